@@ -1,0 +1,38 @@
+"""``python -m bench NAME [--data FOLDER] [--reps N] [--budget S] [--fast] [--json FILE]``
+
+Prints the table of the benchmark and a line for each goal; exits 0 where all of them hold, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from pathlib import Path
+
+import bench
+from bench._outcome import Options, Outcome
+
+
+def main() -> int:
+    names = [m.name for m in pkgutil.iter_modules(bench.__path__) if not m.name.startswith("_")]
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Run a benchmark and check its goals.")
+    parser.add_argument("name", choices=names)
+    parser.add_argument("--data", type=Path, help="folder of parquet tables, with the target in their metadata")
+    parser.add_argument("--reps", type=int, default=1, help="repetitions, each with another seed")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds a run")
+    parser.add_argument("--fast", action="store_true", help="the same code, small, within a minute")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    asked = parser.parse_args()
+    module = importlib.import_module(f"bench.{asked.name}")
+    outcome: Outcome = module.run(Options(asked.data, asked.reps, asked.budget, asked.fast))
+    print(outcome)
+    if asked.json:
+        asked.json.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
+    return 0 if outcome.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The table of contents of a ``.sortal`` file, and which protocols this sortal reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from sortal import __version__
+from sortal.core.errors import ArtifactError
+
+FORMAT = "sortal model"
+PROTOCOL = 1
+"""Rises when an older sortal could not read, or would misread, what this one writes."""
+
+READS = (1,)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in the archive: its name, its SHA-256 (hex) and its size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What every protocol keeps, so that any sortal can say who wrote a file."""
+
+    format: str
+    protocol: int
+    sortal: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Origin):
+    """The protocol of the file, the version of the sortal that trained the model, and every other member."""
+
+    members: tuple[Member, ...]
+
+
+_ORIGIN = msgspec.json.Decoder(Origin)
+_MANIFEST = msgspec.json.Decoder(Manifest)
+
+
+def read_manifest(content: bytes, file: str) -> Manifest:
+    """The manifest in ``content``, the JSON of ``manifest.json``; ``file`` is named in messages.
+
+    Raises ArtifactError for another kind of file, and for a protocol that this sortal does not read.
+    """
+    try:
+        origin = _ORIGIN.decode(content)
+        if origin.format == FORMAT and origin.protocol in READS:
+            return _MANIFEST.decode(content)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ArtifactError(f"{file} is no sortal model: its manifest.json does not fit ({error})") from None
+    if origin.format != FORMAT:
+        raise ArtifactError(f"{file} is no sortal model: its format is {origin.format[:40]!r}")
+    known = ", ".join(str(number) for number in READS)
+    raise ArtifactError(
+        f"{file} was written by sortal {origin.sortal[:40]} with protocol {origin.protocol}, and this sortal "
+        f"{__version__} reads protocol {known}; load it with the version that wrote it"
+    )

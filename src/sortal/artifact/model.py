@@ -1,0 +1,207 @@
+"""A model: what a file holds, and what it says of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.artifact.store import Contents, Golden, Value, load_contents, save
+from sortal.core.errors import ArtifactError, ParityError
+from sortal.core.frame import Table, conform, from_any
+from sortal.core.schema import Column, Kind, Schema
+from sortal.engine import Columns, Program, compile
+
+Floats = NDArray[np.float64]
+
+GOLDEN_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Contents):
+    """A classifier as it is deployed: a program of arrays, the columns that it reads, and a decision.
+
+    ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of
+    dicts), or a dict of one row. Columns that the program does not use may be left out; a column that it uses
+    raises DataError where it is not there or holds what its kind does not allow.
+    """
+
+    def predict_proba(self, rows: object) -> Floats:
+        """(n, K) probabilities, columns in the order of ``task.classes``."""
+        raw = from_any([rows] if _is_one_row(rows) else rows)
+        return self.score(conform(raw, self._used, ("feature",)))
+
+    def predict(self, rows: object) -> NDArray[Any]:
+        """(n,) the most probable class of each row, in the type that the labels had."""
+        labels: NDArray[Any] = self._labels[self.predict_proba(rows).argmax(axis=1)]
+        return labels
+
+    def decide(self, rows: object) -> NDArray[Any]:
+        """(n,) what the decision rule says: by costs or threshold, where there are any, else as ``predict``."""
+        labels: NDArray[Any] = self._labels[self.decision.apply(self.predict_proba(rows))]
+        return labels
+
+    def score(self, frame: pl.DataFrame) -> Floats:
+        """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
+        table = Table(self._used, frame, np.arange(frame.height))
+        return self._run(table.columns(self._used.names))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a ``.sortal`` file, with what its golden rows get.
+
+        Raises OutputError where it cannot be written, ValueError where the program does not fit the task.
+        """
+        rows = self.golden.rows or ({},)
+        probability = tuple(map(tuple, self.score(_frame(rows, self._used)).tolist()))
+        golden = Golden(rows, probability)
+        if not _are_probabilities(np.array(probability), len(self.task.classes)):
+            raise ValueError(f"the program does not give {len(self.task.classes)} probabilities")
+        save(path, replace(self, golden=golden))
+
+    @cached_property
+    def _run(self) -> Callable[[Columns | Floats], Floats]:
+        return compile(self.program)
+
+    @cached_property
+    def _used(self) -> Schema:
+        """The columns that the program reads."""
+        names = {name for _, name in _reads(self.program)}
+        return Schema(tuple(column for column in self.schema.features if column.name in names))
+
+    @cached_property
+    def _labels(self) -> NDArray[Any]:
+        return np.array([self.task.label(code) for code in range(len(self.task.classes))])
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well a model reproduces what was trained, on ``rows`` rows."""
+
+    max_difference: float
+    label_flips: int
+    rows: int
+
+
+def load(path: str | Path) -> Model:
+    """Read a model file: audited, checked and proven on its golden rows. Nothing is unpickled or imported for it.
+
+    Raises ArtifactError, in one sentence, for a file that cannot be trusted (see ``store.load_contents``), whose
+    program does not fit its columns, or that does not score its golden rows as the saved model did, to 1e-9.
+    """
+    file, contents = Path(path).name, load_contents(path)
+    model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
+    try:
+        _check_columns(model)
+        found = model.score(_frame(model.golden.rows, model._used))
+        expected = np.array(model.golden.probability)
+        labels = len(set(model._labels.tolist()))
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(f"{file} holds a program that cannot run: {error}") from None
+    k = len(model.task.classes)
+    if labels != k or not len(found) or expected.shape != found.shape or not _are_probabilities(found, k):
+        raise ArtifactError(f"{file} holds a program that does not fit its {k} classes")
+    difference = float(np.abs(found - expected).max())
+    if difference > GOLDEN_TOLERANCE:
+        raise ArtifactError(
+            f"{file} scores its golden rows otherwise than when it was saved, by {difference:.1e}; save it again"
+        )
+    return model
+
+
+def golden_rows(table: Table, count: int = 8) -> Golden:
+    """Rows to prove a model file with: every value from another row, so that no row of the data leaves with it.
+
+    The last of them has no value in any column.
+    """
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, Value]] = [{} for _ in range(count if len(table) else 0)]
+    for column in table.schema.features:
+        if rows and column.kind in _DTYPES:
+            picked = table.frame[column.name][rng.integers(len(table), size=count)]
+            values = picked.cast(pl.Int64) if column.kind == "datetime" else picked
+            for row, value in zip(rows, values.to_list(), strict=True):
+                if value is not None:
+                    row[column.name] = value
+    return Golden((*rows, {}))
+
+
+def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) -> Parity:
+    """Compare a model with ``trained`` (n, K), what its training library says of the rows of ``table``.
+
+    A label flips where the most probable class differs; classes whose trained probabilities are within
+    ``tolerance`` of each other are tied, and either is right. Raises ParityError where probabilities differ by
+    more than ``tolerance``, or a label flips.
+    """
+    found = model.score(table.frame)
+    if found.shape != trained.shape:
+        raise ParityError(f"the saved model gives {found.shape} probabilities, the trained one {trained.shape}")
+    difference = float(np.abs(found - trained).max(initial=0.0))
+    chosen = np.take_along_axis(trained, found.argmax(axis=1)[:, None], axis=1)[:, 0]
+    flips = int((trained.max(axis=1) - chosen > tolerance).sum()) if len(found) else 0
+    if not difference <= tolerance or flips:
+        raise ParityError(
+            f"the saved model does not reproduce the trained one: probabilities differ by up to {difference:.1e} "
+            f"(allowed: {tolerance:.0e}) and {flips} of {len(table)} labels change; it was not kept"
+        )
+    return Parity(difference, flips, len(table))
+
+
+_DTYPES: dict[Kind, pl.DataType] = {
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "category": pl.String(),
+    "text": pl.String(),
+    "datetime": pl.Datetime("us"),
+}
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "number": ("number", "boolean"),
+    "lookup": ("category", "text"),
+    "datetime": ("datetime",),
+}
+"""What the ops that read a column can take."""
+
+
+def _reads(program: Program) -> Iterator[tuple[str, str]]:
+    """Ops that read a column, and its name."""
+    if program.op in _KINDS:
+        yield program.op, str(program.settings.get("column"))
+    for step in program.steps:
+        yield from _reads(step)
+
+
+def _check_columns(model: Model) -> None:
+    """Every column that the program reads is a feature of a kind that it can take."""
+    kinds = {column.name: column.kind for column in model.schema.features}
+    for op, name in _reads(model.program):
+        if kinds.get(name) not in _KINDS[op]:
+            raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
+
+
+def _is_one_row(rows: object) -> bool:
+    """A dict of single values, as opposed to one of columns."""
+    if not isinstance(rows, Mapping):
+        return False
+    return not any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in rows.values())
+
+
+def _are_probabilities(found: Floats, classes: int) -> bool:
+    if found.ndim != 2 or found.shape[1] != classes or not np.isfinite(found).all():
+        return False
+    return bool((found >= 0).all() and (np.abs(found.sum(axis=1) - 1) < 1e-6).all())
+
+
+def _frame(rows: Sequence[Mapping[str, Value]], schema: Schema) -> pl.DataFrame:
+    """Golden rows as a canonical frame."""
+    return pl.DataFrame([_series(column, [row.get(column.name) for row in rows]) for column in schema.columns])
+
+
+def _series(column: Column, values: Sequence[Value]) -> pl.Series:
+    if column.kind == "datetime":
+        return pl.Series(column.name, values, pl.Int64).cast(_DTYPES["datetime"])
+    return pl.Series(column.name, values, _DTYPES[column.kind])

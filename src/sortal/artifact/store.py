@@ -1,0 +1,184 @@
+"""A model and the members of its file.
+
+    schema.json  task.json  decision.json
+    metrics.json  profile.json  card.json    for people and for monitoring
+    golden.json                              rows and the probabilities that they get
+    program.json                             nested ops and settings; arrays by the names of their members
+    arrays/00000.npy ...                     numbers only
+
+Nothing in a file is code, nothing is unpickled, and nothing in it is a name to import. ``archive`` audits the zip
+and every SHA-256; here every JSON value is checked against its type and every array against the plain dtypes. Only
+then is anything built.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from sortal import __version__
+from sortal.artifact import archive
+from sortal.core.errors import ArtifactError
+from sortal.core.schema import Schema
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.engine.program import Array, Program
+
+Value = float | int | bool | str | None
+
+DTYPES = frozenset({"<f8", "<f4", "<i8", "<i4", "<i2", "|i1", "<u8", "<u4", "<u2", "|u1"})
+DEEPEST = 32
+"""Programs within programs."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A few rows that a loaded model must score as the saved one did.
+
+    ``rows``: a dict of canonical values each, as JSON holds them (a datetime is microseconds since 1970, UTC; a
+    column that is not there is missing). ``probability``: (rows, K); empty until the model is saved.
+    """
+
+    rows: tuple[dict[str, Value], ...] = ()
+    probability: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a model file holds.
+
+    ``metrics``, ``profile`` (of the training data, by column) and ``card`` are JSON values, for people and for
+    monitoring; scoring needs none of them. ``version``: of the sortal that trained the model.
+    """
+
+    schema: Schema
+    task: Task
+    decision: Decision
+    program: Program
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    golden: Golden = Golden()
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A program; its arrays are the names of members."""
+
+    op: str
+    settings: dict[str, Any]
+    arrays: dict[str, str]
+    steps: tuple[_Node, ...]
+
+
+_PARTS: dict[str, msgspec.json.Decoder[Any]] = {
+    "schema": msgspec.json.Decoder(Schema),
+    "task": msgspec.json.Decoder(Task),
+    "decision": msgspec.json.Decoder(Decision),
+    "metrics": msgspec.json.Decoder(dict[str, Any]),
+    "profile": msgspec.json.Decoder(dict[str, Any]),
+    "card": msgspec.json.Decoder(dict[str, Any]),
+    "golden": msgspec.json.Decoder(Golden),
+}
+_NODE = msgspec.json.Decoder(_Node)
+
+
+def save(path: str | Path, contents: Contents) -> None:
+    """Write a model file, whole or not at all; equal contents give equal bytes.
+
+    Raises OutputError where it cannot be written, TypeError for values that JSON does not know, and ValueError
+    for arrays that are not plain numbers.
+    """
+    members = {f"{name}.json": msgspec.json.encode(getattr(contents, name)) for name in _PARTS}
+    members["program.json"] = msgspec.json.encode(_pack(contents.program, members, count()))
+    archive.write(path, members, contents.version)
+
+
+def _pack(program: Program, members: dict[str, bytes], number: Iterator[int]) -> _Node:
+    """The program as a node; its arrays become members."""
+    names = {}
+    for name, array in sorted(program.arrays.items()):
+        names[name] = f"arrays/{next(number):05d}.npy"
+        members[names[name]] = _to_npy(program.op, name, array)
+    steps = tuple(_pack(step, members, number) for step in program.steps)
+    return _Node(program.op, dict(program.settings), names, steps)
+
+
+def _to_npy(op: str, name: str, array: Array) -> bytes:
+    plain = np.asarray(array, order="C")
+    plain = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+    if plain.dtype.str not in DTYPES:
+        raise ValueError(f"program op '{op}': a model file holds no array of dtype {array.dtype} ('{name}')")
+    file = io.BytesIO()
+    np.lib.format.write_array(file, plain, version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def load_contents(path: str | Path) -> Contents:
+    """Read a model file.
+
+    Raises ArtifactError, in one sentence, for a file that is not there or damaged, of another kind or protocol,
+    unsafe to unpack, or that holds anything but what ``save`` writes.
+    """
+    file = Path(path).name
+    manifest, members = archive.read(path)
+    parts = {name: _decoded(decoder, f"{name}.json", members, file) for name, decoder in _PARTS.items()}
+    node = _decoded(_NODE, "program.json", members, file)
+    _check_arrays(node, members, file)
+    contents = Contents(program=_unpack(node, members, file), version=manifest.sortal, **parts)
+    if contents.decision.classes != contents.task.classes:
+        raise ArtifactError(f"{file} has a decision over other classes than its task")
+    return contents
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], name: str, members: Mapping[str, bytes], file: str) -> Any:
+    if name not in members:
+        raise ArtifactError(f"{file} is no sortal model: it has no {name}")
+    try:
+        return decoder.decode(members[name])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ArtifactError(f"{file} is no sortal model: its {name} does not fit ({error})") from None
+
+
+def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> None:
+    """Every array belongs to one place of the program, and the program is not nested without end."""
+    used: list[str] = []
+    level = [node]
+    for _ in range(DEEPEST):
+        used += [name for each in level for name in each.arrays.values()]
+        level = [step for each in level for step in each.steps]
+    if level:
+        raise ArtifactError(f"{file} is unsafe: its program is nested deeper than {DEEPEST} levels")
+    if sorted(used) != sorted(name for name in members if name.startswith("arrays/")):
+        raise ArtifactError(f"{file} is no sortal model: its program does not name its arrays once each")
+
+
+def _unpack(node: _Node, members: Mapping[str, bytes], file: str) -> Program:
+    arrays = {name: _from_npy(members[member], f"{file}: {member}") for name, member in node.arrays.items()}
+    steps = tuple(_unpack(step, members, file) for step in node.steps)
+    return Program(node.op, node.settings, arrays, steps)
+
+
+def _from_npy(content: bytes, where: str) -> Array:
+    """The array in a member, read-only."""
+    opened = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(opened)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(opened)
+    except (ValueError, SyntaxError) as error:
+        raise ArtifactError(f"{where} is no array ({str(error).splitlines()[0]})") from None
+    start = opened.tell()
+    if version != (1, 0) or fortran or dtype.str not in DTYPES:
+        raise ArtifactError(f"{where} is an array of another form than sortal writes (dtype {dtype})")
+    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != len(content) - start:
+        raise ArtifactError(f"{where} has a shape that does not fit its size")
+    return np.frombuffer(content, dtype=dtype, offset=start).reshape(shape)

@@ -1,0 +1,237 @@
+"""The command line: one thin command per step of the trip.
+
+Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from sortal.core.errors import InputError, OptionError, SortalError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sortal.core.recipe import Recipe
+
+app = typer.Typer(
+    name="sortal",
+    help="From a labelled table to a classifier that a person can trust with a decision.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Data = Annotated[
+    list[str], typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, or a folder of parts.")
+]
+ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
+Target = Annotated[str, typer.Option(help="The column to predict.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", help="COLUMN=KIND, where the inferred kind is wrong; may repeat.")
+]
+Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
+Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
+Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn apart.")]
+Seed = Annotated[int, typer.Option(help="For everything random.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+
+
+@app.command()
+def train(
+    data: Data,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    metric: Annotated[str, typer.Option(help="What candidates are selected by.")] = "auto",
+    cost: Annotated[str | None, typer.Option(help='"fp=1,fn=8", or a CSV of costs by true and decided class.')] = None,
+    f1: Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the largest F1.")] = False,
+    positive: Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")] = None,
+    kind: Kinds = None,
+    ignore: Ignore = None,
+    time_: Annotated[
+        str | None, typer.Option("--time", help="Column of dates or numbers: the newest rows are the test.")
+    ] = None,
+    group: Group = None,
+    split: Annotated[str, typer.Option(help="train/valid/test or dev/test, in percent.")] = "85/15",
+    select: Annotated[int | None, typer.Option(help="How many prepared columns to keep.")] = None,
+    models: Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")] = "",
+    budget: Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")] = "2m",
+    seed: Seed = 0,
+    recipe: Annotated[Path | None, typer.Option(help="Replay the recipe.toml of an earlier run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/NAME-1.")] = None,
+    json: Json = False,
+) -> None:
+    """Train a classifier and open the sealed test once."""
+    from sortal.core.recipe import Recipe, parse_budget, parse_kinds
+
+    if recipe is not None:
+        _train(data, Recipe.read(recipe), out, json)
+        return
+    if target is None:
+        raise OptionError("say which column is to be predicted: --target COLUMN")
+    asked = Recipe(
+        target=target,
+        metric=metric,
+        cost=cost,
+        positive=positive,
+        goal="f1" if f1 else None,
+        kinds=parse_kinds(kind or []),
+        ignore=tuple(ignore or ()),
+        time=time_,
+        group=group,
+        split=split,
+        select=select,
+        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        budget=parse_budget(budget),
+        seed=seed,
+    )
+    _train(data, asked, out, json)
+
+
+@app.command()
+def predict(
+    model: ModelFile,
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help=".csv, .tsv, .parquet, .jsonl or .arrow; else the screen.")
+    ] = None,
+) -> None:
+    """Label, decision and probabilities for every row; files may be larger than memory."""
+    from sortal.artifact.score import score_file
+
+    rows = score_file(model, data, out)
+    if out is not None:
+        _console().print(f"{rows:,} rows scored: {out}", highlight=False)
+
+
+@app.command()
+def evaluate(
+    model: ModelFile,
+    data: Annotated[list[str] | None, typer.Argument(help="Labelled rows.")] = None,
+    sealed: Annotated[
+        bool, typer.Option("--sealed", help="Look at the run's own sealed test again; the look is recorded.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Compare fresh labelled rows with what was promised."""
+    from sortal import workflow
+    from sortal.report import summary
+
+    found = workflow.evaluate(model, data or [], sealed=sealed)
+    if json:
+        print(found.to_json().decode())
+    else:
+        summary.evaluation(_console(), found)
+
+
+@app.command()
+def show(model: ModelFile, json: Json = False) -> None:
+    """Schema, figures, decision and checklist of a model; loads no training library."""
+    from sortal.artifact.model import load
+    from sortal.report import summary
+
+    loaded = load(model)
+    if json:
+        print(summary.as_json(loaded).decode())
+    else:
+        summary.model(_console(), loaded, model.name)
+
+
+@app.command()
+def audit(
+    data: Data,
+    target: Target,
+    kind: Kinds = None,
+    ignore: Ignore = None,
+    time: Time = None,
+    group: Group = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """What is wrong with the data, before any training."""
+    from sortal import workflow
+    from sortal.core.recipe import Recipe, parse_kinds
+    from sortal.report import summary
+
+    asked = Recipe(
+        target=target,
+        kinds=parse_kinds(kind or []),
+        ignore=tuple(ignore or ()),
+        time=time,
+        group=group,
+        seed=seed,
+    )
+    found = workflow.audit(data, asked)
+    if json:
+        print(found.to_json().decode())
+    else:
+        summary.audit(_console(), found)
+
+
+@app.command()
+def demo(
+    budget: Annotated[str, typer.Option(help="Time for everything.")] = "60s",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/churn-1.")] = None,
+) -> None:
+    """The whole trip on real data: which customers of a telephone company leave, and what missing one costs."""
+    from sortal.core.recipe import Recipe, parse_budget
+    from sortal.examples import churn
+
+    _train([str(churn())], Recipe("Churn", cost="fp=1,fn=8", budget=parse_budget(budget)), out, json=False)
+
+
+def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool) -> None:
+    from sortal.report.narrator import Narrator
+    from sortal.train.deadline import process_start
+    from sortal.workflow import NoAudience, next_folder, train_into
+
+    started = process_start()
+    folder = out or next_folder(data)
+    if json:
+        print(train_into(folder, data, recipe, NoAudience(), started).to_json().decode())
+        return
+    with Narrator(_console(), recipe.budget, started) as narrator:
+        finished = train_into(folder, data, recipe, narrator, started)
+    narrator.finished(finished, folder)
+
+
+def _console() -> Console:
+    """As wide as the terminal; a pipe gets lines that a person can still read."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and turn errors into one sentence and an exit code."""
+    # Threads that wait for each other by spinning lose to any other process on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        app([a for a in given if a != "--debug"])
+    except KeyboardInterrupt:
+        _end("interrupted; nothing was written", 130, debug)
+    except SortalError as error:
+        _end(str(error), 2 if isinstance(error, InputError) else 1, debug)
+    except MemoryError:
+        _end("not enough memory; use fewer columns (--ignore) or fewer rows", 2, debug)
+    except Exception as error:  # noqa: BLE001 - the last door: a person sees a sentence, not a traceback
+        _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
+
+
+def _end(sentence: str, code: int, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    print(f"sortal: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

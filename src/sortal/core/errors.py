@@ -1,0 +1,64 @@
+"""Every error that a person can meet, as one tree.
+
+    SortalError
+    ├── InputError            the caller's data or options; the command line exits with 2
+    │   ├── DataError         a file or a table cannot be used
+    │   ├── TaskError         the target, the classes, the metric or the costs do not fit
+    │   ├── OptionError       an option or a name is not known, or contradicts another
+    │   ├── ArtifactError     a model file is damaged, foreign or unsafe
+    │   └── OutputError       a result cannot be written (it exists, the disk is full)
+    └── ParityError           an exported model does not reproduce the trained one; our bug, exits with 1
+
+A message is one sentence (two at most) that says what is wrong, where (file, column, row), and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SortalError(Exception):
+    """Base of all errors that sortal raises on purpose."""
+
+
+class InputError(SortalError, ValueError):
+    """What was handed in cannot be used. Also a ``ValueError``, as scikit-learn's users expect."""
+
+
+class DataError(InputError):
+    """A file or a table cannot be used."""
+
+
+class TaskError(InputError):
+    """The target, the classes, the metric or the costs do not fit the data."""
+
+
+class OptionError(InputError):
+    """An option or a name is not known, or contradicts another."""
+
+
+class ArtifactError(InputError):
+    """A model file is damaged, foreign or unsafe."""
+
+
+class OutputError(InputError):
+    """A result cannot be written."""
+
+
+class ParityError(SortalError):
+    """An exported model does not reproduce the model that was trained."""
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
+    """A hint that names near and known names, to end an error message with.
+
+    >>> did_you_mean("chrun", ["id", "age", "churn"])
+    "did you mean 'churn'? (there are: id, age, churn)"
+    """
+    names = list(known)
+    folded = {n.casefold(): n for n in reversed(names)}
+    near = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=2, cutoff=0.6)]
+    listing = ", ".join(names) if len(names) <= most else ", ".join([*names[: most - 1], "...", names[-1]])
+    question = "did you mean " + " or ".join(repr(n) for n in near) + "? " if near else ""
+    return f"{question}(there are: {listing})"

@@ -1,0 +1,209 @@
+"""Frame the problem: from the target column, and what was asked, to a Task with its reasons in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+
+from sortal.core import registry
+from sortal.core.costs import EXAMPLE, Cost, parse_cost
+from sortal.core.errors import OptionError, TaskError, did_you_mean
+from sortal.core.labels import code_of, encode, in_order, label_type_of, number
+from sortal.core.task import LabelType, Task
+
+__all__ = ["encode", "frame_task", "label_type_of"]
+
+SELECTION: Final = "log_loss"
+MANY_NUMBERS: Final = 20
+FEW_ROWS: Final = 10
+NEARLY_ALL: Final = 0.9
+
+Counts = Mapping[str, int]
+
+
+def frame_task(
+    labels: pl.Series,
+    *,
+    target: str,
+    positive: object = None,
+    metric: str = "auto",
+    cost: Cost | None = None,
+    goal: Literal["f1"] | None = None,
+    label_type: LabelType = "str",
+) -> Task:
+    """The task that a target column and the caller's wishes amount to.
+
+    ``labels``: canonical text (polars String), missing is null. ``positive``: the class of interest of two;
+    the rarer one unless told. ``metric``: what candidates are selected by; "auto" is log-loss, a proper
+    scoring rule (Gneiting & Raftery 2007). The headline figures follow the situation: balanced, imbalanced,
+    costs. ``cost``: see ``parse_cost``. ``goal``: "f1" to decide for the largest F1. ``label_type``: see
+    ``label_type_of``.
+
+    Raises TaskError where the target cannot be learned (one class, no values, nearly all distinct, a
+    quantity, a class with one row) or lacks the positive class or the classes of the costs; OptionError for
+    a metric that is not registered or does not fit, and for costs together with F1.
+
+    >>> task = frame_task(pl.Series(["no"] * 9 + ["yes"] * 3), target="churned", cost="fp=1,fn=8")
+    >>> task.classes, task.positive, task.metric, task.headline[0]
+    (('no', 'yes'), 'yes', 'log_loss', 'expected_cost')
+    """
+    counts = _count(labels)
+    _check_target(target, labels, counts)
+    rows = sum(counts.values())
+    chosen, why = _positive(positive, target, counts)
+    if goal == "f1" and chosen is None:
+        raise OptionError(f"the largest F1 needs two classes; the target {target!r} has {len(counts)}")
+    if goal == "f1" and cost is not None:
+        raise OptionError("the costs and the largest F1 are two different goals; give one of them")
+    task = Task(
+        target=target,
+        classes=tuple(counts),
+        prevalence=tuple(count / rows for count in counts.values()),
+        positive=chosen,
+        metric=SELECTION if metric == "auto" else metric,
+        headline=(),
+        reasons=(),
+        goal="argmax" if goal is None else goal,
+        label_type=label_type,
+    )
+    if cost is not None:
+        task = replace(task, goal="cost", cost=parse_cost(cost, task.classes, chosen))
+    if metric != "auto":
+        _check_metric(task)
+    reasons = (why, _situation(task), _selection(task, told=metric != "auto"), _aim(task))
+    return replace(task, headline=_headline(task), reasons=tuple(reason for reason in reasons if reason))
+
+
+def _count(labels: pl.Series) -> Counts:
+    """Rows of each class, in the natural order of the classes."""
+    counted = labels.drop_nulls().value_counts()
+    found = dict(zip(counted[:, 0].to_list(), counted[:, 1].to_list(), strict=True))
+    return {name: found[name] for name in in_order(found)}
+
+
+def _check_target(target: str, labels: pl.Series, counts: Counts) -> None:
+    rows = sum(counts.values())
+    if not rows:
+        raise TaskError(f"the target {target!r} has no values: all {len(labels):,} rows are missing")
+    if len(counts) == 1:
+        only = next(iter(counts))
+        raise TaskError(
+            f"the target {target!r} has one class only ({only!r} in {rows:,} rows): there is nothing to tell apart"
+        )
+    _check_quantity(target, counts)
+    if len(counts) > NEARLY_ALL * rows:
+        raise TaskError(
+            f"the target {target!r} has {len(counts):,} distinct values in {rows:,} rows: "
+            "it looks like an id or a free text, not a class; name another column"
+        )
+    _check_lone(target, [name for name, count in counts.items() if count == 1])
+
+
+def _check_quantity(target: str, counts: Counts) -> None:
+    """Many distinct numbers, with fractions or with few rows each, are measured and not named."""
+    values = [number(name) for name in counts]
+    numbers = [value for value in values if value is not None]
+    rows = sum(counts.values())
+    if len(numbers) < len(values) or len(numbers) <= MANY_NUMBERS:
+        return
+    if all(value.is_integer() for value in numbers) and rows >= FEW_ROWS * len(numbers):
+        return
+    quartiles = np.quantile(np.repeat(numbers, list(counts.values())), [0.25, 0.5, 0.75])
+    cuts = ", ".join(f"{quartile:.4g}" for quartile in quartiles)
+    raise TaskError(
+        f"the target {target!r} looks continuous: {len(numbers):,} distinct numbers in {rows:,} rows; "
+        f"make classes of it first, for example bins cut at its quartiles {cuts}"
+    )
+
+
+def _check_lone(target: str, lone: Sequence[str]) -> None:
+    """Classes with one row."""
+    if len(lone) == 1:
+        raise TaskError(
+            f"class {lone[0]!r} has one row: it cannot be both learned and tested; "
+            f"drop it or merge it (target {target!r})"
+        )
+    if lone:
+        more = f" and {len(lone) - 3} more" if len(lone) > 3 else ""
+        raise TaskError(
+            f"classes {', '.join(map(repr, lone[:3]))}{more} have one row each: they cannot be both learned "
+            f"and tested; drop them or merge them (target {target!r})"
+        )
+
+
+def _positive(told: object, target: str, counts: Counts) -> tuple[str | None, str]:
+    """The positive class and why it is."""
+    names = list(counts)
+    if told is not None:
+        code = code_of(told, names)
+        if code is None:
+            hint = did_you_mean(str(told), names)
+            raise TaskError(f"the positive class {str(told)!r} is no class of the target {target!r}; {hint}")
+        if len(names) != 2:
+            raise TaskError(f"a positive class needs two classes; the target {target!r} has {len(names)}")
+        return names[code], f"the positive class is {names[code]!r}, as told"
+    if len(names) != 2:
+        return None, ""
+    first, second = names
+    if counts[first] == counts[second]:
+        return second, f"the positive class is {second!r}, the later in order, as both have as many rows"
+    rarer = min(names, key=counts.__getitem__)
+    share = counts[rarer] / sum(counts.values())
+    return rarer, f"the positive class is {rarer!r}, the rarer one ({share:.1%} of the rows)"
+
+
+def _check_metric(task: Task) -> None:
+    metric = registry.load("sortal.metrics", task.metric)
+    if metric.binary_only and not task.binary:
+        k = len(task.classes)
+        raise OptionError(f"the metric {task.metric!r} is for two classes; the target {task.target!r} has {k}")
+    if task.metric == "expected_cost" and task.cost is None:
+        raise OptionError(f"the metric 'expected_cost' needs costs, {EXAMPLE}")
+
+
+def _headline(task: Task) -> tuple[str, ...]:
+    """What is reported first, by situation."""
+    if not task.imbalanced:
+        names = ["accuracy", "balanced_accuracy", "roc_auc"]
+    elif task.binary:
+        names = ["average_precision", "recall_at_precision", "roc_auc"]
+    else:
+        names = ["balanced_accuracy", "average_precision", "roc_auc"]
+    first = ["expected_cost"] if task.cost else ["f1"] if task.goal == "f1" else []
+    return tuple(dict.fromkeys([*first, *names, task.metric]))
+
+
+def _situation(task: Task) -> str:
+    share, rarest = min(zip(task.prevalence, task.classes, strict=True))
+    if not task.imbalanced:
+        return f"the classes are balanced ({rarest!r}, the rarest, has {share:.1%}): accuracy means something"
+    most, commonest = max(zip(task.prevalence, task.classes, strict=True))
+    return (
+        f"the classes are imbalanced ({rarest!r} has {share:.1%} of the rows): accuracy says little, "
+        f"as always saying {commonest!r} has {most:.3f}"
+    )
+
+
+def _selection(task: Task, told: bool) -> str:
+    if told:
+        return f"candidates are selected by {task.metric}, as told"
+    return f"candidates are selected by {task.metric}: a proper scoring rule, which rewards honest probabilities"
+
+
+def _aim(task: Task) -> str:
+    if task.goal == "f1":
+        return f"the threshold is the one with the largest F1 of {task.positive!r}"
+    if task.cost is None:
+        return "no costs were given: every error counts the same, so the most probable class is decided"
+    lowest = "the decision with the lowest expected cost is taken"
+    if task.positive is None:
+        return lowest
+    code = task.positive_code
+    missed, false_alarm = task.cost[code][1 - code], task.cost[1 - code][code]
+    if missed == 0 or false_alarm == 0:
+        return f"{lowest}; one of the two errors is free, so the same decision is always right"
+    return f"{lowest}: a missed {task.positive!r} costs as much as {missed / false_alarm:.3g} false alarms"

@@ -1,0 +1,83 @@
+"""Class labels: their text, their order, and their codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.errors import TaskError, did_you_mean
+from sortal.core.task import LabelType, Task
+
+
+def label_type_of(dtype: pl.DataType) -> LabelType:
+    """The Python type that labels are given back in, from the type that the target had when it came in.
+
+    >>> label_type_of(pl.Series([1, 2]).dtype), label_type_of(pl.Series(["a"]).dtype)
+    ('int', 'str')
+    """
+    if dtype == pl.Boolean:
+        return "bool"
+    if dtype.is_integer():
+        return "int"
+    return "float" if dtype.is_float() else "str"
+
+
+def number(text: str) -> float | None:
+    """The finite number that a label stands for, or None.
+
+    >>> number("10"), number("ten"), number("nan")
+    (10.0, None, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Distinct labels in their natural order: by number where all of them are numbers, else as text.
+
+    >>> in_order(["10", "2", "1"]), in_order(["yes", "no"])
+    (('1', '2', '10'), ('no', 'yes'))
+    """
+    distinct = sorted(set(labels))
+    numbers = [number(label) for label in distinct]
+    if all(n is not None for n in numbers):
+        return tuple(label for _, label in sorted(zip(numbers, distinct, strict=True)))
+    return tuple(distinct)
+
+
+def code_of(label: object, classes: Sequence[str]) -> int | None:
+    """The code of a label as a person writes it: ``1``, ``1.0``, ``True``, ``"1"``; None if it is no class.
+
+    >>> code_of(1.0, ("0", "1")), code_of(True, ("false", "true")), code_of("maybe", ("no", "yes"))
+    (1, 1, None)
+    """
+    text = str(label).lower() if isinstance(label, bool | np.bool_) else str(label)
+    if text in classes:
+        return list(classes).index(text)
+    value = number(text)
+    same = [k for k, name in enumerate(classes) if value is not None and number(name) == value]
+    return same[0] if len(same) == 1 else None
+
+
+def encode(labels: pl.Series, task: Task) -> NDArray[np.int64]:
+    """Class codes of labels, (n,); -1 where the label is missing.
+
+    ``labels``: canonical text (polars String). Raises TaskError for a label that the task does not have.
+    """
+    known, numbers = list(task.classes), range(len(task.classes))
+    codes = labels.replace_strict(known, numbers, default=-1, return_dtype=pl.Int64)
+    unknown = labels.filter((codes == -1) & labels.is_not_null())
+    if len(unknown):
+        first = str(unknown[0])
+        raise TaskError(
+            f"the target {task.target!r} holds {first!r}, which is none of its classes "
+            f"({len(unknown):,} rows have an unknown label); {did_you_mean(first, task.classes)}"
+        )
+    return codes.to_numpy().astype(np.int64)

@@ -1,0 +1,35 @@
+"""Who is told what a long run is doing: a live bar in a terminal, or nobody."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Listener(Protocol):
+    """Hears what a run does. Training code speaks to it and knows nothing of terminals."""
+
+    def phase(self, name: str) -> None:
+        """A step of the trip begins, for example ``"TRAIN"``."""
+
+    def running(self, what: str) -> None:
+        """What runs from now on, for example ``"catboost fold 4/5"``."""
+
+    def best(self, text: str) -> None:
+        """The best so far, for example ``"lightgbm .1873"``."""
+
+
+class Silent:
+    """A listener that says nothing: for pipes, tests and the Python interface.
+
+    >>> listener: Listener = Silent()
+    >>> listener.running("logistic fold 1/5")
+    """
+
+    def phase(self, name: str) -> None:
+        """Does nothing."""
+
+    def running(self, what: str) -> None:
+        """Does nothing."""
+
+    def best(self, text: str) -> None:
+        """Does nothing."""

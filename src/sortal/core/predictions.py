@@ -1,0 +1,43 @@
+"""The waist of the hourglass: probabilities for known rows, and nothing about how they came to be.
+
+Metrics, intervals, calibration, thresholds and the report read this and know nothing of kinds or families.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Part = Literal["out-of-fold", "valid", "test", "fresh"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of ``n`` rows for ``K`` classes.
+
+    ``rows``: (n,) row ids in the source table. ``truth``: (n,) class codes 0..K-1. ``probability``: (n, K), rows sum
+    to 1, columns in the order of ``classes``. ``part`` says which rows of the data these are.
+    """
+
+    classes: tuple[str, ...]
+    rows: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    probability: NDArray[np.float64]
+    part: Part
+
+    def __post_init__(self) -> None:
+        n, k = len(self.rows), len(self.classes)
+        if self.truth.shape != (n,) or self.probability.shape != (n, k):
+            raise ValueError(
+                f"shapes differ: rows {n}, truth {self.truth.shape}, probability {self.probability.shape}, {k} classes"
+            )
+        if n and not (np.isfinite(self.probability).all() and np.abs(self.probability.sum(axis=1) - 1).max() < 1e-6):
+            raise ValueError("probabilities must be finite and sum to one")
+        if n and not (self.truth.min() >= 0 and self.truth.max() < k):
+            raise ValueError(f"class codes must lie in 0..{k - 1}")
+
+    def __len__(self) -> int:
+        return len(self.rows)

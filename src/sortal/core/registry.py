@@ -1,0 +1,34 @@
+"""Names to things: built-ins and plug-ins alike are entry points, and are imported only when asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from sortal.core.errors import OptionError, did_you_mean
+
+Group = Literal["sortal.preparers", "sortal.models", "sortal.metrics", "sortal.calibrators", "sortal.checks"]
+
+
+@cache
+def _points(group: Group) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def names(group: Group) -> tuple[str, ...]:
+    """What is registered, sorted; nothing is imported."""
+    return tuple(sorted(_points(group)))
+
+
+@cache
+def load(group: Group, name: str) -> Any:
+    """The thing that is registered under this name.
+
+    Raises OptionError that lists what there is.
+    """
+    point = _points(group).get(name)
+    if point is None:
+        thing = group.removeprefix("sortal.").removesuffix("s")
+        raise OptionError(f"no {thing} {name!r}; {did_you_mean(name, names(group), most=40)}")
+    return point.load()

@@ -1,0 +1,82 @@
+"""What the columns of a table are: name, kind, role, and how their text is read.
+
+A **kind** says what the values mean, a **role** what a column is for. The canonical polars type of each kind
+(what ``core.frame.conform`` returns, and the only types that the rest of the package sees):
+
+    number    Float64, missing is null (never NaN, never infinite)
+    boolean   Boolean
+    category  String
+    datetime  Datetime("us")
+    text      String
+    image     Binary or String (a path)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from sortal.core.errors import OptionError, did_you_mean
+
+Kind = Literal["number", "category", "boolean", "datetime", "text", "image"]
+Role = Literal["feature", "target", "time", "group", "weight", "ignore"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    ``reason`` says in words why the kind (and the role ``ignore``, where it was inferred) was chosen.
+    ``missing`` is the share of missing values, 0 to 1, in the rows that the schema was inferred from.
+    ``format`` says how text becomes a value. number: the decimal mark, followed by the thousands mark if there is one
+    (``"."``, ``",."``); datetime: a strftime pattern, or empty where the file already holds dates.
+    ``levels`` are the two texts of a boolean, false first; empty where the file already holds booleans.
+    """
+
+    name: str
+    kind: Kind
+    role: Role = "feature"
+    reason: str = ""
+    missing: float = 0.0
+    format: str = ""
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table in file order."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that a model may see."""
+        return self.role("feature")
+
+    def role(self, role: Role) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.role == role)
+
+    def only(self, role: Role) -> Column | None:
+        """The one column with this role, or None."""
+        found = self.role(role)
+        return found[0] if found else None
+
+    def __getitem__(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise OptionError(f"no column {name!r}; {did_you_mean(name, self.names)}")
+
+    def __contains__(self, name: object) -> bool:
+        return any(c.name == name for c in self.columns)
+
+    def with_role(self, name: str, role: Role, reason: str = "") -> Schema:
+        """The same schema, with one column in another role."""
+        column = self[name]
+        changed = replace(column, role=role, reason=reason or column.reason)
+        return Schema(tuple(changed if c.name == name else c for c in self.columns))

@@ -1,0 +1,75 @@
+"""What is wrong with the data, before any training. A finding is data: code, severity, column, message, figures.
+
+    A1xx  leaks: a column says what nobody could know
+        A101  a column that is the target under another name
+        A102  missing values that tell the target
+        A104  a column that predicts alone what the others cannot
+    A2xx  structure across rows
+        A201  exact copies of rows
+        A202  the same features with different labels
+        A203  an order of rows that tells the class
+    A3xx  hygiene
+        A301  a column with one value
+        A302  a column with one value almost everywhere
+        A303  a column that names the rows
+        A304  a class with few rows
+
+Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core import registry
+from sortal.core.frame import Table
+from sortal.data.audit.finding import SEVERITIES, Check, Finding, NotApplicable, Severity
+
+__all__ = ["Audit", "Check", "Finding", "NotApplicable", "Severity", "Skipped", "audit", "run"]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A check that had nothing to say about this table, and why."""
+
+    code: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found, the most severe first, and what was not applicable."""
+
+    findings: tuple[Finding, ...]
+    skipped: tuple[Skipped, ...]
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity == severity)
+
+
+def audit(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> Audit:
+    """All registered checks on the rows of ``table``, with class codes (n,) into ``classes``.
+
+    Give it rows to train on only: what is found may be acted upon. Samples are drawn with ``seed``.
+    """
+    checks = (registry.load("sortal.checks", name) for name in registry.names("sortal.checks"))
+    return run(checks, table, codes, classes, seed)
+
+
+def run(checks: Iterable[Check], table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> Audit:
+    """These checks, one after another."""
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    for check in checks:
+        found = check.find(table, codes, classes, seed)
+        if isinstance(found, NotApplicable):
+            skipped.append(Skipped(check.code, check.title, found.reason))
+        else:
+            findings += found
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
+    return Audit(tuple(findings), tuple(sorted(skipped, key=lambda skip: skip.code)))

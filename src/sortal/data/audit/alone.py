@@ -1,0 +1,114 @@
+"""A104: a column that predicts alone what all others together cannot: is it known only afterwards?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.data.audit.finding import Check, Finding, NotApplicable, brief, ignoring
+from sortal.data.audit.power import LEAST_ROWS, Power, alone, together
+from sortal.data.audit.recoding import copies
+
+_DECISIVE = 0.95
+_LEVELS = (0.97, 0.95, 0.9, 0.85)
+_FEW = 1 / 4
+_STRONG, _LOST, _AHEAD = 0.75, 0.3, 1.7
+_REMARKABLE = 0.98
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """What all columns reach together, and what is left without the suspects."""
+
+    suspects: tuple[Power, ...]
+    everything: float
+    rest: float
+
+
+def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+    """Severe: the few columns without which a decisive table (ROC-AUC >= .95) is no longer decisive.
+
+    Warning: one column, far ahead of the next, that carries a third of what all achieve. Note: a column that is
+    decisive alone, where the others are as well. Copies of the target (A101) are left aside.
+    """
+    if len(codes) < LEAST_ROWS:
+        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+    powers = alone(table, codes, seed)
+    aside = copies(powers, codes)
+    powers = [power for power in powers if power not in aside]
+    if len(powers) < 2:
+        return NotApplicable("fewer than two columns to compare")
+    if powers[0].auc < _STRONG:
+        return []
+
+    def reach(without: Sequence[Power]) -> float:
+        return together(table, codes, [power.column for power in powers if power not in without], seed)
+
+    everything = max(reach([]), powers[0].auc)
+    if powers[0].auc >= _DECISIVE:
+        for level in _LEVELS:
+            suspects = [power for power in powers if power.auc >= level]
+            if suspects and len(suspects) <= max(1, _FEW * len(powers)):
+                gap = _Gap(tuple(suspects), everything, reach(suspects))
+                if gap.rest < _DECISIVE:
+                    return [_severe(power, gap) for power in suspects]
+        return [_note(power, reach([power])) for power in powers if power.auc >= _REMARKABLE]
+    if _ahead(powers):
+        gap = _Gap((powers[0],), everything, reach(powers[:1]))
+        if _gini(gap.rest) <= (1 - _LOST) * _gini(everything):
+            return [_warning(powers[0], gap)]
+    return []
+
+
+def _gini(roc_auc: float) -> float:
+    return 2 * roc_auc - 1
+
+
+def _ahead(powers: Sequence[Power]) -> bool:
+    return _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc)
+
+
+def _severe(power: Power, gap: _Gap) -> Finding:
+    who = "it" if len(gap.suspects) == 1 else f"the {len(gap.suspects)} columns of this kind"
+    message = (
+        f"{power.column} predicts alone: ROC-AUC {brief(power.auc)} without anything else; "
+        f"without {who} the others reach {brief(gap.rest)}. Known only afterwards?"
+    )
+    return Finding(check.code, "severe", power.column, message, _evidence(power, gap), _fix(power.column))
+
+
+def _warning(power: Power, gap: _Gap) -> Finding:
+    message = (
+        f"{power.column} predicts alone: ROC-AUC {brief(power.auc)} of {brief(gap.everything)} without anything else; "
+        f"the others reach {brief(gap.rest)} without it. Known only afterwards?"
+    )
+    return Finding(check.code, "warning", power.column, message, _evidence(power, gap), _fix(power.column))
+
+
+def _note(power: Power, rest: float) -> Finding:
+    message = (
+        f"{power.column} predicts alone: ROC-AUC {brief(power.auc)}; the others reach {brief(rest)} without it, "
+        "so this may well be real"
+    )
+    evidence = {"roc_auc": power.auc, "roc_auc_rest": rest}
+    return Finding(check.code, "note", power.column, message, evidence, _fix(power.column))
+
+
+def _evidence(power: Power, gap: _Gap) -> dict[str, float | int | str | list[str]]:
+    return {
+        "roc_auc": power.auc,
+        "roc_auc_all": gap.everything,
+        "roc_auc_rest": gap.rest,
+        "suspects": [suspect.column for suspect in gap.suspects],
+    }
+
+
+def _fix(name: str) -> str:
+    return f"leave it out if it is known only after the outcome: {ignoring([name])}"
+
+
+check = Check("A104", "a column that predicts alone what the others cannot", find)

@@ -1,0 +1,79 @@
+"""What a check is and what it says."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+
+Severity = Literal["severe", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+Evidence = float | int | str | list[float] | list[int] | list[str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about the data that somebody should know.
+
+    ``severe``: scores will deceive unless something is done. ``warning``: they may; a person should judge.
+    ``note``: good to know. ``column`` is None where it is about the whole table. ``evidence`` holds the figures
+    behind the message, ready for JSON. ``fix`` says what can be done.
+
+    >>> Finding("A301", "note", "veil", "veil is always 'p'", fix="--ignore veil").severity
+    'note'
+    """
+
+    code: str
+    severity: Severity
+    column: str | None
+    message: str
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """Why a check has nothing to say about this table, for example "fewer than 50 rows"."""
+
+    reason: str
+
+
+Finder = Callable[[Table, NDArray[np.int64], Sequence[str], int], list[Finding] | NotApplicable]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question to the data, registered under its code in the entry-point group ``sortal.checks``.
+
+    ``code`` is never used again for another question. ``title`` says what is looked for. ``find`` is called with a
+    table, the class codes (n,) of its rows, the class labels and a seed, and changes none of them.
+    """
+
+    code: str
+    title: str
+    find: Finder
+
+
+def brief(share: float) -> str:
+    """A figure between 0 and 1 in two digits, or in more where it would round to one.
+
+    >>> brief(0.796), brief(0.9961), brief(1)
+    ('.80', '.996', '1.00')
+    """
+    digits = next((d for d in (2, 3, 4) if round(share, d) < 1), 2)
+    return f"{share:.{digits}f}".removeprefix("0")
+
+
+def ignoring(names: Iterable[str]) -> str:
+    """The option that leaves columns out.
+
+    >>> ignoring(["duration", "days since"])
+    "--ignore duration --ignore 'days since'"
+    """
+    return " ".join(f"--ignore {shlex.quote(name)}" for name in names)

@@ -1,0 +1,82 @@
+"""A303: columns that number or name the rows, from which only these rows could be learnt by heart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring
+
+_LEAST_ROWS = 50
+_FIRST_LOOK = 10_000
+_NEARLY_ALL, _MOST = 0.99, 0.9
+_DENSE = 3.0
+_IN_ORDER = 0.999
+_NAMES = re.compile(r"(?:^|[^a-z])(?:id|ids|uuid|guid|key|nr|no|num|number|index|row|rowid|code)$")
+
+
+def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+    """Categories with a level a row; whole numbers that differ in each row and run on, or are called an id."""
+    if len(table) < _LEAST_ROWS:
+        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+    findings = []
+    for column in table.schema.features:
+        values = table.frame[column.name]
+        if column.kind not in ("number", "category") or not _possible(values.head(_FIRST_LOOK)):
+            continue
+        share = _distinct(values)
+        reason = "" if share < _MOST else _reason(column.name, values, share, table.rows)
+        if reason:
+            message = f"{column.name} names the rows rather than describing them: {reason}"
+            evidence: dict[str, Evidence] = {"distinct_share": share, "reason": reason}
+            fix = f"leave it out: {ignoring([column.name])}"
+            findings.append(Finding(check.code, "warning", column.name, message, evidence, fix))
+    return findings
+
+
+def _possible(values: pl.Series) -> bool:
+    return _whole(values) and _distinct(values) >= _MOST
+
+
+def _whole(values: pl.Series) -> bool:
+    """Texts, or whole numbers."""
+    return values.dtype == pl.String or bool((values.round() == values).all())
+
+
+def _distinct(values: pl.Series) -> float:
+    """Distinct values among those that are there; 0 where few are there."""
+    known = values.drop_nulls()
+    return known.n_unique() / len(known) if len(known) >= _LEAST_ROWS else 0.0
+
+
+def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64]) -> str:
+    many = f"{100 * share:.0f} % of its values occur once only" if share < 1 else "no value occurs twice"
+    if values.dtype == pl.String:
+        return many
+    numbers = values.to_numpy()
+    known = np.isfinite(numbers)
+    numbers, rows = numbers[known], rows[known]
+    if not _whole(values):
+        return ""
+    if share >= _NEARLY_ALL and abs(np.corrcoef(np.argsort(np.argsort(numbers)), rows)[0, 1]) >= _IN_ORDER:
+        return f"whole numbers in the order of the rows, {many}"
+    if share >= _NEARLY_ALL and np.ptp(numbers) <= _DENSE * len(numbers):
+        return f"whole numbers that run on from {numbers.min():.0f} to {numbers.max():.0f}, {many}"
+    return f"whole numbers, {many}" if _is_called_id(name) else ""
+
+
+def _is_called_id(name: str) -> bool:
+    """By its last word, also in camel case.
+
+    >>> [_is_called_id(name) for name in ("hospital_number", "customerID", "Row", "humid", "valid", "amount")]
+    [True, True, True, False, False, False]
+    """
+    return _NAMES.search(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()) is not None
+
+
+check = Check("A303", "a column that names the rows", find)

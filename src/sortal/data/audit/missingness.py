@@ -1,0 +1,92 @@
+"""A102: whether a value is there tells the target, as when it is filled in only after the outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.power import LEAST_ROWS, auc
+
+_SEVERE, _STRONG = 0.8, 0.7
+_LEAST_SIDE = 20
+_CHANCE = 20.0
+_FOREGONE = 0.7
+
+
+def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+    """Severe from ROC-AUC .8 of the missingness alone, warning from .7, or where one side has nearly one class only.
+
+    Columns that are missing in the same rows are one finding.
+    """
+    if len(codes) < LEAST_ROWS:
+        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+    patterns: dict[bytes, list[str]] = {}
+    for column in table.schema.features:
+        missing = table.frame[column.name].is_null()
+        if 0 < missing.sum() < len(table):
+            patterns.setdefault(np.packbits(missing.to_numpy()).tobytes(), []).append(column.name)
+    if not patterns:
+        return NotApplicable("no column is missing in some rows only")
+    findings = [_judge(table, codes, classes, names) for names in patterns.values()]
+    return [finding for finding in findings if finding is not None]
+
+
+def _judge(table: Table, codes: NDArray[np.int64], classes: Sequence[str], names: list[str]) -> Finding | None:
+    missing = table.frame[names[0]].is_null().to_numpy().astype(np.int64)
+    counts = np.bincount(missing * len(classes) + codes, minlength=2 * len(classes)).reshape(2, -1)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    base = counts.sum(axis=0) / len(codes)
+    area = auc(codes, shares[missing])
+    if len(codes) * _information(counts) < _CHANCE or (area < _STRONG and not _one_sided(counts, base)):
+        return None
+    telling = int(np.abs(shares[0] - shares[1]).argmax())
+    there, absent = (100 * shares[side, telling] for side in (0, 1))
+    who, verb = (names[0], "is") if len(names) == 1 else (f"{names[0]} and {len(names) - 1} more", "are")
+    message = (
+        f"{who} {verb} missing in {100 * missing.mean():.0f} % of the rows, and that tells the target: "
+        f"{classes[telling]!r} is {absent:.0f} % where missing, {there:.0f} % elsewhere. Filled in only afterwards?"
+    )
+    evidence: dict[str, Evidence] = {
+        "roc_auc": area,
+        "missing": float(missing.mean()),
+        "class": classes[telling],
+        "share_missing": float(shares[1, telling]),
+        "share_present": float(shares[0, telling]),
+        "columns": names,
+    }
+    severity: Severity = "severe" if area >= _SEVERE else "warning"
+    fix = f"leave out what is filled in only after the outcome: {ignoring(names)}"
+    return Finding(check.code, severity, names[0], message, evidence, fix)
+
+
+def _information(counts: NDArray[np.int64]) -> float:
+    """Mutual information of a table of counts, in nats; n times it is half of the G statistic."""
+    joint = counts / counts.sum()
+    independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    some = joint > 0
+    return float((joint[some] * np.log(joint[some] / independent[some])).sum())
+
+
+def _one_sided(counts: NDArray[np.int64], base: NDArray[np.float64]) -> bool:
+    """One side holds a class almost only, and not because the class is most of the table or the side is small.
+
+    Almost: a fifth of the other classes' share is left. By chance this had a probability below e**-20 (Chernoff).
+    """
+    for side in counts:
+        rows = int(side.sum())
+        for count, share in zip(side.tolist(), base.tolist(), strict=True):
+            pure = count / rows
+            if rows < _LEAST_SIDE or not 0 < share <= _FOREGONE or 1 - pure > (1 - share) / 5:
+                continue
+            rest = (1 - pure) * math.log((1 - pure) / (1 - share)) if pure < 1 else 0.0
+            if rows * (pure * math.log(pure / share) + rest) >= _CHANCE:
+                return True
+    return False
+
+
+check = Check("A102", "missing values that tell the target", find)

@@ -1,0 +1,155 @@
+"""How well columns predict the target, one alone and several together, always on rows not used for fitting.
+
+Cheap stand-ins for models, to compare columns with each other: class rates in bins for one column, a small forest for
+several. Figures come from a stratified sample and depend on the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.data.split import folds, holdout
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+LEAST_ROWS = 50
+_CELLS = 1_000_000
+_MOST_ROWS, _FOREST_ROWS = 20_000, 4_000
+_MOST_BINS = 100
+_MOST_COLUMNS, _TRIED = 200, 20
+
+
+@dataclass(frozen=True)
+class Power:
+    """What one column alone achieves: ROC-AUC (weighted one-vs-rest) and the share of rows misclassified."""
+
+    column: str
+    auc: float
+    error: float
+
+
+def usable(table: Table) -> list[str]:
+    """The features that can be weighed here: all but text and images."""
+    return [column.name for column in table.schema.features if column.kind not in ("text", "image")]
+
+
+def sampled(table: Table, codes: Ints, most: int, seed: int) -> tuple[Table, Ints]:
+    """At most about ``most`` rows with all classes in proportion, and their codes."""
+    if len(codes) <= most:
+        return table, codes
+    index = holdout(codes, most / len(codes), seed)[1]
+    return table.take(index), codes[index]
+
+
+def alone(table: Table, codes: Ints, seed: int) -> list[Power]:
+    """What each usable column achieves alone, the best first."""
+    names = usable(table)
+    most = min(_MOST_ROWS, max(1_000, _CELLS // max(1, len(names))))
+    table, codes = sampled(table, codes, most, seed)
+    pairs = folds(codes, 5, seed)
+    powers = []
+    for name in names:
+        probability = _rates(binned(table.frame[name]), codes, pairs)
+        error = float((probability.argmax(axis=1) != codes).mean())
+        powers.append(Power(name, auc(codes, probability), error))
+    return sorted(powers, key=lambda power: (-power.auc, power.column))
+
+
+def together(table: Table, codes: Ints, names: Sequence[str], seed: int) -> float:
+    """ROC-AUC of these columns together, by a small forest; one half without columns.
+
+    ``names`` are the best first: the first 200 are taken.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    if not names:
+        return 0.5
+    names = names[:_MOST_COLUMNS]
+    table, codes = sampled(table, codes, _FOREST_ROWS, seed)
+    matrix = np.column_stack([_ordered(table.frame[name]) for name in names])
+    probability = np.zeros((len(codes), int(codes.max()) + 1))
+    tried = min(len(names), _TRIED)
+    for train, valid in folds(codes, 3, seed):
+        forest = ExtraTreesClassifier(60, min_samples_leaf=3, max_features=tried, random_state=seed)
+        forest.fit(matrix[train], codes[train])
+        probability[np.ix_(valid, forest.classes_)] = forest.predict_proba(matrix[valid])
+    return auc(codes, probability)
+
+
+def binned(values: pl.Series) -> Ints:
+    """(n,) bins of a column: 0 is missing, a category is a bin, numbers fall into quantiles.
+
+    A number that is a quantile itself has a bin of its own, so that a frequent value (0 claims) is never mixed
+    with its neighbours.
+    """
+    if values.dtype in (pl.String, pl.Boolean):
+        return values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    numbers = _numbers(values)
+    known = np.isfinite(numbers)
+    if not known.any():
+        return np.zeros(len(numbers), dtype=np.int64)
+    bins = int(np.clip(np.sqrt(len(numbers)), 8, _MOST_BINS))
+    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, bins + 1), method="nearest"))
+    place = 1 + np.searchsorted(edges, numbers, "left") + np.searchsorted(edges, numbers, "right")
+    return np.where(known, place, 0)
+
+
+def _numbers(values: pl.Series) -> Floats:
+    if isinstance(values.dtype, pl.Datetime):
+        values = values.dt.epoch("us")
+    return values.cast(pl.Float64).to_numpy()
+
+
+def _ordered(values: pl.Series) -> Floats:
+    """(n,) a column as numbers for trees: categories by frequency, missing below everything."""
+    if values.dtype in (pl.String, pl.Boolean):
+        place = binned(values)
+        counts = np.bincount(place)
+        rank = np.empty(len(counts))
+        rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+        return rank[place]
+    return np.nan_to_num(_numbers(values), nan=-1e30)
+
+
+def _rates(bins: Ints, codes: Ints, pairs: Sequence[tuple[Ints, Ints]]) -> Floats:
+    """(n, K) out-of-fold class rates of each row's bin, shrunk to the class shares by two rows."""
+    classes, size = int(codes.max()) + 1, int(bins.max()) + 1
+    probability = np.zeros((len(codes), classes))
+    for train, valid in pairs:
+        cells = np.bincount(bins[train] * classes + codes[train], minlength=size * classes)
+        counts = cells.reshape(size, classes)
+        prior = counts.sum(axis=0) / len(train)
+        rates = (counts + 2 * prior) / (counts.sum(axis=1, keepdims=True) + 2)
+        probability[valid] = rates[bins[valid]]
+    return probability
+
+
+def auc(codes: Ints, score: Floats) -> float:
+    """ROC-AUC of scores (n, K): of class 1 against 0 for two classes, else one against the rest, weighted by class.
+
+    >>> auc(np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.2, 0.8]]))
+    0.875
+    """
+    sizes = np.bincount(codes, minlength=score.shape[1])
+    present = np.flatnonzero((sizes > 0) & (sizes < len(codes)))
+    if len(present) == 0:
+        return 0.5
+    if score.shape[1] == 2:
+        return area(codes == 1, score[:, 1])
+    return float(np.average([area(codes == c, score[:, c]) for c in present], weights=sizes[present]))
+
+
+def area(positive: NDArray[np.bool_], score: Floats) -> float:
+    """Area under the ROC curve: how often a positive row scores above a negative one; ties count half."""
+    place = np.unique(score, return_inverse=True)[1]
+    above = np.bincount(place, weights=positive)
+    below = np.bincount(place, weights=~positive)
+    won = above * (np.cumsum(below) - below / 2)
+    return float(won.sum() / (above.sum() * below.sum()))

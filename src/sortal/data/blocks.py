@@ -1,0 +1,104 @@
+"""A text file as blocks of UTF-8, whatever its encoding and compression; never all of it in memory."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from sortal.core.errors import DataError
+
+BLOCK = 1 << 24
+"""Bytes read at a time."""
+
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked if it is gzip, bzip2 or xz. Raises DataError if it cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+        if start.startswith(b"\x1f\x8b"):
+            return cast(IO[bytes], gzip.open(path, "rb"))
+        if start.startswith(b"BZh"):
+            return bz2.open(path, "rb")
+        if start.startswith(b"\xfd7zXZ\x00"):
+            return lzma.open(path, "rb")
+        if start.startswith(b"\x28\xb5\x2f\xfd"):
+            raise DataError(
+                f"{path.name} is compressed with zstd, which is read only inside Parquet and Arrow; unpack it"
+            )
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened: {error.strerror or error}") from error
+
+
+def raw_blocks(path: Path, size: int = BLOCK) -> Iterator[bytes]:
+    """The decompressed bytes of a file. Raises DataError where the file ends too early or is damaged."""
+    with open_binary(path) as file:
+        while True:
+            try:
+                block = file.read(size)
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+                raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}") from error
+            if not block:
+                return
+            yield block
+
+
+def encoding_of(path: Path) -> tuple[str, str]:
+    """The encoding of a text file, and a note where it is not UTF-8.
+
+    A byte-order mark decides; else all of the file is tried as UTF-8, and is Windows-1252 (or Latin-1, where
+    a byte is not in use there) if that fails. Raises DataError for a file with NUL bytes, which is no text.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line, utf8, windows = 1, True, True
+    for number, block in enumerate(raw_blocks(path)):
+        if number == 0:
+            bom = next((bom for bom in _BOMS if block.startswith(bom)), None)
+            if bom == codecs.BOM_UTF8:
+                return _BOMS[bom], ""
+            if bom is not None:
+                return _BOMS[bom], "encoded in UTF-16"
+        if b"\0" in block:
+            line += block.count(b"\n", 0, block.index(b"\0"))
+            raise DataError(f"{path.name} is a binary file (a NUL byte in line {line:,}), not a table in text form")
+        if utf8:
+            try:
+                decoder.decode(block)
+                line += block.count(b"\n")
+            except UnicodeDecodeError as error:
+                utf8 = False
+                line += error.object.count(b"\n", 0, error.start)
+        windows = windows and not any(byte in block for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"))
+    if utf8:
+        return "utf-8", ""
+    encoding, called = ("cp1252", "Windows-1252") if windows else ("latin-1", "Latin-1")
+    return encoding, f"not UTF-8 (see line {line:,}): read as {called}"
+
+
+def utf8_blocks(path: Path, encoding: str, size: int = BLOCK) -> Iterator[bytes]:
+    """The text of a file in UTF-8 without a byte-order mark, lines ended by a newline.
+
+    Raises DataError where the bytes are not in this encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    old_mac = False
+    for number, block in enumerate(raw_blocks(path, size)):
+        if encoding == "utf-8":
+            text = block
+        else:
+            try:
+                text = decoder.decode(block).encode()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path.name} is not in {encoding} throughout: {error.reason}") from error
+        if number == 0:
+            old_mac = b"\r" in text and b"\n" not in text
+        yield text.replace(b"\r", b"\n") if old_mac else text

@@ -1,0 +1,118 @@
+"""Frame the problem: what was read and what was asked become a table with kinds, class codes and a task."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.errors import DataError
+from sortal.core.frame import Table, conform, from_any
+from sortal.core.framing import frame_task
+from sortal.core.kinds import infer
+from sortal.core.labels import encode, label_type_of
+from sortal.core.recipe import Recipe
+from sortal.core.schema import Schema
+from sortal.core.task import Task
+from sortal.data.read import Source, read
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Labelled rows and the task.
+
+    ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
+    ``digest``: SHA-256 of what was read.
+    """
+
+    name: str
+    notes: tuple[str, ...]
+    digest: str
+    raw: pl.DataFrame
+    table: Table
+    codes: NDArray[np.int64]
+    task: Task
+
+
+def open_source(data: object) -> Source:
+    """Files by path, or any table in memory."""
+    if isinstance(data, str | Path) or (
+        isinstance(data, list | tuple) and all(isinstance(d, str | Path) for d in data)
+    ):
+        return read(data)
+    return Source(from_any(data), "the data", ())
+
+
+def frame_problem(data: object, recipe: Recipe) -> Problem:
+    """Read, infer the kinds, leave out rows without a label, and say what is to be decided.
+
+    Raises InputError where the data or the options cannot be used.
+    """
+    source = open_source(data)
+    schema = infer(
+        source.frame,
+        recipe.target,
+        kinds=recipe.kinds,
+        ignore=recipe.ignore,
+        time=recipe.time,
+        group=recipe.group,
+        source=source.name,
+    )
+    if not schema.features:
+        raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
+    frame = conform(source.frame, schema, source=source.name)
+    labels = frame[recipe.target]
+    task = frame_task(
+        labels,
+        target=recipe.target,
+        positive=recipe.positive,
+        metric=recipe.metric,
+        cost=recipe.cost,
+        goal=recipe.goal,
+        label_type=label_type_of(source.frame.schema[recipe.target]),
+    )
+    rows = np.flatnonzero(labels.is_not_null().to_numpy())
+    notes = source.notes
+    if missing := len(labels) - len(rows):
+        notes = (*notes, f"{missing:,} rows without a value of {recipe.target!r} were left out")
+    table = Table(schema, frame[rows], rows)
+    return Problem(
+        source.name,
+        notes,
+        _digest(data, source.frame),
+        source.frame[rows],
+        table,
+        encode(table.frame[recipe.target], task),
+        task,
+    )
+
+
+def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
+    """The problem on some of its rows; class shares are those of these rows."""
+    counts = np.bincount(problem.codes[index], minlength=len(problem.task.classes))
+    return replace(
+        problem,
+        raw=problem.raw[index],
+        table=problem.table.take(index),
+        codes=problem.codes[index],
+        task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
+    )
+
+
+def _why_not(schema: Schema) -> str:
+    return (
+        "; ".join(f"{c.name}: {c.reason}" for c in schema.columns if c.role == "ignore")
+        or "the target is its only column"
+    )
+
+
+def _digest(data: object, frame: pl.DataFrame) -> str:
+    """Of the file's bytes where one file was read, else of the values."""
+    if isinstance(data, str | Path) and Path(data).is_file():
+        with Path(data).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(frame.hash_rows(seed=0).to_numpy().tobytes()).hexdigest()

@@ -1,0 +1,337 @@
+"""Parts and folds: which rows train, which choose, and which are sealed.
+
+``split`` divides the rows once, before anything else looks at them; ``folds`` and ``holdout`` divide what is
+left for training. All of them keep every class in proportion, keep copies of a row (or a group) on one side,
+and depend on the data and the seed only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sortal.core.errors import DataError, OptionError
+from sortal.core.frame import Table
+from sortal.data.deal import Floats, Ints, deal, joined, same_rows, targets
+
+FOLDS = 5
+LARGE = 200_000
+_LEAST_UNITS, _FREQUENT = 30, 0.05
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Which shares of the rows, 0 to 1, become the valid and the test part; the rest is dev, which trains.
+
+    >>> SplitPlan.parse("70/15/15")
+    SplitPlan(valid=0.15, test=0.15)
+    >>> print(SplitPlan())
+    85/15
+    """
+
+    valid: float = 0.0
+    test: float = 0.15
+
+    @classmethod
+    def parse(cls, text: str) -> SplitPlan:
+        """The plan that a text describes, in percent that sum to 100.
+
+        ``"70/15/15"`` is train, valid and test; ``"85/15"`` dev and test; ``"100"`` seals nothing.
+        Raises OptionError for anything else.
+        """
+        try:
+            percent = [float(part) for part in text.split("/")]
+        except ValueError:
+            percent = []
+        if not 1 <= len(percent) <= 3:
+            raise OptionError(f"a split is written 70/15/15 (train/valid/test) or 85/15 (dev/test), not {text!r}")
+        if not abs(sum(percent) - 100) < 1e-6:
+            raise OptionError(f"the parts of the split {text!r} sum to {sum(percent):g}; they should sum to 100")
+        if percent[0] <= 0 or min(percent) < 0:
+            raise OptionError(f"the split {text!r} leaves no rows to train on, or a part is negative")
+        valid = percent[1] if len(percent) == 3 else 0.0
+        test = percent[-1] if len(percent) > 1 else 0.0
+        return cls(valid / 100, test / 100)
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Names and shares of the parts that there will be, dev first."""
+        asked = {"valid": self.valid, "test": self.test}
+        return {"dev": 1 - self.valid - self.test} | {name: share for name, share in asked.items() if share > 0}
+
+    def __str__(self) -> str:
+        dev, valid, test = (f"{100 * share:g}" for share in (1 - self.valid - self.test, self.valid, self.test))
+        return "/".join([dev, *([valid] if self.valid else []), *([test] if self.valid or self.test else [])])
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Ascending row positions of the parts; ``valid`` and ``test`` may be empty.
+
+    ``method`` says in words how the rows were divided, ``notes`` what a careful reader should know about it.
+    """
+
+    dev: Ints
+    valid: Ints
+    test: Ints
+    method: str
+    notes: tuple[str, ...] = ()
+
+
+def split(
+    table: Table, codes: Ints, plan: SplitPlan, seed: int, time: str | None = None, group: str | None = None
+) -> Parts:
+    """Divides the rows of ``table``, with class codes (n,) 0..K-1, once and for all.
+
+    Stratified: every part gets its share of every class to within one row. A class with no more rows than
+    there are parts stays in dev, where models can learn it. Exact copies of a row (the same features) go to
+    one side, as long as that leaves parts of about the asked size; a note says where it does not.
+
+    ``group`` names a column whose groups stay whole; groups that share copies of a row go to one side, with
+    the same limit.
+
+    ``time`` names a column of dates or numbers: the newest rows are the test, the next newest the valid
+    part, and rows of one time stay together. Time goes before classes and copies; notes say what that costs.
+    With ``time`` and ``group``, a group is as new as its newest row: no group is divided and no row of dev is
+    newer than the end of any test group; older rows of the newest groups are in the test too.
+
+    Raises DataError where the columns do not allow such parts.
+    """
+    if len(codes) != len(table):
+        raise ValueError(f"{len(table)} rows, but {len(codes)} class codes")
+    names = list(plan.parts)
+    shares = np.array(list(plan.parts.values()))
+    if len(table) < len(names):
+        raise DataError(f"{len(table)} rows cannot be divided into {' and '.join(names)}; give more rows")
+    if len(names) == 1:
+        everything = np.arange(len(table))
+        return Parts(everything, everything[:0], everything[:0], "none: all rows are dev")
+    if time is not None:
+        part, method, notes = _by_time(table, shares, time, group)
+    else:
+        part, method, notes = _by_class(table, codes, shares, seed, group)
+    where = {name: np.flatnonzero(part == p) for p, name in enumerate(names)}
+    if not all(len(rows) for rows in where.values()):
+        raise DataError(
+            f"column {group!r} has too few groups for {' and '.join(names)} of whole groups; "
+            "leave --group out or give more groups"
+        )
+    notes += _size_notes(part, names, shares) + _class_notes(table, codes, part, names)
+    empty = np.zeros(0, dtype=np.int64)
+    return Parts(where["dev"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
+
+
+def _by_class(table: Table, codes: Ints, shares: Floats, seed: int, group: str | None) -> tuple[Ints, str, list[str]]:
+    keep = len(shares)
+    copies = duplicate_groups(table)
+    notes: list[str] = []
+    if group is None:
+        method, alone = "stratified", np.arange(len(table))
+        together = copies
+    else:
+        method, alone = f"whole groups of {group!r}, stratified", _groups(table, group, notes)
+        together = joined(alone, copies)
+    if together.max() < alone.max():
+        part = deal(codes, together, shares, seed, keep)
+        if together.max() + 1 >= _LEAST_UNITS and _near(part, codes, targets(codes, shares, keep)):
+            return part, f"{method}; exact copies of a row together", notes + _frequent_note(copies, part)
+        distinct = f"only {copies.max() + 1:,} of {len(table):,} rows differ"
+        reason = distinct if group is None else "they tie most groups together"
+        notes.append(f"exact copies of a row could not be kept on one side: {reason}")
+    return deal(codes, alone, shares, seed, keep), method, notes
+
+
+def _frequent_note(copies: Ints, part: Ints) -> list[str]:
+    times = np.bincount(copies)
+    if times.max() <= _FREQUENT * len(copies) or (part[copies == times.argmax()] > 0).any():
+        return []
+    return [f"one row is there {times.max():,} times, in dev only: scores on other parts are those of other rows"]
+
+
+def _near(part: Ints, codes: Ints, target: Ints) -> bool:
+    """Sizes are within a quarter of what was wished (or a row), and no part lacks half of a class (and two rows)."""
+    classes, parts = target.shape
+    dealt = np.bincount(codes * parts + part, minlength=classes * parts).reshape(classes, parts)
+    sizes = np.abs(dealt.sum(axis=0) - target.sum(axis=0)) <= 1 + target.sum(axis=0) / 4
+    return bool(sizes.all() and (dealt >= target / 2 - 2).all())
+
+
+def _by_time(table: Table, shares: Floats, time: str, group: str | None) -> tuple[Ints, str, list[str]]:
+    notes: list[str] = []
+    stamps = time_stamps(table, time)
+    moments, method = stamps, f"newest rows by {time!r}"
+    if group is not None:
+        groups = _groups(table, group, notes)
+        newest = np.full(int(groups.max()) + 1, np.iinfo(np.int64).min)
+        np.maximum.at(newest, groups, stamps)
+        moments, method = newest[groups], f"newest groups of {group!r} by {time!r}"
+    ordered = np.sort(moments)
+    wished = len(table) * np.cumsum(shares)[:-1]
+    cuts = _cuts(ordered, wished)
+    if len(cuts) < len(wished):
+        things = "rows" if group is None else f"groups of {group!r}"
+        raise DataError(
+            f"column {time!r} cannot order the parts: the {things} end at {len(np.unique(ordered))} times "
+            f"only; use another time column{'' if group is None else ', or --time or --group alone'}"
+        )
+    part = np.searchsorted(ordered[cuts], moments, side="right")
+    if group is not None and (older := int((stamps[part > 0] <= stamps[part == 0].max()).sum())):
+        notes.append(f"{older:,} rows outside dev are no newer than the newest of dev: their groups go on longer")
+    copies = duplicate_groups(table)
+    if repeated := int(np.isin(copies[part > 0], copies[part == 0]).sum()):
+        notes.append(f"{repeated:,} rows outside dev repeat an older row of dev exactly")
+    return part.astype(np.int64), method, notes
+
+
+def _cuts(ordered: Ints, wished: Floats) -> list[int]:
+    """For each wished position the nearest where the ascending values change; no two the same."""
+    changes = np.flatnonzero(np.diff(ordered)) + 1
+    cuts: list[int] = []
+    start = 0
+    for later, position in zip(reversed(range(len(wished))), wished, strict=True):
+        open_changes = changes[start : len(changes) - later]
+        if len(open_changes) == 0:
+            break
+        nearest = int(np.abs(open_changes - position).argmin())
+        cuts.append(int(open_changes[nearest]))
+        start += nearest + 1
+    return cuts
+
+
+def time_stamps(table: Table, time: str) -> Ints:
+    """(n,) ranks 0, 1, ... of the values of a time column, equal for equal times.
+
+    Raises DataError for a column that is neither a date nor a number, and for rows without a time.
+    """
+    values = table.frame[time]
+    if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
+        raise DataError(f"column {time!r} holds neither dates nor numbers and cannot order rows in time")
+    if missing := values.null_count():
+        first = int(table.rows[int(values.is_null().arg_true()[0])])
+        raise DataError(
+            f"column {time!r} has no time in {missing:,} rows (first: row id {first}); fill them or leave the rows out"
+        )
+    return (values.rank("dense").to_numpy() - 1).astype(np.int64)
+
+
+def _groups(table: Table, group: str, notes: list[str]) -> Ints:
+    if missing := table.frame[group].null_count():
+        notes.append(f"{missing:,} rows without {group!r} are kept together as one group")
+    return same_rows(table.frame.select(group))
+
+
+def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
+    got = np.bincount(part, minlength=len(names)) / len(part)
+    return [
+        f"{name} has {100 * share:.0f} % of the rows, not {100 * wish:.0f} %: what belongs together stays so"
+        for name, share, wish in zip(names, got, shares, strict=True)
+        if abs(share - wish) > max(0.03, 1.5 / len(part))
+    ]
+
+
+def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list[str]:
+    """What parts lack of which class."""
+    column = table.schema.only("target")
+    notes = []
+    for code, size in enumerate(np.bincount(codes)):
+        rows = np.flatnonzero(codes == code)
+        held = set(part[rows].tolist())
+        lacking = [name for p, name in enumerate(names) if p not in held]
+        if size == 0 or not lacking:
+            continue
+        label = f"class {table.frame[column.name][int(rows[0])]!r}" if column else f"class number {code}"
+        rare = f"{label} has {size} row{'s' if size > 1 else ''}"
+        if "dev" in lacking:
+            notes.append(f"{label} does not occur in dev: no model can learn it")
+        elif size == 1:
+            notes.append(f"{rare}: it is in dev and nothing can be said about it")
+        else:
+            notes.append(f"{rare}: none in {' and '.join(lacking)}, which can say nothing about it")
+    return notes
+
+
+def duplicate_groups(table: Table) -> Ints:
+    """(n,) ids 0, 1, ... that rows share exactly when all their features agree."""
+    names = [column.name for column in table.schema.features]
+    return same_rows(table.frame.select(names)) if names else np.arange(len(table))
+
+
+def folds(
+    codes: Ints, k: int, seed: int, groups: Ints | None = None, times: Ints | None = None, repeats: int = 1
+) -> list[tuple[Ints, Ints]]:
+    """``k`` pairs of (training, validation) positions, ascending, for class codes (n,).
+
+    Stratified as scikit-learn's StratifiedKFold, with every class of two rows or more in every training part.
+    ``groups`` (n,) ids are kept whole (copies of a row: ``duplicate_groups``). ``repeats`` deals anew, for
+    k * repeats pairs.
+
+    With ``times`` (n,), windows expand: each validation block is newer than all of its training rows, rows of
+    one time stay together, and rows of a group that is in the validation block do not train. The oldest rows,
+    about one in k + 1, are never validated. There are fewer pairs where there are fewer than k + 1 times;
+    repeats change nothing.
+
+    Raises DataError when there are fewer rows (groups, times) than folds need.
+
+    >>> codes, times = np.array([0, 0, 1, 1]), np.array([1, 2, 2, 3])
+    >>> [valid.tolist() for _, valid in folds(codes, 2, seed=0, times=times)]
+    [[1, 2], [3]]
+    """
+    if k < 2:
+        raise OptionError(f"cross-validation needs at least 2 folds, not {k}")
+    if times is not None:
+        return list(_expanding(times, k, groups))
+    units = np.arange(len(codes)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    if len(codes) == 0 or units.max() + 1 < k:
+        things = "rows" if groups is None else "groups of rows that differ"
+        raise DataError(f"{k} folds need at least {k} {things}")
+    pairs = []
+    for repeat in range(repeats):
+        part = deal(codes, units, np.full(k, 1 / k), [seed, repeat])
+        pairs += [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(k)]
+    return pairs
+
+
+def _expanding(times: Ints, k: int, groups: Ints | None) -> Iterator[tuple[Ints, Ints]]:
+    ordered = np.sort(times)
+    blocks = min(k + 1, len(np.unique(ordered)))
+    if blocks < 2:
+        raise DataError("folds in the order of time need at least two different times; use another time column")
+    cuts = _cuts(ordered, len(times) * np.arange(1, blocks) / blocks)
+    block = np.searchsorted(ordered[cuts], times, side="right")
+    for newest in range(1, blocks):
+        valid = np.flatnonzero(block == newest)
+        train = np.flatnonzero(block < newest)
+        if groups is not None:
+            train = train[~np.isin(groups[train], groups[valid])]
+        if len(train):
+            yield train, valid
+
+
+def holdout(codes: Ints, share: float, seed: int, groups: Ints | None = None) -> tuple[Ints, Ints]:
+    """(training, held out) positions, with about ``share`` of every class held out; for early stopping.
+
+    Classes of two rows or fewer stay in training; ``groups`` (n,) ids are kept whole.
+
+    >>> train, held = holdout(np.array([0] * 80 + [1] * 20), share=0.1, seed=0)
+    >>> len(train), len(held)
+    (90, 10)
+    """
+    units = np.arange(len(codes)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    part = deal(codes, units, np.array([1 - share, share]), [seed, 1], keep=2)
+    return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+
+
+def fold_count(n_rows: int, rarest: int) -> int:
+    """How many folds suit ``n_rows`` rows whose rarest class has ``rarest`` rows: five as a rule.
+
+    As few as three where five would leave folds without the rarest class, and three where rows are so many
+    that folds hardly differ.
+
+    >>> fold_count(1_000, 200), fold_count(1_000, 4), fold_count(1_000, 1), fold_count(500_000, 9_000)
+    (5, 4, 3, 3)
+    """
+    if n_rows > LARGE:
+        return 3
+    return max(2, min(FOLDS, max(3, rarest), n_rows))

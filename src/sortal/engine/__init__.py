@@ -1,0 +1,6 @@
+"""Array programs that score a row: numpy and the standard library, nothing else."""
+
+from sortal.engine.program import Columns, Program
+from sortal.engine.run import compile
+
+__all__ = ["Columns", "Program", "compile"]

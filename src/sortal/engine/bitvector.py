@@ -1,0 +1,181 @@
+"""Trees with at most 64 leaves, scored without walking.
+
+The leaves of a tree are numbered from left to right and kept as the bits of a word. A test that does not
+hold rules out the leaves below its left child; of the leaves that no test rules out, the row arrives at the
+leftmost (QuickScorer: Lucchese et al., SIGIR 2015). Which leaves a *column* rules out depends only on where
+its value lies among the thresholds of that column. So the words of all places are tabled, for a block of
+trees together, and scoring a row is one lookup a column and a bitwise "and". Columns with few places share a
+joint table. A NaN and each category are places like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.engine.program import Array
+from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Ints, Trees
+
+Floats = NDArray[np.float64]
+Words = NDArray[np.uint64]
+
+_ROWS = 4096
+_TREES = 16
+"""Trees in a block: its tables fit the second-level cache."""
+
+_JOINT = 64
+"""Places that a joint table may have."""
+
+_SET_WORDS = 128
+"""Words of the largest bit set that is tabled: 4,096 categories."""
+
+_ALL = np.uint64(2**64 - 1)
+
+
+def suits(trees: Trees) -> bool:
+    """Whether the leaves fit a word, and the bit sets are small enough to be tabled."""
+    return int(trees.leaves.max()) <= 64 and int(np.diff(trees.category_start).max(initial=0)) <= _SET_WORDS
+
+
+def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats]]:
+    """The rows to score at once, and the function from rounded inputs (m, d) to sums (K, m)."""
+    position, ruled_out = _words(trees)
+    leaf = np.flatnonzero(trees.feature < 0)
+    value = np.zeros((64 * len(trees.root), trees.value.shape[1]))
+    value[64 * trees.tree[leaf] + position[leaf]] = trees.value[trees.left[leaf]]
+    value = value[:, 0] if value.shape[1] == 1 else value
+    columns = _columns(trees)
+    firsts = range(0, len(trees.root), _TREES)
+    blocks = [_block(trees, columns, ruled_out, first) for first in firsts]
+
+    def score(x: Array) -> Floats:
+        sums, places = trees.start(len(x)), [column.place(x) for column in columns]
+        spare = np.empty((2, len(x) * _TREES), dtype=np.uint64)
+        for first, block in zip(firsts, blocks, strict=True):
+            left_over = block.words(places, spare)
+            leftmost = np.bitwise_count(~left_over & (left_over - np.uint64(1)))
+            leaf = np.ascontiguousarray(leftmost.T) + 64 * np.arange(first, first + block.trees)[:, None]
+            trees.add(sums, first, value.take(leaf, axis=0))
+        return sums
+
+    return _ROWS, score
+
+
+def _words(trees: Trees) -> tuple[Ints, Words]:
+    """Of every node its leftmost leaf, and the word of the leaves that remain when its test does not hold."""
+    position = np.zeros(len(trees.feature), dtype=np.int64)
+    for level in trees.levels:
+        inner = level[trees.feature[level] >= 0]
+        position[trees.left[inner]] = position[inner]
+        position[trees.right[inner]] = position[inner] + trees.leaves[trees.left[inner]]
+    inner = np.flatnonzero(trees.feature >= 0)
+    ruled_out = np.zeros(len(position), dtype=np.uint64)
+    below = trees.leaves[trees.left[inner]].astype(np.uint64)
+    ruled_out[inner] = ((np.uint64(1) << below) - np.uint64(1)) << position[inner].astype(np.uint64)
+    return position, ~ruled_out
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column that nodes compare: the places that its values can take, and which tests hold there.
+
+    ``cuts``: all thresholds, sorted; None where the nodes ask for categories. The last place is a NaN's,
+    or any value's that is in no bit set.
+    """
+
+    feature: int
+    nodes: Ints
+    places: int
+    cuts: Array | None
+
+    def place(self, x: Array) -> Ints:
+        """The place of each row's value."""
+        values = x[:, self.feature]
+        if self.cuts is None:
+            with np.errstate(invalid="ignore"):
+                inside = (values > -1) & (values < self.places - 1)
+            return np.where(inside, values, self.places - 1).astype(np.intp)
+        place = np.searchsorted(self.cuts, np.ascontiguousarray(values))
+        place[np.isnan(values)] = self.places - 1
+        return place
+
+    def holds(self, trees: Trees, nodes: Ints) -> NDArray[np.bool_]:
+        """(nodes, places) whether the test holds."""
+        if self.cuts is None:
+            codes = np.arange(self.places, dtype=np.float64)
+            codes[-1] = np.nan
+            return trees.holds(trees.category[nodes, None], codes)
+        threshold, missing = trees.threshold[nodes], trees.missing[nodes]
+        holds = np.arange(self.places) <= np.searchsorted(self.cuts, threshold)[:, None]
+        holds[:, -1] = (missing == NAN_LEFT) | ((missing == NAN_ZERO) & (threshold >= 0))
+        return holds
+
+
+def _columns(trees: Trees) -> list[_Column]:
+    inner = np.flatnonzero(trees.feature >= 0)
+    by_set = trees.category[inner] >= 0
+    columns = []
+    for feature in np.unique(trees.feature[inner[~by_set]]):
+        nodes = inner[~by_set & (trees.feature[inner] == feature)]
+        cuts = np.unique(trees.threshold[nodes])
+        columns.append(_Column(int(feature), nodes, len(cuts) + 2, cuts))
+    sizes = np.diff(trees.category_start)
+    for feature in np.unique(trees.feature[inner[by_set]]):
+        nodes = inner[by_set & (trees.feature[inner] == feature)]
+        columns.append(_Column(int(feature), nodes, 32 * int(sizes[trees.category[nodes]].max()) + 1, None))
+    return columns
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Up to _TREES trees. A table (places, trees) holds words; its row is a sum of numbers, one a column."""
+
+    trees: int
+    tables: tuple[tuple[Words, tuple[tuple[int, Ints], ...]], ...]
+
+    def words(self, places: list[Ints], spare: Words) -> Words:
+        """(m, trees) the leaves that no test rules out; computed in ``spare``."""
+        m = spare.shape[1] // _TREES
+        left_over, found = spare[:, : m * self.trees].reshape(2, m, self.trees)
+        left_over[:] = _ALL
+        for table, parts in self.tables:
+            index = sum(numbers.take(places[column]) for column, numbers in parts)
+            np.take(table, index, axis=0, out=found, mode="clip")
+            np.bitwise_and(left_over, found, out=left_over)
+        return left_over
+
+
+def _block(trees: Trees, columns: list[_Column], ruled_out: Words, first: int) -> _Block:
+    count = min(_TREES, len(trees.root) - first)
+    parts = []
+    for number, column in enumerate(columns):
+        tree = trees.tree[column.nodes]
+        nodes = column.nodes[(tree >= first) & (tree < first + count)]
+        if len(nodes):
+            parts.append((number, *_table(trees, column, ruled_out, nodes, first, count)))
+    parts.sort(key=lambda part: len(part[2]))
+    tables: list[tuple[Words, tuple[tuple[int, Ints], ...]]] = []
+    for number, place, table in parts:
+        if tables and len(tables[-1][0]) * len(table) <= _JOINT:
+            joint, members = tables[-1]
+            joint = (joint[:, None] & table[None]).reshape(-1, count)
+            members = (*((c, p * len(table)) for c, p in members), (number, place))
+            tables[-1] = joint, members
+        else:
+            tables.append((table, ((number, place),)))
+    return _Block(count, tuple(tables))
+
+
+def _table(trees: Trees, column: _Column, ruled_out: Words, nodes: Ints, first: int, count: int) -> tuple[Ints, Words]:
+    """For the nodes of one column in one block: places -> rows of a table, and the table (rows, trees)."""
+    nodes = nodes[np.argsort(trees.tree[nodes], kind="stable")]
+    holds = column.holds(trees, nodes)
+    differs = np.concatenate([[True], (holds[:, 1:] != holds[:, :-1]).any(axis=0)])
+    words = np.where(holds[:, differs], _ALL, ruled_out[nodes, None])
+    tree, start = np.unique(trees.tree[nodes] - first, return_index=True)
+    table = np.full((words.shape[1], count), _ALL)
+    table[:, tree] = np.bitwise_and.reduceat(words, start, axis=0).T
+    return np.cumsum(differs) - 1, table

@@ -1,0 +1,152 @@
+"""Ops that turn columns into numbers: ``number``, ``lookup``, ``datetime``, ``fill``, ``scale``, ``pick``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.engine.program import Columns, Program
+from sortal.engine.step import Run, Step, array, fail, floats, text, texts
+
+Floats = NDArray[np.float64]
+
+_LATEST = 9.3e12
+"""Seconds that 64-bit microseconds can reach, either way of 1970."""
+
+
+def number(program: Program) -> Step:
+    """A column as it is."""
+    values = _reader(text(program, "column"))
+    return Step(lambda columns: values(columns)[:, None], outputs=1, named=True)
+
+
+def _reader(name: str) -> Callable[[Columns], Floats]:
+    def read(columns: Columns) -> Floats:
+        return np.asarray(_column(columns, name), dtype=np.float64)
+
+    return read
+
+
+def _column(columns: Columns, name: str) -> Any:
+    try:
+        return columns[name]
+    except KeyError:
+        raise ValueError(f"the program needs column {name!r}, which is not there") from None
+
+
+def lookup(program: Program) -> Step:
+    """A row of ``table`` for each category; its last two rows stand for missing and for unseen values."""
+    name, categories = text(program, "column"), texts(program, "categories")
+    table = np.array(array(program, "table", "f", (len(categories) + 2, None)), dtype=np.float64)
+    known: dict[str | None, int] = {category: code for code, category in enumerate(categories)}
+    known[None] = len(categories)
+    codes = _WithUnseen(known)
+
+    def run(columns: Columns) -> Floats:
+        values = _column(columns, name)
+        return table[np.fromiter(map(codes.__getitem__, values), dtype=np.intp, count=len(values))]
+
+    return Step(run, outputs=table.shape[1], named=True)
+
+
+class _WithUnseen(dict[str | None, int]):
+    """Codes of the known values; everything else has the code after the last."""
+
+    def __missing__(self, value: str | None) -> int:
+        return len(self)
+
+
+def datetime(program: Program) -> Step:
+    """Parts of a point in time (proleptic Gregorian calendar, UTC); all parts of a missing value are NaN.
+
+    year; month 1-12; day 1-31; weekday 0-6 from Monday, as Python counts; hour 0-23; minute 0-59;
+    day_of_year 1-366; total_seconds since 1970, with their fraction.
+    """
+    values, parts = _reader(text(program, "column")), texts(program, "parts")
+    for part in parts:
+        if part not in _PARTS:
+            raise fail("datetime", f"part {part!r} is not one of {', '.join(_PARTS)}")
+    compute = [_PARTS[part] for part in parts]
+
+    def run(columns: Columns) -> Floats:
+        time = values(columns)
+        known = np.abs(time) < _LATEST  # False for NaN
+        clock = _clock(np.where(known, time, 0.0))
+        out = np.empty((len(time), len(compute)))
+        for column, part in enumerate(compute):
+            out[:, column] = part(clock)
+        out[~known] = np.nan
+        return out
+
+    return Step(run, outputs=len(parts), named=True)
+
+
+Clock = Mapping[str, NDArray[Any]]
+
+
+def _clock(seconds: Floats) -> Clock:
+    """Seconds since 1970 as days, months and years since 1970, their first days, and seconds of the day."""
+    days = np.floor(seconds / 86400.0)
+    day = days.astype("datetime64[D]")
+    month, year = day.astype("datetime64[M]"), day.astype("datetime64[Y]")
+    return {"seconds": seconds, "of_day": seconds - days * 86400.0, "day": day, "month": month, "year": year}
+
+
+def _days(clock: Clock, since: str) -> NDArray[np.int64]:
+    """Whole days since the first day of the month or year."""
+    days: NDArray[np.int64] = (clock["day"] - clock[since].astype("datetime64[D]")).astype(np.int64)
+    return days
+
+
+_PARTS: dict[str, Callable[[Clock], NDArray[Any]]] = {
+    "year": lambda c: c["year"].astype(np.int64) + 1970,
+    "month": lambda c: c["month"].astype(np.int64) % 12 + 1,
+    "day": lambda c: _days(c, "month") + 1,
+    "weekday": lambda c: (c["day"].astype(np.int64) + 3) % 7,  # 1970-01-01 was a Thursday
+    "hour": lambda c: c["of_day"] // 3600,
+    "minute": lambda c: c["of_day"] // 60 % 60,
+    "day_of_year": lambda c: _days(c, "year") + 1,
+    "total_seconds": lambda c: c["seconds"],
+}
+
+
+def fill(program: Program) -> Step:
+    """NaN becomes ``value`` (a NaN leaves it); 0/1 columns say where the columns ``indicator`` were NaN."""
+    value = np.array(array(program, "value", "f", (None,)), dtype=np.float64)
+    indicator = _index(program, "indicator", len(value))
+    if np.isinf(value).any():
+        raise fail("fill", "array 'value' holds infinite values")
+
+    def run(x: Floats) -> Floats:
+        missing = np.isnan(x)
+        filled = np.where(missing, value, x)
+        return np.hstack([filled, missing[:, indicator]]) if len(indicator) else filled
+
+    return Step(run, outputs=len(value) + len(indicator), inputs=len(value))
+
+
+def scale(program: Program) -> Step:
+    """(x - mean) / scale."""
+    mean = floats(program, "mean", (None,))
+    spread = floats(program, "scale", (len(mean),))
+    if (spread == 0).any():
+        raise fail("scale", "array 'scale' holds a zero")
+    return Step(lambda x: (x - mean) / spread, outputs=len(mean), inputs=len(mean))
+
+
+def pick(program: Program) -> Step:
+    """The columns ``index``, in that order."""
+    index = _index(program, "index", None)
+    run: Run = lambda x: x[:, index]  # noqa: E731
+    return Step(run, outputs=len(index), least=int(index.max(initial=-1)) + 1)
+
+
+def _index(program: Program, name: str, width: int | None) -> NDArray[np.intp]:
+    """Column numbers, each in 0..width-1."""
+    index = array(program, name, "iu", (None,)).astype(np.intp)
+    if len(index) and (index.min() < 0 or (width is not None and index.max() >= width)):
+        raise fail(program.op, f"array '{name}' points outside the {width if width is not None else ''} columns")
+    return index

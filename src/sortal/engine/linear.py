@@ -1,0 +1,47 @@
+"""Ops ``linear`` and ``constant``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.engine import link
+from sortal.engine.program import Program
+from sortal.engine.step import Step, choice, fail, floats
+
+Floats = NDArray[np.float64]
+
+
+def linear(program: Program) -> Step:
+    """Scores z = x @ coef.T + intercept, then the link.
+
+    sigmoid: one row of ``coef``, z is the log-odds of class 1. softmax: a row for each of K >= 2 classes.
+    platt: margins, one row (binary) or K rows, each through 1 / (1 + exp(a z + b)), then over their sum.
+    """
+    kind = choice(program, "link", ("sigmoid", "softmax", "platt"))
+    coef = floats(program, "coef", (None, None))
+    m, d = coef.shape
+    intercept = floats(program, "intercept", (m,))
+    if m < 1 or (kind == "sigmoid" and m != 1) or (kind == "softmax" and m < 2):
+        raise fail("linear", f"link '{kind}' does not go with {m} rows of 'coef'")
+    weight = coef.T
+
+    def scores(x: Floats) -> Floats:
+        z: Floats = x @ weight
+        z += intercept
+        return z
+
+    if kind == "sigmoid":
+        return Step(lambda x: link.sigmoid(scores(x)[:, 0]), outputs=2, inputs=d)
+    if kind == "softmax":
+        return Step(lambda x: link.softmax(scores(x)), outputs=m, inputs=d)
+    a, b = floats(program, "a", (m,)), floats(program, "b", (m,))
+    return Step(lambda x: link.platt(scores(x), a, b), outputs=max(m, 2), inputs=d)
+
+
+def constant(program: Program) -> Step:
+    """The same probabilities for every row."""
+    probability = floats(program, "probability", (None,))
+    if len(probability) < 2 or probability.min() < 0 or abs(probability.sum() - 1) > 1e-9:
+        raise fail("constant", "array 'probability' does not sum to one, or holds negative values")
+    return Step(lambda x: np.tile(probability, (len(x), 1)), outputs=len(probability))

@@ -1,0 +1,83 @@
+"""What an op becomes when it is compiled, and the checks that all ops share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.engine.program import Array, Program
+
+Run = Callable[[Any], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A checked op, ready to run.
+
+    ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them.
+    ``least``: the fewest columns that it can do with. ``outputs``: the columns that it gives.
+    """
+
+    run: Run
+    outputs: int
+    inputs: int | None = None
+    least: int = 0
+    named: bool = False
+
+
+def fail(op: str, message: str) -> ValueError:
+    return ValueError(f"program op '{op}': {message}")
+
+
+def array(program: Program, name: str, kinds: str, shape: tuple[int | None, ...]) -> Array:
+    """The array of this name, checked: its dtype has one of these kinds; None in a shape is any length."""
+    found = program.arrays.get(name)
+    if found is None:
+        raise fail(program.op, f"array '{name}' is missing")
+    if found.dtype.kind not in kinds:
+        raise fail(program.op, f"array '{name}' has dtype {found.dtype}, expected one of kind {kinds!r}")
+    fits = len(found.shape) == len(shape) and all(
+        want is None or have == want for have, want in zip(found.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
+        raise fail(program.op, f"array '{name}' has shape {found.shape}, expected {wanted}")
+    return found
+
+
+def floats(program: Program, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """A float array without infinities and NaN, as contiguous float64."""
+    found = array(program, name, "f", shape)
+    if not np.isfinite(found).all():
+        raise fail(program.op, f"array '{name}' holds values that are not finite")
+    return np.ascontiguousarray(found, dtype=np.float64)
+
+
+def choice(program: Program, name: str, known: Iterable[str]) -> str:
+    """A setting that is one of the known words."""
+    value, words = program.settings.get(name), tuple(known)
+    if not isinstance(value, str) or value not in words:
+        raise fail(program.op, f"setting '{name}' is {value!r}, expected one of {', '.join(words)}")
+    return value
+
+
+def text(program: Program, name: str) -> str:
+    """A setting that is a text."""
+    value = program.settings.get(name)
+    if not isinstance(value, str):
+        raise fail(program.op, f"setting '{name}' is {value!r}, expected a text")
+    return value
+
+
+def texts(program: Program, name: str) -> tuple[str, ...]:
+    """A setting that is a list of distinct texts."""
+    value = program.settings.get(name)
+    if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+        raise fail(program.op, f"setting '{name}' is not a list of texts")
+    if len(set(value)) != len(value):
+        raise fail(program.op, f"setting '{name}' names something twice")
+    return tuple(value)

@@ -1,0 +1,51 @@
+"""Two models on the same rows or the same folds: by how much they differ, and whether that is noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.interval import Interval
+from sortal.evaluate.intervals import folds_interval, mean_interval
+
+Floats = NDArray[np.float64]
+
+
+def difference(
+    a: Floats, b: Floats, *, groups: NDArray[np.generic] | None = None, confidence: float = 0.95
+) -> Interval:
+    """Mean of ``a - b``, paired over rows: negative where the losses ``a`` are smaller.
+
+    ``a``, ``b``: (n,) losses of the same rows, such as ``per_row_log_loss``. ``groups``: (n,) ids of rows
+    that belong together. The method is that of a mean of one value a row, see ``intervals.mean_interval``.
+
+    >>> print(difference(np.array([0.1, 0.3, 0.2]), np.array([0.1, 0.3, 0.2])))
+    0.000 [0.000, 0.000]
+    """
+    clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return mean_interval(np.asarray(a - b, dtype=np.float64), clusters, confidence)
+
+
+def corrected_t(
+    a: Sequence[float], b: Sequence[float], train_share: float, confidence: float = 0.95
+) -> tuple[Interval, float]:
+    """Mean difference ``a - b`` of scores on the same folds, with the two-sided p value that there is none.
+
+    The corrected resampled t of Nadeau & Bengio (2003). ``train_share``: the share of the rows that each
+    fold trains on, .8 for five folds. Folds of repeated cross-validation are simply more folds.
+
+    >>> interval, p = corrected_t([0.90, 0.92, 0.91, 0.89, 0.93], [0.88, 0.91, 0.90, 0.88, 0.91], 0.8)
+    >>> print(interval, round(p, 3))
+    0.014 [0.004, 0.024] 0.019
+    """
+    from scipy.special import stdtr
+
+    gap = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    interval = folds_interval(gap.tolist(), train_share, 1 - train_share, confidence)
+    k, spread = len(gap), float(gap.std(ddof=1)) if len(gap) > 1 else float("nan")
+    if spread <= 1e-12:
+        return interval, 1.0 if abs(interval.value) <= 1e-12 else 0.0
+    error = spread * np.sqrt(1 / k + (1 - train_share) / train_share)
+    return interval, float(2 * stdtr(k - 1, -abs(interval.value) / error)) if k > 1 else float("nan")

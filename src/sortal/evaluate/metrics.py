@@ -1,0 +1,325 @@
+"""The metrics, each registered under its name in the entry-point group ``sortal.metrics``.
+
+Conventions, the same for all of them. In binary tasks precision, recall, F1 and average precision are of
+the positive class; with more classes every one of them, and ROC-AUC, is the plain mean over classes (macro,
+one against the rest). A metric is NaN where it is undefined: without rows, and where a class that it needs
+is absent from them. The precision of a class that is never decided is 0, as in scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core import registry
+from sortal.core.interval import Interval
+from sortal.core.predictions import Predictions
+from sortal.core.task import Task
+from sortal.evaluate import ranking
+from sortal.evaluate.intervals import Bins, Cells, Mean, Ranks, Rates, Sampling, bin_squares, rates_interval
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SMALLEST = 1e-15
+"""Probabilities below this count as this in the log-loss, which would be infinite at zero."""
+BINS, ROWS_PER_BIN = 15, 10
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure that says how good predictions are.
+
+    ``score`` takes the task, (n,) true codes, (n, K) probabilities and (n,) decided codes. ``needs``: which
+    of the last two it reads. ``binary_only``: it has no meaning with more than two classes. ``sampling``
+    takes the same and describes how the score varies from sample to sample (see ``evaluate.intervals``);
+    None: it is bootstrapped by row.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+    needs: Literal["probability", "decision"]
+    binary_only: bool
+    score: Callable[[Task, Codes, Floats, Codes], float]
+    doc: str
+    sampling: Callable[[Task, Codes, Floats, Codes], Sampling] | None = None
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Precision and recall (with Wilson intervals), F1 and number of true rows of one class."""
+
+    label: str
+    precision: Interval
+    recall: Interval
+    f1: float
+    support: int
+
+
+def metrics_for(task: Task) -> tuple[Metric, ...]:
+    """All registered metrics that mean something for this task, by name."""
+    found: list[Metric] = [registry.load("sortal.metrics", name) for name in registry.names("sortal.metrics")]
+    return tuple(m for m in found if task.binary or not m.binary_only)
+
+
+def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
+    """(K, K) counts of rows, truth by decision.
+
+    >>> from sortal.core.task import Task
+    >>> task = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", (), ())
+    >>> confusion(task, np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    array([[1, 1],
+           [0, 2]])
+    """
+    k = len(task.classes)
+    return np.bincount(truth * k + decided, minlength=k * k).reshape(k, k).astype(np.int64)
+
+
+def per_class(task: Task, truth: Codes, decided: Codes) -> list[ClassScore]:
+    """Precision, recall and F1 of every class, in the order of the classes."""
+    counts = confusion(task, truth, decided)
+    scores = []
+    for code, label in enumerate(task.classes):
+        true, said = truth == code, decided == code
+        hit = true & said
+        support, union = int(counts[code].sum()), int(counts[code].sum() + counts[:, code].sum())
+        scores.append(
+            ClassScore(
+                label=label,
+                precision=rates_interval(Rates([(said, hit)])),
+                recall=rates_interval(Rates([(true, hit)])) if support else Interval(np.nan, np.nan, np.nan),
+                f1=2 * int(counts[code, code]) / union if support else float("nan"),
+                support=support,
+            )
+        )
+    return scores
+
+
+def per_row_log_loss(predictions: Predictions) -> Floats:
+    """(n,) -log p of the true class, with p clipped at 1e-15; their mean is the log-loss."""
+    return _row_log_loss(predictions.truth, predictions.probability)
+
+
+def _row_log_loss(truth: Codes, probability: Floats) -> Floats:
+    told = probability[np.arange(len(truth)), truth]
+    return -np.log(np.clip(told, SMALLEST, 1.0))
+
+
+def _of_interest(task: Task) -> list[int]:
+    """The positive class of two, or all classes."""
+    return [task.positive_code] if task.positive is not None else list(range(len(task.classes)))
+
+
+def _complete(truth: Codes, codes: list[int]) -> bool:
+    """There are rows, and of each of these classes."""
+    return len(truth) > 0 and bool(np.isin(codes, truth).all())
+
+
+# Shares of right decisions, and means of them over classes.
+
+
+def _deciding(name: str, label: str, rates: Callable[[Task, Codes, Codes], Rates | None], doc: str) -> Metric:
+    """A metric of decisions; ``rates`` is None where it is undefined."""
+
+    def score(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
+        found = rates(task, truth, decided)
+        return float("nan") if found is None else float(found.scores.mean())
+
+    def sampling(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Rates:
+        found = rates(task, truth, decided)
+        return Rates([]) if found is None else found
+
+    return Metric(name, label, True, "decision", False, score, doc, sampling)
+
+
+def _accuracy(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+    return Rates([(np.ones(len(truth), dtype=np.bool_), truth == decided)]) if len(truth) else None
+
+
+def _balanced_accuracy(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+    return _recalls(truth, decided, list(range(len(task.classes))))
+
+
+def _recall(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+    return _recalls(truth, decided, _of_interest(task))
+
+
+def _recalls(truth: Codes, decided: Codes, codes: list[int]) -> Rates | None:
+    if not _complete(truth, codes):
+        return None
+    return Rates([(truth == k, (truth == k) & (decided == k)) for k in codes])
+
+
+def _precision(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+    codes = _of_interest(task)
+    if not _complete(truth, codes):
+        return None
+    return Rates([(decided == k, (truth == k) & (decided == k)) for k in codes])
+
+
+def _f1(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+    """F1 = 2 J / (1 + J), where J is the share of hits among rows that are of the class or decided to be."""
+    codes = _of_interest(task)
+    if not _complete(truth, codes):
+        return None
+    return Rates([((truth == k) | (decided == k), (truth == k) & (decided == k)) for k in codes], f1=True)
+
+
+# Rankings.
+
+
+def _ranking(
+    name: str,
+    label: str,
+    score: Callable[[Mask, Floats], float],
+    effect: Callable[[Mask, Floats], Floats],
+    doc: str,
+) -> Metric:
+    """A metric of the ranking of each class of interest against the rest."""
+
+    def mean(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
+        codes = _of_interest(task)
+        if not _complete(truth, codes):
+            return float("nan")
+        return float(np.mean([score(truth == k, probability[:, k]) for k in codes]))
+
+    def sampling(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Ranks:
+        total, codes = np.zeros(len(truth)), _of_interest(task)
+        for k in codes:
+            total += effect(truth == k, probability[:, k]) / len(codes)
+        rarest = np.bincount(truth, minlength=len(task.classes)).min()
+        return Ranks(total, int(rarest))
+
+    return Metric(name, label, True, "probability", False, mean, doc, sampling)
+
+
+def _recall_at_precision(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
+    return ranking.recall_at_precision(truth == task.positive_code, probability[:, task.positive_code])
+
+
+def _recall_at_precision_cells(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Cells:
+    return ranking.recall_at_precision_cells(truth == task.positive_code, probability[:, task.positive_code])
+
+
+# Means of one value a row.
+
+
+def _mean(
+    name: str,
+    label: str,
+    needs: Literal["probability", "decision"],
+    rows: Callable[[Task, Codes, Floats, Codes], Mean],
+    doc: str,
+) -> Metric:
+    def score(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
+        return float(rows(task, truth, probability, decided).values.mean()) if len(truth) else float("nan")
+
+    return Metric(name, label, False, needs, False, score, doc, rows)
+
+
+def _log_loss(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Mean:
+    return Mean(_row_log_loss(truth, probability), 0.0, np.inf)
+
+
+def _brier(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Mean:
+    error = probability.copy()
+    error[np.arange(len(truth)), truth] -= 1
+    scale = 0.5 if task.binary else 1.0
+    return Mean(scale * (error**2).sum(axis=1), 0.0, 2 * scale)
+
+
+def _expected_cost(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Mean:
+    costs = task.cost_matrix()
+    return Mean(costs[truth, decided], float(costs.min()), float(costs.max()))
+
+
+# Calibration.
+
+
+def _bins(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Bins:
+    """Equally many rows a bin, up to 15; rows with equal probability share one."""
+    if task.positive is not None:
+        told, hit = probability[:, task.positive_code], truth == task.positive_code
+    else:
+        top = probability.argmax(axis=1)
+        told, hit = probability[np.arange(len(top)), top], truth == top
+    n = len(told)
+    rank = np.searchsorted(np.sort(told), told)
+    number = max(1, min(BINS, n // ROWS_PER_BIN))
+    return Bins((rank * number // max(n, 1)).astype(np.int64), told - hit)
+
+
+def _ece(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
+    if len(truth) < 2:
+        return float("nan")
+    _, share, square, _ = bin_squares(_bins(task, truth, probability, decided))
+    return float(np.sqrt(max(float(share @ square), 0.0)))
+
+
+accuracy = _deciding("accuracy", "accuracy", _accuracy, "Share of right decisions.")
+balanced_accuracy = _deciding(
+    "balanced_accuracy", "balanced accuracy", _balanced_accuracy, "Mean over classes of their recall."
+)
+precision = _deciding(
+    "precision", "precision", _precision, "Share of right ones among decisions for the class; 0 without any."
+)
+recall = _deciding("recall", "recall", _recall, "Share of the class's rows that are decided to be of it.")
+f1 = _deciding("f1", "F1", _f1, "Harmonic mean of precision and recall.")
+roc_auc = _ranking(
+    "roc_auc",
+    "ROC-AUC",
+    ranking.roc_auc,
+    ranking.roc_auc_effect,
+    "Probability that a row of the class ranks above one that is not (ties count half).",
+)
+average_precision = _ranking(
+    "average_precision",
+    "average precision",
+    ranking.average_precision,
+    ranking.average_precision_effect,
+    "Sum over thresholds of precision times the gain in recall (area under the precision-recall curve).",
+)
+recall_at_precision = Metric(
+    "recall_at_precision",
+    f"recall at precision {ranking.PRECISION:g}",
+    True,
+    "probability",
+    True,
+    _recall_at_precision,
+    f"Largest recall of a threshold whose precision on these rows is at least {ranking.PRECISION:g}.",
+    _recall_at_precision_cells,
+)
+log_loss = _mean(
+    "log_loss", "log-loss", "probability", _log_loss, "Mean of -log p of the true class, p clipped at 1e-15."
+)
+brier = _mean(
+    "brier",
+    "Brier score",
+    "probability",
+    _brier,
+    "Mean squared error of the positive class's probability (0 to 1); summed over more classes (0 to 2).",
+)
+expected_cost = _mean(
+    "expected_cost",
+    "expected cost",
+    "decision",
+    _expected_cost,
+    "Mean cost of a decision by the task's cost matrix; without one, the share of errors.",
+)
+ece = Metric(
+    "ece",
+    "calibration error",
+    False,
+    "probability",
+    False,
+    _ece,
+    "Root mean square, over 15 bins of equally many rows, of mean probability minus share of hits, debiased "
+    "(Kumar, Liang & Ma 2019; Bröcker 2012); of the positive class, or of the likeliest of more classes.",
+    _bins,
+)

@@ -1,0 +1,121 @@
+"""Scores of a ranking: ROC-AUC, average precision and recall at a precision, for one class against the rest.
+
+``positive``: (n,) mask; ``score``: (n,), higher where the class is more probable. Rows with equal scores
+are never told apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.sweep import sweep
+from sortal.evaluate.intervals import Cells
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+PRECISION = 0.9
+"""The precision that ``recall_at_precision`` asks for."""
+CUTS = 1000
+
+
+def roc_auc(positive: Mask, score: Floats) -> float:
+    """P(score of a positive > that of a negative) + half of P(equal); NaN without either.
+
+    >>> roc_auc(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8]))
+    0.75
+    """
+    hits, negatives = np.count_nonzero(positive), np.count_nonzero(~positive)
+    if not hits or not negatives:
+        return float("nan")
+    _, tp, fp = sweep(positive, score)
+    height = (tp + np.concatenate([[0.0], tp[:-1]])) / 2
+    return float(np.diff(fp, prepend=0.0) @ height / (hits * negatives))
+
+
+def roc_auc_effect(positive: Mask, score: Floats) -> Floats:
+    """Effects whose squares sum to DeLong's variance.
+
+    DeLong, DeLong & Clarke-Pearson (1988), with the placements found by sorting, as in Sun & Xu
+    (2014).
+    """
+    high, low = score[positive], score[~positive]
+    m, n = len(high), len(low)
+    effect = np.empty(len(score))
+    for mask, own, other, sign in ((positive, high, np.sort(low), 1), (~positive, low, np.sort(high), -1)):
+        below = np.searchsorted(other, own, "left") + np.searchsorted(other, own, "right")
+        placement = sign * below / (2 * len(other))
+        k = len(own)
+        effect[mask] = (placement - placement.mean()) / np.sqrt(k * (k - 1)) if k > 1 else np.nan
+    return effect if min(m, n) else np.full(len(score), np.nan)
+
+
+def average_precision(positive: Mask, score: Floats) -> float:
+    """Sum over thresholds of precision times the gain in recall; NaN without positives.
+
+    >>> round(average_precision(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])), 4)
+    0.8333
+    """
+    if not positive.any():
+        return float("nan")
+    _, tp, fp = sweep(positive, score)
+    return float(np.diff(tp, prepend=0.0) @ (tp / (tp + fp)) / tp[-1])
+
+
+def average_precision_effect(positive: Mask, score: Floats) -> Floats:
+    """Effects whose squares sum to the jackknife variance: average precision without each row, all at once.
+
+    Leaving out a row takes one from the counts at its own and all lower thresholds, so that suffix sums
+    suffice.
+    """
+    n, hits = len(positive), np.count_nonzero(positive)
+    if hits < 2:
+        return np.full(n, np.nan)
+    thresholds, tp, fp = sweep(positive, score)
+    gain, rows = np.diff(tp, prepend=0.0), tp + fp
+    fewer = np.maximum(rows - 1, 1)
+    above = np.concatenate([[0.0], np.cumsum(gain * tp / rows)[:-1]])
+    without_negative = (above + _suffix(gain * tp / fewer)) / hits
+    below = _suffix(gain * (tp - 1) / fewer) - gain * (tp - 1) / fewer
+    without_positive = (above + (gain - 1) * (tp - 1) / fewer + below) / (hits - 1)
+    at = np.searchsorted(-thresholds, -score)
+    left_out = np.where(positive, without_positive[at], without_negative[at])
+    effect: Floats = (left_out.mean() - left_out) * np.sqrt((n - 1) / n)
+    return effect
+
+
+def recall_at_precision(positive: Mask, score: Floats, precision: float = PRECISION) -> float:
+    """The largest recall of a threshold with at least this precision: 0 without one, NaN without positives.
+
+    It is the best point of one curve and therefore optimistic: a description of the ranking, not a promise.
+    """
+    if not positive.any():
+        return float("nan")
+    _, tp, fp = sweep(positive, score)
+    return float(np.max(tp, initial=0.0, where=tp >= precision * (tp + fp) - 1e-9) / tp[-1])
+
+
+def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = PRECISION) -> Cells:
+    """The same from counts in up to 1,000 slices of the ranking that hold equally many positives.
+
+    Only thresholds right after a positive matter, so with up to 1,000 positives nothing is lost.
+    """
+    thresholds, tp, _ = sweep(positive, score)
+    hits, size = int(tp[-1]), min(int(tp[-1]), CUTS) + 1
+    before = np.concatenate([[0.0], tp[:-1]])
+    slices = (before * (size - 1) // hits).astype(np.int64)
+    cell = 2 * slices[np.searchsorted(-thresholds, -score)] + positive
+
+    def best(counts: NDArray[np.int64]) -> Floats:
+        totals = np.cumsum(counts.reshape(-1, size, 2), axis=1)
+        fp, tp = totals[:, :, 0], totals[:, :, 1]
+        reached = np.max(tp, axis=1, initial=0, where=tp >= precision * (tp + fp) - 1e-9)
+        recall: Floats = np.divide(reached, tp[:, -1], out=np.full(len(tp), np.nan), where=tp[:, -1] > 0)
+        return recall
+
+    return Cells(cell, 2 * size, best)
+
+
+def _suffix(values: Floats) -> Floats:
+    return np.cumsum(values[::-1])[::-1]

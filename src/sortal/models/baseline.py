@@ -1,0 +1,40 @@
+"""The baselines that nobody may lose to: the shares of the classes, whatever the row says, and a shallow tree."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sortal.engine.program import Program
+from sortal.models import trees
+from sortal.models.family import Family, FitRequest, Fitted, Settings
+from sortal.prepare.view import View
+
+
+def _fit_majority(request: FitRequest, settings: Settings) -> Fitted:
+    rows = request.train
+    counts = np.bincount(rows.y, weights=rows.weight, minlength=request.n_classes)
+    shares = counts / counts.sum()
+    return Fitted(
+        predict_proba=lambda X: np.tile(shares, (len(X), 1)),
+        program=lambda: Program("constant", arrays={"probability": shares}),
+        importance=np.zeros(rows.X.shape[1]),
+    )
+
+
+def _fit_tree(request: FitRequest, settings: Settings) -> Fitted:
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows = request.train
+    leaf = int(settings.get("min_samples_leaf", max(5, len(rows.y) // 500)))
+    tree = DecisionTreeClassifier(
+        max_depth=int(settings.get("max_depth", 5)), min_samples_leaf=leaf, random_state=request.seed
+    ).fit(rows.X, rows.y, sample_weight=rows.weight)
+    return Fitted(
+        predict_proba=tree.predict_proba,
+        program=lambda: trees.from_sklearn([tree], request.n_classes),
+        importance=tree.feature_importances_,
+    )
+
+
+majority = Family("majority", "majority class", View("raw", "codes"), complexity=0, fit=_fit_majority)
+tree = Family("tree", "shallow tree", View("imputed", "codes"), complexity=2, fit=_fit_tree)

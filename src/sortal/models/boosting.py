@@ -1,0 +1,69 @@
+"""What the boosters share: how many rounds, how fast to learn under a clock, and how long to wait for an improvement."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sortal.models.family import OutOfTime
+
+ROUNDS = 1000
+ENOUGH_ROUNDS = 500
+FASTEST = 0.2
+FEWEST_ROUNDS = 60
+"""Even at the fastest learning rate fewer rounds than these are a waste of the time they take."""
+
+
+def patience(n_rows: int) -> int:
+    """Rounds without improvement before stopping: 300 up to 10,000 rows, fewer above (AutoGluon's rule), at least 20.
+
+    >>> patience(5_000), patience(40_000), patience(1_000_000)
+    (300, 75, 20)
+    """
+    return min(300, max(20, 300 * 10_000 // max(n_rows, 1)))
+
+
+def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> float:
+    """The tuned learning rate, or a faster one where the time allows fewer than ``ENOUGH_ROUNDS`` rounds of it.
+
+    >>> learning_rate(0.04, seconds_per_round=0.01, seconds=60)
+    0.04
+    Raises OutOfTime where the time does not allow ``FEWEST_ROUNDS`` of any rate.
+
+    >>> learning_rate(0.04, seconds_per_round=0.1, seconds=20)
+    0.1
+    """
+    if math.isinf(seconds):
+        return slow
+    affordable = seconds / max(seconds_per_round, 1e-9)
+    if affordable < FEWEST_ROUNDS:
+        raise OutOfTime(FEWEST_ROUNDS * seconds_per_round)
+    return round(min(FASTEST, max(slow, slow * ENOUGH_ROUNDS / affordable)), 3)
+
+
+def quickest(a_round: Callable[[], object], times: int) -> float:
+    """Seconds of the quickest of a few rounds: what one takes when nobody else is on the machine."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        a_round()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+@dataclass
+class Stopper:
+    """Early stopping: remembers the best round, and says when too many have passed since."""
+
+    patience: int
+    best_round: int = 0
+    best_loss: float = math.inf
+
+    def see(self, done: int, loss: float) -> None:
+        if loss < self.best_loss:
+            self.best_round, self.best_loss = done, loss
+
+    def waited(self, done: int) -> bool:
+        return self.best_round > 0 and done - self.best_round >= self.patience

@@ -1,0 +1,88 @@
+"""What a family of models is: the contract between a family and the training loop (entry-point group ``sortal.models``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.engine.program import Program
+from sortal.prepare.view import View
+
+Matrix = NDArray[np.float64]
+Settings = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Prepared rows: ``X`` (n, d), ``y`` (n,) class codes, ``weight`` (n,) or None where all rows weigh the same."""
+
+    X: Matrix
+    y: NDArray[np.int64]
+    weight: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """One fit. Every class 0..n_classes-1 is present in ``train``.
+
+    ``stop``: rows for early stopping, a part of the training fold and never of the rows that are evidence later.
+    ``categorical``: columns of X that hold codes without an order (NaN is missing or rare). ``seconds``: when the fit should be
+    over; a family that cannot be interrupted is only started where its predicted time fits.
+    """
+
+    train: Rows
+    n_classes: int
+    seed: int
+    stop: Rows | None = None
+    categorical: tuple[int, ...] = ()
+    seconds: float = math.inf
+    threads: int = 2
+
+
+class OutOfTime(Exception):  # noqa: N818 - an answer, not an error: the training loop skips the candidate
+    """A fit that could not become a useful model in its seconds; ``needed`` is the prediction of what would do."""
+
+    def __init__(self, needed: float) -> None:
+        super().__init__(f"needs about {needed:.0f} s")
+        self.needed = needed
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model.
+
+    ``predict_proba``: (n, d) -> (n, K), by the library that fitted it. ``program``: the same model as data.
+    ``importance``: (d,) weights of the columns of X, not negative; zeros where the model has no such notion.
+    ``effort``: the settings under which a later fit does as much work without a clock and without stopping rows (rounds).
+    ``pace``: settings that were derived from a clock in the first fold and must hold in every other.
+    """
+
+    predict_proba: Callable[[Matrix], Matrix]
+    program: Callable[[], Program]
+    importance: NDArray[np.float64]
+    effort: Settings = field(default_factory=dict)
+    pace: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model.
+
+    ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants ``stop`` rows.
+    ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums, which bounds how closely
+    the program can agree with it.
+    """
+
+    name: str
+    title: str
+    view: View
+    complexity: int
+    fit: Callable[[FitRequest, Settings], Fitted]
+    early_stopping: bool = False
+    interruptible: bool = False
+    precision: Literal["float64", "float32"] = "float64"

@@ -1,0 +1,74 @@
+"""Random forest and extra trees. Leaves of a few rows keep the artifact small and the probabilities calmer."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any
+
+from sortal.models import trees
+from sortal.models.clock import Clock
+from sortal.models.family import Family, FitRequest, Fitted, OutOfTime, Settings
+from sortal.prepare.view import View
+
+TREES = 300
+CHUNK = 10
+FEWEST = 50
+
+
+def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    make = RandomForestClassifier if kind == "forest" else ExtraTreesClassifier
+    rows = request.train
+    model = make(
+        CHUNK,
+        min_samples_leaf=int(settings.get("min_samples_leaf", max(2, len(rows.y) // 5000))),
+        max_features=settings.get("max_features", "sqrt"),
+        warm_start=True,
+        random_state=request.seed,
+        n_jobs=request.threads,
+    )
+    grown = _grow(model, request, int(settings.get("trees", TREES)))
+    # One thread sums the trees in their order, so that equal trees give equal bits.
+    model.n_jobs = 1
+    return Fitted(
+        predict_proba=model.predict_proba,
+        program=lambda: trees.from_sklearn(model.estimators_, request.n_classes),
+        importance=model.feature_importances_,
+        effort={"trees": grown},
+    )
+
+
+def _grow(model: Any, request: FitRequest, most: int) -> int:
+    """Ten trees at a time, until there are enough or the time is over."""
+    rows, clock = request.train, Clock(request.seconds)
+    for size in range(min(CHUNK, most), most + 1, CHUNK):
+        model.n_estimators = size
+        with warnings.catch_warnings():
+            # A class weight is passed by row, and warm starts are on the same rows: scikit-learn's doubts do not apply.
+            warnings.simplefilter("ignore", UserWarning)
+            model.fit(rows.X, rows.y, sample_weight=rows.weight)
+        if size == CHUNK and clock.spent * FEWEST / CHUNK > request.seconds:
+            raise OutOfTime(clock.spent * FEWEST / CHUNK)
+        if clock.left <= 0:
+            break
+    return len(model.estimators_)
+
+
+forest = Family(
+    "forest",
+    "random forest",
+    View("imputed", "codes"),
+    complexity=3,
+    fit=partial(_fit, "forest"),
+    interruptible=True,
+)
+extra_trees = Family(
+    "extra_trees",
+    "extra trees",
+    View("imputed", "codes"),
+    complexity=3,
+    fit=partial(_fit, "extra_trees"),
+    interruptible=True,
+)

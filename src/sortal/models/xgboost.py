@@ -1,0 +1,110 @@
+"""XGBoost with the tuned defaults of pytabkit (XGBoost-TD; Holzmüller et al. 2024, arXiv 2407.04491)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sortal.models import trees
+from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest
+from sortal.models.clock import Clock
+from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
+from sortal.prepare.view import View
+
+TUNED: dict[str, Any] = {
+    "learning_rate": 0.08,
+    "max_depth": 6,
+    "min_child_weight": 5e-6,
+    "lambda": 0.0,
+    "subsample": 0.65,
+    "colsample_bylevel": 0.9,
+    "tree_method": "hist",
+    "max_bin": 256,
+}
+PILOT_ROUNDS = 4
+
+
+def _fit(request: FitRequest, settings: Settings) -> Fitted:
+    clock = Clock(request.seconds)
+    params = _params(request, settings)
+    data = _matrix(request.train, request.threads)
+    pace = (
+        {"learning_rate": float(settings["learning_rate"])}
+        if "learning_rate" in settings
+        else _pace(params, data, clock)
+    )
+    booster, rounds = _boost(request, params | pace, data, clock, int(settings.get("rounds", ROUNDS)))
+    return Fitted(
+        predict_proba=lambda X: _probabilities(booster, X, rounds, request.n_classes),
+        program=lambda: trees.from_xgboost(booster, request.n_classes, rounds),
+        importance=_importance(booster, request.train.X.shape[1]),
+        effort={"rounds": rounds, **pace},
+        pace=pace,
+    )
+
+
+def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
+    binary = request.n_classes == 2
+    objective = (
+        {"objective": "binary:logistic", "eval_metric": "logloss"}
+        if binary
+        else {"objective": "multi:softprob", "num_class": request.n_classes, "eval_metric": "mlogloss"}
+    )
+    given = {name: value for name, value in settings.items() if name != "rounds"}
+    return {**TUNED, **given, **objective, "seed": request.seed, "nthread": request.threads, "verbosity": 0}
+
+
+def _matrix(rows: Rows, threads: int) -> Any:
+    import xgboost
+
+    return xgboost.QuantileDMatrix(rows.X, rows.y, weight=rows.weight, max_bin=TUNED["max_bin"], nthread=threads)
+
+
+def _pace(params: dict[str, Any], data: Any, clock: Clock) -> dict[str, float]:
+    """A few rounds tell how long one takes, and so how fast to learn."""
+    import xgboost
+
+    pilot = xgboost.Booster(params, [data])
+    a_round = quickest(lambda: pilot.update(data, pilot.num_boosted_rounds()), PILOT_ROUNDS)
+    return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left)}
+
+
+def _boost(request: FitRequest, params: dict[str, Any], data: Any, clock: Clock, most: int) -> tuple[Any, int]:
+    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best round."""
+    import xgboost
+
+    stop = None if request.stop is None else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight)
+    booster = xgboost.Booster(params, [data] if stop is None else [data, stop])
+    stopper = Stopper(patience(len(request.train.y)))
+    for done in range(1, most + 1):
+        booster.update(data, done - 1)
+        if stop is not None:
+            stopper.see(done, float(booster.eval(stop).rsplit(":", 1)[1]))
+        if stopper.waited(done) or clock.left <= 0:
+            break
+    return booster, stopper.best_round or booster.num_boosted_rounds()
+
+
+def _probabilities(booster: Any, X: Any, rounds: int, n_classes: int) -> Any:
+    p = booster.inplace_predict(X, iteration_range=(0, rounds)).astype(np.float64)
+    if n_classes == 2:
+        return np.column_stack([1 - p, p])
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def _importance(booster: Any, width: int) -> Any:
+    gain = booster.get_score(importance_type="total_gain")
+    return np.array([gain.get(f"f{i}", 0.0) for i in range(width)])
+
+
+family = Family(
+    "xgboost",
+    "XGBoost",
+    View("raw", "onehot"),
+    complexity=4,
+    fit=_fit,
+    early_stopping=True,
+    interruptible=True,
+    precision="float32",
+)

@@ -1,0 +1,112 @@
+"""Categories: one-hot, ordinal codes, or out-of-fold target encoding. Each of them is one table, looked up by value."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.schema import Column
+from sortal.engine.program import Program
+from sortal.prepare.view import Labels, Prepared, View
+
+MAX_CODES = 1000
+"""Levels beyond the most frequent thousand are one level: LightGBM groups them anyway, and the artifact stays small."""
+MAX_TARGET_CLASSES = 20
+"""Target encoding makes a column a class; with more classes than this the matrix would be mostly that."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Columns made from one category column: ``table`` by level (then missing, then unseen), and the training rows' values."""
+
+    names: tuple[str, ...]
+    table: NDArray[np.float64]
+    train: NDArray[np.float64]
+
+
+class CategoryPreparer:
+    """High cardinality and unseen values are ordinary: an unseen value gets the encoding of 'any other'."""
+
+    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
+        levels = _levels(values)
+        level_of_row = _level_of_row(values, levels)
+        many = len(levels) > view.many and labels.n_classes <= MAX_TARGET_CLASSES
+        blocks = []
+        if view.categories == "codes":
+            blocks.append(_codes(column.name, levels, level_of_row))
+        elif not many:
+            blocks.append(_onehot(column.name, levels[: view.many], len(levels), level_of_row))
+        if many:
+            blocks.append(_target(column.name, len(levels), level_of_row, labels, seed))
+        table = np.hstack([b.table for b in blocks])
+        names = tuple(name for b in blocks for name in b.names)
+        return Prepared(
+            program=Program("lookup", {"column": column.name, "categories": levels}, {"table": table}),
+            names=names,
+            numeric=False,
+            categorical=tuple(view.categories == "codes" and name == column.name for name in names),
+            train=np.hstack([b.train for b in blocks]) if many else None,
+        )
+
+
+def _levels(values: pl.Series) -> list[str]:
+    """The distinct values, most frequent first; ties in alphabetical order, so that runs repeat."""
+    counts = values.drop_nulls().alias("level").value_counts(name="rows")
+    return counts.sort(["rows", "level"], descending=[True, False])["level"].to_list()
+
+
+def _level_of_row(values: pl.Series, levels: list[str]) -> NDArray[np.int64]:
+    """Index of each row's level; ``len(levels)`` where it is missing."""
+    index = values.cast(pl.Enum(levels)).to_physical().cast(pl.Int64)
+    return index.fill_null(len(levels)).to_numpy()
+
+
+def _codes(name: str, levels: list[str], level_of_row: NDArray[np.int64]) -> _Block:
+    code = np.arange(len(levels) + 2, dtype=np.float64)
+    code[MAX_CODES:] = MAX_CODES
+    code[-2:] = np.nan
+    table = code[:, None]
+    return _Block((name,), table, table[level_of_row])
+
+
+def _onehot(name: str, shown: list[str], n_levels: int, level_of_row: NDArray[np.int64]) -> _Block:
+    """A column a level, and one for missing values where there are any. Two levels without missing values need one column."""
+    table = np.zeros((n_levels + 2, len(shown) + 1))
+    table[np.arange(len(shown)), np.arange(len(shown))] = 1.0
+    table[n_levels, len(shown)] = 1.0
+    names = [*(f"{name}={level}" for level in shown), f"{name} is missing"]
+    has_missing = bool((level_of_row == n_levels).any())
+    keep = slice(1 if n_levels == 2 and not has_missing else 0, None if has_missing else len(shown))
+    table = np.ascontiguousarray(table[:, keep])
+    return _Block(tuple(names[keep]), table, table[level_of_row])
+
+
+def _target(name: str, n_levels: int, level_of_row: NDArray[np.int64], labels: Labels, seed: int) -> _Block:
+    """Smoothed class shares by level; the training rows get the shares learned without them (scikit-learn's TargetEncoder)."""
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.preprocessing import TargetEncoder
+
+    present = np.unique(labels.codes)
+    binary = labels.n_classes == 2
+    inner = StratifiedKFold(_splits(labels.codes), shuffle=True, random_state=seed)
+    encoder = TargetEncoder(target_type="binary" if binary else "multiclass", cv=inner)
+    with warnings.catch_warnings():
+        # A class of one row cannot be in every part, which is all that scikit-learn warns of.
+        warnings.simplefilter("ignore", UserWarning)
+        train = encoder.fit_transform(level_of_row[:, None], labels.codes)
+    table = encoder.transform(np.arange(n_levels + 2)[:, None])
+    classes = [1] if binary else list(present)
+    return _Block(tuple(f"{name} share of class {k}" for k in classes), table, train)
+
+
+def _splits(codes: NDArray[np.int64]) -> int:
+    """Five inner folds, fewer where the rarest class has fewer rows (TargetEncoder stratifies)."""
+    rarest = int(np.bincount(codes)[np.unique(codes)].min())
+    return max(2, min(5, rarest))
+
+
+preparer = CategoryPreparer()

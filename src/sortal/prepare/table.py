@@ -1,0 +1,122 @@
+"""A whole table becomes a matrix: columns side by side, then impute, scale and select. One program holds all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core import registry
+from sortal.core.frame import Table
+from sortal.engine import compile as compile_program
+from sortal.engine.program import Program
+from sortal.prepare.view import Labels, Prepared, Preparer, View
+
+
+@dataclass(frozen=True)
+class Design:
+    """A fitted table. ``names``: of the matrix's columns. ``sources``: the table column that each comes from.
+
+    ``categorical``: indices of the matrix columns that hold codes without an order.
+    """
+
+    program: Program
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    categorical: tuple[int, ...]
+
+    def transform(self, table: Table) -> NDArray[np.float64]:
+        """(n, d) matrix of any table that conforms to the same schema."""
+        return compile_program(self.program)(table.columns([c.name for c in table.schema.features]))
+
+
+def fit(
+    table: Table, labels: Labels, view: View, seed: int, select: int | None = None
+) -> tuple[Design, NDArray[np.float64]]:
+    """Fit on the rows of ``table`` and return the design and the training matrix.
+
+    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most.
+    """
+    columns = [_fit_column(table, name, labels, view, seed) for name in (c.name for c in table.schema.features)]
+    design = Design(
+        program=Program("table", steps=tuple(c.program for c in columns)),
+        names=tuple(n for c in columns for n in c.names),
+        sources=tuple(s.name for s, c in zip(table.schema.features, columns, strict=True) for _ in c.names),
+        categorical=tuple(np.flatnonzero([flag for c in columns for flag in c.categorical]).tolist()),
+    )
+    matrix = design.transform(table)
+    _put_out_of_fold(matrix, columns)
+    if view.numbers != "raw":
+        design, matrix = _impute(
+            design, matrix, numeric=np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
+        )
+    if view.numbers == "scaled":
+        design, matrix = _scale(design, matrix)
+    if select is not None and select < matrix.shape[1]:
+        design, matrix = _select(design, matrix, labels, seed, select)
+    return design, matrix
+
+
+def _fit_column(table: Table, name: str, labels: Labels, view: View, seed: int) -> Prepared:
+    column = table.schema[name]
+    preparer: Preparer = registry.load("sortal.preparers", column.kind)
+    return preparer.fit(column, table.frame[name], labels, view, seed)
+
+
+def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[Prepared]) -> None:
+    start = 0
+    for column in columns:
+        stop = start + len(column.names)
+        if column.train is not None:
+            matrix[:, start:stop] = column.train
+        start = stop
+
+
+def _then(design: Design, step: Program) -> Program:
+    steps = design.program.steps if design.program.op == "chain" else (design.program,)
+    return Program("chain", steps=(*steps, step))
+
+
+def _impute(
+    design: Design, matrix: NDArray[np.float64], numeric: NDArray[np.bool_]
+) -> tuple[Design, NDArray[np.float64]]:
+    """Median for quantities, -1 for codes; a column of quantities with missing values also gets an indicator column."""
+    from sklearn.impute import SimpleImputer
+
+    missing = np.isnan(matrix).any(axis=0)
+    value = np.full(matrix.shape[1], -1.0)
+    if numeric.any():
+        value[numeric] = SimpleImputer(strategy="median", keep_empty_features=True).fit(matrix[:, numeric]).statistics_
+    indicator = np.flatnonzero(missing & numeric)
+    step = Program("fill", arrays={"value": value, "indicator": indicator})
+    names = (*design.names, *(f"{design.names[i]} is missing" for i in indicator))
+    sources = (*design.sources, *(design.sources[i] for i in indicator))
+    return Design(_then(design, step), names, sources, design.categorical), compile_program(step)(matrix)
+
+
+def _scale(design: Design, matrix: NDArray[np.float64]) -> tuple[Design, NDArray[np.float64]]:
+    """Zero mean and unit variance. One-hot columns too: a penalty then means the same for every column."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(matrix)
+    step = Program("scale", arrays={"mean": scaler.mean_, "scale": scaler.scale_})
+    return Design(_then(design, step), design.names, design.sources, design.categorical), compile_program(step)(matrix)
+
+
+def _select(
+    design: Design, matrix: NDArray[np.float64], labels: Labels, seed: int, most: int
+) -> tuple[Design, NDArray[np.float64]]:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    trees = ExtraTreesClassifier(100, min_samples_leaf=5, random_state=seed, n_jobs=1)
+    trees.fit(np.nan_to_num(matrix, nan=-1.0), labels.codes)
+    index = np.sort(np.argsort(-trees.feature_importances_, kind="stable")[:most])
+    step = Program("pick", arrays={"index": index})
+    kept = {int(old): new for new, old in enumerate(index)}
+    return Design(
+        program=_then(design, step),
+        names=tuple(design.names[i] for i in index),
+        sources=tuple(design.sources[i] for i in index),
+        categorical=tuple(kept[i] for i in design.categorical if i in kept),
+    ), np.ascontiguousarray(matrix[:, index])

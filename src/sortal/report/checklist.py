@@ -1,0 +1,319 @@
+"""The checklist of a run: every item is judged from what the run counted, and shows its evidence.
+
+The first ten items are the discipline of a classification project, the others its common traps. An item
+that does not hold says what to do. Nothing here is true by assertion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sortal.core.predictions import Part
+from sortal.report.notation import (
+    costs,
+    count,
+    counted,
+    interval,
+    listing,
+    metric,
+    number,
+    percent,
+    plain,
+    times,
+)
+from sortal.report.record import Artifact, Item, Parity, RunRecord, Status
+
+SHARE_TOLERANCE = 0.005
+"""A class share of a stratified part may differ by this much (or by two rows): rare classes, and duplicates
+that must stay together, cannot be parted exactly."""
+LARGE_HOLDOUT = 10_000
+"""From this many rows on, one holdout is as good as folds."""
+LINEAR_FAMILIES = ("logistic", "svm")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was read back from the model file.
+
+    ``operations``: the ops of its program in the order in which they run. ``classes``: in its order.
+    ``features``: how many columns it expects, ``profiled``: how many of them carry a profile of the
+    training data. ``metrics``: the names of those in it.
+    """
+
+    version: str
+    operations: tuple[str, ...]
+    classes: tuple[str, ...]
+    features: int
+    profiled: int
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the run counted while it ran, beyond run.json.
+
+    ``fits``: how often anything was fitted. ``foreign_rows``: rows that a fit saw and must not have seen:
+    sealed ones, held-out ones, those that its fold is evaluated on. ``out_of_fold_rows``: rows with an
+    out-of-fold prediction; ``sealed_rows_scored``: sealed ones among the rows that candidates were
+    compared on. ``decision_part``, ``decision_rows``, ``sealed_rows_decided``: the rows that the decision
+    rule was chosen on, and the sealed ones among them. ``refit_rows``: rows of the final fit.
+    ``imbalance``: what was compared against imbalance, the chosen way first. ``ledger_intact``: whether
+    the ledger's hash chain was verified. ``saved``: None where no model was saved.
+    """
+
+    fits: int
+    foreign_rows: int
+    out_of_fold_rows: int
+    sealed_rows_scored: int
+    decision_part: Part
+    decision_rows: int
+    sealed_rows_decided: int
+    refit_rows: int
+    imbalance: tuple[str, ...]
+    ledger_intact: bool
+    saved: Saved | None
+
+
+Verdict = tuple[bool | None, str]
+"""Whether an item holds (None: it does not apply), and the evidence."""
+STATUS: dict[bool | None, Status] = {True: "holds", False: "fails", None: "not applicable"}
+
+
+def checklist(record: RunRecord, facts: Facts) -> tuple[Item, ...]:
+    """All items, judged from a record (its own ``checklist`` is not read) and from what the run counted.
+
+    >>> [name for name, _ in ITEMS][3]
+    'baselines beaten'
+    """
+    verdicts = [(name, *judge(record, facts)) for name, judge in ITEMS]
+    return tuple(Item(name, STATUS[holds], evidence) for name, holds, evidence in verdicts)
+
+
+def _objective(record: RunRecord, facts: Facts) -> Verdict:
+    task, decision = record.task, record.decision
+    other = {row.metric for row in record.leaderboard} - {task.metric}
+    if other:
+        return (
+            False,
+            f"candidates were compared by {listing(sorted(other))}, the task says {metric(task.metric)}",
+        )
+    if task.cost is not None:
+        figure = f"expected cost {interval(decision.expected_cost)} per row out of fold"
+        return decision.kind == "cost", f"{costs(task)}; selected by {metric(task.metric)}; {figure}"
+    if decision.kind == "f1":
+        return (
+            True,
+            f"no costs, but F1 of {plain(decision.positive)} is maximised; selected by {metric(task.metric)}",
+        )
+    if task.imbalanced:
+        return (
+            False,
+            "no costs were given, so missing a rare class costs no more than a false alarm: say --cost",
+        )
+    return (
+        True,
+        f"every error counts the same, between classes of similar size; selected by {metric(task.metric)}",
+    )
+
+
+def _split(record: RunRecord, facts: Facts) -> Verdict:
+    split, predicted = record.split, facts.out_of_fold_rows
+    dev = split.train + split.valid
+    parts = f"{split.method} split, {count(dev)} rows to develop on, {count(split.test)} sealed"
+    if split.test == 0:
+        return False, f"{parts}: there is no test"
+    if split.folds >= 2:
+        folds = f"{split.folds} folds x {split.repeats}"
+        covered = f"{count(predicted)} of {count(split.train)} rows out of fold"
+        return predicted == split.train, f"{parts}; {folds}: {covered}"
+    return predicted >= LARGE_HOLDOUT, f"{parts}; compared on one holdout of {counted(predicted, 'row')}"
+
+
+def _pipeline(record: RunRecord, facts: Facts) -> Verdict:
+    if facts.saved is None:
+        return False, "no model was saved"
+    parity = _parity(record.artifact)
+    if parity is None:
+        return False, "the saved model was not compared with the trained one"
+    steps = " > ".join(facts.saved.operations)
+    holds = "table" in facts.saved.operations and parity.label_flips == 0
+    return (
+        holds,
+        f"{steps} on {counted(facts.saved.features, 'raw column')} in one file; {_agreement(parity)}",
+    )
+
+
+def _baselines(record: RunRecord, facts: Facts) -> Verdict:
+    chosen = record.chosen
+    families = {baseline.family for baseline in record.baselines}
+    missing = [
+        thing
+        for thing, there in (
+            ("majority class", "majority" in families),
+            ("linear model", not families.isdisjoint(LINEAR_FAMILIES)),
+        )
+        if not there
+    ]
+    if missing or chosen is None:
+        return False, f"not compared with a {' and a '.join(missing) or 'baseline: nothing was chosen'}"
+    if chosen.baseline:
+        return False, f"the chosen {plain(chosen.name)} is a baseline itself: nothing was clearly better"
+    margins = [f"{plain(b.name)} by {interval(b.margin, extra=1)}" for b in record.baselines]
+    holds = all(b.margin is not None and b.margin.low is not None and b.margin.low > 0 for b in record.baselines)
+    better = "better" if holds else "not clearly better"
+    return holds, f"{metric(record.task.metric)} {better} than {'; '.join(margins)}"
+
+
+def _imbalance(record: RunRecord, facts: Facts) -> Verdict:
+    task = record.task
+    smallest = f"the smallest class has {percent(min(task.prevalence))}"
+    if not task.imbalanced:
+        return None, f"{smallest}: classes are of similar size"
+    if not facts.imbalance:
+        return False, f"{smallest}; no strategy was compared"
+    chosen, *others = facts.imbalance
+    ways = f"{chosen}, compared with {listing(others)}" if others else chosen
+    rule = {"cost": "by cost", "f1": "at the best F1", "argmax": "for the most probable class"}[record.decision.kind]
+    return bool(others) or record.decision.kind != "argmax", f"{smallest}; {ways}; decided {rule}"
+
+
+def _selection(record: RunRecord, facts: Facts) -> Verdict:
+    n = len(record.leaderboard)
+    evidence = (
+        f"{counted(n, 'candidate')} compared on {counted(facts.out_of_fold_rows, 'out-of-fold row')}, "
+        f"{count(facts.sealed_rows_scored)} of them sealed"
+    )
+    return n > 0 and facts.out_of_fold_rows > 0 and facts.sealed_rows_scored == 0, evidence
+
+
+def _threshold(record: RunRecord, facts: Facts) -> Verdict:
+    decision = record.decision
+    if decision.kind == "argmax":
+        return None, "no threshold: the most probable class is taken"
+    rule = "least expected cost" if decision.threshold is None else f"p >= {number(decision.threshold)}"
+    rows, sealed = counted(facts.decision_rows, facts.decision_part + " row"), facts.sealed_rows_decided
+    holds = facts.decision_part != "test" and facts.decision_rows > 0 and sealed == 0
+    return holds, f"{rule}, judged on {rows}, {count(sealed)} of them sealed"
+
+
+def _refit(record: RunRecord, facts: Facts) -> Verdict:
+    calibration, dev = record.calibration, record.split.train + record.split.valid
+    before, after = calibration.log_loss_before, calibration.log_loss_after
+    refit = f"refit on {count(facts.refit_rows)} of {count(dev)} rows"
+    certified = record.decision.certificate is not None
+    if certified:
+        refit = f"the certified model itself, trained on {counted(facts.refit_rows, 'row')}"
+    if before is None:
+        return False, f"{refit}; calibration was not examined"
+    change = f"log-loss {number(before, 4)}" + ("" if after is None else f" -> {number(after, 4)}")
+    helped = calibration.method == "none" or (after is not None and after <= before)
+    return (certified or facts.refit_rows == dev) and helped, f"{refit}; calibration {calibration.method}, {change}"
+
+
+def _saved(record: RunRecord, facts: Facts) -> Verdict:
+    artifact, saved = record.artifact, facts.saved
+    if artifact is None or saved is None:
+        return False, "no model was saved"
+    steps, metrics = counted(len(saved.operations), "step"), counted(len(saved.metrics), "metric")
+    inside = f"{steps}, {metrics}, version {saved.version or 'unknown'}"
+    holds = bool(saved.operations and saved.metrics) and saved.version == record.sortal_version
+    return holds, f"read back from {artifact.file}: {inside}"
+
+
+def _monitoring(record: RunRecord, facts: Facts) -> Verdict:
+    if facts.saved is None:
+        return False, "no model was saved"
+    saved = facts.saved
+    columns = f"{saved.profiled} of {counted(saved.features, 'column')}"
+    return 0 < saved.features == saved.profiled, f"schema and training profile of {columns} in the model file"
+
+
+def _train_only(record: RunRecord, facts: Facts) -> Verdict:
+    seen = f"{counted(facts.fits, 'fit')} saw {counted(facts.foreign_rows, 'row')}"
+    return facts.fits > 0 and facts.foreign_rows == 0, f"{seen} that they should not have seen"
+
+
+def _stratified(record: RunRecord, facts: Facts) -> Verdict:
+    split = record.split
+    if split.column is not None:
+        return None, f"the test is parted by {split.method} ({plain(split.column)})"
+    if split.test == 0 or len(split.prevalence) < 2:
+        return False, "class shares of the parts are not known"
+    shares = list(split.prevalence.values())
+    gap = max(max(share) - min(share) for share in zip(*shares, strict=True))
+    holds = gap <= max(SHARE_TOLERANCE, 2 / min(n for n in (split.train, split.valid, split.test) if n))
+    return holds, f"class shares of {listing(list(split.prevalence))} differ by at most {percent(gap)}"
+
+
+def _accuracy(record: RunRecord, facts: Facts) -> Verdict:
+    task = record.task
+    if not task.imbalanced:
+        return None, f"the smallest class has {percent(min(task.prevalence))}"
+    first = task.headline[0] if task.headline else task.metric
+    trivial = f"always saying the largest class is right in {percent(max(task.prevalence))}"
+    return "accuracy" not in (
+        task.metric,
+        first,
+    ), f"{trivial}; headline {metric(first)}, selected by {metric(task.metric)}"
+
+
+def _label_order(record: RunRecord, facts: Facts) -> Verdict:
+    if facts.saved is None:
+        return False, "no model was saved"
+    parity, classes = _parity(record.artifact), record.task.classes
+    order = listing([plain(c) for c in facts.saved.classes], most=4)
+    tables = (facts.saved.classes, record.confusion.classes if record.confusion else classes)
+    holds = all(found == classes for found in tables) and parity is not None and parity.label_flips == 0
+    return (
+        holds,
+        f"in the model file: {order}; {_agreement(parity) if parity else 'labels were not compared'}",
+    )
+
+
+def _test_once(record: RunRecord, facts: Facts) -> Verdict:
+    ledger = record.ledger
+    chain = f"hash chain {'verified' if facts.ledger_intact else 'BROKEN'}"
+    if ledger.opens == 0:
+        return (None if facts.ledger_intact else False), f"not opened yet; {chain}"
+    return (
+        ledger.opens == 1 and ledger.blind and facts.ledger_intact,
+        f"opened {times(ledger.opens)}; {chain}",
+    )
+
+
+def _no_future(record: RunRecord, facts: Facts) -> Verdict:
+    leaks = [f for f in record.audit if f.severity == "severe" and f.column is not None and f.code.startswith("A1")]
+    used = sum(column.role == "feature" for column in record.columns)
+    if leaks:
+        return False, listing([f"{f.code} {plain(f.column)}" for f in leaks], most=6) + ": if so, --ignore them"
+    return True, f"no such suspicion against {counted(used, 'feature')}"
+
+
+def _parity(artifact: Artifact | None) -> Parity | None:
+    return artifact.parity if artifact else None
+
+
+def _agreement(parity: Parity) -> str:
+    difference = f"probabilities differ by at most {parity.max_difference:.0e}"
+    return f"on {counted(parity.rows, 'row')} {difference}, {counted(parity.label_flips, 'label')} changed"
+
+
+ITEMS: tuple[tuple[str, Callable[[RunRecord, Facts], Verdict]], ...] = (
+    ("objective and metric tied to cost", _objective),
+    ("stratified split and proper cross-validation", _split),
+    ("one pipeline with its preprocessing", _pipeline),
+    ("baselines beaten", _baselines),
+    ("imbalance strategy decided", _imbalance),
+    ("hyperparameters by cross-validation, not on the test", _selection),
+    ("threshold tuned off the test", _threshold),
+    ("refit and calibration", _refit),
+    ("model, preprocessing, metrics and version saved", _saved),
+    ("monitoring ready", _monitoring),
+    ("everything fitted on training rows only", _train_only),
+    ("parts are stratified", _stratified),
+    ("no accuracy on skewed classes", _accuracy),
+    ("label order kept", _label_order),
+    ("test opened once", _test_once),
+    ("no column known only after the outcome", _no_future),
+)

@@ -1,0 +1,79 @@
+"""What ``sortal evaluate`` and ``sortal audit`` find, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from sortal.core import registry
+from sortal.core.schema import Column
+from sortal.core.task import Task
+from sortal.evaluate.metrics import Metric
+from sortal.report.record import Data, Estimate, Finding, Ledger
+
+Verdict = Literal["as promised", "better", "worse", "unknown"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric, then and now. The verdict is ``worse`` or ``better`` where the intervals do not meet."""
+
+    metric: str
+    promised: Estimate | None
+    found: Estimate
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """``promised_on``: the part that the promise was measured on. ``ledger``: of the run, where its sealed rows were looked at."""
+
+    model: str
+    data: str
+    rows: int
+    promised_on: str
+    comparisons: tuple[Comparison, ...]
+    ledger: Ledger | None = None
+
+    @property
+    def worse(self) -> tuple[str, ...]:
+        """The metrics that fell short of what was promised."""
+        return tuple(c.metric for c in self.comparisons if c.verdict == "worse")
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What ``sortal audit`` says."""
+
+    data: Data
+    columns: tuple[Column, ...]
+    task: Task
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+
+def compare(name: str, promised: Mapping[str, float | None] | None, found: Estimate) -> Comparison:
+    """Judge one metric by its two intervals; conservative, as both may be off."""
+    before = None if promised is None else Estimate(promised["value"], promised["low"], promised["high"])
+    return Comparison(name, before, found, _verdict(name, before, found))
+
+
+def _verdict(name: str, before: Estimate | None, found: Estimate) -> Verdict:
+    bounds = (None,) if before is None else (before.low, before.high, found.low, found.high)
+    if any(bound is None or bound != bound for bound in bounds):
+        return "unknown"
+    low, high, now_low, now_high = (float(bound) for bound in bounds if bound is not None)
+    metric: Metric = registry.load("sortal.metrics", name)
+    if now_low > high:
+        return "better" if metric.higher_is_better else "worse"
+    if now_high < low:
+        return "worse" if metric.higher_is_better else "better"
+    return "as promised"

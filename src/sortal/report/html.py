@@ -1,0 +1,112 @@
+"""``report.html``: a run on one page, in one file, without scripts and without links to the outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from sortal.core.predictions import Predictions
+from sortal.report import notation, plots
+from sortal.report.record import CHOSEN, RunRecord
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+FOLD = 30
+"""Tables with more rows than this are folded."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A named value and its share of the largest, for a bar of a width in percent."""
+
+    name: str
+    value: float | None
+    width: float
+    chosen: bool = False
+
+
+def render(record: RunRecord, oof: Predictions, test: Predictions | None = None) -> str:
+    """The report of a run as HTML.
+
+    ``oof`` and ``test`` are the predictions that the curves are drawn of. Whatever comes from data
+    (labels, names of columns and files) is escaped; the page forbids scripts and requests, should
+    anything slip through.
+    """
+    from markupsafe import Markup
+
+    figures = {name: Markup(text) for name, text in plots.draw_all(record, oof, test).items()}
+    return _template().render(
+        record=record,
+        figures=figures,
+        headline=headline(record),
+        comparison=comparison(record),
+        phases=phases(record),
+        kinds=notation.kinds(record.columns),
+        fold=FOLD,
+    )
+
+
+def headline(record: RunRecord) -> str:
+    """What was decided, in one sentence.
+
+    A threshold, the class of least expected cost, or the most probable class.
+    """
+    decision = record.decision
+    if decision.threshold is not None:
+        label = notation.plain(decision.positive)
+        return f"Say “{label}” from a probability of {notation.number(decision.threshold)} on"
+    if decision.kind == "cost":
+        return f"Take the one of {len(record.task.classes)} classes that costs least"
+    return f"Take the most probable of {len(record.task.classes)} classes"
+
+
+def comparison(record: RunRecord) -> tuple[Bar, ...]:
+    """The chosen rule beside its alternatives, with bars."""
+    decision = record.decision
+    rules = dict(decision.comparison)
+    if decision.measure == "expected_cost" and decision.expected_cost is not None:
+        rules = {CHOSEN: decision.expected_cost.value, **rules}
+    largest = max((value for value in rules.values() if value is not None), default=0.0)
+    return tuple(
+        Bar(name, value, 100 * value / largest if value and largest > 0 else 0.0, name == CHOSEN)
+        for name, value in rules.items()
+    )
+
+
+def phases(record: RunRecord) -> tuple[Bar, ...]:
+    """Where the time went; widths are shares of the whole."""
+    timing = record.timing
+    whole = max(timing.wall_seconds, sum(phase.seconds for phase in timing.phases), 1e-9)
+    return tuple(Bar(phase.name, phase.seconds, 100 * phase.seconds / whole) for phase in timing.phases)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def printable(value: object) -> object:
+        return notation.plain(value) if isinstance(value, str) and not isinstance(value, Markup) and value else value
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=printable, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        interval=notation.interval,
+        places=lambda figure: notation.decimals(figure.low, figure.high),
+        times=notation.times,
+        number=notation.number,
+        count=notation.count,
+        counted=notation.counted,
+        percent=notation.percent,
+        seconds=notation.seconds,
+        microseconds=notation.microseconds,
+        size=notation.size,
+        metric=notation.metric,
+        costs=notation.costs,
+        short=notation.short,
+    )
+    return environment.from_string(files("sortal.report").joinpath("report.html.j2").read_text(encoding="utf-8"))

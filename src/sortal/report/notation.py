@@ -1,0 +1,215 @@
+"""How figures are written for people, in one notation for the terminal and the report."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from sortal.core.schema import Column
+from sortal.core.task import Task
+
+DASH = "–"
+_NAMES = {
+    "log_loss": "log-loss",
+    "roc_auc": "ROC-AUC",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "ece": "ECE",
+    "brier": "Brier",
+}
+
+
+class Estimated(Protocol):
+    """A value with an interval, any of which may be unknown (None or NaN)."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def known(value: float | None) -> bool:
+    """Whether this is a number at all."""
+    return value is not None and math.isfinite(value)
+
+
+def decimals(low: float | None, high: float | None) -> int:
+    """Decimals worth printing: down to the first digit of half the interval, from 2 to 5; 3 without an
+    interval.
+
+    >>> decimals(0.939, 0.951), decimals(0.29, 0.35), decimals(None, None)
+    (3, 2, 3)
+    """
+    if low is None or high is None or not known(high - low) or high <= low:
+        return 3
+    return min(5, max(2, math.ceil(-math.log10((high - low) / 2) - 1e-9)))
+
+
+def number(value: float | None, digits: int = 3, compact: bool = False) -> str:
+    """A figure; ``compact`` leaves out the zero before the point.
+
+    >>> number(0.1873, 4, compact=True), number(1234.5, 2), number(None)
+    ('.1873', '1,234.50', '–')
+    """
+    if value is None or not known(value):
+        return DASH
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("0.", ".", 1) if compact and text.lstrip("-").startswith("0.") else text
+
+
+def interval(figure: Estimated | None, extra: int = 0, compact: bool = False, digits: int | None = None) -> str:
+    """A figure with its interval, with as many ``digits`` as ``decimals`` says unless told.
+
+    ``extra`` decimals serve where figures must be told apart.
+
+    >>> from sortal.core.interval import Interval
+    >>> interval(Interval(0.1869, 0.1840, 0.1898), extra=1, compact=True)
+    '.1869 [.1840 .1898]'
+    >>> interval(Interval(0.9451, 0.9389, 0.9512))
+    '0.945 [0.939, 0.951]'
+    """
+    if figure is None:
+        return DASH
+    digits = decimals(figure.low, figure.high) + extra if digits is None else digits
+    value, low, high = (number(x, digits, compact) for x in (figure.value, figure.low, figure.high))
+    if not (known(figure.low) and known(figure.high)):
+        return value
+    return f"{value} [{low} {high}]" if compact else f"{value} [{low}, {high}]"
+
+
+def count(n: int) -> str:
+    """A whole number: ``45,211``."""
+    return f"{n:,}"
+
+
+def counted(n: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(3, "category")
+    ('1 row', '1,200 rows', '3 categories')
+    """
+    plural = thing[:-1] + "ies" if thing.endswith("y") else thing + "s"
+    return f"{n:,} {thing if n == 1 else plural}"
+
+
+def times(n: int) -> str:
+    """How often.
+
+    >>> times(0), times(1), times(2), times(3)
+    ('0 times', 'once', 'twice', '3 times')
+    """
+    return {1: "once", 2: "twice"}.get(n, f"{n} times")
+
+
+def percent(share: float | None) -> str:
+    """A share of one.
+
+    >>> percent(0.1170), percent(0.00004), percent(1.0)
+    ('11.7 %', '< 0.1 %', '100 %')
+    """
+    if share is None or not known(share):
+        return DASH
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    text = f"{100 * share:.1f}"
+    return f"{text.removesuffix('.0')} %"
+
+
+def seconds(duration: float | None) -> str:
+    """A duration.
+
+    >>> seconds(0.32), seconds(41.4), seconds(125)
+    ('0.3 s', '41 s', '2 min 5 s')
+    """
+    if duration is None or not known(duration):
+        return DASH
+    if duration < 9.95:
+        return f"{duration:.1f} s"
+    whole = round(duration)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def microseconds(duration: float | None) -> str:
+    """A short duration.
+
+    >>> microseconds(3.84), microseconds(210), microseconds(12400)
+    ('3.8 µs', '210 µs', '12 ms')
+    """
+    if duration is None or not known(duration):
+        return DASH
+    value, unit = (duration, "µs") if duration < 999.5 else (duration / 1000, "ms")
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"
+
+
+def size(n: int) -> str:
+    """The size of a file.
+
+    >>> size(1_900_000), size(41_200)
+    ('1.9 MB', '41 kB')
+    """
+    return f"{n / 1e6:.1f} MB" if n >= 1e6 else f"{max(1, round(n / 1e3))} kB"
+
+
+def metric(name: str) -> str:
+    """The name of a metric as people write it.
+
+    >>> metric("roc_auc"), metric("average_precision")
+    ('ROC-AUC', 'average precision')
+    """
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def listing(words: Sequence[str], most: int = 8) -> str:
+    """Words in a row, cut when there are many.
+
+    >>> listing(["a", "b", "c", "d"], most=3)
+    'a, b and 2 more'
+    """
+    if len(words) <= most:
+        return ", ".join(words)
+    return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
+
+
+def plain(value: object) -> str:
+    """Any value in one line without control characters, for names that come from data.
+
+    >>> plain("two\\nlines\\x1b[31m"), plain("")
+    ('two lines [31m', '(empty)')
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split()) or "(empty)"
+
+
+def short(value: object, most: int = 28) -> str:
+    """``plain``, cut in the middle when long.
+
+    >>> short("a very long name of a class indeed", 16)
+    'a very l… indeed'
+    """
+    text = plain(value)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
+
+
+def kinds(columns: Sequence[Column]) -> str:
+    """How many features there are of each kind.
+
+    >>> kinds([Column("age", "number"), Column("job", "category"), Column("pay", "number")])
+    '2 numbers, 1 category'
+    """
+    tally = Counter(column.kind for column in columns if column.role == "feature")
+    return ", ".join(counted(n, kind) for kind, n in tally.most_common()) or "no features"
+
+
+def costs(task: Task) -> str:
+    """The costs of a task in a few words."""
+    if task.cost is None:
+        return "every error counts the same"
+    if not task.binary:
+        return f"a {len(task.classes)} x {len(task.classes)} matrix of costs"
+    p = task.positive_code
+    return f"fp={task.cost[1 - p][p]:g} fn={task.cost[p][1 - p]:g}"

@@ -1,0 +1,374 @@
+"""The figures of the report, as small SVG texts that follow the colours of the page around them.
+
+matplotlib draws; it is imported on first use, never through pyplot, and the caller's settings are left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.predictions import Predictions
+from sortal.decide.threshold import curve as threshold_curve
+from sortal.report import curves
+from sortal.report.notation import count, known, metric, number, percent, short
+from sortal.report.record import Confusion, Importance, Row, RunRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, LINE = "#1c2126", "#68727d", "#d5dbe1"
+# Okabe & Ito (2008): told apart by colour-blind readers and in greyscale print.
+PALETTE: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195", "#8c8c8c")
+MAIN, SECOND = PALETTE[:2]
+
+Floats = NDArray[np.float64]
+Look = dict[str, Any]
+Series = tuple[str, NDArray[np.bool_], Floats, Look]
+STRONG: Final[Look] = {"color": MAIN}
+THIN: Final[Look] = {"color": MUTED, "linewidth": 1.1}
+DASHES: Final = ("-", "--", "-.")
+
+MOST_CLASSES = 8
+MOST_BARS = 20
+MOST_CELLS = 12
+MOST_NAMES = 40
+WIDTH, HEIGHT = 5.4, 4.0
+
+STYLE: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sortal",
+    "text.parse_math": False,
+    "font.size": 9,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+_VARIABLES = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+    **{color: f"var(--c{i})" for i, color in enumerate(PALETTE, start=1)},
+}
+
+
+def draw_all(record: RunRecord, oof: Predictions, test: Predictions | None = None) -> dict[str, str]:
+    """Every figure that this run has, by name, as SVG.
+
+    Names: leaderboard, confusion, roc, precision_recall, reliability, threshold (two classes only),
+    importance.
+    """
+    drawers: dict[str, Callable[[], Figure | None]] = {
+        "leaderboard": lambda: leaderboard(record.leaderboard),
+        "confusion": lambda: confusion(record.confusion) if record.confusion else None,
+        "roc": lambda: roc(record, oof, test),
+        "precision_recall": lambda: precision_recall(record, oof, test),
+        "reliability": lambda: reliability(record, test or oof),
+        "threshold": lambda: threshold(record, oof, test),
+        "importance": lambda: importance(record.importance) if record.importance else None,
+    }
+    with style():
+        figures = {name: drawer() for name, drawer in drawers.items()}
+        return {name: svg(figure) for name, figure in figures.items() if figure is not None}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of the figures, in place of whatever the caller has set in matplotlib."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # Text stays text, so glyphs are the browser's business.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def svg(figure: Figure) -> str:
+    """A figure as SVG inside a page: no prologue and no styles of its own, colours by CSS variables."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    opening = r'<svg class="plot" viewBox="\1" role="img">'
+    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, text, count=1)
+    # Only clip paths and markers are referred to, by the hash of what they are: equal names are equal things.
+    text = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"| transform="rotate\(-0 [^"]*"| ?font-family: [^;"]*;?', "", text)
+    for color, variable in _VARIABLES.items():
+        text = text.replace(color, variable)
+    return re.sub(r"\s*\n\s*", "\n", text)
+
+
+def roc(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure:
+    """Recall against false alarms."""
+    figure, axes = _canvas()
+    chosen = _chosen(record)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+    for label, truth, score, look in _series(record, oof, test):
+        curve = curves.roc(truth, score)
+        axes.plot(curve.x, curve.y, label=f"{label} {number(curve.area)}", **look)
+        if chosen is not None:
+            said = score >= chosen
+            _mark(axes, float(said[~truth].mean()), float(said[truth].mean()), look)
+    _finish(axes, "false positive rate", "recall", "area under the curve")
+    return figure
+
+
+def precision_recall(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure:
+    """Precision against recall."""
+    figure, axes = _canvas()
+    chosen = _chosen(record)
+    for label, truth, score, look in _series(record, oof, test):
+        curve = curves.precision_recall(truth, score)
+        axes.plot(curve.x, curve.y, label=f"{label} {number(curve.area)}", **look)
+        if chosen is not None and (said := score >= chosen).any():
+            _mark(axes, float(said[truth].mean()), float(truth[said].mean()), look)
+    if record.task.binary:
+        share = record.task.prevalence[record.task.positive_code]
+        axes.axhline(share, color=MUTED, linewidth=0.8, linestyle=":")
+    _finish(axes, "recall", "precision", "average precision")
+    return figure
+
+
+def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
+    """How often a probability comes true, with exact intervals, over a histogram of the probabilities.
+
+    With more than two classes: of the most probable class.
+    """
+    if not len(predictions):
+        return None
+    if record.task.binary:
+        code = record.task.positive_code
+        hit, p = predictions.truth == code, predictions.probability[:, code]
+        thing = f"p({short(predictions.classes[code])})"
+    else:
+        best = predictions.probability.argmax(axis=1)
+        hit, p = predictions.truth == best, predictions.probability.max(axis=1)
+        thing = "p(most probable class)"
+    bins = curves.reliability(hit, p)
+    figure, axes = _canvas(bottom=0.3)
+    below = figure.add_axes((0.12, 0.12, 0.85, 0.15), sharex=axes)
+    axes.tick_params(labelbottom=False)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
+    axes.fill_between(bins.probability, bins.low, bins.high, color=MAIN, alpha=0.18, linewidth=0)
+    axes.plot(bins.probability, bins.rate, color=MAIN, marker="o", markersize=3.5)
+    axes.set(ylim=(-0.02, 1.02), ylabel="share that came true")
+    below.hist(p, bins=40, range=(0, 1), color=MAIN, alpha=0.55, log=True)
+    below.set(xlim=(-0.02, 1.02), xlabel=f"{thing}, {predictions.part} rows", ylabel="rows (log)")
+    below.yaxis.set_ticks([1, 10 ** int(np.log10(len(p)))])
+    below.yaxis.set_ticks([], minor=True)
+    below.yaxis.set_major_formatter(lambda value, _: count(int(value)))
+    return figure
+
+
+def threshold(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure | None:
+    """Cost per row (or F1) against the threshold, with the chosen one. None with more than two classes."""
+    task, chosen = record.task, _chosen(record)
+    if chosen is None:
+        return None
+    f1 = record.decision.kind == "f1"
+    left, right = _window(chosen)
+    figure, axes = _canvas(top=0.92)
+    for part, look in _parts(oof, test):
+        line = threshold_curve(task, part, points=200)
+        seen = (line.threshold >= left) & (line.threshold <= right)
+        axes.plot(line.threshold[seen], (line.f1 if f1 else line.expected_cost)[seen], label=part.part, **look)
+    axes.axvline(chosen, color=SECOND, linewidth=1.2)
+    if left < 0.5 < right:
+        axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle=":")
+    name = "F1" if f1 else "cost per row" if task.cost is not None else "share of errors"
+    axes.set(xlim=(left, right), xlabel=f"say {short(task.positive)} from this probability on", ylabel=name)
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"chosen: p ≥ {number(chosen)}", fontsize=9, color=SECOND, loc="left")
+    axes.legend(loc="best")
+    return figure
+
+
+def confusion(matrix: Confusion) -> Figure:
+    """Truth by decision. The shade of a cell is its share of the rows of that true class."""
+    counts = np.array(matrix.counts, dtype=np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    k, named = len(matrix.classes), len(matrix.classes) <= MOST_NAMES
+    names = [short(name, 16) if named else str(i) for i, name in enumerate(matrix.classes, start=1)]
+    figure, axes = _canvas(height=1.2 + 0.55 * min(max(k, 3), 8), left=_room(names) + 0.04, bottom=0.2)
+    if k <= MOST_CELLS:
+        _cells(axes, counts, shares)
+    else:
+        image = np.zeros((k, k, 4))
+        image[..., :3] = [int(MAIN[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        image[..., 3] = np.sqrt(shares)
+        axes.imshow(image, interpolation="none", aspect="auto")
+    ticks = range(0, k, 1 if named else 10)
+    axes.set_xticks(ticks, [names[i] for i in ticks])
+    if k > 4 and named:
+        for label in axes.get_xticklabels():
+            label.set(rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, [names[i] for i in ticks])
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="decided", ylabel="true")
+    return figure
+
+
+def leaderboard(rows: Sequence[Row]) -> Figure | None:
+    """Candidates, best first, each with its interval; a baseline far off is an arrow at the edge."""
+    shown = [row for row in rows if known(row.mean)][:MOST_BARS]
+    if not shown:
+        return None
+    figure, axes = _lines([row.name for row in shown])
+    left, right = _span(shown)
+    for y, row in enumerate(shown):
+        color = MAIN if row.selected else MUTED if row.baseline else INK
+        mean = row.mean or 0.0
+        if mean > right:
+            axes.text(right, y, f"{number(mean, 4)} →", color=color, ha="right", va="center")
+        elif mean < left:
+            axes.text(left, y, f"← {number(mean, 4)}", color=color, ha="left", va="center")
+        else:
+            if row.low is not None and row.high is not None:
+                axes.plot([max(row.low, left), min(row.high, right)], [y, y], color=color, linewidth=2)
+            axes.plot([mean], [y], marker="o", color=color, markersize=7 if row.selected else 5)
+    axes.set(xlim=(left, right), xlabel=metric(shown[0].metric))
+    return figure
+
+
+def importance(found: Importance) -> Figure | None:
+    """The columns that matter most, as bars."""
+    shown = [column for column in found.columns if known(column.value)][:MOST_BARS]
+    if not shown:
+        return None
+    figure, axes = _lines([column.column for column in shown])
+    axes.barh(range(len(shown)), [column.value or 0.0 for column in shown], color=MAIN, alpha=0.75, height=0.6)
+    for y, column in enumerate(shown):
+        if column.low is not None and column.high is not None:
+            axes.plot([column.low, column.high], [y, y], color=INK, linewidth=1)
+    axes.set(xlabel=found.measure)
+    return figure
+
+
+def _canvas(height: float = HEIGHT, left: float = 0.12, bottom: float = 0.12, top: float = 0.97) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes. Margins are set, not searched: that halves the time to draw."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height))
+    figure.subplots_adjust(left=left, right=0.97, top=top, bottom=bottom)
+    return figure, figure.add_subplot()
+
+
+def _lines(names: Sequence[str]) -> tuple[Figure, Axes]:
+    """A figure with one named line for each thing, the first on top."""
+    height = 0.65 + 0.25 * len(names)
+    labels = [short(name) for name in names]
+    figure, axes = _canvas(height, left=_room(labels), bottom=0.5 / height, top=1 - 0.05 / height)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), labels, color=INK)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    return figure, axes
+
+
+def _room(labels: Sequence[str]) -> float:
+    """Share of the width that labels need on the left; generous, because the font is the browser's."""
+    return (14 + 5.2 * max(map(len, labels), default=0)) / (72 * WIDTH)
+
+
+def _series(record: RunRecord, oof: Predictions, test: Predictions | None) -> Iterator[Series]:
+    """What curves are drawn of. Two classes: the positive one, out of fold and on the test.
+
+    More classes: the largest ones against the rest, on the test if there is one.
+    """
+    if record.task.binary:
+        shown = [(str(part.part), part, record.task.positive_code, look) for part, look in _parts(oof, test)]
+    else:
+        part = test or oof
+        support = np.bincount(part.truth, minlength=len(part.classes))
+        shown = [
+            (short(part.classes[code], 18), part, code, {"color": PALETTE[i], "linestyle": DASHES[i % 3]})
+            for i, code in enumerate(np.argsort(-support, kind="stable")[:MOST_CLASSES].tolist())
+        ]
+    for label, part, code, look in shown:
+        truth = part.truth == code
+        if 0 < truth.sum() < len(truth):
+            yield label, truth, part.probability[:, code], look
+
+
+def _parts(oof: Predictions, test: Predictions | None) -> list[tuple[Predictions, Look]]:
+    """The predictions to draw, the last ones strongest."""
+    parts = [(oof, THIN if test else STRONG), *([(test, STRONG)] if test else [])]
+    return [(part, look) for part, look in parts if len(part)]
+
+
+def _chosen(record: RunRecord) -> float | None:
+    """The threshold of two classes; the most probable class is said from 0.5 on."""
+    if record.decision.threshold is None and record.task.binary and record.decision.kind == "argmax":
+        return 0.5
+    return record.decision.threshold
+
+
+def _mark(axes: Axes, x: float, y: float, look: Look) -> None:
+    axes.plot([x], [y], marker="o", markersize=6, color=look["color"])
+
+
+def _finish(axes: Axes, x: str, y: str, title: str) -> None:
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=x, ylabel=y)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best", title=title)
+
+
+def _cells(axes: Axes, counts: Floats, shares: Floats) -> None:
+    from matplotlib.patches import Rectangle
+
+    k = len(counts)
+    for t, d in np.ndindex(k, k):
+        color = MAIN if t == d else SECOND
+        axes.add_patch(
+            Rectangle((d - 0.48, t - 0.47), 0.96, 0.94, color=color, alpha=0.06 + 0.5 * shares[t, d], linewidth=0)
+        )
+        axes.text(d, t, count(int(counts[t, d])), ha="center", va="center" if k > 6 else "bottom")
+        if k <= 6:
+            axes.text(d, t + 0.06, percent(float(shares[t, d])), ha="center", va="top", fontsize=8, color=MUTED)
+    axes.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5))
+
+
+def _span(rows: Sequence[Row]) -> tuple[float, float]:
+    """Limits that hold the candidates and the best baseline, so that small differences can be seen."""
+    baselines = [row for row in rows if row.baseline]
+    near = [row for row in rows if not row.baseline] + baselines[:1]
+    ends = [end for row in near for end in (row.low, row.mean, row.high) if end is not None]
+    pad = 0.06 * (max(ends) - min(ends)) or 0.01
+    return min(ends) - pad, max(ends) + pad
+
+
+def _window(chosen: float) -> tuple[float, float]:
+    """The thresholds to show: all of them, or the end in which the chosen one lies."""
+    if chosen < 0.1:
+        return 0.0, max(0.2, 8 * chosen)
+    if chosen > 0.9:
+        return min(0.8, 1 - 8 * (1 - chosen)), 1.0
+    return 0.0, 1.0

@@ -1,0 +1,102 @@
+"""What ``sortal show`` and ``sortal evaluate`` print: a model in short, and fresh rows against its promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sortal.artifact.model import Model
+from sortal.report import notation, terminal
+from sortal.report.evaluation import AuditReport, Evaluation
+from sortal.report.record import Estimate
+
+MARKS = {"holds": ("+", "green"), "fails": ("x", "bold red"), "not applicable": ("-", "dim")}
+MOST_COLUMNS = 40
+
+
+def model(console: Console, shown: Model, file: str) -> None:
+    """Task, decision, figures, columns, provenance and checklist."""
+    task, card = shown.task, shown.card
+    console.print(Text(f"{file}: written by sortal {shown.version}", "bold"))
+    _line(console, "predicts", f"{task.target}: {notation.listing([notation.plain(c) for c in task.classes], most=12)}")
+    if task.positive is not None:
+        _line(console, "positive", notation.plain(task.positive))
+    rule = shown.decision
+    text = rule.kind if rule.threshold is None else f"{rule.positive} from p = {notation.number(rule.threshold)} on"
+    _line(console, "decides", f"{text}; {notation.costs(task)}" if task.cost else text)
+    if card:
+        chosen = card["selection"]["chosen"]
+        _line(console, "model", f"{chosen}: {' > '.join(step.op for step in shown.program.steps)}")
+        data = card["data"]
+        source = f"{data['name']}, {data['rows']:,} rows, SHA-256 {data['sha256'][:12]}; seed {card['seed']}"
+        _line(console, "trained on", source)
+    for part, figures in shown.metrics.items():
+        _figures(console, part, figures)
+    console.print(_columns(shown))
+    for item in card.get("checklist", ()):
+        mark, style = MARKS[item["status"]]
+        console.print(Text.assemble("  ", (mark, style), f" {item['item']}: ", (item["evidence"], "dim")))
+
+
+def evaluation(console: Console, found: Evaluation) -> None:
+    """Each metric as promised and as found, and what that means."""
+    console.print(Text(f"{found.data}: {notation.counted(found.rows, 'labelled row')} scored by {found.model}", "bold"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
+        table.add_column(heading)
+    for c in found.comparisons:
+        promised = notation.DASH if c.promised is None else notation.interval(c.promised)
+        style = {"worse": "bold red", "better": "green"}.get(c.verdict, "dim")
+        table.add_row(notation.metric(c.metric), promised, notation.interval(c.found), Text(c.verdict, style))
+    console.print(table)
+    if found.ledger is not None:
+        blind = "" if found.ledger.blind else ": this score is no longer blind"
+        console.print(f"the sealed test has now been opened {notation.times(found.ledger.opens)}{blind}")
+    names = notation.listing([notation.metric(name) for name in found.worse])
+    console.print(f"worse than promised: {names}" if found.worse else "nothing is worse than promised", highlight=False)
+
+
+def audit(console: Console, found: AuditReport) -> None:
+    """The data, the target and the findings with what can be done about each."""
+    terminal.data_line(console, found.data, found.columns)
+    terminal.target_line(console, found.task)
+    terminal.audit(console, found.findings)
+
+
+def as_json(shown: Model) -> bytes:
+    """What ``show`` prints, for machines."""
+    told = {
+        "version": shown.version,
+        "task": shown.task,
+        "schema": shown.schema,
+        "decision": shown.decision,
+        "metrics": shown.metrics,
+        "card": shown.card,
+    }
+    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+
+
+def _line(console: Console, name: str, text: str) -> None:
+    console.print(Text(f"{name:<11}{text}"), soft_wrap=True)
+
+
+def _figures(console: Console, part: str, figures: Mapping[str, Any]) -> None:
+    shown = [f"{notation.metric(name)} {notation.interval(Estimate(**figure))}" for name, figure in figures.items()]
+    _line(console, part, " · ".join(shown))
+
+
+def _columns(shown: Model) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("column", "kind", "missing", "why"):
+        table.add_column(heading)
+    for column in shown.schema.features[:MOST_COLUMNS]:
+        missing = notation.percent(column.missing) if column.missing else ""
+        table.add_row(Text(notation.short(column.name)), column.kind, missing, Text(notation.plain(column.reason)))
+    if (more := len(shown.schema.features) - MOST_COLUMNS) > 0:
+        table.add_row(f"and {more} more")
+    return table

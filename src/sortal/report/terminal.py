@@ -1,0 +1,351 @@
+"""What a run prints: each function prints one part of the story from plain data, as wide as the console
+allows.
+
+Names come from data, so everything is printed as text, never as markup. Without a terminal there are no
+colours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from sortal.core.schema import Column
+from sortal.core.task import Task
+from sortal.report.notation import (
+    counted,
+    decimals,
+    interval,
+    kinds,
+    listing,
+    metric,
+    microseconds,
+    number,
+    percent,
+    plain,
+    seconds,
+    short,
+    size,
+    times,
+)
+from sortal.report.record import (
+    CHOSEN,
+    Artifact,
+    Calibration,
+    Data,
+    Decision,
+    Estimate,
+    Finding,
+    Item,
+    Ledger,
+    Row,
+    RunRecord,
+    Selection,
+    Skipped,
+    Split,
+    Timing,
+)
+
+MARGIN = 11
+INDENT = 7
+MOST_FINDINGS = 12
+MOST_FIGURES = 6
+
+
+def story(console: Console, record: RunRecord, folder: Path) -> None:
+    """The whole story of a finished run."""
+    data_line(console, record.data, record.columns)
+    target_line(console, record.task)
+    sealed_line(console, record.split, record.ledger.opens)
+    audit(console, record.audit)
+    leaderboard(console, record.leaderboard, record.selection, record.timing.skipped)
+    decision(console, record.task, record.calibration, record.decision)
+    sealed_test(console, record.test, record.task, record.ledger)
+    checklist(console, record.checklist)
+    closing(console, record.timing, folder, record.artifact)
+
+
+def headline(console: Console, record: RunRecord) -> None:
+    """A run in a few lines: what is decided, by which model, how well."""
+    names = f"{plain(record.data.name)}, target {plain(record.task.target)}"
+    _hang(
+        console,
+        "",
+        Text.assemble((names, "bold"), f": {_rule(record.decision)}; by {plain(record.selection.chosen)}"),
+        0,
+    )
+    if record.test:
+        _figures(console, record.test, record.task, 0)
+
+
+def data_line(console: Console, data: Data, columns: Sequence[Column], took: float | None = None) -> None:
+    """What was read, and what was noticed while reading."""
+    name, shape = (
+        plain(data.name),
+        f"{counted(data.rows, 'row')}, {counted(data.columns, 'column')}: {kinds(columns)}",
+    )
+    head, text = (name, shape) if cell_len(name) < MARGIN - 1 else ("data", f"{name}: {shape}")
+    _hang(console, head, Text.assemble(text, ("" if took is None else f"   {seconds(took)}", "dim")))
+    for note in data.notes:
+        _hang(console, "", Text(plain(note), "dim"))
+    left_out = [c for c in columns if c.role == "ignore"]
+    if left_out:
+        reasons = [f"{short(c.name)} ({plain(c.reason)})" if c.reason else short(c.name) for c in left_out]
+        _hang(console, "left out", Text(listing(reasons, most=5)))
+
+
+def target_line(console: Console, task: Task) -> None:
+    """The classes with their shares, and why the metrics were chosen."""
+    shares = [f"{short(name, 20)} {percent(share)}" for name, share in zip(task.classes, task.prevalence, strict=True)]
+    name = plain(task.target)
+    head, text = (f"target {name}", "") if cell_len(name) < MARGIN - 8 else ("target", f"{name}: ")
+    reasons = "  ->  " + "; ".join(task.reasons) if task.reasons else ""
+    _hang(console, head, Text(f"{text}{listing(shares, most=8)}{reasons}"))
+
+
+def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
+    """The test rows that nobody sees, and how rows were parted."""
+    whole = max(split.train + split.valid + split.test, 1)
+    how = split.method if split.column is None else f"by {split.method} ({plain(split.column)})"
+    valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
+    rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {how})"
+    _hang(console, "sealed", Text(f"{rows}{valid}; opened {times(opens)}"))
+    for note in split.notes:
+        _hang(console, "", Text(plain(note), "dim"))
+
+
+def audit(console: Console, findings: Sequence[Finding]) -> None:
+    """What was found in the data, severe things first."""
+    _title(console, "AUDIT", counted(len(findings), "finding") if findings else "no findings")
+    ranked = sorted(findings, key=lambda f: ("severe", "warning", "note").index(f.severity))
+    for finding in ranked[:MOST_FINDINGS]:
+        severe = finding.severity == "severe"
+        head = Text.assemble("! " if severe else "  ", plain(finding.code), style="bold red" if severe else "dim")
+        fix = f"   {plain(finding.fix)}" if finding.fix else ""
+        _hang(console, head, Text.assemble(plain(finding.message), (fix, "cyan")), INDENT)
+    if len(ranked) > MOST_FINDINGS:
+        _hang(console, "", Text(f"and {len(ranked) - MOST_FINDINGS} more, in the report", "dim"), INDENT)
+
+
+def leaderboard(
+    console: Console,
+    rows: Sequence[Row],
+    selection: Selection,
+    skipped: Sequence[Skipped] = (),
+    second: str = "roc_auc",
+) -> None:
+    """The candidates with intervals, the chosen one marked by ``*``; what was skipped; why this one.
+
+    ``second`` names the metric beside the one of selection. On a narrow console the columns on the right
+    go first.
+    """
+    _title(console, "TRAIN", counted(len(rows), "candidate"))
+    table = _columns(rows, second)
+    indent = INDENT if console.width >= 100 else 2
+    while len(table) > 2 and indent + sum(column.width + 2 for column in table) > console.width:
+        del table[-1]
+    _line(console, Text(" " * indent + "  ".join(column.padded(column.title) for column in table), "dim"))
+    for i, row in enumerate(rows):
+        text = " " * indent + "  ".join(column.padded(column.cells[i]) for column in table)
+        style = "bold" if row.selected else "dim" if row.baseline else ""
+        note = "; ".join(filter(None, ("baseline" if row.baseline else "", plain(row.note) if row.note else "")))
+        fits = cell_len(text) + 2 + cell_len(note) <= console.width
+        _line(console, Text(f"{text}  {note}" if fits else text, style))
+        if note and not fits:
+            _hang(console, "", Text(note, "dim"), indent + 4)
+    if skipped:
+        reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
+        _hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
+    why = f": {plain(selection.explanation)}" if selection.explanation else ""
+    _hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why), indent)
+
+
+def decision(console: Console, task: Task, calibration: Calibration, decision: Decision) -> None:
+    """How probabilities become decisions, and what the alternatives would cost."""
+    why = f" ({plain(calibration.explanation)})" if calibration.explanation else ""
+    _title(console, "DECIDE", f"calibration: {plain(calibration.method)}{why}")
+    named = "expected cost per row" if task.cost else "share of errors"
+    rule, digits, figure = _rule(decision), 2, decision.expected_cost
+    if figure is not None:
+        rule, digits = f"{rule}: {named} {interval(figure, compact=True)}", decimals(figure.low, figure.high)
+    values = {n: v for n, v in decision.comparison.items() if n != CHOSEN or decision.measure != "expected_cost"}
+    others = [f"{plain(n)} {number(v, digits, compact=True)}" for n, v in values.items()]
+    if others and decision.measure != "expected_cost":
+        others[0] = f"{metric(decision.measure)}: {others[0]}"
+    _hang(console, "", Text("; ".join([rule, ", ".join(others)] if others else [rule])), INDENT)
+
+
+def sealed_test(console: Console, figures: Mapping[str, Estimate] | None, task: Task, ledger: Ledger) -> None:
+    """The figures of the sealed rows."""
+    if not figures:
+        _title(console, "TEST", "still sealed")
+        return
+    blind = "" if ledger.blind else ", no longer blind"
+    _title(console, "TEST", f"opened {times(ledger.opens)}, on the saved model{blind}")
+    _figures(console, figures, task, INDENT)
+
+
+def checklist(console: Console, items: Sequence[Item]) -> None:
+    """What holds and what does not, what does not hold first, each with its evidence."""
+    applicable = [item for item in items if item.status != "not applicable"]
+    held = sum(item.status == "holds" for item in applicable)
+    _title(console, "CHECKLIST", f"{held} of {len(applicable)} hold")
+    marks = {"fails": ("x", "bold red"), "holds": ("+", "green"), "not applicable": ("-", "dim")}
+    width = max((cell_len(item.item) for item in items), default=0)
+    wide = console.width - width - 6 >= 50
+    for status, (mark, style) in marks.items():
+        for item in items:
+            if item.status == status:
+                head = Text.assemble("  ", (mark, style), " ", item.item)
+                evidence = Text(item.evidence, "red" if status == "fails" else "dim")
+                _hang(console, head, evidence, width + 6 if wide else 6)
+
+
+def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
+    """How long it took, and where everything is."""
+    budget = f" of {timing.budget_seconds:g}" if timing.budget_seconds else ""
+    model = [f"{artifact.file} ({size(artifact.bytes)})"] if artifact else []
+    files = "  ".join(["report.html", *model, "run.json"])
+    _line(console, Text(f"{timing.wall_seconds:.1f} s{budget}.  {folder}:  {files}"))
+
+
+class Progress:
+    """A live line: the step, the time, what runs now and the best so far. Silent where there is no terminal.
+
+    A ``core.listen.Listener``. ``budget`` in seconds, None without one; ``started``: ``time.monotonic()``
+    when the clock began.
+    """
+
+    def __init__(self, console: Console, budget: float | None = None, started: float | None = None) -> None:
+        self._budget = budget
+        self._started = time.monotonic() if started is None else started
+        self._phase, self._running, self._best = "", "", ""
+        shown = console.is_terminal and not console.is_jupyter
+        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if shown else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def phase(self, name: str) -> None:
+        """A step of the trip begins; nothing runs in it yet."""
+        self._phase, self._running = plain(name), ""
+
+    def running(self, what: str) -> None:
+        """What runs from now on."""
+        self._running = plain(what)
+
+    def best(self, text: str) -> None:
+        """The best so far."""
+        self._best = plain(text)
+
+    def __rich__(self) -> Text:
+        return self.line(time.monotonic() - self._started)
+
+    def line(self, elapsed: float) -> Text:
+        """The line as it stands after so many seconds."""
+        bar, of = "", ""
+        if self._budget:
+            full = round(20 * min(elapsed / self._budget, 1.0))
+            bar, of = f"|{'#' * full}{'-' * (20 - full)}|  ", f" of {self._budget:g}"
+        text = Text.assemble(
+            (f"{self._phase:<{INDENT}}", "bold"),
+            f"{bar}{elapsed:.0f} s{of}",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        for name, what in (("now", self._running), ("best", self._best)):
+            if what:
+                text.append(f"   {name} ", "dim").append(what)
+        return text
+
+
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    cells: list[str]
+    right: bool = False
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(text) for text in (self.title, *self.cells))
+
+    def padded(self, text: str) -> str:
+        space = " " * (self.width - cell_len(text))
+        return space + text if self.right else text + space
+
+
+def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
+    """The table, the most important columns first."""
+    name = rows[0].metric if rows else ""
+    digits = min(5, 1 + max((decimals(row.low, row.high) for row in rows if row.selected), default=3))
+    figures = [interval(Estimate(row.mean, row.low, row.high), compact=True, digits=digits) for row in rows]
+    table = [
+        _Column("  model", [("* " if row.selected else "  ") + short(row.name) for row in rows]),
+        _Column(metric(name), figures),
+    ]
+    if second != name and any(second in row.metrics for row in rows):
+        found = [row.metrics[second].mean if second in row.metrics else None for row in rows]
+        table.append(_Column(metric(second), [number(value, compact=True) for value in found], right=True))
+    return [
+        *table,
+        _Column("row", [microseconds(row.row_microseconds) for row in rows], right=True),
+        _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
+    ]
+
+
+def _rule(decision: Decision) -> str:
+    if decision.threshold is not None:
+        return f"say {plain(decision.positive)} from p = {number(decision.threshold, compact=True)} on"
+    return "take the class of least expected cost" if decision.kind == "cost" else "take the most probable class"
+
+
+def _figures(console: Console, figures: Mapping[str, Estimate], task: Task, indent: int) -> None:
+    """The headline figures, or the first ones where none of these is there; a figure keeps its interval."""
+    shown = [name for name in task.headline if name in figures] or list(figures)
+    line = ""
+    for name in shown[:MOST_FIGURES]:
+        figure = f"{metric(name)} {interval(figures[name], compact=True)}"
+        if line and indent + len(line) + 3 + len(figure) > console.width:
+            _line(console, Text(" " * indent + line))
+            line = ""
+        line = f"{line} · {figure}" if line else figure
+    _line(console, Text(" " * indent + line))
+
+
+def _title(console: Console, name: str, text: str) -> None:
+    console.print()
+    _hang(console, Text(name, "bold"), Text(text), INDENT if len(name) < INDENT else len(name) + 2)
+
+
+def _hang(console: Console, head: str | Text, body: Text, indent: int = MARGIN) -> None:
+    """``head`` in the margin, ``body`` wrapped beside it; below it where the margin is too small."""
+    head = Text(head) if isinstance(head, str) else head
+    if head.cell_len >= max(indent, 1):
+        _line(console, head)
+        head = Text()
+    head.pad_right(indent - head.cell_len)
+    for line in body.wrap(console, max(console.width - indent, 20)) or [Text()]:
+        _line(console, Text.assemble(head, line))
+        head = Text(" " * indent)
+
+
+def _line(console: Console, text: Text) -> None:
+    text.rstrip()
+    console.print(text, soft_wrap=True)

@@ -1,0 +1,143 @@
+"""A run as Python sees it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import polars as pl
+from rich.console import Console
+
+from sortal import workflow
+from sortal.artifact.model import Model, load
+from sortal.core.recipe import Recipe, parse_budget, parse_kinds
+from sortal.report import terminal
+from sortal.report.assemble import leaderboard_table
+from sortal.report.evaluation import AuditReport
+from sortal.report.record import Item, RunRecord
+from sortal.workflow import MODEL_FILE, NoAudience, train_into
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of a run: one HTML file without outside links."""
+
+    html: str
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(self.html, encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """What ``sortal.train`` returns. ``folder`` holds every file of the run; ``record`` is its ``run.json``.
+
+    Where no ``out`` was given the folder is a temporary one that goes away with the run: save what should stay.
+    """
+
+    folder: Path
+    record: RunRecord
+    model: Model
+    _temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def leaderboard(self) -> pl.DataFrame:
+        """The candidates, best first."""
+        return leaderboard_table(self.record)
+
+    @property
+    def test(self) -> SimpleNamespace:
+        """The figures of the sealed test by name, each with its interval: ``run.test.roc_auc``."""
+        return SimpleNamespace(**(self.record.test or {}))
+
+    @property
+    def checklist(self) -> tuple[Item, ...]:
+        """What holds and what does not, with evidence."""
+        return self.record.checklist
+
+    @property
+    def report(self) -> Report:
+        return Report((self.folder / "report.html").read_text(encoding="utf-8"))
+
+    def __repr__(self) -> str:
+        text = io.StringIO()
+        console = Console(file=text, width=110, highlight=False)
+        terminal.headline(console, self.record)
+        terminal.leaderboard(console, self.record.leaderboard, self.record.selection, self.record.timing.skipped)
+        terminal.checklist(console, self.record.checklist)
+        return text.getvalue()
+
+
+def train(
+    data: object,
+    target: str,
+    *,
+    metric: str = "auto",
+    cost: str | Mapping[Any, Any] | None = None,
+    positive: str | int | float | bool | None = None,
+    goal: Literal["f1"] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+    time_column: str | None = None,
+    group: str | None = None,
+    split: str = "85/15",
+    select: int | None = None,
+    models: Sequence[str] = (),
+    budget: str | float = "2m",
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> Run:
+    """Train a classifier on a labelled table and score it once on a sealed test.
+
+    ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options mean what they
+    mean on the command line: see ``sortal train --help``. ``budget`` counts from this call.
+
+    Raises InputError, in a sentence, where the data or the options cannot be used.
+    """
+    started = time.monotonic()
+    recipe = Recipe(
+        target=target,
+        metric=metric,
+        cost=cost,  # type: ignore[arg-type]
+        positive=None if positive is None else str(positive),
+        goal=goal,
+        kinds=parse_kinds(kinds or {}),
+        ignore=tuple(ignore),
+        time=time_column,
+        group=group,
+        split=split,
+        select=select,
+        models=tuple(models),
+        budget=parse_budget(budget),
+        seed=seed,
+    )
+    temporary = tempfile.TemporaryDirectory(prefix="sortal-") if out is None else None
+    folder = Path(out or "") if temporary is None else Path(temporary.name, "run")
+    record = train_into(folder, data, recipe, NoAudience(), started)
+    return Run(folder, record, load(folder / MODEL_FILE), temporary)
+
+
+def audit(
+    data: object,
+    target: str,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+    time_column: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+) -> AuditReport:
+    """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``."""
+    asked = Recipe(
+        target=target, kinds=parse_kinds(kinds or {}), ignore=tuple(ignore), time=time_column, group=group, seed=seed
+    )
+    return workflow.audit(data, asked)

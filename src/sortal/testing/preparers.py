@@ -1,0 +1,160 @@
+"""What every preparer must do (entry-point group ``sortal.preparers``, each named after its kind of column)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.core.schema import Column, Kind, Schema
+from sortal.engine import compile as compile_program
+from sortal.prepare.view import Labels, Prepared, Preparer, View
+from sortal.testing.requirement import Requirement, fingerprint, require, require_equal, require_plain
+
+VIEWS = {"raw": View("raw", "codes"), "imputed": View("imputed", "codes"), "scaled": View("scaled", "onehot")}
+ROWS = 120
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A preparer, the kind of column that it is for, and the view it is asked for."""
+
+    preparer: Preparer
+    kind: Kind
+    view: View
+
+
+def check_preparer(preparer: Preparer, kind: Kind) -> Iterator[Requirement]:
+    """The requirements on a preparer of columns of this kind, to be run one by one.
+
+    >>> from sortal.core import registry
+    >>> for requirement in check_preparer(registry.load("sortal.preparers", "number"), "number"):
+    ...     requirement()
+    """
+    for check in CHECKS:
+        for name, view in VIEWS.items():
+            yield Requirement(f"{kind}-{check.__name__}-{name}", partial(check, Subject(preparer, kind, view)))
+
+
+def names_its_columns(subject: Subject) -> None:
+    """As many names, all different, as the program has columns; and a flag for each."""
+    for n_distinct in (3, 60):
+        values = sample(subject.kind, n_distinct=n_distinct)
+        prepared = _fit(subject, values)
+        width = _run(prepared, values).shape[1]
+        require(len(prepared.names) == width, f"{len(prepared.names)} names for {width} columns")
+        require(len(set(prepared.names)) == width, f"two columns have one name: {', '.join(prepared.names)}")
+        require(len(prepared.categorical) == width, f"{len(prepared.categorical)} flags for {width} columns")
+        require(not (prepared.numeric and any(prepared.categorical)), "codes without an order are not numeric")
+
+
+def writes_a_program(subject: Subject) -> None:
+    """Plain data that the engine runs; it reads this column and no other, and gives no infinity."""
+    values = sample(subject.kind)
+    prepared = _fit(subject, values)
+    require_plain(prepared.program)
+    require(not np.isinf(_run(prepared, values)).any(), "the program gives infinite values")
+
+
+def gives_training_rows_what_the_program_gives(subject: Subject) -> None:
+    """The same at training and at prediction, unless training rows are encoded out of fold."""
+    values = sample(subject.kind, n_distinct=60)
+    prepared = _fit(subject, values)
+    scored = _run(prepared, values)
+    if prepared.train is None:
+        return
+    require(
+        prepared.train.shape == scored.shape,
+        f"train has shape {prepared.train.shape}, the program gives {scored.shape}",
+    )
+    require(np.isfinite(prepared.train[~np.isnan(scored)]).all(), "train misses values that the program gives")
+
+
+def repeats_with_the_same_seed(subject: Subject) -> None:
+    values = sample(subject.kind, n_distinct=60)
+    first, second = _fit(subject, values), _fit(subject, values)
+    require(
+        fingerprint(first.program) == fingerprint(second.program),
+        "two fits with one seed gave different programs",
+    )
+    if first.train is not None and second.train is not None:
+        require_equal(first.train, second.train, 0.0, "training rows of two fits with one seed")
+
+
+def takes_values_that_training_did_not_show(subject: Subject) -> None:
+    """Other values than in training, and a missing one where there was none."""
+    prepared = _fit(subject, sample(subject.kind, missing=0.0))
+    later = sample(subject.kind, seed=1, n_distinct=50, missing=0.3)
+    require(len(_run(prepared, later)) == len(later), "not one row for each value")
+
+
+def takes_a_column_without_values(subject: Subject) -> None:
+    """All missing in training; then values all the same."""
+    prepared = _fit(subject, sample(subject.kind, missing=1.0))
+    require(len(_run(prepared, sample(subject.kind))) == ROWS, "not one row for each value")
+    prepared = _fit(subject, sample(subject.kind, n_distinct=1, missing=0.0))
+    require(len(_run(prepared, sample(subject.kind))) == ROWS, "not one row for each value")
+
+
+def scores_rows_independently(subject: Subject) -> None:
+    """A row's numbers do not depend on the rows that come with it."""
+    values = sample(subject.kind, n_distinct=60)
+    prepared = _fit(subject, values)
+    alone = np.vstack([_run(prepared, values[i : i + 1]) for i in range(20)])
+    require_equal(alone, _run(prepared, values)[:20], 0.0, "rows alone and together")
+
+
+CHECKS = (
+    names_its_columns,
+    writes_a_program,
+    gives_training_rows_what_the_program_gives,
+    repeats_with_the_same_seed,
+    takes_values_that_training_did_not_show,
+    takes_a_column_without_values,
+    scores_rows_independently,
+)
+
+
+def sample(kind: Kind, *, n_distinct: int = 8, missing: float = 0.15, seed: int = 0) -> pl.Series:
+    """(ROWS,) canonical values of a kind, of which a share is missing; other seeds have other values."""
+    rng = np.random.default_rng([seed, n_distinct])
+    code = rng.integers(n_distinct, size=ROWS) + 1000 * seed
+    gone = rng.random(ROWS) < missing
+    values: list[object]
+    if kind == "number":
+        values = (code * 1.5 - 3).tolist()
+    elif kind == "boolean":
+        values = (code % 2 == 0).tolist()
+    elif kind == "datetime":
+        values = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=31 * int(c)) for c in code]
+    else:
+        values = [f"value {c}" for c in code]
+    kept = [None if g else v for g, v in zip(gone, values, strict=True)]
+    return pl.Series("column", kept, dtype=TYPES[kind], strict=True)
+
+
+TYPES: dict[Kind, pl.DataType] = {
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "category": pl.String(),
+    "datetime": pl.Datetime("us"),
+    "text": pl.String(),
+}
+
+
+def _fit(subject: Subject, values: pl.Series) -> Prepared:
+    labels = Labels(np.arange(len(values)) % 2, n_classes=2)
+    return subject.preparer.fit(Column("column", subject.kind), values, labels, subject.view, 0)
+
+
+def _run(prepared: Prepared, values: pl.Series) -> NDArray[np.float64]:
+    """The program on these values alone."""
+    kind: Kind = next(k for k, dtype in TYPES.items() if dtype == values.dtype)
+    table = Table(Schema((Column("column", kind),)), values.to_frame(), np.arange(len(values)))
+    return compile_program(prepared.program)(table.columns(["column"]))

@@ -1,0 +1,164 @@
+"""A candidate is a family with its settings; fitting it fits preparation and model together, on training rows alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core import registry
+from sortal.core.frame import Table
+from sortal.data.split import holdout
+from sortal.engine import compile as compile_program
+from sortal.engine.program import Program
+from sortal.models.family import Family, FitRequest, Fitted, Matrix, Rows, Settings
+from sortal.prepare import table as prepare
+from sortal.prepare.table import Design
+from sortal.prepare.view import Labels, View
+from sortal.train.imbalance import balanced, correction
+
+Index = NDArray[np.int64]
+STOP_SHARE = 0.12
+NOTHING: Index = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """``settings`` beyond the family's defaults; ``weighted``: rows weigh inversely to the share of their class.
+
+    ``baseline``: always tried, and what the others have to beat.
+    """
+
+    name: str
+    family: Family
+    settings: Settings = field(default_factory=dict)
+    weighted: bool = False
+    baseline: bool = False
+
+
+@dataclass
+class Witness:
+    """Sees every row that any fit sees, so that 'fitted on training rows only' is a count and not a claim.
+
+    ``sealed``: ids of the rows that no fit may see. ``foreign`` counts those that one saw all the same, or that it was
+    evaluated on later.
+    """
+
+    sealed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    fits: int = 0
+    foreign: int = 0
+
+    def saw(self, rows: NDArray[np.int64], evaluated: NDArray[np.int64]) -> None:
+        """A fit on these row ids begins, to be evaluated on those."""
+        self.fits += 1
+        self.foreign += int(np.isin(rows, self.sealed).sum() + np.isin(rows, evaluated).sum())
+
+
+@dataclass(frozen=True)
+class Development:
+    """The rows that training may use, and what belongs to them. ``groups``: (n,) ids that must not be torn apart, or None."""
+
+    table: Table
+    codes: NDArray[np.int64]
+    classes: tuple[str, ...]
+    seed: int
+    groups: NDArray[np.int64] | None = None
+    select: int | None = None
+    threads: int = 2
+    witness: Witness = field(default_factory=Witness)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Training rows as one view sees them. ``present``: the class codes that occur, ``y`` counts within them."""
+
+    design: Design
+    X: Matrix
+    y: NDArray[np.int64]
+    present: NDArray[np.int64]
+    stop: Index
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A fitted candidate: from table columns to probabilities of all classes."""
+
+    design: Design
+    fitted: Fitted
+    tail: tuple[Program, ...]
+
+    def predict_proba(self, X: Matrix) -> Matrix:
+        """Probabilities of prepared rows, by the library that fitted the model."""
+        probability = self.fitted.predict_proba(X)
+        for step in self.tail:
+            probability = compile_program(step)(probability)
+        return probability
+
+    def program(self) -> Program:
+        """Columns of a table -> (n, K) probabilities."""
+        prepared = self.design.program
+        before = prepared.steps if prepared.op == "chain" else (prepared,)
+        return Program("chain", steps=(*before, self.fitted.program(), *self.tail))
+
+
+def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = NOTHING) -> Prepared:
+    """Fit the preparation on these rows, and set some of them aside for families that stop early.
+
+    ``evaluated``: the rows that models fitted on this will be judged by.
+    """
+    table, codes = dev.table.take(rows), dev.codes[rows]
+    dev.witness.saw(table.rows, dev.table.rows[evaluated])
+    present, y = np.unique(codes, return_inverse=True)
+    design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
+    groups = None if dev.groups is None else dev.groups[rows]
+    _, stop = holdout(y, STOP_SHARE, dev.seed, groups)
+    return Prepared(design, X, y, present, stop)
+
+
+def fit(
+    candidate: Candidate,
+    prepared: Prepared,
+    dev: Development,
+    settings: Settings,
+    *,
+    seconds: float = math.inf,
+    final: bool = False,
+) -> Pipeline:
+    """Fit the model of a candidate on prepared rows.
+
+    In cross-validation a family that stops early never trains on the rows set aside for that; the ``final`` fit, whose effort is
+    known, trains on all.
+    """
+    family = candidate.family if len(prepared.present) > 1 else registry.load("sortal.models", "majority")
+    weights = balanced(prepared.y, len(prepared.present)) if candidate.weighted else None
+    rows = Rows(prepared.X, prepared.y, None if weights is None else weights[prepared.y])
+    stop = None
+    if family.early_stopping and not final:
+        rows, stop = _without(rows, prepared.stop)
+    request = FitRequest(
+        train=rows,
+        n_classes=len(prepared.present),
+        seed=dev.seed,
+        stop=None if "rounds" in settings else stop,
+        categorical=prepared.design.categorical,
+        seconds=seconds,
+        threads=dev.threads,
+    )
+    fitted = family.fit(request, {**candidate.settings, **settings})
+    tail = () if weights is None else (correction(weights),)
+    if len(prepared.present) < len(dev.classes):
+        index = {"classes": len(dev.classes)}
+        tail = (*tail, Program("spread", index, {"index": prepared.present}))
+    return Pipeline(prepared.design, fitted, tail)
+
+
+def _without(rows: Rows, stop: Index) -> tuple[Rows, Rows]:
+    keep = np.ones(len(rows.y), dtype=bool)
+    keep[stop] = False
+    return _take(rows, keep), _take(rows, ~keep)
+
+
+def _take(rows: Rows, mask: NDArray[np.bool_]) -> Rows:
+    return Rows(rows.X[mask], rows.y[mask], None if rows.weight is None else rows.weight[mask])

@@ -1,0 +1,111 @@
+"""From development rows to a choice: baselines first, then the zoo while there is time, then the simplest of the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core import registry
+from sortal.core.listen import Listener
+from sortal.core.predictions import Predictions
+from sortal.core.recipe import Planned, Recipe
+from sortal.core.task import Task
+from sortal.data.split import fold_count, folds, holdout
+from sortal.decide.policy import Decision
+from sortal.decide.threshold import decide
+from sortal.evaluate.metrics import Metric
+from sortal.train.candidate import Candidate, Development
+from sortal.train.crossval import FoldCache, Folds, Scored, Skipped, crossval
+from sortal.train.select import Choice, choose
+from sortal.train.zoo import Clock, Explored, baselines, explore, zoo
+
+SMALL = 1_000
+REPEATS = 3
+LARGE = 100_000
+HOLDOUT_SHARE = 0.2
+ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
+
+
+@dataclass(frozen=True)
+class Developed:
+    """What cross-validation found, and how its rows were folded."""
+
+    explored: Explored
+    choice: Choice
+    folds: Folds
+
+    def plan(self) -> tuple[Planned, ...]:
+        """What was run, so that a recipe can repeat it."""
+        return tuple(Planned(s.candidate.name, tuple(dict(e) for e in s.efforts)) for s in self.explored.scored)
+
+
+def develop(
+    dev: Development,
+    task: Task,
+    recipe: Recipe,
+    clock: Clock,
+    listener: Listener,
+    times: NDArray[np.int64] | None = None,
+) -> Developed:
+    """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
+    parts = fold(dev, times)
+    cache = FoldCache(dev, parts)
+    score = Scorer(task)
+    weighted = task.imbalanced or task.cost is not None
+    candidates = (*baselines(), *zoo(recipe.models, weighted))
+    if recipe.plan:
+        explored = _replay(candidates, recipe.plan, dev, cache, score)
+    else:
+        explored = explore(candidates, dev, cache, score, clock, listener)
+    metric: Metric = registry.load("sortal.metrics", task.metric)
+    choice = choose(explored.scored, metric, lambda p: score.of(metric, p), dev.seed)
+    return Developed(explored, choice, parts)
+
+
+def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
+    """Five stratified folds; repeated when rows are few, one holdout when they are many; forward in time where time is given."""
+    n = len(dev.codes)
+    if n > LARGE and times is None:
+        return Folds((holdout(dev.codes, HOLDOUT_SHARE, dev.seed, dev.groups),), per_repeat=1)
+    k = fold_count(n, int(np.bincount(dev.codes).min()))
+    repeats = REPEATS if n < SMALL and times is None else 1
+    parts = folds(dev.codes, k, dev.seed, dev.groups, times, repeats)
+    return Folds(tuple(parts), per_repeat=len(parts) // repeats)
+
+
+class Scorer:
+    """The metrics that the leaderboard shows, each on the predictions of one fold."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        names = dict.fromkeys((task.metric, *task.headline, *ALWAYS))
+        metrics: list[Metric] = [registry.load("sortal.metrics", name) for name in names]
+        self.metrics = [m for m in metrics if task.binary or not m.binary_only]
+
+    def __call__(self, predictions: Predictions) -> dict[str, float]:
+        return {metric.name: self.of(metric, predictions) for metric in self.metrics}
+
+    def of(self, metric: Metric, predictions: Predictions) -> float:
+        """Costs decide by least expected cost, everything else for the most probable class: no threshold is tuned in a fold."""
+        task = self.task
+        rule = decide(task, predictions) if task.cost else Decision("argmax", task.classes)
+        decided = rule.apply(predictions.probability)
+        return metric.score(task, predictions.truth, predictions.probability, decided)
+
+
+def _replay(
+    candidates: Sequence[Candidate],
+    plan: Sequence[Planned],
+    dev: Development,
+    cache: FoldCache,
+    score: Scorer,
+) -> Explored:
+    known = {c.name: c for c in candidates}
+    outcomes = [crossval(known[p.name], dev, cache, score, efforts=p.efforts) for p in plan if p.name in known]
+    return Explored(
+        tuple(o for o in outcomes if isinstance(o, Scored)),
+        tuple(o for o in outcomes if isinstance(o, Skipped)),
+    )

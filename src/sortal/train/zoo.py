@@ -1,0 +1,106 @@
+"""Which candidates are tried, in which order, and how the time is shared among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sortal.core import registry
+from sortal.core.listen import Listener
+from sortal.models.family import Family, Settings
+from sortal.train.candidate import Candidate, Development
+from sortal.train.crossval import FoldCache, Score, Scored, Skipped, crossval
+from sortal.train.deadline import Deadline
+
+BASELINES = ("majority", "logistic", "tree")
+ORDER = ("lightgbm", "xgboost", "extra_trees", "forest", "svm")
+VARIANTS: dict[str, tuple[tuple[str, Settings], ...]] = {
+    "lightgbm": (
+        (
+            "lightgbm small",
+            {"num_leaves": 8, "min_data_in_leaf": 20, "feature_fraction": 0.7, "lambda_l2": 1.0},
+        ),
+    ),
+    "logistic": (("logistic C=0.03", {"C": 0.03}),),
+}
+"""Hyperparameters are candidates like any other: they win by cross-validation or not at all."""
+SHARE = 0.45
+"""Of what remains for the zoo, what one candidate may take; the last one may take all."""
+
+
+def baselines() -> tuple[Candidate, ...]:
+    return tuple(Candidate(name, registry.load("sortal.models", name), baseline=True) for name in BASELINES)
+
+
+def zoo(models: Sequence[str], weighted: bool) -> tuple[Candidate, ...]:
+    """The candidates beyond the baselines, most promising first; of these families only, where any are named.
+
+    Families of plug-ins follow the built-in ones. ``weighted``: class weights compete too.
+    """
+    known = registry.names("sortal.models")
+    wanted = [*models] if models else [*ORDER, *(n for n in known if n not in (*BASELINES, *ORDER))]
+    families: dict[str, Family] = {name: registry.load("sortal.models", name) for name in wanted}
+    plain = [Candidate(name, family) for name, family in families.items() if name not in BASELINES]
+    tuned = [
+        Candidate(label, registry.load("sortal.models", name), settings)
+        for name, variants in VARIANTS.items()
+        if name in families or (not models and name in BASELINES)
+        for label, settings in variants
+    ]
+    balanced = [
+        Candidate(f"{name} balanced", registry.load("sortal.models", name), weighted=True)
+        for name in ("lightgbm", "logistic")
+        if weighted and (name in families or not models)
+    ]
+    return (*plain, *tuned, *balanced)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Every candidate that was scored, in the order of trial, and those that were not, with the reason."""
+
+    scored: tuple[Scored, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The deadline as the zoo sees it. ``closing``: seconds that evaluation, report and exit take, refit and scoring aside.
+
+    ``closing_rows``: rows that are scored through the artifact after the choice.
+    """
+
+    deadline: Deadline
+    closing: float
+    closing_rows: int
+
+    def left(self, scored: Sequence[Scored]) -> float:
+        """Seconds until the slowest refit among the candidates so far would have to begin."""
+        finish = max((s.refit_seconds + self.closing_rows * s.row_seconds for s in scored), default=0.0)
+        return self.deadline.left - self.closing - finish
+
+
+def explore(
+    candidates: Sequence[Candidate],
+    dev: Development,
+    cache: FoldCache,
+    score: Score,
+    clock: Clock,
+    listener: Listener,
+) -> Explored:
+    """Cross-validate the candidates one after another while there is time."""
+    scored: list[Scored] = []
+    skipped: list[Skipped] = []
+    for i, candidate in enumerate(candidates):
+        left = clock.left(scored)
+        if left <= 0 and not candidate.baseline:
+            skipped.append(Skipped(candidate.name, "no time left"))
+            continue
+        listener.running(candidate.name)
+        share = 1.0 if i == len(candidates) - 1 else SHARE
+        outcome = crossval(candidate, dev, cache, score, seconds=max(left, 1.0) * share)
+        if isinstance(outcome, Skipped):
+            skipped.append(outcome)
+        else:
+            scored.append(outcome)
+    return Explored(tuple(scored), tuple(skipped))

@@ -1,0 +1,289 @@
+"""The whole trip on one page: from a labelled table to a sealed, scored, saved and explained classifier."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import sortal
+from sortal.artifact.model import Model, check_parity, golden_rows, load
+from sortal.core.errors import DataError, OptionError
+from sortal.core.frame import conform
+from sortal.core.labels import encode
+from sortal.core.listen import Listener, Silent
+from sortal.core.predictions import Part, Predictions
+from sortal.core.profile import profile
+from sortal.core.recipe import Recipe
+from sortal.data.audit import audit as audit_table
+from sortal.data.deal import same_rows
+from sortal.data.ledger import Seal, is_sealed
+from sortal.data.problem import Problem, frame_problem, part
+from sortal.data.read import Source, read
+from sortal.data.split import Parts, SplitPlan, split
+from sortal.data.write import new_folder, replacing
+from sortal.report import record
+from sortal.report.assemble import (
+    Results,
+    assemble,
+    describe_data,
+    describe_findings,
+    describe_ledger,
+    describe_split,
+    facts,
+    figures,
+    leaderboard_table,
+    model_card,
+    predictions_table,
+)
+from sortal.report.checklist import checklist
+from sortal.report.evaluation import AuditReport, Evaluation, compare
+from sortal.report.html import render
+from sortal.report.record import RunRecord
+from sortal.train.candidate import Witness
+from sortal.train.deadline import Deadline
+from sortal.train.trained import Trained, train_rows
+from sortal.train.zoo import Clock
+
+CLOSING_SECONDS = 3.5
+"""The report, the figures of the test and the end of the process, beside what grows with the rows."""
+PARITY_ROWS = 2_000
+TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
+"""How closely the saved model has to agree with its library, by how that library sums."""
+MODEL_FILE = "model.sortal"
+
+
+class Audience(Listener, Protocol):
+    """Hears of a run as it goes; a terminal prints what it hears."""
+
+    def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
+        """What was read, what is to be decided, and how much is sealed."""
+
+    def audited(self, findings: tuple[record.Finding, ...]) -> None:
+        """What the audit found."""
+
+
+class NoAudience(Silent):
+    """For pipes, tests and Python."""
+
+    def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
+        """Does nothing."""
+
+    def audited(self, findings: tuple[record.Finding, ...]) -> None:
+        """Does nothing."""
+
+
+def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, started: float) -> RunRecord:
+    """The whole trip. The folder appears at ``out`` when everything is in it, or not at all.
+
+    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts.
+    """
+    steps = Steps(audience, Deadline(started, recipe.budget))
+    with new_folder(out) as folder:
+        steps.enter("read")
+        whole = frame_problem(data, recipe)
+        parts, seal = seal_test(whole, recipe, folder)
+        about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe)
+        sealed = whole.table.rows[parts.test]
+        dev = part(whole, np.sort(np.concatenate([parts.dev, parts.valid])))
+        valid = np.flatnonzero(np.isin(dev.table.rows, whole.table.rows[parts.valid]))
+        del whole
+        audience.framed(about_data, dev, about_split)
+
+        steps.enter("audit")
+        findings = audit_table(dev.table, dev.codes, dev.task.classes, recipe.seed).findings
+        audience.audited(describe_findings(findings))
+
+        steps.enter("train")
+        clock = Clock(steps.deadline, CLOSING_SECONDS, closing_rows=len(sealed) + PARITY_ROWS)
+        witness = Witness(sealed)
+        trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)
+
+        steps.enter("finalize")
+        model, parity = save(folder / MODEL_FILE, dev, trained, recipe.seed)
+
+        steps.enter("test")
+        test, groups = (None, None) if seal is None else open_test(model, seal, sealed)
+
+        steps.enter("report")
+        results = Results(dev, about_data, about_split, seal, findings, trained, test, groups)
+        finished = replace(
+            assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
+        )
+        finished = replace(finished, checklist=checklist(finished, facts(results, model, witness, sealed)))
+        complete(folder / MODEL_FILE, model, finished)
+        finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
+        write_tables(folder, finished, trained, recipe)
+        (folder / "report.html").write_text(render(finished, trained.finalized.evidence, test), "utf-8")
+        finished = replace(finished, timing=steps.timing(trained))
+        (folder / "run.json").write_bytes(finished.to_json())
+    return finished
+
+
+class Steps:
+    """The steps of a run, with the seconds that each took."""
+
+    def __init__(self, listener: Listener, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self._listener = listener
+        self._begun: list[tuple[str, float]] = [("start", 0.0)]
+
+    def enter(self, name: str) -> None:
+        """The step before ends and this one begins."""
+        self._begun.append((name, self.deadline.spent))
+        self._listener.phase(name.upper())
+
+    def timing(self, trained: Trained) -> record.Timing:
+        """Up to now."""
+        now = self.deadline.spent
+        ends = [*(at for _, at in self._begun[1:]), now]
+        phases = [record.Phase(name, end - at) for (name, at), end in zip(self._begun, ends, strict=True)]
+        skipped = [record.Skipped(s.name, s.reason) for s in trained.developed.explored.skipped]
+        return record.Timing(self.deadline.budget, now, tuple(phases), tuple(skipped))
+
+
+def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
+    """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
+    parts = split(whole.table, whole.codes, SplitPlan.parse(recipe.split), recipe.seed, recipe.time, recipe.group)
+    if not len(parts.test):
+        return parts, None
+    return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
+
+
+def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, record.Parity]:
+    """Write the model file, read it back, and prove that it says what the trained model says.
+
+    Raises ParityError where it does not.
+    """
+    finalized = trained.finalized
+    found = figures(dev.task, finalized.evidence, finalized.decision, seed)
+    Model(
+        schema=dev.table.schema,
+        task=dev.task,
+        decision=finalized.decision,
+        program=finalized.program,
+        metrics={finalized.evidence.part: found},
+        profile=profile(dev.table),
+        golden=golden_rows(dev.table),
+    ).save(path)
+    model = load(path)
+    rows = dev.table.take(np.arange(min(PARITY_ROWS, len(dev.table))))
+    expected = finalized.predict_by_library(rows)
+    precision = trained.developed.choice.chosen.candidate.family.precision
+    parity = check_parity(model, rows, expected, TOLERANCE[precision])
+    return model, record.Parity(parity.rows, parity.max_difference, parity.label_flips)
+
+
+def complete(path: Path, model: Model, finished: RunRecord) -> None:
+    """Put the figures of the test and the card into the model file; what scores a row is the very program that was tested."""
+    figures_by_part = model.metrics if finished.test is None else {**model.metrics, "test": finished.test}
+    replace(model, metrics=figures_by_part, card=model_card(finished)).save(path)
+
+
+def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
+    """The model file as it is now."""
+    content = path.read_bytes()
+    return record.Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity)
+
+
+def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
+    """What was asked and run, the leaderboard, and the predictions that the decision was made on."""
+    (folder / "recipe.toml").write_text(replace(recipe, plan=trained.developed.plan()).to_toml(), "utf-8")
+    leaderboard_table(finished).write_csv(folder / "leaderboard.csv")
+    predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
+
+
+def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:
+    """The one look at the sealed rows, through the model file as it was saved."""
+    return score_labelled(model, seal.open("score of the saved model", by=_signature()), "test", rows)
+
+
+Scored = tuple[Predictions, NDArray[np.int64] | None]
+"""Predictions, and the group of each row where the rows have groups."""
+
+
+def score_labelled(model: Model, frame: pl.DataFrame, named: Part, rows: NDArray[np.int64] | None = None) -> Scored:
+    """Predictions for labelled rows; those without a label are left out."""
+    codes = encode(conform(frame, model.schema, ("target",))[model.task.target], model.task)
+    known = np.flatnonzero(codes >= 0)
+    ids = np.arange(len(codes)) if rows is None else rows
+    found = Predictions(model.task.classes, ids[known], codes[known], model.predict_proba(frame[known]), named)
+    grouping = model.schema.only("group")
+    if grouping is None or grouping.name not in frame.columns:
+        return found, None
+    return found, same_rows(conform(frame[known], model.schema, ("group",)))
+
+
+def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Evaluation:
+    """Score labelled rows and compare with what was promised.
+
+    A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
+    blind only the first time.
+    """
+    model = load(model_file)
+    home = Seal(model_file.parent) if sealed else _seal_of(data, model_file.parent)
+    if sealed and data:
+        raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
+    if not sealed and not data:
+        raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
+    source = read(data) if home is None else Source(home.open("sortal evaluate", by=_signature()), "the sealed test")
+    found, groups = score_labelled(model, source.frame, "fresh" if home is None else "test")
+    if not len(found):
+        raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
+    promised_on = "test" if "test" in model.metrics else next(iter(model.metrics))
+    promised = model.metrics[promised_on]
+    now = figures(model.task, found, model.decision, model.card.get("seed", 0), groups)
+    ledger = None if home is None else describe_ledger(home)
+    if home is not None:
+        _note_look(home)
+    return Evaluation(
+        model=model_file.name,
+        data=source.name,
+        rows=len(found),
+        promised_on=promised_on,
+        comparisons=tuple(compare(name, promised.get(name), figure) for name, figure in now.items()),
+        ledger=ledger,
+    )
+
+
+def _seal_of(data: Sequence[str], beside: Path) -> Seal | None:
+    """The seal that one of these files belongs to: a look at sealed rows is a look, by whatever name."""
+    seals = [seal for path in data if (seal := is_sealed(Path(path), beside)) is not None]
+    if seals and len(data) > 1:
+        raise OptionError("sealed rows are evaluated alone; leave the other files out")
+    return seals[0] if seals else None
+
+
+def _note_look(home: Seal) -> None:
+    """The run's record tells how often its test was opened."""
+    path = home.folder / "run.json"
+    if path.exists():
+        run = replace(RunRecord.from_json(path.read_bytes()), ledger=describe_ledger(home))
+        with replacing(path) as temporary:
+            temporary.write_bytes(run.to_json())
+
+
+def audit(data: object, recipe: Recipe) -> AuditReport:
+    """What is wrong with the data, before any training."""
+    problem = frame_problem(data, recipe)
+    found = audit_table(problem.table, problem.codes, problem.task.classes, recipe.seed)
+    return AuditReport(
+        describe_data(problem), problem.table.schema.columns, problem.task, describe_findings(found.findings)
+    )
+
+
+def next_folder(data: Sequence[str]) -> Path:
+    """``runs/NAME-1``, or the next number that is free."""
+    stem = Path(data[0]).name.split(".")[0] or "run"
+    return next(path for i in count(1) if not (path := Path("runs", f"{stem}-{i}")).exists())
+
+
+def _signature() -> str:
+    return f"sortal {sortal.__version__}"

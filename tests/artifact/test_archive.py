@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.artifact import archive
+from sortal.artifact.model import Model, load
+from sortal.artifact.store import load_contents
+from sortal.core.errors import ArtifactError
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+
+Members = dict[str, bytes]
+
+
+def small_model() -> Model:
+    arrays = {"coef": np.array([[0.5]]), "intercept": np.array([0.25])}
+    steps = (
+        Program("table", steps=(Program("number", {"column": "x"}),)),
+        Program("fill", {}, {"value": np.array([1.0]), "indicator": np.zeros(0, dtype=np.int32)}),
+        Program("linear", {"link": "sigmoid"}, arrays),
+    )
+    return Model(
+        schema=Schema((Column("x", "number"), Column("y", "category", "target"))),
+        task=Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", ("log_loss",), ()),
+        decision=Decision("argmax", ("a", "b")),
+        program=Program("chain", steps=steps),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    """The bytes of a good model file."""
+    path = tmp_path_factory.mktemp("whole") / "m.sortal"
+    small_model().save(path)
+    return path.read_bytes()
+
+
+def members_of(whole: bytes) -> Members:
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def listed(members: Members) -> Members:
+    """The same members with a manifest that lists them as they are."""
+    manifest = json.loads(members["manifest.json"])
+    others = [name for name in members if name != "manifest.json"]
+    manifest["members"] = [
+        {"name": name, "sha256": hashlib.sha256(members[name]).hexdigest(), "size": len(members[name])}
+        for name in others
+    ]
+    return {**members, "manifest.json": json.dumps(manifest).encode()}
+
+
+def zipped(members: Members, change: Callable[[zipfile.ZipInfo], None] = lambda entry: None) -> bytes:
+    """A zip of the members; ``change`` may alter the entries before they are written."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            change(entry)
+            out.writestr(entry, content)
+    return file.getvalue()
+
+
+def refused(content: bytes) -> str:
+    """The one sentence with which a file is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.sortal"
+        path.write_bytes(content)
+        with pytest.raises(ArtifactError) as caught:
+            load(path)
+    message = str(caught.value)
+    assert message.startswith("m.sortal")
+    assert "\n" not in message
+    assert len(message) < 300
+    return message
+
+
+def same(a: object, b: object) -> bool:
+    """Equal, arrays included."""
+    if isinstance(a, Program) and isinstance(b, Program):
+        return (
+            (a.op, dict(a.settings), a.arrays.keys()) == (b.op, dict(b.settings), b.arrays.keys())
+            and all(np.array_equal(a.arrays[k], b.arrays[k]) for k in a.arrays)
+            and len(a.steps) == len(b.steps)
+            and all(map(same, a.steps, b.steps))
+        )
+    return a == b
+
+
+PARTS = ("schema", "task", "decision", "program", "metrics", "profile", "card", "golden", "version")
+
+
+def refused_or_equal(content: bytes, whole: bytes) -> bool:
+    """True if refused; else the contents must be what they were."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, original = Path(folder) / "m.sortal", Path(folder) / "whole.sortal"
+        path.write_bytes(content)
+        original.write_bytes(whole)
+        expected = load_contents(original)
+        try:
+            found = load(path)
+        except ArtifactError:
+            return True
+    assert all(same(getattr(found, part), getattr(expected, part)) for part in PARTS)
+    return False
+
+
+@settings(deadline=None, max_examples=400)
+@given(data=st.data())
+def test_a_changed_byte_is_refused_or_means_nothing(whole, data):
+    at = data.draw(st.integers(0, len(whole) - 1))
+    changed = bytearray(whole)
+    changed[at] ^= data.draw(st.integers(1, 255))
+    refused_or_equal(bytes(changed), whole)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_a_file_that_is_cut_off_is_refused(whole, data):
+    assert refused_or_equal(whole[: data.draw(st.integers(0, len(whole) - 1))], whole)
+
+
+def test_every_changed_byte_of_the_content_is_noticed(whole):
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        entries = file.infolist()
+    for entry in entries:
+        start = entry.header_offset + 30 + len(entry.filename)
+        for at in range(start, start + entry.compress_size, 23):
+            changed = bytearray(whole)
+            changed[at] ^= 0x10
+            assert refused_or_equal(bytes(changed), whole) or entry.compress_type == zipfile.ZIP_DEFLATED
+
+
+def test_equal_contents_give_equal_bytes(whole, tmp_path):
+    small_model().save(tmp_path / "again.sortal")
+    assert (tmp_path / "again.sortal").read_bytes() == whole
+    names = list(members_of(whole))
+    assert names == sorted(names)
+
+
+def test_a_zip_of_the_same_members_by_another_program_is_read(whole, tmp_path):
+    (tmp_path / "m.sortal").write_bytes(zipped(members_of(whole)))
+    assert load(tmp_path / "m.sortal").task.classes == ("a", "b")
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "arrays\\00000.npy", "arrays/", "a/b.json", "x.PY"])
+def test_a_member_outside_the_file_or_of_another_kind(whole, name):
+    assert "has a name that no model file needs" in refused(zipped(listed({**members_of(whole), name: b"{}"})))
+
+
+def test_a_link(whole):
+    def link(entry: zipfile.ZipInfo) -> None:
+        entry.create_system = 3
+        entry.external_attr = 0o120777 << 16 if entry.filename == "card.json" else 0o100644 << 16
+
+    assert "'card.json' is a link or a folder" in refused(zipped(members_of(whole), link))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_another_compression(whole, method):
+    def compress(entry: zipfile.ZipInfo) -> None:
+        entry.compress_type = method
+
+    assert "compressed in another way" in refused(zipped(members_of(whole), compress))
+
+
+def test_an_encrypted_member(whole):
+    content = bytearray(zipped(members_of(whole)))
+    central = content.index(b"PK\x01\x02")
+    content[central + 8] |= 1
+    assert "is encrypted" in refused(bytes(content))
+
+
+def test_two_members_of_one_name(whole):
+    file = io.BytesIO(whole)
+    with zipfile.ZipFile(file, "a") as out, pytest.warns(UserWarning, match="Duplicate"):
+        out.writestr("card.json", b"{}")
+    assert "two members of the same name" in refused(file.getvalue())
+
+
+def test_members_that_the_manifest_does_not_list_or_that_are_gone(whole):
+    members = members_of(whole)
+    assert "has 'extra.json', which its manifest does not list" in refused(zipped({**members, "extra.json": b"{}"}))
+    del members["card.json"]
+    assert "lacks 'card.json'" in refused(zipped(members))
+    assert "has no card.json" in refused(zipped(listed(members)))
+    del members["manifest.json"]
+    assert "has no manifest.json" in refused(zipped(members))
+
+
+def test_a_member_that_was_exchanged(whole):
+    members = members_of(whole)
+    card = members["card.json"]
+    assert "has another SHA-256" in refused(zipped({**members, "card.json": b" " * len(card)}))
+    assert "has another size" in refused(zipped({**members, "card.json": card + b" "}))
+
+
+def test_a_bomb(whole, monkeypatch):
+    bomb = {**members_of(whole), "arrays/00009.npy": bytes(40_000_000)}
+    assert "would unpack to 40,0" in refused(zipped(listed(bomb)))
+    monkeypatch.setattr(archive, "MOST_JSON_BYTES", 1_000_000)
+    assert "bytes of JSON" in refused(zipped(listed({**members_of(whole), "card.json": bytes(1_000_001)})))
+    monkeypatch.setattr(archive, "MOST_MEMBERS", 5)
+    assert "more than 5 members" in refused(whole)
+    monkeypatch.setattr(archive, "MOST_BYTES", 100)
+    assert "more than the 100 of any model" in refused(whole)
+
+
+def test_a_size_that_lies(whole):
+    """The central directory tells a small size of a member that unpacks to more."""
+    content = bytearray(zipped(members_of(whole)))
+    at = content.index(b"PK\x01\x02")
+    size = struct.unpack_from("<I", content, at + 24)[0]
+    struct.pack_into("<I", content, at + 24, size - 1)
+    refused(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no sortal model"),
+        (b"age,city\n1,Ulm\n", "no sortal model"),
+        (pickle.dumps({"a": 1}), "no sortal model"),
+        (zipped({"readme.txt": b"hello"}), "has a name that no model file needs"),
+        (zipped({"a.json": b"{}"}), "has no manifest.json"),
+        (zipped({"manifest.json": b"[1]"}), "manifest.json does not fit"),
+        (zipped({"manifest.json": b"[" * 100_000}), "manifest.json does not fit"),
+        (zipped({"manifest.json": b'{"format": "zip", "protocol": 1, "sortal": "1"}'}), "its format is 'zip'"),
+    ],
+)
+def test_other_files(content, message):
+    assert message in refused(content)
+
+
+def test_bytes_before_after_or_beside_the_archive(whole):
+    assert "no sortal model" in refused(b"#!/bin/sh\n" + whole)
+    assert "bytes after its end" in refused(whole + b"\n")
+    assert "bytes after its end" in refused(whole[:-2] + struct.pack("<H", 3) + b"abc")
+
+
+def test_an_unknown_protocol_tells_who_wrote_it_and_what_can_be_read(whole):
+    manifest = {"format": "sortal model", "protocol": 7, "sortal": "9.2.0", "parts": "of another shape"}
+    message = refused(zipped({**members_of(whole), "manifest.json": json.dumps(manifest).encode()}))
+    assert "written by sortal 9.2.0 with protocol 7" in message
+    assert "reads protocol 1;" in message
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(ArtifactError, match="no such file"):
+        load(tmp_path / "none.sortal")
+    with pytest.raises(ArtifactError, match="directory"):
+        load(tmp_path)
+
+
+def npy(array: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **options)
+    return file.getvalue()
+
+
+def header(shape: str, descr: str = "'<f8'") -> bytes:
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy(np.array([print], dtype=object), allow_pickle=True), "dtype object"),
+        (npy(np.zeros(1, dtype=[("a", "<f8")])), "another form"),
+        (npy(np.zeros(1, dtype=">f8")), "another form"),
+        (npy(np.zeros(1, dtype=complex)), "another form"),
+        (npy(np.asfortranarray(np.zeros((2, 2)))), "another form"),
+        (npy(np.zeros(1), version=(2, 0)), "no array|another form"),
+        (npy(np.zeros(3))[:-1], "shape that does not fit"),
+        (npy(np.zeros(3)) + b"x", "shape that does not fit"),
+        (header("(10**9,)"), "no array"),
+        (header("(1000000000,)"), "shape that does not fit"),
+        (header("(-1,)") + bytes(8), "shape that does not fit"),
+        (header("(1,)", "print('x')") + bytes(8), "no array"),
+        (b"", "no array"),
+        (pickle.dumps(1), "no array"),
+    ],
+)
+def test_arrays_that_are_not_plain_numbers(whole, content, message):
+    found = refused(zipped(listed({**members_of(whole), "arrays/00000.npy": content})))
+    assert any(part in found for part in message.split("|")), found
+
+
+def changed_program(whole: bytes, change: Callable[[dict], object]) -> bytes:
+    members = members_of(whole)
+    program = json.loads(members["program.json"])
+    changed = change(program)
+    return zipped(listed({**members, "program.json": json.dumps(changed or program).encode()}))
+
+
+def nested(levels: int) -> dict:
+    program = {"op": "chain", "settings": {}, "arrays": {}, "steps": []}
+    for _ in range(levels):
+        program = {"op": "chain", "settings": {}, "arrays": {}, "steps": [program]}
+    return program
+
+
+def test_programs_that_do_not_fit(whole):
+    first = "arrays/00000.npy"
+    assert "name its arrays once" in refused(changed_program(whole, lambda p: p["steps"][1]["arrays"].clear()))
+    twice = changed_program(whole, lambda p: p["steps"][0]["arrays"].update(x=first))
+    assert "name its arrays once" in refused(twice)
+    outside = changed_program(whole, lambda p: p["steps"][1]["arrays"].update(value="../../etc/passwd"))
+    assert "name its arrays once" in refused(outside)
+    assert "nested deeper" in refused(changed_program(whole, lambda p: nested(100)))
+    assert "program.json does not fit" in refused(changed_program(whole, lambda p: {"op": 3}))
+    assert "unknown program op 'import'" in refused(changed_program(whole, lambda p: p["steps"][0].update(op="import")))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema.json", {"columns": [{"name": "x", "kind": "sound"}]}),
+        ("task.json", {"target": "y"}),
+        ("decision.json", {"kind": "threshold", "classes": ["a", "b"]}),
+        ("decision.json", {"kind": "oracle", "classes": ["a", "b"]}),
+        ("golden.json", {"rows": [{"x": [1]}]}),
+        ("card.json", [1]),
+    ],
+)
+def test_values_of_another_type(whole, name, value):
+    changed = listed({**members_of(whole), name: json.dumps(value).encode()})
+    assert f"its {name} does not fit" in refused(zipped(changed))
+
+
+def test_labels_that_cannot_be_had(whole):
+    members = members_of(whole)
+    task = {**json.loads(members["task.json"]), "label_type": "int"}
+    assert "cannot run" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+
+from sortal.artifact.model import Model, check_parity, golden_rows, load
+from sortal.artifact.store import Golden
+from sortal.core.errors import ArtifactError, DataError, OutputError, ParityError
+from sortal.core.frame import Table, conform
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+from sortal.models.trees import from_lightgbm
+
+ROWS = [
+    {"age": 30, "city": "Ulm", "member": "yes", "since": "2021-03-05", "note": "hello"},
+    {"age": None, "city": "Paris", "member": None, "since": None, "note": None},
+    {"age": 61.5, "city": None, "member": "no", "since": "1999-12-31", "note": ""},
+]
+LOG_ODDS = [
+    0.1 * 30 - 1 + 0.5 - 2.021 + 0.06 - 2,
+    0.1 * 40 + 0.5 - 0.5 - 2.0 + 0.12 + 0.3 - 2,
+    0.1 * 61.5 - 1.999 + 0.24 - 2,
+]
+
+
+def table(rows: list[dict]) -> Table:
+    schema = Schema(
+        (Column("age", "number"), Column("city", "category"), Column("since", "datetime", format="%Y-%m-%d"))
+    )
+    return Table(schema, conform(pl.DataFrame(rows), schema), np.arange(len(rows)))
+
+
+def test_probabilities_of_any_table(model):
+    expected = np.column_stack([expit(-np.array(LOG_ODDS)), expit(LOG_ODDS)])
+    columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
+    for rows in (ROWS, columns, pl.DataFrame(ROWS), pl.DataFrame(ROWS).lazy(), pd.DataFrame(ROWS)):
+        assert_allclose(model.predict_proba(rows), expected, rtol=1e-12)
+    assert_allclose(model.predict_proba(ROWS[2]), expected[2:], rtol=1e-12)
+
+
+def test_a_column_that_the_program_does_not_use_may_be_left_out(model):
+    without = pl.DataFrame(ROWS).drop("note")
+    assert_array_equal(model.predict_proba(without), model.predict_proba(ROWS))
+    with pytest.raises(DataError, match="'city'"):
+        model.predict_proba(without.drop("city"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "labels"),
+    [
+        ("str", ("no", "yes"), ["no", "yes"]),
+        ("int", ("-1", "10"), [-1, 10]),
+        ("float", ("0.5", "2.0"), [0.5, 2.0]),
+        ("bool", ("false", "true"), [False, True]),
+    ],
+)
+def test_labels_come_back_in_the_type_that_they_had(model, tmp_path, kind, classes, labels):
+    task = replace(model.task, classes=classes, positive=classes[1], label_type=kind)
+    decision = replace(model.decision, classes=classes, positive=classes[1], threshold=0.7)
+    replace(model, task=task, decision=decision).save(tmp_path / "m.sortal")
+    loaded = load(tmp_path / "m.sortal")
+    probability = loaded.predict_proba(ROWS)[:, 1]
+    assert loaded.predict(ROWS).tolist() == [labels[int(p > 0.5)] for p in probability]
+    assert loaded.decide(ROWS).tolist() == [labels[int(p >= 0.7)] for p in probability]
+    assert loaded.predict(ROWS).tolist() != loaded.decide(ROWS).tolist()
+    assert [type(label) for label in loaded.predict(ROWS).tolist()] == [type(labels[0])] * 3
+
+
+def test_a_saved_model_scores_as_before_and_keeps_everything(model, tmp_path):
+    model.save(tmp_path / "m.sortal")
+    loaded = load(tmp_path / "m.sortal")
+    assert_array_equal(loaded.predict_proba(ROWS), model.predict_proba(ROWS))
+    for part in ("schema", "task", "decision", "metrics", "profile", "card", "version"):
+        assert getattr(loaded, part) == getattr(model, part)
+    loaded.save(tmp_path / "again.sortal")
+    assert (tmp_path / "again.sortal").read_bytes() == (tmp_path / "m.sortal").read_bytes()
+
+
+def test_golden_rows_are_no_rows_of_the_data(model, tmp_path):
+    rows = [{"age": float(i), "city": f"c{i}", "since": f"20{i:02d}-01-01"} for i in range(60)]
+    golden = golden_rows(table(rows), count=20)
+    assert golden == golden_rows(table(rows), count=20)
+    assert golden.rows[-1] == {}
+    together = [(row["age"], row["city"][1:], row["since"]) for row in golden.rows[:-1]]
+    years = [datetime.fromisoformat(row["since"]).replace(tzinfo=None) for row in rows]
+    microseconds = {int((t - datetime(1970, 1, 1)).total_seconds() * 1e6) for t in years}
+    assert {since for _, _, since in together} <= microseconds
+    assert not any(age == float(city) for age, city, _ in together)
+    replace(model, golden=golden).save(tmp_path / "m.sortal")
+    loaded = load(tmp_path / "m.sortal")
+    assert loaded.golden.rows == golden.rows
+    assert np.array(loaded.golden.probability).shape == (21, 2)
+    assert golden_rows(table(rows[:1]).take(np.arange(0))).rows == ({},)
+
+
+def test_a_model_that_scores_its_golden_rows_otherwise_is_refused(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "m.sortal")
+    monkeypatch.setattr("sortal.artifact.model.Model.score", lambda self, frame: np.array([[0.5, 0.5]]))
+    with pytest.raises(ArtifactError, match="golden rows otherwise"):
+        load(tmp_path / "m.sortal")
+
+
+NUMBER = Program("number", {"column": "age"})
+
+
+def chain(read: Program, classes: int = 2) -> Program:
+    constant = Program("constant", {}, {"probability": np.full(classes, 1 / classes)})
+    return Program("chain", steps=(Program("table", steps=(read,)), constant))
+
+
+def test_a_program_that_does_not_fit_is_not_saved(model, tmp_path):
+    with pytest.raises(ValueError, match="2 probabilities"):
+        replace(model, program=chain(NUMBER, 3)).save(tmp_path / "m.sortal")
+    with pytest.raises(ValueError, match="2 probabilities"):
+        replace(model, program=Program("table", steps=(NUMBER, NUMBER))).save(tmp_path / "m.sortal")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"program": chain(Program("number", {"column": "city"}))}, "'city', whose kind is category"),
+        ({"program": chain(Program("number", {"column": "y"}))}, "'y', whose kind is None"),
+        ({"program": chain(NUMBER, 3)}, "does not fit its 2 classes"),
+        ({"program": Program("eval", {"code": "1"})}, "unknown program op 'eval'"),
+        ({"decision": Decision("argmax", ("yes", "no"))}, "other classes"),
+        ({"golden": Golden()}, "does not fit"),
+        ({"golden": Golden(({"age": "x"},), ((0.5, 0.5),))}, "cannot run"),
+        ({"golden": Golden(({},), ((0.5, 0.5), (0.5, 0.5)))}, "does not fit"),
+        ({"golden": Golden(({},), ((0.5,), (0.5, 0.5)))}, "cannot run"),
+    ],
+)
+def test_contents_that_do_not_fit_each_other_are_refused(model, tmp_path, changes, message):
+    from sortal.artifact.store import save
+
+    good = Golden(({},), ((0.5, 0.5),))
+    save(tmp_path / "m.sortal", replace(model, **{"program": chain(NUMBER), "golden": good, **changes}))
+    with pytest.raises(ArtifactError, match=message):
+        load(tmp_path / "m.sortal")
+
+
+def test_values_that_a_file_cannot_hold_are_refused(model, tmp_path):
+    odd = Program("linear", {"link": "sigmoid"}, {"coef": np.array([[1.0]], dtype=object)})
+    for changes, error in (({"program": odd}, ValueError), ({"card": {"x": object()}}, TypeError)):
+        with pytest.raises(error):
+            replace(model, **changes).save(tmp_path / "m.sortal")
+    with pytest.raises(OutputError):
+        model.save(tmp_path / "no such folder" / "m.sortal")
+    assert not list(tmp_path.iterdir())
+
+
+def test_parity(model):
+    canonical = Table(model.schema, conform(pl.DataFrame(ROWS), model.schema, ("feature",)), np.arange(3))
+    trained = model.predict_proba(ROWS)
+    assert check_parity(model, canonical, trained, 1e-12).max_difference == 0
+    near = trained + np.array([1e-7, -1e-7])
+    found = check_parity(model, canonical, near, 1e-6)
+    assert (found.rows, found.label_flips) == (3, 0)
+    assert found.max_difference == pytest.approx(1e-7)
+    with pytest.raises(ParityError, match=r"1\.0e-07 \(allowed: 1e-12\)"):
+        check_parity(model, canonical, near, 1e-12)
+    with pytest.raises(ParityError, match="3 of 3 labels change"):
+        check_parity(model, canonical, trained[:, ::-1], 0.1)
+    with pytest.raises(ParityError):
+        check_parity(model, canonical, np.where(trained > 2, 0, np.nan), 1e-6)
+
+
+def test_a_tie_has_no_label_to_flip(model):
+    even = replace(model, program=chain(NUMBER))
+    canonical = Table(model.schema, conform(pl.DataFrame(ROWS), model.schema, ("feature",)), np.arange(3))
+    trained = np.tile([0.5 - 1e-9, 0.5 + 1e-9], (3, 1))
+    assert check_parity(even, canonical, trained, 1e-6).label_flips == 0
+
+
+def test_a_boosted_model_on_raw_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.normal(size=500), "c": rng.choice(["x", "y", "z"], 500), "b": rng.normal(size=500)})
+    frame = frame.with_columns(pl.when(pl.col("a") > 1.2).then(None).otherwise(pl.col("a")).alias("a"))
+    code = {"x": 0.0, "y": 1.0, "z": 2.0}
+    X = np.column_stack([frame["a"].to_numpy(), frame["c"].replace_strict(code).to_numpy(), frame["b"].to_numpy()])
+    y = np.digitize(np.nan_to_num(X[:, 0]) + X[:, 1] - X[:, 2], [0.5, 1.5])
+    params = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1}
+    booster = lgb.train(params, lgb.Dataset(X, y, categorical_feature=[1]), 20)
+    lookup = Program(
+        "lookup", {"column": "c", "categories": list(code)}, {"table": np.array([[0.0], [1], [2], [np.nan], [np.nan]])}
+    )
+    read = Program("table", steps=(Program("number", {"column": "a"}), lookup, Program("number", {"column": "b"})))
+    schema = Schema((Column("a", "number"), Column("c", "category"), Column("b", "number")))
+    classes = ("low", "middle", "high")
+    model = Model(
+        schema=schema,
+        task=Task("y", classes, (0.3, 0.3, 0.4), None, "log_loss", (), ()),
+        decision=Decision("argmax", classes),
+        program=Program("chain", steps=(read, from_lightgbm(booster))),
+    )
+    model.save(tmp_path / "m.sortal")
+    canonical = Table(schema, conform(frame, schema), np.arange(500))
+    parity = check_parity(load(tmp_path / "m.sortal"), canonical, booster.predict(X, num_threads=1), 1e-12)
+    assert parity.rows == 500

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.core.errors import DataError, OutputError
+from sortal.data.ledger import Seal, is_sealed, verify
+
+ROWS = pl.DataFrame({"x": [1.5, None, 3.0], "y": ["a", "ß", None]})
+LAWS = settings(deadline=None, max_examples=100)
+
+
+def looked_at(folder: Path, times: int = 3) -> Seal:
+    seal = Seal.close(folder, ROWS, by="test")
+    for number in range(times):
+        seal.open(f"look {number}", by="test")
+    return seal
+
+
+with TemporaryDirectory() as somewhere:
+    LEDGER = looked_at(Path(somewhere)).ledger.read_bytes()
+HEAD: str = json.loads(LEDGER.splitlines()[-1])["hash"]
+
+
+def refused(content: bytes, head: str | None = None) -> bool:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "ledger.jsonl")
+        path.write_bytes(content)
+        try:
+            verify(path, head)
+        except DataError:
+            return True
+    return False
+
+
+class TestSealing:
+    def test_gives_back_the_rows_and_records_the_look(self, tmp_path: Path) -> None:
+        seal = Seal.close(tmp_path / "run", ROWS, by="sortal train")
+        assert (seal.opens, seal.blind) == (0, True)
+        assert seal.open("final evaluation", by="ann").equals(ROWS)
+        assert (seal.opens, seal.blind) == (1, True)
+        seal.open("a second look", by="bob")
+        assert (seal.opens, seal.blind) == (2, False)
+        assert [(e.index, e.event, e.by, e.rows) for e in seal.entries] == [
+            (0, "sealed", "sortal train", 3),
+            (1, "opened", "ann", 3),
+            (2, "opened", "bob", 3),
+        ]
+        assert seal.entries[0].sha256 == hashlib.sha256(seal.path.read_bytes()).hexdigest()
+        assert seal.head == seal.entries[-1].hash
+        assert seal.entries[0].time.endswith("+00:00")
+
+    def test_the_hash_can_be_checked_with_other_tools(self) -> None:
+        lines = [json.loads(line) for line in LEDGER.splitlines()]
+        for before, entry in zip([None, *lines[:-1]], lines, strict=True):
+            blank = json.dumps(entry | {"hash": ""}, separators=(",", ":"), ensure_ascii=False)
+            assert hashlib.sha256(blank.encode()).hexdigest() == entry["hash"]
+            assert entry["previous"] == (before["hash"] if before else "0" * 64)
+
+    def test_nothing_is_sealed_twice(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path)
+        before = seal.ledger.read_bytes()
+        with pytest.raises(OutputError, match="has sealed rows already"):
+            Seal.close(tmp_path, ROWS, by="test")
+        assert seal.ledger.read_bytes() == before
+
+    def test_a_folder_that_cannot_be_made_is_one_clear_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match=r"cannot seal the test rows in .*file"):
+            Seal.close(tmp_path / "file", ROWS, by="test")
+
+    def test_a_run_may_be_renamed(self, tmp_path: Path) -> None:
+        looked_at(tmp_path / "old")
+        moved = (tmp_path / "old").rename(tmp_path / "new")
+        assert Seal(moved).open("after the move", by="test").equals(ROWS)
+        assert Seal(moved).opens == 4
+
+
+class TestTampering:
+    @given(st.data())
+    @LAWS
+    def test_any_changed_byte_is_seen(self, data: st.DataObject) -> None:
+        place = data.draw(st.integers(0, len(LEDGER) - 1))
+        byte = data.draw(st.integers(0, 255).filter(lambda b: b != LEDGER[place]))
+        assert refused(LEDGER[:place] + bytes([byte]) + LEDGER[place + 1 :])
+
+    @given(st.integers(0, len(LEDGER)), st.integers(0, 255))
+    @LAWS
+    def test_any_added_byte_is_seen(self, place: int, byte: int) -> None:
+        assert refused(LEDGER[:place] + bytes([byte]) + LEDGER[place:])
+
+    @given(st.integers(0, len(LEDGER) - 1))
+    @LAWS
+    def test_any_removed_byte_is_seen(self, place: int) -> None:
+        assert refused(LEDGER[:place] + LEDGER[place + 1 :])
+
+    @given(st.lists(st.integers(0, 3), max_size=6))
+    @LAWS
+    def test_any_other_order_of_lines_is_seen(self, order: list[int]) -> None:
+        lines = LEDGER.splitlines(keepends=True)
+        content = b"".join(lines[i] for i in order)
+        assert refused(content, HEAD) == (order != [0, 1, 2, 3])
+        only_cut = order == list(range(len(order))) and len(order) > 0
+        assert refused(content) == (not only_cut)
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda line: line.replace(b'"reason":"look 1"', b'"reason": "look 1"'),
+            lambda line: line.replace(b"look 1", b"l\\u006fok 1"),
+            lambda line: line.replace(b'"rows":3', b'"rows":3,"rows":3'),
+            lambda line: line.replace(b'"index"', b'"more":1,"index"'),
+            lambda line: line.replace(b"\n", b"\r\n"),
+        ],
+    )
+    def test_other_notations_of_the_same_entry_are_seen(self, edit) -> None:  # type: ignore[no-untyped-def]
+        lines = LEDGER.splitlines(keepends=True)
+        assert edit(lines[2]) != lines[2]
+        assert refused(b"".join([*lines[:2], edit(lines[2]), lines[3]]))
+
+    def test_the_untouched_ledger_passes(self) -> None:
+        assert not refused(LEDGER, HEAD)
+        assert refused(LEDGER, "0" * 64)
+
+    def test_messages_name_line_and_file(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path)
+        lines = LEDGER.splitlines(keepends=True)
+        for content, words in [
+            (lines[0] + lines[2] + lines[3], "line 2 of the ledger .*ledger.jsonl was changed"),
+            (LEDGER[:-1], "last line of the ledger .* is incomplete"),
+            (b"", "last line of the ledger"),
+        ]:
+            seal.ledger.write_bytes(content)
+            with pytest.raises(DataError, match=words):
+                seal.open("look", by="test")
+            assert seal.ledger.read_bytes() == content
+
+    def test_an_altered_file_stays_closed_and_no_look_is_recorded(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path)
+        ROWS.head(2).write_parquet(seal.path)
+        with pytest.raises(DataError, match=r"test\.parquet was altered"):
+            seal.open("look", by="test")
+        assert seal.opens == 3
+
+    def test_a_missing_file_or_ledger_is_told(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path)
+        seal.path.unlink()
+        with pytest.raises(DataError, match=r"test\.parquet cannot be read"):
+            seal.open("look", by="test")
+        seal.ledger.unlink()
+        with pytest.raises(DataError, match=r"ledger\.jsonl cannot be read"):
+            _ = seal.opens
+
+    def test_a_cut_tail_is_seen_by_its_head(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path)
+        head = seal.head
+        seal.open("after the head was kept", by="test", head=head)
+        seal.ledger.write_bytes(b"".join(seal.ledger.read_bytes().splitlines(keepends=True)[:2]))
+        assert seal.opens == 1
+        with pytest.raises(DataError, match=f"{head[:12]} is gone"):
+            seal.open("look", by="test", head=head)
+
+
+class TestRecording:
+    def test_simultaneous_looks_are_all_recorded(self, tmp_path: Path) -> None:
+        seal = Seal.close(tmp_path, ROWS, by="test")
+        code = (
+            "import sys; from pathlib import Path; from sortal.data.ledger import Seal\n"
+            "for i in range(10): Seal(Path(sys.argv[1])).open(str(i), by=sys.argv[2])"
+        )
+        others = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), f"p{i}"]) for i in range(2)]
+        with ThreadPoolExecutor(4) as threads:
+            looks = list(threads.map(lambda i: seal.open(str(i), by="thread"), range(20)))
+        assert [process.wait(timeout=50) for process in others] == [0, 0]
+        assert all(rows.equals(ROWS) for rows in looks)
+        assert seal.opens == 40
+
+    def test_a_look_that_cannot_be_recorded_does_not_happen(self, tmp_path: Path) -> None:
+        """A full disk, played by a limit on the size of files in another process."""
+        seal = looked_at(tmp_path)
+        before = seal.ledger.read_bytes()
+        code = (
+            "import resource, sys; from pathlib import Path; from sortal.data.ledger import Seal\n"
+            "limit = int(sys.argv[2])\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+            "Seal(Path(sys.argv[1])).open('look', by='test')"
+        )
+        limit = str(len(before) + 50)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), limit], capture_output=True, text=True, check=False
+        )
+        assert "OutputError: cannot record the look" in done.stderr
+        assert seal.ledger.read_bytes() == before
+        assert seal.opens == 3
+
+
+class TestIsSealed:
+    def test_knows_the_file_and_its_copies(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path / "run")
+        copy = tmp_path / "copy.parquet"
+        copy.write_bytes(seal.path.read_bytes())
+        other = tmp_path / "other.parquet"
+        ROWS.head(1).write_parquet(other)
+        assert is_sealed(seal.path) == Seal((tmp_path / "run").resolve())
+        assert is_sealed(copy) is None
+        assert is_sealed(copy, beside=tmp_path / "run") == seal
+        assert is_sealed(other, beside=tmp_path / "run") is None
+        assert is_sealed(other, beside=tmp_path) is None
+        assert is_sealed(tmp_path / "missing.csv", beside=tmp_path / "run") is None
+
+    def test_through_a_link(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path / "run")
+        (tmp_path / "link.parquet").symlink_to(seal.path)
+        assert is_sealed(tmp_path / "link.parquet") is not None

@@ -1,0 +1,445 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from sortal.core.errors import DataError, OptionError
+from sortal.core.frame import Table
+from sortal.core.schema import Column, Role, Schema
+from sortal.data.deal import apportion, joined, same_rows
+from sortal.data.split import Parts, SplitPlan, duplicate_groups, fold_count, folds, holdout, split
+
+LAWS = settings(deadline=None, max_examples=60)
+PLANS = st.sampled_from(["85/15", "70/15/15", "50/50", "60/10/30", "90/10"])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def table(frame: pl.DataFrame, **roles: Role) -> Table:
+    kinds = {pl.String: "category", pl.Datetime: "datetime", pl.Boolean: "boolean"}
+    columns = [
+        Column(name, kinds.get(dtype.base_type(), "number"), roles.get(name, "feature"))  # type: ignore[arg-type]
+        for name, dtype in frame.schema.items()
+    ]
+    return Table(Schema(tuple(columns)), frame, np.arange(frame.height))
+
+
+def distinct(codes: np.ndarray) -> Table:
+    """A table in which no two rows are alike."""
+    return table(pl.DataFrame({"x": np.arange(len(codes), dtype=float)}))
+
+
+def parts_of(parts: Parts) -> list[np.ndarray]:
+    return [part for part in (parts.dev, parts.valid, parts.test) if len(part)]
+
+
+def where(parts: Parts, n: int) -> np.ndarray:
+    side = np.full(n, -1)
+    for number, rows in enumerate((parts.dev, parts.valid, parts.test)):
+        assert (side[rows] == -1).all()
+        side[rows] = number
+    assert (side >= 0).all()
+    return side
+
+
+def crossing(side: np.ndarray, units: np.ndarray) -> int:
+    return sum(len(np.unique(side[units == unit])) > 1 for unit in np.unique(units))
+
+
+@st.composite
+def labels(draw: st.DrawFn, least: int = 12, most: int = 150) -> np.ndarray:
+    sizes = draw(st.lists(st.integers(1, 60), min_size=2, max_size=6))
+    sizes[0] += least
+    codes = np.repeat(np.arange(len(sizes)), sizes)[-most:]
+    return np.random.default_rng(draw(SEEDS)).permutation(np.unique(codes, return_inverse=True)[1])
+
+
+class TestPlan:
+    @pytest.mark.parametrize(
+        ("text", "valid", "test"),
+        [
+            ("70/15/15", 0.15, 0.15),
+            ("85/15", 0, 0.15),
+            ("100", 0, 0),
+            ("80/0/20", 0, 0.2),
+            ("62.5/37.5", 0, 0.375),
+        ],
+    )
+    def test_reads(self, text: str, valid: float, test: float) -> None:
+        plan = SplitPlan.parse(text)
+        assert (plan.valid, plan.test) == (valid, test)
+        assert SplitPlan.parse(str(plan)) == plan
+
+    def test_seals_fifteen_percent_unless_told(self) -> None:
+        assert SplitPlan() == SplitPlan.parse("85/15")
+        assert list(SplitPlan().parts) == ["dev", "test"]
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("", "written 70/15/15"),
+            ("a/b", "written 70/15/15"),
+            ("25/25/25/25", "written 70/15/15"),
+            ("70/20", "sum to 90"),
+            ("nan", "sum to nan"),
+            ("inf/15", "sum to inf"),
+            ("0/100", "no rows to train on"),
+            ("110/-10", "negative"),
+        ],
+    )
+    def test_refuses_in_one_sentence(self, text: str, words: str) -> None:
+        with pytest.raises(OptionError, match=words):
+            SplitPlan.parse(text)
+
+
+class TestDealing:
+    @given(
+        st.lists(st.integers(0, 500), min_size=1, max_size=40),
+        st.lists(st.floats(0.05, 1), min_size=2, max_size=6),
+    )
+    @LAWS
+    def test_apportions_by_floor_or_ceiling(self, sizes: list[int], weights: list[float]) -> None:
+        shares = np.array(weights) / sum(weights)
+        quota = np.outer(sizes, shares)
+        counts = apportion(np.array(sizes), shares)
+        assert (counts.sum(axis=1) == sizes).all()
+        assert (np.abs(counts - quota) < 1).all()
+        assert (np.abs(counts.sum(axis=0) - quota.sum(axis=0)) < len(weights)).all()
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from([0.0, -0.0, 1.5, None]), st.sampled_from(["a", "", None])), max_size=30
+        )
+    )
+    @LAWS
+    def test_same_rows_are_the_same_values(self, rows: list[tuple[float | None, str | None]]) -> None:
+        frame = pl.DataFrame(rows, schema={"row": pl.Float64, "b": pl.String}, orient="row")
+        first: dict[object, int] = {}
+        assert same_rows(frame).tolist() == [first.setdefault(row, len(first)) for row in rows]
+
+    def test_joined_units_hold_both(self) -> None:
+        rng = np.random.default_rng(0)
+        first, second = rng.integers(0, 40, 60), rng.integers(0, 40, 60)
+        both = joined(first, second)
+        assert crossing(both, first) == crossing(both, second) == 0
+        assert both.max() > 0
+
+
+class TestStratified:
+    @given(labels(), PLANS, SEEDS)
+    @LAWS
+    def test_complete_and_within_one_row_of_every_class(
+        self, codes: np.ndarray, plan: str, seed: int
+    ) -> None:
+        shares = SplitPlan.parse(plan).parts
+        parts = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
+        side = where(parts, len(codes))
+        for c, size in enumerate(np.bincount(codes)):
+            got = [int((codes[rows] == c).sum()) for rows in parts_of(parts)]
+            if size <= len(shares):
+                assert got[0] == size
+            else:
+                assert all(
+                    abs(g - size * share) < 1 + 1e-9 for g, share in zip(got, shares.values(), strict=True)
+                )
+        again = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
+        assert (where(again, len(codes)) == side).all()
+
+    def test_sizes_hold_with_many_classes(self) -> None:
+        codes = np.repeat(np.arange(77), 10)
+        parts = split(distinct(codes), codes, SplitPlan.parse("70/15/15"), seed=1)
+        assert [len(rows) for rows in parts_of(parts)] == pytest.approx([539, 115.5, 115.5], abs=3)
+
+    def test_another_seed_seals_other_rows(self) -> None:
+        codes = np.tile([0, 1], 200)
+        first, second = (split(distinct(codes), codes, SplitPlan(), seed) for seed in (1, 2))
+        assert set(first.test) != set(second.test)
+
+    def test_every_row_is_as_likely_to_be_sealed(self) -> None:
+        codes = np.repeat([0, 1], [30, 10])
+        counts = sum(
+            np.bincount(split(distinct(codes), codes, SplitPlan(), s).test, minlength=40) for s in range(300)
+        )
+        assert counts.min() > 15
+        assert counts.max() < 110
+
+    def test_a_rare_class_stays_in_dev_and_a_note_names_it(self) -> None:
+        codes = np.array([0] * 50 + [1] * 3 + [2])
+        named = table(
+            pl.DataFrame({"x": np.arange(54.0), "pet": ["dog"] * 50 + ["pig"] * 3 + ["emu"]}), pet="target"
+        )
+        parts = split(named, codes, SplitPlan.parse("70/15/15"), seed=0)
+        assert {50, 51, 52, 53} <= set(parts.dev.tolist())
+        assert parts.notes == (
+            "class 'pig' has 3 rows: none in valid and test, which can say nothing about it",
+            "class 'emu' has 1 row: it is in dev and nothing can be said about it",
+        )
+
+    def test_no_test_when_none_is_asked_for(self) -> None:
+        codes = np.array([0, 1, 0, 1])
+        parts = split(distinct(codes), codes, SplitPlan.parse("100"), seed=0)
+        assert parts.dev.tolist() == [0, 1, 2, 3]
+        assert len(parts.valid) == len(parts.test) == 0
+
+    def test_a_part_that_was_asked_for_is_never_empty(self) -> None:
+        codes = np.array([0, 0, 0, 1, 1])
+        assert len(split(distinct(codes), codes, SplitPlan(), seed=0).test) == 1
+        with pytest.raises(DataError, match="2 rows cannot be divided"):
+            split(distinct(codes[:2]), codes[:2], SplitPlan.parse("70/15/15"), seed=0)
+
+
+class TestCopies:
+    @given(labels(least=40), PLANS, SEEDS, st.floats(0.2, 1))
+    @LAWS
+    def test_stay_on_one_side_or_a_note_says_so(
+        self, codes: np.ndarray, plan: str, seed: int, different: float
+    ) -> None:
+        n = len(codes)
+        values = np.random.default_rng(seed).integers(0, max(1, int(different * n)), n)
+        rows = table(pl.DataFrame({"x": values.astype(float), "y": (values % 3).astype(str)}))
+        parts = split(rows, codes, SplitPlan.parse(plan), seed)
+        side = where(parts, n)
+        together = "copies of a row together" in parts.method
+        assert together or any("copies" in note for note in parts.notes) or len(np.unique(values)) == n
+        assert crossing(side, values) == 0 or not together
+        assert np.array_equal(joined(duplicate_groups(rows), values), duplicate_groups(rows))
+
+    def test_a_usual_share_of_copies_costs_no_balance(self) -> None:
+        rng = np.random.default_rng(3)
+        codes = (rng.random(4000) < 0.1).astype(int)
+        rows = table(pl.DataFrame({"x": rng.integers(0, 3000, 4000).astype(float)}))
+        parts = split(rows, codes, SplitPlan(), seed=0)
+        assert parts.method == "stratified; exact copies of a row together"
+        assert parts.notes == ()
+        assert len(parts.test) == pytest.approx(600, abs=2)
+        assert codes[parts.test].sum() == pytest.approx(0.15 * codes.sum(), abs=2)
+
+    def test_a_table_of_few_patterns_is_split_by_row(self) -> None:
+        codes = np.tile([0, 1, 1], 100)
+        parts = split(table(pl.DataFrame({"x": np.tile([1.0, 2.0], 150)})), codes, SplitPlan(), seed=0)
+        assert len(parts.test) == 45
+        assert parts.notes == (
+            "exact copies of a row could not be kept on one side: only 2 of 300 rows differ",
+        )
+
+    def test_the_target_is_no_feature(self) -> None:
+        rows = table(pl.DataFrame({"x": [1.0, 1.0], "y": ["a", "b"]}), y="target")
+        assert duplicate_groups(rows).tolist() == [0, 0]
+
+
+class TestGroups:
+    @given(labels(least=40), PLANS, SEEDS, st.integers(4, 60))
+    @LAWS
+    def test_are_never_divided(self, codes: np.ndarray, plan: str, seed: int, many: int) -> None:
+        n = len(codes)
+        groups = np.random.default_rng(seed).integers(0, many, n)
+        groups[:3] = [0, 1, 2]
+        rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "who": groups.astype(str)}), who="group")
+        parts = split(rows, codes, SplitPlan.parse(plan), seed, group="who")
+        assert crossing(where(parts, n), groups) == 0
+        assert len(parts_of(parts)) == len(SplitPlan.parse(plan).parts)
+
+    def test_balance_is_that_of_scikit_learn_or_better(self) -> None:
+        rng = np.random.default_rng(0)
+        groups = np.repeat(np.arange(150), rng.integers(1, 12, 150))
+        rate = rng.beta(1, 4, 150)[groups]
+        codes = (rng.random(len(groups)) < rate).astype(int)
+
+        def spread(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+            counts = np.array([np.bincount(codes[valid], minlength=2) for _, valid in pairs])
+            return float((counts.std(axis=0) / counts.mean(axis=0)).sum())
+
+        oracle = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(codes, codes, groups)
+        assert spread(folds(codes, 5, seed=0, groups=groups)) <= spread(list(oracle)) + 0.01
+
+    def test_groups_that_share_copies_go_together(self) -> None:
+        codes = np.tile([0, 1], 100)
+        who = np.repeat(np.arange(100), 2)
+        values = np.arange(200.0)
+        values[[0, 50, 100]] = values[1]
+        rows = table(pl.DataFrame({"x": values, "who": who.astype(str)}), who="group")
+        parts = split(rows, codes, SplitPlan(), seed=0, group="who")
+        side = where(parts, 200)
+        assert "copies of a row together" in parts.method
+        assert crossing(side, who) == 0
+        assert len(set(side[[0, 1, 50, 100]])) == 1
+
+    def test_too_few_groups_are_refused(self) -> None:
+        rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "who": ["a"] * 4}), who="group")
+        with pytest.raises(DataError, match="'who' has too few groups for dev and test"):
+            split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0, group="who")
+
+    def test_rows_without_a_group_stay_together(self) -> None:
+        codes = np.tile([0, 1], 50)
+        who = [None if i % 10 == 0 else str(i % 30) for i in range(100)]
+        rows = table(pl.DataFrame({"x": np.arange(100.0), "who": who}), who="group")
+        parts = split(rows, codes, SplitPlan(), seed=0, group="who")
+        assert len(set(where(parts, 100)[::10])) == 1
+        assert "10 rows without 'who' are kept together as one group" in parts.notes
+
+
+class TestTime:
+    @given(labels(least=40), PLANS, SEEDS, st.integers(4, 200))
+    @LAWS
+    def test_goes_forward_and_ties_stay_together(
+        self, codes: np.ndarray, plan: str, seed: int, many: int
+    ) -> None:
+        n = len(codes)
+        times = np.random.default_rng(seed).integers(0, many, n)
+        times[:4] = [0, 1, 2, 3]
+        rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "when": times.astype(float)}), when="time")
+        parts = split(rows, codes, SplitPlan.parse(plan), seed, time="when")
+        where(parts, n)
+        ordered = [times[rows] for rows in parts_of(parts)]
+        assert len(ordered) == len(SplitPlan.parse(plan).parts)
+        assert all(older.max() < newer.min() for older, newer in itertools.pairwise(ordered))
+
+    def test_takes_the_newest_share(self) -> None:
+        times = np.random.default_rng(0).permutation(200)
+        days = pl.Series(times).cast(pl.Int64) * 86_400_000_000
+        rows = table(
+            pl.DataFrame({"when": days.cast(pl.Datetime("us")), "x": times.astype(float)}), when="time"
+        )
+        parts = split(rows, times % 2, SplitPlan.parse("70/10/20"), seed=5, time="when")
+        assert sorted(times[parts.test]) == list(range(160, 200))
+        assert sorted(times[parts.valid]) == list(range(140, 160))
+        assert parts.method == "newest rows by 'when'"
+        assert parts.notes == ()
+
+    def test_notes_say_what_the_order_costs(self) -> None:
+        codes = np.array([0] * 60 + [1] * 10 + [0] * 10 + [2] * 20)
+        rows = table(pl.DataFrame({"x": [7.0] * 100, "when": np.repeat(np.arange(5.0), 20)}), when="time")
+        assert split(rows, codes, SplitPlan(), seed=0, time="when").notes == (
+            "20 rows outside dev repeat an older row of dev exactly",
+            "dev has 80 % of the rows, not 85 %: what belongs together stays so",
+            "test has 20 % of the rows, not 15 %: what belongs together stays so",
+            "class number 0 has 70 rows: none in test, which can say nothing about it",
+            "class number 1 has 10 rows: none in test, which can say nothing about it",
+            "class number 2 does not occur in dev: no model can learn it",
+        )
+
+    @given(labels(least=60), SEEDS, st.integers(6, 40))
+    @LAWS
+    def test_with_groups_no_training_row_is_newer_than_a_test_group(
+        self, codes: np.ndarray, seed: int, many: int
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        n = len(codes)
+        groups, times = rng.integers(0, many, n), rng.permutation(n)
+        frame = pl.DataFrame({"x": np.arange(n) * 1.0, "when": times * 1.0, "who": groups.astype(str)})
+        rows = table(frame, when="time", who="group")
+        parts = split(rows, codes, SplitPlan(), seed, time="when", group="who")
+        assert crossing(where(parts, n), groups) == 0
+        ends = [times[groups == g].max() for g in np.unique(groups[parts.test])]
+        assert times[parts.dev].max() < min(ends)
+
+    @pytest.mark.parametrize(
+        ("when", "words"),
+        [
+            ([1.0, 1.0, 1.0, 1.0], "end at 1 times only"),
+            ([1.0, 2.0, None, 3.0], r"no time in 1 rows \(first: row id 2\)"),
+            (["a", "b", "c", "d"], "neither dates nor numbers"),
+        ],
+    )
+    def test_refuses_what_cannot_be_ordered(self, when: list[object], words: str) -> None:
+        rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "when": when}), when="time")
+        with pytest.raises(DataError, match=words):
+            split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0, time="when")
+
+
+class TestFolds:
+    @given(labels(), st.integers(2, 8), SEEDS, st.integers(1, 3))
+    @LAWS
+    def test_are_complete_stratified_and_train_on_every_class(
+        self, codes: np.ndarray, k: int, seed: int, repeats: int
+    ) -> None:
+        pairs = folds(codes, k, seed, repeats=repeats)
+        assert len(pairs) == k * repeats
+        sizes = np.bincount(codes)
+        for train, valid in pairs:
+            assert sorted([*train, *valid]) == list(range(len(codes)))
+            assert (np.abs(np.bincount(codes[valid], minlength=len(sizes)) - sizes / k) < 1).all()
+            assert set(np.flatnonzero(sizes >= 2)) <= set(codes[train])
+        for repeat in range(repeats):
+            validated = np.concatenate([valid for _, valid in pairs[repeat * k : (repeat + 1) * k]])
+            assert sorted(validated) == list(range(len(codes)))
+
+    def test_agree_with_scikit_learn_in_class_counts(self) -> None:
+        codes = np.repeat([0, 1, 2], [61, 33, 17])
+
+        def counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[list[int]]:
+            return sorted(np.bincount(codes[valid]).tolist() for _, valid in pairs)
+
+        oracle = StratifiedKFold(5, shuffle=True, random_state=0).split(codes, codes)
+        ours, theirs = np.array(counts(folds(codes, 5, 0))), np.array(counts(list(oracle)))
+        assert (np.sort(ours, axis=0) == np.sort(theirs, axis=0)).all()
+
+    @given(labels(least=40), st.integers(2, 5), SEEDS, st.integers(8, 60))
+    @LAWS
+    def test_keep_groups_whole(self, codes: np.ndarray, k: int, seed: int, many: int) -> None:
+        groups = np.random.default_rng(seed).integers(0, many, len(codes)) * 7
+        if len(np.unique(groups)) < k:
+            return
+        for train, valid in folds(codes, k, seed, groups=groups):
+            assert len(valid)
+            assert not set(groups[train]) & set(groups[valid])
+
+    @given(labels(least=40), st.integers(2, 5), SEEDS, st.integers(2, 100))
+    @LAWS
+    def test_follow_time(self, codes: np.ndarray, k: int, seed: int, many: int) -> None:
+        rng = np.random.default_rng(seed)
+        times, groups = rng.integers(0, many, len(codes)), rng.integers(0, 30, len(codes))
+        times[:2] = [0, 1]
+        pairs = folds(codes, k, seed, times=times)
+        assert len(pairs) == min(k, len(np.unique(times)) - 1)
+        for train, valid in pairs:
+            assert times[train].max() < times[valid].min()
+        assert (np.bincount(np.concatenate([valid for _, valid in pairs])) <= 1).all()
+        for train, valid in folds(codes, k, seed, groups=groups, times=times):
+            assert times[train].max() < times[valid].min()
+            assert not set(groups[train]) & set(groups[valid])
+
+    def test_depend_on_the_seed_only(self) -> None:
+        codes = np.tile([0, 1, 1], 30)
+        same = [np.concatenate([v for _, v in folds(codes, 5, seed)]).tolist() for seed in (4, 4, 5)]
+        assert same[0] == same[1]
+        assert same[0] != same[2]
+
+    def test_refuse_what_cannot_be_folded(self) -> None:
+        with pytest.raises(OptionError, match="at least 2 folds, not 1"):
+            folds(np.array([0, 1]), 1, seed=0)
+        with pytest.raises(DataError, match="3 folds need at least 3 rows"):
+            folds(np.array([0, 1]), 3, seed=0)
+        with pytest.raises(DataError, match="at least 3 groups of rows that differ"):
+            folds(np.array([0, 1, 0, 1]), 3, seed=0, groups=np.array([1, 1, 2, 2]))
+        with pytest.raises(DataError, match="two different times"):
+            folds(np.array([0, 1, 0, 1]), 3, seed=0, times=np.array([1, 1, 1, 1]))
+
+
+class TestHoldout:
+    @given(labels(), SEEDS, st.sampled_from([0.1, 0.2, 0.5]))
+    @LAWS
+    def test_is_stratified_and_leaves_rare_classes_in_training(
+        self, codes: np.ndarray, seed: int, share: float
+    ) -> None:
+        train, held = holdout(codes, share, seed)
+        assert sorted([*train, *held]) == list(range(len(codes)))
+        assert set(codes[train]) == set(codes)
+        assert abs(len(held) - share * len(codes)) < 2 + (np.bincount(codes) <= 2).sum()
+
+    def test_keeps_groups_whole(self) -> None:
+        codes, groups = np.tile([0, 1], 50), np.repeat(np.arange(25), 4)
+        train, held = holdout(codes, 0.2, seed=0, groups=groups)
+        assert len(held) == 20
+        assert not set(groups[train]) & set(groups[held])
+
+
+def test_fold_count_never_exceeds_the_rows() -> None:
+    assert fold_count(2, 1) == 2
+    assert fold_count(4, 2) == 3
+    assert all(2 <= fold_count(n, r) <= max(2, min(5, n)) for n in range(2, 30) for r in range(1, n))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sortal.engine import Program, compile
+
+NUMBER = Program("number", {"column": "x"})
+LINEAR = Program("linear", {"link": "sigmoid"}, {"coef": np.ones((1, 2)), "intercept": np.zeros(1)})
+
+
+def scale(width):
+    return Program("scale", {}, {"mean": np.zeros(width), "scale": np.ones(width)})
+
+
+def affine(width):
+    return Program("logit_affine", {}, {"weight": np.eye(width), "bias": np.zeros(width)})
+
+
+BAD = [
+    ("chain", Program("chain")),
+    ("table", Program("table")),
+    ("table", Program("table", steps=(LINEAR,))),
+    ("linear", Program("chain", steps=(scale(3), LINEAR))),
+    ("chain", Program("chain", steps=(LINEAR, NUMBER))),
+    ("logit_affine", Program("chain", steps=(LINEAR, affine(3)))),
+    ("logit_affine", affine(1)),
+    ("logit_affine", Program("logit_affine", {}, {"weight": np.eye(3), "bias": np.zeros(2)})),
+    ("pick", Program("chain", steps=(scale(2), Program("pick", {}, {"index": np.array([2])})))),
+    ("pick", Program("pick", {}, {"index": np.array([-1])})),
+    ("pick", Program("pick", {}, {"index": np.array([0.0])})),
+    ("fill", Program("fill", {}, {"value": np.zeros(2), "indicator": np.array([2])})),
+    ("fill", Program("fill", {}, {"value": np.array([np.inf]), "indicator": np.zeros(0, dtype=int)})),
+    ("scale", Program("scale", {}, {"mean": np.zeros(2), "scale": np.array([1.0, 0.0])})),
+    ("scale", Program("scale", {}, {"mean": np.zeros(2), "scale": np.array([1.0, np.nan])})),
+    ("scale", Program("scale", {}, {"mean": np.zeros(2), "scale": np.ones(3)})),
+    ("number", Program("number")),
+    ("number", Program("number", {"column": 3})),
+    ("lookup", Program("lookup", {"column": "c", "categories": ["a"]}, {"table": np.zeros((2, 1))})),
+    ("lookup", Program("lookup", {"column": "c", "categories": ["a", "a"]}, {"table": np.zeros((4, 1))})),
+    ("lookup", Program("lookup", {"column": "c", "categories": "ab"}, {"table": np.zeros((4, 1))})),
+    ("lookup", Program("lookup", {"column": "c", "categories": [1]}, {"table": np.zeros((3, 1))})),
+    ("datetime", Program("datetime", {"column": "t", "parts": ["year", "century"]})),
+    ("constant", Program("constant", {}, {"probability": np.array([0.7, 0.7])})),
+    ("constant", Program("constant", {}, {"probability": np.array([1.5, -0.5])})),
+    ("linear", Program("linear", {"link": "cloglog"}, LINEAR.arrays)),
+    ("linear", Program("linear", {"link": "softmax"}, LINEAR.arrays)),
+    ("linear", Program("linear", {"link": "platt"}, LINEAR.arrays)),
+    (
+        "linear",
+        Program("linear", {"link": "sigmoid"}, {"coef": np.full((1, 2), np.nan), "intercept": np.zeros(1)}),
+    ),
+    ("linear", Program("linear", {"link": "sigmoid"}, {"coef": np.ones((1, 2)), "intercept": np.zeros(2)})),
+]
+
+
+@pytest.mark.parametrize(("op", "program"), BAD)
+def test_a_program_that_does_not_fit_is_refused_with_the_name_of_its_op(op, program):
+    with pytest.raises(ValueError, match=f"program op '{op}'"):
+        compile(program)
+
+
+def test_an_unknown_op_lists_those_that_there_are():
+    with pytest.raises(ValueError, match=r"did you mean 'forest'.*chain, .*logit_affine"):
+        compile(Program("forrest"))
+
+
+def test_inputs_of_another_width_or_shape_are_refused():
+    run = compile(LINEAR)
+    with pytest.raises(ValueError, match="takes 2 columns, not 3"):
+        run(np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="rows and columns"):
+        run(np.zeros(2))
+    pick = compile(Program("pick", {}, {"index": np.array([4])}))
+    with pytest.raises(ValueError, match="at least 5 columns, not 2"):
+        pick(np.zeros((1, 2)))
+
+
+def test_integers_are_taken_as_numbers():
+    assert compile(LINEAR)(np.array([[0, 0], [1, -1]])).tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_the_engine_imports_numpy_and_the_standard_library_only():
+    code = """
+import sys
+import numpy
+before = set(sys.modules)
+import sortal.engine
+new = {name.partition('.')[0] for name in set(sys.modules) - before}
+print(sorted(new - set(sys.stdlib_module_names) - {'numpy', 'sortal'}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from sortal.evaluate.compare import corrected_t, difference
+
+
+@given(k=st.integers(3, 12), seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=30)
+def test_without_overlap_the_corrected_t_is_the_paired_t(k, seed):
+    a, b = np.random.default_rng(seed).normal(size=(2, k))
+    interval, p = corrected_t(a, b, train_share=1 - 1e-15)
+    plain = stats.ttest_rel(a, b)
+    assert p == pytest.approx(plain.pvalue, rel=1e-6)
+    low, high = plain.confidence_interval(0.95)
+    assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-6)
+
+
+def test_overlap_widens_the_interval_by_the_published_factor():
+    a, b = np.random.default_rng(0).normal(size=(2, 10))
+    plain, _ = corrected_t(a, b, train_share=1 - 1e-15)
+    wide, p = corrected_t(a, b, train_share=0.9)
+    factor = np.sqrt((1 / 10 + 0.1 / 0.9) / (1 / 10))
+    assert (wide.high - wide.low) / (plain.high - plain.low) == pytest.approx(factor)
+    assert (p < 0.05) == (wide.low > 0 or wide.high < 0)
+
+
+def test_equal_models_do_not_differ():
+    same = [0.1, 0.2, 0.3]
+    interval, p = corrected_t(same, same, 0.8)
+    assert (interval.low, interval.value, interval.high, p) == (0, 0, 0, 1)
+    assert corrected_t([0.2, 0.3], [0.1, 0.2], 0.8)[1] == 0
+
+
+def test_a_difference_of_symmetric_losses_is_the_paired_t():
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=100)
+    b = a + np.concatenate([np.linspace(-1, 1, 99) + 0.1, [0.1]])
+    interval = difference(a, b)
+    low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (interval.value, interval.low, interval.high) == pytest.approx((-0.1, low, high), abs=1e-9)
+
+
+def test_pairing_sees_what_two_intervals_would_miss():
+    rng = np.random.default_rng(2)
+    hard = rng.exponential(size=2000)
+    interval = difference(hard + 0.01 * rng.random(2000), hard)
+    assert 0 < interval.low < interval.high < 0.01
+
+
+def test_rows_that_belong_together_count_once():
+    rng = np.random.default_rng(3)
+    gap = np.repeat(rng.normal(size=50), 10)
+    alone = difference(gap, np.zeros(500))
+    together = difference(gap, np.zeros(500), groups=np.repeat(np.arange(50), 10))
+    once = difference(gap[::10], np.zeros(50))
+    assert together.high - together.low > 2.5 * (alone.high - alone.low)
+    assert (together.low, together.high) == pytest.approx((once.low, once.high))

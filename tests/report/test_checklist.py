@@ -1,0 +1,222 @@
+"""Every item of the checklist: it holds where it should, and fails where its evidence fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sortal.report.checklist import ITEMS, Facts, checklist
+from sortal.report.record import Baseline, Estimate, RunRecord
+
+Change = Callable[[RunRecord, Facts], tuple[RunRecord, Facts]]
+
+
+def of_record(**changes: Any) -> Change:
+    return lambda record, facts: (replace(record, **changes), facts)
+
+
+def of_facts(**changes: Any) -> Change:
+    return lambda record, facts: (record, replace(facts, **changes))
+
+
+def of_part(part: str, **changes: Any) -> Change:
+    return lambda record, facts: (replace(record, **{part: replace(getattr(record, part), **changes)}), facts)
+
+
+def of_saved(**changes: Any) -> Change:
+    return lambda record, facts: (record, replace(facts, saved=replace(facts.saved, **changes)))
+
+
+def of_parity(**changes: Any) -> Change:
+    def change(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
+        assert record.artifact is not None
+        assert record.artifact.parity is not None
+        parity = replace(record.artifact.parity, **changes)
+        return replace(record, artifact=replace(record.artifact, parity=parity)), facts
+
+    return change
+
+
+def no_costs(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
+    task = replace(record.task, cost=None, goal="argmax")
+    return replace(record, task=task, decision=replace(record.decision, kind="argmax", threshold=None)), facts
+
+
+def chosen_is_a_baseline(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
+    rows = tuple(replace(row, selected=row.name == "logistic") for row in record.leaderboard)
+    return replace(record, leaderboard=rows), facts
+
+
+def beaten_by(low: float | None) -> Change:
+    margin = None if low is None else Estimate(low + 0.01, low, low + 0.02)
+    ones = (
+        Baseline("logistic", "logistic", "log_loss", 0.2, margin),
+        Baseline("majority", "majority", "log_loss", 0.3, margin),
+    )
+    return of_record(baselines=ones)
+
+
+def another_metric(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
+    first, *others = record.leaderboard
+    return replace(record, leaderboard=(replace(first, metric="accuracy"), *others)), facts
+
+
+# What must turn each item red; every item is here.
+BREAKS: dict[str, list[Change]] = {
+    "objective and metric tied to cost": [no_costs, another_metric, of_part("decision", kind="argmax")],
+    "stratified split and proper cross-validation": [
+        of_part("split", test=0),
+        of_part("split", folds=1),
+        of_facts(out_of_fold_rows=3999),
+    ],
+    "one pipeline with its preprocessing": [
+        of_saved(operations=("forest",)),
+        of_parity(label_flips=1),
+        of_facts(saved=None),
+        of_record(artifact=None),
+    ],
+    "baselines beaten": [
+        beaten_by(0.0),
+        beaten_by(-0.001),
+        beaten_by(None),
+        of_record(baselines=()),
+        of_record(leaderboard=()),
+        chosen_is_a_baseline,
+    ],
+    "imbalance strategy decided": [of_facts(imbalance=())],
+    "hyperparameters by cross-validation, not on the test": [
+        of_facts(sealed_rows_scored=1),
+        of_facts(out_of_fold_rows=0),
+        of_record(leaderboard=()),
+    ],
+    "threshold tuned off the test": [
+        of_facts(decision_part="test"),
+        of_facts(sealed_rows_decided=1),
+        of_facts(decision_rows=0),
+    ],
+    "refit and calibration": [
+        of_facts(refit_rows=3999),
+        of_part("calibration", log_loss_before=None),
+        of_part("calibration", method="beta", log_loss_after=0.19),
+    ],
+    "model, preprocessing, metrics and version saved": [
+        of_record(artifact=None),
+        of_facts(saved=None),
+        of_saved(metrics=()),
+        of_saved(operations=()),
+        of_saved(version="0.0.9"),
+    ],
+    "monitoring ready": [of_saved(profiled=5), of_saved(features=0, profiled=0), of_facts(saved=None)],
+    "everything fitted on training rows only": [of_facts(foreign_rows=1), of_facts(fits=0)],
+    "parts are stratified": [
+        of_part("split", prevalence={"train": (0.9, 0.1), "test": (0.85, 0.15)}),
+        of_part("split", prevalence={}),
+    ],
+    "no accuracy on skewed classes": [
+        of_part("task", headline=("accuracy", "roc_auc")),
+        of_part("task", metric="accuracy"),
+    ],
+    "label order kept": [
+        of_saved(classes=("yes", "no")),
+        of_part("confusion", classes=("yes", "no")),
+        of_parity(label_flips=2),
+        of_record(artifact=None),
+        of_facts(saved=None),
+    ],
+    "test opened once": [
+        of_part("ledger", opens=2),
+        of_part("ledger", blind=False),
+        of_facts(ledger_intact=False),
+        lambda record, facts: (
+            replace(record, ledger=replace(record.ledger, opens=0)),
+            replace(facts, ledger_intact=False),
+        ),
+    ],
+    "no column known only after the outcome": [lambda record, facts: (record, facts)],
+}
+CASES = [(item, i) for item, changes in BREAKS.items() for i in range(len(changes))]
+
+
+def judged(record: RunRecord, facts: Facts) -> dict[str, str]:
+    return {item.item: item.status for item in checklist(record, facts)}
+
+
+def test_every_item_has_a_case_that_breaks_it() -> None:
+    assert list(BREAKS) == [name for name, _ in ITEMS]
+
+
+def test_a_sound_run_holds_everywhere(binary: Any) -> None:
+    sound = replace(binary.record, audit=())
+    assert set(judged(sound, binary.facts).values()) == {"holds"}
+
+
+@pytest.mark.parametrize(("item", "case"), CASES)
+def test_broken_evidence_turns_the_item_red(binary: Any, item: str, case: int) -> None:
+    record, facts = BREAKS[item][case](binary.record, binary.facts)
+    assert judged(record, facts)[item] == "fails"
+
+
+def test_every_item_shows_evidence(binary: Any, many: Any) -> None:
+    for example in (binary, many):
+        for item in checklist(example.record, example.facts):
+            assert len(item.evidence) > 10
+            assert "None" not in item.evidence
+
+
+def test_evidence_names_the_numbers(binary: Any) -> None:
+    evidence = {item.item: item.evidence for item in checklist(binary.record, binary.facts)}
+    assert "logistic by 0.0500 [0.0471, 0.0529]" in evidence["baselines beaten"]
+    assert "57 fits saw 0 rows" in evidence["everything fitted on training rows only"]
+    assert "A104 duration" in evidence["no column known only after the outcome"]
+    assert binary.record.artifact.sha256[:12] in evidence["model, preprocessing, metrics and version saved"]
+    assert "fp=1 fn=12" in evidence["objective and metric tied to cost"]
+
+
+def test_what_does_not_apply_is_said_to_be_so(many: Any) -> None:
+    status = judged(many.record, many.facts)
+    assert [item for item, value in status.items() if value == "not applicable"] == [
+        "imbalance strategy decided",
+        "threshold tuned off the test",
+        "no accuracy on skewed classes",
+    ]
+
+
+def test_balanced_classes_without_costs_are_fine_and_skewed_ones_are_not(binary: Any, many: Any) -> None:
+    item = "objective and metric tied to cost"
+    assert judged(many.record, many.facts)[item] == "holds"
+    assert judged(*no_costs(binary.record, binary.facts))[item] == "fails"
+    f1 = replace(
+        binary.record,
+        task=replace(binary.record.task, cost=None),
+        decision=replace(binary.record.decision, kind="f1"),
+    )
+    assert judged(f1, binary.facts)[item] == "holds"
+
+
+def test_a_certified_model_is_not_refit(binary: Any) -> None:
+    certified = replace(binary.record.decision, certificate={"precision": 0.9})
+    record, facts = replace(binary.record, decision=certified), replace(binary.facts, refit_rows=100)
+    assert judged(record, facts)["refit and calibration"] == "holds"
+
+
+def test_a_large_holdout_will_do(binary: Any) -> None:
+    split = replace(binary.record.split, train=120_000, folds=1)
+    record, facts = replace(binary.record, split=split), replace(binary.facts, out_of_fold_rows=24_000)
+    assert judged(record, facts)["stratified split and proper cross-validation"] == "holds"
+
+
+def test_time_splits_need_no_strata(binary: Any) -> None:
+    split = replace(
+        binary.record.split, method="time", column="day", prevalence={"train": (0.9, 0.1), "test": (0.5, 0.5)}
+    )
+    assert (
+        judged(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "not applicable"
+    )
+
+
+def test_a_sealed_test_is_no_failure(binary: Any) -> None:
+    record = replace(binary.record, test=None, ledger=replace(binary.record.ledger, opens=0))
+    assert judged(record, binary.facts)["test opened once"] == "not applicable"

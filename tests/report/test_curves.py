@@ -1,0 +1,90 @@
+"""Curves against scikit-learn's and SciPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+from sortal.report import curves
+
+Sample = tuple["np.ndarray", "np.ndarray"]
+
+
+@st.composite
+def samples(draw: st.DrawFn, most: int = 60) -> Sample:
+    n = draw(st.integers(2, most))
+    truth = draw(st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda t: 0 < sum(t) < len(t)))
+    levels = draw(st.lists(st.integers(0, 10), min_size=n, max_size=n))
+    return np.array(truth), np.array(levels) / 10
+
+
+@settings(deadline=None, max_examples=60)
+@given(samples())
+def test_roc_is_that_of_scikit_learn(sample: Sample) -> None:
+    truth, score = sample
+    curve = curves.roc(truth, score)
+    x, y, _ = roc_curve(truth, score, drop_intermediate=False)
+    np.testing.assert_allclose(curve.x, x)
+    np.testing.assert_allclose(curve.y, y)
+    assert curve.area == pytest.approx(roc_auc_score(truth, score))
+
+
+@settings(deadline=None, max_examples=60)
+@given(samples())
+def test_precision_recall_is_that_of_scikit_learn(sample: Sample) -> None:
+    truth, score = sample
+    curve = curves.precision_recall(truth, score)
+    precision, recall, _ = precision_recall_curve(truth, score)
+    hit = recall[:-1] > 0
+    np.testing.assert_allclose(curve.x, recall[:-1][hit][::-1])
+    np.testing.assert_allclose(curve.y, precision[:-1][hit][::-1])
+    assert curve.area == pytest.approx(average_precision_score(truth, score))
+
+
+def test_thinned_curves_keep_their_ends_their_shape_and_their_area() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(40_000) < 0.1
+    score = rng.normal(size=40_000) + 1.5 * truth
+    curve = curves.roc(truth, score)
+    assert len(curve.x) <= 160
+    assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(curve.y, curve.x) == pytest.approx(curve.area, abs=2e-3)
+    assert (np.diff(curve.x) >= 0).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 400), st.floats(0, 1))
+def test_clopper_pearson_is_that_of_scipy(rows: int, share: float) -> None:
+    hits = round(rows * share)
+    low, high = curves.clopper_pearson(np.array([hits]), np.array([rows]))
+    exact = binomtest(hits, rows).proportion_ci(method="exact")
+    assert low[0] == pytest.approx(exact.low, abs=1e-12)
+    assert high[0] == pytest.approx(exact.high, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 3000), st.floats(0.05, 20), st.integers(0, 2**32 - 1), st.booleans())
+def test_reliability_bins_share_out_all_rows(n: int, shape: float, seed: int, rounded: bool) -> None:
+    rng = np.random.default_rng(seed)
+    p = rng.beta(shape, 1, size=n)
+    p = p.round(1) if rounded else p
+    hit = rng.random(n) < p
+    bins = curves.reliability(hit, p)
+    assert bins.rows.sum() == n
+    assert bins.rows.min() >= min(n, 30)
+    assert np.average(bins.rate, weights=bins.rows) == pytest.approx(hit.mean())
+    assert np.average(bins.probability, weights=bins.rows) == pytest.approx(p.mean())
+    assert (np.diff(bins.probability) > 0).all()
+    assert ((bins.low <= bins.rate) & (bins.rate <= bins.high)).all()
+
+
+def test_calibrated_probabilities_stay_in_their_bands() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.beta(0.5, 3, size=40_000)
+    bins = curves.reliability(rng.random(40_000) < p, p)
+    assert len(bins.rows) > 10
+    assert ((bins.low <= bins.probability) & (bins.probability <= bins.high)).mean() >= 0.8

@@ -1,0 +1,186 @@
+"""report.html: one file, safe and complete."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from sortal.report import html
+from sortal.report.record import ColumnWeight, Finding, Importance, RunRecord
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; fails on tags that are not closed in order."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self._open[-1] != "style":
+            self.text.append(" ".join(data.split()))
+
+
+def page(example: Any, **changes: Any) -> Page:
+    record: RunRecord = replace(example.record, **changes)
+    return Page(html.render(record, example.oof, example.test))
+
+
+@pytest.fixture(scope="module")
+def of_two(binary: Any) -> str:
+    return html.render(binary.record, binary.oof, binary.test)
+
+
+@pytest.fixture(scope="module")
+def of_many(many: Any) -> str:
+    return html.render(many.record, many.oof, many.test)
+
+
+def test_nothing_runs_and_nothing_is_fetched(of_two: str, of_many: str) -> None:
+    for source in (of_two, of_many):
+        found = Page(source)
+        assert not {"script", "iframe", "object", "embed", "link", "img", "form", "base", "b:kind"} & set(
+            found.tags
+        )
+        assert not re.search(r"https?://|@import|javascript:", source)
+        for _, name, value in found.attributes:
+            assert not name.startswith("on")
+            if name in {"href", "xlink:href", "src"}:
+                assert value.startswith(("#", "data:image/png"))
+        assert ("meta", "http-equiv", "Content-Security-Policy") in found.attributes
+
+
+def test_hostile_names_are_text(of_many: str) -> None:
+    text = Page(of_many).text
+    assert any("<script>alert(1)</script>" in line for line in text)
+    assert any("<img src=x>.parquet" in line for line in text)
+    assert any("<b>kind</b>" in line for line in text)
+    assert "\x1b" not in of_many
+
+
+def test_every_section_is_there_and_every_link_leads_somewhere(of_two: str, of_many: str) -> None:
+    for source in (of_two, of_many):
+        attributes = Page(source).attributes
+        ids = [value for tag, name, value in attributes if name == "id" and tag == "section"]
+        assert ids == [
+            *("decision", "leaderboard", "errors", "curves", "probabilities", "importance"),
+            *("audit", "data", "time", "checklist", "ledger"),
+        ]
+        names = {value for _, name, value in attributes if name == "id"}
+        assert all(value[1:] in names for _, name, value in attributes if name.endswith("href"))
+
+
+def test_the_page_says_what_was_found(of_two: str, binary: Any) -> None:
+    text = " ".join(Page(of_two).text)
+    for words in (
+        "Say “yes” from a probability of 0.077 on",
+        "opened once",
+        "0.32",
+        "0.29 to 0.35",
+        "0.945",
+        "fp=1 fn=12",
+        "15 of 16 checks hold",
+        "2 findings, 1 severe",
+        "A104",
+        "sortal train ... --ignore duration",
+        "kernel svm",
+        "38 s predicted, 9 s left",
+        "0.0500 [0.0471, 0.0529]",
+        "text with 12 different values",
+        "3 numbers, 1 category",
+        binary.record.artifact.sha256,
+        binary.record.data.sha256,
+    ):
+        assert words in text
+    for item in binary.record.checklist:
+        assert item.item in text
+        assert " ".join(item.evidence.split()) in text
+
+
+def test_severe_findings_come_first(binary: Any) -> None:
+    order = ("note", "severe", "warning", "severe")
+    found = tuple(Finding(f"A{i}", severity, None, f"finding {i}") for i, severity in enumerate(order))
+    text = [line for line in page(binary, audit=found).text if line.startswith("finding ")]
+    assert text == ["finding 1", "finding 3", "finding 0", "finding 2"]
+
+
+def test_long_tables_are_folded(of_two: str, of_many: str) -> None:
+    assert "details" not in Page(of_two).tags
+    assert "All 41 columns, their kinds and the reasons" in Page(of_many).text
+
+
+def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
+    bare = RunRecord(
+        sortal_version="0.1.0",
+        seed=0,
+        data=replace(binary.record.data, notes=(), sha256=None),
+        task=binary.record.task,
+        split=binary.record.split,
+        leaderboard=(),
+        selection=replace(binary.record.selection, corrected_estimate=None, explanation=""),
+        calibration=replace(binary.record.calibration, log_loss_before=None, explanation=""),
+        decision=replace(binary.record.decision, comparison={}, expected_cost=None),
+        timing=replace(binary.record.timing, budget_seconds=None, phases=(), skipped=()),
+        ledger=replace(binary.record.ledger, opens=0, entries=()),
+    )
+    text = " ".join(Page(html.render(bare, binary.oof)).text)
+    assert "The test is still sealed." in text
+    assert "No findings." in text
+    assert "None" not in text
+
+
+def test_a_second_look_is_told(binary: Any) -> None:
+    ledger = replace(binary.record.ledger, opens=2, blind=False)
+    text = " ".join(page(binary, ledger=ledger).text)
+    assert "opened twice and so no longer blind" in text
+
+
+def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
+    assert html.headline(many.record) == "Take the most probable of 7 classes"
+    by_cost = replace(many.record, decision=replace(many.record.decision, kind="cost"))
+    assert html.headline(by_cost) == "Take the one of 7 classes that costs least"
+
+
+def test_bars_are_shares_of_the_largest(binary: Any) -> None:
+    bars = html.comparison(binary.record)
+    assert [bar.name for bar in bars if bar.chosen] == ["chosen"]
+    assert max(bar.width for bar in bars) == 100
+    assert {bar.name: bar.width for bar in bars}["at 0.5"] == pytest.approx(100 * 0.71 / 1.40)
+    assert sum(bar.width for bar in html.phases(binary.record)) == pytest.approx(100, abs=1)
+
+
+def test_unknown_figures_are_dashes(binary: Any) -> None:
+    rows = tuple(
+        replace(row, mean=None, std=None, low=None, high=None, fit_seconds=None)
+        for row in binary.record.leaderboard
+    )
+    importance = Importance("gain", (ColumnWeight("a", None),))
+    text = " ".join(page(binary, leaderboard=rows, importance=importance).text)
+    assert "nan" not in text.split()
+    assert "None" not in text

@@ -1,0 +1,214 @@
+"""run.json: the contract, its schema and the way there and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from sortal.core.errors import DataError
+from sortal.core.interval import Interval
+from sortal.report import record
+from sortal.report.record import PROTOCOL, Estimate, Finding, RunRecord, Spread
+
+# As DESIGN.md lists them.
+KEYS = {
+    "protocol": [],
+    "sortal_version": [],
+    "seed": [],
+    "data": [],
+    "task": [],
+    "audit": ["code", "severity", "column", "message", "evidence"],
+    "split": ["method", "train", "valid", "test"],
+    "baselines": [],
+    "leaderboard": [
+        *("name", "family", "metric", "mean", "std", "low", "high"),
+        *("fit_seconds", "row_microseconds", "selected"),
+    ],
+    "selection": ["corrected_estimate", "bias", "runner_up"],
+    "calibration": ["method", "log_loss_before", "log_loss_after"],
+    "decision": ["kind", "positive", "threshold", "expected_cost", "certificate"],
+    "test": ["value", "low", "high"],
+    "confusion": [],
+    "per_class": [],
+    "timing": ["budget_seconds", "wall_seconds", "phases", "skipped"],
+    "ledger": ["opens"],
+    "checklist": ["item", "status", "evidence"],
+}
+
+
+def committed() -> dict[str, Any]:
+    return json.loads(files("sortal.report").joinpath("run.schema.json").read_text(encoding="utf-8"))
+
+
+def validate(content: bytes) -> None:
+    Draft202012Validator(committed()).validate(json.loads(content))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_of_the_contract_is_there(binary: Any, key: str) -> None:
+    written = json.loads(binary.record.to_json())
+    found = list(written["test"].values()) if key == "test" else written[key]
+    for thing in found if isinstance(found, list) else [found]:
+        assert not KEYS[key] or set(KEYS[key]) <= set(thing)
+
+
+def test_protocol_is_written(binary: Any) -> None:
+    assert json.loads(binary.record.to_json())["protocol"] == PROTOCOL == 1
+
+
+def test_full_examples_follow_the_schema(binary: Any, many: Any) -> None:
+    Draft202012Validator.check_schema(committed())
+    for example in (binary, many):
+        validate(example.record.to_json())
+
+
+def undescribed(schema: Any) -> Any:
+    """Without descriptions, which are docstrings."""
+    if isinstance(schema, dict):
+        return {k: undescribed(v) for k, v in schema.items() if k != "description" or not isinstance(v, str)}
+    return [undescribed(v) for v in schema] if isinstance(schema, list) else schema
+
+
+def test_committed_schema_is_that_of_the_dataclasses() -> None:
+    wanted = undescribed(json.loads(json.dumps(record.schema())))
+    assert undescribed(committed()) == wanted, (
+        "write record.schema() to run.schema.json; a changed key: PROTOCOL"
+    )
+
+
+def test_schema_and_dataclasses_have_the_same_fields() -> None:
+    for name, definition in committed()["$defs"].items():
+        kind = getattr(record, name)
+        assert list(definition["required"]) == list(definition["properties"])
+        assert set(definition["properties"]) == {field.name for field in fields(kind)}
+        assert definition["additionalProperties"] is False
+        assert definition["description"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_schema_refuses_a_missing_key(binary: Any, key: str) -> None:
+    written = json.loads(binary.record.to_json())
+    del written[key]
+    with pytest.raises(ValidationError, match=key):
+        validate(json.dumps(written).encode())
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("extra",), 1),
+        (("split", "extra"), 1),
+        (("seed",), "0"),
+        (("protocol",), 2),
+        (("audit", 0, "severity"), "bad"),
+    ],
+)
+def test_schema_refuses_what_does_not_belong(binary: Any, where: tuple[Any, ...], value: object) -> None:
+    written = json.loads(binary.record.to_json())
+    place = written
+    for step in where[:-1]:
+        place = place[step]
+    place[where[-1]] = value
+    with pytest.raises(ValidationError):
+        validate(json.dumps(written).encode())
+
+
+def test_there_and_back(binary: Any, many: Any) -> None:
+    for example in (binary, many):
+        assert RunRecord.from_json(example.record.to_json()) == example.record
+
+
+numbers = st.none() | st.floats()
+scalars = (
+    st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(numbers, numbers, numbers, st.dictionaries(st.text(), scalars, max_size=3), st.text())
+def test_any_figures_are_written_and_read(
+    binary: Any,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    evidence: dict[str, Any],
+    text: str,
+) -> None:
+    finding = Finding("A999", "note", text, text, evidence)
+    changed = replace(binary.record, test={text: Estimate(value, low, high)}, audit=(finding,))
+    content = changed.to_json()
+    validate(content)
+    read = RunRecord.from_json(content)
+    assert read.test is not None
+    assert read.test[text] == Estimate(
+        *(x if x is not None and np.isfinite(x) else None for x in (value, low, high))
+    )
+    assert read.audit == (finding,)
+
+
+def test_numpy_values_become_plain_ones(binary: Any) -> None:
+    row = replace(
+        binary.record.leaderboard[0],
+        mean=np.float64(0.5),
+        std=np.float32(0.25),
+        metrics={"a": Spread(np.nan)},
+    )
+    evidence = {"n": np.int64(3), "shares": np.array([0.5, np.inf])}
+    changed = replace(binary.record, leaderboard=(row,), audit=(Finding("A1", "note", None, "", evidence),))
+    content = changed.to_json()
+    validate(content)
+    written = json.loads(content)
+    assert written["leaderboard"][0]["mean"] == 0.5
+    assert written["leaderboard"][0]["std"] == 0.25
+    assert written["leaderboard"][0]["metrics"]["a"]["mean"] is None
+    assert written["audit"][0]["evidence"] == {"n": 3, "shares": [0.5, None]}
+
+
+def test_what_cannot_be_written_is_refused(binary: Any) -> None:
+    changed = replace(binary.record, audit=(Finding("A1", "note", None, "", {"thing": object()}),))
+    with pytest.raises(NotImplementedError, match="no place in"):
+        changed.to_json()
+
+
+def test_same_record_same_bytes(binary: Any) -> None:
+    assert binary.record.to_json() == RunRecord.from_json(binary.record.to_json()).to_json()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a run.json"),
+        (b"[]", "not a run.json"),
+        (b'{"protocol": 9}', "protocol 9"),
+        (b'{"protocol": 1}', "schema"),
+    ],
+)
+def test_foreign_content_is_refused_in_one_sentence(content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        RunRecord.from_json(content)
+
+
+def test_estimates_come_from_intervals() -> None:
+    assert Estimate.of(Interval(0.5, 0.4, 0.6)) == Estimate(0.5, 0.4, 0.6)
+    assert str(Estimate.of(Interval(0.945, 0.939, 0.951))) == str(Interval(0.945, 0.939, 0.951))
+    assert str(Estimate(0.5)) == "0.500"
+    assert str(Estimate(None)) == "–"
+
+
+def test_the_chosen_row(binary: Any) -> None:
+    chosen = binary.record.chosen
+    assert chosen is not None
+    assert chosen.name == "catboost"
+    assert replace(binary.record, leaderboard=()).chosen is None

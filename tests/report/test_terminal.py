@@ -1,0 +1,251 @@
+"""The printed story, at any width, and the live line."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from sortal.core.listen import Listener, Silent
+from sortal.core.schema import Column
+from sortal.report import terminal
+from sortal.report.record import Data, Finding, Item, RunRecord
+
+
+def printed(part: Any, *arguments: Any, width: int = 100, **options: Any) -> list[str]:
+    stream = io.StringIO()
+    part(Console(file=stream, width=width), *arguments, **options)
+    return stream.getvalue().splitlines()
+
+
+def story(record: RunRecord, width: int) -> list[str]:
+    return printed(terminal.story, record, Path("runs/bank-1"), width=width)
+
+
+def test_the_story_in_order(binary: Any) -> None:
+    lines = story(binary.record, 110)
+    starts = [
+        "bank.csv",
+        "target y",
+        "sealed",
+        "AUDIT",
+        "TRAIN",
+        "DECIDE",
+        "TEST",
+        "CHECKLIST",
+        "58.4 s of 60.",
+    ]
+    found = [next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts]
+    assert found == sorted(found)
+
+
+def test_the_story_has_every_figure(binary: Any) -> None:
+    text = " ".join(" ".join(story(binary.record, 110)).split())
+    for words in (
+        "4,800 rows, 8 columns: 3 numbers, 1 category, 1 boolean, 1 datetime",
+        "-> imbalanced: reporting average precision",
+        "800 test rows (17 %, stratified); opened once",
+        "AUDIT 2 findings ! A104 duration predicts alone",
+        "known only afterwards? sortal train ... --ignore duration A301",
+        "* catboost .1881 [.1851 .1911] .943 19 µs 17 s tie with the ensemble (p = .31)",
+        "majority .3609 [.3597 .3621] .808 0.4 µs 0.0 s baseline",
+        "skipped: kernel svm (38 s predicted, 9 s left), network (extra 'neural' not installed)",
+        "chosen: catboost: not distinguishable from the ensemble",
+        "calibration: none (beta would gain .0002 +- .0004)",
+        "say yes from p = .077 on: expected cost per row .31 [.29 .33]; always yes .88, never yes 1.40, ",
+        "TEST opened once, on the saved model expected cost .32 [.29 .35]",
+        "ROC-AUC .945 [.939 .951]",
+        "CHECKLIST 15 of 16 hold x no column known only after the outcome A104 duration",
+        "58.4 s of 60. runs/bank-1: report.html model.sortal (1.9 MB) run.json",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_lines_fit_the_console_and_have_no_trailing_space(binary: Any, many: Any, width: int) -> None:
+    for example in (binary, many):
+        lines = story(example.record, width)
+        assert max(cell_len(line) for line in lines[:-1]) <= width
+        assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_pipe_gets_no_colour_codes_and_a_terminal_does(binary: Any) -> None:
+    assert "\x1b" not in "".join(story(binary.record, 80))
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system="truecolor")
+    terminal.story(console, binary.record, Path("runs"))
+    assert "\x1b[" in stream.getvalue()
+
+
+def test_narrow_tables_lose_columns_from_the_right(binary: Any) -> None:
+    arguments = (binary.record.leaderboard, binary.record.selection)
+    wide, narrow = (printed(terminal.leaderboard, *arguments, width=w)[2].split() for w in (100, 46))
+    assert wide == ["model", "log-loss", "ROC-AUC", "row", "fit"]
+    assert narrow == ["model", "log-loss"]
+
+
+def test_columns_of_the_table_are_aligned(binary: Any) -> None:
+    rows = [
+        line
+        for line in printed(terminal.leaderboard, binary.record.leaderboard, binary.record.selection)
+        if "[" in line
+    ]
+    assert len(rows) == 7
+    assert len({line.index("[") for line in rows}) == 1
+    assert [("*" in row) for row in rows] == [False, True, *[False] * 5]
+
+
+def test_names_are_text_and_not_markup() -> None:
+    finding = Finding("A1", "severe", "[red]a[/red]", "[bold]a[/bold] \x1b[31m [link=x]")
+    text = "\n".join(printed(terminal.audit, [finding]))
+    assert "[bold]a[/bold]" in text
+    assert "\x1b" not in text
+
+
+def test_findings_severe_first_and_not_too_many() -> None:
+    findings = [Finding(f"A{i:03}", "severe" if i == 30 else "note", None, f"finding {i}") for i in range(40)]
+    lines = printed(terminal.audit, findings)
+    assert lines[2].startswith("! A030 finding 30")
+    assert lines[-1].strip() == "and 28 more, in the report"
+    assert printed(terminal.audit, []) == ["", "AUDIT  no findings"]
+
+
+def test_what_does_not_hold_comes_first() -> None:
+    items = [
+        Item("good", "holds", "proof"),
+        Item("odd", "not applicable", "why"),
+        Item("bad", "fails", "reason"),
+    ]
+    lines = printed(terminal.checklist, items)
+    assert lines[1] == "CHECKLIST  1 of 2 hold"
+    assert [line.split() for line in lines[2:]] == [
+        ["x", "bad", "reason"],
+        ["+", "good", "proof"],
+        ["-", "odd", "why"],
+    ]
+
+
+def test_a_long_file_name_moves_out_of_the_margin() -> None:
+    columns = [Column("a", "number"), Column("b", "text", "ignore", "texts are left out")]
+    lines = printed(terminal.data_line, Data("customers_of_2026.parquet", 10, 2), columns, 0.31)
+    assert lines[0] == "data       customers_of_2026.parquet: 10 rows, 2 columns: 1 number   0.3 s"
+    assert lines[1] == "left out   b (texts are left out)"
+
+
+def test_time_and_validation_parts_are_told(binary: Any) -> None:
+    split = replace(
+        binary.record.split, method="time", column="day", valid=700, notes=("ties went to the test",)
+    )
+    lines = printed(terminal.sealed_line, split)
+    assert "by time (day)" in lines[0]
+    assert "700 rows to validate on; opened 0 times" in lines[0]
+    assert lines[1].strip() == "ties went to the test"
+
+
+def test_f1_and_argmax_decisions(binary: Any, many: Any) -> None:
+    f1 = replace(
+        binary.record.decision,
+        kind="f1",
+        threshold=0.4,
+        expected_cost=None,
+        measure="f1",
+        comparison={"chosen": 0.6, "at 0.5": 0.5},
+    )
+    text = " ".join(printed(terminal.decision, binary.record.task, binary.record.calibration, f1))
+    assert "say yes from p = .400 on; F1: chosen .60, at 0.5 .50" in text
+    text = " ".join(
+        printed(terminal.decision, many.record.task, many.record.calibration, many.record.decision)
+    )
+    assert "take the most probable class: share of errors .31 [.30 .32]" in text
+
+
+def test_a_sealed_test_stays_sealed(binary: Any) -> None:
+    assert (
+        printed(terminal.sealed_test, None, binary.record.task, binary.record.ledger)[1]
+        == "TEST   still sealed"
+    )
+    second = replace(binary.record.ledger, opens=2, blind=False)
+    lines = printed(terminal.sealed_test, binary.record.test, binary.record.task, second)
+    assert lines[1] == "TEST   opened twice, on the saved model, no longer blind"
+
+
+def test_the_headline_is_short(binary: Any) -> None:
+    lines = printed(terminal.headline, binary.record)
+    assert lines[0] == "bank.csv, target y: say yes from p = .077 on; by catboost"
+    assert len(lines) <= 4
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(max_size=80), st.integers(30, 120))
+def test_any_names_print_on_any_width(binary: Any, name: str, width: int) -> None:
+    task = replace(binary.record.task, target=name, classes=(name + "a", name + "b"), positive=name + "a")
+    rows = tuple(replace(row, name=name, note=name) for row in binary.record.leaderboard)
+    record = replace(binary.record, task=task, leaderboard=rows, data=replace(binary.record.data, name=name))
+    assert all(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", line) is None for line in story(record, width))
+
+
+def test_the_live_line_says_what_runs() -> None:
+    progress = terminal.Progress(Console(file=io.StringIO()), budget=60.0)
+    progress.phase("TRAIN")
+    progress.running("catboost fold 4/5")
+    progress.best("lightgbm .1873")
+    expected = "TRAIN  |################----|  47 s of 60   now catboost fold 4/5   best lightgbm .1873"
+    assert progress.line(47.2).plain == expected
+    assert progress.line(99).plain.startswith("TRAIN  |####################|  99 s of 60")
+    progress.phase("TEST")
+    assert progress.line(50).plain == "TEST   |#################---|  50 s of 60   best lightgbm .1873"
+
+
+def test_without_a_budget_there_is_no_bar() -> None:
+    progress = terminal.Progress(Console(file=io.StringIO()), started=time.monotonic() - 7)
+    progress.phase("TRAIN")
+    assert progress.__rich__().plain == "TRAIN  7 s"
+
+
+def test_a_terminal_sees_the_line_live_and_it_goes_away() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=100, force_terminal=True, force_interactive=True)
+    with terminal.Progress(console, budget=60.0) as progress:
+        progress.phase("TRAIN")
+        progress.running("logistic fold 1/5")
+        deadline = time.monotonic() + 5
+        while "logistic fold 1/5" not in stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        console.print("said meanwhile")
+    written = stream.getvalue()
+    assert "now logistic fold 1/5" in re.sub(r"\x1b\[[\d;?]*\w", "", written)
+    assert "said meanwhile" in written
+    assert written.rindex("\x1b[2K") > written.rindex("logistic fold")
+
+
+def test_a_pipe_sees_nothing_of_it() -> None:
+    stream = io.StringIO()
+    with terminal.Progress(Console(file=stream), budget=60.0) as progress:
+        progress.phase("TRAIN")
+        progress.best("x")
+    assert stream.getvalue() == ""
+
+
+def test_the_line_goes_away_when_interrupted() -> None:
+    stream = io.StringIO()
+    progress = terminal.Progress(Console(file=stream, force_terminal=True, force_interactive=True))
+    with pytest.raises(KeyboardInterrupt), progress:
+        raise KeyboardInterrupt
+    assert "\x1b[?25h" in stream.getvalue()
+
+
+@pytest.mark.parametrize("listener", [Silent(), terminal.Progress(Console(file=io.StringIO()))])
+def test_both_are_listeners(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
+    listener.phase("TRAIN")
+    listener.running("logistic")
+    listener.best("logistic .2")
+    assert capsys.readouterr() == ("", "")

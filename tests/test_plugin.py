@@ -1,0 +1,99 @@
+"""A distribution of somebody else's adds a family, a metric and a check, by its entry points alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+PLUGIN = Path(__file__).parent / "toy_plugin"
+GROUPS = {"sortal.models": "nearest_mean", "sortal.metrics": "matthews", "sortal.checks": "T901"}
+CHECKS = {"sortal.models": "check_family", "sortal.metrics": "check_metric", "sortal.checks": "check_check"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the plug-in as an installer would leave it there."""
+    folder = tmp_path_factory.mktemp("site")
+    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shutil.copy(PLUGIN / "toy_plugin.py", folder)
+    info = folder / f"toy_plugin-{project['version']}.dist-info"
+    info.mkdir()
+    about = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    points = [
+        line
+        for group, names in project["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {place}" for name, place in names.items()))
+    ]
+    (info / "METADATA").write_text(about, encoding="utf-8")
+    (info / "entry_points.txt").write_text("\n".join(points) + "\n", encoding="utf-8")
+    return folder
+
+
+def python(site: Path, *arguments: str) -> str:
+    """Standard output of a fresh interpreter that finds the plug-in."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_the_plugin_nothing_of_it_is_there() -> None:
+    from sortal.core import registry
+
+    for group, name in GROUPS.items():
+        assert name not in registry.names(group)  # type: ignore[arg-type]
+
+
+def test_with_it_each_part_is_registered_beside_the_built_in_ones(site: Path) -> None:
+    code = f"""
+import json
+from sortal.core import registry
+print(json.dumps({{group: registry.names(group) for group in {list(GROUPS)}}}))
+"""
+    found = json.loads(python(site, "-c", code))
+    for group, name in GROUPS.items():
+        assert name in found[group]
+        assert len(found[group]) > 1
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_part_meets_the_requirements(site: Path, group: str) -> None:
+    code = f"""
+from sortal import testing
+from sortal.core import registry
+requirements = list(testing.{CHECKS[group]}(registry.load({group!r}, {GROUPS[group]!r})))
+for requirement in requirements:
+    requirement()
+print(len(requirements))
+"""
+    assert int(python(site, "-W", "error", "-c", code)) > 3
+
+
+def test_the_command_line_uses_all_three(site: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    answer = np.where(x[:, 0] + rng.normal(size=400) > 0, "yes", "no")
+    table = {"first": x[:, 0], "second": x[:, 1], "former target": rng.normal(size=400), "answer": answer}
+    pl.DataFrame(table).write_csv(tmp_path / "data.csv")
+    options = ["--target", "answer", "--models", "nearest_mean", "--metric", "matthews", "--budget", "20s"]
+    out = tmp_path / "run"
+    python(site, "-m", "sortal.cli", "train", str(tmp_path / "data.csv"), *options, "--out", str(out), "--json")
+    record = json.loads((out / "run.json").read_bytes())
+    row = next(row for row in record["leaderboard"] if row["family"] == "nearest_mean")
+    assert row["metric"] == record["task"]["metric"] == "matthews"
+    assert row["mean"] > 0.3
+    assert [f["column"] for f in record["audit"] if f["code"] == "T901"] == ["former target"]

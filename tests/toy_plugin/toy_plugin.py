@@ -1,0 +1,79 @@
+"""A plug-in for sortal in one file: a family, a metric and a check of the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.core.task import Task
+from sortal.data.audit.finding import Check, Finding
+from sortal.engine import Program
+from sortal.evaluate.metrics import Metric
+from sortal.models.family import Family, FitRequest, Fitted, Matrix, Settings
+from sortal.prepare.view import View
+
+
+def _fit(request: FitRequest, settings: Settings) -> Fitted:
+    """Normal classes with a mean each and one variance for every column (linear discriminants without correlations)."""
+    X, y = request.train.X, request.train.y
+    member = np.eye(request.n_classes)[y] * (1.0 if request.train.weight is None else request.train.weight[:, None])
+    total = member.sum(axis=0)
+    mean = member.T @ X / total[:, None]
+    # One more column's worth of variance keeps constant columns, and many columns together, from shouting.
+    variance = (member.sum(axis=1) @ (X - mean[y]) ** 2) / total.sum() + X.shape[1]
+    coef = mean / variance
+    intercept = np.log(total / total.sum()) - 0.5 * (mean * coef).sum(axis=1)
+
+    def predict_proba(rows: Matrix) -> Matrix:
+        z = rows @ coef.T + intercept
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        return p / p.sum(axis=1, keepdims=True)
+
+    return Fitted(
+        predict_proba=predict_proba,
+        program=lambda: Program("linear", {"link": "softmax"}, {"coef": coef, "intercept": intercept}),
+        importance=np.ptp(mean, axis=0) / np.sqrt(variance),
+    )
+
+
+nearest_mean = Family("nearest_mean", "nearest mean", View("scaled", "onehot"), complexity=1, fit=_fit)
+
+
+def _correlation(
+    task: Task, truth: NDArray[np.int64], probability: NDArray[np.float64], decided: NDArray[np.int64]
+) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(truth, decided)) if len(truth) else float("nan")
+
+
+matthews = Metric(
+    name="matthews",
+    label="Matthews correlation",
+    higher_is_better=True,
+    needs="decision",
+    binary_only=False,
+    score=_correlation,
+    doc="Correlation of truth and decision, from -1 to 1 (Matthews 1975; Gorodkin 2004 for more classes).",
+)
+
+
+def _find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding]:
+    """Columns whose names say that they were made from the target."""
+    return [
+        Finding(
+            code="T901",
+            severity="note",
+            column=column.name,
+            message=f"{column.name!r} is named like a copy of the target",
+            evidence={"kind": column.kind},
+        )
+        for column in table.schema.features
+        if "target" in column.name.lower()
+    ]
+
+
+telling_names = Check("T901", "columns named like the target", _find)

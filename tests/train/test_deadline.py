@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sortal.train.deadline import Deadline, process_start
+
+
+def test_what_is_spent_and_what_is_left_make_the_budget() -> None:
+    deadline = Deadline(started=time.monotonic() - 2.0, budget=5.0)
+    assert 2.0 <= deadline.spent < 2.5
+    assert deadline.left == pytest.approx(5.0 - deadline.spent, abs=0.05)
+
+
+def test_a_deadline_that_has_passed_has_less_than_nothing_left() -> None:
+    assert Deadline(started=time.monotonic() - 2.0, budget=1.0).left < 0
+
+
+def test_this_process_was_started_in_the_past_and_only_once() -> None:
+    first, second = process_start(), process_start()
+    assert first < time.monotonic()
+    assert first == pytest.approx(second, abs=0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one clock for parent and child, and /proc, are Linux's")
+def test_the_clock_starts_with_the_process_and_not_with_the_first_line_of_ours() -> None:
+    code = "import time; time.sleep(0.5); from sortal.train.deadline import process_start; print(process_start())"
+    before = time.monotonic()
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    started = float(child.stdout)
+    # The kernel counts in hundredths of a second.
+    assert before - 0.02 <= started <= time.monotonic() - 0.5
