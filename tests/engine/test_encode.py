@@ -89,9 +89,7 @@ def test_table_stands_side_by_side_and_a_missing_column_is_named():
         "table",
         steps=(
             Program("number", {"column": "x"}),
-            Program(
-                "lookup", {"column": "c", "categories": ["a"]}, {"table": np.array([[1.0], [0.0], [0.5]])}
-            ),
+            Program("lookup", {"column": "c", "categories": ["a"]}, {"table": np.array([[1.0], [0.0], [0.5]])}),
         ),
     )
     run = compile(program)

@@ -10,9 +10,7 @@ from scipy.special import expit, softmax
 from sortal.engine import Program, bitvector, compile, traverse, trees
 
 FEATURES = 4
-VALUES = np.array(
-    [-np.inf, -3.5, -1.0, -0.5, -0.0, 0.1, 0.5, 1.0, 1.7, 2.0, 40.0, 1e10, 1e300, np.inf, np.nan]
-)
+VALUES = np.array([-np.inf, -3.5, -1.0, -0.5, -0.0, 0.1, 0.5, 1.0, 1.7, 2.0, 40.0, 1e10, 1e300, np.inf, np.nan])
 
 
 def random_forest(rng, count, leaves, link, compare, rounding, classes):
@@ -43,9 +41,7 @@ def random_forest(rng, count, leaves, link, compare, rounding, classes):
         for node in open_leaves:
             left[node] = len(values)
             values.append(rng.normal(size=columns))
-    output = (
-        np.full(count, -1) if columns > 1 else rng.integers(1 if link == "sigmoid" else classes, size=count)
-    )
+    output = np.full(count, -1) if columns > 1 else rng.integers(1 if link == "sigmoid" else classes, size=count)
     arrays = {
         "root": np.array(root, dtype=np.int32),
         "feature": np.array(feature, dtype=np.int32),
@@ -112,9 +108,7 @@ def probability_by_the_book(program, X):
 def test_every_way_of_scoring_follows_the_book(seed, count, leaves, link, compare, rounding, classes):
     rng = np.random.default_rng(seed)
     program = random_forest(rng, count, leaves, link, compare, rounding, classes)
-    X = np.where(
-        rng.random((20, FEATURES)) < 0.7, rng.choice(VALUES, (20, FEATURES)), rng.normal(size=(20, FEATURES))
-    )
+    X = np.where(rng.random((20, FEATURES)) < 0.7, rng.choice(VALUES, (20, FEATURES)), rng.normal(size=(20, FEATURES)))
     expected = probability_by_the_book(program, X)
     run = compile(program)
     few, many = run(X), run(np.tile(X, (12, 1)))

@@ -76,3 +76,14 @@ def test_logit_affine_is_the_softmax_of_weighted_log_probabilities():
     p = rng.dirichlet(np.ones(3), size=20)
     found = compile(Program("logit_affine", {}, {"weight": weight, "bias": bias}))(p)
     assert_allclose(found, softmax(np.log(p) @ weight.T + bias, axis=1), rtol=1e-12)
+
+
+def test_spread_puts_columns_where_their_classes_are() -> None:
+    run = compile(Program("spread", {"classes": 4}, {"index": np.array([1, 3])}))
+    assert run(np.array([[0.25, 0.75]])).tolist() == [[0.0, 0.25, 0.0, 0.75]]
+
+
+@pytest.mark.parametrize("index", [[3, 1], [1, 1], [-1, 2], [0, 4], []])
+def test_spread_refuses_an_index_that_names_no_classes(index: list[int]) -> None:
+    with pytest.raises(ValueError, match="spread"):
+        compile(Program("spread", {"classes": 4}, {"index": np.array(index, dtype=np.int64)}))

@@ -161,9 +161,7 @@ def test_xgboost_compares_in_float32():
     model = train_xgboost(X, y, 2)
     program = from_xgboost(model.get_booster(), 2)
     at = program.arrays["threshold"][program.arrays["feature"] >= 0][:200].astype(np.float64)
-    near = np.vstack(
-        [np.tile(at, (6, 1)).T, np.tile(at * (1 + 1e-9), (6, 1)).T, np.tile(at * (1 - 1e-6), (6, 1)).T]
-    )
+    near = np.vstack([np.tile(at, (6, 1)).T, np.tile(at * (1 + 1e-9), (6, 1)).T, np.tile(at * (1 - 1e-6), (6, 1)).T])
     assert_parity(program, near, model.predict_proba(near), 1e-6)
 
 

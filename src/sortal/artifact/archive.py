@@ -22,6 +22,9 @@ MANIFEST = "manifest.json"
 NAMES = re.compile(r"[a-z]+\.json|arrays/[0-9]{5}\.npy")
 """Nothing else is a member: no folders, no paths that lead elsewhere."""
 
+LEVEL = 2
+"""Of compression: level 6 takes four times as long to make a forest 6 % smaller."""
+
 MOST_BYTES = 2**30
 MOST_JSON_BYTES = 2**26
 MOST_MEMBERS = 10_000
@@ -38,7 +41,7 @@ def write(path: str | Path, members: Mapping[str, bytes], version: str) -> None:
     everything = {**members, MANIFEST: msgspec.json.encode(manifest)}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in sorted(everything):
-            archive.writestr(_entry(name), everything[name], zipfile.ZIP_DEFLATED, 6)
+            archive.writestr(_entry(name), everything[name], zipfile.ZIP_DEFLATED, LEVEL)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -70,7 +73,8 @@ def read(path: str | Path) -> tuple[Manifest, dict[str, bytes]]:
     except ArtifactError:
         raise
     except _DAMAGE as error:
-        raise ArtifactError(f"{file} is damaged ({error}); copy it again") from None
+        reason = str(error) or type(error).__name__
+        raise ArtifactError(f"{file} is damaged ({reason}); copy it again") from None
     for member in manifest.members:
         if _sha256(members[member.name]) != member.sha256:
             raise ArtifactError(f"{file} was changed after it was saved: {member.name} has another SHA-256")

@@ -280,7 +280,7 @@ def _from_library(data: object) -> pl.DataFrame:
     if hasattr(data, "toarray"):
         raise DataError(f"a sparse {kind} is not a table that sortal reads; give .toarray() of it")
     advice = "give .to_frame() of it" if hasattr(data, "to_frame") else "give a pandas, polars or pyarrow table"
-    raise DataError(f"a {kind} is not a table; {advice}, a 2-d array or a dict of columns")
+    raise DataError(f"an object of type {kind} is not a table; {advice}, a 2-d array or a dict of columns")
 
 
 def _from_pandas(series: Any) -> pl.Series:

@@ -160,7 +160,8 @@ def _boolean(values: pl.Expr, dtype: pl.DataType, levels: tuple[str, ...]) -> pl
     if isinstance(dtype, pl.Boolean):
         return values
     if dtype.is_numeric():
-        return pl.when(values.is_in([0, 1])).then(values.cast(pl.Float64) == 1.0)
+        number = values.cast(pl.Float64)
+        return pl.when(number.is_in([0.0, 1.0])).then(number == 1.0)
     if not is_text(dtype):
         return None
     known = {"false": False, "true": True, "0": False, "1": True}

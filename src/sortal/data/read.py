@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,9 +248,22 @@ def _stack(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         return pl.concat(frames, how="diagonal_relaxed", rechunk=True)
     except pl.exceptions.SchemaError:
         types: dict[str, set[pl.DataType]] = {}
-        for frame in frames:
-            for name, dtype in frame.schema.items():
-                types.setdefault(name, set()).add(dtype)
-        mixed = {name for name, found in types.items() if len(found) > 1}
-        texts = [frame.with_columns(pl.col(mixed.intersection(frame.columns)).cast(pl.String)) for frame in frames]
+        for name, dtype in (pair for frame in frames for pair in frame.schema.items()):
+            types.setdefault(name, set()).add(dtype)
+        mixed = {name for name, found in types.items() if not _go_together(found)}
+        texts = [f.with_columns(_as_text(f[name]) for name in f.columns if name in mixed) for f in frames]
         return pl.concat(texts, how="diagonal_relaxed", rechunk=True)
+
+
+def _go_together(types: Iterable[pl.DataType]) -> bool:
+    try:
+        pl.concat([pl.DataFrame(schema={"column": dtype}) for dtype in types], how="vertical_relaxed")
+    except pl.exceptions.SchemaError:
+        return False
+    return True
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], pl.String)
+    return column.cast(pl.String)

@@ -1,4 +1,4 @@
-"""Ops ``linear`` and ``constant``."""
+"""Ops ``linear``, ``constant`` and ``spread``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sortal.engine import link
 from sortal.engine.program import Program
-from sortal.engine.step import Step, choice, fail, floats
+from sortal.engine.step import Step, array, choice, fail, floats
 
 Floats = NDArray[np.float64]
 
@@ -45,3 +45,20 @@ def constant(program: Program) -> Step:
     if len(probability) < 2 or probability.min() < 0 or abs(probability.sum() - 1) > 1e-9:
         raise fail("constant", "array 'probability' does not sum to one, or holds negative values")
     return Step(lambda x: np.tile(probability, (len(x), 1)), outputs=len(probability))
+
+
+def spread(program: Program) -> Step:
+    """Probabilities of some classes among all: column i becomes column ``index[i]``, the others are zero."""
+    classes = program.settings.get("classes")
+    index = array(program, "index", "iu", (None,))
+    if not isinstance(classes, int) or not len(index) or (np.diff(index.astype(np.int64)) <= 0).any():
+        raise fail("spread", "needs a number of classes, and an ascending index")
+    if index[0] < 0 or index[-1] >= classes:
+        raise fail("spread", f"array 'index' leaves the {classes} classes")
+
+    def run(x: Floats) -> Floats:
+        full = np.zeros((len(x), classes))
+        full[:, index] = x
+        return full
+
+    return Step(run, outputs=classes, inputs=len(index))

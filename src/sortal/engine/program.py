@@ -2,20 +2,25 @@
 
 Fitted preparers, models and calibrators write themselves as programs; ``engine`` runs them and ``artifact`` stores them.
 
-| op            | input -> output                 | settings                                   | arrays |
-|---------------|---------------------------------|--------------------------------------------|--------|
-| chain         | x -> last step                  |                                            | steps run one after another |
-| table         | Columns -> (n, d) float64       |                                            | steps are column programs; outputs side by side |
-| number        | Columns -> (n, 1)               | column                                     | |
-| lookup        | Columns -> (n, m)               | column, categories (list of str)           | table (len(categories) + 2, m): one row a category, then the row of a missing value, then of an unseen one |
-| datetime      | Columns -> (n, parts)           | column, parts (list of str)                | |
-| fill          | (n, d) -> (n, d + indicators)   |                                            | value (d,), indicator (i,) int: columns whose missingness is appended as 0/1 |
-| scale         | (n, d) -> (n, d)                |                                            | mean (d,), scale (d,): (x - mean) / scale |
-| pick          | (n, d) -> (n, k)                |                                            | index (k,) int |
-| constant      | (n, d) -> (n, K)                |                                            | probability (K,) |
-| linear        | (n, d) -> (n, K)                | link: sigmoid, softmax, platt              | coef (m, d), intercept (m,); platt also a (m,), b (m,) |
-| forest        | (n, d) -> (n, K)                | see engine/forest.py                       | see engine/forest.py |
-| logit_affine  | (n, K) -> (n, K)                |                                            | weight (K, K), bias (K,): softmax(log p @ weight.T + bias) |
+| op           | input -> output             | settings           | arrays                                             |
+|--------------|-----------------------------|--------------------|----------------------------------------------------|
+| chain        | x -> last step              |                    | (steps, run one after another)                     |
+| table        | Columns -> (n, d)           |                    | (steps are column programs; outputs side by side)  |
+| number       | Columns -> (n, 1)           | column             |                                                    |
+| lookup       | Columns -> (n, m)           | column, categories | table (categories + 2, m): a row a category, then  |
+|              |                             |                    | the row of a missing value, then of an unseen one  |
+| datetime     | Columns -> (n, parts)       | column, parts      |                                                    |
+| fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |
+|              |                             |                    | missingness is appended as 0 or 1                  |
+| scale        | (n, d) -> (n, d)            |                    | mean (d,), scale (d,): (x - mean) / scale          |
+| pick         | (n, d) -> (n, k)            |                    | index (k,) int                                     |
+| constant     | (n, d) -> (n, K)            |                    | probability (K,)                                   |
+| linear       | (n, d) -> (n, K)            | link: sigmoid,     | coef (m, d), intercept (m,); for platt also a, b   |
+|              |                             | softmax or platt   | (m,)                                               |
+| forest       | (n, d) -> (n, K)            | (see ``forest``)   | (see ``forest``)                                   |
+| spread       | (n, k) -> (n, K)            | classes: K         | index (k,) int: the classes that the columns are   |
+| logit_affine | (n, K) -> (n, K)            |                    | weight (K, K), bias (K,):                          |
+|              |                             |                    | softmax(log p @ weight.T + bias)                   |
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ Columns = Mapping[str, "NDArray[np.float64] | Sequence[str | None]"]
 category: a list of str, missing is None."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """One operation with its settings (JSON values), arrays (no object arrays) and inner programs."""
 

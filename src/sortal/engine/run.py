@@ -112,6 +112,7 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "pick": encode.pick,
     "constant": linear.constant,
     "linear": linear.linear,
+    "spread": linear.spread,
     "forest": forest.forest,
     "logit_affine": _logit_affine,
 }

@@ -28,10 +28,10 @@ def patience(n_rows: int) -> int:
 def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> float:
     """The tuned learning rate, or a faster one where the time allows fewer than ``ENOUGH_ROUNDS`` rounds of it.
 
-    >>> learning_rate(0.04, seconds_per_round=0.01, seconds=60)
-    0.04
     Raises OutOfTime where the time does not allow ``FEWEST_ROUNDS`` of any rate.
 
+    >>> learning_rate(0.04, seconds_per_round=0.01, seconds=60)
+    0.04
     >>> learning_rate(0.04, seconds_per_round=0.1, seconds=20)
     0.1
     """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import sortal
 from sortal.artifact.model import Model
 from sortal.core import registry
+from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
@@ -23,7 +24,7 @@ from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
 from sortal.decide.policy import Decision
-from sortal.decide.threshold import alternatives
+from sortal.decide.threshold import alternatives, decide
 from sortal.evaluate.intervals import folds_interval, interval
 from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class
 from sortal.report import record
@@ -99,7 +100,7 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         audit=describe_findings(results.findings),
         split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
         baselines=tuple(_baseline(s, choice) for s in scored if s.candidate.baseline),
-        leaderboard=leaderboard(trained),
+        leaderboard=leaderboard(trained, task),
         selection=_selection(choice),
         calibration=_calibration(trained),
         decision=_decision(trained, task, recipe.seed),
@@ -137,19 +138,18 @@ def figures(
     }
 
 
-def leaderboard(trained: Trained) -> tuple[record.Row, ...]:
+def leaderboard(trained: Trained, task: Task) -> tuple[record.Row, ...]:
     """The candidates, best first."""
     explored, choice = trained.developed.explored, trained.developed.choice
     sign = -1.0 if choice.metric.higher_is_better else 1.0
     ranked = sorted(explored.scored, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
-    return tuple(_row(s, trained) for s in ranked)
+    return tuple(_row(s, trained, task) for s in ranked)
 
 
-def _row(scored: Scored, trained: Trained) -> record.Row:
+def _row(scored: Scored, trained: Trained, task: Task) -> record.Row:
     choice, folds = trained.developed.choice, trained.developed.folds
     scores = scored.fold_scores[choice.metric.name]
-    sizes = [(len(train), len(valid)) for train, valid in folds.parts]
-    around = folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes])
+    around = Estimate.of(_spread(scored, trained, task))
     return record.Row(
         name=scored.candidate.name,
         family=scored.candidate.family.name,
@@ -165,6 +165,17 @@ def _row(scored: Scored, trained: Trained) -> record.Row:
         metrics={n: record.Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
         note="tie with the best" if scored in choice.tied else "",
     )
+
+
+def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
+    """Around the mean over folds; of a single holdout, around its score by rows."""
+    choice, folds = trained.developed.choice, trained.developed.folds
+    scores = scored.fold_scores[choice.metric.name]
+    if len(scores) > 1:
+        sizes = [(len(train), len(valid)) for train, valid in folds.parts]
+        return folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes])
+    decided = decide(task, scored.predictions).apply(scored.predictions.probability)
+    return interval(choice.metric, task, scored.predictions, decided)
 
 
 def _std(scores: np.ndarray) -> float | None:

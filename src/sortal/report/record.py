@@ -43,8 +43,9 @@ class Estimate:
 
     @classmethod
     def of(cls, figure: notation.Estimated) -> Estimate:
-        """From an ``Interval`` or the like, with numbers of Python's own."""
-        return cls(*(None if part is None else float(part) for part in (figure.value, figure.low, figure.high)))
+        """From an ``Interval`` or the like, with numbers of Python's own; what is not finite is unknown."""
+        parts = (figure.value, figure.low, figure.high)
+        return cls(*(float(part) if part is not None and notation.known(part) else None for part in parts))
 
     def __str__(self) -> str:
         return notation.interval(self)

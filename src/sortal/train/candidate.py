@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core import registry
 from sortal.core.frame import Table
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
@@ -131,7 +130,9 @@ def fit(
     In cross-validation a family that stops early never trains on the rows set aside for that; the ``final`` fit, whose effort is
     known, trains on all.
     """
-    family = candidate.family if len(prepared.present) > 1 else registry.load("sortal.models", "majority")
+    if len(prepared.present) == 1:
+        return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), ())
+    family = candidate.family
     weights = balanced(prepared.y, len(prepared.present)) if candidate.weighted else None
     rows = Rows(prepared.X, prepared.y, None if weights is None else weights[prepared.y])
     stop = None
@@ -152,6 +153,16 @@ def fit(
         index = {"classes": len(dev.classes)}
         tail = (*tail, Program("spread", index, {"index": prepared.present}))
     return Pipeline(prepared.design, fitted, tail)
+
+
+def _certain(prepared: Prepared, n_classes: int) -> Fitted:
+    """Of rows of one class (an early window of time, a few groups) nothing else can be learned than that class."""
+    probability = np.eye(n_classes)[prepared.present[0]]
+    return Fitted(
+        predict_proba=lambda X: np.tile(probability, (len(X), 1)),
+        program=lambda: Program("constant", arrays={"probability": probability}),
+        importance=np.zeros(prepared.X.shape[1]),
+    )
 
 
 def _without(rows: Rows, stop: Index) -> tuple[Rows, Rows]:

@@ -133,7 +133,8 @@ def crossval(
         if i == 0:
             timing = time_rows(pipeline, dev, cache.folds.parts[0][1])
             needed = time.monotonic() - start + took * (n_folds - 1 + REFIT)
-            if efforts is None and not candidate.family.interruptible and needed > seconds:
+            patient = candidate.baseline or candidate.family.interruptible or efforts is not None
+            if not patient and needed > seconds:
                 return _too_slow(candidate, needed, seconds)
     scores = [score(p) for _, p, _ in fitted]
     predictions, fold = _joined([p for _, p, _ in fitted[: cache.folds.per_repeat]])

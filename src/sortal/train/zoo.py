@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sortal.core import registry
 from sortal.core.listen import Listener
 from sortal.models.family import Family, Settings
@@ -25,7 +27,7 @@ VARIANTS: dict[str, tuple[tuple[str, Settings], ...]] = {
 }
 """Hyperparameters are candidates like any other: they win by cross-validation or not at all."""
 SHARE = 0.45
-"""Of what remains for the zoo, what one candidate may take; the last one may take all."""
+"""Of what remains for the zoo, what one candidate may take at the first try."""
 
 
 def baselines() -> tuple[Candidate, ...]:
@@ -88,19 +90,40 @@ def explore(
     clock: Clock,
     listener: Listener,
 ) -> Explored:
-    """Cross-validate the candidates one after another while there is time."""
+    """Cross-validate the candidates one after another while there is time.
+
+    A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all that is left.
+    """
     scored: list[Scored] = []
-    skipped: list[Skipped] = []
-    for i, candidate in enumerate(candidates):
-        left = clock.left(scored)
-        if left <= 0 and not candidate.baseline:
-            skipped.append(Skipped(candidate.name, "no time left"))
-            continue
-        listener.running(candidate.name)
-        share = 1.0 if i == len(candidates) - 1 else SHARE
-        outcome = crossval(candidate, dev, cache, score, seconds=max(left, 1.0) * share)
-        if isinstance(outcome, Skipped):
-            skipped.append(outcome)
-        else:
-            scored.append(outcome)
-    return Explored(tuple(scored), tuple(skipped))
+    skipped = [*candidates]
+    reasons: dict[str, str] = {}
+    for share in (SHARE, 1.0):
+        waiting, skipped = skipped, []
+        for candidate in waiting:
+            left = clock.left(scored)
+            listener.running(candidate.name)
+            outcome = _try(candidate, dev, cache, score, left, share)
+            if isinstance(outcome, Scored):
+                scored.append(outcome)
+                listener.best(_best(scored))
+            else:
+                skipped.append(candidate)
+                reasons[candidate.name] = outcome.reason
+    return Explored(tuple(scored), tuple(Skipped(c.name, reasons[c.name]) for c in skipped))
+
+
+def _try(
+    candidate: Candidate, dev: Development, cache: FoldCache, score: Score, left: float, share: float
+) -> Scored | Skipped:
+    """Baselines are fitted whatever the clock says: without them nothing can be judged."""
+    if candidate.baseline:
+        return crossval(candidate, dev, cache, score, seconds=max(left, 1.0) * share)
+    if left <= 0:
+        return Skipped(candidate.name, "no time left")
+    return crossval(candidate, dev, cache, score, seconds=left * share)
+
+
+def _best(scored: Sequence[Scored]) -> str:
+    losses = {s.candidate.name: float(np.mean(s.fold_scores["log_loss"])) for s in scored}
+    name = min(losses, key=lambda n: losses[n])
+    return f"{name} {losses[name]:.4f}"

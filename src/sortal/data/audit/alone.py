@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ _DECISIVE = 0.95
 _LEVELS = (0.97, 0.95, 0.9, 0.85)
 _FEW = 1 / 4
 _STRONG, _LOST, _AHEAD = 0.75, 0.3, 1.7
-_REMARKABLE = 0.98
+_REMARKABLE, _MOST_NOTES = 0.98, 5
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: i
     """Severe: the few columns without which a decisive table (ROC-AUC >= .95) is no longer decisive.
 
     Warning: one column, far ahead of the next, that carries a third of what all achieve. Note: a column that is
-    decisive alone, where the others are as well. Copies of the target (A101) are left aside.
+    decisive alone, where the others are as well; none where most columns are. Copies of the target (A101) are left
+    aside.
     """
     if len(codes) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
@@ -55,12 +57,14 @@ def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: i
             if suspects and len(suspects) <= max(1, _FEW * len(powers)):
                 gap = _Gap(tuple(suspects), everything, reach(suspects))
                 if gap.rest < _DECISIVE:
-                    return [_severe(power, gap) for power in suspects]
-        return [_note(power, reach([power])) for power in powers if power.auc >= _REMARKABLE]
+                    return [_severe(power, gap, table) for power in suspects]
+        remarkable = [power for power in powers if power.auc >= _REMARKABLE]
+        easy = len(remarkable) > max(2, _FEW * len(powers))
+        return [] if easy else [_note(power, reach([power]), table) for power in remarkable[:_MOST_NOTES]]
     if _ahead(powers):
         gap = _Gap((powers[0],), everything, reach(powers[:1]))
         if _gini(gap.rest) <= (1 - _LOST) * _gini(everything):
-            return [_warning(powers[0], gap)]
+            return [_warning(powers[0], gap, table)]
     return []
 
 
@@ -72,30 +76,30 @@ def _ahead(powers: Sequence[Power]) -> bool:
     return _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc)
 
 
-def _severe(power: Power, gap: _Gap) -> Finding:
+def _severe(power: Power, gap: _Gap, table: Table) -> Finding:
     who = "it" if len(gap.suspects) == 1 else f"the {len(gap.suspects)} columns of this kind"
     message = (
         f"{power.column} predicts alone: ROC-AUC {brief(power.auc)} without anything else; "
         f"without {who} the others reach {brief(gap.rest)}. Known only afterwards?"
     )
-    return Finding(check.code, "severe", power.column, message, _evidence(power, gap), _fix(power.column))
+    return Finding(check.code, "severe", power.column, message, _evidence(power, gap), _fix(power.column, table))
 
 
-def _warning(power: Power, gap: _Gap) -> Finding:
+def _warning(power: Power, gap: _Gap, table: Table) -> Finding:
     message = (
         f"{power.column} predicts alone: ROC-AUC {brief(power.auc)} of {brief(gap.everything)} without anything else; "
         f"the others reach {brief(gap.rest)} without it. Known only afterwards?"
     )
-    return Finding(check.code, "warning", power.column, message, _evidence(power, gap), _fix(power.column))
+    return Finding(check.code, "warning", power.column, message, _evidence(power, gap), _fix(power.column, table))
 
 
-def _note(power: Power, rest: float) -> Finding:
+def _note(power: Power, rest: float, table: Table) -> Finding:
     message = (
         f"{power.column} predicts alone: ROC-AUC {brief(power.auc)}; the others reach {brief(rest)} without it, "
         "so this may well be real"
     )
     evidence = {"roc_auc": power.auc, "roc_auc_rest": rest}
-    return Finding(check.code, "note", power.column, message, evidence, _fix(power.column))
+    return Finding(check.code, "note", power.column, message, evidence, _fix(power.column, table))
 
 
 def _evidence(power: Power, gap: _Gap) -> dict[str, float | int | str | list[str]]:
@@ -107,7 +111,9 @@ def _evidence(power: Power, gap: _Gap) -> dict[str, float | int | str | list[str
     }
 
 
-def _fix(name: str) -> str:
+def _fix(name: str, table: Table) -> str:
+    if table.schema[name].kind == "datetime":
+        return f"if rows follow each other in time, split by it: --time {shlex.quote(name)}"
     return f"leave it out if it is known only after the outcome: {ignoring([name])}"
 
 

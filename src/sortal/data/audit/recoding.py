@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
-from sortal.data.audit.finding import Check, Finding, NotApplicable, brief, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, brief, ignoring
 from sortal.data.audit.power import LEAST_ROWS, Power, alone, together
 
 _EXPLAINED = 0.99
@@ -22,7 +24,7 @@ def copies(powers: Sequence[Power], codes: NDArray[np.int64]) -> list[Power]:
     This share is Goodman and Kruskal's lambda, here on rows not used to find the classes of the values.
     """
     guess = 1 - np.bincount(codes).max() / len(codes)
-    return [power for power in powers if power.error <= (1 - _EXPLAINED) * guess]
+    return [power for power in powers if guess > 0 and power.error <= (1 - _EXPLAINED) * guess]
 
 
 def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
@@ -33,36 +35,46 @@ def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: i
     if not found:
         return []
     rest = together(table, codes, [power.column for power in powers if power not in found], seed)
-    return [_finding(table, codes, classes, power, rest) for power in found]
+    easy = rest >= _EASY or len(found) > max(2, len(powers) / 2)
+    return [_finding(table, codes, classes, power, rest, easy) for power in found]
 
 
-def _finding(table: Table, codes: NDArray[np.int64], classes: Sequence[str], power: Power, rest: float) -> Finding:
-    name = power.column
-    values = table.frame[name]
-    levels = values.n_unique()
+def _finding(
+    table: Table, codes: NDArray[np.int64], classes: Sequence[str], power: Power, rest: float, easy: bool
+) -> Finding:
+    name, levels = power.column, table.frame[power.column].n_unique()
     guess = 1 - np.bincount(codes).max() / len(codes)
     if levels <= len(classes):
         what = f"{name} is the target under another name"
-    elif values.dtype.is_numeric() or values.dtype.is_temporal():
-        what = f"{name} gives the target away"
-    else:
+    elif table.schema[name].kind == "category":
         what = f"each value of {name} belongs to one class"
-    right = f"alone it gets {100 * (1 - power.error):.1f} % of new rows right, guessing {100 * (1 - guess):.1f} %"
-    fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
-    if _GROUP_LEVELS <= levels <= len(table) / 2 and not values.dtype.is_temporal():
-        fix += f"; if it says whose rows these are, keep them together: --group {name}"
-    evidence = {
+    else:
+        what = f"{name} gives the target away"
+    others = f"the other columns together reach ROC-AUC {brief(rest)}"
+    if easy:
+        others = f"other columns do as well (ROC-AUC {brief(rest)} without such), so this may be real"
+    evidence: dict[str, Evidence] = {
         "error": power.error,
         "guessing_error": float(guess),
         "roc_auc": power.auc,
         "roc_auc_rest": rest,
         "values": levels,
     }
-    if rest >= _EASY:
-        message = f"{what}: {right}; the other columns do as well (ROC-AUC {brief(rest)}), so this may be real"
-        return Finding(check.code, "note", name, message, evidence, fix)
-    message = f"{what}: {right}; the other columns together reach ROC-AUC {brief(rest)}"
-    return Finding(check.code, "severe", name, message, evidence, fix)
+    message = (
+        f"{what}: alone it gets {100 * (1 - power.error):.1f} % of new rows right, "
+        f"guessing {100 * (1 - guess):.1f} %; {others}"
+    )
+    fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
+    if _may_be_group(table.frame[name], levels):
+        fix += f"; if it says whose rows these are, keep them together: --group {shlex.quote(name)}"
+    return Finding(check.code, "note" if easy else "severe", name, message, evidence, fix)
+
+
+def _may_be_group(values: pl.Series, levels: int) -> bool:
+    """Several levels of several rows, none of which is most of the table."""
+    if values.dtype.is_temporal() or not _GROUP_LEVELS <= levels <= len(values) / 2:
+        return False
+    return int(values.alias("value").value_counts(name="rows")["rows"].max()) <= len(values) / 2
 
 
 check = Check("A101", "a column that is the target under another name", find)

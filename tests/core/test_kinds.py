@@ -1,0 +1,311 @@
+"""Kinds are inferred as a careful colleague would, and the reason says why."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.core.errors import OptionError, TaskError
+from sortal.core.frame import conform
+from sortal.core.kinds import infer
+from sortal.core.notation import NUMBER_NOTATIONS, date_pattern, number_notation
+from sortal.core.schema import Column, Kind
+from sortal.core.values import DATE_PARTS, datetime_from_text, number_from_text
+
+quick = settings(deadline=None, max_examples=40)
+
+
+def look(values: object, kind: Kind | None = None) -> Column:
+    """What is said of one column."""
+    series = values if isinstance(values, pl.Series) else pl.Series(values)
+    return infer(series.to_frame("c"), None, kinds={"c": kind} if kind else {})["c"]
+
+
+def canonical(values: object, kind: Kind | None = None) -> list[object]:
+    series = values if isinstance(values, pl.Series) else pl.Series(values)
+    frame = series.to_frame("c")
+    return conform(frame, infer(frame, None, kinds={"c": kind} if kind else {}))["c"].to_list()
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("values", "notation", "numbers"),
+        [
+            (["1", "2.5", "-3e2"], ".", [1.0, 2.5, -300.0]),
+            (["1.234", "2.345"], ".", [1.234, 2.345]),
+            (["1,234", "2,345", "999"], ".,", [1234.0, 2345.0, 999.0]),
+            (["1,234", "1234"], ",", [1.234, 1234.0]),
+            (["1,234", "0,345"], ",", [1.234, 0.345]),
+            (["1,234", "1,5"], ",", [1.234, 1.5]),
+            (["1,234", "1,234,567", "4444"], ".,", [1234.0, 1234567.0, 4444.0]),
+            (["1.234,5", "7"], ",.", [1234.5, 7.0]),
+            (["1.234.567"], ",.", [1234567.0]),
+            (["1 234", "1"], ". ", [1234.0, 1.0]),
+            (["1 234,5"], ", ", [1234.5]),
+            (["1'234.50"], ".'", [1234.5]),
+            (["$1,234.50", "$5"], ".,$", [1234.5, 5.0]),
+            (["5,5 %", "7%"], ",%", [5.5, 7.0]),
+        ],
+    )
+    def test_the_notation_is_decided_from_the_whole_column(
+        self, values: list[str], notation: str, numbers: list[float]
+    ) -> None:
+        found = look(values)
+        assert (found.kind, found.role, found.format) == ("number", "feature", notation)
+        assert canonical(values) == numbers
+
+    @quick
+    @given(
+        numbers=st.lists(st.decimals(-(10**9), 10**9, places=2), min_size=1, max_size=20),
+        notation=st.sampled_from(NUMBER_NOTATIONS),
+    )
+    def test_numbers_are_found_again_however_they_are_written(
+        self, numbers: list[decimal.Decimal], notation: str
+    ) -> None:
+        mark, thousands = notation[0], notation[1:]
+        proof = decimal.Decimal("1234567.89")
+        english = [f"{number:,.2f}" if thousands else f"{number:.2f}" for number in [proof, *numbers]]
+        texts = pl.Series([text.translate(str.maketrans(",.", (thousands or ",") + mark)) for text in english])
+        assert number_notation(texts.unique(maintain_order=True)) == notation
+        parsed = texts.to_frame("t").select(number_from_text(pl.col("t"), notation))["t"].to_list()
+        assert parsed == [float(proof), *map(float, numbers)]
+
+    def test_the_reason_counts_values_and_names_what_is_missing(self) -> None:
+        assert look(["1", "2", "", " ", None]).reason == "all 2 values are numbers, 3 blank"
+        assert look(["1,5", "?", "?", "None"]).reason == "all 1 values are numbers (1,5 is 1.5), 2 '?', 1 'None'"
+        assert look(pl.Series([1.0, float("nan"), None])).reason == "all 1 values are numbers, 2 blank"
+        assert look(["1", "2", "", "?"]).missing == 0.5
+
+    @pytest.mark.parametrize("values", [["00501", "98101"], ["12345678901234567890", "12345678901234567891"]])
+    def test_codes_are_no_numbers(self, values: list[str]) -> None:
+        found = look(values)
+        assert found.kind == "category"
+        assert found.reason == f"2 values: {', '.join(values)}; digits with leading zeros, or too many, are codes"
+        assert canonical(values) == values
+
+    @pytest.mark.parametrize("values", [["1.5", "1,5"], ["1.5", "abc"], ["12/5"], ["1.2.3"], ["5%", "5"], ["1 2"]])
+    def test_one_value_that_is_no_number_decides(self, values: list[str]) -> None:
+        assert look(values).kind != "number"
+
+    def test_zero_and_one_stay_numbers(self) -> None:
+        assert look(["0", "1"]).kind == look([0, 1]).kind == "number"
+
+    def test_a_late_word_is_seen(self) -> None:
+        found = look([*map(str, range(5000)), "unknown"] * 2)
+        assert found.kind == "category"
+        assert found.reason == "5,001 values; 10,000 of 10,002 are numbers, but 'unknown' is not"
+
+
+class TestDates:
+    @pytest.mark.parametrize("day", DATE_PARTS)
+    @pytest.mark.parametrize("time", ["", " %H:%M", " %H:%M:%S", " %I:%M %p"])
+    def test_dates_are_found_again_however_they_are_written(self, day: str, time: str) -> None:
+        moments = [dt.datetime(2018, 7, 31, 14, 30), dt.datetime(2019, 2, 28, 3, 5), dt.datetime(2001, 12, 13)]
+        moments = moments if time else [moment.replace(hour=0, minute=0) for moment in moments]
+        texts = pl.Series([moment.strftime(day + time) for moment in moments])
+        found = date_pattern(texts)
+        assert found is not None
+        pattern, swappable = found
+        parsed = texts.to_frame("t").select(datetime_from_text(pl.col("t"), pattern))["t"].to_list()
+        assert (parsed, swappable) == (moments, False)
+
+    @pytest.mark.parametrize(
+        ("values", "pattern", "first"),
+        [
+            (["13/02/2020", "01/02/2020"], "%d/%m/%Y", dt.datetime(2020, 2, 13)),
+            (["02/13/2020", "01/02/2020"], "%m/%d/%Y", dt.datetime(2020, 2, 13)),
+            (["1/2/2020", "3/4/2020"], "%m/%d/%Y", dt.datetime(2020, 1, 2)),
+            (["1.2.2020", "3.4.2020"], "%d.%m.%Y", dt.datetime(2020, 2, 1)),
+            (["1-2-20", "31-4-20", "30-4-20"], "", None),
+            (["2017-01-01T06:00:42Z"], "%Y-%m-%d %H:%M:%S%.f%z", dt.datetime(2017, 1, 1, 6, 0, 42)),
+            (["2017-01-01T06:00+02:00"], "%Y-%m-%d %H:%M%z", dt.datetime(2017, 1, 1, 4)),
+            (["2016-08-24 02:30", "2016-08-25"], "%Y-%m-%d %H:%M", dt.datetime(2016, 8, 24, 2, 30)),
+            (["31-Jul-18", "-"], "%d-%b-%y", dt.datetime(2018, 7, 31)),
+        ],
+    )
+    def test_the_notation_is_decided_from_the_whole_column(
+        self, values: list[str], pattern: str, first: dt.datetime | None
+    ) -> None:
+        found = look(values)
+        assert found.format == pattern
+        assert (found.kind == "datetime") == bool(pattern)
+        if first is not None:
+            assert canonical(values)[0] == first
+
+    def test_a_doubt_is_told(self) -> None:
+        assert look(["1/2/2020", "3/4/2020"]).reason == (
+            "all 2 values are dates (1/2/2020 is 2 January 2020; day and month could be swapped)"
+        )
+        assert "swapped" not in look(["1/2/2020", "13/4/2020"]).reason
+        assert "swapped" not in look(["1/1/2020", "4/4/2020"]).reason
+
+    def test_typed_dates(self) -> None:
+        assert look([dt.date(2020, 1, 1), None]).reason == "all 1 values are dates, 1 blank"
+        assert look([dt.datetime(2020, 1, 1)]).kind == "datetime"
+
+
+class TestTexts:
+    @pytest.mark.parametrize(
+        ("values", "levels"),
+        [
+            (["Yes", "No", "?"], ("No", "Yes")),
+            (["t", "f"], ("f", "t")),
+            (["TRUE", "False"], ("False", "TRUE")),
+            (["N", "Y", "y"], ("N", "Y")),
+            (["on", "off"], ("off", "on")),
+        ],
+    )
+    def test_yes_and_no(self, values: list[str], levels: tuple[str, str]) -> None:
+        found = look(values)
+        assert (found.kind, found.levels) == ("boolean", levels)
+        assert {True, False} <= set(canonical(values))
+
+    @pytest.mark.parametrize("values", [["m", "f"], ["yes"], ["yes", "no", "maybe"], ["yes", "false"]])
+    def test_other_pairs_are_categories(self, values: list[str]) -> None:
+        assert look(values).kind == "category"
+
+    def test_categories_show_their_values(self) -> None:
+        assert look(["b", "a", "a", None]).reason == "2 values: a, b; 1 blank"
+        assert look(["x"]).reason == "1 value: x"
+        assert look(list("abcdefgh") * 9).reason == "8 values"
+        assert look(["2", "3", "5more", "2"]).reason == "3 values: 2, 3, 5more; 3 of 4 are numbers, but '5more' is not"
+        assert look(pl.Series(["7", "8"], dtype=pl.Categorical)).kind == "category"
+
+    def test_what_identifies_rows_is_ignored(self) -> None:
+        found = look([f"C-{i}" for i in range(100)])
+        assert (found.kind, found.role) == ("category", "ignore")
+        assert found.reason == "100 different values in 100 rows: it identifies rows"
+        assert look([f"C-{i // 2}" for i in range(100)]).role == "feature"
+        assert look([f"C-{i}" for i in range(10)]).role == "feature"
+
+    def test_several_words_are_text(self) -> None:
+        found = look([f"the {i}th sentence of many" for i in range(30)])
+        assert (found.kind, found.role) == ("text", "ignore")
+        assert found.reason == "5 words on average, 100 % distinct; text columns are not used yet"
+        chinese = look([f"商务大床房房间很大床有{i}米宽整体感觉经济实惠不错" for i in range(30)])
+        assert chinese.kind == "text"
+        assert look(["agree with the statement in full", "do not agree with it at all"] * 30).kind == "category"
+
+    def test_images(self) -> None:
+        assert look([b"\x89PNG....", b"\xff\xd8\xff...", None]).kind == "image"
+        assert look([b"\x89PNG...."]).role == "ignore"
+        assert look([b"plain"]).reason == "bytes that are no image"
+        assert look(["a/1.PNG", "b/2.jpeg"]).kind == "image"
+
+    @pytest.mark.parametrize("values", [[None, None], ["", "?"], [float("nan")]])
+    def test_all_missing(self, values: list[object]) -> None:
+        found = look(values)
+        assert found.role == "ignore"
+        assert found.reason.startswith("all values are missing")
+        assert found.missing == 1.0
+
+    def test_tables_within_columns_are_ignored(self) -> None:
+        assert look([[1], [2]]).reason == "values of type List(Int64) are not used"
+        assert look([{"a": 1}]).role == "ignore"
+
+
+class TestOtherTypes:
+    @pytest.mark.parametrize(
+        ("values", "kind"),
+        [
+            ([True, None], "boolean"),
+            ([decimal.Decimal("1.5")], "number"),
+            ([2**70], "number"),
+            ([dt.timedelta(1)], "number"),
+            ([dt.time(1)], "number"),
+            (pl.Series(["a"], dtype=pl.Enum(["a"])), "category"),
+            (np.array([1, 2], dtype=np.uint8), "number"),
+        ],
+    )
+    def test_kinds(self, values: object, kind: str) -> None:
+        assert look(values).kind == kind
+        assert len(canonical(values)) == len(pl.Series(values))  # type: ignore[arg-type]
+
+
+class TestAsAsked:
+    def test_kinds(self) -> None:
+        assert look([98101, 98102], "category").reason == "as asked; 2 values: 98101, 98102"
+        assert canonical([98101.0, None], "category") == canonical(["98101", "?"], "category") == ["98101", None]
+        assert canonical(["007", "1,5"], "number") == [7.0, 1.5]
+        assert canonical(["m", "f", "m"], "boolean") == [True, False, True]
+        assert canonical([0, 1.0], "boolean") == [False, True]
+        assert canonical([20180731, None], "datetime") == [dt.datetime(2018, 7, 31), None]
+        assert look([f"C-{i}" for i in range(100)], "category").role == "feature"
+        assert look(["a", "b"], "text").reason == "as asked; text columns are not used yet"
+        assert look(["a", "b"], "text").role == "ignore"
+
+    @pytest.mark.parametrize(
+        ("values", "kind", "message"),
+        [
+            (["1", "", "abc", "x"], "number", "column 'c' cannot be of kind number: row 3 holds 'abc'"),
+            (["1,5", "2", "abc"], "number", "row 3 holds 'abc'"),
+            (["2020-01-01", "soon"], "datetime", "cannot be of kind datetime: row 2 holds 'soon'"),
+            ([20180731, 5], "datetime", "row 2 holds 5"),
+            (["a", "b", "c"], "boolean", "cannot be of kind boolean: row 3 holds 'c'"),
+            ([0, 1, 2], "boolean", "row 3 holds 2"),
+            ([dt.date(2020, 1, 1)], "number", "holds values of type Date: no number"),
+            ([[1]], "category", "holds values of type List(Int64), which cannot be a category"),
+        ],
+    )
+    def test_impossible_kinds_are_refused(self, values: list[object], kind: Kind, message: str) -> None:
+        with pytest.raises(OptionError) as raised:
+            look(values, kind)
+        assert message in str(raised.value)
+
+
+class TestRoles:
+    frame = pl.DataFrame({"id": [1, 2], "churn": ["no", "yes"], "day": ["2020-01-01", "2020-01-02"], "who": [7, 8]})
+
+    def test_roles(self) -> None:
+        schema = infer(self.frame, "churn", time="day", group="who", ignore=["id"])
+        assert [(c.name, c.kind, c.role) for c in schema.columns] == [
+            ("id", "number", "ignore"),
+            ("churn", "category", "target"),
+            ("day", "datetime", "time"),
+            ("who", "category", "group"),
+        ]
+        assert schema["churn"].reason == "2 values: no, yes"
+        assert schema["id"].reason == "left out, as asked"
+        assert [c.role for c in infer(self.frame, None).columns] == ["feature"] * 4
+
+    @pytest.mark.parametrize("target", [[0, 1], [0.0, 1.0], ["0", "1.0"]])
+    def test_the_target_is_a_category_of_whole_names(self, target: list[object]) -> None:
+        frame = pl.DataFrame({"y": target})
+        assert conform(frame, infer(frame, "y"))["y"].to_list() == ["0", "1"]
+
+    def test_no_such_target(self) -> None:
+        with pytest.raises(TaskError) as raised:
+            infer(self.frame, "chrun", source="churn.csv")
+        assert str(raised.value) == (
+            "no column 'chrun' in churn.csv; did you mean 'churn'? (there are: id, churn, day, who)"
+        )
+
+    @pytest.mark.parametrize(
+        ("asked", "message"),
+        [
+            ({"kinds": {"idd": "number"}}, "no column 'idd' in the data; did you mean 'id'?"),
+            ({"ignore": ["nothing"]}, "no column 'nothing' in the data"),
+            ({"time": "dya"}, "no column 'dya' in the data; did you mean 'day'?"),
+            ({"kinds": {"id": "numeric"}}, "no kind 'numeric' (asked for column 'id'); did you mean 'number'?"),
+            ({"ignore": ["churn"]}, "column 'churn' cannot be both target and ignore"),
+            ({"time": "day", "group": "day"}, "column 'day' cannot be both time and group"),
+            ({"time": "churn"}, "column 'churn' cannot be both target and time"),
+            ({"time": "who", "kinds": {"who": "category"}}, "column 'who' cannot be the time"),
+        ],
+    )
+    def test_contradictions(self, asked: dict[str, object], message: str) -> None:
+        with pytest.raises(OptionError) as raised:
+            infer(self.frame, "churn", **asked)  # type: ignore[arg-type]
+        assert message in str(raised.value)
+
+    def test_a_wide_table(self) -> None:
+        frame = pl.DataFrame({f"x{j}": ["1", "2"] for j in range(2000)})
+        schema = infer(frame, "x0")
+        assert len(schema.features) == 1999
+        assert conform(frame, schema).width == 2000
