@@ -35,17 +35,11 @@ GIVEN_UP = 5.0
 """A run that takes this many times its budget is ended."""
 EXAMPLE = Path(__file__).parents[1] / "examples" / "churn.csv"
 FAST_ROWS, FAST_BUDGET = 700, 20.0
-MORE = (
-    *(
-        "rows",
-        "best baseline (log-loss out of fold)",
-        "chosen",
-        "beats it by",
-        "test log-loss",
-        "test ROC-AUC",
-    ),
-    *("opens", "MB", "parity"),
+FOUND = (
+    *("rows", "best baseline (log-loss out of fold)", "chosen", "beats it by"),
+    *("test log-loss", "test ROC-AUC", "opens", "MB", "parity"),
 )
+"""Columns of the table for a run that finished, beside its name and its time."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +133,7 @@ def trial(case: Case, budget: float, seed: int, out: Path) -> Trial:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=GIVEN_UP * budget, check=False)
         message = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        finished = done.returncode == 0
+        finished = done.returncode == 0 and (out / "run.json").exists()
     except subprocess.TimeoutExpired:
         message, finished = f"ended after {GIVEN_UP:g} times its budget", False
     wall = time.monotonic() - start
@@ -203,28 +197,22 @@ def cells(trial: Trial) -> dict[str, str]:
     record = trial.record
     shown = {"table": trial.name, "wall/budget": f"{trial.wall / trial.budget:.3f}"}
     if record is None:
-        return shown | dict.fromkeys(MORE, notation.DASH)
+        return shown | dict.fromkeys(FOUND, notation.DASH)
     baseline, test, artifact = best_baseline(record), record.test or {}, record.artifact
+    margin = "it is the baseline" if baseline.margin is None else notation.interval(baseline.margin, 1, compact=True)
     parity = artifact.parity if artifact else None
-    return shown | dict(
-        zip(
-            MORE,
-            (
-                f"{record.data.rows:,}",
-                f"{baseline.name} {notation.number(baseline.mean, 4, compact=True)}",
-                record.chosen.name if record.chosen else notation.DASH,
-                "it is the baseline"
-                if baseline.margin is None
-                else notation.interval(baseline.margin, 1, compact=True),
-                notation.interval(test.get("log_loss"), 1, compact=True),
-                notation.interval(test.get("roc_auc"), compact=True),
-                str(record.ledger.opens),
-                f"{artifact.bytes / 1e6:.2f}" if artifact else notation.DASH,
-                f"{parity.max_difference:.0e}, {parity.label_flips} flips" if parity else notation.DASH,
-            ),
-            strict=True,
-        )
+    found = (
+        f"{record.data.rows:,}",
+        f"{baseline.name} {notation.number(baseline.mean, 4, compact=True)}",
+        record.chosen.name if record.chosen else notation.DASH,
+        margin,
+        notation.interval(test.get("log_loss"), 1, compact=True),
+        notation.interval(test.get("roc_auc"), compact=True),
+        str(record.ledger.opens),
+        f"{artifact.bytes / 1e6:.2f}" if artifact else notation.DASH,
+        f"{parity.max_difference:.0e}, {parity.label_flips} flips" if parity else notation.DASH,
     )
+    return shown | dict(zip(FOUND, found, strict=True))
 
 
 def figures(trial: Trial) -> dict[str, Any]:

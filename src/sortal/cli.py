@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 130 int
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="sortal",
     help="From a labelled table to a classifier that a person can trust with a decision.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+INTERRUPTED = 130
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Every mistake in the options; typer gives a public name only to this kind of it."""
 
 Data = Annotated[
     list[str], typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, or a folder of parts.")
@@ -209,27 +213,55 @@ def _console() -> Console:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and turn errors into one sentence and an exit code."""
+    """Run a command and turn errors into one sentence and an exit code; returns where all is well."""
     # Threads that wait for each other by spinning lose to any other process on the machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if arguments is None:
+        # A scheduler that ends a run leaves no half of it either.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        app([a for a in given if a != "--debug"])
-    except KeyboardInterrupt:
-        _end("interrupted; nothing was written", 130, debug)
+        code = app([a for a in given if a != "--debug"] or ["--help"], prog_name="sortal", standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except UsageError as error:
+        _end(_usage(error), 2, debug)
     except SortalError as error:
         _end(str(error), 2 if isinstance(error, InputError) else 1, debug)
     except MemoryError:
         _end("not enough memory; use fewer columns (--ignore) or fewer rows", 2, debug)
+    except OSError as error:
+        _discard_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        where = f" ({error.filename})" if error.filename else ""
+        _end(f"the system refused{where}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 - the last door: a person sees a sentence, not a traceback
         _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
+    if code == INTERRUPTED:
+        _end("interrupted; nothing was written", INTERRUPTED, debug)
+
+
+def _usage(error: Exception) -> str:
+    """What typer says of a mistake in the options, and where to read on."""
+    context = getattr(error, "ctx", None)
+    told = error.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
+    return f"{told[:1].lower()}{told[1:]}; see {context.command_path if context else 'sortal'} --help"
+
+
+def _discard_output() -> None:
+    """What could not be written to the screen or the pipe is not tried again when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _end(sentence: str, code: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
-    print(f"sortal: {sentence}", file=sys.stderr)
+    print("sortal:", " ".join(sentence.splitlines()), file=sys.stderr)
     sys.exit(code)
 
 

@@ -107,7 +107,7 @@ def train(
     recipe = Recipe(
         target=target,
         metric=metric,
-        cost=cost,  # type: ignore[arg-type]
+        cost=cost,
         positive=None if positive is None else str(positive),
         goal=goal,
         kinds=parse_kinds(kinds or {}),

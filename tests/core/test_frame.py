@@ -249,6 +249,8 @@ class TestFromAny:
         assert from_any(np.array([[1, 2], [3, 4]])).rows() == [(1, 2), (3, 4)]
         assert from_any(np.eye(2, dtype=np.float32)).columns == ["x0", "x1"]
         assert from_any(np.array([[1, "a"], [2.5, None]], dtype=object)).rows() == [(1.0, "a"), (2.5, None)]
+        assert from_any(np.array([["2020-01-01", "NaT"]], dtype="M8[ns]")).rows() == [(dt.datetime(2020, 1, 1), None)]
+        assert from_any({"a": [2**130, None]}).rows() == [(str(2**130),), (None,)]
         assert from_any([[1, "a"], [2, "b"]]).rows() == [(1, "a"), (2, "b")]
         assert from_any(np.array([(1, "a")], dtype=[("n", "i8"), ("s", "U1")])).to_dicts() == [{"n": 1, "s": "a"}]
 

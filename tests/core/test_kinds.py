@@ -82,11 +82,17 @@ class TestNumbers:
         assert look(pl.Series([1.0, float("nan"), None])).reason == "all 1 values are numbers, 2 blank"
         assert look(["1", "2", "", "?"]).missing == 0.5
 
-    @pytest.mark.parametrize("values", [["00501", "98101"], ["12345678901234567890", "12345678901234567891"]])
-    def test_codes_are_no_numbers(self, values: list[str]) -> None:
+    @pytest.mark.parametrize(
+        ("values", "why"),
+        [
+            (["00501", "98101"], "leading zeros"),
+            (["12345678901234567890", "12345678901234567891"], "more than 16 digits"),
+        ],
+    )
+    def test_codes_are_no_numbers(self, values: list[str], why: str) -> None:
         found = look(values)
         assert found.kind == "category"
-        assert found.reason == f"2 values: {', '.join(values)}; digits with leading zeros, or too many, are codes"
+        assert found.reason == f"2 values: {', '.join(values)}; numbers with {why} are codes"
         assert canonical(values) == values
 
     @pytest.mark.parametrize("values", [["1.5", "1,5"], ["1.5", "abc"], ["12/5"], ["1.2.3"], ["5%", "5"], ["1 2"]])
@@ -125,7 +131,7 @@ class TestDates:
             (["1-2-20", "31-4-20", "30-4-20"], "", None),
             (["2017-01-01T06:00:42Z"], "%Y-%m-%d %H:%M:%S%.f%z", dt.datetime(2017, 1, 1, 6, 0, 42)),
             (["2017-01-01T06:00+02:00"], "%Y-%m-%d %H:%M%z", dt.datetime(2017, 1, 1, 4)),
-            (["2016-08-24 02:30", "2016-08-25"], "%Y-%m-%d %H:%M", dt.datetime(2016, 8, 24, 2, 30)),
+            (["2016-08-24 02:30", "2016-08-25", "2016-08-26 12:00"], "%Y-%m-%d %H:%M", dt.datetime(2016, 8, 24, 2, 30)),
             (["31-Jul-18", "-"], "%d-%b-%y", dt.datetime(2018, 7, 31)),
         ],
     )
@@ -228,13 +234,43 @@ class TestOtherTypes:
         assert len(canonical(values)) == len(pl.Series(values))  # type: ignore[arg-type]
 
 
+class TestEveryTable:
+    texts = st.sampled_from(
+        ["1", "2,5", "1,234", "007", "yes", "No", "31/12/2020", "2020-01-01", "abc", "?", "None", "5%"]
+    )
+
+    @quick
+    @given(st.lists(texts | st.text("01a,.-/ :%", max_size=8) | st.none(), max_size=30))
+    def test_what_is_inferred_can_be_read(self, values: list[str | None]) -> None:
+        frame = pl.DataFrame({"c": values}, schema={"c": pl.String})
+        schema = infer(frame, None)
+        found = conform(frame, schema, roles=("feature", "ignore"))["c"]
+        missing = found.null_count() / max(1, len(values))
+        assert schema["c"].reason
+        assert missing == pytest.approx(schema["c"].missing) or not values
+        assert infer(frame, None) == schema
+
+    @quick
+    @given(st.lists(texts | st.none(), max_size=9), st.sampled_from(["number", "boolean", "category", "datetime"]))
+    def test_what_is_asked_can_be_read_or_is_refused(self, values: list[str | None], kind: Kind) -> None:
+        frame = pl.DataFrame({"c": values}, schema={"c": pl.String})
+        try:
+            schema = infer(frame, None, kinds={"c": kind})
+        except OptionError as error:
+            refused = str(error)
+        else:
+            refused = ""
+            conform(frame, schema, roles=("feature", "ignore"))
+        assert refused == "" or f"cannot be of kind {kind}: row" in refused
+
+
 class TestAsAsked:
     def test_kinds(self) -> None:
         assert look([98101, 98102], "category").reason == "as asked; 2 values: 98101, 98102"
         assert canonical([98101.0, None], "category") == canonical(["98101", "?"], "category") == ["98101", None]
         assert canonical(["007", "1,5"], "number") == [7.0, 1.5]
         assert canonical(["m", "f", "m"], "boolean") == [True, False, True]
-        assert canonical([0, 1.0], "boolean") == [False, True]
+        assert canonical([0.0, 1.0], "boolean") == [False, True]
         assert canonical([20180731, None], "datetime") == [dt.datetime(2018, 7, 31), None]
         assert look([f"C-{i}" for i in range(100)], "category").role == "feature"
         assert look(["a", "b"], "text").reason == "as asked; text columns are not used yet"
@@ -296,6 +332,7 @@ class TestRoles:
             ({"ignore": ["churn"]}, "column 'churn' cannot be both target and ignore"),
             ({"time": "day", "group": "day"}, "column 'day' cannot be both time and group"),
             ({"time": "churn"}, "column 'churn' cannot be both target and time"),
+            ({"kinds": {"churn": "boolean"}}, "column 'churn' is the target, which is always a category"),
             ({"time": "who", "kinds": {"who": "category"}}, "column 'who' cannot be the time"),
         ],
     )

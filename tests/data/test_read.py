@@ -182,6 +182,15 @@ def test_the_target_in_the_metadata(tmp_path: Path) -> None:
     assert found == ["s", None, None]
 
 
+def test_names_are_trimmed_in_every_format(tmp_path: Path) -> None:
+    table = pl.DataFrame({" a ": [1], "": [2]})
+    table.write_csv(tmp_path / "t.csv")
+    table.write_parquet(tmp_path / "t.parquet")
+    table.write_ndjson(tmp_path / "t.jsonl")
+    for path in tmp_path.iterdir():
+        assert read(path).frame.columns == ["a", "column_2"]
+
+
 def test_batches_are_the_rows_of_a_larger_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = pl.DataFrame({"i": np.arange(30_000), "x": rng.normal(size=30_000), "s": rng.choice(["a", "b\nc"], 30_000)})

@@ -35,7 +35,7 @@ class Model(Contents):
     def predict_proba(self, rows: object) -> Floats:
         """(n, K) probabilities, columns in the order of ``task.classes``."""
         raw = from_any([rows] if _is_one_row(rows) else rows)
-        return self.score(conform(raw, self._used, ("feature",)))
+        return self.score(conform(raw, self.reads, ("feature",)))
 
     def predict(self, rows: object) -> NDArray[Any]:
         """(n,) the most probable class of each row, in the type that the labels had."""
@@ -49,8 +49,8 @@ class Model(Contents):
 
     def score(self, frame: pl.DataFrame) -> Floats:
         """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
-        table = Table(self._used, frame, np.arange(frame.height))
-        return self._run(table.columns(self._used.names))
+        table = Table(self.reads, frame, np.arange(frame.height))
+        return self._run(table.columns(self.reads.names))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
@@ -58,7 +58,7 @@ class Model(Contents):
         Raises OutputError where it cannot be written, ValueError where the program does not fit the task.
         """
         rows = self.golden.rows or ({},)
-        probability = tuple(map(tuple, self.score(_frame(rows, self._used)).tolist()))
+        probability = tuple(map(tuple, self.score(_frame(rows, self.reads)).tolist()))
         golden = Golden(rows, probability)
         if not _are_probabilities(np.array(probability), len(self.task.classes)):
             raise ValueError(f"the program does not give {len(self.task.classes)} probabilities")
@@ -69,7 +69,7 @@ class Model(Contents):
         return compile(self.program)
 
     @cached_property
-    def _used(self) -> Schema:
+    def reads(self) -> Schema:
         """The columns that the program reads."""
         names = {name for _, name in _reads(self.program)}
         return Schema(tuple(column for column in self.schema.features if column.name in names))
@@ -98,7 +98,7 @@ def load(path: str | Path) -> Model:
     model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
     try:
         _check_columns(model)
-        found = model.score(_frame(model.golden.rows, model._used))
+        found = model.score(_frame(model.golden.rows, model.reads))
         expected = np.array(model.golden.probability)
         labels = len(set(model._labels.tolist()))
     except (ValueError, TypeError) as error:

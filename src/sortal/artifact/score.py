@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sortal.artifact.model import Model, load
+from sortal.core.frame import conform
 from sortal.data.read import batches
 from sortal.data.write import writer
 
@@ -34,13 +37,16 @@ def score_file(model_file: Path, data: Sequence[str], out: Path | None) -> int:
 
 
 def _scored(model: Model, data: Sequence[str]) -> Iterator[pl.DataFrame]:
+    name, first_row = Path(data[0]).name if len(data) == 1 else "the data", 1
     for frame in batches(data):
-        yield with_scores(model, frame)
+        # Messages name the row as it is counted in the file, not in the batch.
+        rows = conform(frame, model.reads, ("feature",), source=name, first_row=first_row)
+        yield with_scores(model, frame, model.score(rows))
+        first_row += frame.height
 
 
-def with_scores(model: Model, frame: pl.DataFrame) -> pl.DataFrame:
+def with_scores(model: Model, frame: pl.DataFrame, probability: NDArray[np.float64]) -> pl.DataFrame:
     """The frame with ``prediction`` (most probable class), ``decision`` and a ``probability_...`` a class."""
-    probability = model.predict_proba(frame)
     labels = [model.task.label(code) for code in range(len(model.task.classes))]
     columns: dict[str, Any] = {
         "prediction": [labels[code] for code in probability.argmax(axis=1)],

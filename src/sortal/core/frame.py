@@ -295,7 +295,7 @@ def _from_pandas(series: Any) -> pl.Series:
         return pl.Series(naive.astype("datetime64[us]").to_numpy())
     if dtype in _NUMPY_TYPES:
         return pl.Series(series.to_numpy())
-    return _series("", series.to_list())
+    return _series("", series.to_numpy(dtype=object, na_value=None))
 
 
 _NUMPY_TYPES = {
@@ -321,9 +321,16 @@ def _series(name: str, values: Any) -> pl.Series:
         return _without_objects(values.alias(name))
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
         return pl.Series(name, np.ascontiguousarray(values))
-    items = [None if _is_missing(value) else _python(value) for value in values]
-    types = {type(value) for value in items if value is not None}
-    if types <= {int, float} or types <= {int, float, Decimal}:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        return pl.Series(name, values.astype("datetime64[us]"))
+    items = list(values)
+    types = set(map(type, items)) - {type(None)}
+    if not (types <= {str, int, bool} or types <= {int, float}):  # the usual ones need no look at every value
+        items = [None if _is_missing(value) else _python(value) for value in items]
+        types = set(map(type, items)) - {type(None)}
+    if types == {int} and max(map(abs, filter(None, items)), default=0) >= 2**127:
+        types = {object}  # too long for a number: a code, as in a CSV file
+    if types <= {int, float, Decimal}:
         return pl.Series(name, items, dtype=pl.Float64 if types - {int} else None, strict=False)
     if types <= {dt.date, dt.datetime}:
         return pl.Series(name, [_utc(value) for value in items], dtype=pl.Datetime("us"))

@@ -75,7 +75,7 @@ def infer(
     ...     print(column.name, column.kind, column.role, column.reason, sep=" | ")
     price | number | feature | all 2 values are numbers (1,5 is 1.5), 1 '?'
     ok | category | target | 2 values: no, yes
-    zip | category | feature | 2 values: 01, 9; digits with leading zeros are codes
+    zip | category | feature | 2 values: 01, 9; numbers with leading zeros are codes
     """
     kinds = kinds or {}
     roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group}, source)
@@ -106,6 +106,8 @@ def _roles(
     for name, role in wishes:
         if roles.setdefault(name, role) != role:
             raise OptionError(f"column {name!r} cannot be both {roles[name]} and {role}; drop one of the two")
+        if role in ("target", "group") and kinds.get(name, "category") != "category":
+            raise OptionError(f"column {name!r} is the {role}, which is always a category, not a {kinds[name]}")
     return roles
 
 
@@ -300,11 +302,12 @@ def _category(name: str, texts: _Texts) -> Column:
 
 def _number_words(texts: _Texts) -> str:
     """Why values that look like numbers are none."""
-    if texts.values.str.contains(r"^\d+$").all():
-        return "; digits with leading zeros are codes" if holds_codes(texts.values) else ""
     parsed = texts.values.to_frame("text").select(number_from_text(pl.col("text"), ".")).to_series()
     numbers = int(texts.counts.filter(parsed.is_not_null()).sum())
-    if not numbers:
+    if numbers == texts.present:
+        what = "leading zeros" if texts.values.str.contains(r"^0\d").any() else "more than 16 digits"
+        return f"; numbers with {what} are codes"
+    if numbers == 0:
         return ""
     word = _short(texts.values.filter(parsed.is_null())[0])
     return f"; {numbers:,} of {texts.present:,} are numbers, but {word!r} is not"
@@ -329,19 +332,24 @@ def _as_told(series: pl.Series, kind: Kind) -> Column:
 
     Raises OptionError that names a value where the values are not of this kind.
     """
+    if series.null_count() == len(series):
+        return _inferred(series)
     if kind == "category":
         found = _as_category(series, "category")
     elif is_text(series.dtype):
         found = _text_as_told(series, kind)
     else:
         found = _typed_as_told(series, kind)
-    role: Role = "ignore" if kind in _NOT_YET else "feature"
-    return replace(found, role=role, reason="; ".join(["as asked", *filter(None, [found.reason, _NOT_YET.get(kind)])]))
+    reasons = ["as asked", found.reason, _NOT_YET.get(kind, "")]
+    role: Role = "ignore" if kind in _NOT_YET else found.role
+    return replace(found, role=role, reason="; ".join(filter(None, reasons)))
 
 
 def _text_as_told(series: pl.Series, kind: Kind) -> Column:
     counts = _counts(series)
     texts, values = _split(counts, MISSING), _split(counts, MISSING_AMONG_VALUES)
+    if texts.values.is_empty() or values.values.is_empty():
+        return _of_texts(series.name, counts)
     found: Column | None = Column(series.name, kind, missing=texts.missing_share)
     if kind == "number":
         found = _number(series.name, values, codes=True)

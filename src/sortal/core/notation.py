@@ -90,8 +90,12 @@ def _most_common(texts: pl.Series, day: str) -> str:
 
 
 def _swappable(texts: pl.Series, day: str) -> bool:
-    swapped = day.translate(str.maketrans("dm", "md"))
-    return swapped in DATE_PARTS and swapped != day and _all_parse(texts, _any_time(swapped))
+    """Whether all dates have another meaning, too, with day and month the other way round."""
+    other = day.translate(str.maketrans("dm", "md"))
+    if other == day or other not in DATE_PARTS or not _all_parse(texts, _any_time(other)):
+        return False
+    both = texts.to_frame("text").select(as_read=_any_time(day), swapped=_any_time(other))
+    return not both["as_read"].equals(both["swapped"])
 
 
 def first_misfit(texts: pl.Series, kind: str) -> str:

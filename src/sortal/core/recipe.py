@@ -36,7 +36,7 @@ class Recipe:
 
     target: str
     metric: str = "auto"
-    cost: str | dict[str, float] | dict[str, dict[str, float]] | None = None
+    cost: Any = None
     positive: str | None = None
     goal: Literal["f1"] | None = None
     kinds: dict[str, Kind] = field(default_factory=dict)

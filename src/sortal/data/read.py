@@ -17,6 +17,7 @@ from typing import Literal
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
+from sortal.core.frame import unique_names
 from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.json_lines import json_lines, json_table
@@ -163,9 +164,14 @@ def _open(path: Path) -> tuple[tuple[str, ...], Iterator[pl.DataFrame]]:
         return layout.notes, delimited.frames(layout)
     if kind in ("json", "json lines"):
         encoding, note = encoding_of(path)
-        notes = (note,) if note else ()
-        return notes, json_lines(path, encoding) if kind == "json lines" else iter([json_table(path, encoding)])
-    return (), _columnar(path, kind)
+        frames = json_lines(path, encoding) if kind == "json lines" else iter([json_table(path, encoding)])
+        return (note,) if note else (), map(_with_unique_names, frames)
+    return (), map(_with_unique_names, _columnar(path, kind))
+
+
+def _with_unique_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """Names as every other door gives them, so that a model finds its columns whatever they come from."""
+    return frame.rename(dict(zip(frame.columns, unique_names(frame.columns)[0], strict=True)))
 
 
 def _columnar(path: Path, kind: Format) -> Iterator[pl.DataFrame]:

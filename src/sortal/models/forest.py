@@ -27,7 +27,7 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
         max_features=settings.get("max_features", "sqrt"),
         warm_start=True,
         random_state=request.seed,
-        n_jobs=request.threads,
+        n_jobs=request.workers,
     )
     grown = _grow(model, request, int(settings.get("trees", TREES)))
     # One thread sums the trees in their order, so that equal trees give equal bits.

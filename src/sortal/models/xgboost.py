@@ -28,7 +28,7 @@ PILOT_ROUNDS = 4
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock = Clock(request.seconds)
     params = _params(request, settings)
-    data = _matrix(request.train, request.threads)
+    data = _matrix(request.train, request.workers)
     pace = (
         {"learning_rate": float(settings["learning_rate"])}
         if "learning_rate" in settings
@@ -52,7 +52,7 @@ def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
         else {"objective": "multi:softprob", "num_class": request.n_classes, "eval_metric": "mlogloss"}
     )
     given = {name: value for name, value in settings.items() if name != "rounds"}
-    return {**TUNED, **given, **objective, "seed": request.seed, "nthread": request.threads, "verbosity": 0}
+    return {**TUNED, **given, **objective, "seed": request.seed, "nthread": request.workers, "verbosity": 0}
 
 
 def _matrix(rows: Rows, threads: int) -> Any:
@@ -74,7 +74,11 @@ def _boost(request: FitRequest, params: dict[str, Any], data: Any, clock: Clock,
     """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best round."""
     import xgboost
 
-    stop = None if request.stop is None else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight)
+    stop = (
+        None
+        if request.stop is None
+        else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight, nthread=request.workers)
+    )
     booster = xgboost.Booster(params, [data] if stop is None else [data, stop])
     stopper = Stopper(patience(len(request.train.y)))
     for done in range(1, most + 1):

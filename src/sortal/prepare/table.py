@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.frame import Table
+from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
 from sortal.prepare.view import Labels, Prepared, Preparer, View
@@ -38,11 +40,12 @@ def fit(
 
     ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most.
     """
-    columns = [_fit_column(table, name, labels, view, seed) for name in (c.name for c in table.schema.features)]
+    features = table.schema.features
+    columns = [_fit_column(column, table.frame[column.name], labels, view, seed) for column in features]
     design = Design(
         program=Program("table", steps=tuple(c.program for c in columns)),
         names=tuple(n for c in columns for n in c.names),
-        sources=tuple(s.name for s, c in zip(table.schema.features, columns, strict=True) for _ in c.names),
+        sources=tuple(s.name for s, c in zip(features, columns, strict=True) for _ in c.names),
         categorical=tuple(np.flatnonzero([flag for c in columns for flag in c.categorical]).tolist()),
     )
     matrix = design.transform(table)
@@ -58,10 +61,9 @@ def fit(
     return design, matrix
 
 
-def _fit_column(table: Table, name: str, labels: Labels, view: View, seed: int) -> Prepared:
-    column = table.schema[name]
+def _fit_column(column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
     preparer: Preparer = registry.load("sortal.preparers", column.kind)
-    return preparer.fit(column, table.frame[name], labels, view, seed)
+    return preparer.fit(column, values, labels, view, seed)
 
 
 def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[Prepared]) -> None:

@@ -35,6 +35,10 @@ class Folds:
     def repeats(self) -> int:
         return len(self.parts) // self.per_repeat
 
+    def first(self, count: int) -> Folds:
+        """Only the first folds: one repeat, or a single holdout."""
+        return Folds(self.parts[:count], min(count, self.per_repeat))
+
 
 @dataclass
 class FoldCache:

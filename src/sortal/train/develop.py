@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
-from sortal.train.candidate import Candidate, Development
+from sortal.train.candidate import Candidate, Development, prepare_rows
 from sortal.train.crossval import FoldCache, Folds, Scored, Skipped, crossval
 from sortal.train.select import Choice, choose
 from sortal.train.zoo import Clock, Explored, baselines, explore, zoo
@@ -26,6 +27,9 @@ SMALL = 1_000
 REPEATS = 3
 LARGE = 100_000
 HOLDOUT_SHARE = 0.2
+VIEWS = 4
+PREPARING = 0.4
+"""Share of the time that preparing the rows of all folds, in up to four views, may take."""
 ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 
@@ -52,7 +56,7 @@ def develop(
 ) -> Developed:
     """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
     parts = fold(dev, times)
-    cache = FoldCache(dev, parts)
+    cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else _in_time(parts, dev, clock))
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(recipe.models, weighted))
@@ -62,7 +66,7 @@ def develop(
         explored = explore(candidates, dev, cache, score, clock, listener)
     metric: Metric = registry.load("sortal.metrics", task.metric)
     choice = choose(explored.scored, metric, lambda p: score.of(metric, p), dev.seed)
-    return Developed(explored, choice, parts)
+    return Developed(explored, choice, cache.folds)
 
 
 def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
@@ -74,6 +78,22 @@ def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
     repeats = REPEATS if n < SMALL and times is None else 1
     parts = folds(dev.codes, k, dev.seed, dev.groups, times, repeats)
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)
+
+
+def _in_time(parts: Folds, dev: Development, clock: Clock) -> Folds:
+    """As many folds as can be prepared, in the ways that families look at a table, in a part of the time."""
+    start = time.monotonic()
+    train, _ = parts.parts[0]
+    prepare_rows(dev, train, registry.load("sortal.models", "logistic").view)
+    a_fold = VIEWS * (time.monotonic() - start)
+    for count in (len(parts.parts), parts.per_repeat):
+        if a_fold * count < PREPARING * clock.left([]):
+            return parts.first(count)
+    return parts.first(1)
+
+
+def _as_planned(parts: Folds, plan: Sequence[Planned]) -> Folds:
+    return parts.first(len(plan[0].efforts))
 
 
 class Scorer:

@@ -91,47 +91,41 @@ def _p_value(behind: Interval) -> float | None:
 
 
 def optimism(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, seed: int) -> float:
-    """How much the best of these candidates is flattered, in the metric's own direction.
+    """How much the best of these candidates is flattered: its score less that of a pick on rows it was not picked on.
 
-    Bootstrap bias correction of cross-validation: pick on the rows drawn, score the pick on the rows not drawn (Tsamardinos,
-    Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample predictions"). The flattery is what the pick scores on the
-    rows it was picked on, less what it scores on the others.
+    Bootstrap bias correction of cross-validation: pick on the rows drawn, score the pick on the rows not drawn, again and again
+    (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample predictions").
     """
     if len(scored) < 2:
         return 0.0
     rng = np.random.default_rng(seed)
-    draw = _additive if metric.name == "log_loss" else _general
-    return draw(scored, metric, score_rows, rng)
+    return (_additive if metric.name == "log_loss" else _general)(scored, metric, score_rows, rng)
 
 
 def _additive(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, rng: np.random.Generator) -> float:
+    """For a mean over rows: every bootstrap is a product of counts and losses."""
     losses = np.column_stack([per_row_log_loss(s.predictions) for s in scored])
-    flattery = []
+    picked = []
     for _ in range(BOOTSTRAPS):
         counts = np.bincount(rng.integers(len(losses), size=len(losses)), minlength=len(losses))
-        drawn = counts @ losses / len(losses)
-        others = (counts == 0) @ losses / max((counts == 0).sum(), 1)
-        pick = int(np.argmin(drawn))
-        flattery.append(_relative(drawn, others, pick))
-    return float(np.mean(flattery))
+        out = counts == 0
+        picked.append((out @ losses / out.sum())[np.argmin(counts @ losses)])
+    return float(losses.mean(axis=0).min() - np.mean(picked))
 
 
 def _general(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, rng: np.random.Generator) -> float:
-    n, flattery = len(scored[0].predictions), []
     sign = -1.0 if metric.higher_is_better else 1.0
+    n, picked = len(scored[0].predictions), []
     for _ in range(FEWER_BOOTSTRAPS):
         index = rng.integers(n, size=n)
         out = np.setdiff1d(np.arange(n), index)
         drawn = sign * np.array([score_rows(_take(s.predictions, index)) for s in scored])
-        others = sign * np.array([score_rows(_take(s.predictions, out)) for s in scored])
-        if np.isfinite(drawn).all() and np.isfinite(others).all():
-            flattery.append(_relative(drawn, others, int(np.argmin(drawn))))
-    return sign * float(np.mean(flattery)) if flattery else 0.0
-
-
-def _relative(drawn: NDArray[np.float64], others: NDArray[np.float64], pick: int) -> float:
-    """The flattery of the pick beyond the chance difference between the two sets of rows, which the mean candidate shows."""
-    return float((drawn[pick] - drawn.mean()) - (others[pick] - others.mean()))
+        if not np.isnan(drawn).all():
+            picked.append(score_rows(_take(scored[int(np.nanargmin(drawn))].predictions, out)))
+    full = sign * np.array([score_rows(s.predictions) for s in scored])
+    if not np.isfinite(picked).any() or np.isnan(full).all():
+        return 0.0
+    return float(sign * np.nanmin(full) - np.nanmean(picked))
 
 
 def _take(predictions: Predictions, index: NDArray[np.int64]) -> Predictions:

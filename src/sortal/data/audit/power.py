@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 LEAST_ROWS = 50
 _CELLS = 1_000_000
 _MOST_ROWS, _FOREST_ROWS = 20_000, 4_000
-_MOST_BINS = 100
+_MOST_BINS, _PROMISING = 100, 0.1
 _MOST_COLUMNS, _TRIED = 200, 20
 
 
@@ -54,10 +54,15 @@ def alone(table: Table, codes: Ints, seed: int) -> list[Power]:
     most = min(_MOST_ROWS, max(1_000, _CELLS // max(1, len(names))))
     table, codes = sampled(table, codes, most, seed)
     pairs = folds(codes, 5, seed)
+    guess = 1 - np.bincount(codes).max() / len(codes)
     powers = []
     for name in names:
-        probability = _rates(binned(table.frame[name]), codes, pairs)
+        values = table.frame[name]
+        probability = _rates(binned(values), codes, pairs)
         error = float((probability.argmax(axis=1) != codes).mean())
+        if error < _PROMISING * guess:  # a step may lie inside a bin
+            finer = _rates(binned(values, max(1, len(values) // 5)), codes, pairs)
+            error = min(error, float((finer.argmax(axis=1) != codes).mean()))
         powers.append(Power(name, auc(codes, probability), error))
     return sorted(powers, key=lambda power: (-power.auc, power.column))
 
@@ -83,11 +88,11 @@ def together(table: Table, codes: Ints, names: Sequence[str], seed: int) -> floa
     return auc(codes, probability)
 
 
-def binned(values: pl.Series) -> Ints:
-    """(n,) bins of a column: 0 is missing, a category is a bin, numbers fall into quantiles.
+def binned(values: pl.Series, bins: int | None = None) -> Ints:
+    """(n,) bins of a column: 0 is missing, a category is a bin, numbers fall into ``bins`` quantiles.
 
-    A number that is a quantile itself has a bin of its own, so that a frequent value (0 claims) is never mixed
-    with its neighbours.
+    A number that fills half a quantile or more has a bin of its own, so that a frequent value (0 claims) is never
+    mixed with its neighbours.
     """
     if values.dtype in (pl.String, pl.Boolean):
         return values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
@@ -95,9 +100,12 @@ def binned(values: pl.Series) -> Ints:
     known = np.isfinite(numbers)
     if not known.any():
         return np.zeros(len(numbers), dtype=np.int64)
-    bins = int(np.clip(np.sqrt(len(numbers)), 8, _MOST_BINS))
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, bins + 1), method="nearest"))
-    place = 1 + np.searchsorted(edges, numbers, "left") + np.searchsorted(edges, numbers, "right")
+    bins = bins or int(np.clip(np.sqrt(len(numbers)), 8, _MOST_BINS))
+    ordered = np.sort(numbers[known])
+    edges = np.unique(np.quantile(ordered, np.linspace(0, 1, bins + 1), method="nearest"))
+    held = np.searchsorted(ordered, edges, "right") - np.searchsorted(ordered, edges, "left")
+    frequent = edges[held >= max(2, len(ordered) / (2 * bins))]
+    place = 1 + np.searchsorted(edges, numbers, "left") + np.searchsorted(frequent, numbers, "right")
     return np.where(known, place, 0)
 
 

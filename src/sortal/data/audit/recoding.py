@@ -43,6 +43,7 @@ def _finding(
     table: Table, codes: NDArray[np.int64], classes: Sequence[str], power: Power, rest: float, easy: bool
 ) -> Finding:
     name, levels = power.column, table.frame[power.column].n_unique()
+    easy = easy and levels > len(classes)
     guess = 1 - np.bincount(codes).max() / len(codes)
     if levels <= len(classes):
         what = f"{name} is the target under another name"
@@ -74,7 +75,7 @@ def _may_be_group(values: pl.Series, levels: int) -> bool:
     """Several levels of several rows, none of which is most of the table."""
     if values.dtype.is_temporal() or not _GROUP_LEVELS <= levels <= len(values) / 2:
         return False
-    return int(values.alias("value").value_counts(name="rows")["rows"].max()) <= len(values) / 2
+    return int(values.alias("value").value_counts(sort=True, name="rows")["rows"][0]) <= len(values) / 2
 
 
 check = Check("A101", "a column that is the target under another name", find)

@@ -1,0 +1,94 @@
+"""What the tests of the whole trip share: a command line without a process, real rows, and one trained run."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sortal.cli import main
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "churn.csv"
+UNHURRIED = "1h"
+"""A budget counts from the start of the process, which here is that of all tests."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a person sees of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Sortal = Callable[..., Outcome]
+
+
+@pytest.fixture
+def sortal(capfd: pytest.CaptureFixture[str]) -> Sortal:
+    """``sortal("show", model)`` runs the command in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        code: object = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        written = capfd.readouterr()
+        assert isinstance(code, int)
+        return Outcome(code, written.out, written.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def churn() -> pl.DataFrame:
+    """1,200 rows of the example data, all of them text, as they stand in the file."""
+    return pl.read_csv(EXAMPLE, infer_schema=False).sample(1_200, seed=1)
+
+
+@pytest.fixture(scope="session")
+def churn_csv(churn: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "churn.csv"
+    churn.write_csv(path)
+    return path
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run folder, and what ``train --json`` printed of it."""
+
+    folder: Path
+    printed: str
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.sortal"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "run.json").read_bytes())
+        return found
+
+
+@pytest.fixture(scope="session")
+def trained(churn_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run on ``churn_csv``. Tests that change its folder work on a copy."""
+    folder = tmp_path_factory.mktemp("runs") / "churn"
+    options = ["--target", "Churn", "--cost", "fp=1,fn=8", "--models", "lightgbm", "--budget", UNHURRIED]
+    with redirect_stdout(io.StringIO()) as printed:
+        main(["train", str(churn_csv), *options, "--out", str(folder), "--json"])
+    return Trained(folder, printed.getvalue())

@@ -1,0 +1,559 @@
+"""Whatever is wrong with what was handed in: one clear sentence, exit code 2, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+ROWS = 60
+RNG = np.random.default_rng(0)
+GOOD = {
+    "x": [f"{value:.3f}" for value in RNG.normal(size=ROWS)],
+    "y": [f"{value:.3f}" for value in RNG.normal(size=ROWS)],
+    "city": [("Ulm", "Bonn", "Kiel")[i % 3] for i in range(ROWS)],
+    "churn": [("no", "no", "yes")[i * 7 % 3] for i in range(ROWS)],
+    "size": [("small", "medium", "large", "huge")[i % 4] for i in range(ROWS)],
+}
+
+
+@pytest.fixture
+def table(tmp_path):
+    """``table(x=[...])`` is a file of good rows with other columns x; None leaves a column out."""
+
+    def write(name="data.csv", rows=ROWS, **columns) -> Path:
+        kept = {n: values[:rows] for n, values in {**GOOD, **columns}.items() if values is not None}
+        frame = pl.DataFrame(kept)
+        path = tmp_path / name
+        frame.write_parquet(path) if path.suffix == ".parquet" else frame.write_csv(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refused(sortal, tmp_path):
+    """Run a command that has to be refused; gives the sentence."""
+
+    def run(*arguments) -> str:
+        before = contents(tmp_path)
+        done = sortal(*arguments)
+        assert done.code == 2, done
+        assert done.out == ""
+        assert re.fullmatch(r"sortal: [^\n]+\n", done.err), done.err
+        assert "Traceback" not in done.err
+        assert contents(tmp_path) == before
+        return done.err.removeprefix("sortal: ").strip()
+
+    return run
+
+
+@pytest.fixture
+def train(refused, tmp_path):
+    """Run a training that has to be refused; gives the sentence."""
+
+    def run(data, *options, target="churn") -> str:
+        return refused("train", data, "--target", target, "--budget", "1h", "--out", tmp_path / "run", *options)
+
+    return run
+
+
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+# Files
+
+
+def test_missing_file(train, table, tmp_path):
+    table("churn.csv")
+    assert "no file 'chrun.csv' in" in train(tmp_path / "chrun.csv")
+    assert "did you mean 'churn.csv'?" in train(tmp_path / "chrun.csv")
+    assert "no folder" in train(tmp_path / "nowhere" / "churn.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("empty.csv", b"", "empty.csv is empty"),
+        ("blank.csv", b"\n \n", "blank.csv is empty"),
+        ("header.csv", b"x,churn\n", "has a header but no rows"),
+        ("binary.csv", bytes(range(256)) * 40, "binary.csv"),
+        ("noise.csv", np.random.default_rng(3).bytes(5_000), "noise.csv"),
+        ("zeros.csv", bytes(1_000), "zeros.csv"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image"),
+        ("object.csv", pickle.dumps({"x": [1]}), "never loaded"),
+        ("cut.parquet", b"PAR1" + bytes(100), "damaged or cut off"),
+        ("text.parquet", b"x,churn\n1,yes\n", "its content is none"),
+        ("page.csv", b"<!DOCTYPE html><html></html>", "a web page"),
+        ("ragged.csv", b"x,churn\n1,yes\n2,no,5,6\n3,no\n" * 5, "ragged.csv"),
+    ],
+)
+def test_a_file_that_is_no_table(train, tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
+    sentence = train(tmp_path / name)
+    assert told in sentence
+    assert name in sentence
+
+
+def test_a_folder_without_data(train, tmp_path):
+    (tmp_path / "parts").mkdir()
+    assert "holds no data files" in train(tmp_path / "parts")
+
+
+def test_parts_that_differ(train, table, tmp_path):
+    one, other = table("one.csv"), table("two.csv", city=None)
+    assert "one.csv has a column 'city' that two.csv lacks" in train(one, other)
+
+
+def test_one_row(train, table):
+    assert "one class only" in train(table(rows=1))
+
+
+def test_a_few_rows(train, table):
+    sentence = train(table(rows=4))
+    assert "rows" in sentence
+
+
+def test_no_column_to_predict_from(train, table):
+    only = dict.fromkeys(("x", "y", "city", "size"))
+    assert "no column left to predict from: the target is its only column" in train(table(**only))
+    same = {**only, "x": [None] * ROWS}
+    assert "x: all values are missing" in train(table(**same))
+
+
+# The target
+
+
+def test_no_such_target(train, table):
+    assert "no column 'chrun' in data.csv; did you mean 'churn'? (there are: x, y, city" in train(
+        table(), target="chrun"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["yes"] * ROWS, "has one class only ('yes' in 60 rows)"),
+        ([None] * ROWS, "has no values: all 60 rows are missing"),
+        (["", "NA", "?"] * 20, "has no values: all 60 rows are missing"),
+        ([f"id{i}" for i in range(ROWS)], "has 60 distinct values in 60 rows"),
+        (["rare"] + ["no", "yes"] * 29 + ["no"], "class 'rare' has one row"),
+        ([f"{i / 7:.4f}" for i in range(ROWS)], "looks continuous: 60 distinct numbers in 60 rows"),
+        ([str(100 + i // 2) for i in range(ROWS)], "bins cut at its quartiles"),
+    ],
+)
+def test_a_target_that_cannot_be_learned(train, table, values, told):
+    sentence = train(table(churn=values))
+    assert told in sentence
+    assert "'churn'" in sentence
+
+
+def test_no_target_given(refused, table, tmp_path):
+    assert "--target" in refused("train", table(), "--out", tmp_path / "run")
+
+
+# The features
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_infinity(train, table, name):
+    values = [None, float("nan"), 1.5, float("inf"), *range(ROWS - 4)]
+    values = [None if v is None else float(v) for v in values]
+    sentence = train(table(name, x=values))
+    assert "column 'x' of " + name in sentence
+    assert "(infinity) in row 4" in sentence
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--cost", "fp=1"], "the cost of fn is not given; name both errors"),
+        (["--cost", "fn=8"], "the cost of fp is not given"),
+        (["--cost", "fp=1,fn=-8"], "the cost of fn is negative (-8)"),
+        (["--cost", "fp=1,fn=much"], "which is not a number"),
+        (["--cost", "fp=1,fn=nan"], "finite"),
+        (["--cost", "fp=0,fn=0"], "all costs are zero"),
+        (["--cost", "fp=1,fn=1,fx=3"], "no error is called 'fx'"),
+        (["--cost", "fp=1,fp=2,fn=1"], "given twice"),
+        (["--cost", "8"], "neither like fp=1,fn=8 nor a file"),
+        (["--cost", "nowhere.csv"], "'nowhere.csv'"),
+        (["--budget", "0"], "--budget 0 leaves no time"),
+        (["--budget", "-5s"], "--budget -5s is not a time"),
+        (["--budget", "soon"], "--budget soon is not a time"),
+        (["--positive", "maybe"], "'maybe' is no class of the target 'churn'; did you mean"),
+        (["--metric", "accuracee"], "did you mean 'accuracy'?"),
+        (["--metric", "expected_cost"], "needs costs"),
+        (["--models", "lightgmb"], "did you mean 'lightgbm'?"),
+        (["--models", "catboost"], "'catboost'"),
+        (["--kind", "x=colour"], "no kind 'colour' (asked for column 'x')"),
+        (["--kind", "z=number"], "no column 'z' in data.csv"),
+        (["--kind", "city"], "should read COLUMN=KIND"),
+        (["--kind", "city=number"], "column 'city' cannot be of kind number: row 1 holds 'Ulm'"),
+        (["--kind", "churn=number"], "'churn'"),
+        (["--ignore", "z"], "no column 'z' in data.csv"),
+        (["--ignore", "churn"], "cannot be both target and ignore"),
+        (["--time", "city"], "column 'city' cannot be the time"),
+        (["--time", "z"], "no column 'z' in data.csv"),
+        (["--group", "z"], "no column 'z' in data.csv"),
+        (["--group", "churn"], "cannot be both target and group"),
+        (["--split", "70/30/20"], "'70/30/20'"),
+        (["--split", "half"], "'half'"),
+        (["--split", "0/100"], "'0/100'"),
+        (["--split", "-5/105"], "'-5/105'"),
+        (["--select", "0"], "--select 0"),
+        (["--select", "-3"], "--select -3"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--seed", "pi"], "'--seed'"),
+        (["--f1", "--cost", "fp=1,fn=2"], "two different goals"),
+    ],
+)
+def test_an_option_that_does_not_fit(train, table, options, told):
+    assert told in train(table(), *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--cost", "fp=1,fn=8"], "fp and fn are the errors of two classes, but the target has 4"),
+        (["--positive", "huge"], "a positive class needs two classes"),
+        (["--f1"], "needs two classes"),
+        (["--metric", "roc_auc", "--f1"], "two classes"),
+        (["--metric", "recall_at_precision"], "is for two classes"),
+    ],
+)
+def test_an_option_that_is_for_two_classes(train, table, options, told):
+    assert told in train(table(), *options, target="size")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "told"),
+    [
+        ("truth,small,medium,large\nsmall,0,1,1\n", "lack"),
+        ("truth,small,medium,large,tiny\nsmall,0,1,1,1\n", "'tiny'"),
+        ("truth,small,medium\nsmall,0\n", "row 2"),
+        ("truth,small,medium,large,huge\nsmall,0,1,1,-1\n", "negative"),
+    ],
+)
+def test_a_cost_matrix_that_does_not_fit(train, table, tmp_path, matrix, told):
+    (tmp_path / "costs.csv").write_text(matrix)
+    assert told in train(table(), "--cost", tmp_path / "costs.csv", target="size")
+
+
+def test_an_existing_out(refused, table, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("keep")
+    sentence = refused("train", table(), "--target", "churn", "--out", tmp_path / "run")
+    assert "run' exists already; choose another name or remove it" in sentence
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "show", "audit"])
+def test_a_mistake_in_the_usage(refused, command):
+    assert f"see sortal {command} --help" in refused(command)
+    assert "no such option: --nonsense" in refused(command, "--nonsense")
+
+
+def test_no_such_command(refused):
+    assert "did you mean 'train'?" in refused("trian").lower()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "no recipe can be read from"),
+        (b"\xff\xfe", "no recipe can be read from"),
+        (b"target = ", "is not a recipe of sortal"),
+        (b"seed = 1\n", "is not a recipe of sortal"),
+        (b'target = "churn"\nseed = "one"\n', "is not a recipe of sortal"),
+        (b'target = "churn"\nbudget = -1.0\n', "budget"),
+        (b'target = "churn"\n[kinds]\nx = "colour"\n', "is not a recipe of sortal"),
+        (b'target = "churn"\ntraget = "chrun"\n', "traget"),
+    ],
+)
+def test_an_unreadable_recipe(refused, table, tmp_path, content, told):
+    path = tmp_path / "recipe.toml"
+    if content is not None:
+        path.write_bytes(content)
+    sentence = refused("train", table(), "--recipe", path, "--out", tmp_path / "run")
+    assert told in sentence
+    assert "recipe.toml" in sentence
+
+
+def test_a_recipe_and_other_options(refused, table, tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text('target = "churn"\n')
+    sentence = refused("train", table(), "--recipe", path, "--seed", 3, "--f1", "--out", tmp_path / "run")
+    assert "--seed" in sentence
+    assert "--f1" in sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--target", "chrun"], "did you mean 'churn'?"), (["--target", "churn", "--time", "city"], "cannot be the time")],
+)
+def test_an_audit_that_cannot_be(refused, table, options, told):
+    assert told in refused("audit", table(), *options)
+
+
+# Model files
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    changed = bytearray(content)
+    changed[len(content) // 3] ^= 1
+    return {
+        "empty": b"",
+        "truncated": content[: len(content) // 2],
+        "cut at the end": content[:-1],
+        "changed byte": bytes(changed),
+        "something else": b"customerID,gender\n1,Female\n",
+    }
+
+
+def rewritten(model: Path, path: Path, change) -> None:
+    """The members of a model file, changed, in a zip that is well formed."""
+    with zipfile.ZipFile(model) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in change(members).items():
+            archive.writestr(name, content)
+
+
+def with_protocol(members):
+    manifest = {**json.loads(members["manifest.json"]), "protocol": 99}
+    return {**members, "manifest.json": json.dumps(manifest).encode()}
+
+
+COMMANDS = {
+    "show": lambda model, data, folder: ("show", model),
+    "predict": lambda model, data, folder: ("predict", model, data, "-o", folder / "scored.csv"),
+    "evaluate": lambda model, data, folder: ("evaluate", model, data),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("damage", list(damaged(bytes(100))))
+def test_a_damaged_model_file(refused, trained, churn_csv, tmp_path, command, damage):
+    path = tmp_path / "m.sortal"
+    path.write_bytes(damaged(trained.model.read_bytes())[damage])
+    assert "m.sortal" in refused(*COMMANDS[command](path, churn_csv, tmp_path))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_protocol(refused, trained, churn_csv, tmp_path, command):
+    path = tmp_path / "m.sortal"
+    rewritten(trained.model, path, with_protocol)
+    sentence = refused(*COMMANDS[command](path, churn_csv, tmp_path))
+    assert "m.sortal" in sentence
+    assert "protocol 99" in sentence
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", ["../outside.json", "/etc/outside.json", "arrays/../../x.npy", "C:\\x.json"])
+def test_a_path_outside_of_the_model_file(refused, trained, churn_csv, tmp_path, command, name):
+    path = tmp_path / "m.sortal"
+    rewritten(trained.model, path, lambda members: {**members, name: b"{}"})
+    assert "m.sortal is unsafe" in refused(*COMMANDS[command](path, churn_csv, tmp_path))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_model_file(refused, churn_csv, tmp_path, command):
+    assert "nowhere.sortal" in refused(*COMMANDS[command](tmp_path / "nowhere.sortal", churn_csv, tmp_path))
+    assert str(tmp_path) in refused(*COMMANDS[command](tmp_path, churn_csv, tmp_path))
+
+
+def test_a_model_in_the_place_of_the_data(refused, trained):
+    assert "a sortal model" in refused("predict", trained.model, trained.model)
+
+
+# Prediction and evaluation
+
+
+@pytest.fixture
+def rows(churn, tmp_path):
+    """``rows(gender=...)`` is a file of the example rows with changed columns; None leaves a column out."""
+
+    def write(name="rows.csv", **columns) -> Path:
+        frame = churn.drop(n for n, value in columns.items() if value is None)
+        frame = frame.with_columns(**{n: value for n, value in columns.items() if value is not None})
+        frame.write_csv(tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def second(column: str, value: str) -> pl.Expr:
+    return pl.when(pl.int_range(pl.len()) == 1).then(pl.lit(value)).otherwise(pl.col(column))
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"tenure": None}, "has no column 'tenure', which the model needs"),
+        ({"tenure": second("tenure", "long")}, "column 'tenure'"),
+        ({"tenure": second("tenure", "inf")}, "(infinity) in row 2"),
+        ({"Partner": second("Partner", "perhaps")}, "'perhaps' in row 2, where 'No' or 'Yes' is needed"),
+    ],
+)
+def test_rows_that_do_not_fit_the_model(refused, trained, rows, tmp_path, command, changed, told):
+    data = rows(**changed)
+    sentence = refused(*COMMANDS[command](trained.model, data, tmp_path))
+    assert told in sentence
+    assert "rows.csv" in sentence
+
+
+def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refused, trained, churn, tmp_path):
+    late = pl.concat([churn] * 60)
+    late = late.with_columns(tenure=pl.when(pl.int_range(pl.len()) == 70_000).then(pl.lit("x")).otherwise("tenure"))
+    late.write_csv(tmp_path / "late.csv")
+    assert "in row 70,001" in refused("predict", trained.model, tmp_path / "late.csv", "-o", tmp_path / "scored.csv")
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [
+        ("scored.xlsx", "names no format that can be written"),
+        ("scored", "names no format that can be written"),
+        ("nowhere/scored.csv", "there is no folder"),
+        ("folder.csv", "is a folder"),
+    ],
+)
+def test_an_output_that_cannot_be(refused, trained, churn_csv, tmp_path, out, told):
+    (tmp_path / "folder.csv").mkdir()
+    assert told in refused("predict", trained.model, churn_csv, "-o", tmp_path / out)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"Churn": None}, "has no column 'Churn'"),
+        ({"Churn": second("Churn", "Maybe")}, "holds 'Maybe', which is none of its classes"),
+        ({"Churn": pl.lit("")}, "no row of rows.csv has a label in 'Churn'"),
+    ],
+)
+def test_labels_that_cannot_be_evaluated(refused, trained, rows, changed, told):
+    assert told in refused("evaluate", trained.model, rows(**changed))
+
+
+def test_evaluate_needs_rows(refused, trained, churn_csv):
+    assert "--sealed" in refused("evaluate", trained.model)
+    assert "--sealed" in refused("evaluate", trained.model, churn_csv, "--sealed")
+
+
+def test_nothing_is_sealed_here(refused, trained, tmp_path):
+    shutil.copy(trained.model, tmp_path)
+    assert "cannot be read" in refused("evaluate", tmp_path / "model.sortal", "--sealed")
+
+
+def test_a_ledger_that_was_changed_opens_nothing(refused, trained, tmp_path):
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    ledger = run / "ledger.jsonl"
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
+    assert "ledger" in refused("evaluate", run / "model.sortal", "--sealed")
+    ledger.write_text("")
+    assert "ledger" in refused("evaluate", run / "model.sortal", run / "sealed" / "test.parquet")
+
+
+# The machine
+
+
+def command(*arguments) -> list[str]:
+    return [sys.executable, "-m", "sortal.cli", *map(str, arguments)]
+
+
+def limited(size: int) -> None:
+    """Files may have this many bytes: for whoever writes, the disk is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.mark.parametrize("size", [2_000, 16_000, 60_000])
+def test_a_full_disk_while_training(churn_csv, tmp_path, size):
+    """Too small for the sealed rows, for the model, and for the report."""
+    out = tmp_path / "run"
+    options = ["--target", "Churn", "--models", "logistic", "--budget", "20s", "--out", out]
+    done = subprocess.run(
+        command("train", churn_csv, *options, "--json"),
+        capture_output=True,
+        text=True,
+        preexec_fn=partial(limited, size),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"sortal: [^\n]*(full|larger than is allowed|too large)[^\n]*\n", done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".arrow"])
+def test_a_full_disk_while_predicting(trained, churn_csv, tmp_path, suffix):
+    done = subprocess.run(
+        command("predict", trained.model, churn_csv, "-o", tmp_path / f"scored{suffix}"),
+        capture_output=True,
+        text=True,
+        preexec_fn=partial(limited, 2_000),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"sortal: [^\n]*(full|larger than is allowed)[^\n]*\n", done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_screen(trained, churn_csv):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("predict", trained.model, churn_csv), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert re.fullmatch(r"sortal: [^\n]*No space left on device\n", done.stderr)
+
+
+def test_a_reader_that_has_seen_enough(trained, churn_csv):
+    """``sortal predict ... | head``."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        command("predict", trained.model, churn_csv), stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "awaited"), [(signal.SIGINT, 0.0), (signal.SIGINT, 3.0), (signal.SIGTERM, 1.0)]
+)
+def test_an_interrupted_run_leaves_nothing(churn_csv, tmp_path, interrupt, awaited):
+    """While the first models are fitted, a few seconds into it, and by a scheduler."""
+    out = tmp_path / "run"
+    running = subprocess.Popen(
+        command("train", churn_csv, "--target", "Churn", "--budget", "60s", "--out", out),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob(".run.partial-*/ledger.jsonl")):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(awaited)
+    running.send_signal(interrupt)
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (130, "sortal: interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,66 @@
+"""What the documents say works: their code runs, their commands and options exist, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")], key=lambda p: p.name
+)
+TEXT = {document.relative_to(ROOT).as_posix(): document.read_text(encoding="utf-8") for document in DOCUMENTS}
+COMMANDS = sorted({line.strip() for text in TEXT.values() for line in re.findall(r"^ {4}(sortal .+)$", text, re.M)})
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    blocks = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.S)
+    assert blocks
+    for block in blocks:
+        code = block.replace('budget="60s"', 'budget="20s"')
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"\d \[\d.*\]", done.stdout)
+    assert {"report.html", "churn.sortal"} <= {file.name for file in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_documents_have_the_options_they_are_given(command: str) -> None:
+    _, name, *words = shlex.split(command, comments=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "sortal.cli", name, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"COLUMNS": "200", "NO_COLOR": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    for option in (word for word in words if word.startswith("-")):
+        assert option in done.stdout.split() or f"{option}," in done.stdout, f"{name} has no {option}"
+
+
+@pytest.mark.parametrize("document", TEXT)
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT[document])
+    for link in links:
+        assert link.startswith("https://") or (ROOT / document).parent.joinpath(link).exists(), link
+
+
+def test_every_folder_of_the_package_has_its_line_in_the_readme() -> None:
+    folders = {p.name for p in (ROOT / "src" / "sortal").iterdir() if p.is_dir() and p.name != "__pycache__"}
+    told = set(re.findall(r"^ {4}src/sortal/(\w+) ", TEXT["README.md"], re.M))
+    assert told == folders
+
+
+def test_paths_that_the_documents_name_exist() -> None:
+    for document, text in TEXT.items():
+        for path in re.findall(r"`((?:src|tests|docs|bench|examples)/[\w/.-]+)`", text):
+            assert (ROOT / path).exists(), f"{document} names {path}"

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from sortal.core.listen import Silent
+from sortal.core.recipe import Recipe
+from sortal.engine import compile
+from sortal.train.deadline import Deadline
+from sortal.train.develop import fold
+from sortal.train.trained import train_rows
+from sortal.train.zoo import BASELINES, Clock, baselines, zoo
+from tests.train.conftest import development
+
+
+def clock(budget=60.0):
+    return Clock(Deadline(time.monotonic(), budget), closing=0.0, closing_rows=0)
+
+
+def trained(dev, task, recipe=None, budget=60.0, **options):
+    recipe = recipe or Recipe(target="y", models=("svm",))
+    return train_rows(dev.table, dev.codes, task, recipe, clock(budget), Silent(), **options)
+
+
+def test_folds_repeat_when_rows_are_few():
+    small, _ = development(rows=400)
+    large, _ = development(rows=1500)
+    assert (len(fold(small, None).parts), fold(small, None).repeats) == (15, 3)
+    assert (len(fold(large, None).parts), fold(large, None).repeats) == (5, 1)
+    forward = fold(large, np.arange(1500))
+    assert all(train.max() < valid.min() for train, valid in forward.parts)
+
+
+def test_baselines_are_scored_even_without_any_time(two):
+    dev, task = two
+    found = trained(dev, task, budget=-1.0)
+    assert [s.candidate.name for s in found.developed.explored.scored] == list(BASELINES)
+    assert {s.name for s in found.developed.explored.skipped} >= {"svm"}
+    assert all(s.reason for s in found.developed.explored.skipped)
+
+
+def test_the_zoo_tries_what_is_named_and_weights_only_where_asked():
+    names = [c.name for c in zoo(("lightgbm",), weighted=False)]
+    assert names == ["lightgbm", "lightgbm small"]
+    assert [c.name for c in zoo((), weighted=True) if c.weighted] == ["lightgbm balanced", "logistic balanced"]
+    assert [c.name for c in baselines()] == list(BASELINES)
+
+
+def test_the_shipped_program_says_what_the_library_says(three):
+    dev, task = three
+    found = trained(dev, task).finalized
+    names = [column.name for column in dev.table.schema.features]
+    program = compile(found.program)(dev.table.columns(names))
+    assert np.abs(program - found.predict_by_library(dev.table)).max() < 1e-12
+    assert found.refit_rows == len(dev.codes)
+
+
+def test_a_valid_part_is_the_evidence_where_there_is_one(two):
+    dev, task = two
+    valid = np.arange(0, 400, 5)
+    found = trained(dev, task, valid=valid)
+    assert found.finalized.evidence.part == "valid"
+    assert found.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
+    assert not np.isin(found.developed.choice.chosen.predictions.rows, dev.table.rows[valid]).any()
+    assert found.finalized.refit_rows == 400
+    assert found.dev.witness.foreign == 0
+
+
+def test_a_plan_repeats_a_run(two):
+    dev, task = two
+    first = trained(dev, task, Recipe(target="y", models=("lightgbm",)))
+    recipe = Recipe(target="y", models=("lightgbm",), plan=first.developed.plan())
+    again = trained(dev, task, recipe, budget=-1.0)
+    names = [column.name for column in dev.table.schema.features]
+    columns = dev.table.columns(names)
+    assert np.array_equal(compile(first.finalized.program)(columns), compile(again.finalized.program)(columns))
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+@pytest.mark.parametrize("budget", [3.0])
+def test_training_ends_in_time(budget):
+    dev, task = development(rows=4000)
+    start = time.monotonic()
+    trained(dev, task, Recipe(target="y"), budget=budget)
+    assert time.monotonic() - start < 2 * budget
