@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from bench._outcome import Goal, Outcome
 
 from bench import trip
+from bench._outcome import Goal, Outcome
 from sortal.core.task import Task
 from sortal.report.record import (
     Artifact,

@@ -58,7 +58,7 @@ def test_rows_for_early_stopping_do_not_train_except_in_the_final_fit(two):
     tried = Candidate("spied", replace(family, fit=spy), {"rounds": 5})
     prepared = prepare_rows(dev, np.arange(200), family.view)
     fit(tried, prepared, dev, {})
-    fit(tried, prepared, dev, {"rounds": 5}, final=True)
+    fit(tried, prepared, dev, {"rounds": 5}, purpose="ship")
     assert len(seen[0].train.y) == 200 - len(prepared.stop)
     assert len(prepared.stop) > 10
     assert len(seen[1].train.y) == 200

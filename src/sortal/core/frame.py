@@ -165,13 +165,18 @@ def _shown(value: object, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 4] + "...'"
 
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Several libraries compute in float32; a number beyond it would become an infinity there."""
+
+
 def _refuse_infinity(values: pl.DataFrame, source: str, first_row: int) -> None:
-    infinite = values.select(pl.col(pl.Float64).is_infinite().any())
-    for name, found in zip(infinite.columns, infinite.row(0) if infinite.width else (), strict=True):
-        if found:
-            row = int(values[name].is_infinite().arg_true()[0])
+    largest = values.select(pl.col(pl.Float64).abs().max())
+    for name, found in zip(largest.columns, largest.row(0) if largest.width else (), strict=True):
+        if found is not None and found > LARGEST:
+            row = int((values[name].abs() > LARGEST).arg_true()[0])
+            what = "infinity" if math.isinf(values[row, name]) else f"models compute with numbers up to {LARGEST:.1e}"
             raise DataError(
-                f"column {name!r} of {source} holds {values[row, name]} (infinity) in row "
+                f"column {name!r} of {source} holds {values[row, name]} ({what}) in row "
                 f"{row + first_row:,}; put a number there or leave it blank"
             )
 

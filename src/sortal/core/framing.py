@@ -180,10 +180,10 @@ def _headline(task: Task) -> tuple[str, ...]:
 def _situation(task: Task) -> str:
     share, rarest = min(zip(task.prevalence, task.classes, strict=True))
     if not task.imbalanced:
-        return f"the classes are balanced ({rarest!r}, the rarest, has {share:.1%}): accuracy means something"
+        return f"no class is rare ({rarest!r} has {100 * share:.1f} %): accuracy means something"
     most, commonest = max(zip(task.prevalence, task.classes, strict=True))
     return (
-        f"the classes are imbalanced ({rarest!r} has {share:.1%} of the rows): accuracy says little, "
+        f"the classes are imbalanced ({rarest!r} has {100 * share:.1f} % of the rows): accuracy says little, "
         f"as always saying {commonest!r} has {most:.3f}"
     )
 

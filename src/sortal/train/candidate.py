@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from sortal.prepare.view import Labels, View
 from sortal.train.imbalance import balanced, correction
 
 Index = NDArray[np.int64]
+Purpose = Literal["judge", "repeat", "ship"]
 STOP_SHARE = 0.12
 NOTHING: Index = np.empty(0, dtype=np.int64)
 
@@ -123,12 +125,12 @@ def fit(
     settings: Settings,
     *,
     seconds: float = math.inf,
-    final: bool = False,
+    purpose: Purpose = "judge",
 ) -> Pipeline:
     """Fit the model of a candidate on prepared rows.
 
-    In cross-validation a family that stops early never trains on the rows set aside for that; the ``final`` fit, whose effort is
-    known, trains on all.
+    To ``judge`` a family that stops early, rows are set aside for that, and do not train. To ``repeat`` such a fit its effort is
+    among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
     """
     if len(prepared.present) == 1:
         return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), ())
@@ -136,13 +138,13 @@ def fit(
     weights = balanced(prepared.y, len(prepared.present)) if candidate.weighted else None
     rows = Rows(prepared.X, prepared.y, None if weights is None else weights[prepared.y])
     stop = None
-    if family.early_stopping and not final:
+    if family.early_stopping and purpose != "ship":
         rows, stop = _without(rows, prepared.stop)
     request = FitRequest(
         train=rows,
         n_classes=len(prepared.present),
         seed=dev.seed,
-        stop=None if "rounds" in settings else stop,
+        stop=stop if purpose == "judge" else None,
         categorical=prepared.design.categorical,
         seconds=seconds,
         threads=dev.threads,

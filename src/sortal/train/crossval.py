@@ -125,9 +125,11 @@ def crossval(
         prepared, X = cache.get(i, candidate.family.view)
         begun = time.monotonic()
         limit = (seconds - (begun - start)) / (n_folds - i + REFIT)
-        settings = pace if efforts is None else efforts[i]
         try:
-            pipeline = fit(candidate, prepared, dev, settings, seconds=limit if efforts is None else math.inf)
+            if efforts is None:
+                pipeline = fit(candidate, prepared, dev, pace, seconds=limit)
+            else:
+                pipeline = fit(candidate, prepared, dev, efforts[i], purpose="repeat")
         except OutOfTime as short:
             return _too_slow(candidate, short.needed * (n_folds + REFIT), seconds)
         probability = pipeline.predict_proba(X)

@@ -82,6 +82,11 @@ def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
 
 def _in_time(parts: Folds, dev: Development, clock: Clock) -> Folds:
     """As many folds as can be prepared, in the ways that families look at a table, in a part of the time."""
+    # Importing them is not what a fold takes.
+    import sklearn.impute
+    import sklearn.model_selection
+    import sklearn.preprocessing  # noqa: F401
+
     start = time.monotonic()
     train, _ = parts.parts[0]
     prepare_rows(dev, train, registry.load("sortal.models", "logistic").view)

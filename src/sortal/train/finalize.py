@@ -60,7 +60,7 @@ def finalize(chosen: Scored, dev: Development, task: Task, train: Index, valid: 
 def _refit(chosen: Scored, dev: Development, rows: Index, evaluated: Index | None = None) -> Pipeline:
     view = chosen.candidate.family.view
     prepared = prepare_rows(dev, rows, view) if evaluated is None else prepare_rows(dev, rows, view, evaluated)
-    return fit(chosen.candidate, prepared, dev, chosen.effort, final=True)
+    return fit(chosen.candidate, prepared, dev, chosen.effort, purpose="ship")
 
 
 def _predict_valid(chosen: Scored, dev: Development, train: Index, valid: Index) -> Predictions:
