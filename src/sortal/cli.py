@@ -49,6 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 
 @app.command()
 def train(
+    context: typer.Context,
     data: Data,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     metric: Annotated[str, typer.Option(help="What candidates are selected by.")] = "auto",
@@ -74,6 +75,7 @@ def train(
     from sortal.core.recipe import Recipe, parse_budget, parse_kinds
 
     if recipe is not None:
+        _refuse_other_options(context)
         _train(data, Recipe.read(recipe), out, json)
         return
     if target is None:
@@ -202,6 +204,14 @@ def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool) -> Non
     with Narrator(_console(), recipe.budget, started) as narrator:
         finished = train_into(folder, data, recipe, narrator, started)
     narrator.finished(finished, folder)
+
+
+def _refuse_other_options(context: typer.Context) -> None:
+    """A recipe says everything but which data and where to."""
+    told = [n for n in context.params if (source := context.get_parameter_source(n)) and source.name == "COMMANDLINE"]
+    flags = [f"--{name.strip('_')}" for name in told if name not in ("data", "recipe", "out", "json")]
+    if flags:
+        raise OptionError(f"{' and '.join(flags)} contradict --recipe, which says it already; leave one of them out")
 
 
 def _console() -> Console:

@@ -3,68 +3,114 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from narwhals.dependencies import is_into_dataframe
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from sortal.artifact.model import Model, check_parity, golden_rows
+from sortal.core.costs import Cost
+from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import Table, conform, from_any
-from sortal.core.framing import frame_task
+from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
 from sortal.core.listen import Silent
+from sortal.core.profile import profile
 from sortal.core.recipe import Recipe, parse_budget, parse_kinds
 from sortal.core.schema import Schema
 from sortal.core.task import Task
-from sortal.engine import compile as compile_program
 from sortal.train.deadline import Deadline
+from sortal.train.develop import Developed
 from sortal.train.trained import Trained, train_rows
 from sortal.train.zoo import Clock
+from sortal.workflow import PARITY_ROWS, TOLERANCE
 
 
 class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier for tables of any columns that selects, calibrates and decides by itself.
 
-    Nothing is sealed here: whoever calls ``fit`` holds the test rows. For the whole trip with a sealed test, a report and
-    an artifact use ``sortal.train``.
+    ``fit`` cross-validates baselines and candidates within a time budget, takes the simplest of the best, calibrates it where
+    that helps out of fold, and refits it on all rows. Numbers, booleans, dates and categories are prepared inside each fold;
+    missing values are welcome everywhere.
+
+    Nothing is sealed here: whoever calls ``fit`` holds the test rows. For the whole trip with an audit, a sealed test and a
+    report use ``sortal.train``.
 
     Parameters
     ----------
-    metric : what candidates are selected by; ``"auto"`` is log-loss.
-    cost : costs of errors, ``{"fp": 1, "fn": 8}`` or ``{truth: {decision: cost}}``; ``predict`` then decides by least expected cost.
-    positive : label of the class of interest of two; the rarer one unless given.
-    goal : ``"f1"`` makes ``predict`` use the threshold of the largest F1.
-    budget : seconds or text such as ``"60s"``, for the whole fit.
-    models : names of families to try beside the baselines; all of them unless given.
-    kinds : kinds of columns by name, where the inferred ones are wrong.
-    ignore : columns to leave out.
-    select : how many prepared columns to keep; all unless given.
-    random_state : the seed.
+    metric : str, default="auto"
+        What candidates are selected by; ``"auto"`` is the log-loss.
+    cost : str or dict, default=None
+        Costs of errors: ``{"fp": 1, "fn": 8}`` or ``"fp=1,fn=8"`` for two classes, ``{truth: {decision: cost}}`` for any number of
+        them. ``predict`` then decides by the least expected cost.
+    positive : label, default=None
+        The class of interest of two; the rarer one unless given.
+    goal : {"f1"}, default=None
+        ``"f1"`` makes ``predict`` use the threshold of the largest F1 of the positive class.
+    budget : str or float, default="60s"
+        Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``.
+    models : sequence of str, default=None
+        Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of them unless
+        given.
+    kinds : dict of str to str, default=None
+        Kinds of columns (``"number"``, ``"category"``, ``"boolean"``, ``"datetime"``) where the inferred ones are wrong, by name.
+        The columns of an array are called ``x0``, ``x1`` and so on.
+    ignore : sequence of str, default=()
+        Columns that no model may see.
+    select : int, default=None
+        How many prepared columns to keep; all of them unless given.
+    random_state : int, RandomState instance or None, default=0
+        The seed of folds and models. Fits with the same number are equal as long as the budget does not cut one of them short.
 
     Attributes
     ----------
-    classes_ : labels in the order of the columns of ``predict_proba``.
-    trained_ : what cross-validation found, with the chosen candidate, calibration and decision.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted; the order of the columns of ``predict_proba``.
+    n_features_in_ : int
+        Number of columns seen by ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X is a table and all of them are text.
+    model_ : sortal.Model
+        What predicts: columns, array program and decision. ``model_.save("churn.sortal")`` writes the file that ``sortal predict``
+        and ``sortal serve`` read.
+    leaderboard_ : polars.DataFrame
+        A row a candidate, best first: ``name``, ``chosen``, ``fit_seconds``, and mean and standard deviation of each metric over
+        the folds.
+    skipped_ : dict of str to str
+        Candidates that were not tried to the end, and why.
+
+    Notes
+    -----
+    Sample weights are not supported: say what errors cost with ``cost``. A class needs two rows at least. Text and image columns,
+    and text that identifies rows, are left out with a warning.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from sortal import SortalClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = SortalClassifier(models=["logistic"], budget="20s").fit(X, y)
     >>> model.predict(X[:2]).tolist()
     [0, 0]
+    >>> model.predict_proba(X[:2]).shape
+    (2, 3)
     """
 
     def __init__(
         self,
         *,
         metric: str = "auto",
-        cost: Mapping[Any, Any] | None = None,
+        cost: Cost | None = None,
         positive: Any = None,
         goal: Literal["f1"] | None = None,
         budget: str | float = "60s",
@@ -72,7 +118,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kinds: Mapping[str, str] | None = None,
         ignore: Sequence[str] = (),
         select: int | None = None,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.metric = metric
         self.cost = cost
@@ -86,68 +132,205 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> SortalClassifier:
-        """Train on all rows of X within the budget."""
+        """Train on all rows of X within the budget.
+
+        Parameters
+        ----------
+        X : array or table (pandas, polars, pyarrow) of shape (n_samples, n_features)
+            The columns to learn from.
+        y : array-like of shape (n_samples,)
+            The labels: text, whole numbers or booleans.
+
+        Returns
+        -------
+        SortalClassifier
+            This estimator, fitted.
+
+        Raises
+        ------
+        InputError
+            A ``ValueError``, in one sentence, where the data or the parameters cannot be used.
+        """
         deadline = Deadline(time.monotonic(), parse_budget(self.budget))
-        frame = self._frame(X, reset=True)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if len(y) != frame.height:
-            raise ValueError(f"X has {frame.height} rows and y has {len(y)}; they should have the same")
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        schema = infer(frame, None, kinds=parse_kinds(self.kinds or {}), ignore=tuple(self.ignore))
-        table = Table(schema, conform(frame, schema, ("feature",)), np.arange(frame.height))
-        recipe = Recipe(
-            target="y",
-            metric=self.metric,
-            select=self.select,
-            models=tuple(self.models or ()),
-            seed=int(self.random_state),
-        )
-        self.task_ = self._task(codes)
-        clock = Clock(deadline, closing=0.0, closing_rows=0)
-        self.trained_: Trained = train_rows(table, codes, self.task_, recipe, clock, Silent())
-        self.schema_: Schema = schema
+        recipe = self._recipe()
+        frame = self._read(X, reset=True)
+        if frame.is_empty():
+            raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
+        classes, codes = _encode(y)
+        if len(codes) != frame.height:
+            raise DataError(f"X has {frame.height:,} rows and y has {len(codes):,}; give as many labels as rows")
+        schema = infer(frame, None, kinds=recipe.kinds, ignore=recipe.ignore, source="X")
+        _check_usable(schema, recipe.ignore)
+        table = Table(schema, conform(frame, schema, ("feature",), "X"), np.arange(frame.height))
+        task = self._task(classes, codes)
+        clock = Clock(deadline, closing=0.0, closing_rows=min(PARITY_ROWS, len(table)))
+        trained = train_rows(table, codes, task, recipe, clock, Silent())
+        self.classes_ = classes
+        self.model_ = _model(table, task, trained)
+        self.leaderboard_ = _leaderboard(trained.developed)
+        self.skipped_ = {skipped.name: skipped.reason for skipped in trained.developed.explored.skipped}
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """(n, K) probabilities in the order of ``classes_``."""
-        check_is_fitted(self)
-        frame = self._frame(X, reset=False)
-        table = Table(self.schema_, conform(frame, self.schema_, ("feature",)), np.arange(frame.height))
-        return compile_program(self.trained_.finalized.program)(table.columns([c.name for c in self.schema_.features]))
+        """Calibrated probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array or table of shape (n_samples, n_features)
+            The columns that ``fit`` saw, in the same order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        check_is_fitted(self, "model_")
+        frame = self._read(X, reset=False)
+        # scikit-learn has compared the names where both sides have some; from here on the position counts.
+        frame.columns = list(self.model_.schema.names)
+        return self.model_.predict_proba(frame)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The decision for each row: by cost or F1 where they were asked for, else the most probable class."""
-        check_is_fitted(self)
-        decided = self.trained_.finalized.decision.apply(self.predict_proba(X))
-        labels: NDArray[Any] = self.classes_[decided]
+        """The decision for each row: by ``cost`` or ``goal`` where they were given, else the most probable class.
+
+        Parameters
+        ----------
+        X : array or table of shape (n_samples, n_features)
+            The columns that ``fit`` saw, in the same order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, in the type that they had.
+        """
+        probability = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[self.model_.decision.apply(probability)]
         return labels
 
-    def _frame(self, X: Any, *, reset: bool) -> pl.DataFrame:
-        """A raw frame. Arrays meet scikit-learn's checks, tables only those of names and width: their columns may hold text."""
-        if hasattr(X, "columns") or hasattr(X, "collect_schema") or hasattr(X, "column_names"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return from_any(X)
-        return from_any(validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan"))
-
-    def _task(self, codes: NDArray[np.int64]) -> Task:
-        """The task in terms of class codes: the labels themselves may be of any type."""
-        names = {label: str(code) for code, label in enumerate(self.classes_.tolist())}
-        cost = self.cost
-        if cost is not None and not set(cost) <= {"fp", "fn"}:
-            cost = {names[t]: {names[d]: c for d, c in row.items()} for t, row in cost.items()}
-        return frame_task(
-            pl.Series([str(code) for code in codes]),
+    def _recipe(self) -> Recipe:
+        """The parameters, checked as far as that goes without data."""
+        if self.goal not in (None, "f1"):
+            raise OptionError(f"no goal {self.goal!r}; {did_you_mean(str(self.goal), ['f1'])}")
+        if not isinstance(self.cost, Mapping | str | Path | None):
+            raise OptionError(f'cost is {self.cost!r}; give for example {{"fp": 1, "fn": 8}}')
+        if self.select is not None and not (isinstance(self.select, int | np.integer) and self.select > 0):
+            raise OptionError(
+                f"select is {self.select!r}; give a number of columns to keep, at least 1, or None for all"
+            )
+        source = check_random_state(self.random_state)
+        seed = self.random_state if isinstance(self.random_state, int | np.integer) else source.randint(2**31 - 1)
+        return Recipe(
             target="y",
-            positive=None if self.positive is None else names.get(self.positive, str(self.positive)),
             metric=self.metric,
-            cost=cost,
-            goal=self.goal,
+            kinds=parse_kinds(self.kinds or {}),
+            ignore=_names("ignore", self.ignore),
+            select=None if self.select is None else int(self.select),
+            models=_names("models", self.models),
+            seed=int(seed),
         )
+
+    def _read(self, X: Any, *, reset: bool) -> pl.DataFrame:
+        """A raw frame. Arrays meet scikit-learn's checks, tables only those of names and width: their columns may hold text."""
+        if isinstance(X, pl.LazyFrame):
+            X = X.collect()
+        if is_into_dataframe(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+        return from_any(X)
+
+    def _task(self, classes: NDArray[Any], codes: NDArray[np.int64]) -> Task:
+        """The task, with the classes in the order of ``classes_`` rather than in their natural one ("10" comes before "2")."""
+        names = tuple(str(c).lower() if isinstance(c, bool | np.bool_) else str(c) for c in classes)
+        task = frame_task(
+            pl.Series([names[code] for code in codes]),
+            target="y",
+            positive=self.positive,
+            metric=self.metric,
+            cost=self.cost,
+            goal=self.goal,
+            label_type=label_type_of(pl.Series(classes.tolist(), strict=False).dtype),
+        )
+        index = [task.classes.index(name) for name in names]
+        cost = None if task.cost is None else tuple(tuple(task.cost[t][d] for d in index) for t in index)
+        return replace(task, classes=names, prevalence=tuple(task.prevalence[i] for i in index), cost=cost)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the functions that the model has compiled from its program: they are no data, and are made again when needed."""
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, "model_": replace(state["model_"])} if "model_" in state else state
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
-        tags.input_tags.categorical = True
         return tags
+
+
+def _names(parameter: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise OptionError(f"{parameter} is the text {given!r}; give a list of names, {parameter}=[{given!r}]")
+    return () if given is None else tuple(map(str, given))
+
+
+def _encode(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The distinct labels, sorted, and the code (n,) of each row."""
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "O":
+        y = _of_one_type(y)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    return np.unique(y, return_inverse=True)
+
+
+def _of_one_type(y: NDArray[Any]) -> NDArray[Any]:
+    """Python objects as text, whole numbers or booleans, which they are in a column that once held something else as well."""
+    missing = from_any({"y": y})["y"].is_null().arg_true()
+    if len(missing):
+        raise DataError(f"y holds no label in row {missing[0] + 1:,} ({len(missing):,} in all); drop such rows")
+    types = {type(label) for label in y}
+    if all(issubclass(kind, str) for kind in types):
+        return y
+    if any(issubclass(kind, str) for kind in types):
+        names = ", ".join(sorted(kind.__name__ for kind in types))
+        raise DataError(f"y mixes text with other labels ({names}); make all of them text")
+    return np.array(y.tolist())
+
+
+def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
+    """Nobody should believe that a column is used which is not."""
+    left_out = [c for c in schema.role("ignore") if c.name not in asked]
+    if not schema.features:
+        reasons = "; ".join(f"{c.name!r}: {c.reason}" for c in left_out[:3]) or "all are in ignore"
+        raise DataError(f"no column of X can be used ({reasons}); give other columns, or say their kinds with kinds")
+    if unused := [f"{c.name!r} ({c.reason})" for c in left_out if c.missing < 1]:
+        message = f"columns of X that are left out: {', '.join(unused)}; name them in ignore where that is right"
+        warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def _model(table: Table, task: Task, trained: Trained) -> Model:
+    """What predicts, proven to say what the trained model says. Raises ParityError where it does not."""
+    finalized = trained.finalized
+    model = Model(
+        schema=table.schema,
+        task=task,
+        decision=finalized.decision,
+        program=finalized.program,
+        profile=profile(table),
+        golden=golden_rows(table),
+    )
+    rows = table.take(np.arange(min(PARITY_ROWS, len(table))))
+    precision = trained.developed.choice.chosen.candidate.family.precision
+    check_parity(model, rows, finalized.predict_by_library(rows), TOLERANCE[precision])
+    return model
+
+
+def _leaderboard(developed: Developed) -> pl.DataFrame:
+    choice = developed.choice
+    rows = [
+        {"name": s.candidate.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
+        | {f"{metric}_mean": float(np.mean(scores)) for metric, scores in s.fold_scores.items()}
+        | {f"{metric}_std": float(np.std(scores)) for metric, scores in s.fold_scores.items()}
+        for s in developed.explored.scored
+    ]
+    return pl.DataFrame(rows).sort(f"{choice.metric.name}_mean", descending=choice.metric.higher_is_better)

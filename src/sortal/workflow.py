@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 import sortal
@@ -52,7 +51,7 @@ from sortal.train.deadline import Deadline
 from sortal.train.trained import Trained, train_rows
 from sortal.train.zoo import Clock
 
-CLOSING_SECONDS, CLOSING_SHARE = 1.5, 0.6
+CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 """What the report, the figures of the test and the end of the process take: so many seconds, and a share of what it took to come to
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
 PARITY_ROWS = 2_000
@@ -204,23 +203,35 @@ def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Re
 
 def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:
     """The one look at the sealed rows, through the model file as it was saved."""
-    return score_labelled(model, seal.open("score of the saved model", by=_signature()), "test", rows)
+    return score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
+
+
+def _look(seal: Seal, reason: str) -> Source:
+    """The sealed rows, if the ledger still holds what run.json saw in it; during the run there is no run.json yet."""
+    path = seal.folder / "run.json"
+    head = RunRecord.from_json(path.read_bytes()).ledger.head if path.exists() else None
+    return Source(seal.open(reason, by=_signature(), head=head), "the sealed test")
 
 
 Scored = tuple[Predictions, NDArray[np.int64] | None]
 """Predictions, and the group of each row where the rows have groups."""
 
 
-def score_labelled(model: Model, frame: pl.DataFrame, named: Part, rows: NDArray[np.int64] | None = None) -> Scored:
+def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None) -> Scored:
     """Predictions for labelled rows; those without a label are left out."""
-    codes = encode(conform(frame, model.schema, ("target",))[model.task.target], model.task)
+    labels = conform(source.frame, model.schema, ("target",), source=source.name)[model.task.target]
+    codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
+    if not len(known):
+        raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
-    found = Predictions(model.task.classes, ids[known], codes[known], model.predict_proba(frame[known]), named)
+    # All rows are conformed, so that messages count them as the file does.
+    probability = model.score(conform(source.frame, model.reads, ("feature",), source=source.name)[known])
+    found = Predictions(model.task.classes, ids[known], codes[known], probability, named)
     grouping = model.schema.only("group")
-    if grouping is None or grouping.name not in frame.columns:
+    if grouping is None or grouping.name not in source.frame.columns:
         return found, None
-    return found, same_rows(conform(frame[known], model.schema, ("group",)))
+    return found, same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
 
 
 def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Evaluation:
@@ -235,10 +246,8 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Eva
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    source = read(data) if home is None else Source(home.open("sortal evaluate", by=_signature()), "the sealed test")
-    found, groups = score_labelled(model, source.frame, "fresh" if home is None else "test")
-    if not len(found):
-        raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
+    source = read(data) if home is None else _look(home, "sortal evaluate")
+    found, groups = score_labelled(model, source, "fresh" if home is None else "test")
     promised_on = "test" if "test" in model.metrics else next(iter(model.metrics))
     promised = model.metrics[promised_on]
     now = figures(model.task, found, model.decision, model.card.get("seed", 0), groups)

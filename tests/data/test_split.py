@@ -111,11 +111,7 @@ class TestDealing:
         assert (np.abs(counts - quota) < 1).all()
         assert (np.abs(counts.sum(axis=0) - quota.sum(axis=0)) < len(weights)).all()
 
-    @given(
-        st.lists(
-            st.tuples(st.sampled_from([0.0, -0.0, 1.5, None]), st.sampled_from(["a", "", None])), max_size=30
-        )
-    )
+    @given(st.lists(st.tuples(st.sampled_from([0.0, -0.0, 1.5, None]), st.sampled_from(["a", "", None])), max_size=30))
     @LAWS
     def test_same_rows_are_the_same_values(self, rows: list[tuple[float | None, str | None]]) -> None:
         frame = pl.DataFrame(rows, schema={"row": pl.Float64, "b": pl.String}, orient="row")
@@ -133,9 +129,7 @@ class TestDealing:
 class TestStratified:
     @given(labels(), PLANS, SEEDS)
     @LAWS
-    def test_complete_and_within_one_row_of_every_class(
-        self, codes: np.ndarray, plan: str, seed: int
-    ) -> None:
+    def test_complete_and_within_one_row_of_every_class(self, codes: np.ndarray, plan: str, seed: int) -> None:
         shares = SplitPlan.parse(plan).parts
         parts = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
         side = where(parts, len(codes))
@@ -144,9 +138,7 @@ class TestStratified:
             if size <= len(shares):
                 assert got[0] == size
             else:
-                assert all(
-                    abs(g - size * share) < 1 + 1e-9 for g, share in zip(got, shares.values(), strict=True)
-                )
+                assert all(abs(g - size * share) < 1 + 1e-9 for g, share in zip(got, shares.values(), strict=True))
         again = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
         assert (where(again, len(codes)) == side).all()
 
@@ -162,17 +154,13 @@ class TestStratified:
 
     def test_every_row_is_as_likely_to_be_sealed(self) -> None:
         codes = np.repeat([0, 1], [30, 10])
-        counts = sum(
-            np.bincount(split(distinct(codes), codes, SplitPlan(), s).test, minlength=40) for s in range(300)
-        )
+        counts = sum(np.bincount(split(distinct(codes), codes, SplitPlan(), s).test, minlength=40) for s in range(300))
         assert counts.min() > 15
         assert counts.max() < 110
 
     def test_a_rare_class_stays_in_dev_and_a_note_names_it(self) -> None:
         codes = np.array([0] * 50 + [1] * 3 + [2])
-        named = table(
-            pl.DataFrame({"x": np.arange(54.0), "pet": ["dog"] * 50 + ["pig"] * 3 + ["emu"]}), pet="target"
-        )
+        named = table(pl.DataFrame({"x": np.arange(54.0), "pet": ["dog"] * 50 + ["pig"] * 3 + ["emu"]}), pet="target")
         parts = split(named, codes, SplitPlan.parse("70/15/15"), seed=0)
         assert {50, 51, 52, 53} <= set(parts.dev.tolist())
         assert parts.notes == (
@@ -219,13 +207,28 @@ class TestCopies:
         assert len(parts.test) == pytest.approx(600, abs=2)
         assert codes[parts.test].sum() == pytest.approx(0.15 * codes.sum(), abs=2)
 
+    def test_a_row_that_is_there_very_often_leaves_the_others_alike_in_all_parts(self) -> None:
+        rng = np.random.default_rng(0)
+        values = np.concatenate([np.zeros(3000), np.arange(1, 7001)])
+        codes = np.where(values == 0, 0, rng.random(10_000) < 0.1).astype(int)
+        rows = table(pl.DataFrame({"x": values}))
+        parts = split(rows, codes, SplitPlan(), seed=0)
+        assert (values[parts.test] > 0).all()
+        assert len(parts.test) == pytest.approx(1500, abs=2)
+        rest = parts.dev[values[parts.dev] > 0]
+        assert codes[parts.test].mean() == pytest.approx(codes[rest].mean(), abs=0.001)
+        assert parts.notes == (
+            "one row is there 3,000 times, in dev only: scores on other parts are those of other rows",
+        )
+        pairs = folds(codes, 5, seed=0, groups=duplicate_groups(rows))
+        shares = [codes[valid][values[valid] > 0].mean() for _, valid in pairs if values[valid].any()]
+        assert shares == pytest.approx([codes[values > 0].mean()] * len(shares), abs=0.001)
+
     def test_a_table_of_few_patterns_is_split_by_row(self) -> None:
         codes = np.tile([0, 1, 1], 100)
         parts = split(table(pl.DataFrame({"x": np.tile([1.0, 2.0], 150)})), codes, SplitPlan(), seed=0)
         assert len(parts.test) == 45
-        assert parts.notes == (
-            "exact copies of a row could not be kept on one side: only 2 of 300 rows differ",
-        )
+        assert parts.notes == ("exact copies of a row could not be kept on one side: only 2 of 300 rows differ",)
 
     def test_the_target_is_no_feature(self) -> None:
         rows = table(pl.DataFrame({"x": [1.0, 1.0], "y": ["a", "b"]}), y="target")
@@ -286,9 +289,7 @@ class TestGroups:
 class TestTime:
     @given(labels(least=40), PLANS, SEEDS, st.integers(4, 200))
     @LAWS
-    def test_goes_forward_and_ties_stay_together(
-        self, codes: np.ndarray, plan: str, seed: int, many: int
-    ) -> None:
+    def test_goes_forward_and_ties_stay_together(self, codes: np.ndarray, plan: str, seed: int, many: int) -> None:
         n = len(codes)
         times = np.random.default_rng(seed).integers(0, many, n)
         times[:4] = [0, 1, 2, 3]
@@ -302,9 +303,7 @@ class TestTime:
     def test_takes_the_newest_share(self) -> None:
         times = np.random.default_rng(0).permutation(200)
         days = pl.Series(times).cast(pl.Int64) * 86_400_000_000
-        rows = table(
-            pl.DataFrame({"when": days.cast(pl.Datetime("us")), "x": times.astype(float)}), when="time"
-        )
+        rows = table(pl.DataFrame({"when": days.cast(pl.Datetime("us")), "x": times.astype(float)}), when="time")
         parts = split(rows, times % 2, SplitPlan.parse("70/10/20"), seed=5, time="when")
         assert sorted(times[parts.test]) == list(range(160, 200))
         assert sorted(times[parts.valid]) == list(range(140, 160))

@@ -6,13 +6,14 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from sortal.core.errors import OptionError
+from sortal.core import registry
+from sortal.core.errors import OptionError, did_you_mean
 from sortal.core.schema import Kind
 
 Number = float | int | str
@@ -50,6 +51,19 @@ class Recipe:
     seed: int = 0
     plan: tuple[Planned, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises OptionError for what no data can make right."""
+        if self.seed < 0:
+            raise OptionError(f"seed {self.seed} is negative; give a whole number from 0 on")
+        if self.select is not None and self.select < 1:
+            raise OptionError(f"select {self.select} keeps no column; give the number of columns to keep, 1 or more")
+        if not 0 < self.budget < math.inf:
+            raise OptionError(f"budget {self.budget:g} leaves no time to train; give seconds, for example 60")
+        if self.metric != "auto":
+            registry.check("sortal.metrics", self.metric)
+        for name in self.models:
+            registry.check("sortal.models", name)
+
     def to_toml(self) -> str:
         import tomli_w
 
@@ -60,17 +74,26 @@ class Recipe:
     def read(cls, path: Path) -> Recipe:
         """The recipe in a file. Raises OptionError where there is none."""
         try:
-            return cls.from_toml(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise OptionError(f"no recipe can be read from {path}: {error}") from error
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise OptionError(f"no recipe can be read from {str(path)!r}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise OptionError(f"no recipe can be read from {str(path)!r}: it is no text in UTF-8") from error
+        return cls.from_toml(text, path.name)
 
     @classmethod
-    def from_toml(cls, text: str) -> Recipe:
-        """Raises OptionError where the text is no recipe."""
+    def from_toml(cls, text: str, name: str = "this") -> Recipe:
+        """Raises OptionError where the text is no recipe; ``name`` is what the message calls it."""
         try:
-            return msgspec.convert(tomllib.loads(text), cls, strict=False)
+            told = tomllib.loads(text)
+            recipe = msgspec.convert(told, cls, strict=False)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-            raise OptionError(f"this is not a recipe of sortal: {error}") from error
+            raise OptionError(f"{name} is not a recipe of sortal: {error}") from error
+        known = [field.name for field in fields(cls)]
+        for key in told:
+            if key not in known:
+                raise OptionError(f"{name} is not a recipe of sortal: it has {key!r}; {did_you_mean(key, known)}")
+        return recipe
 
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -21,14 +21,15 @@ def names(group: Group) -> tuple[str, ...]:
     return tuple(sorted(_points(group)))
 
 
-@cache
-def load(group: Group, name: str) -> Any:
-    """The thing that is registered under this name.
-
-    Raises OptionError that lists what there is.
-    """
-    point = _points(group).get(name)
-    if point is None:
+def check(group: Group, name: str) -> None:
+    """Raises OptionError, which lists what there is, where nothing has this name; nothing is imported."""
+    if name not in _points(group):
         thing = group.removeprefix("sortal.").removesuffix("s")
         raise OptionError(f"no {thing} {name!r}; {did_you_mean(name, names(group), most=40)}")
-    return point.load()
+
+
+@cache
+def load(group: Group, name: str) -> Any:
+    """The thing that is registered under this name. Raises OptionError as ``check`` does."""
+    check(group, name)
+    return _points(group)[name].load()

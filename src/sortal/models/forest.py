@@ -6,6 +6,9 @@ import warnings
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sortal.models import trees
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, OutOfTime, Settings
@@ -35,7 +38,7 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
     return Fitted(
         predict_proba=model.predict_proba,
         program=lambda: trees.from_sklearn(model.estimators_, request.n_classes),
-        importance=model.feature_importances_,
+        importance=_importance(model),
         effort={"trees": grown},
     )
 
@@ -54,6 +57,12 @@ def _grow(model: Any, request: FitRequest, most: int) -> int:
         if clock.left <= 0:
             break
     return len(model.estimators_)
+
+
+def _importance(model: Any) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):
+        # Where no split of any tree helped, scikit-learn divides zero by zero.
+        return np.asarray(np.nan_to_num(model.feature_importances_), dtype=np.float64)
 
 
 forest = Family(

@@ -13,9 +13,9 @@ from rich.text import Text
 from sortal.artifact.model import Model
 from sortal.report import notation, terminal
 from sortal.report.evaluation import AuditReport, Evaluation
-from sortal.report.record import Estimate
+from sortal.report.record import Estimate, Item
 
-MARKS = {"holds": ("+", "green"), "fails": ("x", "bold red"), "not applicable": ("-", "dim")}
+MARGIN = 13
 MOST_COLUMNS = 40
 
 
@@ -38,9 +38,7 @@ def model(console: Console, shown: Model, file: str) -> None:
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
     console.print(_columns(shown))
-    for item in card.get("checklist", ()):
-        mark, style = MARKS[item["status"]]
-        console.print(Text.assemble("  ", (mark, style), f" {item['item']}: ", (item["evidence"], "dim")))
+    terminal.checklist(console, tuple(Item(**item) for item in card.get("checklist", ())))
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
@@ -82,7 +80,7 @@ def as_json(shown: Model) -> bytes:
 
 
 def _line(console: Console, name: str, text: str) -> None:
-    console.print(Text(f"{name:<11}{text}"), soft_wrap=True)
+    terminal.hang(console, name, Text(text), MARGIN)
 
 
 def _figures(console: Console, part: str, figures: Mapping[str, Any]) -> None:

@@ -77,7 +77,7 @@ def story(console: Console, record: RunRecord, folder: Path) -> None:
 def headline(console: Console, record: RunRecord) -> None:
     """A run in a few lines: what is decided, by which model, how well."""
     names = f"{plain(record.data.name)}, target {plain(record.task.target)}"
-    _hang(
+    hang(
         console,
         "",
         Text.assemble((names, "bold"), f": {_rule(record.decision)}; by {plain(record.selection.chosen)}"),
@@ -94,13 +94,13 @@ def data_line(console: Console, data: Data, columns: Sequence[Column], took: flo
         f"{counted(data.rows, 'row')}, {counted(data.columns, 'column')}: {kinds(columns)}",
     )
     head, text = (name, shape) if cell_len(name) < MARGIN - 1 else ("data", f"{name}: {shape}")
-    _hang(console, head, Text.assemble(text, ("" if took is None else f"   {seconds(took)}", "dim")))
+    hang(console, head, Text.assemble(text, ("" if took is None else f"   {seconds(took)}", "dim")))
     for note in data.notes:
-        _hang(console, "", Text(plain(note), "dim"))
+        hang(console, "", Text(plain(note), "dim"))
     left_out = [c for c in columns if c.role == "ignore"]
     if left_out:
         reasons = [f"{short(c.name)} ({plain(c.reason)})" if c.reason else short(c.name) for c in left_out]
-        _hang(console, "left out", Text(listing(reasons, most=5)))
+        hang(console, "left out", Text(listing(reasons, most=5)))
 
 
 def target_line(console: Console, task: Task) -> None:
@@ -109,7 +109,7 @@ def target_line(console: Console, task: Task) -> None:
     name = plain(task.target)
     head, text = (f"target {name}", "") if cell_len(name) < MARGIN - 8 else ("target", f"{name}: ")
     reasons = "  ->  " + "; ".join(task.reasons) if task.reasons else ""
-    _hang(console, head, Text(f"{text}{listing(shares, most=8)}{reasons}"))
+    hang(console, head, Text(f"{text}{listing(shares, most=8)}{reasons}"))
 
 
 def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
@@ -118,9 +118,9 @@ def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
     how = split.method if split.column is None else f"by {split.method} ({plain(split.column)})"
     valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
     rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {how})"
-    _hang(console, "sealed", Text(f"{rows}{valid}; opened {times(opens)}"))
+    hang(console, "sealed", Text(f"{rows}{valid}; opened {times(opens)}"))
     for note in split.notes:
-        _hang(console, "", Text(plain(note), "dim"))
+        hang(console, "", Text(plain(note), "dim"))
 
 
 def audit(console: Console, findings: Sequence[Finding]) -> None:
@@ -131,9 +131,9 @@ def audit(console: Console, findings: Sequence[Finding]) -> None:
         severe = finding.severity == "severe"
         head = Text.assemble("! " if severe else "  ", plain(finding.code), style="bold red" if severe else "dim")
         fix = f"   {plain(finding.fix)}" if finding.fix else ""
-        _hang(console, head, Text.assemble(plain(finding.message), (fix, "cyan")), INDENT)
+        hang(console, head, Text.assemble(plain(finding.message), (fix, "cyan")), INDENT)
     if len(ranked) > MOST_FINDINGS:
-        _hang(console, "", Text(f"and {len(ranked) - MOST_FINDINGS} more, in the report", "dim"), INDENT)
+        hang(console, "", Text(f"and {len(ranked) - MOST_FINDINGS} more, in the report", "dim"), INDENT)
 
 
 def leaderboard(
@@ -161,12 +161,12 @@ def leaderboard(
         fits = cell_len(text) + 2 + cell_len(note) <= console.width
         _line(console, Text(f"{text}  {note}" if fits else text, style))
         if note and not fits:
-            _hang(console, "", Text(note, "dim"), indent + 4)
+            hang(console, "", Text(note, "dim"), indent + 4)
     if skipped:
         reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
-        _hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
+        hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
     why = f": {plain(selection.explanation)}" if selection.explanation else ""
-    _hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why), indent)
+    hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why), indent)
 
 
 def decision(console: Console, task: Task, calibration: Calibration, decision: Decision) -> None:
@@ -181,7 +181,7 @@ def decision(console: Console, task: Task, calibration: Calibration, decision: D
     others = [f"{plain(n)} {number(v, digits, compact=True)}" for n, v in values.items()]
     if others and decision.measure != "expected_cost":
         others[0] = f"{metric(decision.measure)}: {others[0]}"
-    _hang(console, "", Text("; ".join([rule, ", ".join(others)] if others else [rule])), INDENT)
+    hang(console, "", Text("; ".join([rule, ", ".join(others)] if others else [rule])), INDENT)
 
 
 def sealed_test(console: Console, figures: Mapping[str, Estimate] | None, task: Task, ledger: Ledger) -> None:
@@ -207,7 +207,7 @@ def checklist(console: Console, items: Sequence[Item]) -> None:
             if item.status == status:
                 head = Text.assemble("  ", (mark, style), " ", item.item)
                 evidence = Text(item.evidence, "red" if status == "fails" else "dim")
-                _hang(console, head, evidence, width + 6 if wide else 6)
+                hang(console, head, evidence, width + 6 if wide else 6)
 
 
 def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
@@ -331,10 +331,10 @@ def _figures(console: Console, figures: Mapping[str, Estimate], task: Task, inde
 
 def _title(console: Console, name: str, text: str) -> None:
     console.print()
-    _hang(console, Text(name, "bold"), Text(text), INDENT if len(name) < INDENT else len(name) + 2)
+    hang(console, Text(name, "bold"), Text(text), INDENT if len(name) < INDENT else len(name) + 2)
 
 
-def _hang(console: Console, head: str | Text, body: Text, indent: int = MARGIN) -> None:
+def hang(console: Console, head: str | Text, body: Text, indent: int = MARGIN) -> None:
     """``head`` in the margin, ``body`` wrapped beside it; below it where the margin is too small."""
     head = Text(head) if isinstance(head, str) else head
     if head.cell_len >= max(indent, 1):

@@ -20,6 +20,8 @@ from sortal.train.candidate import Candidate, Development, Index, Pipeline, Prep
 CACHE_BYTES = 3_000_000_000
 REFIT = 1.4
 """A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside."""
+HURRIED = 0.5
+"""A fold that would get less than this share of what the first fold took is not comparable to it any more."""
 PILOT_ROWS = 3_000
 TIMED_ROWS = 300
 
@@ -120,11 +122,14 @@ def crossval(
         return _too_slow(candidate, predicted * (n_folds + REFIT), seconds)
     fitted: list[tuple[Settings, Predictions, float]] = []
     pace: Settings = {}
-    timing = (0.0, 0.0)
+    patient = candidate.baseline or efforts is not None
+    first, timing = 0.0, (0.0, 0.0)
     for i in range(n_folds):
         prepared, X = cache.get(i, candidate.family.view)
         begun = time.monotonic()
         limit = (seconds - (begun - start)) / (n_folds - i + REFIT)
+        if i and limit < HURRIED * first and not patient:
+            return _too_slow(candidate, begun - start + first * (n_folds - i + REFIT), seconds)
         try:
             if efforts is None:
                 pipeline = fit(candidate, prepared, dev, pace, seconds=limit)
@@ -137,11 +142,7 @@ def crossval(
         fitted.append((pipeline.fitted.effort, _predictions(dev, cache.folds.parts[i][1], probability), took))
         pace = pipeline.fitted.pace
         if i == 0:
-            timing = time_rows(pipeline, dev, cache.folds.parts[0][1])
-            needed = time.monotonic() - start + took * (n_folds - 1 + REFIT)
-            patient = candidate.baseline or candidate.family.interruptible or efforts is not None
-            if not patient and needed > seconds:
-                return _too_slow(candidate, needed, seconds)
+            first, timing = took, time_rows(pipeline, dev, cache.folds.parts[0][1])
     scores = [score(p) for _, p, _ in fitted]
     predictions, fold = _joined([p for _, p, _ in fitted[: cache.folds.per_repeat]])
     train, valid = cache.folds.parts[0]

@@ -54,6 +54,14 @@ def test_one_column_alone_is_judged_out_of_fold() -> None:
     assert together(typed(frame), codes, ["signal", "noise"], seed=0) > 0.7
 
 
+def test_extreme_numbers_are_weighed() -> None:
+    codes = np.tile([0, 1], 100)
+    frame = pl.DataFrame({"x": np.where(codes == 1, 1e300, -1e300), "y": np.tile([None, 1e-300], 100).astype(float)})
+    table = typed(frame.with_columns(pl.all().fill_nan(None)))
+    assert [power.error for power in alone(table, codes, seed=0)] == [0, 0]
+    assert together(table, codes, ["x", "y"], seed=0) == 1
+
+
 def test_samples_keep_the_classes() -> None:
     codes = np.repeat([0, 1], [9000, 1000])
     table, some = sampled(typed(pl.DataFrame({"x": np.arange(10_000.0)})), codes, 500, seed=3)

@@ -14,6 +14,7 @@ from sortal.data.audit.finding import Check, Finding, NotApplicable, brief, igno
 from sortal.data.audit.power import LEAST_ROWS, Power, alone, together
 from sortal.data.audit.recoding import copies
 
+_LEAST_OTHERS = 20
 _DECISIVE = 0.95
 _LEVELS = (0.97, 0.95, 0.9, 0.85)
 _FEW = 1 / 4
@@ -25,7 +26,7 @@ _REMARKABLE, _MOST_NOTES = 0.98, 5
 class _Gap:
     """What all columns reach together, and what is left without the suspects."""
 
-    suspects: tuple[Power, ...]
+    suspects: Sequence[Power]
     everything: float
     rest: float
 
@@ -39,41 +40,41 @@ def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: i
     """
     if len(codes) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+    if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
+        return NotApplicable(f"fewer than {_LEAST_OTHERS} rows outside the most frequent class")
     powers = alone(table, codes, seed)
     aside = copies(powers, codes)
     powers = [power for power in powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")
-    if powers[0].auc < _STRONG:
-        return []
 
-    def reach(without: Sequence[Power]) -> float:
-        return together(table, codes, [power.column for power in powers if power not in without], seed)
+    def without(suspects: Sequence[Power]) -> float:
+        return together(table, codes, [power.column for power in powers if power not in suspects], seed)
 
-    everything = max(reach([]), powers[0].auc)
     if powers[0].auc >= _DECISIVE:
-        for level in _LEVELS:
-            suspects = [power for power in powers if power.auc >= level]
-            if suspects and len(suspects) <= max(1, _FEW * len(powers)):
-                gap = _Gap(tuple(suspects), everything, reach(suspects))
-                if gap.rest < _DECISIVE:
-                    return [_severe(power, gap, table) for power in suspects]
+        for suspects in _suspects(powers):
+            if (rest := without(suspects)) < _DECISIVE:
+                gap = _Gap(suspects, max(without([]), powers[0].auc), rest)
+                return [_severe(power, gap, table) for power in suspects]
         remarkable = [power for power in powers if power.auc >= _REMARKABLE]
         easy = len(remarkable) > max(2, _FEW * len(powers))
-        return [] if easy else [_note(power, reach([power]), table) for power in remarkable[:_MOST_NOTES]]
-    if _ahead(powers):
-        gap = _Gap((powers[0],), everything, reach(powers[:1]))
-        if _gini(gap.rest) <= (1 - _LOST) * _gini(everything):
+        return [] if easy else [_note(power, without([power]), table) for power in remarkable[:_MOST_NOTES]]
+    if powers[0].auc >= _STRONG and _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc):
+        gap = _Gap(powers[:1], max(without([]), powers[0].auc), without(powers[:1]))
+        if _gini(gap.rest) <= (1 - _LOST) * _gini(gap.everything):
             return [_warning(powers[0], gap, table)]
     return []
 
 
+def _suspects(powers: Sequence[Power]) -> list[list[Power]]:
+    """The columns from each level of strength upwards, as long as they are few of all."""
+    most = max(1, _FEW * len(powers))
+    sets = [[power for power in powers if power.auc >= level] for level in _LEVELS]
+    return [some for some, fewer in zip(sets, [[], *sets], strict=False) if len(fewer) < len(some) <= most]
+
+
 def _gini(roc_auc: float) -> float:
     return 2 * roc_auc - 1
-
-
-def _ahead(powers: Sequence[Power]) -> bool:
-    return _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc)
 
 
 def _severe(power: Power, gap: _Gap, table: Table) -> Finding:

@@ -21,9 +21,9 @@ Floats = NDArray[np.float64]
 
 LEAST_ROWS = 50
 _CELLS = 1_000_000
-_MOST_ROWS, _FOREST_ROWS = 20_000, 4_000
+_MOST_ROWS, _FOREST_ROWS = 20_000, 3_000
 _MOST_BINS, _PROMISING = 100, 0.1
-_MOST_COLUMNS, _TRIED = 200, 20
+_MOST_COLUMNS, _TRIED, _TREES = 200, 20, 40
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def together(table: Table, codes: Ints, names: Sequence[str], seed: int) -> floa
     probability = np.zeros((len(codes), int(codes.max()) + 1))
     tried = min(len(names), _TRIED)
     for train, valid in folds(codes, 3, seed):
-        forest = ExtraTreesClassifier(60, min_samples_leaf=3, max_features=tried, random_state=seed)
+        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=3, max_features=tried, random_state=seed)
         forest.fit(matrix[train], codes[train])
         probability[np.ix_(valid, forest.classes_)] = forest.predict_proba(matrix[valid])
     return auc(codes, probability)
@@ -116,14 +116,13 @@ def _numbers(values: pl.Series) -> Floats:
 
 
 def _ordered(values: pl.Series) -> Floats:
-    """(n,) a column as numbers for trees: categories by frequency, missing below everything."""
-    if values.dtype in (pl.String, pl.Boolean):
-        place = binned(values)
-        counts = np.bincount(place)
-        rank = np.empty(len(counts))
-        rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-        return rank[place]
-    return np.nan_to_num(_numbers(values), nan=-1e30)
+    """(n,) a column as ranks for trees: categories by frequency, missing below all numbers."""
+    place: Ints = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    if values.dtype != pl.String:
+        return place.astype(np.float64)
+    counts = np.bincount(place)
+    rank: Floats = np.argsort(np.argsort(-counts, kind="stable")).astype(np.float64)
+    return rank[place]
 
 
 def _rates(bins: Ints, codes: Ints, pairs: Sequence[tuple[Ints, Ints]]) -> Floats:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.core.errors import OptionError
+from sortal.core.recipe import Planned, Recipe, parse_budget, parse_kinds
+
+NAMES = st.text(min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    target=NAMES,
+    cost=st.none() | st.just("fp=1,fn=8") | st.dictionaries(NAMES, st.floats(0, 100), min_size=1, max_size=3),
+    kinds=st.dictionaries(NAMES, st.sampled_from(["number", "category"]), max_size=3),
+    ignore=st.lists(NAMES, max_size=3).map(tuple),
+    select=st.none() | st.integers(1, 50),
+    plan=st.lists(
+        st.builds(
+            Planned, NAMES, st.lists(st.dictionaries(NAMES, st.integers(0, 999) | st.floats(0, 1)), max_size=2).map(tuple)
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, plan):
+    recipe = Recipe(target=target, cost=cost, kinds=kinds, ignore=ignore, select=select, plan=plan)
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+@pytest.mark.parametrize("text", ["target = ", "metric = 'auto'", "target = 3", "target = 'y'\nbudget = 'soon'"])
+def test_what_is_no_recipe_is_refused(text):
+    with pytest.raises(OptionError, match="not a recipe"):
+        Recipe.from_toml(text)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="no recipe can be read"):
+        Recipe.read(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("2m", 120), ("1.5 min", 90), ("1h", 3600), (45, 45), ("20", 20), ("60S", 60)]
+)
+def test_budgets_as_people_write_them(text, seconds):
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "-5s", "soon", "", "5 parsecs", "inf", "nan"])
+def test_budgets_that_are_none(text):
+    with pytest.raises(OptionError, match="--budget"):
+        parse_budget(text)
+
+
+def test_kinds_from_texts_and_mappings():
+    assert parse_kinds(["zip=category", "a=b=number"]) == {"zip": "category", "a=b": "number"}
+    assert parse_kinds({"zip": "category"}) == {"zip": "category"}
+    with pytest.raises(OptionError, match="COLUMN=KIND"):
+        parse_kinds(["zip"])
