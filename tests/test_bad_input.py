@@ -295,7 +295,7 @@ def test_a_recipe_and_other_options(refused, table, tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text('target = "churn"\n')
     sentence = refused("train", table(), "--recipe", path, "--seed", 3, "--f1", "--out", tmp_path / "run")
-    assert "--f1 and --seed contradict --recipe" in sentence
+    assert "--seed and --f1 contradict --recipe" in sentence
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from sortal.data.problem import Problem, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split
 from sortal.data.write import new_folder, replacing
+from sortal.decide.calibrate import MOST_ENTRIES
 from sortal.report import record
 from sortal.report.assemble import (
     Results,
@@ -54,6 +55,8 @@ from sortal.train.zoo import Clock
 CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 """What the report, the figures of the test and the end of the process take: so many seconds, and a share of what it took to come to
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
+CALIBRATING_SECONDS = 1e-5
+"""Choosing a calibrator, a probability."""
 PARITY_ROWS = 2_000
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 """How closely the saved model has to agree with its library, by how that library sums."""
@@ -102,7 +105,8 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.audited(describe_findings(findings))
 
         steps.enter("train")
-        closing = CLOSING_SECONDS + CLOSING_SHARE * steps.deadline.spent
+        probabilities = min(len(dev.codes) * len(dev.task.classes), MOST_ENTRIES)
+        closing = CLOSING_SECONDS + CLOSING_SHARE * steps.deadline.spent + CALIBRATING_SECONDS * probabilities
         clock = Clock(steps.deadline, closing, closing_rows=len(sealed) + PARITY_ROWS)
         witness = Witness(sealed)
         trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)

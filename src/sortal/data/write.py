@@ -200,5 +200,7 @@ def _code(error: Exception) -> int | None:
     """The number of the system's error; polars has it only in the text."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
+    if "transport error" in str(error):  # the end of a Parquet file does not fit: polars keeps the number to itself
+        return errno.ENOSPC
     told = re.search(r"\(os error (\d+)\)", str(error))
     return int(told[1]) if told else None

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 SCALES = (0.01, 100.0)
-MOST_ROWS, MOST_ENTRIES = 20_000, 400_000
+MOST_ROWS, MOST_ENTRIES = 20_000, 200_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def choose(predictions: Predictions, *, fold: Codes | None = None, seed: int = 0
     ``predictions``: of rows that the model has not seen. Each calibrator is fitted on all folds but one and
     judged on that one; the gain is paired by row. ``fold``: (n,) fold numbers, such as those of the
     cross-validation; drawn with ``seed``, stratified, where not given. At most 20,000 rows and
-    400,000 probabilities are used, drawn at random.
+    200,000 probabilities are used, drawn at random.
     """
     k = len(predictions.classes)
     rng = np.random.default_rng(seed)

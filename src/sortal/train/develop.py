@@ -18,8 +18,8 @@ from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
-from sortal.train.candidate import Candidate, Development, prepare_rows
-from sortal.train.crossval import FoldCache, Folds, Scored, Skipped, crossval
+from sortal.train.candidate import Candidate, Development, Index, fit, prepare_rows
+from sortal.train.crossval import REFIT, FoldCache, Folds, Scored, Skipped, crossval
 from sortal.train.select import Choice, choose
 from sortal.train.zoo import Clock, Explored, baselines, explore, zoo
 
@@ -27,9 +27,10 @@ SMALL = 1_000
 REPEATS = 3
 LARGE = 100_000
 HOLDOUT_SHARE = 0.2
-VIEWS = 4
-PREPARING = 0.4
-"""Share of the time that preparing the rows of all folds, in up to four views, may take."""
+MIDDLE = 3
+FIRST_SHARE = 0.5
+"""Of the time, what the folds and the refit of the first candidate may be expected to take."""
+WARM_ROWS, FEW_ROUNDS, TYPICAL_ROUNDS = 200, 8, 150
 ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 
@@ -55,11 +56,11 @@ def develop(
     times: NDArray[np.int64] | None = None,
 ) -> Developed:
     """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
-    parts = fold(dev, times)
-    cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else _in_time(parts, dev, clock))
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(recipe.models, weighted))
+    parts = fold(dev, times)
+    cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else _in_time(parts, dev, candidates, clock))
     if recipe.plan:
         explored = _replay(candidates, recipe.plan, dev, cache, score)
     else:
@@ -80,21 +81,31 @@ def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)
 
 
-def _in_time(parts: Folds, dev: Development, clock: Clock) -> Folds:
-    """As many folds as can be prepared, in the ways that families look at a table, in a part of the time."""
-    # Importing them is not what a fold takes.
-    import sklearn.impute
-    import sklearn.model_selection
-    import sklearn.preprocessing  # noqa: F401
+def _in_time(parts: Folds, dev: Development, candidates: Sequence[Candidate], clock: Clock) -> Folds:
+    """As many folds as the most promising candidate is likely to get through in its part of the time.
 
-    start = time.monotonic()
-    train, _ = parts.parts[0]
-    prepare_rows(dev, train, registry.load("sortal.models", "logistic").view)
-    a_fold = VIEWS * (time.monotonic() - start)
-    for count in (len(parts.parts), parts.per_repeat):
-        if a_fold * count < PREPARING * clock.left([]):
-            return parts.first(count)
+    A few folds of a strong model say more than many folds of a weak one.
+    """
+    a_fold = _seconds_a_fold(dev, parts.parts[0][0], candidates)
+    for count in (len(parts.parts), parts.per_repeat, MIDDLE):
+        if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):
+            return parts.first(min(count, len(parts.parts)))
     return parts.first(1)
+
+
+def _seconds_a_fold(dev: Development, train: Index, candidates: Sequence[Candidate]) -> float:
+    """What a fold of the first interruptible candidate takes, told from its first few rounds."""
+    first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
+    warm = train[: min(len(train), WARM_ROWS)]
+    few = {"rounds": FEW_ROUNDS, "learning_rate": 0.1} if first.family.early_stopping else {}
+    # The first fit of a process pays for imports; it is not what a fold takes.
+    fit(first, prepare_rows(dev, warm, first.family.view), dev, few, purpose="repeat")
+    start = time.monotonic()
+    prepared = prepare_rows(dev, train if few else warm, first.family.view)
+    preparing = time.monotonic() - start
+    fit(first, prepared, dev, few, purpose="repeat")
+    fitting = time.monotonic() - start - preparing
+    return preparing + fitting * (TYPICAL_ROUNDS / FEW_ROUNDS if few else len(train) / len(warm))
 
 
 def _as_planned(parts: Folds, plan: Sequence[Planned]) -> Folds:
