@@ -1,4 +1,4 @@
-"""The trip as a scikit-learn classifier: ``fit`` cross-validates, chooses, calibrates and refits; what predicts is the program."""
+"""The trip as a scikit-learn classifier: ``fit`` validates, chooses, calibrates and refits; the program predicts."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ from sortal.workflow import PARITY_ROWS, TOLERANCE
 class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier for tables of any columns that selects, calibrates and decides by itself.
 
-    ``fit`` cross-validates baselines and candidates within a time budget, takes the simplest of the best, calibrates it where
-    that helps out of fold, and refits it on all rows. Numbers, booleans, dates and categories are prepared inside each fold;
-    missing values are welcome everywhere.
+    ``fit`` cross-validates baselines and candidates within a time budget, takes the simplest of the best,
+    calibrates it where that helps out of fold, and refits it on all rows. Numbers, booleans, dates and categories
+    are prepared inside each fold; missing values are welcome everywhere.
 
-    Nothing is sealed here: whoever calls ``fit`` holds the test rows. For the whole trip with an audit, a sealed test and a
-    report use ``sortal.train``.
+    Nothing is sealed here: whoever calls ``fit`` holds the test rows. For the whole trip with an audit, a sealed
+    test and a report use ``sortal.train``.
 
     Parameters
     ----------
     metric : str, default="auto"
         What candidates are selected by; ``"auto"`` is the log-loss.
     cost : str or dict, default=None
-        Costs of errors: ``{"fp": 1, "fn": 8}`` or ``"fp=1,fn=8"`` for two classes, ``{truth: {decision: cost}}`` for any number of
-        them. ``predict`` then decides by the least expected cost.
+        Costs of errors: ``{"fp": 1, "fn": 8}`` or ``"fp=1,fn=8"`` for two classes, ``{truth: {decision: cost}}``
+        for any number of them. ``predict`` then decides by the least expected cost.
     positive : label, default=None
         The class of interest of two; the rarer one unless given.
     goal : {"f1"}, default=None
@@ -60,17 +60,18 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     budget : str or float, default="60s"
         Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``.
     models : sequence of str, default=None
-        Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of them unless
-        given.
+        Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of
+        them unless given.
     kinds : dict of str to str, default=None
-        Kinds of columns (``"number"``, ``"category"``, ``"boolean"``, ``"datetime"``) where the inferred ones are wrong, by name.
-        The columns of an array are called ``x0``, ``x1`` and so on.
+        Kinds of columns (``"number"``, ``"category"``, ``"boolean"``, ``"datetime"``) where the inferred ones are
+        wrong, by name. The columns of an array are called ``x0``, ``x1`` and so on.
     ignore : sequence of str, default=()
         Columns that no model may see.
     select : int, default=None
         How many prepared columns to keep; all of them unless given.
     random_state : int, RandomState instance or None, default=0
-        The seed of folds and models. Fits with the same number are equal as long as the budget does not cut one of them short.
+        The seed of folds and models. Fits with the same number are equal as long as the budget does not cut one of
+        them short.
 
     Attributes
     ----------
@@ -81,18 +82,18 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where X is a table and all of them are text.
     model_ : sortal.Model
-        What predicts: columns, array program and decision. ``model_.save("churn.sortal")`` writes the file that ``sortal predict``
-        and ``sortal serve`` read.
+        What predicts: columns, array program and decision. ``model_.save("churn.sortal")`` writes the file that
+        ``sortal predict`` and ``sortal.load`` read.
     leaderboard_ : polars.DataFrame
-        A row a candidate, best first: ``name``, ``chosen``, ``fit_seconds``, and mean and standard deviation of each metric over
-        the folds.
+        A row a candidate, best first: ``name``, ``chosen``, ``fit_seconds``, and mean and standard deviation of
+        each metric over the folds.
     skipped_ : dict of str to str
         Candidates that were not tried to the end, and why.
 
     Notes
     -----
-    Sample weights are not supported: say what errors cost with ``cost``. A class needs two rows at least. Text and image columns,
-    and text that identifies rows, are left out with a warning.
+    Sample weights are not supported: say what errors cost with ``cost``. A class needs two rows at least. Text and
+    image columns, and text that identifies rows, are left out with a warning.
 
     Examples
     --------
@@ -230,7 +231,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _read(self, X: Any, *, reset: bool) -> pl.DataFrame:
-        """A raw frame. Arrays meet scikit-learn's checks, tables only those of names and width: their columns may hold text."""
+        """A raw frame. Arrays meet scikit-learn's checks, tables, which may hold text, only those of names and width."""
         if isinstance(X, pl.LazyFrame):
             X = X.collect()
         if is_into_dataframe(X):
@@ -240,7 +241,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return from_any(X)
 
     def _task(self, classes: NDArray[Any], codes: NDArray[np.int64]) -> Task:
-        """The task, with the classes in the order of ``classes_`` rather than in their natural one ("10" comes before "2")."""
+        """The task, with the classes in the order of ``classes_``, where "10" comes before "2"."""
         names = tuple(str(c).lower() if isinstance(c, bool | np.bool_) else str(c) for c in classes)
         task = frame_task(
             pl.Series([names[code] for code in codes]),
@@ -256,7 +257,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return replace(task, classes=names, prevalence=tuple(task.prevalence[i] for i in index), cost=cost)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the functions that the model has compiled from its program: they are no data, and are made again when needed."""
+        """Without the functions that the model compiled from its program: they are made again when needed."""
         state: dict[str, Any] = super().__getstate__()
         return {**state, "model_": replace(state["model_"])} if "model_" in state else state
 
@@ -284,7 +285,7 @@ def _encode(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def _of_one_type(y: NDArray[Any]) -> NDArray[Any]:
-    """Python objects as text, whole numbers or booleans, which they are in a column that once held something else as well."""
+    """Python objects as text, numbers or booleans: what a column of pandas holds that once held something else too."""
     missing = from_any({"y": y})["y"].is_null().arg_true()
     if len(missing):
         raise DataError(f"y holds no label in row {missing[0] + 1:,} ({len(missing):,} in all); drop such rows")

@@ -1,0 +1,287 @@
+"""The whole trip, by the command line, on a sample of real rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema
+import numpy as np
+import polars as pl
+import pytest
+
+import sortal as package
+from sortal.data.ledger import Seal
+
+FILES = {"model.sortal", "report.html", "run.json", "recipe.toml", "leaderboard.csv", "oof.parquet", "ledger.jsonl", "sealed"}
+TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "pandas", "matplotlib", "pyarrow"}
+UNHURRIED = ("--budget", "1h", "--models", "svm")
+
+
+def scored(sortal, trained, data, out):
+    assert sortal("predict", trained.model, data, "-o", out).code == 0
+    return out
+
+
+def test_a_run_folder_holds_what_it_should_and_nothing_else(trained):
+    assert {path.name for path in trained.folder.iterdir()} == FILES
+    assert [path.name for path in trained.folder.parent.iterdir()] == [trained.folder.name]
+
+
+def test_json_is_run_json_and_follows_its_schema(trained):
+    schema = json.loads(files("sortal.report").joinpath("run.schema.json").read_text())
+    record = json.loads(trained.printed)
+    jsonschema.validate(record, schema)
+    assert record == trained.record
+
+
+def test_the_record_agrees_with_itself(trained):
+    record = trained.record
+    split = record["split"]
+    assert split["train"] + split["test"] == record["data"]["rows"] == 1_200
+    assert record["task"]["cost"] == [[0, 1], [8, 0]]
+    assert record["decision"]["threshold"] == pytest.approx(1 / 9)
+    assert record["ledger"]["opens"] == 1
+    assert record["artifact"]["parity"]["label_flips"] == 0
+    assert record["artifact"]["sha256"] == hashlib.sha256(trained.model.read_bytes()).hexdigest()
+    assert sum(map(sum, record["confusion"]["counts"])) == split["test"]
+    chosen = [row for row in record["leaderboard"] if row["selected"]]
+    assert [row["name"] for row in chosen] == [record["selection"]["chosen"]]
+    assert {b["name"] for b in record["baselines"]} == {"majority", "logistic", "tree"}
+    status = {item["item"]: item["status"] for item in record["checklist"]}
+    assert status["everything fitted on training rows only"] == "holds"
+    assert status["test opened once"] == "holds"
+
+
+def test_sealed_rows_are_nowhere_in_the_out_of_fold_predictions(trained):
+    oof = pl.read_parquet(trained.folder / "oof.parquet")
+    split = trained.record["split"]
+    assert oof["row"].n_unique() == split["train"]
+    assert pl.read_parquet(trained.folder / "sealed" / "test.parquet").height == split["test"]
+
+
+def test_the_story_in_a_pipe_is_plain_text(sortal, churn_csv, tmp_path):
+    told = sortal("train", churn_csv, "--target", "Churn", *UNHURRIED, "--out", tmp_path / "run")
+    assert told.code == 0
+    assert "\x1b" not in told.out
+    assert "\r" not in told.out
+    for word in ("sealed", "AUDIT", "TRAIN", "DECIDE", "TEST", "CHECKLIST", "customerID"):
+        assert word in told.out
+
+
+def test_predict_scores_every_row_in_order(sortal, trained, churn, churn_csv, tmp_path):
+    found = pl.read_parquet(scored(sortal, trained, churn_csv, tmp_path / "scored.parquet"))
+    assert found["customerID"].to_list() == churn["customerID"].to_list()
+    p = found["probability_Yes"]
+    assert np.allclose(p + found["probability_No"], 1)
+    assert found["prediction"].to_list() == ["Yes" if v > 0.5 else "No" for v in p]
+    threshold = trained.record["decision"]["threshold"]
+    assert found["decision"].to_list() == ["Yes" if v >= threshold else "No" for v in p]
+    model = package.load(trained.model)
+    assert np.array_equal(model.predict_proba(churn)[:, 1], p.to_numpy())
+    row = churn.row(0, named=True)
+    assert model.predict_proba(row)[0, 1] == pytest.approx(p[0], abs=1e-12)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "arrow"])
+def test_every_format_says_the_same(sortal, trained, churn_csv, tmp_path, suffix):
+    whole = pl.read_parquet(scored(sortal, trained, churn_csv, tmp_path / "scored.parquet"))
+    out = scored(sortal, trained, churn_csv, tmp_path / f"scored.{suffix}")
+    read = {"csv": pl.read_csv, "tsv": lambda p: pl.read_csv(p, separator="\t"), "jsonl": pl.read_ndjson, "arrow": pl.read_ipc}
+    found = read[suffix](out)
+    assert found["decision"].to_list() == whole["decision"].to_list()
+    assert np.allclose(found["probability_Yes"], whole["probability_Yes"], atol=1e-12)
+
+
+def test_without_a_file_the_rows_go_to_the_screen(sortal, trained, churn_csv):
+    told = sortal("predict", trained.model, churn_csv)
+    assert told.code == 0
+    assert pl.read_csv(told.out.encode()).height == 1_200
+
+
+def test_fresh_rows_are_held_against_the_promise(sortal, trained, churn_csv):
+    found = sortal("evaluate", trained.model, churn_csv, "--json").json
+    assert found["rows"] == 1_200
+    assert found["ledger"] is None
+    auc = next(c for c in found["comparisons"] if c["metric"] == "roc_auc")
+    assert auc["promised"]["value"] == pytest.approx(trained.record["test"]["roc_auc"]["value"])
+    assert "promised" in sortal("evaluate", trained.model, churn_csv).out
+
+
+@pytest.mark.parametrize("how", [("--sealed",), ("sealed/test.parquet",)])
+def test_a_second_look_is_recorded_and_no_longer_blind(sortal, trained, tmp_path, how):
+    folder = tmp_path / "copy"
+    shutil.copytree(trained.folder, folder)
+    arguments = [word if word.startswith("--") else folder / word for word in how]
+    found = sortal("evaluate", folder / "model.sortal", *arguments, "--json").json
+    assert (found["ledger"]["opens"], found["ledger"]["blind"]) == (2, False)
+    values = {c["metric"]: c["found"]["value"] for c in found["comparisons"]}
+    assert values["log_loss"] == pytest.approx(trained.record["test"]["log_loss"]["value"])
+    assert json.loads((folder / "run.json").read_bytes())["ledger"]["opens"] == 2
+    assert Seal(folder).opens == 2
+
+
+def test_a_ledger_that_lost_its_end_keeps_the_test_closed(sortal, trained, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(trained.folder, folder)
+    ledger = folder / "ledger.jsonl"
+    ledger.write_bytes(ledger.read_bytes().splitlines(keepends=True)[0])
+    told = sortal("evaluate", folder / "model.sortal", "--sealed")
+    assert told.code == 2
+    assert "was cut or replaced" in told.err
+
+
+def test_show_tells_of_the_model(sortal, trained):
+    told = sortal("show", trained.model)
+    assert told.code == 0
+    assert all(word in told.out for word in ("Churn", "fp=1 fn=8", "tenure", "test opened once"))
+    found = sortal("show", trained.model, "--json").json
+    assert found["task"]["classes"] == ["No", "Yes"]
+    assert found["metrics"]["test"]["roc_auc"]["value"] == trained.record["test"]["roc_auc"]["value"]
+
+
+@pytest.mark.parametrize("command", ["show", "predict"])
+def test_scoring_and_showing_load_no_training_library(trained, churn_csv, tmp_path, command):
+    arguments = ["show", str(trained.model)]
+    if command == "predict":
+        arguments = ["predict", str(trained.model), str(churn_csv), "-o", str(tmp_path / "scored.csv")]
+    code = (
+        f"import sys; from sortal.cli import main\nmain({arguments!r})\n"
+        f"print('LOADED', sorted({TRAINING!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # scikit-learn is what `show` needs least: the metric names come from numpy-only modules.
+    assert "LOADED []" in done.stdout
+
+
+def test_a_recipe_repeats_its_run_byte_for_byte(sortal, trained, churn_csv, tmp_path):
+    again = tmp_path / "again"
+    recipe = trained.folder / "recipe.toml"
+    assert sortal("train", churn_csv, "--recipe", recipe, "--out", again).code == 0
+    assert (again / "model.sortal").read_bytes() == trained.model.read_bytes()
+    assert (again / "recipe.toml").read_text() == recipe.read_text()
+
+
+def test_audit_finds_a_copy_of_the_target(sortal, churn, tmp_path):
+    file = tmp_path / "leak.csv"
+    churn.with_columns(pl.col("Churn").replace({"Yes": "gone", "No": "here"}).alias("status")).write_csv(file)
+    found = sortal("audit", file, "--target", "Churn", "--json").json["findings"]
+    assert [(f["severity"], f["column"]) for f in found][0] == ("severe", "status")
+    assert "--ignore status" in sortal("audit", file, "--target", "Churn").out
+
+
+def test_a_severe_finding_turns_the_checklist_red(sortal, churn, tmp_path):
+    file = tmp_path / "leak.csv"
+    churn.with_columns(pl.col("Churn").replace({"Yes": "gone", "No": "here"}).alias("status")).write_csv(file)
+    record = sortal("train", file, "--target", "Churn", *UNHURRIED, "--out", tmp_path / "run", "--json").json
+    item = next(i for i in record["checklist"] if i["item"] == "no column known only after the outcome")
+    assert item["status"] == "fails"
+    assert "status" in item["evidence"]
+
+
+def weather(rows=300):
+    """Three kinds of days by day, station and temperature; labels with characters that need care."""
+    rng = np.random.default_rng(0)
+    heat = rng.normal(15, 8, rows)
+    kinds = np.digitize(heat + rng.normal(0, 3, rows), [10, 20])
+    return pl.DataFrame(
+        {
+            "day": pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 1, 1) + pl.duration(days=rows - 1), eager=True),
+            "sta[tion] <1>": [f"s{i}" for i in rng.integers(0, 40, rows)],
+            'heat, "°C" = x': heat,
+            "kind": [("cold <b>", "mild,é", "hot\"'")[k] for k in kinds],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def weather_csv(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weather") / "weather.csv"
+    weather().write_csv(path)
+    return path
+
+
+def test_more_classes_with_costs_from_a_file(sortal, weather_csv, tmp_path):
+    costs = tmp_path / "costs.csv"
+    labels = ["cold <b>", "mild,é", "hot\"'"]
+    pl.DataFrame({"true": labels, **{d: [0 if d == t else 3 if t == labels[2] else 1 for t in labels] for d in labels}}).write_csv(costs)
+    out = tmp_path / "run"
+    record = sortal("train", weather_csv, "--target", "kind", "--cost", costs, *UNHURRIED, "--out", out, "--json").json
+    assert record["decision"]["kind"] == "cost"
+    assert set(record["task"]["classes"]) == set(labels)
+    assert "expected_cost" in record["test"]
+    html = (out / "report.html").read_text()
+    assert "cold &lt;b&gt;" in html
+    assert "cold <b>" not in html
+    scored = sortal("predict", out / "model.sortal", weather_csv).out
+    assert set(pl.read_csv(scored.encode())["decision"]) <= set(labels)
+
+
+def test_time_puts_the_newest_rows_into_the_test(sortal, weather_csv, tmp_path):
+    out = tmp_path / "run"
+    record = sortal("train", weather_csv, "--target", "kind", "--time", "day", *UNHURRIED, "--out", out, "--json").json
+    sealed = pl.read_parquet(out / "sealed" / "test.parquet")
+    assert sealed["day"].min() == sorted(weather()["day"].to_list())[-sealed.height].isoformat()
+    assert record["split"]["column"] == "day"
+
+
+def test_group_keeps_groups_on_one_side(sortal, weather_csv, tmp_path):
+    out, group = tmp_path / "run", "sta[tion] <1>"
+    sortal("train", weather_csv, "--target", "kind", "--group", group, *UNHURRIED, "--out", out)
+    sealed = set(pl.read_parquet(out / "sealed" / "test.parquet")[group])
+    rows = pl.read_parquet(out / "oof.parquet")["row"]
+    assert not sealed & set(weather()[rows.to_numpy()][group])
+
+
+def test_a_valid_part_decides_where_one_is_asked_for(sortal, churn_csv, tmp_path):
+    options = ("--split", "70/15/15", "--f1", "--select", "8")
+    record = sortal("train", churn_csv, "--target", "Churn", *options, *UNHURRIED, "--out", tmp_path / "run", "--json").json
+    assert [record["split"][part] for part in ("train", "valid", "test")] == [840, 180, 180]
+    assert record["decision"]["kind"] == "f1"
+    assert pl.read_parquet(tmp_path / "run" / "oof.parquet").height == 180
+    assert 0 < record["decision"]["threshold"] < 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [([0, 1], {0, 1}), ([False, True], {False, True}), ([1.0, 2.0], {1.0, 2.0})]
+)
+def test_labels_come_back_in_the_type_they_had(labels, expected):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    rows = pl.DataFrame({"x": x, "y": [labels[int(v > 0)] for v in x + rng.normal(size=200) / 2]})
+    run = package.train(rows, "y", models=["svm"], budget="1h")
+    found = run.model.predict(rows)
+    assert set(found.tolist()) == expected
+    assert {type(v) for v in found.tolist()} == {type(labels[0])}
+    assert 0.5 < run.test.roc_auc.value <= 1
+    assert "CHECKLIST" in repr(run)
+    assert run.leaderboard.height >= 4
+
+
+def test_rows_without_a_label_are_left_out_with_a_note(sortal, churn, tmp_path):
+    file = tmp_path / "some.csv"
+    churn.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise("Churn").alias("Churn")).write_csv(file)
+    some = churn.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise(pl.col("Churn")).alias("Churn"))
+    some.write_csv(file)
+    record = sortal("train", file, "--target", "Churn", *UNHURRIED, "--out", tmp_path / "run", "--json").json
+    assert record["data"]["rows"] == 1_100
+    assert any("100 rows without" in note for note in record["data"]["notes"])
+
+
+def test_the_wall_clock_of_the_process_stays_within_the_budget(tmp_path):
+    """On the whole example table, which takes longer than the budget would."""
+    import time
+
+    example = pl.read_csv("examples/churn.csv", infer_schema=False)
+    file = tmp_path / "large.csv"
+    pl.concat([example] * 6).with_columns(pl.int_range(pl.len()).cast(pl.String).alias("customerID")).write_csv(file)
+    start = time.monotonic()
+    command = [sys.executable, "-m", "sortal.cli", "train", str(file), "--target", "Churn", "--budget", "20s", "--json"]
+    done = subprocess.run([*command, "--out", str(tmp_path / "run")], capture_output=True, text=True, check=True)
+    wall = time.monotonic() - start
+    assert json.loads(done.stdout)["timing"]["budget_seconds"] == 20
+    assert wall <= 1.05 * 20
