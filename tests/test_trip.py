@@ -17,7 +17,16 @@ import pytest
 import sortal as package
 from sortal.data.ledger import Seal
 
-FILES = {"model.sortal", "report.html", "run.json", "recipe.toml", "leaderboard.csv", "oof.parquet", "ledger.jsonl", "sealed"}
+FILES = {
+    "model.sortal",
+    "report.html",
+    "run.json",
+    "recipe.toml",
+    "leaderboard.csv",
+    "oof.parquet",
+    "ledger.jsonl",
+    "sealed",
+}
 TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "pandas", "matplotlib", "pyarrow"}
 UNHURRIED = ("--budget", "1h", "--models", "svm")
 
@@ -91,7 +100,12 @@ def test_predict_scores_every_row_in_order(sortal, trained, churn, churn_csv, tm
 def test_every_format_says_the_same(sortal, trained, churn_csv, tmp_path, suffix):
     whole = pl.read_parquet(scored(sortal, trained, churn_csv, tmp_path / "scored.parquet"))
     out = scored(sortal, trained, churn_csv, tmp_path / f"scored.{suffix}")
-    read = {"csv": pl.read_csv, "tsv": lambda p: pl.read_csv(p, separator="\t"), "jsonl": pl.read_ndjson, "arrow": pl.read_ipc}
+    read = {
+        "csv": pl.read_csv,
+        "tsv": lambda p: pl.read_csv(p, separator="\t"),
+        "jsonl": pl.read_ndjson,
+        "arrow": pl.read_ipc,
+    }
     found = read[suffix](out)
     assert found["decision"].to_list() == whole["decision"].to_list()
     assert np.allclose(found["probability_Yes"], whole["probability_Yes"], atol=1e-12)
@@ -170,7 +184,7 @@ def test_audit_finds_a_copy_of_the_target(sortal, churn, tmp_path):
     file = tmp_path / "leak.csv"
     churn.with_columns(pl.col("Churn").replace({"Yes": "gone", "No": "here"}).alias("status")).write_csv(file)
     found = sortal("audit", file, "--target", "Churn", "--json").json["findings"]
-    assert [(f["severity"], f["column"]) for f in found][0] == ("severe", "status")
+    assert (found[0]["severity"], found[0]["column"]) == ("severe", "status")
     assert "--ignore status" in sortal("audit", file, "--target", "Churn").out
 
 
@@ -208,7 +222,9 @@ def weather_csv(tmp_path_factory):
 def test_more_classes_with_costs_from_a_file(sortal, weather_csv, tmp_path):
     costs = tmp_path / "costs.csv"
     labels = ["cold <b>", "mild,é", "hot\"'"]
-    pl.DataFrame({"true": labels, **{d: [0 if d == t else 3 if t == labels[2] else 1 for t in labels] for d in labels}}).write_csv(costs)
+    pl.DataFrame(
+        {"true": labels, **{d: [0 if d == t else 3 if t == labels[2] else 1 for t in labels] for d in labels}}
+    ).write_csv(costs)
     out = tmp_path / "run"
     record = sortal("train", weather_csv, "--target", "kind", "--cost", costs, *UNHURRIED, "--out", out, "--json").json
     assert record["decision"]["kind"] == "cost"
@@ -239,7 +255,9 @@ def test_group_keeps_groups_on_one_side(sortal, weather_csv, tmp_path):
 
 def test_a_valid_part_decides_where_one_is_asked_for(sortal, churn_csv, tmp_path):
     options = ("--split", "70/15/15", "--f1", "--select", "8")
-    record = sortal("train", churn_csv, "--target", "Churn", *options, *UNHURRIED, "--out", tmp_path / "run", "--json").json
+    record = sortal(
+        "train", churn_csv, "--target", "Churn", *options, *UNHURRIED, "--out", tmp_path / "run", "--json"
+    ).json
     assert [record["split"][part] for part in ("train", "valid", "test")] == [840, 180, 180]
     assert record["decision"]["kind"] == "f1"
     assert pl.read_parquet(tmp_path / "run" / "oof.parquet").height == 180
@@ -264,8 +282,12 @@ def test_labels_come_back_in_the_type_they_had(labels, expected):
 
 def test_rows_without_a_label_are_left_out_with_a_note(sortal, churn, tmp_path):
     file = tmp_path / "some.csv"
-    churn.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise("Churn").alias("Churn")).write_csv(file)
-    some = churn.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise(pl.col("Churn")).alias("Churn"))
+    churn.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise("Churn").alias("Churn")).write_csv(
+        file
+    )
+    some = churn.with_columns(
+        pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise(pl.col("Churn")).alias("Churn")
+    )
     some.write_csv(file)
     record = sortal("train", file, "--target", "Churn", *UNHURRIED, "--out", tmp_path / "run", "--json").json
     assert record["data"]["rows"] == 1_100

@@ -193,7 +193,7 @@ def demo(
 
 def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool) -> None:
     from sortal.report.narrator import Narrator
-    from sortal.train.deadline import process_start
+    from sortal.training.deadline import process_start
     from sortal.workflow import NoAudience, next_folder, train_into
 
     started = process_start()

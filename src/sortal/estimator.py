@@ -29,10 +29,10 @@ from sortal.core.profile import profile
 from sortal.core.recipe import Recipe, parse_budget, parse_kinds
 from sortal.core.schema import Schema
 from sortal.core.task import Task
-from sortal.train.deadline import Deadline
-from sortal.train.develop import Developed
-from sortal.train.trained import Trained, train_rows
-from sortal.train.zoo import Clock
+from sortal.training.deadline import Deadline
+from sortal.training.develop import Developed
+from sortal.training.trained import Trained, train_rows
+from sortal.training.zoo import Clock
 from sortal.workflow import PARITY_ROWS, TOLERANCE
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +49,6 @@ class Run:
     folder: Path
     record: RunRecord
     model: Model
-    _temporary: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def leaderboard(self) -> pl.DataFrame:
@@ -120,10 +121,12 @@ def train(
         budget=parse_budget(budget),
         seed=seed,
     )
-    temporary = tempfile.TemporaryDirectory(prefix="sortal-") if out is None else None
-    folder = Path(out or "") if temporary is None else Path(temporary.name, "run")
+    folder = Path(tempfile.mkdtemp(prefix="sortal-"), "run") if out is None else Path(out)
     record = train_into(folder, data, recipe, NoAudience(), started)
-    return Run(folder, record, load(folder / MODEL_FILE), temporary)
+    run = Run(folder, record, load(folder / MODEL_FILE))
+    if out is None:
+        weakref.finalize(run, shutil.rmtree, folder.parent, ignore_errors=True)
+    return run
 
 
 def audit(

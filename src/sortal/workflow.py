@@ -47,10 +47,10 @@ from sortal.report.checklist import checklist
 from sortal.report.evaluation import AuditReport, Evaluation, compare
 from sortal.report.html import render
 from sortal.report.record import RunRecord
-from sortal.train.candidate import Witness
-from sortal.train.deadline import Deadline
-from sortal.train.trained import Trained, train_rows
-from sortal.train.zoo import Clock
+from sortal.training.candidate import Witness
+from sortal.training.deadline import Deadline
+from sortal.training.trained import Trained, train_rows
+from sortal.training.zoo import Clock
 
 CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 """What the report, the figures of the test and the end of the process take: so many seconds, and a share of what it took to come to

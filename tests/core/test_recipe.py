@@ -19,7 +19,9 @@ NAMES = st.text(min_size=1, max_size=12)
     select=st.none() | st.integers(1, 50),
     plan=st.lists(
         st.builds(
-            Planned, NAMES, st.lists(st.dictionaries(NAMES, st.integers(0, 999) | st.floats(0, 1)), max_size=2).map(tuple)
+            Planned,
+            NAMES,
+            st.lists(st.dictionaries(NAMES, st.integers(0, 999) | st.floats(0, 1)), max_size=2).map(tuple),
         ),
         max_size=2,
     ).map(tuple),

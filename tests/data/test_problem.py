@@ -32,7 +32,7 @@ def test_a_part_has_its_own_shares_of_classes():
 
 
 def test_nothing_to_predict_from_is_told_with_the_reason_of_each_column():
-    with pytest.raises(DataError, match="no column left to predict from: id: .* it identifies rows"):
+    with pytest.raises(DataError, match=r"no column left to predict from: id: .* it identifies rows"):
         frame_problem(frame().drop("x"), Recipe(target="y"))
 
 

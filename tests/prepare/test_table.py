@@ -14,7 +14,7 @@ from sortal.engine import compile as compile_program
 from sortal.prepare import table as prepare
 from sortal.prepare.view import Labels, View
 from sortal.testing.requirement import fingerprint
-from sortal.train.candidate import Development, prepare_rows
+from sortal.training.candidate import Development, prepare_rows
 
 KINDS: dict[str, Kind] = {
     "Float64": "number",

@@ -181,9 +181,7 @@ def binary_example(n: int = 4000) -> Example:
         },
         confusion=Confusion("test", classes, counts),
         per_class=(
-            ClassFigures(
-                "no", sum(counts[0]), Estimate(0.99, 0.985, 0.993), Estimate(0.86, 0.85, 0.87), 0.92
-            ),
+            ClassFigures("no", sum(counts[0]), Estimate(0.99, 0.985, 0.993), Estimate(0.86, 0.85, 0.87), 0.92),
             ClassFigures("yes", sum(counts[1]), Estimate(0.41, 0.39, 0.43), Estimate(0.93, 0.91, 0.95), 0.57),
         ),
         importance=Importance(
@@ -262,9 +260,7 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
             Column("<b>kind</b>", "category", "target", reason="the target"),
         ),
         task=task,
-        audit=(
-            Finding("A201", "warning", HOSTILE[0], "looks like an id: 99 % of its values are different", {}),
-        ),
+        audit=(Finding("A201", "warning", HOSTILE[0], "looks like an id: 99 % of its values are different", {}),),
         decision=Decision(
             kind="argmax", expected_cost=Estimate(0.31, 0.30, 0.32), explanation="every error counts the same"
         ),
@@ -275,9 +271,7 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
         },
         confusion=Confusion("test", classes, tuple(tuple(int(c) for c in line) for line in counts)),
         per_class=tuple(
-            ClassFigures(
-                name, int(counts[i].sum()), Estimate(0.7, 0.6, 0.8), Estimate(0.65, 0.55, 0.75), 0.67
-            )
+            ClassFigures(name, int(counts[i].sum()), Estimate(0.7, 0.6, 0.8), Estimate(0.65, 0.55, 0.75), 0.67)
             for i, name in enumerate(classes)
         ),
         importance=Importance("gain", tuple(ColumnWeight(name, 1 / (i + 1)) for i, name in enumerate(names))),
@@ -289,9 +283,7 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
         ),
     )
     facts = replace(base.facts, out_of_fold_rows=n, refit_rows=n, decision_rows=n)
-    facts = replace(
-        facts, saved=Saved("0.1.0", ("table", "linear"), classes, columns, columns, ("log_loss",))
-    )
+    facts = replace(facts, saved=Saved("0.1.0", ("table", "linear"), classes, columns, columns, ("log_loss",)))
     return Example(replace(record, checklist=checklist(record, facts)), facts, oof, test)
 
 

@@ -171,7 +171,7 @@ def test_evidence_names_the_numbers(binary: Any) -> None:
     assert "logistic by 0.0500 [0.0471, 0.0529]" in evidence["baselines beaten"]
     assert "57 fits saw 0 rows" in evidence["everything fitted on training rows only"]
     assert "A104 duration" in evidence["no column known only after the outcome"]
-    assert binary.record.artifact.sha256[:12] in evidence["model, preprocessing, metrics and version saved"]
+    assert binary.record.artifact.file in evidence["model, preprocessing, metrics and version saved"]
     assert "fp=1 fn=12" in evidence["objective and metric tied to cost"]
 
 
@@ -212,9 +212,7 @@ def test_time_splits_need_no_strata(binary: Any) -> None:
     split = replace(
         binary.record.split, method="time", column="day", prevalence={"train": (0.9, 0.1), "test": (0.5, 0.5)}
     )
-    assert (
-        judged(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "not applicable"
-    )
+    assert judged(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "not applicable"
 
 
 def test_a_sealed_test_is_no_failure(binary: Any) -> None:

@@ -65,9 +65,7 @@ def of_many(many: Any) -> str:
 def test_nothing_runs_and_nothing_is_fetched(of_two: str, of_many: str) -> None:
     for source in (of_two, of_many):
         found = Page(source)
-        assert not {"script", "iframe", "object", "embed", "link", "img", "form", "base", "b:kind"} & set(
-            found.tags
-        )
+        assert not {"script", "iframe", "object", "embed", "link", "img", "form", "base", "b:kind"} & set(found.tags)
         assert not re.search(r"https?://|@import|javascript:", source)
         for _, name, value in found.attributes:
             assert not name.startswith("on")
@@ -177,8 +175,7 @@ def test_bars_are_shares_of_the_largest(binary: Any) -> None:
 
 def test_unknown_figures_are_dashes(binary: Any) -> None:
     rows = tuple(
-        replace(row, mean=None, std=None, low=None, high=None, fit_seconds=None)
-        for row in binary.record.leaderboard
+        replace(row, mean=None, std=None, low=None, high=None, fit_seconds=None) for row in binary.record.leaderboard
     )
     importance = Importance("gain", (ColumnWeight("a", None),))
     text = " ".join(page(binary, leaderboard=rows, importance=importance).text)

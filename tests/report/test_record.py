@@ -80,9 +80,7 @@ def undescribed(schema: Any) -> Any:
 
 def test_committed_schema_is_that_of_the_dataclasses() -> None:
     wanted = undescribed(json.loads(json.dumps(record.schema())))
-    assert undescribed(committed()) == wanted, (
-        "write record.schema() to run.schema.json; a changed key: PROTOCOL"
-    )
+    assert undescribed(committed()) == wanted, "write record.schema() to run.schema.json; a changed key: PROTOCOL"
 
 
 def test_schema_and_dataclasses_have_the_same_fields() -> None:
@@ -128,12 +126,7 @@ def test_there_and_back(binary: Any, many: Any) -> None:
 
 
 numbers = st.none() | st.floats()
-scalars = (
-    st.booleans()
-    | st.integers(-(2**60), 2**60)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text()
-)
+scalars = st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
 @settings(deadline=None, max_examples=40)
@@ -152,9 +145,7 @@ def test_any_figures_are_written_and_read(
     validate(content)
     read = RunRecord.from_json(content)
     assert read.test is not None
-    assert read.test[text] == Estimate(
-        *(x if x is not None and np.isfinite(x) else None for x in (value, low, high))
-    )
+    assert read.test[text] == Estimate(*(x if x is not None and np.isfinite(x) else None for x in (value, low, high)))
     assert read.audit == (finding,)
 
 

@@ -142,9 +142,7 @@ def test_a_long_file_name_moves_out_of_the_margin() -> None:
 
 
 def test_time_and_validation_parts_are_told(binary: Any) -> None:
-    split = replace(
-        binary.record.split, method="time", column="day", valid=700, notes=("ties went to the test",)
-    )
+    split = replace(binary.record.split, method="time", column="day", valid=700, notes=("ties went to the test",))
     lines = printed(terminal.sealed_line, split)
     assert "by time (day)" in lines[0]
     assert "700 rows to validate on; opened 0 times" in lines[0]
@@ -162,17 +160,12 @@ def test_f1_and_argmax_decisions(binary: Any, many: Any) -> None:
     )
     text = " ".join(printed(terminal.decision, binary.record.task, binary.record.calibration, f1))
     assert "say yes from p = .400 on; F1: chosen .60, at 0.5 .50" in text
-    text = " ".join(
-        printed(terminal.decision, many.record.task, many.record.calibration, many.record.decision)
-    )
+    text = " ".join(printed(terminal.decision, many.record.task, many.record.calibration, many.record.decision))
     assert "take the most probable class: share of errors .31 [.30 .32]" in text
 
 
 def test_a_sealed_test_stays_sealed(binary: Any) -> None:
-    assert (
-        printed(terminal.sealed_test, None, binary.record.task, binary.record.ledger)[1]
-        == "TEST   still sealed"
-    )
+    assert printed(terminal.sealed_test, None, binary.record.task, binary.record.ledger)[1] == "TEST   still sealed"
     second = replace(binary.record.ledger, opens=2, blind=False)
     lines = printed(terminal.sealed_test, binary.record.test, binary.record.task, second)
     assert lines[1] == "TEST   opened twice, on the saved model, no longer blind"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from sortal.core.values import (
@@ -20,6 +22,8 @@ IMAGE_NAME = r"(?i)\.(png|jpe?g|gif|webp|bmp|tiff?)$"
 IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
 
 _CODE = r"^(0\d+|\d{17,})$"
+_NUMBER = re.compile(r"[^a-df-z]*\d[^a-df-z]*|.*inf(inity)?", re.IGNORECASE | re.DOTALL)
+"""What every number fits, in any notation: digits and no letter beside that of an exponent."""
 _SAMPLE = 100
 
 
@@ -31,7 +35,9 @@ def number_notation(texts: pl.Series, codes: bool = False) -> str | None:
     >>> number_notation(pl.Series(["1,234", "12"])), number_notation(pl.Series(["1,234", "0,5"]))
     ('.,', ',')
     """
-    if texts.is_empty() or (not codes and holds_codes(texts)):
+    if texts.is_empty() or not all(map(_NUMBER.fullmatch, texts.head(_SAMPLE))):
+        return None
+    if not codes and holds_codes(texts):
         return None
     sign = next((sign for sign in SIGNS if sign in texts[0]), "")
     for notation in NUMBER_NOTATIONS:

@@ -32,10 +32,10 @@ from sortal.report.checklist import Facts, Saved
 from sortal.report.notation import metric as title
 from sortal.report.notation import number
 from sortal.report.record import Estimate, RunRecord
-from sortal.train.candidate import Witness
-from sortal.train.crossval import Scored
-from sortal.train.select import Choice, gap
-from sortal.train.trained import Trained
+from sortal.training.candidate import Witness
+from sortal.training.crossval import Scored
+from sortal.training.select import Choice, gap
+from sortal.training.trained import Trained
 
 CLOCKED = ("fit_seconds", "row_microseconds")
 

@@ -10,9 +10,9 @@ import numpy as np
 from sortal.core import registry
 from sortal.core.listen import Listener
 from sortal.models.family import Family, Settings
-from sortal.train.candidate import Candidate, Development
-from sortal.train.crossval import FoldCache, Score, Scored, Skipped, crossval
-from sortal.train.deadline import Deadline
+from sortal.training.candidate import Candidate, Development
+from sortal.training.crossval import FoldCache, Score, Scored, Skipped, crossval
+from sortal.training.deadline import Deadline
 
 BASELINES = ("majority", "logistic", "tree")
 ORDER = ("lightgbm", "xgboost", "extra_trees", "forest", "svm")

@@ -7,9 +7,9 @@ import pytest
 
 from sortal.core import registry
 from sortal.core.predictions import Predictions
-from sortal.train.candidate import Candidate
-from sortal.train.crossval import Scored
-from sortal.train.select import choose, gap, optimism
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import Scored
+from sortal.training.select import choose, gap, optimism
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")

@@ -8,11 +8,11 @@ import pytest
 from sortal.core.listen import Silent
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
-from sortal.train.deadline import Deadline
-from sortal.train.develop import fold
-from sortal.train.trained import train_rows
-from sortal.train.zoo import BASELINES, Clock, baselines, zoo
-from tests.train.conftest import development
+from sortal.training.deadline import Deadline
+from sortal.training.develop import fold
+from sortal.training.trained import train_rows
+from sortal.training.zoo import BASELINES, Clock, baselines, zoo
+from tests.training.conftest import development
 
 
 def clock(budget=60.0):

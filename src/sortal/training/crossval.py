@@ -15,7 +15,7 @@ from sortal.core.predictions import Predictions
 from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
 from sortal.prepare.view import View
-from sortal.train.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows
+from sortal.training.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows
 
 CACHE_BYTES = 3_000_000_000
 REFIT = 1.4
@@ -170,7 +170,7 @@ def _pilot(candidate: Candidate, dev: Development, cache: FoldCache) -> float:
         return 0.0
     rows = np.sort(np.random.default_rng(dev.seed).permutation(train)[:PILOT_ROWS])
     start = time.monotonic()
-    fit(candidate, prepare_rows(dev, rows, candidate.family.view), dev, {})
+    fit(candidate, prepare_rows(dev.rehearsing(), rows, candidate.family.view), dev, {})
     return (time.monotonic() - start) * len(train) / PILOT_ROWS
 
 

@@ -13,7 +13,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.metrics import Metric, per_row_log_loss
-from sortal.train.crossval import Scored
+from sortal.training.crossval import Scored
 
 ScoreRows = Callable[[Predictions], float]
 BOOTSTRAPS = 200

@@ -9,7 +9,7 @@ from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
 from sortal.core.labels import encode
 from sortal.core.task import Task
-from sortal.train.candidate import Development
+from sortal.training.candidate import Development
 
 ROWS = 400
 

@@ -15,8 +15,8 @@ from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
-from sortal.train.candidate import Development, Index, Pipeline, fit, prepare_rows
-from sortal.train.crossval import Scored
+from sortal.training.candidate import Development, Index, Pipeline, fit, prepare_rows
+from sortal.training.crossval import Scored
 
 
 @dataclass(frozen=True)

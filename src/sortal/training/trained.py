@@ -13,10 +13,10 @@ from sortal.core.recipe import Recipe
 from sortal.core.task import Task
 from sortal.data.deal import joined, same_rows
 from sortal.data.split import duplicate_groups, time_stamps
-from sortal.train.candidate import Development, Index, Witness
-from sortal.train.develop import Developed, develop
-from sortal.train.finalize import Finalized, finalize
-from sortal.train.zoo import Clock
+from sortal.training.candidate import Development, Index, Witness
+from sortal.training.develop import Developed, develop
+from sortal.training.finalize import Finalized, finalize
+from sortal.training.zoo import Clock
 
 LARGEST_COPY = 0.02
 """Rows that many times alike are coarse columns, not copies of one another: keeping them together would spoil the folds."""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sortal.train.deadline import Deadline, process_start
+from sortal.training.deadline import Deadline, process_start
 
 
 def test_what_is_spent_and_what_is_left_make_the_budget() -> None:
@@ -27,7 +27,7 @@ def test_this_process_was_started_in_the_past_and_only_once() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="one clock for parent and child, and /proc, are Linux's")
 def test_the_clock_starts_with_the_process_and_not_with_the_first_line_of_ours() -> None:
-    code = "import time; time.sleep(0.5); from sortal.train.deadline import process_start; print(process_start())"
+    code = "import time; time.sleep(0.5); from sortal.training.deadline import process_start; print(process_start())"
     before = time.monotonic()
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     started = float(child.stdout)

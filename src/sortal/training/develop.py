@@ -18,10 +18,10 @@ from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
-from sortal.train.candidate import Candidate, Development, Index, fit, prepare_rows
-from sortal.train.crossval import REFIT, FoldCache, Folds, Scored, Skipped, crossval
-from sortal.train.select import Choice, choose
-from sortal.train.zoo import Clock, Explored, baselines, explore, zoo
+from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows
+from sortal.training.crossval import REFIT, FoldCache, Folds, Scored, Skipped, crossval
+from sortal.training.select import Choice, choose
+from sortal.training.zoo import Clock, Explored, baselines, explore, zoo
 
 SMALL = 1_000
 REPEATS = 3
@@ -86,7 +86,7 @@ def _in_time(parts: Folds, dev: Development, candidates: Sequence[Candidate], cl
 
     A few folds of a strong model say more than many folds of a weak one.
     """
-    a_fold = _seconds_a_fold(dev, parts.parts[0][0], candidates)
+    a_fold = _seconds_a_fold(dev.rehearsing(), parts.parts[0][0], candidates)
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):
             return parts.first(min(count, len(parts.parts)))

@@ -8,9 +8,9 @@ import pytest
 
 from sortal.core import registry
 from sortal.models.family import OutOfTime
-from sortal.train.candidate import Candidate
-from sortal.train.crossval import FoldCache, Scored, Skipped, crossval
-from sortal.train.develop import Scorer, fold
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import FoldCache, Scored, Skipped, crossval
+from sortal.training.develop import Scorer, fold
 
 
 def cached(dev):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from sortal.engine import compile as compile_program
-from sortal.train.imbalance import balanced, correction
+from sortal.training.imbalance import balanced, correction
 
 LAWS = settings(deadline=None, max_examples=60)
 SEEDS = st.integers(0, 2**32 - 1)

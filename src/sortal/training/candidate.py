@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from sortal.models.family import Family, FitRequest, Fitted, Matrix, Rows, Setti
 from sortal.prepare import table as prepare
 from sortal.prepare.table import Design
 from sortal.prepare.view import Labels, View
-from sortal.train.imbalance import balanced, correction
+from sortal.training.imbalance import balanced, correction
 
 Index = NDArray[np.int64]
 Purpose = Literal["judge", "repeat", "ship"]
@@ -69,6 +69,10 @@ class Development:
     select: int | None = None
     threads: int = 2
     witness: Witness = field(default_factory=Witness)
+
+    def rehearsing(self) -> Development:
+        """For fits that only tell how long a fit takes: their results are thrown away, and a repeated run does without them."""
+        return replace(self, witness=Witness(self.witness.sealed))
 
 
 @dataclass(frozen=True)

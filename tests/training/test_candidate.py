@@ -8,7 +8,7 @@ import pytest
 from sortal.core import registry
 from sortal.engine import compile
 from sortal.models.family import FitRequest
-from sortal.train.candidate import Candidate, Witness, fit, prepare_rows
+from sortal.training.candidate import Candidate, Witness, fit, prepare_rows
 
 FAMILIES = ("majority", "logistic", "tree", "svm", "lightgbm", "xgboost", "forest", "extra_trees")
 

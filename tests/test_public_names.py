@@ -1,0 +1,110 @@
+"""What others may rely on: names that change only with a line in the changelog."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from typer.main import get_command
+
+import sortal
+from sortal.cli import app
+from sortal.core import registry
+from sortal.report.record import RunRecord
+
+
+def test_the_public_face():
+    assert sortal.__all__ == [
+        "InputError",
+        "Model",
+        "Run",
+        "SortalClassifier",
+        "SortalError",
+        "audit",
+        "load",
+        "train",
+    ]
+    assert all(callable(getattr(sortal, name)) for name in sortal.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'fit'"):
+        _ = sortal.fit
+
+
+def test_names_are_functions_whatever_was_imported_before():
+    """A folder of the package with the name of a function would take its place."""
+    code = "import sortal.training.zoo, sortal.data.audit, sortal; assert callable(sortal.train) and callable(sortal.audit)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_sortal_imports_nothing_heavy():
+    code = "import sortal, sys; print(sorted({'numpy', 'polars', 'sklearn', 'rich', 'msgspec'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("sortal.preparers", "boolean category datetime number"),
+        ("sortal.models", "extra_trees forest lightgbm logistic majority svm tree xgboost"),
+        (
+            "sortal.metrics",
+            "accuracy average_precision balanced_accuracy brier ece expected_cost f1 log_loss precision recall "
+            "recall_at_precision roc_auc",
+        ),
+        ("sortal.calibrators", "beta none platt temperature vector"),
+        ("sortal.checks", "A101 A102 A104 A201 A202 A203 A301 A302 A303 A304"),
+    ],
+)
+def test_what_is_registered(group, names):
+    assert " ".join(registry.names(group)) == names
+
+
+def test_the_keys_of_run_json():
+    assert [field.name for field in msgspec.inspect.type_info(RunRecord).fields] == [
+        "protocol",
+        "sortal_version",
+        "seed",
+        "data",
+        "columns",
+        "task",
+        "audit",
+        "split",
+        "baselines",
+        "leaderboard",
+        "selection",
+        "calibration",
+        "decision",
+        "test",
+        "confusion",
+        "per_class",
+        "importance",
+        "timing",
+        "ledger",
+        "artifact",
+        "checklist",
+    ]
+
+
+TRAIN = (
+    "--target --metric --cost --f1 --positive --kind --ignore --time --group --split --select --models --budget --seed "
+    "--recipe --out --json"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("train", TRAIN),
+        ("predict", "--out"),
+        ("evaluate", "--sealed --json"),
+        ("show", "--json"),
+        ("audit", "--target --kind --ignore --time --group --seed --json"),
+        ("demo", "--budget --out"),
+    ],
+)
+def test_commands_and_their_options(command, options):
+    parameters = get_command(app).commands[command].params
+    found = [option for p in parameters for option in p.opts if option.startswith("--")]
+    assert sorted(found) == sorted(options.split())
