@@ -35,6 +35,9 @@ from sortal.training.trained import Trained, train_rows
 from sortal.training.zoo import Clock
 from sortal.workflow import PARITY_ROWS, TOLERANCE
 
+CLOSING_SHARE = 0.05
+"""Of the budget, what choosing, calibrating and proving the model may take, beside the refit."""
+
 
 class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier for tables of any columns that selects, calibrates and decides by itself.
@@ -164,7 +167,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _check_usable(schema, recipe.ignore)
         table = Table(schema, conform(frame, schema, ("feature",), "X"), np.arange(frame.height))
         task = self._task(classes, codes)
-        clock = Clock(deadline, closing=0.0, closing_rows=min(PARITY_ROWS, len(table)))
+        clock = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
         trained = train_rows(table, codes, task, recipe, clock, Silent())
         self.classes_ = classes
         self.model_ = _model(table, task, trained)

@@ -15,8 +15,6 @@ from sortal.prepare.view import View
 
 Matrix = NDArray[np.float64]
 Settings = Mapping[str, float | int | str]
-SMALL = 200_000
-"""Cells of a matrix below which a second thread gains little on a free machine, and costs many times the fit on a busy one."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,6 @@ class FitRequest:
     categorical: tuple[int, ...] = ()
     seconds: float = math.inf
     threads: int = 2
-
-    @property
-    def workers(self) -> int:
-        """Threads that are worth starting: on a small matrix they wait for one another longer than they work."""
-        return 1 if self.train.X.size < SMALL else self.threads
 
 
 class OutOfTime(Exception):  # noqa: N818 - an answer, not an error: the training loop skips the candidate

@@ -17,6 +17,8 @@ from sortal.prepare.view import View
 TREES = 300
 CHUNK = 10
 FEWEST = 50
+FEW_CELLS = 200_000
+"""Below this many cells, starting threads takes longer than what they save."""
 
 
 def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
@@ -30,7 +32,7 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
         max_features=settings.get("max_features", "sqrt"),
         warm_start=True,
         random_state=request.seed,
-        n_jobs=request.workers,
+        n_jobs=1 if rows.X.size < FEW_CELLS else request.threads,
     )
     grown = _grow(model, request, int(settings.get("trees", TREES)))
     # One thread sums the trees in their order, so that equal trees give equal bits.

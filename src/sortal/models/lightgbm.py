@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sortal.models import trees
-from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest
+from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest, threads
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
 from sortal.prepare.view import View
@@ -56,7 +56,7 @@ def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
         **given,
         **objective,
         "seed": request.seed,
-        "num_threads": request.workers,
+        "num_threads": threads(request),
         "deterministic": True,
         "force_col_wise" if width > WIDE else "force_row_wise": True,
         "verbosity": -1,
@@ -104,7 +104,7 @@ def _boost(request: FitRequest, params: Mapping[str, Any], data: Any, clock: Clo
 
 
 def _probabilities(booster: Any, X: Any, rounds: int, request: FitRequest) -> Any:
-    p = booster.predict(X, num_iteration=rounds, num_threads=request.workers)
+    p = booster.predict(X, num_iteration=rounds, num_threads=threads(request))
     return np.column_stack([1 - p, p]) if request.n_classes == 2 else p
 
 

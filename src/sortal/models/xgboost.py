@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sortal.models import trees
-from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest
+from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest, threads
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
 from sortal.prepare.view import View
@@ -28,7 +28,7 @@ PILOT_ROUNDS = 4
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock = Clock(request.seconds)
     params = _params(request, settings)
-    data = _matrix(request.train, request.workers)
+    data = _matrix(request.train, threads(request))
     pace = (
         {"learning_rate": float(settings["learning_rate"])}
         if "learning_rate" in settings
@@ -52,13 +52,13 @@ def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
         else {"objective": "multi:softprob", "num_class": request.n_classes, "eval_metric": "mlogloss"}
     )
     given = {name: value for name, value in settings.items() if name != "rounds"}
-    return {**TUNED, **given, **objective, "seed": request.seed, "nthread": request.workers, "verbosity": 0}
+    return {**TUNED, **given, **objective, "seed": request.seed, "nthread": threads(request), "verbosity": 0}
 
 
-def _matrix(rows: Rows, threads: int) -> Any:
+def _matrix(rows: Rows, nthread: int) -> Any:
     import xgboost
 
-    return xgboost.QuantileDMatrix(rows.X, rows.y, weight=rows.weight, max_bin=TUNED["max_bin"], nthread=threads)
+    return xgboost.QuantileDMatrix(rows.X, rows.y, weight=rows.weight, max_bin=TUNED["max_bin"], nthread=nthread)
 
 
 def _pace(params: dict[str, Any], data: Any, clock: Clock) -> dict[str, float]:
@@ -77,7 +77,7 @@ def _boost(request: FitRequest, params: dict[str, Any], data: Any, clock: Clock,
     stop = (
         None
         if request.stop is None
-        else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight, nthread=request.workers)
+        else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight, nthread=threads(request))
     )
     booster = xgboost.Booster(params, [data] if stop is None else [data, stop])
     stopper = Stopper(patience(len(request.train.y)))
