@@ -18,7 +18,7 @@ from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from sortal.artifact.model import Model, check_parity, golden_rows
+from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
 from sortal.core.costs import Cost
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import Table, conform, from_any
@@ -33,7 +33,6 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
 from sortal.training.trained import Trained, train_rows
 from sortal.training.zoo import Clock
-from sortal.workflow import PARITY_ROWS, TOLERANCE
 
 CLOSING_SHARE = 0.05
 """Of the budget, what choosing, calibrating and proving the model may take, beside the refit."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sortal
-from sortal.artifact.model import Model, check_parity, golden_rows, load
+from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
@@ -57,9 +57,6 @@ CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
 CALIBRATING_SECONDS = 1e-5
 """Choosing a calibrator, a probability."""
-PARITY_ROWS = 2_000
-TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
-"""How closely the saved model has to agree with its library, by how that library sums."""
 MODEL_FILE = "model.sortal"
 
 

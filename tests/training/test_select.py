@@ -81,3 +81,14 @@ def test_one_candidate_flatters_nobody(rng):
     only = scored("only", rng.uniform(0.1, 0.9, size=100))
     chosen = choose([only], LOG_LOSS, log_loss_of, seed=0)
     assert (chosen.bias, chosen.runner_up, chosen.p_value) == (0.0, None, None)
+
+
+def test_noise_excuses_no_large_gap(rng):
+    """A few rows that a candidate is sure and wrong about make the comparison noisy; it is worse all the same."""
+    base = rng.uniform(0.1, 0.3, size=500)
+    wrong = base.copy()
+    wrong[:2] = 34.0
+    best, worse = scored("elaborate", base, complexity=4), scored("simple", wrong, complexity=1)
+    behind = gap(worse, best, LOG_LOSS)
+    assert behind.low < 0 < behind.value or behind.value < behind.high - behind.low
+    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best

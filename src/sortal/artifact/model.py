@@ -21,6 +21,9 @@ from sortal.engine import Columns, Program, compile
 Floats = NDArray[np.float64]
 
 GOLDEN_TOLERANCE = 1e-9
+PARITY_ROWS = 2_000
+TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
+"""How closely a saved model has to agree with the library that trained it, by how that library sums."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,11 +33,9 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
 def _fit_in_chunks(model: Any, request: FitRequest, most: int) -> int:
     """Fit until the model has converged, the iterations are used up or the time is over."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     rows, clock, done = request.train, Clock(request.seconds), 0
-    # Products this small gain nothing from a second thread, and lose a lot where another process holds the core.
-    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Not to have converged within a chunk is what the loop is for.
         warnings.simplefilter("ignore", ConvergenceWarning)
         while True:

@@ -13,14 +13,12 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.model_selection import StratifiedKFold
     from sklearn.svm import LinearSVC
-    from threadpoolctl import threadpool_limits
 
     rows = _judgeable(request.train)
     folds = StratifiedKFold(max(2, min(3, int(np.bincount(rows.y).min()))), shuffle=True, random_state=request.seed)
     machine = LinearSVC(C=float(settings.get("C", 0.1)), dual=False, random_state=request.seed)
     model = CalibratedClassifierCV(machine, method="sigmoid", cv=folds, ensemble=False)
-    with threadpool_limits(1, "blas"):
-        model.fit(rows.X, rows.y, sample_weight=rows.weight)
+    model.fit(rows.X, rows.y, sample_weight=rows.weight)
     calibrated = model.calibrated_classifiers_[0]
     fitted, sigmoids = calibrated.estimator, calibrated.calibrators
     arrays = {

@@ -21,7 +21,8 @@ from sortal.training.imbalance import balanced, correction
 
 Index = NDArray[np.int64]
 Purpose = Literal["judge", "repeat", "ship"]
-STOP_SHARE = 0.12
+STOP_SHARE, STOP_ROWS = 0.12, 20
+"""Of fewer rows none can be spared for early stopping."""
 NOTHING: Index = np.empty(0, dtype=np.int64)
 
 
@@ -118,7 +119,7 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     present, y = np.unique(codes, return_inverse=True)
     design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
     groups = None if dev.groups is None else dev.groups[rows]
-    _, stop = holdout(y, STOP_SHARE, dev.seed, groups)
+    stop = holdout(y, STOP_SHARE, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
     return Prepared(design, X, y, present, stop)
 
 
@@ -144,6 +145,7 @@ def fit(
     stop = None
     if family.early_stopping and purpose != "ship":
         rows, stop = _without(rows, prepared.stop)
+        stop = stop if len(prepared.stop) else None
     request = FitRequest(
         train=rows,
         n_classes=len(prepared.present),

@@ -18,6 +18,7 @@ from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
+from sortal.models.boosting import quickest
 from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows
 from sortal.training.crossval import REFIT, FoldCache, Folds, Scored, Skipped, crossval
 from sortal.training.select import Choice, choose
@@ -30,7 +31,7 @@ HOLDOUT_SHARE = 0.2
 MIDDLE = 3
 FIRST_SHARE = 0.5
 """Of the time, what the folds and the refit of the first candidate may be expected to take."""
-WARM_ROWS, FEW_ROUNDS, TYPICAL_ROUNDS = 200, 8, 150
+WARM_ROWS, FEW_ROUNDS, TYPICAL_ROUNDS = 1_000, 8, 150
 ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 
@@ -94,18 +95,22 @@ def _in_time(parts: Folds, dev: Development, candidates: Sequence[Candidate], cl
 
 
 def _seconds_a_fold(dev: Development, train: Index, candidates: Sequence[Candidate]) -> float:
-    """What a fold of the first interruptible candidate takes, told from its first few rounds."""
+    """What a fold of the first booster takes, told from a few of its rounds; of what is tried first where there is none."""
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
-    warm = train[: min(len(train), WARM_ROWS)]
-    few = {"rounds": FEW_ROUNDS, "learning_rate": 0.1} if first.family.early_stopping else {}
-    # The first fit of a process pays for imports; it is not what a fold takes.
-    fit(first, prepare_rows(dev, warm, first.family.view), dev, few, purpose="repeat")
+    rounds = (1, 1 + FEW_ROUNDS) if first.family.early_stopping else (0, 0)
+    rows = train if first.family.early_stopping else train[:WARM_ROWS]
     start = time.monotonic()
-    prepared = prepare_rows(dev, train if few else warm, first.family.view)
+    prepared = prepare_rows(dev, rows, first.family.view)
     preparing = time.monotonic() - start
-    fit(first, prepared, dev, few, purpose="repeat")
-    fitting = time.monotonic() - start - preparing
-    return preparing + fitting * (TYPICAL_ROUNDS / FEW_ROUNDS if few else len(train) / len(warm))
+
+    def seconds(count: int) -> float:
+        settings = {"rounds": count, "learning_rate": 0.1} if count else {}
+        return quickest(lambda: fit(first, prepared, dev, settings, purpose="repeat"), 2)
+
+    one, few = (seconds(count) for count in rounds)
+    if not first.family.early_stopping:
+        return (preparing + one) * len(train) / len(rows)
+    return preparing + one + TYPICAL_ROUNDS * max(few - one, 0.0) / FEW_ROUNDS
 
 
 def _as_planned(parts: Folds, plan: Sequence[Planned]) -> Folds:

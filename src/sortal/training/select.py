@@ -18,11 +18,13 @@ from sortal.training.crossval import Scored
 ScoreRows = Callable[[Predictions], float]
 BOOTSTRAPS = 200
 FEWER_BOOTSTRAPS = 40
+IMMATERIAL = 0.02
+"""A candidate that is further behind the best than this share of its score is worse, however noisy the comparison."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """``best``: first on the metric. ``chosen``: the simplest that lies within one standard error of it, among ``tied``.
+    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest.
 
     ``corrected``: the chosen one's estimate without the flattery of having been picked; ``bias``: what was taken off (reported
     minus corrected). ``p_value`` compares the chosen one with the runner-up.
@@ -42,7 +44,7 @@ def choose(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, seed
     """Choose by cross-validation. Nothing that a clock measured has a say, so that runs repeat."""
     ranked = sorted(scored, key=lambda s: _loss(s, metric))
     best = ranked[0]
-    tied = tuple(s for s in ranked[1:] if _within_noise(gap(s, best, metric)))
+    tied = tuple(s for s in ranked[1:] if _tied(s, best, metric))
     simplest = min((best, *tied), key=lambda s: s.candidate.family.complexity)
     chosen = simplest if simplest.candidate.family.complexity < best.candidate.family.complexity else best
     runner_up = next((s for s in ranked if s is not chosen), None)
@@ -80,9 +82,13 @@ def _standard_error(interval: Interval) -> float:
     return (interval.high - interval.low) / (2 * NormalDist().inv_cdf(0.975))
 
 
-def _within_noise(behind: Interval) -> bool:
-    """Less than one standard error behind (Breiman et al. 1984, the one-standard-error rule, here on paired differences)."""
-    return behind.value < _standard_error(behind)
+def _tied(candidate: Scored, best: Scored, metric: Metric) -> bool:
+    """Less than one standard error behind (Breiman et al. 1984, here on paired differences), and by little.
+
+    A few rows that a model is sure and wrong about blow up the error as much as the difference: noise excuses no large gap.
+    """
+    behind = gap(candidate, best, metric)
+    return behind.value < min(_standard_error(behind), IMMATERIAL * abs(float(np.mean(best.fold_scores[metric.name]))))
 
 
 def _p_value(behind: Interval) -> float | None:
@@ -109,8 +115,10 @@ def _additive(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, r
     for _ in range(BOOTSTRAPS):
         counts = np.bincount(rng.integers(len(losses), size=len(losses)), minlength=len(losses))
         out = counts == 0
+        if not out.any():
+            continue
         picked.append((out @ losses / out.sum())[np.argmin(counts @ losses)])
-    return float(losses.mean(axis=0).min() - np.mean(picked))
+    return float(losses.mean(axis=0).min() - np.mean(picked)) if picked else 0.0
 
 
 def _general(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, rng: np.random.Generator) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from sortal.core.frame import Table
 from sortal.core.listen import Listener
@@ -53,9 +54,11 @@ def train_rows(
     train = np.setdiff1d(np.arange(len(codes)), valid)
     dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe, witness)
     times = None if recipe.time is None else time_stamps(dev.table, recipe.time)
-    developed = develop(dev, task, recipe, clock, listener, times)
-    listener.running(f"refit of {developed.choice.chosen.candidate.name}")
-    finalized = finalize(developed.choice.chosen, everything, task, train, valid)
+    # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
+    with threadpool_limits(1, "blas"):
+        developed = develop(dev, task, recipe, clock, listener, times)
+        listener.running(f"refit of {developed.choice.chosen.candidate.name}")
+        finalized = finalize(developed.choice.chosen, everything, task, train, valid)
     return Trained(dev, developed, finalized)
 
 
