@@ -55,6 +55,8 @@ from sortal.training.zoo import Clock
 CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 """What the report, the figures of the test and the end of the process take: so many seconds, and a share of what it took to come to
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
+SLACK = 0.03
+"""Of the budget, for a machine that gets busier on the way."""
 CALIBRATING_SECONDS = 1e-5
 """Choosing a calibrator, a probability."""
 MODEL_FILE = "model.sortal"
@@ -104,6 +106,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         steps.enter("train")
         probabilities = min(len(dev.codes) * len(dev.task.classes), MOST_ENTRIES)
         closing = CLOSING_SECONDS + CLOSING_SHARE * steps.deadline.spent + CALIBRATING_SECONDS * probabilities
+        closing += SLACK * recipe.budget
         clock = Clock(steps.deadline, closing, closing_rows=len(sealed) + PARITY_ROWS)
         witness = Witness(sealed)
         trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)

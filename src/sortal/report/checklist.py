@@ -161,10 +161,14 @@ def _baselines(record: RunRecord, facts: Facts) -> Verdict:
         return False, f"not compared with a {' and a '.join(missing) or 'baseline: nothing was chosen'}"
     if chosen.baseline:
         return False, f"the chosen {plain(chosen.name)} is a baseline itself: nothing was clearly better"
-    margins = [f"{plain(b.name)} by {interval(b.margin, extra=1)}" for b in record.baselines]
-    holds = all(b.margin is not None and b.margin.low is not None and b.margin.low > 0 for b in record.baselines)
-    better = "better" if holds else "not clearly better"
-    return holds, f"{metric(record.task.metric)} {better} than {'; '.join(margins)}"
+    beaten = [b for b in record.baselines if b.margin is not None and b.margin.low is not None and b.margin.low > 0]
+    others = [b for b in record.baselines if b not in beaten]
+    parts = [
+        f"{words} {'; '.join(f'{plain(b.name)} by {interval(b.margin, extra=1)}' for b in those)}"
+        for words, those in (("not clearly better than", others), ("better than", beaten))
+        if those
+    ]
+    return not others, f"{metric(record.task.metric)} {'; '.join(parts)}"
 
 
 def _imbalance(record: RunRecord, facts: Facts) -> Verdict:

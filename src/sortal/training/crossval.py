@@ -18,7 +18,7 @@ from sortal.prepare.view import View
 from sortal.training.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows
 
 CACHE_BYTES = 3_000_000_000
-REFIT = 1.4
+REFIT = 1.6
 """A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside."""
 HURRIED = 0.5
 """A fold that would get less than this share of what the first fold took is not comparable to it any more."""
