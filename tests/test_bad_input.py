@@ -20,7 +20,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+import sortal as sortal_package
+
 ROWS = 60
+QUICK = ("--models", "logistic", "--budget", "1h")
 RNG = np.random.default_rng(0)
 GOOD = {
     "x": [f"{value:.3f}" for value in RNG.normal(size=ROWS)],
@@ -551,3 +554,31 @@ def test_an_interrupted_run_leaves_nothing(churn_csv, tmp_path, interrupt, await
     assert running.returncode in (130, -signal.SIGINT)
     assert err == "sortal: interrupted; nothing was written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+# What looks bad and is not
+
+
+def test_nan_and_blanks_are_missing_values(sortal, table, tmp_path):
+    holes = [None, "NaN", "nan", "NA", "?"] * 2 + GOOD["x"][10:]
+    done = sortal("train", table(x=holes), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
+    column = next(c for c in done.json["columns"] if c["name"] == "x")
+    assert (column["kind"], column["missing"]) == ("number", pytest.approx(10 / ROWS))
+
+
+def test_a_column_of_mixed_types_is_a_category_with_a_reason(sortal, table, tmp_path):
+    mixed = ["12", "3.5", "unknown", "2024-01-01"] * 15
+    done = sortal("train", table(x=mixed), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
+    column = next(c for c in done.json["columns"] if c["name"] == "x")
+    assert (column["kind"], column["role"]) == ("category", "feature")
+    assert "30 of 60 are numbers, but 'unknown' is not" in column["reason"]
+
+
+def test_five_thousand_columns_fit_into_the_budget():
+    rng = np.random.default_rng(0)
+    numbers = {f"n{j}": rng.normal(size=300) for j in range(4_500)}
+    letters = {f"c{j}": rng.choice(list("abcd"), size=300) for j in range(500)}
+    truth = np.where(numbers["n0"] + rng.normal(size=300) > 0, "yes", "no")
+    run = sortal_package.train({**numbers, **letters, "y": truth}, "y", budget="25s")
+    assert len(run.record.columns) == 5_001
+    assert run.record.timing.wall_seconds <= 1.05 * 25

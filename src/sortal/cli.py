@@ -72,7 +72,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a classifier and open the sealed test once."""
-    from sortal.core.recipe import Recipe, parse_budget, parse_kinds
+    from sortal.core.recipe import Recipe, parse_budget, parse_kinds, parse_names
 
     if recipe is not None:
         _refuse_other_options(context)
@@ -92,7 +92,7 @@ def train(
         group=group,
         split=split,
         select=select,
-        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        models=parse_names(models),
         budget=parse_budget(budget),
         seed=seed,
     )

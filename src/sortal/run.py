@@ -18,7 +18,7 @@ from rich.console import Console
 
 from sortal import workflow
 from sortal.artifact.model import Model, load
-from sortal.core.recipe import Recipe, parse_budget, parse_kinds
+from sortal.core.recipe import Recipe, parse_budget, parse_kinds, parse_names, plain_cost
 from sortal.report import terminal
 from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
@@ -83,16 +83,16 @@ def train(
     target: str,
     *,
     metric: str = "auto",
-    cost: str | Mapping[Any, Any] | None = None,
+    cost: str | Path | Mapping[Any, Any] | None = None,
     positive: str | int | float | bool | None = None,
     goal: Literal["f1"] | None = None,
     kinds: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     time_column: str | None = None,
     group: str | None = None,
     split: str = "85/15",
     select: int | None = None,
-    models: Sequence[str] = (),
+    models: str | Sequence[str] = (),
     budget: str | float = "2m",
     seed: int = 0,
     out: str | Path | None = None,
@@ -108,25 +108,34 @@ def train(
     recipe = Recipe(
         target=target,
         metric=metric,
-        cost=cost,
+        cost=plain_cost(cost),
         positive=None if positive is None else str(positive),
         goal=goal,
         kinds=parse_kinds(kinds or {}),
-        ignore=tuple(ignore),
+        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
         time=time_column,
         group=group,
         split=split,
         select=select,
-        models=tuple(models),
+        models=parse_names(models),
         budget=parse_budget(budget),
         seed=seed,
     )
-    folder = Path(tempfile.mkdtemp(prefix="sortal-"), "run") if out is None else Path(out)
-    record = train_into(folder, data, recipe, NoAudience(), started)
-    run = Run(folder, record, load(folder / MODEL_FILE))
-    if out is None:
-        weakref.finalize(run, shutil.rmtree, folder.parent, ignore_errors=True)
+    if out is not None:
+        return _trained(Path(out), data, recipe, started)
+    home = tempfile.mkdtemp(prefix="sortal-")
+    try:
+        run = _trained(Path(home, "run"), data, recipe, started)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    weakref.finalize(run, shutil.rmtree, home, ignore_errors=True)
     return run
+
+
+def _trained(folder: Path, data: object, recipe: Recipe, started: float) -> Run:
+    record = train_into(folder, data, recipe, NoAudience(), started)
+    return Run(folder, record, load(folder / MODEL_FILE))
 
 
 def audit(
@@ -134,13 +143,18 @@ def audit(
     target: str,
     *,
     kinds: Mapping[str, str] | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     time_column: str | None = None,
     group: str | None = None,
     seed: int = 0,
 ) -> AuditReport:
     """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``."""
     asked = Recipe(
-        target=target, kinds=parse_kinds(kinds or {}), ignore=tuple(ignore), time=time_column, group=group, seed=seed
+        target=target,
+        kinds=parse_kinds(kinds or {}),
+        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        time=time_column,
+        group=group,
+        seed=seed,
     )
     return workflow.audit(data, asked)

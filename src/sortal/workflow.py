@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import sortal
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
+from sortal.core.costs import names_a_file
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
@@ -21,6 +22,7 @@ from sortal.core.listen import Listener, Silent
 from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
+from sortal.core.task import Task
 from sortal.data.audit import audit as audit_table
 from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal, is_sealed
@@ -200,9 +202,17 @@ def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
 
 def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
     """What was asked and run, the leaderboard, and the predictions that the decision was made on."""
-    (folder / "recipe.toml").write_text(replace(recipe, plan=trained.developed.plan()).to_toml(), "utf-8")
+    run = replace(recipe, cost=_costs_told(recipe, finished.task), plan=trained.developed.plan())
+    (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
     leaderboard_table(finished).write_csv(folder / "leaderboard.csv")
     predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
+
+
+def _costs_told(recipe: Recipe, task: Task) -> Any:
+    """The costs as they were told; those in a file are written out, as a recipe may outlive it."""
+    if task.cost is None or not names_a_file(recipe.cost):
+        return recipe.cost
+    return {t: dict(zip(task.classes, row, strict=True)) for t, row in zip(task.classes, task.cost, strict=True)}
 
 
 def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:

@@ -38,13 +38,22 @@ def parse_cost(cost: Cost, classes: Sequence[str], positive: str | None) -> Matr
     if isinstance(cost, Mapping):
         nested = bool(cost) and all(isinstance(row, Mapping) for row in cost.values())
         matrix = _table(_cells(cost), classes) if nested else _binary(cost.items(), classes, positive)
-    elif isinstance(cost, str) and "=" in cost and not cost.endswith(".csv"):
-        matrix = _binary(_pairs(cost), classes, positive)
-    else:
+    elif names_a_file(cost):
         matrix = _table(_read(Path(cost)), classes)
+    else:
+        matrix = _binary(_pairs(str(cost)), classes, positive)
     if not any(value for row in matrix for value in row):
         raise TaskError("all costs are zero, so every decision is as good as any other; give an error a cost")
     return matrix
+
+
+def names_a_file(cost: Cost | None) -> bool:
+    """Whether costs are told by the path of a file.
+
+    >>> names_a_file("costs.csv"), names_a_file("fp=1,fn=8"), names_a_file({"fp": 1, "fn": 8})
+    (True, False, False)
+    """
+    return isinstance(cost, Path) or (isinstance(cost, str) and ("=" not in cost or cost.endswith(".csv")))
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

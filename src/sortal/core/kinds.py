@@ -222,7 +222,7 @@ def _of_texts(name: str, counts: pl.DataFrame) -> Column:
     column = _number(name, values, codes=False) or _datetime(name, values)
     if column is not None:
         return column
-    texts = _split(counts, MISSING)
+    texts = values if values.missing.keys() <= MISSING else _split(counts, MISSING)
     if texts.values.is_empty():
         return _ignored(name, "category", "all values are missing" + _missing_words(texts.missing), missing=1.0)
     levels = boolean_levels(texts.values)

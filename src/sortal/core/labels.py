@@ -58,7 +58,9 @@ def code_of(label: object, classes: Sequence[str]) -> int | None:
     >>> code_of(1.0, ("0", "1")), code_of(True, ("false", "true")), code_of("maybe", ("no", "yes"))
     (1, 1, None)
     """
-    text = str(label).lower() if isinstance(label, bool | np.bool_) else str(label)
+    text = str(label)
+    if text not in classes and text.lower() in ("true", "false"):
+        text = text.lower()
     if text in classes:
         return list(classes).index(text)
     value = number(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -113,6 +113,29 @@ def parse_budget(budget: str | float) -> float:
     if seconds <= 0 or math.isinf(seconds):
         raise OptionError(f"--budget {budget} leaves no time to train; write for example 60s, 2m or 1h")
     return seconds
+
+
+def parse_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as a sequence, or in one text with commas between them.
+
+    >>> parse_names("lightgbm, svm"), parse_names(["svm"])
+    (('lightgbm', 'svm'), ('svm',))
+    """
+    names = given.split(",") if isinstance(given, str) else given
+    return tuple(stripped for name in names if (stripped := name.strip()))
+
+
+def plain_cost(cost: object) -> Any:
+    """Costs as a recipe holds them: text, or text to Python's numbers.
+
+    >>> plain_cost({0: {1: 2.5}, 1: {0: 1}})
+    {'0': {'1': 2.5}, '1': {'0': 1}}
+    """
+    if isinstance(cost, Mapping):
+        return {str(name): plain_cost(value) for name, value in cost.items()}
+    if isinstance(cost, Path):
+        return str(cost)
+    return cost.item() if hasattr(cost, "item") else cost
 
 
 def parse_kinds(given: Mapping[str, Any] | list[str] | tuple[str, ...]) -> dict[str, Kind]:

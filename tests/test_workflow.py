@@ -1,0 +1,128 @@
+"""The trip as a page: who hears what and when, and what is on disk meanwhile."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sortal.artifact.model import load
+from sortal.core.recipe import Recipe
+from sortal.data.ledger import Seal
+from sortal.workflow import NoAudience, evaluate, next_folder, train_into
+
+RECIPE = Recipe("Churn", models=("logistic",), budget=3_600.0)
+
+
+class Witness(NoAudience):
+    """Notes what it hears, and what it sees on disk meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.heard: list[str] = []
+        self.opens: dict[str, int] = {}
+
+    def phase(self, name):
+        self.heard.append(name)
+        partial = list(self.folder.glob(".run.partial-*"))
+        if partial and (partial[0] / "ledger.jsonl").exists():
+            self.opens[name] = Seal(partial[0]).opens
+        assert not (self.folder / "run").exists()
+
+    def framed(self, data, dev, split):
+        self.heard.append(f"framed {split.train} and {split.test} rows")
+        assert len(dev.table) == split.train
+
+    def audited(self, findings):
+        self.heard.append("audited")
+
+
+@pytest.fixture
+def rows(churn):
+    return churn.head(300)
+
+
+def test_steps_are_heard_in_order_and_the_test_stays_closed_until_its_step(rows, tmp_path):
+    witness = Witness(tmp_path)
+    record = train_into(tmp_path / "run", rows, RECIPE, witness, time.monotonic())
+    steps = ["READ", "framed 255 and 45 rows", "AUDIT", "audited", "TRAIN", "FINALIZE", "TEST", "REPORT"]
+    assert witness.heard == steps
+    assert witness.opens == dict.fromkeys(["AUDIT", "TRAIN", "FINALIZE", "TEST"], 0) | {"REPORT": 1}
+    assert [phase.name for phase in record.timing.phases] == ["start", *(s.lower() for s in steps if s.isupper())]
+    assert sum(phase.seconds for phase in record.timing.phases) == pytest.approx(record.timing.wall_seconds)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("step", ["READ", "TRAIN", "FINALIZE", "REPORT"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_whatever_goes_wrong_leaves_nothing(rows, tmp_path, step, error):
+    class Trouble(NoAudience):
+        def phase(self, name):
+            if name == step:
+                raise error("trouble")
+
+    with pytest.raises(error, match="trouble"):
+        train_into(tmp_path / "deep" / "run", rows, RECIPE, Trouble(), time.monotonic())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_on_disk_is_the_record_that_is_returned(rows, tmp_path):
+    record = train_into(tmp_path / "run", rows, RECIPE, NoAudience(), time.monotonic())
+    assert (tmp_path / "run" / "run.json").read_bytes() == record.to_json()
+    model = load(tmp_path / "run" / "model.sortal")
+    assert set(model.metrics) == {"out-of-fold", "test"}
+    sealed = pl.read_parquet(tmp_path / "run" / "sealed" / "test.parquet")
+    assert sealed.columns == rows.columns
+    assert (
+        record.split.test
+        == sealed.height
+        == record.confusion.counts[0][0]
+        + sum(sum(row) for row in record.confusion.counts)
+        - record.confusion.counts[0][0]
+    )
+
+
+def test_a_run_may_be_moved(rows, tmp_path):
+    train_into(tmp_path / "run", rows, RECIPE, NoAudience(), time.monotonic())
+    (tmp_path / "run").rename(tmp_path / "moved")
+    found = evaluate(tmp_path / "moved" / "model.sortal", [], sealed=True)
+    assert found.ledger is not None
+    assert found.ledger.opens == 2
+
+
+def test_unlabelled_rows_are_left_out_of_an_evaluation(trained, churn, tmp_path):
+    half = churn.with_columns(Churn=pl.when(pl.int_range(pl.len()) % 2 == 0).then("Churn"))
+    half.write_csv(tmp_path / "half.csv")
+    churn.gather_every(2).write_csv(tmp_path / "labelled.csv")
+    one, other = (evaluate(trained.model, [str(tmp_path / name)]) for name in ("half.csv", "labelled.csv"))
+    assert one.rows == other.rows == 600
+    assert one.comparisons == other.comparisons
+
+
+def test_a_copy_of_the_sealed_rows_counts_as_a_look(trained, tmp_path):
+    """By its content, wherever it lies."""
+    import shutil
+
+    run = shutil.copytree(trained.folder, tmp_path / "run")
+    copy = shutil.copy(run / "sealed" / "test.parquet", tmp_path / "innocent.parquet")
+    found = evaluate(run / "model.sortal", [copy])
+    assert found.ledger is not None
+    assert (found.ledger.opens, found.ledger.blind) == (2, False)
+    assert Seal(run).entries[-1].reason == "sortal evaluate"
+
+
+def test_a_model_that_got_worse_is_told(trained, churn, tmp_path):
+    swapped = churn.with_columns(Churn=pl.col("Churn").replace({"Yes": "No", "No": "Yes"}))
+    swapped.write_csv(tmp_path / "swapped.csv")
+    found = evaluate(trained.model, [str(tmp_path / "swapped.csv")])
+    assert {"roc_auc", "log_loss", "accuracy", "expected_cost"} <= set(found.worse)
+
+
+def test_the_next_free_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert next_folder(["data/churn.2024.csv"]) == Path("runs", "churn-1")
+    Path("runs", "churn-1").mkdir(parents=True)
+    assert next_folder(["data/churn.csv", "more.csv"]) == Path("runs", "churn-2")
+    assert next_folder([".hidden"]) == Path("runs", "run-1")
