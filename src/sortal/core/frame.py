@@ -62,7 +62,9 @@ def _plain_column(series: pl.Series) -> NDArray[np.float64] | list[str | None]:
         return series.to_list()
     if isinstance(series.dtype, pl.Datetime):
         series = series.dt.epoch("us").cast(pl.Float64) / 1e6
-    return series.cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
+    elif series.dtype != pl.Float64:
+        series = series.cast(pl.Float64)
+    return series.to_numpy().astype(np.float64, copy=False)
 
 
 def conform(

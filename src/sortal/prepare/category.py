@@ -56,13 +56,13 @@ class CategoryPreparer:
 def _levels(values: pl.Series) -> list[str]:
     """The distinct values, most frequent first; ties in alphabetical order, so that runs repeat."""
     counts = values.drop_nulls().alias("level").value_counts(name="rows")
-    return counts.sort(["rows", "level"], descending=[True, False])["level"].to_list()
+    return [level for level, _ in sorted(counts.iter_rows(), key=lambda pair: (-pair[1], pair[0]))]
 
 
 def _level_of_row(values: pl.Series, levels: list[str]) -> NDArray[np.int64]:
     """Index of each row's level; ``len(levels)`` where it is missing."""
-    index = values.cast(pl.Enum(levels)).to_physical().cast(pl.Int64)
-    return index.fill_null(len(levels)).to_numpy()
+    index = values.cast(pl.Enum(levels)).to_physical().to_numpy()  # as floats where some are missing
+    return np.where(np.isnan(index), len(levels), index).astype(np.int64)
 
 
 def _codes(name: str, levels: list[str], level_of_row: NDArray[np.int64]) -> _Block:

@@ -87,21 +87,26 @@ def _in_time(parts: Folds, dev: Development, candidates: Sequence[Candidate], cl
 
     A few folds of a strong model say more than many folds of a weak one.
     """
-    a_fold = _seconds_a_fold(dev.rehearsing(), parts.parts[0][0], candidates)
+    a_fold = _seconds_a_fold(dev.rehearsing(), parts.parts[0][0], candidates, FIRST_SHARE * clock.left([]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):
             return parts.first(min(count, len(parts.parts)))
     return parts.first(1)
 
 
-def _seconds_a_fold(dev: Development, train: Index, candidates: Sequence[Candidate]) -> float:
-    """What a fold of the first booster takes, told from a few of its rounds; of what is tried first where there is none."""
+def _seconds_a_fold(dev: Development, train: Index, candidates: Sequence[Candidate], most: float) -> float:
+    """What a fold of the first booster takes, told from a few of its rounds; of what is tried first where there is none.
+
+    Where preparing the rows alone is too long for more than one fold in ``most`` seconds, nothing else is timed.
+    """
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
     rounds = (1, 1 + FEW_ROUNDS) if first.family.early_stopping else (0, 0)
     rows = train if first.family.early_stopping else train[:WARM_ROWS]
     start = time.monotonic()
     prepared = prepare_rows(dev, rows, first.family.view)
-    preparing = time.monotonic() - start
+    preparing = (time.monotonic() - start) * len(train) / len(rows)
+    if preparing * (MIDDLE + REFIT) > most:
+        return preparing
 
     def seconds(count: int) -> float:
         settings = {"rounds": count, "learning_rate": 0.1} if count else {}
@@ -109,7 +114,7 @@ def _seconds_a_fold(dev: Development, train: Index, candidates: Sequence[Candida
 
     one, few = (seconds(count) for count in rounds)
     if not first.family.early_stopping:
-        return (preparing + one) * len(train) / len(rows)
+        return preparing + one * len(train) / len(rows)
     return preparing + one + TYPICAL_ROUNDS * max(few - one, 0.0) / FEW_ROUNDS
 
 

@@ -45,7 +45,10 @@ def _possible(values: pl.Series) -> bool:
 
 def _whole(values: pl.Series) -> bool:
     """Texts, or whole numbers."""
-    return values.dtype == pl.String or bool((values.round() == values).all())
+    if values.dtype == pl.String:
+        return True
+    numbers = values.drop_nulls().to_numpy()
+    return bool((np.rint(numbers) == numbers).all())
 
 
 def _distinct(values: pl.Series) -> float:

@@ -27,9 +27,9 @@ def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: i
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     patterns: dict[bytes, list[str]] = {}
     for column in table.schema.features:
-        missing = table.frame[column.name].is_null()
-        if 0 < missing.sum() < len(table):
-            patterns.setdefault(np.packbits(missing.to_numpy()).tobytes(), []).append(column.name)
+        values = table.frame[column.name]
+        if 0 < values.null_count() < len(table):
+            patterns.setdefault(np.packbits(values.is_null().to_numpy()).tobytes(), []).append(column.name)
     if not patterns:
         return NotApplicable("no column is missing in some rows only")
     findings = [_judge(table, codes, classes, names) for names in patterns.values()]

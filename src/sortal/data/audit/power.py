@@ -102,7 +102,7 @@ def binned(values: pl.Series, bins: int | None = None) -> Ints:
         return np.zeros(len(numbers), dtype=np.int64)
     bins = bins or int(np.clip(np.sqrt(len(numbers)), 8, _MOST_BINS))
     ordered = np.sort(numbers[known])
-    edges = np.unique(np.quantile(ordered, np.linspace(0, 1, bins + 1), method="nearest"))
+    edges = np.unique(ordered[np.rint(np.linspace(0, len(ordered) - 1, bins + 1)).astype(np.int64)])
     held = np.searchsorted(ordered, edges, "right") - np.searchsorted(ordered, edges, "left")
     frequent = edges[held >= max(2, len(ordered) / (2 * bins))]
     place = 1 + np.searchsorted(edges, numbers, "left") + np.searchsorted(frequent, numbers, "right")
