@@ -82,6 +82,20 @@ def test_reliability_bins_share_out_all_rows(n: int, shape: float, seed: int, ro
     assert ((bins.low <= bins.rate) & (bins.rate <= bins.high)).all()
 
 
+def test_reliability_bins_hold_equal_numbers_of_rows_where_they_are_narrow() -> None:
+    rng = np.random.default_rng(2)
+    narrow = 0.45 + 0.1 * rng.random(4000)
+    assert curves.reliability(rng.random(4000) < narrow, narrow).rows.tolist() == [200] * 20
+
+
+def test_reliability_bins_follow_the_sparse_end_of_an_imbalanced_task() -> None:
+    rng = np.random.default_rng(3)
+    p = np.concatenate([0.02 * rng.random(9_500), rng.random(500)])
+    bins = curves.reliability(rng.random(10_000) < p, p)
+    assert (bins.probability > 0.1).sum() >= 7
+    assert bins.rows.min() >= curves.FEWEST
+
+
 def test_calibrated_probabilities_stay_in_their_bands() -> None:
     rng = np.random.default_rng(1)
     p = rng.beta(0.5, 3, size=40_000)

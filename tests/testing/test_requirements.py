@@ -164,9 +164,9 @@ def test_a_metric_with_a_fault_fails() -> None:
 
     upside_down = replace(log_loss, higher_is_better=True)
     curious = replace(log_loss, needs="decision")
-    first_row = replace(log_loss, score=lambda task, t, p, d: float(1 - p[0, t[0]]), sampling=None)
+    first_row = replace(log_loss, score=lambda task, p, d: float(1 - p.probability[0, p.truth[0]]), sampling=None)
     sure_of_nothing = replace(
-        log_loss, score=lambda task, t, p, d: log_loss.score(task, t, p, d) if len(t) else 0.0, sampling=None
+        log_loss, score=lambda task, p, d: log_loss.score(task, p, d) if len(p) else 0.0, sampling=None
     )
     assert failed(check_metric(upside_down), "says_which_way_is_better")
     assert failed(check_metric(curious), "reads_what_it_says")

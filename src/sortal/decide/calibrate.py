@@ -1,19 +1,9 @@
 """Calibration: make probabilities mean what they say, where that helps out of sample.
 
-Every built-in calibrator scales and shifts log-probabilities, softmax(w ln p + b) with one w and b a class;
-they differ in what is free:
-
-| name        | classes | free               | source                                                     |
-|-------------|---------|--------------------|------------------------------------------------------------|
-| none        | any     | nothing            |                                                            |
-| temperature | any     | one w              | Guo et al. (2017)                                          |
-| platt       | 2       | one w, b           | Platt (1999), on the log-odds                              |
-| beta        | 2       | w of each class, b | Kull, Silva Filho & Flach (2017): a ln p - b ln(1 - p) + c |
-| vector      | 3+      | w of each class, b | Guo et al. (2017)                                          |
-
-They are fitted by maximum likelihood with a standard normal prior around w = 1, b = 0, the weight of about
-one row, so that separable predictions do not run away; w stays positive, so that no ranking of two classes
-is turned over. Probabilities below 1e-15 count as 1e-15.
+Which calibrator is best cannot be told from few rows, and the one that looks best does so partly by luck. So
+nothing is picked: every calibrator, and leaving things alone, weighs as much as the share of bootstrap samples in
+which it is the best, and their average is applied, if rows that had no say in the weights confirm that it gains.
+What else was tried is in docs/decisions/0013-calibration-gate.md.
 """
 
 from __future__ import annotations
@@ -25,28 +15,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
-from sortal.engine.affine import log_probability, logit_affine
+from sortal.engine import compile as compile_program
+from sortal.engine.affine import log_probability
 from sortal.engine.program import Program
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-SCALES = (0.01, 100.0)
 MOST_ROWS, MOST_ENTRIES = 20_000, 200_000
+SAMPLES = 100
+LEAST_WEIGHT = 0.05
+"""A calibrator that is the best in fewer of the samples is left out."""
+GATE = 0.5
+"""Standard errors that the average has to gain."""
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """``fit`` takes (n, K) probabilities, (n,) true codes and K, and returns a ``logit_affine`` program.
+    """``fit`` takes (n, K) probabilities, (n,) true codes and K; its program takes and gives (n, K) probabilities.
 
-    It suits tasks with ``least`` to ``most`` classes (None: any number).
+    It suits tasks with ``least`` to ``most`` classes (None: any number), and competes with others where the rarest
+    class has at least ``rows`` rows.
     """
 
     name: str
     fit: Callable[[Floats, Codes, int], Program]
     least: int = 2
     most: int | None = None
+    rows: int = 0
 
     def suits(self, n_classes: int) -> bool:
         return self.least <= n_classes and (self.most is None or n_classes <= self.most)
@@ -54,11 +52,12 @@ class Calibrator:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was chosen, and what it changes.
+    """What was found, and what is applied.
 
-    ``candidate`` is the best method that was tried; it lowers the cross-fitted log-loss by ``gain`` (mean
-    over rows, with its standard error) and is applied if that is more than one standard error. ``method``,
-    ``program`` and ``log_loss_after`` are of what is applied: "none" and None where nothing is.
+    ``gain``: by how much the average of the calibrators lowers the log-loss of rows that neither its members nor
+    their weights have seen (mean over rows, with its standard error). ``candidate``: the member that weighs most
+    beside "none". ``method``: what is applied, "none", a calibrator's name, or "average"; ``weights`` of its members
+    by name, ``program`` and ``log_loss_after`` are of that, and empty, None and unchanged where nothing is.
     """
 
     method: str
@@ -68,50 +67,131 @@ class Calibration:
     candidate: str
     gain: float
     standard_error: float
+    weights: tuple[tuple[str, float], ...] = ()
 
 
 def choose(predictions: Predictions, *, fold: Codes | None = None, seed: int = 0, folds: int = 5) -> Calibration:
-    """The calibrator with the lowest cross-fitted log-loss, if it gains more than one standard error.
+    """The average of the calibrators, weighted by how often each is the best, if it gains half a standard error.
 
     ``predictions``: of rows that the model has not seen. Each calibrator is fitted on all folds but one and
-    judged on that one; the gain is paired by row. ``fold``: (n,) fold numbers, such as those of the
+    judged on that one; gains are paired by row. ``fold``: (n,) fold numbers, such as those of the
     cross-validation; drawn with ``seed``, stratified, where not given. At most 20,000 rows and
     200,000 probabilities are used, drawn at random.
     """
+    trial = _try_all(predictions, fold, seed, folds)
+    loss, gain, error = float(trial.before.mean()), trial.gain, trial.standard_error
+    weights = {name: float(w) for name, w in zip(trial.names, trial.weight, strict=True) if w > 0}
+    candidate = max((name for name in weights if name != "none"), key=lambda name: weights[name], default="none")
+    if candidate == "none" or not gain > GATE * error:
+        return Calibration("none", None, loss, loss, candidate, gain, error)
+    n_classes = trial.probability.shape[1]
+    members = tuple(_load(name).fit(trial.probability, trial.truth, n_classes) for name in weights)
+    method, program = candidate, members[0]
+    if len(members) > 1:
+        method, program = "average", Program("average", {}, {"weight": np.array([*weights.values()])}, members)
+    return Calibration(method, program, loss, loss - gain, candidate, gain, error, tuple(weights.items()))
+
+
+def recalibration_gain(predictions: Predictions, *, fold: Codes | None = None, seed: int = 0) -> Interval:
+    """The log-loss that a recalibration would still remove, a row, with its 95 % interval.
+
+    Loss is refinement plus calibration error, and what is left after the best recalibration is the refinement (Berta,
+    Holzmüller, Jordan & Bach 2025, "Rethinking early stopping: refine, then calibrate"). The calibrators are
+    fitted on four fifths of the rows and judged on the rest, so that the estimate is not inflated as a binned
+    calibration error is; what no built-in calibrator can mend is not seen. Not below 0: doing nothing is allowed.
+    All three figures are NaN with fewer than ten rows.
+
+    >>> rng = np.random.default_rng(0)
+    >>> right = rng.random(4000)
+    >>> truth = (rng.random(4000) < right).astype(np.int64)
+    >>> told = right**3 / (right**3 + (1 - right) ** 3)
+    >>> rows = Predictions(("no", "yes"), np.arange(4000), truth, np.column_stack([1 - told, told]), "test")
+    >>> found = recalibration_gain(rows)
+    >>> bool(found.low > 0)
+    True
+    """
+    from scipy.stats import t
+
+    if len(predictions) < 10:
+        return Interval(np.nan, np.nan, np.nan)
+    trial = _try_all(predictions, fold, seed, 5)
+    reach = float(t.ppf(0.975, len(trial.truth) - 1)) * trial.standard_error
+    return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
+
+
+def calibrators(n_classes: int, rarest: int | None = None) -> tuple[Calibrator, ...]:
+    """Those that are registered for so many classes and rows of the rarest of them, without ``none``."""
+    found = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
+    return tuple(c for c in found if c.suits(n_classes) and (rarest is None or rarest >= c.rows))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Cross-fitted competition on the rows ``probability`` and ``truth``: ``weight`` of each of ``names``, of which
+    "none" is the first; losses ``before``, and after the average whose weights the row had no say in."""
+
+    probability: Floats
+    truth: Codes
+    names: tuple[str, ...]
+    weight: Floats
+    before: Floats
+    after: Floats
+
+    @property
+    def gain(self) -> float:
+        return float((self.before - self.after).mean())
+
+    @property
+    def standard_error(self) -> float:
+        return float((self.before - self.after).std() / np.sqrt(max(len(self.truth) - 1, 1)))
+
+
+def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int) -> _Trial:
     k = len(predictions.classes)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(predictions))[: min(MOST_ROWS, MOST_ENTRIES // k)]
     probability, truth = predictions.probability[rows], predictions.truth[rows]
     fold = _deal(truth, folds, rng) if fold is None else fold[rows]
+    rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
-    loss = float(before.mean())
-    best, gain, error = "none", 0.0, 0.0
-    for calibrator in calibrators(k):
-        better = before - _cross_fitted(calibrator, probability, truth, fold)
-        if best == "none" or better.mean() > gain:
-            best, gain = calibrator.name, float(better.mean())
-            error = float(better.std() / np.sqrt(max(len(rows) - 1, 1)))
-    if not gain > error:
-        return Calibration("none", None, loss, loss, best, gain, error)
-    program = registry.load("sortal.calibrators", best).fit(probability, truth, k)
-    return Calibration(best, program, loss, loss - gain, best, gain, error)
+    names, losses = ["none"], [before]
+    if len(np.unique(fold)) > 1:
+        for calibrator in calibrators(k, rarest):
+            names.append(calibrator.name)
+            losses.append(_cross_fitted(calibrator, probability, truth, fold))
+    weight, after = _average(np.column_stack(losses), rng)
+    return _Trial(probability, truth, tuple(names), weight, before, after)
 
 
-def calibrators(n_classes: int) -> tuple[Calibrator, ...]:
-    """Those that are registered for so many classes, without ``none``."""
-    names = (name for name in registry.names("sortal.calibrators") if name != "none")
-    found: list[Calibrator] = [registry.load("sortal.calibrators", name) for name in names]
-    return tuple(c for c in found if c.suits(n_classes))
+def _average(losses: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """(m,) weights: the share of bootstrap samples in which each of m columns has the least loss. And the (n,) losses
+    of the average probability, each row with the weights by the samples that it is not in (Breiman 1996)."""
+    count = rng.poisson(1.0, size=(SAMPLES, len(losses))).astype(np.float32)
+    wins = np.eye(losses.shape[1])[(count @ (losses - losses[:, :1])).argmin(axis=1)]
+    own = (count == 0).astype(np.float32).T @ wins
+    own /= np.maximum(own.sum(axis=1, keepdims=True), 1.0)
+    weight = _prune(wins.mean(axis=0))
+    own = np.where(own.sum(axis=1, keepdims=True) > 0, _prune(own), weight)
+    return weight, np.asarray(-np.log((own * np.exp(-losses)).sum(axis=1)))
+
+
+def _prune(weight: Floats) -> Floats:
+    kept = np.where(weight < LEAST_WEIGHT, 0.0, weight)
+    total = kept.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(kept, total, out=np.zeros_like(kept), where=total > 0))
+
+
+def _load(name: str) -> Calibrator:
+    found: Calibrator = registry.load("sortal.calibrators", name)
+    return found
 
 
 def _cross_fitted(calibrator: Calibrator, probability: Floats, truth: Codes, fold: Codes) -> Floats:
-    """(n,) losses of rows whose fold the calibrator has not seen; with one fold, as they were before."""
-    numbers = np.unique(fold)
-    losses = _losses(probability, truth)
-    for held in (fold == number for number in numbers if len(numbers) > 1):
+    """(n,) losses of rows whose fold the calibrator has not seen."""
+    losses = np.empty(len(truth))
+    for held in (fold == number for number in np.unique(fold)):
         program = calibrator.fit(probability[~held], truth[~held], probability.shape[1])
-        fixed = logit_affine(probability[held], program.arrays["weight"], program.arrays["bias"])
-        losses[held] = _losses(fixed, truth[held])
+        losses[held] = _losses(compile_program(program)(probability[held]), truth[held])
     return losses
 
 
@@ -126,50 +206,3 @@ def _deal(truth: Codes, folds: int, rng: np.random.Generator) -> Codes:
 
 def _losses(probability: Floats, truth: Codes) -> Floats:
     return -log_probability(probability[np.arange(len(truth)), truth])
-
-
-def _identity(probability: Floats, truth: Codes, n_classes: int) -> Program:
-    return Program("logit_affine", arrays={"weight": np.eye(n_classes), "bias": np.zeros(n_classes)})
-
-
-def _scaling(*, shared: bool, shift: bool) -> Callable[[Floats, Codes, int], Program]:
-    """Maximum likelihood for w, one for all classes or one each, and b, all zero or only the first."""
-
-    def fit(probability: Floats, truth: Codes, n_classes: int) -> Program:
-        from scipy.optimize import minimize
-
-        z, n = log_probability(probability), len(truth)
-        rows, scales = np.arange(n), 1 if shared else n_classes
-        start = np.concatenate([np.ones(scales), np.zeros(n_classes - 1 if shift else 0)])
-
-        def unpack(free: Floats) -> tuple[Floats, Floats]:
-            bias = np.concatenate([[0.0], free[scales:]]) if shift else np.zeros(n_classes)
-            return np.broadcast_to(free[:scales], (n_classes,)), bias
-
-        def objective(free: Floats) -> tuple[float, Floats]:
-            scale, bias = unpack(free)
-            s = z * scale + bias
-            s -= s.max(axis=1, keepdims=True)
-            told = s[rows, truth]
-            np.exp(s, out=s)
-            total = s.sum(axis=1)
-            loss = (np.log(total) - told).sum() + ((free - start) ** 2).sum() / 2
-            s /= total[:, None]
-            s[rows, truth] -= 1
-            by_scale, by_bias = (s * z).sum(axis=0), s.sum(axis=0)[1:]
-            slope = np.concatenate([[by_scale.sum()] if shared else by_scale, by_bias if shift else []])
-            return float(loss / n), (slope + free - start) / n
-
-        bounds = [SCALES] * scales + [(None, None)] * (len(start) - scales)
-        found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds)
-        scale, bias = unpack(found.x)
-        return Program("logit_affine", arrays={"weight": np.diag(scale), "bias": bias})
-
-    return fit
-
-
-none = Calibrator("none", _identity)
-temperature = Calibrator("temperature", _scaling(shared=True, shift=False))
-platt = Calibrator("platt", _scaling(shared=True, shift=True), most=2)
-beta = Calibrator("beta", _scaling(shared=False, shift=True), most=2)
-vector = Calibrator("vector", _scaling(shared=False, shift=True), least=3)

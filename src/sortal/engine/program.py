@@ -6,6 +6,7 @@ Fitted preparers, models and calibrators write themselves as programs; ``engine`
 |--------------|-----------------------------|--------------------|----------------------------------------------------|
 | chain        | x -> last step              |                    | (steps, run one after another)                     |
 | table        | Columns -> (n, d)           |                    | (steps are column programs; outputs side by side)  |
+| average      | (n, K) -> (n, K)            |                    | weight (steps,): the mean of what the steps give   |
 | number       | Columns -> (n, 1)           | column             |                                                    |
 | lookup       | Columns -> (n, m)           | column, categories | table (categories + 2, m): a row a category, then  |
 |              |                             |                    | the row of a missing value, then of an unseen one  |
@@ -19,8 +20,13 @@ Fitted preparers, models and calibrators write themselves as programs; ``engine`
 |              |                             | softmax or platt   | (m,)                                               |
 | forest       | (n, d) -> (n, K)            | (see ``forest``)   | (see ``forest``)                                   |
 | spread       | (n, k) -> (n, K)            | classes: K         | index (k,) int: the classes that the columns are   |
+| focal        | (n, K) -> (n, K)            | gamma, classes: K  |                                                    |
 | logit_affine | (n, K) -> (n, K)            |                    | weight (K, K), bias (K,):                          |
 |              |                             |                    | softmax(log p @ weight.T + bias)                   |
+| quadratic    | (n, 2) -> (n, 2)            |                    | intercept (1,), ends (2,), slope (2,): log-odds    |
+|              |                             |                    | intercept + bend(log-odds)                         |
+| monotone     | (n, 2) -> (n, 2)            | between: linear or | knot (m,): ascending p of class 1; value (m,), or  |
+|              |                             | stairs             | (2m + 1,) with stairs: what p becomes              |
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.errors import did_you_mean
-from sortal.engine import encode, forest, linear
+from sortal.engine import encode, focal, forest, linear, monotone
 from sortal.engine.affine import logit_affine
 from sortal.engine.program import Columns, Program
 from sortal.engine.step import Step, fail, floats
@@ -93,6 +93,20 @@ def _table(program: Program) -> Step:
     return Step(lambda c: np.hstack([run(c) for run in runs]), sum(s.outputs for s in steps), named=True)
 
 
+def _average(program: Program) -> Step:
+    """The weighted mean of what programs make of the same probabilities."""
+    steps = [_step(inner) for inner in program.steps]
+    weight = floats(program, "weight", (len(steps),))
+    if not steps or weight.min() < 0 or abs(weight.sum() - 1) > 1e-9:
+        raise fail("average", "array 'weight' is empty, holds negative values or does not sum to one")
+    width = steps[0].outputs
+    for step, inner in zip(steps, program.steps, strict=True):
+        if step.named or (step.inputs, step.outputs) != (width, width):
+            raise fail("average", f"step '{inner.op}' does not take and give {width} columns")
+    pairs = [(float(w), step.run) for w, step in zip(weight, steps, strict=True)]
+    return Step(lambda p: np.asarray(sum(w * run(p) for w, run in pairs)), outputs=width, inputs=width)
+
+
 def _logit_affine(program: Program) -> Step:
     bias = floats(program, "bias", (None,))
     weight = floats(program, "weight", (len(bias), len(bias)))
@@ -104,6 +118,7 @@ def _logit_affine(program: Program) -> Step:
 _OPS: dict[str, Callable[[Program], Step]] = {
     "chain": _chain,
     "table": _table,
+    "average": _average,
     "number": encode.number,
     "lookup": encode.lookup,
     "datetime": encode.datetime,
@@ -113,6 +128,9 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "constant": linear.constant,
     "linear": linear.linear,
     "spread": linear.spread,
+    "focal": focal.step,
     "forest": forest.forest,
     "logit_affine": _logit_affine,
+    "quadratic": monotone.quadratic,
+    "monotone": monotone.monotone,
 }

@@ -30,8 +30,6 @@ def check_calibrator(calibrator: Calibrator) -> Iterator[Requirement]:
         for n_classes in suited(calibrator):
             name = f"{calibrator.name}-{check.__name__}-{n_classes}"
             yield Requirement(name, partial(check, calibrator, n_classes))
-    if 2 in suited(calibrator):
-        yield Requirement(f"{calibrator.name}-keeps_the_ranking", partial(keeps_the_ranking, calibrator))
 
 
 def says_what_it_is_for(calibrator: Calibrator) -> None:
@@ -80,15 +78,33 @@ def takes_few_and_easy_rows(calibrator: Calibrator, n_classes: int) -> None:
         require_probabilities(q, len(q), n_classes, "the program")
 
 
-CHECKS = (writes_a_program, repeats, does_not_harm, takes_few_and_easy_rows)
+def is_never_certain(calibrator: Calibrator, n_classes: int) -> None:
+    """Nothing that was possible becomes impossible, so that no row can make the log-loss infinite."""
+    probability, truth = overconfident(n_classes)
+    run = compile_program(calibrator.fit(probability[: ROWS // 2], truth[: ROWS // 2], n_classes))
+    fresh = np.maximum(probability, 1e-6)
+    told = run(fresh / fresh.sum(axis=1, keepdims=True))
+    require(told.min() > 0, f"{int((told <= 0).sum())} probabilities became 0")
 
 
-def keeps_the_ranking(calibrator: Calibrator) -> None:
-    """Two classes: what was more probable before is not less probable afterwards."""
-    run = compile_program(calibrator.fit(*overconfident(2), 2))
-    p = np.linspace(0.0, 1.0, 1001)
-    q = run(np.column_stack([1 - p, p]))[:, 1]
-    require(np.diff(q).min() >= -1e-12, f"a larger probability became smaller by {-np.diff(q).min():.3g}")
+def keeps_the_ranking(calibrator: Calibrator, n_classes: int) -> None:
+    """More of a class never becomes less of it, the others keeping their proportions.
+
+    With two classes no ranking of rows is turned around; ties may arise. With more, classes may change places in a row.
+    """
+    run = compile_program(calibrator.fit(*overconfident(n_classes), n_classes))
+    grid = np.linspace(0.0, 1.0, 1001)[:, None]
+    shares = np.random.default_rng(0).dirichlet(np.ones(n_classes), size=3)
+    for code in range(n_classes):
+        for share in shares:
+            others = np.where(np.arange(n_classes) == code, 0.0, share)
+            others /= others.sum()
+            q = run(grid * np.eye(n_classes)[code] + (1 - grid) * others)[:, code]
+            fall = -np.diff(q).min()
+            require(fall <= 1e-12, f"a larger probability of class {code} became smaller by {fall:.3g}")
+
+
+CHECKS = (writes_a_program, repeats, does_not_harm, takes_few_and_easy_rows, is_never_certain, keeps_the_ranking)
 
 
 def suited(calibrator: Calibrator) -> list[int]:
