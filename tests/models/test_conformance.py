@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sortal.core import registry
-from sortal.models.family import Settings
+from sortal.models.family import Family, FitRequest, Fitted, Settings
 from sortal.testing import Requirement, check_family
 
 SMALL: dict[str, Settings] = {
@@ -15,7 +17,21 @@ SMALL: dict[str, Settings] = {
     "xgboost": {"rounds": 60},
 }
 FAMILIES = {name: registry.load("sortal.models", name) for name in registry.names("sortal.models")}
-REQUIREMENTS = [r for name, family in FAMILIES.items() for r in check_family(family, SMALL.get(name))]
+
+
+def with_focal_loss(family: Family) -> Family:
+    """The same family as it is fitted by candidates that minimise the focal loss."""
+
+    def fit(request: FitRequest, settings: Settings) -> Fitted:
+        return family.fit(request, {"focal": 2.0, **settings})
+
+    return replace(family, name=f"{family.name}_focal", fit=fit)
+
+
+REQUIREMENTS = [
+    *(r for name, family in FAMILIES.items() for r in check_family(family, SMALL.get(name))),
+    *(r for name in ("lightgbm", "xgboost") for r in check_family(with_focal_loss(FAMILIES[name]), {"rounds": 20})),
+]
 
 
 def test_families_are_registered_under_their_names() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sortal.core import registry
 from sortal.engine import compile
 from sortal.models.family import FitRequest
 from sortal.training.candidate import Candidate, Witness, fit, prepare_rows
+from sortal.training.imbalance import Balance
 
 FAMILIES = ("majority", "logistic", "tree", "svm", "lightgbm", "xgboost", "forest", "extra_trees")
 
@@ -21,12 +23,16 @@ def features(dev):
     return [column.name for column in dev.table.schema.features]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_program_of_a_pipeline_says_what_its_library_says(three, name, weighted):
+def balances(name):
+    """What a family can do about rare classes."""
+    return [way for way in get_args(Balance) if way != "focal" or name in ("lightgbm", "xgboost")]
+
+
+@pytest.mark.parametrize(("name", "way"), [(name, way) for name in FAMILIES for way in balances(name)])
+def test_the_program_of_a_pipeline_says_what_its_library_says(three, name, way):
     dev, _ = three
     rows = np.arange(300)
-    tried = replace(candidate(name), weighted=weighted)
+    tried = replace(candidate(name), balance=way)
     pipeline = fit(tried, prepare_rows(dev, rows, tried.family.view), dev, {})
     rest = dev.table.take(np.arange(300, 400))
     expected = pipeline.predict_proba(pipeline.design.transform(rest))
@@ -83,14 +89,65 @@ def test_rows_of_one_class_teach_that_class(three):
     assert compile(pipeline.program())(dev.table.columns(features(dev)))[:3].tolist() == [[0, 0, 1]] * 3
 
 
-def test_class_weights_are_taken_out_of_the_probabilities(two):
+def imbalanced(dev):
+    """Positions of all rows of one class and a few of the other."""
+    return np.concatenate([np.flatnonzero(dev.codes == 0), np.flatnonzero(dev.codes == 1)[:30]])
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "tolerance"),
+    [
+        ("logistic", "weights", 0.02),
+        ("logistic", "undersample", 0.05),
+        ("lightgbm", "focal", 0.02),
+        ("xgboost", "focal", 0.02),
+    ],
+)
+def test_what_balancing_does_to_the_probabilities_is_taken_out(two, name, way, tolerance):
     dev, _ = two
-    rare = np.concatenate([np.flatnonzero(dev.codes == 0), np.flatnonzero(dev.codes == 1)[:30]])
-    share = (dev.codes[rare] == 1).mean()
-    tried = replace(candidate("logistic"), weighted=True)
-    prepared = prepare_rows(dev, rare, tried.family.view)
+    rows = imbalanced(dev)
+    share = (dev.codes[rows] == 1).mean()
+    tried = replace(candidate(name), balance=way)
+    prepared = prepare_rows(dev, rows, tried.family.view)
     pipeline = fit(tried, prepared, dev, {})
     corrected = pipeline.predict_proba(prepared.X)[:, 1].mean()
-    shifted = pipeline.fitted.predict_proba(prepared.X)[:, 1].mean()
-    assert abs(corrected - share) < 0.02
+    forest_or_model = pipeline.fitted.program()
+    before = forest_or_model.steps[0] if way == "focal" else forest_or_model
+    shifted = compile(before)(prepared.X)[:, 1].mean()
+    assert abs(corrected - share) < tolerance
     assert shifted > share + 0.05
+
+
+@pytest.mark.parametrize("purpose", ["judge", "repeat", "ship"])
+def test_only_training_rows_are_resampled(two, purpose):
+    dev, _ = two
+    seen: list[FitRequest] = []
+    family = registry.load("sortal.models", "lightgbm")
+
+    def spy(request, settings):
+        seen.append(request)
+        return family.fit(request, settings)
+
+    tried = Candidate("spied", replace(family, fit=spy), {"rounds": 5}, balance="undersample")
+    prepared = prepare_rows(dev, imbalanced(dev), family.view)
+    fit(tried, prepared, dev, {"learning_rate": 0.1}, purpose=purpose)
+    (request,) = seen
+    held = purpose != "ship"
+    rare = int((prepared.y == 1).sum() - held * (prepared.y[prepared.stop] == 1).sum())
+    assert np.bincount(request.train.y).tolist() == [rare, rare]
+    assert request.train.weight is None
+    if purpose == "judge":
+        assert np.array_equal(request.stop.X, prepared.X[prepared.stop], equal_nan=True)
+        assert np.array_equal(request.stop.y, prepared.y[prepared.stop])
+    else:
+        assert request.stop is None
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_the_effort_of_a_focal_fit_repeats_it(two, name):
+    dev, _ = two
+    tried = replace(candidate(name), balance="focal")
+    prepared = prepare_rows(dev, imbalanced(dev), tried.family.view)
+    judged = fit(tried, prepared, dev, {}, seconds=30.0)
+    repeated = fit(tried, prepared, dev, judged.fitted.effort, purpose="repeat")
+    assert np.array_equal(judged.predict_proba(prepared.X), repeated.predict_proba(prepared.X))

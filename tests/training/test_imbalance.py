@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from sortal.engine import compile as compile_program
-from sortal.training.imbalance import balanced, correction
+from sortal.models.family import Rows
+from sortal.training.imbalance import TOLD, Balance, balance, balanced, correction, undersampled
 
 LAWS = settings(deadline=None, max_examples=60)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -42,3 +46,61 @@ def test_the_correction_gives_back_the_probabilities_of_the_true_class_shares(se
 
     corrected = compile_program(correction(weights))(posterior(weights * prior))
     np.testing.assert_allclose(corrected, posterior(prior), rtol=1e-9)
+
+
+@LAWS
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), SEEDS)
+def test_undersampling_keeps_different_rows_and_as_many_of_every_class(counts: list[int], seed: int) -> None:
+    codes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    index = undersampled(codes, seed)
+    assert (np.diff(index) > 0).all()
+    assert (np.bincount(codes[index]) == min(counts)).all()
+    assert np.array_equal(index, undersampled(codes, seed))
+
+
+def rows(counts: list[int], seed: int) -> Rows:
+    codes = np.repeat(np.arange(len(counts)), counts)
+    return Rows(np.random.default_rng(seed).normal(size=(len(codes), 2)), codes)
+
+
+@pytest.mark.parametrize("way", ["none", "focal"])
+def test_where_nothing_is_balanced_rows_stay_as_they_are(way: Balance) -> None:
+    train, stop = rows([9, 3], 0), rows([4, 2], 1)
+    found = balance(way, train, stop, 2, seed=0)
+    assert found.train is train
+    assert found.stop is stop
+    assert found.tail() == ()
+
+
+@pytest.mark.parametrize("way", ["weights", "undersample"])
+@pytest.mark.parametrize("counts", [[90, 10], [30, 60, 6]])
+def test_rows_to_stop_by_stay_and_weigh_as_the_training_rows_do(way: Balance, counts: list[int]) -> None:
+    train, stop = rows([10 * c for c in counts], 0), rows(counts, 1)
+    found = balance(way, train, stop, len(counts), seed=0)
+    assert found.stop is not None
+    assert np.array_equal(found.stop.X, stop.X)
+    assert np.array_equal(found.stop.y, stop.y)
+    trained, stopped = (
+        np.bincount(r.y, r.weight if r.weight is not None else np.ones(len(r.y))) for r in (found.train, found.stop)
+    )
+    np.testing.assert_allclose(trained / trained.sum(), 1 / len(counts))
+    np.testing.assert_allclose(stopped / stopped.sum(), 1 / len(counts))
+
+
+@pytest.mark.parametrize("way", ["weights", "undersample"])
+def test_the_class_shares_that_were_shifted_come_back(way: Balance) -> None:
+    """A model that knows nothing but the balanced shares says the true ones when it is corrected."""
+    counts = [70, 20, 10]
+    found = balance(way, rows(counts, 0), None, 3, seed=0)
+    (step,) = found.tail()
+    np.testing.assert_allclose(compile_program(step)(np.full((1, 3), 1 / 3)), [[0.7, 0.2, 0.1]])
+
+
+def test_a_class_that_the_training_rows_lack_is_not_shifted() -> None:
+    found = balance("undersample", Rows(np.zeros((6, 1)), np.array([0, 0, 0, 0, 2, 2])), None, 3, seed=0)
+    assert found.shift is not None
+    np.testing.assert_allclose(found.shift, [0.75, 1.0, 1.5])
+
+
+def test_every_way_is_told_in_words() -> None:
+    assert tuple(TOLD) == get_args(Balance)

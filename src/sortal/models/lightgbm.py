@@ -1,16 +1,21 @@
-"""LightGBM with the tuned defaults of pytabkit (LightGBM-TD; Holzmüller et al. 2024, arXiv 2407.04491)."""
+"""LightGBM with the tuned defaults of pytabkit (LightGBM-TD; Holzmüller et al. 2024, arXiv 2407.04491).
+
+With the setting ``focal`` (its gamma) it minimises the focal loss, and its probabilities are corrected for that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from sortal.engine.program import Program
 from sortal.models import trees
 from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest, threads
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
+from sortal.models.focal import Focal, objective
 from sortal.prepare.view import View
 
 TUNED = {
@@ -31,15 +36,23 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock = Clock(request.seconds)
     params = _params(request, settings)
     data = _dataset(request.train, request.categorical, params)
+    # Where no column can be split LightGBM takes no objective but its own, and both say the class shares.
+    focal = objective(request, settings) if _splittable(data, request.train.X.shape[1]) else None
     pace = (
         {"learning_rate": float(settings["learning_rate"])}
         if "learning_rate" in settings
-        else _pace(params, data, clock)
+        else _pace(request, focal, params, data, clock)
     )
-    booster, rounds = _boost(request, params | pace, data, clock, int(settings.get("rounds", ROUNDS)))
+    most = int(settings.get("rounds", ROUNDS))
+    booster, rounds = _boost(request, focal, params | pace, data, clock, most)
+
+    def program() -> Program:
+        forest = trees.from_lightgbm(booster, num_iteration=rounds)
+        return forest if focal is None else focal.program(forest)
+
     return Fitted(
-        predict_proba=lambda X: _probabilities(booster, X, rounds, request),
-        program=lambda: trees.from_lightgbm(booster, num_iteration=rounds),
+        predict_proba=lambda X: _probabilities(booster, focal, X, rounds, request),
+        program=program,
         importance=booster.feature_importance("gain", iteration=rounds),
         effort={"rounds": rounds, **pace},
         pace=pace,
@@ -47,20 +60,24 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
 
 
 def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
-    binary = request.n_classes == 2
-    objective = {"objective": "binary"} if binary else {"objective": "multiclass", "num_class": request.n_classes}
-    given = {name: value for name, value in settings.items() if name != "rounds"}
+    given = {name: value for name, value in settings.items() if name not in ("rounds", "focal")}
     width = request.train.X.shape[1]
     return {
         **TUNED,
         **given,
-        **objective,
+        **_link(request),
         "seed": request.seed,
         "num_threads": threads(request),
         "deterministic": True,
         "force_col_wise" if width > WIDE else "force_row_wise": True,
         "verbosity": -1,
     }
+
+
+def _link(request: FitRequest) -> dict[str, Any]:
+    if request.n_classes == 2:
+        return {"objective": "binary"}
+    return {"objective": "multiclass", "num_class": request.n_classes}
 
 
 def _dataset(rows: Rows, categorical: tuple[int, ...], params: Mapping[str, Any], reference: Any = None) -> Any:
@@ -77,34 +94,61 @@ def _dataset(rows: Rows, categorical: tuple[int, ...], params: Mapping[str, Any]
     )
 
 
-def _pace(params: Mapping[str, Any], data: Any, clock: Clock) -> dict[str, float]:
+def _splittable(data: Any, width: int) -> bool:
+    data.construct()
+    return any(data.feature_num_bin(column) > 0 for column in range(width))
+
+
+def _pace(
+    request: FitRequest, focal: Focal | None, params: Mapping[str, Any], data: Any, clock: Clock
+) -> dict[str, float]:
     """A few rounds tell how long one takes, and so how fast to learn."""
     import lightgbm
 
     pilot = lightgbm.Booster(dict(params), data)
-    a_round = quickest(pilot.update, PILOT_ROUNDS)
+    a_round = quickest(_round(pilot, focal, request), PILOT_ROUNDS)
     return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left)}
 
 
-def _boost(request: FitRequest, params: Mapping[str, Any], data: Any, clock: Clock, most: int) -> tuple[Any, int]:
+def _round(booster: Any, focal: Focal | None, request: FitRequest) -> Callable[[], bool]:
+    """One more round; it says whether that found nothing to split."""
+    if focal is None:
+        return lambda: bool(booster.update())
+    return lambda: bool(booster.update(fobj=lambda scores, _: focal.derivatives(scores, request.train)))
+
+
+def _stopping_loss(booster: Any, focal: Focal | None, stop: Rows) -> float:
+    if focal is None:
+        return float(booster.eval_valid()[0][2])
+    return float(booster.eval_valid(lambda scores, _: ("log_loss", focal.log_loss(scores, stop), False))[-1][2])
+
+
+def _boost(
+    request: FitRequest, focal: Focal | None, params: Mapping[str, Any], data: Any, clock: Clock, most: int
+) -> tuple[Any, int]:
     """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best round."""
     import lightgbm
 
     booster = lightgbm.Booster(dict(params), data)
     if request.stop is not None:
         booster.add_valid(_dataset(request.stop, request.categorical, params, reference=data), "stop")
-    stopper = Stopper(patience(len(request.train.y)))
+    stopper, a_round = Stopper(patience(len(request.train.y))), _round(booster, focal, request)
     for done in range(1, most + 1):
-        finished = booster.update()
+        finished = a_round()
         if request.stop is not None:
-            stopper.see(done, booster.eval_valid()[0][2])
+            stopper.see(done, _stopping_loss(booster, focal, request.stop))
         if finished or stopper.waited(done) or clock.left <= 0:
             break
+    if focal is not None:
+        # Rounds of another objective than LightGBM's own leave the booster without the link that its scores have.
+        booster.reset_parameter(_link(request))
     return booster, stopper.best_round or booster.current_iteration()
 
 
-def _probabilities(booster: Any, X: Any, rounds: int, request: FitRequest) -> Any:
-    p = booster.predict(X, num_iteration=rounds, num_threads=threads(request))
+def _probabilities(booster: Any, focal: Focal | None, X: Any, rounds: int, request: FitRequest) -> Any:
+    p = booster.predict(X, num_iteration=rounds, num_threads=threads(request), raw_score=focal is not None)
+    if focal is not None:
+        return focal.predict_proba(p)
     return np.column_stack([1 - p, p]) if request.n_classes == 2 else p
 
 

@@ -1,15 +1,21 @@
-"""XGBoost with the tuned defaults of pytabkit (XGBoost-TD; Holzmüller et al. 2024, arXiv 2407.04491)."""
+"""XGBoost with the tuned defaults of pytabkit (XGBoost-TD; Holzmüller et al. 2024, arXiv 2407.04491).
+
+With the setting ``focal`` (its gamma) it minimises the focal loss, and its probabilities are corrected for that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from sortal.engine.program import Program
 from sortal.models import trees
 from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest, threads
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
+from sortal.models.focal import Focal, objective
 from sortal.prepare.view import View
 
 TUNED: dict[str, Any] = {
@@ -26,18 +32,24 @@ PILOT_ROUNDS = 4
 
 
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
-    clock = Clock(request.seconds)
+    clock, focal = Clock(request.seconds), objective(request, settings)
     params = _params(request, settings)
     data = _matrix(request.train, threads(request))
     pace = (
         {"learning_rate": float(settings["learning_rate"])}
         if "learning_rate" in settings
-        else _pace(params, data, clock)
+        else _pace(request, focal, params, data, clock)
     )
-    booster, rounds = _boost(request, params | pace, data, clock, int(settings.get("rounds", ROUNDS)))
+    most = int(settings.get("rounds", ROUNDS))
+    booster, rounds = _boost(request, focal, params | pace, data, clock, most)
+
+    def program() -> Program:
+        forest = trees.from_xgboost(booster, request.n_classes, rounds)
+        return forest if focal is None else focal.program(forest)
+
     return Fitted(
-        predict_proba=lambda X: _probabilities(booster, X, rounds, request.n_classes),
-        program=lambda: trees.from_xgboost(booster, request.n_classes, rounds),
+        predict_proba=lambda X: _probabilities(booster, focal, X, rounds, request.n_classes),
+        program=program,
         importance=_importance(booster, request.train.X.shape[1]),
         effort={"rounds": rounds, **pace},
         pace=pace,
@@ -46,13 +58,16 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
 
 def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
     binary = request.n_classes == 2
-    objective = (
+    link = (
         {"objective": "binary:logistic", "eval_metric": "logloss"}
         if binary
         else {"objective": "multi:softprob", "num_class": request.n_classes, "eval_metric": "mlogloss"}
     )
-    given = {name: value for name, value in settings.items() if name != "rounds"}
-    return {**TUNED, **given, **objective, "seed": request.seed, "nthread": threads(request), "verbosity": 0}
+    given = {name: value for name, value in settings.items() if name not in ("rounds", "focal")}
+    # The focal loss has its own start, which the booster must not add to.
+    start = {"base_score": 0.5} if "focal" in settings else {}
+    fixed = {"seed": request.seed, "nthread": threads(request), "verbosity": 0}
+    return {**TUNED, **given, **link, **start, **fixed}
 
 
 def _matrix(rows: Rows, nthread: int) -> Any:
@@ -61,16 +76,37 @@ def _matrix(rows: Rows, nthread: int) -> Any:
     return xgboost.QuantileDMatrix(rows.X, rows.y, weight=rows.weight, max_bin=TUNED["max_bin"], nthread=nthread)
 
 
-def _pace(params: dict[str, Any], data: Any, clock: Clock) -> dict[str, float]:
+def _pace(
+    request: FitRequest, focal: Focal | None, params: dict[str, Any], data: Any, clock: Clock
+) -> dict[str, float]:
     """A few rounds tell how long one takes, and so how fast to learn."""
     import xgboost
 
     pilot = xgboost.Booster(params, [data])
-    a_round = quickest(lambda: pilot.update(data, pilot.num_boosted_rounds()), PILOT_ROUNDS)
+    a_round = quickest(_round(pilot, focal, request, data), PILOT_ROUNDS)
     return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left)}
 
 
-def _boost(request: FitRequest, params: dict[str, Any], data: Any, clock: Clock, most: int) -> tuple[Any, int]:
+def _round(booster: Any, focal: Focal | None, request: FitRequest, data: Any) -> Callable[[], None]:
+    """One more round."""
+    if focal is None:
+        return lambda: booster.update(data, booster.num_boosted_rounds())
+
+    def derivatives(scores: Any, _: Any) -> tuple[Any, Any]:
+        return focal.derivatives(scores, request.train)
+
+    return lambda: booster.update(data, booster.num_boosted_rounds(), fobj=derivatives)
+
+
+def _stopping_loss(booster: Any, focal: Focal | None, stop: Any, rows: Rows) -> float:
+    if focal is None:
+        return float(booster.eval(stop).rsplit(":", 1)[1])
+    return focal.log_loss(booster.predict(stop, output_margin=True), rows)
+
+
+def _boost(
+    request: FitRequest, focal: Focal | None, params: dict[str, Any], data: Any, clock: Clock, most: int
+) -> tuple[Any, int]:
     """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best round."""
     import xgboost
 
@@ -80,17 +116,20 @@ def _boost(request: FitRequest, params: dict[str, Any], data: Any, clock: Clock,
         else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight, nthread=threads(request))
     )
     booster = xgboost.Booster(params, [data] if stop is None else [data, stop])
-    stopper = Stopper(patience(len(request.train.y)))
+    stopper, a_round = Stopper(patience(len(request.train.y))), _round(booster, focal, request, data)
     for done in range(1, most + 1):
-        booster.update(data, done - 1)
-        if stop is not None:
-            stopper.see(done, float(booster.eval(stop).rsplit(":", 1)[1]))
+        a_round()
+        if stop is not None and request.stop is not None:
+            stopper.see(done, _stopping_loss(booster, focal, stop, request.stop))
         if stopper.waited(done) or clock.left <= 0:
             break
     return booster, stopper.best_round or booster.num_boosted_rounds()
 
 
-def _probabilities(booster: Any, X: Any, rounds: int, n_classes: int) -> Any:
+def _probabilities(booster: Any, focal: Focal | None, X: Any, rounds: int, n_classes: int) -> Any:
+    if focal is not None:
+        scores = booster.inplace_predict(X, iteration_range=(0, rounds), predict_type="margin")
+        return focal.predict_proba(scores)
     p = booster.inplace_predict(X, iteration_range=(0, rounds)).astype(np.float64)
     if n_classes == 2:
         return np.column_stack([1 - p, p])

@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
+from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
@@ -17,7 +19,7 @@ from sortal.models.family import Family, FitRequest, Fitted, Matrix, Rows, Setti
 from sortal.prepare import table as prepare
 from sortal.prepare.table import Design
 from sortal.prepare.view import Labels, View
-from sortal.training.imbalance import balanced, correction
+from sortal.training.imbalance import FOCAL, Balance, balance
 
 Index = NDArray[np.int64]
 Purpose = Literal["judge", "repeat", "ship"]
@@ -28,7 +30,7 @@ NOTHING: Index = np.empty(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Candidate:
-    """``settings`` beyond the family's defaults; ``weighted``: rows weigh inversely to the share of their class.
+    """``settings`` beyond the family's defaults. ``balance``: what is done about rare classes.
 
     ``baseline``: always tried, and what the others have to beat.
     """
@@ -36,7 +38,7 @@ class Candidate:
     name: str
     family: Family
     settings: Settings = field(default_factory=dict)
-    weighted: bool = False
+    balance: Balance = "none"
     baseline: bool = False
 
 
@@ -60,7 +62,10 @@ class Witness:
 
 @dataclass(frozen=True)
 class Development:
-    """The rows that training may use, and what belongs to them. ``groups``: (n,) ids that must not be torn apart, or None."""
+    """The rows that training may use, and what belongs to them. ``groups``: (n,) ids that must not be torn apart, or None.
+
+    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
+    """
 
     table: Table
     codes: NDArray[np.int64]
@@ -70,6 +75,13 @@ class Development:
     select: int | None = None
     threads: int = 2
     witness: Witness = field(default_factory=Witness)
+    cost_columns: tuple[CostColumn, ...] = ()
+
+    def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
+        """What a model that did not see the rows at these positions says of them."""
+        table = self.table.take(index)
+        amounts = table.amounts(self.cost_columns)
+        return Predictions(self.classes, table.rows, self.codes[index], probability, part, amounts)
 
     def rehearsing(self) -> Development:
         """For fits that only tell how long a fit takes: their results are thrown away, and a repeated run does without them."""
@@ -140,23 +152,23 @@ def fit(
     if len(prepared.present) == 1:
         return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), ())
     family = candidate.family
-    weights = balanced(prepared.y, len(prepared.present)) if candidate.weighted else None
-    rows = Rows(prepared.X, prepared.y, None if weights is None else weights[prepared.y])
-    stop = None
+    rows, stop = Rows(prepared.X, prepared.y), None
     if family.early_stopping and purpose != "ship":
         rows, stop = _without(rows, prepared.stop)
         stop = stop if len(prepared.stop) else None
+    balanced = balance(candidate.balance, rows, stop, len(prepared.present), dev.seed)
     request = FitRequest(
-        train=rows,
+        train=balanced.train,
         n_classes=len(prepared.present),
         seed=dev.seed,
-        stop=stop if purpose == "judge" else None,
+        stop=balanced.stop if purpose == "judge" else None,
         categorical=prepared.design.categorical,
         seconds=seconds,
         threads=dev.threads,
     )
-    fitted = family.fit(request, {**candidate.settings, **settings})
-    tail = () if weights is None else (correction(weights),)
+    loss: Settings = FOCAL if candidate.balance == "focal" else {}
+    fitted = family.fit(request, {**candidate.settings, **loss, **settings})
+    tail = balanced.tail()
     if len(prepared.present) < len(dev.classes):
         index = {"classes": len(dev.classes)}
         tail = (*tail, Program("spread", index, {"index": prepared.present}))
@@ -176,8 +188,4 @@ def _certain(prepared: Prepared, n_classes: int) -> Fitted:
 def _without(rows: Rows, stop: Index) -> tuple[Rows, Rows]:
     keep = np.ones(len(rows.y), dtype=bool)
     keep[stop] = False
-    return _take(rows, keep), _take(rows, ~keep)
-
-
-def _take(rows: Rows, mask: NDArray[np.bool_]) -> Rows:
-    return Rows(rows.X[mask], rows.y[mask], None if rows.weight is None else rows.weight[mask])
+    return Rows(rows.X[keep], rows.y[keep]), Rows(rows.X[~keep], rows.y[~keep])

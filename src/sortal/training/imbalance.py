@@ -1,14 +1,64 @@
-"""Class weights as one more candidate, with the correction that makes its probabilities honest again."""
+"""Ways to make rare classes count for more, each with the correction that makes its probabilities honest again."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.engine.program import Program
+from sortal.models.family import Rows, Settings
+
+Balance = Literal["none", "weights", "focal", "undersample"]
+TOLD: dict[Balance, str] = {
+    "none": "no weights",
+    "weights": "class weights, corrected",
+    "focal": "focal loss, corrected",
+    "undersample": "common classes undersampled, corrected",
+}
+"""In words, for reports."""
+FOCAL: Settings = {"focal": 2.0}
+"""The gamma of Lin et al. (2017)."""
+
+Index = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
-def balanced(codes: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+class Balanced(NamedTuple):
+    """Rows to fit on and to stop by, and by how much the share of each class was multiplied, (K,); None where it was not."""
+
+    train: Rows
+    stop: Rows | None
+    shift: Floats | None
+
+    def tail(self) -> tuple[Program, ...]:
+        """What has to follow the model."""
+        return () if self.shift is None else (correction(self.shift),)
+
+
+def balance(way: Balance, train: Rows, stop: Rows | None, n_classes: int, seed: int) -> Balanced:
+    """Balance the training rows. Rows to stop by are never resampled: they get the weights that amount to the same.
+
+    Resampling leaves out whole rows. Copies of rows (oversampling) are weights that take longer and that no smallest leaf holds
+    off; rows made up between others (SMOTE) do not exist where values are missing or codes, and no correction of the class shares
+    makes up for them.
+    """
+    if way in ("none", "focal"):
+        return Balanced(train, stop, None)
+    if way == "weights":
+        shift = balanced(train.y, n_classes)
+        rows = _weighted(train, shift)
+    else:
+        index = undersampled(train.y, seed)
+        rows = Rows(train.X[index], train.y[index])
+        before, after = (np.bincount(y, minlength=n_classes) / len(y) for y in (train.y, rows.y))
+        shift = np.divide(after, before, out=np.ones(n_classes), where=before > 0)
+    return Balanced(rows, None if stop is None else _weighted(stop, shift), shift)
+
+
+def balanced(codes: Index, n_classes: int) -> Floats:
     """(K,) weights under which every class weighs the same in sum: n / (K * n_k), scikit-learn's ``balanced``.
 
     >>> balanced(np.array([0, 0, 0, 1]), 2).round(3)
@@ -18,9 +68,30 @@ def balanced(codes: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
     return len(codes) / (n_classes * np.maximum(counts, 1))
 
 
-def correction(weights: NDArray[np.float64]) -> Program:
-    """Undo the shift of the class shares that the weights made: p_k / w_k, normalised.
+def undersampled(codes: Index, seed: int) -> Index:
+    """Positions of the rows that stay when every class that occurs keeps as many as the smallest has.
+
+    >>> codes = np.array([0, 0, 0, 1, 1, 2, 2, 2])
+    >>> np.bincount(codes[undersampled(codes, seed=0)])
+    array([2, 2, 2])
+    """
+    from imblearn.under_sampling import RandomUnderSampler
+
+    rows = np.arange(len(codes))
+    if (codes == codes[0]).all():
+        return rows
+    sampler = RandomUnderSampler(random_state=seed)
+    sampler.fit_resample(rows[:, None], codes)
+    return np.sort(sampler.sample_indices_)
+
+
+def correction(shift: Floats) -> Program:
+    """Undo the shift of the class shares that weights or resampling made: p_k / shift_k, normalised.
 
     Saerens, Latinne & Decaestecker (2002), "Adjusting the outputs of a classifier to new a priori probabilities", eq. 2.4.
     """
-    return Program("logit_affine", arrays={"weight": np.eye(len(weights)), "bias": -np.log(weights)})
+    return Program("logit_affine", arrays={"weight": np.eye(len(shift)), "bias": -np.log(shift)})
+
+
+def _weighted(rows: Rows, shift: Floats) -> Rows:
+    return replace(rows, weight=shift[rows.y])

@@ -13,6 +13,7 @@ from sortal.models.family import Family, Settings
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import FoldCache, Score, Scored, Skipped, crossval
 from sortal.training.deadline import Deadline
+from sortal.training.imbalance import Balance
 
 BASELINES = ("majority", "logistic", "tree")
 ORDER = ("lightgbm", "xgboost", "extra_trees", "forest", "svm")
@@ -26,6 +27,14 @@ VARIANTS: dict[str, tuple[tuple[str, Settings], ...]] = {
     "logistic": (("logistic C=0.03", {"C": 0.03}),),
 }
 """Hyperparameters are candidates like any other: they win by cross-validation or not at all."""
+BALANCED: tuple[tuple[str, str, Balance], ...] = (
+    ("lightgbm focal", "lightgbm", "focal"),
+    ("logistic balanced", "logistic", "weights"),
+    ("lightgbm undersampled", "lightgbm", "undersample"),
+    ("lightgbm balanced", "lightgbm", "weights"),
+    ("xgboost focal", "xgboost", "focal"),
+)
+"""What competes beside the others where classes are rare or costs are given."""
 SHARE = 0.65
 """Of what remains for the zoo, what one candidate may take at the first try."""
 
@@ -34,10 +43,11 @@ def baselines() -> tuple[Candidate, ...]:
     return tuple(Candidate(name, registry.load("sortal.models", name), baseline=True) for name in BASELINES)
 
 
-def zoo(models: Sequence[str], weighted: bool) -> tuple[Candidate, ...]:
+def zoo(models: Sequence[str], imbalanced: bool) -> tuple[Candidate, ...]:
     """The candidates beyond the baselines, most promising first; of these families only, where any are named.
 
-    Families of plug-ins follow the built-in ones. ``weighted``: class weights compete too.
+    Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
+    compete too.
     """
     known = registry.names("sortal.models")
     wanted = [*models] if models else [*ORDER, *(n for n in known if n not in (*BASELINES, *ORDER))]
@@ -50,9 +60,9 @@ def zoo(models: Sequence[str], weighted: bool) -> tuple[Candidate, ...]:
         for label, settings in variants
     ]
     balanced = [
-        Candidate(f"{name} balanced", registry.load("sortal.models", name), weighted=True)
-        for name in ("lightgbm", "logistic")
-        if weighted and (name in families or not models)
+        Candidate(label, registry.load("sortal.models", name), balance=way)
+        for label, name, way in BALANCED
+        if imbalanced and (name in families or not models)
     ]
     return (*plain, *tuned, *balanced)
 

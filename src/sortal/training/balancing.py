@@ -1,0 +1,71 @@
+"""Which way of treating rare classes won, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sortal.core.interval import Interval
+from sortal.evaluate.metrics import Metric
+from sortal.training.crossval import Scored
+from sortal.training.imbalance import Balance
+from sortal.training.select import gap
+
+
+@dataclass(frozen=True)
+class Side:
+    """A candidate by its name, and what it does about rare classes."""
+
+    candidate: str
+    way: Balance
+
+
+@dataclass(frozen=True)
+class Balancing:
+    """``winner`` against ``rival``: of one family, one balances the classes and the other does not, each the best that does.
+
+    ``behind``: by how much the rival is worse, in the metric's unit, paired.
+    """
+
+    winner: Side
+    rival: Side
+    behind: Interval
+
+    @property
+    def helped(self) -> bool:
+        """Whether the better one is the one that balances."""
+        return self.winner.way != "none"
+
+
+def balancing(scored: Sequence[Scored], metric: Metric) -> Balancing | None:
+    """The comparison within the family whose best candidate is the best of all; None where nothing was balanced.
+
+    Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing.
+    """
+    ranked = sorted(scored, key=lambda s: _loss(s, metric))
+    kinds = {(s.candidate.family.name, _balances(s)) for s in ranked}
+    comparable = [s for s in ranked if (s.candidate.family.name, not _balances(s)) in kinds]
+    if not comparable:
+        return None
+    best = comparable[0]
+    rival = next(
+        s
+        for s in comparable
+        if s.candidate.family.name == best.candidate.family.name and _balances(s) != _balances(best)
+    )
+    return Balancing(_side(best), _side(rival), gap(rival, best, metric))
+
+
+def _balances(scored: Scored) -> bool:
+    return scored.candidate.balance != "none"
+
+
+def _side(scored: Scored) -> Side:
+    return Side(scored.candidate.name, scored.candidate.balance)
+
+
+def _loss(scored: Scored, metric: Metric) -> float:
+    mean = float(np.mean(scored.fold_scores[metric.name]))
+    return float("inf") if np.isnan(mean) else (-mean if metric.higher_is_better else mean)
