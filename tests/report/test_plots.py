@@ -17,7 +17,8 @@ from sortal.core.predictions import Predictions
 from sortal.report import plots
 from sortal.report.record import Confusion, Importance, RunRecord
 
-BINARY = {"leaderboard", "confusion", "roc", "precision_recall", "reliability", "threshold", "importance"}
+THRESHOLD = {"threshold", "decision_curve"}
+BINARY = {"leaderboard", "confusion", "roc", "precision_recall", "reliability", "importance"} | THRESHOLD
 
 
 def drawn(example: Any, **changes: Any) -> dict[str, str]:
@@ -32,7 +33,7 @@ def texts(svg: str) -> list[str]:
 
 def test_two_classes_have_all_figures_and_more_have_no_threshold(binary: Any, many: Any) -> None:
     assert set(drawn(binary)) == BINARY
-    assert set(drawn(many)) == BINARY - {"threshold"}
+    assert set(drawn(many)) == BINARY - THRESHOLD
 
 
 def test_figures_are_small_well_formed_and_without_styles_or_links(binary: Any, many: Any) -> None:
@@ -101,6 +102,63 @@ def test_the_cheapest_threshold_lies_where_costs_say(binary: Any) -> None:
     assert x[np.argmin(y)] == pytest.approx(1 / 13, abs=0.05)
 
 
+def decision_curve(record: RunRecord, predictions: Predictions) -> Any:
+    with plots.style():
+        figure = plots.decision_curve(record, predictions)
+    assert figure is not None
+    return figure.axes[0]
+
+
+def test_the_decision_curve_shows_net_benefit_beside_always_and_never(binary: Any) -> None:
+    axes = decision_curve(binary.record, binary.test)
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    at, model = lines["by the model"]
+    positive, p = binary.test.truth == 1, binary.test.probability[:, 1]
+    for t, found in list(zip(at, model, strict=True))[::20]:
+        said = p >= t
+        assert found == pytest.approx((said & positive).mean() - (said & ~positive).mean() * t / (1 - t))
+    x, always = lines["always yes"]
+    assert always == pytest.approx(positive.mean() - (1 - positive.mean()) * x / (1 - x))
+    assert set(lines["never yes"][1]) == {0}
+    better = lines["better than both, beyond chance"][1]
+    assert 0.3 < np.isfinite(better).mean() < 1
+    assert not np.isfinite(better[0])
+    assert np.isfinite(better[np.searchsorted(at, 1 / 13)])
+
+
+@pytest.mark.parametrize(("chosen", "said"), [(1 / 13, "missed yes cost 12 "), (0.5, "one"), (0.9, "alarm cost 9 ")])
+def test_the_decision_curve_marks_the_threshold_and_what_it_says_of_costs(
+    binary: Any, chosen: float, said: str
+) -> None:
+    record = replace(binary.record, decision=replace(binary.record.decision, threshold=chosen))
+    axes = decision_curve(record, binary.test)
+    marks = [line for line in axes.lines if line.get_marker() == "o"]
+    (x,), (y,) = marks[0].get_data()
+    assert x == chosen
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    assert left < x < right
+    assert bottom < 0 < top
+    assert bottom < y < top
+    assert said in axes.get_title(loc="left")
+
+
+def test_a_model_that_knows_nothing_is_nowhere_better(binary: Any) -> None:
+    share, n = float((binary.test.truth == 1).mean()), len(binary.test)
+    flat = replace(binary.test, probability=np.tile([1 - share, share], (n, 1)))
+    lines = {line.get_label(): line.get_data() for line in decision_curve(binary.record, flat).lines}
+    assert np.isnan(lines["better than both, beyond chance"][1]).all()
+
+
+def test_without_a_threshold_or_a_second_class_there_is_no_decision_curve(binary: Any, many: Any) -> None:
+    one = binary.test.take(binary.test.truth == 0)
+    never = replace(binary.record, decision=replace(binary.record.decision, threshold=float(np.nextafter(1, 2))))
+    assert plots.decision_curve(many.record, many.test) is None
+    assert plots.decision_curve(binary.record, one) is None
+    assert plots.decision_curve(binary.record, one.take(np.arange(0))) is None
+    assert plots.decision_curve(never, binary.test) is None
+
+
 def test_f1_and_the_most_probable_class_have_a_threshold_figure(binary: Any) -> None:
     for kind, threshold in (("f1", 0.31), ("argmax", None)):
         decision = replace(binary.record.decision, kind=kind, threshold=threshold)
@@ -119,7 +177,7 @@ def test_one_class_in_the_test_leaves_empty_curves(binary: Any) -> None:
 
 def test_nothing_to_draw_is_left_out(binary: Any) -> None:
     found = drawn(binary, leaderboard=(), importance=Importance("gain"), confusion=None)
-    assert found.keys() == {"roc", "precision_recall", "reliability", "threshold"}
+    assert found.keys() == {"roc", "precision_recall", "reliability"} | THRESHOLD
 
 
 @pytest.mark.parametrize("k", [2, 5, 12, 13, 40, 41, 77])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.predictions import Predictions
+from sortal.decide.benefit import net_benefit, weight_in_words
 from sortal.decide.threshold import curve as threshold_curve
 from sortal.report import curves
 from sortal.report.notation import count, known, metric, number, percent, short
@@ -37,10 +38,7 @@ STRONG: Final[Look] = {"color": MAIN}
 THIN: Final[Look] = {"color": MUTED, "linewidth": 1.1}
 DASHES: Final = ("-", "--", "-.")
 
-MOST_CLASSES = 8
-MOST_BARS = 20
-MOST_CELLS = 12
-MOST_NAMES = 40
+MOST_CLASSES, MOST_BARS, MOST_CELLS, MOST_NAMES = 8, 20, 12, 40
 WIDTH, HEIGHT = 5.4, 4.0
 
 STYLE: Final[dict[Any, Any]] = {
@@ -48,24 +46,15 @@ STYLE: Final[dict[Any, Any]] = {
     "svg.hashsalt": "sortal",
     "text.parse_math": False,
     "font.size": 9,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
     "text.color": INK,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
     "lines.linewidth": 1.6,
-    "legend.frameon": False,
+    "grid.linewidth": 0.6,
     "legend.fontsize": 8.5,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
+    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    **dict.fromkeys(("axes.edgecolor", "grid.color", "xtick.color", "ytick.color"), LINE),
+    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), MUTED),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
 }
 _VARIABLES = {
     INK: "currentColor",
@@ -78,8 +67,8 @@ _VARIABLES = {
 def draw_all(record: RunRecord, oof: Predictions, test: Predictions | None = None) -> dict[str, str]:
     """Every figure that this run has, by name, as SVG.
 
-    Names: leaderboard, confusion, roc, precision_recall, reliability, threshold (two classes only),
-    importance.
+    Names: leaderboard, confusion, roc, precision_recall, reliability, importance; threshold and decision_curve
+    where a threshold decides between two classes.
     """
     drawers: dict[str, Callable[[], Figure | None]] = {
         "leaderboard": lambda: leaderboard(record.leaderboard),
@@ -88,6 +77,7 @@ def draw_all(record: RunRecord, oof: Predictions, test: Predictions | None = Non
         "precision_recall": lambda: precision_recall(record, oof, test),
         "reliability": lambda: reliability(record, test or oof),
         "threshold": lambda: threshold(record, oof, test),
+        "decision_curve": lambda: decision_curve(record, test or oof),
         "importance": lambda: importance(record.importance) if record.importance else None,
     }
     with style():
@@ -209,6 +199,37 @@ def threshold(record: RunRecord, oof: Predictions, test: Predictions | None) -> 
     return figure
 
 
+def decision_curve(record: RunRecord, predictions: Predictions) -> Figure | None:
+    """Net benefit of the model and of saying the class always or never, at every weight of misses against false alarms.
+
+    None where no threshold decides, or these rows are all of one class.
+    """
+    chosen = _chosen(record)
+    if chosen is None or not 0 < chosen < 1 or len(np.unique(predictions.truth)) < 2:
+        return None
+    code, said = record.task.positive_code, short(record.task.positive, 18)
+    left, right = _window(chosen)
+    at = np.union1d(np.linspace(left, min(right, 0.99), 120), [chosen])
+    found = net_benefit(predictions.truth == code, predictions.probability[:, code], at)
+    better = np.where(found.least_gain > 0, found.model, np.nan)
+    here = int(np.searchsorted(at, chosen))
+    figure, axes = _canvas(left=0.14, top=0.92)
+    axes.fill_between(at, found.low, found.high, color=MAIN, alpha=0.15, linewidth=0)
+    axes.plot(at, found.model, label="by the model", color=MAIN, linewidth=0.9)
+    axes.plot(at, better, label="better than both, beyond chance", color=MAIN, linewidth=2.4)
+    axes.plot(at, found.always, label=f"always {said}", **THIN)
+    axes.axhline(0, label=f"never {said}", color=MUTED, linewidth=1.1, linestyle=":")
+    axes.axvline(chosen, color=SECOND, linewidth=1.2)
+    _mark(axes, chosen, float(found.model[here]), {"color": SECOND})
+    top = 1.05 * max(found.model.max(), found.always.max(), found.high[here])
+    axes.set(xlim=(left, right), ylim=(np.clip(found.low[here], -0.3 * top, -0.08 * top), top))
+    axes.set(xlabel=f"say {said} from this probability on, {predictions.part} rows", ylabel="net benefit a row")
+    told = f"chosen: p ≥ {number(chosen)}, {weight_in_words(chosen, said)}"
+    axes.set_title(told, fontsize=9, color=SECOND, loc="left")
+    axes.legend(loc="best")
+    return figure
+
+
 def confusion(matrix: Confusion) -> Figure:
     """Truth by decision. The shade of a cell is its share of the rows of that true class."""
     counts = np.array(matrix.counts, dtype=np.float64)
@@ -219,12 +240,14 @@ def confusion(matrix: Confusion) -> Figure:
     if k <= MOST_CELLS:
         _cells(axes, counts, shares)
     else:
-        image = np.zeros((k, k, 4))
+        image = np.zeros((*counts.shape, 4))
         image[..., :3] = [int(MAIN[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         image[..., 3] = np.sqrt(shares)
         axes.imshow(image, interpolation="none", aspect="auto")
     ticks = range(0, k, 1 if named else 10)
     axes.set_xticks(ticks, [names[i] for i in ticks])
+    if counts.shape[1] > k:
+        axes.set_xticks([*ticks, k], [*(names[i] for i in ticks), "a person"])
     if k > 4 and named:
         for label in axes.get_xticklabels():
             label.set(rotation=35, ha="right", rotation_mode="anchor")
@@ -325,7 +348,9 @@ def _parts(oof: Predictions, test: Predictions | None) -> list[tuple[Predictions
 
 
 def _chosen(record: RunRecord) -> float | None:
-    """The threshold of two classes; the most probable class is said from 0.5 on."""
+    """The threshold of two classes; the most probable class is said from 0.5 on. None where it is no probability."""
+    if record.decision.kind == "capacity" and record.task.cost is not None:
+        return None
     if record.decision.threshold is None and record.task.binary and record.decision.kind == "argmax":
         return 0.5
     return record.decision.threshold
@@ -344,16 +369,16 @@ def _finish(axes: Axes, x: str, y: str, title: str) -> None:
 def _cells(axes: Axes, counts: Floats, shares: Floats) -> None:
     from matplotlib.patches import Rectangle
 
-    k = len(counts)
-    for t, d in np.ndindex(k, k):
-        color = MAIN if t == d else SECOND
+    k, decisions = counts.shape
+    for t, d in np.ndindex(k, decisions):
+        color = MAIN if t == d else SECOND if d < k else MUTED
         axes.add_patch(
             Rectangle((d - 0.48, t - 0.47), 0.96, 0.94, color=color, alpha=0.06 + 0.5 * shares[t, d], linewidth=0)
         )
         axes.text(d, t, count(int(counts[t, d])), ha="center", va="center" if k > 6 else "bottom")
         if k <= 6:
             axes.text(d, t + 0.06, percent(float(shares[t, d])), ha="center", va="top", fontsize=8, color=MUTED)
-    axes.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5))
+    axes.set(xlim=(-0.5, decisions - 0.5), ylim=(k - 0.5, -0.5))
 
 
 def _span(rows: Sequence[Row]) -> tuple[float, float]:

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix
+
+from sortal.core.costs import incurred
+from sortal.decide.benefit import _design_effects, net_benefit, stakes
+
+GRID = np.linspace(0, 0.98, 50)
+
+
+def draw(n: int, seed: int, levels: int = 10**6) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.beta(1, 4, size=n) * levels) / levels
+    return rng.random(n) < score, score
+
+
+def test_net_benefit_is_that_of_the_published_example() -> None:
+    """Family history and cancer in 750 patients: 105 cancers, 24 of 115 with family history.
+
+    Figures of the R package dcurves 0.3, which go with the tutorial of Memorial Sloan Kettering.
+    """
+    history = np.r_[np.ones(115), np.zeros(635)]
+    cancer = np.zeros(750, dtype=bool)
+    cancer[:24] = cancer[115 : 115 + 81] = True
+    at = np.array([0.01, 0.05, 0.1, 0.2, 0.21, 0.5])
+    found = net_benefit(cancer, history, at)
+    expected = [0.030774410774, 0.025614035088, 0.018518518519, 0.001666666667, -0.000253164557, -0.089333333333]
+    np.testing.assert_allclose(found.model, expected, atol=1e-11)
+    always = [0.131313131313, 0.094736842105, 0.044444444444, -0.075, -0.088607594937, -0.72]
+    np.testing.assert_allclose(found.always, always, atol=1e-11)
+
+
+@given(n=st.integers(1, 80), seed=st.integers(0, 10_000), levels=st.sampled_from([2, 10, 10**6]))
+@settings(deadline=None, max_examples=40)
+def test_net_benefit_is_counted_from_the_confusion_matrix(n: int, seed: int, levels: int) -> None:
+    positive, score = draw(n, seed, levels)
+    at = np.array([0.0, 0.1, 0.25, 0.5, 0.9])
+    found = net_benefit(positive, score, at)
+    for i, t in enumerate(at):
+        _, fp, _, tp = confusion_matrix(positive, score >= t, labels=[False, True]).ravel()
+        assert found.model[i] == pytest.approx(tp / n - fp / n * t / (1 - t))
+    assert (found.low <= found.model).all()
+    assert (found.model <= found.high).all()
+
+
+@given(
+    cost=st.tuples(*[st.floats(-5, 20)] * 4),
+    code=st.integers(0, 1),
+    seed=st.integers(0, 10_000),
+)
+@settings(deadline=None, max_examples=100)
+def test_net_benefit_is_what_the_model_saves_against_never(cost, code: int, seed: int) -> None:
+    costs = np.array(cost).reshape(2, 2)
+    found = stakes(costs, code)
+    false_alarm = costs[1 - code, code] - costs[1 - code, 1 - code]
+    caught = costs[code, 1 - code] - costs[code, code]
+    assert (found is None) == (false_alarm < 0 or caught <= 0)
+    if found is None or caught < 1e-6:
+        return
+    positive, score = draw(300, seed)
+    truth = np.where(positive, code, 1 - code)
+    said = np.where(score >= found.threshold, code, 1 - code)
+    never, always = (incurred(costs, truth, np.full(300, c)).mean() for c in (1 - code, code))
+    curve = net_benefit(positive, score, np.array([found.threshold]))
+    assert found.caught * curve.model[0] == pytest.approx(never - incurred(costs, truth, said).mean(), abs=1e-9)
+    assert found.caught * curve.always[0] == pytest.approx(never - always, abs=1e-9)
+
+
+def test_the_curve_begins_with_the_share_of_positives_and_never_beats_it() -> None:
+    positive, score = draw(500, 3)
+    found = net_benefit(positive, score, GRID)
+    assert found.model[0] == found.always[0] == positive.mean()
+    assert found.model.max() <= positive.mean()
+    # True probabilities are worth more than either constant decision wherever it matters.
+    positive, score = draw(100_000, 4)
+    found = net_benefit(positive, score, GRID)
+    assert (found.model >= np.maximum(found.always, 0) - 1e-3).all()
+
+
+def test_the_least_gain_is_a_lower_limit_of_what_the_model_brings() -> None:
+    at, runs = np.array([0.02, 0.05, 0.1, 0.3]), 1500
+    positive, score = draw(1_000_000, 5)
+    all_rows = net_benefit(positive, score, at)
+    true = all_rows.model - np.maximum(all_rows.always, 0)
+    assert (true > 0).all()
+    rng = np.random.default_rng(12)
+    above = np.zeros(len(at))
+    for _ in range(runs):
+        rows = rng.integers(len(score), size=400)
+        found = net_benefit(positive[rows], score[rows], at)
+        assert (found.least_gain <= found.model - np.maximum(found.always, 0)).all()
+        above += found.least_gain > true
+    assert (above / runs < 0.025 + 0.01).all()
+
+
+def test_useful_though_the_limits_hold_always() -> None:
+    """The share of positives moves both, so that limits of one say little about the difference."""
+    positive, score = draw(2000, 13)
+    found = net_benefit(positive, score, np.array([0.1]))
+    assert found.low[0] < found.always[0] < found.model[0]
+    assert found.least_gain[0] > 0
+    luck = np.random.default_rng(14).random(2000)
+    assert (net_benefit(positive, luck, GRID).least_gain < 0).all()
+
+
+@pytest.mark.parametrize("n", [100, 1000])
+def test_limits_cover_the_true_net_benefit(n: int) -> None:
+    at, runs = np.array([0.02, 0.1, 0.2, 0.4, 0.6]), 1500
+    positive, score = draw(1_000_000, 5)
+    true = net_benefit(positive, score, at).model
+    rng = np.random.default_rng(6)
+    covered = np.zeros(len(at))
+    for _ in range(runs):
+        rows = rng.integers(len(score), size=n)
+        found = net_benefit(positive[rows], score[rows], at)
+        covered += (found.low <= true) & (true <= found.high)
+    assert (covered / runs > 0.93).all()
+    assert (covered[:4] / runs < 0.975).all()  # beyond, hardly any row counts, and limits are on the safe side
+
+
+def test_limits_are_those_of_the_standard_error_where_rows_are_many() -> None:
+    positive, score = draw(200_000, 7)
+    found = net_benefit(positive, score, GRID[:30])
+    worth = np.where(positive[:, None], 1.0, -GRID[:30] / (1 - GRID[:30])) * (score[:, None] >= GRID[:30])
+    half = 1.959964 * worth.std(axis=0) / np.sqrt(len(score))
+    np.testing.assert_allclose(found.high - found.model, half, rtol=0.03)
+    np.testing.assert_allclose(found.model - found.low, half, rtol=0.03)
+
+
+def test_nobody_decided_positive_is_not_known_for_sure() -> None:
+    found = net_benefit(np.zeros(50, dtype=bool), np.full(50, 0.1), np.array([0.5]))
+    assert found.model[0] == 0
+    assert found.low[0] < -0.02
+    assert found.high[0] > 0.02
+
+
+def test_more_confidence_is_wider() -> None:
+    positive, score = draw(200, 8)
+    narrow, wide = (net_benefit(positive, score, GRID, confidence=c) for c in (0.8, 0.99))
+    assert (wide.low < narrow.low).all()
+    assert (wide.high > narrow.high).all()
+
+
+def test_limits_cover_where_rows_come_in_groups() -> None:
+    at, rng, runs = np.array([0.1, 0.3]), np.random.default_rng(9), 600
+    size, groups = 10, 60
+
+    def drawn(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        score = rng.beta(1, 3, size=count)  # one for each group, whose rows share a fate in half of all cases
+        fate, shared = rng.random(count), rng.random((count, size)) < 0.7
+        luck = np.where(shared, fate[:, None], rng.random((count, size)))
+        positive = luck < score[:, None]
+        return positive.ravel(), np.repeat(score, size), np.repeat(np.arange(count), size)
+
+    positive, score, _ = drawn(100_000)
+    true = net_benefit(positive, score, at).model
+    covered = np.zeros((2, 2))
+    for _ in range(runs):
+        positive, score, group = drawn(groups)
+        for i, ids in enumerate((group, None)):
+            found = net_benefit(positive, score, at, groups=ids)
+            covered[i] += (found.low <= true) & (true <= found.high)
+    assert (covered[0] / runs > 0.92).all()
+    assert (covered[1] / runs < 0.85).all()
+
+
+@given(n=st.integers(2, 40), seed=st.integers(0, 10_000), groups=st.integers(1, 8))
+@settings(deadline=None, max_examples=40)
+def test_design_effects_are_those_of_sums_over_groups(n: int, seed: int, groups: int) -> None:
+    positive, score = draw(n, seed, 10)
+    code = np.random.default_rng(seed).integers(groups, size=n)
+    at = np.array([0.1, 0.4])
+    found = _design_effects(positive, score, at, code)
+    for j, side in enumerate((score[:, None] >= at, score[:, None] < at)):
+        worth = np.where(positive[:, None], 1.0, -at / (1 - at)) * side
+        worth -= worth.mean(axis=0)
+        names = np.unique(code)
+        sums = np.array([worth[code == g].sum(axis=0) for g in names])
+        factor = len(names) / max(len(names) - 1, 1)
+        for i in range(2):
+            by_row = (worth[:, i] ** 2).sum()
+            told = max(1.0, (sums[:, i] ** 2).sum() * factor / by_row) if by_row > 1e-9 else n / len(names)
+            assert found[j, i] == pytest.approx(told, rel=1e-6)
+
+
+def test_groups_of_one_row_change_nothing_much() -> None:
+    positive, score = draw(400, 10)
+    alone, grouped = (net_benefit(positive, score, GRID, groups=g) for g in (None, np.arange(400)))
+    np.testing.assert_allclose(alone.low, grouped.low, atol=1e-3)
+
+
+def test_ten_thousand_rows_and_a_hundred_thresholds_are_quick() -> None:
+    positive, score = draw(10_000, 11)
+    at = np.linspace(0, 0.99, 100)
+    best = np.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        net_benefit(positive, score, at, groups=np.arange(10_000) // 5)
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.05
+
+
+def test_what_cannot_be_used_is_refused() -> None:
+    positive, score = draw(10, 0)
+    for at in ([1.0], [-0.1], [float("nan")]):
+        with pytest.raises(ValueError, match="thresholds"):
+            net_benefit(positive, score, np.array(at))
+    for truth, p in ((positive[:5], score), (positive[:0], score[:0])):
+        with pytest.raises(ValueError, match="rows"):
+            net_benefit(truth, p, GRID)
