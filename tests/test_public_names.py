@@ -50,10 +50,10 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.models", "extra_trees forest lightgbm logistic majority svm tree xgboost"),
         (
             "sortal.metrics",
-            "accuracy average_precision balanced_accuracy brier ece expected_cost f1 log_loss precision recall "
+            "accuracy average_precision balanced_accuracy brier ece expected_cost f1 fbeta fpr log_loss precision recall "
             "recall_at_precision roc_auc",
         ),
-        ("sortal.calibrators", "beta none platt temperature vector"),
+        ("sortal.calibrators", "beta isotonic matrix none platt quadratic temperature vector venn_abers"),
         ("sortal.checks", "A101 A102 A104 A201 A202 A203 A301 A302 A303 A304"),
     ],
 )
@@ -74,8 +74,10 @@ def test_the_keys_of_run_json():
         "baselines",
         "leaderboard",
         "selection",
+        "imbalance",
         "calibration",
         "decision",
+        "sets",
         "test",
         "confusion",
         "per_class",
@@ -88,7 +90,8 @@ def test_the_keys_of_run_json():
 
 
 TRAIN = (
-    "--target --metric --cost --f1 --positive --kind --ignore --time --group --split --select --models --budget --seed "
+    "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
+    "--sets --positive --kind --ignore --time --group --split --select --models --budget --seed "
     "--recipe --out --json"
 )
 

@@ -120,7 +120,7 @@ def test_a_refused_run_leaves_nothing_behind(columns, tmp_path, monkeypatch):
         ({"models": ["lightgmb"]}, "did you mean 'lightgbm'"),
         ({"metric": "auc"}, "no metric 'auc'"),
         ({"cost": {"fp": 1}}, "the cost of fn is not given"),
-        ({"cost": {"stays": {"leaves": 1}}}, "the costs lack"),
+        ({"cost": {"stays": {"leaves": 1}}}, "the cost of fn is not given"),
         ({"goal": "f2"}, "goal"),
         ({"kinds": {"plan": "colour"}}, "no kind 'colour'"),
         ({"split": "70-30"}, "'70-30'"),

@@ -53,8 +53,21 @@ def train(
     data: Data,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     metric: Annotated[str, typer.Option(help="What candidates are selected by.")] = "auto",
-    cost: Annotated[str | None, typer.Option(help='"fp=1,fn=8", or a CSV of costs by true and decided class.')] = None,
+    cost: Annotated[
+        str | None, typer.Option(help='"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')
+    ] = None,
+    cost_column: Annotated[
+        list[str] | None, typer.Option(help="fn=COLUMN: a cost that stands in each row; may repeat.")
+    ] = None,
+    reject_cost: Annotated[float | None, typer.Option(help="What leaving a row to a person costs.")] = None,
+    precision: Annotated[float | None, typer.Option(help="Promise at least this precision, or refuse to.")] = None,
+    recall: Annotated[float | None, typer.Option(help="Promise at least this recall, or refuse to.")] = None,
+    fpr: Annotated[float | None, typer.Option(help="Promise at most this false positive rate, or refuse to.")] = None,
+    confidence: Annotated[float, typer.Option(help="Of what is promised.")] = 0.95,
+    capacity: Annotated[str | None, typer.Option(help="How many can be decided positive: 500 at once, or 5%.")] = None,
     f1: Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the largest F1.")] = False,
+    f_beta: Annotated[float | None, typer.Option(help="The same for F-beta: 2 where recall weighs more.")] = None,
+    sets: Annotated[float | None, typer.Option(help="Sets of classes that hold the true one this often.")] = None,
     positive: Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")] = None,
     kind: Kinds = None,
     ignore: Ignore = None,
@@ -62,7 +75,9 @@ def train(
         str | None, typer.Option("--time", help="Column of dates or numbers: the newest rows are the test.")
     ] = None,
     group: Group = None,
-    split: Annotated[str, typer.Option(help="train/valid/test or dev/test, in percent.")] = "85/15",
+    split: Annotated[
+        str | None, typer.Option(help="train/valid/test or dev/test, in percent; 85/15, with promises 65/20/15.")
+    ] = None,
     select: Annotated[int | None, typer.Option(help="How many prepared columns to keep.")] = None,
     models: Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")] = "",
     budget: Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")] = "2m",
@@ -84,8 +99,17 @@ def train(
         target=target,
         metric=metric,
         cost=cost,
+        cost_columns=tuple(cost_column or ()),
+        reject_cost=reject_cost,
         positive=positive,
-        goal="f1" if f1 else None,
+        goal="f1" if f1 or f_beta is not None else None,
+        beta=1.0 if f_beta is None else f_beta,
+        precision=precision,
+        recall=recall,
+        fpr=fpr,
+        confidence=confidence,
+        capacity=capacity,
+        sets=sets,
         kinds=parse_kinds(kind or []),
         ignore=tuple(ignore or ()),
         time=time_,

@@ -19,8 +19,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
-from sortal.core.costs import Cost
-from sortal.core.errors import DataError, OptionError, did_you_mean
+from sortal.core.cost_notation import Cost
+from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table, conform, from_any
 from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
@@ -165,7 +165,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         schema = infer(frame, None, kinds=recipe.kinds, ignore=recipe.ignore, source="X")
         _check_usable(schema, recipe.ignore)
         table = Table(schema, conform(frame, schema, ("feature",), "X"), np.arange(frame.height))
-        task = self._task(classes, codes)
+        task = self._task(classes, codes, recipe)
         clock = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
         trained = train_rows(table, codes, task, recipe, clock, Silent())
         self.classes_ = classes
@@ -212,8 +212,6 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _recipe(self) -> Recipe:
         """The parameters, checked as far as that goes without data."""
-        if self.goal not in (None, "f1"):
-            raise OptionError(f"no goal {self.goal!r}; {did_you_mean(str(self.goal), ['f1'])}")
         if not isinstance(self.cost, Mapping | str | Path | None):
             raise OptionError(f'cost is {self.cost!r}; give for example {{"fp": 1, "fn": 8}}')
         if self.select is not None and not (isinstance(self.select, int | np.integer) and self.select > 0):
@@ -230,6 +228,9 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             select=None if self.select is None else int(self.select),
             models=_names("models", self.models),
             seed=int(seed),
+            cost=self.cost,
+            positive=self.positive,
+            goal=self.goal,
         )
 
     def _read(self, X: Any, *, reset: bool) -> pl.DataFrame:
@@ -242,18 +243,11 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
         return from_any(X)
 
-    def _task(self, classes: NDArray[Any], codes: NDArray[np.int64]) -> Task:
+    def _task(self, classes: NDArray[Any], codes: NDArray[np.int64], recipe: Recipe) -> Task:
         """The task, with the classes in the order of ``classes_``, where "10" comes before "2"."""
         names = tuple(str(c).lower() if isinstance(c, bool | np.bool_) else str(c) for c in classes)
-        task = frame_task(
-            pl.Series([names[code] for code in codes]),
-            target="y",
-            positive=self.positive,
-            metric=self.metric,
-            cost=self.cost,
-            goal=self.goal,
-            label_type=label_type_of(pl.Series(classes.tolist(), strict=False).dtype),
-        )
+        labels = pl.Series([names[code] for code in codes])
+        task = frame_task(labels, recipe, label_type_of(pl.Series(classes.tolist(), strict=False).dtype))
         index = [task.classes.index(name) for name in names]
         cost = None if task.cost is None else tuple(tuple(task.cost[t][d] for d in index) for t in index)
         return replace(task, classes=names, prevalence=tuple(task.prevalence[i] for i in index), cost=cost)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import sortal
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
-from sortal.core.costs import names_a_file
+from sortal.core.cost_notation import names_a_file
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import conform
+from sortal.core.frame import Table, conform
 from sortal.core.labels import encode
 from sortal.core.listen import Listener, Silent
 from sortal.core.predictions import Part, Predictions
@@ -59,7 +59,7 @@ CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
 SLACK = 0.03
 """Of the budget, for a machine that gets busier on the way."""
-CALIBRATING_SECONDS = 1e-5
+CALIBRATING_SECONDS = 2e-5
 """Choosing a calibrator, a probability."""
 MODEL_FILE = "model.sortal"
 
@@ -158,7 +158,11 @@ class Steps:
 
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
-    parts = split(whole.table, whole.codes, SplitPlan.parse(recipe.split), recipe.seed, recipe.time, recipe.group)
+    parts = split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.seed, recipe.time, recipe.group)
+    if recipe.promises and not len(parts.valid):
+        raise OptionError(
+            f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"
+        )
     if not len(parts.test):
         return parts, None
     return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
@@ -177,6 +181,7 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
         decision=finalized.decision,
         program=finalized.program,
         metrics={finalized.evidence.part: found},
+        sets=finalized.sets,
         profile=profile(dev.table),
         golden=golden_rows(dev.table),
     ).save(path)
@@ -240,8 +245,9 @@ def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.i
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
     # All rows are conformed, so that messages count them as the file does.
-    probability = model.score(conform(source.frame, model.reads, ("feature",), source=source.name)[known])
-    found = Predictions(model.task.classes, ids[known], codes[known], probability, named)
+    frame = conform(source.frame, model.needs, source=source.name)[known]
+    amounts = Table(model.needs, frame, known).amounts(model.decision.cost_columns, source.name)
+    found = Predictions(model.task.classes, ids[known], codes[known], model.score(frame), named, amounts)
     grouping = model.schema.only("group")
     if grouping is None or grouping.name not in source.frame.columns:
         return found, None

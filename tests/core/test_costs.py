@@ -1,104 +1,67 @@
 from __future__ import annotations
 
-from pathlib import Path
-
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sortal.core.costs import parse_cost
-from sortal.core.errors import TaskError
+from sortal.core.costs import CostColumn, costs_of, expected, incurred
 
-YES_NO = ("no", "yes")
-ABC = ("a", "b", "c")
+TWO = ((0.0, 1.0), (8.0, -20.0))
 
 
-@pytest.mark.parametrize("cost", ["fp=1,fn=8", " FN = 8 , fp = 1 ", {"fp": 1, "fn": 8}, {"fn": 8.0, "fp": 1}])
-def test_two_errors_fill_the_matrix(cost):
-    assert parse_cost(cost, YES_NO, "yes") == ((0.0, 1.0), (8.0, 0.0))
-    assert parse_cost(cost, YES_NO, "no") == ((0.0, 8.0), (1.0, 0.0))
+def test_rejecting_is_one_more_decision_that_costs_the_same_whatever_is_true():
+    assert costs_of(TWO).tolist() == [[0, 1], [8, -20]]
+    assert costs_of(TWO, reject=0.5).tolist() == [[0, 1, 0.5], [8, -20, 0.5]]
 
 
-@given(fp=st.floats(0, 1e6), fn=st.floats(0.001, 1e6), code=st.integers(0, 1))
+def test_a_cost_of_nothing_for_rejecting_is_still_a_decision():
+    assert costs_of(TWO, reject=0.0).shape == (2, 3)
+
+
+def test_columns_put_the_amounts_of_each_row_into_the_matrix():
+    columns = (CostColumn(1, 0, "amount"), CostColumn(1, 1, "gain"))
+    amounts = np.array([[100.0, -3.0], [7.0, 0.0]])
+    found = costs_of(TWO, 0.5, columns, amounts)
+    assert found[0].tolist() == [[0, 1, 0.5], [100, -3, 0.5]]
+    assert found[1].tolist() == [[0, 1, 0.5], [7, 0, 0.5]]
+    assert TWO == ((0.0, 1.0), (8.0, -20.0))
+
+
+def test_no_rows_have_no_costs():
+    assert costs_of(TWO, None, (CostColumn(1, 0, "amount"),), np.empty((0, 1))).shape == (0, 2, 2)
+
+
+@pytest.mark.parametrize("amounts", [None, np.ones(3), np.ones((3, 2))])
+def test_the_amounts_of_all_cost_columns_are_needed(amounts):
+    with pytest.raises(ValueError, match="the amounts of 1 cost columns"):
+        costs_of(TWO, None, (CostColumn(1, 0, "amount"),), amounts)
+
+
+def draw(k: int, decisions: int, seed: int, by_row: bool):
+    """Costs, truth, decisions and probabilities of 25 rows."""
+    rng = np.random.default_rng(seed)
+    costs = rng.normal(size=(25, k, decisions) if by_row else (k, decisions))
+    return costs, rng.integers(k, size=25), rng.integers(decisions, size=25), rng.dirichlet(np.ones(k), size=25)
+
+
+@given(k=st.integers(2, 5), more=st.integers(0, 1), seed=st.integers(0, 1000), by_row=st.booleans())
 @settings(deadline=None, max_examples=40)
-def test_the_cost_of_each_error_stands_where_it_happens(fp, fn, code):
-    matrix = parse_cost(f"fp={fp!r},fn={fn!r}", YES_NO, YES_NO[code])
-    assert matrix[1 - code][code] == fp
-    assert matrix[code][1 - code] == fn
-    assert matrix[0][0] == matrix[1][1] == 0
+def test_costs_are_those_of_a_loop_over_rows(k, more, seed, by_row):
+    costs, truth, decided, p = draw(k, k + more, seed, by_row)
+
+    def of(row: int, t: int, d: int) -> float:
+        return costs[row, t, d] if by_row else costs[t, d]
+
+    paid = [of(row, truth[row], decided[row]) for row in range(25)]
+    hoped = [[sum(p[row, t] * of(row, t, d) for t in range(k)) for d in range(k + more)] for row in range(25)]
+    np.testing.assert_allclose(incurred(costs, truth, decided), paid)
+    np.testing.assert_allclose(expected(costs, p), hoped)
 
 
-@pytest.mark.parametrize(
-    ("cost", "complaint"),
-    [
-        ("fp=1", "the cost of fn is not given"),
-        ({}, "the cost of fp and fn is not given"),
-        ("fp=1,fn=8,fx=2", "no error is called 'fx'"),
-        ("fp=1,fp=2,fn=1", "fp is given twice"),
-        ("fp=-1,fn=8", "the cost of fp is negative"),
-        ("fp=nan,fn=8", "the cost of fp is nan"),
-        ("fp=inf,fn=8", "the cost of fp is inf"),
-        ("fp=cheap,fn=8", "'cheap', which is not a number"),
-        ({"fp": None, "fn": 8}, "None, which is not a number"),
-        ("fp=0,fn=0", "all costs are zero"),
-        ("fp:1", "neither like fp=1,fn=8 nor a file"),
-        ({"no": {"yes": 1}, "yes": 3}, "no error is called 'no'"),
-    ],
-)
-def test_bad_costs_of_two_classes_are_refused_in_one_sentence(cost, complaint):
-    with pytest.raises(TaskError) as refused:
-        parse_cost(cost, YES_NO, "yes")
-    assert complaint in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-def test_fp_and_fn_need_two_classes():
-    with pytest.raises(TaskError, match="the target has 3"):
-        parse_cost("fp=1,fn=8", ABC, None)
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_file_may_be_in_any_order(tmp_path: Path, delimiter: str):
-    lines = ["true,c,a,b", "b,1,2,0", "", "a,3,,4", "c,,5,6"]
-    path = tmp_path / "costs.csv"
-    path.write_text("\ufeff" + "\r\n".join(lines).replace(",", delimiter), encoding="utf-8")
-    expected = ((0.0, 4.0, 3.0), (2.0, 0.0, 1.0), (5.0, 6.0, 0.0))
-    assert parse_cost(str(path), ABC, None) == expected
-    assert parse_cost(path, ABC, None) == expected
-    nested = {"c": {"b": 6, "a": 5}, "a": {"c": 3, "b": 4}, "b": {"c": 1, "a": 2, "b": 0}}
-    assert parse_cost(nested, ABC, None) == expected
-
-
-def test_labels_are_matched_as_people_write_them():
-    assert parse_cost({True: {False: 8}, False: {True: 1}}, ("false", "true"), "true") == (
-        (0.0, 1.0),
-        (8.0, 0.0),
-    )
-    assert parse_cost({1: {2.0: 3}, 2: {1: 4}}, ("1", "2"), "2") == ((0.0, 3.0), (4.0, 0.0))
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("true,a,b,c\na,0,1,2\nb,1,0,2\n", "the costs lack deciding 'a' where 'c' is true"),
-        ("true,a,b,x\na,0,1,2\n", "a class 'x' that the target does not have"),
-        ("true,a,b,c\na,0,1\n", "row 2"),
-        ("true,a,b,c\n", "need a header"),
-        ("true,a,b,c\na,0,1,2\na,0,1,2\n", "given twice"),
-        ("true,a,b,c\na,0,-1,2\n", "deciding 'b' where 'a' is true is negative"),
-        ("true,a,b,c\na,0,0,0\nb,0,0,0\nc,0,0,0", "all costs are zero"),
-    ],
-)
-def test_bad_files_are_refused_in_one_sentence(tmp_path: Path, text: str, complaint: str):
-    path = tmp_path / "costs.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(TaskError) as refused:
-        parse_cost(path, ABC, None)
-    assert complaint in str(refused.value)
-
-
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path):
-    path = tmp_path / "costs.csv"
-    path.write_bytes(bytes(range(128, 256)))
-    with pytest.raises(TaskError, match="cannot be read"):
-        parse_cost(path, ABC, None)
+@given(k=st.integers(2, 5), seed=st.integers(0, 1000), by_row=st.booleans())
+@settings(deadline=None, max_examples=20)
+def test_what_is_certain_is_expected_to_cost_what_it_costs(k, seed, by_row):
+    costs, truth, decided, _ = draw(k, k, seed, by_row)
+    certain = expected(costs, np.eye(k)[truth])
+    np.testing.assert_allclose(certain[np.arange(25), decided], incurred(costs, truth, decided))

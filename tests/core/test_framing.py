@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.framing import encode, frame_task, label_type_of
 from sortal.core.labels import code_of, in_order
+from sortal.core.recipe import Recipe, parse_capacity
+from sortal.core.task import Capacity, Promise
 
 
 def series(**counts: int) -> pl.Series:
@@ -16,14 +19,14 @@ def series(**counts: int) -> pl.Series:
 
 
 def test_the_rarer_class_is_positive_and_the_reasons_say_so():
-    task = frame_task(series(yes=88, no=12), target="y")
+    task = frame_task(series(yes=88, no=12), Recipe("y"))
     assert task.classes == ("no", "yes")
     assert task.positive == "no"
     assert task.prevalence == (0.12, 0.88)
     assert "'no', the rarer one (12.0%" in task.reasons[0]
-    assert frame_task(series(yes=88, no=12), target="y", positive="yes").positive == "yes"
-    assert frame_task(series(yes=5, no=5), target="y").positive == "yes"
-    assert frame_task(series(a=5, b=5, c=5), target="y").positive is None
+    assert frame_task(series(yes=88, no=12), Recipe("y", positive="yes")).positive == "yes"
+    assert frame_task(series(yes=5, no=5), Recipe("y")).positive == "yes"
+    assert frame_task(series(a=5, b=5, c=5), Recipe("y")).positive is None
 
 
 def test_numbers_are_ordered_as_numbers_and_words_as_words():
@@ -41,22 +44,22 @@ def test_the_order_of_classes_does_not_depend_on_the_order_of_rows(labels, rando
 
 
 def test_the_headline_follows_the_situation():
-    balanced = frame_task(series(a=50, b=60), target="y")
+    balanced = frame_task(series(a=50, b=60), Recipe("y"))
     assert balanced.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
-    skewed = frame_task(series(a=90, b=10), target="y")
+    skewed = frame_task(series(a=90, b=10), Recipe("y"))
     assert skewed.headline[:2] == ("average_precision", "recall_at_precision")
     assert any("always saying 'a' has 0.900" in reason for reason in skewed.reasons)
-    costly = frame_task(series(a=90, b=10), target="y", cost="fp=1,fn=12")
+    costly = frame_task(series(a=90, b=10), Recipe("y", cost="fp=1,fn=12"))
     assert costly.headline[0] == "expected_cost"
     assert costly.goal == "cost"
     assert any("a missed 'b' costs as much as 12 false alarms" in reason for reason in costly.reasons)
-    many = frame_task(series(a=90, b=10, c=5), target="y")
+    many = frame_task(series(a=90, b=10, c=5), Recipe("y"))
     assert "recall_at_precision" not in many.headline
     assert {t.metric for t in (balanced, skewed, costly, many)} == {"log_loss"}
 
 
 def test_a_metric_can_be_told():
-    task = frame_task(series(a=50, b=60), target="y", metric="brier")
+    task = frame_task(series(a=50, b=60), Recipe("y", metric="brier"))
     assert task.metric == "brier"
     assert "brier" in task.headline
     assert any("brier, as told" in reason for reason in task.reasons)
@@ -69,12 +72,155 @@ def test_a_metric_can_be_told():
         ({"a": 5, "b": 5, "c": 5}, {"metric": "recall_at_precision"}, "for two classes"),
         ({"a": 5, "b": 5}, {"metric": "expected_cost"}, "needs costs"),
         ({"a": 5, "b": 5, "c": 5}, {"goal": "f1"}, "needs two classes"),
-        ({"a": 5, "b": 5}, {"goal": "f1", "cost": "fp=1,fn=2"}, "two different goals"),
+        ({"a": 5, "b": 5, "c": 5}, {"precision": 0.9}, "a promise .* needs two classes; the target 'y' has 3"),
+        ({"a": 5, "b": 5, "c": 5}, {"capacity": "5%"}, "a capacity needs two classes"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(counts, options, complaint):
     with pytest.raises(OptionError, match=complaint):
-        frame_task(series(**counts), target="y", **options)
+        frame_task(series(**counts), Recipe("y", **options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"goal": "f1", "cost": "fp=1,fn=2"},
+        {"goal": "f1", "cost": "fp=1", "cost_columns": ("fn=amount",)},
+        {"goal": "f1", "reject_cost": 0.2},
+        {"goal": "f1", "precision": 0.9},
+        {"goal": "f1", "capacity": "500"},
+        {"capacity": "5%", "recall": 0.9},
+        {"capacity": "5%", "reject_cost": 0.2, "cost": "fp=1,fn=2"},
+        {"fpr": 0.01, "reject_cost": 0.2},
+    ],
+)
+def test_goals_that_contradict_each_other_are_refused_in_one_sentence(options):
+    with pytest.raises(OptionError, match=r"^.* and .* are two different goals; give one of them$") as refused:
+        frame_task(series(a=50, b=50), Recipe("y", **options))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_reject_without_costs_makes_every_error_cost_one():
+    task = frame_task(series(a=5, b=5, c=5), Recipe("y", reject_cost=0.2))
+    assert (task.goal, task.reject_cost) == ("cost", 0.2)
+    assert task.cost == ((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
+    assert task.costs().shape == (3, 4)
+    assert "leaving a row to a person costs 0.2" in task.reasons[-1]
+
+
+def test_costs_in_columns_become_part_of_the_task():
+    task = frame_task(series(no=9, yes=5), Recipe("y", cost="fp=1,tp=-2", cost_columns=("fn=amount",)))
+    assert task.cost_columns == (CostColumn(1, 0, "amount"),)
+    assert task.cost == ((0.0, 1.0), (0.0, -2.0))
+    assert task.costs(np.array([[7.0], [9.0]]))[:, 1, 0].tolist() == [7, 9]
+    assert "with costs from 'amount' in each row" in task.reasons[-1]
+    with pytest.raises(TaskError, match="the cost of fp is not given"):
+        frame_task(series(no=9, yes=5), Recipe("y", cost_columns=("fn=amount",)))
+
+
+def test_benefits_count_in_what_a_miss_is_said_to_cost():
+    task = frame_task(series(no=9, yes=5), Recipe("y", cost="fp=1,fn=8,tp=-20"))
+    assert task.costs().tolist() == [[0, 1], [8, -20]]
+    assert "a missed 'yes' costs as much as 28 false alarms" in task.reasons[-1]
+
+
+def test_a_promise_says_what_is_kept_and_how_surely():
+    asked = Recipe("y", precision=0.9, fpr=0.05, confidence=0.9, cost="fp=1,fn=8")
+    task = frame_task(series(no=90, yes=10), asked)
+    assert task.goal == "promise"
+    assert task.promise == Promise(precision=0.9, fpr=0.05, confidence=0.9)
+    assert task.promises
+    assert task.cost == ((0.0, 1.0), (8.0, 0.0))
+    assert task.headline[:2] == ("precision", "fpr")
+    assert task.reasons[-1].startswith("precision >= 0.9 and false positive rate <= 0.05 of 'yes' is promised")
+    assert "90% confidence" in task.reasons[-1]
+    assert not frame_task(series(no=90, yes=10), Recipe("y", confidence=0.9)).promises
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({}, "85/15"),
+        ({"capacity": "5%"}, "85/15"),
+        ({"precision": 0.9}, "65/20/15"),
+        ({"recall": 0.9}, "65/20/15"),
+        ({"fpr": 0.1}, "65/20/15"),
+        ({"sets": 0.9}, "65/20/15"),
+        ({"sets": 0.9, "split": "50/25/25"}, "50/25/25"),
+    ],
+)
+def test_what_is_promised_has_rows_of_its_own_to_be_proven_on(options, parts):
+    recipe = Recipe("y", **options)
+    assert recipe.parts == parts
+    assert recipe.promises == frame_task(series(no=90, yes=10), recipe).promises == (parts.count("/") == 2)
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "fpr", "confidence", "sets"])
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 90.0, float("nan")])
+def test_a_promise_that_is_no_share_is_refused(name, value):
+    with pytest.raises(OptionError, match=f"{name} .* is no share between 0 and 1"):
+        Recipe("y", **{name: value})
+
+
+@pytest.mark.parametrize(
+    "options", [{"beta": 0.0}, {"beta": float("inf")}, {"reject_cost": -1.0}, {"reject_cost": float("nan")}]
+)
+def test_weights_and_costs_that_are_none_are_refused(options):
+    with pytest.raises(OptionError, match=r"should be a number|is no weight"):
+        Recipe("y", **options)
+
+
+def test_a_recipe_with_promises_is_read_as_it_was_written():
+    asked = Recipe(
+        "y",
+        cost="fp=1,tp=-2",
+        cost_columns=("fn=amount",),
+        precision=0.9,
+        recall=0.5,
+        fpr=0.1,
+        confidence=0.9,
+        sets=0.8,
+        goal="f1",
+        beta=2.0,
+        capacity="5%",
+        reject_cost=0.5,
+    )
+    assert Recipe.from_toml(asked.to_toml()) == asked
+    with pytest.raises(OptionError, match="precision 9 is no share"):
+        Recipe.from_toml("target = 'y'\nprecision = 9.0")
+
+
+def test_f_beta_is_said_and_reported():
+    task = frame_task(series(no=90, yes=10), Recipe("y", goal="f1", beta=2.0))
+    assert (task.goal, task.beta, task.headline[0]) == ("f1", 2.0, "fbeta")
+    assert "F2 of 'yes', where recall weighs 2 times as much as precision" in task.reasons[-1]
+    plain = frame_task(series(no=90, yes=10), Recipe("y", goal="f1"))
+    assert plain.headline[0] == "f1"
+    assert "weighs" not in plain.reasons[-1]
+
+
+def test_a_capacity_is_a_count_or_a_share():
+    counted = frame_task(series(no=90, yes=10), Recipe("y", capacity="20"))
+    assert (counted.goal, counted.capacity) == ("capacity", Capacity(0.2, 20))
+    assert "decided for 20 rows at once, where it is most probable" in counted.reasons[-1]
+    shared = frame_task(series(no=90, yes=10), Recipe("y", capacity="5%", cost="fp=1,fn=8"))
+    assert shared.capacity == Capacity(0.05)
+    assert "decided for 0.05 of the rows, where it spares the largest cost" in shared.reasons[-1]
+    assert {"precision", "recall", "expected_cost"} <= set(shared.headline)
+
+
+@pytest.mark.parametrize(
+    ("told", "capacity"),
+    [("5 %", Capacity(0.05)), (0.05, Capacity(0.05)), ("1", Capacity(0.01, 1)), (1e3, Capacity(1.0, 1000))],
+)
+def test_capacities_as_people_write_them(told, capacity):
+    assert parse_capacity(told, 100) == capacity
+
+
+@pytest.mark.parametrize("told", ["0", "-5", "2.5", "0%", "150%", "many", "nan", "inf", ""])
+def test_capacities_that_are_none(told):
+    with pytest.raises(OptionError, match="no number of rows and no share"):
+        parse_capacity(told, 100)
 
 
 @pytest.mark.parametrize(
@@ -95,31 +241,31 @@ def test_options_that_do_not_fit_are_refused(counts, options, complaint):
 )
 def test_targets_that_cannot_be_learned_are_refused_in_one_sentence(labels, options, complaint):
     with pytest.raises(TaskError) as refused:
-        frame_task(pl.Series(labels, dtype=pl.String), target="y", **options)
+        frame_task(pl.Series(labels, dtype=pl.String), Recipe("y", **options))
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_numbers_that_name_something_are_classes():
     digits = pl.Series([str(d) for d in range(10)] * 30)
-    assert len(frame_task(digits, target="digit", label_type="int").classes) == 10
+    assert len(frame_task(digits, Recipe("digit"), label_type="int").classes) == 10
     hundred = pl.Series([str(d) for d in range(100)] * 16)
-    assert frame_task(hundred, target="plant", label_type="int").label(2) == 2
+    assert frame_task(hundred, Recipe("plant"), label_type="int").label(2) == 2
     stars = pl.Series(["0.5", "1.0", "1.5", "2.0"] * 10)
-    assert frame_task(stars, target="stars", label_type="float").label(0) == 0.5
+    assert frame_task(stars, Recipe("stars"), label_type="float").label(0) == 0.5
 
 
 @given(st.lists(st.sampled_from(["no", "yes", None]), min_size=1, max_size=40))
 @settings(deadline=None, max_examples=60)
 def test_codes_lead_back_to_labels(labels):
-    task = frame_task(series(no=5, yes=5), target="y")
+    task = frame_task(series(no=5, yes=5), Recipe("y"))
     codes = encode(pl.Series(labels, dtype=pl.String), task)
     assert codes.dtype == np.int64
     assert [None if code == -1 else task.label(code) for code in codes] == labels
 
 
 def test_an_unknown_label_is_refused():
-    task = frame_task(series(no=5, yes=5), target="y")
+    task = frame_task(series(no=5, yes=5), Recipe("y"))
     with pytest.raises(TaskError, match=r"'y' holds 'yess', .* \(2 rows .* did you mean 'yes'"):
         encode(pl.Series(["yes", "yess", "maybe", None]), task)
 

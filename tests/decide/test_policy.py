@@ -10,10 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sortal.decide.policy import Decision
+from sortal.core.costs import CostColumn
+from sortal.decide.policy import Decision, cut
 
 YES_NO = ("no", "yes")
 ABC = ("a", "b", "c")
+FREE = ((0.0, 1.0), (0.0, 0.0))
+"""A missed yes costs what a column holds."""
+
+
+def two(*p: float) -> np.ndarray:
+    """Probabilities of no and yes."""
+    return np.column_stack([1 - np.array(p), p])
 
 
 def test_a_threshold_includes_itself():
@@ -55,6 +63,8 @@ def test_equal_costs_decide_the_most_probable_class(k, seed):
         Decision("argmax", ABC),
         Decision("threshold", YES_NO, "yes", 1 / 9, ((0.0, 1.0), (8.0, 0.0))),
         Decision("cost", ABC, cost=((0.0, 1.0, 2.0),) * 3),
+        Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(1, 0, "amount"),), reject_cost=0.5),
+        Decision("capacity", YES_NO, "yes", float(np.nextafter(0.0, 1.0)), FREE, capacity=500),
     ],
 )
 def test_it_survives_json(rule):
@@ -62,12 +72,87 @@ def test_it_survives_json(rule):
     assert msgspec.convert(json.loads(text), Decision) == rule
 
 
+def test_a_row_is_left_to_a_person_where_that_is_expected_to_cost_least():
+    rule = Decision("cost", YES_NO, "yes", cost=((0.0, 1.0), (8.0, 0.0)), reject_cost=0.4)
+    # Deciding no costs 8 p, deciding yes 1 - p: rejecting is cheaper where .05 < p < .6.
+    assert rule.apply(two(0.0, 0.04, 0.06, 0.59, 0.61, 1.0)).tolist() == [0, 0, 2, 2, 1, 1]
+    dear = Decision("cost", YES_NO, "yes", cost=((0.0, 1.0), (8.0, 0.0)), reject_cost=1.0)
+    assert 2 not in dear.apply(two(*np.linspace(0, 1, 50)))
+
+
+@given(k=st.integers(2, 4), seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=30)
+def test_the_dearer_rejecting_the_fewer_rows_are_rejected(k, seed):
+    rng = np.random.default_rng(seed)
+    p, cost = rng.dirichlet(np.ones(k), size=60), tuple(map(tuple, rng.random((k, k)).tolist()))
+    rules = [Decision("cost", tuple(map(str, range(k))), cost=cost, reject_cost=r) for r in (0.0, 0.1, 0.3, 1.1)]
+    rejected = [int((rule.apply(p) == k).sum()) for rule in rules]
+    assert rejected == sorted(rejected, reverse=True)
+    assert rejected[0] == 60
+    assert rejected[-1] == 0
+
+
+def test_costs_in_the_rows_decide_row_by_row():
+    rule = Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(1, 0, "amount"),))
+    p, amounts = two(0.1, 0.1, 0.1), np.array([[5.0], [9.5], [100.0]])
+    # Yes costs .9; no costs .1 of the amount.
+    assert rule.apply(p, amounts).tolist() == [0, 1, 1]
+    with pytest.raises(ValueError, match="amounts"):
+        rule.apply(p)
+    with pytest.raises(ValueError, match="beyond the 2"):
+        Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(2, 0, "amount"),))
+
+
+def test_the_priority_is_the_probability_or_the_cost_that_is_spared():
+    p, amounts = two(0.1, 0.5), np.array([[100.0], [10.0]])
+    by_chance = Decision("capacity", YES_NO, "yes", 0.5, capacity=1)
+    by_cost = Decision("capacity", YES_NO, "yes", 0.0, FREE, (CostColumn(1, 0, "amount"),), capacity=1)
+    assert by_chance.priority(p).tolist() == [0.1, 0.5]
+    np.testing.assert_allclose(by_cost.priority(p, amounts), [10 - 0.9, 5 - 0.5])
+    assert by_chance.within(by_chance.priority(p)).apply(p).tolist() == [0, 1]
+    assert by_cost.within(by_cost.priority(p, amounts)).apply(p, amounts).tolist() == [1, 0]
+
+
+SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats(-1, 1), max_size=40).map(np.array)
+
+
+@given(priority=SCORES, most=st.integers(0, 45), paying=st.booleans())
+@settings(deadline=None, max_examples=150)
+def test_a_cut_takes_the_best_and_never_more_than_the_capacity(priority, most, paying):
+    priority = priority if paying else np.abs(priority)  # without costs it is a probability
+    taken = priority >= cut(priority, most, paying)
+    assert taken.sum() <= most
+    assert taken.any() <= (priority[taken].min(initial=np.inf) > priority[~taken].max(initial=-np.inf))
+    if paying:
+        assert (priority[taken] > 0).all()
+    # No better cut exists: one value further down would be too many rows, or rows that do not pay.
+    left = priority[~taken & (priority > 0)] if paying else priority[~taken]
+    if left.size:
+        assert (priority >= left.max()).sum() > most
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(0, 50), most=st.integers(1, 40), costs=st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_within_a_capacity_no_more_rows_are_decided_positive(seed, n, most, costs):
+    p = two(*np.random.default_rng(seed).integers(0, 5, size=n) / 4)
+    cost = ((0.0, 1.0), (4.0, 0.0)) if costs else None
+    rule = Decision("capacity", YES_NO, "yes", 0.9, cost, capacity=most)
+    batch = rule.within(rule.priority(p))
+    assert (batch.apply(p) == 1).sum() <= most
+    assert (batch.capacity, batch.kind) == (most, "capacity")
+
+
+def test_a_capacity_told_as_a_share_keeps_its_threshold_in_every_batch():
+    rule = Decision("capacity", YES_NO, "yes", 0.7)
+    assert rule.within(np.array([0.1, 0.2])) is rule
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="two classes"):
         Decision("threshold", ABC, "a", 0.5)
     with pytest.raises(ValueError, match="two classes"):
         Decision("threshold", YES_NO, "maybe", 0.5)
-    with pytest.raises(ValueError, match="3 x 3 costs"):
+    with pytest.raises(ValueError, match="costs of a decision are 3 x 3"):
         Decision("cost", ABC, cost=((0.0, 1.0), (1.0, 0.0)))
     with pytest.raises(ValueError, match=r"expected \(n, 3\)"):
         Decision("argmax", ABC).apply(np.ones((2, 2)))

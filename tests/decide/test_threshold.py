@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sortal.core.costs import CostColumn
 from sortal.core.predictions import Predictions
-from sortal.core.task import Task
+from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import (
     alternatives,
@@ -15,7 +18,7 @@ from sortal.decide.threshold import (
     cost_threshold,
     curve,
     decide,
-    f1_threshold,
+    f_threshold,
 )
 
 
@@ -28,6 +31,12 @@ def draw(n: int, seed: int, levels: int = 10**6) -> Predictions:
     p = np.clip(np.round(rng.beta(1, 3, size=n) * levels) / levels, 0, 1)
     truth = (rng.random(n) < p).astype(np.int64)
     return Predictions(("no", "yes"), np.arange(n), truth, np.column_stack([1 - p, p]), "out-of-fold")
+
+
+def each(score, truth, decided, **options):
+    """scikit-learn's score of every column of decisions, (n, m) -> (m,), in one call."""
+    truth = np.broadcast_to(np.asarray(truth, dtype=int)[:, None], decided.shape)
+    return np.atleast_1d(score(truth, decided.astype(int), average=None, **options))
 
 
 @given(fp=st.floats(0.1, 50), fn=st.floats(0.1, 50), code=st.integers(0, 1))
@@ -51,6 +60,67 @@ def test_unreasonable_costs_have_no_threshold_and_are_decided_by_cost():
     assert rule.apply(np.array([[1.0, 0.0], [0.0, 1.0]])).tolist() == [1, 0]
 
 
+@given(fp=st.floats(0.1, 9), fn=st.floats(0.1, 9), tp=st.floats(-50, 0), tn=st.floats(-9, 0))
+@settings(deadline=None, max_examples=40)
+def test_benefits_count_as_what_the_errors_forgo(fp, fn, tp, tn):
+    task = make_task(((tn, fp), (fn, tp)), "cost")
+    assert bayes_threshold(task) == pytest.approx((fp - tn) / (fp - tn + fn - tp))
+    predictions = draw(200, 0)
+    probability = predictions.probability
+    by_cost = Decision("cost", task.classes, cost=task.cost).apply(probability)
+    np.testing.assert_array_equal(decide(task, predictions).apply(probability), by_cost)
+
+
+def test_costs_in_the_rows_and_rejects_have_no_threshold():
+    errors = ((0.0, 1.0), (4.0, 0.0))
+    rejecting = replace(make_task(errors, "cost"), reject_cost=0.3)
+    by_row = replace(make_task(((0.0, 1.0), (0.0, 0.0)), "cost"), cost_columns=(CostColumn(1, 0, "amount"),))
+    for task in (rejecting, by_row):
+        assert bayes_threshold(task) is None
+        predictions = replace(draw(50, 0), amounts=np.full((50, 1), 4.0))
+        rule = decide(task, predictions)
+        assert (rule.kind, rule.reject_cost, rule.cost_columns) == ("cost", task.reject_cost, task.cost_columns)
+    # What every row holds amounts to the same as a number for all.
+    same = decide(make_task(errors, "cost"), predictions).apply(predictions.probability)
+    np.testing.assert_array_equal(rule.apply(predictions.probability, predictions.amounts), same)
+
+
+@given(
+    n=st.integers(1, 80),
+    seed=st.integers(0, 1000),
+    levels=st.sampled_from([4, 10**6]),
+    asked=st.floats(0.01, 1.0),
+    cost=st.sampled_from([None, ((0.0, 1.0), (4.0, 0.0)), ((0.0, 1.0), (3.0, -2.0))]),
+)
+@settings(deadline=None, max_examples=80)
+def test_a_capacity_is_never_exceeded_and_goes_where_it_pays_most(n, seed, levels, asked, cost):
+    predictions = draw(n, seed, levels)
+    task = replace(make_task(cost), goal="capacity", capacity=Capacity(asked))
+    rule = decide(task, predictions)
+    positive = rule.apply(predictions.probability) == 1
+    assert positive.sum() <= round(asked * n)
+    gain = rule.priority(predictions.probability)
+    assert gain[positive].min(initial=np.inf) > gain[~positive].max(initial=-np.inf) or not positive.any()
+    if cost is not None:
+        assert (gain[positive] > 0).all()
+
+
+def test_a_capacity_with_amounts_takes_the_rows_with_the_most_at_stake():
+    task = replace(
+        make_task(((0.0, 1.0), (0.0, 0.0)), "capacity"),
+        capacity=Capacity(0.5, 2),
+        cost_columns=(CostColumn(1, 0, "amount"),),
+    )
+    p, amounts = np.array([0.9, 0.2, 0.1, 0.5]), np.array([[1.0], [100.0], [1000.0], [1.0]])
+    truth = np.array([1, 0, 1, 0])
+    predictions = Predictions(
+        task.classes, np.arange(4), truth, np.column_stack([1 - p, p]), "out-of-fold", amounts=amounts
+    )
+    rule = decide(task, predictions)
+    assert rule.capacity == 2
+    assert rule.apply(predictions.probability, amounts).tolist() == [0, 1, 1, 0]
+
+
 def test_the_kind_of_decision_follows_the_task():
     predictions = draw(200, 1)
     assert decide(make_task(), predictions) == Decision("argmax", ("no", "yes"), "yes")
@@ -61,15 +131,29 @@ def test_the_kind_of_decision_follows_the_task():
     assert (rule.kind, rule.cost) == ("cost", three.cost)
 
 
-@given(n=st.integers(5, 60), seed=st.integers(0, 10_000), levels=st.sampled_from([5, 10**6]))
+@given(
+    n=st.integers(5, 60),
+    seed=st.integers(0, 10_000),
+    levels=st.sampled_from([5, 10**6]),
+    beta=st.sampled_from([0.1, 0.5, 1.0, 2.0, 5.0]),
+    positive=st.sampled_from(["no", "yes"]),
+)
 @settings(deadline=None, max_examples=60)
-def test_no_threshold_has_a_larger_f1(n, seed, levels):
-    predictions = draw(n, seed, levels)
-    assume(predictions.truth.any())
-    p = predictions.probability[:, 1]
-    chosen = f1_threshold(make_task(), predictions)
-    best = max(sk.f1_score(predictions.truth, p >= t) for t in p)
-    assert sk.f1_score(predictions.truth, p >= chosen) == pytest.approx(best)
+def test_no_threshold_has_a_larger_f_beta(n, seed, levels, beta, positive):
+    predictions, code = draw(n, seed, levels), int(positive == "yes")
+    truth, p = predictions.truth == code, predictions.probability[:, code]
+    assume(truth.any())
+    task = replace(make_task(goal="f1", positive=positive), beta=beta)
+    decided = decide(task, predictions).apply(predictions.probability) == code
+    found = each(sk.fbeta_score, truth, np.column_stack([decided, p[:, None] >= p]), beta=beta)
+    assert found[0] == pytest.approx(found[1:].max())
+
+
+def test_the_more_recall_weighs_the_lower_the_threshold():
+    predictions = draw(4000, 3)
+    found = [f_threshold(replace(make_task(), beta=beta), predictions) for beta in (0.25, 1.0, 4.0)]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > found[-1]
 
 
 @given(n=st.integers(5, 60), seed=st.integers(0, 10_000), fn=st.floats(0.5, 20))
@@ -77,7 +161,7 @@ def test_no_threshold_has_a_larger_f1(n, seed, levels):
 def test_no_threshold_is_cheaper_than_the_tuned_one(n, seed, fn):
     predictions = draw(n, seed, 10)
     task = make_task(((0.0, 1.0), (fn, 0.0)), "cost")
-    p, cost = predictions.probability[:, 1], task.cost_matrix()
+    p, cost = predictions.probability[:, 1], task.costs()
 
     def mean(t: float) -> float:
         return cost[predictions.truth, (p >= t).astype(int)].mean()
@@ -86,13 +170,13 @@ def test_no_threshold_is_cheaper_than_the_tuned_one(n, seed, fn):
     assert mean(cost_threshold(task, predictions)) == pytest.approx(best)
 
 
-def test_the_f1_threshold_lies_in_the_middle_of_a_gap_and_stays_when_scores_move():
+def test_the_f_threshold_lies_in_the_middle_of_a_gap_and_stays_when_scores_move():
     p = np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9])
     truth = np.array([0, 0, 0, 1, 1, 1])
 
     def threshold(scores):
         columns = np.column_stack([1 - scores, scores])
-        return f1_threshold(make_task(), Predictions(("no", "yes"), np.arange(6), truth, columns, "out-of-fold"))
+        return f_threshold(make_task(), Predictions(("no", "yes"), np.arange(6), truth, columns, "out-of-fold"))
 
     assert threshold(p) == pytest.approx(0.5)
     moved = p + np.random.default_rng(0).uniform(-0.01, 0.01, 6)
@@ -104,7 +188,7 @@ def test_neighbouring_floats_are_still_told_apart():
     high = np.nextafter(low, 1)
     p = np.array([low, high])
     predictions = Predictions(("no", "yes"), np.arange(2), np.array([0, 1]), np.column_stack([1 - p, p]), "valid")
-    assert (p >= f1_threshold(make_task(), predictions)).tolist() == [False, True]
+    assert (p >= f_threshold(make_task(), predictions)).tolist() == [False, True]
 
 
 @given(n=st.integers(5, 400), seed=st.integers(0, 10_000))
@@ -119,12 +203,11 @@ def test_the_curve_says_what_each_threshold_does(n, seed):
     p, truth = predictions.probability[:, 1], predictions.truth
     assert found.threshold[0] == p.min()
     assert found.threshold[-1] == p.max()
-    for i in range(0, len(found.threshold), 7):
-        decided = (p >= found.threshold[i]).astype(int)
-        assert found.precision[i] == pytest.approx(sk.precision_score(truth, decided))
-        assert found.recall[i] == pytest.approx(sk.recall_score(truth, decided))
-        assert found.f1[i] == pytest.approx(sk.f1_score(truth, decided))
-        assert found.expected_cost[i] == pytest.approx(task.cost_matrix()[truth, decided].mean())
+    decided = p[:, None] >= found.threshold
+    np.testing.assert_allclose(found.precision, each(sk.precision_score, truth, decided))
+    np.testing.assert_allclose(found.recall, each(sk.recall_score, truth, decided))
+    np.testing.assert_allclose(found.f1, each(sk.f1_score, truth, decided))
+    np.testing.assert_allclose(found.expected_cost, task.costs()[truth[:, None], decided.astype(int)].mean(axis=0))
 
 
 def test_alternatives_are_compared_on_the_same_rows():
@@ -138,6 +221,32 @@ def test_alternatives_are_compared_on_the_same_rows():
     assert found["tuned"].expected_cost <= found["chosen"].expected_cost
     assert found["chosen"].expected_cost <= found["tuned"].expected_cost * 1.05
     assert found["chosen"].expected_cost < min(found[n].expected_cost for n in ("always yes", "never yes", "at 0.5"))
+
+
+def test_alternatives_count_rejects_and_the_costs_in_the_rows():
+    predictions = draw(400, 5)
+    amounts = np.random.default_rng(0).uniform(1, 20, size=(400, 1))
+    predictions = replace(predictions, amounts=amounts)
+    task = replace(
+        make_task(((0.0, 1.0), (0.0, -0.5)), "cost"), cost_columns=(CostColumn(1, 0, "amount"),), reject_cost=0.4
+    )
+    rule = decide(task, predictions)
+    found = {a.name: a.expected_cost for a in alternatives(task, predictions, rule)}
+    positive, p = predictions.truth == 1, predictions.probability[:, 1]
+
+    def mean(decided) -> float:
+        right = np.where(positive, -0.5, 0.0)
+        wrong = np.where(positive, amounts[:, 0], 1.0)
+        return np.where(decided == 2, 0.4, np.where(decided == positive, right, wrong)).mean()
+
+    assert found["always yes"] == pytest.approx(mean(np.ones(400)))
+    assert found["never yes"] == pytest.approx(mean(np.zeros(400)))
+    assert found["at 0.5"] == pytest.approx(mean(p > 0.5))
+    decided = rule.apply(predictions.probability, amounts)
+    assert set(decided) == {0, 1, 2}
+    assert found["chosen"] == pytest.approx(mean(decided))
+    assert found["tuned"] == pytest.approx(min(mean(p >= t) for t in [*p, 2.0]))
+    assert found["chosen"] < min(found[name] for name in ("always yes", "never yes", "at 0.5"))
 
 
 def test_alternatives_of_many_classes():

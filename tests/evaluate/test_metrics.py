@@ -32,6 +32,11 @@ def draw(k: int, n: int, seed: int, ties: bool = False):
     return truth, probability, decided
 
 
+def told(truth: np.ndarray, probability: np.ndarray) -> Predictions:
+    k = probability.shape[1]
+    return Predictions(tuple(f"c{i}" for i in range(k)), np.arange(len(truth)), truth, probability, "test")
+
+
 def oracle(name: str, truth, probability, decided, k: int) -> float:
     average = "binary" if k == 2 else "macro"
     score = probability[:, 1] if k == 2 else probability
@@ -69,7 +74,7 @@ def oracle(name: str, truth, probability, decided, k: int) -> float:
 @settings(deadline=None, max_examples=20)
 def test_they_agree_with_scikit_learn(name, k, n, seed, ties):
     truth, probability, decided = draw(k, n, seed, ties)
-    score = METRICS[name].score(make_task(k), truth, probability, decided)
+    score = METRICS[name].score(make_task(k), told(truth, probability), decided)
     assert score == pytest.approx(oracle(name, truth, probability, decided, k), abs=1e-12)
 
 
@@ -78,7 +83,7 @@ def test_they_agree_with_scikit_learn(name, k, n, seed, ties):
 def test_recall_at_precision_is_the_best_point_of_the_curve(n, seed, ties):
     truth, probability, decided = draw(2, n, seed, ties)
     precision, recall, _ = sk.precision_recall_curve(truth, probability[:, 1])
-    score = METRICS["recall_at_precision"].score(make_task(2), truth, probability, decided)
+    score = METRICS["recall_at_precision"].score(make_task(2), told(truth, probability), decided)
     assert score == pytest.approx(max(recall[precision >= 0.9 - 1e-12]))
 
 
@@ -89,8 +94,8 @@ def test_expected_cost_is_the_mean_of_the_costs(k, seed):
     cost = np.random.default_rng(seed).integers(0, 9, size=(k, k)).astype(float)
     task = make_task(k, tuple(map(tuple, cost.tolist())))
     mean = np.mean([cost[t, d] for t, d in zip(truth, decided, strict=True)])
-    assert METRICS["expected_cost"].score(task, truth, probability, decided) == pytest.approx(mean)
-    errors = METRICS["expected_cost"].score(make_task(k), truth, probability, decided)
+    assert METRICS["expected_cost"].score(task, told(truth, probability), decided) == pytest.approx(mean)
+    errors = METRICS["expected_cost"].score(make_task(k), told(truth, probability), decided)
     assert errors == pytest.approx(np.mean(truth != decided))
 
 
@@ -107,7 +112,7 @@ def test_the_calibration_error_of_calibrated_probabilities_is_not_inflated_by_sm
         p = rng.beta(1, 2, size=300)
         truth = (rng.random(300) < p).astype(np.int64)
         probability = np.column_stack([1 - p, p])
-        squares.append(METRICS["ece"].score(task, truth, probability, truth) ** 2)
+        squares.append(METRICS["ece"].score(task, told(truth, probability), truth) ** 2)
         naive.append(binned(p, truth) ** 2)
     # What is left is the floor at zero, which keeps the positive half of the noise.
     assert np.mean(squares) < 0.3 * np.mean(naive)
@@ -117,25 +122,25 @@ def test_the_calibration_error_of_a_known_shift_is_found():
     rng = np.random.default_rng(1)
     p = rng.uniform(0.2, 0.8, size=50_000)
     truth = (rng.random(len(p)) < p - 0.1).astype(np.int64)
-    error = METRICS["ece"].score(make_task(2), truth, np.column_stack([1 - p, p]), truth)
+    error = METRICS["ece"].score(make_task(2), told(truth, np.column_stack([1 - p, p])), truth)
     assert error == pytest.approx(0.1, abs=0.01)
     three = np.column_stack([p, (1 - p) / 2, (1 - p) / 2])
     top = np.maximum(p, (1 - p) / 2)
     truth = np.where(rng.random(len(p)) < top, three.argmax(axis=1), (three.argmax(axis=1) + 1) % 3)
-    assert METRICS["ece"].score(make_task(3), truth, three, truth) < 0.02
+    assert METRICS["ece"].score(make_task(3), told(truth, three), truth) < 0.02
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_what_is_undefined_is_nan(name):
     empty = np.zeros(0, dtype=np.int64)
-    assert np.isnan(METRICS[name].score(make_task(2), empty, np.zeros((0, 2)), empty))
+    assert np.isnan(METRICS[name].score(make_task(2), told(empty, np.zeros((0, 2))), empty))
 
 
 @pytest.mark.parametrize("name", ["balanced_accuracy", "f1", "precision", "recall", "roc_auc", "average_precision"])
 def test_an_absent_class_makes_its_metrics_nan(name):
     truth, probability, decided = draw(3, 30, 0)
     kept = truth != 2
-    assert np.isnan(METRICS[name].score(make_task(3), truth[kept], probability[kept], decided[kept]))
+    assert np.isnan(METRICS[name].score(make_task(3), told(truth[kept], probability[kept]), decided[kept]))
 
 
 def test_the_positive_class_is_the_one_that_counts():
@@ -143,9 +148,9 @@ def test_the_positive_class_is_the_one_that_counts():
     other = Task("y", ("c0", "c1"), (0.5, 0.5), "c0", "log_loss", (), ())
     for name in ("f1", "precision", "recall"):
         expected = getattr(sk, f"{name}_score")(truth, decided, pos_label=0)
-        assert METRICS[name].score(other, truth, probability, decided) == pytest.approx(expected)
+        assert METRICS[name].score(other, told(truth, probability), decided) == pytest.approx(expected)
     expected = sk.average_precision_score(1 - truth, probability[:, 0])
-    assert METRICS["average_precision"].score(other, truth, probability, decided) == pytest.approx(expected)
+    assert METRICS["average_precision"].score(other, told(truth, probability), decided) == pytest.approx(expected)
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000))
@@ -178,7 +183,7 @@ def test_the_mean_of_row_losses_is_the_log_loss():
     predictions = Predictions(("a", "b", "c"), np.arange(40), truth, probability, "test")
     losses = per_row_log_loss(predictions)
     assert losses[0] == pytest.approx(-np.log(1e-15))
-    assert losses.mean() == pytest.approx(METRICS["log_loss"].score(make_task(3), truth, probability, decided))
+    assert losses.mean() == pytest.approx(METRICS["log_loss"].score(make_task(3), told(truth, probability), decided))
 
 
 def test_registered_metrics_say_what_they_are():

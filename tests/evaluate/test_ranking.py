@@ -72,3 +72,35 @@ def test_one_class_alone_is_undefined():
     assert np.isnan(ranking.recall_at_precision(np.array([False, False]), score))
     assert np.isnan(ranking.roc_auc_effect(np.array([True, False]), score)).all()
     assert np.isnan(ranking.average_precision_effect(np.array([True, False]), score)).all()
+
+
+OVARIAN = """
+3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1
+3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0
+2.3 4.4 6 1  4.2 7.6 4 0  4.0 6.6 6 0  3.5 5.8 6 1  3.8 6.8 7 1  3.0 4.7 8 0  4.5 7.4 5 1  3.7 7.4 5 1
+3.1 6.6 6 1  4.1 8.2 6 1  4.3 7.0 5 1  4.3 6.5 4 1  3.2 5.1 5 1  2.6 4.7 6 1  3.3 6.8 6 0  1.7 4.0 7 0
+3.7 6.1 5 1  3.3 6.3 7 1  4.2 7.7 6 1  3.5 6.2 5 1  2.9 5.7 9 0  2.1 4.8 7 1  2.8 6.2 8 0  4.0 7.0 7 1
+3.3 5.7 6 1  3.7 6.9 5 1  3.6 6.6 5 1
+"""
+
+
+def test_delongs_own_example():
+    """Ovarian cancer patients of DeLong et al. (1988): albumin, total protein, K-G score, and whether surgery helped.
+
+    As published with these data in the SAS/STAT user's guide, "Comparing Receiver Operating Characteristic Curves":
+    areas, their standard errors, and the chi-square of the hypothesis that the three are equal.
+    """
+    albumin, protein, score, outcome = np.array(OVARIAN.split(), dtype=float).reshape(-1, 4).T
+    positive, tests = outcome == 1, (albumin, protein, 10 - score)
+    area = np.array([ranking.roc_auc(positive, t) for t in tests])
+    effect = np.array([ranking.roc_auc_effect(positive, t) for t in tests])
+    covariance = effect @ effect.T
+    assert area.round(4).tolist() == [0.7366, 0.6478, 0.7258]
+    assert np.sqrt(np.diag(covariance)).round(4).tolist() == [0.0927, 0.1000, 0.1028]
+    contrast = np.array([[1, 0, -1], [0, 1, -1]])
+    gap = contrast @ area
+    assert gap @ np.linalg.solve(contrast @ covariance @ contrast.T, gap) == pytest.approx(2.5340, abs=5e-5)
+
+
+def test_no_rows_have_no_effect():
+    assert ranking.roc_auc_effect(np.zeros(0, dtype=bool), np.zeros(0)).shape == (0,)

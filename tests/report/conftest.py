@@ -165,6 +165,7 @@ def binary_example(n: int = 4000) -> Example:
         decision=Decision(
             kind="cost",
             positive="yes",
+            rule="say yes from p = .077 on",
             threshold=threshold,
             expected_cost=Estimate(0.31, 0.29, 0.33),
             comparison={"chosen": 0.31, "always yes": 0.88, "never yes": 1.40, "at 0.5": 0.71},
@@ -262,7 +263,10 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
         task=task,
         audit=(Finding("A201", "warning", HOSTILE[0], "looks like an id: 99 % of its values are different", {}),),
         decision=Decision(
-            kind="argmax", expected_cost=Estimate(0.31, 0.30, 0.32), explanation="every error counts the same"
+            kind="argmax",
+            rule="take the most probable class",
+            expected_cost=Estimate(0.31, 0.30, 0.32),
+            explanation="every error counts the same",
         ),
         test={
             "accuracy": Estimate(0.691, 0.662, 0.719),

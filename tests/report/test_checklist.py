@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sortal.core.task import Promise
+from sortal.decide.certificate import Bound, Certificate
 from sortal.report.checklist import ITEMS, Facts, checklist
 from sortal.report.record import Baseline, Estimate, RunRecord
 
@@ -64,6 +66,21 @@ def another_metric(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
     return replace(record, leaderboard=(replace(first, metric="accuracy"), *others)), facts
 
 
+def promised(precision: float) -> Change:
+    """A certificate that shows .90 where this was asked for."""
+    shown = Bound(
+        "precision", precision, min(precision, 0.9), 0.93, None if precision <= 0.9 else 4000, precision <= 0.9
+    )
+    certificate = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.23)
+
+    def change(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
+        task = replace(record.task, goal="promise", promise=Promise(precision=precision))
+        decision = replace(record.decision, kind="promise", certificate=certificate)
+        return replace(record, task=task, decision=decision), facts
+
+    return change
+
+
 # What must turn each item red; every item is here.
 BREAKS: dict[str, list[Change]] = {
     "objective and metric tied to cost": [no_costs, another_metric, of_part("decision", kind="argmax")],
@@ -97,6 +114,7 @@ BREAKS: dict[str, list[Change]] = {
         of_facts(sealed_rows_decided=1),
         of_facts(decision_rows=0),
     ],
+    "what was promised is certified": [promised(precision=0.95)],
     "refit and calibration": [
         of_facts(refit_rows=3999),
         of_part("calibration", log_loss_before=None),
@@ -150,7 +168,10 @@ def test_every_item_has_a_case_that_breaks_it() -> None:
 
 def test_a_sound_run_holds_everywhere(binary: Any) -> None:
     sound = replace(binary.record, audit=())
-    assert set(judged(sound, binary.facts).values()) == {"holds"}
+    assert [item for item, status in judged(sound, binary.facts).items() if status != "holds"] == [
+        "what was promised is certified"
+    ]
+    assert set(judged(*promised(precision=0.9)(sound, binary.facts)).values()) == {"holds"}
 
 
 @pytest.mark.parametrize(("item", "case"), CASES)
@@ -180,6 +201,7 @@ def test_what_does_not_apply_is_said_to_be_so(many: Any) -> None:
     assert [item for item, value in status.items() if value == "not applicable"] == [
         "imbalance strategy decided",
         "threshold tuned off the test",
+        "what was promised is certified",
         "no accuracy on skewed classes",
     ]
 
@@ -197,8 +219,7 @@ def test_balanced_classes_without_costs_are_fine_and_skewed_ones_are_not(binary:
 
 
 def test_a_certified_model_is_not_refit(binary: Any) -> None:
-    certified = replace(binary.record.decision, certificate={"precision": 0.9})
-    record, facts = replace(binary.record, decision=certified), replace(binary.facts, refit_rows=100)
+    record, facts = promised(precision=0.9)(binary.record, replace(binary.facts, refit_rows=100))
     assert judged(record, facts)["refit and calibration"] == "holds"
 
 

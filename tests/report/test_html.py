@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sortal.decide.certificate import Bound, Certificate
 from sortal.report import html
 from sortal.report.record import ColumnWeight, Finding, Importance, RunRecord
 
@@ -97,7 +98,7 @@ def test_every_section_is_there_and_every_link_leads_somewhere(of_two: str, of_m
 def test_the_page_says_what_was_found(of_two: str, binary: Any) -> None:
     text = " ".join(Page(of_two).text)
     for words in (
-        "Say “yes” from a probability of 0.077 on",
+        "Say yes from p = .077 on",
         "opened once",
         "0.32",
         "0.29 to 0.35",
@@ -160,9 +161,22 @@ def test_a_second_look_is_told(binary: Any) -> None:
 
 
 def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
-    assert html.headline(many.record) == "Take the most probable of 7 classes"
-    by_cost = replace(many.record, decision=replace(many.record.decision, kind="cost"))
-    assert html.headline(by_cost) == "Take the one of 7 classes that costs least"
+    assert html.headline(many.record) == "Take the most probable class"
+    assert html.headline(binary.record) == "Say yes from p = .077 on"
+
+
+@pytest.mark.parametrize("asked", [0.9, 0.95])
+def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
+    shown = Bound("precision", asked, 0.9, 0.93, None if asked == 0.9 else 4000, asked == 0.9)
+    proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.2)
+    decision = replace(binary.record.decision, kind="promise", certificate=proof)
+    page = html.render(replace(binary.record, decision=decision), binary.oof, binary.test)
+    assert ('good">certified<' in page) == proof.holds
+    assert ('severe">refused<' in page) != proof.holds
+    assert "precision &gt;= " in page
+    shifts = dict(html.shifts(replace(binary.record, decision=decision)))
+    assert shifts[0.2] == pytest.approx(0.9)
+    assert sorted(shifts.values()) == list(shifts.values())
 
 
 def test_bars_are_shares_of_the_largest(binary: Any) -> None:

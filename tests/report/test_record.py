@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from sortal.core import costs, task
 from sortal.core.errors import DataError
 from sortal.core.interval import Interval
+from sortal.decide import certificate
 from sortal.report import record
 from sortal.report.record import PROTOCOL, Estimate, Finding, RunRecord, Spread
 
@@ -85,7 +87,7 @@ def test_committed_schema_is_that_of_the_dataclasses() -> None:
 
 def test_schema_and_dataclasses_have_the_same_fields() -> None:
     for name, definition in committed()["$defs"].items():
-        kind = getattr(record, name)
+        kind = next(getattr(module, name) for module in (record, task, costs, certificate) if hasattr(module, name))
         assert list(definition["required"]) == list(definition["properties"])
         assert set(definition["properties"]) == {field.name for field in fields(kind)}
         assert definition["additionalProperties"] is False

@@ -153,6 +153,7 @@ def test_f1_and_argmax_decisions(binary: Any, many: Any) -> None:
     f1 = replace(
         binary.record.decision,
         kind="f1",
+        rule="say yes from p = .400 on",
         threshold=0.4,
         expected_cost=None,
         measure="f1",

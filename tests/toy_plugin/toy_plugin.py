@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.data.audit.finding import Check, Finding
 from sortal.engine import Program
@@ -42,12 +43,10 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
 nearest_mean = Family("nearest_mean", "nearest mean", View("scaled", "onehot"), complexity=1, fit=_fit)
 
 
-def _correlation(
-    task: Task, truth: NDArray[np.int64], probability: NDArray[np.float64], decided: NDArray[np.int64]
-) -> float:
+def _correlation(task: Task, told: Predictions, decided: NDArray[np.int64]) -> float:
     from sklearn.metrics import matthews_corrcoef
 
-    return float(matthews_corrcoef(truth, decided)) if len(truth) else float("nan")
+    return float(matthews_corrcoef(told.truth, decided)) if len(told) else float("nan")
 
 
 matthews = Metric(

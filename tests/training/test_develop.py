@@ -11,7 +11,7 @@ from sortal.engine import compile
 from sortal.training.deadline import Deadline
 from sortal.training.develop import fold
 from sortal.training.trained import train_rows
-from sortal.training.zoo import BASELINES, Clock, baselines, zoo
+from sortal.training.zoo import BASELINES, Clock
 from tests.training.conftest import development
 
 
@@ -39,13 +39,6 @@ def test_baselines_are_scored_even_without_any_time(two):
     assert [s.candidate.name for s in found.developed.explored.scored] == list(BASELINES)
     assert {s.name for s in found.developed.explored.skipped} >= {"svm"}
     assert all(s.reason for s in found.developed.explored.skipped)
-
-
-def test_the_zoo_tries_what_is_named_and_weights_only_where_asked():
-    names = [c.name for c in zoo(("lightgbm",), weighted=False)]
-    assert names == ["lightgbm", "lightgbm small"]
-    assert [c.name for c in zoo((), weighted=True) if c.weighted] == ["lightgbm balanced", "logistic balanced"]
-    assert [c.name for c in baselines()] == list(BASELINES)
 
 
 def test_the_shipped_program_says_what_the_library_says(three):

@@ -4,18 +4,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sortal.core import registry
+from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
+from sortal.core.task import Task
+from sortal.evaluate.compare import corrected_t
+from sortal.evaluate.intervals import Mean
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import Scored
-from sortal.training.select import choose, gap, optimism
+from sortal.training.select import Burden, choose, flattery, gap, optimism, plainest, unflattered
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")
 
 
-def scored(name, losses, complexity=1, auc=0.8):
+TASK = Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", (), ())
+
+
+def scored(name, losses, complexity=1, auc=0.8, trees=0):
     """A candidate whose rows have these log-losses."""
     told = np.exp(-np.asarray(losses))
     truth = np.arange(len(told)) % 2
@@ -24,7 +33,7 @@ def scored(name, losses, complexity=1, auc=0.8):
     folds = np.arange(len(told)) % 5
     scores = {"log_loss": np.array([losses[folds == f].mean() for f in range(5)]), "roc_auc": auc + 0.01 * np.arange(5)}
     family = replace(registry.load("sortal.models", "logistic"), complexity=complexity)
-    return Scored(Candidate(name, family), predictions, folds, 0.8, scores, ({},) * 5, 0.1, 1e-6, 1e-4)
+    return Scored(Candidate(name, family), predictions, folds, 0.8, scores, ({"rounds": trees},) * 5, 0.1, 1e-6, 1e-4)
 
 
 def log_loss_of(predictions):
@@ -92,3 +101,131 @@ def test_noise_excuses_no_large_gap(rng):
     behind = gap(worse, best, LOG_LOSS)
     assert behind.low < 0 < behind.value or behind.value < behind.high - behind.low
     assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
+
+
+def test_a_tie_of_equally_simple_ones_goes_to_the_much_faster(rng):
+    base = rng.uniform(0.1, 0.9, size=500)
+    noise = rng.normal(scale=0.2, size=500)
+    close = np.clip(base + noise - noise.mean() + 0.001, 0.01, 3)
+    best = scored("many trees", base, trees=900)
+    fast, hardly = scored("few trees", close, trees=300), scored("fewer trees", close, trees=700)
+    choice = choose([best, fast], LOG_LOSS, log_loss_of, seed=0)
+    assert (choice.chosen, choice.reason) == (fast, "faster")
+    assert choose([best, hardly], LOG_LOSS, log_loss_of, seed=0).reason == "best"
+    simple = scored("simple", close, complexity=0, trees=2000)
+    choice = choose([best, simple], LOG_LOSS, log_loss_of, seed=0)
+    assert (choice.chosen, choice.reason) == (simple, "simpler")
+
+
+def test_of_two_that_predict_the_same_the_simpler_wins(rng):
+    base = rng.uniform(0.1, 0.9, size=200)
+    elaborate, simple = scored("elaborate", base, complexity=4), scored("simple", base, complexity=1)
+    choice = choose([elaborate, simple], LOG_LOSS, log_loss_of, seed=0)
+    assert (choice.chosen, choice.bias) == (simple, 0.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), min_size=1, max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_the_plainest_is_as_simple_as_any(pairs):
+    burdens = [Burden(complexity, trees) for complexity, trees in pairs]
+    found = burdens[plainest(burdens, range(len(burdens)))]
+    assert found.complexity == min(b.complexity for b in burdens)
+    first = next(b for b in burdens if b.complexity == found.complexity)
+    assert found == first or found.trees <= first.trees / 2
+
+
+def test_both_figures_are_told(rng):
+    many = [scored(str(i), rng.uniform(0.1, 0.9, size=200)) for i in range(10)]
+    choice = choose(many, LOG_LOSS, log_loss_of, seed=0)
+    assert choice.uncorrected == pytest.approx(float(choice.chosen.fold_scores["log_loss"].mean()))
+    assert choice.bias < 0
+    assert choice.corrected > choice.uncorrected
+
+
+def test_a_clear_winner_is_not_flattered(rng):
+    base = rng.uniform(0.1, 0.9, size=300)
+    worse = [scored(str(i), base + 0.2 + 0.01 * rng.random(300)) for i in range(5)]
+    assert optimism([scored("best", base), *worse], LOG_LOSS, log_loss_of, seed=0) == 0.0
+
+
+def test_flattery_of_equals_is_what_the_winner_looks_too_good_by():
+    """Means of normal noise: the winner's expectation is zero. The average of 60 has a standard error of about .01."""
+    looks, corrected = [], []
+    for seed in range(60):
+        noise = np.random.default_rng(seed).normal(size=(20, 100))
+        losses = noise.mean(axis=1)
+        described = [Mean(x, -np.inf, np.inf) for x in noise]
+        looks.append(losses.min())
+        corrected.append(losses.min() + flattery(described, losses, lambda found: int(np.argmin(found)), seed))
+    assert np.mean(looks) == pytest.approx(-0.187, abs=0.03)
+    assert abs(np.mean(corrected)) < 0.04
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "roc_auc", "f1", "brier"])
+def test_a_metric_that_tells_what_it_is_made_of_is_corrected_as_one_that_does_not(metric):
+    """The same splits, by products of matrices and by scoring rows: exact for shares and means, close for rankings."""
+    found = registry.load("sortal.metrics", metric)
+    rng = np.random.default_rng(3)
+    many = [scored(str(i), rng.uniform(0.2, 1.2, size=400)) for i in range(6)]
+
+    def arguments(told):
+        return TASK, told, told.probability.argmax(axis=1)
+
+    scores = [found.score(*arguments(s.predictions)) for s in many]
+    many = [replace(s, fold_scores={metric: np.full(5, score)}) for s, score in zip(many, scores, strict=True)]
+    short = [optimism(many, found, lambda p: found.score(*arguments(p)), seed) for seed in range(5)]
+    quick = optimism(many, found, lambda p: np.nan, 0, describe=lambda p: found.sampling(*arguments(p)))
+    assert quick == pytest.approx(np.mean(short), abs=4 * np.std(short) / np.sqrt(5) + 0.002)
+    assert abs(quick) > 0.003
+
+
+def test_rows_that_belong_together_stay_together(rng):
+    """Every row five times over tells no more than once, and flatters as much as it would once."""
+    once = rng.normal(size=(10, 60))
+    losses = once.mean(axis=1)
+
+    def correction(values, groups):
+        described = [Mean(x, -np.inf, np.inf) for x in values]
+        return np.mean([flattery(described, losses, lambda f: int(np.argmin(f)), s, groups=groups) for s in range(5)])
+
+    five = np.repeat(once, 5, axis=1)
+    alone, together, torn = (
+        correction(once, None),
+        correction(five, np.repeat(np.arange(60), 5)),
+        correction(five, None),
+    )
+    assert together == pytest.approx(alone, rel=0.15)
+    assert torn < 0.8 * together
+    assert flattery([Mean(x, -np.inf, np.inf) for x in once], losses, np.argmin, 0, groups=np.zeros(60)) == 0.0
+
+
+def test_groups_widen_the_comparison_and_with_it_the_ties(rng):
+    base = rng.uniform(0.3, 0.9, size=600)
+    shift = np.repeat(rng.normal(0.0, 0.05, size=30), 20)
+    shift += 0.004 - shift.mean()
+    best, worse = scored("elaborate", base, complexity=4), scored("simple", base + shift, complexity=1)
+    groups = np.repeat(np.arange(30), 20)
+    alone, together = gap(worse, best, LOG_LOSS), gap(worse, best, LOG_LOSS, groups)
+    assert together.high - together.low > 3 * (alone.high - alone.low)
+    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
+    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0, groups=groups).chosen is worse
+
+
+def test_fold_scores_are_compared_by_the_corrected_resampled_t(rng):
+    base = rng.uniform(0.1, 0.9, size=200)
+    a, b = scored("a", base, auc=0.82), scored("b", base, auc=0.8)
+    b = replace(b, fold_scores=b.fold_scores | {"roc_auc": np.array([0.8, 0.79, 0.81, 0.84, 0.78])})
+    choice = choose([a, b], ROC_AUC, lambda p: 0.8, seed=0)
+    expected = corrected_t(a.fold_scores["roc_auc"], b.fold_scores["roc_auc"], 0.8)[1]
+    assert choice.p_value == pytest.approx(expected)
+
+
+@given(value=st.floats(0.2, 0.8), down=st.floats(0, 0.1), up=st.floats(0, 0.1), bias=st.floats(-0.05, 0.05))
+@settings(deadline=None, max_examples=50)
+def test_a_corrected_interval_is_never_surer_than_the_reported(value, down, up, bias):
+    reported = Interval(value, value - down, value + up)
+    found = unflattered(reported, bias)
+    assert found.value == pytest.approx(value - bias)
+    assert found.low <= min(reported.low, found.value)
+    assert found.high >= max(reported.high, found.value)
+    assert found.high - found.low == pytest.approx(down + up + abs(bias))

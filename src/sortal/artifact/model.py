@@ -13,9 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
-from sortal.core.errors import ArtifactError, ParityError
+from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.frame import Table, conform, from_any
 from sortal.core.schema import Column, Kind, Schema
+from sortal.decide.policy import REJECT
 from sortal.engine import Columns, Program, compile
 
 Floats = NDArray[np.float64]
@@ -37,8 +38,7 @@ class Model(Contents):
 
     def predict_proba(self, rows: object) -> Floats:
         """(n, K) probabilities, columns in the order of ``task.classes``."""
-        raw = from_any([rows] if _is_one_row(rows) else rows)
-        return self.score(conform(raw, self.reads, ("feature",)))
+        return self.score(self._conform(rows, self.reads).frame)
 
     def predict(self, rows: object) -> NDArray[Any]:
         """(n,) the most probable class of each row, in the type that the labels had."""
@@ -46,14 +46,43 @@ class Model(Contents):
         return labels
 
     def decide(self, rows: object) -> NDArray[Any]:
-        """(n,) what the decision rule says: by costs or threshold, where there are any, else as ``predict``."""
-        labels: NDArray[Any] = self._labels[self.decision.apply(self.predict_proba(rows))]
-        return labels
+        """(n,) what the decision rule says: by costs, promise or capacity, where there are any, else as ``predict``.
+
+        Costs that stand in columns are needed in every row; a capacity told as a number is that of these rows together. What
+        is left to a person is ``"reject"``, and then all labels are text.
+        """
+        table = self._conform(rows, self.needs)
+        return self.labelled(self.decide_table(table, self.score(table.frame)))
+
+    def predict_set(self, rows: object) -> NDArray[np.bool_]:
+        """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
+        if self.sets is None:
+            raise OptionError("this model was trained without prediction sets; train it with --sets 0.9")
+        return self.sets.apply(self.predict_proba(rows))
+
+    def decide_table(self, table: Table, probability: Floats, source: str = "the data") -> NDArray[np.int64]:
+        """(n,) decided codes of rows that conform to ``needs``, with these probabilities; K is a reject."""
+        amounts = table.amounts(self.decision.cost_columns, source)
+        rule = self.decision
+        if rule.capacity is not None:
+            rule = rule.within(rule.priority(probability, amounts))
+        return rule.apply(probability, amounts)
+
+    def labelled(self, decided: NDArray[np.int64]) -> NDArray[Any]:
+        """(n,) the labels of decided codes, in the type that the labels had; as text where rows can be rejected."""
+        if self.decision.reject_cost is None:
+            labels: NDArray[Any] = self._labels[decided]
+            return labels
+        return np.array([*(str(label) for label in self._labels.tolist()), REJECT])[decided]
 
     def score(self, frame: pl.DataFrame) -> Floats:
         """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
         table = Table(self.reads, frame, np.arange(frame.height))
         return self._run(table.columns(self.reads.names))
+
+    def _conform(self, rows: object, schema: Schema) -> Table:
+        raw = from_any([rows] if _is_one_row(rows) else rows)
+        return Table(schema, conform(raw, schema), np.arange(raw.height))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
@@ -76,6 +105,12 @@ class Model(Contents):
         """The columns that the program reads."""
         names = {name for _, name in _reads(self.program)}
         return Schema(tuple(column for column in self.schema.features if column.name in names))
+
+    @cached_property
+    def needs(self) -> Schema:
+        """The columns that a decision reads: those of the program, and those that hold costs."""
+        names = {*self.reads.names, *(cell.column for cell in self.decision.cost_columns)}
+        return Schema(tuple(column for column in self.schema.columns if column.name in names))
 
     @cached_property
     def _labels(self) -> NDArray[Any]:

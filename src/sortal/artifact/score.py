@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.model import Model, load
-from sortal.core.frame import conform
+from sortal.core.frame import Table, conform
 from sortal.data.read import batches
 from sortal.data.write import writer
+
+Floats = NDArray[np.float64]
 
 
 def score_file(model_file: Path, data: Sequence[str], out: Path | None) -> int:
@@ -37,20 +40,41 @@ def score_file(model_file: Path, data: Sequence[str], out: Path | None) -> int:
 
 
 def _scored(model: Model, data: Sequence[str]) -> Iterator[pl.DataFrame]:
+    if model.decision.capacity is not None:
+        # The best of all rows are known only when all are scored: once to rank them, once more to write them.
+        ranked = [_priority(model, table, probability) for _, table, probability in _batches(model, data)]
+        model = replace(model, decision=replace(model.decision.within(np.concatenate(ranked)), capacity=None))
+    for frame, table, probability in _batches(model, data):
+        yield with_scores(model, frame, table, probability)
+
+
+def _batches(model: Model, data: Sequence[str]) -> Iterator[tuple[pl.DataFrame, Table, Floats]]:
+    """A batch as it was read, the same rows in canonical types, and their probabilities."""
     name, first_row = Path(data[0]).name if len(data) == 1 else "the data", 1
     for frame in batches(data):
         # Messages name the row as it is counted in the file, not in the batch.
-        rows = conform(frame, model.reads, ("feature",), source=name, first_row=first_row)
-        yield with_scores(model, frame, model.score(rows))
+        rows = conform(frame, model.needs, source=name, first_row=first_row)
+        table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
+        yield frame, table, model.score(rows)
         first_row += frame.height
 
 
-def with_scores(model: Model, frame: pl.DataFrame, probability: NDArray[np.float64]) -> pl.DataFrame:
-    """The frame with ``prediction`` (most probable class), ``decision`` and a ``probability_...`` a class."""
+def _priority(model: Model, table: Table, probability: Floats) -> Floats:
+    """(n,) how much it pays to decide each row positive."""
+    return model.decision.priority(probability, table.amounts(model.decision.cost_columns))
+
+
+def with_scores(model: Model, frame: pl.DataFrame, table: Table, probability: Floats) -> pl.DataFrame:
+    """The frame with ``prediction`` (most probable class), ``decision``, a ``probability_...`` a class, and the prediction ``set``
+    where the model has them, its labels with ``|`` between them.
+    """
     labels = [model.task.label(code) for code in range(len(model.task.classes))]
     columns: dict[str, Any] = {
         "prediction": [labels[code] for code in probability.argmax(axis=1)],
-        "decision": [labels[code] for code in model.decision.apply(probability)],
+        "decision": model.labelled(model.decide_table(table, probability)).tolist(),
         **{f"probability_{name}": probability[:, k] for k, name in enumerate(model.task.classes)},
     }
+    if model.sets is not None:
+        names = np.array(model.task.classes)
+        columns["set"] = ["|".join(names[held]) for held in model.sets.apply(probability)]
     return frame.with_columns(pl.Series(name, values) for name, values in columns.items())

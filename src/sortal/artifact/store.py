@@ -1,6 +1,6 @@
 """A model and the members of its file.
 
-    schema.json  task.json  decision.json
+    schema.json  task.json  decision.json  sets.json
     metrics.json  profile.json  card.json    for people and for monitoring
     golden.json                              rows and the probabilities that they get
     program.json                             nested ops and settings; arrays by the names of their members
@@ -30,6 +30,7 @@ from sortal.core.errors import ArtifactError
 from sortal.core.schema import Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
 from sortal.engine.program import Array, Program
 
 Value = float | int | bool | str | None
@@ -63,6 +64,7 @@ class Contents:
     task: Task
     decision: Decision
     program: Program
+    sets: Sets | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     profile: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
@@ -84,6 +86,7 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "schema": msgspec.json.Decoder(Schema),
     "task": msgspec.json.Decoder(Task),
     "decision": msgspec.json.Decoder(Decision),
+    "sets": msgspec.json.Decoder(Sets | None),
     "metrics": msgspec.json.Decoder(dict[str, Any]),
     "profile": msgspec.json.Decoder(dict[str, Any]),
     "card": msgspec.json.Decoder(dict[str, Any]),
@@ -135,6 +138,8 @@ def load_contents(path: str | Path) -> Contents:
     node = _decoded(_NODE, "program.json", members, file)
     _check_arrays(node, members, file)
     contents = Contents(program=_unpack(node, members, file), version=manifest.sortal, **parts)
+    if contents.sets is not None and len(contents.sets.threshold) != len(contents.task.classes):
+        raise ArtifactError(f"{file} has prediction sets of other classes than its task")
     if contents.decision.classes != contents.task.classes:
         raise ArtifactError(f"{file} has a decision over other classes than its task")
     return contents

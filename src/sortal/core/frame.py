@@ -18,11 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.values import canonical, datetime_from_text, is_text, plain, related_patterns
 
-ROLES: tuple[Role, ...] = ("feature", "target", "time", "group")
+ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "cost")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,21 @@ class Table:
         category and text as a list of str, missing is None.
         """
         return {name: _plain_column(self.frame[name]) for name in names}
+
+    def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
+        """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
+        if not columns:
+            return None
+        plain = self.columns([cell.column for cell in columns])
+        found = np.column_stack([np.asarray(plain[cell.column], dtype=np.float64) for cell in columns])
+        missing = np.argwhere(np.isnan(found))
+        if len(missing):
+            row, at = missing[0]
+            raise DataError(
+                f"column {columns[at].column!r} of {source} has no value in row {self.rows[row] + 1:,}, and a decision by "
+                "cost needs one in every row; fill it in, or leave such rows out"
+            )
+        return found
 
 
 def _plain_column(series: pl.Series) -> NDArray[np.float64] | list[str | None]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from sortal.core import registry
-from sortal.core.costs import EXAMPLE, Cost, parse_cost
+from sortal.core.cost_notation import EXAMPLE, parse_cost, parse_cost_columns
 from sortal.core.errors import OptionError, TaskError, did_you_mean
 from sortal.core.labels import code_of, encode, in_order, label_type_of, number
-from sortal.core.task import LabelType, Task
+from sortal.core.recipe import Recipe, parse_capacity
+from sortal.core.task import Goal, LabelType, Promise, Task
 
 __all__ = ["encode", "frame_task", "label_type_of"]
 
@@ -25,57 +26,82 @@ NEARLY_ALL: Final = 0.9
 Counts = Mapping[str, int]
 
 
-def frame_task(
-    labels: pl.Series,
-    *,
-    target: str,
-    positive: object = None,
-    metric: str = "auto",
-    cost: Cost | None = None,
-    goal: Literal["f1"] | None = None,
-    label_type: LabelType = "str",
-) -> Task:
+def frame_task(labels: pl.Series, recipe: Recipe, label_type: LabelType = "str") -> Task:
     """The task that a target column and the caller's wishes amount to.
 
-    ``labels``: canonical text (polars String), missing is null. ``positive``: the class of interest of two;
-    the rarer one unless told. ``metric``: what candidates are selected by; "auto" is log-loss, a proper
-    scoring rule (Gneiting & Raftery 2007). The headline figures follow the situation: balanced, imbalanced,
-    costs. ``cost``: see ``parse_cost``. ``goal``: "f1" to decide for the largest F1. ``label_type``: see
-    ``label_type_of``.
+    ``labels``: canonical text (polars String), missing is null. ``recipe``: what was asked. The positive class is the rarer one
+    unless told; candidates are selected by log-loss, a proper scoring rule (Gneiting & Raftery 2007), unless told. The
+    headline figures follow the situation: balanced, imbalanced, costs. ``label_type``: see ``label_type_of``.
 
     Raises TaskError where the target cannot be learned (one class, no values, nearly all distinct, a
     quantity, a class with one row) or lacks the positive class or the classes of the costs; OptionError for
-    a metric that is not registered or does not fit, and for costs together with F1.
+    a metric that is not registered or does not fit, and for goals that contradict each other.
 
-    >>> task = frame_task(pl.Series(["no"] * 9 + ["yes"] * 3), target="churned", cost="fp=1,fn=8")
+    >>> task = frame_task(pl.Series(["no"] * 9 + ["yes"] * 3), Recipe("churned", cost="fp=1,fn=8"))
     >>> task.classes, task.positive, task.metric, task.headline[0]
     (('no', 'yes'), 'yes', 'log_loss', 'expected_cost')
     """
     counts = _count(labels)
-    _check_target(target, labels, counts)
+    _check_target(recipe.target, labels, counts)
     rows = sum(counts.values())
-    chosen, why = _positive(positive, target, counts)
-    if goal == "f1" and chosen is None:
-        raise OptionError(f"the largest F1 needs two classes; the target {target!r} has {len(counts)}")
-    if goal == "f1" and cost is not None:
-        raise OptionError("the costs and the largest F1 are two different goals; give one of them")
+    chosen, why = _positive(recipe.positive, recipe.target, counts)
     task = Task(
-        target=target,
+        target=recipe.target,
         classes=tuple(counts),
         prevalence=tuple(count / rows for count in counts.values()),
         positive=chosen,
-        metric=SELECTION if metric == "auto" else metric,
+        metric=SELECTION if recipe.metric == "auto" else recipe.metric,
         headline=(),
         reasons=(),
-        goal="argmax" if goal is None else goal,
         label_type=label_type,
+        coverage=recipe.sets,
     )
-    if cost is not None:
-        task = replace(task, goal="cost", cost=parse_cost(cost, task.classes, chosen))
-    if metric != "auto":
+    task = _aimed(_with_costs(task, recipe), recipe, rows)
+    if recipe.metric != "auto":
         _check_metric(task)
-    reasons = (why, _situation(task), _selection(task, told=metric != "auto"), _aim(task))
+    reasons = (why, _situation(task), _selection(task, told=recipe.metric != "auto"), _aim(task))
     return replace(task, headline=_headline(task), reasons=tuple(reason for reason in reasons if reason))
+
+
+def _with_costs(task: Task, recipe: Recipe) -> Task:
+    columns = parse_cost_columns(recipe.cost_columns, task.classes, task.positive)
+    task = replace(task, cost_columns=columns, reject_cost=recipe.reject_cost)
+    if recipe.cost is not None or columns:
+        told = {} if recipe.cost is None else recipe.cost
+        return replace(task, goal="cost", cost=parse_cost(told, task.classes, task.positive, columns))
+    if recipe.reject_cost is not None:
+        errors = (1.0 - np.eye(len(task.classes))).tolist()
+        return replace(task, goal="cost", cost=tuple(map(tuple, errors)))
+    return task
+
+
+def _aimed(task: Task, recipe: Recipe, rows: int) -> Task:
+    """With what the decision is made for, where that is more than least cost."""
+    promised = (recipe.precision, recipe.recall, recipe.fpr)
+    goals: dict[str, Goal] = {}
+    if recipe.goal == "f1":
+        goals["the largest F1"] = "f1"
+    if any(share is not None for share in promised):
+        goals["a promise (precision, recall, fpr)"] = "promise"
+    if recipe.capacity is not None:
+        goals["a capacity"] = "capacity"
+    if not goals:
+        return task
+    name, goal = next(iter(goals.items()))
+    rival = [*goals][1:] or (["the cost of a reject"] if task.reject_cost is not None else [])
+    if goal == "f1" and (recipe.cost is not None or recipe.cost_columns):
+        rival = ["the costs"]
+    if rival:
+        raise OptionError(f"{rival[0]} and {name} are two different goals; give one of them")
+    if task.positive is None:
+        raise OptionError(f"{name} needs two classes; the target {task.target!r} has {len(task.classes)}")
+    return replace(
+        task,
+        goal=goal,
+        beta=recipe.beta,
+        promise=Promise(*promised, recipe.confidence) if goal == "promise" else None,
+        capacity=None if recipe.capacity is None else parse_capacity(recipe.capacity, rows),
+    )
 
 
 def _count(labels: pl.Series) -> Counts:
@@ -173,8 +199,17 @@ def _headline(task: Task) -> tuple[str, ...]:
         names = ["average_precision", "recall_at_precision", "roc_auc"]
     else:
         names = ["balanced_accuracy", "average_precision", "roc_auc"]
-    first = ["expected_cost"] if task.cost else ["f1"] if task.goal == "f1" else []
+    first = ["expected_cost"] if task.cost else []
+    if task.goal == "f1":
+        first = ["f1"] if task.beta == 1 else ["fbeta", "f1"]
+    if task.goal in ("promise", "capacity"):
+        first = [*_promised(task), "precision", "recall", *first]
     return tuple(dict.fromkeys([*first, *names, task.metric]))
+
+
+def _promised(task: Task) -> list[str]:
+    told = task.promise
+    return [name for name in ("precision", "recall", "fpr") if told is not None and getattr(told, name) is not None]
 
 
 def _situation(task: Task) -> str:
@@ -195,15 +230,34 @@ def _selection(task: Task, told: bool) -> str:
 
 
 def _aim(task: Task) -> str:
+    """What the decision is made for, in words."""
     if task.goal == "f1":
-        return f"the threshold is the one with the largest F1 of {task.positive!r}"
+        weight = "" if task.beta == 1 else f", where recall weighs {task.beta:g} times as much as precision"
+        return f"the threshold is the one with the largest F{task.beta:g} of {task.positive!r}{weight}"
+    if task.promise is not None:
+        said = {"precision": "precision >= {:g}", "recall": "recall >= {:g}", "fpr": "false positive rate <= {:g}"}
+        kept = " and ".join(said[name].format(getattr(task.promise, name)) for name in _promised(task))
+        proof = f"certified at {task.promise.confidence:.0%} confidence on rows that the model never saw"
+        return f"{kept} of {task.positive!r} is promised: {proof}, or refused"
+    if task.capacity is not None:
+        most = (
+            f"{task.capacity.count:,} rows at once" if task.capacity.count else f"{task.capacity.share:.3g} of the rows"
+        )
+        which = "where it spares the largest cost" if task.cost else "where it is most probable"
+        return f"{task.positive!r} is decided for {most}, {which}"
     if task.cost is None:
         return "no costs were given: every error counts the same, so the most probable class is decided"
     lowest = "the decision with the lowest expected cost is taken"
+    if task.reject_cost is not None:
+        lowest += f"; leaving a row to a person costs {task.reject_cost:g}"
+    if task.cost_columns:
+        return f"{lowest}, with costs from {', '.join(repr(c.column) for c in task.cost_columns)} in each row"
     if task.positive is None:
         return lowest
     code = task.positive_code
-    missed, false_alarm = task.cost[code][1 - code], task.cost[1 - code][code]
-    if missed == 0 or false_alarm == 0:
-        return f"{lowest}; one of the two errors is free, so the same decision is always right"
-    return f"{lowest}: a missed {task.positive!r} costs as much as {missed / false_alarm:.3g} false alarms"
+    missed, false_alarm = (task.cost[t][1 - t] - task.cost[t][t] for t in (code, 1 - code))
+    if max(missed, false_alarm) <= 0:
+        return f"{lowest}; being wrong costs no more than being right: are the two classes the right way round?"
+    if min(missed, false_alarm) <= 0:
+        return f"{lowest}; one of the two errors costs no more than being right, so the same decision is always right"
+    return f"{lowest}; a missed {task.positive!r} costs as much as {missed / false_alarm:.3g} false alarms"

@@ -5,8 +5,8 @@ Metrics, intervals, calibration, thresholds and the report read this and know no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ class Predictions:
     """Probabilities of ``n`` rows for ``K`` classes.
 
     ``rows``: (n,) row ids in the source table. ``truth``: (n,) class codes 0..K-1. ``probability``: (n, K), rows sum
-    to 1, columns in the order of ``classes``. ``part`` says which rows of the data these are.
+    to 1, columns in the order of ``classes``. ``part`` says which rows of the data these are. ``amounts``: (n, m) what the
+    task's cost columns hold in these rows; None where it has none.
     """
 
     classes: tuple[str, ...]
@@ -27,6 +28,7 @@ class Predictions:
     truth: NDArray[np.int64]
     probability: NDArray[np.float64]
     part: Part
+    amounts: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.rows), len(self.classes)
@@ -41,3 +43,13 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, index: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Predictions:
+        """Those of some rows, by position or mask, in this order."""
+        return replace(
+            self,
+            rows=self.rows[index],
+            truth=self.truth[index],
+            probability=self.probability[index],
+            amounts=None if self.amounts is None else self.amounts[index],
+        )

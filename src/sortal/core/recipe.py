@@ -15,6 +15,7 @@ import msgspec
 from sortal.core import registry
 from sortal.core.errors import OptionError, did_you_mean
 from sortal.core.schema import Kind
+from sortal.core.task import Capacity
 
 Number = float | int | str
 
@@ -31,6 +32,9 @@ class Planned:
 class Recipe:
     """A run's options. ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``dev/test`` in percent.
 
+    Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``, ``sets``) another 20 %
+    are kept out of training to prove it on.
+
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
     has been made; with it the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
@@ -38,13 +42,22 @@ class Recipe:
     target: str
     metric: str = "auto"
     cost: Any = None
+    cost_columns: tuple[str, ...] = ()
+    reject_cost: float | None = None
     positive: str | None = None
     goal: Literal["f1"] | None = None
+    beta: float = 1.0
+    precision: float | None = None
+    recall: float | None = None
+    fpr: float | None = None
+    confidence: float = 0.95
+    capacity: str | int | float | None = None
+    sets: float | None = None
     kinds: dict[str, Kind] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     time: str | None = None
     group: str | None = None
-    split: str = "85/15"
+    split: str | None = None
     select: int | None = None
     models: tuple[str, ...] = ()
     budget: float = 120.0
@@ -59,10 +72,36 @@ class Recipe:
             raise OptionError(f"select {self.select} keeps no column; give the number of columns to keep, 1 or more")
         if not 0 < self.budget < math.inf:
             raise OptionError(f"budget {self.budget:g} leaves no time to train; give seconds, for example 60")
+        if self.goal not in (None, "f1"):
+            raise OptionError(f"no goal {self.goal!r}; {did_you_mean(str(self.goal), ['f1'])}")
+        for name in ("precision", "recall", "fpr", "confidence", "sets"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise OptionError(f"{name} {value:g} is no share between 0 and 1; give for example 0.9")
+        if not 0 < self.beta < math.inf:
+            raise OptionError(
+                f"beta {self.beta:g} is no weight; give a number above 0, such as 2 where recall weighs more"
+            )
+        if self.beta != 1 and self.goal != "f1":
+            raise OptionError(
+                f"beta {self.beta:g} weighs recall in F-beta, which is not the goal; give goal 'f1' with it"
+            )
+        if self.reject_cost is not None and not 0 <= self.reject_cost < math.inf:
+            raise OptionError(f"reject cost {self.reject_cost:g} should be a number from 0 on")
         if self.metric != "auto":
             registry.check("sortal.metrics", self.metric)
         for name in self.models:
             registry.check("sortal.models", name)
+
+    @property
+    def promises(self) -> bool:
+        """Whether something is promised that must be proven on rows that the shipped model never saw."""
+        return any(value is not None for value in (self.precision, self.recall, self.fpr, self.sets))
+
+    @property
+    def parts(self) -> str:
+        """How the rows are split, as told or by default."""
+        return self.split or ("65/20/15" if self.promises else "85/15")
 
     def to_toml(self) -> str:
         import tomli_w
@@ -113,6 +152,24 @@ def parse_budget(budget: str | float) -> float:
     if seconds <= 0 or math.isinf(seconds):
         raise OptionError(f"--budget {budget} leaves no time to train; write for example 60s, 2m or 1h")
     return seconds
+
+
+def parse_capacity(capacity: str | float, rows: int) -> Capacity:
+    """How many of a batch can be decided positive: a number (500) or a share (``"5%"``, .05).
+
+    >>> parse_capacity("5%", 1_000), parse_capacity(20, 1_000)
+    (Capacity(share=0.05, count=None), Capacity(share=0.02, count=20))
+    """
+    text = str(capacity).strip()
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = math.nan
+    if 0 < number < 1:
+        return Capacity(number)
+    if number >= 1 and number.is_integer() and not text.endswith("%"):
+        return Capacity(min(1.0, number / rows), int(number))
+    raise OptionError(f"capacity {text} is no number of rows and no share; give for example 500 or 5%")
 
 
 def parse_names(given: str | Sequence[str]) -> tuple[str, ...]:

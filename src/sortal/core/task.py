@@ -8,8 +8,32 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.costs import CostColumn, costs_of
+
 LabelType = Literal["str", "int", "float", "bool"]
-Goal = Literal["cost", "f1", "argmax"]
+Goal = Literal["cost", "f1", "argmax", "promise", "capacity"]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a decision has to keep on fresh rows, of the positive class: at least this ``precision`` and ``recall``, at most this
+    false positive rate (``fpr``), each where it is asked for, and all of them together with this ``confidence``.
+    """
+
+    precision: float | None = None
+    recall: float | None = None
+    fpr: float | None = None
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The ``share`` of rows that can be decided positive. ``count``: their number at once, where it was told as a number; the share
+    is then that of a batch as large as the data.
+    """
+
+    share: float
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,8 +43,13 @@ class Task:
     ``classes`` is the one order of classes everywhere: columns of every probability matrix, rows and columns of
     the cost matrix. ``prevalence``: their shares in the development rows. ``positive``: the class of interest of a binary
     task, None with more classes. ``metric`` is what candidates are selected by and ``headline`` what is reported first;
-    ``reasons`` says why, a sentence each. ``cost[t][d]`` is the cost of deciding class ``d`` where ``t`` is true; None where no costs
-    were given. ``label_type`` is the Python type that labels are given back in.
+    ``reasons`` says why, a sentence each. ``label_type`` is the Python type that labels are given back in.
+
+    ``goal`` is what the decision is made for. ``cost[t][d]``: of deciding class ``d`` where ``t`` is true, None where no costs were
+    given; ``cost_columns``: costs that stand in the rows instead; ``reject_cost``: of leaving a row to a person, None where
+    that is no choice. ``beta``: how much more recall weighs than precision in F-beta. ``promise``: what a threshold has to keep.
+    ``capacity``: how many rows can be decided positive. ``coverage``: the share of rows
+    whose prediction set has to hold the true class.
     """
 
     target: str
@@ -33,6 +62,12 @@ class Task:
     goal: Goal = "argmax"
     cost: tuple[tuple[float, ...], ...] | None = None
     label_type: LabelType = "str"
+    cost_columns: tuple[CostColumn, ...] = ()
+    reject_cost: float | None = None
+    beta: float = 1.0
+    promise: Promise | None = None
+    capacity: Capacity | None = None
+    coverage: float | None = None
 
     @property
     def binary(self) -> bool:
@@ -46,15 +81,22 @@ class Task:
         return self.classes.index(self.positive)
 
     @property
+    def promises(self) -> bool:
+        """Whether something is promised that is proven on rows that the shipped model never saw."""
+        return self.promise is not None or self.coverage is not None
+
+    @property
     def imbalanced(self) -> bool:
         """The rarest class has less than half of its equal share."""
         return min(self.prevalence) < 0.5 / len(self.classes)
 
-    def cost_matrix(self) -> NDArray[np.float64]:
-        """(K, K) costs, truth by decision; one for every error where no costs were given."""
-        if self.cost is None:
-            return 1.0 - np.eye(len(self.classes))
-        return np.array(self.cost, dtype=np.float64)
+    def costs(self, amounts: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Costs, truth by decision, as ``costs.costs_of`` gives them; one for every error where no costs were given.
+
+        ``amounts``: (n, m) what the cost columns hold, needed where there are any.
+        """
+        matrix = self.cost or tuple(map(tuple, (1.0 - np.eye(len(self.classes))).tolist()))
+        return costs_of(matrix, self.reject_cost, self.cost_columns, amounts)
 
     def label(self, code: int) -> str | int | float | bool:
         """The label of a class code, in the type that the target had."""

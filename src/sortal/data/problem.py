@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.core.errors import DataError
+from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import Table, conform, from_any
 from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
@@ -62,24 +62,18 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         group=recipe.group,
         source=source.name,
     )
+    schema = _with_cost_columns(schema, recipe, source.name)
     if not schema.features:
         raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
     frame = conform(source.frame, schema, source=source.name)
     labels = frame[recipe.target]
-    task = frame_task(
-        labels,
-        target=recipe.target,
-        positive=recipe.positive,
-        metric=recipe.metric,
-        cost=recipe.cost,
-        goal=recipe.goal,
-        label_type=label_type_of(source.frame.schema[recipe.target]),
-    )
+    task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     notes = source.notes
     if missing := len(labels) - len(rows):
         notes = (*notes, f"{missing:,} rows without a value of {recipe.target!r} were left out")
     table = Table(schema, frame[rows], rows)
+    table.amounts(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
         source.name,
         notes,
@@ -101,6 +95,19 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
         codes=problem.codes[index],
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
+
+
+def _with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
+    """Columns of costs are read also where no model may see them. Raises OptionError where one is not there or holds no numbers."""
+    for text in recipe.cost_columns:
+        name = text.partition("=")[2].strip()
+        if name and name not in schema:
+            raise OptionError(f"no column {name!r} in {source} for the costs; {did_you_mean(name, schema.names)}")
+        if name and schema[name].kind not in ("number", "boolean"):
+            raise OptionError(f"column {name!r} of {source} holds no numbers, but costs: {schema[name].reason}")
+        if name and schema[name].role == "ignore":
+            schema = schema.with_role(name, "cost", "what a decision costs; no model sees it")
+    return schema
 
 
 def _why_not(schema: Schema) -> str:

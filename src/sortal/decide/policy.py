@@ -1,12 +1,19 @@
-"""The decision rule that is shipped with a model: from probabilities to class codes. Needs numpy alone."""
+"""The decision rule that is shipped with a model: from probabilities to decisions. Needs numpy alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sortal.core.costs import CostColumn, Matrix, costs_of, expected
+from sortal.decide.certificate import Certificate
+
+Floats = NDArray[np.float64]
+REJECT = "reject"
+"""What a decision is called that leaves the row to a person."""
 
 
 @dataclass(frozen=True)
@@ -14,39 +21,89 @@ class Decision:
     """How probabilities become a decision; plain values, so that it can be stored as JSON.
 
     ``kind`` argmax: the most probable class. threshold (two classes): ``positive`` where its probability is
-    at least ``threshold``, else the other. cost: the class with the lowest expected cost, the argmin of
-    ``probability @ cost``, where ``cost[t][d]`` is the cost of deciding ``d`` where ``t`` is true. Of equal
-    classes the first in the order of ``classes`` is taken. A threshold that was derived from costs keeps
-    them in ``cost``.
+    at least ``threshold``, else the other. cost: the decision with the lowest expected cost, the argmin of
+    ``probability @ cost``, where ``cost[t][d]`` is the cost of deciding ``d`` where ``t`` is true; with a ``reject_cost``,
+    leaving the row to a person is one more decision, whose code is K. capacity (two classes): ``positive`` for the
+    rows that it pays most to decide so, from a ``threshold`` of their priority on; ``capacity`` is their number at once, where
+    that was told as a number. ``certificate``: what its threshold keeps on fresh rows, proven. Of equal decisions the first in the order of ``classes`` is taken. A threshold
+    that was derived from costs keeps them in ``cost``. ``cost_columns`` are costs that stand in the rows.
 
     >>> rule = Decision("threshold", ("no", "yes"), "yes", threshold=0.2)
     >>> rule.apply(np.array([[0.9, 0.1], [0.8, 0.2]]))
     array([0, 1])
     """
 
-    kind: Literal["argmax", "threshold", "cost"]
+    kind: Literal["argmax", "threshold", "cost", "capacity"]
     classes: tuple[str, ...]
     positive: str | None = None
     threshold: float | None = None
-    cost: tuple[tuple[float, ...], ...] | None = None
+    cost: Matrix | None = None
+    cost_columns: tuple[CostColumn, ...] = ()
+    reject_cost: float | None = None
+    capacity: int | None = None
+    certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
         k = len(self.classes)
-        if self.kind == "threshold" and (k != 2 or self.positive not in self.classes or self.threshold is None):
+        by_threshold = self.kind in ("threshold", "capacity")
+        if by_threshold and (k != 2 or self.positive not in self.classes or self.threshold is None):
             raise ValueError("a threshold needs two classes, the positive one among them, and a number")
-        if self.kind == "cost" and (self.cost is None or [len(row) for row in self.cost] != [k] * k):
+        if self.kind == "cost" and self.cost is None:
             raise ValueError(f"a decision by cost needs {k} x {k} costs")
+        if self.cost is not None and [len(row) for row in self.cost] != [k] * k:
+            raise ValueError(f"the costs of a decision are {k} x {k}")
+        if any(not (0 <= cell.truth < k and 0 <= cell.decided < k) for cell in self.cost_columns):
+            raise ValueError(f"a cost column is about a class beyond the {k}")
 
-    def apply(self, probability: NDArray[np.float64]) -> NDArray[np.int64]:
-        """(n,) class codes of (n, K) probabilities.
+    def apply(self, probability: Floats, amounts: Floats | None = None) -> NDArray[np.int64]:
+        """(n,) class codes of (n, K) probabilities; K where the row is rejected.
 
-        Raises ValueError where the number of columns is not that of the classes.
+        ``amounts``: (n, m) what the cost columns hold in these rows. Raises ValueError where the number of columns is not
+        that of the classes, and where amounts are needed and not given.
         """
         if probability.ndim != 2 or probability.shape[1] != len(self.classes):
             raise ValueError(f"expected (n, {len(self.classes)}) probabilities, not {probability.shape}")
-        if self.kind == "threshold" and self.positive is not None and self.threshold is not None:
+        if self.kind == "cost":
+            found = np.argmin(expected(self._costs(amounts), probability), axis=1)
+        elif self.threshold is not None and self.positive is not None:
             code = self.classes.index(self.positive)
-            return np.where(probability[:, code] >= self.threshold, code, 1 - code).astype(np.int64)
-        if self.kind == "cost" and self.cost is not None:
-            return np.asarray(np.argmin(probability @ np.array(self.cost), axis=1), dtype=np.int64)
-        return np.asarray(np.argmax(probability, axis=1), dtype=np.int64)
+            found = np.where(self.priority(probability, amounts) >= self.threshold, code, 1 - code)
+        else:
+            found = np.argmax(probability, axis=1)
+        return np.asarray(found, dtype=np.int64)
+
+    def priority(self, probability: Floats, amounts: Floats | None = None) -> Floats:
+        """(n,) how much it pays to decide positive: its probability, or for a capacity with costs the cost that it is expected to
+        spare. Only for two classes.
+        """
+        code = self.classes.index(str(self.positive))
+        if self.kind != "capacity" or self.cost is None:
+            return np.asarray(probability[:, code])
+        spent = expected(self._costs(amounts), probability)
+        return np.asarray(spent[:, 1 - code] - spent[:, code])
+
+    def within(self, priority: Floats) -> Decision:
+        """The same rule for a batch of rows with these priorities: no more of them are decided positive than its capacity."""
+        if self.capacity is None:
+            return self
+        return replace(self, threshold=cut(priority, self.capacity, self.cost is not None))
+
+    def _costs(self, amounts: Floats | None) -> Floats:
+        return costs_of(self.cost or (), self.reject_cost, self.cost_columns, amounts)
+
+
+def cut(priority: Floats, most: int, paying: bool) -> float:
+    """The threshold from which on ``most`` rows are taken, or fewer where more are tied; ``paying``: only those above zero.
+
+    >>> cut(np.array([0.1, 0.9, 0.5, 0.5]), most=2, paying=False)
+    0.9
+    >>> cut(np.array([0.1, 0.9, 0.5, 0.4]), most=2, paying=False)
+    0.5
+    """
+    ranked = np.sort(priority)[::-1]
+    floor = float(np.nextafter(0.0, 1.0)) if paying else 0.0
+    if most >= len(ranked):
+        return floor
+    first_left = float(ranked[most])
+    taken = ranked[:most][ranked[:most] > first_left]
+    return max(floor, float(taken[-1]) if len(taken) else float(np.nextafter(first_left, np.inf)))

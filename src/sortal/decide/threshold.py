@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
 from sortal.core.sweep import sweep
-from sortal.core.task import Task
-from sortal.decide.policy import Decision
+from sortal.core.task import Capacity, Task
+from sortal.decide.policy import Decision, cut
 
 Floats = NDArray[np.float64]
 
@@ -39,33 +40,50 @@ class Curve:
 def decide(task: Task, predictions: Predictions) -> Decision:
     """The decision that the task asks for; ``predictions`` should be out-of-fold.
 
-    Costs of two classes: the threshold that follows from them alone, which needs no tuning where
-    probabilities are calibrated (Elkan 2001). Costs of more classes: the argmin of expected cost. F1: the
-    threshold with the largest F1 on ``predictions``. Otherwise: the most probable class.
+    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: from the priority on that this share of them
+    has. Costs of two classes: the threshold that follows from them alone, which needs no tuning where
+    probabilities are calibrated (Elkan 2001). Costs of more classes, in the rows, or with a reject: the argmin of expected
+    cost. Otherwise: the most probable class. What a promise needs is found by ``certify``.
     """
+    if task.goal == "f1":
+        return Decision("threshold", task.classes, task.positive, f_threshold(task, predictions))
+    if task.capacity is not None:
+        return _within_capacity(task, task.capacity, predictions)
     if task.cost is not None:
         threshold = bayes_threshold(task)
         kind: Literal["cost", "threshold"] = "cost" if threshold is None else "threshold"
-        return Decision(kind, task.classes, task.positive, threshold, task.cost)
-    if task.goal == "f1":
-        return Decision("threshold", task.classes, task.positive, f1_threshold(task, predictions))
+        return Decision(kind, task.classes, task.positive, threshold, task.cost, task.cost_columns, task.reject_cost)
     return Decision("argmax", task.classes, task.positive)
+
+
+def _within_capacity(task: Task, capacity: Capacity, predictions: Predictions) -> Decision:
+    rule = Decision(
+        kind="capacity",
+        classes=task.classes,
+        positive=task.positive,
+        threshold=0.0,
+        cost=task.cost,
+        cost_columns=task.cost_columns,
+        capacity=capacity.count,
+    )
+    priority = rule.priority(predictions.probability, predictions.amounts)
+    return replace(rule, threshold=cut(priority, int(capacity.share * len(priority)), task.cost is not None))
 
 
 def bayes_threshold(task: Task) -> float | None:
     """The probability of the positive class from which on deciding it costs no more (Elkan 2001, eq. 2).
 
-    None where there is none: more than two classes, or costs by which being right costs more than being
-    wrong.
+    None where there is none: more than two classes, costs in the rows, a reject, or costs by which being right costs
+    more than being wrong.
 
     >>> costs = ((0.0, 1.0), (4.0, 0.0))
     >>> task = Task("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", costs)
     >>> bayes_threshold(task)
     0.2
     """
-    if task.positive is None:
+    if task.positive is None or task.cost_columns or task.reject_cost is not None:
         return None
-    cost, code = task.cost_matrix(), task.positive_code
+    cost, code = task.costs(), task.positive_code
     false_alarm = cost[1 - code, code] - cost[1 - code, 1 - code]
     missed = cost[code, 1 - code] - cost[code, code]
     if min(false_alarm, missed) < 0 or false_alarm + missed == 0:
@@ -73,14 +91,15 @@ def bayes_threshold(task: Task) -> float | None:
     return float(false_alarm / (false_alarm + missed))
 
 
-def f1_threshold(task: Task, predictions: Predictions) -> float:
-    """The threshold with the largest F1 on these rows.
+def f_threshold(task: Task, predictions: Predictions) -> float:
+    """The threshold with the largest F-beta on these rows (van Rijsbergen 1979), with the task's ``beta``.
 
     It lies midway between the scores that it separates; of equally good ones the one with the widest gap is
     taken, so that small changes of the scores change nothing.
     """
     score, tp, fp = _sweep(task, predictions)
-    return _between(score, 2 * tp / (tp + fp + tp[-1]))
+    weight = task.beta**2
+    return _between(score, (1 + weight) * tp / (tp + fp + weight * tp[-1]))
 
 
 def cost_threshold(task: Task, predictions: Predictions) -> float:
@@ -88,9 +107,9 @@ def cost_threshold(task: Task, predictions: Predictions) -> float:
 
     Above 1 where never deciding positive is cheapest.
     """
-    score, tp, fp = _sweep(task, predictions)
-    costs = _costs(task, tp, fp)
-    never = task.cost_matrix()[predictions.truth, 1 - task.positive_code].mean()
+    score, _, _ = _sweep(task, predictions)
+    costs = _costs(task, predictions)
+    never = _constant(task, predictions)[1 - task.positive_code]
     return _between(score, -costs) if costs.min() < never else float(np.nextafter(1.0, 2.0))
 
 
@@ -103,7 +122,7 @@ def curve(task: Task, predictions: Predictions, points: int = 500) -> Curve:
     by_rank = np.linspace(0, len(score) - 1, points // 2).round().astype(np.int64)
     by_value = np.searchsorted(-score, -np.linspace(score[0], score[-1], points - points // 2))
     at = np.unique(np.concatenate([by_rank, np.minimum(by_value, len(score) - 1)]))[::-1]
-    hits, score, costs, tp, fp = tp[-1], score[at], _costs(task, tp, fp)[at], tp[at], fp[at]
+    hits, score, costs, tp, fp = tp[-1], score[at], _costs(task, predictions)[at], tp[at], fp[at]
     recall = tp / hits if hits else np.full(len(at), np.nan)
     return Curve(score, costs, tp / (tp + fp), recall, 2 * tp / (tp + fp + hits))
 
@@ -113,16 +132,16 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
 
     Without costs every error costs one.
     """
-    costs, truth = task.cost_matrix(), predictions.truth
-    constant = costs[truth].mean(axis=0)
+    costs, constant = task.costs(predictions.amounts), _constant(task, predictions)
     likeliest = Decision("argmax", task.classes)
 
     def mean(rule: Decision) -> float:
-        return float(costs[truth, rule.apply(predictions.probability)].mean())
+        decided = rule.apply(predictions.probability, predictions.amounts)
+        return float(incurred(costs, predictions.truth, decided).mean())
 
     chosen = Alternative("chosen", decision.threshold, mean(decision))
     if task.positive is None:
-        cheapest = int(constant.argmin())
+        cheapest = int(constant[: len(task.classes)].argmin())
         always = Alternative(f"always {task.classes[cheapest]}", None, float(constant[cheapest]))
         return always, Alternative("most probable", None, mean(likeliest)), chosen
     code, tuned = task.positive_code, cost_threshold(task, predictions)
@@ -141,14 +160,21 @@ def _sweep(task: Task, predictions: Predictions) -> tuple[Floats, Floats, Floats
     return sweep(predictions.truth == code, predictions.probability[:, code])
 
 
-def _costs(task: Task, tp: Floats, fp: Floats) -> Floats:
-    """Mean cost a row at each step of a sweep."""
-    cost, code = task.cost_matrix(), task.positive_code
-    fn, tn = tp[-1] - tp, fp[-1] - fp
-    of_positives = cost[code, code] * tp + cost[code, 1 - code] * fn
-    of_negatives = cost[1 - code, code] * fp + cost[1 - code, 1 - code] * tn
-    mean: Floats = (of_positives + of_negatives) / (tp[-1] + fp[-1])
-    return mean
+def _constant(task: Task, predictions: Predictions) -> Floats:
+    """(D,) mean cost a row of deciding the same everywhere."""
+    costs, truth = task.costs(predictions.amounts), predictions.truth
+    rows = costs[truth] if costs.ndim == 2 else costs[np.arange(len(truth)), truth]
+    return np.asarray(rows.mean(axis=0))
+
+
+def _costs(task: Task, predictions: Predictions) -> Floats:
+    """Mean cost a row at each step of the sweep: what never deciding positive costs, and what each row more changes."""
+    costs, truth, code = task.costs(predictions.amounts), predictions.truth, task.positive_code
+    no, yes = (incurred(costs, truth, np.full(len(truth), d)) for d in (1 - code, code))
+    score = predictions.probability[:, code]
+    order = np.argsort(-score, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    return np.asarray((no.sum() + np.cumsum((yes - no)[order])[ends]) / len(truth))
 
 
 def _between(score: Floats, gain: Floats) -> float:

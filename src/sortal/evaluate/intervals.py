@@ -13,7 +13,8 @@ A metric says how it varies from sample to sample by one of five plain descripti
 A metric that gives none is bootstrapped by row. In simulations, closed forms kept their level where
 percentiles of a bootstrap did not (skewed losses, few positives, rates near 0 or 1). ``groups`` (rows that
 belong together, such as those of one patient) replace rows as the unit that varies: residuals are summed
-within groups, and rates count as many trials as they are worth (design effect).
+within groups, rates count as many trials as they are worth (design effect), and the quantiles are those of
+Student's t with one degree of freedom less than there are groups (Cameron & Miller 2015).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CELLS_AT_ONCE = 2_000_000
+SURE = 8.0
+"""Beyond this many standard deviations a normal probability is one in floating point."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +131,17 @@ def interval(
     ``repeats`` are for the metrics that are bootstrapped. All three figures are NaN where the metric is
     undefined.
     """
-    truth, probability = predictions.truth, predictions.probability
-    value = metric.score(task, truth, probability, decided)
+    value = metric.score(task, predictions, decided)
     if not np.isfinite(value):
         return Interval(value, np.nan, np.nan)
     clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
     if metric.sampling is None:
 
         def score(rows: Codes) -> float:
-            return metric.score(task, truth[rows], probability[rows], decided[rows])
+            return metric.score(task, predictions.take(rows), decided[rows])
 
-        return _between(value, resample(score, len(truth), clusters, seed, repeats), confidence)
-    match metric.sampling(task, truth, probability, decided):
+        return _between(value, resample(score, len(predictions), clusters, seed, repeats), confidence)
+    match metric.sampling(task, predictions, decided):
         case Rates() as rates:
             return rates_interval(rates, clusters, confidence)
         case Mean() as mean:
@@ -173,6 +175,7 @@ def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: floa
     Where rates share rows, or rows come in clusters, trials are divided by the design effect: the variance
     of the linearised mean over that of independent rates.
     """
+    confidence = _enough(confidence, clusters)
     trials, share, score = rates.trials, rates.shares, rates.scores
     slope = 2 / (1 + share) ** 2 if rates.f1 else np.ones_like(share)
     effect = np.zeros(len(rates.pairs[0][0]))
@@ -299,11 +302,12 @@ def _between(value: float, scores: Floats, confidence: float, optimistic: bool =
 
 
 def _ranks(value: float, ranks: Ranks, clusters: Codes | None, confidence: float) -> Interval:
-    variance = _variance(ranks.effect, clusters)
-    if ranks.evidence < 2 or not np.isfinite(variance):
+    variance, confidence = _variance(ranks.effect, clusters), _enough(confidence, clusters)
+    evidence = ranks.evidence if clusters is None else min(ranks.evidence, int(clusters.max()) + 1)
+    if evidence < 2 or not np.isfinite(variance):
         return Interval(value, 0.0, 1.0)
     if min(value, 1 - value) < 1e-12:  # perfectly ranked: no variance to see, as with a rate of 0 or 1
-        low, high = wilson(round(value), ranks.evidence, confidence)
+        low, high = wilson(round(value), evidence, confidence)
         return Interval(value, min(value, float(low)), max(value, float(high)))
     reach = np.exp(_z(confidence) * np.sqrt(variance) / (value * (1 - value)))
     return Interval(value, value / (value + (1 - value) * reach), value * reach / (value * reach + 1 - value))
@@ -344,6 +348,16 @@ def _variance(effect: Floats, clusters: Codes | None) -> float:
         return float(effect @ effect)
     sums = np.bincount(clusters, weights=effect)
     return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
+
+
+def _enough(confidence: float, clusters: Codes | None) -> float:
+    """The confidence at which the normal quantile is that of Student's t with the degrees of freedom of the clusters."""
+    from scipy.special import stdtrit
+
+    if clusters is None:
+        return confidence
+    t = float(stdtrit(max(int(clusters.max()), 1), 0.5 + confidence / 2))
+    return 2 * NormalDist().cdf(min(t, SURE)) - 1
 
 
 def _without_skew(x: float, skew: float, n: int) -> float:

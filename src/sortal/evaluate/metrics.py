@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.costs import incurred
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
@@ -35,10 +36,10 @@ BINS, ROWS_PER_BIN = 15, 10
 class Metric:
     """A figure that says how good predictions are.
 
-    ``score`` takes the task, (n,) true codes, (n, K) probabilities and (n,) decided codes. ``needs``: which
-    of the last two it reads. ``binary_only``: it has no meaning with more than two classes. ``sampling``
-    takes the same and describes how the score varies from sample to sample (see ``evaluate.intervals``);
-    None: it is bootstrapped by row.
+    ``score`` takes the task, predictions of n rows and (n,) decided codes; the code K is "decided by nobody" (a reject).
+    ``needs``: whether it reads the probabilities or the decisions. ``binary_only``: it has no meaning with more than two
+    classes. ``sampling`` takes the same and describes how the score varies from sample to sample (see
+    ``evaluate.intervals``); None: it is bootstrapped by row.
     """
 
     name: str
@@ -46,9 +47,9 @@ class Metric:
     higher_is_better: bool
     needs: Literal["probability", "decision"]
     binary_only: bool
-    score: Callable[[Task, Codes, Floats, Codes], float]
+    score: Callable[[Task, Predictions, Codes], float]
     doc: str
-    sampling: Callable[[Task, Codes, Floats, Codes], Sampling] | None = None
+    sampling: Callable[[Task, Predictions, Codes], Sampling] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def metrics_for(task: Task) -> tuple[Metric, ...]:
 
 
 def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
-    """(K, K) counts of rows, truth by decision.
+    """(K, K) counts of rows, truth by decision; a column more where rows were rejected.
 
     >>> from sortal.core.task import Task
     >>> task = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", (), ())
@@ -78,7 +79,8 @@ def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
            [0, 2]])
     """
     k = len(task.classes)
-    return np.bincount(truth * k + decided, minlength=k * k).reshape(k, k).astype(np.int64)
+    d = k + int((decided == k).any())
+    return np.bincount(truth * d + decided, minlength=k * d).reshape(k, d).astype(np.int64)
 
 
 def per_class(task: Task, truth: Codes, decided: Codes) -> list[ClassScore]:
@@ -103,17 +105,18 @@ def per_class(task: Task, truth: Codes, decided: Codes) -> list[ClassScore]:
 
 def per_row_log_loss(predictions: Predictions) -> Floats:
     """(n,) -log p of the true class, with p clipped at 1e-15; their mean is the log-loss."""
-    return _row_log_loss(predictions.truth, predictions.probability)
-
-
-def _row_log_loss(truth: Codes, probability: Floats) -> Floats:
-    told = probability[np.arange(len(truth)), truth]
+    told = predictions.probability[np.arange(len(predictions)), predictions.truth]
     return -np.log(np.clip(told, SMALLEST, 1.0))
 
 
 def _of_interest(task: Task) -> list[int]:
     """The positive class of two, or all classes."""
     return [task.positive_code] if task.positive is not None else list(range(len(task.classes)))
+
+
+def _positive(task: Task, told: Predictions) -> tuple[Mask, Floats]:
+    """Which rows are of the positive class, and its probability."""
+    return told.truth == task.positive_code, told.probability[:, task.positive_code]
 
 
 def _complete(truth: Codes, codes: list[int]) -> bool:
@@ -124,18 +127,20 @@ def _complete(truth: Codes, codes: list[int]) -> bool:
 # Shares of right decisions, and means of them over classes.
 
 
-def _deciding(name: str, label: str, rates: Callable[[Task, Codes, Codes], Rates | None], doc: str) -> Metric:
-    """A metric of decisions; ``rates`` is None where it is undefined."""
+def _deciding(
+    name: str, label: str, rates: Callable[[Task, Codes, Codes], Rates | None], doc: str, *, false: bool = False
+) -> Metric:
+    """A metric of decisions; ``rates`` is None where it is undefined. ``false``: it counts errors, of two classes."""
 
-    def score(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
-        found = rates(task, truth, decided)
+    def score(task: Task, told: Predictions, decided: Codes) -> float:
+        found = rates(task, told.truth, decided)
         return float("nan") if found is None else float(found.scores.mean())
 
-    def sampling(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Rates:
-        found = rates(task, truth, decided)
+    def sampling(task: Task, told: Predictions, decided: Codes) -> Rates:
+        found = rates(task, told.truth, decided)
         return Rates([]) if found is None else found
 
-    return Metric(name, label, True, "decision", False, score, doc, sampling)
+    return Metric(name, label, not false, "decision", false, score, doc, sampling)
 
 
 def _accuracy(task: Task, truth: Codes, decided: Codes) -> Rates | None:
@@ -163,12 +168,27 @@ def _precision(task: Task, truth: Codes, decided: Codes) -> Rates | None:
     return Rates([(decided == k, (truth == k) & (decided == k)) for k in codes])
 
 
+def _fbeta(task: Task, told: Predictions, decided: Codes) -> float:
+    true, said = told.truth == task.positive_code, decided == task.positive_code
+    if not _complete(told.truth, [task.positive_code]):
+        return float("nan")
+    weight = task.beta**2
+    return float((1 + weight) * np.count_nonzero(true & said) / (np.count_nonzero(said) + weight * true.sum()))
+
+
 def _f1(task: Task, truth: Codes, decided: Codes) -> Rates | None:
     """F1 = 2 J / (1 + J), where J is the share of hits among rows that are of the class or decided to be."""
     codes = _of_interest(task)
     if not _complete(truth, codes):
         return None
     return Rates([((truth == k) | (decided == k), (truth == k) & (decided == k)) for k in codes], f1=True)
+
+
+def _false_positives(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+    code = task.positive_code
+    if not _complete(truth, [1 - code]):
+        return None
+    return Rates([(truth != code, (truth != code) & (decided == code))])
 
 
 # Rankings.
@@ -183,28 +203,28 @@ def _ranking(
 ) -> Metric:
     """A metric of the ranking of each class of interest against the rest."""
 
-    def mean(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
+    def mean(task: Task, told: Predictions, decided: Codes) -> float:
         codes = _of_interest(task)
-        if not _complete(truth, codes):
+        if not _complete(told.truth, codes):
             return float("nan")
-        return float(np.mean([score(truth == k, probability[:, k]) for k in codes]))
+        return float(np.mean([score(told.truth == k, told.probability[:, k]) for k in codes]))
 
-    def sampling(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Ranks:
-        total, codes = np.zeros(len(truth)), _of_interest(task)
+    def sampling(task: Task, told: Predictions, decided: Codes) -> Ranks:
+        total, codes = np.zeros(len(told)), _of_interest(task)
         for k in codes:
-            total += effect(truth == k, probability[:, k]) / len(codes)
-        rarest = np.bincount(truth, minlength=len(task.classes)).min()
+            total += effect(told.truth == k, told.probability[:, k]) / len(codes)
+        rarest = np.bincount(told.truth, minlength=len(task.classes)).min()
         return Ranks(total, int(rarest))
 
     return Metric(name, label, True, "probability", False, mean, doc, sampling)
 
 
-def _recall_at_precision(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
-    return ranking.recall_at_precision(truth == task.positive_code, probability[:, task.positive_code])
+def _recall_at_precision(task: Task, told: Predictions, decided: Codes) -> float:
+    return ranking.recall_at_precision(*_positive(task, told))
 
 
-def _recall_at_precision_cells(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Cells:
-    return ranking.recall_at_precision_cells(truth == task.positive_code, probability[:, task.positive_code])
+def _recall_at_precision_cells(task: Task, told: Predictions, decided: Codes) -> Cells:
+    return ranking.recall_at_precision_cells(*_positive(task, told))
 
 
 # Means of one value a row.
@@ -214,51 +234,51 @@ def _mean(
     name: str,
     label: str,
     needs: Literal["probability", "decision"],
-    rows: Callable[[Task, Codes, Floats, Codes], Mean],
+    rows: Callable[[Task, Predictions, Codes], Mean],
     doc: str,
 ) -> Metric:
-    def score(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
-        return float(rows(task, truth, probability, decided).values.mean()) if len(truth) else float("nan")
+    def score(task: Task, told: Predictions, decided: Codes) -> float:
+        return float(rows(task, told, decided).values.mean()) if len(told) else float("nan")
 
     return Metric(name, label, False, needs, False, score, doc, rows)
 
 
-def _log_loss(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Mean:
-    return Mean(_row_log_loss(truth, probability), 0.0, np.inf)
+def _log_loss(task: Task, told: Predictions, decided: Codes) -> Mean:
+    return Mean(per_row_log_loss(told), 0.0, np.inf)
 
 
-def _brier(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Mean:
-    error = probability.copy()
-    error[np.arange(len(truth)), truth] -= 1
+def _brier(task: Task, told: Predictions, decided: Codes) -> Mean:
+    error = told.probability.copy()
+    error[np.arange(len(told)), told.truth] -= 1
     scale = 0.5 if task.binary else 1.0
     return Mean(scale * (error**2).sum(axis=1), 0.0, 2 * scale)
 
 
-def _expected_cost(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Mean:
-    costs = task.cost_matrix()
-    return Mean(costs[truth, decided], float(costs.min()), float(costs.max()))
+def _expected_cost(task: Task, told: Predictions, decided: Codes) -> Mean:
+    costs = task.costs(told.amounts)
+    return Mean(incurred(costs, told.truth, decided), float(costs.min()), float(costs.max()))
 
 
 # Calibration.
 
 
-def _bins(task: Task, truth: Codes, probability: Floats, decided: Codes) -> Bins:
+def _bins(task: Task, told: Predictions, decided: Codes) -> Bins:
     """Equally many rows a bin, up to 15; rows with equal probability share one."""
     if task.positive is not None:
-        told, hit = probability[:, task.positive_code], truth == task.positive_code
+        hit, probability = _positive(task, told)
     else:
-        top = probability.argmax(axis=1)
-        told, hit = probability[np.arange(len(top)), top], truth == top
-    n = len(told)
-    rank = np.searchsorted(np.sort(told), told)
+        top = told.probability.argmax(axis=1)
+        hit, probability = told.truth == top, told.probability[np.arange(len(top)), top]
+    n = len(probability)
+    rank = np.searchsorted(np.sort(probability), probability)
     number = max(1, min(BINS, n // ROWS_PER_BIN))
-    return Bins((rank * number // max(n, 1)).astype(np.int64), told - hit)
+    return Bins((rank * number // max(n, 1)).astype(np.int64), probability - hit)
 
 
-def _ece(task: Task, truth: Codes, probability: Floats, decided: Codes) -> float:
-    if len(truth) < 2:
+def _ece(task: Task, told: Predictions, decided: Codes) -> float:
+    if len(told) < 2:
         return float("nan")
-    _, share, square, _ = bin_squares(_bins(task, truth, probability, decided))
+    _, share, square, _ = bin_squares(_bins(task, told, decided))
     return float(np.sqrt(max(float(share @ square), 0.0)))
 
 
@@ -271,6 +291,22 @@ precision = _deciding(
 )
 recall = _deciding("recall", "recall", _recall, "Share of the class's rows that are decided to be of it.")
 f1 = _deciding("f1", "F1", _f1, "Harmonic mean of precision and recall.")
+fpr = _deciding(
+    "fpr",
+    "false positive rate",
+    _false_positives,
+    "Share of the negative rows that are decided positive.",
+    false=True,
+)
+fbeta = Metric(
+    "fbeta",
+    "F-beta",
+    True,
+    "decision",
+    True,
+    _fbeta,
+    "Weighted harmonic mean of precision and recall; recall weighs beta times as much (van Rijsbergen 1979).",
+)
 roc_auc = _ranking(
     "roc_auc",
     "ROC-AUC",

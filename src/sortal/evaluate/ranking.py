@@ -38,17 +38,20 @@ def roc_auc_effect(positive: Mask, score: Floats) -> Floats:
     """Effects whose squares sum to DeLong's variance.
 
     DeLong, DeLong & Clarke-Pearson (1988), with the placements found by sorting, as in Sun & Xu
-    (2014).
+    (2014). NaN for a class of one row, and all NaN without two classes.
     """
-    high, low = score[positive], score[~positive]
-    m, n = len(high), len(low)
-    effect = np.empty(len(score))
-    for mask, own, other, sign in ((positive, high, np.sort(low), 1), (~positive, low, np.sort(high), -1)):
-        below = np.searchsorted(other, own, "left") + np.searchsorted(other, own, "right")
-        placement = sign * below / (2 * len(other))
-        k = len(own)
-        effect[mask] = (placement - placement.mean()) / np.sqrt(k * (k - 1)) if k > 1 else np.nan
-    return effect if min(m, n) else np.full(len(score), np.nan)
+    order = np.argsort(score)
+    ordered, hit = score[order], positive[order]
+    block = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
+    effect = np.full(len(score), np.nan)
+    hits, misses = (np.bincount(block, weights=mask) for mask in (hit, ~hit))
+    for mask, other, sign in ((hit, misses, 1.0), (~hit, hits, -1.0)):
+        below, k = np.cumsum(other) - other / 2, np.count_nonzero(mask)
+        if not other.any() or k < 2:
+            continue
+        placement = sign * below[block[mask]] / other.sum()
+        effect[order[mask]] = (placement - placement.mean()) / np.sqrt(k * (k - 1))
+    return effect
 
 
 def average_precision(positive: Mask, score: Floats) -> float:

@@ -23,18 +23,24 @@ from sortal.data.audit import Finding
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
+from sortal.decide.calibrate import Calibration, recalibration_gain
 from sortal.decide.policy import Decision
+from sortal.decide.sets import describe as describe_sets
+from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, decide
-from sortal.evaluate.intervals import folds_interval, interval
+from sortal.evaluate.intervals import Rates, folds_interval, interval, rates_interval, wilson
 from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class
 from sortal.report import record
 from sortal.report.checklist import Facts, Saved
 from sortal.report.notation import metric as title
-from sortal.report.notation import number
+from sortal.report.notation import number, percent
 from sortal.report.record import Estimate, RunRecord
+from sortal.report.rule import rule as words
+from sortal.training.balancing import balancing
 from sortal.training.candidate import Witness
 from sortal.training.crossval import Scored
-from sortal.training.select import Choice, gap
+from sortal.training.imbalance import TOLD
+from sortal.training.select import gap, unflattered
 from sortal.training.trained import Trained
 
 CLOCKED = ("fit_seconds", "row_microseconds")
@@ -87,9 +93,9 @@ def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Spl
 def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunRecord:
     """The record without its checklist, which is judged on the record."""
     trained, task = results.trained, results.dev.task
-    choice, finalized, folds = trained.developed.choice, trained.finalized, trained.developed.folds
+    finalized, folds = trained.finalized, trained.developed.folds
     shown = results.test or finalized.evidence
-    decided = finalized.decision.apply(shown.probability)
+    decided = finalized.decision.apply(shown.probability, shown.amounts)
     scored = trained.developed.explored.scored
     return RunRecord(
         sortal_version=sortal.__version__,
@@ -99,11 +105,13 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         task=task,
         audit=describe_findings(results.findings),
         split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
-        baselines=tuple(_baseline(s, choice) for s in scored if s.candidate.baseline),
+        baselines=tuple(_baseline(s, trained) for s in scored if s.candidate.baseline),
         leaderboard=leaderboard(trained, task),
-        selection=_selection(choice),
-        calibration=_calibration(trained),
+        selection=_selection(trained, task),
+        imbalance=_imbalance(trained),
+        calibration=_calibration(finalized.calibration, shown, recipe.seed),
         decision=_decision(trained, task, recipe.seed),
+        sets=_sets(trained, results.test),
         test=None
         if results.test is None
         else figures(task, results.test, finalized.decision, recipe.seed, results.test_groups),
@@ -129,13 +137,18 @@ def figures(
     task: Task, predictions: Predictions, decision: Decision, seed: int, groups: NDArray[np.int64] | None = None
 ) -> dict[str, Estimate]:
     """Every metric of these rows with its interval, headline figures first; ``groups`` of rows vary together."""
-    decided = decision.apply(predictions.probability)
-    metrics = {m.name: m for m in metrics_for(task) if task.cost is not None or m.name != "expected_cost"}
+    decided = decision.apply(predictions.probability, predictions.amounts)
+    metrics = {m.name: m for m in metrics_for(task) if _asked(m.name, task)}
     order = dict.fromkeys(name for name in (*task.headline, *metrics) if name in metrics)
     return {
         name: Estimate.of(interval(metrics[name], task, predictions, decided, groups=groups, seed=seed))
         for name in order
     }
+
+
+def _asked(name: str, task: Task) -> bool:
+    """Costs without costs and F-beta without a beta say nothing that another metric does not."""
+    return (task.cost is not None or name != "expected_cost") and (task.beta != 1 or name != "fbeta")
 
 
 def leaderboard(trained: Trained, task: Task) -> tuple[record.Row, ...]:
@@ -174,17 +187,19 @@ def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
     if len(scores) > 1:
         sizes = [(len(train), len(valid)) for train, valid in folds.parts]
         return folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes])
-    decided = decide(task, scored.predictions).apply(scored.predictions.probability)
-    return interval(choice.metric, task, scored.predictions, decided)
+    told = scored.predictions
+    decided = decide(task, told).apply(told.probability, told.amounts)
+    return interval(choice.metric, task, told, decided, groups=trained.dev.groups_of(told))
 
 
 def _std(scores: np.ndarray) -> float | None:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def _baseline(scored: Scored, choice: Choice) -> record.Baseline:
-    name = choice.metric.name
-    margin = None if scored is choice.chosen else Estimate.of(gap(scored, choice.chosen, choice.metric))
+def _baseline(scored: Scored, trained: Trained) -> record.Baseline:
+    choice = trained.developed.choice
+    name, groups = choice.metric.name, trained.dev.groups_of(scored.predictions)
+    margin = None if scored is choice.chosen else Estimate.of(gap(scored, choice.chosen, choice.metric, groups))
     return record.Baseline(
         scored.candidate.name,
         scored.candidate.family.name,
@@ -194,7 +209,8 @@ def _baseline(scored: Scored, choice: Choice) -> record.Baseline:
     )
 
 
-def _selection(choice: Choice) -> record.Selection:
+def _selection(trained: Trained, task: Task) -> record.Selection:
+    choice = trained.developed.choice
     chosen, best = choice.chosen.candidate.name, choice.best.candidate.name
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {title(choice.metric.name)}"
@@ -202,11 +218,13 @@ def _selection(choice: Choice) -> record.Selection:
         behind = gap(choice.chosen, choice.best, choice.metric)
         explanation = (
             f"{chosen} cannot be told apart from {best} "
-            f"({title(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is simpler"
+            f"({title(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
         )
     return record.Selection(
         chosen=chosen,
         metric=choice.metric.name,
+        uncorrected=Estimate.of(_spread(choice.chosen, trained, task)),
+        corrected=Estimate.of(unflattered(_spread(choice.chosen, trained, task), choice.bias)),
         corrected_estimate=choice.corrected,
         bias=choice.bias,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
@@ -214,6 +232,48 @@ def _selection(choice: Choice) -> record.Selection:
         tied=tuple(s.candidate.name for s in choice.tied),
         explanation=explanation,
     )
+
+
+def _imbalance(trained: Trained) -> record.Imbalance | None:
+    choice = trained.developed.choice
+    found = balancing(trained.developed.explored.scored, choice.metric)
+    if found is None:
+        return None
+    return record.Imbalance(
+        candidate=found.winner.candidate,
+        way=TOLD[found.winner.way],
+        rival=found.rival.candidate,
+        rival_way=TOLD[found.rival.way],
+        metric=choice.metric.name,
+        gain=Estimate.of(found.behind),
+    )
+
+
+def _sets(trained: Trained, test: Predictions | None) -> record.Sets | None:
+    """How prediction sets do on the test; on the rows that they were fitted on where it was not opened."""
+    sets = trained.finalized.sets
+    if sets is None:
+        return None
+    shown = test or trained.finalized.evidence
+    found = describe_sets(sets, shown.probability, shown.truth, shown.classes)
+    return record.Sets(
+        method=sets.method,
+        asked=sets.coverage,
+        rows=sum(sets.rows),
+        part=shown.part,
+        coverage=_share(found.hits, found.rows),
+        mean_size=found.mean_size,
+        singles=_share(found.singles, found.rows),
+        per_class=tuple(
+            record.ClassCoverage(c.label, _share(c.hits, c.rows), c.neglected) for c in found.per_class if c.rows
+        ),
+        notes=notes(sets, shown.classes),
+    )
+
+
+def _share(hits: int, rows: int) -> Estimate:
+    low, high = wilson(hits / rows, rows)
+    return Estimate(hits / rows, float(low), float(high))
 
 
 def _importance(trained: Trained) -> record.Importance:
@@ -230,48 +290,81 @@ def _importance(trained: Trained) -> record.Importance:
     )
 
 
-def _calibration(trained: Trained) -> record.Calibration:
-    found = trained.finalized.calibration
-    gain = f"{number(found.gain, 4)} +- {number(found.standard_error, 4)}"
+def _calibration(found: Calibration, shown: Predictions, seed: int) -> record.Calibration:
+    by = f"{number(abs(found.gain), 4)} +- {number(found.standard_error, 4)}"
     if found.method != "none":
-        explanation = f"lowers the cross-fitted log-loss by {gain}"
+        explanation = f"lowers the cross-fitted log-loss by {by}"
+        if len(found.weights) > 1:
+            explanation += ": " + ", ".join(f"{name} {percent(w)}" for name, w in found.weights)
     elif found.candidate != "none":
-        explanation = f"{found.candidate} would gain {gain}"
+        explanation = f"{found.candidate} would {'gain' if found.gain > 0 else 'lose'} {by}"
     else:
         explanation = "nothing lowers the cross-fitted log-loss"
-    return record.Calibration(found.method, found.log_loss_before, found.log_loss_after, explanation)
+    return record.Calibration(
+        method=found.method,
+        log_loss_before=found.log_loss_before,
+        log_loss_after=found.log_loss_after,
+        explanation=explanation,
+        weights=dict(found.weights),
+        removable=Estimate.of(recalibration_gain(shown, seed=seed)),
+    )
 
 
 def _decision(trained: Trained, task: Task, seed: int) -> record.Decision:
     finalized = trained.finalized
     evidence, rule = finalized.evidence, finalized.decision
+    decided = rule.apply(evidence.probability, evidence.amounts)
     cost: Metric = registry.load("sortal.metrics", "expected_cost")
-    spent = interval(cost, task, evidence, rule.apply(evidence.probability), seed=seed)
+    measure, compared = "expected_cost", {}
     if task.goal == "f1":
-        measure, compared, why = "f1", _f1_compared(task, evidence, rule), "the largest F1 on rows the model never saw"
+        measure, compared = "f1" if task.beta == 1 else "fbeta", _f_compared(task, evidence, rule)
     else:
-        measure, why = (
-            "expected_cost",
-            "follows from the costs" if task.cost else "no costs given: every error costs one",
-        )
         compared = {a.name: a.expected_cost for a in alternatives(task, evidence, rule)}
+    rejected, accuracy = _rejected(task, evidence.truth, decided)
     return record.Decision(
         kind=task.goal,
         positive=task.positive,
+        rule=words(rule, None if task.capacity is None else task.capacity.share),
         threshold=rule.threshold,
-        expected_cost=Estimate.of(spent),
+        expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
         measure=measure,
         comparison=compared,
-        explanation=why,
+        certificate=rule.certificate,
+        rejected=rejected,
+        decided_accuracy=accuracy,
+        explanation=_why(task, rule),
     )
 
 
-def _f1_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, float | None]:
-    f1: Metric = registry.load("sortal.metrics", "f1")
+def _why(task: Task, rule: Decision) -> str:
+    if rule.certificate is not None:
+        return rule.certificate.explanation
+    if task.goal == "f1":
+        return f"the largest F{task.beta:g} on rows the model never saw"
+    if task.goal == "capacity":
+        return "as many as the capacity allows" + (", and none that costs more than it spares" if task.cost else "")
+    return "follows from the costs" if task.cost else "no costs given: every error costs one"
+
+
+def _rejected(
+    task: Task, truth: NDArray[np.int64], decided: NDArray[np.int64]
+) -> tuple[Estimate | None, Estimate | None]:
+    """The share of rows that are left to a person, and of the others the share decided rightly."""
+    if task.reject_cost is None:
+        return None, None
+    every, kept = np.ones(len(truth), dtype=np.bool_), decided < len(task.classes)
+    return (
+        Estimate.of(rates_interval(Rates([(every, ~kept)]))),
+        Estimate.of(rates_interval(Rates([(kept, truth == decided)]))),
+    )
+
+
+def _f_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, float | None]:
+    f1: Metric = registry.load("sortal.metrics", "f1" if task.beta == 1 else "fbeta")
     rules = {"chosen": rule, "at 0.5": Decision("argmax", task.classes, task.positive)}
     decided = {name: r.apply(evidence.probability) for name, r in rules.items()}
     decided[f"always {task.positive}"] = np.full(len(evidence), task.positive_code)
-    return {n: f1.score(task, evidence.truth, evidence.probability, d) for n, d in decided.items()}
+    return {n: f1.score(task, evidence, d) for n, d in decided.items()}
 
 
 def facts(results: Results, model: Model, witness: Witness, sealed: NDArray[np.int64]) -> Facts:
@@ -279,9 +372,8 @@ def facts(results: Results, model: Model, witness: Witness, sealed: NDArray[np.i
     trained, finalized = results.trained, results.trained.finalized
     chosen = trained.developed.choice.chosen
     scored = trained.developed.explored.scored
-    weighted = sorted({s.candidate.weighted for s in scored})
-    ways = {False: "no weights", True: "class weights, corrected"}
-    others = [ways[w] for w in weighted if w != chosen.candidate.weighted]
+    tried = {s.candidate.balance for s in scored} - {chosen.candidate.balance}
+    others = [told for way, told in TOLD.items() if way in tried]
     return Facts(
         fits=witness.fits,
         foreign_rows=witness.foreign,
@@ -291,7 +383,7 @@ def facts(results: Results, model: Model, witness: Witness, sealed: NDArray[np.i
         decision_rows=len(finalized.evidence),
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
         refit_rows=finalized.refit_rows,
-        imbalance=(ways[chosen.candidate.weighted], *others),
+        imbalance=(TOLD[chosen.candidate.balance], *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(
             version=model.version,

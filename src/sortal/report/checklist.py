@@ -100,12 +100,14 @@ def _objective(record: RunRecord, facts: Facts) -> Verdict:
         )
     if task.cost is not None:
         figure = f"expected cost {interval(decision.expected_cost)} per row out of fold"
-        return decision.kind == "cost", f"{costs(task)}; selected by {metric(task.metric)}; {figure}"
-    if decision.kind == "f1":
-        return (
-            True,
-            f"no costs, but F1 of {plain(decision.positive)} is maximised; selected by {metric(task.metric)}",
-        )
+        return decision.kind != "argmax", f"{costs(task)}; selected by {metric(task.metric)}; {figure}"
+    told = {
+        "f1": f"F{task.beta:g} of {plain(decision.positive)} is maximised",
+        "promise": "a threshold that keeps a promise",
+        "capacity": "the best rows that the capacity allows",
+    }
+    if decision.kind in told:
+        return True, f"no costs, but {told[decision.kind]}; selected by {metric(task.metric)}"
     if task.imbalanced:
         return (
             False,
@@ -180,7 +182,16 @@ def _imbalance(record: RunRecord, facts: Facts) -> Verdict:
         return False, f"{smallest}; no strategy was compared"
     chosen, *others = facts.imbalance
     ways = f"{chosen}, compared with {listing(others)}" if others else chosen
-    rule = {"cost": "by cost", "f1": "at the best F1", "argmax": "for the most probable class"}[record.decision.kind]
+    if (rare := record.imbalance) is not None:
+        better = f"{plain(rare.candidate)} better than {plain(rare.rival)} by {interval(rare.gain, extra=1)}"
+        ways = f"{ways} ({better} {metric(rare.metric)})"
+    rule = {
+        "cost": "by cost",
+        "f1": "at the best F1",
+        "promise": "at the threshold that was tested",
+        "capacity": "within the capacity",
+        "argmax": "for the most probable class",
+    }[record.decision.kind]
     return bool(others) or record.decision.kind != "argmax", f"{smallest}; {ways}; decided {rule}"
 
 
@@ -197,19 +208,26 @@ def _threshold(record: RunRecord, facts: Facts) -> Verdict:
     decision = record.decision
     if decision.kind == "argmax":
         return None, "no threshold: the most probable class is taken"
-    rule = "least expected cost" if decision.threshold is None else f"p >= {number(decision.threshold)}"
+    rule = decision.rule
     rows, sealed = counted(facts.decision_rows, facts.decision_part + " row"), facts.sealed_rows_decided
     holds = facts.decision_part != "test" and facts.decision_rows > 0 and sealed == 0
     return holds, f"{rule}, judged on {rows}, {count(sealed)} of them sealed"
+
+
+def _promise(record: RunRecord, facts: Facts) -> Verdict:
+    certificate = record.decision.certificate
+    if certificate is None:
+        return None, "nothing was promised"
+    return certificate.holds, certificate.explanation
 
 
 def _refit(record: RunRecord, facts: Facts) -> Verdict:
     calibration, dev = record.calibration, record.split.train + record.split.valid
     before, after = calibration.log_loss_before, calibration.log_loss_after
     refit = f"refit on {count(facts.refit_rows)} of {count(dev)} rows"
-    certified = record.decision.certificate is not None
+    certified = record.task.promises
     if certified:
-        refit = f"the certified model itself, trained on {counted(facts.refit_rows, 'row')}"
+        refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
     change = f"log-loss {number(before, 4)}" + ("" if after is None else f" -> {number(after, 4)}")
@@ -313,6 +331,7 @@ ITEMS: tuple[tuple[str, Callable[[RunRecord, Facts], Verdict]], ...] = (
     ("imbalance strategy decided", _imbalance),
     ("hyperparameters by cross-validation, not on the test", _selection),
     ("threshold tuned off the test", _threshold),
+    ("what was promised is certified", _promise),
     ("refit and calibration", _refit),
     ("model, preprocessing, metrics and version saved", _saved),
     ("monitoring ready", _monitoring),

@@ -14,6 +14,8 @@ from sortal.report.record import CHOSEN, RunRecord
 if TYPE_CHECKING:
     from jinja2 import Template
 
+SHIFTS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""What may happen to the odds of the positive class: a fourth of them to four times as much."""
 FOLD = 30
 """Tables with more rows than this are folded."""
 
@@ -43,6 +45,7 @@ def render(record: RunRecord, oof: Predictions, test: Predictions | None = None)
         figures=figures,
         headline=headline(record),
         comparison=comparison(record),
+        shifts=shifts(record),
         phases=phases(record),
         kinds=notation.kinds(record.columns),
         fold=FOLD,
@@ -50,17 +53,9 @@ def render(record: RunRecord, oof: Predictions, test: Predictions | None = None)
 
 
 def headline(record: RunRecord) -> str:
-    """What was decided, in one sentence.
-
-    A threshold, the class of least expected cost, or the most probable class.
-    """
-    decision = record.decision
-    if decision.threshold is not None:
-        label = notation.plain(decision.positive)
-        return f"Say “{label}” from a probability of {notation.number(decision.threshold)} on"
-    if decision.kind == "cost":
-        return f"Take the one of {len(record.task.classes)} classes that costs least"
-    return f"Take the most probable of {len(record.task.classes)} classes"
+    """What was decided, in one sentence."""
+    rule = record.decision.rule
+    return rule[:1].upper() + rule[1:]
 
 
 def comparison(record: RunRecord) -> tuple[Bar, ...]:
@@ -69,11 +64,21 @@ def comparison(record: RunRecord) -> tuple[Bar, ...]:
     rules = dict(decision.comparison)
     if decision.measure == "expected_cost" and decision.expected_cost is not None:
         rules = {CHOSEN: decision.expected_cost.value, **rules}
-    largest = max((value for value in rules.values() if value is not None), default=0.0)
+    largest = max((abs(value) for value in rules.values() if value is not None), default=0.0)
     return tuple(
-        Bar(name, value, 100 * value / largest if value and largest > 0 else 0.0, name == CHOSEN)
+        Bar(name, value, 100 * abs(value) / largest if value and largest > 0 else 0.0, name == CHOSEN)
         for name, value in rules.items()
     )
+
+
+def shifts(record: RunRecord) -> tuple[tuple[float, float], ...]:
+    """Shares of the positive class, and the precision that is certified if it had them."""
+    certificate = record.decision.certificate
+    if certificate is None or not any(bound.measure == "precision" for bound in certificate.bounds):
+        return ()
+    odds = certificate.prevalence / (1 - certificate.prevalence)
+    shares = [factor * odds / (1 + factor * odds) for factor in SHIFTS]
+    return tuple((share, certificate.precision_at(share)) for share in shares)
 
 
 def phases(record: RunRecord) -> tuple[Bar, ...]:

@@ -36,6 +36,7 @@ class Narrator(Progress):
         show = self._console
         terminal.leaderboard(show, run.leaderboard, run.selection, run.timing.skipped)
         terminal.decision(show, run.task, run.calibration, run.decision)
+        terminal.sets(show, run.sets)
         terminal.sealed_test(show, run.test, run.task, run.ledger)
         terminal.checklist(show, run.checklist)
         show.print()

@@ -18,6 +18,8 @@ _NAMES = {
     "macro_f1": "macro F1",
     "ece": "ECE",
     "brier": "Brier",
+    "fpr": "false positive rate",
+    "fbeta": "F-beta",
 }
 
 
@@ -212,4 +214,8 @@ def costs(task: Task) -> str:
     if not task.binary:
         return f"a {len(task.classes)} x {len(task.classes)} matrix of costs"
     p = task.positive_code
-    return f"fp={task.cost[1 - p][p]:g} fn={task.cost[p][1 - p]:g}"
+    cells = {"fp": (1 - p, p), "fn": (p, 1 - p), "tp": (p, p), "tn": (1 - p, 1 - p)}
+    columns = {(cell.truth, cell.decided): cell.column for cell in task.cost_columns}
+    told = {name: columns.get(at, f"{task.cost[at[0]][at[1]]:g}") for name, at in cells.items()}
+    words = [f"{name}={value}" for name, value in told.items() if name in ("fp", "fn") or value != "0"]
+    return " ".join([*words, *([f"reject={task.reject_cost:g}"] if task.reject_cost is not None else [])])

@@ -18,6 +18,7 @@ from sortal.core.errors import DataError
 from sortal.core.predictions import Part
 from sortal.core.schema import Column
 from sortal.core.task import Goal, Task
+from sortal.decide.certificate import Certificate
 from sortal.report import notation
 
 PROTOCOL: Final = 1
@@ -143,8 +144,8 @@ class Row:
 class Selection:
     """Which candidate was taken and why.
 
-    ``corrected_estimate`` is the winner's figure after taking off ``bias``, by which picking the best
-    flatters. ``tied`` are the candidates that cannot be told apart from the best; ``p_value`` compares
+    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` the same after taking off ``bias``, by which
+    picking the best flatters; its interval is as wide as the doubt about both. ``corrected_estimate`` is the latter's value. ``tied`` are the candidates that cannot be told apart from the best; ``p_value`` compares
     the chosen one with ``runner_up``.
     """
 
@@ -152,6 +153,8 @@ class Selection:
     metric: str
     corrected_estimate: float | None = None
     bias: float | None = None
+    uncorrected: Estimate | None = None
+    corrected: Estimate | None = None
     runner_up: str | None = None
     p_value: float | None = None
     tied: tuple[str, ...] = ()
@@ -159,40 +162,64 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Imbalance:
+    """What came of treating rare classes: the better of two candidates of one family, of which one balances the classes.
+
+    ``way`` and ``rival_way`` say how. ``gain``: by how much the candidate is better on the metric of selection, paired.
+    """
+
+    candidate: str
+    way: str
+    rival: str
+    rival_way: str
+    metric: str
+    gain: Estimate
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """``method`` is "none" where nothing helped; the log-losses are out of fold, ``explanation`` says what
-    was tried.
+    """``method`` is "none" where nothing helped, "average" of several by their ``weights``; the log-losses are out of fold,
+    ``explanation`` says what was tried. ``removable``: the log-loss that recalibration would still remove, a row, on the test (on
+    what the decision was made on where the test was not opened).
     """
 
     method: str
     log_loss_before: float | None = None
     log_loss_after: float | None = None
     explanation: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    removable: Estimate | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
     """How probabilities become a decision.
 
-    ``kind``: "cost" (least expected cost), "f1" (a threshold) or "argmax". ``threshold``: the positive class
-    is said from this probability on; null with more than two classes. ``expected_cost`` is per row, out of
-    fold; without costs every error costs one. ``comparison`` has the out-of-fold ``measure`` of the
-    alternatives by name, and of this rule under "chosen".
+    ``kind``: "cost" (least expected cost), "f1" (the largest F-beta), "promise" (what a certificate proves), "capacity" (the best of
+    so many rows) or "argmax"; ``rule`` says it in words. ``threshold``: the positive class is said from this probability
+    on (of a capacity with costs: from this expected saving on); null where there is none. ``expected_cost`` is per row, on
+    rows that the model never saw; without costs every error costs one. ``comparison`` has the ``measure`` of the
+    alternatives by name on the same rows, and of this rule under "chosen". ``certificate``: what was promised and what holds; null
+    where nothing was. ``rejected``: the share of rows that are left to a person, ``decided_accuracy``: of the others, how many are
+    decided rightly; null where no row can be rejected.
     """
 
     kind: Goal
     positive: str | None = None
+    rule: str = ""
     threshold: float | None = None
     expected_cost: Estimate | None = None
     measure: str = "expected_cost"
     comparison: Mapping[str, float | None] = field(default_factory=dict)
-    certificate: Mapping[str, Any] | None = None
+    certificate: Certificate | None = None
+    rejected: Estimate | None = None
+    decided_accuracy: Estimate | None = None
     explanation: str = ""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of rows, truth by decision."""
+    """Counts of rows, truth by decision. ``classes`` are the rows and the columns; a last column more counts what was rejected."""
 
     part: Part
     classes: tuple[str, ...]
@@ -208,6 +235,33 @@ class ClassFigures:
     precision: Estimate
     recall: Estimate
     f1: float | None = None
+
+
+@dataclass(frozen=True)
+class ClassCoverage:
+    """How often the prediction set holds the class where it is true. ``neglected``: too seldom for chance."""
+
+    label: str
+    coverage: Estimate
+    neglected: bool
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Prediction sets. ``asked``: the share of sets that has to hold the true class; ``rows``: those that they were fitted on.
+
+    ``coverage``, ``mean_size`` and ``singles`` (sets of one class) are of the rows of ``part``.
+    """
+
+    method: str
+    asked: float
+    rows: int
+    part: Part
+    coverage: Estimate
+    mean_size: float
+    singles: Estimate
+    per_class: tuple[ClassCoverage, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -308,6 +362,7 @@ class Item:
 class RunRecord:
     """A whole run; ``run.json`` is this and nothing else.
 
+    ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for.
     ``test`` is null where the test was not opened. ``per_class`` and ``confusion`` are of the test then,
     else out of fold.
     """
@@ -323,8 +378,10 @@ class RunRecord:
     baselines: tuple[Baseline, ...] = ()
     leaderboard: tuple[Row, ...]
     selection: Selection
+    imbalance: Imbalance | None = None
     calibration: Calibration
     decision: Decision
+    sets: Sets | None = None
     test: Mapping[str, Estimate] | None = None
     confusion: Confusion | None = None
     per_class: tuple[ClassFigures, ...] = ()
@@ -377,7 +434,7 @@ def schema() -> dict[str, Any]:
     committed copy.
 
     Every object is closed (no keys beyond the named ones) and complete (all of them required), save for
-    the maps: metrics, evidence, comparison, certificate and prevalence.
+    the maps: metrics, evidence, comparison, weights and prevalence.
     """
     definitions = msgspec.json.schema(RunRecord)["$defs"]
     for name, definition in definitions.items():

@@ -14,6 +14,7 @@ from sortal.artifact.model import Model
 from sortal.report import notation, terminal
 from sortal.report.evaluation import AuditReport, Evaluation
 from sortal.report.record import Estimate, Item
+from sortal.report.rule import rule
 
 MARGIN = 13
 MOST_COLUMNS = 40
@@ -26,9 +27,14 @@ def model(console: Console, shown: Model, file: str) -> None:
     _line(console, "predicts", f"{task.target}: {notation.listing([notation.plain(c) for c in task.classes], most=12)}")
     if task.positive is not None:
         _line(console, "positive", notation.plain(task.positive))
-    rule = shown.decision
-    text = rule.kind if rule.threshold is None else f"{rule.positive} from p = {notation.number(rule.threshold)} on"
+    text = rule(shown.decision, task.capacity.share if task.capacity else None)
     _line(console, "decides", f"{text}; {notation.costs(task)}" if task.cost else text)
+    if shown.decision.certificate is not None:
+        _line(
+            console,
+            "certified" if shown.decision.certificate.holds else "refused",
+            shown.decision.certificate.explanation,
+        )
     if card:
         chosen = card["selection"]["chosen"]
         _line(console, "model", f"{chosen}: {' > '.join(step.op for step in shown.program.steps)}")

@@ -50,6 +50,7 @@ from sortal.report.record import (
     Row,
     RunRecord,
     Selection,
+    Sets,
     Skipped,
     Split,
     Timing,
@@ -69,6 +70,7 @@ def story(console: Console, record: RunRecord, folder: Path) -> None:
     audit(console, record.audit)
     leaderboard(console, record.leaderboard, record.selection, record.timing.skipped)
     decision(console, record.task, record.calibration, record.decision)
+    sets(console, record.sets)
     sealed_test(console, record.test, record.task, record.ledger)
     checklist(console, record.checklist)
     closing(console, record.timing, folder, record.artifact)
@@ -80,7 +82,7 @@ def headline(console: Console, record: RunRecord) -> None:
     hang(
         console,
         "",
-        Text.assemble((names, "bold"), f": {_rule(record.decision)}; by {plain(record.selection.chosen)}"),
+        Text.assemble((names, "bold"), f": {record.decision.rule}; by {plain(record.selection.chosen)}"),
         0,
     )
     if record.test:
@@ -166,7 +168,15 @@ def leaderboard(
         reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
         hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
     why = f": {plain(selection.explanation)}" if selection.explanation else ""
-    hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why), indent)
+    hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why, _corrected(selection)), indent)
+
+
+def _corrected(selection: Selection) -> str:
+    """The estimate as it was measured, and without the flattery of having been picked."""
+    if selection.uncorrected is None or selection.corrected is None:
+        return ""
+    measured = number(selection.uncorrected.value, 4, compact=True)
+    return f"; {metric(selection.metric)} {measured}, corrected for the choice {interval(selection.corrected, compact=True, digits=4)}"
 
 
 def decision(console: Console, task: Task, calibration: Calibration, decision: Decision) -> None:
@@ -174,7 +184,7 @@ def decision(console: Console, task: Task, calibration: Calibration, decision: D
     why = f" ({plain(calibration.explanation)})" if calibration.explanation else ""
     _title(console, "DECIDE", f"calibration: {plain(calibration.method)}{why}")
     named = "expected cost per row" if task.cost else "share of errors"
-    rule, digits, figure = _rule(decision), 2, decision.expected_cost
+    rule, digits, figure = decision.rule, 2, decision.expected_cost
     if figure is not None:
         rule, digits = f"{rule}: {named} {interval(figure, compact=True)}", decimals(figure.low, figure.high)
     values = {n: v for n, v in decision.comparison.items() if n != CHOSEN or decision.measure != "expected_cost"}
@@ -182,6 +192,26 @@ def decision(console: Console, task: Task, calibration: Calibration, decision: D
     if others and decision.measure != "expected_cost":
         others[0] = f"{metric(decision.measure)}: {others[0]}"
     hang(console, "", Text("; ".join([rule, ", ".join(others)] if others else [rule])), INDENT)
+    if decision.rejected is not None:
+        left = f"left to a person: {interval(decision.rejected, compact=True)} of the rows"
+        right = f"of the others {interval(decision.decided_accuracy, compact=True)} are decided rightly"
+        hang(console, "", Text(f"{left}; {right}"), INDENT)
+    if decision.certificate is not None:
+        held = decision.certificate.holds
+        head = "certified: " if held else "REFUSED: "
+        hang(console, "", Text.assemble((head, "green" if held else "bold red"), decision.explanation), INDENT)
+
+
+def sets(console: Console, found: Sets | None) -> None:
+    """How often prediction sets hold the true class, and how large they are; nothing where none were asked for."""
+    if found is None:
+        return
+    held = f"hold the true class in {interval(found.coverage, compact=True)} of {found.part} rows"
+    size = f"{number(found.mean_size, 2)} classes on average, one alone in {interval(found.singles, compact=True)}"
+    _title(console, "SETS", f"asked {number(found.asked, compact=True)}: {held}; {size}")
+    neglected = [plain(c.label) for c in found.per_class if c.neglected]
+    for note in (*found.notes, *([f"seldom held where true: {listing(neglected)}"] if neglected else [])):
+        hang(console, "", Text(note, "dim"), INDENT)
 
 
 def sealed_test(console: Console, figures: Mapping[str, Estimate] | None, task: Task, ledger: Ledger) -> None:
@@ -308,12 +338,6 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         _Column("row", [microseconds(row.row_microseconds) for row in rows], right=True),
         _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
     ]
-
-
-def _rule(decision: Decision) -> str:
-    if decision.threshold is not None:
-        return f"say {plain(decision.positive)} from p = {number(decision.threshold, compact=True)} on"
-    return "take the class of least expected cost" if decision.kind == "cost" else "take the most probable class"
 
 
 def _figures(console: Console, figures: Mapping[str, Estimate], task: Task, indent: int) -> None:

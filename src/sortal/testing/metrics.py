@@ -28,8 +28,13 @@ class Scored:
     probability: NDArray[np.float64]
     decided: NDArray[np.int64]
 
+    @property
+    def predictions(self) -> Predictions:
+        rows = np.arange(len(self.truth))
+        return Predictions(self.task.classes, rows, self.truth, self.probability, "test")
+
     def score(self, metric: Metric) -> float:
-        return metric.score(self.task, self.truth, self.probability, self.decided)
+        return metric.score(self.task, self.predictions, self.decided)
 
     def take(self, rows: NDArray[np.int64]) -> Scored:
         return Scored(self.task, self.truth[rows], self.probability[rows], self.decided[rows])
@@ -115,8 +120,7 @@ def has_an_interval(metric: Metric, n_classes: int) -> None:
     widths = []
     for rows in (np.arange(ROWS), np.arange(ROWS // 5)):
         part = scored.take(rows)
-        told = Predictions(part.task.classes, rows, part.truth, part.probability, "test")
-        found = interval(metric, part.task, told, part.decided, repeats=200)
+        found = interval(metric, part.task, part.predictions, part.decided, repeats=200)
         require(
             found.value == part.score(metric),
             f"the interval is of {found.value:g}, the score is {part.score(metric):g}",

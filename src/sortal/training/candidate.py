@@ -83,6 +83,13 @@ class Development:
         amounts = table.amounts(self.cost_columns)
         return Predictions(self.classes, table.rows, self.codes[index], probability, part, amounts)
 
+    def groups_of(self, predictions: Predictions) -> Index | None:
+        """(n,) groups of the rows that these predictions are of; None where rows have none."""
+        if self.groups is None:
+            return None
+        order = np.argsort(self.table.rows, kind="stable")
+        return self.groups[order[np.searchsorted(self.table.rows, predictions.rows, sorter=order)]]
+
     def rehearsing(self) -> Development:
         """For fits that only tell how long a fit takes: their results are thrown away, and a repeated run does without them."""
         return replace(self, witness=Witness(self.witness.sealed))

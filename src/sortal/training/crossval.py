@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
@@ -139,7 +139,9 @@ def crossval(
             return _too_slow(candidate, short.needed * (n_folds + REFIT), seconds)
         probability = pipeline.predict_proba(X)
         took = time.monotonic() - begun
-        fitted.append((pipeline.fitted.effort, _predictions(dev, cache.folds.parts[i][1], probability), took))
+        fitted.append(
+            (pipeline.fitted.effort, dev.predictions(cache.folds.parts[i][1], probability, "out-of-fold"), took)
+        )
         pace = pipeline.fitted.pace
         if i == 0:
             first, timing = took, time_rows(pipeline, dev, cache.folds.parts[0][1])
@@ -191,20 +193,18 @@ def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float,
     return many, median(alone)
 
 
-def _predictions(dev: Development, rows: Index, probability: NDArray[np.float64]) -> Predictions:
-    return Predictions(dev.classes, dev.table.rows[rows], dev.codes[rows], probability, "out-of-fold")
-
-
 def _joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
     """One set of predictions in row order, and the number of the fold that each row comes from."""
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
-    joined = Predictions(
-        parts[0].classes,
-        rows[order],
-        np.concatenate([p.truth for p in parts])[order],
-        np.concatenate([p.probability for p in parts])[order],
-        parts[0].part,
+    whole = replace(
+        parts[0],
+        rows=rows,
+        truth=np.concatenate([p.truth for p in parts]),
+        probability=np.concatenate([p.probability for p in parts]),
+        amounts=None
+        if parts[0].amounts is None
+        else np.concatenate([p.amounts for p in parts if p.amounts is not None]),
     )
-    return joined, fold[order]
+    return whole.take(order), fold[order]

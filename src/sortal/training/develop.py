@@ -17,6 +17,7 @@ from sortal.core.task import Task
 from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
+from sortal.evaluate.intervals import Sampling
 from sortal.evaluate.metrics import Metric
 from sortal.models.boosting import quickest
 from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows
@@ -67,7 +68,14 @@ def develop(
     else:
         explored = explore(candidates, dev, cache, score, clock, listener)
     metric: Metric = registry.load("sortal.metrics", task.metric)
-    choice = choose(explored.scored, metric, lambda p: score.of(metric, p), dev.seed)
+    choice = choose(
+        explored.scored,
+        metric,
+        lambda p: score.of(metric, p),
+        dev.seed,
+        describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
+        groups=dev.groups_of(explored.scored[0].predictions),
+    )
     return Developed(explored, choice, cache.folds)
 
 
@@ -136,10 +144,18 @@ class Scorer:
 
     def of(self, metric: Metric, predictions: Predictions) -> float:
         """Costs decide by least expected cost, everything else for the most probable class: no threshold is tuned in a fold."""
+        return metric.score(self.task, predictions, self._decided(predictions))
+
+    def sampling(self, metric: Metric, predictions: Predictions) -> Sampling | None:
+        """How that score varies with the rows; None for a metric that does not tell."""
+        if metric.sampling is None:
+            return None
+        return metric.sampling(self.task, predictions, self._decided(predictions))
+
+    def _decided(self, predictions: Predictions) -> NDArray[np.int64]:
         task = self.task
-        rule = decide(task, predictions) if task.cost else Decision("argmax", task.classes)
-        decided = rule.apply(predictions.probability)
-        return metric.score(task, predictions.truth, predictions.probability, decided)
+        rule = decide(task, predictions) if task.goal == "cost" else Decision("argmax", task.classes)
+        return rule.apply(predictions.probability, predictions.amounts)
 
 
 def _replay(

@@ -1,10 +1,14 @@
-"""The choice among candidates: the best on the chosen metric, unless a simpler one cannot be told apart from it."""
+"""The choice among candidates: the best on the chosen metric, unless a simpler or faster one cannot be told apart from it.
+
+The score of whatever looked best is flattered by having looked best. ``flattery`` says by how much, for any rule of choice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +16,34 @@ from numpy.typing import NDArray
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
+from sortal.evaluate.intervals import Mean, Ranks, Rates, Sampling
 from sortal.evaluate.metrics import Metric, per_row_log_loss
 from sortal.training.crossval import Scored
 
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 ScoreRows = Callable[[Predictions], float]
-BOOTSTRAPS = 200
-FEWER_BOOTSTRAPS = 40
+Describe = Callable[[Predictions], Sampling | None]
+"""How a candidate's score varies with the rows, as the metric's ``sampling`` tells it."""
+Pick = Callable[[Floats], int]
+"""From (K,) losses to the number of the candidate that is chosen by them."""
+Reason = Literal["best", "simpler", "faster"]
+
+QUARTERS = 4
+SPLITS, FEWER_SPLITS = 200, 40
+CELLS_AT_ONCE = 4_000_000
 IMMATERIAL = 0.02
 """A candidate that is further behind the best than this share of its score is worse, however noisy the comparison."""
+MUCH_FASTER = 0.5
+"""Of two equally simple candidates that tie, one goes before a better one if it has at most this share of its trees."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest.
+    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest of all these.
 
-    ``corrected``: the chosen one's estimate without the flattery of having been picked; ``bias``: what was taken off (reported
-    minus corrected). ``p_value`` compares the chosen one with the runner-up.
+    ``reason``: why it was chosen. ``corrected``: its estimate without the flattery of having been picked; ``bias``: what was
+    taken off (reported minus corrected). ``p_value`` compares it with the ``runner_up``.
     """
 
     metric: Metric
@@ -38,27 +54,90 @@ class Choice:
     p_value: float | None
     corrected: float
     bias: float
+    reason: Reason = "best"
+
+    @property
+    def uncorrected(self) -> float:
+        """What cross-validation reported of the chosen one."""
+        return self.corrected + self.bias
 
 
-def choose(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, seed: int) -> Choice:
-    """Choose by cross-validation. Nothing that a clock measured has a say, so that runs repeat."""
-    ranked = sorted(scored, key=lambda s: _loss(s, metric))
-    best = ranked[0]
-    tied = tuple(s for s in ranked[1:] if _tied(s, best, metric))
-    simplest = min((best, *tied), key=lambda s: s.candidate.family.complexity)
-    chosen = simplest if simplest.candidate.family.complexity < best.candidate.family.complexity else best
+def choose(
+    scored: Sequence[Scored],
+    metric: Metric,
+    score_rows: ScoreRows,
+    seed: int,
+    *,
+    describe: Describe | None = None,
+    groups: NDArray[np.generic] | None = None,
+) -> Choice:
+    """Choose by cross-validation. Nothing that a clock measured has a say, so that runs repeat.
+
+    ``score_rows``: the metric of some predictions. ``describe``: what that score is made of; it makes the correction surer and
+    quicker for any metric that is a mean, a share or a ranking. ``groups``: (n,) ids of the rows of the candidates' predictions
+    that belong together.
+    """
+    losses = np.array([_loss(s, metric) for s in scored])
+    near = _near(scored, metric, groups)
+    candidates = near(losses)
+    burdens = [Burden.of(s) for s in scored]
+    number = plainest(burdens, candidates)
+    best, chosen = scored[candidates[0]], scored[number]
+    ranked = [scored[i] for i in np.argsort(losses, kind="stable")]
     runner_up = next((s for s in ranked if s is not chosen), None)
-    bias = optimism(scored, metric, score_rows, seed)
+    bias = optimism(scored, metric, score_rows, seed, describe=describe, groups=groups)
     return Choice(
         metric=metric,
         chosen=chosen,
         best=best,
         runner_up=runner_up,
-        tied=tied,
-        p_value=None if runner_up is None else _p_value(gap(runner_up, chosen, metric)),
+        tied=tuple(scored[i] for i in candidates[1:]),
+        p_value=None if runner_up is None else _p_value(runner_up, chosen, metric, groups),
         corrected=float(np.mean(chosen.fold_scores[metric.name])) - bias,
         bias=bias,
+        reason=_reason(burdens[number], burdens[candidates[0]]),
     )
+
+
+@dataclass(frozen=True)
+class Burden:
+    """What speaks against a candidate beside its score: ``complexity`` of its family, and ``trees`` that a row goes through.
+
+    Boosters and forests take as long for a row as they have trees (a class); what a clock measured would not repeat.
+    """
+
+    complexity: int
+    trees: float
+
+    @staticmethod
+    def of(scored: Scored) -> Burden:
+        effort = scored.effort
+        return Burden(scored.candidate.family.complexity, float(effort.get("rounds", effort.get("trees", 0))))
+
+    def much_less(self, other: Burden) -> bool:
+        """Simpler, or as simple and much faster."""
+        if self.complexity != other.complexity:
+            return self.complexity < other.complexity
+        return 0 < self.trees <= MUCH_FASTER * other.trees
+
+
+def plainest(burdens: Sequence[Burden], candidates: Sequence[int]) -> int:
+    """Of these candidates, best first, the simplest; of equally simple ones the best, unless another is much faster.
+
+    >>> plainest([Burden(4, 900), Burden(4, 300), Burden(4, 250)], [0, 1, 2])
+    1
+    """
+    chosen = candidates[0]
+    for i in candidates[1:]:
+        if burdens[i].much_less(burdens[chosen]):
+            chosen = i
+    return chosen
+
+
+def _reason(chosen: Burden, best: Burden) -> Reason:
+    if not chosen.much_less(best):
+        return "best"
+    return "simpler" if chosen.complexity < best.complexity else "faster"
 
 
 def _loss(scored: Scored, metric: Metric) -> float:
@@ -66,81 +145,253 @@ def _loss(scored: Scored, metric: Metric) -> float:
     return np.inf if np.isnan(mean) else (-mean if metric.higher_is_better else mean)
 
 
-def gap(worse: Scored, better: Scored, metric: Metric) -> Interval:
+def gap(worse: Scored, better: Scored, metric: Metric, groups: NDArray[np.generic] | None = None) -> Interval:
     """By how much one candidate is worse than another, in the metric's unit; positive where it is.
 
-    For the log-loss from paired rows; for other metrics from paired folds, by the corrected resampled t.
+    For the log-loss from paired rows, which holds for the average loss of the models of the folds (Bayle et al. 2020,
+    "Cross-validation confidence intervals for test error"); for other metrics from paired folds, by the corrected resampled t.
+    ``groups``: (n,) ids of rows that belong together.
     """
     if metric.name == "log_loss":
-        return difference(per_row_log_loss(worse.predictions), per_row_log_loss(better.predictions))
+        return difference(per_row_log_loss(worse.predictions), per_row_log_loss(better.predictions), groups=groups)
+    return _by_folds(worse, better, metric)[0]
+
+
+def _by_folds(worse: Scored, better: Scored, metric: Metric) -> tuple[Interval, float]:
     a, b = worse.fold_scores[metric.name], better.fold_scores[metric.name]
     a, b = (b, a) if metric.higher_is_better else (a, b)
-    return corrected_t(a.tolist(), b.tolist(), worse.train_share)[0]
+    return corrected_t(a.tolist(), b.tolist(), worse.train_share)
 
 
-def _standard_error(interval: Interval) -> float:
-    return (interval.high - interval.low) / (2 * NormalDist().inv_cdf(0.975))
+def _near(
+    scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None
+) -> Callable[[Floats], list[int]]:
+    """From (K,) losses to the best candidate and those that cannot be told apart from it, best first.
 
-
-def _tied(candidate: Scored, best: Scored, metric: Metric) -> bool:
-    """Less than one standard error behind (Breiman et al. 1984, here on paired differences), and by little.
-
-    A few rows that a model is sure and wrong about blow up the error as much as the difference: noise excuses no large gap.
+    That is: less than one standard error behind (Breiman et al. 1984, here on paired differences), and by little. A few rows
+    that a model is sure and wrong about blow up the error as much as the difference: noise excuses no large gap.
     """
-    behind = gap(candidate, best, metric)
-    return behind.value < min(_standard_error(behind), IMMATERIAL * abs(float(np.mean(best.fold_scores[metric.name]))))
+    little = IMMATERIAL * np.abs([_loss(s, metric) for s in scored])
+    margin = np.minimum(_standard_errors(scored, metric, groups), little)
+
+    def near(losses: Floats) -> list[int]:
+        order = np.argsort(losses, kind="stable").tolist()
+        best = order[0]
+        if not np.isfinite(losses[best]):
+            return [best]
+        tied = losses - losses[best] <= margin[:, best]
+        return [best, *(i for i in order[1:] if tied[i])]
+
+    return near
 
 
-def _p_value(behind: Interval) -> float | None:
-    error = _standard_error(behind)
-    return 2 * (1 - NormalDist().cdf(abs(behind.value) / error)) if error > 0 else None
+def _standard_errors(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
+    """(K, K) standard errors of the differences that ``gap`` gives, all at once from the covariance of the candidates."""
+    if metric.name == "log_loss":
+        values = np.array([per_row_log_loss(s.predictions) for s in scored])
+        values -= values.mean(axis=1, keepdims=True)
+        n = values.shape[1]
+        if groups is not None:
+            clusters = np.unique(groups, return_inverse=True)[1]
+            values = np.array([np.bincount(clusters, weights=v) for v in values])
+        units = values.shape[1]
+        scale = units / max(units - 1, 1) / n**2
+    else:
+        values = np.array([s.fold_scores[metric.name] for s in scored])
+        values = values - values.mean(axis=1, keepdims=True)
+        k, train = values.shape[1], scored[0].train_share
+        scale = (1 / k + (1 - train) / train) / (k - 1) if k > 1 else np.nan
+    covariance = scale * values @ values.T
+    own = np.diag(covariance)
+    errors: Floats = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0.0))
+    return errors
 
 
-def optimism(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, seed: int) -> float:
-    """How much the best of these candidates is flattered: its score less that of a pick on rows it was not picked on.
+def _p_value(a: Scored, b: Scored, metric: Metric, groups: NDArray[np.generic] | None) -> float | None:
+    """Two-sided, that neither is better; None where it cannot be told."""
+    if metric.name != "log_loss":
+        p = _by_folds(a, b, metric)[1]
+        return None if np.isnan(p) else p
+    error = float(_standard_errors((a, b), metric, groups)[0, 1])
+    behind = gap(a, b, metric, groups).value
+    return 2 * (1 - NormalDist().cdf(abs(behind) / error)) if error > 0 else None
 
-    Bootstrap bias correction of cross-validation: pick on the rows drawn, score the pick on the rows not drawn, again and again
-    (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample predictions").
+
+def optimism(
+    scored: Sequence[Scored],
+    metric: Metric,
+    score_rows: ScoreRows,
+    seed: int,
+    *,
+    describe: Describe | None = None,
+    groups: NDArray[np.generic] | None = None,
+) -> float:
+    """By how much the score of the chosen candidate is flattered: its score less what it will be, in the metric's unit.
+
+    ``flattery`` of the very rule that chooses, ties included. A metric that does not tell what it is made of is scored again
+    and again, fewer times.
     """
     if len(scored) < 2:
         return 0.0
+    losses = np.array([_loss(s, metric) for s in scored])
+    near, burdens = _near(scored, metric, groups), [Burden.of(s) for s in scored]
+
+    def pick(losses: Floats) -> int:
+        return plainest(burdens, near(losses))
+
+    if describe is None and metric.name == "log_loss":
+        describe = _log_loss_rows
+    described = [] if describe is None else [describe(s.predictions) for s in scored]
+    known = [d for d in described if isinstance(d, Mean | Rates | Ranks)]
+    sign = 1.0 if metric.higher_is_better else -1.0
+    if len(known) == len(scored):
+        return sign * flattery(known, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups)
+    return sign * _rescored(scored, losses, pick, lambda p: -sign * score_rows(p), seed, groups)
+
+
+def _log_loss_rows(predictions: Predictions) -> Mean:
+    return Mean(per_row_log_loss(predictions), 0.0, np.inf)
+
+
+def flattery(
+    described: Sequence[Mean | Rates | Ranks],
+    losses: Floats,
+    pick: Pick,
+    seed: int,
+    *,
+    higher_is_better: bool = False,
+    groups: NDArray[np.generic] | None = None,
+) -> float:
+    """How much worse a candidate that ``pick`` chooses is than it looked, as a loss: zero or more, but for noise.
+
+    ``described``: what the scores of K candidates on the same n rows are made of. ``losses``: (K,) what is known of them, which
+    ``pick`` chose by. ``groups``: (n,) ids of rows that stay together.
+
+    Pick by three quarters of the rows, and score the pick on the others, again and again. What is averaged is by how much it
+    falls short there of the pick of all rows: that has the same expectation, and the noise that all candidates share cancels.
+    Close to bootstrap bias correction (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample
+    predictions"), whose samples are as noisy as halves of the rows would be: it makes a clear winner look worse than it is.
+
+    >>> noise = np.random.default_rng(0).normal(size=(20, 100))
+    >>> losses = noise.mean(axis=1)
+    >>> best = lambda losses: int(np.argmin(losses))
+    >>> found = flattery([Mean(x, -np.inf, np.inf) for x in noise], losses, best, seed=0)
+    >>> print(f"looks {losses.min():.2f}, corrected {losses.min() + found:.2f}, is 0")
+    looks -0.26, corrected -0.14, is 0
+    """
+    sign = -1.0 if higher_is_better else 1.0
+    deviate = _deviations(described)
+    chosen, lost = pick(losses), []
+    for out in _left_out(_rows(described[0]), groups, SPLITS, seed):
+        inside, outside = (losses + sign * deviation for deviation in deviate(out))
+        defined = np.isfinite(inside).any(axis=1)
+        inside = np.where(np.isnan(inside), np.inf, inside)
+        lost += [o[pick(i)] - o[chosen] for i, o in zip(inside[defined], outside[defined], strict=True)]
+    return _mean_of_finite(lost)
+
+
+def unflattered(reported: Interval, bias: float) -> Interval:
+    """A reported interval of the chosen candidate with its ``bias`` taken off the figure, as wide as the doubt about both.
+
+    It reaches from the further of the reported and the corrected end on one side to that on the other: the correction is as
+    uncertain as what it corrects, so that an interval which is merely shifted holds the truth too seldom.
+
+    >>> print(unflattered(Interval(0.82, 0.78, 0.86), 0.02))
+    0.800 [0.760, 0.860]
+    """
+    low, high = reported.low - bias, reported.high - bias
+    return Interval(reported.value - bias, min(low, reported.low), max(high, reported.high))
+
+
+def _rescored(
+    scored: Sequence[Scored],
+    losses: Floats,
+    pick: Pick,
+    loss: ScoreRows,
+    seed: int,
+    groups: NDArray[np.generic] | None,
+) -> float:
+    """The same for any metric, by scoring the rows that are picked by and those that are left out."""
+    told = [s.predictions for s in scored]
+    shift = losses - np.array([loss(p) for p in told])
+    chosen, lost = pick(losses), []
+    for out in _left_out(len(told[0]), groups, FEWER_SPLITS, seed):
+        for mask in out > 0:
+            inside = shift + np.array([loss(p.take(~mask)) for p in told])
+            if not np.isfinite(inside).any():
+                continue
+            k = pick(np.where(np.isnan(inside), np.inf, inside))
+            outside = [shift[i] + loss(told[i].take(mask)) for i in (k, chosen)] if k != chosen else [0.0, 0.0]
+            lost.append(outside[0] - outside[1])
+    return _mean_of_finite(lost)
+
+
+def _mean_of_finite(values: Sequence[float]) -> float:
+    found = np.asarray(values, dtype=np.float64)
+    found = found[np.isfinite(found)]
+    return float(found.mean()) if len(found) else 0.0
+
+
+def _left_out(n: int, groups: NDArray[np.generic] | None, splits: int, seed: int) -> Iterator[Floats]:
+    """(b, n) masks, ones and zeros, of a quarter of the rows or of the groups: ``splits`` of them, some at once.
+
+    Four quarters in a row are disjoint, so that every row is left out equally often.
+    """
     rng = np.random.default_rng(seed)
-    return (_additive if metric.name == "log_loss" else _general)(scored, metric, score_rows, rng)
+    clusters = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = n if clusters is None else int(clusters.max()) + 1
+    if units < QUARTERS:
+        return
+    step = max(1, CELLS_AT_ONCE // (QUARTERS * n))
+    for start in range(0, splits, QUARTERS * step):
+        deals = rng.permuted(np.tile(np.arange(units) % QUARTERS, (min(step, (splits - start) // QUARTERS), 1)), axis=1)
+        masks = (deals[:, None, :] == np.arange(QUARTERS)[None, :, None]).reshape(-1, units).astype(np.float64)
+        yield masks if clusters is None else masks[:, clusters]
 
 
-def _additive(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, rng: np.random.Generator) -> float:
-    """For a mean over rows: every bootstrap is a product of counts and losses."""
-    losses = np.column_stack([per_row_log_loss(s.predictions) for s in scored])
-    picked = []
-    for _ in range(BOOTSTRAPS):
-        counts = np.bincount(rng.integers(len(losses), size=len(losses)), minlength=len(losses))
-        out = counts == 0
-        if not out.any():
-            continue
-        picked.append((out @ losses / out.sum())[np.argmin(counts @ losses)])
-    return float(losses.mean(axis=0).min() - np.mean(picked)) if picked else 0.0
+def _rows(described: Mean | Rates | Ranks) -> int:
+    match described:
+        case Mean(values=values) | Ranks(effect=values):
+            return len(values)
+        case Rates(pairs=pairs):
+            return len(pairs[0][0])
 
 
-def _general(scored: Sequence[Scored], metric: Metric, score_rows: ScoreRows, rng: np.random.Generator) -> float:
-    sign = -1.0 if metric.higher_is_better else 1.0
-    n, picked = len(scored[0].predictions), []
-    for _ in range(FEWER_BOOTSTRAPS):
-        index = rng.integers(n, size=n)
-        out = np.setdiff1d(np.arange(n), index)
-        drawn = sign * np.array([score_rows(_take(s.predictions, index)) for s in scored])
-        if not np.isnan(drawn).all():
-            picked.append(score_rows(_take(scored[int(np.nanargmin(drawn))].predictions, out)))
-    full = sign * np.array([score_rows(s.predictions) for s in scored])
-    if not np.isfinite(picked).any() or np.isnan(full).all():
-        return 0.0
-    return float(sign * np.nanmin(full) - np.nanmean(picked))
+def _deviations(described: Sequence[Mean | Rates | Ranks]) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """From (b, n) masks of rows to (b, K) deviations from the scores of all rows: of the others, and of those rows.
+
+    Every score is a mean of m ratios of sums over rows; that of a ranking is one in the first order, by what each row adds.
+    """
+    parts = [_sums(d) for d in described]
+    above, below = (np.concatenate([part[i] for part in parts], axis=1) for i in (0, 1))
+    if all(np.array_equal(part[1], parts[0][1]) for part in parts[1:]):
+        below = parts[0][1]
+    f1 = isinstance(described[0], Rates) and described[0].f1
+
+    def score(over: Floats, under: Floats) -> Floats:
+        under = np.tile(under, (1, over.shape[1] // under.shape[1]))
+        share = np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
+        share = 2 * share / (1 + share) if f1 else share
+        scores: Floats = share.reshape(len(over), len(described), -1).mean(axis=2)
+        return scores
+
+    over, under = above.sum(axis=0, keepdims=True), below.sum(axis=0, keepdims=True)
+    whole = score(over, under)
+
+    def deviate(masks: Floats) -> tuple[Floats, Floats]:
+        out_over, out_under = masks @ above, masks @ below
+        return score(over - out_over, under - out_under) - whole, score(out_over, out_under) - whole
+
+    return deviate
 
 
-def _take(predictions: Predictions, index: NDArray[np.int64]) -> Predictions:
-    return Predictions(
-        predictions.classes,
-        predictions.rows[index],
-        predictions.truth[index],
-        predictions.probability[index],
-        predictions.part,
-    )
+def _sums(described: Mean | Rates | Ranks) -> tuple[Floats, Floats]:
+    """(n, m) what each row adds above, and below, each of the m fraction bars."""
+    match described:
+        case Mean(values=values):
+            return values[:, None], np.ones((len(values), 1))
+        case Ranks(effect=effect):
+            return len(effect) * effect[:, None], np.ones((len(effect), 1))
+        case Rates(pairs=pairs):
+            won, tried = (np.column_stack([pair[i] for pair in pairs]).astype(np.float64) for i in (1, 0))
+            return won, tried

@@ -71,6 +71,7 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
         groups=_together(table, recipe.group),
         select=recipe.select,
         witness=witness,
+        cost_columns=task.cost_columns,
     )
 
 

@@ -1,0 +1,147 @@
+"""What a threshold promises on fresh rows, as plain data that is stored with the model. Needs numpy alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Measure = Literal["precision", "recall", "fpr"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What was asked of one measure, and what labelled rows can certify at the threshold.
+
+    ``asked``: least precision or recall, largest false positive rate (``fpr``). ``holds``: the exact binomial
+    test shows it at the confidence of the certificate. ``certified`` is the level that is guaranteed: the exact
+    one-sided Clopper-Pearson (1934) bound where the promise was refused, but never better than ``asked``, since a
+    search for a threshold proves what it searched for and no more. ``observed``: the value on the labelled rows; 0
+    where it is not defined. ``needed``: about how many labelled rows would certify ``asked`` in four of five
+    attempts; None where it holds and where no number would do.
+    """
+
+    measure: Measure
+    asked: float
+    certified: float
+    observed: float
+    needed: int | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The threshold, and what it keeps on fresh rows like the labelled ones; or a refusal, with what it does keep.
+
+    The probability that any ``certified`` level is missed is at most 1 - ``confidence``, over the draw of the
+    labelled rows. ``positive`` is decided where its probability is at least ``threshold``: for ``selected`` of
+    ``rows`` labelled rows, of which ``positives`` are positive, a share of ``prevalence``.
+
+    >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, needed=None, holds=True)
+    >>> found = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (bound,), 300 / 1310)
+    >>> print(found.explanation)
+    precision >= .90 certified at 95 % confidence on 1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948)
+    >>> round(found.precision_at(0.1), 2)
+    0.77
+    """
+
+    positive: str
+    threshold: float
+    confidence: float
+    rows: int
+    positives: int
+    selected: int
+    bounds: tuple[Bound, ...]
+    prevalence: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that was asked for is certified."""
+        return all(bound.holds for bound in self.bounds)
+
+    def bound(self, measure: Measure) -> Bound | None:
+        """The bound of a measure; None where it was not asked for."""
+        return next((bound for bound in self.bounds if bound.measure == measure), None)
+
+    def precision_at(self, prevalence: float) -> float:
+        """The certified precision, carried over to another share of positives.
+
+        The odds of precision are the odds of prevalence times TPR/FPR at the threshold, so they grow with the odds
+        of prevalence, as long as the scores within each class stay as they were (label shift; Saerens, Latinne
+        & Decaestecker 2002, eq. 4). The prevalence of the labelled rows counts as known: its sampling
+        error is not in the bound. ``recall`` and ``fpr`` do not move with prevalence at all.
+
+        Raises ValueError where no precision was asked for, where a prevalence is not strictly between 0 and 1.
+        """
+        bound = self.bound("precision")
+        if bound is None:
+            raise ValueError("this certificate says nothing of precision")
+        if not (0 < prevalence < 1 and 0 < self.prevalence < 1):
+            raise ValueError(f"a prevalence must lie strictly between 0 and 1, not {prevalence} from {self.prevalence}")
+        odds = prevalence / (1 - prevalence) * (1 - self.prevalence) / self.prevalence
+        return bound.certified * odds / (bound.certified * odds + 1 - bound.certified)
+
+    @property
+    def explanation(self) -> str:
+        """What is certified and on what grounds, or why nothing is, in plain words."""
+        asked = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
+        together = " together" if len(self.bounds) > 1 else ""
+        if not self.holds:
+            return f"{asked} cannot be certified{together} from {self.rows:,} labels: {self._possible} {self._outlook}"
+        grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
+        return (
+            f"{asked} certified{together} at {100 * self.confidence:g} % confidence on {self.rows:,} labelled rows: "
+            f"p >= {_threshold(self.threshold)} {grounds}"
+        )
+
+    def _grounds(self, bound: Bound) -> str:
+        observed = _decimals(bound.observed, 3)
+        if bound.measure == "precision":
+            return f"says yes to {self.selected:,}, {round(bound.observed * self.selected):,} rightly ({observed})"
+        if bound.measure == "recall":
+            found = round(bound.observed * self.positives)
+            return f"finds {found:,} of {self.positives:,} positives ({observed})"
+        negatives = self.rows - self.positives
+        return f"says yes to {round(bound.observed * negatives):,} of {negatives:,} negatives ({observed})"
+
+    @property
+    def _possible(self) -> str:
+        stated = [bound for bound in self.bounds if bound.certified != (1.0 if bound.measure == "fpr" else 0.0)]
+        if not stated:
+            return "no level can."
+        if len(self.bounds) == 1:
+            return f"{_safely(stated[0])} can."
+        return " and ".join(_level(bound, _safely(bound)) for bound in stated) + " can."
+
+    @property
+    def _outlook(self) -> str:
+        needed = next(bound.needed for bound in self.bounds if not bound.holds)
+        if needed is None:
+            return "More labels are not likely to do; a better model may."
+        return f"About {needed:,} labels would do."
+
+
+def _level(bound: Bound, level: str) -> str:
+    return f"false positive rate <= {level}" if bound.measure == "fpr" else f"{bound.measure} >= {level}"
+
+
+def _exactly(level: float) -> str:
+    return _decimals(level, 2) if round(level, 2) == level else f"{level:g}".removeprefix("0")
+
+
+def _safely(bound: Bound) -> str:
+    """The certified level, rounded to the side on which it stays true."""
+    if bound.holds:
+        return _exactly(bound.certified)
+    places = 2 if bound.certified >= 0.01 and bound.measure != "fpr" else 4
+    toward = math.ceil if bound.measure == "fpr" else math.floor
+    return _decimals(toward(bound.certified * 10**places) / 10**places, places)
+
+
+def _threshold(value: float) -> str:
+    text = f"{value:.3g}"
+    return text.removeprefix("0") if "." in text else text
+
+
+def _decimals(value: float, places: int) -> str:
+    return f"{value:.{places}f}".removeprefix("0")

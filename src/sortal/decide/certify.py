@@ -1,0 +1,175 @@
+"""Thresholds that keep a promise on fresh rows, or a refusal: the search and the exact tests behind a certificate.
+
+**Precision**, alone or with other measures: a fixed sequence of exact binomial tests (Bauer 1991; Learn then Test,
+Angelopoulos et al. 2022). The candidate thresholds, their order and the start are laid down on ``learned``; then ``held``
+is looked at for the first time, from the start downwards, each test at the full level, until one fails; the last
+that passed is taken. Why a miss has probability <= alpha = 1 - confidence: let t be the first candidate of the path
+that breaks the promise on fresh rows. A threshold from t on is certified only if the test at t passes, and of the rows
+selected there the rightly selected are Binomial(selected, precision at t): it passes with probability <= alpha. Several
+measures are one promise at each candidate, which breaks it if it breaks any; the test passes if those of all measures
+do, each at alpha (intersection-union test, Berger 1982), so nothing is divided.
+
+**Recall** or **false positive rate** alone: they move one way with the threshold, so no path is needed. With P
+positives, the threshold that leaves the r lowest of them out is valid for the largest r with P(Binomial(P, recall) >=
+P - r) <= alpha: were the recall there too low, then at the boundary, too, at most r positives would lie below it.
+
+**Refusal**: the threshold is the start of the path, and the measures get their Clopper-Pearson bounds there, each at the
+full level, from the one that looked safest on ``learned`` to the one that looked least safe; after the first that falls
+short, the others get none. The total of misses stays <= alpha, for start and order were laid down before ``held`` was
+looked at, and no level better than the asked one is ever stated. If the start keeps the promise, then no such statement
+about it can be wrong, and a pass further down is bounded as above. If it breaks it, take the first measure in that
+order which it breaks: to pass, to state too much of this measure, or to state anything of a later one, its bound must
+exceed its true value, in each case the same event of probability <= alpha. Rules by rank refuse by the number of
+positives (negatives) alone, given which the bound at the start is exact.
+
+How the start is chosen cannot harm the guarantee, only decide how much it yields: by simulation of held samples
+under what ``learned`` says of the scores, the start with the largest expected recall at the end of the path.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.errors import DataError, OptionError, did_you_mean
+from sortal.core.predictions import Predictions
+from sortal.core.task import Promise
+from sortal.decide.certificate import Bound, Certificate, Measure
+from sortal.decide.exact import Counts, Demand, Scored, at_least, between, clopper_pearson, p_value
+from sortal.decide.path import labels_needed, planned_path
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LEARNING_SHARE, SEED = 1 / 3, 0
+
+
+def certify(promise: Promise, learned: Predictions | None, held: Predictions, positive: str) -> Certificate:
+    """A threshold that keeps the promise on fresh rows with its confidence, or a refusal.
+
+    ``held``: predictions of the very model that is shipped, for labelled rows that it has not seen. ``learned``:
+    predictions for other rows, such as out-of-fold ones of the training rows; they choose which thresholds are
+    tried and are no evidence. Without them a third of ``held`` (at random, always the same) plays their part
+    where one is needed. Of all thresholds that were certified, the lowest is taken if precision or ``fpr`` is asked
+    for (most recall), else the highest (most precision). The guarantee is for rows drawn like ``held``, from the
+    same prevalence.
+
+    Raises OptionError for a promise that asks for nothing, for a level or a confidence not between 0 and 1 and for a
+    ``positive`` that is no class, and DataError where ``held`` has no rows.
+
+    >>> rng = np.random.default_rng(1)
+    >>> p = rng.beta(0.5, 1, size=4000)
+    >>> truth = (rng.random(4000) < p).astype(np.int64)
+    >>> rows, probability = np.arange(2000), np.column_stack([1 - p, p])
+    >>> learned = Predictions(("no", "yes"), rows, truth[:2000], probability[:2000], "out-of-fold")
+    >>> held = Predictions(("no", "yes"), rows, truth[2000:], probability[2000:], "valid")
+    >>> print(certify(Promise(precision=0.8), learned, held, "yes").explanation)
+    precision >= .80 certified at 95 % confidence on 2,000 labelled rows: p >= .655 says yes to 355, 297 rightly (.837)
+    """
+    demands, alpha = _demands(promise), 1 - promise.confidence
+    if positive not in held.classes:
+        raise OptionError(f"no class {positive!r} to make a promise about; {did_you_mean(positive, held.classes)}")
+    if not len(held):
+        raise DataError("a promise cannot be certified without labelled rows; hold some out")
+    tested = Scored.of(held, positive)
+    if len(demands) == 1 and demands[0].measure != "precision":
+        threshold = _by_rank(demands[0], tested, alpha)
+        if threshold is not None:
+            return _kept(positive, threshold, promise.confidence, demands, tested)
+    learner = Scored.of(learned, positive) if learned is not None and len(learned) else None
+    if learner is None:
+        learner, tested = _split(tested)
+    path = planned_path(demands, learner, len(tested), alpha)
+    passed = _passes(demands, tested.counts(path), alpha)
+    certified = len(path) if passed.all() else int(passed.argmin())
+    if certified:
+        return _kept(positive, float(path[certified - 1]), promise.confidence, demands, tested)
+    start = float(path[0])
+    needed = labels_needed(demands, _pooled(learner, tested), len(tested), alpha)
+    safest_first = sorted(demands, key=lambda demand: float(p_value(demand, learner.counts(path[:1]))[0]))
+    bounds = _refused(safest_first, tested.counts(path[:1]), promise.confidence, needed)
+    ordered = tuple(bounds[safest_first.index(demand)] for demand in demands)
+    return _certificate(positive, start, promise.confidence, tested, ordered)
+
+
+def _demands(promise: Promise) -> list[Demand]:
+    asked: list[tuple[Measure, float | None]]
+    asked = [("precision", promise.precision), ("recall", promise.recall), ("fpr", promise.fpr)]
+    demands = [Demand(m, level, 1 - level if m == "fpr" else level) for m, level in asked if level is not None]
+    if not demands:
+        raise OptionError("a promise needs a level to keep; give precision, recall or fpr")
+    for name, level in [*((d.measure, d.asked) for d in demands), ("confidence", promise.confidence)]:
+        if not 0 < level < 1:
+            raise OptionError(f"{name} must lie strictly between 0 and 1, not {level}")
+    return demands
+
+
+def _split(rows: Scored) -> tuple[Scored, Scored]:
+    """A random third to learn from, and the rest."""
+    draw = np.random.default_rng(SEED).permutation(len(rows)) < round(LEARNING_SHARE * len(rows))
+    return rows.take(draw), rows.take(~draw)
+
+
+def _pooled(first: Scored, second: Scored) -> Scored:
+    score = np.concatenate([first.score, second.score])
+    order = np.argsort(score, kind="stable")
+    return Scored(score[order], np.concatenate([first.positive, second.positive])[order])
+
+
+def _passes(demands: list[Demand], counts: Counts, alpha: float) -> Mask:
+    """Whether the exact tests of all measures pass, at each threshold."""
+    largest: Floats = np.maximum.reduce([p_value(demand, counts) for demand in demands])
+    return largest <= alpha
+
+
+def _by_rank(demand: Demand, rows: Scored, alpha: float) -> float | None:
+    """The threshold of recall (highest) or false positive rate (lowest) alone; None where too few rows would show it."""
+    recall = demand.measure == "recall"
+    class_scores = rows.score[rows.positive == recall]
+    n = len(class_scores)
+    wrong = np.arange(n, dtype=np.float64)
+    allowed = np.flatnonzero(at_least(n - wrong, np.full(n, float(n)), demand.rate) <= alpha)
+    if not len(allowed):
+        return None
+    if recall:
+        lowest = class_scores[allowed[-1]]
+        below = np.searchsorted(rows.score, lowest)
+        return between(rows.score[below - 1] if below else 0.0, lowest)
+    highest = class_scores[n - 1 - allowed[-1]]
+    above = np.searchsorted(rows.score, highest, side="right")
+    return between(highest, rows.score[above] if above < len(rows) else np.nextafter(1.0, 2.0))
+
+
+def _observed(demand: Demand, counts: Counts) -> tuple[float, float, float]:
+    """Successes, trials, and the value of the measure; 0 where it is not defined."""
+    successes, trials = (float(np.squeeze(x)) for x in demand.outcome(counts))
+    wanted = trials - successes if demand.measure == "fpr" else successes
+    return successes, trials, wanted / trials if trials else 0.0
+
+
+def _kept(positive: str, threshold: float, confidence: float, demands: list[Demand], rows: Scored) -> Certificate:
+    counts = rows.counts(np.array([threshold]))
+    bounds = (Bound(d.measure, d.asked, d.asked, _observed(d, counts)[2], None, True) for d in demands)
+    return _certificate(positive, threshold, confidence, rows, tuple(bounds))
+
+
+def _refused(safest_first: list[Demand], counts: Counts, confidence: float, needed: int | None) -> list[Bound]:
+    """Bounds in the order of the demands, each at full level as long as all before it hold; see the top of the module."""
+    bounds: list[Bound] = []
+    for demand in safest_first:
+        successes, trials, observed = _observed(demand, counts)
+        stated = all(bound.holds for bound in bounds)
+        holds = stated and bool(p_value(demand, counts)[0] <= 1 - confidence)
+        rate = min(float(clopper_pearson(successes, trials, confidence)), demand.rate) if stated else 0.0
+        proven = 1 - rate if demand.measure == "fpr" else rate
+        certified = demand.asked if holds else proven
+        bounds.append(Bound(demand.measure, demand.asked, certified, observed, None if holds else needed, holds))
+    return bounds
+
+
+def _certificate(
+    positive: str, threshold: float, confidence: float, rows: Scored, bounds: tuple[Bound, ...]
+) -> Certificate:
+    positives, selected = int(rows.positive.sum()), int((rows.score >= threshold).sum())
+    share = positives / len(rows)
+    return Certificate(positive, threshold, confidence, len(rows), positives, selected, bounds, share)

@@ -1,0 +1,100 @@
+"""Exact binomial tests of precision, recall and false positive rate at thresholds of a score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sortal.core.predictions import Predictions
+from sortal.decide.certificate import Measure
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """``rate``: the least share of successes among trials that the asked level comes to."""
+
+    measure: Measure
+    asked: float
+    rate: float
+
+    def outcome(self, counts: Counts) -> tuple[Floats, Floats]:
+        """Successes and trials of the measure."""
+        if self.measure == "precision":
+            return counts.hits, counts.selected
+        if self.measure == "recall":
+            return counts.hits, counts.positives
+        return counts.negatives - (counts.selected - counts.hits), counts.negatives
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows at thresholds, in arrays that broadcast: selected ones, positives among them, positives and negatives at all."""
+
+    selected: Floats
+    hits: Floats
+    positives: Floats
+    negatives: Floats
+
+
+@dataclass(frozen=True)
+class Scored:
+    """``score``: (n,) probabilities of the positive class from low to high; ``positive``: (n,) whether they are it."""
+
+    score: Floats
+    positive: Mask
+
+    @classmethod
+    def of(cls, predictions: Predictions, positive: str) -> Scored:
+        code = predictions.classes.index(positive)
+        order = np.argsort(predictions.probability[:, code], kind="stable")
+        return cls(predictions.probability[order, code], predictions.truth[order] == code)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def take(self, rows: Mask) -> Scored:
+        return Scored(self.score[rows], self.positive[rows])
+
+    def counts(self, thresholds: Floats) -> Counts:
+        above = np.append(np.cumsum(self.positive[::-1])[::-1], 0)
+        first = np.searchsorted(self.score, thresholds)
+        positives, n = above[0], len(self)
+        return Counts(*(np.asarray(a, dtype=np.float64) for a in (n - first, above[first], positives, n - positives)))
+
+
+def clopper_pearson(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Floats:
+    """The exact one-sided lower bound of a rate (Clopper & Pearson 1934); 0 without successes.
+
+    >>> bound = clopper_pearson(29, 29, 0.95)
+    >>> bool(np.isclose(bound, 0.05 ** (1 / 29)))
+    True
+    """
+    from scipy.special import betaincinv
+
+    k, m = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    return np.where(k > 0, betaincinv(np.maximum(k, 1), m - np.minimum(k, m) + 1, 1 - confidence), 0.0)
+
+
+def at_least(successes: Floats, trials: Floats, rate: ArrayLike) -> Floats:
+    """P(Binomial(trials, rate) >= successes)."""
+    from scipy.special import betainc
+
+    k = np.maximum(successes, 1)
+    more = k > trials
+    tail = betainc(k, np.where(more, 1, trials - k + 1), np.asarray(rate, dtype=np.float64))
+    return np.where(successes <= 0, 1.0, np.where(more, 0.0, tail))
+
+
+def p_value(demand: Demand, counts: Counts) -> Floats:
+    return at_least(*demand.outcome(counts), demand.rate)
+
+
+def between(low: float, high: float) -> float:
+    """A threshold that selects ``high`` and not ``low``: their middle, so that small changes of scores change nothing."""
+    middle = (low + high) / 2
+    return float(middle if low < middle <= high else high)

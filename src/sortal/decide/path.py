@@ -1,0 +1,189 @@
+"""Where a search for a threshold starts and which way it goes, and how many labels it would need.
+
+A path cannot harm a guarantee: it is laid down before the rows that are the evidence are looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sortal.decide.exact import Counts, Demand, Scored, at_least, between
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+FIRST, STEP = 5, 1.03
+"""Learned rows selected by the first start that is considered, and how many times as many each next one selects."""
+FINE_STEP = 0.2
+"""Rows between neighbouring thresholds of a path, times the square root of those selected: a part of their noise."""
+DRAWS, SEED = 200, 0
+NEARLY, HOPELESS = 0.99, 0.01
+"""Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
+POWER, MOST_LABELS = 0.8, 10_000_000
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """Learned rows between neighbouring candidate thresholds, from high to low: (J,) arrays.
+
+    ``log_odds``: mean of the scores. ``rows``, ``hits``: rows, and positives among them. The last bin ends with the
+    lowest score.
+    """
+
+    thresholds: Floats
+    log_odds: Floats
+    rows: Floats
+    hits: Floats
+
+    @classmethod
+    def of(cls, learned: Scored) -> _Bins:
+        score, n = learned.score[::-1], len(learned)
+        steps = np.arange(np.log(max(n / FIRST, 1)) / np.log(STEP) + 1)
+        thresholds, ends = _candidates(learned, np.append(FIRST * STEP**steps, n))
+        starts = np.append(0, ends[:-1])
+        clipped = np.clip(score, 1e-12, 1 - 1e-12)
+        rows = np.diff(ends, prepend=0).astype(np.float64)
+        hits = np.add.reduceat(learned.positive[::-1].astype(np.float64), starts)
+        return cls(thresholds, np.add.reduceat(np.log(clipped / (1 - clipped)), starts) / rows, rows, hits)
+
+    @property
+    def share(self) -> Floats:
+        share: Floats = self.rows / self.rows.sum()
+        return share
+
+
+def _candidates(learned: Scored, ranks: Floats) -> tuple[Floats, Ints]:
+    """Thresholds from high to low that select so many of the learned rows, or all that tie with these; and how many."""
+    score, n = learned.score, len(learned)
+    values = np.unique(score[n - np.clip(ranks, 1, n).astype(np.int64)])[::-1]
+    first = np.searchsorted(score, values)
+    below = np.where(first > 0, score[first - 1], 0.0)
+    return np.array([between(low, high) for low, high in zip(below, values, strict=True)]), n - first
+
+
+def planned_path(demands: list[Demand], learned: Scored, rows: int, alpha: float) -> Floats:
+    """The candidate thresholds in the order of their tests, laid down for so many held rows."""
+    if not len(learned):
+        return np.array([0.5])
+    bins = _Bins.of(learned)
+    rng = np.random.default_rng(SEED)
+    rate = _drawn_rates(bins, rng)
+    drawn = rng.poisson(bins.share * rows, size=rate.shape)
+    hits = np.cumsum(rng.binomial(drawn, rate), axis=1).astype(np.float64)
+    selected = np.cumsum(drawn, axis=1).astype(np.float64)
+    positives = hits[:, -1:]
+    counts = Counts(selected, hits, positives, selected[:, -1:] - positives)
+    outcomes = [(*demand.outcome(counts), demand.rate) for demand in demands]
+    passed = np.logical_and.reduce([k >= _critical(m, rate, alpha) for k, m, rate in outcomes])
+    found = np.cumsum(bins.share * rate, axis=1)
+    worth = _worth(passed, found / np.maximum(found[:, -1:], 1e-300))
+    # among starts that are as good, and where all are hopeless, the one where most can be certified
+    good = (worth >= NEARLY * worth.max()) | (worth.max() < HOPELESS)
+    surplus = np.minimum.reduce([_wilson(k, m, alpha) - rate for k, m, rate in outcomes]).mean(axis=0)
+    start = bins.rows[: int(np.where(good, surplus, -np.inf).argmax()) + 1].sum()
+    steps = np.arange(2 * (np.sqrt(len(learned)) - np.sqrt(start)) / FINE_STEP + 1)
+    return _candidates(learned, (np.sqrt(start) + FINE_STEP / 2 * steps) ** 2 + 1e-6)[0]
+
+
+def _worth(passed: Mask, recall: Floats) -> Floats:
+    """(J,) the mean recall at the last threshold of an unbroken run of passes from each start; (draws, J) given."""
+    reached = np.zeros_like(recall)
+    end = np.zeros(len(recall))
+    for j in range(recall.shape[1] - 1, -1, -1):
+        end = np.where(passed[:, j], np.maximum(end, recall[:, j]), 0.0)
+        reached[:, j] = end
+    worth: Floats = reached.mean(axis=0)
+    return worth
+
+
+def _wilson(successes: Floats, trials: Floats, alpha: float) -> Floats:
+    """A one-sided lower bound (Wilson 1927), close to Clopper-Pearson's and fast."""
+    from scipy.special import ndtri
+
+    z, m = -float(ndtri(alpha)), np.maximum(trials, 1)
+    bound: Floats = (successes + z * z / 2 - z * np.sqrt(successes * (m - successes) / m + z * z / 4)) / (m + z * z)
+    return bound
+
+
+def _critical(trials: Floats, rate: ArrayLike, alpha: float) -> Floats:
+    """The least number of successes that passes, before rounding; by the Cornish-Fisher expansion, good to a row or so."""
+    from scipy.special import ndtri
+
+    z, r = -float(ndtri(alpha)), np.asarray(rate)
+    least: Floats = trials * r + z * np.sqrt(trials * r * (1 - r)) + (z * z - 1) * (1 - 2 * r) / 6 + 0.5
+    return least
+
+
+def _drawn_rates(bins: _Bins, rng: np.random.Generator) -> Floats:
+    """(DRAWS, J) shares of positives in the bins, drawn from what is known of them.
+
+    Half of the draws follow a logistic curve of the scores, fitted to the bins; half follow each bin by itself,
+    with the weight of one row for the curve. The one stands against noise, the other against a wrong curve.
+    """
+    fit, covariance = _logistic(bins)
+    curves = rng.multivariate_normal(fit, covariance, size=DRAWS // 2)
+    smooth = _sigmoid(curves[:, :1] + curves[:, 1:] * bins.log_odds)
+    prior = np.clip(_sigmoid(fit[0] + fit[1] * bins.log_odds), 1e-3, 1 - 1e-3)
+    size = (DRAWS - len(smooth), len(bins.rows))
+    rough = rng.beta(bins.hits + prior, bins.rows - bins.hits + 1 - prior, size=size)
+    return np.concatenate([smooth, rough])
+
+
+def _logistic(bins: _Bins) -> tuple[Floats, Floats]:
+    """Intercept and slope of log-odds on log-odds by Newton's method, with their covariance.
+
+    A normal prior around 0 and 1 (precisions .01 and 1) stands in where there is nothing to learn.
+    """
+    x = np.column_stack([np.ones_like(bins.log_odds), bins.log_odds])
+    centre, precision = np.array([0.0, 1.0]), np.diag([0.01, 1.0])
+    fit, curvature = centre.copy(), precision
+    for _ in range(100):
+        p = _sigmoid(x @ fit)
+        curvature = (x * (bins.rows * p * (1 - p))[:, None]).T @ x + precision
+        step = np.linalg.solve(curvature, x.T @ (bins.hits - bins.rows * p) - precision @ (fit - centre))
+        fit = fit + step * min(1.0, 2 / float(np.abs(step).max() + 1e-12))
+        if np.abs(step).max() < 1e-8:
+            break
+    return fit, np.linalg.inv(curvature)
+
+
+def _sigmoid(x: Floats) -> Floats:
+    return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
+
+
+def labels_needed(demands: list[Demand], known: Scored, rows: int, alpha: float) -> int | None:
+    """About how many labelled rows pass the tests at the most promising threshold in four of five draws.
+
+    None where even ten million would not. By the logistic curve of all labelled rows, the prevalence unchanged;
+    at least ``rows``.
+    """
+    bins = _Bins.of(known)
+    fit, _ = _logistic(bins)
+    rate = _sigmoid(fit[0] + fit[1] * bins.log_odds)
+    selected, hits = np.cumsum(bins.share), np.cumsum(bins.share * rate)
+
+    def enough(n: int) -> bool:
+        of_n = [np.floor(n * share) for share in (selected, hits, hits[-1:], 1 - hits[-1:])]
+        power = []
+        for demand in demands:
+            successes, share = demand.outcome(Counts(selected, hits, hits[-1:], 1 - hits[-1:]))
+            _, trials = demand.outcome(Counts(*of_n))
+            true = np.clip(successes / np.maximum(share, 1e-300), 0, 1)
+            power.append(at_least(np.ceil(_critical(trials, demand.rate, alpha)), trials, true))
+        return bool(np.minimum.reduce(np.broadcast_arrays(*power)).max() >= POWER)
+
+    most = rows
+    while not enough(most):
+        most *= 2
+        if most > MOST_LABELS:
+            return None
+    least = rows if most == rows else most // 2
+    while most - least > max(most // 50, 1):
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    unit = int(10 ** max(len(str(most)) - 2, 0))
+    return -(-most // unit) * unit

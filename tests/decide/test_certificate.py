@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.decide.certificate import Bound, Certificate
+
+PRECISION = Bound("precision", 0.9, 0.9, 199 / 210, None, True)
+RECALL = Bound("recall", 0.5, 0.5, 199 / 300, None, True)
+FPR = Bound("fpr", 0.02, 0.02, 11 / 1010, None, True)
+FOUND = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (PRECISION,), 300 / 1310)
+SHORT = Bound("precision", 0.95, 0.9191, 199 / 210, 4200, False)
+
+
+def test_a_certificate_survives_json():
+    whole = replace(FOUND, bounds=(PRECISION, replace(RECALL, holds=False, needed=77), FPR))
+    assert msgspec.json.decode(msgspec.json.encode(whole), type=Certificate) == whole
+
+
+def test_it_holds_where_all_bounds_do():
+    assert FOUND.holds
+    assert not replace(FOUND, bounds=(PRECISION, SHORT)).holds
+
+
+def test_a_bound_is_found_by_its_measure():
+    whole = replace(FOUND, bounds=(PRECISION, FPR))
+    assert whole.bound("fpr") == FPR
+    assert whole.bound("recall") is None
+
+
+def test_several_promises_are_explained_in_one_sentence():
+    whole = replace(FOUND, bounds=(PRECISION, RECALL, FPR))
+    assert whole.explanation == (
+        "precision >= .90 and recall >= .50 and false positive rate <= .02 certified together at 95 % confidence on "
+        "1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948) and finds 199 of 300 positives (.663) and says "
+        "yes to 11 of 1,010 negatives (.011)"
+    )
+
+
+def test_a_refusal_says_what_can_be_certified_and_what_it_would_take():
+    refused = replace(FOUND, bounds=(SHORT,))
+    assert refused.explanation == (
+        "precision >= .95 cannot be certified from 1,310 labels: .91 can. About 4,200 labels would do."
+    )
+    vain = replace(FOUND, bounds=(replace(SHORT, asked=0.925, certified=0.0, needed=None),))
+    assert vain.explanation == (
+        "precision >= .925 cannot be certified from 1,310 labels: no level can. "
+        "More labels are not likely to do; a better model may."
+    )
+
+
+def test_a_joint_refusal_names_what_each_measure_keeps():
+    alarms = replace(FPR, certified=0.0213, holds=False, needed=4200)
+    refused = replace(FOUND, bounds=(PRECISION, replace(RECALL, certified=0.0, holds=False, needed=4200), alarms))
+    assert refused.explanation == (
+        "precision >= .90 and recall >= .50 and false positive rate <= .02 cannot be certified together from 1,310 labels: "
+        "precision >= .90 and false positive rate <= .0213 can. About 4,200 labels would do."
+    )
+
+
+@given(level=st.floats(0.0101, 0.999))
+@settings(deadline=None, max_examples=100)
+def test_a_refusal_never_claims_more_than_it_may(level):
+    said = replace(FOUND, bounds=(replace(SHORT, asked=0.9995, certified=level),)).explanation
+    assert float(said.split("labels: ")[1].split(" can")[0]) <= level
+    alarms = replace(FOUND, bounds=(replace(FPR, holds=False, certified=level, needed=1),)).explanation
+    assert float(alarms.split("labels: ")[1].split(" can")[0]) >= level
+
+
+@given(tpr=st.floats(0.01, 1), fpr=st.floats(0.001, 0.999), here=st.floats(0.01, 0.99), there=st.floats(0.01, 0.99))
+@settings(deadline=None, max_examples=100)
+def test_precision_moves_with_prevalence_as_bayes_says(tpr, fpr, here, there):
+    def precision(prevalence):
+        return prevalence * tpr / (prevalence * tpr + (1 - prevalence) * fpr)
+
+    certificate = replace(FOUND, prevalence=here, bounds=(replace(PRECISION, certified=precision(here)),))
+    assert certificate.precision_at(there) == pytest.approx(precision(there))
+    assert certificate.precision_at(here) == pytest.approx(precision(here))
+
+
+def test_precision_at_needs_a_precision_and_a_prevalence():
+    with pytest.raises(ValueError, match="nothing of precision"):
+        replace(FOUND, bounds=(RECALL,)).precision_at(0.1)
+    for certificate, prevalence in [(FOUND, 0.0), (FOUND, 1.0), (replace(FOUND, prevalence=0.0), 0.5)]:
+        with pytest.raises(ValueError, match="strictly between"):
+            certificate.precision_at(prevalence)

@@ -1,0 +1,222 @@
+"""What a decision can be made for: promises, costs in the rows, rejects, capacities, sets. From the options to every file of the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import sortal
+from sortal.artifact.score import score_file
+from sortal.core.errors import InputError
+from sortal.report.record import RunRecord
+
+ROWS = 900
+QUICK = {"models": ["logistic"], "budget": "1h", "positive": "yes"}
+
+
+def table(seed: int = 0, rows: int = ROWS) -> dict[str, list]:
+    """A third is positive, and rows far from the middle are easy; ``amount`` is what a missed one costs."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    positive = x + 0.5 * rng.normal(size=rows) > 0.5
+    amount = rng.lognormal(1, 1.5, size=rows)
+    return {
+        "x": x.tolist(),
+        "noise": rng.normal(size=rows).tolist(),
+        "amount": amount.tolist(),
+        "y": np.where(positive, "yes", "no").tolist(),
+    }
+
+
+@pytest.fixture(scope="module")
+def promised(tmp_path_factory):
+    out = tmp_path_factory.mktemp("promised") / "run"
+    return sortal.train(table(), "y", precision=0.8, sets=0.9, confidence=0.9, out=out, **QUICK)
+
+
+def test_a_promise_is_proven_on_rows_that_the_shipped_model_never_saw(promised):
+    record = promised.record
+    certificate = record.decision.certificate
+    assert certificate is not None
+    assert certificate.rows == record.split.valid > 100
+    assert record.decision.threshold == certificate.threshold == promised.model.decision.threshold
+    assert (certificate.confidence, certificate.bounds[0].asked) == (0.9, 0.8)
+    assert certificate.holds
+    assert promised.model.decision.certificate == certificate
+    # The shipped model decides the valid rows as the certificate counted them.
+    evidence = pl.read_parquet(promised.folder / "oof.parquet")
+    assert len(evidence) == certificate.rows
+    assert (evidence["p yes"] >= certificate.threshold).sum() == certificate.selected
+    fresh = table(seed=1, rows=20_000)
+    said = promised.model.decide(fresh) == "yes"
+    assert (np.array(fresh["y"])[said] == "yes").mean() >= 0.8
+
+
+def test_the_certificate_stands_in_every_file(promised):
+    item = next(i for i in promised.checklist if i.item == "what was promised is certified")
+    assert item.status == "holds"
+    assert "precision >= .80 certified at 90 % confidence" in item.evidence
+    assert "certified" in promised.report.html
+    told = json.loads((promised.folder / "run.json").read_bytes())["decision"]["certificate"]
+    assert told["bounds"][0]["measure"] == "precision"
+    assert RunRecord.from_json((promised.folder / "run.json").read_bytes()).decision == promised.record.decision
+
+
+def test_what_cannot_be_shown_is_refused_and_says_what_would_do(tmp_path):
+    run = sortal.train(table(rows=300), "y", precision=0.985, **QUICK)
+    certificate = run.record.decision.certificate
+    assert not certificate.holds
+    assert certificate.bounds[0].certified < 0.985
+    assert "cannot be certified from" in run.record.decision.explanation
+    status = {item.item: item.status for item in run.checklist}
+    assert status["what was promised is certified"] == "fails"
+
+
+def test_recall_and_false_positives_can_be_promised_together():
+    run = sortal.train(table(), "y", recall=0.7, fpr=0.3, **QUICK)
+    certificate = run.record.decision.certificate
+    assert [bound.measure for bound in certificate.bounds] == ["recall", "fpr"]
+    assert certificate.holds
+    assert run.record.test["fpr"].value <= 0.35
+
+
+def test_sets_hold_the_true_class_and_are_written(promised, tmp_path):
+    sets = promised.record.sets
+    assert (sets.asked, sets.rows) == (0.9, promised.record.split.valid)
+    assert sets.coverage.high >= 0.9
+    fresh = table(seed=2, rows=5_000)
+    held = promised.model.predict_set(fresh)
+    codes = np.array([promised.model.task.classes.index(label) for label in fresh["y"]])
+    assert held[np.arange(len(codes)), codes].mean() > 0.85
+    pl.DataFrame(fresh).write_csv(tmp_path / "fresh.csv")
+    score_file(promised.folder / "model.sortal", [str(tmp_path / "fresh.csv")], tmp_path / "scored.parquet")
+    scored = pl.read_parquet(tmp_path / "scored.parquet")
+    assert scored["set"].to_list() == ["|".join(np.array(promised.model.task.classes)[row]) for row in held]
+
+
+def test_a_model_without_sets_says_so():
+    run = sortal.train(table(rows=200), "y", **QUICK)
+    with pytest.raises(InputError, match="--sets"):
+        run.model.predict_set(table(rows=5))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["a feature too", "ignored"])
+def by_amount(request, tmp_path_factory):
+    out = tmp_path_factory.mktemp("amounts") / "run"
+    ignore = ["amount"] if request.param else []
+    return sortal.train(table(), "y", cost={"fp": 2}, cost_columns={"fn": "amount"}, ignore=ignore, out=out, **QUICK)
+
+
+def test_costs_in_the_rows_decide_row_by_row(by_amount):
+    model, rows = by_amount.model, table(seed=3)
+    p, amount = model.predict_proba(rows)[:, 1], np.array(rows["amount"])
+    assert np.array_equal(model.decide(rows) == "yes", 2 * (1 - p) < amount * p)
+    assert (model.schema["amount"].role == "cost") == (len(model.reads.names) == 2)
+
+
+def test_their_figures_are_of_what_each_decision_cost(by_amount):
+    cost = by_amount.record.test["expected_cost"]
+    evidence = pl.read_parquet(by_amount.folder / "oof.parquet").sort("row")
+    amount = np.array(table()["amount"])[evidence["row"].to_numpy()]
+    p, truth = evidence["p yes"].to_numpy(), (evidence["truth"] == "yes").to_numpy()
+    said = 2 * (1 - p) < amount * p
+    spent = np.where(truth, np.where(said, 0, amount), np.where(said, 2, 0))
+    assert by_amount.record.decision.expected_cost.value == pytest.approx(spent.mean())
+    assert by_amount.record.decision.comparison["never yes"] == pytest.approx((amount * truth).mean())
+    assert cost.low < cost.value < cost.high
+
+
+def test_a_row_without_a_cost_is_refused(by_amount, tmp_path):
+    rows = table(rows=3)
+    rows["amount"][1] = None
+    with pytest.raises(InputError, match="'amount' of the data has no value in row 2"):
+        by_amount.model.decide(rows)
+    assert len(by_amount.model.predict_proba(rows)) == 3
+    holed = table(rows=300)
+    holed["amount"][7] = None
+    with pytest.raises(InputError, match="row 8"):
+        sortal.train(holed, "y", cost={"fp": 2}, cost_columns={"fn": "amount"}, **QUICK)
+
+
+def test_rows_in_doubt_go_to_a_person(tmp_path):
+    run = sortal.train(table(), "y", cost="fp=1,fn=1", reject_cost=0.1, out=tmp_path / "run", **QUICK)
+    rows = table(seed=4)
+    p, decided = run.model.predict_proba(rows)[:, 1], run.model.decide(rows)
+    assert np.array_equal(decided == "reject", (p > 0.1) & (p < 0.9))
+    assert set(decided) == {"yes", "no", "reject"}
+    assert 0.2 < run.record.decision.rejected.value < 0.9
+    assert run.record.decision.decided_accuracy.value > 0.9
+    assert [len(line) for line in run.record.confusion.counts] == [3, 3]
+    assert "leave what lies between to a person" in run.record.decision.rule
+    assert "a person" in run.report.html
+
+
+@pytest.mark.parametrize("cost", [None, "fp=1,fn=3,tp=-1"])
+def test_a_capacity_takes_the_best_rows_of_a_batch(tmp_path, cost):
+    run = sortal.train(table(), "y", capacity=30, cost=cost, out=tmp_path / "run", **QUICK)
+    rows = table(seed=5, rows=400)
+    p, said = run.model.predict_proba(rows)[:, 1], run.model.decide(rows) == "yes"
+    assert said.sum() == 30
+    assert p[said].min() >= p[~said].max()
+    pl.DataFrame(rows).write_csv(tmp_path / "rows.csv")
+    score_file(run.folder / "model.sortal", [str(tmp_path / "rows.csv")], tmp_path / "scored.csv")
+    assert pl.read_csv(tmp_path / "scored.csv")["decision"].to_list() == np.where(said, "yes", "no").tolist()
+
+
+def test_a_capacity_as_a_share_is_a_threshold():
+    run = sortal.train(table(), "y", capacity="10%", **QUICK)
+    rows = table(seed=6, rows=5_000)
+    assert (run.model.decide(rows) == "yes").mean() == pytest.approx(0.1, abs=0.03)
+    assert run.model.decide({name: values[0] for name, values in rows.items()}).tolist() in (["yes"], ["no"])
+
+
+def test_recall_may_weigh_more():
+    recalls = [sortal.train(table(), "y", goal="f1", beta=b, **QUICK).record.test["recall"].value for b in (0.5, 3)]
+    assert recalls[0] < recalls[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"precision": 1.5}, "precision 1.5 is no share"),
+        ({"recall": 0.9, "confidence": 95}, "confidence 95 is no share"),
+        ({"precision": 0.9, "capacity": 5}, "two different goals"),
+        ({"recall": 0.9, "goal": "f1"}, "two different goals"),
+        ({"precision": 0.9, "split": "85/15"}, "proven on rows that nothing else sees"),
+        ({"capacity": "many"}, "no number of rows"),
+        ({"capacity": 0}, "no number of rows"),
+        ({"reject_cost": -1}, "reject cost -1"),
+        ({"cost_columns": {"fn": "amuont"}, "cost": {"fp": 1}}, "did you mean 'amount'"),
+        ({"cost_columns": {"fn": "amount"}, "cost": {"fp": 1, "fn": 2}}, "told by a number and by a column"),
+        ({"cost_columns": {"fn": "y"}, "cost": {"fp": 1}}, "holds no numbers"),
+        ({"cost_columns": {"fn": "amount"}}, "the cost of fp is not given"),
+        ({"sets": 90}, "sets 90 is no share"),
+        ({"goal": "f1", "beta": 0}, "beta 0 is no weight"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(options, complaint):
+    with pytest.raises(InputError, match=complaint) as refused:
+        sortal.train(table(rows=120), "y", **options, **QUICK)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_promise_needs_two_classes():
+    rows = table(rows=150)
+    rows["y"] = (["a", "b", "c"] * 50)[:150]
+    with pytest.raises(InputError, match="needs two classes"):
+        sortal.train(rows, "y", precision=0.9, models=["logistic"], budget="1h")
+
+
+def test_the_recipe_replays_the_decision(promised, tmp_path: Path):
+    from sortal.core.recipe import Recipe
+    from sortal.workflow import NoAudience, train_into
+
+    recipe = Recipe.read(promised.folder / "recipe.toml")
+    assert (recipe.precision, recipe.sets, recipe.parts) == (0.8, 0.9, "65/20/15")
+    again = train_into(tmp_path / "again", table(), recipe, NoAudience(), started=0.0)
+    assert again.decision == promised.record.decision
+    assert (tmp_path / "again/model.sortal").read_bytes() == (promised.folder / "model.sortal").read_bytes()
