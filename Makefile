@@ -25,8 +25,8 @@ types: $(READY) ## mypy --strict
 imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
-bench-fast: $(READY) ## the benchmark of the whole trip, small
-	@$(BIN)/python -m bench trip --fast
+bench-fast: $(READY) ## every benchmark, small
+	@set -e; for name in trip certify coverage selection calibration cost sets; do $(BIN)/python -m bench $$name --fast; done
 
 clean: ## remove .venv and what tools left behind
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
