@@ -23,7 +23,8 @@ from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.data.audit import audit as audit_table
+from sortal.data.audit import Case
+from sortal.data.audit import audit as audit_rows
 from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal, is_sealed
 from sortal.data.problem import Problem, frame_problem, part
@@ -102,7 +103,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.framed(about_data, dev, about_split)
 
         steps.enter("audit")
-        findings = audit_table(dev.table, dev.codes, dev.task.classes, recipe.seed).findings
+        findings = audit_rows(case_of(dev, recipe.seed)).findings
         audience.audited(describe_findings(findings))
 
         steps.enter("train")
@@ -304,10 +305,15 @@ def _note_look(home: Seal) -> None:
 def audit(data: object, recipe: Recipe) -> AuditReport:
     """What is wrong with the data, before any training."""
     problem = frame_problem(data, recipe)
-    found = audit_table(problem.table, problem.codes, problem.task.classes, recipe.seed)
+    found = audit_rows(case_of(problem, recipe.seed))
     return AuditReport(
         describe_data(problem), problem.table.schema.columns, problem.task, describe_findings(found.findings)
     )
+
+
+def case_of(dev: Problem, seed: int) -> Case:
+    """What the audit looks at."""
+    return Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw)
 
 
 def next_folder(data: Sequence[str]) -> Path:

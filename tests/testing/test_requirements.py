@@ -193,7 +193,7 @@ def test_a_check_with_a_fault_fails() -> None:
         return Finding(**{"code": "T900", "severity": "note", "column": None, "message": "a note", **told})
 
     def saying(*found: Finding) -> Check:
-        return Check("T900", "a fault", lambda table, codes, classes, seed: list(found))
+        return Check("T900", "a fault", lambda case: list(found))
 
     assert failed(check_check(saying(finding(severity="severe"))), "is_silent_on_a_clean_table")
     assert failed(check_check(saying(finding(code="T000"))), "says_what_it_found")

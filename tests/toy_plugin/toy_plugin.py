@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding
 from sortal.engine import Program
 from sortal.evaluate.metrics import Metric
@@ -60,7 +58,7 @@ matthews = Metric(
 )
 
 
-def _find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding]:
+def _find(case: Case) -> list[Finding]:
     """Columns whose names say that they were made from the target."""
     return [
         Finding(
@@ -70,7 +68,7 @@ def _find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: 
             message=f"{column.name!r} is named like a copy of the target",
             evidence={"kind": column.kind},
         )
-        for column in table.schema.features
+        for column in case.table.schema.features
         if "target" in column.name.lower()
     ]
 

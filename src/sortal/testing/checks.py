@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Kind, Schema
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import SEVERITIES, Check, Finding, NotApplicable
 from sortal.testing.requirement import Requirement, require
 
@@ -108,7 +109,7 @@ CHECKS = (
 
 def run(check: Check, table: Table, codes: NDArray[np.int64], n_classes: int = 2) -> list[Finding]:
     """What the check finds; nothing where it does not apply, which needs a reason."""
-    found = check.find(table, codes, [f"class {k}" for k in range(n_classes)], 0)
+    found = check.find(Case(table, codes, [f"class {k}" for k in range(n_classes)], raw=table.frame))
     if isinstance(found, NotApplicable):
         require(found.reason.strip(), "it does not apply, but does not say why")
         return []

@@ -10,25 +10,25 @@ import pytest
 
 from sortal.core import registry
 from sortal.data import audit as package
-from sortal.data.audit import Check, Finding, NotApplicable, audit, run
+from sortal.data.audit import Case, Check, Finding, NotApplicable, audit, run
 from sortal.data.audit.finding import SEVERITIES
 from sortal.testing.checks import clean, troubled, typed
 
 
 def test_runs_what_is_registered_and_sorts_by_severity() -> None:
     table, codes = troubled()
-    found = audit(table, codes, ["no", "yes"], seed=0)
+    found = audit(Case(table, codes, ["no", "yes"], 0))
     ranks = [SEVERITIES.index(finding.severity) for finding in found.findings]
     assert ranks == sorted(ranks)
     assert {"A101", "A102", "A201", "A203", "A301"} <= {finding.code for finding in found.findings}
     assert [f.column for f in found.of("severe")].count("copy of the class") == 1
     json.dumps([asdict(finding) for finding in found.findings], allow_nan=False)
-    assert audit(table, codes, ["no", "yes"], seed=0) == found
+    assert audit(Case(table, codes, ["no", "yes"], 0)) == found
 
 
 def test_says_what_was_not_applicable() -> None:
     table, codes = clean(0)
-    found = audit(table.take(np.arange(15)), codes[:15], ["no", "yes"], seed=0)
+    found = audit(Case(table.take(np.arange(15)), codes[:15], ["no", "yes"], 0))
     assert {(skip.code, skip.reason) for skip in found.skipped} >= {
         ("A101", "fewer than 50 rows"),
         ("A203", "fewer than 100 rows"),
@@ -44,12 +44,13 @@ def test_the_docstring_lists_every_check() -> None:
 
 
 def test_a_plug_in_is_run_like_the_others() -> None:
-    def find(table, codes, classes, seed):  # type: ignore[no-untyped-def]
-        return [Finding("X900", "warning", "x", f"{len(table)} rows, {len(codes)} codes, {classes}, seed {seed}")]
+    def find(case):  # type: ignore[no-untyped-def]
+        return [Finding("X900", "warning", "x", f"{len(case)} rows, {case.classes}, seed {case.seed}")]
 
     skipping = Check("X901", "nothing", lambda *_: NotApplicable("never"))
-    found = run([skipping, Check("X900", "rows", find)], typed(pl.DataFrame({"x": [1.0]})), np.array([0]), ["a"], 7)
-    assert [finding.message for finding in found.findings] == ["1 rows, 1 codes, ['a'], seed 7"]
+    case = Case(typed(pl.DataFrame({"x": [1.0]})), np.array([0]), ["a"], 7)
+    found = run([skipping, Check("X900", "rows", find)], case)
+    assert [finding.message for finding in found.findings] == ["1 rows, ['a'], seed 7"]
     assert [(skip.code, skip.reason) for skip in found.skipped] == [("X901", "never")]
 
 
@@ -58,5 +59,5 @@ def test_no_leak_is_found_in_independent_labels(seed: int) -> None:
     table, _ = troubled()
     rng = np.random.default_rng(seed)
     codes = rng.choice(3, size=len(table), p=[0.7, 0.25, 0.05])
-    found = audit(table, codes, ["a", "b", "c"], seed).findings
+    found = audit(Case(table, codes, ["a", "b", "c"], seed)).findings
     assert not [f.message for f in found if f.code.startswith("A1") or f.code == "A203"]

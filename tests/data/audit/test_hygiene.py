@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sortal.data.audit.case import Case
 from sortal.data.audit.classes import check as classes
 from sortal.data.audit.constant import constant, nearly
 from sortal.data.audit.identifier import check as identifier
@@ -16,7 +17,7 @@ CODES = np.arange(N) % 2
 
 
 def columns_of(check, columns: dict[str, object]) -> dict[str | None, str]:  # type: ignore[no-untyped-def]
-    return {f.column: f.message for f in check.find(typed(pl.DataFrame(columns)), CODES, ["a", "b"], 0)}
+    return {f.column: f.message for f in check.find(Case(typed(pl.DataFrame(columns)), CODES, ["a", "b"], 0))}
 
 
 def test_constant_columns() -> None:
@@ -60,7 +61,7 @@ def test_a_thousandth_of_a_long_column_is_read_to_its_end() -> None:
     common = np.zeros(40_000)
     common[-500:] = 1
     table = typed(pl.DataFrame({"late": late, "common": common}))
-    found = nearly.find(table, np.arange(40_000) % 2, ["a", "b"], 0)
+    found = nearly.find(Case(table, np.arange(40_000) % 2, ["a", "b"], 0))
     assert [(f.column, f.evidence["others"]) for f in found] == [("late", 30)]
 
 
@@ -100,11 +101,11 @@ def test_measurements_are_no_names() -> None:
 def test_rare_classes(size: int, severity: str) -> None:
     codes = np.repeat([0, 1], [100, size])
     table = typed(pl.DataFrame({"x": np.arange(100.0 + size)}))
-    [finding] = classes.find(table, codes, ["dog", "pig"], 0)
+    [finding] = classes.find(Case(table, codes, ["dog", "pig"], 0))
     assert (finding.severity, finding.evidence["class"], finding.evidence["rows"]) == (severity, "pig", size)
     assert finding.message.startswith(f"class 'pig' has {size} row{'s' if size > 1 else ''} to train on")
 
 
 def test_common_classes_are_not_mentioned() -> None:
     codes = np.repeat([0, 1], 50)
-    assert classes.find(typed(pl.DataFrame({"x": np.arange(100.0)})), codes, ["dog", "pig"], 0) == []
+    assert classes.find(Case(typed(pl.DataFrame({"x": np.arange(100.0)})), codes, ["dog", "pig"], 0)) == []

@@ -10,6 +10,7 @@ import pytest
 
 from sortal.data.audit import Finding, NotApplicable
 from sortal.data.audit.alone import check as alone
+from sortal.data.audit.case import Case
 from sortal.data.audit.missingness import check as missingness
 from sortal.data.audit.recoding import check as recoding
 from sortal.testing.checks import typed
@@ -26,7 +27,7 @@ def honest(seed: int = 0) -> tuple[dict[str, object], np.ndarray]:
 
 
 def found(check, columns: dict[str, object], codes: np.ndarray, classes=("no", "yes")) -> list[Finding]:  # type: ignore[no-untyped-def]
-    result = check.find(typed(pl.DataFrame(columns)), codes, classes, 0)
+    result = check.find(Case(typed(pl.DataFrame(columns)), codes, classes, 0))
     assert not isinstance(result, NotApplicable), result
     return result
 
@@ -149,5 +150,5 @@ class TestMissingness:
 
     def test_does_not_apply_to_complete_columns(self) -> None:
         columns, codes = honest()
-        result = missingness.find(typed(pl.DataFrame(columns)), codes, ["no", "yes"], 0)
+        result = missingness.find(Case(typed(pl.DataFrame(columns)), codes, ["no", "yes"], 0))
         assert result == NotApplicable("no column is missing in some rows only")

@@ -19,17 +19,26 @@ Every check is an entry point of the group ``sortal.checks``, named by its code;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sortal.core import registry
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case, History, Parting
 from sortal.data.audit.finding import SEVERITIES, Check, Finding, NotApplicable, Severity
 
-__all__ = ["Audit", "Check", "Finding", "NotApplicable", "Severity", "Skipped", "audit", "run"]
+__all__ = [
+    "Audit",
+    "Case",
+    "Check",
+    "Finding",
+    "History",
+    "NotApplicable",
+    "Parting",
+    "Severity",
+    "Skipped",
+    "audit",
+    "run",
+]
 
 
 @dataclass(frozen=True)
@@ -52,21 +61,17 @@ class Audit:
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
 
-def audit(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> Audit:
-    """All registered checks on the rows of ``table``, with class codes (n,) into ``classes``.
-
-    Give it rows to train on only: what is found may be acted upon. Samples are drawn with ``seed``.
-    """
-    checks = (registry.load("sortal.checks", name) for name in registry.names("sortal.checks"))
-    return run(checks, table, codes, classes, seed)
+def audit(case: Case) -> Audit:
+    """All registered checks. Give it rows to train on only: what is found may be acted upon."""
+    return run((registry.load("sortal.checks", name) for name in registry.names("sortal.checks")), case)
 
 
-def run(checks: Iterable[Check], table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> Audit:
+def run(checks: Iterable[Check], case: Case) -> Audit:
     """These checks, one after another."""
     findings: list[Finding] = []
     skipped: list[Skipped] = []
     for check in checks:
-        found = check.find(table, codes, classes, seed)
+        found = check.find(case)
         if isinstance(found, NotApplicable):
             skipped.append(Skipped(check.code, check.title, found.reason))
         else:

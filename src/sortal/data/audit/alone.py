@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding, NotApplicable, brief, ignoring
-from sortal.data.audit.power import LEAST_ROWS, Power, alone, together
+from sortal.data.audit.power import LEAST_ROWS, Power
 from sortal.data.audit.recoding import copies
 
 _LEAST_OTHERS = 20
@@ -31,25 +31,25 @@ class _Gap:
     rest: float
 
 
-def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+def find(case: Case) -> list[Finding] | NotApplicable:
     """Severe: the few columns without which a decisive table (ROC-AUC >= .95) is no longer decisive.
 
     Warning: one column, far ahead of the next, that carries a third of what all achieve. Note: a column that is
     decisive alone, where the others are as well; none where most columns are. Copies of the target (A101) are left
     aside.
     """
+    table, codes = case.table, case.codes
     if len(codes) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
         return NotApplicable(f"fewer than {_LEAST_OTHERS} rows outside the most frequent class")
-    powers = alone(table, codes, seed)
-    aside = copies(powers, codes)
-    powers = [power for power in powers if power not in aside]
+    aside = copies(case.powers, codes)
+    powers = [power for power in case.powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")
 
     def without(suspects: Sequence[Power]) -> float:
-        return together(table, codes, [power.column for power in powers if power not in suspects], seed)
+        return case.reach([power.column for power in [*aside, *suspects]])
 
     if powers[0].auc >= _DECISIVE:
         for suspects in _suspects(powers):

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity
 
 _LEARN, _JUDGE = 10, 50
 
 
-def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+def find(case: Case) -> list[Finding] | NotApplicable:
     """A warning below 10 rows (two in each of five folds), a note below 50."""
     findings = []
-    for label, size in zip(classes, np.bincount(codes, minlength=len(classes)).tolist(), strict=True):
+    for label, size in zip(case.classes, np.bincount(case.codes, minlength=len(case.classes)).tolist(), strict=True):
         if size >= _JUDGE:
             continue
         severity: Severity = "warning" if size < _LEARN else "note"

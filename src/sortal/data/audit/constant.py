@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding, NotApplicable, ignoring
 
 _LEAST_ROWS = 20
@@ -36,10 +33,8 @@ def _counts(values: pl.Series) -> pl.DataFrame:
     return values.alias("value").value_counts(sort=True, name="rows")
 
 
-def find_constant(
-    table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int
-) -> list[Finding] | NotApplicable:
-    findings = []
+def find_constant(case: Case) -> list[Finding] | NotApplicable:
+    table, findings = case.table, []
     for column in table.schema.features:
         if _others(table, column.name) == 0:
             value = table.frame[column.name][0]
@@ -49,11 +44,9 @@ def find_constant(
     return findings
 
 
-def find_nearly(
-    table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int
-) -> list[Finding] | NotApplicable:
+def find_nearly(case: Case) -> list[Finding] | NotApplicable:
     """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest."""
-    n = len(table)
+    table, n = case.table, len(case)
     if n < _LEAST_ROWS:
         return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
     few = max(_FEW, min(_RARE_SHARE * n, _ENOUGH))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
 from sortal.data.deal import same_rows
 from sortal.data.split import duplicate_groups
@@ -17,16 +15,14 @@ _BY_CHANCE = 0.5
 _CONFLICTING = 0.01
 
 
-def find_copies(
-    table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int
-) -> list[Finding] | NotApplicable:
+def find_copies(case: Case) -> list[Finding] | NotApplicable:
     """A warning where copies are many and more than a coarse table brings about by itself.
 
     How many that is, is counted with every column shuffled on its own.
     """
-    if not table.schema.features:
+    if not case.table.schema.features:
         return NotApplicable("no features")
-    groups = duplicate_groups(table)
+    groups = duplicate_groups(case.table)
     copies = len(groups) - int(groups.max()) - 1
     if copies == 0:
         return []
@@ -38,7 +34,7 @@ def find_copies(
     message = f"{copies:,} {repeat} another row exactly ({100 * share:.2g} %){many}; copies are kept on one side"
     severity: Severity = "note"
     if share >= _MANY:
-        chance = _shuffled_copies(table, seed) / len(groups)
+        chance = _shuffled_copies(case.table, case.seed) / len(groups)
         evidence["share_by_chance"] = chance
         severity = "warning" if chance < _BY_CHANCE * share else "note"
     fix = "find out whether these are the same cases entered twice, and drop them if so"
@@ -52,21 +48,19 @@ def _shuffled_copies(table: Table, seed: int) -> int:
     return len(table) - int(same_rows(frame).max()) - 1
 
 
-def find_conflicts(
-    table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int
-) -> list[Finding] | NotApplicable:
+def find_conflicts(case: Case) -> list[Finding] | NotApplicable:
     """Copies with different labels, and the accuracy that no model can pass because of them."""
-    if not table.schema.features:
+    if not case.table.schema.features:
         return NotApplicable("no features")
-    groups = duplicate_groups(table)
-    cells, counts = np.unique(groups * len(classes) + codes, return_counts=True)
+    groups = duplicate_groups(case.table)
+    cells, counts = np.unique(groups * len(case.classes) + case.codes, return_counts=True)
     best = np.zeros(int(groups.max()) + 1, dtype=np.int64)
-    np.maximum.at(best, cells // len(classes), counts)
+    np.maximum.at(best, cells // len(case.classes), counts)
     sizes = np.bincount(groups)
     rows = int((sizes - best).sum())
     if rows == 0:
         return []
-    share = rows / len(codes)
+    share = rows / len(case)
     have = "row has" if rows == 1 else "rows have"
     message = (
         f"{rows:,} {have} another class than most rows with the very same features ({100 * share:.2g} %): "

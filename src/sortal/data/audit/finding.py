@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 
 Severity = Literal["severe", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -44,15 +41,15 @@ class NotApplicable:
     reason: str
 
 
-Finder = Callable[[Table, NDArray[np.int64], Sequence[str], int], list[Finding] | NotApplicable]
+Finder = Callable[[Case], list[Finding] | NotApplicable]
 
 
 @dataclass(frozen=True)
 class Check:
     """One question to the data, registered under its code in the entry-point group ``sortal.checks``.
 
-    ``code`` is never used again for another question. ``title`` says what is looked for. ``find`` is called with a
-    table, the class codes (n,) of its rows, the class labels and a seed, and changes none of them.
+    ``code`` is never used again for another question. ``title`` says what is looked for. ``find`` is called with
+    the case and changes nothing of it.
     """
 
     code: str

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring
 
 _LEAST_ROWS = 50
@@ -20,8 +19,9 @@ _IN_ORDER = 0.999
 _NAMES = re.compile(r"(?:^|[^a-z])(?:id|ids|uuid|guid|key|nr|no|num|number|index|row|rowid|code)$")
 
 
-def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+def find(case: Case) -> list[Finding] | NotApplicable:
     """Categories with a level a row; whole numbers that differ in each row and run on, or are called an id."""
+    table = case.table
     if len(table) < _LEAST_ROWS:
         return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
     findings = []

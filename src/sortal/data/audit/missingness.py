@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
 from sortal.data.audit.power import LEAST_ROWS, auc
 
@@ -18,12 +17,13 @@ _CHANCE = 20.0
 _FOREGONE = 0.7
 
 
-def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+def find(case: Case) -> list[Finding] | NotApplicable:
     """Severe from ROC-AUC .8 of the missingness alone, warning from .7, or where one side has nearly one class only.
 
     Columns that are missing in the same rows are one finding.
     """
-    if len(codes) < LEAST_ROWS:
+    table = case.table
+    if len(table) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     patterns: dict[bytes, list[str]] = {}
     for column in table.schema.features:
@@ -32,12 +32,13 @@ def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: i
             patterns.setdefault(np.packbits(values.is_null().to_numpy()).tobytes(), []).append(column.name)
     if not patterns:
         return NotApplicable("no column is missing in some rows only")
-    findings = [_judge(table, codes, classes, names) for names in patterns.values()]
+    findings = [_judge(case, names) for names in patterns.values()]
     return [finding for finding in findings if finding is not None]
 
 
-def _judge(table: Table, codes: NDArray[np.int64], classes: Sequence[str], names: list[str]) -> Finding | None:
-    missing = table.frame[names[0]].is_null().to_numpy().astype(np.int64)
+def _judge(case: Case, names: list[str]) -> Finding | None:
+    codes, classes = case.codes, case.classes
+    missing = case.table.frame[names[0]].is_null().to_numpy().astype(np.int64)
     counts = np.bincount(missing * len(classes) + codes, minlength=2 * len(classes)).reshape(2, -1)
     shares = counts / counts.sum(axis=1, keepdims=True)
     base = counts.sum(axis=0) / len(codes)

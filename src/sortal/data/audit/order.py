@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief
 from sortal.data.audit.power import auc
 
@@ -17,8 +15,9 @@ _TELLING, _CLEAR = 0.6, 0.7
 _ERRORS = 6.0
 
 
-def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
+def find(case: Case) -> list[Finding] | NotApplicable:
     """Guesses each row from the rows near it: 2 on each side (series, copies) and 50 (drift, sorting)."""
+    table, codes = case.table, case.codes
     if len(codes) < _LEAST_ROWS:
         return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
     if table.schema.only("time") is not None:

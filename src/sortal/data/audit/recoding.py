@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
+from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, brief, ignoring
-from sortal.data.audit.power import LEAST_ROWS, Power, alone, together
+from sortal.data.audit.power import LEAST_ROWS, Power
 
 _EXPLAINED = 0.99
 _EASY = 0.99
@@ -27,27 +27,24 @@ def copies(powers: Sequence[Power], codes: NDArray[np.int64]) -> list[Power]:
     return [power for power in powers if guess > 0 and power.error <= (1 - _EXPLAINED) * guess]
 
 
-def find(table: Table, codes: NDArray[np.int64], classes: Sequence[str], seed: int) -> list[Finding] | NotApplicable:
-    if len(codes) < LEAST_ROWS:
+def find(case: Case) -> list[Finding] | NotApplicable:
+    if len(case) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
-    powers = alone(table, codes, seed)
-    found = copies(powers, codes)
+    found = copies(case.powers, case.codes)
     if not found:
         return []
-    rest = together(table, codes, [power.column for power in powers if power not in found], seed)
-    easy = rest >= _EASY or len(found) > max(2, len(powers) / 2)
-    return [_finding(table, codes, classes, power, rest, easy) for power in found]
+    rest = case.reach([power.column for power in found])
+    easy = rest >= _EASY or len(found) > max(2, len(case.powers) / 2)
+    return [_finding(case, power, rest, easy) for power in found]
 
 
-def _finding(
-    table: Table, codes: NDArray[np.int64], classes: Sequence[str], power: Power, rest: float, easy: bool
-) -> Finding:
-    name, levels = power.column, table.frame[power.column].n_unique()
-    easy = easy and levels > len(classes)
-    guess = 1 - np.bincount(codes).max() / len(codes)
-    if levels <= len(classes):
+def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
+    name, levels = power.column, case.table.frame[power.column].n_unique()
+    easy = easy and levels > len(case.classes)
+    guess = 1 - np.bincount(case.codes).max() / len(case)
+    if levels <= len(case.classes):
         what = f"{name} is the target under another name"
-    elif table.schema[name].kind == "category":
+    elif case.table.schema[name].kind == "category":
         what = f"each value of {name} belongs to one class"
     else:
         what = f"{name} gives the target away"
@@ -66,7 +63,7 @@ def _finding(
         f"guessing {100 * (1 - guess):.1f} %; {others}"
     )
     fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
-    if _may_be_group(table.frame[name], levels):
+    if _may_be_group(case.table.frame[name], levels):
         fix += f"; if it says whose rows these are, keep them together: --group {shlex.quote(name)}"
     return Finding(check.code, "note" if easy else "severe", name, message, evidence, fix)
 

@@ -1,0 +1,84 @@
+"""What the audit looks at, and what its checks share, so that nothing is computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.data.audit.power import Power, alone, together
+from sortal.data.deal import same_rows
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Parting:
+    """How all rows are parted, the sealed ones among them: what a check may know of them, which is not their classes.
+
+    ``features``: a table of all rows without the target. ``part``: (n,) numbers into ``names``, such as train, valid and test.
+    ``groups``, ``times``: (n,) ids and moments where the rows have them.
+    """
+
+    features: Table
+    part: Ints
+    names: tuple[str, ...]
+    groups: Ints | None = None
+    times: Ints | None = None
+
+    @cached_property
+    def copies(self) -> Ints:
+        """(n,) ids that rows with the very same features share."""
+        names = [column.name for column in self.features.schema.features]
+        return same_rows(self.features.frame.select(names))
+
+
+@dataclass(frozen=True)
+class History:
+    """What a run counted: fits, rows that a fit saw and must not have seen, and looks at the sealed test."""
+
+    fits: int
+    foreign_rows: int
+    opens: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """Labelled rows that a model may be trained on, and what is known about them.
+
+    ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that ``table`` leaves out
+    (ids, texts, images). ``parting`` and ``history`` are None where there are no parts, or no run, yet.
+    """
+
+    table: Table
+    codes: Ints
+    classes: Sequence[str]
+    seed: int = 0
+    raw: pl.DataFrame = field(default_factory=pl.DataFrame)
+    parting: Parting | None = None
+    history: History | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def powers(self) -> list[Power]:
+        """What each feature achieves alone, the best first."""
+        return alone(self.table, self.codes, self.seed)
+
+    def reach(self, without: Sequence[str] = ()) -> float:
+        """ROC-AUC of all features together, but for these, out of fold by a small forest."""
+        left_out = frozenset(without)
+        if left_out not in self._reached:
+            names = [power.column for power in self.powers if power.column not in left_out]
+            self._reached[left_out] = together(self.table, self.codes, names, self.seed)
+        return self._reached[left_out]
+
+    @cached_property
+    def _reached(self) -> dict[frozenset[str], float]:
+        return {}
