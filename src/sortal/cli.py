@@ -1,6 +1,6 @@
 """The command line: one thin command per step of the trip.
 
-Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 130 interrupted.
+Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 3 severe findings (--strict), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sortal.core.recipe import Recipe
+    from sortal.report.record import Finding
 
 app = typer.Typer(
     name="sortal",
@@ -28,7 +30,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-INTERRUPTED = 130
+INTERRUPTED, SEVERE = 130, 3
+RECIPE_FILE = "recipe.toml"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every mistake in the options; typer gives a public name only to this kind of it."""
 
@@ -43,6 +46,13 @@ Kinds = Annotated[
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
 Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
 Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn apart.")]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="train/valid/test or dev/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
 Seed = Annotated[int, typer.Option(help="For everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 
@@ -75,15 +85,14 @@ def train(
         str | None, typer.Option("--time", help="Column of dates or numbers: the newest rows are the test.")
     ] = None,
     group: Group = None,
-    split: Annotated[
-        str | None, typer.Option(help="train/valid/test or dev/test, in percent; 85/15, with promises 65/20/15.")
-    ] = None,
+    split: Split = None,
     select: Annotated[int | None, typer.Option(help="How many prepared columns to keep.")] = None,
     models: Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")] = "",
     budget: Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")] = "2m",
     seed: Seed = 0,
     recipe: Annotated[Path | None, typer.Option(help="Replay the recipe.toml of an earlier run.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/NAME-1.")] = None,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Train a classifier and open the sealed test once."""
@@ -91,7 +100,7 @@ def train(
 
     if recipe is not None:
         _refuse_other_options(context)
-        _train(data, Recipe.read(recipe), out, json)
+        _train(data, Recipe.read(recipe), out, json, strict)
         return
     if target is None:
         raise OptionError("say which column is to be predicted: --target COLUMN")
@@ -120,7 +129,7 @@ def train(
         budget=parse_budget(budget),
         seed=seed,
     )
-    _train(data, asked, out, json)
+    _train(data, asked, out, json, strict)
 
 
 @app.command()
@@ -180,7 +189,12 @@ def audit(
     ignore: Ignore = None,
     time: Time = None,
     group: Group = None,
+    split: Split = None,
     seed: Seed = 0,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write recipe.toml, which leaves out the columns of severe findings.")
+    ] = False,
+    strict: Strict = False,
     json: Json = False,
 ) -> None:
     """What is wrong with the data, before any training."""
@@ -194,6 +208,7 @@ def audit(
         ignore=tuple(ignore or ()),
         time=time,
         group=group,
+        split=split,
         seed=seed,
     )
     found = workflow.audit(data, asked)
@@ -201,6 +216,11 @@ def audit(
         print(found.to_json().decode())
     else:
         summary.audit(_console(), found)
+    if fix:
+        written = workflow.write_fix(Path(RECIPE_FILE), asked, found)
+        if not json:
+            summary.fixed(_console(), RECIPE_FILE, written, data)
+    _judge(found.findings, strict)
 
 
 @app.command()
@@ -215,7 +235,7 @@ def demo(
     _train([str(churn())], Recipe("Churn", cost="fp=1,fn=8", budget=parse_budget(budget)), out, json=False)
 
 
-def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool) -> None:
+def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False) -> None:
     from sortal.report.narrator import Narrator
     from sortal.training.deadline import process_start
     from sortal.workflow import NoAudience, next_folder, train_into
@@ -223,11 +243,19 @@ def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool) -> Non
     started = process_start()
     folder = out or next_folder(data)
     if json:
-        print(train_into(folder, data, recipe, NoAudience(), started).to_json().decode())
-        return
-    with Narrator(_console(), recipe.budget, started) as narrator:
-        finished = train_into(folder, data, recipe, narrator, started)
-    narrator.finished(finished, folder)
+        finished = train_into(folder, data, recipe, NoAudience(), started)
+        print(finished.to_json().decode())
+    else:
+        with Narrator(_console(), recipe.budget, started) as narrator:
+            finished = train_into(folder, data, recipe, narrator, started)
+        narrator.finished(finished, folder)
+    _judge(finished.audit, strict)
+
+
+def _judge(findings: Sequence[Finding], strict: bool) -> None:
+    """Nothing is stopped by what was found; who wants a program to notice says so."""
+    if strict and any(finding.severity == "severe" for finding in findings):
+        raise typer.Exit(SEVERE)
 
 
 def _refuse_other_options(context: typer.Context) -> None:
@@ -276,6 +304,8 @@ def main(arguments: list[str] | None = None) -> None:
         _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
     if code == INTERRUPTED:
         _end("interrupted; nothing was written", INTERRUPTED, debug)
+    if code == SEVERE:
+        _end("the audit found something severe (--strict)", SEVERE, debug)
 
 
 def _usage(error: Exception) -> str:

@@ -164,6 +164,7 @@ def audit(
     ignore: str | Sequence[str] = (),
     time_column: str | None = None,
     group: str | None = None,
+    split: str | None = None,
     seed: int = 0,
 ) -> AuditReport:
     """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``."""
@@ -173,6 +174,7 @@ def audit(
         ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
         time=time_column,
         group=group,
+        split=split,
         seed=seed,
     )
     return workflow.audit(data, asked)

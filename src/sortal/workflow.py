@@ -22,14 +22,16 @@ from sortal.core.listen import Listener, Silent
 from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
+from sortal.core.schema import Schema
 from sortal.core.task import Task
-from sortal.data.audit import Case
+from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
+from sortal.data.audit.history import looks
 from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal, is_sealed
 from sortal.data.problem import Problem, frame_problem, part
 from sortal.data.read import Source, read
-from sortal.data.split import Parts, SplitPlan, split
+from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
 from sortal.data.write import new_folder, replacing
 from sortal.decide.calibrate import MOST_ENTRIES
 from sortal.report import record
@@ -99,11 +101,13 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         sealed = whole.table.rows[parts.test]
         dev = part(whole, np.sort(np.concatenate([parts.dev, parts.valid])))
         valid = np.flatnonzero(np.isin(dev.table.rows, whole.table.rows[parts.valid]))
+        case = case_of(whole, parts, dev, recipe)
         del whole
         audience.framed(about_data, dev, about_split)
 
         steps.enter("audit")
-        findings = audit_rows(case_of(dev, recipe.seed)).findings
+        findings = audit_rows(case).findings
+        del case
         audience.audited(describe_findings(findings))
 
         steps.enter("train")
@@ -119,6 +123,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
         steps.enter("test")
         test, groups = (None, None) if seal is None else open_test(model, seal, sealed)
+        findings += looked_back(dev, recipe, History(witness.fits, witness.foreign, seal.opens if seal else 0))
 
         steps.enter("report")
         results = Results(dev, about_data, about_split, seal, findings, trained, test, groups)
@@ -159,7 +164,7 @@ class Steps:
 
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
-    parts = split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.seed, recipe.time, recipe.group)
+    parts = divide(whole, recipe)
     if recipe.promises and not len(parts.valid):
         raise OptionError(
             f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"
@@ -167,6 +172,13 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
     if not len(parts.test):
         return parts, None
     return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
+
+
+def divide(whole: Problem, recipe: Recipe) -> Parts:
+    """The parts, as the recipe asks for them or as a column tells them."""
+    if recipe.split_column is not None:
+        return split_as_told(whole.table, whole.codes, recipe.split_column)
+    return split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.seed, recipe.time, recipe.group)
 
 
 def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, record.Parity]:
@@ -297,23 +309,64 @@ def _note_look(home: Seal) -> None:
     """The run's record tells how often its test was opened."""
     path = home.folder / "run.json"
     if path.exists():
-        run = replace(RunRecord.from_json(path.read_bytes()), ledger=describe_ledger(home))
+        run = RunRecord.from_json(path.read_bytes())
+        tainted = describe_findings(looks(History(0, 0, home.opens)))
+        findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
+        run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(home))
         with replacing(path) as temporary:
             temporary.write_bytes(run.to_json())
 
 
 def audit(data: object, recipe: Recipe) -> AuditReport:
     """What is wrong with the data, before any training."""
-    problem = frame_problem(data, recipe)
-    found = audit_rows(case_of(problem, recipe.seed))
+    whole = frame_problem(data, recipe)
+    parts = divide(whole, recipe)
+    dev = part(whole, np.sort(np.concatenate([parts.dev, parts.valid])))
+    found = audit_rows(case_of(whole, parts, dev, recipe))
     return AuditReport(
-        describe_data(problem), problem.table.schema.columns, problem.task, describe_findings(found.findings)
+        data=describe_data(whole),
+        columns=whole.table.schema.columns,
+        task=dev.task,
+        split=describe_split(whole, parts, recipe),
+        findings=describe_findings(found.findings),
     )
 
 
-def case_of(dev: Problem, seed: int) -> Case:
-    """What the audit looks at."""
-    return Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw)
+def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
+    """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
+    if not len(parts.test) + len(parts.valid):
+        return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw)
+    features = Schema(whole.table.schema.features)
+    held = np.zeros(len(whole.codes), dtype=np.bool_)
+    held[np.concatenate([parts.valid, parts.test])] = True
+    parting = Parting(
+        features=Table(features, whole.table.frame.select(features.names), whole.table.rows),
+        held=held,
+        groups=None if recipe.group is None else same_rows(whole.table.frame.select(recipe.group)),
+        times=None if recipe.time is None else time_stamps(whole.table, recipe.time),
+    )
+    return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting)
+
+
+def looked_back(dev: Problem, recipe: Recipe, history: History) -> tuple[Finding, ...]:
+    """What the audit says of the run itself."""
+    case = Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, history=history)
+    return audit_rows(case, "run").findings
+
+
+def write_fix(path: Path, asked: Recipe, found: AuditReport) -> tuple[str, ...]:
+    """Write a recipe that leaves out the columns of severe findings, and return what it leaves out.
+
+    A recipe that is there keeps its other options. Raises OptionError where it is about another target.
+    """
+    recipe = Recipe.read(path) if path.exists() else asked
+    if recipe.target != asked.target:
+        raise OptionError(f"{path} is there already and predicts {recipe.target!r}; move it away")
+    severe = [name for finding in found.findings if finding.severity == "severe" for name in finding.columns]
+    recipe = replace(recipe, ignore=tuple(dict.fromkeys([*recipe.ignore, *severe])), plan=())
+    with replacing(path) as temporary:
+        temporary.write_text(recipe.to_toml(), "utf-8")
+    return recipe.ignore
 
 
 def next_folder(data: Sequence[str]) -> Path:

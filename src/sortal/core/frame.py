@@ -23,7 +23,7 @@ from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.values import canonical, datetime_from_text, is_text, plain, related_patterns
 
-ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "cost")
+ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "cost")
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ from sortal.core.values import (
 
 MOSTLY_DISTINCT = 0.95
 """Share of distinct values from which on a category identifies rows."""
+TEXTS: tuple[Role, ...] = ("target", "group", "split")
+"""Roles whose columns are categories, whatever their values look like."""
 FEW_ROWS = 20
 """Below this number of values nothing is said to identify rows."""
 
@@ -62,12 +64,13 @@ def infer(
     ignore: Sequence[str] = (),
     time: str | None = None,
     group: str | None = None,
+    split: str | None = None,
     source: str = "the data",
 ) -> Schema:
     """Kinds and roles of the columns of a raw frame, each with its reason.
 
-    ``kinds`` are given kinds, ``ignore`` names columns that no model may see; ``time`` and ``group`` name the
-    columns that a split must respect. ``source`` names the data in messages. Raises TaskError where there is
+    ``kinds`` are given kinds, ``ignore`` names columns that no model may see; ``time``, ``group`` and
+    ``split`` name the columns that a split must respect. ``source`` names the data in messages. Raises TaskError where there is
     no such target; OptionError for another unknown column, for a kind that the values do not have, and for a
     column that is asked to be two things.
 
@@ -79,7 +82,7 @@ def infer(
     zip | category | feature | 2 values: 01, 9; numbers with leading zeros are codes
     """
     kinds = kinds or {}
-    roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group}, source)
+    roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group, "split": split}, source)
     return Schema(tuple(_column(s, roles.get(s.name), kinds.get(s.name)) for s in frame.iter_columns()))
 
 
@@ -107,13 +110,13 @@ def _roles(
     for name, role in wishes:
         if roles.setdefault(name, role) != role:
             raise OptionError(f"column {name!r} cannot be both {roles[name]} and {role}; drop one of the two")
-        if role in ("target", "group") and kinds.get(name, "category") != "category":
+        if role in TEXTS and kinds.get(name, "category") != "category":
             raise OptionError(f"column {name!r} is the {role}, which is always a category, not a {kinds[name]}")
     return roles
 
 
 def _column(series: pl.Series, role: Role | None, kind: Kind | None) -> Column:
-    if role in ("target", "group"):
+    if role in TEXTS:
         return replace(_as_category(series, role), role=role)
     found = _inferred(series) if kind is None else _as_told(series, kind)
     if role == "ignore":

@@ -30,7 +30,8 @@ class Planned:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run's options. ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``dev/test`` in percent.
+    """A run's options. ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``dev/test`` in percent, or
+    the name of a column that says which part a row is in.
 
     Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``, ``sets``) another 20 %
     are kept out of training to prove it on.
@@ -102,6 +103,15 @@ class Recipe:
     def parts(self) -> str:
         """How the rows are split, as told or by default."""
         return self.split or ("65/20/15" if self.promises else "85/15")
+
+    @property
+    def split_column(self) -> str | None:
+        """The column that says which part a row is in, where ``split`` names one.
+
+        >>> Recipe("y", split="fold").split_column, Recipe("y", split="70/15/15").split_column
+        ('fold', None)
+        """
+        return None if self.split is None or re.fullmatch(r"[\d./\s+-]+", self.split) else self.split
 
     def to_toml(self) -> str:
         import tomli_w

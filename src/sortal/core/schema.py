@@ -19,7 +19,7 @@ from typing import Literal, get_args
 from sortal.core.errors import OptionError, did_you_mean
 
 Kind = Literal["number", "category", "boolean", "datetime", "text", "image"]
-Role = Literal["feature", "target", "time", "group", "weight", "cost", "ignore"]
+Role = Literal["feature", "target", "time", "group", "split", "weight", "cost", "ignore"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

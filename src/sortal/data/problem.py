@@ -60,6 +60,7 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         ignore=recipe.ignore,
         time=recipe.time,
         group=recipe.group,
+        split=recipe.split_column,
         source=source.name,
     )
     schema = _with_cost_columns(schema, recipe, source.name)

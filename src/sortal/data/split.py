@@ -123,6 +123,43 @@ def split(
     return Parts(where["dev"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
 
 
+PART_WORDS = {
+    "dev": ("train", "training", "fit"),
+    "valid": ("valid", "validation", "val", "dev"),
+    "test": ("test", "testing", "holdout"),
+}
+"""What people call the parts; a "dev" set of the field is one to validate on."""
+
+
+def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
+    """The parts that a column of the table names: train, valid (or val, dev) and test.
+
+    Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a row
+    without one, and where no row trains or is tested.
+    """
+    told = table.frame[column].str.strip_chars().str.to_lowercase()
+    known = [word for words in PART_WORDS.values() for word in words]
+    other = [str(word) for word in told.unique().sort() if word not in known]
+    if other:
+        what = "has no value in some rows" if other == ["None"] else f"says {', '.join(repr(o) for o in other[:4])}"
+        raise DataError(f"column {column!r} {what}, but parts are called train, valid and test; rename them")
+    where = {name: np.flatnonzero(told.is_in(words).to_numpy()) for name, words in PART_WORDS.items()}
+    for name in ("dev", "test"):
+        if not len(where[name]):
+            raise DataError(f"column {column!r} says {PART_WORDS[name][0]} in no row; such a split cannot be used")
+    part = np.zeros(len(table), dtype=np.int64)
+    names = [name for name, rows in where.items() if len(rows)]
+    for number, name in enumerate(names):
+        part[where[name]] = number
+    return Parts(
+        where["dev"],
+        where["valid"],
+        where["test"],
+        f"as {column!r} says",
+        tuple(_class_notes(table, codes, part, names)),
+    )
+
+
 def _by_class(table: Table, codes: Ints, shares: Floats, seed: int, group: str | None) -> tuple[Ints, str, list[str]]:
     keep = len(shares)
     copies = duplicate_groups(table)

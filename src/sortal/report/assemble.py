@@ -130,7 +130,9 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
 
 def describe_findings(findings: Sequence[Finding]) -> tuple[record.Finding, ...]:
     """What the audit found."""
-    return tuple(record.Finding(f.code, f.severity, f.column, f.message, f.evidence, f.fix) for f in findings)
+    return tuple(
+        record.Finding(f.code, f.severity, f.column, f.message, f.evidence, f.fix, f.suspects) for f in findings
+    )
 
 
 def figures(

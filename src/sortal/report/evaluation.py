@@ -12,7 +12,7 @@ from sortal.core import registry
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.evaluate.metrics import Metric
-from sortal.report.record import Data, Estimate, Finding, Ledger
+from sortal.report.record import Data, Estimate, Finding, Ledger, Split
 
 Verdict = Literal["as promised", "better", "worse", "unknown"]
 
@@ -49,11 +49,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What ``sortal audit`` says."""
+    """What ``sortal audit`` says of the rows that training would see; the others stay unseen, but for what parts have in common."""
 
     data: Data
     columns: tuple[Column, ...]
     task: Task
+    split: Split
     findings: tuple[Finding, ...]
 
     def to_json(self) -> bytes:

@@ -66,7 +66,7 @@ class Data:
 @dataclass(frozen=True)
 class Finding:
     """Something that the audit found, with its numbers and what can be done. ``column`` is null where it
-    concerns rows or the whole table.
+    concerns rows or the whole table. ``columns``: those that can be left out because of it.
     """
 
     code: str
@@ -75,6 +75,7 @@ class Finding:
     message: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     fix: str = ""
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

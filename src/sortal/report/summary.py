@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -66,10 +66,17 @@ def evaluation(console: Console, found: Evaluation) -> None:
 
 
 def audit(console: Console, found: AuditReport) -> None:
-    """The data, the target and the findings with what can be done about each."""
+    """The data, the target, the parts and the findings with what can be done about each."""
     terminal.data_line(console, found.data, found.columns)
     terminal.target_line(console, found.task)
+    terminal.sealed_line(console, found.split)
     terminal.audit(console, found.findings)
+
+
+def fixed(console: Console, file: str, ignored: Sequence[str], data: Sequence[str]) -> None:
+    """What ``--fix`` wrote, and how it is used."""
+    names = notation.listing([notation.plain(name) for name in ignored], most=12) if ignored else "no column"
+    _line(console, "fixed", f"{file} leaves out {names}: sortal train {' '.join(data)} --recipe {file}")
 
 
 def as_json(shown: Model) -> bytes:

@@ -1,5 +1,11 @@
 """What is wrong with the data, before any training. A finding is data: code, severity, column, message, figures.
 
+    A0xx  broken promises: counted, never guessed
+        A001  sealed rows that reached a fit
+        A002  exact copies of rows across parts
+        A003  groups across parts
+        A004  rows to train on that are newer than held-out rows
+        A005  more than one look at the test
     A1xx  leaks: a column says what nobody could know
         A101  a column that is the target under another name
         A102  missing values that tell the target
@@ -20,11 +26,11 @@ Every check is an entry point of the group ``sortal.checks``, named by its code;
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sortal.core import registry
 from sortal.data.audit.case import Case, History, Parting
-from sortal.data.audit.finding import SEVERITIES, Check, Finding, NotApplicable, Severity
+from sortal.data.audit.finding import SEVERITIES, About, Check, Finding, NotApplicable, Severity
 
 __all__ = [
     "Audit",
@@ -61,9 +67,10 @@ class Audit:
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
 
-def audit(case: Case) -> Audit:
-    """All registered checks. Give it rows to train on only: what is found may be acted upon."""
-    return run((registry.load("sortal.checks", name) for name in registry.names("sortal.checks")), case)
+def audit(case: Case, about: About = "data") -> Audit:
+    """All registered checks about the data, or about the run. Give it rows to train on only: what is found may be acted upon."""
+    checks: list[Check] = [registry.load("sortal.checks", name) for name in registry.names("sortal.checks")]
+    return run([check for check in checks if check.about == about], case)
 
 
 def run(checks: Iterable[Check], case: Case) -> Audit:
@@ -75,6 +82,16 @@ def run(checks: Iterable[Check], case: Case) -> Audit:
         if isinstance(found, NotApplicable):
             skipped.append(Skipped(check.code, check.title, found.reason))
         else:
-            findings += found
+            findings += [_weighed(finding, case) for finding in found]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
     return Audit(tuple(findings), tuple(sorted(skipped, key=lambda skip: skip.code)))
+
+
+def _weighed(finding: Finding, case: Case) -> Finding:
+    """A finding about suspicious columns, with the score of all features with and without them."""
+    features = {power.column for power in case.powers} if finding.code.startswith("A1") else set()
+    suspects = [name for name in finding.suspects if name in features]
+    if finding.severity == "note" or not suspects:
+        return finding
+    scores = {"roc_auc_with": case.reach(), "roc_auc_without": case.reach(suspects)}
+    return replace(finding, evidence={**finding.evidence, **scores})

@@ -21,13 +21,13 @@ Ints = NDArray[np.int64]
 class Parting:
     """How all rows are parted, the sealed ones among them: what a check may know of them, which is not their classes.
 
-    ``features``: a table of all rows without the target. ``part``: (n,) numbers into ``names``, such as train, valid and test.
+    ``features``: a table of all rows without the target. ``held``: (n,) which of them judge the model, valid or
+    sealed; all others train.
     ``groups``, ``times``: (n,) ids and moments where the rows have them.
     """
 
     features: Table
-    part: Ints
-    names: tuple[str, ...]
+    held: NDArray[np.bool_]
     groups: Ints | None = None
     times: Ints | None = None
 

@@ -11,6 +11,7 @@ from sortal.data.audit.case import Case
 
 Severity = Literal["severe", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+About = Literal["data", "run"]
 Evidence = float | int | str | list[float] | list[int] | list[str]
 
 
@@ -20,7 +21,8 @@ class Finding:
 
     ``severe``: scores will deceive unless something is done. ``warning``: they may; a person should judge.
     ``note``: good to know. ``column`` is None where it is about the whole table. ``evidence`` holds the figures
-    behind the message, ready for JSON. ``fix`` says what can be done.
+    behind the message, ready for JSON. ``fix`` says what can be done. ``columns``: what can be left out because of it, where
+    that is more than ``column``.
 
     >>> Finding("A301", "note", "veil", "veil is always 'p'", fix="--ignore veil").severity
     'note'
@@ -32,6 +34,12 @@ class Finding:
     message: str
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     fix: str = ""
+    columns: tuple[str, ...] = ()
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """The columns that it is about."""
+        return self.columns or (() if self.column is None else (self.column,))
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,13 @@ class Check:
     """One question to the data, registered under its code in the entry-point group ``sortal.checks``.
 
     ``code`` is never used again for another question. ``title`` says what is looked for. ``find`` is called with
-    the case and changes nothing of it.
+    the case and changes nothing of it. ``about``: data, before any training, or the run, after it.
     """
 
     code: str
     title: str
     find: Finder
+    about: About = "data"
 
 
 def brief(share: float) -> str:

@@ -1,0 +1,85 @@
+"""A002, A003 and A004: what parts of the rows have in common, or in the wrong order. Counted, so there are no false alarms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.data.audit.case import Case, Parting
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
+
+_MANY = 0.01
+_NO_PARTS = "the rows are not parted yet"
+
+
+def find_copies(case: Case) -> list[Finding] | NotApplicable:
+    """Severe where more than a hundredth of the held-out rows are copied from rows to train on, unless the parts follow time."""
+    parting = case.parting
+    if parting is None or not parting.held.any():
+        return NotApplicable(_NO_PARTS)
+    copies = parting.copies
+    shared = np.isin(copies[parting.held], copies[~parting.held])
+    if not shared.any():
+        return []
+    count, share = int(shared.sum()), float(shared.mean())
+    rows = "row repeats" if count == 1 else "rows repeat"
+    message = (
+        f"{count:,} held-out {rows} a row to train on exactly ({100 * share:.2g} % of them): "
+        "a model that learned it by heart is rewarded"
+    )
+    severity: Severity = "severe" if share > _MANY and parting.times is None else "warning"
+    fix = "drop the copies from one side, or let sortal part the rows (no --split COLUMN), which keeps copies together"
+    evidence: dict[str, Evidence] = {"rows": count, "share": share}
+    return [Finding(copies_check.code, severity, None, message, evidence, fix)]
+
+
+def find_groups(case: Case) -> list[Finding] | NotApplicable:
+    parting = case.parting
+    if parting is None or not parting.held.any():
+        return NotApplicable(_NO_PARTS)
+    if parting.groups is None:
+        return NotApplicable("no group column was named")
+    held = parting.groups[parting.held]
+    torn = np.isin(held, parting.groups[~parting.held])
+    if not torn.any():
+        return []
+    groups = len(np.unique(held[torn]))
+    message = (
+        f"{groups:,} of the {len(np.unique(held)):,} held-out groups have rows to train on as well ({int(torn.sum()):,} "
+        "held-out rows): what is known of a group there is known of it here"
+    )
+    fix = "let sortal part the rows (no --split COLUMN): it keeps groups whole"
+    evidence: dict[str, Evidence] = {"groups": groups, "rows": int(torn.sum()), "share": float(torn.mean())}
+    return [Finding(groups_check.code, "severe", None, message, evidence, fix)]
+
+
+def find_newer(case: Case) -> list[Finding] | NotApplicable:
+    """Where groups are kept whole under time, older rows of the newest groups are in the test on purpose: a note."""
+    parting = case.parting
+    if parting is None or not parting.held.any():
+        return NotApplicable(_NO_PARTS)
+    if parting.times is None:
+        return NotApplicable("no time column was named")
+    newest = parting.times[parting.held]
+    newer = _newer(parting, int(newest.min()))
+    if not newer.any():
+        return []
+    count, share = int(newer.sum()), float(newer.sum() / (~parting.held).sum())
+    severity: Severity = "note" if parting.groups is not None and share < _MANY else "severe"
+    rows = "row" if count == 1 else "rows"
+    message = (
+        f"{count:,} {rows} to train on ({100 * share:.2g} %) {'is' if count == 1 else 'are'} newer than the oldest held-out row: "
+        "the model is asked about a past whose future it knows"
+    )
+    fix = "let sortal part the rows (--time without --split COLUMN): the newest rows are the test"
+    return [Finding(newer_check.code, severity, None, message, {"rows": count, "share": share}, fix)]
+
+
+def _newer(parting: Parting, than: int) -> NDArray[np.bool_]:
+    assert parting.times is not None
+    return np.asarray(~parting.held & (parting.times > than))
+
+
+copies_check = Check("A002", "exact copies of rows across parts", find_copies)
+groups_check = Check("A003", "groups across parts", find_groups)
+newer_check = Check("A004", "rows to train on that are newer than held-out rows", find_newer)
