@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import polars as pl
 import pytest
+
+from sortal.core.recipe import Recipe
 
 QUICK = ("--models", "lightgbm", "--budget", "1h")
 
@@ -157,3 +160,69 @@ def test_audit_tells_people_and_machines_the_same(sortal, churn_csv):
 def test_the_module_runs_as_the_command_does():
     done = subprocess.run([sys.executable, "-m", "sortal.cli"], capture_output=True, text=True, check=True)
     assert "train" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def leaky(churn, tmp_path_factory):
+    """The example with its target once more, and a split that a person made, with copies on both sides."""
+    path = tmp_path_factory.mktemp("leaky") / "leaky.csv"
+    frame = churn.head(500).with_columns(status=pl.col("Churn").replace({"Yes": "gone", "No": "here"}))
+    frame = pl.concat([frame, frame.head(60)])
+    frame.with_columns(part=pl.Series(["train"] * 500 + ["test"] * 60)).write_csv(path)
+    return path
+
+
+def test_strict_tells_a_program_that_something_is_severe(sortal, leaky, churn_csv):
+    for options, code in (((), 0), (("--strict",), 3)):
+        told = sortal("audit", leaky, "--target", "Churn", "--ignore", "part", *options)
+        assert told.code == code
+        assert "status is the target under another name" in " ".join(told.out.split())
+    assert told.err == "sortal: the audit found something severe (--strict)\n"
+    assert sortal("audit", churn_csv, "--target", "Churn", "--strict").code == 0
+
+
+def test_a_split_that_was_told_is_kept_and_checked(sortal, leaky, tmp_path):
+    told = sortal(
+        "train",
+        leaky,
+        "--target",
+        "Churn",
+        "--split",
+        "part",
+        "--ignore",
+        "status",
+        *QUICK,
+        "--strict",
+        "--out",
+        tmp_path / "run",
+    )
+    assert told.code == 3
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["split"]["train"], record["split"]["test"]) == (500, 60)
+    [copies] = [f for f in record["audit"] if f["code"] == "A002"]
+    assert (copies["severity"], copies["evidence"]["rows"]) == ("severe", 60)
+    [item] = [i for i in record["checklist"] if i["item"] == "parts share no rows, groups or time"]
+    assert item["status"] == "fails"
+
+
+def test_fix_writes_a_recipe_that_leaves_severe_columns_out(sortal, leaky, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = sortal("audit", leaky, "--target", "Churn", "--ignore", "part", "--fix")
+    assert told.code == 0
+    recipe = Recipe.read(tmp_path / "recipe.toml")
+    assert recipe.ignore == ("part", "status")
+    assert f"sortal train {leaky} --recipe recipe.toml" in " ".join(told.out.split())
+    again = sortal("audit", leaky, "--target", "Churn", "--ignore", "part", "--ignore", "status", "--fix", "--json")
+    assert again.json["findings"] is not None
+    assert Recipe.read(tmp_path / "recipe.toml") == recipe
+    refused = sortal("audit", leaky, "--target", "Partner", "--fix")
+    assert (refused.code, "predicts 'Churn'; move it away" in refused.err) == (2, True)
+
+
+def test_a_second_look_is_a_finding(sortal, small, tmp_path):
+    run = tmp_path / "run"
+    assert sortal("train", small, "--target", "Churn", *QUICK, "--out", run).code == 0
+    for looks in (2, 3):
+        assert sortal("evaluate", run / "model.sortal", "--sealed").code == 0
+        audit = json.loads((run / "run.json").read_text())["audit"]
+        assert [f["evidence"]["opens"] for f in audit if f["code"] == "A005"] == [looks]

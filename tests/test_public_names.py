@@ -54,7 +54,7 @@ def test_importing_sortal_imports_nothing_heavy():
             "recall_at_precision roc_auc",
         ),
         ("sortal.calibrators", "beta isotonic matrix none platt quadratic temperature vector venn_abers"),
-        ("sortal.checks", "A101 A102 A104 A201 A202 A203 A301 A302 A303 A304"),
+        ("sortal.checks", "A001 A002 A003 A004 A005 A101 A102 A104 A201 A202 A203 A301 A302 A303 A304"),
     ],
 )
 def test_what_is_registered(group, names):
@@ -92,7 +92,7 @@ def test_the_keys_of_run_json():
 TRAIN = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
     "--sets --positive --kind --ignore --time --group --split --select --models --budget --seed "
-    "--recipe --out --json"
+    "--recipe --out --strict --json"
 )
 
 
@@ -103,7 +103,7 @@ TRAIN = (
         ("predict", "--out"),
         ("evaluate", "--sealed --json"),
         ("show", "--json"),
-        ("audit", "--target --kind --ignore --time --group --seed --json"),
+        ("audit", "--target --kind --ignore --time --group --split --seed --fix --strict --json"),
         ("demo", "--budget --out"),
     ],
 )

@@ -261,7 +261,7 @@ def _judge(findings: Sequence[Finding], strict: bool) -> None:
 def _refuse_other_options(context: typer.Context) -> None:
     """A recipe says everything but which data and where to."""
     told = [n for n in context.params if (source := context.get_parameter_source(n)) and source.name == "COMMANDLINE"]
-    flags = [f"--{name.strip('_')}" for name in told if name not in ("data", "recipe", "out", "json")]
+    flags = [f"--{name.strip('_')}" for name in told if name not in ("data", "recipe", "out", "strict", "json")]
     if flags:
         raise OptionError(f"{' and '.join(flags)} contradict --recipe, which says it already; leave one of them out")
 

@@ -13,7 +13,7 @@ from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
 from sortal.data.deal import apportion, joined, same_rows
-from sortal.data.split import Parts, SplitPlan, duplicate_groups, fold_count, folds, holdout, split
+from sortal.data.split import Parts, SplitPlan, duplicate_groups, fold_count, folds, holdout, split, split_as_told
 
 LAWS = settings(deadline=None, max_examples=60)
 PLANS = st.sampled_from(["85/15", "70/15/15", "50/50", "60/10/30", "90/10"])
@@ -442,3 +442,33 @@ def test_fold_count_never_exceeds_the_rows() -> None:
     assert fold_count(2, 1) == 2
     assert fold_count(4, 2) == 3
     assert all(2 <= fold_count(n, r) <= max(2, min(5, n)) for n in range(2, 30) for r in range(1, n))
+
+
+class TestToldByAColumn:
+    def test_every_row_goes_where_it_says(self) -> None:
+        words = ["train", "Test ", "val", "TRAINING", "dev", "test", "train"]
+        frame = pl.DataFrame({"x": np.arange(7.0), "fold": words})
+        parts = split_as_told(table(frame, fold="split"), np.array([0, 1, 0, 1, 1, 0, 0]), "fold")
+        assert [p.tolist() for p in (parts.dev, parts.valid, parts.test)] == [[0, 3, 6], [2, 4], [1, 5]]
+        assert parts.method == "as 'fold' says"
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["train", "a", "test"], "column 'fold' says 'a', but parts are called train, valid and test"),
+            (["train", None, "test"], "column 'fold' has no value in some rows"),
+            (["train", "valid", "valid"], "column 'fold' says test in no row"),
+            (["test", "valid", "valid"], "column 'fold' says train in no row"),
+        ],
+    )
+    def test_refuses_in_a_sentence(self, words: list[str | None], message: str) -> None:
+        frame = pl.DataFrame({"x": np.arange(3.0), "fold": words})
+        with pytest.raises(DataError, match=message):
+            split_as_told(table(frame, fold="split"), np.array([0, 1, 0]), "fold")
+
+    def test_says_what_a_part_lacks(self) -> None:
+        frame = pl.DataFrame(
+            {"x": np.arange(4.0), "y": ["a", "a", "b", "b"], "fold": ["train", "test", "train", "train"]}
+        )
+        parts = split_as_told(table(frame, y="target", fold="split"), np.array([0, 0, 1, 1]), "fold")
+        assert parts.notes == ("class 'b' has 2 rows: none in test, which can say nothing about it",)

@@ -11,7 +11,7 @@ import pytest
 from sortal.core.task import Promise
 from sortal.decide.certificate import Bound, Certificate
 from sortal.report.checklist import ITEMS, Facts, checklist
-from sortal.report.record import Baseline, Estimate, RunRecord
+from sortal.report.record import Baseline, Estimate, Finding, RunRecord
 
 Change = Callable[[RunRecord, Facts], tuple[RunRecord, Facts]]
 
@@ -153,6 +153,7 @@ BREAKS: dict[str, list[Change]] = {
             replace(facts, ledger_intact=False),
         ),
     ],
+    "parts share no rows, groups or time": [of_record(audit=(Finding("A002", "severe", None, "40 rows are copies"),))],
     "no column known only after the outcome": [lambda record, facts: (record, facts)],
 }
 CASES = [(item, i) for item, changes in BREAKS.items() for i in range(len(changes))]

@@ -22,7 +22,7 @@ from sortal.report.notation import (
     plain,
     times,
 )
-from sortal.report.record import Artifact, Item, Parity, RunRecord, Status
+from sortal.report.record import Artifact, Finding, Item, Parity, RunRecord, Status
 
 SHARE_TOLERANCE = 0.005
 """A class share of a stratified part may differ by this much (or by two rows): rare classes, and duplicates
@@ -306,8 +306,19 @@ def _test_once(record: RunRecord, facts: Facts) -> Verdict:
     )
 
 
+def _apart(record: RunRecord, facts: Facts) -> Verdict:
+    shared = [f for f in record.audit if f.severity == "severe" and not _of_columns(f)]
+    if shared:
+        return False, "; ".join(f"{f.code} {f.message}" for f in shared)
+    return True, f"nothing severe among {counted(len(record.audit), 'finding')} about rows and parts"
+
+
+def _of_columns(finding: Finding) -> bool:
+    return finding.column is not None and finding.code.startswith("A1")
+
+
 def _no_future(record: RunRecord, facts: Facts) -> Verdict:
-    leaks = [f for f in record.audit if f.severity == "severe" and f.column is not None and f.code.startswith("A1")]
+    leaks = [f for f in record.audit if f.severity == "severe" and _of_columns(f)]
     used = sum(column.role == "feature" for column in record.columns)
     if leaks:
         return False, listing([f"{f.code} {plain(f.column)}" for f in leaks], most=6) + ": if so, --ignore them"
@@ -340,5 +351,6 @@ ITEMS: tuple[tuple[str, Callable[[RunRecord, Facts], Verdict]], ...] = (
     ("no accuracy on skewed classes", _accuracy),
     ("label order kept", _label_order),
     ("test opened once", _test_once),
+    ("parts share no rows, groups or time", _apart),
     ("no column known only after the outcome", _no_future),
 )

@@ -1,0 +1,52 @@
+"""A001 and A005: the spy counts what a fit was really given, also by somebody's own preparer that takes more than it should."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sortal.data.audit import Case, History, NotApplicable, audit
+from sortal.data.audit.history import foreign_check, looks, looks_check
+from sortal.prepare.view import View
+from sortal.testing.checks import clean, typed
+from sortal.training.candidate import Development, Witness, prepare_rows
+
+
+def told(history: History) -> Case:
+    return Case(typed(pl.DataFrame({"x": [1.0, 2.0]})), np.array([0, 1]), ["a", "b"], history=history)
+
+
+def test_a_fit_on_sealed_rows_is_seen():
+    table, codes = clean(0)
+    sealed = np.arange(350, 400)
+    witness = Witness(table.rows[sealed])
+    dev = Development(table, codes, ("a", "b"), seed=0, witness=witness)
+    view = View("scaled", "onehot")
+    prepare_rows(dev, np.arange(350), view)
+    assert foreign_check.find(told(History(witness.fits, witness.foreign, 1))) == []
+    prepare_rows(dev, np.arange(400), view)
+    [finding] = foreign_check.find(told(History(witness.fits, witness.foreign, 1)))
+    assert (finding.severity, finding.evidence) == ("severe", {"rows": 50, "fits": 2})
+
+
+def test_a_fit_on_the_rows_it_is_judged_by_is_seen():
+    table, codes = clean(0)
+    witness = Witness()
+    dev = Development(table, codes, ("a", "b"), seed=0, witness=witness)
+    prepare_rows(dev, np.arange(300), View("scaled", "onehot"), evaluated=np.arange(290, 400))
+    assert witness.foreign == 10
+
+
+@pytest.mark.parametrize(("opens", "found"), [(0, 0), (1, 0), (2, 1), (9, 1)])
+def test_every_look_but_the_first_taints_the_score(opens, found):
+    assert len(looks(History(5, 0, opens))) == found
+    assert looks_check.find(told(History(5, 0, opens))) == looks(History(5, 0, opens))
+
+
+def test_checks_of_the_run_wait_for_it():
+    table, codes = clean(0)
+    for check in (foreign_check, looks_check):
+        assert isinstance(check.find(Case(table, codes, ["a", "b"])), NotApplicable)
+    found = audit(Case(table, codes, ["a", "b"], history=History(3, 7, 2)), "run")
+    assert [finding.code for finding in found.findings] == ["A001", "A005"]
