@@ -188,8 +188,8 @@ def test_infinity(train, table, name):
         (["--cost", "fp=1,fn=-8"], "the cost of fn is negative (-8)"),
         (["--cost", "fp=1,fn=much"], "which is not a number"),
         (["--cost", "fp=1,fn=nan"], "finite"),
-        (["--cost", "fp=0,fn=0"], "all costs are zero"),
-        (["--cost", "fp=1,fn=1,fx=3"], "no error is called 'fx'"),
+        (["--cost", "fp=0,fn=0"], "every decision costs the same"),
+        (["--cost", "fp=1,fn=1,fx=3"], "no outcome is called 'fx'"),
         (["--cost", "fp=1,fp=2,fn=1"], "given twice"),
         (["--cost", "8"], "neither like fp=1,fn=8 nor a file"),
         (["--cost", "nowhere.csv"], "'nowhere.csv'"),
@@ -247,7 +247,7 @@ def test_an_option_that_is_for_two_classes(train, table, options, told):
         ("truth,small,medium,large\nsmall,0,1,1\n", "lack"),
         ("truth,small,medium,large,tiny\nsmall,0,1,1,1\n", "'tiny'"),
         ("truth,small,medium\nsmall,0\n", "row 2"),
-        ("truth,small,medium,large,huge\nsmall,0,1,1,-1\n", "negative"),
+        ("truth,small,medium,large,huge\nsmall,0,1,1,inf\n", "finite"),
     ],
 )
 def test_a_cost_matrix_that_does_not_fit(train, table, tmp_path, matrix, told):
