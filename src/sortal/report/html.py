@@ -113,5 +113,6 @@ def _template() -> Template:
         metric=notation.metric,
         costs=notation.costs,
         short=notation.short,
+        evidence=notation.evidence,
     )
     return environment.from_string(files("sortal.report").joinpath("report.html.j2").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from sortal.core.schema import Column
@@ -195,6 +195,23 @@ def short(value: object, most: int = 28) -> str:
     """
     text = plain(value)
     return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
+
+
+def evidence(values: Mapping[str, object]) -> str:
+    """The figures behind a finding, in one line.
+
+    >>> evidence({"roc_auc": 0.79612345, "rows": 1200, "columns": ["boat", "deck"]})
+    'roc_auc 0.796, rows 1,200, columns boat, deck'
+    """
+    return ", ".join(f"{name} {short(_figure(value), 80)}" for name, value in values.items())
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_figure(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else plain(value)
 
 
 def kinds(columns: Sequence[Column]) -> str:
