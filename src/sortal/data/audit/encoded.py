@@ -73,7 +73,7 @@ def _plain(levels: _Levels) -> bool:
     """
     total = levels.values * levels.sizes
     count = np.rint(total)
-    slack = _slack(levels.values) * levels.sizes
+    slack: Floats = _slack(levels.values) * levels.sizes.astype(np.float64)
     allowed = slack + levels.unknown + _PRECISE
     fits = (np.abs(total - count) <= slack + _PRECISE * levels.sizes) | (slack >= 0.5)
     fits &= (total >= levels.positive - slack - _PRECISE) & (total <= levels.positive + allowed)

@@ -30,7 +30,7 @@ _FACTORS = {
     "millions beside ones": 1e6,
 }
 _LEAST_OF_A_UNIT, _SHARE_OF_A_UNIT, _LEAST_VALUES = 15, 0.005, 10
-_GAP, _TAIL, _ALIKE, _EDGE = 3.0, 0.01, 1.2, 0.05
+_GAP, _TAIL, _ALIKE, _SHARP, _EDGE = 3.0, 0.01, 1.52, 0.03, 0.05
 
 _NEGATIVE = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 _LARGE = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
@@ -43,13 +43,8 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """A note; a warning where it is 5 % of the rows and more (a zero that may be missing is a note always)."""
     if len(case) < _LEAST_ROWS:
         return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
-    findings = []
-    for column in case.table.schema.columns:
-        if column.role not in ("feature", "ignore"):
-            continue
-        for mixture in _mixtures(case, column):
-            findings.append(_finding(column.name, mixture))
-    return findings
+    columns = [column for column in case.table.schema.columns if column.role in ("feature", "ignore")]
+    return [_finding(column.name, mixture) for column in columns for mixture in _mixtures(case, column)]
 
 
 def _mixtures(case: Case, column: Column) -> list[Mixture]:
@@ -58,9 +53,12 @@ def _mixtures(case: Case, column: Column) -> list[Mixture]:
         values = values.gather_every(max(1, len(values) // _MOST_ROWS))
         found = of_numbers(values.to_numpy()) if len(values) >= _LEAST_ROWS else None
         return [] if found is None else [found]
-    if column.name in case.raw.columns and case.raw[column.name].dtype in (pl.String, pl.Categorical, pl.Enum):
-        return mixed_texts(case.raw[column.name])
-    return []
+    if column.kind not in ("category", "text") or column.name not in case.raw.columns:
+        return []
+    texts = case.raw[column.name]
+    if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return []
+    return mixed_texts(texts, levels=column.kind == "category" and column.role == "feature")
 
 
 def _finding(name: str, mixture: Mixture) -> Finding:
@@ -94,7 +92,9 @@ def _code(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
         if (alone and frequent and spread >= 20) or (apart >= _AWAY * spread and frequent):
             span = f"{others[0]:g} to {others[-1]:g}"
             message = f"is {value:g} in {_rows(count, n)} and else {span}: does {value:g} stand for missing?"
-            return Mixture("code for missing", message, count / n, f"if so, leave those cells blank: {value:g} is read as a size")
+            return Mixture(
+                "code for missing", message, count / n, f"if so, leave those cells blank: {value:g} is read as a size"
+            )
     return None
 
 
@@ -107,9 +107,11 @@ def _zero(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
     middle = float(np.median(others))
     away = others.mean() >= _ZERO_AWAY * others.std() and found[1] >= _ZERO_GAP * middle
     steps = np.diff(found[1:])
-    if not away or len(steps) < _LEAST_VALUES or found[1] < _GAP * np.quantile(steps, 0.95):
+    if not away or len(steps) < _LEAST_VALUES or found[1] < _GAP * np.quantile(steps, 0.9):
         return None
-    message = f"is 0 in {_rows(zeros, n)} and else at least {found[1]:g}, {middle:g} in the middle: does 0 stand for missing?"
+    message = (
+        f"is 0 in {_rows(zeros, n)} and else at least {found[1]:g}, {middle:g} in the middle: does 0 stand for missing?"
+    )
     return Mixture("zero for missing", message, zeros / n, "if so, leave those cells blank", doubtful=True)
 
 
@@ -136,6 +138,8 @@ def _units(values: Floats) -> Mixture | None:
         return None
     inner = np.concatenate([_inner(lower), _inner(upper)])
     if gaps[place] < _GAP * inner.max() or gaps[place] < 0.25 * max(_width(lower), _width(upper)):
+        return None
+    if not _is_sharp(lower, upper):
         return None
     for what, mapped in _mapped(upper).items():
         if _same_shape(lower, mapped):
@@ -169,13 +173,20 @@ def _mapped(upper: Floats) -> dict[str, Floats]:
 
 
 def _same_shape(lower: Floats, mapped: Floats) -> bool:
-    """By Kolmogorov and Smirnov's distance, at 11 % for each pair of units."""
-    together = np.concatenate([lower, mapped])
-    together.sort()
+    """By Kolmogorov and Smirnov's distance, at 2 % for each pair of units, where middles are known well enough to tell units apart."""
+    scale = np.sqrt(len(lower) * len(mapped) / (len(lower) + len(mapped)))
+    if mapped[0] <= 0:
+        return False
+    together = np.sort(np.concatenate([lower, mapped]))
     first = np.searchsorted(lower, together, "right") / len(lower)
     second = np.searchsorted(mapped, together, "right") / len(mapped)
-    scale = np.sqrt(len(lower) * len(mapped) / (len(lower) + len(mapped)))
     return bool(scale * np.abs(first - second).max() <= _ALIKE)
+
+
+def _is_sharp(lower: Floats, upper: Floats) -> bool:
+    """The ratio of the middles is known to a small part of itself: else one of the factors would fit by chance."""
+    error = 1.25 * float(np.log(lower).std()) / np.sqrt(min(len(lower), len(upper)))
+    return bool(error <= _SHARP * np.log(np.median(upper) / np.median(lower)))
 
 
 check = Check("A305", "a column in two units, codes or spellings", find)

@@ -29,6 +29,7 @@ _TELLING, _DECISIVE, _ERRORS = 0.75, 0.95, 6.0
 _MOST_PARTS, _MOST_LEVELS = 8, 0.5
 _GROUP_LEVELS = 10
 _PARTS = re.compile(r"[^\W\d_]+|\d+")
+_PLAIN = re.compile(r"\s*[+-]?\d*[.,]\d+\s*$|\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:\D|$)")
 _PLACES = ("first", "second", "third", "4th", "5th", "6th", "7th", "8th")
 
 
@@ -80,13 +81,11 @@ def _mostly_distinct(values: pl.Series) -> bool:
 
 def _is_like_a_name(values: pl.Series) -> bool:
     """Hardly any blanks, digits or separators in most, and not a number or a date with nothing else."""
-    look = values.drop_nulls().head(_LOOK)
-    blanks = look.str.strip_chars().str.count_matches(r"\s").mean()
-    parted = look.str.contains(r"[\d/\\_.-]").mean()
-    amounts = (look.str.contains(r"^\s*[+-]?\d*[.,]\d+\s*$") | look.str.contains(r"^\d+[-/.]\d+[-/.]\d+\b")).mean()
-    return bool(
-        blanks <= _MOST_BLANKS and parted > 0.5 and amounts < 0.5 and (look.str.len_chars().mean() or 0) < _LONGEST
-    )
+    look: list[str] = values.drop_nulls().head(_LOOK).to_list()
+    blanks = np.mean([len(text.split()) - 1 for text in look])
+    parted = np.mean([re.search(r"[\d/\\_.-]", text) is not None for text in look])
+    amounts = np.mean([_PLAIN.match(text) is not None for text in look])
+    return bool(blanks <= _MOST_BLANKS and parted > 0.5 and amounts < 0.5 and np.mean([*map(len, look)]) < _LONGEST)
 
 
 def _judge(case: Case, column: Column, values: pl.Series, codes: Ints) -> Finding | None:
@@ -155,13 +154,14 @@ def _finding(case: Case, column: Column, part: Part, codes: Ints, roc_auc: float
     whose = levels > max(_GROUP_LEVELS, 2 * len(case.classes)) and levels <= len(codes) / 2
     seen = column.role == "feature"
     severity: Severity = "severe" if seen and roc_auc >= _DECISIVE else "warning"
-    message = f"{column.name} tells the class: {_how(case, part, codes)}, ROC-AUC {brief(roc_auc)} alone"
+    how = f"rows with the same {part.what.removeprefix('its ')} are of one class" if whose else _how(case, part, codes)
+    message = f"{column.name} tells the class: {how}, ROC-AUC {brief(roc_auc)} alone"
     if not seen:
         message += "; no model sees it, but were the classes collected apart?"
     fix = ignoring([column.name]) if seen else "look whether other columns differ for the same reason"
     fix = f"leave it out: {fix}" if seen else fix
     if whose:
-        fix += f"; if {part.what} says whose rows these are, make it a column and keep them together: --group"
+        fix += f"; if the {part.what.removeprefix('its ')} says whose rows these are, make it a column and keep them together: --group"
     evidence: dict[str, Evidence] = {"roc_auc": roc_auc, "part": part.what, "values": levels}
     return Finding(check.code, severity, column.name, message, evidence, fix)
 
@@ -171,7 +171,9 @@ def _how(case: Case, part: Part, codes: Ints) -> str:
     values = part.values
     if values.dtype == pl.String:
         frame = pl.DataFrame({"value": values, "code": codes}).drop_nulls("value")
-        cells = frame.group_by("value", "code").len("rows").sort("rows", "value", "code", descending=[True, False, False])
+        cells = (
+            frame.group_by("value", "code").len("rows").sort("rows", "value", "code", descending=[True, False, False])
+        )
         value, code, rows = cells.row(0)
         share = 100 * rows / frame.filter(pl.col("value") == value).height
         return f"{part.what} {shlex.quote(value)} is {share:.0f} % {case.classes[code]!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, S
 Floats = NDArray[np.float64]
 
 _LEAST_ROWS = 50
-_EXACT, _CERTAIN = 1e-6, 0.01
+_EXACT, _ROUNDED, _CERTAIN = 1e-6, 1e-9, 0.01
 _MOST_DECIMALS, _LOOK = 12, 5_000
 _LEAST_SCALED, _SCALED_SHARE, _LONELY = 3, 0.5, 3
 _LEAST_FILLED, _FILLED_SHARE, _OUTSTANDING = 5, 0.01, 5
@@ -43,8 +44,8 @@ class Numbers:
     def tolerance(self) -> float:
         """How far a mean of such values may be off by rounding; never so far that chance would come near."""
         rounding = 10.0**-self.decimals if self.decimals < _MOST_DECIMALS else 0.0
-        n = len(self.values)
-        return min(_EXACT + rounding / np.sqrt(n), _CERTAIN / np.sqrt(n))
+        root = math.sqrt(len(self.values))
+        return min(_EXACT + rounding / root, _CERTAIN / root)
 
 
 def find(case: Case) -> list[Finding] | NotApplicable:
@@ -122,8 +123,8 @@ def _robust(columns: Sequence[Numbers]) -> list[str]:
 def _scaled(columns: Sequence[Numbers]) -> list[str]:
     """From exactly 0 to exactly 1, where a share may end too: so only most of several columns, each with few rows at an end."""
     wide = [c for c in columns if len(np.unique(c.values[:_LOOK])) > 10 and not _in_bytes(c.values[:_LOOK])]
-    found = [c for c in wide if c.fine and c.values.min() == 0 and c.values.max() == 1]
-    lonely = [c for c in found if np.count_nonzero(c.values == 1) <= _LONELY]
+    found = [c for c in wide if c.fine and abs(c.values.min()) <= _ROUNDED and abs(c.values.max() - 1) <= _ROUNDED]
+    lonely = [c for c in found if np.count_nonzero(c.values >= 1 - _ROUNDED) <= _LONELY]
     enough = len(lonely) >= _LEAST_SCALED and len(found) >= _SCALED_SHARE * len(wide)
     return [c.name for c in found] if enough and not _shares(found) else []
 
@@ -208,7 +209,9 @@ def _mode(values: Floats) -> tuple[float, int]:
 def _scores(columns: Sequence[Numbers]) -> list[str]:
     """Means of 0 and no correlation at all: scores of a PCA. The largest set of such columns, found step by step."""
     some = [c for c in columns if c.fine and c.known.all()]
-    some = [c for c in some if 0 < c.values.std() and abs(c.values.mean() / c.values.std()) <= c.tolerance][:_MOST_SCORES]
+    some = [c for c in some if c.values.std() > 0 and abs(c.values.mean() / c.values.std()) <= c.tolerance][
+        :_MOST_SCORES
+    ]
     if len(some) < 2:
         return []
     products = np.zeros((len(some), len(some)))
@@ -271,7 +274,11 @@ def listed(names: Sequence[str]) -> str:
     """
     if len(names) == 1:
         return f"{names[0]} was"
-    return f"{names[0]}, {names[1]} and {len(names) - 2} more were" if len(names) > 2 else f"{names[0]} and {names[1]} were"
+    return (
+        f"{names[0]}, {names[1]} and {len(names) - 2} more were"
+        if len(names) > 2
+        else f"{names[0]} and {names[1]} were"
+    )
 
 
 check = Check("A106", "columns that were prepared on all rows before the split", find)

@@ -14,6 +14,7 @@ from sortal.core.values import BLANKS, MISSING
 _MOST_TEXTS, _LONGEST = 20_000, 80
 _NEARLY_ALL, _SOME = 0.95, 0.01
 _LEAST_VALUES = 5
+_FEWEST, _FEW = 2, 0.001
 _SHOWN = 3
 
 
@@ -43,8 +44,11 @@ class Texts:
         return sum(self.rows)
 
 
-def mixed_texts(series: pl.Series) -> list[Mixture]:
-    """What is mixed in these texts; blanks around them and marks of missing values do not count, sortal reads them as such."""
+def mixed_texts(series: pl.Series, levels: bool) -> list[Mixture]:
+    """What is mixed in these texts. ``levels``: they are levels of a category, so that spelling matters.
+
+    Blanks around texts and marks of missing values do not count: they are read as what they are.
+    """
     stripped = series.cast(pl.String).drop_nulls().str.strip_chars(BLANKS).alias("text")
     counts = stripped.to_frame().group_by("text").len("rows")
     counts = counts.filter(~pl.col("text").is_in(sorted(MISSING))).sort("rows", "text", descending=[True, False])
@@ -53,8 +57,8 @@ def mixed_texts(series: pl.Series) -> list[Mixture]:
     if not values.texts:
         return []
     found = [_broken(values)]
-    first: Sequence[Callable[[Texts], Mixture | None]] = (_yes_no, _dates, _amounts, _spellings)
-    found.append(next((mixture for look in first if (mixture := look(values)) is not None), None))
+    looks: Sequence[Callable[[Texts], Mixture | None]] = (_yes_no, _dates, _amounts, *([_spellings] if levels else []))
+    found.append(next((mixture for look in looks if (mixture := look(values)) is not None), None))
     return [mixture for mixture in found if mixture is not None]
 
 
@@ -88,9 +92,13 @@ def _spellings(values: Texts) -> Mixture | None:
         return None
     several.sort(key=lambda spelled: -spelled[1][1])
     rarer = sum(rows for spelled in several for _, rows in spelled[1:])
+    if rarer < max(_FEWEST, _FEW * values.total):
+        return None
     shown = "; ".join(", ".join(repr(text) for text, _ in spelled[:_SHOWN]) for spelled in several[:_SHOWN])
     more = f" and {len(several) - _SHOWN} more" if len(several) > _SHOWN else ""
-    message = f"spells {_plural(len(several), 'level')} in several ways: {shown}{more} ({_rows(rarer)} in the rarer ones)"
+    message = (
+        f"spells {_plural(len(several), 'level')} in several ways: {shown}{more} ({_rows(rarer)} in the rarer ones)"
+    )
     return Mixture("spellings", message, rarer / values.total, "write each level in one way")
 
 
@@ -197,7 +205,9 @@ def _amounts(values: Texts) -> Mixture | None:
     def mark(way: str | None) -> str | None:
         return None if way is None else way.replace(".5", "").replace(",5", "")
 
-    units = _ways(values, lambda text: mark(way_of(text)), "amounts", "amounts in several units", "give all in one unit")
+    units = _ways(
+        values, lambda text: mark(way_of(text)), "amounts", "amounts in several units", "give all in one unit"
+    )
     if units is not None:
         return units
 
@@ -225,7 +235,9 @@ def _ways(values: Texts, way_of: Callable[[str], str | None], kind: str, what: s
     if len(some) < 2 or len(values.texts) < _LEAST_VALUES:
         return None
     rarer = values.total - misfits - max(some.values())
-    shown = ", ".join(f"like {way} in {_rows(rows)}" for way, rows in sorted(some.items(), key=lambda pair: -pair[1])[:_SHOWN])
+    shown = ", ".join(
+        f"like {way} in {_rows(rows)}" for way, rows in sorted(some.items(), key=lambda pair: -pair[1])[:_SHOWN]
+    )
     return Mixture(kind, f"has {what}: {shown}", rarer / values.total, fix)
 
 
