@@ -45,11 +45,13 @@ def encoded(case: Case, names: Sequence[str]) -> list[str]:
 
 def _is_encoded(case: Case, name: str) -> bool:
     everything = case.table if case.parting is None else case.parting.features
+    if not everything.frame[name].is_between(0, 1).all():
+        return False
     counts = everything.frame[name].drop_nulls().alias("value").value_counts(name="rows").sort("value")
     values = counts["value"].to_numpy()
     if not _LEAST_LEVELS <= len(values) <= min(_MOST_LEVELS, counts["rows"].sum() / 2):
         return False
-    if values[0] < 0 or values[-1] > 1 or np.count_nonzero((values > 0) & (values < 1)) < _LEAST_LEVELS:
+    if np.count_nonzero((values > 0) & (values < 1)) < _LEAST_LEVELS:
         return False
     own = case.table.frame[name]
     there = own.is_not_null().to_numpy()

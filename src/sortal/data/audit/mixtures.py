@@ -25,12 +25,9 @@ _FACTORS = {
     "kilometres beside miles": 1.60934,
     "feet beside metres": 3.28084,
     "centimetres beside feet": 30.48,
-    "grams beside ounces": 28.3495,
-    "minutes beside hours, or seconds beside minutes": 60.0,
-    "millions beside ones": 1e6,
 }
 _LEAST_OF_A_UNIT, _SHARE_OF_A_UNIT, _LEAST_VALUES = 15, 0.005, 10
-_GAP, _TAIL, _ALIKE, _SHARP, _EDGE = 3.0, 0.01, 1.52, 0.03, 0.05
+_GAP, _TAIL, _ALIKE, _SHARP, _EDGE = 3.0, 0.01, 1.52, 0.02, 0.05
 
 _NEGATIVE = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0)
 _LARGE = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
@@ -50,15 +47,18 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 def _mixtures(case: Case, column: Column) -> list[Mixture]:
     if column.kind == "number" and column.role == "feature":
         values = case.table.frame[column.name].drop_nulls()
-        values = values.gather_every(max(1, len(values) // _MOST_ROWS))
-        found = of_numbers(values.to_numpy()) if len(values) >= _LEAST_ROWS else None
+        found = of_numbers(_some(values).to_numpy()) if len(values) >= _LEAST_ROWS else None
         return [] if found is None else [found]
     if column.kind not in ("category", "text") or column.name not in case.raw.columns:
         return []
     texts = case.raw[column.name]
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
-    return mixed_texts(texts, levels=column.kind == "category" and column.role == "feature")
+    return mixed_texts(_some(texts), levels=column.kind == "category" and column.role == "feature")
+
+
+def _some(values: pl.Series) -> pl.Series:
+    return values.gather_every(-(-len(values) // _MOST_ROWS))
 
 
 def _finding(name: str, mixture: Mixture) -> Finding:

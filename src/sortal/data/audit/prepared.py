@@ -19,8 +19,9 @@ Floats = NDArray[np.float64]
 
 _LEAST_ROWS = 50
 _EXACT, _ROUNDED, _CERTAIN = 1e-6, 1e-9, 0.01
-_MOST_DECIMALS, _LOOK = 12, 5_000
+_MOST_DECIMALS, _FLOAT, _LOOK = 12, 1e14, 5_000
 _LEAST_SCALED, _SCALED_SHARE, _LONELY = 3, 0.5, 3
+_LEAST_STEPS, _MOST_STEPS = 20, 1_000_000
 _LEAST_FILLED, _FILLED_SHARE, _OUTSTANDING = 5, 0.01, 5
 _MOST_SCORES, _CHUNK = 200, 50_000
 _END_OF_NORMAL = 5.199337582605575
@@ -39,6 +40,11 @@ class Numbers:
     known: NDArray[np.bool_]
     decimals: int
     fine: bool
+
+    @property
+    def look(self) -> Floats:
+        """Some thousand values from all over the column."""
+        return some(self.values)
 
     @property
     def tolerance(self) -> float:
@@ -73,23 +79,29 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 def numbers(series: pl.Series) -> Numbers:
     known = series.is_not_null().to_numpy()
     values = series.drop_nulls().to_numpy()
-    look = values[:: max(1, len(values) // _LOOK)]
-    return Numbers(series.name, values, known, decimals(look), _fine(look, 1) if len(look) else False)
+    look = some(values)
+    return Numbers(series.name, values, known, decimals(look), len(look) > 0 and _fine(look, 1))
+
+
+def some(values: Floats) -> Floats:
+    return values[:: max(1, len(values) // _LOOK)]
 
 
 def decimals(values: Floats) -> int:
-    """With how many digits behind the point all of these are written; 12 where it is more.
+    """With how many digits behind the point all of these are written; 12 where it is more, or all that a float holds.
 
-    >>> decimals(np.array([1.5, 2.25])), decimals(np.array([1 / 3]))
-    (2, 12)
+    >>> decimals(np.array([1.5, 2.25])), decimals(np.array([1 / 3])), decimals(np.array([1e6 / 3]))
+    (2, 12, 12)
     """
-    return next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
+    found = next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
+    held = 10.0**found * np.abs(values).max(initial=0) < _FLOAT
+    return found if found == 0 or held else _MOST_DECIMALS
 
 
 def _has_more(values: Floats, places: int) -> NDArray[np.bool_]:
     """Which values have more digits behind the point than this."""
     scaled = values * 10.0**places
-    more: NDArray[np.bool_] = np.abs(scaled - np.rint(scaled)) > 1e-9 * np.maximum(1, np.abs(scaled))
+    more: NDArray[np.bool_] = np.abs(scaled - np.rint(scaled)) > 1e-6 + np.abs(scaled) / _FLOAT
     return more
 
 
@@ -121,12 +133,39 @@ def _robust(columns: Sequence[Numbers]) -> list[str]:
 
 
 def _scaled(columns: Sequence[Numbers]) -> list[str]:
-    """From exactly 0 to exactly 1, where a share may end too: so only most of several columns, each with few rows at an end."""
-    wide = [c for c in columns if len(np.unique(c.values[:_LOOK])) > 10 and not _in_bytes(c.values[:_LOOK])]
-    found = [c for c in wide if c.fine and abs(c.values.min()) <= _ROUNDED and abs(c.values.max() - 1) <= _ROUNDED]
+    """From exactly 0 to exactly 1, where a share may end too: so only most of several columns, each with few rows at 1.
+
+    Or with two of them in whole steps of their own, as what was counted has when it is divided by its own range.
+    """
+    wide = [c for c in columns if len(np.unique(c.look)) > 10 and not _in_bytes(c.look)]
+    found = [
+        c for c in wide if abs(c.values.min()) <= _ROUNDED and abs(c.values.max() - 1) <= _ROUNDED and _is_inner(c)
+    ]
+    if len(found) < _SCALED_SHARE * len(wide) or _shares(found):
+        return []
     lonely = [c for c in found if np.count_nonzero(c.values >= 1 - _ROUNDED) <= _LONELY]
-    enough = len(lonely) >= _LEAST_SCALED and len(found) >= _SCALED_SHARE * len(wide)
-    return [c.name for c in found] if enough and not _shares(found) else []
+    full = [c for c in lonely if c.decimals == _MOST_DECIMALS]
+    steps = {_steps(c) for c in found} - {0}
+    every = len(found) == len(wide) and len(full) > 1
+    several = len(lonely) >= _LEAST_SCALED or every or len(steps) > 1
+    return [c.name for c in found] if several else []
+
+
+def _is_inner(column: Numbers) -> bool:
+    """Values between the ends have two digits and more."""
+    look = column.look
+    inner = look[(look > _ROUNDED) & (look < 1 - _ROUNDED)]
+    return len(inner) > 0 and _fine(inner, 1)
+
+
+def _steps(column: Numbers) -> int:
+    """In how many even steps the values lie, if no round number of them; 0 where they do not."""
+    if column.decimals < _MOST_DECIMALS:
+        return 0
+    found = np.unique(column.values)
+    steps = int(np.rint(1 / np.diff(found).min())) if np.diff(found).min() > _ROUNDED else 0
+    even = _LEAST_STEPS <= steps <= _MOST_STEPS and not _has_more(found * steps, 0).any()
+    return steps if even else 0
 
 
 def _in_bytes(values: Floats) -> bool:
@@ -138,7 +177,7 @@ def _shares(columns: Sequence[Numbers]) -> bool:
     """Columns that sum to one in every row."""
     if any(not column.known.all() for column in columns):
         return False
-    return bool(np.allclose(sum(column.values[:_LOOK] for column in columns), 1, atol=1e-3))
+    return bool(np.allclose(sum(column.look for column in columns), 1, atol=1e-3))
 
 
 def _ranked(columns: Sequence[Numbers]) -> list[str]:
@@ -147,15 +186,13 @@ def _ranked(columns: Sequence[Numbers]) -> list[str]:
 
 def _is_ranked(column: Numbers) -> bool:
     """The places of the values themselves, evenly from 0 to 1, and not in the order of the rows; or scikit-learn's quantiles."""
-    from scipy.stats import rankdata
-
     x, n = column.values, len(column.values)
     low, high = float(x.min()), float(x.max())
     if abs(low + _END_OF_NORMAL) < _EXACT and abs(high - _END_OF_NORMAL) < _EXACT:
         return True
     if low < 0 or high > 1 or low > 1 / n or high < 1 - 1 / n or len(np.unique(x)) < n / 2:
         return False
-    rank = rankdata(x)
+    rank = pl.Series(x).rank().to_numpy()
     if abs(np.corrcoef(rank, np.arange(n))[0, 1]) > 0.95:
         return False
     grids = ((rank - 1) / (n - 1), rank / n, (rank - 0.5) / n, rank / (n + 1))
@@ -171,34 +208,38 @@ def _filled(columns: Sequence[Numbers]) -> list[str]:
 def _is_filled(column: Numbers) -> bool:
     """A frequent value that is the mean or the median of the others, and stands out among them.
 
-    It has more digits than they have, or hardly any of them occurs twice. Then nobody measured it so often.
+    It alone has more digits than they have, or hardly any of them occurs twice. Then nobody measured it so often.
     """
-    x, n = column.values, len(column.values)
-    least = max(_LEAST_FILLED, _FILLED_SHARE * n)
-    if _mode(x[:: max(1, n // _LOOK)])[1] < _FILLED_SHARE * min(n, _LOOK) / 2:
+    value, seldom = _outstanding(column.values)
+    if value is None:
         return False
-    value, count = _mode(x)
-    others = x[x != value]
-    if count < least or len(others) < _LEAST_ROWS:
+    others = column.values[column.values != value]
+    if len(others) < _LEAST_ROWS:
         return False
-    own = decimals(np.array([value]))
-    finer = own >= decimals_of_most(others) + 2
-    seldom = len(np.unique(others)) >= len(others) / 2 and count >= _OUTSTANDING * _mode(others)[1]
-    if not (finer or seldom):
-        return False
+    own, spread = decimals(np.array([value])), float(others.std())
     half_a_digit = 0.5 * 10.0**-own if own < _MOST_DECIMALS else 0.0
-    spread = float(others.std())
-    rounding = half_a_digit if 0 < half_a_digit <= 1e-3 * spread else 0.0
+    rounding = half_a_digit if half_a_digit <= 1e-3 * spread else 0.0
     if abs(value - others.mean()) <= max(1e-7 * spread, rounding):
         return True
-    middle = abs(np.count_nonzero(others < value) - np.count_nonzero(others > value)) == 0
-    return bool(seldom and own > 0 and middle)
+    balanced = np.count_nonzero(others < value) == np.count_nonzero(others > value)
+    return seldom and own > 0 and balanced
 
 
-def decimals_of_most(values: Floats) -> int:
-    """Digits behind the point of 19 values in 20."""
-    look = values[:: max(1, len(values) // _LOOK)]
-    return next((d for d in range(_MOST_DECIMALS) if _has_more(look, d).mean() <= 0.05), _MOST_DECIMALS)
+def _outstanding(values: Floats) -> tuple[float | None, bool]:
+    """The value that may have been filled in, if there is one; whether all others are seldom."""
+    look = some(values)
+    usual = next((d for d in range(_MOST_DECIMALS) if not _fine(look, d)), _MOST_DECIMALS)
+    finer = values[_has_more(values, usual + 1)] if usual < _MOST_DECIMALS else look[:0]
+    if len(finer) >= _LEAST_FILLED and np.ptp(finer) == 0:
+        return float(finer[0]), False
+    if _mode(look)[1] < _FILLED_SHARE * len(look) / 2:
+        return None, False
+    value, count = _mode(values)
+    others = values[values != value]
+    if count < max(_LEAST_FILLED, _FILLED_SHARE * len(values)) or len(others) == 0:
+        return None, False
+    seldom = len(np.unique(others)) >= len(others) / 2 and count >= _OUTSTANDING * _mode(others)[1]
+    return (value, True) if seldom else (None, False)
 
 
 def _mode(values: Floats) -> tuple[float, int]:

@@ -68,11 +68,12 @@ def key(text: str) -> str:
     >>> [key(text) for text in ("N.Y.", "ny", "São  Paulo", "sao-paulo", "A+", "a", "C#", "1.5", "<30")]
     ['ny', 'ny', 'saopaulo', 'saopaulo', 'A+', 'a', 'C#', '1.5', '<30']
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    letters = sum(c.isalpha() for c in plain)
-    if letters < 2:
+    plain = text
+    if not text.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    if sum(map(str.isalpha, plain)) < 2:
         return text
-    if any(c.isdigit() for c in plain):
+    if any(map(str.isdigit, plain)):
         return re.sub(r"\s+", " ", plain).casefold() if _is_evenly_cased(plain) else text
     return re.sub(r"(?<=\w)[\s._'’/,&-]+(?=\w|$)", "", plain).casefold()
 
