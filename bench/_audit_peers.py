@@ -20,6 +20,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+from sortal.data.audit import Finding
 
 Found = tuple[str, str | None]
 """What was found, in the finder's own words, and in which column; None where it is about the whole table."""
@@ -35,19 +38,18 @@ def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]
     problem = frame_problem(frame, Recipe(target=target))
     found = audit(Case(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
     ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
-    return ignored + [
-        (finding.code, str(name))
-        for finding in found
-        for name in _listed(finding.evidence.get("columns")) or [finding.column]
-    ]
+    return ignored + [(finding.code, name) for finding in found for name in _columns(finding)]
 
 
-def _listed(columns: object) -> list[object]:
-    return list(columns) if isinstance(columns, list) else []
+def _columns(finding: Finding) -> list[str | None]:
+    """All columns that a finding is about."""
+    names = finding.evidence.get("columns")
+    return list(names) if isinstance(names, list) else [finding.column]  # type: ignore[arg-type]
 
 
-_TUNING = ["SKD010", "SKD014", "SKD015", "SKD016"]
-"""Checks of speed and of settings of the model, which say nothing of the data."""
+_LEFT_OUT = ["SKD010", "SKD012", "SKD014", "SKD015", "SKD016"]
+"""Of skore's checks: those of speed and settings of the model; and permutation importances, most of the time, which
+find half of the columns of an honest table useless."""
 
 
 def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
@@ -62,7 +64,7 @@ def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
         warnings.simplefilter("ignore")
         split = TrainTestSplit(test_size=0.2, random_state=seed, stratify=labels)
         report: Any = evaluate(_pipeline(seed), features, labels, splitter=split)
-        checks = report.checks.summarize(ignore=_TUNING).frame()
+        checks = report.checks.summarize(ignore=_LEFT_OUT).frame()
     raised = checks[checks["section"].isin(["issue", "tip"])]
     found: list[Found] = []
     for code, explanation in zip(raised["code"], raised["explanation"], strict=True):
@@ -138,7 +140,7 @@ class Fault:
     calls: Mapping[str, Sequence[str]]
 
 
-def first_label(frame: pl.DataFrame, target: str) -> np.ndarray:
+def first_label(frame: pl.DataFrame, target: str) -> NDArray[np.bool_]:
     return (frame[target] == frame[target].mode().sort()[0]).to_numpy()
 
 
@@ -241,7 +243,7 @@ FAULTS = (
     Fault("a column in two units", two_units, "sown", {"sortal": ["A305"], "cleanlab": ["outlier"]}),
     Fault("999 for missing", coded, "sown", {"sortal": ["A305"], "cleanlab": ["outlier"]}),
     Fault("a level in two spellings", spelled, "sown", {"sortal": ["A305"]}),
-    Fault("a column with one value", constant, "sown", {"sortal": ["A301"], "skore": ["SKD012"]}),
+    Fault("a column with one value", constant, "sown", {"sortal": ["A301"], "skore": []}),
 )
 
 
@@ -249,7 +251,7 @@ def says(found: list[Found], fault: Fault, peer: str) -> bool:
     return any(kind in fault.calls.get(peer, ()) and column in (fault.column, None) for kind, column in found)
 
 
-def compared(tables: Mapping[str, tuple[pl.DataFrame, str]], repetitions: int = 2) -> str:
+def compared(tables: Mapping[str, tuple[pl.DataFrame, str]], repetitions: int = 1) -> str:
     """A table in Markdown: found / sown, and in brackets how often a peer says the same of a table as it was."""
     there, notes = peers()
     before: dict[tuple[str, str], list[Found]] = {}
