@@ -106,6 +106,15 @@ def test_scaled_to_extremes_only_where_several_columns_are() -> None:
     assert done(x[0], x[1], *skewed(N, 4).T) == []
 
 
+def test_counts_divided_by_their_ranges_lie_in_steps_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    ages, hours = rng.integers(17, 91, N), rng.integers(1, 100, N)
+    x = MinMaxScaler().fit_transform(np.column_stack([ages, hours]).astype(np.float64)).T
+    assert done(x[0], x[1], skewed()[:, 0]) == [("scaled to 0 and 1", ["x0", "x1"])]
+    assert done(ages / 100, hours / 100, skewed()[:, 0]) == []
+    assert done(rng.binomial(40, 0.4, N) / 40, rng.integers(0, 21, N) / 20) == []
+
+
 def test_shares_and_pixels_end_at_0_and_1_too() -> None:
     rng = np.random.default_rng(0)
     parts = rng.multinomial(7, [0.5, 0.3, 0.2], N) / 7
