@@ -118,7 +118,7 @@ def parts_of(values: pl.Series) -> Iterator[Part]:
 
     >>> names = pl.Series(["cats/a_001.jpg", "cats/b_002.jpg", "dogs/a_003.jpg"] * 20)
     >>> [part.what for part in parts_of(names)]
-    ['its first folder', 'its first word', 'its second word', 'its first number', 'its length']
+    ['its first folder', 'its first word', 'its second word', 'its first number']
     """
     if values.dtype != pl.String:
         yield Part("its size", values)

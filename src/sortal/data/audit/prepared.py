@@ -94,7 +94,7 @@ def decimals(values: Floats) -> int:
     (2, 12, 12)
     """
     found = next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
-    held = 10.0**found * np.abs(values).max(initial=0) < _FLOAT
+    held = 10.0**found * np.abs(values).max(initial=0) < _FLOAT / 100
     return found if found == 0 or held else _MOST_DECIMALS
 
 
