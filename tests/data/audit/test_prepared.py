@@ -52,8 +52,9 @@ def skewed(n: int = N, columns: int = 1) -> Floats:
 def test_standardised_columns_are_found_together(n: int, parted: bool) -> None:
     x = StandardScaler().fit_transform(skewed(n, 3)).T
     by_hand = (x[0] * 3 + 1 - np.mean(x[0] * 3 + 1)) / np.std(x[0] * 3 + 1, ddof=1)
-    found = done(x[0], x[1], skewed(n)[:, 0], np.round(x[2], 3), by_hand, parted=parted)
-    assert found == [("standardised", ["x0", "x1", "x3", "x4"])]
+    of_length_one = x[0] / np.sqrt(n)
+    found = done(x[0], x[1], skewed(n)[:, 0], np.round(x[2], 3), by_hand, of_length_one, parted=parted)
+    assert found == [("standardised", ["x0", "x1", "x3", "x4", "x5"])]
 
 
 @settings(deadline=None, max_examples=40)

@@ -114,10 +114,13 @@ def _standardised(columns: Sequence[Numbers]) -> list[str]:
 
 
 def _is_standard(column: Numbers) -> bool:
-    x, tolerance = column.values, column.tolerance
-    if abs(x.mean()) > tolerance:
-        return False
-    return bool(min(abs(x.std() - 1), abs(x.std(ddof=1) - 1)) <= tolerance)
+    """Mean 0, and a deviation or a length of 1."""
+    x, n = column.values, len(column.values)
+    deviation = float(x.std())
+    for scale in (1.0, math.sqrt(n / (n - 1)), math.sqrt(n)):
+        if abs(scale * deviation - 1) <= column.tolerance and abs(scale * x.mean()) <= column.tolerance:
+            return True
+    return False
 
 
 def _robust(columns: Sequence[Numbers]) -> list[str]:
