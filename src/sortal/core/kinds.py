@@ -52,6 +52,8 @@ MOSTLY_DISTINCT = 0.95
 """Share of distinct values from which on a category identifies rows."""
 TEXTS: tuple[Role, ...] = ("target", "group", "split")
 """Roles whose columns are categories, whatever their values look like."""
+AS_ASKED = "left out, as asked"
+"""Why a column is not used that a person named."""
 FEW_ROWS = 20
 """Below this number of values nothing is said to identify rows."""
 
@@ -120,7 +122,7 @@ def _column(series: pl.Series, role: Role | None, kind: Kind | None) -> Column:
         return replace(_as_category(series, role), role=role)
     found = _inferred(series) if kind is None else _as_told(series, kind)
     if role == "ignore":
-        return replace(found, role="ignore", reason="left out, as asked")
+        return replace(found, role="ignore", reason=AS_ASKED)
     if role == "time":
         if found.kind not in ("datetime", "number"):
             raise OptionError(

@@ -70,16 +70,17 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
     labels = frame[recipe.target]
     task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
-    notes = source.notes
+    notes, raw = source.notes, source.frame
     if missing := len(labels) - len(rows):
         notes = (*notes, f"{missing:,} rows without a value of {recipe.target!r} were left out")
-    table = Table(schema, frame[rows], rows)
+        frame, raw = frame[rows], raw[rows]
+    table = Table(schema, frame, rows)
     table.amounts(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
         source.name,
         notes,
         _digest(data, source.frame),
-        source.frame[rows],
+        raw,
         table,
         encode(table.frame[recipe.target], task),
         task,

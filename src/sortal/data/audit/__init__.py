@@ -10,6 +10,8 @@
         A101  a column that is the target under another name
         A102  missing values that tell the target
         A104  a column that predicts alone what the others cannot
+        A105  a name, path or id of the rows that tells the class
+        A106  columns that were prepared on all rows before the split
     A2xx  structure across rows
         A201  exact copies of rows
         A202  the same features with different labels
@@ -19,6 +21,7 @@
         A302  a column with one value almost everywhere
         A303  a column that names the rows
         A304  a class with few rows
+        A305  a column in two units, codes or spellings
 
 Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way.
 """

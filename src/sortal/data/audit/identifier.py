@@ -27,16 +27,21 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     findings = []
     for column in table.schema.features:
         values = table.frame[column.name]
-        if column.kind not in ("number", "category") or not _possible(values.head(_FIRST_LOOK)):
-            continue
-        share = _distinct(values)
-        reason = "" if share < _MOST else _reason(column.name, values, share, table.rows)
+        reason = names_rows(column.name, values, table.rows) if column.kind in ("number", "category") else ""
         if reason:
             message = f"{column.name} names the rows rather than describing them: {reason}"
-            evidence: dict[str, Evidence] = {"distinct_share": share, "reason": reason}
+            evidence: dict[str, Evidence] = {"distinct_share": _distinct(values), "reason": reason}
             fix = f"leave it out: {ignoring([column.name])}"
             findings.append(Finding(check.code, "warning", column.name, message, evidence, fix))
     return findings
+
+
+def names_rows(name: str, values: pl.Series, rows: NDArray[np.int64]) -> str:
+    """How one can tell that these values number or name the rows (with ids ``rows``); empty where they do not."""
+    if not _possible(values.head(_FIRST_LOOK)):
+        return ""
+    share = _distinct(values)
+    return "" if share < _MOST else _reason(name, values, share, rows)
 
 
 def _possible(values: pl.Series) -> bool:

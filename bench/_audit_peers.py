@@ -1,0 +1,312 @@
+"""What other libraries find in a labelled table: one adapter a peer, each imported only when it is asked.
+
+``python -m bench._audit_peers [FOLDER]`` sows one fault at a time into tables and prints who finds which, and how often the
+same is said of the table as it was.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.data.audit import Finding
+
+Found = tuple[str, str | None]
+"""What was found, in the finder's own words, and in which column; None where it is about the whole table."""
+Finder = Callable[[pl.DataFrame, str, int], list[Found]]
+
+ROWS = 1_000
+"""Rows of a table that faults are sown into; a peer takes ten seconds for so many."""
+
+
+def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
+    """Codes of the audit, and "left out" for columns that are left out as they were read."""
+    from sortal.core.recipe import Recipe
+    from sortal.data.audit import Case, audit
+    from sortal.data.problem import frame_problem
+
+    problem = frame_problem(frame, Recipe(target=target))
+    found = audit(Case(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
+    ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
+    return ignored + [(finding.code, name) for finding in found for name in _columns(finding)]
+
+
+def _columns(finding: Finding) -> list[str | None]:
+    """All columns that a finding is about."""
+    names = finding.evidence.get("columns")
+    return list(names) if isinstance(names, list) else [finding.column]  # type: ignore[arg-type]
+
+
+_LEFT_OUT = ["SKD010", "SKD012", "SKD014", "SKD015", "SKD016"]
+"""Of skore's checks: those of speed and settings of the model; and permutation importances, most of the time, which
+find half of the columns of an honest table useless."""
+
+
+def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
+    """Codes of all checks of the data by an EstimatorReport that raise an issue or give a tip, slow ones included.
+
+    Boosted trees on one encoded column a column, so that a check that names columns can name these.
+    """
+    from skore import TrainTestSplit, evaluate
+
+    features, labels = frame.drop(target).to_pandas(), frame[target].to_pandas()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        split = TrainTestSplit(test_size=0.2, random_state=seed, stratify=labels)
+        report: Any = evaluate(_pipeline(seed), features, labels, splitter=split)
+        checks = report.checks.summarize(ignore=_LEFT_OUT).frame()
+    raised = checks[checks["section"].isin(["issue", "tip"])]
+    found: list[Found] = []
+    for code, explanation in zip(raised["code"], raised["explanation"], strict=True):
+        names = [name for listed in re.findall(r"\[.*?\]", str(explanation)) for name in ast.literal_eval(listed)]
+        found += [(str(code), str(name)) for name in names] or [(str(code), None)]
+    return found
+
+
+def cleanlab_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
+    """Kinds of issues of a Datalab with at least one row or column.
+
+    It is given labels, out-of-fold probabilities of boosted trees and standardised features; and the columns for its search for
+    ids, which cleanlab has but does not run by itself.
+    """
+    from cleanlab import Datalab
+    from cleanlab.datalab.internal.issue_manager.identifier_column import IdentifierColumnIssueManager
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.preprocessing import StandardScaler
+
+    features, labels = frame.drop(target).to_pandas(), frame[target].cast(pl.String).to_pandas()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        pipeline = _pipeline(seed)
+        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+        probabilities = cross_val_predict(pipeline, features, labels, cv=folds, method="predict_proba")
+        numbers = np.nan_to_num(StandardScaler().fit_transform(pipeline[0].fit_transform(features)))
+        lab = Datalab(data={"label": labels.to_numpy()}, label_name="label", verbosity=0)
+        lab.find_issues(pred_probs=probabilities, features=numbers)
+        ids = IdentifierColumnIssueManager(lab)
+        ids.find_issues(features=features)
+    summary = lab.get_issue_summary()
+    found: list[Found] = [(str(kind), None) for kind in summary[summary["num_issues"] > 0]["issue_type"]]
+    places = ids.info["identifier_columns"]
+    return found + [("identifier_column", str(features.columns[place])) for place in places]
+
+
+def _pipeline(seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+    from skrub import DatetimeEncoder, TableVectorizer
+
+    levels = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+    vectorizer = TableVectorizer(
+        low_cardinality=levels, high_cardinality=levels, datetime=DatetimeEncoder(resolution=None)
+    )
+    return make_pipeline(vectorizer, HistGradientBoostingClassifier(max_iter=25, random_state=seed))
+
+
+FINDERS: Mapping[str, Finder] = {"sortal": sortal_finds, "skore": skore_finds, "cleanlab": cleanlab_finds}
+
+
+def peers() -> tuple[dict[str, Finder], list[str]]:
+    """The finders whose library is installed, and a note on every other."""
+    there, notes = {}, []
+    for name, finder in FINDERS.items():
+        try:
+            version(name)
+        except PackageNotFoundError:
+            notes.append(f"left out: {name} is not installed")
+        else:
+            there[name] = finder
+    return there, notes
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: how it is sown, the column it is in (None: the whole table), and what each peer would call it."""
+
+    name: str
+    sow: Callable[[pl.DataFrame, str, np.random.Generator], pl.DataFrame]
+    column: str | None
+    calls: Mapping[str, Sequence[str]]
+
+
+def first_label(frame: pl.DataFrame, target: str) -> NDArray[np.bool_]:
+    return (frame[target] == frame[target].mode().sort()[0]).to_numpy()
+
+
+def with_column(frame: pl.DataFrame, values: object) -> pl.DataFrame:
+    return frame.with_columns(pl.Series("sown", values))
+
+
+def copied(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return with_column(frame, np.where(first_label(frame, target) ^ (rng.random(frame.height) < 0.01), "open", "done"))
+
+
+def proxy(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return with_column(frame, 2.5 * first_label(frame, target) + rng.normal(size=frame.height))
+
+
+def missing(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    gone = rng.random(frame.height) < np.where(first_label(frame, target), 0.9, 0.1)
+    return with_column(frame, pl.Series(np.where(gone, np.nan, rng.normal(size=frame.height))).fill_nan(None))
+
+
+def numbered(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return with_column(frame, 1000 + rng.permutation(frame.height))
+
+
+def named(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    label = first_label(frame, target)
+    return with_column(
+        frame, [f"{'pos' if c else 'neg'}_{i:05}" for c, i in zip(label, rng.permutation(len(label)), strict=True)]
+    )
+
+
+def standardised(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    x = rng.gamma(2, 3, frame.height)
+    return with_column(frame, (x - x.mean()) / x.std())
+
+
+def filled(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    x, gone = rng.gamma(2, 3, frame.height), rng.random(frame.height) < 0.1
+    return with_column(frame, np.where(gone, x[~gone].mean(), x))
+
+
+def encoded(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    level = rng.integers(frame.height // 10, size=frame.height)
+    sizes = np.bincount(level)
+    return with_column(frame, (np.bincount(level, weights=first_label(frame, target)) / np.maximum(sizes, 1))[level])
+
+
+def repeated(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return pl.concat([frame, frame[rng.permutation(frame.height)[: frame.height // 10]]])
+
+
+def contradicted(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    again = frame[rng.permutation(frame.height)[: frame.height // 20]]
+    labels = frame[target].unique().sort()
+    other = pl.when(pl.col(target) == labels[0]).then(pl.lit(labels[1])).otherwise(pl.lit(labels[0])).alias(target)
+    return pl.concat([frame, again.with_columns(other.cast(frame.schema[target]))])
+
+
+def ordered(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return frame[np.argsort(first_label(frame, target) + rng.normal(scale=0.6, size=frame.height))]
+
+
+def two_units(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    x = rng.normal(170, 9, frame.height)
+    return with_column(frame, np.where(rng.random(frame.height) < 0.2, x / 100, x))
+
+
+def coded(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return with_column(frame, np.where(rng.random(frame.height) < 0.1, 999, rng.integers(0, 60, frame.height)))
+
+
+def spelled(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return with_column(frame, rng.choice(["Paris", "PARIS", "Rome", "Oslo"], frame.height, p=[0.3, 0.1, 0.3, 0.3]))
+
+
+def constant(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+    return with_column(frame, ["all"] * frame.height)
+
+
+LEAK = {"sortal": ["A101", "A102", "A103", "A104"], "skore": ["SKD011"], "cleanlab": []}
+FAULTS = (
+    Fault("a copy of the target, 1 % wrong", copied, "sown", LEAK),
+    Fault("a strong proxy (ROC-AUC .96)", proxy, "sown", LEAK),
+    Fault("missing values that tell the target", missing, "sown", LEAK | {"skore": ["SKD011"], "cleanlab": []}),
+    Fault(
+        "a number of the row",
+        numbered,
+        "sown",
+        {"sortal": ["A303", "left out"], "skore": [], "cleanlab": ["identifier_column"]},
+    ),
+    Fault("a file name that tells the class", named, "sown", {"sortal": ["A105"], "skore": ["SKD011"], "cleanlab": []}),
+    Fault("standardised over all rows", standardised, "sown", {"sortal": ["A106"]}),
+    Fault("filled with the mean of all rows", filled, "sown", {"sortal": ["A106"]}),
+    Fault("target encoding over all rows", encoded, "sown", {"sortal": ["A106"], "skore": ["SKD011"]}),
+    Fault("a tenth of the rows twice", repeated, None, {"sortal": ["A201"], "cleanlab": ["near_duplicate"]}),
+    Fault(
+        "copies with another label", contradicted, None, {"sortal": ["A202"], "cleanlab": ["label", "near_duplicate"]}
+    ),
+    Fault("an order of rows that tells the class", ordered, None, {"sortal": ["A203"], "cleanlab": ["non_iid"]}),
+    Fault("a column in two units", two_units, "sown", {"sortal": ["A305"], "cleanlab": ["outlier"]}),
+    Fault("999 for missing", coded, "sown", {"sortal": ["A305"], "cleanlab": ["outlier"]}),
+    Fault("a level in two spellings", spelled, "sown", {"sortal": ["A305"]}),
+    Fault("a column with one value", constant, "sown", {"sortal": ["A301"], "skore": []}),
+)
+
+
+def says(found: list[Found], fault: Fault, peer: str) -> bool:
+    return any(kind in fault.calls.get(peer, ()) and column in (fault.column, None) for kind, column in found)
+
+
+@dataclass
+class Count:
+    """How often a peer found a fault, how often it said the same of the table without it, and how often it was tried."""
+
+    found: int = 0
+    before: int = 0
+    tries: int = 0
+
+    def __str__(self) -> str:
+        if not self.tries:
+            return "does not look for it"
+        return f"{self.found}/{self.tries}" + (f" (without it {self.before}/{self.tries})" if self.before else "")
+
+
+def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str, there: Mapping[str, Finder]) -> None:
+    """Sows every fault into one table and adds to the counts by fault and peer; a peer is asked where it looks for such."""
+    rng = np.random.default_rng(0)
+    before = {peer: find(frame, target, 0) for peer, find in there.items()}
+    for fault in FAULTS:
+        sown = fault.sow(frame, target, rng)
+        for peer, find in there.items():
+            if fault.calls.get(peer):
+                cell = counts[fault.name, peer]
+                cell.found += says(find(sown, target, 0), fault, peer)
+                cell.before += says(before[peer], fault, peer)
+                cell.tries += 1
+
+
+def in_words(counts: Mapping[tuple[str, str], Count], there: Mapping[str, Finder]) -> str:
+    """A table in Markdown."""
+    head = [f"| sown | {' | '.join(f'{peer} {version(peer)}' for peer in there)} |", "|---" * (1 + len(there)) + "|"]
+    lines = [f"| {f.name} | {' | '.join(str(counts[f.name, peer]) for peer in there)} |" for f in FAULTS]
+    return "\n".join([*head, *lines])
+
+
+def main() -> None:
+    from bench.trip import EXAMPLE
+
+    churn = pl.read_csv(EXAMPLE, infer_schema_length=None).sample(ROWS, seed=0)
+    tables = {"churn": (churn.drop("customerID", strict=False), "Churn")}
+    for folder in map(Path, sys.argv[1:]):
+        for file in sorted(folder.glob("*.parquet")):
+            frame, target = pl.read_parquet(file), pl.read_parquet_metadata(file).get("target")
+            if target is not None:
+                frame = frame.filter(pl.col(target).is_not_null())
+                tables[file.stem] = (frame.sample(min(frame.height, ROWS), seed=0), target)
+    there, notes = peers()
+    counts = {(fault.name, peer): Count() for fault in FAULTS for peer in there}
+    for name, (frame, target) in tables.items():
+        count(counts, frame, target, there)
+        print(f"so far, with {name}:", in_words(counts, there), sep="\n", file=sys.stderr)
+    print(in_words(counts, there), *notes, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

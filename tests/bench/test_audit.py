@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import polars as pl
+import pytest
+
+from bench import _audit_peers as peers
+from bench import audit
+from bench._outcome import Options
+from bench.trip import EXAMPLE
+from sortal.core import registry
+from sortal.core.kinds import infer
+
+
+def test_the_frame_has_columns_of_mixed_kinds_and_rows_that_are_there_twice() -> None:
+    frame = audit.mixed_frame(1_000)
+    kinds = [column.kind for column in infer(frame, audit.TARGET).features]
+    assert frame.shape == (1_000, 50)
+    assert {"number", "category", "boolean", "datetime"} == set(kinds)
+    assert frame.is_duplicated().sum() == 40
+    assert frame.null_count().sum_horizontal().item() > 0
+    assert frame.equals(audit.mixed_frame(1_000))
+
+
+def test_times_every_check_and_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "FAST_ROWS", 2_000)
+    found = audit.run(Options(fast=True))
+    steps = [row[0].split()[0] for row in found.rows]
+    assert set(registry.names("sortal.checks")) <= set(steps)
+    assert [goal.holds for goal in found.goals] == [True, True]
+    assert "2,000 rows x 50 columns" in found.title
+
+
+@pytest.mark.parametrize(("seconds", "gigabytes", "holds"), [(61, 1, [False, True]), (59, 4.1, [True, False])])
+def test_each_goal_can_fall_short(seconds: float, gigabytes: float, holds: list[bool]) -> None:
+    wholes = [audit.Whole("small", 10, 2, 1.0, 1.0, 0.1), audit.Whole("large", 10, 2, seconds, 1.0, gigabytes)]
+    assert [goal.holds for goal in audit.outcome(wholes, [audit.Timed("read", 1.0)]).goals] == holds
+
+
+def test_peers_that_are_not_installed_are_left_out_with_a_note() -> None:
+    there, notes = peers.peers()
+    assert "sortal" in there
+    for name in ("skore", "cleanlab"):
+        assert (name in there) != any(name in note for note in notes)
+        assert (name in there) == (importlib.util.find_spec(name) is not None)
+
+
+@pytest.mark.parametrize("fault", peers.FAULTS, ids=lambda fault: fault.name)
+def test_every_fault_that_is_sown_is_found_by_the_audit_and_is_not_there_before(fault: peers.Fault) -> None:
+    churn = pl.read_csv(EXAMPLE, infer_schema_length=None).sample(1_000, seed=0).drop("customerID", "gender")
+    honest = churn.with_columns(pl.Series("visits", np.random.default_rng(1).normal(size=churn.height)))
+    sown = fault.sow(honest, "Churn", np.random.default_rng(0))
+    assert peers.says(peers.sortal_finds(sown, "Churn"), fault, "sortal")
+    assert not peers.says(peers.sortal_finds(honest, "Churn"), fault, "sortal")
