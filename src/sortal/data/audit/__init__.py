@@ -3,6 +3,7 @@
     A1xx  leaks: a column says what nobody could know
         A101  a column that is the target under another name
         A102  missing values that tell the target
+        A103  a value that comes with one class only
         A104  a column that predicts alone what the others cannot
     A2xx  structure across rows
         A201  exact copies of rows
