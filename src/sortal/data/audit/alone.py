@@ -11,6 +11,7 @@ import numpy as np
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief, ignoring
+from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, Power
 from sortal.data.audit.recoding import copies
 from sortal.data.audit.together import Lift
@@ -39,14 +40,16 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
     Warning: one column, far ahead of the next, that carries a third of what all achieve, or any that adds .04 or more
     to what the others reach, beyond two standard errors. Note: a column that adds .025, or one that is decisive alone
-    where the others are as well; none where most columns are. Copies of the target (A101) are left aside.
+    where the others are as well; none where most columns are. Copies of the target (A101) and columns
+    that are missing by class (A102) are left aside.
     """
     table, codes = case.table, case.codes
     if len(codes) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
         return NotApplicable(f"fewer than {_LEAST_OTHERS} rows outside the most frequent class")
-    aside = copies(case.powers, codes)
+    afterwards = telling(case)
+    aside = [power for power in case.powers if power.column in afterwards or power in copies(case.powers, codes)]
     powers = [power for power in case.powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")

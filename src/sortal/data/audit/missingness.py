@@ -20,18 +20,30 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
     Columns that are missing in the same rows are one finding.
     """
-    table = case.table
-    if len(table) < LEAST_ROWS:
+    if len(case) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+    patterns = _patterns(case)
+    if not patterns:
+        return NotApplicable("no column is missing in some rows only")
+    findings = [_judge(case, names) for names in patterns]
+    return [finding for finding in findings if finding is not None]
+
+
+def telling(case: Case) -> set[str]:
+    """The columns with a severe finding, for other checks to leave aside."""
+    judged = ((names, _judge(case, names)) for names in _patterns(case))
+    return {name for names, found in judged if found is not None and found.severity == "severe" for name in names}
+
+
+def _patterns(case: Case) -> list[list[str]]:
+    """Columns that are missing in some rows, those of the same rows together."""
+    table = case.table
     patterns: dict[bytes, list[str]] = {}
     for column in table.schema.features:
         values = table.frame[column.name]
         if 0 < values.null_count() < len(table):
             patterns.setdefault(np.packbits(values.is_null().to_numpy()).tobytes(), []).append(column.name)
-    if not patterns:
-        return NotApplicable("no column is missing in some rows only")
-    findings = [_judge(case, names) for names in patterns.values()]
-    return [finding for finding in findings if finding is not None]
+    return list(patterns.values())
 
 
 def _judge(case: Case, names: list[str]) -> Finding | None:

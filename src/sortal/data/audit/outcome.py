@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from sortal.core.frame import Table
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
 from sortal.data.audit.foregone import evidence, foregone
+from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, sampled, usable
 from sortal.data.audit.recoding import copies
 
@@ -21,9 +23,9 @@ _LEAST, _LEAST_FOREST = 20, 10
 _CHANCE = 1e-4
 _FEW_NUMBERS = 20
 _SPIKE = 0.05
-_MOST, _SHARE = 5, 1 / 4
-_EXPECTED, _NATS = 0.85, 5.0
-_SEVERE = 0.5
+_FEWEST, _MOST, _SHARE = 2, 5, 1 / 4
+_COMMON, _EXPECTED, _NATS = 0.8, 0.75, 5.0
+_SEVERE, _WARNED = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -57,21 +59,22 @@ class _Event:
 
 
 def find(case: Case) -> list[Finding] | NotApplicable:
-    """Values, and all but the commonest value ("more than 0"), that belong to one class almost only.
+    """Values, and all but the commonest value ("above 0"), that belong to one class almost only.
 
     Chance is excluded over all values, classes and columns. An honest value may be as pure; then the other columns
-    tell the class of these rows too, so only what surprises them is found. Severe: half of the class has it.
+    tell the class of these rows too, so only what surprises them is found. Severe: half of the class has it; warning: a tenth.
+    Columns that A101 or A102 found are left aside.
     """
     if len(case) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
-    aside = {power.column for power in copies(case.powers, case.codes)}
+    aside = {power.column for power in copies(case.powers, case.codes)} | telling(case)
     names = [name for name in usable(case.table) if name not in aside]
     table, codes = sampled(case.table, case.codes, _ROWS, case.seed)
     events = [event for name in names if (event := _purest(table, codes, name, len(names))) is not None]
     if not events:
         return []
     events.sort(key=lambda event: -event.nats)
-    suspects = events[: max(1, min(_MOST, int(_SHARE * len(names))))]
+    suspects = events[: max(_FEWEST, min(_MOST, int(_SHARE * len(names))))]
     rest = case.together([*aside, *(event.column for event in suspects)])
     findings = []
     for event in suspects:
@@ -91,28 +94,43 @@ def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> 
     counts = np.bincount(place * classes + codes, minlength=(int(place.max()) + 1) * classes).reshape(-1, classes)[1:]
     if len(counts) < 2:
         return None
-    sizes, total = counts.sum(axis=1), counts.sum(axis=0)
-    distinct = values.drop_nulls().unique().sort()
-    events = []
+    nats = math.log(columns * classes * (len(counts) + 1) / _CHANCE)
+    listed = values.dtype in (pl.String, pl.Boolean) or len(counts) <= _FEW_NUMBERS
+    distinct, events = values.drop_nulls().unique().sort(), []
     for code in range(classes):
-        share = float(total[code] / total.sum())
-        nats = math.log(columns * classes * (len(counts) + 1) / _CHANCE)
-
-        def event(chosen: NDArray[np.int64], other: bool, code: int = code, share: float = share) -> _Event:
+        for chosen, other in _choices(counts, code, nats, listed):
             inside = np.setdiff1d(np.arange(len(counts)), chosen) if other else chosen
-            rows, count = int(sizes[inside].sum()), int(counts[inside, code].sum())
-            values = tuple(distinct[chosen].to_list())
-            return _Event(name, values, other, code, rows, count, share, count / max(1, int(total[code])))
+            rows, (count, total) = (
+                int(counts[inside].sum()),
+                (int(part[:, code].sum()) for part in (counts[inside], counts)),
+            )
+            share = total / int(counts.sum())
+            if rows >= _LEAST and foregone(count, rows, share, nats, _COMMON):
+                chosen_values = tuple(distinct[chosen].to_list())
+                events.append(_Event(name, chosen_values, other, code, rows, count, share, count / total))
+    return max(events, key=lambda event: event.nats, default=None)
 
-        if values.dtype in (pl.String, pl.Boolean) or len(counts) <= _FEW_NUMBERS:
-            large = np.flatnonzero(sizes >= _LEAST)
-            pure = [i for i in large if foregone(int(counts[i, code]), int(sizes[i]), share, nats)]
-            events += [event(np.array(pure), other=False)] if pure else []
-        spike = sizes.argmax()
-        if sizes[spike] >= _SPIKE * sizes.sum() and sizes.sum() - sizes[spike] >= _LEAST:
-            others = event(np.array([spike]), other=True)
-            events += [others] if foregone(others.count, others.rows, share, nats) else []
-    return max(events, key=lambda found: found.nats, default=None)
+
+def _choices(
+    counts: NDArray[np.int64], code: int, nats: float, listed: bool
+) -> Iterator[tuple[NDArray[np.int64], bool]]:
+    """Sets of values (rows of ``counts``) that might be pure, and whether all others are meant.
+
+    The commonest value, all others, and where values are few or have no order those that are pure each on its own.
+    """
+    sizes, share = counts.sum(axis=1), float(counts[:, code].sum() / counts.sum())
+    spike = np.array([sizes.argmax()])
+    if sizes[spike[0]] >= _SPIKE * sizes.sum():
+        yield spike, False
+        yield spike, True
+    if listed:
+        pure = [
+            i
+            for i in np.flatnonzero(sizes >= _LEAST)
+            if foregone(int(counts[i, code]), int(sizes[i]), share, nats, _COMMON)
+        ]
+        if pure:
+            yield np.array(pure), False
 
 
 def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
@@ -131,7 +149,7 @@ def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
         "share_of_class": event.recall,
         "values": [str(value) for value in event.values[:20]],
     }
-    severity: Severity = "severe" if event.recall >= _SEVERE else "warning"
+    severity: Severity = "severe" if event.recall >= _SEVERE else "warning" if event.recall >= _WARNED else "note"
     fix = f"leave it out if it is known only after the outcome: {ignoring([name])}"
     return Finding(check.code, severity, name, message, figures, fix)
 
