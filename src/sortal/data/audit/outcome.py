@@ -24,7 +24,7 @@ _CHANCE = 1e-4
 _FEW_NUMBERS = 20
 _SPIKE = 0.05
 _FEWEST, _MOST, _SHARE = 2, 5, 1 / 4
-_COMMON, _EXPECTED, _NATS = 0.8, 0.75, 5.0
+_COMMON, _NATS = 0.8, 5.0
 _SEVERE, _WARNED = 0.5, 0.1
 
 
@@ -81,7 +81,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
         there = event.holds(rest.table)
         rows, count = int(there.sum()), int((rest.codes[there] == event.code).sum())
         expected = float(rest.probability[there, event.code].mean()) if rows else 1.0
-        if rows >= _LEAST_FOREST and foregone(count, rows, expected, _NATS, _EXPECTED):
+        if rows >= _LEAST_FOREST and foregone(count, rows, expected, _NATS, _COMMON):
             findings.append(_finding(case, event, expected, len(table)))
     return findings
 
