@@ -33,7 +33,7 @@ from sortal.workflow import case_of
 
 MATTERS = 0.05
 FOUND, ALARMS = 0.8, 0.05
-MOST_ROWS, FAST_ROWS, LIFT_ROWS = 20_000, 800, 6_000
+MOST_ROWS, FAST_ROWS, SEEDED_ROWS = 20_000, 800, 6_000
 GUESSES = ("A101", "A102", "A103", "A104")
 FACTS = {
     "A201": "copies of rows are counted",
@@ -111,7 +111,8 @@ def run(options: Options) -> Outcome:
         known += known_leaks(name, found)
         clean = without(found, KNOWN.get(name, ((), ""))[0])
         silences.append(silence(name, clean))
-        trials += [trial for seed in range(options.reps) for trial in tried(name, replace(clean, seed=seed))]
+        for seed in range(options.reps):
+            trials += tried(name, sampled(replace(clean, seed=seed), SEEDED_ROWS))
         print(name, file=sys.stderr)
     if not silences:
         sys.exit("no table to try; give --data a folder of parquet tables with the key 'target' in their metadata")
@@ -136,9 +137,14 @@ def framed(file: str, target: str) -> Case | str:
         case = case_of(frame_problem([file], Recipe(target)), 0)
     except InputError as error:
         return str(error)
-    if len(case) <= MOST_ROWS:
+    return sampled(case, MOST_ROWS)
+
+
+def sampled(case: Case, most: int) -> Case:
+    """So many rows at random, in their order."""
+    if len(case) <= most:
         return case
-    rows = np.sort(np.random.default_rng(0).permutation(len(case))[:MOST_ROWS])
+    rows = np.sort(np.random.default_rng(case.seed).permutation(len(case))[:most])
     return replace(case, table=case.table.take(rows), codes=case.codes[rows], raw=case.raw[rows])
 
 
@@ -185,11 +191,10 @@ def silence(name: str, case: Case) -> Silence:
 def tried(name: str, case: Case) -> Iterator[Trial]:
     """Every leak in this table, one at a time. Leaky columns that do not matter are not audited."""
     rng = np.random.default_rng([case.seed, zlib.crc32(name.encode())])
-    rows = sample(case, LIFT_ROWS)
-    base = matrix(case.table, rows)
-    without_leak = reached(base, case.codes[rows])
+    base = matrix(case.table)
+    without_leak = reached(base, case.codes)
     for leak in COLUMNS:
-        yield from column_trial(name, case, leak, rng, (rows, base, without_leak))
+        yield from column_trial(name, case, leak, rng, (base, without_leak))
     registered = registry.names("sortal.checks")
     for fault in (f for f in FAULTS if f.code in registered):
         yield from fault_trials(name, case, fault, rng)
@@ -200,14 +205,14 @@ def column_trial(
     case: Case,
     leak: LeakyColumn,
     rng: np.random.Generator,
-    known: tuple[NDArray[np.int64], pl.DataFrame, float],
+    known: tuple[pl.DataFrame, float],
 ) -> Iterator[Trial]:
-    rows, base, without_leak = known
+    base, without_leak = known
     values = leak.make(case.codes, len(case.classes), rng)
     if values is None:
         return
     seeded = with_column(case, values)
-    lift = reached(base.with_columns(matrix(seeded.table, rows)[LEAK]), case.codes[rows]) - without_leak
+    lift = reached(base.with_columns(matrix(seeded.table)[LEAK]), case.codes) - without_leak
     findings = about(audited(seeded, GUESSES), LEAK) if lift >= MATTERS else []
     yield judged(name, leak.kind, leak.strength, lift, findings)
 
@@ -220,15 +225,11 @@ def fault_trials(name: str, case: Case, fault: Fault, rng: np.random.Generator) 
             yield judged(name, fault.kind, f"{share:.0%} of the rows" if share else "done right", None, found)
 
 
-def sample(case: Case, most: int) -> NDArray[np.int64]:
-    return np.sort(np.random.default_rng(case.seed).permutation(len(case))[:most])
-
-
-def matrix(table: Table, rows: NDArray[np.int64]) -> pl.DataFrame:
+def matrix(table: Table) -> pl.DataFrame:
     """The features as numbers, texts by the order of their values."""
     features = [table.frame[column.name] for column in table.schema.features]
     numbers = [f.rank("dense") if f.dtype == pl.String else f.to_physical() for f in features]
-    return pl.DataFrame([f.cast(pl.Float64) for f in numbers])[rows]
+    return pl.DataFrame([f.cast(pl.Float64) for f in numbers])
 
 
 def reached(X: pl.DataFrame, codes: NDArray[np.int64]) -> float:

@@ -24,6 +24,7 @@ _STRONG, _LOST, _AHEAD = 0.75, 0.3, 1.7
 _REMARKABLE, _MOST_NOTES = 0.98, 3
 _TRIED, _USED = 3, 0.01
 _LIFTS, _ADDS, _ERRORS = 0.04, 0.025, 2.0
+_GOOD, _FAIR, _AMONG = 0.75, 0.7, 2.0
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,22 @@ def _decisive(case: Case, powers: Sequence[Power], aside: Sequence[Power]) -> li
 
 
 def _adding(case: Case, powers: Sequence[Power], aside: Sequence[Power]) -> list[Finding]:
-    """Of the columns that a forest uses most, those without which it knows clearly less."""
+    """Of the three columns that a forest uses most, those without which it knows clearly less.
+
+    Three that add alike are columns as they should be, and so is one that carries a table where little can be known.
+    """
     others = [power.column for power in aside]
     drops = case.together(others, weighed=True).drops
-    used = [name for name, drop in sorted(drops.items(), key=lambda item: -item[1]) if drop >= _USED]
-    findings = []
-    for power in powers:
-        if power.column in used[:_TRIED]:
-            lift = case.lift(power.column, others)
-            if lift.value >= max(_ADDS, _ERRORS * lift.error):
-                findings.append(_adds(power, lift, case.table))
-    return findings
+    used = sorted((name for name, drop in drops.items() if drop >= _USED), key=lambda name: -drops[name])[:_TRIED]
+    if case.reach(others) < _FAIR or not used:
+        return []
+    lifts = {name: case.lift(name, others) for name in used}
+    least = max(_ADDS, _AMONG * min(lift.value for lift in lifts.values()) if len(lifts) == _TRIED else 0.0)
+    return [
+        _adds(power, lifts[power.column], case.table)
+        for power in powers
+        if power.column in lifts and lifts[power.column].value >= max(least, _ERRORS * lifts[power.column].error)
+    ]
 
 
 def _gap(case: Case, suspects: Sequence[Power], aside: Sequence[Power]) -> _Gap:
@@ -146,7 +152,7 @@ def _adds(power: Power, lift: Lift, table: Table) -> Finding:
         "roc_auc_rest": lift.rest,
         "standard_error": lift.error,
     }
-    large = lift.value >= _LIFTS and table.schema[power.column].kind != "datetime"
+    large = lift.value >= _LIFTS and lift.everything >= _GOOD and table.schema[power.column].kind != "datetime"
     severity: Severity = "warning" if large else "note"
     return Finding(check.code, severity, power.column, message, evidence, _fix(power.column, table))
 
