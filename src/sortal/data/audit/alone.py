@@ -24,7 +24,7 @@ _STRONG, _LOST, _AHEAD = 0.75, 0.3, 1.7
 _REMARKABLE, _MOST_NOTES = 0.98, 3
 _TRIED, _USED = 3, 0.01
 _LIFTS, _ADDS, _ERRORS = 0.04, 0.025, 2.0
-_GOOD, _FAIR, _AMONG = 0.75, 0.7, 2.0
+_GOOD, _FAIR, _AMONG, _CLEAR = 0.72, 0.7, 2.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -39,35 +39,36 @@ class _Gap:
 def find(case: Case) -> list[Finding] | NotApplicable:
     """Severe: the few columns without which a decisive table (ROC-AUC >= .95) is no longer decisive.
 
-    Warning: one column, far ahead of the next, that carries a third of what all achieve, or any that adds .04 or more
-    to what the others reach, beyond two standard errors. Note: a column that adds .025, or one that is decisive alone
-    where the others are as well; none where most columns are. Copies of the target (A101) and columns
-    that are missing by class (A102) are left aside.
+    Warning: one column, far ahead of the next, that carries a third of what all achieve, or any that adds .04 or more to
+    what the others reach, beyond two standard errors and twice what the third best adds. Note: a column that adds .025,
+    or one that is decisive alone where the others are as well; none where most columns are. Copies of the target (A101)
+    and columns that are missing by class (A102) are left aside.
     """
     table, codes = case.table, case.codes
     if len(codes) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
         return NotApplicable(f"fewer than {_LEAST_OTHERS} rows outside the most frequent class")
-    afterwards = telling(case)
-    aside = [power for power in case.powers if power.column in afterwards or power in copies(case.powers, codes)]
+    told = telling(case) | {power.column for power in copies(case.powers, codes)}
+    aside = [power for power in case.powers if power.column in told]
     powers = [power for power in case.powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")
+    findings: list[Finding] = []
     if powers[0].auc >= _DECISIVE:
         if severe := _decisive(case, powers, aside):
             return severe
     elif powers[0].auc >= _STRONG and _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc):
         gap = _gap(case, powers[:1], aside)
         if _gini(gap.rest) <= (1 - _LOST) * _gini(gap.everything):
-            return [_warning(powers[0], gap, table)]
-    adding = _adding(case, powers, aside)
-    told = {finding.column for finding in adding}
+            findings = [_warning(powers[0], gap, table)]
+    findings += _adding(case, [power for power in powers if not findings or power is not powers[0]], aside)
     remarkable = [power for power in powers if power.auc >= _REMARKABLE]
     if len(remarkable) > max(2, _FEW * len(powers)):
-        return adding
+        return findings
+    told = {finding.column for finding in findings if finding.column}
     new = [power for power in remarkable[:_MOST_NOTES] if power.column not in told]
-    return adding + [_note(power, _gap(case, [power], aside).rest, table) for power in new]
+    return findings + [_note(power, _gap(case, [power], aside).rest, table) for power in new]
 
 
 def _decisive(case: Case, powers: Sequence[Power], aside: Sequence[Power]) -> list[Finding]:
@@ -86,15 +87,16 @@ def _adding(case: Case, powers: Sequence[Power], aside: Sequence[Power]) -> list
     others = [power.column for power in aside]
     drops = case.together(others, weighed=True).drops
     used = sorted((name for name, drop in drops.items() if drop >= _USED), key=lambda name: -drops[name])[:_TRIED]
-    if case.reach(others) < _FAIR or not used:
-        return []
     lifts = {name: case.lift(name, others) for name in used}
     least = max(_ADDS, _AMONG * min(lift.value for lift in lifts.values()) if len(lifts) == _TRIED else 0.0)
-    return [
-        _adds(power, lifts[power.column], case.table)
-        for power in powers
-        if power.column in lifts and lifts[power.column].value >= max(least, _ERRORS * lifts[power.column].error)
-    ]
+    told = {name: lift for name, lift in lifts.items() if lift.value >= max(least, _ERRORS * lift.error)}
+    good = {name: lift for name, lift in told.items() if _good(lift, _FAIR)}
+    return [_adds(power, good[power.column], case.table) for power in powers if power.column in good]
+
+
+def _good(lift: Lift, least: float) -> bool:
+    """Too good to be true needs good; in a poor table only what is clear beyond eight standard errors."""
+    return lift.everything >= least or lift.value >= _CLEAR * lift.error
 
 
 def _gap(case: Case, suspects: Sequence[Power], aside: Sequence[Power]) -> _Gap:
@@ -152,7 +154,7 @@ def _adds(power: Power, lift: Lift, table: Table) -> Finding:
         "roc_auc_rest": lift.rest,
         "standard_error": lift.error,
     }
-    large = lift.value >= _LIFTS and lift.everything >= _GOOD and table.schema[power.column].kind != "datetime"
+    large = lift.value >= _LIFTS and _good(lift, _GOOD) and table.schema[power.column].kind != "datetime"
     severity: Severity = "warning" if large else "note"
     return Finding(check.code, severity, power.column, message, evidence, _fix(power.column, table))
 
