@@ -54,7 +54,7 @@ def test_importing_sortal_imports_nothing_heavy():
             "recall_at_precision roc_auc",
         ),
         ("sortal.calibrators", "beta isotonic matrix none platt quadratic temperature vector venn_abers"),
-        ("sortal.checks", "A101 A102 A104 A201 A202 A203 A301 A302 A303 A304"),
+        ("sortal.checks", "A101 A102 A103 A104 A201 A202 A203 A301 A302 A303 A304"),
     ],
 )
 def test_what_is_registered(group, names):
