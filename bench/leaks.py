@@ -34,7 +34,7 @@ from sortal.workflow import case_of
 MATTERS = 0.05
 FOUND, ALARMS = 0.8, 0.05
 MOST_ROWS, SEEDED_ROWS = 20_000, 6_000
-FAST_ROWS, FAST_STEP = 800, 3
+FAST_ROWS, FAST_STEP = 800, 2
 GUESSES = ("A101", "A102", "A103", "A104")
 FACTS = {
     "A201": "copies of rows are counted",
