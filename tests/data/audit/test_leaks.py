@@ -1,4 +1,4 @@
-"""A101, A102 and A104: leaks that were put into a table on purpose, and honest columns that look like leaks."""
+"""A101 to A104: leaks that were put into a table on purpose, and honest columns that look like leaks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sortal.data.audit import Finding, NotApplicable
 from sortal.data.audit.alone import check as alone
 from sortal.data.audit.case import Case
 from sortal.data.audit.missingness import check as missingness
+from sortal.data.audit.outcome import check as outcome
 from sortal.data.audit.recoding import check as recoding
 from sortal.testing.checks import typed
 
@@ -61,6 +62,15 @@ class TestRecoding:
         columns["strong"] = codes + 0.3 * np.random.default_rng(9).normal(size=N)
         assert found(recoding, columns, codes) == []
 
+    def test_finds_the_target_in_coarser_groups(self) -> None:
+        columns, codes = honest()
+        classes = codes + 2 * (np.random.default_rng(1).random(N) < 0.5)
+        columns["group"] = np.where(classes >= 2, "late", "early")
+        columns["nearly"] = np.where(np.random.default_rng(2).random(N) < 0.1, "early", columns["group"])
+        [finding] = found(recoding, columns, classes, "abcd")
+        assert (finding.severity, finding.column) == ("severe", "group")
+        assert "coarser groups: each class has one of its 2 values" in finding.message
+
     def test_only_notes_an_easy_table(self) -> None:
         codes = np.repeat([0, 1, 2], N // 3)
         rng = np.random.default_rng(0)
@@ -95,6 +105,29 @@ class TestAlone:
         assert (finding.severity, finding.column) == ("warning", "duration")
         assert finding.fix.endswith("--ignore duration")
 
+    @pytest.mark.parametrize("share", [0.1, 0.2])
+    def test_finds_labels_of_which_some_are_wrong(self, share: float) -> None:
+        columns, codes = honest()
+        wrong = np.random.default_rng(3).random(N) < share
+        columns["noted"] = np.where(wrong, 1 - codes, codes).astype(str)
+        loud = [finding for finding in found(alone, columns, codes) if finding.severity != "note"]
+        assert [finding.column for finding in loud] == ["noted"]
+
+    def test_asks_about_a_column_that_adds_a_little(self) -> None:
+        columns, codes = honest()
+        columns["later"] = 1.2 * codes + np.random.default_rng(4).normal(size=N)
+        asked = [finding for finding in found(alone, columns, codes) if finding.column == "later"]
+        assert [finding.code for finding in asked] == ["A104"]
+        evidence = asked[0].evidence
+        assert evidence["roc_auc_all"] - evidence["roc_auc_rest"] >= 2 * evidence["standard_error"]  # type: ignore[operator]
+
+    def test_leaves_aside_what_other_checks_found(self) -> None:
+        columns, codes = honest()
+        rng = np.random.default_rng(0)
+        columns["copy"] = codes.astype(str)
+        columns["filled"] = pl.Series(np.where(codes == 1, rng.normal(size=N), np.nan)).fill_nan(None)
+        assert {finding.column for finding in found(alone, columns, codes)} & {"copy", "filled"} == set()
+
     def test_only_notes_what_the_others_can_do_as_well(self) -> None:
         columns, codes = honest()
         rng = np.random.default_rng(9)
@@ -117,6 +150,49 @@ class TestAlone:
     def test_is_silent_on_honest_columns(self, seed: int) -> None:
         columns, codes = honest(seed)
         assert found(alone, columns, codes) == []
+
+
+class TestOutcome:
+    def test_finds_an_amount_that_is_above_nothing_for_one_class_only(self) -> None:
+        columns, codes = honest()
+        rng = np.random.default_rng(0)
+        columns["claim"] = np.where((codes == 1) & (rng.random(N) < 0.6), rng.lognormal(size=N), 0.0)
+        [finding] = found(outcome, columns, codes)
+        assert (finding.code, finding.severity, finding.column) == ("A103", "severe", "claim")
+        assert finding.message.startswith("claim is above 0 in ")
+        assert "100.0 % of these are 'yes'" in finding.message
+        assert finding.fix.endswith("--ignore claim")
+
+    def test_finds_values_of_a_category(self) -> None:
+        columns, codes = honest()
+        rng = np.random.default_rng(0)
+        closed = (codes == 1) & (rng.random(N) < 0.3)
+        columns["state"] = np.where(closed, rng.choice(["closed", "paid"], N), rng.choice(["open", "new"], N))
+        [finding] = found(outcome, columns, codes)
+        assert (finding.severity, finding.evidence["values"]) == ("warning", ["closed", "paid"])
+
+    def test_finds_the_value_that_stands_for_nothing(self) -> None:
+        columns, codes = honest()
+        rng = np.random.default_rng(0)
+        none = (codes == 0) & (rng.random(N) < 0.4)
+        columns["lesion"] = np.where(none, 0.0, rng.integers(1, 500, N))
+        [finding] = found(outcome, columns, codes)
+        assert finding.message.startswith("lesion is 0 in ")
+
+    def test_a_pure_value_that_others_see_coming_may_be_real(self) -> None:
+        rng = np.random.default_rng(0)
+        codes = rng.integers(0, 2, N)
+        columns: dict[str, object] = {f"part{j}": 3 * codes + rng.normal(size=N) for j in range(8)}
+        columns["odor"] = np.where((codes == 1) & (rng.random(N) < 0.5), "foul", "none")
+        assert found(outcome, columns, codes) == []
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_many_values_are_pure_by_chance(self, seed: int) -> None:
+        columns, codes = honest(seed)
+        rng = np.random.default_rng(seed)
+        columns |= {f"place{j}": [f"p{i}" for i in rng.integers(0, 50 * (j + 1), N)] for j in range(5)}
+        columns["amount"] = np.where(rng.random(N) < 0.9, 0.0, rng.lognormal(size=N))
+        assert found(outcome, columns, codes) == []
 
 
 class TestMissingness:

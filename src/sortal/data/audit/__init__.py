@@ -9,6 +9,7 @@
     A1xx  leaks: a column says what nobody could know
         A101  a column that is the target under another name
         A102  missing values that tell the target
+        A103  a value that comes with one class only
         A104  a column that predicts alone what the others cannot
         A105  a name, path or id of the rows that tells the class
         A106  columns that were prepared on all rows before the split

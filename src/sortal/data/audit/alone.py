@@ -1,4 +1,4 @@
-"""A104: a column that predicts alone what all others together cannot: is it known only afterwards?"""
+"""A104: a column that predicts what all others together cannot: is it known only afterwards?"""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ import numpy as np
 
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Finding, NotApplicable, brief, ignoring
+from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief, ignoring
+from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, Power
 from sortal.data.audit.recoding import copies
+from sortal.data.audit.together import Lift
 
 _LEAST_OTHERS = 20
 _DECISIVE = 0.95
 _LEVELS = (0.97, 0.95, 0.9, 0.85)
 _FEW = 1 / 4
 _STRONG, _LOST, _AHEAD = 0.75, 0.3, 1.7
-_REMARKABLE, _MOST_NOTES = 0.98, 5
+_REMARKABLE, _MOST_NOTES = 0.98, 3
+_TRIED, _USED = 3, 0.01
+_LIFTS, _ADDS, _ERRORS = 0.04, 0.025, 2.0
+_GOOD, _FAIR, _AMONG, _CLEAR = 0.72, 0.7, 2.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -34,43 +39,77 @@ class _Gap:
 def find(case: Case) -> list[Finding] | NotApplicable:
     """Severe: the few columns without which a decisive table (ROC-AUC >= .95) is no longer decisive.
 
-    Warning: one column, far ahead of the next, that carries a third of what all achieve. Note: a column that is
-    decisive alone, where the others are as well; none where most columns are. Copies of the target (A101) are left
-    aside.
+    Warning: one column, far ahead of the next, that carries a third of what all achieve, or any that adds .04 or more to
+    what the others reach, beyond two standard errors and twice what the third best adds. Note: a column that adds .025,
+    or one that is decisive alone where the others are as well; none where most columns are. Copies of the target (A101)
+    and columns that are missing by class (A102) are left aside.
     """
     table, codes = case.table, case.codes
     if len(codes) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
         return NotApplicable(f"fewer than {_LEAST_OTHERS} rows outside the most frequent class")
-    aside = copies(case.powers, codes)
+    told = telling(case) | {power.column for power in copies(case.powers, codes)}
+    aside = [power for power in case.powers if power.column in told]
     powers = [power for power in case.powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")
-
-    def without(suspects: Sequence[Power]) -> float:
-        return case.reach([power.column for power in [*aside, *suspects]])
-
+    findings: list[Finding] = []
     if powers[0].auc >= _DECISIVE:
-        for suspects in _suspects(powers):
-            if (rest := without(suspects)) < _DECISIVE:
-                gap = _Gap(suspects, max(without([]), powers[0].auc), rest)
-                return [_severe(power, gap, table) for power in suspects]
-        remarkable = [power for power in powers if power.auc >= _REMARKABLE]
-        easy = len(remarkable) > max(2, _FEW * len(powers))
-        return [] if easy else [_note(power, without([power]), table) for power in remarkable[:_MOST_NOTES]]
-    if powers[0].auc >= _STRONG and _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc):
-        gap = _Gap(powers[:1], max(without([]), powers[0].auc), without(powers[:1]))
+        if severe := _decisive(case, powers, aside):
+            return severe
+    elif powers[0].auc >= _STRONG and _gini(powers[0].auc) >= _AHEAD * _gini(powers[1].auc):
+        gap = _gap(case, powers[:1], aside)
         if _gini(gap.rest) <= (1 - _LOST) * _gini(gap.everything):
-            return [_warning(powers[0], gap, table)]
+            findings = [_warning(powers[0], gap, table)]
+    findings += _adding(case, [power for power in powers if not findings or power is not powers[0]], aside)
+    remarkable = [power for power in powers if power.auc >= _REMARKABLE]
+    if len(remarkable) > max(2, _FEW * len(powers)):
+        return findings
+    told = {finding.column for finding in findings if finding.column}
+    new = [power for power in remarkable[:_MOST_NOTES] if power.column not in told]
+    return findings + [_note(power, _gap(case, [power], aside).rest, table) for power in new]
+
+
+def _decisive(case: Case, powers: Sequence[Power], aside: Sequence[Power]) -> list[Finding]:
+    for suspects in _suspects(powers, case.table):
+        if case.reach([power.column for power in [*aside, *suspects]]) < _DECISIVE:
+            gap = _gap(case, suspects, aside)
+            return [_severe(power, gap, case.table) for power in suspects]
     return []
 
 
-def _suspects(powers: Sequence[Power]) -> list[list[Power]]:
-    """The columns from each level of strength upwards, as long as they are few of all."""
+def _adding(case: Case, powers: Sequence[Power], aside: Sequence[Power]) -> list[Finding]:
+    """Of the three columns that a forest uses most, those without which it knows clearly less.
+
+    Three that add alike are columns as they should be, and so is one that carries a table where little can be known.
+    """
+    others = [power.column for power in aside]
+    drops = case.together(others, weighed=True).drops
+    used = sorted((name for name, drop in drops.items() if drop >= _USED), key=lambda name: -drops[name])[:_TRIED]
+    lifts = {name: case.lift(name, others) for name in used}
+    least = max(_ADDS, _AMONG * min(lift.value for lift in lifts.values()) if len(lifts) == _TRIED else 0.0)
+    told = {name: lift for name, lift in lifts.items() if lift.value >= max(least, _ERRORS * lift.error)}
+    good = {name: lift for name, lift in told.items() if _good(lift, _FAIR)}
+    return [_adds(power, good[power.column], case.table) for power in powers if power.column in good]
+
+
+def _good(lift: Lift, least: float) -> bool:
+    """Too good to be true needs good; in a poor table only what is clear beyond eight standard errors."""
+    return lift.everything >= least or lift.value >= _CLEAR * lift.error
+
+
+def _gap(case: Case, suspects: Sequence[Power], aside: Sequence[Power]) -> _Gap:
+    others, these = ([power.column for power in some] for some in (aside, suspects))
+    return _Gap(suspects, max(case.reach(others), suspects[0].auc), case.reach([*others, *these]))
+
+
+def _suspects(powers: Sequence[Power], table: Table) -> list[list[Power]]:
+    """The columns from each level of strength upwards, as long as they are few of all, dates not counted."""
     most = max(1, _FEW * len(powers))
     sets = [[power for power in powers if power.auc >= level] for level in _LEVELS]
-    return [some for some, fewer in zip(sets, [[], *sets], strict=False) if len(fewer) < len(some) <= most]
+    few = [sum(table.schema[power.column].kind != "datetime" for power in some) <= most for some in sets]
+    return [some for some, fewer, ok in zip(sets, [[], *sets], few, strict=False) if ok and len(fewer) < len(some)]
 
 
 def _gini(roc_auc: float) -> float:
@@ -101,6 +140,23 @@ def _note(power: Power, rest: float, table: Table) -> Finding:
     )
     evidence = {"roc_auc": power.auc, "roc_auc_rest": rest}
     return Finding(check.code, "note", power.column, message, evidence, _fix(power.column, table))
+
+
+def _adds(power: Power, lift: Lift, table: Table) -> Finding:
+    """Many honest columns are strong: the smaller the lift, the more this is a question."""
+    message = (
+        f"{power.column} knows what the others do not: ROC-AUC {brief(lift.everything)} with it, {brief(lift.rest)} without. "
+        "Is it known when the decision is due?"
+    )
+    evidence = {
+        "roc_auc": power.auc,
+        "roc_auc_all": lift.everything,
+        "roc_auc_rest": lift.rest,
+        "standard_error": lift.error,
+    }
+    large = lift.value >= _LIFTS and _good(lift, _GOOD) and table.schema[power.column].kind != "datetime"
+    severity: Severity = "warning" if large else "note"
+    return Finding(check.code, severity, power.column, message, evidence, _fix(power.column, table))
 
 
 def _evidence(power: Power, gap: _Gap) -> dict[str, float | int | str | list[str]]:

@@ -11,10 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
-from sortal.data.audit.power import Power, alone, together
+from sortal.data.audit.power import Power, alone
+from sortal.data.audit.together import Lift, Together, together
 from sortal.data.deal import same_rows
 
 Ints = NDArray[np.int64]
+
+_SHUFFLED, _PROMISING = 30, 0.53
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,24 @@ class Case:
 
     def reach(self, without: Sequence[str] = ()) -> float:
         """ROC-AUC of all features together, but for these, out of fold by a small forest."""
+        return self.together(without).auc
+
+    def lift(self, column: str, without: Sequence[str] = ()) -> Lift:
+        """What a column adds to all others; ``without``: columns that neither side has."""
+        everything, rest = self.together(without), self.together([*without, column])
+        return Lift(column, everything.auc, rest.auc, everything.error_of_lift(rest))
+
+    def together(self, without: Sequence[str] = (), weighed: bool = False) -> Together:
+        """What all features but these say of a sample of rows. ``weighed``: also what shuffling each of them costs."""
         left_out = frozenset(without)
-        if left_out not in self._reached:
-            names = [power.column for power in self.powers if power.column not in left_out]
-            self._reached[left_out] = together(self.table, self.codes, names, self.seed)
-        return self._reached[left_out]
+        found = self._together.get(left_out)
+        if found is None or (weighed and not found.drops):
+            powers = [power for power in self.powers if power.column not in left_out]
+            shuffled = [power.column for power in powers[:_SHUFFLED] if power.auc >= _PROMISING] if weighed else []
+            names = [power.column for power in powers]
+            found = self._together[left_out] = together(self.table, self.codes, names, self.seed, shuffled)
+        return found
 
     @cached_property
-    def _reached(self) -> dict[frozenset[str], float]:
+    def _together(self) -> dict[frozenset[str], Together]:
         return {}

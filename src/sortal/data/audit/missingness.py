@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.foregone import foregone
 from sortal.data.audit.power import LEAST_ROWS, auc
 
 _SEVERE, _STRONG = 0.8, 0.7
 _LEAST_SIDE = 20
 _CHANCE = 20.0
-_FOREGONE = 0.7
 
 
 def find(case: Case) -> list[Finding] | NotApplicable:
@@ -22,18 +20,30 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
     Columns that are missing in the same rows are one finding.
     """
-    table = case.table
-    if len(table) < LEAST_ROWS:
+    if len(case) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+    patterns = _patterns(case)
+    if not patterns:
+        return NotApplicable("no column is missing in some rows only")
+    findings = [_judge(case, names) for names in patterns]
+    return [finding for finding in findings if finding is not None]
+
+
+def telling(case: Case) -> set[str]:
+    """The columns with a severe finding, for other checks to leave aside."""
+    judged = ((names, _judge(case, names)) for names in _patterns(case))
+    return {name for names, found in judged if found is not None and found.severity == "severe" for name in names}
+
+
+def _patterns(case: Case) -> list[list[str]]:
+    """Columns that are missing in some rows, those of the same rows together."""
+    table = case.table
     patterns: dict[bytes, list[str]] = {}
     for column in table.schema.features:
         values = table.frame[column.name]
         if 0 < values.null_count() < len(table):
             patterns.setdefault(np.packbits(values.is_null().to_numpy()).tobytes(), []).append(column.name)
-    if not patterns:
-        return NotApplicable("no column is missing in some rows only")
-    findings = [_judge(case, names) for names in patterns.values()]
-    return [finding for finding in findings if finding is not None]
+    return list(patterns.values())
 
 
 def _judge(case: Case, names: list[str]) -> Finding | None:
@@ -74,20 +84,13 @@ def _information(counts: NDArray[np.int64]) -> float:
 
 
 def _one_sided(counts: NDArray[np.int64], base: NDArray[np.float64]) -> bool:
-    """One side holds a class almost only, and not because the class is most of the table or the side is small.
-
-    Almost: a fifth of the other classes' share is left. By chance this had a probability below e**-20 (Chernoff).
-    """
-    for side in counts:
-        rows = int(side.sum())
-        for count, share in zip(side.tolist(), base.tolist(), strict=True):
-            pure = count / rows
-            if rows < _LEAST_SIDE or not 0 < share <= _FOREGONE or 1 - pure > (1 - share) / 5:
-                continue
-            rest = (1 - pure) * math.log((1 - pure) / (1 - share)) if pure < 1 else 0.0
-            if rows * (pure * math.log(pure / share) + rest) >= _CHANCE:
-                return True
-    return False
+    """One side holds a class almost only, and not because the class is most of the table or the side is small."""
+    return any(
+        foregone(count, int(side.sum()), share, _CHANCE)
+        for side in counts
+        if side.sum() >= _LEAST_SIDE
+        for count, share in zip(side.tolist(), base.tolist(), strict=True)
+    )
 
 
 check = Check("A102", "missing values that tell the target", find)

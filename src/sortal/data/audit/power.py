@@ -1,7 +1,6 @@
-"""How well columns predict the target, one alone and several together, always on rows not used for fitting.
+"""How well each column predicts the target alone, by class rates in bins, always on rows not used for fitting.
 
-Cheap stand-ins for models, to compare columns with each other: class rates in bins for one column, a small forest for
-several. Figures come from a stratified sample and depend on the seed.
+Figures come from a stratified sample and depend on the seed.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ Floats = NDArray[np.float64]
 
 LEAST_ROWS = 50
 _CELLS = 1_000_000
-_MOST_ROWS, _FOREST_ROWS = 20_000, 3_000
+_MOST_ROWS = 20_000
 _MOST_BINS, _PROMISING = 100, 0.1
-_MOST_COLUMNS, _TRIED, _TREES = 200, 20, 40
 
 
 @dataclass(frozen=True)
@@ -67,27 +65,6 @@ def alone(table: Table, codes: Ints, seed: int) -> list[Power]:
     return sorted(powers, key=lambda power: (-power.auc, power.column))
 
 
-def together(table: Table, codes: Ints, names: Sequence[str], seed: int) -> float:
-    """ROC-AUC of these columns together, by a small forest; one half without columns.
-
-    ``names`` are the best first: the first 200 are taken.
-    """
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    if not names:
-        return 0.5
-    names = names[:_MOST_COLUMNS]
-    table, codes = sampled(table, codes, _FOREST_ROWS, seed)
-    matrix = np.column_stack([_ordered(table.frame[name]) for name in names])
-    probability = np.zeros((len(codes), int(codes.max()) + 1))
-    tried = min(len(names), _TRIED)
-    for train, valid in folds(codes, 3, seed):
-        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=3, max_features=tried, random_state=seed)
-        forest.fit(matrix[train], codes[train])
-        probability[np.ix_(valid, forest.classes_)] = forest.predict_proba(matrix[valid])
-    return auc(codes, probability)
-
-
 def binned(values: pl.Series, bins: int | None = None) -> Ints:
     """(n,) bins of a column: 0 is missing, a category is a bin, numbers fall into ``bins`` quantiles.
 
@@ -113,16 +90,6 @@ def _numbers(values: pl.Series) -> Floats:
     if isinstance(values.dtype, pl.Datetime):
         values = values.dt.epoch("us")
     return values.cast(pl.Float64).to_numpy()
-
-
-def _ordered(values: pl.Series) -> Floats:
-    """(n,) a column as ranks for trees: categories by frequency, missing below all numbers."""
-    place: Ints = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    if values.dtype != pl.String:
-        return place.astype(np.float64)
-    counts = np.bincount(place)
-    rank: Floats = np.argsort(np.argsort(-counts, kind="stable")).astype(np.float64)
-    return rank[place]
 
 
 def _rates(bins: Ints, codes: Ints, pairs: Sequence[tuple[Ints, Ints]]) -> Floats:

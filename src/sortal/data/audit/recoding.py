@@ -1,4 +1,4 @@
-"""A101: a column that is the target under another name."""
+"""A101: a column that is the target under another name, or a part of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sortal.data.audit.power import LEAST_ROWS, Power
 _EXPLAINED = 0.99
 _EASY = 0.99
 _GROUP_LEVELS = 10
+_LEAST_ROWS = 20
 
 
 def copies(powers: Sequence[Power], codes: NDArray[np.int64]) -> list[Power]:
@@ -28,14 +29,31 @@ def copies(powers: Sequence[Power], codes: NDArray[np.int64]) -> list[Power]:
 
 
 def find(case: Case) -> list[Finding] | NotApplicable:
+    """Columns whose values tell the class, and with three classes or more those that the class tells: groups of it."""
     if len(case) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     found = copies(case.powers, case.codes)
-    if not found:
+    coarse = [power for power in case.powers if power not in found and _groups_classes(case, power.column)]
+    if not found and not coarse:
         return []
-    rest = case.reach([power.column for power in found])
+    rest = case.reach([power.column for power in [*found, *coarse]])
     easy = rest >= _EASY or len(found) > max(2, len(case.powers) / 2)
-    return [_finding(case, power, rest, easy) for power in found]
+    findings = [_finding(case, power, rest, easy) for power in found]
+    return findings + [_coarse(case, power, rest) for power in coarse]
+
+
+def _groups_classes(case: Case, name: str) -> bool:
+    """Fewer values than classes, and all but 1 % of what is not the commonest value goes by the class."""
+    values, classes = case.table.frame[name], len(np.unique(case.codes))
+    if classes < 3 or values.n_unique() >= classes:
+        return False
+    place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    n_classes = len(case.classes)
+    counts = np.bincount(place * n_classes + case.codes, minlength=(int(place.max()) + 1) * n_classes)
+    counts = counts.reshape(-1, n_classes)
+    rare = len(case) - int(counts.sum(axis=1).max())
+    strays = len(case) - int(counts.max(axis=0).sum())
+    return rare >= _LEAST_ROWS and strays <= (1 - _EXPLAINED) * rare
 
 
 def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
@@ -66,6 +84,17 @@ def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
     if _may_be_group(case.table.frame[name], levels):
         fix += f"; if it says whose rows these are, keep them together: --group {shlex.quote(name)}"
     return Finding(check.code, "note" if easy else "severe", name, message, evidence, fix)
+
+
+def _coarse(case: Case, power: Power, rest: float) -> Finding:
+    name, levels = power.column, case.table.frame[power.column].n_unique()
+    message = (
+        f"{name} is the target in coarser groups: each class has one of its {levels} values; "
+        f"the other columns together reach ROC-AUC {brief(rest)}"
+    )
+    evidence: dict[str, Evidence] = {"roc_auc": power.auc, "roc_auc_rest": rest, "values": levels}
+    fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
+    return Finding(check.code, "note" if rest >= _EASY else "severe", name, message, evidence, fix)
 
 
 def _may_be_group(values: pl.Series, levels: int) -> bool:

@@ -1,0 +1,176 @@
+"""A103: a value that occurs with one class almost only, where the other columns do not see it coming."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+from sortal.data.audit.case import Case
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.foregone import evidence, foregone
+from sortal.data.audit.missingness import telling
+from sortal.data.audit.power import LEAST_ROWS, sampled, usable
+from sortal.data.audit.recoding import copies
+
+_ROWS = 20_000
+_LEAST, _LEAST_FOREST = 20, 10
+_CHANCE = 1e-4
+_FEW_NUMBERS = 20
+_SPIKE = 0.05
+_FEWEST, _MOST, _SHARE = 2, 5, 1 / 4
+_COMMON, _NATS = 0.8, 5.0
+_SEVERE, _WARNED = 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class _Event:
+    """Rows where ``column`` holds one of ``values``, or with ``other`` any value but these; never missing.
+
+    ``rows`` of the sample, ``count`` of which have class ``code``, as in ``share`` of the rows where the column is filled in
+    and in ``recall`` of the class.
+    """
+
+    column: str
+    values: tuple[object, ...]
+    other: bool
+    code: int
+    rows: int
+    count: int
+    share: float
+    recall: float
+
+    @property
+    def nats(self) -> float:
+        return evidence(self.count, self.rows, self.share)
+
+    def holds(self, table: Table) -> NDArray[np.bool_]:
+        values = table.frame[self.column]
+        inside = values.is_in(pl.Series(list(self.values), dtype=values.dtype).implode())
+        found: NDArray[np.bool_] = (
+            ((~inside if self.other else inside) & values.is_not_null()).fill_null(False).to_numpy()
+        )
+        return found
+
+
+def find(case: Case) -> list[Finding] | NotApplicable:
+    """Values, and all but the commonest value ("above 0"), that belong to one class almost only.
+
+    Chance is excluded over all values, classes and columns. An honest value may be as pure; then the other columns
+    tell the class of these rows too, so only what surprises them is found. Severe: half of the class has it; warning: a tenth.
+    Columns that A101 or A102 found are left aside.
+    """
+    if len(case) < LEAST_ROWS:
+        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+    aside = {power.column for power in copies(case.powers, case.codes)} | telling(case)
+    names = [name for name in usable(case.table) if name not in aside]
+    table, codes = sampled(case.table, case.codes, _ROWS, case.seed)
+    events = [event for name in names if (event := _purest(table, codes, name, len(names))) is not None]
+    if not events:
+        return []
+    events.sort(key=lambda event: -event.nats)
+    suspects = events[: max(_FEWEST, min(_MOST, int(_SHARE * len(names))))]
+    rest = case.together([*aside, *(event.column for event in suspects)])
+    findings = []
+    for event in suspects:
+        there = event.holds(rest.table)
+        rows, count = int(there.sum()), int((rest.codes[there] == event.code).sum())
+        expected = float(rest.probability[there, event.code].mean()) if rows else 1.0
+        if rows >= _LEAST_FOREST and foregone(count, rows, expected, _NATS, _COMMON):
+            findings.append(_finding(case, event, expected, len(table)))
+    return findings
+
+
+def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> _Event | None:
+    """What says most of this column's values, if anything does beyond chance."""
+    values = table.frame[name]
+    place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    classes = int(codes.max()) + 1
+    counts = np.bincount(place * classes + codes, minlength=(int(place.max()) + 1) * classes).reshape(-1, classes)[1:]
+    if len(counts) < 2:
+        return None
+    nats = math.log(columns * classes * (len(counts) + 1) / _CHANCE)
+    listed = values.dtype in (pl.String, pl.Boolean) or len(counts) <= _FEW_NUMBERS
+    distinct, events = values.drop_nulls().unique().sort(), []
+    for code in range(classes):
+        for chosen, other in _choices(counts, code, nats, listed):
+            inside = np.setdiff1d(np.arange(len(counts)), chosen) if other else chosen
+            rows, (count, total) = (
+                int(counts[inside].sum()),
+                (int(part[:, code].sum()) for part in (counts[inside], counts)),
+            )
+            share = total / int(counts.sum())
+            if rows >= _LEAST and foregone(count, rows, share, nats, _COMMON):
+                chosen_values = tuple(distinct[chosen].to_list())
+                events.append(_Event(name, chosen_values, other, code, rows, count, share, count / total))
+    return max(events, key=lambda event: event.nats, default=None)
+
+
+def _choices(
+    counts: NDArray[np.int64], code: int, nats: float, listed: bool
+) -> Iterator[tuple[NDArray[np.int64], bool]]:
+    """Sets of values (rows of ``counts``) that might be pure, and whether all others are meant.
+
+    The commonest value, all others, and where values are few or have no order those that are pure each on its own.
+    """
+    sizes, share = counts.sum(axis=1), float(counts[:, code].sum() / counts.sum())
+    spike = np.array([sizes.argmax()])
+    if sizes[spike[0]] >= _SPIKE * sizes.sum():
+        yield spike, False
+        yield spike, True
+    if listed:
+        pure = [
+            i
+            for i in np.flatnonzero(sizes >= _LEAST)
+            if foregone(int(counts[i, code]), int(sizes[i]), share, nats, _COMMON)
+        ]
+        if pure:
+            yield np.array(pure), False
+
+
+def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
+    label, name, pure = case.classes[event.code], event.column, event.count / event.rows
+    message = (
+        f"{name} is {_said(case.table, event)} in {100 * event.rows / rows:.2g} % of the rows, and {100 * pure:.1f} % of these are "
+        f"{label!r} ({100 * event.share:.0f} % where it is filled in); the other columns expect {100 * expected:.0f} %. "
+        "Written down only afterwards?"
+    )
+    figures: dict[str, Evidence] = {
+        "class": label,
+        "rows": event.rows,
+        "share": pure,
+        "share_present": event.share,
+        "share_expected": expected,
+        "share_of_class": event.recall,
+        "values": [str(value) for value in event.values[:20]],
+    }
+    severity: Severity = "severe" if event.recall >= _SEVERE else "warning" if event.recall >= _WARNED else "note"
+    fix = f"leave it out if it is known only after the outcome: {ignoring([name])}"
+    return Finding(check.code, severity, name, message, figures, fix)
+
+
+def _said(table: Table, event: _Event) -> str:
+    """The event in words.
+
+    >>> from sortal.core.schema import Column, Schema
+    >>> table = Table(Schema((Column("x", "number"),)), pl.DataFrame({"x": [0.0, 2.0]}), np.arange(2))
+    >>> _said(table, _Event("x", (0.0,), True, 0, 1, 1, 0.5, 0.5))
+    'above 0'
+    """
+    shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in event.values]
+    if (
+        event.other
+        and table.schema[event.column].kind == "number"
+        and table.frame[event.column].min() == event.values[0]
+    ):
+        return f"above {shown[0]}"
+    listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
+    return f"not {listed}" if event.other else listed
+
+
+check = Check("A103", "a value that comes with one class only", find)
