@@ -72,20 +72,29 @@ def together(table: Table, codes: Ints, names: Sequence[str], seed: int) -> floa
 
     ``names`` are the best first: the first 200 are taken.
     """
-    from sklearn.ensemble import ExtraTreesClassifier
-
     if not names:
         return 0.5
-    names = names[:_MOST_COLUMNS]
     table, codes = sampled(table, codes, _FOREST_ROWS, seed)
-    matrix = np.column_stack([_ordered(table.frame[name]) for name in names])
+    pairs = folds(codes, 3, seed)
+    return auc(codes, held_out(ranks(table, names[:_MOST_COLUMNS]), codes, pairs, seed))
+
+
+def ranks(table: Table, names: Sequence[str]) -> Floats:
+    """(n, d) columns as ranks for trees: categories by frequency, missing below all numbers."""
+    return np.column_stack([_ordered(table.frame[name]) for name in names])
+
+
+def held_out(matrix: Floats, codes: Ints, pairs: Sequence[tuple[Ints, Ints]], seed: int) -> Floats:
+    """(n, K) class probabilities by a small forest for the rows of validation parts; 0 for rows in none."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
     probability = np.zeros((len(codes), int(codes.max()) + 1))
-    tried = min(len(names), _TRIED)
-    for train, valid in folds(codes, 3, seed):
+    tried = min(matrix.shape[1], _TRIED)
+    for train, valid in pairs:
         forest = ExtraTreesClassifier(_TREES, min_samples_leaf=3, max_features=tried, random_state=seed)
         forest.fit(matrix[train], codes[train])
         probability[np.ix_(valid, forest.classes_)] = forest.predict_proba(matrix[valid])
-    return auc(codes, probability)
+    return probability
 
 
 def binned(values: pl.Series, bins: int | None = None) -> Ints:
