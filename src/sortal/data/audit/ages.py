@@ -103,7 +103,9 @@ def _is_time(name: str, values: pl.Series) -> bool:
     low, high = float(numbers.min()), float(numbers.max())
     if any(least <= low and high <= most for least, most in _SECONDS):
         return True
-    return _YEARS[0] <= low and high <= _YEARS[1] and "year" in name.lower() and bool((numbers == np.rint(numbers)).all())
+    return (
+        _YEARS[0] <= low and high <= _YEARS[1] and "year" in name.lower() and bool((numbers == np.rint(numbers)).all())
+    )
 
 
 def _neighbours(case: Case, order: _Order) -> tuple[int, float]:
@@ -142,7 +144,8 @@ def _newest(moments: Ints) -> NDArray[np.bool_]:
     ordered = np.sort(moments)
     changes = np.flatnonzero(np.diff(ordered)) + 1
     cut = changes[np.abs(changes - (1 - _NEWEST) * len(moments)).argmin()] if len(changes) else 0
-    return moments >= ordered[cut]
+    newest: NDArray[np.bool_] = moments >= ordered[cut]
+    return newest
 
 
 def _comparable(codes: Ints, newest: NDArray[np.bool_], sorted_file: bool) -> bool:
@@ -176,7 +179,9 @@ def _score_falls(order: _Order, drop: _Drop) -> Finding:
         message = f"the last quarter of the file is another world: a quick model of the rest reaches {figures}"
         fix = "if the rows are in the order of time, add a column that says when, and name it with --time"
         return Finding(check.code, "note", None, message, evidence, fix)
-    message = f"what was learnt ages: trained on older rows by {order.column}, a quick model reaches {figures} on the newest"
+    message = (
+        f"what was learnt ages: trained on older rows by {order.column}, a quick model reaches {figures} on the newest"
+    )
     return Finding(check.code, "warning", order.column, message, evidence, _fix(order.column))
 
 

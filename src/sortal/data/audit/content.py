@@ -35,7 +35,9 @@ class Pairs:
 
 def _distinct(values: pl.Series, most: int, seed: int) -> Ints:
     """Positions of values that are there and differ exactly, in random order."""
-    first = values.to_frame("value").with_row_index("row").drop_nulls().unique("value", keep="first", maintain_order=True)
+    first = (
+        values.to_frame("value").with_row_index("row").drop_nulls().unique("value", keep="first", maintain_order=True)
+    )
     rows = first["row"].to_numpy().astype(np.int64)
     return np.random.default_rng(seed).permutation(rows)[:most]
 
@@ -48,11 +50,18 @@ def near_texts(values: pl.Series, seed: int) -> Pairs:
     rows = _distinct(values.cast(pl.String), _MOST_TEXTS, seed)
     texts = pl.DataFrame({"row": rows, "text": values[rows].cast(pl.String)})
     words = texts.select(
-        "row", word=pl.col("text").str.to_lowercase().str.replace_all(r"\d", "0").str.extract_all(_WORD).list.head(_MOST_WORDS)
+        "row",
+        word=pl.col("text")
+        .str.to_lowercase()
+        .str.replace_all(r"\d", "0")
+        .str.extract_all(_WORD)
+        .list.head(_MOST_WORDS),
     )
     spelled = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
     found = _in_buckets(spelled, "text")
-    signed = words.filter(pl.col("word").list.len() >= _LEAST_WORDS).explode("word").group_by("row", maintain_order=True)
+    signed = (
+        words.filter(pl.col("word").list.len() >= _LEAST_WORDS).explode("word").group_by("row", maintain_order=True)
+    )
     minima = signed.agg(pl.col("word").hash(k).min().alias(f"{k}") for k in range(_BANDS * _MINIMA))
     sets = dict(words.iter_rows())
     for band in range(_BANDS):
@@ -65,7 +74,9 @@ def near_texts(values: pl.Series, seed: int) -> Pairs:
 
 def _in_buckets(frame: pl.DataFrame, key: str) -> set[tuple[int, int]]:
     """Each row with the first and with the previous of those that share its key."""
-    pairs = frame.select("row", first=pl.col("row").first().over(key), before=pl.col("row").shift(1).over(key)).drop_nulls()
+    pairs = frame.select(
+        "row", first=pl.col("row").first().over(key), before=pl.col("row").shift(1).over(key)
+    ).drop_nulls()
     found = set(pairs.select("row", "first").iter_rows())
     return found | set(pairs.select("row", "before").iter_rows())
 
