@@ -144,7 +144,9 @@ class TestImages:
         images = [self.picture(seed, 95) for seed in range(150)]
         again = [self.picture(seed, 70) for seed in range(0, 150, 10)]
         pairs = near_images(pl.Series(images + again), seed=0).pairs
-        assert {(row, partner) for row, partner in pairs.tolist() if row >= 150} == {(150 + k, 10 * k) for k in range(15)}
+        assert {(row, partner) for row, partner in pairs.tolist() if row >= 150} == {
+            (150 + k, 10 * k) for k in range(15)
+        }
 
     def test_other_pictures_and_what_is_none(self) -> None:
         images = [self.picture(seed, 95) for seed in range(150)] + [b"no picture", None]

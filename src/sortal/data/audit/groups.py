@@ -22,9 +22,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _LEAST_GROUPS, _REPEATED, _LARGEST, _KNOWN = 15, 2.0, 0.2, 0.95
-_SAMPLE, _MOST_COLUMNS, _MOST_TRIED = 2_000, 40, 3
+_SAMPLE, _MOST_COLUMNS, _MOST_TRIED = 2_000, 40, 2
 _DROP, _ERRORS, _PERMUTATIONS = 0.03, 4.0, 3
-_ALIKE, _SAME, _TELLING = 0.5, 0.999, 0.6
+_ALIKE, _SAME, _HINT, _TELLING = 0.5, 0.999, 0.55, 0.6
 _OWNERS = re.compile(
     r"(?:^|[^a-z])(?:id|ids|uuid|guid|key|subject|subj|patient|person|participant|respondent|customer|client|user|member|"
     r"account|household|family|student|pupil|employee|worker|donor|owner|player|driver|device|session|animal|speaker|author|"
@@ -98,17 +98,22 @@ def _owners(case: Case, column: Column, names: Sequence[str]) -> Owners | None:
     if column.kind == "number" and not _is_owner(column.name):
         return None
     frame = case.table.frame if column.name in case.table.frame.columns else case.raw
-    if column.name not in frame.columns or not (codes := _codes(frame[column.name])).size:
+    if column.name not in frame.columns:
+        return None
+    values = frame[column.name]
+    if not (codes := _codes(values)).size:
         return None
     rows = _sample(codes, case.seed)
     groups = np.unique(codes[rows], return_inverse=True)[1]
     others = [name for name in names if name != column.name]
     if not others or len(np.unique(case.codes[rows])) < 2 or groups.max() + 1 < _LEAST_GROUPS:
         return None
-    alike = np.array([_between(values, groups) for values in ranks(case.table.take(rows), others).T])
-    same = [name for name, share in zip(others, alike, strict=True) if share >= _SAME]
     telling = auc(*_others_of_group(case.codes[rows], groups))
-    return Owners(column, rows, groups, len(np.unique(codes)), float(np.median(alike)), same, telling)
+    if telling < _HINT:  # then no model can gain by recognising an owner
+        return None
+    alike = np.array([_between(other, groups) for other in ranks(case.table.take(rows), others).T])
+    same = [name for name, share in zip(others, alike, strict=True) if share >= _SAME]
+    return Owners(column, rows, groups, values.n_unique(), float(np.median(alike)), same, telling)
 
 
 def _codes(values: pl.Series) -> Ints:
