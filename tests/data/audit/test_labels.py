@@ -11,7 +11,7 @@ from sortal.data.audit.case import Case
 from sortal.data.audit.labels import check
 from sortal.testing.checks import typed
 
-N = 1_200
+N = 2_400
 
 
 def problem(seed: int, overlap: float, classes: int = 3) -> tuple[Table, np.ndarray]:
@@ -33,7 +33,7 @@ def mistaken(codes: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("share", "severity"), [(0.04, "note"), (0.1, "warning")])
 def test_wrong_labels_are_queued(share: float, severity: str) -> None:
-    table, codes = problem(0, overlap=0.8)
+    table, codes = problem(0, overlap=0.5)
     given = mistaken(codes, share, seed=1)
     shuffled = Table(table.schema, table.frame, np.random.default_rng(2).permutation(N))
     [finding] = check.find(Case(shuffled, given, ["a", "b", "c"]))
@@ -46,8 +46,8 @@ def test_wrong_labels_are_queued(share: float, severity: str) -> None:
     assert (suggested == codes[place]).mean() > 0.8
 
 
-@pytest.mark.parametrize("overlap", [0.5, 1.0, 1.5, 2.5])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("overlap", [0.5, 1.5, 2.5])
+@pytest.mark.parametrize("seed", range(2))
 def test_classes_that_overlap_are_no_wrong_labels(overlap: float, seed: int) -> None:
     for classes in (2, 3):
         table, codes = problem(seed, overlap, classes)

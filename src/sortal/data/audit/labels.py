@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 _LEAST_ROWS, _LEAST_OF_CLASS = 200, 20
 _FITTED, _LOOKED_AT, _CELLS, _MOST_COLUMNS, _FOLDS = 4_000, 20_000, 1_000_000, 60, 3
 _SURE = (0.1, 0.25, 0.5)
-_FLOOR, _FLAT, _DECISIVE, _LEAST_WRONG = 0.015, 0.72, 0.35, 8
+_FLOOR, _FLAT, _AS_FLAT, _DECISIVE, _LEAST_WRONG = 0.015, 0.7, 0.8, 0.35, 8
 _MANY, _SHOWN = 0.05, 50
 
 
@@ -54,11 +54,15 @@ class _Floor:
 
     @property
     def like_noise(self) -> bool:
-        """A share that stays the same however sure the guess is, and far from that of a guess that knows nothing."""
+        """A share that stays the same however sure the guess is, and far from that of a guess that knows nothing.
+
+        In doubt it is none: sampling errors count against it.
+        """
+        error = np.sqrt(self.surest * (1 - self.surest) / self.rows)
         clear = self.surest * self.rows >= _LEAST_WRONG and self.surest >= _FLOOR
-        chance = 1.5 * np.sqrt(self.surest * (1 - self.surest) / (self.rows * _SURE[0] / _SURE[1]))
-        flat = self.surest >= _FLAT * self.half and self.tenth + chance >= _FLAT * self.surest
-        return bool(clear and flat and self.surest <= _DECISIVE * self.commonest)
+        flat = self.surest - error >= _FLAT * self.half
+        as_flat = self.tenth + error * np.sqrt(_SURE[1] / _SURE[0]) >= _AS_FLAT * self.surest
+        return bool(clear and flat and as_flat and self.surest <= _DECISIVE * self.commonest)
 
 
 def find(case: Case) -> list[Finding] | NotApplicable:
