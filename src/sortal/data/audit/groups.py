@@ -28,7 +28,7 @@ _ALIKE, _SAME, _HINT, _TELLING = 0.5, 0.999, 0.55, 0.6
 _OWNERS = re.compile(
     r"(?:^|[^a-z])(?:id|ids|uuid|guid|key|subject|subj|patient|person|participant|respondent|customer|client|user|member|"
     r"account|household|family|student|pupil|employee|worker|donor|owner|player|driver|device|session|animal|speaker|author|"
-    r"case|group|batch|site|school|hospital|store|station)(?:$|[^a-z])"
+    r"case|group|batch|site|school|hospital|store|station)(?:[^a-z](?:id|no|nr|num|number|code|key|name))?$"
 )
 
 
@@ -87,7 +87,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
         drop = _drop(case, owners, names)
         if drop is not None and drop.lost >= max(_DROP, drop.noise):
             found.append(_score_falls(owners, drop))
-        elif owners.named and owners.telling >= _TELLING:
+        elif owners.named and owners.telling >= max(_TELLING, 0.5 + _ERRORS * _chance(case.codes[owners.rows])):
             found.append(_owner_tells(owners))
     return found
 
@@ -168,6 +168,12 @@ def _others_of_group(codes: Ints, groups: Ints) -> tuple[Ints, Floats]:
     return codes, (counts + 2 * prior) / (counts.sum(axis=1, keepdims=True) + 2)
 
 
+def _chance(codes: Ints) -> float:
+    """Standard error of a ROC-AUC that knows nothing: large where a class is rare."""
+    main = int(np.bincount(codes).max())
+    return float(np.sqrt((1 / main + 1 / max(1, len(codes) - main)) / 12))
+
+
 def _drop(case: Case, owners: Owners, names: Sequence[str]) -> _Drop | None:
     """None where the first look shows nothing."""
     codes = np.unique(case.codes[owners.rows], return_inverse=True)[1]
@@ -232,7 +238,7 @@ def _fix(name: str) -> str:
 def _is_owner(name: str) -> bool:
     """By a word of the name, also in camel case.
 
-    >>> [_is_owner(name) for name in ("subject", "MGR_ID", "customerId", "humid", "age", "patient_no")]
+    >>> [_is_owner(name) for name in ("subject", "MGR_ID", "customerId", "humid", "OwnerAge", "patient_no")]
     [True, True, True, False, False, True]
     """
     return _OWNERS.search(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()) is not None
