@@ -125,9 +125,7 @@ def cases(options: Options) -> Iterator[tuple[str, Case | str]]:
     """The tables by name, or why one is left out."""
     if options.fast or options.data is None:
         churn = pl.read_csv(EXAMPLE, infer_schema=False).sample(FAST_ROWS, seed=0)
-        yield from (
-            (f"example_{t.lower()}", unparted(frame_problem(churn, Recipe(t)))) for t in ("Churn", "Contract")
-        )
+        yield from ((f"example_{t.lower()}", unparted(frame_problem(churn, Recipe(t)))) for t in ("Churn", "Contract"))
         return
     for file in folder_cases(options.data):
         name = file.file.stem.removeprefix("tabular_")

@@ -26,9 +26,7 @@ def case_of(columns: dict[str, object], codes: NDArray[np.int64], parted: bool) 
         return Case(table, codes, ["no", "yes"], 0, table.frame)
     held = np.random.default_rng(1).random(len(codes)) < 0.15
     dev = np.flatnonzero(~held)
-    return Case(
-        table.take(dev), codes[dev], ["no", "yes"], 0, table.frame[dev], Parting(table, held)
-    )
+    return Case(table.take(dev), codes[dev], ["no", "yes"], 0, table.frame[dev], Parting(table, held))
 
 
 def findings(columns: dict[str, object], codes: NDArray[np.int64] | None = None, parted: bool = True) -> list[Finding]:

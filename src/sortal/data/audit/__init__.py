@@ -17,6 +17,11 @@
         A201  exact copies of rows
         A202  the same features with different labels
         A203  an order of rows that tells the class
+        A204  rows that differ by next to nothing
+        A205  a column that says whose rows these are
+        A206  rows that follow each other in time
+        A207  parts that can be told apart
+        A208  labels that look wrong
     A3xx  hygiene
         A301  a column with one value
         A302  a column with one value almost everywhere

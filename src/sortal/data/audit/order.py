@@ -23,12 +23,10 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     if table.schema.only("time") is not None:
         return NotApplicable("the rows are ordered by the time column already")
     ordered = codes[np.argsort(table.rows, kind="stable")]
-    reach, area = max(((h, auc(ordered, _nearby(ordered, h))) for h in _REACHES), key=lambda pair: pair[1])
-    sizes = np.bincount(codes)
-    main = int(sizes.max())
-    chance = np.sqrt((1 / main + 1 / max(1, len(codes) - main)) / 12)
-    if area < max(_TELLING, 0.5 + _ERRORS * chance):
+    reach, area = neighbours_tell(ordered)
+    if reach == 0:
         return []
+    sizes = np.bincount(codes)
     runs = 1 + int((np.diff(ordered) != 0).sum())
     evidence = {"roc_auc": area, "rows_each_side": reach, "runs": runs}
     if runs <= 2 * np.count_nonzero(sizes):
@@ -45,6 +43,14 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     )
     severity: Severity = "warning" if area >= _CLEAR else "note"
     return [Finding(check.code, severity, None, message, evidence, fix)]
+
+
+def neighbours_tell(ordered: NDArray[np.int64]) -> tuple[int, float]:
+    """How many rows on each side guess a row's class, and with which ROC-AUC; 0 rows where none do beyond chance."""
+    reach, area = max(((h, auc(ordered, _nearby(ordered, h))) for h in _REACHES), key=lambda pair: pair[1])
+    main = int(np.bincount(ordered).max())
+    chance = np.sqrt((1 / main + 1 / max(1, len(ordered) - main)) / 12)
+    return (reach, area) if area >= max(_TELLING, 0.5 + _ERRORS * chance) else (0, area)
 
 
 def _nearby(codes: NDArray[np.int64], reach: int) -> NDArray[np.float64]:

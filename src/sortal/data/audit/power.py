@@ -22,6 +22,7 @@ LEAST_ROWS = 50
 _CELLS = 1_000_000
 _MOST_ROWS = 20_000
 _MOST_BINS, _PROMISING = 100, 0.1
+_TREES, _LEAF, _TRIED = 40, 3, 20
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,24 @@ def alone(table: Table, codes: Ints, seed: int) -> list[Power]:
     return sorted(powers, key=lambda power: (-power.auc, power.column))
 
 
+def ranks(table: Table, names: Sequence[str]) -> Floats:
+    """(n, d) columns as ranks for trees: categories by frequency, missing below all numbers."""
+    return np.column_stack([_ordered(table.frame[name]) for name in names])
+
+
+def held_out(matrix: Floats, codes: Ints, pairs: Sequence[tuple[Ints, Ints]], seed: int) -> Floats:
+    """(n, K) class probabilities by a small forest for the rows of validation parts; 0 for rows in none."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    probability = np.zeros((len(codes), int(codes.max()) + 1))
+    tried = min(matrix.shape[1], _TRIED)
+    for train, valid in pairs:
+        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, max_features=tried, random_state=seed)
+        forest.fit(matrix[train], codes[train])
+        probability[np.ix_(valid, forest.classes_)] = forest.predict_proba(matrix[valid])
+    return probability
+
+
 def binned(values: pl.Series, bins: int | None = None) -> Ints:
     """(n,) bins of a column: 0 is missing, a category is a bin, numbers fall into ``bins`` quantiles.
 
@@ -90,6 +109,16 @@ def _numbers(values: pl.Series) -> Floats:
     if isinstance(values.dtype, pl.Datetime):
         values = values.dt.epoch("us")
     return values.cast(pl.Float64).to_numpy()
+
+
+def _ordered(values: pl.Series) -> Floats:
+    """(n,) a column as ranks for trees: categories by frequency, missing below all numbers."""
+    place: Ints = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    if values.dtype != pl.String:
+        return place.astype(np.float64)
+    counts = np.bincount(place)
+    rank: Floats = np.argsort(np.argsort(-counts, kind="stable")).astype(np.float64)
+    return rank[place]
 
 
 def _rates(bins: Ints, codes: Ints, pairs: Sequence[tuple[Ints, Ints]]) -> Floats:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
-from sortal.data.audit.power import auc, sampled
+from sortal.data.audit.power import auc, ranks, sampled
 from sortal.data.split import folds
 
 Ints = NDArray[np.int64]
@@ -75,7 +74,7 @@ def together(table: Table, codes: Ints, names: Sequence[str], seed: int, shuffle
         return Together(table, codes, np.tile(np.bincount(codes) / len(codes), (len(codes), 1)))
     names = list(names[:_MOST_COLUMNS])
     shuffled = [name for name in shuffled if name in names]
-    matrix = np.column_stack([_ordered(table.frame[name]) for name in names])
+    matrix = ranks(table, names)
     probability = np.zeros((1 + len(shuffled), len(codes), classes))
     rng, tried = np.random.default_rng(seed), min((len(names) + 1) // 2, _TRIED)
     for train, valid in _folds(table, codes, seed):
@@ -118,16 +117,6 @@ def _folds(table: Table, codes: Ints, seed: int) -> list[tuple[Ints, Ints]]:
     place[table.frame[when.name].arg_sort().to_numpy()] = np.arange(len(codes))
     part = place * _BLOCKS // len(codes) % 3
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(3)]
-
-
-def _ordered(values: pl.Series) -> Floats:
-    """(n,) a column as ranks for trees: categories by frequency, missing below all numbers."""
-    place: Ints = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    if values.dtype != pl.String:
-        return place.astype(np.float64)
-    counts = np.bincount(place)
-    rank: Floats = np.argsort(np.argsort(-counts, kind="stable")).astype(np.float64)
-    return rank[place]
 
 
 def influence(codes: Ints, score: Floats) -> Floats:

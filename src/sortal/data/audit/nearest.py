@@ -1,0 +1,141 @@
+"""How near rows are to each other, and how near rows are that never were: the geometry behind near-copies (A204)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.core.frame import Table
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+NEIGHBOURS = 10
+NEAR = 0.05
+_CANDIDATES = 24
+_FARTHEST, _FIRST_LOOK = 5.0, 20_000
+_CELLS, _PAIRS, _LEAST_QUERIES, _MOST_QUERIES = 6_000_000, 10_000_000, 300, 1_200
+_BLOCK = 8_000_000
+
+
+@dataclass(frozen=True)
+class Near:
+    """Near-copies among ``asked`` rows that were compared with ``compared`` others.
+
+    ``row`` and ``partner`` (m,): positions of near-copies and of the rows they repeat. ``expected``: how many there are by chance.
+    """
+
+    row: Ints
+    partner: Ints
+    asked: int
+    compared: int
+    expected: int
+
+
+@dataclass(frozen=True)
+class Points:
+    """Rows as points: ``numbers`` (n, d) on a common scale, ``levels`` (n, c) that are the same or are not."""
+
+    numbers: Floats
+    levels: Ints
+
+    def take(self, index: Ints) -> Points:
+        return Points(self.numbers[index], self.levels[index])
+
+    def scattered(self) -> Floats:
+        """(n, d + c) in which each level is a random point, for a quick first guess."""
+        most = int(self.levels.max(initial=0))
+        place = np.random.default_rng(0).random((most + 1, self.levels.shape[1]), dtype=np.float32)
+        return np.column_stack([self.numbers, np.take_along_axis(place, self.levels, axis=0)])
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def points(table: Table, rows: Ints) -> Points:
+    """Numbers and dates by their place in the distribution, 0 to 1 (missing is -1); categories as levels."""
+    numbers, levels = [], []
+    for column in table.schema.features:
+        values = table.frame[column.name][rows]
+        if column.kind in ("number", "datetime"):
+            numbers.append(_places(values))
+        elif column.kind in ("category", "boolean"):
+            levels.append(values.rank("dense").fill_null(0).to_numpy().astype(np.int64))
+    empty = np.empty((len(rows), 0))
+    return Points(
+        np.column_stack([empty, *numbers]).astype(np.float32), np.column_stack([empty, *levels]).astype(np.int64)
+    )
+
+
+def _places(values: pl.Series) -> NDArray[np.float64]:
+    """(n,) numbers in units of their spread between the 5th and the 95th percentile."""
+    if isinstance(values.dtype, pl.Datetime):
+        values = values.dt.epoch("us")
+    numbers = values.cast(pl.Float64).to_numpy()
+    known = np.isfinite(numbers)
+    if not known.any():
+        return np.zeros(len(numbers))
+    some = numbers[known][:: max(1, int(known.sum()) // _FIRST_LOOK)]
+    low, middle, high = np.quantile(some, [0.05, 0.5, 0.95])
+    spread = (high - low) or np.ptp(some) or 1.0
+    return np.where(known, np.clip((numbers - middle) / spread, -_FARTHEST, _FARTHEST), _FARTHEST + 1)
+
+
+def sizes(n: int, width: int) -> tuple[int, int]:
+    """How many rows are asked, and with how many they are compared."""
+    compared = min(n, max(1_000, _CELLS // max(1, width)))
+    return min(n, int(np.clip(_PAIRS // compared, _LEAST_QUERIES, _MOST_QUERIES))), compared
+
+
+def near_copies(among: Points, asked: int, seed: int, near: float = NEAR) -> Near:
+    """Those of the first ``asked`` rows that are far nearer (by the factor ``near``) to some row than to their tenth neighbour.
+
+    The distance of two rows is the sum of their differences in all columns. How many rows look like this by chance is counted
+    on rows that never were: half of the columns of a row, and the other half of a row that resembles it in the first.
+    """
+    everything = np.arange(asked)
+    places, distance = _nearest(among, among.take(everything), everything[:, None])
+    hit = np.flatnonzero(distance[:, 0] <= near * distance[:, -1])
+    mixed, parents = _mixed(among, asked, seed)
+    chance = _nearest(among, mixed, parents)[1]
+    expected = int((chance[:, 0] <= near * chance[:, -1]).sum())
+    return Near(hit, places[hit, 0], asked, len(among), expected)
+
+
+def _mixed(among: Points, asked: int, seed: int) -> tuple[Points, Ints]:
+    """``asked`` rows that never were, and (asked, 2) the two rows each is made of."""
+    rng = np.random.default_rng(seed)
+    d, c = among.numbers.shape[1], among.levels.shape[1]
+    first = rng.permutation(d + c) < (d + c + 1) // 2
+    own = np.arange(asked)
+    half = Points(among.numbers[:, first[:d]], among.levels[:, first[d:]])
+    places = _nearest(half, half.take(own), own[:, None])[0]
+    other = places[own, rng.integers(3, NEIGHBOURS, asked)]
+    numbers = np.where(first[:d], among.numbers[own], among.numbers[other])
+    levels = np.where(first[d:], among.levels[own], among.levels[other])
+    return Points(numbers, levels), np.column_stack([own, other])
+
+
+def _nearest(among: Points, asked: Points, but: Ints) -> tuple[Ints, NDArray[np.float64]]:
+    """(q, 10) places of and distances to the rows nearest to those asked, without the rows ``but`` (q, b).
+
+    Candidates come from a matrix product of squared distances.
+    """
+    cloud, probe = among.scattered(), asked.scattered()
+    half = (cloud**2).sum(axis=1) / 2
+    size = max(1, _BLOCK // len(cloud))
+    places, distances = [], []
+    for start in range(0, len(asked), size):
+        block = slice(start, start + size)
+        scores = half[None, :] - probe[block] @ cloud.T
+        np.put_along_axis(scores, but[block], np.inf, axis=1)
+        some = np.argpartition(scores, _CANDIDATES, axis=1)[:, :_CANDIDATES]
+        distance = np.abs(asked.numbers[block][:, None] - among.numbers[some]).sum(axis=2, dtype=np.float64)
+        distance += (asked.levels[block][:, None] != among.levels[some]).sum(axis=2)
+        order = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
+        places.append(np.take_along_axis(some, order, axis=1))
+        distances.append(np.take_along_axis(distance, order, axis=1))
+    return np.concatenate(places), np.concatenate(distances)
