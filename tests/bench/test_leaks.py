@@ -57,8 +57,8 @@ def fault(kind: str) -> seeds.Fault:
     return next(f for f in seeds.FAULTS if f.kind == kind)
 
 
-def both_sides(ids: np.ndarray, part: np.ndarray) -> int:
-    return len(np.intersect1d(ids[part == seeds.TRAIN], ids[part == seeds.TEST]))
+def both_sides(ids: np.ndarray, held: np.ndarray) -> int:
+    return len(np.intersect1d(ids[~held], ids[held]))
 
 
 def test_faults_are_there_and_are_not_where_it_was_done_right() -> None:
@@ -71,10 +71,10 @@ def test_faults_are_there_and_are_not_where_it_was_done_right() -> None:
         assert torn.groups is not None
         assert newer is not None
         assert newer.times is not None
-        assert (both_sides(copied.copies, copied.part) > 0) == wrong
-        assert (both_sides(torn.groups, torn.part) > 0) == wrong
-        oldest = newer.times[newer.part == seeds.TEST].min()
-        assert bool((newer.times[newer.part == seeds.TRAIN] >= oldest).any()) == wrong
+        assert (both_sides(copied.copies, copied.held) > 0) == wrong
+        assert (both_sides(torn.groups, torn.held) > 0) == wrong
+        oldest = newer.times[newer.held].min()
+        assert bool((newer.times[~newer.held] >= oldest).any()) == wrong
 
 
 def test_a_fit_on_sealed_rows_is_witnessed() -> None:
