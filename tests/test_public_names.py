@@ -73,6 +73,7 @@ def test_the_keys_of_run_json():
         "columns",
         "task",
         "audit",
+        "audit_skipped",
         "split",
         "baselines",
         "leaderboard",

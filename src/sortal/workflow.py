@@ -41,6 +41,7 @@ from sortal.report.assemble import (
     describe_data,
     describe_findings,
     describe_ledger,
+    describe_skipped,
     describe_split,
     facts,
     figures,
@@ -62,6 +63,8 @@ CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
 SLACK = 0.03
 """Of the budget, for a machine that gets busier on the way."""
+AUDIT_SHARE = 0.1
+"""Of the budget, after which no check of the audit begins; those left out are listed."""
 CALIBRATING_SECONDS = 2e-5
 """Choosing a calibrator, a probability."""
 MODEL_FILE = "model.sortal"
@@ -73,8 +76,8 @@ class Audience(Listener, Protocol):
     def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
         """What was read, what is to be decided, and how much is sealed."""
 
-    def audited(self, findings: tuple[record.Finding, ...]) -> None:
-        """What the audit found."""
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+        """What the audit found, and the checks that it had no time for."""
 
 
 class NoAudience(Silent):
@@ -83,7 +86,7 @@ class NoAudience(Silent):
     def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
         """Does nothing."""
 
-    def audited(self, findings: tuple[record.Finding, ...]) -> None:
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
         """Does nothing."""
 
 
@@ -106,9 +109,11 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.framed(about_data, dev, about_split)
 
         steps.enter("audit")
-        findings = audit_rows(case).findings
+        audited = audit_rows(
+            case, seconds=AUDIT_SHARE * recipe.budget, without=recipe.unchecked if recipe.plan else None
+        )
         del case
-        audience.audited(describe_findings(findings))
+        audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
 
         steps.enter("train")
         probabilities = min(len(dev.codes) * len(dev.task.classes), MOST_ENTRIES)
@@ -123,17 +128,18 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
         steps.enter("test")
         test, groups = (None, None) if seal is None else open_test(model, seal, sealed)
-        findings += looked_back(dev, recipe, History(witness.fits, witness.foreign, seal.opens if seal else 0))
+        history = History(witness.fits, witness.foreign, seal.opens if seal else 0)
+        audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
-        results = Results(dev, about_data, about_split, seal, findings, trained, test, groups)
+        results = Results(dev, about_data, about_split, seal, audited, trained, test, groups)
         finished = replace(
             assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
         )
         finished = replace(finished, checklist=checklist(finished, facts(results, model, witness, sealed)))
         complete(folder / MODEL_FILE, model, finished)
         finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
-        write_tables(folder, finished, trained, recipe)
+        write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
         (folder / "report.html").write_text(render(finished, trained.finalized.evidence, test), "utf-8")
         finished = replace(finished, timing=steps.timing(trained))
         (folder / "run.json").write_bytes(finished.to_json())
@@ -329,6 +335,7 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
         task=dev.task,
         split=describe_split(whole, parts, recipe),
         findings=describe_findings(found.findings),
+        skipped=describe_skipped(found.skipped),
     )
 
 

@@ -37,7 +37,7 @@ class Recipe:
     are kept out of training to prove it on.
 
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
-    has been made; with it the same data and recipe give the same model, byte for byte, whatever the clock says.
+    has been made, and ``unchecked`` has the checks of the audit that it had no time for; with them the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
 
     target: str
@@ -64,6 +64,7 @@ class Recipe:
     budget: float = 120.0
     seed: int = 0
     plan: tuple[Planned, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises OptionError for what no data can make right."""

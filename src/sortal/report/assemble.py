@@ -19,7 +19,8 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.data.audit import Finding
+from sortal.data.audit import Audit, Finding
+from sortal.data.audit import Skipped as Unchecked
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
@@ -57,7 +58,7 @@ class Results:
     data: record.Data
     split: record.Split
     seal: Seal | None
-    findings: Sequence[Finding]
+    audited: Audit
     trained: Trained
     test: Predictions | None
     test_groups: NDArray[np.int64] | None
@@ -103,7 +104,8 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         data=results.data,
         columns=results.dev.table.schema.columns,
         task=task,
-        audit=describe_findings(results.findings),
+        audit=describe_findings(results.audited.findings),
+        audit_skipped=describe_skipped(results.audited.skipped),
         split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
         baselines=tuple(_baseline(s, trained) for s in scored if s.candidate.baseline),
         leaderboard=leaderboard(trained, task),
@@ -126,6 +128,11 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         timing=timing,
         ledger=describe_ledger(results.seal),
     )
+
+
+def describe_skipped(skipped: Sequence[Unchecked]) -> tuple[record.Skipped, ...]:
+    """What the audit did not look for, and why."""
+    return tuple(record.Skipped(f"{skip.code} {skip.title}", skip.reason) for skip in skipped)
 
 
 def describe_findings(findings: Sequence[Finding]) -> tuple[record.Finding, ...]:

@@ -27,9 +27,10 @@ class Narrator(Progress):
         terminal.target_line(self._console, dev.task)
         terminal.sealed_line(self._console, split)
 
-    def audited(self, findings: tuple[record.Finding, ...]) -> None:
-        """What the audit found."""
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+        """What the audit found, and what it had no time for."""
         terminal.audit(self._console, findings)
+        terminal.unchecked(self._console, late)
 
     def finished(self, run: record.RunRecord, folder: Path) -> None:
         """Everything that is known only at the end."""

@@ -293,7 +293,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A candidate that was not trained, and why."""
+    """A candidate that was not trained, or a check that was not made, and why."""
 
     name: str
     reason: str
@@ -375,6 +375,7 @@ class RunRecord:
     columns: tuple[Column, ...] = ()
     task: Task
     audit: tuple[Finding, ...] = ()
+    audit_skipped: tuple[Skipped, ...] = ()
     split: Split
     baselines: tuple[Baseline, ...] = ()
     leaderboard: tuple[Row, ...]

@@ -71,6 +71,7 @@ def audit(console: Console, found: AuditReport) -> None:
     terminal.target_line(console, found.task)
     terminal.sealed_line(console, found.split)
     terminal.audit(console, found.findings)
+    terminal.unchecked(console, found.skipped)
 
 
 def fixed(console: Console, file: str, ignored: Sequence[str], data: Sequence[str]) -> None:

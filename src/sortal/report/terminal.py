@@ -138,6 +138,13 @@ def audit(console: Console, findings: Sequence[Finding]) -> None:
         hang(console, "", Text(f"and {len(ranked) - MOST_FINDINGS} more, in the report", "dim"), INDENT)
 
 
+def unchecked(console: Console, skipped: Sequence[Skipped]) -> None:
+    """The checks that had nothing to look at."""
+    if skipped:
+        reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=len(skipped))
+        hang(console, "", Text(f"not looked for: {reasons}", "dim"), INDENT)
+
+
 def leaderboard(
     console: Console,
     rows: Sequence[Row],

@@ -61,3 +61,30 @@ def test_no_leak_is_found_in_independent_labels(seed: int) -> None:
     codes = rng.choice(3, size=len(table), p=[0.7, 0.25, 0.05])
     found = audit(Case(table, codes, ["a", "b", "c"], seed)).findings
     assert not [f.message for f in found if f.code.startswith("A1") or f.code == "A203"]
+
+
+def test_checks_that_come_too_late_are_listed_and_left_out_when_repeated() -> None:
+    table, codes = troubled()
+    case = Case(table, codes, ["no", "yes"])
+    hurried = audit(case, seconds=-1)
+    assert (hurried.findings, len(hurried.late)) == ((), len(hurried.skipped))
+    whole = audit(case)
+    assert not whole.late
+    assert audit(case, seconds=-1, without=()) == whole
+    repeated = audit(case, without=["A101"])
+    assert [skip.code for skip in repeated.late] == ["A101"]
+    assert repeated.findings == tuple(f for f in whole.findings if f.code != "A101")
+
+
+def test_what_is_counted_comes_before_what_is_guessed() -> None:
+    made: list[str] = []
+    points = entry_points(group="sortal.checks")
+
+    def noting(check: Check) -> Check:
+        return Check(check.code, check.title, lambda case: made.append(check.code) or [])  # type: ignore[func-returns-value]
+
+    with pytest.MonkeyPatch.context() as patch:
+        known = {p.name: noting(registry.load("sortal.checks", p.name)) for p in points}
+        patch.setattr(registry, "load", lambda group, name: known[name])
+        audit(Case(*clean(0), ["no", "yes"]))
+    assert "".join(dict.fromkeys(code[1] for code in made)) == "0312"

@@ -79,10 +79,9 @@ def _orders(case: Case) -> Iterator[_Order]:
     """Columns that say when, dates first."""
     columns = [column for column in case.table.schema.columns if column.role in ("feature", "ignore")]
     for column in sorted(columns, key=lambda column: column.kind != "datetime"):
-        frame = case.table.frame if column.name in case.table.frame.columns else case.raw
-        if column.kind not in ("datetime", "number") or column.name not in frame.columns:
+        values = case.values(column.name)
+        if column.kind not in ("datetime", "number") or values is None:
             continue
-        values = frame[column.name]
         if column.kind == "datetime" and not values.dtype.is_temporal():
             continue
         if values.null_count() > (1 - _KNOWN) * len(values) or _BIRTH.search(column.name.lower()):

@@ -17,6 +17,7 @@ from sortal.data.deal import same_rows
 
 Ints = NDArray[np.int64]
 
+_SHORT = 500
 _SHUFFLED, _PROMISING = 30, 0.53
 
 
@@ -73,6 +74,20 @@ class Case:
     def powers(self) -> list[Power]:
         """What each feature achieves alone, the best first."""
         return alone(self.table, self.codes, self.seed)
+
+    @cached_property
+    def shortlist(self) -> list[str]:
+        """The features that checks look at one by one: all, but of thousands those that tell most of the class."""
+        return [power.column for power in self.powers[:_SHORT]]
+
+    def values(self, name: str) -> pl.Series | None:
+        """A column in its canonical type, or as it was read where ``table`` leaves it out."""
+        return self._columns.get(name)
+
+    @cached_property
+    def _columns(self) -> dict[str, pl.Series]:
+        # Asking a frame for its columns, once for each of thousands, takes longer than looking at them.
+        return {series.name: series for frame in (self.raw, self.table.frame) for series in frame.iter_columns()}
 
     def reach(self, without: Sequence[str] = ()) -> float:
         """ROC-AUC of all features together, but for these, out of fold by a small forest."""

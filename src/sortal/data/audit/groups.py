@@ -79,8 +79,10 @@ def find(case: Case) -> list[Finding] | NotApplicable:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     if case.table.schema.only("group") is not None:
         return NotApplicable("groups are known already")
-    names = [power.column for power in case.powers if power not in copies(case.powers, case.codes)][:_MOST_COLUMNS]
-    possible = [owners for column in case.table.schema.columns if (owners := _owners(case, column, names))]
+    aside, looked_at = copies(case.powers, case.codes), set(case.shortlist)
+    names = [power.column for power in case.powers if power not in aside][:_MOST_COLUMNS]
+    columns = [c for c in case.table.schema.columns if c.name in looked_at or c.role == "ignore"]
+    possible = [owners for column in columns if (owners := _owners(case, column, names))]
     possible.sort(key=lambda owners: (-owners.named, -len(owners.same), -owners.alike, owners.column.name))
     found = []
     for owners in possible[:_MOST_TRIED]:
@@ -93,15 +95,12 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 
 def _owners(case: Case, column: Column, names: Sequence[str]) -> Owners | None:
-    if column.role not in ("feature", "ignore") or column.kind not in ("category", "number"):
+    if column.kind not in ("category", "number"):
         return None
     if column.kind == "number" and not _is_owner(column.name):
         return None
-    frame = case.table.frame if column.name in case.table.frame.columns else case.raw
-    if column.name not in frame.columns:
-        return None
-    values = frame[column.name]
-    if not (codes := _codes(values)).size:
+    values = case.values(column.name)
+    if values is None or not (codes := _codes(values)).size:
         return None
     rows = _sample(codes, case.seed)
     groups = np.unique(codes[rows], return_inverse=True)[1]

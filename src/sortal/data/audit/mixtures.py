@@ -40,7 +40,8 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """A note; a warning where it is 5 % of the rows and more (a zero that may be missing is a note always)."""
     if len(case) < _LEAST_ROWS:
         return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
-    columns = [column for column in case.table.schema.columns if column.role in ("feature", "ignore")]
+    looked_at = set(case.shortlist)
+    columns = [c for c in case.table.schema.columns if c.name in looked_at or c.role == "ignore"]
     return [_finding(column.name, mixture) for column in columns for mixture in _mixtures(case, column)]
 
 

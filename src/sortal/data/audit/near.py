@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.schema import Schema
 from sortal.data.audit.case import Case
 from sortal.data.audit.content import Pairs, near_images, near_texts
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
@@ -32,7 +33,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     table = case.table if case.parting is None else case.parting.features
     if len(table) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
-    found = [_finding(case, None, "rows", _near_rows(table, case.seed))]
+    found = [_finding(case, None, "rows", _near_rows(_narrow(table, case.shortlist), case.seed))]
     for name, values in _contents(case, table, "text"):
         found.append(_finding(case, name, f"texts of {name}", near_texts(values, case.seed)))
     for name, values in _contents(case, table, "image"):
@@ -56,9 +57,14 @@ def _near_rows(table: Table, seed: int) -> Pairs:
     return Pairs(np.column_stack([some[near.row], some[near.partner]]), asked, compared, near.expected)
 
 
+def _narrow(table: Table, names: list[str]) -> Table:
+    kept = set(names)
+    return Table(Schema(tuple(c for c in table.schema.features if c.name in kept)), table.frame, table.rows)
+
+
 def _contents(case: Case, table: Table, kind: str) -> Iterator[tuple[str, pl.Series]]:
     """Columns of this kind, also those that no model uses (of the case's own rows then)."""
-    for column in table.schema.columns:
+    for column in case.table.schema.columns:
         if column.kind == kind and column.role in ("feature", "ignore"):
             if column.name in table.frame.columns:
                 yield column.name, table.frame[column.name]

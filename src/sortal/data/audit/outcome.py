@@ -15,7 +15,7 @@ from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
 from sortal.data.audit.foregone import evidence, foregone
 from sortal.data.audit.missingness import telling
-from sortal.data.audit.power import LEAST_ROWS, sampled, usable
+from sortal.data.audit.power import LEAST_ROWS, sampled
 from sortal.data.audit.recoding import copies
 
 _ROWS = 20_000
@@ -68,7 +68,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     if len(case) < LEAST_ROWS:
         return NotApplicable(f"fewer than {LEAST_ROWS} rows")
     aside = {power.column for power in copies(case.powers, case.codes)} | telling(case)
-    names = [name for name in usable(case.table) if name not in aside]
+    names = [name for name in case.shortlist if name not in aside]
     table, codes = sampled(case.table, case.codes, _ROWS, case.seed)
     events = [event for name in names if (event := _purest(table, codes, name, len(names))) is not None]
     if not events:

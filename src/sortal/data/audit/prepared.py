@@ -62,7 +62,10 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     table = case.table if case.parting is None else case.parting.features
     if len(table) < _LEAST_ROWS:
         return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
-    columns = [numbers(table.frame[c.name]) for c in table.schema.features if c.kind == "number"]
+    looked_at = set(case.shortlist)
+    columns = [
+        numbers(table.frame[c.name]) for c in table.schema.features if c.kind == "number" and c.name in looked_at
+    ]
     columns = [column for column in columns if len(column.values) >= _LEAST_ROWS]
     if not columns:
         return NotApplicable("no column of numbers")
