@@ -243,10 +243,10 @@ def foreign_fit(case: Case, share: float, rng: Generator) -> Case:
     from sortal.training.candidate import Development, Witness, prepare_rows
 
     rows = rng.permutation(len(case))[:400]
-    some = case.table.take(rows)
-    witness = Witness(sealed=some.rows[300:])
+    some, kept = case.table.take(rows), 3 * len(rows) // 4
+    witness = Witness(sealed=some.rows[kept:])
     dev = Development(some, case.codes[rows], tuple(case.classes), case.seed, witness=witness)
-    seen = np.arange(300 + int(np.ceil(share * 100)))
+    seen = np.arange(kept + int(np.ceil(share * (len(rows) - kept))))
     prepare_rows(dev, seen, registry.load("sortal.models", "logistic").view)
     return replace(well_parted(case), history=History(witness.fits, witness.foreign, 0))
 
