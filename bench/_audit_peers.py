@@ -22,22 +22,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.data.audit import Finding
+from bench._seeds import COLUMNS, LeakyColumn
+from bench.leaks import MATTERS, matrix, reached
+from sortal.core.recipe import Recipe
+from sortal.data.audit import Case, Finding, audit
+from sortal.data.problem import frame_problem
 
 Found = tuple[str, str | None]
 """What was found, in the finder's own words, and in which column; None where it is about the whole table."""
 Finder = Callable[[pl.DataFrame, str, int], list[Found]]
 
+STEP = 2
+"""Of the leaky columns, as a peer is slow."""
 ROWS = 1_000
 """Rows of a table that faults are sown into; a peer takes ten seconds for so many."""
 
 
 def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
     """Codes of the audit, and "left out" for columns that are left out as they were read."""
-    from sortal.core.recipe import Recipe
-    from sortal.data.audit import Case, audit
-    from sortal.data.problem import frame_problem
-
     problem = frame_problem(frame, Recipe(target=target))
     found = audit(Case(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
     ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
@@ -135,12 +137,16 @@ def peers() -> tuple[dict[str, Finder], list[str]]:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: how it is sown, the column it is in (None: the whole table), and what each peer would call it."""
+    """One fault: how it is sown, the column it is in (None: the whole table), and what each peer would call it.
+
+    A ``leak`` counts where it matters, as in ``bench leaks``.
+    """
 
     name: str
-    sow: Callable[[pl.DataFrame, str, np.random.Generator], pl.DataFrame]
+    sow: Callable[[pl.DataFrame, str, np.random.Generator], pl.DataFrame | None]
     column: str | None
     calls: Mapping[str, Sequence[str]]
+    leak: bool = False
 
 
 def first_label(frame: pl.DataFrame, target: str) -> NDArray[np.bool_]:
@@ -149,19 +155,6 @@ def first_label(frame: pl.DataFrame, target: str) -> NDArray[np.bool_]:
 
 def with_column(frame: pl.DataFrame, values: object) -> pl.DataFrame:
     return frame.with_columns(pl.Series("sown", values))
-
-
-def copied(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
-    return with_column(frame, np.where(first_label(frame, target) ^ (rng.random(frame.height) < 0.01), "open", "done"))
-
-
-def proxy(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
-    return with_column(frame, 2.5 * first_label(frame, target) + rng.normal(size=frame.height))
-
-
-def missing(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
-    gone = rng.random(frame.height) < np.where(first_label(frame, target), 0.9, 0.1)
-    return with_column(frame, pl.Series(np.where(gone, np.nan, rng.normal(size=frame.height))).fill_nan(None))
 
 
 def numbered(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
@@ -223,11 +216,20 @@ def constant(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.D
     return with_column(frame, ["all"] * frame.height)
 
 
-LEAK = {"sortal": ["A101", "A102", "A103", "A104"], "skore": ["SKD011"], "cleanlab": []}
+def leaky(leak: LeakyColumn) -> Fault:
+    """A leak as ``bench leaks`` seeds it."""
+
+    def sow(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame | None:
+        codes = frame[target].rank("dense").to_numpy().astype(np.int64) - 1
+        values = leak.make(codes, int(codes.max()) + 1, rng)
+        return None if values is None else with_column(frame, values)
+
+    calls = {"sortal": ["A101", "A102", "A103", "A104"], "skore": ["SKD011"]}
+    return Fault(f"{leak.kind}: {leak.strength}", sow, "sown", calls, leak=True)
+
+
 FAULTS = (
-    Fault("a copy of the target, 1 % wrong", copied, "sown", LEAK),
-    Fault("a strong proxy (ROC-AUC .96)", proxy, "sown", LEAK),
-    Fault("missing values that tell the target", missing, "sown", LEAK | {"skore": ["SKD011"], "cleanlab": []}),
+    *map(leaky, COLUMNS[::STEP]),
     Fault(
         "a number of the row",
         numbered,
@@ -263,8 +265,6 @@ class Count:
     tries: int = 0
 
     def __str__(self) -> str:
-        if not self.tries:
-            return "does not look for it"
         return f"{self.found}/{self.tries}" + (f" (without it {self.before}/{self.tries})" if self.before else "")
 
 
@@ -274,6 +274,8 @@ def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str
     before = {peer: find(frame, target, 0) for peer, find in there.items()}
     for fault in FAULTS:
         sown = fault.sow(frame, target, rng)
+        if sown is None or (fault.leak and lift(frame, sown, target) < MATTERS):
+            continue
         for peer, find in there.items():
             if fault.calls.get(peer):
                 cell = counts[fault.name, peer]
@@ -282,11 +284,26 @@ def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str
                 cell.tries += 1
 
 
+def lift(frame: pl.DataFrame, sown: pl.DataFrame, target: str) -> float:
+    """What a column adds to the ROC-AUC of an independent model."""
+    scores = []
+    for some in (frame, sown):
+        problem = frame_problem(some, Recipe(target))
+        scores.append(reached(matrix(problem.table), problem.codes))
+    return scores[1] - scores[0]
+
+
 def in_words(counts: Mapping[tuple[str, str], Count], there: Mapping[str, Finder]) -> str:
     """A table in Markdown."""
     head = [f"| sown | {' | '.join(f'{peer} {version(peer)}' for peer in there)} |", "|---" * (1 + len(there)) + "|"]
-    lines = [f"| {f.name} | {' | '.join(str(counts[f.name, peer]) for peer in there)} |" for f in FAULTS]
+    lines = [f"| {f.name} | {' | '.join(told(counts[f.name, peer], f, peer) for peer in there)} |" for f in FAULTS]
     return "\n".join([*head, *lines])
+
+
+def told(cell: Count, fault: Fault, peer: str) -> str:
+    if not fault.calls.get(peer):
+        return "does not look for it"
+    return str(cell) if cell.tries else "adds too little to count"
 
 
 def main() -> None:

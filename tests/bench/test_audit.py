@@ -47,10 +47,22 @@ def test_peers_that_are_not_installed_are_left_out_with_a_note() -> None:
         assert (name in there) == (importlib.util.find_spec(name) is not None)
 
 
-@pytest.mark.parametrize("fault", peers.FAULTS, ids=lambda fault: fault.name)
+def test_leaks_are_those_of_the_other_benchmark_and_count_where_they_matter() -> None:
+    churn = pl.read_csv(EXAMPLE, infer_schema_length=None).sample(1_000, seed=0).drop("customerID")
+    copy, *_ = leaks = [fault for fault in peers.FAULTS if fault.leak]
+    sown = [leak.sow(churn, "Churn", np.random.default_rng(0)) for leak in leaks]
+    assert any(frame is None for frame in sown), "two classes cannot be put into fewer groups"
+    assert sown[0] is not None
+    assert peers.lift(churn, sown[0], "Churn") > 0.1
+    assert peers.lift(churn, churn, "Churn") == 0
+    assert peers.says(peers.sortal_finds(sown[0], "Churn"), copy, "sortal")
+
+
+@pytest.mark.parametrize("fault", [f for f in peers.FAULTS if not f.leak], ids=lambda fault: fault.name)
 def test_every_fault_that_is_sown_is_found_by_the_audit_and_is_not_there_before(fault: peers.Fault) -> None:
     churn = pl.read_csv(EXAMPLE, infer_schema_length=None).sample(1_000, seed=0).drop("customerID", "gender")
     honest = churn.with_columns(pl.Series("visits", np.random.default_rng(1).normal(size=churn.height)))
     sown = fault.sow(honest, "Churn", np.random.default_rng(0))
+    assert sown is not None
     assert peers.says(peers.sortal_finds(sown, "Churn"), fault, "sortal")
     assert not peers.says(peers.sortal_finds(honest, "Churn"), fault, "sortal")
