@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 Generator = np.random.Generator
 
 LEAK = "the leak"
+PREPARED = "prepared on all rows"
 TRAIN, TEST = 0, 1
 TEST_SHARE = 0.2
 
@@ -114,12 +115,16 @@ def with_column(case: Case, values: pl.Series) -> Case:
 
 @dataclass(frozen=True)
 class Fault:
-    """``make``: a case in which a share of the rows was treated wrongly, by 0 none. ``code``: the check that is to see it."""
+    """``make``: a case in which a share of the rows was treated wrongly, by 0 none. ``code``: the check that is to see it.
+
+    ``way``: in which of several ways that was done.
+    """
 
     kind: str
     code: str
     shares: tuple[float, ...]
     make: Callable[[Case, float, Generator], Case | None]
+    way: str = ""
 
 
 def parted(case: Case, features: Table, part: Ints, groups: Ints | None = None, times: Ints | None = None) -> Case:
@@ -256,8 +261,8 @@ FAULTS = (
     Fault("duplicates across parts", "A002", (0.01, 0.05, 0.5), copied_rows),
     Fault("group overlap", "A003", (0.01, 0.1, 1.0), torn_groups),
     Fault("time travel", "A004", (0.01, 0.1, 1.0), newer_rows),
-    Fault("standardised on all rows", "A106", (1.0,), partial(prepared_on_all, standardised)),
-    Fault("scaled to 0..1 on all rows", "A106", (1.0,), partial(prepared_on_all, to_unit_range)),
-    Fault("mean for missing, of all rows", "A106", (1.0,), partial(prepared_on_all, mean_filled)),
-    Fault("target encoded on all rows", "A106", (1.0,), encoded_on_all),
+    Fault(PREPARED, "A106", (1.0,), partial(prepared_on_all, standardised), "standardised"),
+    Fault(PREPARED, "A106", (1.0,), partial(prepared_on_all, to_unit_range), "scaled to 0..1"),
+    Fault(PREPARED, "A106", (1.0,), partial(prepared_on_all, mean_filled), "mean for missing"),
+    Fault(PREPARED, "A106", (1.0,), encoded_on_all, "target encoded"),
 )

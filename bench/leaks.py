@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
-from bench._seeds import COLUMNS, FAULTS, LEAK, Fault, LeakyColumn, well_parted, with_column
+from bench._seeds import COLUMNS, FAULTS, LEAK, PREPARED, Fault, LeakyColumn, well_parted, with_column
 from bench.trip import EXAMPLE, folder_cases
 from sortal.core import registry
 from sortal.core.errors import InputError
@@ -44,7 +44,7 @@ FACTS = {
     "A304": "the rows of the class are counted",
 }
 """Checks whose findings are what they say and cannot be false."""
-FINGERPRINTS = {fault.kind for fault in FAULTS if fault.code == "A106"}
+RIGHT = "done right"
 KNOWN: dict[str, tuple[tuple[str, ...], str]] = {
     "amazon_alexa_reviews": (("rating",), "feedback is rating > 2"),
     "bank_marketing_full": (("duration",), "length of the call whose result is the target"),
@@ -226,7 +226,8 @@ def fault_trials(name: str, case: Case, fault: Fault, rng: np.random.Generator) 
     for share in (0.0, *fault.shares):
         if (made := fault.make(case, share, rng)) is not None:
             found = [f for f in audited(made, [fault.code]) if f.code == fault.code]
-            yield judged(name, fault.kind, f"{share:.0%} of the rows" if share else "done right", None, found)
+            how = fault.way or f"{share:.0%} of the rows"
+            yield judged(name, fault.kind, how if share else RIGHT, None, found)
 
 
 def matrix(table: Table) -> pl.DataFrame:
@@ -315,13 +316,13 @@ def found_goal(kind: str, trials: list[Trial]) -> Goal:
 
 def fault_goal(kind: str, trials: list[Trial]) -> Goal:
     """What is counted is found wherever it was done, and nothing found where it was not; fingerprints as often as guesses."""
-    if kind in FINGERPRINTS:
-        done, undone = ([t for t in trials if (t.strength == "done right") == r] for r in (False, True))
+    if kind == PREPARED:
+        done, undone = ([t for t in trials if (t.strength == RIGHT) == r] for r in (False, True))
         found, loud = ([t for t in some if t.found] for some in (done, undone))
         before = f"; {len(loud)} before it was done ({', '.join(t.table for t in loud)})" if loud else ""
         figure = f"{len(found)} of {len(done)} ({share([t.found for t in done])}){before}"
         return Goal(f"{kind}: found in {FOUND:.0%}", figure, len(found) >= FOUND * len(done))
-    right = [t for t in trials if t.found != (t.strength == "done right")]
+    right = [t for t in trials if t.found != (t.strength == RIGHT)]
     return all_of(f"{kind}: always found, and silent where done right", trials, right)
 
 
