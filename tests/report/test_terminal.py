@@ -18,7 +18,7 @@ from rich.console import Console
 from sortal.core.listen import Listener, Silent
 from sortal.core.schema import Column
 from sortal.report import terminal
-from sortal.report.record import Data, Finding, Item, RunRecord
+from sortal.report.record import Data, Finding, Item, RunRecord, Skipped
 
 
 def printed(part: Any, *arguments: Any, width: int = 100, **options: Any) -> list[str]:
@@ -243,3 +243,14 @@ def test_both_are_listeners(listener: Listener, capsys: pytest.CaptureFixture[st
     listener.running("logistic")
     listener.best("logistic .2")
     assert capsys.readouterr() == ("", "")
+
+
+def test_checks_that_were_not_made_are_listed_by_reason() -> None:
+    stream = io.StringIO()
+    late = [Skipped(f"A10{i} a title", "no time left") for i in range(2)]
+    terminal.unchecked(Console(file=stream, width=120), [*late, Skipped("A003 groups", "no group column was named")])
+    assert " ".join(stream.getvalue().split()) == (
+        "not looked for: A100, A101 (no time left); A003 (no group column was named)"
+    )
+    terminal.unchecked(Console(file=stream), [])
+    assert stream.getvalue().count("not looked for") == 1

@@ -139,9 +139,12 @@ def audit(console: Console, findings: Sequence[Finding]) -> None:
 
 
 def unchecked(console: Console, skipped: Sequence[Skipped]) -> None:
-    """The checks that had nothing to look at."""
-    if skipped:
-        reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=len(skipped))
+    """The codes of checks that had nothing to look at, or no time, by reason."""
+    codes: dict[str, list[str]] = {}
+    for skip in skipped:
+        codes.setdefault(plain(skip.reason), []).append(skip.name.split()[0])
+    if codes:
+        reasons = "; ".join(f"{', '.join(some)} ({reason})" for reason, some in codes.items())
         hang(console, "", Text(f"not looked for: {reasons}", "dim"), INDENT)
 
 

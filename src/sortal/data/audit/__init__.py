@@ -96,6 +96,9 @@ def audit(
     After so many ``seconds`` no check begins; the quickest come first. ``without``: codes of those that an earlier run had
     no time for, so that it is repeated whatever the clock says.
     """
+    if math.isfinite(seconds):
+        import sklearn.ensemble  # noqa: F401 - takes a second, and training needs it anyway
+
     checks: list[Check] = [registry.load("sortal.checks", name) for name in registry.names("sortal.checks")]
     some = sorted((c for c in checks if c.about == about), key=lambda c: (GROUPS.find(c.code[1]), c.code))
     return run(some, case, seconds if without is None else math.inf, without or ())
