@@ -73,6 +73,21 @@ def test_few_copies_are_a_warning_and_many_are_severe():
     assert copies_check.find(case(many, held, times=np.arange(1_000)))[0].severity == "warning"
 
 
+def test_rows_of_a_coarse_table_agree_by_chance():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({name: rng.integers(2, size=1_000).astype(float) for name in "abc"})
+    held = np.arange(1_000) >= 850
+    coarse = Case(typed(frame), np.zeros(1_000, dtype=np.int64), ["a", "b"], parting=Parting(typed(frame), held))
+    [finding] = copies_check.find(coarse)
+    assert (finding.severity, finding.evidence["rows"]) == ("warning", 150)
+    fine = frame.with_columns(id=pl.Series(np.arange(1_000.0)))
+    copied = pl.concat([fine.filter(~pl.Series(held)), fine.filter(~pl.Series(held)).head(150)])
+    [finding] = copies_check.find(
+        Case(typed(copied), np.zeros(1_000, dtype=np.int64), ["a", "b"], parting=Parting(typed(copied), held))
+    )
+    assert (finding.severity, finding.evidence["rows"]) == ("severe", 150)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
 def test_says_where_there_are_no_parts(check):
     table = typed(pl.DataFrame({"x": [1.0, 2.0]}))

@@ -7,13 +7,18 @@ from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case, Parting
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
+from sortal.data.deal import same_rows
 
-_MANY = 0.01
+_MANY, _BY_CHANCE = 0.01, 0.5
 _NO_PARTS = "the rows are not parted yet"
 
 
 def find_copies(case: Case) -> list[Finding] | NotApplicable:
-    """Severe where more than a hundredth of the held-out rows are copied from rows to train on, unless the parts follow time."""
+    """Severe where more than a hundredth of the held-out rows are copied from rows to train on.
+
+    A warning where the parts follow time, and where the table is so coarse that rows agree by chance: that is counted
+    with every column shuffled on its own.
+    """
     parting = case.parting
     if parting is None or not parting.held.any():
         return NotApplicable(_NO_PARTS)
@@ -22,15 +27,25 @@ def find_copies(case: Case) -> list[Finding] | NotApplicable:
     if not shared.any():
         return []
     count, share = int(shared.sum()), float(shared.mean())
+    evidence: dict[str, Evidence] = {"rows": count, "share": share}
+    severity: Severity = "warning"
+    if share > _MANY and parting.times is None:
+        evidence["share_by_chance"] = chance = _by_chance(parting, case.seed)
+        severity = "severe" if chance < _BY_CHANCE * share else "warning"
     rows = "row repeats" if count == 1 else "rows repeat"
     message = (
         f"{count:,} held-out {rows} a row to train on exactly ({100 * share:.2g} % of them): "
         "a model that learned it by heart is rewarded"
     )
-    severity: Severity = "severe" if share > _MANY and parting.times is None else "warning"
     fix = "drop the copies from one side, or let sortal part the rows (no --split COLUMN), which keeps copies together"
-    evidence: dict[str, Evidence] = {"rows": count, "share": share}
     return [Finding(copies_check.code, severity, None, message, evidence, fix)]
+
+
+def _by_chance(parting: Parting, seed: int) -> float:
+    """Share of held-out rows that agree with a row to train on when every column is shuffled on its own."""
+    rng, frame = np.random.default_rng(seed), parting.features.frame
+    mixed = same_rows(frame.select(series[rng.permutation(len(series))] for series in frame.iter_columns()))
+    return float(np.isin(mixed[parting.held], mixed[~parting.held]).mean())
 
 
 def find_groups(case: Case) -> list[Finding] | NotApplicable:
