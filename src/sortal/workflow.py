@@ -63,7 +63,7 @@ CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
 the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
 SLACK = 0.03
 """Of the budget, for a machine that gets busier on the way."""
-AUDIT_SHARE = 0.15
+AUDIT_SHARE = 0.1
 """Of the budget, after which no check of the audit begins; those left out are listed."""
 CALIBRATING_SECONDS = 2e-5
 """Choosing a calibrator, a probability."""
