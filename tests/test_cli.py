@@ -226,3 +226,14 @@ def test_a_second_look_is_a_finding(sortal, small, tmp_path):
         assert sortal("evaluate", run / "model.sortal", "--sealed").code == 0
         audit = json.loads((run / "run.json").read_text())["audit"]
         assert [f["evidence"]["opens"] for f in audit if f["code"] == "A005"] == [looks]
+
+
+def test_fix_leaves_out_all_columns_that_are_missing_together(sortal, churn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = pl.when(pl.col("Churn") == "Yes").then(pl.lit("there"))
+    rng = np.random.default_rng(0)
+    numbers = {name: pl.Series(rng.normal(size=churn.height)) for name in ("date", "sum")}
+    filled = [pl.when(pl.col("Churn") == "Yes").then(v).alias(name) for name, v in numbers.items()]
+    churn.with_columns(*filled, here.alias("who")).write_csv("later.csv")
+    assert sortal("audit", "later.csv", "--target", "Churn", "--fix").code == 0
+    assert {"date", "sum"} <= set(Recipe.read(tmp_path / "recipe.toml").ignore)

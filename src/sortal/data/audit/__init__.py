@@ -122,9 +122,11 @@ def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without:
 
 def _weighed(finding: Finding, case: Case) -> Finding:
     """A finding about suspicious columns, with the score of all features with and without them."""
-    features = {power.column for power in case.powers} if finding.code.startswith("A1") else set()
+    if finding.severity == "note" or not finding.code.startswith("A1"):
+        return finding
+    features = {power.column for power in case.powers}
     suspects = [name for name in finding.suspects if name in features]
-    if finding.severity == "note" or not suspects:
+    if not suspects:
         return finding
     scores = {"roc_auc_with": case.reach(), "roc_auc_without": case.reach(suspects)}
     return replace(finding, evidence={**finding.evidence, **scores})

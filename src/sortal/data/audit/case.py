@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sortal.core.frame import Table
 from sortal.data.audit.power import Power, alone
 from sortal.data.audit.together import Lift, Together, together
-from sortal.data.deal import same_rows
+from sortal.data.split import duplicate_groups
 
 Ints = NDArray[np.int64]
 
@@ -38,8 +38,7 @@ class Parting:
     @cached_property
     def copies(self) -> Ints:
         """(n,) ids that rows with the very same features share."""
-        names = [column.name for column in self.features.schema.features]
-        return same_rows(self.features.frame.select(names))
+        return duplicate_groups(self.features)
 
 
 @dataclass(frozen=True)

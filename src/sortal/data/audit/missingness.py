@@ -72,7 +72,7 @@ def _judge(case: Case, names: list[str]) -> Finding | None:
     }
     severity: Severity = "severe" if area >= _SEVERE else "warning"
     fix = f"leave out what is filled in only after the outcome: {ignoring(names)}"
-    return Finding(check.code, severity, names[0], message, evidence, fix)
+    return Finding(check.code, severity, names[0], message, evidence, fix, tuple(names))
 
 
 def _information(counts: NDArray[np.int64]) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case, Parting
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
 from sortal.data.deal import same_rows
 
 _MANY, _BY_CHANCE = 0.01, 0.5
-_NO_PARTS = "the rows are not parted yet"
+
+
+def _parted(case: Case) -> Parting | NotApplicable:
+    parting = case.parting
+    return NotApplicable("the rows are not parted yet") if parting is None or not parting.held.any() else parting
 
 
 def find_copies(case: Case) -> list[Finding] | NotApplicable:
@@ -19,9 +22,9 @@ def find_copies(case: Case) -> list[Finding] | NotApplicable:
     A warning where the parts follow time, and where the table is so coarse that rows agree by chance: that is counted
     with every column shuffled on its own.
     """
-    parting = case.parting
-    if parting is None or not parting.held.any():
-        return NotApplicable(_NO_PARTS)
+    parting = _parted(case)
+    if isinstance(parting, NotApplicable):
+        return parting
     copies = parting.copies
     shared = np.isin(copies[parting.held], copies[~parting.held])
     if not shared.any():
@@ -49,9 +52,9 @@ def _by_chance(parting: Parting, seed: int) -> float:
 
 
 def find_groups(case: Case) -> list[Finding] | NotApplicable:
-    parting = case.parting
-    if parting is None or not parting.held.any():
-        return NotApplicable(_NO_PARTS)
+    parting = _parted(case)
+    if isinstance(parting, NotApplicable):
+        return parting
     if parting.groups is None:
         return NotApplicable("no group column was named")
     held = parting.groups[parting.held]
@@ -70,13 +73,12 @@ def find_groups(case: Case) -> list[Finding] | NotApplicable:
 
 def find_newer(case: Case) -> list[Finding] | NotApplicable:
     """Where groups are kept whole under time, older rows of the newest groups are in the test on purpose: a note."""
-    parting = case.parting
-    if parting is None or not parting.held.any():
-        return NotApplicable(_NO_PARTS)
+    parting = _parted(case)
+    if isinstance(parting, NotApplicable):
+        return parting
     if parting.times is None:
         return NotApplicable("no time column was named")
-    newest = parting.times[parting.held]
-    newer = _newer(parting, int(newest.min()))
+    newer = ~parting.held & (parting.times > parting.times[parting.held].min())
     if not newer.any():
         return []
     count, share = int(newer.sum()), float(newer.sum() / (~parting.held).sum())
@@ -88,11 +90,6 @@ def find_newer(case: Case) -> list[Finding] | NotApplicable:
     )
     fix = "let sortal part the rows (--time without --split COLUMN): the newest rows are the test"
     return [Finding(newer_check.code, severity, None, message, {"rows": count, "share": share}, fix)]
-
-
-def _newer(parting: Parting, than: int) -> NDArray[np.bool_]:
-    assert parting.times is not None
-    return np.asarray(~parting.held & (parting.times > than))
 
 
 copies_check = Check("A002", "exact copies of rows across parts", find_copies)

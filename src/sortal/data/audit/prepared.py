@@ -305,7 +305,10 @@ def _finding(fingerprint: _Fingerprint, names: list[str], case: Case) -> Finding
     message = f"{listed(names)} {fingerprint.done} over all rows before the split: {fingerprint.left}"
     evidence: dict[str, Evidence] = {"columns": names, "prepared": fingerprint.done, "rows": _rows(case)}
     fix = f"give them as they were, they are prepared inside each fold; or leave them out: {ignoring(names[:3])}"
-    return Finding(check.code, fingerprint.severity, names[0], message, evidence, fix)
+    leaked = (
+        tuple(names) if fingerprint.severity == "severe" else ()
+    )  # others are to be given as they were, not left out
+    return Finding(check.code, fingerprint.severity, names[0], message, evidence, fix, leaked)
 
 
 def _rows(case: Case) -> int:
