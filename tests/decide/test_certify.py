@@ -13,7 +13,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.decide.certificate import Certificate
 from sortal.decide.certify import certify
-from sortal.decide.exact import clopper_pearson
+from sortal.decide.exact import clopper_pearson, fewest_trials
 
 ANY = {"precision": 0.8}, {"recall": 0.9}, {"fpr": 0.05}, {"precision": 0.7, "recall": 0.4}, {"recall": 0.6, "fpr": 0.2}
 SHIFT = 2.3
@@ -68,6 +68,14 @@ def test_more_labels_prove_more_and_more_confidence_less(trials, share, confiden
     assert clopper_pearson(successes, trials, (confidence + 1) / 2) <= bound
 
 
+@given(failures=st.integers(0, 200), rate=st.floats(0.05, 0.98), alpha=st.floats(0.01, 0.4))
+@settings(deadline=None, max_examples=80)
+def test_the_fewest_trials_pass_and_one_less_does_not(failures, rate, alpha):
+    fewest = float(fewest_trials(np.array([float(failures)]), rate, alpha)[0])
+    assert stats.binom.cdf(failures, fewest, 1 - rate) <= alpha * (1 + 1e-9)
+    assert stats.binom.cdf(failures, fewest - 1, 1 - rate) > alpha * (1 - 1e-9)
+
+
 # the guarantee
 
 
@@ -94,6 +102,43 @@ def test_a_promise_that_no_threshold_keeps_is_hardly_ever_certified(asked, alone
             certify(Promise(**asked, confidence=confidence), None if alone else learned, held, "yes").holds
         )
     assert np.mean(certified) <= 1 - confidence + 2.5 * np.sqrt(confidence * (1 - confidence) / runs)
+
+
+def test_a_certified_precision_wastes_no_row():
+    """One row fewer, and so many wrong ones would not have passed with fewer rows still."""
+    rng = np.random.default_rng(6)
+    found = [certify(Promise(precision=0.8), draw(400, rng), draw(400, rng), "yes") for _ in range(30)]
+    passed = [c for c in found if c.holds]
+    assert len(passed) >= 10
+    for c in passed:
+        allowed = stats.binom.ppf(0.05, c.selected, 0.2) - 1
+        assert stats.binom.cdf(allowed, c.selected, 0.2) <= 0.05 < stats.binom.cdf(allowed, c.selected - 1, 0.2)
+
+
+@pytest.mark.parametrize("tie", [0.3, 3])
+@pytest.mark.parametrize("shape", ["falls", "recovers", "wild"])
+def test_precisions_that_recover_and_scores_that_tie_do_not_break_the_level(shape, tie):
+    """What the proof takes for granted for precision alone, undone: ``tie`` rows have the same score on average."""
+    rng, runs, n, confidence = np.random.default_rng(8), 200, 600, 0.8
+    values = round(n / tie)
+    top = round(50 / tie)
+    right = {
+        "falls": np.full(values, 0.3),
+        "recovers": np.where(np.arange(values) % 2, 0.85, 0.3),
+        "wild": np.random.default_rng(1).random(values),
+    }[shape]
+    right[:top] = 0.85
+    precision = np.cumsum(right) / np.arange(1, values + 1)
+
+    def drawn() -> Predictions:
+        value = rng.integers(values, size=n)
+        return predictions(1 - (value + 0.5) / values, rng.random(n) < right[value])
+
+    found = [certify(Promise(precision=0.8, confidence=confidence), drawn(), drawn(), "yes") for _ in range(runs)]
+    taken = [int((1 - c.threshold) * values - 0.5) for c in found if c.holds]
+    assert len(taken) >= 0.1 * runs
+    missed = np.sum(precision[taken] < 0.8) / runs
+    assert missed <= 1 - confidence + 2.5 * np.sqrt(confidence * (1 - confidence) / runs)
 
 
 def test_misleading_learned_rows_cost_power_but_not_the_guarantee():
@@ -223,12 +268,17 @@ def test_recall_is_certified_no_worse_from_more_labels_or_with_less_confidence(s
 # refusals
 
 
-def test_a_refusal_stands_where_the_learned_rows_put_it():
+@pytest.mark.parametrize(
+    ("asked", "where"),
+    [({"precision": 0.97}, lambda c: c.selected), ({"precision": 0.97, "fpr": 0.2}, lambda c: c.threshold)],
+    ids=["so many rows", "at a threshold"],
+)
+def test_a_refusal_stands_where_the_learned_rows_put_it(asked, where):
     rng = np.random.default_rng(1)
-    learned, promise = draw(200, rng), Promise(precision=0.97)
+    learned, promise = draw(200, rng), Promise(**asked)
     refused = [certify(promise, learned, draw(200, rng), "yes") for _ in range(5)]
     assert not any(c.holds for c in refused)
-    assert len({c.threshold for c in refused}) == 1
+    assert len({where(c) for c in refused}) == 1
     for c in refused:
         hits = round(c.bounds[0].observed * c.selected)
         assert c.bounds[0].certified == pytest.approx(float(clopper_pearson(hits, c.selected, 0.95)))

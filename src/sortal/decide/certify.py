@@ -1,13 +1,22 @@
 """Thresholds that keep a promise on fresh rows, or a refusal: the search and the exact tests behind a certificate.
 
-**Precision**, alone or with other measures: a fixed sequence of exact binomial tests (Bauer 1991; Learn then Test,
-Angelopoulos et al. 2022). The candidate thresholds, their order and the start are laid down on ``learned``; then ``held``
-is looked at for the first time, from the start downwards, each test at the full level, until one fails; the last
-that passed is taken. Why a miss has probability <= alpha = 1 - confidence: let t be the first candidate of the path
-that breaks the promise on fresh rows. A threshold from t on is certified only if the test at t passes, and of the rows
-selected there the rightly selected are Binomial(selected, precision at t): it passes with probability <= alpha. Several
-measures are one promise at each candidate, which breaks it if it breaks any; the test passes if those of all measures
-do, each at alpha (intersection-union test, Berger 1982), so nothing is divided.
+Tests come one after the other, each at the full level alpha = 1 - confidence, from a start downwards, until one fails; the
+last that passed is taken (fixed sequence: Bauer 1991; Learn then Test, Angelopoulos et al. 2022). Start and order are
+laid down before the labels of ``held`` are looked at for the first time.
+
+**Precision** alone: the tests go down ``held`` by rank. Each takes the highest rows, as few as suffice for 0, 1, 2, ... wrong
+ones among them to pass, for every further row could only be wrong. Why a miss has probability <= alpha: let t be the
+threshold below which fresh rows break the promise. The first test with rows from below t must have passed; of its m
+rows let a lie above t. Given a, and the score at which the m end, the a are drawn from all rows above t and right
+with the promised probability; the others are drawn from between, and right with a lower one, or the precision
+would not be too low at their end. So at most Binomial(m, promised precision) are right, and the test passes with
+probability <= alpha. This takes for granted that the precision stays too low from t on, and that few rows tie; decision
+0019 says what was tried to break the level otherwise, without success.
+
+**Several measures**: the thresholds are those of ``learned`` rows, and whatever the precision does further down, the level
+holds. Let t be the first threshold that breaks the promise: one from t on is certified only if the test at t passes. The
+measures are one promise at each threshold, which breaks it if it breaks any; the test passes if those of all measures do,
+each at alpha (intersection-union test, Berger 1982), so nothing is divided.
 
 **Recall** or **false positive rate** alone: they move one way with the threshold, so no path is needed. With P
 positives, the threshold that leaves the r lowest of them out is valid for the largest r with P(Binomial(P, recall) >=
@@ -15,8 +24,8 @@ P - r) <= alpha: were the recall there too low, then at the boundary, too, at mo
 
 **Refusal**: the threshold is the start of the path, and the measures get their Clopper-Pearson bounds there, each at the
 full level, from the one that looked safest on ``learned`` to the one that looked least safe; after the first that falls
-short, the others get none. The total of misses stays <= alpha, for start and order were laid down before ``held`` was
-looked at, and no level better than the asked one is ever stated. If the start keeps the promise, then no such statement
+short, the others get none. The total of misses stays <= alpha, for start and order were laid down before, and no level
+better than the asked one is ever stated. If the start keeps the promise, then no such statement
 about it can be wrong, and a pass further down is bounded as above. If it breaks it, take the first measure in that
 order which it breaks: to pass, to state too much of this measure, or to state anything of a later one, its bound must
 exceed its true value, in each case the same event of probability <= alpha. Rules by rank refuse by the number of
@@ -79,7 +88,7 @@ def certify(promise: Promise, learned: Predictions | None, held: Predictions, po
     learner = Scored.of(learned, positive) if learned is not None and len(learned) else None
     if learner is None:
         learner, tested = _split(tested)
-    path = planned_path(demands, learner, len(tested), alpha)
+    path = planned_path(demands, learner, tested.score, alpha)
     passed = _passes(demands, tested.counts(path), alpha)
     certified = len(path) if passed.all() else int(passed.argmin())
     if certified:

@@ -90,6 +90,25 @@ def at_least(successes: Floats, trials: Floats, rate: ArrayLike) -> Floats:
     return np.where(successes <= 0, 1.0, np.where(more, 0.0, tail))
 
 
+def fewest_trials(failures: Floats, rate: float, alpha: float) -> Floats:
+    """The least number of trials with which so many failures still show a rate of success above ``rate`` at level ``alpha``.
+
+    >>> fewest_trials(np.array([0.0, 1.0, 2.0]), 0.9, 0.05).tolist()
+    [29.0, 46.0, 61.0]
+    """
+
+    def shown(trials: Floats) -> Mask:
+        return at_least(trials - failures, trials, rate) <= alpha
+
+    low, high = failures, 2 * failures + 1
+    while not shown(high).all():
+        high = np.where(shown(high), high, 2 * high)
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        low, high = np.where(shown(middle), low, middle), np.where(shown(middle), middle, high)
+    return high
+
+
 def p_value(demand: Demand, counts: Counts) -> Floats:
     return at_least(*demand.outcome(counts), demand.rate)
 

@@ -1,6 +1,6 @@
 """Where a search for a threshold starts and which way it goes, and how many labels it would need.
 
-A path cannot harm a guarantee: it is laid down before the rows that are the evidence are looked at.
+A path cannot harm a guarantee: it is laid down before the labels that are the evidence are looked at.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sortal.decide.exact import Counts, Demand, Scored, at_least, between
+from sortal.decide.exact import Counts, Demand, Scored, at_least, between, fewest_trials
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 FIRST, STEP = 5, 1.03
-"""Learned rows selected by the first start that is considered, and how many times as many each next one selects."""
+"""Rows selected by the first start that is considered, and how many times as many each next one selects."""
 FINE_STEP = 0.2
 """Rows between neighbouring thresholds of a path, times the square root of those selected: a part of their noise."""
 DRAWS, SEED = 200, 0
@@ -42,8 +42,7 @@ class _Bins:
     @classmethod
     def of(cls, learned: Scored) -> _Bins:
         score, n = learned.score[::-1], len(learned)
-        steps = np.arange(np.log(max(n / FIRST, 1)) / np.log(STEP) + 1)
-        thresholds, ends = _candidates(learned, np.append(FIRST * STEP**steps, n))
+        thresholds, ends = _cuts(learned.score, _growing(n))
         starts = np.append(0, ends[:-1])
         clipped = np.clip(score, 1e-12, 1 - 1e-12)
         rows = np.diff(ends, prepend=0).astype(np.float64)
@@ -56,37 +55,77 @@ class _Bins:
         return share
 
 
-def _candidates(learned: Scored, ranks: Floats) -> tuple[Floats, Ints]:
-    """Thresholds from high to low that select so many of the learned rows, or all that tie with these; and how many."""
-    score, n = learned.score, len(learned)
+def _growing(rows: int) -> Floats:
+    """Numbers of selected rows, each some per cent more than the one before, up to all."""
+    steps = np.arange(np.log(max(rows / FIRST, 1)) / np.log(STEP) + 1)
+    return np.unique(np.append(np.minimum(np.floor(FIRST * STEP**steps), rows), rows))
+
+
+def _cuts(score: Floats, ranks: Floats) -> tuple[Floats, Ints]:
+    """Thresholds from high to low that select so many of the rows, or all that tie with these; and how many."""
+    n = len(score)
     values = np.unique(score[n - np.clip(ranks, 1, n).astype(np.int64)])[::-1]
     first = np.searchsorted(score, values)
     below = np.where(first > 0, score[first - 1], 0.0)
     return np.array([between(low, high) for low, high in zip(below, values, strict=True)]), n - first
 
 
-def planned_path(demands: list[Demand], learned: Scored, rows: int, alpha: float) -> Floats:
-    """The candidate thresholds in the order of their tests, laid down for so many held rows."""
+def planned_path(demands: list[Demand], learned: Scored, held_scores: Floats, alpha: float) -> Floats:
+    """The candidate thresholds in the order of their tests; of the held rows only the scores are known.
+
+    Precision alone goes by ranks of the held scores: each test takes the fewest rows with which so many wrong ones
+    pass, for with more of them the same number would prove less than was asked. With other measures the
+    thresholds are those of learned rows.
+    """
     if not len(learned):
         return np.array([0.5])
-    bins = _Bins.of(learned)
+    rows = len(held_scores)
+    if [demand.measure for demand in demands] == ["precision"]:
+        ranks = _frugal_ranks(demands[0], rows, alpha)
+        start = _best_start(demands, learned, ranks, alpha, ranked=True)
+        return _cuts(held_scores, ranks[start:])[0]
+    ranks = _growing(rows)
+    first = ranks[_best_start(demands, learned, ranks, alpha, ranked=False)] * len(learned) / rows
+    steps = np.arange(2 * (np.sqrt(len(learned)) - np.sqrt(first)) / FINE_STEP + 1)
+    return _cuts(learned.score, (np.sqrt(first) + FINE_STEP / 2 * steps) ** 2 + 1e-6)[0]
+
+
+def _frugal_ranks(demand: Demand, rows: int, alpha: float) -> Floats:
+    """The fewest rows with which 0, 1, 2, ... wrong ones pass, and all; before them, fewer, of which some may be refused best.
+
+    Not every number of wrong ones where neighbours are far closer than noise.
+    """
+    steps = np.arange(2 * np.sqrt(rows) / FINE_STEP + 1)
+    wrong = np.unique(np.floor((1 - demand.rate) * (FINE_STEP / 2 * steps) ** 2))
+    fewest = fewest_trials(wrong, demand.rate, alpha)
+    few = _growing(rows)
+    return np.unique(np.concatenate([few[few < fewest[0]], fewest[fewest < rows], [rows]]))
+
+
+def _best_start(demands: list[Demand], learned: Scored, ranks: Floats, alpha: float, *, ranked: bool) -> int:
+    """Which test promises most as the first, by simulated held rows under what is known of the scores.
+
+    The tests select the highest ``ranks`` of all ``ranks[-1]`` held rows, exactly if ``ranked`` and on average if not.
+    """
+    bins, rows = _Bins.of(learned), ranks[-1]
     rng = np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
-    drawn = rng.poisson(bins.share * rows, size=rate.shape)
-    hits = np.cumsum(rng.binomial(drawn, rate), axis=1).astype(np.float64)
+    share, found = (np.insert(np.cumsum(x, axis=-1), 0, 0, axis=-1) for x in (bins.share, bins.share * rate))
+    recalled = np.array([np.interp(ranks / rows, share, curve) for curve in found])
+    more = np.diff(ranks, prepend=0)
+    drawn = np.broadcast_to(more, recalled.shape) if ranked else rng.poisson(more, size=recalled.shape)
+    right = np.clip(np.diff(recalled, axis=1, prepend=0) * rows / more, 0, 1)
+    hits = np.cumsum(rng.binomial(drawn.astype(np.int64), right), axis=1).astype(np.float64)
     selected = np.cumsum(drawn, axis=1).astype(np.float64)
     positives = hits[:, -1:]
     counts = Counts(selected, hits, positives, selected[:, -1:] - positives)
     outcomes = [(*demand.outcome(counts), demand.rate) for demand in demands]
-    passed = np.logical_and.reduce([k >= _critical(m, rate, alpha) for k, m, rate in outcomes])
-    found = np.cumsum(bins.share * rate, axis=1)
-    worth = _worth(passed, found / np.maximum(found[:, -1:], 1e-300))
+    passed = np.logical_and.reduce([at_least(k, m, r) <= alpha for k, m, r in outcomes])
+    worth = _worth(passed, recalled / np.maximum(recalled[:, -1:], 1e-300))
     # among starts that are as good, and where all are hopeless, the one where most can be certified
     good = (worth >= NEARLY * worth.max()) | (worth.max() < HOPELESS)
-    surplus = np.minimum.reduce([_wilson(k, m, alpha) - rate for k, m, rate in outcomes]).mean(axis=0)
-    start = bins.rows[: int(np.where(good, surplus, -np.inf).argmax()) + 1].sum()
-    steps = np.arange(2 * (np.sqrt(len(learned)) - np.sqrt(start)) / FINE_STEP + 1)
-    return _candidates(learned, (np.sqrt(start) + FINE_STEP / 2 * steps) ** 2 + 1e-6)[0]
+    surplus = np.minimum.reduce([_wilson(k, m, alpha) - r for k, m, r in outcomes]).mean(axis=0)
+    return int(np.where(good, surplus, -np.inf).argmax())
 
 
 def _worth(passed: Mask, recall: Floats) -> Floats:
