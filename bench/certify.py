@@ -221,7 +221,8 @@ def average(cells: list[Cell], method: str) -> float:
 
 
 def hopeless(cell: Cell, peer: str) -> bool:
-    return max(cell.gained(OURS).mean(), cell.gained(peer).mean()) < HOPELESS
+    """Whether the peer has next to nothing there, so that a ratio to it would say nothing."""
+    return bool(cell.gained(peer).mean() < HOPELESS)
 
 
 def ratio(cells: list[Cell], peer: str) -> tuple[float, float]:
@@ -263,7 +264,7 @@ def compared(cells: list[Cell], peer: str, noisy: bool) -> list[Goal]:
     pooled, pooled_error = ratio(judged, peer)
     by_cell = {c.name: ratio([c], peer) for c in judged}
     gain = float(np.mean([r for r, _ in by_cell.values()]))
-    error = math.sqrt(sum(e * e for _, e in by_cell.values())) / len(by_cell)
+    error = math.sqrt(sum(e * e for _, e in by_cell.values())) / max(len(by_cell), 1)
     by_cell["all sizes"] = ratio(cells, peer)
     slack = 2 if noisy else 0
     low = [f"{name} {r:.2f} +- {e:.2f}" for name, (r, e) in by_cell.items() if r + slack * e < LEAST_RATIO]
@@ -301,7 +302,7 @@ def explained(by_measure: dict[str, list[Cell]], peer: dict[str, str | None]) ->
         notes.append(f"{measure}, n = {JUDGED_SIZE:,}, mean over all cells: {standing}")
         none = [c.name for c in judged if hopeless(c, best)]
         if none:
-            notes.append(f"{measure}: hopeless for both (useful < {HOPELESS}), left out of ratios: {', '.join(none)}")
+            notes.append(f"{measure}: MAPIE useful < {HOPELESS}, left out of ratios: {', '.join(none)}")
         pairs = ", ".join(
             f"{c.family} {c.prevalence:.0%} {ratio([c], best)[0]:.2f}" for c in judged if not hopeless(c, best)
         )
