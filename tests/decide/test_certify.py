@@ -105,7 +105,7 @@ def test_a_promise_that_no_threshold_keeps_is_hardly_ever_certified(asked, alone
 
 
 def test_a_certified_precision_wastes_no_row():
-    """One row fewer, and so many wrong ones would not have passed with fewer rows still."""
+    """With one row fewer, as many wrong ones as were allowed would not have passed."""
     rng = np.random.default_rng(6)
     found = [certify(Promise(precision=0.8), draw(400, rng), draw(400, rng), "yes") for _ in range(30)]
     passed = [c for c in found if c.holds]

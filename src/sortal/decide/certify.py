@@ -5,7 +5,7 @@ last that passed is taken (fixed sequence: Bauer 1991; Learn then Test, Angelopo
 laid down before the labels of ``held`` are looked at for the first time.
 
 **Precision** alone: the tests go down ``held`` by rank. Each takes the highest rows, as few as suffice for 0, 1, 2, ... wrong
-ones among them to pass, for every further row could only be wrong. Why a miss has probability <= alpha: let t be the
+ones among them to pass, for a further row could only add a wrong one. Why a miss has probability <= alpha: let t be the
 threshold below which fresh rows break the promise. The first test with rows from below t must have passed; of its m
 rows let a lie above t. Given a, and the score at which the m end, the a are drawn from all rows above t and right
 with the promised probability; the others are drawn from between, and right with a lower one, or the precision
@@ -25,10 +25,10 @@ P - r) <= alpha: were the recall there too low, then at the boundary, too, at mo
 **Refusal**: the threshold is the start of the path, and the measures get their Clopper-Pearson bounds there, each at the
 full level, from the one that looked safest on ``learned`` to the one that looked least safe; after the first that falls
 short, the others get none. The total of misses stays <= alpha, for start and order were laid down before, and no level
-better than the asked one is ever stated. If the start keeps the promise, then no such statement
-about it can be wrong, and a pass further down is bounded as above. If it breaks it, take the first measure in that
-order which it breaks: to pass, to state too much of this measure, or to state anything of a later one, its bound must
-exceed its true value, in each case the same event of probability <= alpha. Rules by rank refuse by the number of
+better than the asked one is ever stated. If the start keeps the promise, then no such statement about it can be wrong,
+and a pass further down is bounded as above. If it breaks it, take the first measure in that order which it breaks: to
+pass, to state too much of this measure, or to state anything of a later one, its bound must exceed its true value, in
+each case the same event of probability <= alpha. Recall or false positive rate alone are refused by the number of
 positives (negatives) alone, given which the bound at the start is exact.
 
 How the start is chosen cannot harm the guarantee, only decide how much it yields: by simulation of held samples

@@ -61,6 +61,13 @@ def _growing(rows: int) -> Floats:
     return np.unique(np.append(np.minimum(np.floor(FIRST * STEP**steps), rows), rows))
 
 
+def _finely(first: float, last: int) -> Floats:
+    """Numbers of selected rows, each a small part of its noise more than the one before."""
+    steps = np.arange(2 * (np.sqrt(last) - np.sqrt(first)) / FINE_STEP + 1)
+    numbers: Floats = (np.sqrt(first) + FINE_STEP / 2 * steps) ** 2
+    return numbers
+
+
 def _cuts(score: Floats, ranks: Floats) -> tuple[Floats, Ints]:
     """Thresholds from high to low that select so many of the rows, or all that tie with these; and how many."""
     n = len(score)
@@ -86,8 +93,7 @@ def planned_path(demands: list[Demand], learned: Scored, held_scores: Floats, al
         return _cuts(held_scores, ranks[start:])[0]
     ranks = _growing(rows)
     first = ranks[_best_start(demands, learned, ranks, alpha, ranked=False)] * len(learned) / rows
-    steps = np.arange(2 * (np.sqrt(len(learned)) - np.sqrt(first)) / FINE_STEP + 1)
-    return _cuts(learned.score, (np.sqrt(first) + FINE_STEP / 2 * steps) ** 2 + 1e-6)[0]
+    return _cuts(learned.score, _finely(first, len(learned)) + 1e-6)[0]
 
 
 def _frugal_ranks(demand: Demand, rows: int, alpha: float) -> Floats:
@@ -95,8 +101,7 @@ def _frugal_ranks(demand: Demand, rows: int, alpha: float) -> Floats:
 
     Not every number of wrong ones where neighbours are far closer than noise.
     """
-    steps = np.arange(2 * np.sqrt(rows) / FINE_STEP + 1)
-    wrong = np.unique(np.floor((1 - demand.rate) * (FINE_STEP / 2 * steps) ** 2))
+    wrong = np.unique(np.floor((1 - demand.rate) * _finely(0, rows)))
     fewest = fewest_trials(wrong, demand.rate, alpha)
     few = _growing(rows)
     return np.unique(np.concatenate([few[few < fewest[0]], fewest[fewest < rows], [rows]]))
