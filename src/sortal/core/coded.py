@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ class Coded(Sequence[str | None]):
     """
 
     levels: tuple[str | None, ...]
-    codes: NDArray[np.integer]
+    codes: NDArray[np.integer[Any]]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -28,10 +28,10 @@ class Coded(Sequence[str | None]):
     def __getitem__(self, index: int) -> str | None: ...
     @overload
     def __getitem__(self, index: slice) -> Coded: ...
-    def __getitem__(self, index: int | slice) -> str | None | Coded:
+    def __getitem__(self, index: int | slice) -> str | Coded | None:
         if isinstance(index, slice):
             return Coded(self.levels, self.codes[index])
-        return self.levels[self.codes[index]]
+        return self.levels[int(self.codes[index])]
 
     def __iter__(self) -> Iterator[str | None]:
         return map(self.levels.__getitem__, self.codes.tolist())

@@ -22,10 +22,14 @@ Number = float | int | str
 
 @dataclass(frozen=True)
 class Planned:
-    """One candidate as it was run: for each fold the settings that repeat it without a clock."""
+    """One candidate as it was run: for each fold the settings that repeat it without a clock.
+
+    ``rows``: the training rows that it was given of each fold; None for all.
+    """
 
     name: str
     efforts: tuple[dict[str, Number], ...]
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Recipe:
     are kept out of training to prove it on.
 
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
-    has been made, and ``unchecked`` has the checks of the audit that it had no time for; with them the same data and recipe give the same model, byte for byte, whatever the clock says.
+    has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has the checks of the audit that it had no time for; with them the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
 
     target: str
@@ -64,6 +68,7 @@ class Recipe:
     budget: float = 120.0
     seed: int = 0
     plan: tuple[Planned, ...] = ()
+    refit: bool = True
     unchecked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -117,8 +122,7 @@ class Recipe:
     def to_toml(self) -> str:
         import tomli_w
 
-        asked = {k: v for k, v in msgspec.to_builtins(self).items() if v is not None}
-        return tomli_w.dumps(asked)
+        return tomli_w.dumps(_without_none(msgspec.to_builtins(self)))
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -144,6 +148,13 @@ class Recipe:
             if key not in known:
                 raise OptionError(f"{name} is not a recipe of sortal: it has {key!r}; {did_you_mean(key, known)}")
         return recipe
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is not there is not written."""
+    if isinstance(value, dict):
+        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -50,7 +50,7 @@ def lookup(program: Program) -> Step:
         values = _column(columns, name)
         if isinstance(values, Coded):
             rows = np.fromiter(map(codes.__getitem__, values.levels), dtype=np.intp, count=len(values.levels))
-            return table[rows[values.codes]]
+            return np.asarray(table[rows[values.codes]])
         return table[np.fromiter(map(codes.__getitem__, values), dtype=np.intp, count=len(values))]
 
     return Step(run, outputs=table.shape[1], named=True)

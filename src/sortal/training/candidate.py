@@ -23,8 +23,10 @@ from sortal.training.imbalance import FOCAL, Balance, balance
 
 Index = NDArray[np.int64]
 Purpose = Literal["judge", "repeat", "ship"]
-STOP_SHARE, STOP_ROWS = 0.12, 20
-"""Of fewer rows none can be spared for early stopping."""
+STOP_SHARE, STOP_ROWS, MOST_STOP_ROWS = 0.12, 20, 20_000
+"""Of fewer rows none can be spared for early stopping; more tell no better when to stop."""
+LEAST_OF_A_CLASS = 2
+"""Rows of each class that a sample holds at least, where there are so many."""
 NOTHING: Index = np.empty(0, dtype=np.int64)
 
 
@@ -108,11 +110,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A fitted candidate: from table columns to probabilities of all classes."""
+    """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted on."""
 
     design: Design
     fitted: Fitted
     tail: tuple[Program, ...]
+    rows: int
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Probabilities of prepared rows, by the library that fitted the model."""
@@ -138,8 +141,23 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     present, y = np.unique(codes, return_inverse=True)
     design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
     groups = None if dev.groups is None else dev.groups[rows]
-    stop = holdout(y, STOP_SHARE, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
+    share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
+    stop = holdout(y, share, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
     return Prepared(design, X, y, present, stop)
+
+
+def sample(dev: Development, rows: Index, most: int | None) -> Index:
+    """At most about so many of these rows, ascending; the same for everybody who asks. Every class keeps its share, and a few rows."""
+    if most is None or most >= len(rows):
+        return rows
+    shuffled = np.random.default_rng(dev.seed).permutation(rows)
+    codes = dev.codes[shuffled]
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    place = np.empty(len(rows), dtype=np.int64)
+    place[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wanted = np.maximum(np.round(counts * (most / len(rows))), LEAST_OF_A_CLASS)
+    return np.sort(shuffled[place < wanted[codes]])
 
 
 def fit(
@@ -157,7 +175,7 @@ def fit(
     among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
     """
     if len(prepared.present) == 1:
-        return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), ())
+        return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), (), len(prepared.y))
     family = candidate.family
     rows, stop = Rows(prepared.X, prepared.y), None
     if family.early_stopping and purpose != "ship":
@@ -179,7 +197,7 @@ def fit(
     if len(prepared.present) < len(dev.classes):
         index = {"classes": len(dev.classes)}
         tail = (*tail, Program("spread", index, {"index": prepared.present}))
-    return Pipeline(prepared.design, fitted, tail)
+    return Pipeline(prepared.design, fitted, tail, len(request.train.y))
 
 
 def _certain(prepared: Prepared, n_classes: int) -> Fitted:
