@@ -16,7 +16,7 @@ REST = 12.0
 """Intervals of evidence and test, the checklist, the page and the files."""
 ENTRY = 4e-4
 """Trying calibrators on one probability."""
-CELL = 1e-5
+CELL = 3e-5
 """The figures of one row and one class."""
 COLUMN = 0.006
 """A column of the table."""

@@ -119,24 +119,21 @@ def crossval(
     """Fit and score every fold within ``seconds``, on as many rows of each as that allows, or say why not."""
     start, n_folds = time.monotonic(), len(cache.folds.parts)
     train, family = cache.folds.parts[0][0], candidate.family
-    n, least, fits = len(train), _least_rows(len(train)), n_folds + (REFIT if n_folds > 1 else 0.0)
+    n, fits = len(train), n_folds + (REFIT if n_folds > 1 else 0.0)
     pace = look(candidate, dev, train, seconds / fits) if math.isfinite(seconds) else AT_ONCE
     rows = n if family.most_rows is None else min(family.most_rows, n)
+    least = min(rows, max(LEAST_ROWS, int(LEAST_SHARE * n)))
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         rows = min(rows, pace.rows((limit - (time.monotonic() - start)) / fits))
         if rows < least:
             if not candidate.baseline:
                 return _too_slow(candidate, pace.seconds(least) * fits, seconds)
-            rows = min(least, n)
+            rows = least
         try:
             return _folded(candidate, dev, cache, score, None if rows == n else rows, start + seconds, patient=patient)
         except OutOfTime as short:
             pace = Pace(0.0, short.needed / rows)
     return _too_slow(candidate, pace.seconds(rows) * fits, seconds)
-
-
-def _least_rows(n: int) -> int:
-    return min(n, max(LEAST_ROWS, int(LEAST_SHARE * n)))
 
 
 def repeat(candidate: Candidate, dev: Development, cache: FoldCache, score: Score, plan: Planned) -> Scored:
