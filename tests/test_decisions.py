@@ -108,7 +108,7 @@ def test_a_model_without_sets_says_so():
 def by_amount(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("amounts") / "run"
     ignore = ["amount"] if request.param else []
-    return sortal.train(table(), "y", cost={"fp": 2}, cost_columns={"fn": "amount"}, ignore=ignore, out=out, **QUICK)
+    return sortal.train(table(), "y", cost={"fp": 2}, cost_column={"fn": "amount"}, ignore=ignore, out=out, **QUICK)
 
 
 def test_costs_in_the_rows_decide_row_by_row(by_amount):
@@ -139,7 +139,7 @@ def test_a_row_without_a_cost_is_refused(by_amount, tmp_path):
     holed = table(rows=300)
     holed["amount"][7] = None
     with pytest.raises(InputError, match="row 8"):
-        sortal.train(holed, "y", cost={"fp": 2}, cost_columns={"fn": "amount"}, **QUICK)
+        sortal.train(holed, "y", cost={"fp": 2}, cost_column={"fn": "amount"}, **QUICK)
 
 
 def test_rows_in_doubt_go_to_a_person(tmp_path):
@@ -175,7 +175,7 @@ def test_a_capacity_as_a_share_is_a_threshold():
 
 
 def test_recall_may_weigh_more():
-    recalls = [sortal.train(table(), "y", goal="f1", beta=b, **QUICK).record.test["recall"].value for b in (0.5, 3)]
+    recalls = [sortal.train(table(), "y", f_beta=b, **QUICK).record.test["recall"].value for b in (0.5, 3)]
     assert recalls[0] < recalls[1]
 
 

@@ -189,7 +189,7 @@ def test_columns_that_nobody_uses_are_named(people: pd.DataFrame, answers: NDArr
 
 def test_kinds_and_ignored_columns_of_an_array_go_by_position() -> None:
     X, y = blobs(np.array([0, 1, 2]))
-    model = quick(kinds={"x0": "category"}, ignore=["x1"]).fit(np.column_stack([y, X]), y)
+    model = quick(kind={"x0": "category"}, ignore=["x1"]).fit(np.column_stack([y, X]), y)
     assert [(c.name, c.kind) for c in model.model_.schema.features] == [("x0", "category"), ("x2", "number")]
     assert model.score(np.column_stack([y, X]), y) > 0.9
 
@@ -300,7 +300,7 @@ def test_costs_by_label_hold_in_the_order_of_the_classes() -> None:
 
 def test_the_f1_goal_moves_the_threshold(noisy: tuple[NDArray[np.float64], NDArray[np.str_]]) -> None:
     X, y = noisy
-    model = quick(goal="f1", positive="good").fit(X, y)
+    model = quick(f1=True, positive="good").fit(X, y)
     threshold = model.model_.decision.threshold
     assert threshold is not None
     assert np.array_equal(model.predict(X) == "good", model.predict_proba(X)[:, 1] >= threshold)

@@ -27,7 +27,7 @@ NAMES = st.text(min_size=1, max_size=12)
     ).map(tuple),
 )
 def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, plan):
-    recipe = Recipe(target=target, cost=cost, kinds=kinds, ignore=ignore, select=select, plan=plan)
+    recipe = Recipe(target=target, cost=cost, kind=kinds, ignore=ignore, select=select, plan=plan)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
