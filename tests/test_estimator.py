@@ -42,9 +42,17 @@ def quick(**parameters: Any) -> SortalClassifier:
     return SortalClassifier(**{"models": ["majority"], "budget": UNHURRIED, **parameters})
 
 
-@parametrize_with_checks([quick()])
+FOLDS_COUNT_ROWS = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a row of weight 2 is one row to a fold and to the scores that candidates are compared by, two rows are two: "
+        "as in every estimator that cross-validates"
+    )
+}
+
+
+@parametrize_with_checks([quick()], expected_failed_checks=lambda _: FOLDS_COUNT_ROWS)
 def test_scikit_learn_agrees(estimator: SortalClassifier, check: Callable[[Any], None]) -> None:
-    """All of its checks hold; none is expected to fail."""
+    """All of its checks hold but one, which folds of rows rule out."""
     check(estimator)
 
 
@@ -319,32 +327,35 @@ def test_equal_seeds_give_equal_probabilities(people: pd.DataFrame, answers: NDA
     model = SortalClassifier(models=["lightgbm", "svm"], budget=UNHURRIED, random_state=5).fit(people, answers)
     again = clone(model).fit(people, answers)
     assert np.array_equal(model.predict_proba(people), again.predict_proba(people))
-    assert model.leaderboard_.drop("fit_seconds").equals(again.leaderboard_.drop("fit_seconds"))
+    assert unclocked(model).equals(unclocked(again))
 
 
 def test_a_random_state_is_a_seed_too(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
-    found = [
-        quick(random_state=np.random.RandomState(3)).fit(people, answers).leaderboard_.drop("fit_seconds")
-        for _ in range(2)
-    ]
+    found = [unclocked(quick(random_state=np.random.RandomState(3)).fit(people, answers)) for _ in range(2)]
     assert found[0].equals(found[1])
-    assert not found[0].equals(quick(random_state=4).fit(people, answers).leaderboard_.drop("fit_seconds"))
+    assert not found[0].equals(unclocked(quick(random_state=4).fit(people, answers)))
+
+
+def unclocked(model: SortalClassifier) -> Any:
+    return model.leaderboard_.drop(columns="fit_seconds")
 
 
 @pytest.mark.parametrize("family", ["lightgbm", "xgboost"])
 def test_boosters_take_missing_values(family: str, people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
     """Their programs say what their libraries say: ``fit`` refuses a model where they do not."""
     model = SortalClassifier(models=[family], budget=UNHURRIED).fit(people, answers)
-    assert family in model.leaderboard_["name"].to_list()
+    assert family in set(model.leaderboard_["name"])
     assert model.skipped_ == {}
 
 
 def test_the_leaderboard_is_in_order(fitted: SortalClassifier) -> None:
     board = fitted.leaderboard_
-    assert board["log_loss_mean"].is_sorted()
+    assert board["log_loss_mean"].is_monotonic_increasing
     assert board["chosen"].sum() == 1
     assert {"majority", "logistic", "tree"} <= set(board["name"])
     by_rank = quick(metric="roc_auc").fit(*make_classification(80, random_state=0)).leaderboard_
+    assert isinstance(board, pd.DataFrame)
+    assert isinstance(by_rank, pl.DataFrame)
     assert by_rank["roc_auc_mean"].is_sorted(descending=True)
 
 
@@ -432,21 +443,27 @@ def test_data_that_cannot_be_used(X: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"models": "svm"}, r"models is the text 'svm'; give a list of names, models=\['svm'\]"),
+        ({"models": "svmm"}, "no model 'svmm'; did you mean 'svm'"),
         ({"models": ["svmm"]}, "no model 'svmm'; did you mean 'svm'"),
         ({"ignore": ["x9"]}, "no column 'x9' in X"),
-        ({"ignore": "x0"}, "ignore is the text 'x0'"),
+        ({"ignore": "x9"}, "no column 'x9' in X"),
+        ({"time": "x9"}, "no column 'x9' in X"),
+        ({"group": "x0", "time": "x0"}, "cannot be both time and group"),
+        ({"cost_column": {"fn": "x9"}}, "no column 'x9' in X for the costs"),
+        ({"capacity": "many"}, "capacity many is no number"),
         ({"ignore": ["x0", "x1"]}, "no column of X can be used .all are in ignore"),
-        ({"kinds": {"x0": "bool"}}, "no kind 'bool'.*did you mean 'boolean'"),
+        ({"kind": {"x0": "bool"}}, "no kind 'bool'.*did you mean 'boolean'"),
         ({"metric": "auc"}, "no metric 'auc'"),
-        ({"goal": "f2"}, "no goal 'f2'"),
-        ({"goal": "f1", "cost": {"fp": 1, "fn": 2}}, "two different goals"),
+        ({"f_beta": 0}, "a beta of 0 weighs nothing"),
+        ({"f_beta": "high"}, "f_beta cannot be 'high'"),
+        ({"f1": True, "f_beta": 2}, "two different goals"),
+        ({"f1": True, "cost": {"fp": 1, "fn": 2}}, "two different goals"),
         ({"cost": {"fp": 1}}, "the cost of fn is not given"),
-        ({"cost": {0: {1: 1}, 5: {0: 1}}}, "a class 5 that the target does not have"),
+        ({"cost": {0: {1: 1}, 5: {0: 1}}}, "a class '5' that the target does not have"),
         ({"cost": 3}, "cost is 3; give for example"),
         ({"positive": "yes"}, "the positive class 'yes' is no class"),
-        ({"select": 0}, "select is 0"),
-        ({"select": 1.5}, "select is 1.5"),
+        ({"select": 0}, "select 0 keeps no column"),
+        ({"select": 1.5}, "select cannot be 1.5"),
         ({"budget": "soon"}, "soon is not a time"),
         ({"budget": 0}, "leaves no time"),
         ({"random_state": "a"}, "'a' cannot be used to seed"),
@@ -458,10 +475,8 @@ def test_parameters_that_cannot_be_used(parameters: dict[str, Any], said: str) -
         quick(**parameters).fit(X, y)
 
 
-def test_sample_weights_are_refused_and_an_unfitted_model_says_so() -> None:
-    X, y = blobs(np.array([0, 1]))
-    with pytest.raises(TypeError, match="sample_weight"):
-        quick().fit(X, y, sample_weight=np.ones(len(y)))
+def test_an_unfitted_model_says_so() -> None:
+    X, _ = blobs(np.array([0, 1]))
     with pytest.raises(NotFittedError, match="not fitted yet"):
         quick().predict(X)
 

@@ -265,7 +265,9 @@ def _asked(context: typer.Context, file: Path | None) -> Recipe:
 
 def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
     """Who adds an option to the recipe of a run gets another run."""
-    if type(asked).read(file).plan and not asked.plan:
+    from sortal.core.recipe import Recipe
+
+    if Recipe.read(file).plan and not asked.plan:
         print(f"sortal: {file} does not say all of that, so candidates are tried anew", file=sys.stderr)
 
 

@@ -223,7 +223,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self.model_.predict_proba(self._named(X))
+        frame = self._named(X)
+        return self.model_.predict_proba(frame)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The decision for each row: by cost, F-beta or capacity where they were given, else the most probable class.

@@ -85,7 +85,7 @@ def test_options_that_do_not_fit_are_refused(counts, options, complaint):
     "options",
     [
         {"f1": True, "cost": "fp=1,fn=2"},
-        {"f1": True, "cost": "fp=1", "cost_columns": ("fn=amount",)},
+        {"f1": True, "cost": "fp=1", "cost_column": ("fn=amount",)},
         {"f1": True, "reject_cost": 0.2},
         {"f1": True, "precision": 0.9},
         {"f1": True, "capacity": "500"},

@@ -208,9 +208,10 @@ def _said(path: Path) -> dict[str, Any]:
 
 def _value(name: str, given: object) -> Any:
     """An option as a recipe holds it. Raises OptionError where it has another type."""
-    read = _READERS.get(name, _item)
+    if name in _READERS:
+        return _READERS[name](given)
     try:
-        return msgspec.convert(read(given), _types()[name], strict=False)
+        return msgspec.convert(_item(given), _types()[name], strict=False)
     except msgspec.ValidationError as error:
         raise OptionError(f"{name} cannot be {given!r}: {str(error).lower()}") from None
 

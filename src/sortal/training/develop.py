@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.errors import OptionError
 from sortal.core.listen import Listener
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Planned, Recipe
@@ -166,7 +167,11 @@ def _replay(
     score: Scorer,
 ) -> Explored:
     known = {c.name: c for c in candidates}
-    outcomes = [crossval(known[p.name], dev, cache, score, efforts=p.efforts) for p in plan if p.name in known]
+    if foreign := [planned.name for planned in plan if planned.name not in known]:
+        raise OptionError(
+            f"the recipe ran {foreign[0]!r}, which is not tried here; take its plan out, and it is searched anew"
+        )
+    outcomes = [crossval(known[p.name], dev, cache, score, efforts=p.efforts) for p in plan]
     return Explored(
         tuple(o for o in outcomes if isinstance(o, Scored)),
         tuple(o for o in outcomes if isinstance(o, Skipped)),
