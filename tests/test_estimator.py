@@ -320,6 +320,78 @@ def test_the_positive_class_may_be_written_in_any_type(positive: object) -> None
     assert quick(positive=positive).fit(X, y).model_.task.positive == "0"
 
 
+def test_the_task_is_in_the_order_of_the_classes() -> None:
+    """As text "10" stands before "2", as a number behind it."""
+    rows = {"1": 60, "10": 30, "2": 10}
+    y = np.repeat([*rows], [*rows.values()])
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    task = quick(cost={"10": {"2": 1, "1": 5}, "2": {"10": 2, "1": 3}, "1": {"10": 4, "2": 9}}).fit(X, y).model_.task
+    assert task.classes == ("1", "10", "2")
+    assert task.prevalence == pytest.approx((0.6, 0.3, 0.1))
+    assert task.cost == ((0, 4, 9), (5, 0, 1), (3, 2, 0))
+    assert task.label_type == "str"
+    assert quick().fit(X, y.astype(int)).model_.task.label_type == "int"
+
+
+def test_costs_in_columns_are_paid_by_row(noisy: tuple[NDArray[np.float64], NDArray[np.str_]]) -> None:
+    X, y = noisy
+    amount = np.where(np.arange(len(y)) % 2, 20.0, 0.1)
+    rows = pd.DataFrame(X, columns=list("abcd")).assign(amount=amount)
+    model = quick(cost={"fp": 1}, cost_column={"fn": "amount"}, ignore="amount", positive="bad").fit(rows, y)
+    bad = model.predict_proba(rows)[:, 0]
+    assert np.array_equal(model.predict(rows) == "bad", bad * amount > 1 - bad)
+    with pytest.raises(ValueError, match="column 'amount' of X has no value in row 1"):
+        model.predict(rows.assign(amount=np.nan))
+
+
+def test_f_beta_and_capacity_decide(noisy: tuple[NDArray[np.float64], NDArray[np.str_]]) -> None:
+    X, y = noisy
+    many, few = (int((quick(f_beta=b, positive="bad").fit(X, y).predict(X) == "bad").sum()) for b in (5, 0.2))
+    assert many > few
+    model = quick(capacity=7, positive="bad").fit(X, y)
+    assert (model.predict(X) == "bad").sum() == 7
+
+
+def test_groups_and_times_part_the_folds(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
+    grouped = people.assign(who=np.arange(len(people)) // 4)
+    for parameters in ({"group": "who"}, {"time": "since"}):
+        X = grouped if "group" in parameters else people.assign(since=people["since"].fillna(pd.Timestamp("2019")))
+        model = quick(**parameters).fit(X, answers)
+        [name] = parameters.values()
+        assert name not in {column.name for column in model.model_.schema.features}
+        assert model.predict(X).shape == answers.shape
+
+
+# Weights
+
+
+def test_a_row_of_no_weight_is_no_row(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
+    weight = np.random.default_rng(3).integers(0, 3, len(people))
+    model = quick().fit(people, answers, sample_weight=weight)
+    some = quick().fit(people[weight > 0], answers[weight > 0], sample_weight=4 * weight[weight > 0])
+    assert np.array_equal(model.predict_proba(people), some.predict_proba(people))
+    plain = quick().fit(people[weight > 0], answers[weight > 0])
+    assert not np.array_equal(model.predict_proba(people), plain.predict_proba(people))
+    assert "weight" not in model.model_.schema
+
+
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (np.full(40, -1.0), "Negative values"),
+        (np.r_[np.nan, np.ones(39)], "contains NaN"),
+        (np.ones(39), "shape"),
+        (np.zeros(40), "sample_weight is 0 in every row"),
+        (np.r_[np.zeros(20), np.ones(20)], "one class only"),
+    ],
+    ids=["negative", "missing", "short", "zeros", "one class"],
+)
+def test_weights_that_cannot_be(weight: NDArray[np.float64], said: str) -> None:
+    X, _ = blobs(np.array([0, 1]))
+    with pytest.raises(ValueError, match=said):
+        quick().fit(X, np.arange(40) // 20, sample_weight=weight)
+
+
 # The trip
 
 

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 GOLDEN_TOLERANCE = 1e-9
 PARITY_ROWS = 2_000
-MOST_LABELS, MOST_FIGURES = 8, 4
+MOST_LABELS, MOST_FIGURES = 8, 3
 """What a model says of itself in a few lines."""
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 """How closely a saved model has to agree with the library that trained it, by how that library sums."""
