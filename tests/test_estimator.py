@@ -381,7 +381,7 @@ def test_a_row_of_no_weight_is_no_row(people: pd.DataFrame, answers: NDArray[np.
         (np.full(40, -1.0), "Negative values"),
         (np.r_[np.nan, np.ones(39)], "contains NaN"),
         (np.ones(39), "shape"),
-        (np.zeros(40), "sample_weight is 0 in every row"),
+        (np.zeros(40), "at least one non-zero number"),
         (np.r_[np.zeros(20), np.ones(20)], "one class only"),
     ],
     ids=["negative", "missing", "short", "zeros", "one class"],

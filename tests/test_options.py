@@ -14,10 +14,10 @@ from typer.main import get_command
 import sortal
 from sortal import cli, workflow
 from sortal import run as runs
-from sortal.core.recipe import Recipe, defaults, flag
+from sortal.core.recipe import RAN, Recipe, defaults, flag
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "options.md"
-OPTIONS = [each.name for each in fields(Recipe) if each.name not in ("plan", "unchecked")]
+OPTIONS = [each.name for each in fields(Recipe) if each.name not in RAN]
 SEARCH = {"select", "models", "budget"}
 """An audit neither prepares nor fits anything."""
 ONLY_WITH_A_TEST = {

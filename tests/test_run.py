@@ -381,7 +381,7 @@ def test_weights_are_in_every_fit_and_nowhere_else(weighted, tmp_path, monkeypat
     assert any(request.stop is not None for request in requests)
     assert run.model.schema["w"].role == "weight"
     assert "w" not in run.model.reads.names
-    assert any("rows weigh by 'w'" in reason for reason in run.record.task.reasons)
+    assert any("a row counts by 'w' in every fit" in reason for reason in run.record.task.reasons)
     assert 'weight = "w"' in (tmp_path / "run" / "recipe.toml").read_text()
     fresh = {"x": weighted["x"], "z": weighted["z"]}
     assert np.array_equal(run.model.predict_proba(fresh), run.model.predict_proba(weighted))

@@ -192,8 +192,6 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
             kept = weight > 0
-            if not kept.any():
-                raise DataError("sample_weight is 0 in every row, so that no row counts; give a weight above 0")
             frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
         classes, codes = np.unique(y, return_inverse=True)
         schema = infer(

@@ -64,7 +64,7 @@ def frame_task(labels: pl.Series, recipe: Recipe, label_type: LabelType = "str")
         _situation(task),
         _selection(task, told=recipe.metric != "auto"),
         _aim(task),
-        "" if recipe.weight is None else f"rows weigh by {recipe.weight!r} in every fit, and the same in every figure",
+        "" if recipe.weight is None else f"a row counts by {recipe.weight!r} in every fit, and once in every figure",
     )
     return replace(task, headline=_headline(task), reasons=tuple(reason for reason in reasons if reason))
 

@@ -19,6 +19,8 @@ from sortal.core.schema import Kind
 from sortal.core.task import Capacity
 
 Number = float | int | str
+RAN = ("plan", "unchecked")
+"""What a run adds to the recipe: not what was asked, but what was done for it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Recipe:
                     f"{flag(name)} contradicts {file.name}, which says {name} = {said[name]!r}; leave one of them out"
                 )
         changed = replace(recipe, **given)
-        return recipe if changed == recipe else replace(changed, plan=(), unchecked=())
+        return recipe if changed == recipe else replace(changed, **{name: defaults()[name] for name in RAN})
 
     @property
     def beta(self) -> float:
@@ -153,8 +155,11 @@ class Recipe:
         """
         import tomli_w
 
-        plain, usual = msgspec.to_builtins(self), defaults()
-        return tomli_w.dumps({k: v for k, v in plain.items() if k not in usual or getattr(self, k) != usual[k]})
+        said, usual = msgspec.to_builtins(self), defaults()
+        changed = {
+            name: value for name, value in said.items() if name not in usual or getattr(self, name) != usual[name]
+        }
+        return tomli_w.dumps(_without_none(changed))
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
@@ -174,6 +179,13 @@ class Recipe:
             if key not in known:
                 raise OptionError(f"{name} is not a recipe of sortal: it has {key!r}; {did_you_mean(key, known)}")
         return recipe
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is not there is not written."""
+    if isinstance(value, dict):
+        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @cache
@@ -213,7 +225,8 @@ def _value(name: str, given: object) -> Any:
     try:
         return msgspec.convert(_item(given), _types()[name], strict=False)
     except msgspec.ValidationError as error:
-        raise OptionError(f"{name} cannot be {given!r}: {str(error).lower()}") from None
+        said = str(error).lower().replace(" | null", "").replace("`", "")
+        raise OptionError(f"{name} cannot be {given!r}: {said}") from None
 
 
 @cache
