@@ -407,8 +407,9 @@ def test_only_the_ratios_of_weights_matter_and_no_weight_is_no_row(weighted):
         (lambda w: np.zeros(300), "column 'w' of the data is 0 in every row"),
         (lambda w: np.where(w > 1, np.inf, w), "infinity"),
         (lambda w: [f"w{v}" for v in w], "holds no numbers, but weights"),
+        (lambda w: w > 1, "holds no numbers, but weights"),
     ],
-    ids=["missing", "negative", "all zero", "infinite", "text"],
+    ids=["missing", "negative", "all zero", "infinite", "text", "yes and no"],
 )
 def test_weights_that_cannot_be(weighted, change, told):
     with pytest.raises(sortal.InputError, match=told):

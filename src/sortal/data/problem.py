@@ -129,7 +129,7 @@ def with_weight(schema: Schema, recipe: Recipe, source: str) -> Schema:
     if column.role not in ("feature", "ignore") or name in recipe.ignore:
         role = "ignored" if name in recipe.ignore else f"the {column.role}"
         raise OptionError(f"column {name!r} cannot be both the weight and {role}; drop one of the two")
-    if column.kind not in ("number", "boolean"):
+    if column.kind != "number":
         raise OptionError(f"column {name!r} of {source} holds no numbers, but weights: {column.reason}")
     return schema.with_role(name, "weight", "how much a row counts in a fit; no model sees it")
 
