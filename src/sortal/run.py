@@ -50,7 +50,8 @@ class Run(AsText):
     """What ``sortal.train`` returns. ``folder`` holds every file of the run; ``record`` is its ``run.json``.
 
     Where no ``out`` was given the folder is a ``temporary`` one that goes away with the run: save what should stay. A copy of such
-    a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test among them. ``pandas``: whether the data came from there.
+    a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test among them. ``pandas``: whether
+    the data came from there.
     """
 
     folder: Path
