@@ -24,7 +24,7 @@ from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.values import canonical, datetime_from_text, is_text, plain, related_patterns
 
-ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "cost")
+ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,12 @@ class Table:
         category and text as a sequence of str, missing is None.
         """
         return {name: _plain_column(self.frame[name]) for name in names}
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """(n,) how much each row counts in a fit; None where all count the same."""
+        column = self.schema.only("weight")
+        return None if column is None else self.frame[column.name].to_numpy().astype(np.float64, copy=False)
 
     def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""

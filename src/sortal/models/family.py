@@ -30,6 +30,10 @@ class Rows:
     y: NDArray[np.int64]
     weight: NDArray[np.float64] | None = None
 
+    def take(self, index: NDArray[np.generic]) -> Rows:
+        """The rows at these positions, or under this mask."""
+        return Rows(self.X[index], self.y[index], None if self.weight is None else self.weight[index])
+
 
 @dataclass(frozen=True)
 class FitRequest:

@@ -99,13 +99,17 @@ class Development:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Training rows as one view sees them. ``present``: the class codes that occur, ``y`` counts within them."""
+    """Training rows as one view sees them. ``present``: the class codes that occur, ``y`` counts within them.
+
+    ``weight``: (n,) of the rows, 1 in the mean; None where all weigh the same.
+    """
 
     design: Design
     X: Matrix
     y: NDArray[np.int64]
     present: NDArray[np.int64]
     stop: Index
+    weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     groups = None if dev.groups is None else dev.groups[rows]
     share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
     stop = holdout(y, share, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
-    return Prepared(design, X, y, present, stop)
+    weight = table.weights
+    return Prepared(design, X, y, present, stop, None if weight is None else weight / weight.mean())
 
 
 def sample(dev: Development, rows: Index, most: int | None) -> Index:
@@ -177,7 +182,7 @@ def fit(
     if len(prepared.present) == 1:
         return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), (), len(prepared.y))
     family = candidate.family
-    rows, stop = Rows(prepared.X, prepared.y), None
+    rows, stop = Rows(prepared.X, prepared.y, prepared.weight), None
     if family.early_stopping and purpose != "ship":
         rows, stop = _without(rows, prepared.stop)
         stop = stop if len(prepared.stop) else None
@@ -213,4 +218,4 @@ def _certain(prepared: Prepared, n_classes: int) -> Fitted:
 def _without(rows: Rows, stop: Index) -> tuple[Rows, Rows]:
     keep = np.ones(len(rows.y), dtype=bool)
     keep[stop] = False
-    return Rows(rows.X[keep], rows.y[keep]), Rows(rows.X[~keep], rows.y[~keep])
+    return rows.take(keep), rows.take(~keep)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.errors import OptionError
 from sortal.core.listen import Listener
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Planned, Recipe
@@ -148,5 +149,8 @@ def _replay(
     score: Scorer,
 ) -> Explored:
     known = {c.name: c for c in candidates}
-    outcomes = [repeat(known[p.name], dev, cache, score, p) for p in plan if p.name in known]
-    return Explored(tuple(outcomes), ())
+    if foreign := [planned.name for planned in plan if planned.name not in known]:
+        raise OptionError(
+            f"the recipe ran {foreign[0]!r}, which is not tried here; take its plan out, and it is searched anew"
+        )
+    return Explored(tuple(repeat(known[p.name], dev, cache, score, p) for p in plan), ())
