@@ -23,7 +23,6 @@ from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Schema
-from sortal.core.shift import Watch
 from sortal.core.task import Task
 from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
@@ -273,13 +272,11 @@ def score_labelled(
     amounts = table.amounts(model.decision.cost_columns, source.name)
     columns = table.columns(model.reads.names)
     lacking = absent(source.frame, model.reads.columns)
-    watch = Watch(model.profiled(without=lacking))
-    watch.add(columns)
     found = Predictions(model.task.classes, ids[known], codes[known], model.score_columns(columns), named, amounts)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    return Fresh(source.name, found, groups, len(codes) - len(known), lacking, watch.shifts())
+    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking)
 
 
 def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:

@@ -9,7 +9,7 @@ at best it is **with reservation**.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -20,8 +20,9 @@ from sortal.artifact.model import Model
 from sortal.core import registry
 from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
+from sortal.core.profile import Columns
 from sortal.core.schema import Column
-from sortal.core.shift import Shift
+from sortal.core.shift import Shift, Watch
 from sortal.core.task import Task
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
@@ -81,21 +82,21 @@ class Against:
 class Fresh:
     """Labelled rows as they came in: ``name`` of the data, ``groups`` of rows that vary together, and how many rows had no label.
 
-    ``absent``: columns that the model reads and the data does not have. ``shifts``: where the rows are not like those of training.
+    ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data does not have.
     """
 
     name: str
     predictions: Predictions
     groups: NDArray[np.int64] | None = None
     unlabelled: int = 0
+    columns: Columns = field(default_factory=dict)
     absent: tuple[str, ...] = ()
-    shifts: tuple[Shift, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``classes_absent``: those that no
-    row has. ``unlabelled``: rows that were left out. ``ledger``: of the run, where its sealed rows were looked at.
+    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
+    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out. ``ledger``: of the run, where its sealed rows were looked at.
     """
 
     model: str
@@ -141,7 +142,10 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
     part = "test" if "test" in model.metrics else next(iter(model.metrics))
     promised, predictions = model.metrics[part], fresh.predictions
     now = figures(model.task, predictions, model.decision, model.card.get("seed", 0), fresh.groups)
-    reserved = bool(fresh.shifts or fresh.absent)
+    watch = Watch(model.profiled(without=fresh.absent))
+    watch.add(fresh.columns)
+    shifts = watch.shifts()
+    reserved = bool(shifts or fresh.absent)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
     support = np.bincount(predictions.truth, minlength=len(predictions.classes))
@@ -153,7 +157,7 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         comparisons=tuple(sorted(compared, key=_gravity)),
         promises=tuple(sorted(pledges, key=_gravity)),
         against=_against(model, predictions, fresh.groups),
-        shifts=fresh.shifts,
+        shifts=shifts,
         columns_absent=fresh.absent,
         classes_absent=tuple(name for name, rows in zip(predictions.classes, support, strict=True) if not rows),
         unlabelled=fresh.unlabelled,
