@@ -12,7 +12,7 @@ from sortal.artifact.model import Model
 from sortal.core.predictions import Predictions
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
-from sortal.core.task import Task
+from sortal.core.task import Capacity, Task
 from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
@@ -188,3 +188,36 @@ def test_a_class_that_no_row_has_is_said():
     assert found.classes_absent == ("no",)
     assert "no row has the class no: averages are over the classes that are there" in printed(found)
     assert "3 rows without a label" in printed(found)
+
+
+def test_a_number_of_rows_is_another_share_of_another_batch():
+    rule = Decision("capacity", TASK.classes, "yes", 0.5, capacity=Capacity(0.05, 20))
+    task = replace(TASK, goal="capacity", cost=None, capacity=Capacity(0.05, 20))
+    found = judge("m.sortal", model(decision=rule, task=task), fresh(rows=200))
+    assert found.notes == ("the capacity of 20 is 10 % of these rows; the promise was measured at 5 %",)
+    assert found.notes[0] in " ".join(printed(found).split())
+    # Made for the best 20, not for few errors: no verdict against deciding the same everywhere.
+    assert (found.against.measure, found.against.verdict) == ("errors", "unknown")
+
+
+def test_a_rule_that_never_erred_may_still_err():
+    found = judge("m.sortal", model(task=replace(TASK, cost=None, goal="argmax")), fresh(1.0, rows=50)).against
+    assert (found.cost.value, found.cost.low) == (0.0, 0.0)
+    assert 0.05 < found.cost.high < 0.1
+
+
+def test_rows_that_vary_together_are_less_evidence():
+    """Every row stands there four times."""
+    few = fresh(0.8, rows=100)
+    rows = np.repeat(np.arange(100), 4)
+    many = Fresh("new.csv", few.predictions.take(rows))
+    sets = Sets("lac", 0.85, (100, 100), (0.3, 0.3), 1.2)
+
+    def widths(told: Fresh) -> np.ndarray:
+        found = judge("m.sortal", model(sets=sets), told)
+        figures = [c.found for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
+        return np.array([e.high - e.low for e in (*figures, found.promises[0].found, found.against.saved)])
+
+    apart, together = widths(many), widths(replace(many, groups=rows))
+    assert (together > 1.7 * apart).all()
+    np.testing.assert_allclose(together, widths(few), rtol=0.1)

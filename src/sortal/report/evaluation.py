@@ -29,6 +29,7 @@ from sortal.decide.threshold import constants
 from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
 from sortal.evaluate.metrics import Metric
 from sortal.report.assemble import figures
+from sortal.report.notation import count, percent
 from sortal.report.record import Data, Estimate, Finding, Ledger, Skipped, Split
 
 Verdict = Literal["worse", "perhaps worse", "unknown", "with reservation", "as promised", "no worse", "better"]
@@ -67,7 +68,8 @@ class Against:
     """What the decision costs a row beside deciding the same everywhere, on these rows; without costs every error costs one.
 
     ``constants``: by name. ``saved``: what the rule spares a row against the ``cheapest`` of them, with the interval of this paired
-    difference. The verdict is ``worse`` where that is below zero with its interval, ``perhaps worse`` where the interval holds zero.
+    difference. The verdict is ``worse`` where that is below zero with its interval, ``perhaps worse`` where the interval holds zero;
+    ``unknown`` where the rule was made for something else than few errors, and no costs say what that is worth.
     """
 
     measure: Literal["cost", "errors"]
@@ -96,7 +98,7 @@ class Fresh:
 @dataclass(frozen=True)
 class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
-    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out. ``ledger``: of the run, where its sealed rows were looked at.
+    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out. ``notes``: what else has to be known. ``ledger``: of the run, where its sealed rows were looked at.
     """
 
     model: str
@@ -110,6 +112,7 @@ class Evaluation:
     columns_absent: tuple[str, ...] = ()
     classes_absent: tuple[str, ...] = ()
     unlabelled: int = 0
+    notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
 
     @property
@@ -161,7 +164,19 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         columns_absent=fresh.absent,
         classes_absent=tuple(name for name, rows in zip(predictions.classes, support, strict=True) if not rows),
         unlabelled=fresh.unlabelled,
+        notes=_notes(model, predictions),
         ledger=ledger,
+    )
+
+
+def _notes(model: Model, predictions: Predictions) -> tuple[str, ...]:
+    """A number of rows is another share of another batch, and its figures are others then."""
+    capacity, rows = model.decision.capacity, len(predictions)
+    if capacity is None or capacity.count is None or predictions.part != "fresh":
+        return ()
+    taken, promised = percent(capacity.of(rows) / rows), percent(capacity.share)
+    return (
+        f"the capacity of {count(capacity.count)} is {taken} of these rows; the promise was measured at {promised}",
     )
 
 
@@ -240,21 +255,17 @@ def _against(model: Model, predictions: Predictions, groups: NDArray[np.int64] |
     spent = incurred(costs, truth, decided)
     same = constants(task, predictions)
     code = min(range(len(same)), key=lambda k: same[k].expected_cost)
-    saved = _mean(incurred(costs, truth, np.full(len(truth), code)) - spent, clusters)
+    low, high = float(costs.min()), float(costs.max())
+    spared = incurred(costs, truth, np.full(len(truth), code)) - spent
+    saved = Estimate.of(mean_interval(spared, clusters, low=low - high, high=high - low))
     return Against(
         measure="errors" if task.cost is None else "cost",
-        cost=_mean(spent, clusters),
+        cost=Estimate.of(mean_interval(spent, clusters, low=low, high=high)),
         constants={each.name: each.expected_cost for each in same},
         cheapest=same[code].name,
         saved=saved,
-        verdict=_saving(saved),
+        verdict=_saving(saved) if task.cost is not None or task.goal == "argmax" else "unknown",
     )
-
-
-def _mean(values: NDArray[np.float64], clusters: NDArray[np.int64] | None) -> Estimate:
-    if np.ptp(values) == 0:
-        return Estimate(float(values[0]), float(values[0]), float(values[0]))
-    return Estimate.of(mean_interval(values, clusters, low=float(values.min()), high=float(values.max())))
 
 
 def _saving(saved: Estimate) -> Verdict:
