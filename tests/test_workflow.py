@@ -154,7 +154,7 @@ def test_groups_and_missing_columns_reach_the_judgement():
     assert found.predictions.truth.tolist() == [1, 0, 0]
     np.testing.assert_allclose(found.columns["age"], [1.0, np.nan, -4.0])
     np.testing.assert_allclose(found.predictions.probability[:, 1], 1 / (1 + np.exp([-0.1, 0.0, 0.4])))
-    with pytest.raises(DataError, match="new.csv has no column 'fee'"):
+    with pytest.raises(DataError, match="no column 'fee'"):
         score_labelled(model, Source(rows, "new.csv"), "fresh")
 
 
