@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
@@ -23,6 +23,7 @@ from sortal.core.errors import DataError
 from sortal.core.frame import unique_names
 from sortal.core.schema import column_name
 from sortal.data.blocks import BLOCK, encoding_of, utf8_blocks
+from sortal.data.parts import Note
 from sortal.data.quotes import LONGEST_ROW, Habits, doubtful, in_doubt, lines_of, rows
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -31,9 +32,6 @@ ONE_COLUMN = "\x1f"
 
 _HEAD = 1 << 22
 _ROWS_AT_A_TIME = 50_000
-
-Note = Callable[[str], None]
-"""Hears what is unusual about a file, once its rows were read."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,9 @@ def frames(layout: Layout, size: int = BLOCK, note: Note = lambda text: None) ->
     if repeated:
         note(f"the header stands in the file {repeated:,} more time{'s' * (repeated > 1)}: left out, as it is no row")
     if blank:
-        note(f"{blank:,} row{'s' * (blank > 1)} of the only column {'are' if blank > 1 else 'is'} blank: a missing value")
+        note(
+            f"{blank:,} row{'s' * (blank > 1)} of the only column {'are' if blank > 1 else 'is'} blank: a missing value"
+        )
 
 
 def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.DataFrame:
@@ -212,9 +212,7 @@ def _parse(data: bytes, layout: Layout) -> pl.DataFrame | None:
         data = _without_blank_lines(data, quoted)
     header = layout.separator.join(map(str, range(width))).encode() + b"\n"
     try:
-        frame = pl.read_csv(
-            io.BytesIO(header + data), separator=layout.separator, infer_schema=False, null_values=[""]
-        )
+        frame = pl.read_csv(io.BytesIO(header + data), separator=layout.separator, infer_schema=False, null_values=[""])
     except pl.exceptions.PolarsError:
         return None
     frame.columns = list(layout.names)
@@ -248,7 +246,7 @@ def _has_doubtful_rows(data: bytes, layout: Layout) -> bool:
     ends_row = ~_inside_quotes(text)[newlines]
     if ends_row.all():
         return False
-    row_of_line = np.cumsum(ends_row) - ends_row
+    row_of_line: NDArray[np.int64] = np.cumsum(ends_row) - ends_row
     separators = np.searchsorted(np.flatnonzero(text == ord(layout.separator)), newlines)
     narrow = np.diff(separators, prepend=0) < len(layout.names) - 1
     blank = np.diff(newlines, prepend=-1) <= 2
