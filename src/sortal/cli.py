@@ -54,6 +54,9 @@ Split = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
 Seed = Annotated[int, typer.Option(help="For everything random.")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="A column that the model reads may be absent: missing in all rows.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 
 
@@ -139,13 +142,19 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help=".csv, .tsv, .parquet, .jsonl or .arrow; else the screen.")
     ] = None,
+    allow_missing: AllowMissing = False,
+    warnings: Annotated[
+        bool, typer.Option("--warnings", help="One more column: what training never saw in a row.")
+    ] = False,
 ) -> None:
     """Label, decision and probabilities for every row; files may be larger than memory."""
     from sortal.artifact.score import score_file
 
-    rows = score_file(model, data, out)
+    scored = score_file(model, data, out, allow_missing=allow_missing, warnings=warnings)
     if out is not None:
-        _console().print(f"{rows:,} rows scored: {out}", highlight=False)
+        _console().print(f"{scored.rows:,} rows scored: {out}", highlight=False)
+    _say(scored.notes)
+    _say([f"not as in training: {shift.message}" for shift in scored.shifts])
 
 
 @app.command()
@@ -155,13 +164,14 @@ def evaluate(
     sealed: Annotated[
         bool, typer.Option("--sealed", help="Look at the run's own sealed test again; the look is recorded.")
     ] = False,
+    allow_missing: AllowMissing = False,
     json: Json = False,
 ) -> None:
     """Compare fresh labelled rows with what was promised."""
     from sortal import workflow
     from sortal.report import summary
 
-    found = workflow.evaluate(model, data or [], sealed=sealed)
+    found = workflow.evaluate(model, data or [], sealed=sealed, allow_missing=allow_missing)
     if json:
         print(found.to_json().decode())
     else:
@@ -264,6 +274,12 @@ def _refuse_other_options(context: typer.Context) -> None:
     flags = [f"--{name.strip('_')}" for name in told if name not in ("data", "recipe", "out", "strict", "json")]
     if flags:
         raise OptionError(f"{' and '.join(flags)} contradict --recipe, which says it already; leave one of them out")
+
+
+def _say(notes: Sequence[str]) -> None:
+    """What has to be known of a result, beside it."""
+    for note in notes:
+        print("sortal:", " ".join(note.splitlines()), file=sys.stderr)
 
 
 def _console() -> Console:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, absent, conform, from_any
+from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Kind, Schema
+from sortal.core.shift import Shift, Watch, odd_values
 from sortal.decide.policy import REJECT
 from sortal.engine import Columns, Program, compile
 
@@ -33,40 +36,60 @@ class Model(Contents):
 
     ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of
     dicts), or a dict of one row. Columns that the program does not use may be left out; a column that it uses
-    raises DataError where it is not there or holds what its kind does not allow.
+    raises DataError where it is not there, unless it is allowed to be missing in all rows (``allow_missing``), or
+    holds what its kind does not allow.
     """
 
-    def predict_proba(self, rows: object) -> Floats:
+    def predict_proba(self, rows: object, *, allow_missing: bool = False) -> Floats:
         """(n, K) probabilities, columns in the order of ``task.classes``."""
-        return self.score(self._conform(rows, self.reads).frame)
+        return self.score(self._conform(rows, self.reads, allow_missing).frame)
 
-    def predict(self, rows: object) -> NDArray[Any]:
+    def predict(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) the most probable class of each row, in the type that the labels had."""
-        labels: NDArray[Any] = self._labels[self.predict_proba(rows).argmax(axis=1)]
+        labels: NDArray[Any] = self._labels[self.predict_proba(rows, allow_missing=allow_missing).argmax(axis=1)]
         return labels
 
-    def decide(self, rows: object) -> NDArray[Any]:
+    def decide(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) what the decision rule says: by costs, promise or capacity, where there are any, else as ``predict``.
 
-        Costs that stand in columns are needed in every row; a capacity told as a number is that of these rows together. What
-        is left to a person is ``"reject"``, and then all labels are text.
+        Costs that stand in columns are needed in every row. A capacity is one of all these rows together: the best of them are
+        decided positive, of equal ones the first. What is left to a person is ``"reject"``, and then all labels are text.
         """
-        table = self._conform(rows, self.needs)
+        table = self._conform(rows, self.needs, allow_missing)
+        if self.decision.capacity is not None and len(table) and not self.decision.capacity.of(len(table)):
+            share = f"{100 * self.decision.capacity.share:.3g} % of {len(table):,} rows"
+            message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
+            warnings.warn(message, UserWarning, stacklevel=2)
         return self.labelled(self.decide_table(table, self.score(table.frame)))
 
-    def predict_set(self, rows: object) -> NDArray[np.bool_]:
+    def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
         """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
         if self.sets is None:
             raise OptionError("this model was trained without prediction sets; train it with --sets 0.9")
-        return self.sets.apply(self.predict_proba(rows))
+        return self.sets.apply(self.predict_proba(rows, allow_missing=allow_missing))
+
+    def compare(self, rows: object, *, allow_missing: bool = False) -> tuple[Shift, ...]:
+        """Where these rows are not like those of training, column by column; ``core.shift`` says when that matters.
+
+        Of columns that the program reads; nothing of those that are allowed to be missing.
+        """
+        watch = Watch(self.profiled(without=absent(_raw(rows), self.reads.columns)))
+        watch.add(self._conform(rows, self.reads, allow_missing).columns(self.reads.names))
+        return watch.shifts()
+
+    def odd_values(self, rows: object, *, allow_missing: bool = False) -> list[list[str]]:
+        """Of each row what training never saw: values, numbers beyond its range, and missing values where it had none."""
+        table = self._conform(rows, self.reads, allow_missing)
+        profile = self.profiled(without=absent(_raw(rows), self.reads.columns))
+        return odd_values(profile, table.columns(self.reads.names), len(table))
+
+    def profiled(self, without: Collection[str] = ()) -> dict[str, ColumnProfile]:
+        """What the columns that the program reads looked like in training."""
+        return {n: self.profile[n] for n in self.reads.names if n in self.profile and n not in without}
 
     def decide_table(self, table: Table, probability: Floats, source: str = "the data") -> NDArray[np.int64]:
-        """(n,) decided codes of rows that conform to ``needs``, with these probabilities; K is a reject."""
-        amounts = table.amounts(self.decision.cost_columns, source)
-        rule = self.decision
-        if rule.capacity is not None:
-            rule = rule.within(rule.priority(probability, amounts))
-        return rule.apply(probability, amounts)
+        """(n,) decided codes of one batch of rows that conform to ``needs``, with these probabilities; K is a reject."""
+        return self.decision.apply(probability, table.amounts(self.decision.cost_columns, source))
 
     def labelled(self, decided: NDArray[np.int64]) -> NDArray[Any]:
         """(n,) the labels of decided codes, in the type that the labels had; as text where rows can be rejected."""
@@ -78,11 +101,15 @@ class Model(Contents):
     def score(self, frame: pl.DataFrame) -> Floats:
         """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
         table = Table(self.reads, frame, np.arange(frame.height))
-        return self._run(table.columns(self.reads.names))
+        return self.score_columns(table.columns(self.reads.names))
 
-    def _conform(self, rows: object, schema: Schema) -> Table:
-        raw = from_any([rows] if _is_one_row(rows) else rows)
-        return Table(schema, conform(raw, schema), np.arange(raw.height))
+    def score_columns(self, columns: Columns) -> Floats:
+        """(n, K) probabilities of the columns that the program reads, as ``Table.columns`` gives them."""
+        return self._run(columns)
+
+    def _conform(self, rows: object, schema: Schema, allow_missing: bool) -> Table:
+        raw = _raw(rows)
+        return Table(schema, conform(raw, schema, allow_missing=allow_missing), np.arange(raw.height))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
@@ -219,6 +246,10 @@ def _check_columns(model: Model) -> None:
     for op, name in _reads(model.program):
         if kinds.get(name) not in _KINDS[op]:
             raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
+
+
+def _raw(rows: object) -> pl.DataFrame:
+    return from_any([rows] if _is_one_row(rows) else rows)
 
 
 def _is_one_row(rows: object) -> bool:

@@ -89,11 +89,13 @@ def conform(
     roles: Sequence[Role] = ROLES,
     source: str = "the data",
     first_row: int = 1,
+    allow_missing: bool = False,
 ) -> pl.DataFrame:
     """The columns of ``schema`` with these roles, in its order and in canonical types; others are dropped.
 
     ``source`` names the data in messages; ``first_row`` is the number of the first row there (batches of a
-    larger file). Raises DataError for a column that is not there, and for a value that does not fit the kind
+    larger file). A feature that is not there is taken as missing in every row where ``allow_missing`` says so, but not all of them.
+    Raises DataError for another column that is not there, and for a value that does not fit the kind
     of its column: text that is no number, an infinity, a date in another notation, a third value of a yes/no.
 
     >>> schema = Schema((Column("price", "number", format=","), Column("zip", "category")))
@@ -101,11 +103,9 @@ def conform(
     [(1.5, '98101'), (None, None)]
     """
     columns = [c for c in schema.columns if c.role in roles]
-    known = dict.fromkeys(frame.columns)
-    for column in columns:
-        if column.name not in known:
-            hint = did_you_mean(column.name, known)
-            raise DataError(f"{source} has no column {column.name!r}, which the model needs; {hint}")
+    lacking = absent(frame, columns)
+    if lacking:
+        frame = _with_missing(frame, columns, lacking, source, allow_missing)
     frame = _clean_numbers(frame.select(c.name for c in columns), columns)
     tidied = frame.select(map(plain, columns, frame.dtypes))
     values = tidied.select(_expression(c, t, source) for c, t in zip(columns, tidied.dtypes, strict=True))
@@ -116,6 +116,27 @@ def conform(
             values = values.with_columns(moments)
     _refuse_infinity(values, source, first_row)
     return values
+
+
+def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of those columns that a raw frame does not have."""
+    known = set(frame.columns)
+    return tuple(column.name for column in columns if column.name not in known)
+
+
+def _with_missing(
+    frame: pl.DataFrame, columns: Sequence[Column], lacking: Sequence[str], source: str, allowed: bool
+) -> pl.DataFrame:
+    """The frame with features that it lacks, without a value in any row, where that is allowed."""
+    features = {c.name for c in columns if c.role == "feature"}
+    all_of_them = len(lacking) == len(columns)
+    refused = [name for name in lacking if not allowed or all_of_them or name not in features]
+    if refused:
+        nor = " (nor any other)" if all_of_them and len(columns) > 1 else ""
+        hint = did_you_mean(refused[0], dict.fromkeys(frame.columns))
+        way = "; --allow-missing takes it as missing" if refused[0] in features and not (allowed or all_of_them) else ""
+        raise DataError(f"{source} has no column {refused[0]!r}{nor}, which the model needs; {hint}{way}")
+    return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in lacking)
 
 
 def _clean_numbers(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
 from sortal.core.sweep import sweep
 from sortal.core.task import Capacity, Task
-from sortal.decide.policy import Decision, cut
+from sortal.decide.policy import Decision
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +40,7 @@ class Curve:
 def decide(task: Task, predictions: Predictions) -> Decision:
     """The decision that the task asks for; ``predictions`` should be out-of-fold.
 
-    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: from the priority on that this share of them
-    has. Costs of two classes: the threshold that follows from them alone, which needs no tuning where
+    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: as many as it says of every batch. Costs of two classes: the threshold that follows from them alone, which needs no tuning where
     probabilities are calibrated (Elkan 2001). Costs of more classes, in the rows, or with a reject: the argmin of expected
     cost. Otherwise: the most probable class. What a promise needs is found by ``certify``.
     """
@@ -64,10 +63,13 @@ def _within_capacity(task: Task, capacity: Capacity, predictions: Predictions) -
         threshold=0.0,
         cost=task.cost,
         cost_columns=task.cost_columns,
-        capacity=capacity.count,
+        capacity=capacity,
     )
     priority = rule.priority(predictions.probability, predictions.amounts)
-    return replace(rule, threshold=cut(priority, int(capacity.share * len(priority)), task.cost is not None))
+    taken = priority[rule.decide(predictions) == task.positive_code]
+    # Where nothing is taken, it would begin above everything.
+    begins = taken.min() if len(taken) else np.nextafter(priority.max(initial=0.0), np.inf)
+    return replace(rule, threshold=float(begins))
 
 
 def bayes_threshold(task: Task) -> float | None:
@@ -136,7 +138,7 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
     likeliest = Decision("argmax", task.classes)
 
     def mean(rule: Decision) -> float:
-        decided = rule.apply(predictions.probability, predictions.amounts)
+        decided = rule.decide(predictions)
         return float(incurred(costs, predictions.truth, decided).mean())
 
     chosen = Alternative("chosen", decision.threshold, mean(decision))

@@ -96,7 +96,7 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
     trained, task = results.trained, results.dev.task
     finalized, folds = trained.finalized, trained.developed.folds
     shown = results.test or finalized.evidence
-    decided = finalized.decision.apply(shown.probability, shown.amounts)
+    decided = finalized.decision.decide(shown)
     scored = trained.developed.explored.scored
     return RunRecord(
         sortal_version=sortal.__version__,
@@ -146,7 +146,7 @@ def figures(
     task: Task, predictions: Predictions, decision: Decision, seed: int, groups: NDArray[np.int64] | None = None
 ) -> dict[str, Estimate]:
     """Every metric of these rows with its interval, headline figures first; ``groups`` of rows vary together."""
-    decided = decision.apply(predictions.probability, predictions.amounts)
+    decided = decision.decide(predictions)
     metrics = {m.name: m for m in metrics_for(task) if _asked(m.name, task)}
     order = dict.fromkeys(name for name in (*task.headline, *metrics) if name in metrics)
     return {
@@ -197,7 +197,7 @@ def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
         sizes = [(len(train), len(valid)) for train, valid in folds.parts]
         return folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes])
     told = scored.predictions
-    decided = decide(task, told).apply(told.probability, told.amounts)
+    decided = decide(task, told).decide(told)
     return interval(choice.metric, task, told, decided, groups=trained.dev.groups_of(told))
 
 
@@ -322,7 +322,7 @@ def _calibration(found: Calibration, shown: Predictions, seed: int) -> record.Ca
 def _decision(trained: Trained, task: Task, seed: int) -> record.Decision:
     finalized = trained.finalized
     evidence, rule = finalized.evidence, finalized.decision
-    decided = rule.apply(evidence.probability, evidence.amounts)
+    decided = rule.decide(evidence)
     cost: Metric = registry.load("sortal.metrics", "expected_cost")
     measure, compared = "expected_cost", {}
     if task.goal == "f1":
@@ -333,7 +333,7 @@ def _decision(trained: Trained, task: Task, seed: int) -> record.Decision:
     return record.Decision(
         kind=task.goal,
         positive=task.positive,
-        rule=words(rule, None if task.capacity is None else task.capacity.share),
+        rule=words(rule),
         threshold=rule.threshold,
         expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
         measure=measure,

@@ -27,7 +27,7 @@ def model(console: Console, shown: Model, file: str) -> None:
     _line(console, "predicts", f"{task.target}: {notation.listing([notation.plain(c) for c in task.classes], most=12)}")
     if task.positive is not None:
         _line(console, "positive", notation.plain(task.positive))
-    text = rule(shown.decision, task.capacity.share if task.capacity else None)
+    text = rule(shown.decision)
     _line(console, "decides", f"{text}; {notation.costs(task)}" if task.cost else text)
     if shown.decision.certificate is not None:
         _line(

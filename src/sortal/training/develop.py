@@ -143,7 +143,9 @@ class Scorer:
         return {metric.name: self.of(metric, predictions) for metric in self.metrics}
 
     def of(self, metric: Metric, predictions: Predictions) -> float:
-        """Costs decide by least expected cost, everything else for the most probable class: no threshold is tuned in a fold."""
+        """Costs decide by least expected cost and a capacity takes the best of the rows, everything else decides for the most probable
+        class: no threshold is tuned in a fold.
+        """
         return metric.score(self.task, predictions, self._decided(predictions))
 
     def sampling(self, metric: Metric, predictions: Predictions) -> Sampling | None:
@@ -154,8 +156,9 @@ class Scorer:
 
     def _decided(self, predictions: Predictions) -> NDArray[np.int64]:
         task = self.task
-        rule = decide(task, predictions) if task.goal == "cost" else Decision("argmax", task.classes)
-        return rule.apply(predictions.probability, predictions.amounts)
+        by_rule = task.goal in ("cost", "capacity")
+        rule = decide(task, predictions) if by_rule else Decision("argmax", task.classes)
+        return rule.decide(predictions)
 
 
 def _replay(
