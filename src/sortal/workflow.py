@@ -285,7 +285,7 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Eva
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    source = read(data) if home is None else _look(home, "sortal evaluate")
+    source = read(data, model.needs.names) if home is None else _look(home, "sortal evaluate")
     found, groups = score_labelled(model, source, "fresh" if home is None else "test")
     promised_on = "test" if "test" in model.metrics else next(iter(model.metrics))
     promised = model.metrics[promised_on]

@@ -257,6 +257,12 @@ def test_a_missing_header_is_suspected(tmp_path: Path) -> None:
     assert "is the header missing?" in inspect(path).notes[0]
 
 
+def read_with_notes(text: str, path: Path, block: int = 1 << 20) -> tuple[list[tuple[str | None, ...]], list[str]]:
+    path.write_text(text, newline="")
+    notes: list[str] = []
+    return pl.concat(frames(inspect(path), block, notes.append)).rows(), notes
+
+
 def test_blank_lines_are_left_out_and_empty_rows_kept(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n1,2\n\n,\n\r\n3,4\n\n\n")
@@ -265,7 +271,29 @@ def test_blank_lines_are_left_out_and_empty_rows_kept(tmp_path: Path) -> None:
     assert pl.concat(frames(inspect(path))).rows() == [("1", "2"), (None, None)]
 
 
-def test_old_mac_line_ends(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_bytes(b"a,b\r1,2\r3,4\r")
-    assert pl.concat(frames(inspect(path))).rows() == [("1", "2"), ("3", "4")]
+@pytest.mark.parametrize("block", [1, 5, 1 << 20])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_blank_lines_of_one_column_are_rows(quote: str, newline: str, block: int, tmp_path: Path) -> None:
+    text = f"score\n80\n\n{quote}20{quote}\n\n\n75\n\n".replace("\n", newline)
+    found, notes = read_with_notes(text, tmp_path / "t.csv", block)
+    assert found == [("80",), (None,), ("20",), (None,), (None,), ("75",), (None,)]
+    assert notes == ["4 rows are blank in the only column: a missing value each"]
+    assert read_with_notes("score\n80\n20", tmp_path / "t.csv", block) == ([("80",), ("20",)], [])
+
+
+@pytest.mark.parametrize("block", [1, 9, 1 << 20])
+@pytest.mark.parametrize("again", ["a,b\n", "a , b\n", '"a","b"\r\n', "\ufeffa,b\n"])
+def test_a_header_within_the_file_is_no_row(again: str, block: int, tmp_path: Path) -> None:
+    found, notes = read_with_notes(f"a,b\n{again}1,2\n{again}a,1\n3,b\n{again}", tmp_path / "t.csv", block)
+    assert found == [("1", "2"), ("a", "1"), ("3", "b")]
+    assert notes == ["3 rows are the header again: left out"]
+
+
+def test_a_word_like_the_only_name_is_a_value(tmp_path: Path) -> None:
+    assert read_with_notes("word\nfirst\nword\n", tmp_path / "t.csv") == ([("first",), ("word",)], [])
+
+
+def test_a_header_in_another_order_within_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds its header again after row 2, with the columns in another order"):
+        read_with_notes("age,fee,plan\n1,2,x\n3,4,y\nplan,age,fee\nz,5,6\n", tmp_path / "t.csv")

@@ -127,11 +127,13 @@ def frames(layout: Layout, size: int = BLOCK, note: Note = lambda text: None) ->
         blank += kept.to_series().null_count() if frame.width == 1 else 0
         yield kept
     if repeated:
-        note(f"the header stands in the file {repeated:,} more time{'s' * (repeated > 1)}: left out, as it is no row")
+        note(f"{_rows_are(repeated)} the header again: left out")
     if blank:
-        note(
-            f"{blank:,} row{'s' * (blank > 1)} of the only column {'are' if blank > 1 else 'is'} blank: a missing value"
-        )
+        note(f"{_rows_are(blank)} blank in the only column: a missing value each")
+
+
+def _rows_are(count: int) -> str:
+    return f"{count:,} row{'s are' if count > 1 else ' is'}"
 
 
 def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.DataFrame:

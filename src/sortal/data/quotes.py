@@ -160,7 +160,7 @@ class Habits:
 def _plain_rows(lines: Iterable[str], separator: str, width: int) -> Iterator[list[Field]]:
     try:
         for row in rows(lines, separator, ""):
-            if len(row.lines) == 1 and len(row.fields) == width:
+            if len(row.lines) == 1 and len(row.fields) == width and not row.blank:
                 yield row.fields
     except DataError:
         return  # the rows before the damage tell enough

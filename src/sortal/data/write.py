@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ import polars as pl
 from sortal.core.errors import OptionError, OutputError, did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".arrow")
+
+_HELD = 1 << 24
+"""Characters for the standard output that are held in memory until all is there; more go to a file."""
 
 
 class Writer(Protocol):
@@ -34,8 +38,9 @@ class Writer(Protocol):
 def writer(path: str | Path | None) -> Iterator[Writer]:
     """Write a table to a file of the format that its ending names, replacing the file if it is there.
 
-    Without a path, write CSV to the standard output. The file appears when the block ends, and stays as it was if anything goes wrong. Memory holds one frame
-    at a time. Raises OptionError for another ending, OutputError where the file or a column cannot be written.
+    Without a path, write CSV to the standard output. All of it appears when the block ends, nothing if anything goes
+    wrong, and a file stays as it was. Memory holds one frame at a time. Raises OptionError for another ending,
+    OutputError where the file or a column cannot be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +51,10 @@ def writer(path: str | Path | None) -> Iterator[Writer]:
     ['row,label', '1,yes', '2,no']
     """
     if path is None:
-        yield _TextWriter(sys.stdout.write, ".csv")
+        with tempfile.SpooledTemporaryFile(_HELD, "w+", encoding="utf-8", newline="") as held:
+            yield _TextWriter(held.write, ".csv")
+            held.seek(0)
+            shutil.copyfileobj(held, sys.stdout)
         return
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
