@@ -9,8 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,8 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
     """
     found: dict[str, list[pl.DataType]] = {}
     for data, line in _whole_lines(path, encoding, size):
+        if not found:  # polars has an order of its own
+            found = {name: [] for name in _record(*next(_lines(data, path, line)))}
         for name, dtype in _types(data, path, line).items():
             found.setdefault(name, []).append(dtype)
     types = {name: pl.String() if _MIXED in seen else common_type(seen) for name, seen in found.items()}
@@ -42,7 +43,7 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
     def frames() -> Iterator[pl.DataFrame]:
         for data, line in _whole_lines(path, encoding, size):
             fast = None if mixed else _by_polars(data)
-            yield _frame(_records(data, path, line), mixed) if fast is None else fast
+            yield _frame(_records(data, path, line), types, mixed) if fast is None else fast
 
     return types, frames
 
@@ -81,8 +82,13 @@ def _by_polars(data: bytes) -> pl.DataFrame | None:
 
 
 def _records(data: bytes, path: Path, first_line: int) -> list[dict[str, Any]]:
+    return [_record(text, where) for text, where in _lines(data, path, first_line)]
+
+
+def _lines(data: bytes, path: Path, first_line: int) -> Iterator[tuple[bytes, str]]:
+    """Lines that are not blank, and where each stands."""
     lines = enumerate(data.split(b"\n"), start=first_line)
-    return [_record(text, f"{path.name}, line {number:,}") for number, text in lines if text.strip()]
+    return ((text, f"{path.name}, line {number:,}") for number, text in lines if text.strip())
 
 
 def _record(text: bytes, where: str) -> dict[str, Any]:
@@ -95,13 +101,20 @@ def _record(text: bytes, where: str) -> dict[str, Any]:
     return record
 
 
+class _Float(float):
+    """A number that knows how it is written."""
+
+    def __init__(self, written: str) -> None:
+        self.written = written
+
+
 def _decoded(text: bytes) -> Any:
-    """JSON with numbers as they are written: 1.0 is not 1 where it turns out to be a text."""
-    return json.loads(text, parse_float=Decimal, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
+    """JSON in which 1.0 is not 1, for where it turns out to be a text."""
+    return json.loads(text, parse_float=_Float, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
 
 
 def json_table(path: Path, encoding: str) -> pl.DataFrame:
-    """An array of records, or an object of columns, read whole. Raises DataError for any other JSON."""
+    """An array of records, an object of columns or one record, read whole. Raises DataError for any other JSON."""
     try:
         data = _decoded(b"".join(utf8_blocks(path, encoding)))
     except ValueError as error:
@@ -117,19 +130,25 @@ def json_table(path: Path, encoding: str) -> pl.DataFrame:
                 "give each row a value, or null"
             )
         return pl.DataFrame([_series(name, values) for name, values in data.items()])
+    if isinstance(data, dict) and not any(isinstance(value, list | dict) for value in data.values()):
+        return _frame([data])
     raise DataError(f"{path.name} holds JSON, but no table; give an array of records or JSON Lines")
 
 
-def _frame(records: Sequence[Mapping[str, Any]], texts: Collection[str] = ()) -> pl.DataFrame:
-    return pl.DataFrame([_series(name, values, name in texts) for name, values in _columns(records).items()])
+def _frame(
+    records: Sequence[Mapping[str, Any]], names: Iterable[str] = (), texts: Collection[str] = ()
+) -> pl.DataFrame:
+    columns = _columns(records, names)
+    return pl.DataFrame([_series(name, values, name in texts) for name, values in columns.items()])
 
 
-def _columns(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    names = dict.fromkeys(name for record in records for name in record)
-    return {name: [record.get(name) for record in records] for name in names}
+def _columns(records: Sequence[Mapping[str, Any]], names: Iterable[str] = ()) -> dict[str, list[Any]]:
+    """The values by column; also by those of ``names`` that no record has."""
+    keys = (name for record in records for name in record)
+    return {name: [record.get(name) for record in records] for name in dict.fromkeys([*names, *keys])}
 
 
-_NUMBERS = {int, float, Decimal}
+_NUMBERS = {int, float, _Float}
 
 
 def _is_mixed(values: Sequence[Any]) -> bool:
@@ -154,4 +173,4 @@ def _series(name: str, values: Sequence[Any], as_text: bool = False) -> pl.Serie
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, default=float, ensure_ascii=False)
+    return value.written if isinstance(value, _Float) else json.dumps(value, ensure_ascii=False)

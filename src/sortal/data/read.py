@@ -7,6 +7,7 @@ text: ``core.kinds`` decides what it means.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -246,13 +247,24 @@ def _format(path: Path) -> Format:
     if named in ("parquet", "arrow"):
         raise DataError(f"{path.name} is named like a {named.capitalize()} file, but its content is none")
     if text.startswith((b"{", b"[")) and (named == "json" or re.match(rb'(\[\s*)?\{\s*"', text)):
-        line = text.split(b"\n", 1)[0].rstrip()
-        return "json lines" if line.startswith(b"{") and line.endswith(b"}") else "json"
+        line, _, more = text.partition(b"\n")
+        one_a_line = line.startswith(b"{") and line.rstrip().endswith(b"}")
+        columns = not more.strip() and _suffix(path) not in (".jsonl", ".ndjson") and _holds_columns(line)
+        return "json lines" if one_a_line and not columns else "json"
     if named == "json":
         raise DataError(
             f"{path.name} is named like a JSON file, but begins with {text[:20].decode(errors='replace')!r}"
         )
     return "delimited"
+
+
+def _holds_columns(text: bytes) -> bool:
+    """Whether a JSON object is a table by columns, not a record."""
+    try:
+        values = json.loads(text).values()
+    except (ValueError, AttributeError):
+        return False
+    return all(isinstance(column, list) for column in values)
 
 
 def _refuse_foreign(path: Path, head: bytes) -> None:
