@@ -104,8 +104,8 @@ TRAIN = (
     ("command", "options"),
     [
         ("train", TRAIN),
-        ("predict", "--out"),
-        ("evaluate", "--sealed --json"),
+        ("predict", "--out --allow-missing --warnings"),
+        ("evaluate", "--sealed --allow-missing --json"),
         ("show", "--json"),
         ("audit", "--target --kind --ignore --time --group --split --seed --fix --strict --json"),
         ("demo", "--budget --out"),

@@ -16,13 +16,14 @@ import sortal
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
 from sortal.core.cost_notation import names_a_file
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table, conform
+from sortal.core.frame import Table, absent, conform
 from sortal.core.labels import encode
 from sortal.core.listen import Listener, Silent
 from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Schema
+from sortal.core.shift import Watch
 from sortal.core.task import Task
 from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
@@ -50,7 +51,7 @@ from sortal.report.assemble import (
     predictions_table,
 )
 from sortal.report.checklist import checklist
-from sortal.report.evaluation import AuditReport, Evaluation, compare
+from sortal.report.evaluation import AuditReport, Evaluation, Fresh, judge
 from sortal.report.html import render
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
@@ -241,7 +242,8 @@ def _costs_told(recipe: Recipe, task: Task) -> Any:
 
 def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:
     """The one look at the sealed rows, through the model file as it was saved."""
-    return score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
+    fresh = score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
+    return fresh.predictions, fresh.groups
 
 
 def _look(seal: Seal, reason: str) -> Source:
@@ -255,8 +257,10 @@ Scored = tuple[Predictions, NDArray[np.int64] | None]
 """Predictions, and the group of each row where the rows have groups."""
 
 
-def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None) -> Scored:
-    """Predictions for labelled rows; those without a label are left out."""
+def score_labelled(
+    model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
+) -> Fresh:
+    """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
     labels = conform(source.frame, model.schema, ("target",), source=source.name)[model.task.target]
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
@@ -264,20 +268,25 @@ def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.i
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name)[known]
-    amounts = Table(model.needs, frame, known).amounts(model.decision.cost_columns, source.name)
-    found = Predictions(model.task.classes, ids[known], codes[known], model.score(frame), named, amounts)
-    grouping = model.schema.only("group")
-    if grouping is None or grouping.name not in source.frame.columns:
-        return found, None
-    return found, same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
+    frame = conform(source.frame, model.needs, source=source.name, allow_missing=allow_missing)[known]
+    table = Table(model.needs, frame, known)
+    amounts = table.amounts(model.decision.cost_columns, source.name)
+    columns = table.columns(model.reads.names)
+    lacking = absent(source.frame, model.reads.columns)
+    watch = Watch(model.profiled(without=lacking))
+    watch.add(columns)
+    found = Predictions(model.task.classes, ids[known], codes[known], model.score_columns(columns), named, amounts)
+    grouping, groups = model.schema.only("group"), None
+    if grouping is not None and grouping.name in source.frame.columns:
+        groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
+    return Fresh(source.name, found, groups, len(codes) - len(known), lacking, watch.shifts())
 
 
-def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Evaluation:
+def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:
     """Score labelled rows and compare with what was promised.
 
     A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
-    blind only the first time.
+    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then.
     """
     model = load(model_file)
     home = Seal(model_file.parent) if sealed else _seal_of(data, model_file.parent)
@@ -286,21 +295,11 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Eva
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
     source = read(data, model.needs.names) if home is None else _look(home, "sortal evaluate")
-    found, groups = score_labelled(model, source, "fresh" if home is None else "test")
-    promised_on = "test" if "test" in model.metrics else next(iter(model.metrics))
-    promised = model.metrics[promised_on]
-    now = figures(model.task, found, model.decision, model.card.get("seed", 0), groups)
-    ledger = None if home is None else describe_ledger(home)
+    fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
+    found = judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
     if home is not None:
         _note_look(home)
-    return Evaluation(
-        model=model_file.name,
-        data=source.name,
-        rows=len(found),
-        promised_on=promised_on,
-        comparisons=tuple(compare(name, promised.get(name), figure) for name, figure in now.items()),
-        ledger=ledger,
-    )
+    return found
 
 
 def _seal_of(data: Sequence[str], beside: Path) -> Seal | None:

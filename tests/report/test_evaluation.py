@@ -1,10 +1,24 @@
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from rich.console import Console
 
-from sortal.report.evaluation import Evaluation, compare
+from sortal.artifact.model import Model
+from sortal.core.predictions import Predictions
+from sortal.core.schema import Schema
+from sortal.core.shift import Shift
+from sortal.core.task import Task
+from sortal.decide.certificate import Bound, Certificate
+from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
+from sortal.engine import Program
+from sortal.report import summary
+from sortal.report.evaluation import Evaluation, Fresh, compare, judge
 from sortal.report.record import Estimate
 
 
@@ -17,6 +31,10 @@ from sortal.report.record import Estimate
         ("log_loss", Estimate(0.5, 0.45, 0.55), "better"),
         ("log_loss", Estimate(0.95, 0.93, 0.97), "worse"),
         ("log_loss", Estimate(0.8, None, None), "unknown"),
+        ("roc_auc", Estimate(0.74, 0.68, 0.8), "perhaps worse"),
+        ("roc_auc", Estimate(0.86, 0.8, 0.9), "no worse"),
+        ("log_loss", Estimate(0.86, 0.8, 0.9), "perhaps worse"),
+        ("log_loss", Estimate(0.74, 0.68, 0.8), "no worse"),
     ],
 )
 def test_a_verdict_needs_intervals_that_do_not_meet(metric, found, verdict):
@@ -35,3 +53,129 @@ def test_what_is_worse_is_named():
     found = Evaluation("model.sortal", "new.csv", 100, "test", comparisons)
     assert found.worse == ("roc_auc", "accuracy")
     assert json.loads(found.to_json())["comparisons"][0]["verdict"] == "worse"
+
+
+COSTS = ((0.0, 1.0), (4.0, 0.0))
+TASK = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", ("roc_auc", "precision"), (), "cost", COSTS)
+UNLIKE = Shift("plan", "unseen", 400, 1.0, 0.0, "'plan': none of its 400 values was seen in training, such as 'PRO'")
+
+
+def fresh(right: float = 0.9, rows: int = 400, seed: int = 0, **more) -> Fresh:
+    """Two classes; a row is scored .8 or .2, and this share of the rows is on the right side."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(2, size=rows)
+    high = np.where(rng.random(rows) < right, truth, 1 - truth)
+    p = np.where(high == 1, 0.8, 0.2)
+    return Fresh(
+        "new.csv", Predictions(TASK.classes, np.arange(rows), truth, np.column_stack([1 - p, p]), "fresh"), **more
+    )
+
+
+def model(**more) -> Model:
+    promised = {
+        "test": {
+            "roc_auc": {"value": 0.9, "low": 0.87, "high": 0.93},
+            "precision": {"value": 0.9, "low": 0.86, "high": 0.94},
+        }
+    }
+    rule = Decision("threshold", TASK.classes, "yes", 0.5, COSTS)
+    settings = {"schema": Schema(()), "task": TASK, "decision": rule, "program": Program("chain"), "metrics": promised}
+    return Model(**(settings | more))
+
+
+def certified(asked: float, level: float) -> Decision:
+    bound = Bound("precision", asked, level, 0.95, None, asked == level)
+    certificate = Certificate("yes", 0.5, 0.95, 500, 250, 250, (bound,), 0.5)
+    return Decision("threshold", TASK.classes, "yes", 0.5, COSTS, certificate=certificate)
+
+
+def printed(found: Evaluation) -> str:
+    text = io.StringIO()
+    summary.evaluation(Console(file=text, width=110, highlight=False), found)
+    return text.getvalue()
+
+
+def test_what_is_as_promised_is_said_to_be():
+    found = judge("m.sortal", model(), fresh())
+    assert {c.metric: c.verdict for c in found.comparisons if c.promised} == {
+        "roc_auc": "as promised",
+        "precision": "as promised",
+    }
+    assert printed(found).endswith("nothing is worse than promised\n")
+
+
+def test_nothing_is_as_promised_on_rows_that_are_not_like_those_of_training():
+    for unlike in ({"shifts": (UNLIKE,)}, {"absent": ("plan",)}):
+        found = judge("m.sortal", model(decision=certified(0.8, 0.8)), fresh(**unlike))
+        verdicts = {c.verdict for c in (*found.comparisons, *found.promises)}
+        assert "with reservation" in verdicts
+        assert "as promised" not in verdicts
+        assert "as promised" not in printed(found)
+        assert "'plan'" in printed(found)
+        assert "with reservation: 1 column not as in training" in printed(found)
+    assert json.loads(judge("m", model(), fresh(shifts=(UNLIKE,))).to_json())["shifts"][0]["column"] == "plan"
+
+
+def test_what_fell_short_is_said_first():
+    found = judge("m.sortal", model(), fresh(right=0.7))
+    assert found.worse == ("roc_auc", "precision")
+    assert [c.verdict for c in found.comparisons][:2] == ["worse", "worse"]
+    second = printed(found).splitlines()[1]
+    assert second.startswith("worse          ROC-AUC 0.69 [")
+    assert second.endswith("promised 0.90 [0.87, 0.93]")
+
+
+@pytest.mark.parametrize(
+    ("asked", "level", "right", "verdict"),
+    [
+        (0.8, 0.8, 0.9, "as promised"),
+        (0.8, 0.8, 0.6, "worse"),
+        (0.9, 0.9, 0.885, "perhaps worse"),
+        (0.99, 0.8, 0.9, "as promised"),
+    ],
+)
+def test_a_certificate_is_held_to_its_level(asked, level, right, verdict):
+    found = judge("m.sortal", model(decision=certified(asked, level)), fresh(right))
+    promise = found.promises[0]
+    assert (promise.measure, promise.level, promise.asked, promise.verdict) == ("precision", level, asked, verdict)
+    truth = fresh(right).predictions
+    said = truth.probability[:, 1] > 0.5
+    assert promise.found.value == pytest.approx(truth.truth[said].mean())
+    assert ("precision" in found.worse) == (right < 0.8)
+    assert ("was asked and refused" in printed(found)) == (asked != level)
+
+
+def test_sets_are_held_to_their_coverage_class_by_class_where_that_was_promised():
+    both = Sets("lac", 0.85, (100, 100), (0.3, 0.3), 1.2)
+    rows = fresh(0.9).predictions
+    right = (rows.probability.argmax(axis=1) == rows.truth).mean()
+    (kept,) = judge("m", model(sets=both), fresh(0.9)).promises
+    assert (kept.measure, kept.level, kept.label, kept.verdict) == ("coverage", 0.85, None, "as promised")
+    assert kept.found.value == pytest.approx(right)
+    found = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
+    assert [(p.label, p.verdict) for p in found.promises] == [("no", "worse"), ("yes", "worse")]
+    assert "coverage" in found.worse
+    assert "coverage of sets of yes >= 0.970" in printed(found)
+
+
+def test_the_decision_stands_beside_always_and_never():
+    rows = fresh(0.9).predictions
+    found = judge("m", model(), fresh(0.9)).against
+    positive = rows.truth == 1
+    spent = np.where(positive, 4.0 * (rows.probability[:, 1] < 0.5), 1.0 * (rows.probability[:, 1] > 0.5))
+    assert found.constants == pytest.approx({"never yes": 4 * positive.mean(), "always yes": (~positive).mean()})
+    assert (found.cheapest, found.verdict, found.measure) == ("always yes", "better", "cost")
+    assert found.cost.value == pytest.approx(spent.mean())
+    assert found.saved.value == pytest.approx((~positive).mean() - spent.mean())
+    useless = judge("m", model(), fresh(0.5))
+    assert useless.against.verdict == "worse"
+    assert "the decision costs more than always yes" in printed(useless)
+
+
+def test_a_class_that_no_row_has_is_said():
+    rows = fresh(0.9).predictions
+    one = rows.take(rows.truth == 1)
+    found = judge("m", model(), Fresh("new.csv", one, unlabelled=3))
+    assert found.classes_absent == ("no",)
+    assert "no row has the class no: averages are over the classes that are there" in printed(found)
+    assert "3 rows without a label" in printed(found)

@@ -57,7 +57,8 @@ class Model(Contents):
         """
         table = self._conform(rows, self.needs, allow_missing)
         if self.decision.capacity is not None and len(table) and not self.decision.capacity.of(len(table)):
-            share = f"{100 * self.decision.capacity.share:.3g} % of {len(table):,} rows"
+            rows = f"{len(table):,} row{'s' if len(table) > 1 else ''}"
+            share = f"{100 * self.decision.capacity.share:.3g} % of {rows}"
             message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
             warnings.warn(message, UserWarning, stacklevel=2)
         return self.labelled(self.decide_table(table, self.score(table.frame)))

@@ -129,12 +129,21 @@ def curve(task: Task, predictions: Predictions, points: int = 500) -> Curve:
     return Curve(score, costs, tp / (tp + fp), recall, 2 * tp / (tp + fp + hits))
 
 
+def constants(task: Task, predictions: Predictions) -> tuple[Alternative, ...]:
+    """What deciding the same everywhere costs a row of these, by class; of two classes it is always or never the positive one."""
+    found = _constant(task, predictions)
+    names = [f"always {name}" for name in task.classes]
+    if task.positive is not None:
+        names[1 - task.positive_code] = f"never {task.positive}"
+    return tuple(Alternative(name, None, float(found[code])) for code, name in enumerate(names))
+
+
 def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tuple[Alternative, ...]:
     """What the decision costs a row, beside the simple ways to decide (of two classes, also the tuned one).
 
     Without costs every error costs one.
     """
-    costs, constant = task.costs(predictions.amounts), _constant(task, predictions)
+    costs, constant = task.costs(predictions.amounts), constants(task, predictions)
     likeliest = Decision("argmax", task.classes)
 
     def mean(rule: Decision) -> float:
@@ -143,14 +152,13 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
 
     chosen = Alternative("chosen", decision.threshold, mean(decision))
     if task.positive is None:
-        cheapest = int(constant[: len(task.classes)].argmin())
-        always = Alternative(f"always {task.classes[cheapest]}", None, float(constant[cheapest]))
-        return always, Alternative("most probable", None, mean(likeliest)), chosen
+        cheapest = min(constant, key=lambda each: each.expected_cost)
+        return cheapest, Alternative("most probable", None, mean(likeliest)), chosen
     code, tuned = task.positive_code, cost_threshold(task, predictions)
     rule = Decision("threshold", task.classes, task.positive, tuned)
     return (
-        Alternative(f"always {task.positive}", 0.0, float(constant[code])),
-        Alternative(f"never {task.positive}", None, float(constant[1 - code])),
+        replace(constant[code], threshold=0.0),
+        constant[1 - code],
         Alternative("at 0.5", 0.5, mean(likeliest)),
         Alternative("tuned", tuned, mean(rule)),
         chosen,

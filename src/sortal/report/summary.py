@@ -12,12 +12,13 @@ from rich.text import Text
 
 from sortal.artifact.model import Model
 from sortal.report import notation, terminal
-from sortal.report.evaluation import AuditReport, Evaluation
+from sortal.report.evaluation import GRAVEST, Against, AuditReport, Evaluation, Promise, Verdict
 from sortal.report.record import Estimate, Item
 from sortal.report.rule import rule
 
 MARGIN = 13
 MOST_COLUMNS = 40
+MOST_CONSTANTS = 3
 
 
 def model(console: Console, shown: Model, file: str) -> None:
@@ -48,21 +49,85 @@ def model(console: Console, shown: Model, file: str) -> None:
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
-    """Each metric as promised and as found, and what that means."""
+    """What fell short is said first, then where the rows are not like those of training, then what was promised, one by one."""
     console.print(Text(f"{found.data}: {notation.counted(found.rows, 'labelled row')} scored by {found.model}", "bold"))
+    if found.unlabelled:
+        _line(console, "left out", f"{notation.counted(found.unlabelled, 'row')} without a label")
+    for verdict in GRAVEST:
+        _short_of_promise(console, found, verdict)
+    for name in found.columns_absent:
+        _line(console, "missing", f"no column {notation.plain(name)!r}, which the model reads: missing in all rows")
+    for shift in found.shifts:
+        terminal.hang(console, "unlike", Text(f"not as in training: {notation.plain(shift.message)}", "yellow"), MARGIN)
+    for promise in found.promises:
+        _line(console, "promised", f"{_pledge(promise)}; found {notation.interval(promise.found)}: {promise.verdict}")
+    if found.against is not None:
+        _line(console, "decision", _beside_constants(found.against))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
         table.add_column(heading)
     for c in found.comparisons:
         promised = notation.DASH if c.promised is None else notation.interval(c.promised)
-        style = {"worse": "bold red", "better": "green"}.get(c.verdict, "dim")
+        style = {"worse": "bold red", "perhaps worse": "red", "better": "green"}.get(c.verdict, "dim")
         table.add_row(notation.metric(c.metric), promised, notation.interval(c.found), Text(c.verdict, style))
     console.print(table)
+    if found.classes_absent:
+        names = notation.listing([notation.plain(name) for name in found.classes_absent], most=8)
+        console.print(f"no row has the class {names}: averages are over the classes that are there", highlight=False)
     if found.ledger is not None:
         blind = "" if found.ledger.blind else ": this score is no longer blind"
         console.print(f"the sealed test has now been opened {notation.times(found.ledger.opens)}{blind}")
-    names = notation.listing([notation.metric(name) for name in found.worse])
-    console.print(f"worse than promised: {names}" if found.worse else "nothing is worse than promised", highlight=False)
+    console.print(_conclusion(found), highlight=False, markup=False)
+
+
+def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> None:
+    """Everything with this verdict, with both figures."""
+    told = [f"{_pledge(p)}, found {notation.interval(p.found)}" for p in found.promises if p.verdict == verdict]
+    told += [
+        f"{notation.metric(c.metric)} {notation.interval(c.found)}, promised {notation.interval(c.promised)}"
+        for c in found.comparisons
+        if c.verdict == verdict
+    ]
+    if found.against is not None and found.against.verdict == verdict:
+        told.append(f"the decision costs more than {notation.plain(found.against.cheapest)}")
+    style = "bold red" if verdict == "worse" else "red"
+    for i, text in enumerate(told):
+        terminal.hang(console, "" if i else verdict, Text(text, style), MARGIN + 2)
+
+
+def _pledge(promise: Promise) -> str:
+    sign = "<=" if promise.measure == "fpr" else ">="
+    level = notation.number(promise.level, 3)
+    of = f" of {notation.plain(promise.label)}" if promise.label is not None else ""
+    refused = f" ({notation.number(promise.asked, 3)} was asked and refused)" if promise.asked != promise.level else ""
+    name = "coverage of sets" if promise.measure == "coverage" else notation.metric(promise.measure)
+    return f"{name}{of} {sign} {level}{refused}"
+
+
+def _beside_constants(against: Against) -> str:
+    """The rule against the cheapest constant decision, and the others."""
+    digits = 3
+    shown = sorted(against.constants.items(), key=lambda item: item[1])[:MOST_CONSTANTS]
+    others = notation.listing([f"{notation.plain(name)} {notation.number(cost, digits)}" for name, cost in shown])
+    spared = notation.interval(against.saved, digits=digits)
+    cost = notation.interval(against.cost, digits=digits)
+    head = f"costs {cost} a row" if against.measure == "cost" else f"errs in {cost} of the rows"
+    return f"{head} ({others}): spares {spared} against {notation.plain(against.cheapest)}"
+
+
+def _conclusion(found: Evaluation) -> str:
+    if found.worse:
+        return f"worse than promised: {notation.listing([notation.metric(name) for name in found.worse])}"
+    if found.shifts or found.columns_absent:
+        odd = len({shift.column for shift in found.shifts} | {*found.columns_absent})
+        said = f"{notation.counted(odd, 'column')} not as in training, and a promise is about rows like those"
+        return f"nothing is clearly worse than promised, with reservation: {said}"
+    return "nothing is worse than promised" if not _doubtful(found) else "nothing is clearly worse than promised"
+
+
+def _doubtful(found: Evaluation) -> bool:
+    verdicts = [*(p.verdict for p in found.promises), *(c.verdict for c in found.comparisons)]
+    return "perhaps worse" in verdicts
 
 
 def audit(console: Console, found: AuditReport) -> None:
