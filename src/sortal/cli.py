@@ -182,6 +182,7 @@ def evaluate(
         print(found.to_json().decode())
     else:
         summary.evaluation(_console(), found)
+        _say(found.notes)
 
 
 @app.command()

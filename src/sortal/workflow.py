@@ -279,7 +279,7 @@ def score_labelled(
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    return Fresh(source.name, found, groups, len(codes) - len(known), lacking, watch.shifts())
+    return Fresh(source.name, found, groups, len(codes) - len(known), lacking, watch.shifts(), source.notes)
 
 
 def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:

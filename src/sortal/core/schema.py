@@ -13,6 +13,7 @@ A **kind** says what the values mean, a **role** what a column is for. The canon
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -33,7 +34,10 @@ def column_name(name: object) -> str:
     >>> column_name(" gro\u0308\u00dfe ") == "gr\u00f6\u00dfe", column_name(None), column_name(3)
     (True, '', '3')
     """
-    return "" if name is None else unicodedata.normalize("NFC", str(name)).strip().strip("\ufeff").strip()
+    return "" if name is None else _AROUND.sub("", unicodedata.normalize("NFC", str(name)))
+
+
+_AROUND = re.compile(r"^[\s\ufeff]+|[\s\ufeff]+$")
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class Fresh:
     """Labelled rows as they came in: ``name`` of the data, ``groups`` of rows that vary together, and how many rows had no label.
 
     ``absent``: columns that the model reads and the data does not have. ``shifts``: where the rows are not like those of training.
+    ``notes``: what was unusual about the files.
     """
 
     name: str
@@ -90,12 +91,13 @@ class Fresh:
     unlabelled: int = 0
     absent: tuple[str, ...] = ()
     shifts: tuple[Shift, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``classes_absent``: those that no
-    row has. ``unlabelled``: rows that were left out. ``ledger``: of the run, where its sealed rows were looked at.
+    row has. ``unlabelled``: rows that were left out. ``notes``: what was unusual about the files. ``ledger``: of the run, where its sealed rows were looked at.
     """
 
     model: str
@@ -109,6 +111,7 @@ class Evaluation:
     columns_absent: tuple[str, ...] = ()
     classes_absent: tuple[str, ...] = ()
     unlabelled: int = 0
+    notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
 
     @property
@@ -157,6 +160,7 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         columns_absent=fresh.absent,
         classes_absent=tuple(name for name, rows in zip(predictions.classes, support, strict=True) if not rows),
         unlabelled=fresh.unlabelled,
+        notes=fresh.notes,
         ledger=ledger,
     )
 
