@@ -30,6 +30,9 @@ SEPARATORS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
 """The separator of a file that has one column only; it occurs nowhere."""
 
+_AROUND = " \t\r\ufeff"
+"""What may stand around a name where files were put together."""
+
 _HEAD = 1 << 22
 _ROWS_AT_A_TIME = 50_000
 
@@ -105,7 +108,7 @@ def _counts(lines: list[str], separator: str, most: int = 100) -> list[int]:
     counts: list[int] = []
     try:
         for row in islice(rows(lines, separator, ""), most):
-            counts += [] if row.blank else [len(row.fields)]
+            counts += [] if row.blank else [len(row.values)]
     except DataError:
         pass
     return counts
@@ -141,23 +144,25 @@ def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.Dat
 
     Raises DataError where it stands there in another order: the rows below would be read under wrong names.
     """
-    header = list(map(column_name, layout.header))
     if frame.width == 1:
         return frame
-    first = frame.to_series().fill_null("")
-    # Nearly every row differs in its first field, whatever surrounds it.
-    maybe = first.is_in(set(layout.header)) | first.str.strip_chars().str.strip_chars("\ufeff").is_in(set(header))
-    again = []
-    for at in maybe.arg_true():
-        values = list(map(column_name, frame.row(at)))
-        if values == header:
-            again.append(at)
-        elif frame.width > 2 and sorted(values) == sorted(header) and len(set(header)) == len(header):
+    header = list(map(column_name, layout.header))
+    names = pl.Series([*header, *layout.header]).unique()
+    maybe = np.arange(frame.height)
+    for column in frame.iter_columns():  # the first column leaves next to nothing of most tables
+        values = (column if len(maybe) == frame.height else column.gather(maybe)).fill_null("")
+        maybe = maybe[(values.is_in(names) | values.str.strip_chars(_AROUND).is_in(names)).to_numpy()]
+        if not len(maybe):
+            return frame
+    rows_again = {int(at): list(map(column_name, frame.row(int(at)))) for at in maybe}
+    for at, values_again in rows_again.items():
+        if values_again != header and frame.width > 2 and sorted(values_again) == sorted(set(header)):
             raise DataError(
                 f"{layout.path.name} holds its header again after row {before + at:,}, with the columns in another order; "
                 "give the parts as files of their own"
             )
-    return frame.with_row_index("").filter(~pl.col("").is_in(again)).drop("") if again else frame
+    again = [at for at, values_again in rows_again.items() if values_again == header]
+    return frame.with_row_index("").filter(~pl.col("").is_in(again)).drop("")
 
 
 def _frames(layout: Layout, size: int) -> Iterator[pl.DataFrame]:
@@ -293,8 +298,8 @@ def _parse_slowly(blocks: Iterable[bytes], layout: Layout, line: int) -> Iterato
             raise doubtful(name, row)
         if row.blank and width > 1:
             continue
-        if len(row.fields) != width:
-            raise _ragged(layout, row.line, len(row.fields))
+        if len(row.values) != width:
+            raise _ragged(layout, row.line, len(row.values))
         held.append(row.values)
         if len(held) == _ROWS_AT_A_TIME:
             yield _frame(held, layout)

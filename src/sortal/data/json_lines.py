@@ -78,7 +78,10 @@ def _by_polars(data: bytes) -> pl.DataFrame | None:
         frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
     except pl.exceptions.PolarsError:
         return None
-    return frame if frame.height == sum(1 for text in data.split(b"\n") if text.strip()) else None
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    if frame.height != lines:
+        lines = sum(1 for text in data.split(b"\n") if text.strip())
+    return frame if frame.height == lines else None
 
 
 def _records(data: bytes, path: Path, first_line: int) -> list[dict[str, Any]]:

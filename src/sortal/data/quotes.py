@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
-from typing import NamedTuple
 
 from sortal.core.errors import DataError
 
@@ -28,28 +28,18 @@ NUMBERS = 0.9
 _NUMBER = re.compile(r"\W*\d[\d\W]*")
 
 
-class Field(NamedTuple):
-    """A value, and whether it stood in quotes."""
-
-    text: str
-    quoted: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``line`` is the number of the first of its ``lines`` in the file."""
+    """``line`` is the number of the first of its ``lines`` in the file; ``quoted`` has the positions of the values in quotes."""
 
     line: int
-    lines: tuple[str, ...]
-    fields: list[Field]
-
-    @property
-    def values(self) -> list[str]:
-        return [field.text for field in self.fields]
+    lines: Sequence[str]
+    values: list[str]
+    quoted: frozenset[int]
 
     @property
     def blank(self) -> bool:
-        return len(self.fields) == 1 and not self.fields[0].quoted and not self.fields[0].text.strip()
+        return len(self.values) == 1 and not self.quoted and not self.values[0].strip()
 
 
 @cache
@@ -65,17 +55,26 @@ class _MisquotedError(Exception):
     """A field in quotes goes on after the quote that closes it."""
 
 
-def split(text: str, separator: str, alone: bool = False) -> list[Field] | None:
+Fields = tuple[list[str], frozenset[int]]
+"""The values of a row, and the positions of those in quotes."""
+
+_NONE: frozenset[int] = frozenset()
+
+
+def split(text: str, separator: str, alone: bool = False) -> Fields | None:
     """The fields of a row, or None where a quote is still open at its end.
 
     With ``alone``, the text is taken as a row for itself: a quote that is not closed in it is a letter.
     """
     if '"' not in text:
-        return [Field(value, False) for value in text.removesuffix("\r").split(separator)]
-    fields, at = [], 0
+        return text.removesuffix("\r").split(separator), _NONE
+    values: list[str] = []
+    quoted: list[int] = []
+    at = 0
     while True:
         if match := _quoted(separator).match(text, at):
-            fields.append(Field(match[1].replace('""', '"'), True))
+            quoted.append(len(values))
+            values.append(match[1].replace('""', '"'))
             ends, after = match[2] is None, match.end()
         else:
             if not alone and (begun := _OPEN.match(text, at)):
@@ -84,9 +83,9 @@ def split(text: str, separator: str, alone: bool = False) -> list[Field] | None:
                 raise _MisquotedError
             end = text.find(separator, at)
             ends, after = end < 0, end + 1
-            fields.append(Field(text[at:].removesuffix("\r") if ends else text[at:end], False))
+            values.append(text[at:].removesuffix("\r") if ends else text[at:end])
         if ends:
-            return fields
+            return values, frozenset(quoted)
         at = after
 
 
@@ -112,7 +111,7 @@ def rows(lines: Iterable[str], separator: str, name: str, first_line: int = 1) -
                 fields = split("\n".join(held), separator) if line.count('"') % 2 else None
         except _MisquotedError:
             raise (_not_closed if len(held) > 1 else _misquoted)(name, number) from None
-        yield Row(number, tuple(held), fields)
+        yield Row(number, held, *fields)
         number += len(held)
 
 
@@ -145,25 +144,18 @@ class Habits:
     all_quoted: tuple[bool, ...]
 
     @classmethod
-    def of(cls, lines: Iterable[str], separator: str, width: int, most: int = 10_000) -> Habits:
-        """From the first lines of a file; rows over several lines are left out, as they are what is in question."""
-        seen = list(islice(_plain_rows(lines, separator, width), most))
-        columns = list(zip(*seen, strict=True)) or [()] * width
+    def of(cls, lines: Iterable[str], separator: str, width: int, most: int = 2_000) -> Habits:
+        """From the first rows of a file; those over several lines are left out, as they are what is in question."""
+        seen: list[Row] = []
+        with suppress(DataError):  # the rows before the damage tell enough
+            for row in islice(rows(lines, separator, ""), most):
+                seen += [row] if len(row.lines) == 1 and len(row.values) == width and not row.blank else []
         return cls(
             len(seen),
-            tuple(_are_numbers([field.text for field in column]) for column in columns),
-            tuple(any(field.quoted for field in column) for column in columns),
-            tuple(all(field.quoted for field in column) for column in columns),
+            tuple(_are_numbers([row.values[k] for row in seen]) for k in range(width)),
+            tuple(any(k in row.quoted for row in seen) for k in range(width)),
+            tuple(all(k in row.quoted for row in seen) for k in range(width)),
         )
-
-
-def _plain_rows(lines: Iterable[str], separator: str, width: int) -> Iterator[list[Field]]:
-    try:
-        for row in rows(lines, separator, ""):
-            if len(row.lines) == 1 and len(row.fields) == width and not row.blank:
-                yield row.fields
-    except DataError:
-        return  # the rows before the damage tell enough
 
 
 def _are_numbers(values: Sequence[str]) -> bool:
@@ -183,26 +175,32 @@ def in_doubt(row: Row, separator: str, width: int, habits: Callable[[], Habits])
     """
     if len(row.lines) == 1:
         return False
-    alone = [split(line, separator, alone=True) or [] for line in row.lines if line not in ("", "\r")]
-    if any(len(fields) != width for fields in alone):
-        return False
+    alone: list[list[str]] = []
+    for line in row.lines:
+        values = split(line, separator, alone=True)
+        if line in ("", "\r") or values is None:
+            continue
+        if len(values[0]) != width:
+            return False
+        alone.append(values[0])
     known = habits()
-    columns = [[field.text.strip().strip('"') for field in column] for column in zip(*alone, strict=True)]
+    columns = [[value.strip().strip('"') for value in column] for column in zip(*alone, strict=True)]
     numbers = known.numbers if known.rows else tuple(map(_are_numbers, columns))
     if any(value and not _is_number(value) for k in range(width) if numbers[k] for value in columns[k]):
         return False
-    over = [k for k, field in enumerate(row.fields) if field.quoted and "\n" in field.text]
+    over = [k for k in row.quoted if "\n" in row.values[k]]
+    ditto = any(_is_ditto(row.values[k], separator) for k in over)
     if not known.rows:
-        return any(numbers) or _has_ditto_marks(row, over, separator)
+        return any(numbers) or ditto
     if all(known.all_quoted[k] for k in over):
         return False
-    return any(numbers) or not all(known.some_quoted[k] for k in over) or _has_ditto_marks(row, over, separator)
+    return any(numbers) or not all(known.some_quoted[k] for k in over) or ditto
 
 
-def _has_ditto_marks(row: Row, over: Sequence[int], separator: str) -> bool:
-    """Whether both quotes of a field stand alone between separators, which says: the same as above."""
+def _is_ditto(value: str, separator: str) -> bool:
+    """Whether both quotes around stand alone between separators, which says: the same as above."""
     edges = (separator, "\n")
-    return any(row.fields[k].text.startswith(edges) and row.fields[k].text.endswith(edges) for k in over)
+    return value.startswith(edges) and value.endswith(edges)
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
