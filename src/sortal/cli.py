@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every mistake in the options; typer gives a public name only to this kind of it."""
 
 Data = Annotated[
-    list[str], typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, or a folder of parts.")
+    list[str],
+    typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, a folder of parts, or - (standard input)."),
 ]
 ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
 Target = Annotated[str, typer.Option(help="The column to predict.")]
@@ -149,8 +151,10 @@ def predict(
 ) -> None:
     """Label, decision and probabilities for every row; files may be larger than memory."""
     from sortal.artifact.score import score_file
+    from sortal.data.standard_input import spooled
 
-    scored = score_file(model, data, out, allow_missing=allow_missing, warnings=warnings)
+    with spooled(data) as files:
+        scored = score_file(model, files, out, allow_missing=allow_missing, warnings=warnings)
     if out is not None:
         _console().print(f"{scored.rows:,} rows scored: {out}", highlight=False)
     _say(scored.notes)
@@ -169,13 +173,16 @@ def evaluate(
 ) -> None:
     """Compare fresh labelled rows with what was promised."""
     from sortal import workflow
+    from sortal.data.standard_input import spooled
     from sortal.report import summary
 
-    found = workflow.evaluate(model, data or [], sealed=sealed, allow_missing=allow_missing)
+    with spooled(data or []) as files:
+        found = workflow.evaluate(model, files, sealed=sealed, allow_missing=allow_missing)
     if json:
         print(found.to_json().decode())
     else:
         summary.evaluation(_console(), found)
+        _say(found.notes)
 
 
 @app.command()
@@ -210,6 +217,7 @@ def audit(
     """What is wrong with the data, before any training."""
     from sortal import workflow
     from sortal.core.recipe import Recipe, parse_kinds
+    from sortal.data.standard_input import spooled
     from sortal.report import summary
 
     asked = Recipe(
@@ -221,7 +229,8 @@ def audit(
         split=split,
         seed=seed,
     )
-    found = workflow.audit(data, asked)
+    with spooled(data) as files:
+        found = workflow.audit(files, asked)
     if json:
         print(found.to_json().decode())
     else:
@@ -246,19 +255,22 @@ def demo(
 
 
 def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False) -> None:
+    from sortal.data.standard_input import spooled
     from sortal.report.narrator import Narrator
     from sortal.training.deadline import process_start
     from sortal.workflow import NoAudience, next_folder, train_into
 
-    started = process_start()
-    folder = out or next_folder(data)
-    if json:
-        finished = train_into(folder, data, recipe, NoAudience(), started)
-        print(finished.to_json().decode())
-    else:
-        with Narrator(_console(), recipe.budget, started) as narrator:
-            finished = train_into(folder, data, recipe, narrator, started)
-        narrator.finished(finished, folder)
+    with spooled(data) as files:
+        # What comes through a pipe may be long in coming: the clock starts when it is there.
+        started = process_start() if files == data else time.monotonic()
+        folder = out or next_folder(files)
+        if json:
+            finished = train_into(folder, files, recipe, NoAudience(), started)
+            print(finished.to_json().decode())
+        else:
+            with Narrator(_console(), recipe.budget, started) as narrator:
+                finished = train_into(folder, files, recipe, narrator, started)
+            narrator.finished(finished, folder)
     _judge(finished.audit, strict)
 
 

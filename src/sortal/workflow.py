@@ -276,7 +276,7 @@ def score_labelled(
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking)
+    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking, source.notes)
 
 
 def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:
@@ -291,7 +291,7 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, all
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    source = read(data) if home is None else _look(home, "sortal evaluate")
+    source = read(data, model.needs.names) if home is None else _look(home, "sortal evaluate")
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
     found = judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
     if home is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, from_any, unique_names
-from sortal.core.schema import Column, Schema
+from sortal.core.schema import Column, Schema, column_name
 from sortal.core.values import MISSING, as_category
 
 quick = settings(deadline=None, max_examples=60)
@@ -218,12 +219,25 @@ class TestUniqueNames:
         unique, notes = unique_names(names)
         assert len(unique) == len(names) == len(set(unique))
         assert all(name and name == name.strip() for name in unique)
-        stripped = [name.strip() for name in names]
+        stripped = [column_name(name) for name in names]
         for position, name in enumerate(stripped):
             if name and name not in stripped[:position]:
                 assert unique[position] == name
         assert len(notes) == sum(new != old for new, old in zip(unique, stripped, strict=True))
         assert unique_names(unique) == (unique, [])
+
+    @quick
+    @given(st.text("eo\u0308\u0301\u00e9\u00f6 \ufeff\t\u00a0\u200b", max_size=6))
+    def test_a_name_has_one_form(self, name: str) -> None:
+        forms = {column_name(unicodedata.normalize(form, name)) for form in ("NFC", "NFD")}
+        assert forms == {column_name(name)}
+        assert column_name(f" \ufeff{column_name(name)}\t") == column_name(name)
+        assert column_name(column_name(name)) == column_name(name) == column_name(name).strip()
+
+    def test_names_that_become_the_same_are_told_apart(self) -> None:
+        unique, notes = unique_names(["gro\u0308\u00dfe", "gr\u00f6\u00dfe", " gr\u00f6\u00dfe ", 3, "3"])
+        assert unique == ["gr\u00f6\u00dfe", "gr\u00f6\u00dfe_2", "gr\u00f6\u00dfe_3", "3", "3_2"]
+        assert len(notes) == 3
 
 
 class TestFromAny:

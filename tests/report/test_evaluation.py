@@ -195,7 +195,6 @@ def test_a_number_of_rows_is_another_share_of_another_batch():
     task = replace(TASK, goal="capacity", cost=None, capacity=Capacity(0.05, 20))
     found = judge("m.sortal", model(decision=rule, task=task), fresh(rows=200))
     assert found.notes == ("the capacity of 20 is 10 % of these rows; the promise was measured at 5 %",)
-    assert found.notes[0] in " ".join(printed(found).split())
     # Made for the best 20, not for few errors: no verdict against deciding the same everywhere.
     assert (found.against.measure, found.against.verdict) == ("errors", "unknown")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -44,13 +43,9 @@ def score_file(
     that the model reads and that is not there is missing in every row. ``warnings``: one more column says what is odd about a row.
     """
     job = _Job(load(model_file), data, allow_missing, warnings)
-    if out is None:
-        for i, frame in enumerate(job.frames()):
-            sys.stdout.write(frame.write_csv(include_header=i == 0))
-    else:
-        with writer(out) as file:
-            for frame in job.frames():
-                file.write(frame)
+    with writer(out) as file:
+        for frame in job.frames():
+            file.write(frame)
     return job.scored
 
 
@@ -85,12 +80,16 @@ class _Job:
         """A batch as it was read, the same rows in canonical types, and the columns that the program reads."""
         model, first_row = self._model, 1
         name = Path(self._data[0]).name if len(self._data) == 1 else "the data"
-        for frame in batches(self._data):
+        for frame in batches(self._data, needs=model.needs.names, note=self._note):
             # Messages name the row as it is counted in the file, not in the batch.
             rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=self._allow_missing)
             table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
             yield frame, table, table.columns(model.reads.names)
             first_row += frame.height
+
+    def _note(self, text: str) -> None:
+        """Once, also where the rows are read twice."""
+        self.scored.notes += [] if text in self.scored.notes else [text]
 
     def _begin(self, first: pl.DataFrame) -> Watch:
         """What is the same for all batches, from the columns of the first."""

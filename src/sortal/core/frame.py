@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.schema import Column, Role, Schema
+from sortal.core.schema import Column, Role, Schema, column_name
 from sortal.core.values import canonical, datetime_from_text, is_text, plain, related_patterns
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "cost")
@@ -223,13 +223,13 @@ def _refuse_infinity(values: pl.DataFrame, source: str, first_row: int) -> None:
 def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     """Names of columns that are texts, not blank and all different; and what was renamed, in words.
 
-    Blanks around a name are cut off, a blank name becomes ``column_N`` (counted from 1) and the second ``a``
+    Names take the form of ``column_name``, a blank one becomes ``column_N`` (counted from 1) and the second ``a``
     becomes ``a_2``.
 
     >>> unique_names(["a", "", "a"])
     (['a', 'column_2', 'a_2'], ["column 2 has no name: 'column_2'", "column 3 is a second 'a': 'a_2'"])
     """
-    wished = ["" if name is None else str(name).strip() for name in names]
+    wished = [column_name(name) for name in names]
     taken = set(wished)
     seen: set[str] = set()
     result: list[str] = []

@@ -14,7 +14,7 @@ import msgspec
 
 from sortal.core import registry
 from sortal.core.errors import OptionError, did_you_mean
-from sortal.core.schema import Kind
+from sortal.core.schema import Kind, column_name
 from sortal.core.task import Capacity
 
 Number = float | int | str
@@ -67,7 +67,9 @@ class Recipe:
     unchecked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises OptionError for what no data can make right."""
+        """Names of columns as tables have them. Raises OptionError for what no data can make right."""
+        for option, names in self._columns_asked().items():
+            object.__setattr__(self, option, names)
         if self.seed < 0:
             raise OptionError(f"seed {self.seed} is negative; give a whole number from 0 on")
         if self.select is not None and self.select < 1:
@@ -94,6 +96,17 @@ class Recipe:
             registry.check("sortal.metrics", self.metric)
         for name in self.models:
             registry.check("sortal.models", name)
+
+    def _columns_asked(self) -> dict[str, Any]:
+        """The options that name columns, each name in the form that ``column_name`` gives it in a table."""
+        single = {"target": self.target, "time": self.time, "group": self.group, "split": self.split_column}
+        costs = [cost.partition("=") for cost in self.cost_columns]
+        return {
+            **{option: column_name(name) for option, name in single.items() if name is not None},
+            "ignore": tuple(map(column_name, self.ignore)),
+            "kinds": {column_name(name): kind for name, kind in self.kinds.items()},
+            "cost_columns": tuple(f"{cell}{equals}{column_name(name)}" for cell, equals, name in costs),
+        }
 
     @property
     def promises(self) -> bool:

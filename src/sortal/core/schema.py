@@ -13,6 +13,8 @@ A **kind** says what the values mean, a **role** what a column is for. The canon
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -21,6 +23,21 @@ from sortal.core.errors import OptionError, did_you_mean
 Kind = Literal["number", "category", "boolean", "datetime", "text", "image"]
 Role = Literal["feature", "target", "time", "group", "split", "weight", "cost", "ignore"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def column_name(name: object) -> str:
+    """The one form in which a column is named, in every table that is read and in every option that names one.
+
+    Blanks around it (and a byte-order mark) are cut off, and a letter with an accent is one character (Unicode's
+    form NFC), whichever of its forms a file has.
+
+    >>> column_name(" gro\u0308\u00dfe ") == "gr\u00f6\u00dfe", column_name(None), column_name(3)
+    (True, '', '3')
+    """
+    return "" if name is None else _AROUND.sub("", unicodedata.normalize("NFC", str(name)))
+
+
+_AROUND = re.compile(r"^[\s\ufeff]+|[\s\ufeff]+$")
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class Fresh:
     """Labelled rows as they came in: ``name`` of the data, ``groups`` of rows that vary together, and how many rows had no label.
 
     ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data does not have.
+    ``notes``: what was unusual about the files.
     """
 
     name: str
@@ -93,12 +94,15 @@ class Fresh:
     unlabelled: int = 0
     columns: Columns = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
-    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out. ``notes``: what else has to be known. ``ledger``: of the run, where its sealed rows were looked at.
+    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out.
+    ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run, where its sealed rows
+    were looked at.
     """
 
     model: str
@@ -164,7 +168,7 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         columns_absent=fresh.absent,
         classes_absent=tuple(name for name, rows in zip(predictions.classes, support, strict=True) if not rows),
         unlabelled=fresh.unlabelled,
-        notes=_notes(model, predictions),
+        notes=(*fresh.notes, *_notes(model, predictions)),
         ledger=ledger,
     )
 

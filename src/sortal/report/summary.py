@@ -61,8 +61,6 @@ def evaluation(console: Console, found: Evaluation) -> None:
         terminal.hang(console, "unlike", Text(f"not as in training: {notation.plain(shift.message)}", "yellow"), MARGIN)
     for promise in found.promises:
         _line(console, "promised", f"{_pledge(promise)}; found {notation.interval(promise.found)}: {promise.verdict}")
-    for note in found.notes:
-        _line(console, "note", note)
     if found.against is not None:
         _line(console, "decision", _beside_constants(found.against))
     table = Table(box=None, pad_edge=False, header_style="dim")
