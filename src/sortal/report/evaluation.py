@@ -12,7 +12,7 @@ from sortal.core import registry
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.evaluate.metrics import Metric
-from sortal.report.record import Data, Estimate, Finding, Ledger, Skipped, Split
+from sortal.report.record import Data, Estimate, Finding, Ledger, Split, Unchecked
 
 Verdict = Literal["as promised", "better", "worse", "unknown"]
 
@@ -56,7 +56,7 @@ class AuditReport:
     task: Task
     split: Split
     findings: tuple[Finding, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Unchecked, ...] = ()
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)

@@ -16,7 +16,6 @@ from sortal.core.numerals import (
     number,
     percent,
     percents,
-    pointed,
     spread,
 )
 from sortal.core.schema import Column
@@ -29,6 +28,7 @@ __all__ = [
     "costs",
     "count",
     "counted",
+    "decided_first",
     "decimals",
     "evidence",
     "interval",
@@ -39,6 +39,7 @@ __all__ = [
     "metric",
     "microseconds",
     "number",
+    "of_decided_rows",
     "percent",
     "percents",
     "plain",
@@ -47,6 +48,7 @@ __all__ = [
     "size",
     "spread",
     "times",
+    "tiny",
 ]
 
 
@@ -109,6 +111,15 @@ def size(n: int) -> str:
     return f"{n / 1e6:.1f} MB" if n >= 1e6 else f"{max(1, round(n / 1e3))} kB"
 
 
+def tiny(difference: float) -> str:
+    """A difference that should be none.
+
+    >>> tiny(2.2e-16), tiny(0.0)
+    ('2e-16', '0')
+    """
+    return f"{difference:.0e}" if difference else "0"
+
+
 def metric(name: str) -> str:
     """The name of a metric as people write it: its own label, or its words where it is not installed.
 
@@ -119,6 +130,24 @@ def metric(name: str) -> str:
         return name.replace("_", " ")
     found: Metric = registry.load("sortal.metrics", name)
     return found.label
+
+
+def of_decided_rows(name: str) -> bool:
+    """Whether this metric is of the rows that are decided, where others are left to a person; what these cost counts all rows."""
+    if name == "expected_cost" or name not in registry.names("sortal.metrics"):
+        return False
+    found: Metric = registry.load("sortal.metrics", name)
+    return found.needs == "decision"
+
+
+def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[str]:
+    """The metrics of decided rows among those ``shown``, accuracy among them.
+
+    >>> decided_first(["log_loss", "recall"], {"accuracy": 0.9, "recall": 0.8, "log_loss": 0.3})
+    ['accuracy', 'recall']
+    """
+    named = dict.fromkeys(["accuracy", *shown])
+    return [name for name in named if of_decided_rows(name) and name in figures]
 
 
 def listing(words: Sequence[str], most: int = 8) -> str:

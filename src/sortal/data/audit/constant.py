@@ -6,7 +6,7 @@ import polars as pl
 
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Finding, NotApplicable, ignoring
+from sortal.data.audit.finding import Check, Finding, NotApplicable, ignoring, too_few
 
 _LEAST_ROWS = 20
 _RARE_SHARE = 0.001
@@ -48,7 +48,7 @@ def find_nearly(case: Case) -> list[Finding] | NotApplicable:
     """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest."""
     table, n = case.table, len(case)
     if n < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     few = max(_FEW, min(_RARE_SHARE * n, _ENOUGH))
     findings = []
     for column in table.schema.features:

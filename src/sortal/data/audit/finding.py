@@ -44,9 +44,22 @@ class Finding:
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """Why a check has nothing to say about this table, for example "fewer than 50 rows"."""
+    """Why a check has nothing to say about this table, for example "no group column was named".
+
+    ``blind``: there may be something all the same, as with too few rows to tell.
+    """
 
     reason: str
+    blind: bool = False
+
+
+def too_few(what: str) -> NotApplicable:
+    """There may be something, and too little of this to see it.
+
+    >>> too_few("50 rows").reason
+    'fewer than 50 rows'
+    """
+    return NotApplicable(f"fewer than {what}", blind=True)
 
 
 Finder = Callable[[Case], list[Finding] | NotApplicable]

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
 
 _LEAST_ROWS = 50
 _FIRST_LOOK = 10_000
@@ -23,7 +23,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """Categories with a level a row; whole numbers that differ in each row and run on, or are called an id."""
     table = case.table
     if len(table) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     findings = []
     for column in table.schema.features:
         values = table.frame[column.name]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.data.audit.foregone import foregone
 from sortal.data.audit.power import LEAST_ROWS, auc
 
@@ -21,7 +21,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Columns that are missing in the same rows are one finding.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     patterns = _patterns(case)
     if not patterns:
         return NotApplicable("no column is missing in some rows only")

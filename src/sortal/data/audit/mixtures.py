@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sortal.core.schema import Column
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.spelling import Mixture, mixed_texts
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ _ZERO_AWAY, _ZERO_GAP, _MOST_ZEROS = 2.5, 0.2, 0.6
 def find(case: Case) -> list[Finding] | NotApplicable:
     """A note; a warning where it is 5 % of the rows and more (a zero that may be missing is a note always)."""
     if len(case) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(case.shortlist)
     columns = [c for c in case.table.schema.columns if c.name in looked_at or c.role == "ignore"]
     return [_finding(column.name, mixture) for column in columns for mixture in _mixtures(case, column)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.data.audit.foregone import evidence, foregone
 from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, sampled
@@ -66,7 +66,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Columns that A101 or A102 found are left aside.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     aside = {power.column for power in copies(case.powers, case.codes)} | telling(case)
     names = [name for name in case.shortlist if name not in aside]
     table, codes = sampled(case.table, case.codes, _ROWS, case.seed)

@@ -15,7 +15,7 @@ from sortal.core.frame import Table
 from sortal.core.kinds import AS_ASKED
 from sortal.core.schema import Column, Kind, Schema
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring, too_few
 from sortal.data.audit.identifier import names_rows
 from sortal.data.audit.power import LEAST_ROWS, Power, alone
 from sortal.data.split import holdout
@@ -47,7 +47,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Looks at columns that were left out as well: rows that are named after their class were often collected apart.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     columns = [c for c in case.table.schema.columns if c.role in ("feature", "ignore") and c.reason != AS_ASKED]
     rows, codes = np.arange(len(case)), case.codes
     if len(codes) > _MOST_ROWS:
