@@ -228,7 +228,7 @@ def test_the_steps_of_the_curve_are_the_costs_of_the_alternatives(n, seed, level
     assert steps.expected_cost[0] == pytest.approx(told["always yes"])
     assert steps.expected_cost[-1] == pytest.approx(told["never yes"])
     for each_one in found:
-        if each_one.threshold is not None and each_one.name != "at 0.5":
+        if each_one.threshold is not None:
             assert at(each_one.threshold) == pytest.approx(each_one.expected_cost)
 
 
@@ -242,7 +242,7 @@ def test_alternatives_are_compared_on_the_same_rows():
     # Calibrated, so the threshold from the costs is nearly as cheap as the one tuned on these very rows.
     assert found["tuned"].expected_cost <= found["chosen"].expected_cost
     assert found["chosen"].expected_cost <= found["tuned"].expected_cost * 1.05
-    assert found["chosen"].expected_cost < min(found[n].expected_cost for n in ("always yes", "never yes", "at 0.5"))
+    assert found["chosen"].expected_cost < min(found[n].expected_cost for n in ("always yes", "never yes", "at .5"))
 
 
 def test_alternatives_count_rejects_and_the_costs_in_the_rows():
@@ -263,12 +263,12 @@ def test_alternatives_count_rejects_and_the_costs_in_the_rows():
 
     assert found["always yes"] == pytest.approx(mean(np.ones(400)))
     assert found["never yes"] == pytest.approx(mean(np.zeros(400)))
-    assert found["at 0.5"] == pytest.approx(mean(p > 0.5))
+    assert found["at .5"] == pytest.approx(mean(p > 0.5))
     decided = rule.apply(predictions.probability, amounts)
     assert set(decided) == {0, 1, 2}
     assert found["chosen"] == pytest.approx(mean(decided))
     assert found["tuned"] == pytest.approx(min(mean(p >= t) for t in [*p, 2.0]))
-    assert found["chosen"] < min(found[name] for name in ("always yes", "never yes", "at 0.5"))
+    assert found["chosen"] < min(found[name] for name in ("always yes", "never yes", "at .5"))
 
 
 def test_alternatives_of_many_classes():

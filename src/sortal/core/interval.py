@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sortal.core import numerals
+from sortal.core import writing
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,4 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return numerals.interval(self)
+        return writing.interval(self)

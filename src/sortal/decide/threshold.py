@@ -163,7 +163,7 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
     return (
         Alternative(f"always {task.positive}", 0.0, float(constant[code])),
         Alternative(f"never {task.positive}", None, float(constant[1 - code])),
-        Alternative("at 0.5", 0.5, mean(likeliest)),
+        Alternative("at .5", 0.5, mean(Decision("threshold", task.classes, task.positive, 0.5))),
         Alternative("tuned", tuned, mean(rule)),
         chosen,
     )

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sortal.core import registry
 from sortal.core.costs import incurred
 from sortal.core.interval import Interval
-from sortal.core.numerals import level
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.core.writing import level
 from sortal.evaluate import ranking
 from sortal.evaluate.intervals import Bins, Cells, Mean, Ranks, Rates, Sampling, bin_squares, rates_interval
 

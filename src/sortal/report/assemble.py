@@ -396,7 +396,7 @@ def _why(task: Task, rule: Decision) -> str:
 
 def _f_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, float | None]:
     f1: Metric = registry.load("sortal.metrics", "f1" if task.beta == 1 else "fbeta")
-    rules = {"chosen": rule, "at 0.5": Decision("argmax", task.classes, task.positive)}
+    rules = {"chosen": rule, "at .5": Decision("threshold", task.classes, task.positive, 0.5)}
     decided = {name: r.apply(evidence.probability) for name, r in rules.items()}
     decided[f"always {task.positive}"] = np.full(len(evidence), task.positive_code)
     return {n: f1.score(task, evidence, d) for n, d in decided.items()}
@@ -462,10 +462,10 @@ def leaderboard_table(run: RunRecord) -> pl.DataFrame:
 
 
 def predictions_table(predictions: Predictions) -> pl.DataFrame:
-    """``oof.parquet``: row ids of the source, the true class, and a probability a class."""
+    """``oof.parquet``: rows of the source, counted from 1 as in messages, the true class, and a probability a class."""
     labels = np.array(predictions.classes)
     columns = {f"p {name}": predictions.probability[:, k] for k, name in enumerate(predictions.classes)}
-    return pl.DataFrame({"row": predictions.rows, "truth": labels[predictions.truth], **columns})
+    return pl.DataFrame({"row": predictions.rows + 1, "truth": labels[predictions.truth], **columns})
 
 
 def describe_ledger(seal: Seal | None) -> record.Ledger:

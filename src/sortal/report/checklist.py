@@ -138,7 +138,7 @@ def _objective(record: RunRecord, facts: Facts) -> Verdict:
 def _split(record: RunRecord, facts: Facts) -> Verdict:
     split, predicted = record.split, facts.out_of_fold_rows
     dev = split.train + split.valid
-    parts = f"{split.method} split, {count(dev)} rows to develop on, {count(split.test)} sealed"
+    parts = f"{split.method}: {count(dev)} rows to develop on, {count(split.test)} sealed"
     if split.test == 0:
         return False, f"{parts}: there is no test"
     if split.folds < 2:
@@ -247,7 +247,7 @@ def _refit(record: RunRecord, facts: Facts) -> Verdict:
         refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
-    change = f"log-loss {number(before, 4)}" + ("" if after is None else f" -> {number(after, 4)}")
+    change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
     helped = calibration.method == "none" or (after is not None and after <= before)
     return (certified or facts.refit_rows == dev) and helped, f"{refit}; calibration {calibration.method}, {change}"
 

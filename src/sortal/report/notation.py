@@ -1,4 +1,4 @@
-"""How things are written for people, the same on the screen and in the report; for numbers see ``core.numerals``."""
+"""How things are written for people, the same on the screen and in the report; for figures see ``core.writing``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sortal.core import registry
-from sortal.core.numerals import (
+from sortal.core.schema import Column
+from sortal.core.task import Task
+from sortal.core.writing import (
     DASH,
     Estimated,
     decimals,
     interval,
     known,
     level,
+    listing,
     number,
     percent,
     percents,
     spread,
 )
-from sortal.core.schema import Column
-from sortal.core.task import Task
 from sortal.evaluate.metrics import Metric
 
 __all__ = [
@@ -148,17 +149,6 @@ def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[s
     """
     named = dict.fromkeys(["accuracy", *shown])
     return [name for name in named if of_decided_rows(name) and name in figures]
-
-
-def listing(words: Sequence[str], most: int = 8) -> str:
-    """Words in a row, cut when there are many.
-
-    >>> listing(["a", "b", "c", "d"], most=3)
-    'a, b and 2 more'
-    """
-    if len(words) <= most:
-        return ", ".join(words)
-    return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
 
 
 def plain(value: object) -> str:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.numerals import pointed
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.core.writing import pointed
 from sortal.decide.benefit import net_benefit, weight_in_words
 from sortal.decide.threshold import curve as threshold_curve
 from sortal.report import curves
@@ -331,7 +331,7 @@ def _ticks() -> ScalarFormatter:
 
     class Ticks(ScalarFormatter):
         def __call__(self, value: float, position: int | None = None) -> str:
-            return pointed(super().__call__(value, position).replace("\N{MINUS SIGN}", "-"))
+            return "0" if value == 0 else pointed(super().__call__(value, position).replace("\N{MINUS SIGN}", "-"))
 
     return Ticks(useOffset=False)
 

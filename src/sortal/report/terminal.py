@@ -270,9 +270,11 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
         head = Text.assemble("  ", marks[item.status], " ", item.item)
         evidence = Text(item.evidence, "red" if item.status == "fails" else "")
         hang(console, head, evidence, width + 6 if wide else 6)
-    beside = f", {len(items) - len(applicable)} do not apply" if len(items) > len(applicable) else ""
+    others = len(items) - len(applicable)
+    beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
     if items:
-        hang(console, "", Text(f"{held}{' more' if shown else ''} hold{beside}: see {where}", "dim"), 4)
+        rest = f"{held}{' more' if shown else ''} {'holds' if held == 1 else 'hold'}"
+        hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
 def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from sortal.core.writing import number
 from sortal.data.audit.case import Case
 
 Severity = Literal["severe", "warning", "note"]
@@ -86,7 +87,7 @@ def brief(share: float) -> str:
     ('.80', '.996', '1.00')
     """
     digits = next((d for d in (2, 3, 4) if round(share, d) < 1), 2)
-    return f"{share:.{digits}f}".removeprefix("0")
+    return number(share, digits)
 
 
 def ignoring(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
 
@@ -63,7 +64,7 @@ def _distinct(values: pl.Series) -> float:
 
 
 def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64]) -> str:
-    many = f"{100 * share:.0f} % of its values occur once only" if share < 1 else "no value occurs twice"
+    many = f"{percent(share)} of its values occur once only" if share < 1 else "no value occurs twice"
     if values.dtype == pl.String:
         return many
     numbers = values.to_numpy()

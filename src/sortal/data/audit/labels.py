@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.power import held_out, ranks
@@ -143,7 +144,7 @@ def _queue(guesses: _Guesses, share: float) -> Ints:
 def _finding(case: Case, guesses: _Guesses, queue: Ints, floor: _Floor) -> Finding:
     top = queue[:_SHOWN]
     message = (
-        f"about {100 * floor.surest:.2g} % of the labels look wrong: so many contradict the other columns even where "
+        f"about {percent(floor.surest)} of the labels look wrong: so many contradict the other columns even where "
         f"these are clearest; {len(queue):,} of {len(guesses.codes):,} rows looked at are worth a review"
     )
     evidence: dict[str, Evidence] = {

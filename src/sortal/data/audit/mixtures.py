@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.schema import Column
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.spelling import Mixture, mixed_texts
@@ -117,7 +118,7 @@ def _zero(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
 
 
 def _rows(count: int, n: int) -> str:
-    return f"{count:,} rows ({100 * count / n:.2g} %)"
+    return f"{count:,} rows ({percent(count / n)})"
 
 
 def _units(values: Floats) -> Mixture | None:

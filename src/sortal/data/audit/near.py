@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.core.schema import Schema
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.content import Pairs, near_images, near_texts
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
@@ -92,7 +93,7 @@ def _finding(case: Case, column: str | None, what: str, pairs: Pairs) -> Finding
     }
     first, second = (int(row) + 1 for row in table.rows[pairs.pairs[0]])
     message = (
-        f"{100 * share:.2g} % of the {what} differ from another one by next to nothing "
+        f"{percent(share)} of the {what} differ from another one by next to nothing "
         f"(such as rows {first:,} and {second:,})"
     )
     if case.parting is not None:

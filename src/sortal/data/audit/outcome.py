@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.data.audit.foregone import evidence, foregone
@@ -136,8 +137,8 @@ def _choices(
 def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
     label, name, pure = case.classes[event.code], event.column, event.count / event.rows
     message = (
-        f"{name} is {_said(case.table, event)} in {100 * event.rows / rows:.2g} % of the rows, and {100 * pure:.1f} % of these are "
-        f"{label!r} ({100 * event.share:.0f} % where it is filled in); the other columns expect {100 * expected:.0f} %. "
+        f"{name} is {_said(case.table, event)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
+        f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
         "Written down only afterwards?"
     )
     figures: dict[str, Evidence] = {

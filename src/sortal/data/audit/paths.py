@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sortal.core.frame import Table
 from sortal.core.kinds import AS_ASKED
 from sortal.core.schema import Column, Kind, Schema
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring, too_few
 from sortal.data.audit.identifier import names_rows
@@ -175,8 +176,8 @@ def _how(case: Case, part: Part, codes: Ints) -> str:
             frame.group_by("value", "code").len("rows").sort("rows", "value", "code", descending=[True, False, False])
         )
         value, code, rows = cells.row(0)
-        share = 100 * rows / frame.filter(pl.col("value") == value).height
-        return f"{part.what} {shlex.quote(value)} is {share:.0f} % {case.classes[code]!r}"
+        share = rows / frame.filter(pl.col("value") == value).height
+        return f"{part.what} {shlex.quote(value)} is {percent(share)} {case.classes[code]!r}"
     numbers = values.fill_null(-1).to_numpy()
     middles = {float(np.median(numbers[codes == code])): code for code in np.unique(codes)}
     low, high = min(middles), max(middles)

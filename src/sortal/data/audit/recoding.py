@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, brief, ignoring, too_few
 from sortal.data.audit.power import LEAST_ROWS, Power
@@ -77,8 +78,7 @@ def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
         "values": levels,
     }
     message = (
-        f"{what}: alone it gets {100 * (1 - power.error):.1f} % of new rows right, "
-        f"guessing {100 * (1 - guess):.1f} %; {others}"
+        f"{what}: alone it gets {percent(1 - power.error)} of new rows right, guessing {percent(1 - guess)}; {others}"
     )
     fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
     if _may_be_group(case.table.frame[name], levels):

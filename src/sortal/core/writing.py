@@ -1,4 +1,4 @@
-"""How numbers are written for people: one notation on the screen, in the report and its figures, in findings and in reasons.
+"""How figures and lists are written for people: one notation on the screen, in the report and its figures, in findings and in reasons.
 
 A figure (a score, a probability, a threshold, a cost) has no zero before its point, and as many decimals as its interval
 is worth: ``.93 [.91 .95]``. What it may be off by stands behind a sign: ``.0153 ± .0121``. A level that somebody asked for
@@ -9,6 +9,7 @@ Unknown is a dash.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 DASH = "–"
@@ -129,3 +130,14 @@ def percents(share: Estimated | None) -> str:
 
 def _tenths(share: float | None) -> str:
     return f"{100 * (share or 0.0):.1f}".removesuffix(".0")
+
+
+def listing(words: Sequence[str], most: int = 8) -> str:
+    """Words in a row, cut when there are many.
+
+    >>> listing(["a", "b", "c", "d"], most=3)
+    'a, b and 2 more'
+    """
+    if len(words) <= most:
+        return ", ".join(words)
+    return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
