@@ -85,6 +85,8 @@ class Facts:
     saved: Saved | None
 
 
+SAID = 2
+"""So many of the test's shortfalls are told in the checklist; the screen and the report begin with all of them."""
 UNSEEN: Final = "not looked for"
 Verdict = tuple[bool | Literal["not looked for"] | None, str]
 """Whether an item holds (None: it does not apply; or nobody looked), and the evidence."""
@@ -334,7 +336,8 @@ def _as_promised(record: RunRecord, facts: Facts) -> Verdict:
     if trial is None:
         return None, "the test was not opened"
     if trial.warnings:
-        return False, "; ".join(trial.warnings)
+        more = f"; and {len(trial.warnings) - SAID} more" if len(trial.warnings) > SAID else ""
+        return False, "; ".join(trial.warnings[:SAID]) + more
     kept = [k for k in trial.promises if k.standing != "unknown"]
     if not kept:
         return UNSEEN, "no figure of the test has an interval, or none was promised"
