@@ -30,7 +30,7 @@ from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
 from sortal.evaluate.metrics import Metric
 from sortal.report.assemble import figures
 from sortal.report.notation import count, percent
-from sortal.report.record import Data, Estimate, Finding, Ledger, Skipped, Split
+from sortal.report.record import Data, Estimate, Finding, Ledger, Split, Unchecked
 
 Verdict = Literal["worse", "perhaps worse", "unknown", "with reservation", "as promised", "no worse", "better"]
 GRAVEST: tuple[Verdict, ...] = ("worse", "perhaps worse")
@@ -138,7 +138,7 @@ class AuditReport:
     task: Task
     split: Split
     findings: tuple[Finding, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Unchecked, ...] = ()
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
