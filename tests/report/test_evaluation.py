@@ -221,3 +221,22 @@ def test_rows_that_vary_together_are_less_evidence():
     apart, together = widths(many), widths(replace(many, groups=rows))
     assert (together > 1.7 * apart).all()
     np.testing.assert_allclose(together, widths(few), rtol=0.1)
+
+
+def test_what_is_left_to_a_person_stands_beside_the_figures_of_the_others():
+    rows = fresh(0.9, rows=200).predictions
+    doubtful = np.arange(200) < 50
+    p = np.where(doubtful[:, None], 0.5, rows.probability)
+    rule = Decision("cost", TASK.classes, "yes", cost=((0.0, 1.0), (1.0, 0.0)), reject_cost=0.3)
+    task = replace(TASK, cost=rule.cost, reject_cost=0.3)
+    told = Fresh("new.csv", replace(rows, probability=p))
+    found = judge("m.sortal", model(decision=rule, task=task), told)
+    assert found.rejected.value == 0.25
+    right = (rows.probability.argmax(axis=1) == rows.truth)[~doubtful].mean()
+    accuracy = next(c for c in found.comparisons if c.metric == "accuracy")
+    assert accuracy.found.value == pytest.approx(right)
+    text = printed(found)
+    assert "25 % [" in text
+    assert "of the rows are left to a person" in text
+    assert "accuracy (decided rows)" in text
+    assert "log-loss (decided rows)" not in text

@@ -28,7 +28,7 @@ from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
 from sortal.evaluate.compare import difference
 from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
-from sortal.evaluate.metrics import Metric, absent
+from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
 from sortal.report.assemble import figures
 from sortal.report.notation import count, percent
 from sortal.report.record import Data, Estimate, Finding, Ledger, Rival, Split, Standing, Unchecked
@@ -101,6 +101,7 @@ class Fresh:
 class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
     rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out.
+    ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no row can be.
     ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run, where its sealed rows
     were looked at.
     """
@@ -116,6 +117,7 @@ class Evaluation:
     columns_absent: tuple[str, ...] = ()
     classes_absent: tuple[str, ...] = ()
     unlabelled: int = 0
+    rejected: Estimate | None = None
     notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
 
@@ -155,7 +157,9 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
     reserved = bool(shifts or fresh.absent)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
-    lost = absent(model.task, predictions.truth)
+    task, decided = model.task, model.decision.decide(predictions)
+    lost = absent(task, predictions.truth)
+    left = tuple(n for n in absent(task, decided_rows(task, predictions.truth, decided)) if n not in lost)
     return Evaluation(
         model=file,
         data=fresh.name,
@@ -168,7 +172,8 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         columns_absent=fresh.absent,
         classes_absent=lost,
         unlabelled=fresh.unlabelled,
-        notes=(*fresh.notes, *_notes(model, predictions), *absences(lost)),
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        notes=(*fresh.notes, *_notes(model, predictions), *absences(lost, left)),
         ledger=ledger,
     )
 

@@ -63,13 +63,16 @@ def evaluation(console: Console, found: Evaluation) -> None:
         _line(console, "promised", f"{_pledge(promise)}; found {notation.interval(promise.found)}: {promise.verdict}")
     if found.against is not None:
         _line(console, "decision", _beside_constants(found.against))
+    if found.rejected is not None:
+        _line(console, "rejected", f"{notation.percents(found.rejected)} of the rows are left to a person")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
         table.add_column(heading)
     for c in found.comparisons:
         promised = notation.DASH if c.promised is None else notation.interval(c.promised)
         style = {"worse": "bold red", "in doubt": "red", "better": "green"}.get(c.verdict, "dim")
-        table.add_row(notation.metric(c.metric), promised, notation.interval(c.found), Text(c.verdict, style))
+        of = " (decided rows)" if found.rejected is not None and notation.of_decided_rows(c.metric) else ""
+        table.add_row(notation.metric(c.metric) + of, promised, notation.interval(c.found), Text(c.verdict, style))
     console.print(table)
     if found.ledger is not None:
         blind = "" if found.ledger.blind else ": this score is no longer blind"
