@@ -199,8 +199,8 @@ def in_doubt(row: Row, separator: str, width: int, habits: Callable[[], Habits])
 
 def _is_ditto(value: str, separator: str) -> bool:
     """Whether both quotes around stand alone between separators, which says: the same as above."""
-    edges = (separator, "\n")
-    return value.startswith(edges) and value.endswith(edges)
+    edges = {value[0], value[-1]}
+    return separator in edges and edges <= {separator, "\n"}
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:

@@ -142,7 +142,8 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
         elif path.is_file():
             files.append(path)
         elif path.exists():
-            raise DataError(f"{str(path)!r} is no file that can be read twice; save the data as a file first")
+            advice = "save the data as a file first, or pipe them in and give -"
+            raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
         else:
             raise _missing(path)
     more = f" and {len(given) - 1} more" if len(given) > 1 else ""
