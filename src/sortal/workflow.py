@@ -267,8 +267,9 @@ def score_labelled(
     if not len(known):
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
+    may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name, allow_missing=allow_missing)[known]
+    frame = conform(source.frame, model.needs, source=source.name, allow_missing=may_lack)[known]
     table = Table(model.needs, frame, known)
     amounts = table.amounts(model.decision.cost_columns, source.name)
     columns = table.columns(model.reads.names)
@@ -294,7 +295,7 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, all
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    source = read(data, model.needs.names) if home is None else _look(home, "sortal evaluate")
+    source = read(data) if home is None else _look(home, "sortal evaluate")
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
     found = judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
     if home is not None:
