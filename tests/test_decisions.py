@@ -122,7 +122,7 @@ def test_costs_in_the_rows_decide_row_by_row(by_amount):
 def test_their_figures_are_of_what_each_decision_cost(by_amount):
     cost = by_amount.record.test["expected_cost"]
     evidence = pl.read_parquet(by_amount.folder / "oof.parquet").sort("row")
-    amount = np.array(table()["amount"])[evidence["row"].to_numpy()]
+    amount = np.array(table()["amount"])[evidence["row"].to_numpy() - 1]
     p, truth = evidence["p yes"].to_numpy(), (evidence["truth"] == "yes").to_numpy()
     said = 2 * (1 - p) < amount * p
     spent = np.where(truth, np.where(said, 0, amount), np.where(said, 2, 0))

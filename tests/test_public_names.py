@@ -74,6 +74,7 @@ def test_the_keys_of_run_json():
         "task",
         "audit",
         "audit_skipped",
+        "trial",
         "split",
         "baselines",
         "leaderboard",

@@ -250,7 +250,7 @@ def test_group_keeps_groups_on_one_side(sortal, weather_csv, tmp_path):
     sortal("train", weather_csv, "--target", "kind", "--group", group, *UNHURRIED, "--out", out)
     sealed = set(pl.read_parquet(out / "sealed" / "test.parquet")[group])
     rows = pl.read_parquet(out / "oof.parquet")["row"]
-    assert not sealed & set(weather()[rows.to_numpy()][group])
+    assert not sealed & set(weather()[rows.to_numpy() - 1][group])
 
 
 def test_a_valid_part_decides_where_one_is_asked_for(sortal, churn_csv, tmp_path):

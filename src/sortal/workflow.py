@@ -23,7 +23,6 @@ from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Schema
-from sortal.core.shift import Watch
 from sortal.core.task import Task
 from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
@@ -46,6 +45,7 @@ from sortal.report.assemble import (
     describe_split,
     facts,
     figures,
+    groups_of,
     leaderboard_table,
     model_card,
     predictions_table,
@@ -53,6 +53,7 @@ from sortal.report.assemble import (
 from sortal.report.checklist import checklist
 from sortal.report.evaluation import AuditReport, Evaluation, Fresh, judge
 from sortal.report.html import render
+from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
@@ -77,7 +78,7 @@ class Audience(Listener, Protocol):
     def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
         """What was read, what is to be decided, and how much is sealed."""
 
-    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Unchecked, ...]) -> None:
         """What the audit found, and the checks that it had no time for."""
 
 
@@ -87,7 +88,7 @@ class NoAudience(Silent):
     def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
         """Does nothing."""
 
-    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Unchecked, ...]) -> None:
         """Does nothing."""
 
 
@@ -133,7 +134,9 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
-        results = Results(dev, about_data, about_split, seal, audited, trained, test, groups)
+        before = model.metrics[trained.finalized.evidence.part]
+        promised = {name: record.Estimate(**figure) for name, figure in before.items()}
+        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test, groups)
         finished = replace(
             assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
         )
@@ -141,8 +144,10 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         complete(folder / MODEL_FILE, model, finished)
         finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
         write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
-        (folder / "report.html").write_text(render(finished, trained.finalized.evidence, test), "utf-8")
+        drawn = draw_all(finished, trained.finalized.evidence, test)
+        # Drawing takes a while, and all that is told of the time is to be the same: so the clock is read between.
         finished = replace(finished, timing=steps.timing(trained))
+        (folder / "report.html").write_text(render(finished, drawn), "utf-8")
         (folder / "run.json").write_bytes(finished.to_json())
     return finished
 
@@ -194,7 +199,8 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
     Raises ParityError where it does not.
     """
     finalized = trained.finalized
-    found = figures(dev.task, finalized.evidence, finalized.decision, seed)
+    groups = groups_of(dev, finalized.evidence)
+    found = figures(dev.task, finalized.evidence, finalized.decision, seed, groups)
     Model(
         schema=dev.table.schema,
         task=dev.task,
@@ -274,13 +280,11 @@ def score_labelled(
     amounts = table.amounts(model.decision.cost_columns, source.name)
     columns = table.columns(model.reads.names)
     lacking = absent(source.frame, model.reads.columns)
-    watch = Watch(model.profiled(without=lacking))
-    watch.add(columns)
     found = Predictions(model.task.classes, ids[known], codes[known], model.score_columns(columns), named, amounts)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    return Fresh(source.name, found, groups, len(codes) - len(known), lacking, watch.shifts(), source.notes)
+    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking, source.notes)
 
 
 def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:

@@ -93,7 +93,7 @@ def _profile(name: str, kind: Kind, values: Values) -> ColumnProfile:
     steps = np.diff(known)
     if not len(known):
         return ColumnProfile(name, kind, len(values), len(values), 0)
-    quantiles = np.quantile(known, GRID)
+    quantiles = np.interp(np.array(GRID) * (len(known) - 1), np.arange(len(known)), known)
     return ColumnProfile(
         name=name,
         kind=kind,

@@ -247,8 +247,9 @@ def time_stamps(table: Table, time: str) -> Ints:
         raise DataError(f"column {time!r} holds neither dates nor numbers and cannot order rows in time")
     if missing := values.null_count():
         first = int(table.rows[int(values.is_null().arg_true()[0])])
+        rows = "row" if missing == 1 else "rows"
         raise DataError(
-            f"column {time!r} has no time in {missing:,} rows (first: row id {first}); fill them or leave the rows out"
+            f"column {time!r} has no time in {missing:,} {rows} (first: row {first + 1:,}); fill them or leave the rows out"
         )
     return (values.rank("dense").to_numpy() - 1).astype(np.int64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,13 +29,17 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Curve:
-    """What deciding positive from each threshold on does to these rows: (m,) arrays, from low to high."""
+    """What deciding positive from each threshold on does to these rows: (m,) arrays, from low to high.
+
+    The figures of a threshold are those of all thresholds down to the next lower one: steps, not a line. The first are those of
+    always deciding positive, the last, above every probability, those of never.
+    """
 
     threshold: Floats
     expected_cost: Floats
     precision: Floats
     recall: Floats
-    f1: Floats
+    fbeta: Floats
 
 
 def decide(task: Task, predictions: Predictions) -> Decision:
@@ -115,18 +120,27 @@ def cost_threshold(task: Task, predictions: Predictions) -> float:
     return _between(score, -costs) if costs.min() < never else float(np.nextafter(1.0, 2.0))
 
 
-def curve(task: Task, predictions: Predictions, points: int = 500) -> Curve:
-    """Cost, precision, recall and F1 at up to ``points`` thresholds, spread evenly over values and over rows.
+def curve(task: Task, predictions: Predictions, points: int = 500, keep: Sequence[float] = ()) -> Curve:
+    """Cost, precision, recall and F-beta at up to ``points`` thresholds, spread evenly over values and over rows.
 
-    Binary tasks only. Without costs every error costs one.
+    Binary tasks only. Without costs every error costs one. ``keep``: thresholds at which the steps are exact, whatever is
+    thinned out.
     """
     score, tp, fp = _sweep(task, predictions)
     by_rank = np.linspace(0, len(score) - 1, points // 2).round().astype(np.int64)
     by_value = np.searchsorted(-score, -np.linspace(score[0], score[-1], points - points // 2))
-    at = np.unique(np.concatenate([by_rank, np.minimum(by_value, len(score) - 1)]))[::-1]
+    exact = np.searchsorted(-score, -np.array([x for x in keep if x <= score[0]]), side="right") - 1
+    at = np.unique(np.concatenate([by_rank, np.minimum(by_value, len(score) - 1), exact]))[::-1]
     hits, score, costs, tp, fp = tp[-1], score[at], _costs(task, predictions)[at], tp[at], fp[at]
     recall = tp / hits if hits else np.full(len(at), np.nan)
-    return Curve(score, costs, tp / (tp + fp), recall, 2 * tp / (tp + fp + hits))
+    never, weight = _constant(task, predictions)[1 - task.positive_code], task.beta**2
+    return Curve(
+        threshold=np.append(score, np.nextafter(score[-1], np.inf)),
+        expected_cost=np.append(costs, never),
+        precision=np.append(tp / (tp + fp), np.nan),
+        recall=np.append(recall, 0.0 if hits else np.nan),
+        fbeta=np.append((1 + weight) * tp / (tp + fp + weight * hits), 0.0 if hits else np.nan),
+    )
 
 
 def constants(task: Task, predictions: Predictions) -> tuple[Alternative, ...]:
@@ -159,7 +173,7 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
     return (
         replace(constant[code], threshold=0.0),
         constant[1 - code],
-        Alternative("at 0.5", 0.5, mean(likeliest)),
+        Alternative("at .5", 0.5, mean(Decision("threshold", task.classes, task.positive, 0.5))),
         Alternative("tuned", tuned, mean(rule)),
         chosen,
     )

@@ -9,7 +9,7 @@ at best it is **with reservation**.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -20,15 +20,17 @@ from sortal.artifact.model import Model
 from sortal.core import registry
 from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
+from sortal.core.profile import Columns
 from sortal.core.schema import Column
-from sortal.core.shift import Shift
+from sortal.core.shift import Shift, Watch
 from sortal.core.task import Task
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
 from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
 from sortal.evaluate.metrics import Metric
 from sortal.report.assemble import figures
-from sortal.report.record import Data, Estimate, Finding, Ledger, Skipped, Split
+from sortal.report.notation import count, percent
+from sortal.report.record import Data, Estimate, Finding, Ledger, Split, Unchecked
 
 Verdict = Literal["worse", "perhaps worse", "unknown", "with reservation", "as promised", "no worse", "better"]
 GRAVEST: tuple[Verdict, ...] = ("worse", "perhaps worse")
@@ -66,7 +68,8 @@ class Against:
     """What the decision costs a row beside deciding the same everywhere, on these rows; without costs every error costs one.
 
     ``constants``: by name. ``saved``: what the rule spares a row against the ``cheapest`` of them, with the interval of this paired
-    difference. The verdict is ``worse`` where that is below zero with its interval, ``perhaps worse`` where the interval holds zero.
+    difference. The verdict is ``worse`` where that is below zero with its interval, ``perhaps worse`` where the interval holds zero;
+    ``unknown`` where the rule was made for something else than few errors, and no costs say what that is worth.
     """
 
     measure: Literal["cost", "errors"]
@@ -81,7 +84,7 @@ class Against:
 class Fresh:
     """Labelled rows as they came in: ``name`` of the data, ``groups`` of rows that vary together, and how many rows had no label.
 
-    ``absent``: columns that the model reads and the data does not have. ``shifts``: where the rows are not like those of training.
+    ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data does not have.
     ``notes``: what was unusual about the files.
     """
 
@@ -89,15 +92,17 @@ class Fresh:
     predictions: Predictions
     groups: NDArray[np.int64] | None = None
     unlabelled: int = 0
+    columns: Columns = field(default_factory=dict)
     absent: tuple[str, ...] = ()
-    shifts: tuple[Shift, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``classes_absent``: those that no
-    row has. ``unlabelled``: rows that were left out. ``notes``: what was unusual about the files. ``ledger``: of the run, where its sealed rows were looked at.
+    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
+    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out.
+    ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run, where its sealed rows
+    were looked at.
     """
 
     model: str
@@ -133,7 +138,7 @@ class AuditReport:
     task: Task
     split: Split
     findings: tuple[Finding, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Unchecked, ...] = ()
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
@@ -144,7 +149,10 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
     part = "test" if "test" in model.metrics else next(iter(model.metrics))
     promised, predictions = model.metrics[part], fresh.predictions
     now = figures(model.task, predictions, model.decision, model.card.get("seed", 0), fresh.groups)
-    reserved = bool(fresh.shifts or fresh.absent)
+    watch = Watch(model.profiled(without=fresh.absent))
+    watch.add(fresh.columns)
+    shifts = watch.shifts()
+    reserved = bool(shifts or fresh.absent)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
     support = np.bincount(predictions.truth, minlength=len(predictions.classes))
@@ -156,12 +164,23 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         comparisons=tuple(sorted(compared, key=_gravity)),
         promises=tuple(sorted(pledges, key=_gravity)),
         against=_against(model, predictions, fresh.groups),
-        shifts=fresh.shifts,
+        shifts=shifts,
         columns_absent=fresh.absent,
         classes_absent=tuple(name for name, rows in zip(predictions.classes, support, strict=True) if not rows),
         unlabelled=fresh.unlabelled,
-        notes=fresh.notes,
+        notes=(*fresh.notes, *_notes(model, predictions)),
         ledger=ledger,
+    )
+
+
+def _notes(model: Model, predictions: Predictions) -> tuple[str, ...]:
+    """A number of rows is another share of another batch, and its figures are others then."""
+    capacity, rows = model.decision.capacity, len(predictions)
+    if capacity is None or capacity.count is None or predictions.part != "fresh":
+        return ()
+    taken, promised = percent(capacity.of(rows) / rows), percent(capacity.share)
+    return (
+        f"the capacity of {count(capacity.count)} is {taken} of these rows; the promise was measured at {promised}",
     )
 
 
@@ -240,21 +259,17 @@ def _against(model: Model, predictions: Predictions, groups: NDArray[np.int64] |
     spent = incurred(costs, truth, decided)
     same = constants(task, predictions)
     code = min(range(len(same)), key=lambda k: same[k].expected_cost)
-    saved = _mean(incurred(costs, truth, np.full(len(truth), code)) - spent, clusters)
+    low, high = float(costs.min()), float(costs.max())
+    spared = incurred(costs, truth, np.full(len(truth), code)) - spent
+    saved = Estimate.of(mean_interval(spared, clusters, low=low - high, high=high - low))
     return Against(
         measure="errors" if task.cost is None else "cost",
-        cost=_mean(spent, clusters),
+        cost=Estimate.of(mean_interval(spent, clusters, low=low, high=high)),
         constants={each.name: each.expected_cost for each in same},
         cheapest=same[code].name,
         saved=saved,
-        verdict=_saving(saved),
+        verdict=_saving(saved) if task.cost is not None or task.goal == "argmax" else "unknown",
     )
-
-
-def _mean(values: NDArray[np.float64], clusters: NDArray[np.int64] | None) -> Estimate:
-    if np.ptp(values) == 0:
-        return Estimate(float(values[0]), float(values[0]), float(values[0]))
-    return Estimate.of(mean_interval(values, clusters, low=float(values.min()), high=float(values.max())))
 
 
 def _saving(saved: Estimate) -> Verdict:

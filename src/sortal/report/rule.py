@@ -28,11 +28,11 @@ def rule(decision: Decision) -> str:
         part = "" if told is None else f" ({share} in training)"
         return f"say {positive} for {most}{part}, where that {which}; of equal rows the first"
     if decision.threshold is not None:
-        return f"say {positive} from p = {number(decision.threshold, compact=True)} on"
+        return f"say {positive} from p = {number(decision.threshold)} on"
     if decision.kind == "cost":
         between = _reject_range(decision)
         if between is not None:
-            low, high = (number(p, compact=True) for p in between)
+            low, high = (number(p) for p in between)
             other = plain(next(c for c in decision.classes if c != decision.positive))
             return f"say {positive} from p = {high} on and {other} up to p = {low}, leave what lies between to a person"
         person = ", or leave the row to a person where that is cheaper" if decision.reject_cost is not None else ""

@@ -65,11 +65,12 @@ GROUPS = "0312"
 
 @dataclass(frozen=True)
 class Skipped:
-    """A check that had nothing to say about this table, or was not made, and why."""
+    """A check that had nothing to say about this table, or was not made, and why; ``blind``: there may be something all the same."""
 
     code: str
     title: str
     reason: str
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without:
     start = time.monotonic()
     for check in checks:
         late = check.code in without or time.monotonic() - start > seconds
-        found = NotApplicable(NO_TIME) if late else check.find(case)
+        found = NotApplicable(NO_TIME, blind=True) if late else check.find(case)
         if isinstance(found, NotApplicable):
-            skipped.append(Skipped(check.code, check.title, found.reason))
+            skipped.append(Skipped(check.code, check.title, found.reason, found.blind))
         else:
             findings += [_weighed(finding, case) for finding in found]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))

@@ -11,8 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.data.audit.foregone import evidence, foregone
 from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, sampled
@@ -66,7 +67,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Columns that A101 or A102 found are left aside.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     aside = {power.column for power in copies(case.powers, case.codes)} | telling(case)
     names = [name for name in case.shortlist if name not in aside]
     table, codes = sampled(case.table, case.codes, _ROWS, case.seed)
@@ -136,8 +137,8 @@ def _choices(
 def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
     label, name, pure = case.classes[event.code], event.column, event.count / event.rows
     message = (
-        f"{name} is {_said(case.table, event)} in {100 * event.rows / rows:.2g} % of the rows, and {100 * pure:.1f} % of these are "
-        f"{label!r} ({100 * event.share:.0f} % where it is filled in); the other columns expect {100 * expected:.0f} %. "
+        f"{name} is {_said(case.table, event)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
+        f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
         "Written down only afterwards?"
     )
     figures: dict[str, Evidence] = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
 from sortal.data.audit.encoded import encoded
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """
     table = case.table if case.parting is None else case.parting.features
     if len(table) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(case.shortlist)
     columns = [
         numbers(table.frame[c.name]) for c in table.schema.features if c.kind == "number" and c.name in looked_at
