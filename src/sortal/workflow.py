@@ -264,7 +264,7 @@ def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.i
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name)[known]
+    frame = conform(source.frame, model.needs, source=source.name, allow_missing=source.records)[known]
     amounts = Table(model.needs, frame, known).amounts(model.decision.cost_columns, source.name)
     found = Predictions(model.task.classes, ids[known], codes[known], model.score(frame), named, amounts)
     grouping = model.schema.only("group")
@@ -347,9 +347,9 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
     parting = Parting(
-        features=Table(features, whole.table.frame.select(features.names), whole.table.rows),
+        features=Table(features, whole.table.frame[list(features.names)], whole.table.rows),
         held=held,
-        groups=None if recipe.group is None else same_rows(whole.table.frame.select(recipe.group)),
+        groups=None if recipe.group is None else same_rows(whole.table.frame[[recipe.group]]),
         times=None if recipe.time is None else time_stamps(whole.table, recipe.time),
     )
     return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting)

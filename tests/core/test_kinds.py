@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sortal.core.columns import Origin
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.frame import conform
 from sortal.core.kinds import infer
@@ -117,9 +118,8 @@ class TestDates:
         texts = pl.Series([moment.strftime(day + time) for moment in moments])
         found = date_pattern(texts)
         assert found is not None
-        pattern, swappable = found
-        parsed = texts.to_frame("t").select(datetime_from_text(pl.col("t"), pattern))["t"].to_list()
-        assert (parsed, swappable) == (moments, False)
+        parsed = texts.to_frame("t").select(datetime_from_text(pl.col("t"), found.pattern))["t"].to_list()
+        assert (parsed, found.other) == (moments, None)
 
     @pytest.mark.parametrize(
         ("values", "pattern", "first"),
@@ -222,7 +222,8 @@ class TestOtherTypes:
         [
             ([True, None], "boolean"),
             ([decimal.Decimal("1.5")], "number"),
-            ([2**70], "number"),
+            ([2**40], "number"),
+            ([2**70], "category"),
             ([dt.timedelta(1)], "number"),
             ([dt.time(1)], "number"),
             (pl.Series(["a"], dtype=pl.Enum(["a"])), "category"),
@@ -310,14 +311,24 @@ class TestRoles:
         assert schema["id"].reason == "left out, as asked"
         assert [c.role for c in infer(self.frame, None).columns] == ["feature"] * 4
 
-    @pytest.mark.parametrize("target", [[0, 1], [0.0, 1.0], ["0", "1.0"]])
-    def test_the_target_is_a_category_of_whole_names(self, target: list[object]) -> None:
+    @pytest.mark.parametrize(
+        ("target", "labels"),
+        [
+            ([0, 1], ["0", "1"]),
+            ([0.0, 1.0], ["0.0", "1.0"]),
+            (["0", "1.0"], ["0", "1.0"]),
+            (["True", "False"], ["True", "False"]),
+            (["1.0", "1.5"], ["1.0", "1.5"]),
+            ([True, None], ["true", None]),
+        ],
+    )
+    def test_labels_stay_as_they_are_written(self, target: list[object], labels: list[object]) -> None:
         frame = pl.DataFrame({"y": target})
-        assert conform(frame, infer(frame, "y"))["y"].to_list() == ["0", "1"]
+        assert conform(frame, infer(frame, "y"))["y"].to_list() == labels
 
     def test_no_such_target(self) -> None:
         with pytest.raises(TaskError) as raised:
-            infer(self.frame, "chrun", source="churn.csv")
+            infer(self.frame, "chrun", source=Origin("churn.csv"))
         assert str(raised.value) == (
             "no column 'chrun' in churn.csv; did you mean 'churn'? (there are: id, churn, day, who)"
         )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, conform, from_any, is_records
 from sortal.core.schema import Column, Kind, Schema
 from sortal.decide.policy import REJECT
 from sortal.engine import Columns, Program, compile
@@ -81,8 +81,9 @@ class Model(Contents):
         return self._run(table.columns(self.reads.names))
 
     def _conform(self, rows: object, schema: Schema) -> Table:
-        raw = from_any([rows] if _is_one_row(rows) else rows)
-        return Table(schema, conform(raw, schema), np.arange(raw.height))
+        rows = [rows] if _is_one_row(rows) else rows
+        raw = from_any(rows)
+        return Table(schema, conform(raw, schema, allow_missing=is_records(rows)), np.arange(raw.height))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.artifact.model import Model, load
 from sortal.core.frame import Table, conform
-from sortal.data.read import batches
+from sortal.data.read import batches, holds_records
 from sortal.data.write import writer
 
 Floats = NDArray[np.float64]
@@ -50,10 +50,10 @@ def _scored(model: Model, data: Sequence[str]) -> Iterator[pl.DataFrame]:
 
 def _batches(model: Model, data: Sequence[str]) -> Iterator[tuple[pl.DataFrame, Table, Floats]]:
     """A batch as it was read, the same rows in canonical types, and their probabilities."""
-    name, first_row = Path(data[0]).name if len(data) == 1 else "the data", 1
+    name, first_row, records = Path(data[0]).name if len(data) == 1 else "the data", 1, holds_records(data)
     for frame in batches(data):
         # Messages name the row as it is counted in the file, not in the batch.
-        rows = conform(frame, model.needs, source=name, first_row=first_row)
+        rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=records)
         table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
         yield frame, table, model.score(rows)
         first_row += frame.height

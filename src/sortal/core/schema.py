@@ -30,8 +30,11 @@ class Column:
     ``reason`` says in words why the kind (and the role ``ignore``, where it was inferred) was chosen.
     ``missing`` is the share of missing values, 0 to 1, in the rows that the schema was inferred from.
     ``format`` says how text becomes a value. number: the decimal mark, followed by the thousands mark if there is one
-    (``"."``, ``",."``); datetime: a strftime pattern, or empty where the file already holds dates.
+    (``"."``, ``",."``), or ``"duration"``; datetime: a strftime pattern, or empty where the file already holds dates; category:
+    ``"exact"`` where texts are kept as they are written, else 1 and 1.0, true and True are the same.
     ``levels`` are the two texts of a boolean, false first; empty where the file already holds booleans.
+    ``absent`` are the texts that say that there is no value, beside the empty one; None for those that usually do.
+    ``doubt`` says what was assumed where the values could be read in another way, or is empty.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Column:
     missing: float = 0.0
     format: str = ""
     levels: tuple[str, ...] = ()
+    absent: tuple[str, ...] | None = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

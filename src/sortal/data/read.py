@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.frame import unique_names
+from sortal.core.schema import Kind
 from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.json_lines import json_lines, json_table
@@ -53,11 +54,18 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class Source:
-    """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files."""
+    """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files.
+
+    ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that is not
+    named is missing. ``kinds``: columns that say themselves what they are.
+    """
 
     frame: pl.DataFrame
     name: str
     notes: tuple[str, ...] = ()
+    separator: str = ""
+    records: bool = False
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def read(paths: str | Path | Sequence[str | Path]) -> Source:
@@ -77,7 +85,18 @@ def read(paths: str | Path | Sequence[str | Path]) -> Source:
     frame = _stack(parts)
     if frame.height == 0:
         raise DataError(f"{name} has a header but no rows")
-    return Source(frame, name, tuple(notes))
+    return Source(frame, name, tuple(notes), _separator(files), holds_records(files))
+
+
+def holds_records(paths: str | Path | Sequence[str | Path]) -> bool:
+    """Whether the rows are JSON records."""
+    return all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+
+
+def _separator(files: Sequence[Path]) -> str:
+    """What stands between the fields, where it is the same in all files."""
+    found = {delimited.inspect(file).separator if _format(file) == "delimited" else "" for file in files}
+    return found.pop() if len(found) == 1 else ""
 
 
 def batches(paths: str | Path | Sequence[str | Path], size: int = 65_536) -> Iterator[pl.DataFrame]:

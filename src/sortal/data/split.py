@@ -256,7 +256,7 @@ def time_stamps(table: Table, time: str) -> Ints:
 def _groups(table: Table, group: str, notes: list[str]) -> Ints:
     if missing := table.frame[group].null_count():
         notes.append(f"{missing:,} rows without {group!r} are kept together as one group")
-    return same_rows(table.frame.select(group))
+    return same_rows(table.frame[[group]])
 
 
 def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
@@ -292,7 +292,7 @@ def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> lis
 def duplicate_groups(table: Table) -> Ints:
     """(n,) ids 0, 1, ... that rows share exactly when all their features agree."""
     names = [column.name for column in table.schema.features]
-    return same_rows(table.frame.select(names)) if names else np.arange(len(table))
+    return same_rows(table.frame[names]) if names else np.arange(len(table))
 
 
 def folds(

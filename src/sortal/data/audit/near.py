@@ -47,7 +47,7 @@ def _near_rows(table: Table, seed: int) -> Pairs:
     nothing = Pairs(np.empty((0, 2), dtype=np.int64), 0, 0, 0)
     if len(features) < 3:
         return nothing
-    same = same_rows(table.frame.select(column.name for column in features))
+    same = same_rows(table.frame[[column.name for column in features]])
     distinct = np.unique(same, return_index=True)[1]
     if len(distinct) < LEAST_ROWS:
         return nothing
