@@ -257,7 +257,7 @@ Scored = tuple[Predictions, NDArray[np.int64] | None]
 
 def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None) -> Scored:
     """Predictions for labelled rows; those without a label are left out."""
-    labels = conform(source.frame, model.schema, ("target",), source=source.name)[model.task.target]
+    labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
     if not len(known):

@@ -162,7 +162,7 @@ def golden_rows(table: Table, count: int = 8) -> Golden:
     rows: list[dict[str, Value]] = [{} for _ in range(count if len(table) else 0)]
     for column in table.schema.features:
         if rows and column.kind in _DTYPES:
-            picked = table.frame[column.name][rng.integers(len(table), size=count)]
+            picked = table[column.name][rng.integers(len(table), size=count)]
             values = picked.cast(pl.Int64) if column.kind == "datetime" else picked
             for row, value in zip(rows, values.to_list(), strict=True):
                 if value is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -140,21 +141,22 @@ def _number_doubt(name: str, texts: pl.Series, notation: str) -> str:
     if other is None:
         return ""
     example = next(text for text in texts.to_list() if _read(text, notation) != _read(text, other))
-    return (
-        f"{example} is read as {_read(example, notation)}; "
-        f"if it is {_read(example, other)}, say --kind {name}=number:{other[0]}"
-    )
+    what, otherwise = _read(example, notation), _read(example, other)
+    return f"{example} is read as {what}; if it is {otherwise}, say {_asking(name, 'number', other[0])}"
+
+
+def _asking(name: str, kind: Kind, form: str) -> str:
+    return f"--kind {shlex.quote(f'{name}={kind}:{form}')}"
 
 
 def datetime_column(
-    series: pl.Series, texts: Texts, origin: Origin, pattern: str = "", decisive: bool = False
+    name: str, series: pl.Series, texts: Texts, origin: Origin, pattern: str = "", decisive: bool = False
 ) -> Column | None:
     """Dates, also where some are written as zeros; None for texts that are none.
 
     ``pattern`` is how they are written, where that is told. Which of day and month stands first is decided by all values, else by
     the order of the rows. Raises OptionError where that is not enough and it is ``decisive``.
     """
-    name = str(series.name)
     zeros = texts.values.str.contains(NO_DATE)
     no_dates = dict(zip(texts.values.filter(zeros), texts.counts.filter(zeros), strict=True))
     texts = Texts(texts.values.filter(~zeros), texts.counts.filter(~zeros), {**texts.missing, **no_dates})
@@ -166,13 +168,13 @@ def datetime_column(
         stripped = series.cast(pl.String).str.strip_chars(BLANKS)
         readings = (evaluated(stripped, lambda text, p=p: any_time(p, text)) for p in (chosen, dates.other))  # type: ignore[misc]
         first = only_one_ascends(*readings)
-        why = "" if first is None else ", as the rows are in the order of time only so"
+        why = "" if first is None else ", as only so the rows are in the order of time"
         chosen, other = (dates.other, chosen) if first is False else (chosen, dates.other)
-        doubt = _date_doubt(name, texts.values, chosen, other)
+        doubt = _date_doubt(name, texts.values, (chosen, other), why)
         if decisive and first is None:
             raise OptionError(
-                f"column {name!r} decides the order of the rows, and its dates can be read in two ways: {doubt}, "
-                f"else --kind {name}=datetime:{chosen}"
+                f"column {name!r} decides the order of the rows, and its dates can be read in two ways: {doubt}; "
+                f"else say {_asking(name, 'datetime', chosen)}"
             )
     example = str(texts.values[0])
     swap = "; day and month could be swapped" if doubt and not why else why
@@ -195,12 +197,10 @@ def _day(text: str, pattern: str) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def _date_doubt(name: str, texts: pl.Series, pattern: str, other: str) -> str:
-    example = next(text for text in texts.to_list() if _day(text, pattern) != _day(text, other))
-    return (
-        f"{example} is read as {_day(example, pattern)}; "
-        f"if it is {_day(example, other)}, say --kind {name}=datetime:{other}"
-    )
+def _date_doubt(name: str, texts: pl.Series, patterns: tuple[str, str], why: str) -> str:
+    example = next(text for text in texts.to_list() if len({_day(text, pattern) for pattern in patterns}) > 1)
+    day, other = (_day(example, pattern) for pattern in patterns)
+    return f"{example} is read as {day}{why}; if it is {other}, say {_asking(name, 'datetime', patterns[1])}"
 
 
 def boolean_column(name: str, texts: Texts, levels: tuple[str, ...], origin: Origin) -> Column:

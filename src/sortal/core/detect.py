@@ -31,27 +31,27 @@ LONGEST = 10**16
 """Whole numbers from here on are codes, as they are in text: a float does not tell them apart."""
 
 
-def inferred(series: pl.Series, origin: Origin, decisive: bool = False) -> Column:
+def inferred(name: str, series: pl.Series, origin: Origin, decisive: bool = False) -> Column:
     """Kind, notation and reason of a column of any type.
 
     ``decisive``: the order of its dates matters. Raises OptionError where they can then be read in two ways.
     """
     if series.null_count() == len(series):
-        return ignored(series.name, "category", "all values are missing", missing=1.0)
+        return ignored(name, "category", "all values are missing", missing=1.0)
     if isinstance(series.dtype, pl.String):
-        return _clean_numbers(series, origin) or _of_texts(series, origin, decisive)
+        return _clean_numbers(name, series, origin) or _of_texts(name, series, origin, decisive)
     if is_text(series.dtype):
-        return as_category(series, "category", origin)
+        return as_category(name, series, "category", origin)
     if isinstance(series.dtype, pl.Binary):
         image = all(is_image(data) for data in series.drop_nulls().head(100))
         reason = f"images; {NOT_YET['image']}" if image else "bytes that are no image"
-        return ignored(series.name, "image" if image else "category", reason, share(series.null_count(), len(series)))
+        return ignored(name, "image" if image else "category", reason, share(series.null_count(), len(series)))
     if is_nested(series.dtype):
-        return ignored(series.name, "category", f"values of type {series.dtype} are not used", 0.0)
-    return of_typed(series, origin)
+        return ignored(name, "category", f"values of type {series.dtype} are not used", 0.0)
+    return of_typed(name, series, origin)
 
 
-def of_typed(series: pl.Series, origin: Origin) -> Column:
+def of_typed(name: str, series: pl.Series, origin: Origin) -> Column:
     """Numbers, dates, durations and booleans that are so by their type."""
     dtype = series.dtype
     kind: Kind = "number"
@@ -63,11 +63,11 @@ def of_typed(series: pl.Series, origin: Origin) -> Column:
     elif isinstance(dtype, pl.Duration | pl.Time):
         what, form = "durations or times of day, in seconds", DURATION
     elif dtype.is_integer() and max(abs(int(series.min())), abs(int(series.max()))) >= LONGEST:  # type: ignore[arg-type]
-        return category_column(series.name, parted(counted(series), origin.blanks), origin)
-    column = Column(series.name, kind, format=form, absent=origin.missing)
+        return category_column(name, parted(counted(series), origin.blanks), origin)
+    column = Column(name, kind, format=form, absent=origin.missing)
     absent = evaluated(series, lambda values: plain(column, values, dtype)).null_count()
     if absent == len(series):
-        return ignored(series.name, kind, "all values are missing", missing=1.0)
+        return ignored(name, kind, "all values are missing", missing=1.0)
     first_days = absent - series.null_count() if kind == "datetime" else 0
     missing = {"": absent - first_days, "0001-01-01": first_days}
     doubt = f"{missing_words({'0001-01-01': first_days})[2:]} is read as no date" if first_days else ""
@@ -75,7 +75,7 @@ def of_typed(series: pl.Series, origin: Origin) -> Column:
     return replace(column, reason=reason, missing=share(absent, len(series)), doubt=doubt)
 
 
-def _clean_numbers(series: pl.Series, origin: Origin) -> Column | None:
+def _clean_numbers(name: str, series: pl.Series, origin: Origin) -> Column | None:
     """The quick way for text that is nothing but plain numbers and blanks, and can be nothing else."""
     numbers = series.cast(pl.Float64, strict=False)
     if numbers.null_count() != series.null_count() or numbers.is_nan().any() or holds_codes(series.drop_nulls()):
@@ -85,7 +85,7 @@ def _clean_numbers(series: pl.Series, origin: Origin) -> Column | None:
     blank = series.null_count()
     reason = all_are(len(series) - blank, "numbers") + missing_words({"": blank})
     missing = share(blank, len(series))
-    return Column(series.name, "number", "feature", reason, missing, format=".", absent=origin.missing)
+    return Column(name, "number", "feature", reason, missing, format=".", absent=origin.missing)
 
 
 def _may_be_thousands(series: pl.Series) -> bool:
@@ -94,11 +94,11 @@ def _may_be_thousands(series: pl.Series) -> bool:
     return bool(pointed.any() and series.filter(pointed).str.contains(r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*$").all())
 
 
-def _of_texts(series: pl.Series, origin: Origin, decisive: bool) -> Column:
-    name, counts = series.name, counted(series)
+def _of_texts(name: str, series: pl.Series, origin: Origin, decisive: bool) -> Column:
+    counts = counted(series)
     values = parted(counts, origin.blanks_among_values)
     column = number_column(name, values, origin, codes=False)
-    column = column or datetime_column(series, values, origin, decisive=decisive)
+    column = column or datetime_column(name, series, values, origin, decisive=decisive)
     if column is not None:
         return column
     texts = parted(counts, origin.blanks)
@@ -116,9 +116,9 @@ def _of_texts(series: pl.Series, origin: Origin, decisive: bool) -> Column:
     return category_column(name, texts, origin)
 
 
-def as_category(series: pl.Series, wanted: str, origin: Origin, form: str = "") -> Column:
+def as_category(name: str, series: pl.Series, wanted: str, origin: Origin, form: str = "") -> Column:
     """Any column as a category: the target, a group, or because it was asked for."""
-    column = Column(series.name, "category", format=form, absent=origin.missing)
+    column = Column(name, "category", format=form, absent=origin.missing)
     missing = {}
     if is_text(series.dtype):
         texts = parted(counted(series), origin.blanks)
@@ -135,5 +135,5 @@ def written(column: Column, series: pl.Series, wanted: str) -> pl.Series:
     tidied = evaluated(series, lambda values: plain(column, values, series.dtype))
     expression = canonical(column, pl.nth(0), tidied.dtype)
     if expression is None:
-        raise OptionError(f"column {series.name!r} holds values of type {series.dtype}, which cannot be a {wanted}")
+        raise OptionError(f"column {column.name!r} holds values of type {series.dtype}, which cannot be a {wanted}")
     return evaluated(tidied, lambda _: expression)

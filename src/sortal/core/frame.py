@@ -45,6 +45,10 @@ class Table:
     def __len__(self) -> int:
         return self.frame.height
 
+    def __getitem__(self, name: str) -> pl.Series:
+        """(n,) the values of a column, without a name: polars takes one such as ``^p.*$`` for a pattern."""
+        return self.frame[name].alias("")
+
     def take(self, index: NDArray[np.integer[Any]]) -> Table:
         """The rows at these positions (n',), in this order."""
         return Table(self.schema, self.frame[index], self.rows[index])
@@ -55,7 +59,7 @@ class Table:
         number, boolean (0/1) and datetime (seconds since 1970, UTC) as (n,) float64, missing is NaN;
         category and text as a list of str, missing is None.
         """
-        return {name: _plain_column(self.frame[name]) for name in names}
+        return {name: _plain_column(self[name]) for name in names}
 
     def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
@@ -114,7 +118,7 @@ def conform(
     for column in columns:
         if column.kind != "boolean" and tidied[column.name].null_count() != values[column.name].null_count():
             moments = _other_times(column, tidied[column.name], values[column.name])
-            _refuse_misfit(column, tidied[column.name], moments, source, first_row)
+            _refuse_misfit(column, tidied[column.name].alias(""), moments.alias(""), source, first_row)
             values = values.with_columns(moments)
     _refuse_infinity(values, source, first_row)
     return values
@@ -214,7 +218,7 @@ def _refuse_infinity(values: pl.DataFrame, source: str, first_row: int) -> None:
     largest = values.select(pl.col(pl.Float64).abs().max())
     for name, found in zip(largest.columns, largest.row(0) if largest.width else (), strict=True):
         if found is not None and found > LARGEST:
-            row = int((values[name].abs() > LARGEST).arg_true()[0])
+            row = int((values[name].alias("").abs() > LARGEST).arg_true()[0])
             what = "infinity" if math.isinf(values[row, name]) else f"models compute with numbers up to {LARGEST:.1e}"
             raise DataError(
                 f"column {name!r} of {source} holds {values[row, name]} ({what}) in row "

@@ -62,7 +62,12 @@ def infer(
     """
     kinds = kinds or {}
     roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group, "split": split}, source.name)
-    return Schema(tuple(_column(s, roles.get(s.name), kinds.get(s.name), source) for s in frame.iter_columns()))
+    return Schema(
+        tuple(
+            _column(s.name, s.alias("values"), (roles.get(s.name), kinds.get(s.name)), source)
+            for s in frame.iter_columns()
+        )
+    )
 
 
 def _roles(
@@ -100,25 +105,25 @@ def _roles(
     return roles
 
 
-def _column(series: pl.Series, role: Role | None, asked: str | None, origin: Origin) -> Column:
+def _column(name: str, series: pl.Series, wish: tuple[Role | None, str | None], origin: Origin) -> Column:
+    """``series`` has no name of its own: polars takes one such as ``^p.*$`` for a pattern. ``wish``: role and kind."""
+    role, asked = wish
     if role == "target":
-        return _target(series, origin)
+        return _target(name, series, origin)
     if role in TEXTS:
-        return replace(as_category(series, role, origin), role=role)
+        return replace(as_category(name, series, role, origin), role=role)
     time = role == "time"
-    found = inferred(series, origin, time) if asked is None else _as_asked(series, asked, origin, time)
+    found = inferred(name, series, origin, time) if asked is None else _as_asked(name, series, asked, origin, time)
     if role == "ignore":
         return replace(found, role="ignore", reason=AS_ASKED)
     if time:
         if found.kind not in ("datetime", "number"):
-            raise OptionError(
-                f"column {series.name!r} cannot be the time: it is no date and no number ({found.reason})"
-            )
+            raise OptionError(f"column {name!r} cannot be the time: it is no date and no number ({found.reason})")
         return replace(found, role="time")
     return found
 
 
-def _target(series: pl.Series, origin: Origin) -> Column:
+def _target(name: str, series: pl.Series, origin: Origin) -> Column:
     """Classes are kept as they are written, and no text is dropped that may be one.
 
     Among words every text is a class, ``NA`` too; among numbers, or yes and no, what usually means "no value" means it here.
@@ -126,47 +131,47 @@ def _target(series: pl.Series, origin: Origin) -> Column:
     absent = origin.missing
     if absent is None and is_text(series.dtype) and are_words(counted(series)):
         absent = ()
-    return replace(as_category(series, "target", replace(origin, missing=absent), EXACT), role="target")
+    return replace(as_category(name, series, "target", replace(origin, missing=absent), EXACT), role="target")
 
 
-def _as_asked(series: pl.Series, asked: str, origin: Origin, time: bool) -> Column:
+def _as_asked(name: str, series: pl.Series, asked: str, origin: Origin, time: bool) -> Column:
     """A column of the kind that was asked for.
 
     Raises OptionError that names a value where the values are not of this kind.
     """
     if series.null_count() == len(series):
-        return inferred(series, origin)
-    name, _, form = asked.partition(":")
-    kind = cast("Kind", name)
+        return inferred(name, series, origin)
+    told, _, form = asked.partition(":")
+    kind = cast("Kind", told)
     if kind == "category":
-        found = as_category(series, "category", origin)
+        found = as_category(name, series, "category", origin)
     elif kind == "boolean":
-        found = _as_boolean(series, origin)
+        found = _as_boolean(name, series, origin)
     elif is_text(series.dtype):
-        found = _of_texts(series, kind, form, origin, time)
+        found = _of_texts(name, series, kind, form, origin, time)
     else:
-        found = _of_typed(series, kind, form, origin)
+        found = _of_typed(name, series, kind, form, origin)
     reasons = ["as asked", found.reason, NOT_YET.get(kind, "")]
     role: Role = "ignore" if kind in NOT_YET else found.role
     return replace(found, role=role, reason="; ".join(filter(None, reasons)))
 
 
-def _as_boolean(series: pl.Series, origin: Origin) -> Column:
+def _as_boolean(name: str, series: pl.Series, origin: Origin) -> Column:
     """Two values of any type, the same levels from text and from numbers: a pair like no and yes, else the first in order is false."""
     if isinstance(series.dtype, pl.Boolean):
-        return of_typed(series, origin)
-    values = written(Column(series.name, "category", absent=origin.missing), series, "boolean")
+        return of_typed(name, series, origin)
+    values = written(Column(name, "category", absent=origin.missing), series, "boolean")
     texts = parted(counted(values), frozenset({""}))
     if is_text(series.dtype):
         texts = texts._replace(missing=parted(counted(series), origin.blanks).missing)
     if texts.values.is_empty():
-        return inferred(series, origin)
+        return inferred(name, series, origin)
     levels = boolean_levels(texts.values) or _pair(texts.values)
     if levels is None:
         first_two = texts.values.str.to_lowercase().unique(maintain_order=True).head(2)
         third = (values.is_not_null() & ~values.str.to_lowercase().is_in(first_two.to_list())).arg_true()
-        raise _impossible(series, "boolean", int((third if len(third) else values.is_not_null().arg_true())[0]))
-    return boolean_column(series.name, texts, levels, origin)
+        raise _impossible(name, series, "boolean", int((third if len(third) else values.is_not_null().arg_true())[0]))
+    return boolean_column(name, texts, levels, origin)
 
 
 def _pair(texts: pl.Series) -> tuple[str, str] | None:
@@ -180,46 +185,46 @@ def _pair(texts: pl.Series) -> tuple[str, str] | None:
     return false, true
 
 
-def _of_texts(series: pl.Series, kind: Kind, form: str, origin: Origin, time: bool) -> Column:
+def _of_texts(name: str, series: pl.Series, kind: Kind, form: str, origin: Origin, time: bool) -> Column:
     counts = counted(series)
     texts, values = parted(counts, origin.blanks), parted(counts, origin.blanks_among_values)
     if values.values.is_empty():
-        return inferred(series, origin)
-    found: Column | None = Column(series.name, kind, missing=texts.missing_share, absent=origin.missing)
+        return inferred(name, series, origin)
+    found: Column | None = Column(name, kind, missing=texts.missing_share, absent=origin.missing)
     if kind == "number":
-        found = number_column(series.name, values, origin, codes=True, decimal=form)
+        found = number_column(name, values, origin, codes=True, decimal=form)
     elif kind == "datetime":
         try:
-            found = datetime_column(series, values, origin, form, decisive=time)
+            found = datetime_column(name, series, values, origin, form, decisive=time)
         except pl.exceptions.PolarsError as error:
-            raise OptionError(
-                f"{form!r} is no way to write a date (asked for column {series.name!r}): {error}"
-            ) from error
+            raise OptionError(f"{form!r} is no way to write a date (asked for column {name!r}): {error}") from error
     if found is None:
         misfit = first_misfit(values.values, kind)
-        raise _impossible(series, kind, int((series.cast(pl.String).str.strip_chars(BLANKS) == misfit).arg_true()[0]))
+        raise _impossible(
+            name, series, kind, int((series.cast(pl.String).str.strip_chars(BLANKS) == misfit).arg_true()[0])
+        )
     return found
 
 
-def _of_typed(series: pl.Series, kind: Kind, form: str, origin: Origin) -> Column:
+def _of_typed(name: str, series: pl.Series, kind: Kind, form: str, origin: Origin) -> Column:
     if kind == "datetime" and series.dtype.is_integer():
         form = form or "%Y%m%d"
     if kind == "number" and isinstance(series.dtype, pl.Duration | pl.Time):
         form = DURATION
-    column = Column(series.name, kind, format=form, absent=origin.missing)
+    column = Column(name, kind, format=form, absent=origin.missing)
     tidied = evaluated(series, lambda values: plain(column, values, series.dtype))
     expression = canonical(column, pl.nth(0), tidied.dtype)
     if expression is None:
-        raise OptionError(f"column {series.name!r} holds values of type {series.dtype}: no {kind}; choose another kind")
+        raise OptionError(f"column {name!r} holds values of type {series.dtype}: no {kind}; choose another kind")
     misfits = (tidied.is_not_null() & evaluated(tidied, lambda _: expression).is_null()).arg_true()
     if len(misfits):
-        raise _impossible(series, kind, int(misfits[0]))
+        raise _impossible(name, series, kind, int(misfits[0]))
     return replace(column, missing=tidied.null_count() / len(tidied))
 
 
-def _impossible(series: pl.Series, kind: Kind, row: int) -> OptionError:
+def _impossible(name: str, series: pl.Series, kind: Kind, row: int) -> OptionError:
     value = series[row].strip(BLANKS) if is_text(series.dtype) else series[row]
     return OptionError(
-        f"column {series.name!r} cannot be of kind {kind}: row {row + 1:,} holds {value!r}; correct such values "
+        f"column {name!r} cannot be of kind {kind}: row {row + 1:,} holds {value!r}; correct such values "
         "or choose another kind"
     )

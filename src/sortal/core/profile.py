@@ -33,7 +33,7 @@ def profile(table: Table) -> dict[str, ColumnProfile]:
 
 
 def _column(table: Table, name: str, kind: Kind) -> ColumnProfile:
-    series = table.frame[name]
+    series = table[name]
     missing = series.null_count() / max(len(series), 1)
     if kind == "category":
         counts = series.drop_nulls().alias("level").value_counts(name="rows")

@@ -69,11 +69,11 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
     if not schema.features:
         raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
     frame = conform(source.frame, schema, source=source.name)
-    labels = frame[recipe.target]
+    labels = frame[recipe.target].alias("")
     task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     raw = source.frame
-    notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target], labels))
+    notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target].alias(""), labels))
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
     table = Table(schema, frame, rows)
@@ -84,7 +84,7 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         _digest(data, source.frame),
         raw,
         table,
-        encode(table.frame[recipe.target], task),
+        encode(table[recipe.target], task),
         task,
     )
 

@@ -16,7 +16,7 @@ _FIRST_LOOK = 10_000
 
 def _others(table: Table, name: str) -> int:
     """How many rows hold another value than the most frequent one; missing counts as a value."""
-    values = table.frame[name]
+    values = table[name]
     beginning = values.head(_FIRST_LOOK)
     if len(values) > _FIRST_LOOK and _rest(beginning) > _ENOUGH:
         return _rest(beginning)
@@ -37,7 +37,7 @@ def find_constant(case: Case) -> list[Finding] | NotApplicable:
     table, findings = case.table, []
     for column in table.schema.features:
         if _others(table, column.name) == 0:
-            value = table.frame[column.name][0]
+            value = table[column.name][0]
             what = "is always missing" if value is None else f"is always {_shown(value)}"
             fix = f"nothing can be learnt from it: {ignoring([column.name])}"
             findings.append(Finding(constant.code, "note", column.name, f"{column.name} {what}", {}, fix))
@@ -54,7 +54,7 @@ def find_nearly(case: Case) -> list[Finding] | NotApplicable:
     for column in table.schema.features:
         others = _others(table, column.name)
         if 0 < others <= few:
-            value = _counts(table.frame[column.name])["value"][0]
+            value = _counts(table[column.name])["value"][0]
             what = "missing" if value is None else _shown(value)
             message = f"{column.name} is {what} in all but {others} of {n:,} rows: too few to learn from"
             evidence = {"others": others, "rows": n}

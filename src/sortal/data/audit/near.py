@@ -67,9 +67,9 @@ def _contents(case: Case, table: Table, kind: str) -> Iterator[tuple[str, pl.Ser
     for column in case.table.schema.columns:
         if column.kind == kind and column.role in ("feature", "ignore"):
             if column.name in table.frame.columns:
-                yield column.name, table.frame[column.name]
+                yield column.name, table[column.name]
             elif column.name in case.raw.columns:
-                yield column.name, case.raw[column.name]
+                yield column.name, case.raw[column.name].alias("")
 
 
 def _finding(case: Case, column: str | None, what: str, pairs: Pairs) -> Finding | None:
