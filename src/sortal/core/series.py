@@ -19,11 +19,18 @@ def of_values(name: str, values: Any) -> pl.Series:
     >>> of_values("c", [1, None, "x"]).to_list(), of_values("c", [dt.timedelta(hours=1), None]).dtype
     (['1', None, 'x'], Duration(time_unit='us'))
     """
+    from narwhals.dependencies import is_pandas_series
+
     if isinstance(values, pl.Series):
         return of_values(name, values.to_list()) if isinstance(values.dtype, pl.Object) else values.alias(name)
+    if is_pandas_series(values):
+        return of_pandas(values).alias(name)
+    if isinstance(values, np.ndarray) and values.dtype == np.float16:
+        values = values.astype(str).astype(
+            np.float64
+        )  # what a person reads there, as ``values.plain`` does with 32 bits
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
-        small = values.dtype == np.float16
-        return pl.Series(name, np.ascontiguousarray(values, dtype=np.float32 if small else None))
+        return pl.Series(name, np.ascontiguousarray(values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "Mm":
         return pl.Series(name, values.astype(f"{values.dtype.kind}8[us]"))
     items = list(values)
@@ -75,6 +82,8 @@ def _python(value: Any) -> Any:
     if isinstance(value, np.datetime64 | np.timedelta64):
         kind = "M" if isinstance(value, np.datetime64) else "m"
         return value.astype(f"{kind}8[us]").item()
+    if isinstance(value, np.float16 | np.float32):
+        return float(str(value))
     if isinstance(value, np.generic):
         return value.item()
     if hasattr(value, "to_pydatetime"):
