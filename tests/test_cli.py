@@ -115,7 +115,7 @@ def test_values_that_training_never_saw_are_scored(sortal, trained, churn, tmp_p
     [
         (["0", "1"], "1", ["0", "1"]),
         (["10", "9"], "9", ["9", "10"]),
-        (["True", "False"], "True", ["false", "true"]),
+        (["True", "False"], "True", ["False", "True"]),
         (["=1+1", "a;b"], "=1+1", ["=1+1", "a;b"]),
         (["ja, sicher", "nein\n"], "nein", ["ja, sicher", "nein"]),
     ],

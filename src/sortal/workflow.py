@@ -29,7 +29,7 @@ from sortal.data.audit import audit as audit_rows
 from sortal.data.audit.history import looks
 from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal, is_sealed
-from sortal.data.problem import Problem, frame_problem, part
+from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
 from sortal.data.write import new_folder, replacing
@@ -171,6 +171,7 @@ class Steps:
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
     parts = divide(whole, recipe)
+    check_groups(whole, parts.dev, recipe)
     if recipe.promises and not len(parts.valid):
         raise OptionError(
             f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"

@@ -197,7 +197,8 @@ def _of_texts(name: str, series: pl.Series, kind: Kind, form: str, origin: Origi
         try:
             found = datetime_column(name, series, values, origin, form, decisive=time)
         except pl.exceptions.PolarsError as error:
-            raise OptionError(f"{form!r} is no way to write a date (asked for column {name!r}): {error}") from error
+            why = str(error).splitlines()[0]
+            raise OptionError(f"{form!r} is no way to write a date (asked for column {name!r}): {why}") from error
     if found is None:
         misfit = first_misfit(values.values, kind)
         raise _impossible(

@@ -20,6 +20,7 @@ from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text, missing_texts
+from sortal.data.deal import same_rows
 from sortal.data.read import Source, read
 
 
@@ -89,6 +90,8 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
     )
 
 
+FEWEST_GROUPS = 3
+"""With two, each of two folds would be one group: what differs between them could not be told from noise."""
 MOST_DOUBTS = 5
 """Columns with a line each; a table with more of them is written in one way, and five show which."""
 
@@ -132,6 +135,20 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
         codes=problem.codes[index],
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
+
+
+def check_groups(problem: Problem, dev: NDArray[np.int64], recipe: Recipe) -> None:
+    """Cross-validation by groups needs some of them. Raises DataError where the rows ``dev`` to train on have too few."""
+    if recipe.group is None or recipe.time is not None:
+        return
+    groups = same_rows(problem.table.frame[[recipe.group]])
+    left = len(np.unique(groups[dev]))
+    if left < FEWEST_GROUPS:
+        raise DataError(
+            f"column {recipe.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on when the others "
+            f"are set apart, and cross-validation by groups needs {FEWEST_GROUPS}: name a column of more groups, or leave --group "
+            "out if rows of one group may be in training and test"
+        )
 
 
 def _with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
