@@ -9,9 +9,9 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.frame import unique_names
+from sortal.core.schema import Kind
 from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.json_lines import json_lines, json_table
@@ -59,7 +60,7 @@ class Source:
     """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files.
 
     ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that is not
-    named is missing.
+    named is missing. ``kinds``: columns that say themselves what they are.
     """
 
     frame: pl.DataFrame
@@ -67,6 +68,7 @@ class Source:
     notes: tuple[str, ...] = ()
     separator: str = ""
     records: bool = False
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def read(paths: str | Path | Sequence[str | Path]) -> Source:
