@@ -153,7 +153,7 @@ def test_a_column_may_be_missing_where_that_is_allowed(sortal, trained, churn, t
     [
         (["0", "1"], "1", ["0", "1"]),
         (["10", "9"], "9", ["9", "10"]),
-        (["True", "False"], "True", ["false", "true"]),
+        (["True", "False"], "True", ["False", "True"]),
         (["=1+1", "a;b"], "=1+1", ["=1+1", "a;b"]),
         (["ja, sicher", "nein\n"], "nein", ["ja, sicher", "nein"]),
     ],

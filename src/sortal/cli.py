@@ -43,7 +43,11 @@ Data = Annotated[
 ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
 Target = Annotated[str, typer.Option(help="The column to predict.")]
 Kinds = Annotated[
-    list[str] | None, typer.Option("--kind", help="COLUMN=KIND, where the inferred kind is wrong; may repeat.")
+    list[str] | None,
+    typer.Option("--kind", help="COLUMN=KIND or COLUMN=KIND:FORMAT, where what is inferred is wrong; may repeat."),
+]
+Missing = Annotated[
+    list[str] | None, typer.Option(help="A text that means 'no value', instead of the usual ones; may repeat.")
 ]
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
 Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
@@ -85,6 +89,7 @@ def train(
     sets: Annotated[float | None, typer.Option(help="Sets of classes that hold the true one this often.")] = None,
     positive: Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")] = None,
     kind: Kinds = None,
+    missing: Missing = None,
     ignore: Ignore = None,
     time_: Annotated[
         str | None, typer.Option("--time", help="Column of dates or numbers: the newest rows are the test.")
@@ -125,6 +130,7 @@ def train(
         capacity=capacity,
         sets=sets,
         kinds=parse_kinds(kind or []),
+        missing=None if missing is None else tuple(missing),
         ignore=tuple(ignore or ()),
         time=time_,
         group=group,
@@ -203,6 +209,7 @@ def audit(
     data: Data,
     target: Target,
     kind: Kinds = None,
+    missing: Missing = None,
     ignore: Ignore = None,
     time: Time = None,
     group: Group = None,
@@ -223,6 +230,7 @@ def audit(
     asked = Recipe(
         target=target,
         kinds=parse_kinds(kind or []),
+        missing=None if missing is None else tuple(missing),
         ignore=tuple(ignore or ()),
         time=time,
         group=group,

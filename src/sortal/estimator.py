@@ -19,9 +19,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
+from sortal.core.columns import Origin
 from sortal.core.cost_notation import Cost
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
 from sortal.core.listen import Silent
@@ -162,7 +163,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes, codes = _encode(y)
         if len(codes) != frame.height:
             raise DataError(f"X has {frame.height:,} rows and y has {len(codes):,}; give as many labels as rows")
-        schema = infer(frame, None, kinds=recipe.kinds, ignore=recipe.ignore, source="X")
+        kinds = {**declared_kinds(X), **recipe.kinds}
+        schema = infer(frame, None, kinds=kinds, ignore=recipe.ignore, source=Origin("X"))
         _check_usable(schema, recipe.ignore)
         table = Table(schema, conform(frame, schema, ("feature",), "X"), np.arange(frame.height))
         task = self._task(classes, codes, recipe)

@@ -80,7 +80,7 @@ class Run:
 
 def train(
     data: object,
-    target: str,
+    target: Any,
     *,
     metric: str = "auto",
     cost: str | Path | Mapping[Any, Any] | None = None,
@@ -96,9 +96,10 @@ def train(
     beta: float = 1.0,
     sets: float | None = None,
     kinds: Mapping[str, str] | None = None,
-    ignore: str | Sequence[str] = (),
-    time_column: str | None = None,
-    group: str | None = None,
+    missing: str | Sequence[str] | None = None,
+    ignore: Any = (),
+    time_column: Any = None,
+    group: Any = None,
     split: str | None = None,
     select: int | None = None,
     models: str | Sequence[str] = (),
@@ -130,7 +131,8 @@ def train(
         beta=beta,
         sets=sets,
         kinds=parse_kinds(kinds or {}),
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        missing=_texts(missing),
+        ignore=_names(ignore),
         time=time_column,
         group=group,
         split=split,
@@ -151,6 +153,15 @@ def train(
     return run
 
 
+def _names(given: Any) -> tuple[Any, ...]:
+    """Names of columns, of which one may stand alone."""
+    return tuple(given) if isinstance(given, list | set | frozenset | tuple | pl.Series) else (given,)
+
+
+def _texts(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else (given,) if isinstance(given, str) else tuple(map(str, given))
+
+
 def _trained(folder: Path, data: object, recipe: Recipe, started: float) -> Run:
     record = train_into(folder, data, recipe, NoAudience(), started)
     return Run(folder, record, load(folder / MODEL_FILE))
@@ -158,12 +169,13 @@ def _trained(folder: Path, data: object, recipe: Recipe, started: float) -> Run:
 
 def audit(
     data: object,
-    target: str,
+    target: Any,
     *,
     kinds: Mapping[str, str] | None = None,
-    ignore: str | Sequence[str] = (),
-    time_column: str | None = None,
-    group: str | None = None,
+    missing: str | Sequence[str] | None = None,
+    ignore: Any = (),
+    time_column: Any = None,
+    group: Any = None,
     split: str | None = None,
     seed: int = 0,
 ) -> AuditReport:
@@ -171,7 +183,8 @@ def audit(
     asked = Recipe(
         target=target,
         kinds=parse_kinds(kinds or {}),
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        missing=_texts(missing),
+        ignore=_names(ignore),
         time=time_column,
         group=group,
         split=split,

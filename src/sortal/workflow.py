@@ -29,7 +29,7 @@ from sortal.data.audit import audit as audit_rows
 from sortal.data.audit.history import looks
 from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal, is_sealed
-from sortal.data.problem import Problem, frame_problem, part
+from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
 from sortal.data.write import new_folder, replacing
@@ -177,6 +177,7 @@ class Steps:
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
     parts = divide(whole, recipe)
+    check_groups(whole, parts.dev, recipe)
     if recipe.promises and not len(parts.valid):
         raise OptionError(
             f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"
@@ -267,14 +268,15 @@ def score_labelled(
     model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
     """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
-    labels = conform(source.frame, model.schema, ("target",), source=source.name)[model.task.target]
+    labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
     if not len(known):
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
+    may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name, allow_missing=allow_missing)[known]
+    frame = conform(source.frame, model.needs, source=source.name, allow_missing=may_lack)[known]
     table = Table(model.needs, frame, known)
     amounts = table.amounts(model.decision.cost_columns, source.name)
     columns = table.columns(model.reads.names)
@@ -298,7 +300,7 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, all
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    source = read(data, model.needs.names) if home is None else _look(home, "sortal evaluate")
+    source = read(data) if home is None else _look(home, "sortal evaluate")
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
     found = judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
     if home is not None:
@@ -350,9 +352,9 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
     parting = Parting(
-        features=Table(features, whole.table.frame.select(features.names), whole.table.rows),
+        features=Table(features, whole.table.frame[list(features.names)], whole.table.rows),
         held=held,
-        groups=None if recipe.group is None else same_rows(whole.table.frame.select(recipe.group)),
+        groups=None if recipe.group is None else same_rows(whole.table.frame[[recipe.group]]),
         times=None if recipe.time is None else time_stamps(whole.table, recipe.time),
     )
     return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting)

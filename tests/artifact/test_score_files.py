@@ -58,9 +58,8 @@ def test_an_absent_key_is_missing_whatever_its_neighbours_hold(first: str, saved
         score_file(saved, [str(path)], tmp_path / "out.parquet")
         found.append(read(tmp_path / "out.parquet").frame["probability_yes"][0])
     assert found[0] == found[1]
-    assert (
-        "no record has 'member', so that it is missing in every row" in score_file(saved, [str(alone)], None).notes[-2]
-    )
+    notes = score_file(saved, [str(alone)], None).notes
+    assert "no column 'member', which the model reads: taken as missing in all rows" in notes
 
 
 def test_columns_that_a_file_with_a_header_lacks_are_refused(saved: Path, tmp_path: Path) -> None:

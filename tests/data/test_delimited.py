@@ -41,7 +41,7 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], str, bytes]:
 
 
 def bare(rows: list[list[str]]) -> list[tuple[str, ...]]:
-    return [tuple(value.strip(" ") for value in row) for row in rows]
+    return [tuple(value.strip(" \r") for value in row) for row in rows]
 
 
 def read_rows(path: Path, block: int = 1 << 20) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
 from sortal.data.parts import common_type, fitted
-from sortal.data.read import batches, read
+from sortal.data.read import batches, holds_records, read
 from sortal.data.write import SUFFIXES, writer
 
 PEOPLE = pl.DataFrame({"age": [44, 71], "fee": [79.5, 34.25], "plan": ["max", "basic"]})
@@ -97,19 +97,13 @@ def test_records_bring_keys_in_any_file(tmp_path: Path) -> None:
     assert pl.concat(batches([tmp_path / "1.jsonl", tmp_path / "2.json"], 1)).equals(table)
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "json"])
-def test_a_key_that_is_needed_and_no_record_has_is_missing(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_source_says_what_it_is(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"1.{kind}"
-    WRITERS[kind](PEOPLE.drop("fee"), path)
-    source = read(path, needs=["age", "fee"])
-    assert source.frame.rows() == [(44, "max", None), (71, "basic", None)]
-    assert source.notes == ("no record has 'fee', so that it is missing in every row; (there are: age, plan)",)
-    notes: list[str] = []
-    assert pl.concat(batches(path, 1, needs=["age", "fee"], note=notes.append)).equals(source.frame)
-    assert notes == list(source.notes)
-    assert read(path, needs=["colour", "fee"]).frame.columns == ["age", "plan"]
-    PEOPLE.drop("fee").write_csv(tmp_path / "1.csv")
-    assert read(tmp_path / "1.csv", needs=["age", "fee"]).frame.columns == ["age", "plan"]
+    WRITERS[kind](PEOPLE, path)
+    source = read(path)
+    assert source.records == holds_records(path) == (kind in ("json", "jsonl"))
+    assert source.separator == ("," if kind == "csv" else "")
 
 
 def test_notes_name_the_part(tmp_path: Path) -> None:

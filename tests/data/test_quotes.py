@@ -32,6 +32,7 @@ MEANT = {
     "one column, all in quotes": 'text\n"a"\n"b\nc"\n',
     "one column, the only row": 'text\n"b\nc"\n',
     "one column, others in quotes": 'text\n"a, b"\nplain\n"b\nc"\n',
+    "newlines around a text": 'text\n"a, b"\nplain\n"\nb\nc\n"\n',
     "numbers as in rows, but all values of the column in quotes": 'text,stars\n"fine",5\n"I say, 5\nthree",4\n',
     "blank lines within": 'text,mood\n"a, b",good\n"one, two\n\nthree",bad\n',
 }

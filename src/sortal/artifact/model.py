@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.frame import Table, absent, conform, from_any
+from sortal.core.frame import Table, absent, conform, from_any, is_records
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Kind, Schema
 from sortal.core.shift import Shift, Watch, odd_values
@@ -111,7 +111,8 @@ class Model(Contents):
 
     def _conform(self, rows: object, schema: Schema, allow_missing: bool) -> Table:
         raw = _raw(rows)
-        return Table(schema, conform(raw, schema, allow_missing=allow_missing), np.arange(raw.height))
+        may_lack = allow_missing or _is_one_row(rows) or is_records(rows)
+        return Table(schema, conform(raw, schema, allow_missing=may_lack), np.arange(raw.height))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
@@ -190,7 +191,7 @@ def golden_rows(table: Table, count: int = 8) -> Golden:
     rows: list[dict[str, Value]] = [{} for _ in range(count if len(table) else 0)]
     for column in table.schema.features:
         if rows and column.kind in _DTYPES:
-            picked = table.frame[column.name][rng.integers(len(table), size=count)]
+            picked = table[column.name][rng.integers(len(table), size=count)]
             values = picked.cast(pl.Int64) if column.kind == "datetime" else picked
             for row, value in zip(rows, values.to_list(), strict=True):
                 if value is not None:

@@ -18,7 +18,7 @@ from sortal.core.frame import Table, absent, conform
 from sortal.core.profile import ColumnProfile
 from sortal.core.shift import Shift, Watch, odd_values
 from sortal.core.writing import percent
-from sortal.data.read import batches
+from sortal.data.read import batches, holds_records
 from sortal.data.write import writer
 from sortal.engine import Columns
 
@@ -80,10 +80,11 @@ class _Job:
     def _batches(self) -> Iterator[tuple[pl.DataFrame, Table, Columns]]:
         """A batch as it was read, the same rows in canonical types, and the columns that the program reads."""
         model, first_row = self._model, 1
+        may_lack = self._allow_missing or holds_records(self._data)
         name = Path(self._data[0]).name if len(self._data) == 1 else "the data"
-        for frame in batches(self._data, needs=model.needs.names, note=self._note):
+        for frame in batches(self._data, note=self._note):
             # Messages name the row as it is counted in the file, not in the batch.
-            rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=self._allow_missing)
+            rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=may_lack)
             table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
             yield frame, table, table.columns(model.reads.names)
             first_row += frame.height

@@ -14,7 +14,7 @@ import msgspec
 
 from sortal.core import registry
 from sortal.core.errors import OptionError, did_you_mean
-from sortal.core.schema import Kind, column_name
+from sortal.core.schema import column_name
 from sortal.core.task import Capacity
 
 Number = float | int | str
@@ -36,6 +36,9 @@ class Recipe:
     Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``, ``sets``) another 20 %
     are kept out of training to prove it on.
 
+    ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. Names of columns are given
+    as any object (3 for a column that pandas calls 3).
+
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
     has been made, and ``unchecked`` has the checks of the audit that it had no time for; with them the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
@@ -54,7 +57,8 @@ class Recipe:
     confidence: float = 0.95
     capacity: str | int | float | None = None
     sets: float | None = None
-    kinds: dict[str, Kind] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     time: str | None = None
     group: str | None = None
@@ -219,16 +223,16 @@ def plain_cost(cost: object) -> Any:
     return cost.item() if hasattr(cost, "item") else cost
 
 
-def parse_kinds(given: Mapping[str, Any] | list[str] | tuple[str, ...]) -> dict[str, Kind]:
-    """Kinds by column, from a mapping or from ``COLUMN=KIND`` texts.
+def parse_kinds(given: Mapping[Any, str] | list[str] | tuple[str, ...]) -> dict[str, str]:
+    """Kinds by column, from a mapping or from ``COLUMN=KIND`` texts; a kind may have a format.
 
-    >>> parse_kinds(["zip=category"])
-    {'zip': 'category'}
+    >>> parse_kinds(["zip=category", "day=datetime:%d/%m/%Y"])
+    {'zip': 'category', 'day': 'datetime:%d/%m/%Y'}
     """
     if isinstance(given, Mapping):
-        return {str(k): v for k, v in given.items()}
+        return {column_name(name): str(kind) for name, kind in given.items()}
     pairs = [text.rpartition("=") for text in given]
     for text, (column, _, kind) in zip(given, pairs, strict=True):
         if not column or not kind:
             raise OptionError(f"--kind {text} should read COLUMN=KIND, for example zip=category")
-    return {column: kind for column, _, kind in pairs}  # type: ignore[misc]
+    return {column: kind for column, _, kind in pairs}

@@ -147,7 +147,7 @@ def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.Dat
     if frame.width == 1:
         return frame
     header = list(map(column_name, layout.header))
-    names = pl.Series([*header, *layout.header]).unique()
+    names = list({*header, *layout.header})
     maybe = np.arange(frame.height)
     for column in frame.iter_columns():  # the first column leaves next to nothing of most tables
         values = (column if len(maybe) == frame.height else column.gather(maybe)).fill_null("")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sortal.core.errors import DataError, did_you_mean
+from sortal.core.errors import DataError
 
 Types = Mapping[str, pl.DataType]
 """The columns of a table and what they hold."""
@@ -27,13 +27,14 @@ class Part:
     """A file as a part of a table.
 
     ``types`` are known before its rows are read, which ``frames`` does, some at a time; ``notes`` and what ``frames``
-    tells are in words. In ``records`` a row may lack a column.
+    tells are in words. ``separator`` stands between the fields of a text; in ``records`` a row may lack a column.
     """
 
     path: Path
     types: Types
     frames: Callable[[Note], Iterator[pl.DataFrame]]
     notes: tuple[str, ...] = ()
+    separator: str = ""
     records: bool = False
 
 
@@ -56,19 +57,6 @@ def _refuse_other_columns(first: Part, other: Part) -> None:
             f"the parts differ: {has.path.name} has a column {name!r} that {lacks.path.name} lacks; give files "
             "with the same columns"
         )
-
-
-def with_absent(types: Types, needs: Iterable[str], note: Note) -> Types:
-    """The columns of records, and those that are needed and no record has: missing, as in a record whose neighbours have them.
-
-    Records that have none of what is needed stay as they are: they are about something else.
-    """
-    absent = [name for name in needs if name not in types]
-    if not any(name in types for name in needs):
-        return types
-    for name in absent:
-        note(f"no record has {name!r}, so that it is missing in every row; {did_you_mean(name, types)}")
-    return {**types, **dict.fromkeys(absent, pl.Null())}
 
 
 def common_type(types: Iterable[pl.DataType]) -> pl.DataType:

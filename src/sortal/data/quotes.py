@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
+from typing import NamedTuple
 
 from sortal.core.errors import DataError
 
@@ -35,7 +36,7 @@ class Row:
     line: int
     lines: Sequence[str]
     values: list[str]
-    quoted: frozenset[int]
+    quoted: Sequence[int]
 
     @property
     def blank(self) -> bool:
@@ -48,26 +49,27 @@ def _quoted(separator: str) -> re.Pattern[str]:
     return re.compile(rf' *+"((?:[^"]++|"")*+)" *+(?:({re.escape(separator)})|\r?\Z)')
 
 
-_OPEN = re.compile(r' *+"(?:[^"]++|"")*+')
+_OPEN = re.compile(r' *+"')
+_WITHIN = re.compile(r'(?:[^"]++|"")*+')
+"""What stands in quotes, up to the one that closes them."""
 
 
 class _MisquotedError(Exception):
     """A field in quotes goes on after the quote that closes it."""
 
 
-Fields = tuple[list[str], frozenset[int]]
-"""The values of a row, and the positions of those in quotes."""
+class Fields(NamedTuple):
+    """The values of a row, the positions of those in quotes, and the text of a last field whose quote is still open."""
 
-_NONE: frozenset[int] = frozenset()
+    values: list[str]
+    quoted: Sequence[int] = ()
+    open: str | None = None
 
 
-def split(text: str, separator: str, alone: bool = False) -> Fields | None:
-    """The fields of a row, or None where a quote is still open at its end.
-
-    With ``alone``, the text is taken as a row for itself: a quote that is not closed in it is a letter.
-    """
+def split(text: str, separator: str, alone: bool = False) -> Fields:
+    """The fields of a line. With ``alone`` it is taken as a row for itself: a quote that is not closed in it is a letter."""
     if '"' not in text:
-        return text.removesuffix("\r").split(separator), _NONE
+        return Fields(text.removesuffix("\r").split(separator))
     values: list[str] = []
     quoted: list[int] = []
     at = 0
@@ -77,15 +79,16 @@ def split(text: str, separator: str, alone: bool = False) -> Fields | None:
             values.append(match[1].replace('""', '"'))
             ends, after = match[2] is None, match.end()
         else:
-            if not alone and (begun := _OPEN.match(text, at)):
-                if begun.end() == len(text):
-                    return None
-                raise _MisquotedError
+            if not alone and (mark := _OPEN.match(text, at)):
+                within = _WITHIN.match(text, mark.end())
+                if within is None or within.end() < len(text):
+                    raise _MisquotedError
+                return Fields(values, quoted, within[0])
             end = text.find(separator, at)
             ends, after = end < 0, end + 1
             values.append(text[at:].removesuffix("\r") if ends else text[at:end])
         if ends:
-            return values, frozenset(quoted)
+            return Fields(values, quoted)
         at = after
 
 
@@ -97,22 +100,42 @@ def rows(lines: Iterable[str], separator: str, name: str, first_line: int = 1) -
     """
     source = iter(lines)
     number = first_line
-    for first in source:
-        held, size = [first], len(first)
+    for line in source:
+        held = [line]
         try:
-            fields = split(first, separator)
-            while fields is None:
-                line = next(source, None)
-                if line is None or size > LONGEST_ROW:
-                    raise _not_closed(name, number)
-                held.append(line)
-                size += len(line)
-                # An even number of quotes leaves an open one open, or breaks the rule, which the end of the row shows.
-                fields = split("\n".join(held), separator) if line.count('"') % 2 else None
+            fields = split(line, separator)
+            if fields.open is not None:
+                fields = _to_the_end(fields, source, held, separator)
         except _MisquotedError:
             raise (_not_closed if len(held) > 1 else _misquoted)(name, number) from None
-        yield Row(number, held, *fields)
+        if fields.open is not None:
+            raise _not_closed(name, number)
+        yield Row(number, held, fields.values, fields.quoted)
         number += len(held)
+
+
+def _to_the_end(fields: Fields, source: Iterator[str], held: list[str], separator: str) -> Fields:
+    """The fields of a row that goes on over the next lines, which are taken from ``source`` to ``held``."""
+    values, quoted, last = list(fields.values), list(fields.quoted), fields.open
+    while last is not None:
+        texts, size = [last], 0
+        for line in source:
+            held.append(line)
+            within = line[: match.end()] if (match := _WITHIN.match(line)) else ""
+            texts.append(within)
+            size += len(line)
+            if len(within) < len(line) or size > LONGEST_ROW:
+                break
+        else:
+            return Fields(values, quoted, last)
+        # The quote that closes the field is split off with the rest of the line, after an opening one.
+        rest = split('"' + line[len(within) :], separator)
+        if not rest.values:
+            return Fields(values, quoted, last)
+        quoted += [len(values) + position for position in rest.quoted]
+        values += ["\n".join(texts).replace('""', '"'), *rest.values[1:]]
+        last = rest.open
+    return Fields(values, quoted)
 
 
 def _not_closed(name: str, line: int) -> DataError:
@@ -177,12 +200,12 @@ def in_doubt(row: Row, separator: str, width: int, habits: Callable[[], Habits])
         return False
     alone: list[list[str]] = []
     for line in row.lines:
-        values = split(line, separator, alone=True)
-        if line in ("", "\r") or values is None:
+        if line in ("", "\r"):
             continue
-        if len(values[0]) != width:
+        values = split(line, separator, alone=True).values
+        if len(values) != width:
             return False
-        alone.append(values[0])
+        alone.append(values)
     known = habits()
     columns = [[value.strip().strip('"') for value in column] for column in zip(*alone, strict=True)]
     numbers = known.numbers if known.rows else tuple(map(_are_numbers, columns))
@@ -199,8 +222,8 @@ def in_doubt(row: Row, separator: str, width: int, habits: Callable[[], Habits])
 
 def _is_ditto(value: str, separator: str) -> bool:
     """Whether both quotes around stand alone between separators, which says: the same as above."""
-    edges = (separator, "\n")
-    return value.startswith(edges) and value.endswith(edges)
+    edges = {value[0], value[-1]}
+    return separator in edges and edges <= {separator, "\n"}
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:

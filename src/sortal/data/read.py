@@ -9,9 +9,9 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,10 +20,11 @@ import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.frame import unique_names
+from sortal.core.schema import Kind
 from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.json_lines import json_lines, json_table
-from sortal.data.parts import Note, Part, common_types, fitted, with_absent
+from sortal.data.parts import Note, Part, common_types, fitted
 
 Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
 
@@ -56,32 +57,42 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class Source:
-    """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files."""
+    """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files.
+
+    ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that is not
+    named is missing. ``kinds``: columns that say themselves what they are.
+    """
 
     frame: pl.DataFrame
     name: str
     notes: tuple[str, ...] = ()
+    separator: str = ""
+    records: bool = False
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
-def read(paths: str | Path | Sequence[str | Path], needs: Sequence[str] = ()) -> Source:
+def read(paths: str | Path | Sequence[str | Path]) -> Source:
     """All rows of a file, of several, or of a folder of parts.
 
     CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON
-    arrays; text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together;
-    of the columns in ``needs`` those are missing that no record has. Raises DataError for a file that is not there, is empty,
-    damaged or no table, and for parts whose columns differ.
+    arrays; text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together.
+    Raises DataError for a file that is not there, is empty, damaged or no table, and for parts whose columns differ.
     """
     name, files, notes = _find(paths)
-    frames = list(_rows(name, files, needs, notes.append))
-    return Source(pl.concat(frames, rechunk=True), name, tuple(notes))
+    parts = list(map(_open, files))
+    frames = list(_rows(name, parts, notes.append))
+    separators = {part.separator for part in parts}
+    return Source(
+        pl.concat(frames, rechunk=True),
+        name,
+        tuple(notes),
+        separators.pop() if len(separators) == 1 else "",
+        all(part.records for part in parts),
+    )
 
 
 def batches(
-    paths: str | Path | Sequence[str | Path],
-    size: int = 65_536,
-    *,
-    needs: Sequence[str] = (),
-    note: Note = lambda text: None,
+    paths: str | Path | Sequence[str | Path], size: int = 65_536, note: Note = lambda text: None
 ) -> Iterator[pl.DataFrame]:
     """The same rows in the same columns and types, at most ``size`` at a time, for files larger than memory.
 
@@ -91,16 +102,18 @@ def batches(
     name, files, notes = _find(paths)
     for text in notes:
         note(text)
-    for frame in _rows(name, files, needs, note):
+    for frame in _rows(name, list(map(_open, files)), note):
         yield from frame.iter_slices(size)
 
 
-def _rows(name: str, files: Sequence[Path], needs: Sequence[str], note: Note) -> Iterator[pl.DataFrame]:
-    """The rows of all files as one table; frames without rows are left out. Raises DataError where there is no row at all."""
-    parts = list(map(_open, files))
+def holds_records(paths: str | Path | Sequence[str | Path]) -> bool:
+    """Whether the rows are JSON records."""
+    return all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+
+
+def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame]:
+    """The rows of all parts as one table; frames without rows are left out. Raises DataError where there is no row at all."""
     types = common_types(parts)
-    if all(part.records for part in parts):
-        types = with_absent(types, needs, note)
     empty = True
     for part in parts:
         told = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
@@ -142,7 +155,8 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
         elif path.is_file():
             files.append(path)
         elif path.exists():
-            raise DataError(f"{str(path)!r} is no file that can be read twice; save the data as a file first")
+            advice = "save the data as a file first, or pipe them in and give -"
+            raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
         else:
             raise _missing(path)
     more = f" and {len(given) - 1} more" if len(given) > 1 else ""
@@ -178,7 +192,7 @@ def _open(path: Path) -> Part:
     if kind == "delimited":
         layout = delimited.inspect(path)
         texts = dict.fromkeys(layout.names, pl.String())
-        return Part(path, texts, lambda note: delimited.frames(layout, note=note), layout.notes)
+        return Part(path, texts, lambda note: delimited.frames(layout, note=note), layout.notes, layout.separator)
     if kind in ("json", "json lines"):
         encoding, note = encoding_of(path)
         if kind == "json lines":

@@ -80,11 +80,14 @@ def develop(
 
 
 def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
-    """Five stratified folds; repeated when rows are few, one holdout when they are many; forward in time where time is given."""
+    """Five stratified folds, fewer where there are fewer groups; repeated when rows are few, one holdout when they are many; forward
+    in time where time is given.
+    """
     n = len(dev.codes)
     if n > LARGE and times is None:
         return Folds((holdout(dev.codes, HOLDOUT_SHARE, dev.seed, dev.groups),), per_repeat=1)
-    k = fold_count(n, int(np.bincount(dev.codes).min()))
+    units = n if dev.groups is None else len(np.unique(dev.groups))
+    k = max(2, min(fold_count(n, int(np.bincount(dev.codes).min())), units))
     repeats = REPEATS if n < SMALL and times is None else 1
     parts = folds(dev.codes, k, dev.seed, dev.groups, times, repeats)
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)

@@ -19,7 +19,7 @@ _FIRST_LOOK = 10_000
 
 def _others(table: Table, name: str) -> int:
     """How many rows hold another value than the most frequent one; missing counts as a value."""
-    values = table.frame[name]
+    values = table[name]
     beginning = values.head(_FIRST_LOOK)
     if len(values) > _FIRST_LOOK and _rest(beginning) > _ENOUGH:
         return _rest(beginning)
@@ -38,11 +38,11 @@ def _counts(values: pl.Series) -> pl.DataFrame:
 
 def find_constant(case: Case) -> list[Finding] | NotApplicable:
     """One finding for all of them."""
-    frame = case.table.frame
-    names = [column.name for column in case.table.schema.features if _others(case.table, column.name) == 0]
+    table = case.table
+    names = [column.name for column in table.schema.features if _others(table, column.name) == 0]
     if not names:
         return []
-    said = [f"{name} is {_always(frame[name][0])}" for name in names]
+    said = [f"{name} is {_always(table[name][0])}" for name in names]
     fix = f"nothing can be learnt from {'it' if len(names) == 1 else 'them'}: {ignoring(names)}"
     return [_finding(constant, names, listing(said), {}, fix)]
 
@@ -57,7 +57,7 @@ def find_nearly(case: Case) -> list[Finding] | NotApplicable:
     others = {name: count for name, count in others.items() if 0 < count <= few}
     if not others:
         return []
-    said = [f"{name} is {_usual(table.frame[name])} in all but {count} of {n:,} rows" for name, count in others.items()]
+    said = [f"{name} is {_usual(table[name])} in all but {count} of {n:,} rows" for name, count in others.items()]
     fix = f"leave {'it' if len(others) == 1 else 'them'} out: {ignoring(others)}"
     evidence: dict[str, Evidence] = {"others": list(others.values()), "rows": n}
     return [_finding(nearly, list(others), f"{listing(said)}: too few to learn from", evidence, fix)]

@@ -27,7 +27,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
         return too_few(f"{_LEAST_ROWS} rows")
     findings = []
     for column in table.schema.features:
-        values = table.frame[column.name]
+        values = table[column.name]
         reason = names_rows(column.name, values, table.rows) if column.kind in ("number", "category") else ""
         if reason:
             message = f"{column.name} names the rows rather than describing them: {reason}"

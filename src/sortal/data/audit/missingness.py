@@ -41,7 +41,7 @@ def _patterns(case: Case) -> list[list[str]]:
     table = case.table
     patterns: dict[bytes, list[str]] = {}
     for column in table.schema.features:
-        values = table.frame[column.name]
+        values = table[column.name]
         if 0 < values.null_count() < len(table):
             patterns.setdefault(np.packbits(values.is_null().to_numpy()).tobytes(), []).append(column.name)
     return list(patterns.values())
@@ -49,7 +49,7 @@ def _patterns(case: Case) -> list[list[str]]:
 
 def _judge(case: Case, names: list[str]) -> Finding | None:
     codes, classes = case.codes, case.classes
-    missing = case.table.frame[names[0]].is_null().to_numpy().astype(np.int64)
+    missing = case.table[names[0]].is_null().to_numpy().astype(np.int64)
     counts = np.bincount(missing * len(classes) + codes, minlength=2 * len(classes)).reshape(2, -1)
     shares = counts / counts.sum(axis=1, keepdims=True)
     base = counts.sum(axis=0) / len(codes)

@@ -48,12 +48,12 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _mixtures(case: Case, column: Column) -> list[Mixture]:
     if column.kind == "number" and column.role == "feature":
-        values = case.table.frame[column.name].drop_nulls()
+        values = case.table[column.name].drop_nulls()
         found = of_numbers(_some(values).to_numpy()) if len(values) >= _LEAST_ROWS else None
         return [] if found is None else [found]
     if column.kind not in ("category", "text") or column.name not in case.raw.columns:
         return []
-    texts = case.raw[column.name]
+    texts = case.raw[column.name].alias("")
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
     return mixed_texts(_some(texts), levels=column.kind == "category" and column.role == "feature")

@@ -48,7 +48,7 @@ def _near_rows(table: Table, seed: int) -> Pairs:
     nothing = Pairs(np.empty((0, 2), dtype=np.int64), 0, 0, 0)
     if len(features) < 3:
         return nothing
-    same = same_rows(table.frame.select(column.name for column in features))
+    same = same_rows(table.frame[[column.name for column in features]])
     distinct = np.unique(same, return_index=True)[1]
     if len(distinct) < LEAST_ROWS:
         return nothing
@@ -68,9 +68,9 @@ def _contents(case: Case, table: Table, kind: str) -> Iterator[tuple[str, pl.Ser
     for column in case.table.schema.columns:
         if column.kind == kind and column.role in ("feature", "ignore"):
             if column.name in table.frame.columns:
-                yield column.name, table.frame[column.name]
+                yield column.name, table[column.name]
             elif column.name in case.raw.columns:
-                yield column.name, case.raw[column.name]
+                yield column.name, case.raw[column.name].alias("")
 
 
 def _finding(case: Case, column: str | None, what: str, pairs: Pairs) -> Finding | None:

@@ -51,7 +51,7 @@ class _Event:
         return evidence(self.count, self.rows, self.share)
 
     def holds(self, table: Table) -> NDArray[np.bool_]:
-        values = table.frame[self.column]
+        values = table[self.column]
         inside = values.is_in(pl.Series(list(self.values), dtype=values.dtype).implode())
         found: NDArray[np.bool_] = (
             ((~inside if self.other else inside) & values.is_not_null()).fill_null(False).to_numpy()
@@ -89,7 +89,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> _Event | None:
     """What says most of this column's values, if anything does beyond chance."""
-    values = table.frame[name]
+    values = table[name]
     place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     classes = int(codes.max()) + 1
     counts = np.bincount(place * classes + codes, minlength=(int(place.max()) + 1) * classes).reshape(-1, classes)[1:]
@@ -164,11 +164,7 @@ def _said(table: Table, event: _Event) -> str:
     'above 0'
     """
     shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in event.values]
-    if (
-        event.other
-        and table.schema[event.column].kind == "number"
-        and table.frame[event.column].min() == event.values[0]
-    ):
+    if event.other and table.schema[event.column].kind == "number" and table[event.column].min() == event.values[0]:
         return f"above {shown[0]}"
     listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
     return f"not {listed}" if event.other else listed

@@ -64,11 +64,11 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 def _names(case: Case, column: Column, rows: Ints) -> pl.Series | None:
     """Values of a column that names its rows, at ``rows``: paths, file names, codes, ids; None for any other."""
     if column.kind == "number" and column.role == "feature":
-        values = case.table.frame[column.name]
+        values = case.table[column.name]
         return values[rows] if names_rows(column.name, values, case.table.rows) else None
     if column.name not in case.raw.columns:
         return None
-    values = case.raw[column.name][rows]
+    values = case.raw[column.name].alias("")[rows]
     if values.dtype not in (pl.String, pl.Categorical):
         return None
     values = values.cast(pl.String)

@@ -45,7 +45,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _groups_classes(case: Case, name: str) -> bool:
     """Fewer values than classes, and all but 1 % of what is not the commonest value goes by the class."""
-    values, classes = case.table.frame[name], len(np.unique(case.codes))
+    values, classes = case.table[name], len(np.unique(case.codes))
     if classes < 3 or values.n_unique() >= classes:
         return False
     place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
@@ -58,7 +58,7 @@ def _groups_classes(case: Case, name: str) -> bool:
 
 
 def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
-    name, levels = power.column, case.table.frame[power.column].n_unique()
+    name, levels = power.column, case.table[power.column].n_unique()
     easy = easy and levels > len(case.classes)
     guess = 1 - np.bincount(case.codes).max() / len(case)
     if levels <= len(case.classes):
@@ -81,13 +81,13 @@ def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
         f"{what}: alone it gets {percent(1 - power.error)} of new rows right, guessing {percent(1 - guess)}; {others}"
     )
     fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
-    if _may_be_group(case.table.frame[name], levels):
+    if _may_be_group(case.table[name], levels):
         fix += f"; if it says whose rows these are, keep them together: --group {shlex.quote(name)}"
     return Finding(check.code, "note" if easy else "severe", name, message, evidence, fix)
 
 
 def _coarse(case: Case, power: Power, rest: float) -> Finding:
-    name, levels = power.column, case.table.frame[power.column].n_unique()
+    name, levels = power.column, case.table[power.column].n_unique()
     message = (
         f"{name} is the target in coarser groups: each class has one of its {levels} values; "
         f"the other columns together reach ROC-AUC {brief(rest)}"

@@ -71,7 +71,7 @@ def _told(table: Table, last: NDArray[np.bool_], seed: int) -> _Told:
 
     names = usable(table)
     if len(names) > _MOST_COLUMNS:
-        alone = {name: _alone(table.frame[name], last) for name in names}
+        alone = {name: _alone(table[name], last) for name in names}
         names = sorted(names, key=lambda name: -alone[name])[:_MOST_COLUMNS]
     matrix = ranks(table, names)
     rng = np.random.default_rng([seed, 2])
