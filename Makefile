@@ -26,7 +26,7 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip certify coverage selection calibration cost sets audit leaks; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip certify coverage selection calibration cost sets audit leaks profile; do $(BIN)/python -m bench $$name --fast; done
 
 clean: ## remove .venv and what tools left behind
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

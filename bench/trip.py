@@ -199,15 +199,15 @@ def cells(trial: Trial) -> dict[str, str]:
     if record is None:
         return shown | dict.fromkeys(FOUND, notation.DASH)
     baseline, test, artifact = best_baseline(record), record.test or {}, record.artifact
-    margin = "it is the baseline" if baseline.margin is None else notation.interval(baseline.margin, 1, compact=True)
+    margin = "it is the baseline" if baseline.margin is None else notation.interval(baseline.margin, 1)
     parity = artifact.parity if artifact else None
     found = (
         f"{record.data.rows:,}",
-        f"{baseline.name} {notation.number(baseline.mean, 4, compact=True)}",
+        f"{baseline.name} {notation.number(baseline.mean, 4)}",
         record.chosen.name if record.chosen else notation.DASH,
         margin,
-        notation.interval(test.get("log_loss"), 1, compact=True),
-        notation.interval(test.get("roc_auc"), compact=True),
+        notation.interval(test.get("log_loss"), 1),
+        notation.interval(test.get("roc_auc")),
         str(record.ledger.opens),
         f"{artifact.bytes / 1e6:.2f}" if artifact else notation.DASH,
         f"{parity.max_difference:.0e}, {parity.label_flips} flips" if parity else notation.DASH,

@@ -105,11 +105,49 @@ def test_rows_without_the_target_and_with_more_columns_in_another_order(sortal, 
     assert found["probability_Yes"].equals(whole["probability_Yes"])
 
 
-def test_values_that_training_never_saw_are_scored(sortal, trained, churn, tmp_path):
+def test_values_that_training_never_saw_are_scored_and_said(sortal, trained, churn, tmp_path):
     odd = churn.head(3).with_columns(Contract=pl.lit("Decade"), PaymentMethod=pl.lit(""), tenure=pl.lit("1e6"))
     odd.write_csv(tmp_path / "odd.csv")
-    found = scored(sortal, trained, tmp_path / "odd.csv", tmp_path / "odd.parquet")
+    told = sortal("predict", trained.model, tmp_path / "odd.csv", "-o", tmp_path / "odd.parquet", "--warnings")
+    assert told.code == 0
+    assert told.err.splitlines() == [
+        "sortal: not as in training: 'tenure': all values lie outside 0 to 72, the range in training, such as 1,000,000",
+        "sortal: not as in training: 'Contract': none of its 3 values was seen in training, such as 'Decade'",
+        "sortal: not as in training: 'PaymentMethod': all values are missing, 0 % in training",
+    ]
+    found = pl.read_parquet(tmp_path / "odd.parquet")
     assert found["probability_Yes"].is_between(0, 1).all()
+    assert found["warnings"].str.contains("'Contract': 'Decade' was never seen in training", literal=True).all()
+
+
+def test_evaluate_never_says_as_promised_of_rows_unlike_those_of_training(sortal, trained, churn, tmp_path):
+    """Another spelling of every category, and numbers a thousand times too small."""
+    churn.write_csv(tmp_path / "as_before.csv")
+    odd = churn.with_columns(
+        pl.col("Contract", "PaymentMethod").str.to_uppercase(), pl.col("tenure").cast(pl.Float64) / 1000
+    )
+    odd.write_csv(tmp_path / "odd.csv")
+    before, after = (sortal("evaluate", trained.model, tmp_path / f"{name}.csv") for name in ("as_before", "odd"))
+    assert "not as in training" not in before.out
+    assert "as promised" in before.out
+    assert "as promised" not in after.out
+    for told in (after.out, sortal("evaluate", trained.model, tmp_path / "odd.csv", "--json").out):
+        words = " ".join(told.split())
+        assert "'Contract': none of its 1,200 values was seen in training" in words
+        assert "'tenure': " in words
+
+
+def test_a_column_may_be_missing_where_that_is_allowed(sortal, trained, churn, tmp_path):
+    churn.drop("tenure").write_csv(tmp_path / "less.csv")
+    for command in ("predict", "evaluate"):
+        refused = sortal(command, trained.model, tmp_path / "less.csv")
+        assert refused.code == 2
+        assert "no column 'tenure'" in refused.err
+        assert "--allow-missing" in refused.err
+        allowed = sortal(command, trained.model, tmp_path / "less.csv", "--allow-missing")
+        assert allowed.code == 0
+        assert "no column 'tenure', which the model reads" in allowed.err + allowed.out
+        assert "as promised" not in allowed.out
 
 
 @pytest.mark.parametrize(
@@ -117,7 +155,7 @@ def test_values_that_training_never_saw_are_scored(sortal, trained, churn, tmp_p
     [
         (["0", "1"], "1", ["0", "1"]),
         (["10", "9"], "9", ["9", "10"]),
-        (["True", "False"], "True", ["false", "true"]),
+        (["True", "False"], "True", ["False", "True"]),
         (["=1+1", "a;b"], "=1+1", ["=1+1", "a;b"]),
         (["ja, sicher", "nein\n"], "nein", ["ja, sicher", "nein"]),
     ],

@@ -74,6 +74,7 @@ def test_the_keys_of_run_json():
         "task",
         "audit",
         "audit_skipped",
+        "trial",
         "split",
         "baselines",
         "leaderboard",
@@ -95,7 +96,7 @@ def test_the_keys_of_run_json():
 
 FRAMING = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
-    "--sets --positive --kind --ignore --time --group --weight --split --seed --recipe --out --strict --json "
+    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --recipe --out --strict --json "
 )
 
 
@@ -103,8 +104,8 @@ FRAMING = (
     ("command", "options"),
     [
         ("train", FRAMING + "--select --models --budget"),
-        ("predict", "--out"),
-        ("evaluate", "--sealed --json"),
+        ("predict", "--out --allow-missing --warnings"),
+        ("evaluate", "--sealed --allow-missing --json"),
         ("show", "--json"),
         ("audit", FRAMING + "--fix"),
         ("demo", "--budget --out"),

@@ -152,8 +152,9 @@ def test_a_ledger_that_lost_its_end_keeps_the_test_closed(sortal, trained, tmp_p
 def test_show_tells_of_the_model(sortal, trained):
     told = sortal("show", trained.model)
     assert told.code == 0
-    assert all(word in told.out for word in ("Churn", "fp=1 fn=8", "tenure", "test opened once"))
+    assert all(word in told.out for word in ("Churn", "fp=1 fn=8", "tenure", "CHECKLIST", "sortal show --json"))
     found = sortal("show", trained.model, "--json").json
+    assert "test opened once" in {item["item"] for item in found["card"]["checklist"]}
     assert found["task"]["classes"] == ["No", "Yes"]
     assert found["metrics"]["test"]["roc_auc"]["value"] == trained.record["test"]["roc_auc"]["value"]
 
@@ -250,7 +251,7 @@ def test_group_keeps_groups_on_one_side(sortal, weather_csv, tmp_path):
     sortal("train", weather_csv, "--target", "kind", "--group", group, *UNHURRIED, "--out", out)
     sealed = set(pl.read_parquet(out / "sealed" / "test.parquet")[group])
     rows = pl.read_parquet(out / "oof.parquet")["row"]
-    assert not sealed & set(weather()[rows.to_numpy()][group])
+    assert not sealed & set(weather()[rows.to_numpy() - 1][group])
 
 
 def test_a_valid_part_decides_where_one_is_asked_for(sortal, churn_csv, tmp_path):

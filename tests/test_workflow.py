@@ -5,13 +5,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from sortal.artifact.model import load
+from sortal.artifact.model import Model, load
+from sortal.core.errors import DataError
 from sortal.core.recipe import Recipe
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
 from sortal.data.ledger import Seal
-from sortal.workflow import NoAudience, evaluate, next_folder, train_into
+from sortal.data.read import Source
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+from sortal.workflow import NoAudience, evaluate, next_folder, score_labelled, train_into
 
 RECIPE = Recipe("Churn", models=("logistic",), budget=3_600.0)
 
@@ -118,6 +125,37 @@ def test_a_model_that_got_worse_is_told(trained, churn, tmp_path):
     swapped.write_csv(tmp_path / "swapped.csv")
     found = evaluate(trained.model, [str(tmp_path / "swapped.csv")])
     assert {"roc_auc", "log_loss", "accuracy", "expected_cost"} <= set(found.worse)
+
+
+def test_groups_and_missing_columns_reach_the_judgement():
+    """Rows of one group vary together, unlabelled rows are counted, and what was allowed to be missing is known."""
+    program = Program(
+        "chain",
+        steps=(
+            Program("table", steps=(Program("number", {"column": "age"}), Program("number", {"column": "fee"}))),
+            Program("fill", {}, {"value": np.zeros(2), "indicator": np.array([], dtype=np.int32)}),
+            Program("linear", {"link": "sigmoid"}, {"coef": np.array([[0.1, 0.2]]), "intercept": np.zeros(1)}),
+        ),
+    )
+    columns = (Column("age", "number"), Column("fee", "number"), Column("shop", "category", "group"))
+    task = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", (), ())
+    model = Model(
+        schema=Schema((*columns, Column("y", "category", "target"))),
+        task=task,
+        decision=Decision("argmax", task.classes, "yes"),
+        program=program,
+    )
+    rows = pl.DataFrame({"shop": ["a", "b", "a", "c"], "y": ["yes", None, "no", "no"], "age": [1.0, 2.0, None, -4.0]})
+    found = score_labelled(model, Source(rows, "new.csv"), "fresh", allow_missing=True)
+    assert found.groups.tolist() == [found.groups[0], found.groups[0], found.groups[2]]
+    assert found.groups[0] != found.groups[2]
+    assert (found.unlabelled, found.absent) == (1, ("fee",))
+    assert found.predictions.rows.tolist() == [0, 2, 3]
+    assert found.predictions.truth.tolist() == [1, 0, 0]
+    np.testing.assert_allclose(found.columns["age"], [1.0, np.nan, -4.0])
+    np.testing.assert_allclose(found.predictions.probability[:, 1], 1 / (1 + np.exp([-0.1, 0.0, 0.4])))
+    with pytest.raises(DataError, match="no column 'fee'"):
+        score_labelled(model, Source(rows, "new.csv"), "fresh")
 
 
 def test_the_next_free_folder(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import fields
@@ -37,7 +38,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every mistake in the options; typer gives a public name only to this kind of it."""
 
 Data = Annotated[
-    list[str], typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, or a folder of parts.")
+    list[str],
+    typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, a folder of parts, or - (standard input)."),
 ]
 ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
 Target = Annotated[str | None, typer.Option(help="The column to predict.")]
@@ -56,7 +58,13 @@ F1 = Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the l
 FBeta = Annotated[float | None, typer.Option(help="The same for F-beta: 2 where recall weighs more.")]
 SetsOf = Annotated[float | None, typer.Option("--sets", help="Sets of classes that hold the true one this often.")]
 Positive = Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")]
-Kind = Annotated[list[str] | None, typer.Option(help="COLUMN=KIND, where the inferred kind is wrong; may repeat.")]
+Kind = Annotated[
+    list[str] | None,
+    typer.Option(help="COLUMN=KIND or COLUMN=KIND:FORMAT, where what is inferred is wrong; may repeat."),
+]
+Missing = Annotated[
+    list[str] | None, typer.Option(help="A text that means 'no value', instead of the usual ones; may repeat.")
+]
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
 Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
 Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn apart.")]
@@ -76,6 +84,9 @@ RecipeFile = Annotated[
     typer.Option(help="Options from the recipe.toml of a run, or of audit --fix; what was run is repeated."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="A column that the model reads may be absent: missing in all rows.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 RunFolder = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; else runs/NAME-1.")]
 
@@ -114,6 +125,7 @@ def train(
     sets: SetsOf = None,
     positive: Positive = None,
     kind: Kind = None,
+    missing: Missing = None,
     ignore: Ignore = None,
     time: Time = None,
     group: Group = None,
@@ -142,13 +154,21 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help=".csv, .tsv, .parquet, .jsonl or .arrow; else the screen.")
     ] = None,
+    allow_missing: AllowMissing = False,
+    warnings: Annotated[
+        bool, typer.Option("--warnings", help="One more column: what training never saw in a row.")
+    ] = False,
 ) -> None:
     """Label, decision and probabilities for every row; files may be larger than memory."""
     from sortal.artifact.score import score_file
+    from sortal.data.standard_input import spooled
 
-    rows = score_file(model, data, out)
+    with spooled(data) as files:
+        scored = score_file(model, files, out, allow_missing=allow_missing, warnings=warnings)
     if out is not None:
-        _console().print(f"{rows:,} rows scored: {out}", highlight=False)
+        _console().print(f"{scored.rows:,} rows scored: {out}", highlight=False)
+    _say(scored.notes)
+    _say([f"not as in training: {shift.message}" for shift in scored.shifts])
 
 
 @app.command()
@@ -158,17 +178,21 @@ def evaluate(
     sealed: Annotated[
         bool, typer.Option("--sealed", help="Look at the run's own sealed test again; the look is recorded.")
     ] = False,
+    allow_missing: AllowMissing = False,
     json: Json = False,
 ) -> None:
     """Compare fresh labelled rows with what was promised."""
     from sortal import workflow
+    from sortal.data.standard_input import spooled
     from sortal.report import summary
 
-    found = workflow.evaluate(model, data or [], sealed=sealed)
+    with spooled(data or []) as files:
+        found = workflow.evaluate(model, files, sealed=sealed, allow_missing=allow_missing)
     if json:
         print(found.to_json().decode())
     else:
         summary.evaluation(_console(), found)
+        _say(found.notes)
 
 
 @app.command()
@@ -203,6 +227,7 @@ def audit(
     sets: SetsOf = None,
     positive: Positive = None,
     kind: Kind = None,
+    missing: Missing = None,
     ignore: Ignore = None,
     time: Time = None,
     group: Group = None,
@@ -221,13 +246,15 @@ def audit(
 ) -> None:
     """What is wrong with the data, before any training; the options are those of train."""
     from sortal import workflow
+    from sortal.data.standard_input import spooled
     from sortal.data.write import replacing
     from sortal.report import summary
 
     if out is not None and out.suffix != ".json":
         raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
     asked = _asked(context, recipe)
-    found = workflow.audit(data, asked)
+    with spooled(data) as files:
+        found = workflow.audit(files, asked)
     if out is not None:
         with replacing(out) as temporary:
             temporary.write_bytes(found.to_json())
@@ -268,7 +295,7 @@ def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
     from sortal.core.recipe import Recipe
 
     if Recipe.read(file).plan and not asked.plan:
-        print(f"sortal: {file} does not say all of that, so candidates are tried anew", file=sys.stderr)
+        _say([f"{file} does not say all of that, so candidates are tried anew"])
 
 
 def _was_given(context: typer.Context, name: str) -> bool:
@@ -277,11 +304,15 @@ def _was_given(context: typer.Context, name: str) -> bool:
 
 
 def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False) -> None:
+    from sortal.data.standard_input import spooled
     from sortal.run import trip
     from sortal.training.deadline import process_start
     from sortal.workflow import next_folder
 
-    finished = trip(out or next_folder(data), data, recipe, process_start(), None if json else _console())
+    with spooled(data) as files:
+        # What comes through a pipe may be long in coming: the clock starts when it is there.
+        started = process_start() if files == data else time.monotonic()
+        finished = trip(out or next_folder(files), files, recipe, started, None if json else _console())
     if json:
         print(finished.to_json().decode())
     _judge(finished.audit, strict)
@@ -291,6 +322,12 @@ def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
         raise typer.Exit(SEVERE)
+
+
+def _say(notes: Sequence[str]) -> None:
+    """What has to be known of a result, beside it."""
+    for note in notes:
+        print("sortal:", " ".join(note.splitlines()), file=sys.stderr)
 
 
 def _console() -> Console:

@@ -19,8 +19,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
+from sortal.core.columns import Origin
 from sortal.core.errors import DataError
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
 from sortal.core.listen import Silent
@@ -195,7 +196,13 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
         classes, codes = np.unique(y, return_inverse=True)
         schema = infer(
-            frame, None, kinds=recipe.kind, ignore=recipe.ignore, time=recipe.time, group=recipe.group, source="X"
+            frame,
+            None,
+            kinds={**declared_kinds(X), **recipe.kind},
+            ignore=recipe.ignore,
+            time=recipe.time,
+            group=recipe.group,
+            source=Origin("X"),
         )
         schema = with_cost_columns(schema, recipe, "X")
         _check_usable(schema, recipe.ignore)

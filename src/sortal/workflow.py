@@ -16,7 +16,7 @@ import sortal
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
 from sortal.core.cost_notation import names_a_file
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table, conform
+from sortal.core.frame import Table, absent, conform
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.labels import encode
 from sortal.core.listen import Listener, Silent
@@ -30,7 +30,7 @@ from sortal.data.audit import audit as audit_rows
 from sortal.data.audit.history import looks
 from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal, is_sealed
-from sortal.data.problem import Problem, frame_problem, part
+from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
 from sortal.data.write import new_folder, replacing
@@ -46,14 +46,16 @@ from sortal.report.assemble import (
     describe_split,
     facts,
     figures,
+    groups_of,
     leaderboard_table,
     model_card,
     predictions_table,
 )
 from sortal.report.checklist import checklist
 from sortal.report.closing import Closing, Size, plan_closing
-from sortal.report.evaluation import AuditReport, Evaluation, compare
+from sortal.report.evaluation import AuditReport, Evaluation, Fresh, judge
 from sortal.report.html import render
+from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
@@ -72,7 +74,7 @@ class Audience(Listener, Protocol):
     def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
         """What was read, what is to be decided, and how much is sealed."""
 
-    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Unchecked, ...]) -> None:
         """What the audit found, and the checks that it had no time for."""
 
 
@@ -82,7 +84,7 @@ class NoAudience(Silent):
     def framed(self, data: record.Data, dev: Problem, split: record.Split) -> None:
         """Does nothing."""
 
-    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Unchecked, ...]) -> None:
         """Does nothing."""
 
 
@@ -126,7 +128,9 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
-        results = Results(dev, about_data, about_split, seal, audited, trained, test, groups)
+        before = model.metrics[trained.finalized.evidence.part]
+        promised = {name: record.Estimate(**figure) for name, figure in before.items()}
+        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test, groups)
         finished = replace(
             assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
         )
@@ -134,8 +138,10 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         complete(folder / MODEL_FILE, model, finished)
         finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
         write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
-        (folder / "report.html").write_text(render(finished, trained.finalized.evidence, test), "utf-8")
+        drawn = draw_all(finished, trained.finalized.evidence, test)
+        # Drawing takes a while, and all that is told of the time is to be the same: so the clock is read between.
         finished = replace(finished, timing=steps.timing(trained))
+        (folder / "report.html").write_text(render(finished, drawn), "utf-8")
         (folder / "run.json").write_bytes(finished.to_json())
     return finished
 
@@ -172,6 +178,7 @@ class Steps:
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
     parts = divide(whole, recipe)
+    check_groups(whole, parts.dev, recipe)
     if recipe.promises and not len(parts.valid):
         raise OptionError(
             f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"
@@ -194,7 +201,8 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
     Raises ParityError where it does not.
     """
     finalized = trained.finalized
-    found = figures(dev.task, finalized.evidence, finalized.decision, seed)
+    groups = groups_of(dev, finalized.evidence)
+    found = figures(dev.task, finalized.evidence, finalized.decision, seed, groups)
     Model(
         schema=dev.table.schema,
         task=dev.task,
@@ -244,7 +252,8 @@ def _costs_told(recipe: Recipe, task: Task) -> Any:
 
 def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:
     """The one look at the sealed rows, through the model file as it was saved."""
-    return score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
+    fresh = score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
+    return fresh.predictions, fresh.groups
 
 
 def _look(seal: Seal, reason: str) -> Source:
@@ -258,29 +267,35 @@ Scored = tuple[Predictions, NDArray[np.int64] | None]
 """Predictions, and the group of each row where the rows have groups."""
 
 
-def score_labelled(model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None) -> Scored:
-    """Predictions for labelled rows; those without a label are left out."""
-    labels = conform(source.frame, model.schema, ("target",), source=source.name)[model.task.target]
+def score_labelled(
+    model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
+) -> Fresh:
+    """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
+    labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
     if not len(known):
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
+    may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name)[known]
-    amounts = Table(model.needs, frame, known).amounts(model.decision.cost_columns, source.name)
-    found = Predictions(model.task.classes, ids[known], codes[known], model.score(frame), named, amounts)
-    grouping = model.schema.only("group")
-    if grouping is None or grouping.name not in source.frame.columns:
-        return found, None
-    return found, same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
+    frame = conform(source.frame, model.needs, source=source.name, allow_missing=may_lack)[known]
+    table = Table(model.needs, frame, known)
+    amounts = table.amounts(model.decision.cost_columns, source.name)
+    columns = table.columns(model.reads.names)
+    lacking = absent(source.frame, model.reads.columns)
+    found = Predictions(model.task.classes, ids[known], codes[known], model.score_columns(columns), named, amounts)
+    grouping, groups = model.schema.only("group"), None
+    if grouping is not None and grouping.name in source.frame.columns:
+        groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
+    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking, source.notes)
 
 
-def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Evaluation:
+def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:
     """Score labelled rows and compare with what was promised.
 
     A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
-    blind only the first time.
+    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then.
     """
     model = load(model_file)
     home = Seal(model_file.parent) if sealed else _seal_of(data, model_file.parent)
@@ -289,21 +304,11 @@ def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False) -> Eva
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
     source = read(data) if home is None else _look(home, "sortal evaluate")
-    found, groups = score_labelled(model, source, "fresh" if home is None else "test")
-    promised_on = "test" if "test" in model.metrics else next(iter(model.metrics))
-    promised = model.metrics[promised_on]
-    now = figures(model.task, found, model.decision, model.card.get("seed", 0), groups)
-    ledger = None if home is None else describe_ledger(home)
+    fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
+    found = judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
     if home is not None:
         _note_look(home)
-    return Evaluation(
-        model=model_file.name,
-        data=source.name,
-        rows=len(found),
-        promised_on=promised_on,
-        comparisons=tuple(compare(name, promised.get(name), figure) for name, figure in now.items()),
-        ledger=ledger,
-    )
+    return found
 
 
 def _seal_of(data: Sequence[str], beside: Path) -> Seal | None:
@@ -350,9 +355,9 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
     parting = Parting(
-        features=Table(features, whole.table.frame.select(features.names), whole.table.rows),
+        features=Table(features, whole.table.frame[list(features.names)], whole.table.rows),
         held=held,
-        groups=None if recipe.group is None else same_rows(whole.table.frame.select(recipe.group)),
+        groups=None if recipe.group is None else same_rows(whole.table.frame[[recipe.group]]),
         times=None if recipe.time is None else time_stamps(whole.table, recipe.time),
     )
     return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting)

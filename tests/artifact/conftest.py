@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sortal.artifact.model import Model
+from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
@@ -50,6 +51,9 @@ def model() -> Model:
         decision=Decision("threshold", ("no", "yes"), "yes", threshold=0.2),
         program=a_program(),
         metrics={"log_loss": {"value": 0.41, "low": 0.39, "high": 0.43}},
-        profile={"age": {"quantiles": [18.0, 40.0, 90.0]}},
+        profile={
+            "age": ColumnProfile("age", "number", 90, 9, 60, quantiles=(18.0, 40.0, 90.0), reached=(2, 41, 81)),
+            "city": ColumnProfile("city", "category", 90, 0, 2, levels=("Bonn", "Ulm"), counts=(60, 30)),
+        },
         card={"name": "churn", "rows": 1000, "nested": [1, None, {"ä": "ö"}]},
     )

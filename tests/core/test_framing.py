@@ -23,7 +23,7 @@ def test_the_rarer_class_is_positive_and_the_reasons_say_so():
     assert task.classes == ("no", "yes")
     assert task.positive == "no"
     assert task.prevalence == (0.12, 0.88)
-    assert "'no', the rarer one (12.0%" in task.reasons[0]
+    assert "'no', the rarer one (12 %" in task.reasons[0]
     assert frame_task(series(yes=88, no=12), Recipe("y", positive="yes")).positive == "yes"
     assert frame_task(series(yes=5, no=5), Recipe("y")).positive == "yes"
     assert frame_task(series(a=5, b=5, c=5), Recipe("y")).positive is None
@@ -48,7 +48,7 @@ def test_the_headline_follows_the_situation():
     assert balanced.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
     skewed = frame_task(series(a=90, b=10), Recipe("y"))
     assert skewed.headline[:2] == ("average_precision", "recall_at_precision")
-    assert any("always saying 'a' has 0.900" in reason for reason in skewed.reasons)
+    assert any("always saying 'a' has .900" in reason for reason in skewed.reasons)
     costly = frame_task(series(a=90, b=10), Recipe("y", cost="fp=1,fn=12"))
     assert costly.headline[0] == "expected_cost"
     assert costly.goal == "cost"
@@ -62,7 +62,7 @@ def test_a_metric_can_be_told():
     task = frame_task(series(a=50, b=60), Recipe("y", metric="brier"))
     assert task.metric == "brier"
     assert "brier" in task.headline
-    assert any("brier, as told" in reason for reason in task.reasons)
+    assert any("Brier score, as told" in reason for reason in task.reasons)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_reject_without_costs_makes_every_error_cost_one():
     assert (task.goal, task.reject_cost) == ("cost", 0.2)
     assert task.cost == ((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
     assert task.costs().shape == (3, 4)
-    assert "leaving a row to a person costs 0.2" in task.reasons[-1]
+    assert "leaving a row to a person costs .2" in task.reasons[-1]
 
 
 def test_costs_in_columns_become_part_of_the_task():
@@ -132,8 +132,8 @@ def test_a_promise_says_what_is_kept_and_how_surely():
     assert task.promises
     assert task.cost == ((0.0, 1.0), (8.0, 0.0))
     assert task.headline[:2] == ("precision", "fpr")
-    assert task.reasons[-1].startswith("precision >= 0.9 and false positive rate <= 0.05 of 'yes' is promised")
-    assert "90% confidence" in task.reasons[-1]
+    assert task.reasons[-1].startswith("precision >= .9 and false positive rate <= .05 of 'yes' is promised")
+    assert "90 % confidence" in task.reasons[-1]
     assert not frame_task(series(no=90, yes=10), Recipe("y", confidence=0.9)).promises
 
 
@@ -204,7 +204,7 @@ def test_a_capacity_is_a_count_or_a_share():
     assert "decided for 20 rows at once, where it is most probable" in counted.reasons[-1]
     shared = frame_task(series(no=90, yes=10), Recipe("y", capacity="5%", cost="fp=1,fn=8"))
     assert shared.capacity == Capacity(0.05)
-    assert "decided for 0.05 of the rows, where it spares the largest cost" in shared.reasons[-1]
+    assert "decided for 5 % of the rows, where it spares the largest cost" in shared.reasons[-1]
     assert {"precision", "recall", "expected_cost"} <= set(shared.headline)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sortal.core.columns import Origin
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.frame import conform
 from sortal.core.kinds import infer
@@ -21,13 +22,13 @@ from sortal.core.values import DATE_PARTS, datetime_from_text, number_from_text
 quick = settings(deadline=None, max_examples=40)
 
 
-def look(values: object, kind: Kind | None = None) -> Column:
+def look(values: object, kind: str | None = None) -> Column:
     """What is said of one column."""
     series = values if isinstance(values, pl.Series) else pl.Series(values)
     return infer(series.to_frame("c"), None, kinds={"c": kind} if kind else {})["c"]
 
 
-def canonical(values: object, kind: Kind | None = None) -> list[object]:
+def canonical(values: object, kind: str | None = None) -> list[object]:
     series = values if isinstance(values, pl.Series) else pl.Series(values)
     frame = series.to_frame("c")
     return conform(frame, infer(frame, None, kinds={"c": kind} if kind else {}))["c"].to_list()
@@ -107,6 +108,54 @@ class TestNumbers:
         assert found.kind == "category"
         assert found.reason == "5,001 values; 10,000 of 10,002 are numbers, but 'unknown' is not"
 
+    @pytest.mark.parametrize(
+        ("values", "separator", "notation", "doubt"),
+        [
+            (["1,234", "950"], "", ".,", "1,234 is read as 1234; if it is 1.234, say --kind c=number:,"),
+            (["1,234", "950"], ";", ",", "1,234 is read as 1.234; if it is 1234, say --kind c=number:."),
+            (["0,950", "1,250"], ";", ",", ""),
+            (["1.234", "950"], ";", ".", "1.234 is read as 1.234; if it is 1234, say --kind c=number:,"),
+            (["1,234.5", "950"], ";", ".,", ""),
+            (["1.234", "0.5"], "", ".", ""),
+            (["1.5", "2"], "", ".", ""),
+        ],
+    )
+    def test_another_reading_is_told(self, values: list[str], separator: str, notation: str, doubt: str) -> None:
+        column = infer(pl.DataFrame({"c": values}), None, source=Origin(separator=separator))["c"]
+        assert (column.format, column.doubt) == (notation, doubt)
+
+    def test_the_decimal_mark_can_be_told(self) -> None:
+        assert canonical(["1,234", "950"], "number:,") == [1.234, 950.0]
+        assert canonical(["1.234", "950"], "number:,") == [1234.0, 950.0]
+        assert canonical(["1,234", "950"], "number:.") == [1234.0, 950.0]
+        assert look(["1,234", "950"], "number:,").doubt == ""
+        with pytest.raises(OptionError, match=r"row 1 holds '1\.5'"):
+            look(["1.5"], "number:,")
+
+    def test_a_comma_means_the_same_in_a_new_file(self) -> None:
+        schema = infer(pl.DataFrame({"c": ["6,096", "1,328"]}), None, source=Origin(separator=";"))
+        assert conform(pl.DataFrame({"c": ["3", "3,000", "3,5"]}), schema)["c"].to_list() == [3.0, 3.0, 3.5]
+
+    @quick
+    @given(st.lists(st.decimals(-(10**6), 10**6, places=2), min_size=1, max_size=9), st.sampled_from(["", "$", "€"]))
+    def test_accounts_write_negative_numbers_in_two_more_ways(self, numbers: list[decimal.Decimal], sign: str) -> None:
+        expected = [0.0, *(float(n) for n in numbers)]
+        for negative in (f"({sign}{{}})", f"{sign}{{}}-", f"{sign}({{}})"):
+            texts = [f"{sign}{n}" if n >= 0 else negative.format(-n) for n in (decimal.Decimal("0.00"), *numbers)]
+            assert canonical(texts) == expected
+
+    def test_accounts_are_shown(self) -> None:
+        assert look(["(12.50)", "3"]).reason == "all 2 values are numbers ((12.50) is -12.5)"
+        assert look(["12.50-", "3"]).reason == "all 2 values are numbers (12.50- is -12.5)"
+        assert look(["(-5)", "3"]).kind == look(["(5", "3"]).kind == "category"
+
+    def test_durations_are_seconds(self) -> None:
+        found = look(["1:30:00", "0:15:00", "?"])
+        assert (found.kind, found.format) == ("number", "duration")
+        assert found.reason == "all 2 values are durations or times of day, in seconds (1:30:00 is 5400), 1 '?'"
+        assert canonical(["1:30:00", "0:15:00", "?"]) == [5400.0, 900.0, None]
+        assert look(["1:30:00", "16:9"]).kind == look(["1:30", "7"]).kind == "category"
+
 
 class TestDates:
     @pytest.mark.parametrize("day", DATE_PARTS)
@@ -117,9 +166,8 @@ class TestDates:
         texts = pl.Series([moment.strftime(day + time) for moment in moments])
         found = date_pattern(texts)
         assert found is not None
-        pattern, swappable = found
-        parsed = texts.to_frame("t").select(datetime_from_text(pl.col("t"), pattern))["t"].to_list()
-        assert (parsed, swappable) == (moments, False)
+        parsed = texts.to_frame("t").select(datetime_from_text(pl.col("t"), found.pattern))["t"].to_list()
+        assert (parsed, found.other) == (moments, None)
 
     @pytest.mark.parametrize(
         ("values", "pattern", "first"),
@@ -150,6 +198,81 @@ class TestDates:
         )
         assert "swapped" not in look(["1/2/2020", "13/4/2020"]).reason
         assert "swapped" not in look(["1/1/2020", "4/4/2020"]).reason
+
+    @pytest.mark.parametrize("step", [1, -1])
+    def test_rows_in_the_order_of_time_decide(self, step: int) -> None:
+        values = [f"{day:02}/{month:02}/2021" for month in (1, 2, 3) for day in (2, 5, 9)][::step]
+        found = look(values)
+        assert found.format == "%d/%m/%Y"
+        assert "if it is" in found.doubt
+        assert canonical(values)[values.index("05/01/2021")] == dt.datetime(2021, 1, 5)
+        assert infer(pl.DataFrame({"c": values}), None, time="c")["c"].format == "%d/%m/%Y"
+
+    def test_a_time_that_can_be_read_in_two_ways_is_asked_for(self) -> None:
+        frame = pl.DataFrame({"a day": ["05/02/2021", "07/01/2021", "03/04/2021"]})
+        assert infer(frame, None)["a day"].format == "%m/%d/%Y"
+        assert infer(frame, None)["a day"].doubt == (
+            "05/02/2021 is read as 2 May 2021; if it is 5 February 2021, say --kind 'a day=datetime:%d/%m/%Y'"
+        )
+        with pytest.raises(
+            OptionError, match=r"two ways: .* say --kind 'a day=datetime:%d/%m/%Y'; else say .*%m/%d/%Y'"
+        ):
+            infer(frame, None, time="a day")
+        told = infer(frame, None, time="a day", kinds={"a day": "datetime:%d/%m/%Y"})["a day"]
+        assert (told.format, told.doubt) == ("%d/%m/%Y", "")
+
+    @pytest.mark.parametrize(
+        ("values", "told", "first"),
+        [
+            (["05/02/2021 10:30", "06/02/2021 11:00"], "%d/%m/%Y", dt.datetime(2021, 2, 5, 10, 30)),
+            (["05|02|2021"], "%d|%m|%Y", dt.datetime(2021, 2, 5)),
+            ([20210205], "%Y%d%m", dt.datetime(2021, 5, 2)),
+            ([dt.date(2021, 2, 5)], "%d/%m/%Y", dt.datetime(2021, 2, 5)),
+        ],
+    )
+    def test_the_way_a_date_is_written_can_be_told(self, values: list[object], told: str, first: dt.datetime) -> None:
+        assert canonical(values, f"datetime:{told}")[0] == first
+
+    @pytest.mark.parametrize(
+        ("told", "message"),
+        [
+            ("datetime:%Y-%d-%m", "cannot be of kind datetime: row 1 holds '05/02/2021'"),
+            ("datetime:%Hh", "'%Hh' is no way to write a date"),
+            ("datetime:iso", "cannot be of kind 'datetime:iso'; a format is the decimal mark"),
+            ("category:%d", "cannot be of kind 'category:%d'"),
+            ("number:x", "cannot be of kind 'number:x'"),
+        ],
+    )
+    def test_a_format_that_does_not_fit_is_refused(self, told: str, message: str) -> None:
+        with pytest.raises(OptionError) as raised:
+            look(["05/02/2021"], told)
+        assert message in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        "zero",
+        [
+            "0000-00-00",
+            "0000-00-00 00:00:00",
+            "0001-01-01",
+            "0001-01-01T00:00:00",
+            "00/00/0000",
+            "0000/00/00",
+            "1/1/0001",
+        ],
+    )
+    def test_dates_of_zeros_are_missing_and_said(self, zero: str) -> None:
+        found = look(["2020-01-31", zero, zero])
+        assert (found.kind, found.missing) == ("datetime", pytest.approx(2 / 3))
+        assert found.reason == f"all 1 values are dates (2020-01-31 is 31 January 2020), 2 {zero!r}"
+        assert found.doubt == f"2 {zero!r} is read as no date"
+        assert canonical(["2020-01-31", zero]) == [dt.datetime(2020, 1, 31), None]
+
+    def test_typed_dates_of_the_year_one_are_missing_too(self) -> None:
+        found = look([dt.date(2020, 1, 31), dt.date(1, 1, 1)])
+        assert (found.missing, found.doubt) == (0.5, "1 '0001-01-01' is read as no date")
+        assert canonical([dt.date(2020, 1, 31), dt.date(1, 1, 1)]) == [dt.datetime(2020, 1, 31), None]
+        assert look([dt.date(1, 1, 1)]).role == "ignore"
 
     def test_typed_dates(self) -> None:
         assert look([dt.date(2020, 1, 1), None]).reason == "all 1 values are dates, 1 blank"
@@ -222,7 +345,8 @@ class TestOtherTypes:
         [
             ([True, None], "boolean"),
             ([decimal.Decimal("1.5")], "number"),
-            ([2**70], "number"),
+            ([2**40], "number"),
+            ([2**70], "category"),
             ([dt.timedelta(1)], "number"),
             ([dt.time(1)], "number"),
             (pl.Series(["a"], dtype=pl.Enum(["a"])), "category"),
@@ -295,6 +419,69 @@ class TestAsAsked:
         assert message in str(raised.value)
 
 
+class TestLevels:
+    @pytest.mark.parametrize("trained", [["2", "1", "2"], [2, 1, 2], [2.0, 1.0, None], ["2.0", "1.0"]])
+    @pytest.mark.parametrize("scored", [["1", "2"], [1, 2], [1.0, 2.0], ["1.0", "2.0"], [False, True]])
+    def test_levels_belong_to_the_column(self, trained: list[object], scored: list[object]) -> None:
+        schema = infer(pl.DataFrame({"c": trained}), None, kinds={"c": "boolean"})
+        assert schema["c"].levels == ("1", "2")
+        assert conform(pl.DataFrame({"c": scored}), schema)["c"].to_list() == [False, True]
+
+    def test_words_for_yes_and_no_do_not_overrule_levels(self) -> None:
+        schema = infer(pl.DataFrame({"c": ["m", "f"]}), None, kinds={"c": "boolean"})
+        seen = pl.DataFrame({"c": ["f", "M", "true", "1", "0", "yes", "other"]})
+        assert conform(seen, schema)["c"].to_list() == [False, True, True, True, False, None, None]
+
+    def test_numbers_stand_in_their_order(self) -> None:
+        assert look(["10", "9"], "boolean").levels == look([10, 9], "boolean").levels == ("9", "10")
+        assert look([1, 1], "boolean").levels == look(["1", "1"], "boolean").levels == ("0", "1")
+        with pytest.raises(OptionError, match="row 1 holds 7"):
+            look([7, 7], "boolean")
+        with pytest.raises(OptionError, match="row 3 holds 'c'"):
+            look(["A", "b", "c", "a"], "boolean")
+
+    def test_texts_that_would_become_one_are_kept_apart(self) -> None:
+        assert canonical(["TRUE", "true", "x"]) == ["TRUE", "true", "x"]
+        assert canonical(["1.0", "1", "x"]) == ["1.0", "1", "x"]
+        assert canonical(["True", "False", "x"]) == ["true", "false", "x"]
+        schema = infer(pl.DataFrame({"c": ["True", "False", "x"]}), None)
+        assert conform(pl.DataFrame({"c": [True, False]}), schema)["c"].to_list() == ["true", "false"]
+
+
+class TestMissing:
+    def test_what_is_told_replaces_what_is_usual(self) -> None:
+        frame = pl.DataFrame({"n": ["1", "999", "2"], "c": ["NA", "x", "999"], "d": ["2020-01-01", "", "999"]})
+        schema = infer(frame, None, source=Origin(missing=("999",)))
+        assert [(c.kind, round(c.missing, 2)) for c in schema.columns] == [
+            ("number", 0.33),
+            ("category", 0.33),
+            ("datetime", 0.67),
+        ]
+        found = conform(pl.DataFrame({"n": ["999"], "c": ["NA"], "d": ["999"]}), schema)
+        assert found.rows() == [(None, "NA", None)]
+        assert conform(pl.DataFrame({"n": [999], "c": ["?"], "d": [None]}), schema).rows() == [(None, "?", None)]
+
+    def test_typed_values_are_missing_as_text_is(self) -> None:
+        schema = infer(pl.DataFrame({"n": [1, 999, 2]}), None, source=Origin(missing=("999",)))
+        assert schema["n"].missing == pytest.approx(1 / 3)
+        assert conform(pl.DataFrame({"n": [999.0, 3.0]}), schema)["n"].to_list() == [None, 3.0]
+
+    @pytest.mark.parametrize(
+        ("labels", "kept"),
+        [
+            (["EU", "NA", "AS", "null", ""], ["EU", "NA", "AS", "null", None]),
+            (["yes", "no", "NA"], ["yes", "no", None]),
+            (["0", "1", "?"], ["0", "1", None]),
+            (["NA", "nan"], ["NA", "nan"]),
+        ],
+    )
+    def test_among_words_every_label_is_a_class(self, labels: list[str], kept: list[str | None]) -> None:
+        frame = pl.DataFrame({"y": labels})
+        assert conform(frame, infer(frame, "y"))["y"].to_list() == kept
+        told = infer(frame, "y", source=Origin(missing=()))
+        assert conform(frame, told)["y"].to_list() == [label or None for label in labels]
+
+
 class TestRoles:
     frame = pl.DataFrame({"id": [1, 2], "churn": ["no", "yes"], "day": ["2020-01-01", "2020-01-02"], "who": [7, 8]})
 
@@ -310,14 +497,24 @@ class TestRoles:
         assert schema["id"].reason == "left out, as asked"
         assert [c.role for c in infer(self.frame, None).columns] == ["feature"] * 4
 
-    @pytest.mark.parametrize("target", [[0, 1], [0.0, 1.0], ["0", "1.0"]])
-    def test_the_target_is_a_category_of_whole_names(self, target: list[object]) -> None:
+    @pytest.mark.parametrize(
+        ("target", "labels"),
+        [
+            ([0, 1], ["0", "1"]),
+            ([0.0, 1.0], ["0.0", "1.0"]),
+            (["0", "1.0"], ["0", "1.0"]),
+            (["True", "False"], ["True", "False"]),
+            (["1.0", "1.5"], ["1.0", "1.5"]),
+            ([True, None], ["true", None]),
+        ],
+    )
+    def test_labels_stay_as_they_are_written(self, target: list[object], labels: list[object]) -> None:
         frame = pl.DataFrame({"y": target})
-        assert conform(frame, infer(frame, "y"))["y"].to_list() == ["0", "1"]
+        assert conform(frame, infer(frame, "y"))["y"].to_list() == labels
 
     def test_no_such_target(self) -> None:
         with pytest.raises(TaskError) as raised:
-            infer(self.frame, "chrun", source="churn.csv")
+            infer(self.frame, "chrun", source=Origin("churn.csv"))
         assert str(raised.value) == (
             "no column 'chrun' in churn.csv; did you mean 'churn'? (there are: id, churn, day, who)"
         )

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from sortal.core.frame import Table
-from sortal.core.profile import GRID, profile
+from sortal.core.profile import GRID, TOP, profile
 from sortal.core.schema import Column, Schema
 
 
@@ -21,13 +21,22 @@ def table(**columns):
 def test_numbers_have_quantiles_of_what_is_known():
     values = [float(v) for v in range(101)]
     found = profile(table(x=[*values, None]))["x"]
-    assert found.missing == pytest.approx(1 / 102)
+    assert (found.rows, found.missing, found.known, found.distinct) == (102, 1, 101, 101)
     assert found.quantiles == pytest.approx(np.quantile(values, GRID))
+    assert found.reached == tuple(range(1, 102, 5))
 
 
-def test_categories_have_the_shares_of_their_levels_most_frequent_first():
+def test_categories_have_the_rows_of_their_levels_most_frequent_first():
     found = profile(table(c=["b", "a", "b", None]))["c"]
-    assert (found.levels, found.shares, found.missing) == (("b", "a"), (0.5, 0.25), 0.25)
+    assert (found.levels, found.counts, found.missing) == (("b", "a"), (2, 1), 1)
+    assert (found.distinct, found.singles, found.others) == (2, 1, 0)
+
+
+def test_rare_levels_beyond_the_named_ones_are_counted():
+    often = [f"often {i}" for i in range(TOP)]
+    found = profile(table(c=[*often, *often, "x", "x", "y"]))["c"]
+    assert (len(found.levels), found.distinct) == (TOP, TOP + 2)
+    assert (found.singles, found.others) == (1, 3 - found.counts[-1] + 2)
 
 
 def test_booleans_and_dates_are_numbers_here():
@@ -38,4 +47,10 @@ def test_booleans_and_dates_are_numbers_here():
 
 def test_a_column_without_values_has_an_empty_profile():
     found = profile(table(x=pl.Series([None, None], dtype=pl.Float64)))["x"]
-    assert (found.missing, found.quantiles) == (1.0, ())
+    assert (found.rows, found.missing, found.known, found.quantiles) == (2, 2, 0, ())
+
+
+def test_dates_may_go_on_as_far_as_they_went():
+    found = profile(table(d=[datetime(1970, 1, 1), datetime(1970, 1, 3)]))["d"]
+    assert found.limits == (-2 * 86_400, 4 * 86_400)
+    assert found.shown(86_400 / 2) == "1970-01-01 12:00:00"

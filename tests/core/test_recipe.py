@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import OptionError
+from sortal.core.frame import from_any
 from sortal.core.recipe import Planned, Recipe, parse_budget, parse_kinds
 
 NAMES = st.text(min_size=1, max_size=12)
@@ -40,6 +43,27 @@ def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select,
 def test_what_is_no_recipe_is_refused(text):
     with pytest.raises(OptionError, match="not a recipe"):
         Recipe.from_toml(text)
+
+
+@pytest.mark.parametrize("write", [" {} ".format, "\ufeff{}\t".format, lambda name: unicodedata.normalize("NFD", name)])
+def test_columns_are_asked_for_by_the_names_that_tables_give_them(write):
+    name = write("gr\u00f6\u00dfe")
+    asked = Recipe(
+        target=name,
+        time=name,
+        group=name,
+        split=name,
+        ignore=(name,),
+        kinds={name: "number"},
+        cost_columns=(f"fn={name}",),
+    )
+    frame = from_any({name: [1, 2]})
+    one = frame.columns[0]
+    assert one == "gr\u00f6\u00dfe"
+    assert asked == Recipe(
+        target=one, time=one, group=one, split=one, ignore=(one,), kinds={one: "number"}, cost_columns=(f"fn={one}",)
+    )
+    assert Recipe("y", split="70/15/15 ").split == "70/15/15 "
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 from sortal.core.errors import DataError
+from sortal.core.frame import conform
+from sortal.core.labels import encode
 from sortal.core.recipe import Recipe
-from sortal.data.problem import frame_problem, part
+from sortal.data.problem import check_groups, frame_problem, part
 
 
 def frame(rows=60):
@@ -22,6 +25,123 @@ def test_rows_without_a_label_are_left_out_and_told():
     assert problem.table.rows[:4].tolist() == [0, 1, 3, 4]
     assert problem.notes == ("20 rows without a value of 'y' were left out",)
     assert [problem.task.classes[c] for c in problem.codes[:2]] == ["a", "b"]
+
+
+def labelled(labels, **options):
+    n = len(labels)
+    table = pl.DataFrame({"x": np.linspace(0, 1, n), "y": labels})
+    return frame_problem(table, Recipe(target="y", **options))
+
+
+def test_a_class_called_as_missing_values_are_is_kept_and_told():
+    problem = labelled(["EU", "NA", "AS"] * 20)
+    assert problem.task.classes == ("AS", "EU", "NA")
+    assert problem.notes == (
+        "'NA' is a class of 'y' (20 rows); if it means that there is no value, say --missing 'NA'",
+    )
+    assert labelled(["EU", "NA", "AS"] * 20, missing=("NA",)).task.classes == ("AS", "EU")
+
+
+def test_labels_that_mean_missing_are_named_and_counted():
+    problem = labelled(["yes", "no", "?", "yes", "no", ""] * 10)
+    assert problem.task.classes == ("no", "yes")
+    assert problem.notes == (
+        "20 rows without a value of 'y' were left out: 10 '?', 10 blank; if '?' is a class, say --missing ''",
+    )
+    kept = labelled(["yes", "no", "?", "yes", "no", ""] * 10, missing=())
+    assert kept.task.classes == ("?", "no", "yes")
+    assert kept.notes[0] == "10 rows without a value of 'y' were left out"
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "classes"),
+    [
+        (pd.Categorical([2, 1] * 20), "int", [1, 2]),
+        (pd.Categorical([True, False] * 20), "bool", [False, True]),
+        (pd.Series([True, None, False] * 20), "bool", [False, True]),
+        (pd.Series([1.0, 1.5] * 20), "float", [1.0, 1.5]),
+        (pd.Series([1, 2] * 20, dtype="Int8"), "int", [1, 2]),
+        (pd.Series(["True", "False"] * 20), "str", ["False", "True"]),
+        (pd.Series(["1.0", "2.0"] * 20), "str", ["1.0", "2.0"]),
+    ],
+)
+def test_labels_come_back_as_they_were_given(labels, kind, classes):
+    table = pd.DataFrame({"x": range(len(labels)), "y": labels})
+    task = frame_problem(table, Recipe(target="y")).task
+    assert task.label_type == kind
+    assert [task.label(code) for code in range(len(task.classes))] == classes
+
+
+@pytest.mark.parametrize("written", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "FALSE"]])
+@pytest.mark.parametrize("trained", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "False"]])
+def test_labels_of_any_door_meet_the_classes_of_any_other(trained, written):
+    problem = labelled(trained * 20)
+    labels = conform(pl.DataFrame({"y": [*written, None]}), problem.table.schema, ("target",))["y"]
+    assert encode(labels, problem.task).tolist() == [1, 0, -1]
+
+
+def test_what_was_assumed_is_told_of_columns_that_are_used(tmp_path):
+    file = tmp_path / "data.csv"
+    rows = [f"1,{i:03};0{1 + i % 9}/0{1 + i % 7}/2021;{'ab'[i % 2]}\n" for i in range(40)]
+    file.write_text("kg;day;y\n" + "".join(rows))
+    problem = frame_problem(str(file), Recipe(target="y"))
+    assert problem.table.frame["kg"][:2].to_list() == [1.0, 1.001]
+    assert problem.notes[1:] == (
+        "kg: 1,000 is read as 1; if it is 1000, say --kind kg=number:.",
+        "day: 08/01/2021 is read as 1 August 2021; if it is 8 January 2021, say --kind day=datetime:%d/%m/%Y",
+    )
+    assert len(frame_problem(str(file), Recipe(target="y", ignore=("kg",))).notes) == 2
+
+
+def test_many_doubts_are_five_lines_and_one():
+    table = pl.DataFrame({**{f"x{j}": ["1,234", "2,345"] * 10 for j in range(8)}, "y": ["a", "b"] * 10})
+    notes = frame_problem(table, Recipe(target="y")).notes
+    assert len(notes) == 6
+    assert notes[-1] == "and 3 more columns that can be read in two ways: x5, x6, x7"
+
+
+def test_names_are_given_as_any_object():
+    table = pd.DataFrame({1: range(20), 2: range(20), 3: ["a", "b"] * 10})
+    problem = frame_problem(table, Recipe(target=3, ignore=(1,), kind={2: "category"}, time=None))
+    assert problem.task.target == "3"
+    assert [(c.name, c.role, c.kind) for c in problem.table.schema.columns] == [
+        ("1", "ignore", "number"),
+        ("2", "feature", "category"),
+        ("3", "target", "category"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["*", "^p.*$", "^.*$", "^$", "row", "text", "count", "a b", "c"])
+def test_names_that_others_take_for_patterns_are_names(name):
+    table = pl.DataFrame(
+        {
+            "pace": [1.5, 2.5, None, 1.5] * 10,
+            name: ["1,5", "?", "2", "1,5"] * 10,
+            f"{name} day": ["2020-01-01", "0000-00-00", "2020-01-03", "2020-01-01"] * 10,
+            "y": ["a", "b"] * 20,
+        }
+    )
+    problem = frame_problem(table, Recipe(target="y", kind={name: "number"}))
+    assert problem.table.columns([name])[name].tolist()[::2] == [1.5, 2.0] * 10
+    assert problem.table.frame.columns == ["pace", name, f"{name} day", "y"]
+    assert frame_problem(table, Recipe(target="y", group=name)).table[name][:3].to_list() == ["1,5", None, "2"]
+    assert frame_problem(table.rename({"y": "z", name: "y"}).rename({"y": name}), Recipe(target="z")).task.target == "z"
+    renamed = pl.DataFrame([s.alias(name if s.name == "y" else f"{s.name}!") for s in table.iter_columns()])
+    assert frame_problem(renamed, Recipe(target=name)).task.classes == ("a", "b")
+
+
+@pytest.mark.parametrize(("groups", "refused"), [(2, True), (3, False)])
+def test_too_few_groups_to_train_on_are_named(groups, refused):
+    table = frame().with_columns(pl.Series("shop", [f"s{i // 3 % groups}" for i in range(60)]))
+    problem = frame_problem(table, Recipe(target="y", group="shop"))
+    everything = np.arange(len(problem.codes))
+    if refused:
+        with pytest.raises(
+            DataError, match=r"column 'shop' has 2 groups, of which 2 are left .* a column of more groups"
+        ):
+            check_groups(problem, everything, Recipe(target="y", group="shop"))
+    else:
+        check_groups(problem, everything, Recipe(target="y", group="shop"))
 
 
 def test_a_part_has_its_own_shares_of_classes():

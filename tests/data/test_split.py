@@ -341,7 +341,7 @@ class TestTime:
         ("when", "words"),
         [
             ([1.0, 1.0, 1.0, 1.0], "end at 1 times only"),
-            ([1.0, 2.0, None, 3.0], r"no time in 1 rows \(first: row id 2\)"),
+            ([1.0, 2.0, None, 3.0], r"no time in 1 row \(first: row 3\)"),
             (["a", "b", "c", "d"], "neither dates nor numbers"),
         ],
     )

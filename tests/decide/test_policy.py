@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.costs import CostColumn
-from sortal.decide.policy import Decision, cut
+from sortal.core.predictions import Predictions
+from sortal.core.task import Capacity
+from sortal.decide.policy import Decision, best
 
 YES_NO = ("no", "yes")
 ABC = ("a", "b", "c")
@@ -64,7 +66,7 @@ def test_equal_costs_decide_the_most_probable_class(k, seed):
         Decision("threshold", YES_NO, "yes", 1 / 9, ((0.0, 1.0), (8.0, 0.0))),
         Decision("cost", ABC, cost=((0.0, 1.0, 2.0),) * 3),
         Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(1, 0, "amount"),), reject_cost=0.5),
-        Decision("capacity", YES_NO, "yes", float(np.nextafter(0.0, 1.0)), FREE, capacity=500),
+        Decision("capacity", YES_NO, "yes", float(np.nextafter(0.0, 1.0)), FREE, capacity=Capacity(0.2, 500)),
     ],
 )
 def test_it_survives_json(rule):
@@ -105,12 +107,13 @@ def test_costs_in_the_rows_decide_row_by_row():
 
 def test_the_priority_is_the_probability_or_the_cost_that_is_spared():
     p, amounts = two(0.1, 0.5), np.array([[100.0], [10.0]])
-    by_chance = Decision("capacity", YES_NO, "yes", 0.5, capacity=1)
-    by_cost = Decision("capacity", YES_NO, "yes", 0.0, FREE, (CostColumn(1, 0, "amount"),), capacity=1)
+    one = Capacity(0.5, 1)
+    by_chance = Decision("capacity", YES_NO, "yes", 0.5, capacity=one)
+    by_cost = Decision("capacity", YES_NO, "yes", 0.0, FREE, (CostColumn(1, 0, "amount"),), capacity=one)
     assert by_chance.priority(p).tolist() == [0.1, 0.5]
     np.testing.assert_allclose(by_cost.priority(p, amounts), [10 - 0.9, 5 - 0.5])
-    assert by_chance.within(by_chance.priority(p)).apply(p).tolist() == [0, 1]
-    assert by_cost.within(by_cost.priority(p, amounts)).apply(p, amounts).tolist() == [1, 0]
+    assert by_chance.apply(p).tolist() == [0, 1]
+    assert by_cost.apply(p, amounts).tolist() == [1, 0]
 
 
 SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats(-1, 1), max_size=40).map(np.array)
@@ -118,33 +121,33 @@ SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats
 
 @given(priority=SCORES, most=st.integers(0, 45), paying=st.booleans())
 @settings(deadline=None, max_examples=150)
-def test_a_cut_takes_the_best_and_never_more_than_the_capacity(priority, most, paying):
-    priority = priority if paying else np.abs(priority)  # without costs it is a probability
-    taken = priority >= cut(priority, most, paying)
-    assert taken.sum() <= most
-    assert taken.any() <= (priority[taken].min(initial=np.inf) > priority[~taken].max(initial=-np.inf))
-    if paying:
-        assert (priority[taken] > 0).all()
-    # No better cut exists: one value further down would be too many rows, or rows that do not pay.
-    left = priority[~taken & (priority > 0)] if paying else priority[~taken]
-    if left.size:
-        assert (priority >= left.max()).sum() > most
+def test_exactly_the_best_are_taken_and_of_equal_ones_the_first(priority, most, paying):
+    ranked = sorted(range(len(priority)), key=lambda i: (-priority[i], i))[:most]
+    expected = {i for i in ranked if not paying or priority[i] > 0}
+    assert set(np.flatnonzero(best(priority, most, paying)).tolist()) == expected
 
 
-@given(seed=st.integers(0, 1000), n=st.integers(0, 50), most=st.integers(1, 40), costs=st.booleans())
+@given(n=st.integers(0, 80), levels=st.integers(1, 6), asked=st.integers(1, 99), costs=st.booleans())
 @settings(deadline=None, max_examples=60)
-def test_within_a_capacity_no_more_rows_are_decided_positive(seed, n, most, costs):
-    p = two(*np.random.default_rng(seed).integers(0, 5, size=n) / 4)
-    cost = ((0.0, 1.0), (4.0, 0.0)) if costs else None
-    rule = Decision("capacity", YES_NO, "yes", 0.9, cost, capacity=most)
-    batch = rule.within(rule.priority(p))
-    assert (batch.apply(p) == 1).sum() <= most
-    assert (batch.capacity, batch.kind) == (most, "capacity")
+def test_a_share_is_that_of_each_batch_rounded_down_whatever_is_tied(n, levels, asked, costs):
+    p = two(*np.random.default_rng(n).integers(1, levels + 1, size=n) / (levels + 1))
+    always_pays = ((0.0, 0.0), (4.0, 0.0)) if costs else None
+    rule = Decision("capacity", YES_NO, "yes", 0.9, always_pays, capacity=Capacity(asked / 100))
+    assert (rule.apply(p) == 1).sum() == asked * n // 100
 
 
-def test_a_capacity_told_as_a_share_keeps_its_threshold_in_every_batch():
-    rule = Decision("capacity", YES_NO, "yes", 0.7)
-    assert rule.within(np.array([0.1, 0.2])) is rule
+def test_a_part_of_the_data_gets_its_share_of_a_number_and_a_fresh_batch_all_of_it():
+    rule = Decision("capacity", YES_NO, "yes", 0.5, capacity=Capacity(0.1, count=30))
+    for part, taken in (("fresh", 30), ("test", 6), ("out-of-fold", 6), ("valid", 6)):
+        rows = Predictions(YES_NO, np.arange(60), np.zeros(60, dtype=np.int64), two(*np.full(60, 0.5)), part)
+        assert rule.decide(rows).tolist() == [1] * taken + [0] * (60 - taken)
+
+
+def test_a_capacity_says_how_many():
+    with pytest.raises(ValueError, match="how many"):
+        Decision("capacity", YES_NO, "yes", 0.7)
+    with pytest.raises(ValueError, match="how many"):
+        Decision("threshold", YES_NO, "yes", 0.7, capacity=Capacity(0.1))
 
 
 def test_what_makes_no_sense_is_refused():

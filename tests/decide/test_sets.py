@@ -205,7 +205,7 @@ def test_a_class_with_too_few_rows_is_in_every_set() -> None:
     assert sets.apply(p)[:, 3].all()
     assert not sets.apply(p)[:, 0].all()
     (said,) = notes(sets, ("a", "b", "c", "d"))
-    assert said == "every set holds 'd' (1 row): to leave a class out at 0.9 takes 9 rows of it"
+    assert said == "every set holds 'd' (1 row): to leave a class out at .9 takes 9 rows of it"
     many = Sets("lac by class", 0.9, (50, *[3] * 8), (0.1, *[0.0] * 8), 8.5)
     assert "'5' (3 rows) and 3 more:" in notes(many, tuple("0123456789"[:9]))[0]
 

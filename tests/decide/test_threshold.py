@@ -93,16 +93,17 @@ def test_costs_in_the_rows_and_rejects_have_no_threshold():
     cost=st.sampled_from([None, ((0.0, 1.0), (4.0, 0.0)), ((0.0, 1.0), (3.0, -2.0))]),
 )
 @settings(deadline=None, max_examples=80)
-def test_a_capacity_is_never_exceeded_and_goes_where_it_pays_most(n, seed, levels, asked, cost):
+def test_a_capacity_is_filled_and_goes_where_it_pays_most(n, seed, levels, asked, cost):
     predictions = draw(n, seed, levels)
     task = replace(make_task(cost), goal="capacity", capacity=Capacity(asked))
     rule = decide(task, predictions)
-    positive = rule.apply(predictions.probability) == 1
-    assert positive.sum() <= round(asked * n)
+    positive = rule.decide(predictions) == 1
     gain = rule.priority(predictions.probability)
-    assert gain[positive].min(initial=np.inf) > gain[~positive].max(initial=-np.inf) or not positive.any()
-    if cost is not None:
-        assert (gain[positive] > 0).all()
+    allowed, paying = int(asked * n + 1e-9), n if cost is None else int((gain > 0).sum())
+    assert positive.sum() == min(allowed, paying)
+    # The threshold that is shown is where that begins.
+    assert rule.threshold == (gain[positive].min() if positive.any() else np.nextafter(max(gain.max(), 0.0), np.inf))
+    assert gain[positive].min(initial=np.inf) >= gain[~positive].max(initial=-np.inf)
 
 
 def test_a_capacity_with_amounts_takes_the_rows_with_the_most_at_stake():
@@ -117,7 +118,7 @@ def test_a_capacity_with_amounts_takes_the_rows_with_the_most_at_stake():
         task.classes, np.arange(4), truth, np.column_stack([1 - p, p]), "out-of-fold", amounts=amounts
     )
     rule = decide(task, predictions)
-    assert rule.capacity == 2
+    assert rule.capacity == Capacity(0.5, 2)
     assert rule.apply(predictions.probability, amounts).tolist() == [0, 1, 1, 0]
 
 
@@ -191,23 +192,45 @@ def test_neighbouring_floats_are_still_told_apart():
     assert (p >= f_threshold(make_task(), predictions)).tolist() == [False, True]
 
 
-@given(n=st.integers(5, 400), seed=st.integers(0, 10_000))
+@given(n=st.integers(5, 400), seed=st.integers(0, 10_000), beta=st.sampled_from([0.5, 1.0, 2.0]))
 @settings(deadline=None, max_examples=40)
-def test_the_curve_says_what_each_threshold_does(n, seed):
+def test_the_curve_says_what_each_threshold_does(n, seed, beta):
     predictions = draw(n, seed, 1000)
     assume(predictions.truth.any())
-    task = make_task(((0.0, 1.0), (8.0, 0.0)), "cost")
+    task = replace(make_task(((0.0, 1.0), (8.0, 0.0)), "cost"), beta=beta)
     found = curve(task, predictions, points=50)
-    assert 1 <= len(found.threshold) <= 50
+    assert 2 <= len(found.threshold) <= 51
     assert (np.diff(found.threshold) > 0).all()
     p, truth = predictions.probability[:, 1], predictions.truth
     assert found.threshold[0] == p.min()
-    assert found.threshold[-1] == p.max()
+    assert found.threshold[-2] == p.max()
     decided = p[:, None] >= found.threshold
-    np.testing.assert_allclose(found.precision, each(sk.precision_score, truth, decided))
+    assert not decided[:, -1].any()
+    np.testing.assert_allclose(found.precision[:-1], each(sk.precision_score, truth, decided[:, :-1]))
     np.testing.assert_allclose(found.recall, each(sk.recall_score, truth, decided))
-    np.testing.assert_allclose(found.f1, each(sk.f1_score, truth, decided))
+    np.testing.assert_allclose(found.fbeta, each(sk.fbeta_score, truth, decided, beta=beta))
     np.testing.assert_allclose(found.expected_cost, task.costs()[truth[:, None], decided.astype(int)].mean(axis=0))
+
+
+@given(n=st.integers(5, 300), seed=st.integers(0, 10_000), levels=st.sampled_from([3, 1000]), asked=st.floats(0, 1))
+@settings(deadline=None, max_examples=60)
+def test_the_steps_of_the_curve_are_the_costs_of_the_alternatives(n, seed, levels, asked):
+    """At what is kept they are those of the alternatives to the last digit, however much is thinned out."""
+    predictions, task = draw(n, seed, levels), make_task(((0.0, 1.0), (8.0, 0.0)), "cost")
+    rule = Decision("threshold", task.classes, task.positive, asked)
+    found = alternatives(task, predictions, rule)
+    told = {a.name: a.expected_cost for a in found}
+    kept = [a.threshold for a in found if a.threshold is not None]
+    steps = curve(task, predictions, points=4, keep=kept)
+
+    def at(threshold):
+        return steps.expected_cost[min(np.searchsorted(steps.threshold, threshold), len(steps.threshold) - 1)]
+
+    assert steps.expected_cost[0] == pytest.approx(told["always yes"])
+    assert steps.expected_cost[-1] == pytest.approx(told["never yes"])
+    for each_one in found:
+        if each_one.threshold is not None:
+            assert at(each_one.threshold) == pytest.approx(each_one.expected_cost)
 
 
 def test_alternatives_are_compared_on_the_same_rows():
@@ -220,7 +243,7 @@ def test_alternatives_are_compared_on_the_same_rows():
     # Calibrated, so the threshold from the costs is nearly as cheap as the one tuned on these very rows.
     assert found["tuned"].expected_cost <= found["chosen"].expected_cost
     assert found["chosen"].expected_cost <= found["tuned"].expected_cost * 1.05
-    assert found["chosen"].expected_cost < min(found[n].expected_cost for n in ("always yes", "never yes", "at 0.5"))
+    assert found["chosen"].expected_cost < min(found[n].expected_cost for n in ("always yes", "never yes", "at .5"))
 
 
 def test_alternatives_count_rejects_and_the_costs_in_the_rows():
@@ -241,12 +264,12 @@ def test_alternatives_count_rejects_and_the_costs_in_the_rows():
 
     assert found["always yes"] == pytest.approx(mean(np.ones(400)))
     assert found["never yes"] == pytest.approx(mean(np.zeros(400)))
-    assert found["at 0.5"] == pytest.approx(mean(p > 0.5))
+    assert found["at .5"] == pytest.approx(mean(p > 0.5))
     decided = rule.apply(predictions.probability, amounts)
     assert set(decided) == {0, 1, 2}
     assert found["chosen"] == pytest.approx(mean(decided))
     assert found["tuned"] == pytest.approx(min(mean(p >= t) for t in [*p, 2.0]))
-    assert found["chosen"] < min(found[name] for name in ("always yes", "never yes", "at 0.5"))
+    assert found["chosen"] < min(found[name] for name in ("always yes", "never yes", "at .5"))
 
 
 def test_alternatives_of_many_classes():

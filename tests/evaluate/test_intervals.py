@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from sortal.core.task import Task
 from sortal.evaluate.intervals import (
     Mean,
     Rates,
+    _between,
     folds_interval,
     interval,
     mean_interval,
@@ -238,3 +241,30 @@ def test_sampling_says_what_the_score_is_made_of():
         assert isinstance(described, Mean)
         assert described.values.mean() == pytest.approx(load(name).score(*arguments))
         assert described.low <= described.values.min() <= described.values.max() <= described.high
+
+
+def test_percentiles_leave_out_as_much_on_each_side():
+    found = _between(0.5, np.linspace(0, 1, 1001), 0.95)
+    assert (found.low, found.high) == pytest.approx((0.025, 0.975))
+
+
+@given(values=st.lists(st.floats(0, 1), min_size=2, max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_a_mean_of_a_few_rows_keeps_to_the_range_of_its_values(values):
+    found = mean_interval(np.array(values), low=0.0, high=1.0)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    two = mean_interval(np.array([0.0, 1.0]), low=0.0, high=1.0)
+    assert (two.low, two.high) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_the_interval_of_a_mean_over_classes_is_as_wide_as_that_of_resamples(name):
+    rng, k, n = np.random.default_rng(3), 4, 600
+    truth = rng.integers(k, size=n)
+    probability = rng.dirichlet(np.ones(k), size=n) + 0.3 * np.eye(k)[truth]
+    probability /= probability.sum(axis=1, keepdims=True)
+    task = replace(TASK, classes=("a", "b", "c", "d"), prevalence=(0.25,) * k, positive=None)
+    predictions = Predictions(task.classes, np.arange(n), truth, probability, "test")
+    closed = interval(load(name), task, predictions, truth)
+    boot = interval(replace(load(name), sampling=None), task, predictions, truth, repeats=200)
+    assert closed.high - closed.low == pytest.approx(boot.high - boot.low, rel=0.25)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
@@ -7,9 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core import registry
+from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.evaluate.metrics import BINS, Metric, confusion, metrics_for, per_class, per_row_log_loss
+from sortal.evaluate.intervals import interval
+from sortal.evaluate.metrics import (
+    BINS,
+    Metric,
+    absent,
+    confusion,
+    metrics_for,
+    per_class,
+    per_row_log_loss,
+    rejected,
+)
 
 METRICS = {name: registry.load("sortal.metrics", name) for name in registry.names("sortal.metrics")}
 
@@ -136,11 +149,82 @@ def test_what_is_undefined_is_nan(name):
     assert np.isnan(METRICS[name].score(make_task(2), told(empty, np.zeros((0, 2))), empty))
 
 
-@pytest.mark.parametrize("name", ["balanced_accuracy", "f1", "precision", "recall", "roc_auc", "average_precision"])
-def test_an_absent_class_makes_its_metrics_nan(name):
-    truth, probability, decided = draw(3, 30, 0)
-    kept = truth != 2
-    assert np.isnan(METRICS[name].score(make_task(3), told(truth[kept], probability[kept]), decided[kept]))
+OF_CLASSES = ["balanced_accuracy", "f1", "precision", "recall", "roc_auc", "average_precision"]
+
+
+def of_these_labels(name: str, truth, probability, decided, labels: list[int]) -> float:
+    """scikit-learn's macro average over the classes that are there."""
+    if name in ("roc_auc", "average_precision"):
+        score = sk.roc_auc_score if name == "roc_auc" else sk.average_precision_score
+        return float(np.mean([score(truth == k, probability[:, k]) for k in labels]))
+    name = "recall" if name == "balanced_accuracy" else name
+    return getattr(sk, f"{name}_score")(truth, decided, labels=labels, average="macro", zero_division=0)
+
+
+@pytest.mark.parametrize("name", OF_CLASSES)
+@given(k=st.integers(3, 6), missing=st.sets(st.integers(0, 5), min_size=1), seed=st.integers(0, 10_000))
+@settings(deadline=None, max_examples=20)
+def test_classes_that_are_true_of_no_row_are_left_out_of_averages(name, k, missing, seed):
+    truth, probability, decided = draw(k, 40, seed)
+    labels = sorted(set(range(k)) - missing)
+    if len(labels) < 2:
+        return
+    kept = np.isin(truth, labels)
+    truth, probability, decided = truth[kept], probability[kept], decided[kept]
+    found = interval(METRICS[name], make_task(k), told(truth, probability), decided)
+    assert found.value == pytest.approx(of_these_labels(name, truth, probability, decided, labels), abs=1e-12)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert absent(make_task(k), truth) == tuple(f"c{i}" for i in range(k) if i not in labels)
+
+
+@pytest.mark.parametrize("name", [*OF_CLASSES, "recall_at_precision", "fbeta"])
+def test_of_two_classes_an_absent_one_makes_its_metrics_nan(name):
+    truth, probability, decided = draw(2, 30, 0)
+    kept = truth == 0
+    assert np.isnan(METRICS[name].score(make_task(2), told(truth[kept], probability[kept]), decided[kept]))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "precision", "recall", "fbeta", "fpr"])
+@given(k=st.integers(2, 4), seed=st.integers(0, 10_000))
+@settings(deadline=None, max_examples=20)
+def test_rows_that_are_left_to_a_person_count_in_no_metric_of_decisions(name, k, seed):
+    k = 2 if name in ("fbeta", "fpr") else k
+    truth, probability, decided = draw(k, 60, seed)
+    left = np.random.default_rng(seed).random(60) < 0.4
+    decided = np.where(left, k, decided)
+    task, metric = make_task(k), METRICS[name]
+    all_rows, others = (told(truth, probability), decided), (told(truth[~left], probability[~left]), decided[~left])
+    assert metric.score(task, *all_rows) == pytest.approx(metric.score(task, *others), nan_ok=True)
+    if metric.sampling is not None:
+        found, same = interval(metric, task, *all_rows), interval(metric, task, *others)
+        assert (found.low, found.high) == pytest.approx((same.low, same.high), abs=1e-9, nan_ok=True)
+    assert rejected(task, decided).value == pytest.approx(left.mean())
+    assert np.isnan(metric.score(task, told(truth, probability), np.full(60, k)))
+
+
+def test_each_class_says_how_much_of_it_is_left_to_a_person():
+    truth, decided = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 2, 2, 1, 1, 2])
+    first, second = per_class(make_task(2), truth, decided)
+    assert (first.support, first.recall.value, first.rejected.value) == (4, 0.5, 0.5)
+    assert (second.support, second.precision.value, second.rejected.value) == (2, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("beta", [0.5, 2.0])
+@given(seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=10)
+def test_f_beta_is_that_of_scikit_learn(beta, seed):
+    truth, probability, decided = draw(2, 40, seed)
+    task = replace(make_task(2), beta=beta)
+    assert METRICS["fbeta"].score(task, told(truth, probability), decided) == pytest.approx(
+        sk.fbeta_score(truth, decided, beta=beta)
+    )
+
+
+def test_no_interval_lies_beyond_what_a_metric_can_be():
+    metric = METRICS["log_loss"]
+    assert metric.within(Interval(0.1, -0.2, 0.4)) == Interval(0.1, 0.0, 0.4)
+    assert METRICS["roc_auc"].within(Interval(0.97, 0.9, 1.04)).high == 1
+    assert METRICS["expected_cost"].within(Interval(-3.0, -4.0, -2.0)) == Interval(-3.0, -4.0, -2.0)
 
 
 def test_the_positive_class_is_the_one_that_counts():

@@ -23,10 +23,12 @@ from sortal.report.record import (
     Estimate,
     Finding,
     Importance,
+    Kept,
     Ledger,
     Opening,
     Parity,
     Phase,
+    Rival,
     Row,
     RunRecord,
     Selection,
@@ -34,6 +36,7 @@ from sortal.report.record import (
     Split,
     Spread,
     Timing,
+    Trial,
 )
 
 HOSTILE = ("<script>alert(1)</script>", "$x_{2$", "a & b", "two\nlines", "日本 \x1b[31m", '"quoted"', "")
@@ -161,14 +164,14 @@ def binary_example(n: int = 4000) -> Example:
             tied=("ensemble of 3",),
             explanation="not distinguishable from the ensemble, five times faster",
         ),
-        calibration=Calibration("none", 0.1881, 0.1881, "beta would gain .0002 +- .0004"),
+        calibration=Calibration("none", 0.1881, 0.1881, "beta would gain .0002 ± .0004"),
         decision=Decision(
             kind="cost",
             positive="yes",
             rule="say yes from p = .077 on",
             threshold=threshold,
             expected_cost=Estimate(0.31, 0.29, 0.33),
-            comparison={"chosen": 0.31, "always yes": 0.88, "never yes": 1.40, "at 0.5": 0.71},
+            comparison={"chosen": 0.31, "always yes": 0.88, "never yes": 1.40, "at .5": 0.71},
             explanation="p·C is least from p = 1/13 on",
         ),
         test={
@@ -180,6 +183,29 @@ def binary_example(n: int = 4000) -> Example:
             "average_precision": Estimate(0.634, 0.605, 0.661),
             "accuracy": Estimate(0.861, 0.853, 0.869),
         },
+        trial=Trial(
+            rows=n // 5,
+            rivals=(
+                Rival("always yes", 0.88, Estimate(-0.56, -0.6, -0.52)),
+                Rival("never yes", 1.4, Estimate(-1.08, -1.3, -0.9)),
+            ),
+            promises=(
+                Kept(
+                    "expected_cost",
+                    Estimate(0.31, 0.29, 0.33),
+                    Estimate(0.32, 0.29, 0.35),
+                    Estimate(0.01, -0.03, 0.05),
+                    "as promised",
+                ),
+                Kept(
+                    "log_loss",
+                    Estimate(0.187, 0.184, 0.19),
+                    Estimate(0.188, 0.18, 0.196),
+                    Estimate(0.001, -0.007, 0.009),
+                    "as promised",
+                ),
+            ),
+        ),
         confusion=Confusion("test", classes, counts),
         per_class=(
             ClassFigures("no", sum(counts[0]), Estimate(0.99, 0.985, 0.993), Estimate(0.86, 0.85, 0.87), 0.92),
@@ -273,6 +299,18 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
             "balanced_accuracy": Estimate(0.672, 0.64, 0.70),
             "log_loss": Estimate(0.842, 0.80, 0.88),
         },
+        trial=Trial(
+            rows=n // 4,
+            promises=(
+                Kept(
+                    "accuracy",
+                    Estimate(0.69, 0.67, 0.71),
+                    Estimate(0.691, 0.662, 0.719),
+                    Estimate(0.001, -0.03, 0.03),
+                    "as promised",
+                ),
+            ),
+        ),
         confusion=Confusion("test", classes, tuple(tuple(int(c) for c in line) for line in counts)),
         per_class=tuple(
             ClassFigures(name, int(counts[i].sum()), Estimate(0.7, 0.6, 0.8), Estimate(0.65, 0.55, 0.75), 0.67)

@@ -10,8 +10,8 @@ import pytest
 
 from sortal.core.task import Promise
 from sortal.decide.certificate import Bound, Certificate
-from sortal.report.checklist import ITEMS, Facts, checklist
-from sortal.report.record import Baseline, Estimate, Finding, RunRecord
+from sortal.report.checklist import ITEMS, OUTCOME, SHARED, Facts, checklist
+from sortal.report.record import Baseline, Estimate, Finding, Imbalance, RunRecord, Unchecked
 
 Change = Callable[[RunRecord, Facts], tuple[RunRecord, Facts]]
 
@@ -81,6 +81,17 @@ def promised(precision: float) -> Change:
     return change
 
 
+def found_by(code: str, severity: Any, column: str | None = None) -> Change:
+    return of_record(
+        audit=(Finding(code, severity, column, f"what {code} found", columns=(column,) if column else ()),)
+    )
+
+
+def not_looked(*codes: str, blind: bool = True) -> Change:
+    reason = "no time left" if blind else "no group column was named"
+    return of_record(audit=(), audit_skipped=tuple(Unchecked(code, "a title", reason, blind) for code in codes))
+
+
 # What must turn each item red; every item is here.
 BREAKS: dict[str, list[Change]] = {
     "objective and metric tied to cost": [no_costs, another_metric, of_part("decision", kind="argmax")],
@@ -88,6 +99,10 @@ BREAKS: dict[str, list[Change]] = {
         of_part("split", test=0),
         of_part("split", folds=1),
         of_facts(out_of_fold_rows=3999),
+        lambda record, facts: (
+            replace(record, split=replace(record.split, forward=True, method="newest rows by 'day'")),
+            replace(facts, out_of_fold_rows=0),
+        ),
     ],
     "one pipeline with its preprocessing": [
         of_saved(operations=("forest",)),
@@ -115,8 +130,10 @@ BREAKS: dict[str, list[Change]] = {
         of_facts(decision_rows=0),
     ],
     "what was promised is certified": [promised(precision=0.95)],
+    "the test is as promised": [of_part("trial", warnings=("log-loss is 1.90 on the test, .33 was promised",))],
     "refit and calibration": [
         of_facts(refit_rows=3999),
+        of_facts(refit_rows=4001),
         of_part("calibration", log_loss_before=None),
         of_part("calibration", method="beta", log_loss_after=0.19),
     ],
@@ -128,10 +145,17 @@ BREAKS: dict[str, list[Change]] = {
         of_saved(version="0.0.9"),
     ],
     "monitoring ready": [of_saved(profiled=5), of_saved(features=0, profiled=0), of_facts(saved=None)],
-    "everything fitted on training rows only": [of_facts(foreign_rows=1), of_facts(fits=0)],
+    "everything fitted on training rows only": [
+        of_facts(foreign_rows=1),
+        of_facts(fits=0),
+        found_by("A106", "warning", "z"),
+    ],
     "parts are stratified": [
         of_part("split", prevalence={"train": (0.9, 0.1), "test": (0.85, 0.15)}),
         of_part("split", prevalence={}),
+        # Of 800 test rows two are a quarter of a percent: the tolerance counts, and not the size of the larger part.
+        of_part("split", prevalence={"train": (0.9, 0.1), "test": (0.9055, 0.0945)}),
+        found_by("A207", "warning"),
     ],
     "no accuracy on skewed classes": [
         of_part("task", headline=("accuracy", "roc_auc")),
@@ -153,8 +177,15 @@ BREAKS: dict[str, list[Change]] = {
             replace(facts, ledger_intact=False),
         ),
     ],
-    "parts share no rows, groups or time": [of_record(audit=(Finding("A002", "severe", None, "40 rows are copies"),))],
-    "no column known only after the outcome": [lambda record, facts: (record, facts)],
+    "parts share no rows, groups or time": [
+        *(found_by(code, "severe") for code in SHARED),
+        *(found_by(code, "warning") for code in SHARED),
+    ],
+    "no column known only after the outcome": [
+        lambda record, facts: (record, facts),
+        *(found_by(code, "warning", "duration") for code in OUTCOME),
+    ],
+    "nothing else severe in the audit": [found_by("X001", "severe"), found_by("A202", "severe")],
 }
 CASES = [(item, i) for item, changes in BREAKS.items() for i in range(len(changes))]
 
@@ -181,6 +212,74 @@ def test_broken_evidence_turns_the_item_red(binary: Any, item: str, case: int) -
     assert judged(record, facts)[item] == "fails"
 
 
+@pytest.mark.parametrize(
+    ("item", "codes"),
+    [
+        ("parts share no rows, groups or time", SHARED),
+        ("no column known only after the outcome", OUTCOME),
+        ("everything fitted on training rows only", ("A106",)),
+    ],
+)
+def test_an_item_whose_checks_did_not_run_does_not_hold(binary: Any, item: str, codes: tuple[str, ...]) -> None:
+    for code in codes:
+        record, facts = not_looked(code)(binary.record, binary.facts)
+        [told] = [i for i in checklist(record, facts) if i.item == item]
+        assert told.status == "not looked for"
+        assert code in told.evidence
+        assert "no time left" in told.evidence
+        others = {i.item: i.status for i in checklist(record, facts) if i.item != item}
+        assert "not looked for" not in others.values()
+        # Where there is nothing to look at, nothing was missed.
+        assert judged(*not_looked(code, blind=False)(binary.record, binary.facts))[item] == "holds"
+
+
+def test_counts_name_the_findings_that_they_are_about(binary: Any) -> None:
+    audit = (Finding("A304", "warning", None, "rare"), Finding("A204", "note", None, "near"))
+    record = replace(binary.record, audit=audit)
+    evidence = {item.item: item.evidence for item in checklist(record, binary.facts)}
+    assert evidence["parts share no rows, groups or time"].endswith("but 1 note (A204)")
+    assert evidence["nothing else severe in the audit"] == "1 other finding (A304), none of them severe"
+    assert "finding" not in evidence["no column known only after the outcome"]
+
+
+@pytest.mark.parametrize("predicted", [600, 3300])
+def test_folds_forward_in_time_are_proper_cross_validation(binary: Any, predicted: int) -> None:
+    """The oldest rows have nothing older to be predicted from, however many they are."""
+    split = replace(binary.record.split, method="newest rows by 'day'", column="day", forward=True, folds=2)
+    record, facts = replace(binary.record, split=split), replace(binary.facts, out_of_fold_rows=predicted)
+    [item] = [i for i in checklist(record, facts) if i.item == "stratified split and proper cross-validation"]
+    assert item.status == "holds"
+    assert "2 folds forward in time" in item.evidence
+
+
+@pytest.mark.parametrize(
+    ("low", "word"), [(0.001, " better than"), (-0.001, "not clearly better than"), (0.0, "not clearly")]
+)
+def test_better_is_said_beyond_chance_only(binary: Any, low: float, word: str) -> None:
+    task = replace(binary.record.task, prevalence=(0.99, 0.01))
+    rare = Imbalance("forest", "class weights", "plain forest", "no weights", "log_loss", Estimate(0.01, low, 0.02))
+    record = replace(binary.record, task=task, imbalance=rare)
+    evidence = {item.item: item.evidence for item in checklist(record, binary.facts)}["imbalance strategy decided"]
+    assert word in evidence
+    assert ("not clearly" in evidence) == (low <= 0)
+
+
+def test_a_test_without_intervals_is_not_looked_at(binary: Any) -> None:
+    record = replace(binary.record, trial=replace(binary.record.trial, promises=()))
+    assert judged(record, binary.facts)["the test is as promised"] == "not looked for"
+    sealed = replace(binary.record, trial=None, test=None)
+    assert judged(sealed, binary.facts)["the test is as promised"] == "not applicable"
+
+
+def test_what_may_be_chance_is_said_and_no_failure(binary: Any) -> None:
+    note = "log-loss is .21 on the test, .19 was promised, which may be chance"
+    record = replace(binary.record, trial=replace(binary.record.trial, notes=(note,)))
+    [item] = [i for i in checklist(record, binary.facts) if i.item == "the test is as promised"]
+    assert item.status == "holds"
+    assert note in item.evidence
+    assert "the rule costs no more than always yes or never yes" in item.evidence
+
+
 def test_every_item_shows_evidence(binary: Any, many: Any) -> None:
     for example in (binary, many):
         for item in checklist(example.record, example.facts):
@@ -190,7 +289,7 @@ def test_every_item_shows_evidence(binary: Any, many: Any) -> None:
 
 def test_evidence_names_the_numbers(binary: Any) -> None:
     evidence = {item.item: item.evidence for item in checklist(binary.record, binary.facts)}
-    assert "logistic by 0.0500 [0.0471, 0.0529]" in evidence["baselines beaten"]
+    assert "logistic by .0500 [.0471 .0529]" in evidence["baselines beaten"]
     assert "all fits together saw 0 rows" in evidence["everything fitted on training rows only"]
     assert "A104 duration" in evidence["no column known only after the outcome"]
     assert binary.record.artifact.file in evidence["model, preprocessing, metrics and version saved"]

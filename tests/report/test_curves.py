@@ -102,3 +102,12 @@ def test_calibrated_probabilities_stay_in_their_bands() -> None:
     bins = curves.reliability(rng.random(40_000) < p, p)
     assert len(bins.rows) > 10
     assert ((bins.low <= bins.probability) & (bins.probability <= bins.high)).mean() >= 0.8
+
+
+def test_equal_probabilities_share_a_bin_and_the_last_bin_is_large_enough() -> None:
+    p = np.repeat([0.1, 0.4, 0.9], [50, 60, 10])
+    bins = curves.reliability(np.zeros(120, dtype=bool), p)
+    assert bins.rows.tolist() == [50, 70]
+    assert bins.probability == pytest.approx([0.1, (60 * 0.4 + 10 * 0.9) / 70])
+    enough = curves.reliability(np.zeros(140, dtype=bool), np.repeat([0.1, 0.4, 0.9], [50, 60, 30]))
+    assert enough.rows.tolist() == [50, 60, 30]

@@ -1,10 +1,24 @@
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from rich.console import Console
 
-from sortal.report.evaluation import Evaluation, compare
+from sortal.artifact.model import Model
+from sortal.core.predictions import Predictions
+from sortal.core.profile import ColumnProfile
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Capacity, Task
+from sortal.decide.certificate import Bound, Certificate
+from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
+from sortal.engine import Program
+from sortal.report import summary
+from sortal.report.evaluation import Evaluation, Fresh, compare, judge
 from sortal.report.record import Estimate
 
 
@@ -17,9 +31,13 @@ from sortal.report.record import Estimate
         ("log_loss", Estimate(0.5, 0.45, 0.55), "better"),
         ("log_loss", Estimate(0.95, 0.93, 0.97), "worse"),
         ("log_loss", Estimate(0.8, None, None), "unknown"),
+        ("roc_auc", Estimate(0.74, 0.64, 0.84), "in doubt"),
+        ("roc_auc", Estimate(0.86, 0.8, 0.9), "as promised"),
+        ("log_loss", Estimate(0.86, 0.76, 0.96), "in doubt"),
+        ("log_loss", Estimate(0.74, 0.68, 0.8), "as promised"),
     ],
 )
-def test_a_verdict_needs_intervals_that_do_not_meet(metric, found, verdict):
+def test_a_verdict_needs_a_difference_beyond_chance_and_doubt_a_figure_outside(metric, found, verdict):
     assert compare(metric, {"value": 0.8, "low": 0.75, "high": 0.85}, found).verdict == verdict
 
 
@@ -35,3 +53,190 @@ def test_what_is_worse_is_named():
     found = Evaluation("model.sortal", "new.csv", 100, "test", comparisons)
     assert found.worse == ("roc_auc", "accuracy")
     assert json.loads(found.to_json())["comparisons"][0]["verdict"] == "worse"
+
+
+COSTS = ((0.0, 1.0), (4.0, 0.0))
+TASK = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", ("roc_auc", "precision"), (), "cost", COSTS)
+PLAN = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, levels=("pro", "basic"), counts=(50, 50))
+LIKE, UNLIKE = {"plan": ["pro", "basic"] * 200}, {"plan": ["PRO", "BASIC"] * 200}
+
+
+def fresh(right: float = 0.9, rows: int = 400, seed: int = 0, **more) -> Fresh:
+    """Two classes; a row is scored .8 or .2, and this share of the rows is on the right side."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(2, size=rows)
+    high = np.where(rng.random(rows) < right, truth, 1 - truth)
+    p = np.where(high == 1, 0.8, 0.2)
+    return Fresh(
+        "new.csv", Predictions(TASK.classes, np.arange(rows), truth, np.column_stack([1 - p, p]), "fresh"), **more
+    )
+
+
+def model(**more) -> Model:
+    promised = {
+        "test": {
+            "roc_auc": {"value": 0.9, "low": 0.87, "high": 0.93},
+            "precision": {"value": 0.9, "low": 0.86, "high": 0.94},
+        }
+    }
+    rule = Decision("threshold", TASK.classes, "yes", 0.5, COSTS)
+    settings = {
+        "schema": Schema((Column("plan", "category"),)),
+        "task": TASK,
+        "decision": rule,
+        "program": Program("lookup", {"column": "plan"}),
+        "profile": {"plan": PLAN},
+        "metrics": promised,
+    }
+    return Model(**(settings | more))
+
+
+def certified(asked: float, level: float) -> Decision:
+    bound = Bound("precision", asked, level, 0.95, None, asked == level)
+    certificate = Certificate("yes", 0.5, 0.95, 500, 250, 250, (bound,), 0.5)
+    return Decision("threshold", TASK.classes, "yes", 0.5, COSTS, certificate=certificate)
+
+
+def printed(found: Evaluation) -> str:
+    text = io.StringIO()
+    summary.evaluation(Console(file=text, width=110, highlight=False), found)
+    return text.getvalue()
+
+
+def test_what_is_as_promised_is_said_to_be():
+    found = judge("m.sortal", model(), fresh(columns=LIKE))
+    assert {c.metric: c.verdict for c in found.comparisons if c.promised} == {
+        "roc_auc": "as promised",
+        "precision": "as promised",
+    }
+    assert printed(found).endswith("nothing is worse than promised\n")
+
+
+def test_nothing_is_as_promised_on_rows_that_are_not_like_those_of_training():
+    for unlike in ({"columns": UNLIKE}, {"absent": ("plan",)}):
+        found = judge("m.sortal", model(decision=certified(0.8, 0.8)), fresh(**unlike))
+        verdicts = {c.verdict for c in (*found.comparisons, *found.promises)}
+        assert "with reservation" in verdicts
+        assert "as promised" not in verdicts
+        assert "as promised" not in printed(found)
+        assert "'plan'" in printed(found)
+        assert "with reservation: 1 column not as in training" in printed(found)
+    told = json.loads(judge("m", model(), fresh(columns=UNLIKE)).to_json())["shifts"]
+    assert [(shift["column"], shift["what"], shift["share"]) for shift in told] == [("plan", "unseen", 1.0)]
+
+
+def test_what_fell_short_is_said_first():
+    found = judge("m.sortal", model(), fresh(right=0.7))
+    assert found.worse == ("roc_auc", "precision")
+    assert [c.verdict for c in found.comparisons][:2] == ["worse", "worse"]
+    second = printed(found).splitlines()[1]
+    assert second.startswith("worse          ROC-AUC .69 [")
+    assert second.endswith("promised .90 [.87 .93]")
+
+
+@pytest.mark.parametrize(
+    ("asked", "level", "right", "verdict"),
+    [
+        (0.8, 0.8, 0.9, "as promised"),
+        (0.8, 0.8, 0.6, "worse"),
+        (0.9, 0.9, 0.885, "in doubt"),
+        (0.99, 0.8, 0.9, "as promised"),
+    ],
+)
+def test_a_certificate_is_held_to_its_level(asked, level, right, verdict):
+    found = judge("m.sortal", model(decision=certified(asked, level)), fresh(right))
+    promise = found.promises[0]
+    assert (promise.measure, promise.level, promise.asked, promise.verdict) == ("precision", level, asked, verdict)
+    truth = fresh(right).predictions
+    said = truth.probability[:, 1] > 0.5
+    assert promise.found.value == pytest.approx(truth.truth[said].mean())
+    assert ("precision" in found.worse) == (right < 0.8)
+    assert ("was asked and refused" in printed(found)) == (asked != level)
+
+
+def test_sets_are_held_to_their_coverage_class_by_class_where_that_was_promised():
+    both = Sets("lac", 0.85, (100, 100), (0.3, 0.3), 1.2)
+    rows = fresh(0.9).predictions
+    right = (rows.probability.argmax(axis=1) == rows.truth).mean()
+    (kept,) = judge("m", model(sets=both), fresh(0.9)).promises
+    assert (kept.measure, kept.level, kept.label, kept.verdict) == ("coverage", 0.85, None, "as promised")
+    assert kept.found.value == pytest.approx(right)
+    found = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
+    assert [(p.label, p.verdict) for p in found.promises] == [("no", "worse"), ("yes", "worse")]
+    assert "coverage" in found.worse
+    assert "coverage of sets of yes >= .97" in printed(found)
+
+
+def test_the_decision_stands_beside_always_and_never():
+    rows = fresh(0.9).predictions
+    found = judge("m", model(), fresh(0.9)).against
+    positive = rows.truth == 1
+    spent = np.where(positive, 4.0 * (rows.probability[:, 1] < 0.5), 1.0 * (rows.probability[:, 1] > 0.5))
+    rivals = {rival.name: rival.cost for rival in found.rivals}
+    assert rivals == pytest.approx({"always yes": (~positive).mean(), "never yes": 4 * positive.mean()})
+    assert (found.rivals[0].name, found.verdict, found.measure) == ("always yes", "better", "cost")
+    assert found.cost.value == pytest.approx(spent.mean())
+    assert found.rivals[0].excess.value == pytest.approx(spent.mean() - (~positive).mean())
+    useless = judge("m", model(), fresh(0.5))
+    assert useless.against.verdict == "worse"
+    assert "the decision costs more than always yes" in printed(useless)
+
+
+def test_a_class_that_no_row_has_is_said():
+    rows = fresh(0.9).predictions
+    one = rows.take(rows.truth == 1)
+    found = judge("m", model(), Fresh("new.csv", one, unlabelled=3))
+    assert found.classes_absent == ("no",)
+    assert found.notes == ("no row is no: averages over classes leave it out",)
+    assert "3 rows without a label" in printed(found)
+
+
+def test_a_number_of_rows_is_another_share_of_another_batch():
+    rule = Decision("capacity", TASK.classes, "yes", 0.5, capacity=Capacity(0.05, 20))
+    task = replace(TASK, goal="capacity", cost=None, capacity=Capacity(0.05, 20))
+    found = judge("m.sortal", model(decision=rule, task=task), fresh(rows=200))
+    assert found.notes == ("the capacity of 20 is 10 % of these rows; the promise was measured at 5 %",)
+    # Made for the best 20, not for few errors: no verdict against deciding the same everywhere.
+    assert (found.against.measure, found.against.verdict) == ("errors", "unknown")
+
+
+def test_a_rule_that_never_erred_may_still_err():
+    found = judge("m.sortal", model(task=replace(TASK, cost=None, goal="argmax")), fresh(1.0, rows=50)).against
+    assert (found.cost.value, found.cost.low) == (0.0, 0.0)
+    assert 0.05 < found.cost.high < 0.1
+
+
+def test_rows_that_vary_together_are_less_evidence():
+    """Every row stands there four times."""
+    few = fresh(0.8, rows=100)
+    rows = np.repeat(np.arange(100), 4)
+    many = Fresh("new.csv", few.predictions.take(rows))
+    sets = Sets("lac", 0.85, (100, 100), (0.3, 0.3), 1.2)
+
+    def widths(told: Fresh) -> np.ndarray:
+        found = judge("m.sortal", model(sets=sets), told)
+        figures = [c.found for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
+        return np.array([e.high - e.low for e in (*figures, found.promises[0].found, found.against.rivals[0].excess)])
+
+    apart, together = widths(many), widths(replace(many, groups=rows))
+    assert (together > 1.7 * apart).all()
+    np.testing.assert_allclose(together, widths(few), rtol=0.1)
+
+
+def test_what_is_left_to_a_person_stands_beside_the_figures_of_the_others():
+    rows = fresh(0.9, rows=200).predictions
+    doubtful = np.arange(200) < 50
+    p = np.where(doubtful[:, None], 0.5, rows.probability)
+    rule = Decision("cost", TASK.classes, "yes", cost=((0.0, 1.0), (1.0, 0.0)), reject_cost=0.3)
+    task = replace(TASK, cost=rule.cost, reject_cost=0.3)
+    told = Fresh("new.csv", replace(rows, probability=p))
+    found = judge("m.sortal", model(decision=rule, task=task), told)
+    assert found.rejected.value == 0.25
+    right = (rows.probability.argmax(axis=1) == rows.truth)[~doubtful].mean()
+    accuracy = next(c for c in found.comparisons if c.metric == "accuracy")
+    assert accuracy.found.value == pytest.approx(right)
+    text = printed(found)
+    assert "25 % [" in text
+    assert "of the rows are left to a person" in text
+    assert "accuracy (decided rows)" in text
+    assert "log-loss (decided rows)" not in text

@@ -11,6 +11,7 @@ import pytest
 
 from sortal.decide.certificate import Bound, Certificate
 from sortal.report import html
+from sortal.report.plots import draw_all
 from sortal.report.record import ColumnWeight, Finding, Importance, RunRecord
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -50,17 +51,21 @@ class Page(HTMLParser):
 
 def page(example: Any, **changes: Any) -> Page:
     record: RunRecord = replace(example.record, **changes)
-    return Page(html.render(record, example.oof, example.test))
+    return Page(rendered(record, example.oof, example.test))
+
+
+def rendered(record: RunRecord, *predictions: Any) -> str:
+    return html.render(record, draw_all(record, *predictions))
 
 
 @pytest.fixture(scope="module")
 def of_two(binary: Any) -> str:
-    return html.render(binary.record, binary.oof, binary.test)
+    return rendered(binary.record, binary.oof, binary.test)
 
 
 @pytest.fixture(scope="module")
 def of_many(many: Any) -> str:
-    return html.render(many.record, many.oof, many.test)
+    return rendered(many.record, many.oof, many.test)
 
 
 def test_nothing_runs_and_nothing_is_fetched(of_two: str, of_many: str) -> None:
@@ -102,17 +107,17 @@ def test_the_page_says_what_was_found(of_two: str, binary: Any) -> None:
     for words in (
         "Say yes from p = .077 on",
         "opened once",
-        "0.32",
-        "0.29 to 0.35",
-        "0.945",
+        ".32",
+        "[.29 .35]",
+        ".945",
         "fp=1 fn=12",
-        "16 of 17 checks hold",
+        "18 of 19 checks hold",
         "2 findings, 1 severe",
         "A104",
         "sortal train ... --ignore duration",
         "kernel svm",
         "38 s predicted, 9 s left",
-        "0.0500 [0.0471, 0.0529]",
+        "better by .0500 [.0471 .0529]",
         "text with 12 different values",
         "3 numbers, 1 category",
         binary.record.artifact.sha256,
@@ -150,7 +155,7 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
         timing=replace(binary.record.timing, budget_seconds=None, phases=(), skipped=()),
         ledger=replace(binary.record.ledger, opens=0, entries=()),
     )
-    text = " ".join(Page(html.render(bare, binary.oof)).text)
+    text = " ".join(Page(rendered(bare, binary.oof)).text)
     assert "The test is still sealed." in text
     assert "No findings." in text
     assert "None" not in text
@@ -172,7 +177,7 @@ def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
     shown = Bound("precision", asked, 0.9, 0.93, None if asked == 0.9 else 4000, asked == 0.9)
     proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.2)
     decision = replace(binary.record.decision, kind="promise", certificate=proof)
-    page = html.render(replace(binary.record, decision=decision), binary.oof, binary.test)
+    page = rendered(replace(binary.record, decision=decision), binary.oof, binary.test)
     assert ('good">certified<' in page) == proof.holds
     assert ('severe">refused<' in page) != proof.holds
     assert "precision &gt;= " in page
@@ -185,7 +190,7 @@ def test_bars_are_shares_of_the_largest(binary: Any) -> None:
     bars = html.comparison(binary.record)
     assert [bar.name for bar in bars if bar.chosen] == ["chosen"]
     assert max(bar.width for bar in bars) == 100
-    assert {bar.name: bar.width for bar in bars}["at 0.5"] == pytest.approx(100 * 0.71 / 1.40)
+    assert {bar.name: bar.width for bar in bars}["at .5"] == pytest.approx(100 * 0.71 / 1.40)
     assert sum(bar.width for bar in html.phases(binary.record)) == pytest.approx(100, abs=1)
 
 

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sortal
+from sortal.core import registry
 from sortal.core.interval import Interval
 from sortal.report import notation
 
 finite = st.floats(-1e9, 1e9)
+ROOT = Path(sortal.__file__).parent
 
 
 @settings(deadline=None, max_examples=200)
 @given(finite, st.integers(0, 6))
-def test_compact_and_full_numbers_say_the_same(value: float, digits: int) -> None:
-    full, compact = notation.number(value, digits), notation.number(value, digits, compact=True)
-    assert float(full.replace(",", "")) == pytest.approx(value, abs=0.51 * 10**-digits)
-    assert float(compact.replace(",", "")) == float(full.replace(",", ""))
-    assert not full.startswith("-0.000") or float(full) != 0
+def test_numbers_say_what_they_are_without_a_zero_before_the_point(value: float, digits: int) -> None:
+    text = notation.number(value, digits)
+    assert float(text.replace(",", "") or 0) == pytest.approx(value, abs=0.51 * 10**-digits)
+    assert not text.lstrip("-").startswith("0.")
+    assert float(text.replace(",", "")) != 0 or not text.startswith("-")
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.floats(0, 1))
+def test_a_share_that_is_not_all_is_not_called_all(share: float) -> None:
+    assert (notation.percent(share) == "100 %") == (share == 1)
+    assert (notation.percent(share) == "0 %") == (share == 0)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +60,10 @@ def test_unknown_figures_are_a_dash(value: float | None) -> None:
 
 def test_one_notation_for_the_terminal_and_the_page() -> None:
     figure = Interval(0.32, 0.29, 0.35)
-    assert notation.interval(figure, compact=True) == ".32 [.29 .35]"
-    assert notation.interval(figure) == "0.32 [0.29, 0.35]"
-    assert notation.interval(figure, digits=4, compact=True) == ".3200 [.2900 .3500]"
-    assert notation.interval(Interval(-0.012, -0.02, 0.004), compact=True) == "-.01 [-.02 .00]"
-    assert notation.interval(Interval(1250.0, 1180.0, 1320.0)) == "1,250.00 [1,180.00, 1,320.00]"
+    assert notation.interval(figure) == str(figure) == ".32 [.29 .35]"
+    assert notation.interval(figure, digits=4) == ".3200 [.2900 .3500]"
+    assert notation.interval(Interval(-0.012, -0.02, 0.004)) == "-.01 [-.02 .00]"
+    assert notation.interval(Interval(1250.0, 1180.0, 1320.0)) == "1,250.00 [1,180.00 1,320.00]"
     assert notation.interval(None) == notation.DASH
 
 
@@ -70,3 +81,19 @@ def test_costs_in_words(binary: Any, many: Any) -> None:
     assert notation.costs(many.record.task) == "every error counts the same"
     priced = replace(many.record.task, cost=((0.0, 1.0) * 3 + (0.0,),) * 7)
     assert notation.costs(priced) == "a 7 x 7 matrix of costs"
+
+
+def test_no_message_has_a_notation_of_its_own() -> None:
+    """Figures are written by core.writing; a format of its own in a sentence for people is found here."""
+    own = re.compile(r"\+-\d|\+-\{|:[,]?\.\d+f?\} ?%|:\.\d%\}|%\.\d|compact=")
+    for room in ("report", "data/audit", "decide"):
+        for path in (ROOT / room).glob("*.*"):
+            if path.suffix in (".py", ".j2"):
+                lines = [line for line in path.read_text("utf-8").splitlines() if own.search(line)]
+                assert not [line for line in lines if "width:" not in line], path.name
+
+
+def test_a_metric_is_called_by_its_own_label() -> None:
+    for name in registry.names("sortal.metrics"):
+        assert notation.metric(name) == registry.load("sortal.metrics", name).label
+    assert notation.metric("recall_at_precision") == "recall at precision .9"

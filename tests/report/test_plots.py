@@ -14,7 +14,11 @@ import numpy as np
 import pytest
 
 from sortal.core.predictions import Predictions
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.decide.threshold import alternatives
 from sortal.report import plots
+from sortal.report.notation import number
 from sortal.report.record import Confusion, Importance, RunRecord
 
 THRESHOLD = {"threshold", "decision_curve"}
@@ -81,11 +85,11 @@ def test_figures_say_their_numbers(binary: Any) -> None:
     found = drawn(binary)
     counts = {f"{n:,}" for line in binary.record.confusion.counts for n in line}
     assert counts <= set(texts(found["confusion"]))
-    assert any("0.077" in text for text in texts(found["threshold"]))
-    assert {"0.2660 →", "0.3609 →"} <= set(texts(found["leaderboard"]))
+    assert any(".077" in text for text in texts(found["threshold"]))
+    assert {".2660 →", ".3609 →"} <= set(texts(found["leaderboard"]))
 
 
-@pytest.mark.parametrize(("chosen", "left", "right"), [(0.3, 0.0, 1.0), (0.02, 0.0, 0.2), (0.999, 0.8, 1.0)])
+@pytest.mark.parametrize(("chosen", "left", "right"), [(0.3, 0.0, 1.02), (0.02, 0.0, 0.2), (0.999, 0.8, 1.02)])
 def test_the_chosen_threshold_is_in_sight(binary: Any, chosen: float, left: float, right: float) -> None:
     record = replace(binary.record, decision=replace(binary.record.decision, threshold=chosen))
     with plots.style():
@@ -100,6 +104,53 @@ def test_the_cheapest_threshold_lies_where_costs_say(binary: Any) -> None:
     assert figure is not None
     x, y = figure.axes[0].lines[0].get_data()
     assert x[np.argmin(y)] == pytest.approx(1 / 13, abs=0.05)
+
+
+@pytest.mark.parametrize("levels", [4, 10_000])
+def test_the_steps_are_the_figures_of_the_table_beside_them(binary: Any, levels: int) -> None:
+    """From always to never, at the chosen threshold and at a half: with few thresholds and with many."""
+    p = np.round(binary.oof.probability[:, 1] * levels) / levels
+    oof = replace(binary.oof, probability=np.column_stack([1 - p, p]))
+    rule = Decision("threshold", oof.classes, "yes", binary.record.decision.threshold)
+    told = {a.name: a.expected_cost for a in alternatives(binary.record.task, oof, rule)}
+    with plots.style():
+        figure = plots.threshold(binary.record, oof, None)
+    assert figure is not None
+    line = figure.axes[0].lines[0]
+    x, y = line.get_data()
+    assert line.get_drawstyle() == "steps-pre"
+    assert (x[0], y[0], y[-1]) == (0, pytest.approx(told["always yes"]), pytest.approx(told["never yes"]))
+    assert x[-1] > 1
+    # steps-pre: from each point down to the one before it the figure is that of the point.
+    assert y[np.searchsorted(x, rule.threshold)] == pytest.approx(told["chosen"])
+    assert y[np.searchsorted(x, 0.5)] == pytest.approx(told["at .5"])
+
+
+def test_benefits_are_in_sight(binary: Any) -> None:
+    task = replace(binary.record.task, cost=((0.0, 1.0), (12.0, -30.0)))
+    with plots.style():
+        figure = plots.threshold(replace(binary.record, task=task), binary.oof, None)
+    assert figure is not None
+    bottom, top = figure.axes[0].get_ylim()
+    y = figure.axes[0].lines[0].get_ydata()
+    assert bottom <= min(y) < 0 <= top
+
+
+def test_of_many_classes_the_largest_are_drawn_as_the_test_has_them(binary: Any) -> None:
+    n, names = 1200, tuple(f"k{i}" for i in range(10))
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(10), size=n)
+    small = np.repeat(np.arange(10), n // 10)
+    large = np.minimum(rng.geometric(0.3, size=n) - 1, 9)
+    oof, test = (
+        Predictions(names, np.arange(n), t, p, part) for t, part in ((small, "out-of-fold"), (9 - large, "test"))
+    )
+    task = Task("y", names, (0.1,) * 10, None, "log_loss", (), ())
+    drawn = list(plots._series(replace(binary.record, task=task), oof, test))
+    support = np.bincount(test.truth, minlength=10)
+    assert [label for label, *_ in drawn] == [names[k] for k in np.argsort(-support, kind="stable")[:8]]
+    assert all(truth.sum() == support[names.index(label)] for label, truth, *_ in drawn)
+    assert len({(look["color"], look["linestyle"]) for *_, look in drawn}) == 8
 
 
 def decision_curve(record: RunRecord, predictions: Predictions) -> Any:
@@ -163,7 +214,7 @@ def test_f1_and_the_most_probable_class_have_a_threshold_figure(binary: Any) -> 
     for kind, threshold in (("f1", 0.31), ("argmax", None)):
         decision = replace(binary.record.decision, kind=kind, threshold=threshold)
         svg = drawn(binary, decision=decision)["threshold"]
-        assert any(f"{threshold or 0.5:.3f}" in text for text in texts(svg))
+        assert any(f"≥ {number(threshold or 0.5)}" in text for text in texts(svg))
 
 
 def test_one_class_in_the_test_leaves_empty_curves(binary: Any) -> None:

@@ -29,6 +29,7 @@ KEYS = {
     "data": [],
     "task": [],
     "audit": ["code", "severity", "column", "message", "evidence"],
+    "audit_skipped": ["code", "title", "reason", "blind"],
     "split": ["method", "train", "valid", "test"],
     "baselines": [],
     "leaderboard": [
@@ -39,6 +40,7 @@ KEYS = {
     "calibration": ["method", "log_loss_before", "log_loss_after"],
     "decision": ["kind", "positive", "threshold", "expected_cost", "certificate"],
     "test": ["value", "low", "high"],
+    "trial": ["rows", "absent", "undecided", "rejected", "rivals", "promises", "warnings", "notes"],
     "confusion": [],
     "per_class": [],
     "timing": ["budget_seconds", "wall_seconds", "phases", "skipped"],
@@ -196,7 +198,7 @@ def test_foreign_content_is_refused_in_one_sentence(content: bytes, message: str
 def test_estimates_come_from_intervals() -> None:
     assert Estimate.of(Interval(0.5, 0.4, 0.6)) == Estimate(0.5, 0.4, 0.6)
     assert str(Estimate.of(Interval(0.945, 0.939, 0.951))) == str(Interval(0.945, 0.939, 0.951))
-    assert str(Estimate(0.5)) == "0.500"
+    assert str(Estimate(0.5)) == ".500"
     assert str(Estimate(None)) == "–"
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from sortal.core.listen import Listener, Silent
 from sortal.core.schema import Column
 from sortal.report import terminal
-from sortal.report.record import Data, Finding, Item, RunRecord, Skipped
+from sortal.report.record import Data, Estimate, Finding, Item, RunRecord, Unchecked
 
 
 def printed(part: Any, *arguments: Any, width: int = 100, **options: Any) -> list[str]:
@@ -60,11 +60,12 @@ def test_the_story_has_every_figure(binary: Any) -> None:
         "majority .3609 [.3597 .3621] .808 0.4 µs 0.0 s baseline",
         "skipped: kernel svm (38 s predicted, 9 s left), network (extra 'neural' not installed)",
         "chosen: catboost: not distinguishable from the ensemble",
-        "calibration: none (beta would gain .0002 +- .0004)",
+        "calibration: none (beta would gain .0002 ± .0004)",
         "say yes from p = .077 on: expected cost per row .31 [.29 .33]; always yes .88, never yes 1.40, ",
         "TEST opened once, on the saved model expected cost .32 [.29 .35]",
         "ROC-AUC .945 [.939 .951]",
-        "CHECKLIST 16 of 17 hold x no column known only after the outcome A104 duration",
+        "CHECKLIST 18 of 19 hold x no column known only after the outcome A104 duration: if it is known only afterwards, --ignore it "
+        "18 more hold, 1 does not apply: see report.html",
         "58.4 s of 60. runs/bank-1: report.html model.sortal (1.9 MB) run.json",
     ):
         assert words in text
@@ -119,19 +120,52 @@ def test_findings_severe_first_and_not_too_many() -> None:
     assert printed(terminal.audit, []) == ["", "AUDIT  no findings"]
 
 
-def test_what_does_not_hold_comes_first() -> None:
+def test_what_does_not_hold_is_shown_and_the_rest_is_one_line() -> None:
     items = [
         Item("good", "holds", "proof"),
+        Item("fine", "holds", "proof"),
+        Item("unseen", "not looked for", "no time"),
         Item("odd", "not applicable", "why"),
         Item("bad", "fails", "reason"),
     ]
     lines = printed(terminal.checklist, items)
-    assert lines[1] == "CHECKLIST  1 of 2 hold"
-    assert [line.split() for line in lines[2:]] == [
-        ["x", "bad", "reason"],
-        ["+", "good", "proof"],
-        ["-", "odd", "why"],
+    assert lines[1] == "CHECKLIST  2 of 4 hold"
+    assert [line.strip() for line in lines[2:]] == [
+        "x bad     reason",
+        "? unseen  no time",
+        "2 more hold, 1 does not apply: see report.html",
     ]
+    assert printed(terminal.checklist, items[:1], where="the card")[2].strip() == "1 holds: see the card"
+    assert len(printed(terminal.checklist, ())) == 2
+
+
+def test_what_the_test_does_not_bear_out_comes_before_what_was_promised(binary: Any) -> None:
+    warning = (
+        "the rule costs more than always yes (190.000 a row) on the test: by 11.00 [-5.00 27.00], which may be chance"
+    )
+    trial = replace(
+        binary.record.trial, warnings=(warning,), notes=("no row is x: averages over classes leave it out",)
+    )
+    record = replace(binary.record, trial=trial)
+    lines = story(record, 160)
+    first = next(i for i, line in enumerate(lines) if warning in line)
+    assert lines[first - 1].startswith("NOT AS PROMISED")
+    assert all(
+        first < next(i for i, line in enumerate(lines) if line.startswith(part)) for part in ("TRAIN", "DECIDE", "TEST")
+    )
+    assert "averages over classes leave it out" in " ".join(lines)
+    assert warning in " ".join(printed(terminal.headline, record, width=160))
+    assert not printed(terminal.shortfall, binary.record.trial)
+
+
+def test_with_rejects_figures_of_decided_rows_stand_beside_the_share_left_to_a_person(binary: Any) -> None:
+    task = replace(binary.record.task, headline=("expected_cost", "recall", "log_loss"), reject_cost=0.2)
+    trial = replace(binary.record.trial, rejected=Estimate(0.24, 0.2163, 0.2789))
+    lines = printed(terminal.sealed_test, binary.record.test, trial, task, binary.record.ledger, width=120)
+    assert lines[2].strip() == "expected cost .32 [.29 .35] · log-loss .188 [.180 .196]"
+    assert lines[3].strip() == (
+        "left to a person 24 % [21.6 27.9] of the rows; of the others: accuracy .861 [.853 .869] · recall .93 [.91 .95]"
+    )
 
 
 def test_a_long_file_name_moves_out_of_the_margin() -> None:
@@ -157,18 +191,20 @@ def test_f1_and_argmax_decisions(binary: Any, many: Any) -> None:
         threshold=0.4,
         expected_cost=None,
         measure="f1",
-        comparison={"chosen": 0.6, "at 0.5": 0.5},
+        comparison={"chosen": 0.6, "at .5": 0.5},
     )
     text = " ".join(printed(terminal.decision, binary.record.task, binary.record.calibration, f1))
-    assert "say yes from p = .400 on; F1: chosen .60, at 0.5 .50" in text
+    assert "say yes from p = .400 on; F1: chosen .60, at .5 .50" in text
     text = " ".join(printed(terminal.decision, many.record.task, many.record.calibration, many.record.decision))
     assert "take the most probable class: share of errors .31 [.30 .32]" in text
 
 
 def test_a_sealed_test_stays_sealed(binary: Any) -> None:
-    assert printed(terminal.sealed_test, None, binary.record.task, binary.record.ledger)[1] == "TEST   still sealed"
+    assert (
+        printed(terminal.sealed_test, None, None, binary.record.task, binary.record.ledger)[1] == "TEST   still sealed"
+    )
     second = replace(binary.record.ledger, opens=2, blind=False)
-    lines = printed(terminal.sealed_test, binary.record.test, binary.record.task, second)
+    lines = printed(terminal.sealed_test, binary.record.test, binary.record.trial, binary.record.task, second)
     assert lines[1] == "TEST   opened twice, on the saved model, no longer blind"
 
 
@@ -247,8 +283,9 @@ def test_both_are_listeners(listener: Listener, capsys: pytest.CaptureFixture[st
 
 def test_checks_that_were_not_made_are_listed_by_reason() -> None:
     stream = io.StringIO()
-    late = [Skipped(f"A10{i} a title", "no time left") for i in range(2)]
-    terminal.unchecked(Console(file=stream, width=120), [*late, Skipped("A003 groups", "no group column was named")])
+    late = [Unchecked(f"A10{i}", "a title", "no time left", blind=True) for i in range(2)]
+    named = Unchecked("A003", "groups", "no group column was named", blind=False)
+    terminal.unchecked(Console(file=stream, width=120), [*late, named])
     assert " ".join(stream.getvalue().split()) == (
         "not looked for: A100, A101 (no time left); A003 (no group column was named)"
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
 from sortal.core.display import AsText
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, absent, conform, from_any, is_records
 from sortal.core.interval import Interval
+from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Kind, Schema
+from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
 from sortal.engine import Columns, Program, compile
 
@@ -38,7 +42,8 @@ class Model(AsText, Contents):
 
     ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of
     dicts), or a dict of one row. Columns that the program does not use may be left out; a column that it uses
-    raises DataError where it is not there or holds what its kind does not allow.
+    raises DataError where it is not there, unless it is allowed to be missing in all rows (``allow_missing``), or
+    holds what its kind does not allow.
     """
 
     @property
@@ -46,37 +51,57 @@ class Model(AsText, Contents):
         """(K,) the labels in the type that they had, in the order of the columns of ``predict_proba``."""
         return self._labels.copy()
 
-    def predict_proba(self, rows: object) -> Floats:
+    def predict_proba(self, rows: object, *, allow_missing: bool = False) -> Floats:
         """(n, K) probabilities, columns in the order of ``classes_``."""
-        return self.score(self._conform(rows, self.reads).frame)
+        return self.score(self._conform(rows, self.reads, allow_missing).frame)
 
-    def predict(self, rows: object) -> NDArray[Any]:
+    def predict(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) the most probable class of each row, in the type that the labels had."""
-        labels: NDArray[Any] = self._labels[self.predict_proba(rows).argmax(axis=1)]
+        labels: NDArray[Any] = self._labels[self.predict_proba(rows, allow_missing=allow_missing).argmax(axis=1)]
         return labels
 
-    def decide(self, rows: object) -> NDArray[Any]:
+    def decide(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) what the decision rule says: by costs, promise or capacity, where there are any, else as ``predict``.
 
-        Costs that stand in columns are needed in every row; a capacity told as a number is that of these rows together. What
-        is left to a person is ``"reject"``, and then all labels are text.
+        Costs that stand in columns are needed in every row. A capacity is one of all these rows together: the best of them are
+        decided positive, of equal ones the first. What is left to a person is ``"reject"``, and then all labels are text.
         """
-        table = self._conform(rows, self.needs)
+        table = self._conform(rows, self.needs, allow_missing)
+        if self.decision.capacity is not None and len(table) and not self.decision.capacity.of(len(table)):
+            rows = f"{len(table):,} row{'s' if len(table) > 1 else ''}"
+            share = f"{percent(self.decision.capacity.share)} of {rows}"
+            message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
+            warnings.warn(message, UserWarning, stacklevel=2)
         return self.labelled(self.decide_table(table, self.score(table.frame)))
 
-    def predict_set(self, rows: object) -> NDArray[np.bool_]:
+    def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
         """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
         if self.sets is None:
             raise OptionError("this model was trained without prediction sets; train it with --sets 0.9")
-        return self.sets.apply(self.predict_proba(rows))
+        return self.sets.apply(self.predict_proba(rows, allow_missing=allow_missing))
+
+    def compare(self, rows: object, *, allow_missing: bool = False) -> tuple[Shift, ...]:
+        """Where these rows are not like those of training, column by column; ``core.shift`` says when that matters.
+
+        Of columns that the program reads; nothing of those that are allowed to be missing.
+        """
+        watch = Watch(self.profiled(without=absent(_raw(rows), self.reads.columns)))
+        watch.add(self._conform(rows, self.reads, allow_missing).columns(self.reads.names))
+        return watch.shifts()
+
+    def odd_values(self, rows: object, *, allow_missing: bool = False) -> list[list[str]]:
+        """Of each row what training never saw: values, numbers beyond its range, and missing values where it had none."""
+        table = self._conform(rows, self.reads, allow_missing)
+        profile = self.profiled(without=absent(_raw(rows), self.reads.columns))
+        return odd_values(profile, table.columns(self.reads.names), len(table))
+
+    def profiled(self, without: Collection[str] = ()) -> dict[str, ColumnProfile]:
+        """What the columns that the program reads looked like in training."""
+        return {n: self.profile[n] for n in self.reads.names if n in self.profile and n not in without}
 
     def decide_table(self, table: Table, probability: Floats, source: str = "the data") -> NDArray[np.int64]:
-        """(n,) decided codes of rows that conform to ``needs``, with these probabilities; K is a reject."""
-        amounts = table.amounts(self.decision.cost_columns, source)
-        rule = self.decision
-        if rule.capacity is not None:
-            rule = rule.within(rule.priority(probability, amounts))
-        return rule.apply(probability, amounts)
+        """(n,) decided codes of one batch of rows that conform to ``needs``, with these probabilities; K is a reject."""
+        return self.decision.apply(probability, table.amounts(self.decision.cost_columns, source))
 
     def labelled(self, decided: NDArray[np.int64]) -> NDArray[Any]:
         """(n,) the labels of decided codes, in the type that the labels had; as text where rows can be rejected."""
@@ -88,11 +113,16 @@ class Model(AsText, Contents):
     def score(self, frame: pl.DataFrame) -> Floats:
         """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
         table = Table(self.reads, frame, np.arange(frame.height))
-        return self._run(table.columns(self.reads.names))
+        return self.score_columns(table.columns(self.reads.names))
 
-    def _conform(self, rows: object, schema: Schema) -> Table:
-        raw = from_any([rows] if _is_one_row(rows) else rows)
-        return Table(schema, conform(raw, schema), np.arange(raw.height))
+    def score_columns(self, columns: Columns) -> Floats:
+        """(n, K) probabilities of the columns that the program reads, as ``Table.columns`` gives them."""
+        return self._run(columns)
+
+    def _conform(self, rows: object, schema: Schema, allow_missing: bool) -> Table:
+        raw = _raw(rows)
+        may_lack = allow_missing or _is_one_row(rows) or is_records(rows)
+        return Table(schema, conform(raw, schema, allow_missing=may_lack), np.arange(raw.height))
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
@@ -189,7 +219,7 @@ def golden_rows(table: Table, count: int = 8) -> Golden:
     rows: list[dict[str, Value]] = [{} for _ in range(count if len(table) else 0)]
     for column in table.schema.features:
         if rows and column.kind in _DTYPES:
-            picked = table.frame[column.name][rng.integers(len(table), size=count)]
+            picked = table[column.name][rng.integers(len(table), size=count)]
             values = picked.cast(pl.Int64) if column.kind == "datetime" else picked
             for row, value in zip(rows, values.to_list(), strict=True):
                 if value is not None:
@@ -257,6 +287,10 @@ def _interval(figure: Mapping[str, Any]) -> str:
 def _listed(labels: Sequence[object]) -> str:
     more = len(labels) - MOST_LABELS
     return ", ".join(map(repr, labels[:MOST_LABELS])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _raw(rows: object) -> pl.DataFrame:
+    return from_any([rows] if _is_one_row(rows) else rows)
 
 
 def _is_one_row(rows: object) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,68 +14,158 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.model import Model, load
-from sortal.core.frame import Table, conform
-from sortal.data.read import batches
+from sortal.core.frame import Table, absent, conform
+from sortal.core.profile import ColumnProfile
+from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.writing import percent
+from sortal.data.read import batches, holds_records
 from sortal.data.write import writer
+from sortal.engine import Columns
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 
 
-def score_file(model_file: Path, data: Sequence[str], out: Path | None) -> int:
-    """Write the scored rows to ``out`` (CSV to the standard output where it is None) and return how many there are.
+@dataclass
+class Scored:
+    """How many ``rows`` were scored, what has to be known of them (``notes``), and where they are not like those of training."""
 
-    Rows are read, scored and written a batch at a time; the output appears when all of it is written.
+    rows: int = 0
+    notes: list[str] = field(default_factory=list)
+    shifts: tuple[Shift, ...] = ()
+
+
+def score_file(
+    model_file: Path, data: Sequence[str], out: Path | None, *, allow_missing: bool = False, warnings: bool = False
+) -> Scored:
+    """Write the scored rows to ``out`` (CSV to the standard output where it is None), and say what has to be known of them.
+
+    Rows are read, scored and written a batch at a time; the output appears when all of it is written. ``allow_missing``: a column
+    that the model reads and that is not there is missing in every row. ``warnings``: one more column says what is odd about a row.
     """
-    scored = _scored(load(model_file), data)
-    rows = 0
-    if out is None:
-        for i, frame in enumerate(scored):
-            sys.stdout.write(frame.write_csv(include_header=i == 0))
-            rows += frame.height
-        return rows
+    job = _Job(load(model_file), data, allow_missing, warnings)
     with writer(out) as file:
-        for frame in scored:
+        for frame in job.frames():
             file.write(frame)
-            rows += frame.height
-    return rows
+    return job.scored
 
 
-def _scored(model: Model, data: Sequence[str]) -> Iterator[pl.DataFrame]:
-    if model.decision.capacity is not None:
+class _Job:
+    """Scores all batches, and remembers what has to be known of them."""
+
+    def __init__(self, model: Model, data: Sequence[str], allow_missing: bool, warnings: bool) -> None:
+        self.scored = Scored()
+        self._model, self._data = model, data
+        self._allow_missing, self._warnings = allow_missing, warnings
+        self._watch: Watch | None = None
+        self._profile: dict[str, ColumnProfile] = {}
+        self._names: dict[str, str] = {}
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The batches with what the model says, in order."""
+        model = self._model
         # The best of all rows are known only when all are scored: once to rank them, once more to write them.
-        ranked = [_priority(model, table, probability) for _, table, probability in _batches(model, data)]
-        model = replace(model, decision=replace(model.decision.within(np.concatenate(ranked)), capacity=None))
-    for frame, table, probability in _batches(model, data):
-        yield with_scores(model, frame, table, probability)
+        together = None if model.decision.capacity is None else self._decide_together()
+        for frame, table, columns in self._batches():
+            watch = self._watch or self._begin(frame)
+            watch.add(columns)
+            probability = model.score_columns(columns)
+            at = slice(self.scored.rows, self.scored.rows + frame.height)
+            decided = model.decide_table(table, probability) if together is None else together[at]
+            self.scored.rows += frame.height
+            odd = [odd_values(self._profile, columns, frame.height)] if self._warnings else []
+            yield self._with_scores(frame, probability, decided, odd)
+        self.scored.shifts = self._watch.shifts() if self._watch else ()
+
+    def _batches(self) -> Iterator[tuple[pl.DataFrame, Table, Columns]]:
+        """A batch as it was read, the same rows in canonical types, and the columns that the program reads."""
+        model, first_row = self._model, 1
+        may_lack = self._allow_missing or holds_records(self._data)
+        name = Path(self._data[0]).name if len(self._data) == 1 else "the data"
+        for frame in batches(self._data, note=self._note):
+            # Messages name the row as it is counted in the file, not in the batch.
+            rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=may_lack)
+            table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
+            yield frame, table, table.columns(model.reads.names)
+            first_row += frame.height
+
+    def _note(self, text: str) -> None:
+        """Once, also where the rows are read twice."""
+        self.scored.notes += [] if text in self.scored.notes else [text]
+
+    def _begin(self, first: pl.DataFrame) -> Watch:
+        """What is the same for all batches, from the columns of the first."""
+        lacking = absent(first, self._model.reads.columns)
+        self.scored.notes += [
+            f"no column {name!r}, which the model reads: taken as missing in all rows" for name in lacking
+        ]
+        self._names = free_names(columns_of(self._model, self._warnings), first.columns)
+        self.scored.notes += [
+            f"the data has a column {wished!r} of its own, which stays: what the model says is in {name!r}"
+            for wished, name in self._names.items()
+            if wished != name
+        ]
+        self._profile = self._model.profiled(without=lacking)
+        self._watch = Watch(self._profile)
+        return self._watch
+
+    def _decide_together(self) -> Codes:
+        """(n,) codes of all rows as one batch."""
+        model, rule = self._model, self._model.decision
+        ranked = [
+            rule.priority(model.score_columns(columns), table.amounts(rule.cost_columns))
+            for _, table, columns in self._batches()
+        ]
+        priority = np.concatenate(ranked)
+        taken = rule.takes(priority)
+        self.scored.notes += _about_the_cut(model, priority, taken)
+        code = rule.classes.index(str(rule.positive))
+        return np.where(taken, code, 1 - code)
+
+    def _with_scores(self, frame: pl.DataFrame, probability: Floats, decided: Codes, odd: list[Any]) -> pl.DataFrame:
+        model = self._model
+        labels = [model.task.label(code) for code in range(len(model.task.classes))]
+        predicted = [labels[code] for code in probability.argmax(axis=1)]
+        values: list[Any] = [predicted, model.labelled(decided).tolist(), *probability.T]
+        if model.sets is not None:
+            held = [[labels[code] for code in np.flatnonzero(row)] for row in model.sets.apply(probability)]
+            values.append([json.dumps(some, ensure_ascii=False) for some in held])
+        values += [["; ".join(some) for some in rows] for rows in odd]
+        return frame.with_columns(pl.Series(name, v) for name, v in zip(self._names.values(), values, strict=True))
 
 
-def _batches(model: Model, data: Sequence[str]) -> Iterator[tuple[pl.DataFrame, Table, Floats]]:
-    """A batch as it was read, the same rows in canonical types, and their probabilities."""
-    name, first_row = Path(data[0]).name if len(data) == 1 else "the data", 1
-    for frame in batches(data):
-        # Messages name the row as it is counted in the file, not in the batch.
-        rows = conform(frame, model.needs, source=name, first_row=first_row)
-        table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
-        yield frame, table, model.score(rows)
-        first_row += frame.height
-
-
-def _priority(model: Model, table: Table, probability: Floats) -> Floats:
-    """(n,) how much it pays to decide each row positive."""
-    return model.decision.priority(probability, table.amounts(model.decision.cost_columns))
-
-
-def with_scores(model: Model, frame: pl.DataFrame, table: Table, probability: Floats) -> pl.DataFrame:
-    """The frame with ``prediction`` (most probable class), ``decision``, a ``probability_...`` a class, and the prediction ``set``
-    where the model has them, its labels with ``|`` between them.
+def columns_of(model: Model, warnings: bool = False) -> tuple[str, ...]:
+    """What a scored table says beside its own columns: ``prediction`` (the most probable class), ``decision``, a ``probability_...``
+    a class, the prediction ``set`` where the model has them, as a JSON list, and ``warnings`` where they are asked for.
     """
-    labels = [model.task.label(code) for code in range(len(model.task.classes))]
-    columns: dict[str, Any] = {
-        "prediction": [labels[code] for code in probability.argmax(axis=1)],
-        "decision": model.labelled(model.decide_table(table, probability)).tolist(),
-        **{f"probability_{name}": probability[:, k] for k, name in enumerate(model.task.classes)},
-    }
-    if model.sets is not None:
-        names = np.array(model.task.classes)
-        columns["set"] = ["|".join(names[held]) for held in model.sets.apply(probability)]
-    return frame.with_columns(pl.Series(name, values) for name, values in columns.items())
+    probabilities = [f"probability_{name}" for name in model.task.classes]
+    more = [*(["set"] if model.sets is not None else []), *(["warnings"] if warnings else [])]
+    return ("prediction", "decision", *probabilities, *more)
+
+
+def free_names(wished: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """For each wished name itself, or the first of ``name_2``, ``name_3``, ... that is neither taken nor wished for.
+
+    >>> free_names(["decision", "set"], ["x", "decision", "decision_2"])
+    {'decision': 'decision_3', 'set': 'set'}
+    """
+    used = {*taken, *wished}
+    free: dict[str, str] = {}
+    for name in wished:
+        others = (f"{name}_{i}" for i in count(2))
+        free[name] = name if name not in taken else next(other for other in others if other not in used)
+        used.add(free[name])
+    return free
+
+
+def _about_the_cut(model: Model, priority: Floats, taken: NDArray[np.bool_]) -> list[str]:
+    """How many rows a capacity takes, and what the order of the rows had to decide."""
+    capacity, positive = model.decision.capacity, model.decision.positive
+    if capacity is None:
+        return []
+    told = percent(capacity.share) if capacity.count is None else f"{capacity.count:,}"
+    notes = [f"within the capacity of {told}, {int(taken.sum()):,} of {len(taken):,} rows are decided {positive!r}"]
+    if taken.any() and (left := int((priority[~taken] == priority[taken].min()).sum())):
+        ties = int((priority[taken] == priority[taken].min()).sum())
+        notes.append(f"{ties + left:,} rows tie at the cut: the first {ties:,} of them were taken")
+    return notes

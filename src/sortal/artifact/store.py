@@ -1,7 +1,8 @@
 """A model and the members of its file.
 
     schema.json  task.json  decision.json  sets.json
-    metrics.json  profile.json  card.json    for people and for monitoring
+    metrics.json  card.json                  for people
+    profile.json                             what training looked like, column by column
     golden.json                              rows and the probabilities that they get
     program.json                             nested ops and settings; arrays by the names of their members
     arrays/00000.npy ...                     numbers only
@@ -27,6 +28,7 @@ import numpy as np
 from sortal import __version__
 from sortal.artifact import archive
 from sortal.core.errors import ArtifactError
+from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
@@ -56,8 +58,8 @@ class Golden:
 class Contents:
     """What a model file holds.
 
-    ``metrics``, ``profile`` (of the training data, by column) and ``card`` are JSON values, for people and for
-    monitoring; scoring needs none of them. ``version``: of the sortal that trained the model.
+    ``metrics`` and ``card`` are JSON values, for people; scoring needs none of them. ``profile`` says what each feature looked like
+    in training, which rows that come in are compared with. ``version``: of the sortal that trained the model.
     """
 
     schema: Schema
@@ -66,7 +68,7 @@ class Contents:
     program: Program
     sets: Sets | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    profile: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     golden: Golden = Golden()
     version: str = __version__
@@ -88,7 +90,7 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "decision": msgspec.json.Decoder(Decision),
     "sets": msgspec.json.Decoder(Sets | None),
     "metrics": msgspec.json.Decoder(dict[str, Any]),
-    "profile": msgspec.json.Decoder(dict[str, Any]),
+    "profile": msgspec.json.Decoder(dict[str, ColumnProfile]),
     "card": msgspec.json.Decoder(dict[str, Any]),
     "golden": msgspec.json.Decoder(Golden),
 }

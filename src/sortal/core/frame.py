@@ -10,7 +10,6 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.schema import Column, Role, Schema
-from sortal.core.values import canonical, datetime_from_text, is_text, plain, related_patterns
+from sortal.core.schema import Column, Kind, Role, Schema, column_name
+from sortal.core.series import of_pandas, of_values
+from sortal.core.values import DURATION, EXACT, any_time, canonical, evaluated, is_text, plain
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
 
@@ -46,6 +46,10 @@ class Table:
     def __len__(self) -> int:
         return self.frame.height
 
+    def __getitem__(self, name: str) -> pl.Series:
+        """(n,) the values of a column, without a name: polars takes one such as ``^p.*$`` for a pattern."""
+        return self.frame[name].alias("")
+
     def take(self, index: NDArray[np.integer[Any]]) -> Table:
         """The rows at these positions (n',), in this order."""
         return Table(self.schema, self.frame[index], self.rows[index])
@@ -56,7 +60,7 @@ class Table:
         number, boolean (0/1) and datetime (seconds since 1970, UTC) as (n,) float64, missing is NaN;
         category and text as a sequence of str, missing is None.
         """
-        return {name: _plain_column(self.frame[name]) for name in names}
+        return {name: _plain_column(self[name]) for name in names}
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
@@ -88,10 +92,9 @@ def _plain_column(series: pl.Series) -> NDArray[np.float64] | Sequence[str | Non
     if isinstance(series.dtype, pl.String):
         return _coded(series) if len(series) >= MANY_ROWS else series.to_list()
     if isinstance(series.dtype, pl.Datetime):
-        series = series.dt.epoch("us").cast(pl.Float64) / 1e6
-    elif series.dtype != pl.Float64:
-        series = series.cast(pl.Float64)
-    return series.to_numpy().astype(np.float64, copy=False)
+        # Divided by numpy: polars multiplies by the reciprocal, but not in a column of one row.
+        return series.dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
+    return series.cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
 
 
 def _coded(series: pl.Series) -> Sequence[str | None]:
@@ -109,48 +112,84 @@ def conform(
     roles: Sequence[Role] = ROLES,
     source: str = "the data",
     first_row: int = 1,
+    allow_missing: bool = False,
 ) -> pl.DataFrame:
     """The columns of ``schema`` with these roles, in its order and in canonical types; others are dropped.
 
     ``source`` names the data in messages; ``first_row`` is the number of the first row there (batches of a
-    larger file). Raises DataError for a column that is not there, and for a value that does not fit the kind
-    of its column: text that is no number, an infinity, a date in another notation, a third value of a yes/no.
+    larger file). ``allow_missing``: a feature that is not there has no values (records name only what they have). Raises DataError
+    for another column that is not there, and for a value that does not fit the kind of its column: text that is no number, an
+    infinity, a date in another notation. What is neither yes nor no is missing, as an unseen category is like no other.
 
     >>> schema = Schema((Column("price", "number", format=","), Column("zip", "category")))
     >>> conform(pl.DataFrame({"zip": [98101.0, None], "price": ["1,5", "?"], "more": [1, 2]}), schema).rows()
     [(1.5, '98101'), (None, None)]
     """
     columns = [c for c in schema.columns if c.role in roles]
-    known = dict.fromkeys(frame.columns)
+    frame = _present(frame, columns, source, allow_missing)
+    frame = _clean_numbers(frame, columns)
+    tidied = frame.select(
+        plain(c, pl.nth(i), t).alias(c.name) for i, (c, t) in enumerate(zip(columns, frame.dtypes, strict=True))
+    )
+    tidied = tidied.with_columns(s.cast(pl.Null) for s in tidied.iter_columns() if s.null_count() == len(s))
+    values = tidied.select(
+        _expression(c, i, t, source) for i, (c, t) in enumerate(zip(columns, tidied.dtypes, strict=True))
+    )
     for column in columns:
-        if column.name not in known:
-            hint = did_you_mean(column.name, known)
-            raise DataError(f"{source} has no column {column.name!r}, which the model needs; {hint}")
-    frame = _clean_numbers(frame.select(c.name for c in columns), columns)
-    tidied = frame.select(map(plain, columns, frame.dtypes))
-    values = tidied.select(_expression(c, t, source) for c, t in zip(columns, tidied.dtypes, strict=True))
-    for column in columns:
-        if tidied[column.name].null_count() != values[column.name].null_count():
+        if column.kind != "boolean" and tidied[column.name].null_count() != values[column.name].null_count():
             moments = _other_times(column, tidied[column.name], values[column.name])
-            _refuse_misfit(column, tidied[column.name], moments, source, first_row)
+            _refuse_misfit(column, tidied[column.name].alias(""), moments.alias(""), source, first_row)
             values = values.with_columns(moments)
     _refuse_infinity(values, source, first_row)
     return values
 
 
+def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of those columns that a raw frame does not have."""
+    known = set(frame.columns)
+    return tuple(column.name for column in columns if column.name not in known)
+
+
+def _present(frame: pl.DataFrame, columns: Sequence[Column], source: str, allow_missing: bool) -> pl.DataFrame:
+    """The columns that are needed, in their order; polars takes names such as ``*`` for patterns in ``select``, and not here.
+
+    Only a feature is ever taken for missing, and not where another is there under nearly its name, or where no column is.
+    """
+    lacking = absent(frame, columns)
+    near = {name.casefold() for name in frame.columns}
+    may_lack = {c.name for c in columns if c.role == "feature" and c.name.casefold() not in near}
+    all_of_them = len(lacking) == len(columns)
+    refused = [name for name in lacking if not allow_missing or all_of_them or name not in may_lack]
+    if refused:
+        nor = " (nor any other)" if all_of_them and len(columns) > 1 else ""
+        hint = did_you_mean(refused[0], dict.fromkeys(frame.columns))
+        way = (
+            "; --allow-missing takes it as missing"
+            if refused[0] in may_lack and not (allow_missing or all_of_them)
+            else ""
+        )
+        raise DataError(f"{source} has no column {refused[0]!r}{nor}, which the model needs; {hint}{way}")
+    if lacking:
+        frame = frame.with_columns(pl.Series(name, [None] * frame.height, pl.Null) for name in lacking)
+    return frame[[column.name for column in columns]]
+
+
 def _clean_numbers(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     """Text that is nothing but plain numbers needs no tidying: several times faster on large files."""
-    pairs = zip(columns, frame.dtypes, strict=True)
-    texts = [c.name for c, t in pairs if c.kind == "number" and c.format in ("", ".") and t == pl.String]
-    numbers = frame.select(pl.col(texts).cast(pl.Float64, strict=False)) if texts else pl.DataFrame()
+    texts = [
+        i
+        for i, (c, t) in enumerate(zip(columns, frame.dtypes, strict=True))
+        if c.kind == "number" and c.format in ("", ".") and t == pl.String and not c.absent
+    ]
+    numbers = frame.select(pl.nth(texts).cast(pl.Float64, strict=False)) if texts else pl.DataFrame()
     return frame.with_columns(n for n in numbers.iter_columns() if n.null_count() == frame[n.name].null_count())
 
 
-def _expression(column: Column, dtype: pl.DataType, source: str) -> pl.Expr:
-    expression = canonical(column, dtype)
+def _expression(column: Column, position: int, dtype: pl.DataType, source: str) -> pl.Expr:
+    expression = canonical(column, pl.nth(position), dtype)
     if expression is None:
         raise DataError(
-            f"column {column.name!r} of {source} holds values of type {dtype}, where {_NEEDED[column.kind]} "
+            f"column {column.name!r} of {source} holds values of type {dtype}, where {_needed(column)} "
             "is needed; convert it, or leave the column out with --ignore"
         )
     return expression.alias(column.name)
@@ -166,23 +205,25 @@ _NEEDED = {
 }
 
 
+def _needed(column: Column) -> str:
+    if column.format == DURATION:
+        return "a duration or a time such as 1:30:00, PT90M or 0 days 01:30:00"
+    return _NEEDED[column.kind]
+
+
 def _other_times(column: Column, tidied: pl.Series, values: pl.Series) -> pl.Series:
     """Dates with another time of day than at training (none, no seconds, a zone) are still clear."""
     if column.kind != "datetime" or not is_text(tidied.dtype):
         return values
-    patterns = related_patterns(column.format or "%Y-%m-%d")
-    moments = pl.coalesce([datetime_from_text(pl.col(column.name), pattern) for pattern in patterns])
-    return tidied.to_frame().select(moments.alias(column.name)).to_series()
+    return evaluated(tidied, lambda text: any_time(column.format or "%Y-%m-%d", text))
 
 
 def _refuse_misfit(column: Column, tidied: pl.Series, values: pl.Series, source: str, first_row: int) -> None:
     misfit = (tidied.is_not_null() & values.is_null()).arg_true()
     if len(misfit) == 0:
         return
-    needed = _NEEDED[column.kind]
-    if column.kind == "boolean" and column.levels:
-        needed = " or ".join(repr(level) for level in column.levels)
-    elif column.format and column.format != ".":
+    needed = _needed(column)
+    if column.format not in ("", ".", DURATION, EXACT):
         needed += f" written like {_example(column)}"
     more = f" (and {len(misfit) - 1:,} more)" if len(misfit) > 1 else ""
     raise DataError(
@@ -211,7 +252,7 @@ def _refuse_infinity(values: pl.DataFrame, source: str, first_row: int) -> None:
     largest = values.select(pl.col(pl.Float64).abs().max())
     for name, found in zip(largest.columns, largest.row(0) if largest.width else (), strict=True):
         if found is not None and found > LARGEST:
-            row = int((values[name].abs() > LARGEST).arg_true()[0])
+            row = int((values[name].alias("").abs() > LARGEST).arg_true()[0])
             what = "infinity" if math.isinf(values[row, name]) else f"models compute with numbers up to {LARGEST:.1e}"
             raise DataError(
                 f"column {name!r} of {source} holds {values[row, name]} ({what}) in row "
@@ -222,13 +263,13 @@ def _refuse_infinity(values: pl.DataFrame, source: str, first_row: int) -> None:
 def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     """Names of columns that are texts, not blank and all different; and what was renamed, in words.
 
-    Blanks around a name are cut off, a blank name becomes ``column_N`` (counted from 1) and the second ``a``
+    Names take the form of ``column_name``, a blank one becomes ``column_N`` (counted from 1) and the second ``a``
     becomes ``a_2``.
 
     >>> unique_names(["a", "", "a"])
     (['a', 'column_2', 'a_2'], ["column 2 has no name: 'column_2'", "column 3 is a second 'a': 'a_2'"])
     """
-    wished = ["" if name is None else str(name).strip() for name in names]
+    wished = [column_name(name) for name in names]
     taken = set(wished)
     seen: set[str] = set()
     result: list[str] = []
@@ -263,21 +304,38 @@ def from_any(data: object) -> pl.DataFrame:
     if isinstance(data, pl.LazyFrame):
         data = data.collect()
     if isinstance(data, pl.DataFrame):
-        return _renamed([_without_objects(column) for column in data.iter_columns()])
+        return _renamed([of_values(column.name, column) for column in data.iter_columns()])
     if isinstance(data, np.ndarray):
         return _from_numpy(data)
     if isinstance(data, str | bytes | Path):
         raise DataError(f"{str(data)[:80]!r} is a path or a text, not a table; read it first")
     if isinstance(data, Mapping):
         return _from_columns(data)
-    if isinstance(data, Sequence) and data and all(isinstance(row, Mapping) for row in data):
-        names = dict.fromkeys(name for row in data for name in row)
-        return _from_columns({name: [row.get(name) for row in data] for name in names})
+    if is_records(data):
+        records: Any = data
+        names = dict.fromkeys(name for row in records for name in row)
+        return _from_columns({name: [row.get(name) for row in records] for name in names})
     if isinstance(data, Sequence) and data and all(isinstance(row, list | tuple) for row in data):
         if len({len(row) for row in data}) > 1:
             raise DataError("the rows of this list differ in length; give each row a value for every column")
         return _from_columns({f"x{j}": column for j, column in enumerate(zip(*data, strict=True))})
     return _from_library(data)
+
+
+def declared_kinds(data: object) -> dict[str, Kind]:
+    """Columns that a table in memory says are categories, though their values are numbers, dates or booleans (pandas)."""
+    import narwhals as nw
+
+    table: Any = data
+    if not nw.dependencies.is_pandas_dataframe(table):
+        return {}
+    pairs = zip(from_any(table.head(0)).columns, table.dtypes, strict=True)
+    return {name: "category" for name, dtype in pairs if str(dtype) == "category"}
+
+
+def is_records(data: object) -> bool:
+    """Whether these are rows that name their values: a list of dicts."""
+    return isinstance(data, Sequence) and bool(data) and all(isinstance(row, Mapping) for row in data)
 
 
 def _from_numpy(array: NDArray[Any]) -> pl.DataFrame:
@@ -290,7 +348,7 @@ def _from_numpy(array: NDArray[Any]) -> pl.DataFrame:
         )
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported: give real and imaginary part as two columns")
-    return pl.DataFrame([_series(f"x{j}", array[:, j]) for j in range(array.shape[1])])
+    return pl.DataFrame([of_values(f"x{j}", array[:, j]) for j in range(array.shape[1])])
 
 
 def _from_columns(columns: Mapping[Any, Any]) -> pl.DataFrame:
@@ -301,7 +359,7 @@ def _from_columns(columns: Mapping[Any, Any]) -> pl.DataFrame:
     if len(set(lengths.values())) > 1:
         few, many = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
         raise DataError(f"column {few!r} has {lengths[few]:,} values, but {many!r} has {lengths[many]:,}")
-    return _renamed([_series(str(name), values) for name, values in columns.items()], list(columns))
+    return _renamed([of_values(str(name), values) for name, values in columns.items()], list(columns))
 
 
 def _from_library(data: object) -> pl.DataFrame:
@@ -310,8 +368,8 @@ def _from_library(data: object) -> pl.DataFrame:
 
     table: Any = data
     if nw.dependencies.is_pandas_like_dataframe(table):
-        columns = [_from_pandas(table.iloc[:, j]) for j in range(table.shape[1])]
-        return _renamed(columns, ["_".join(map(str, c)) if isinstance(c, tuple) else c for c in table.columns])
+        columns = [of_pandas(table.iloc[:, j]) for j in range(table.shape[1])]
+        return _renamed(columns, list(table.columns))
     if nw.dependencies.is_pyarrow_table(table):
         return from_any(pl.DataFrame(table.rename_columns(unique_names(table.column_names)[0])))
     native = nw.from_native(table, pass_through=True)
@@ -326,81 +384,6 @@ def _from_library(data: object) -> pl.DataFrame:
     raise DataError(f"an object of type {kind} is not a table; {advice}, a 2-d array or a dict of columns")
 
 
-def _from_pandas(series: Any) -> pl.Series:
-    dtype = str(series.dtype)
-    if dtype == "category":
-        categories = [None if value is None else str(value) for value in _series("", list(series.cat.categories))]
-        codes = series.cat.codes.to_numpy()
-        return pl.Series([None if code < 0 else categories[code] for code in codes], dtype=pl.Categorical)
-    if dtype.startswith("datetime64["):
-        zoned = getattr(series.dt, "tz", None) is not None
-        naive = series.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else series
-        return pl.Series(naive.astype("datetime64[us]").to_numpy())
-    if dtype in _NUMPY_TYPES:
-        return pl.Series(series.to_numpy())
-    return _series("", series.to_numpy(dtype=object, na_value=None))
-
-
-_NUMPY_TYPES = {
-    "bool",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    "float32",
-    "float64",
-}
-
-
 def _renamed(columns: list[pl.Series], names: Iterable[object] | None = None) -> pl.DataFrame:
     unique, _ = unique_names(names if names is not None else [column.name for column in columns])
     return pl.DataFrame([column.alias(name) for name, column in zip(unique, columns, strict=True)])
-
-
-def _without_objects(column: pl.Series) -> pl.Series:
-    return _series(column.name, column.to_list()) if isinstance(column.dtype, pl.Object) else column
-
-
-def _series(name: str, values: Any) -> pl.Series:
-    """A column of any values: one type where they share one, text where they do not."""
-    if isinstance(values, pl.Series):
-        return _without_objects(values.alias(name))
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
-        return pl.Series(name, np.ascontiguousarray(values))
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        return pl.Series(name, values.astype("datetime64[us]"))
-    items = list(values)
-    types = set(map(type, items)) - {type(None)}
-    if not (types <= {str, int, bool} or types <= {int, float}):  # the usual ones need no look at every value
-        items = [None if _is_missing(value) else _python(value) for value in items]
-        types = set(map(type, items)) - {type(None)}
-    if types == {int} and max(map(abs, filter(None, items)), default=0) >= 2**127:
-        types = {object}  # too long for a number: a code, as in a CSV file
-    if types <= {int, float, Decimal}:
-        return pl.Series(name, items, dtype=pl.Float64 if types - {int} else None, strict=False)
-    if types <= {dt.date, dt.datetime}:
-        return pl.Series(name, [_utc(value) for value in items], dtype=pl.Datetime("us"))
-    if len(types) == 1 and types <= {str, bool, bytes, dt.time, dt.timedelta, list, dict}:
-        return pl.Series(name, items, strict=False)
-    return pl.Series(name, [None if value is None else _text(value) for value in items], dtype=pl.String)
-
-
-def _python(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if hasattr(value, "to_pydatetime"):
-        return value.to_pydatetime(warn=False)
-    return value
-
-
-def _is_missing(value: object) -> bool:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float | np.floating) and math.isnan(value)
-
-
-def _utc(value: dt.date | None) -> dt.datetime | None:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
-    return None if value is None else dt.datetime(value.year, value.month, value.day)
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

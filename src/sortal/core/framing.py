@@ -15,6 +15,8 @@ from sortal.core.errors import OptionError, TaskError, did_you_mean
 from sortal.core.labels import code_of, encode, in_order, label_type_of, number
 from sortal.core.recipe import Recipe, parse_capacity
 from sortal.core.task import Goal, LabelType, Promise, Task
+from sortal.core.writing import level, percent
+from sortal.core.writing import number as figure
 
 __all__ = ["encode", "frame_task", "label_type_of"]
 
@@ -185,7 +187,7 @@ def _positive(told: object, target: str, counts: Counts) -> tuple[str | None, st
         return second, f"the positive class is {second!r}, the later in order, as both have as many rows"
     rarer = min(names, key=counts.__getitem__)
     share = counts[rarer] / sum(counts.values())
-    return rarer, f"the positive class is {rarer!r}, the rarer one ({share:.1%} of the rows)"
+    return rarer, f"the positive class is {rarer!r}, the rarer one ({percent(share)} of the rows)"
 
 
 def _check_metric(task: Task) -> None:
@@ -221,33 +223,41 @@ def _promised(task: Task) -> list[str]:
 def _situation(task: Task) -> str:
     share, rarest = min(zip(task.prevalence, task.classes, strict=True))
     if not task.imbalanced:
-        return f"no class is rare ({rarest!r} has {100 * share:.1f} %): accuracy means something"
+        return f"no class is rare ({rarest!r} has {percent(share)}): accuracy means something"
     most, commonest = max(zip(task.prevalence, task.classes, strict=True))
     return (
-        f"the classes are imbalanced ({rarest!r} has {100 * share:.1f} % of the rows): accuracy says little, "
-        f"as always saying {commonest!r} has {most:.3f}"
+        f"the classes are imbalanced ({rarest!r} has {percent(share)} of the rows): accuracy says little, "
+        f"as always saying {commonest!r} has {figure(most)}"
     )
+
+
+def _label(metric: str) -> str:
+    return str(registry.load("sortal.metrics", metric).label)
 
 
 def _selection(task: Task, told: bool) -> str:
     if told:
-        return f"candidates are selected by {task.metric}, as told"
-    return f"candidates are selected by {task.metric}: a proper scoring rule, which rewards honest probabilities"
+        return f"candidates are selected by {_label(task.metric)}, as told"
+    return (
+        f"candidates are selected by {_label(task.metric)}: a proper scoring rule, which rewards honest probabilities"
+    )
 
 
 def _aim(task: Task) -> str:
     """What the decision is made for, in words."""
     if task.goal == "f1":
-        weight = "" if task.beta == 1 else f", where recall weighs {task.beta:g} times as much as precision"
-        return f"the threshold is the one with the largest F{task.beta:g} of {task.positive!r}{weight}"
+        weight = "" if task.beta == 1 else f", where recall weighs {level(task.beta)} times as much as precision"
+        return f"the threshold is the one with the largest F{level(task.beta)} of {task.positive!r}{weight}"
     if task.promise is not None:
-        said = {"precision": "precision >= {:g}", "recall": "recall >= {:g}", "fpr": "false positive rate <= {:g}"}
-        kept = " and ".join(said[name].format(getattr(task.promise, name)) for name in _promised(task))
-        proof = f"certified at {task.promise.confidence:.0%} confidence on rows that the model never saw"
+        said = {"precision": "precision >= {}", "recall": "recall >= {}", "fpr": "false positive rate <= {}"}
+        kept = " and ".join(said[name].format(level(getattr(task.promise, name))) for name in _promised(task))
+        proof = f"certified at {percent(task.promise.confidence)} confidence on rows that the model never saw"
         return f"{kept} of {task.positive!r} is promised: {proof}, or refused"
     if task.capacity is not None:
         most = (
-            f"{task.capacity.count:,} rows at once" if task.capacity.count else f"{task.capacity.share:.3g} of the rows"
+            f"{task.capacity.count:,} rows at once"
+            if task.capacity.count
+            else f"{percent(task.capacity.share)} of the rows"
         )
         which = "where it spares the largest cost" if task.cost else "where it is most probable"
         return f"{task.positive!r} is decided for {most}, {which}"
@@ -255,7 +265,7 @@ def _aim(task: Task) -> str:
         return "no costs were given: every error counts the same, so the most probable class is decided"
     lowest = "the decision with the lowest expected cost is taken"
     if task.reject_cost is not None:
-        lowest += f"; leaving a row to a person costs {task.reject_cost:g}"
+        lowest += f"; leaving a row to a person costs {level(task.reject_cost)}"
     if task.cost_columns:
         return f"{lowest}, with costs from {', '.join(repr(c.column) for c in task.cost_columns)} in each row"
     if task.positive is None:
@@ -266,4 +276,4 @@ def _aim(task: Task) -> str:
         return f"{lowest}; being wrong costs no more than being right: are the two classes the right way round?"
     if min(missed, false_alarm) <= 0:
         return f"{lowest}; one of the two errors costs no more than being right, so the same decision is always right"
-    return f"{lowest}; a missed {task.positive!r} costs as much as {missed / false_alarm:.3g} false alarms"
+    return f"{lowest}; a missed {task.positive!r} costs as much as {level(missed / false_alarm, 3)} false alarms"

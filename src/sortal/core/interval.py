@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sortal.core import writing
+
 
 @dataclass(frozen=True)
 class Interval:
     """An estimate with a two-sided 95 % interval; printed in the one notation used everywhere.
 
     >>> print(Interval(0.9451, 0.9389, 0.9512))
-    0.945 [0.939, 0.951]
+    .945 [.939 .951]
     """
 
     value: float
@@ -18,4 +20,4 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return writing.interval(self)

@@ -7,74 +7,51 @@ The rules are those of a careful colleague who looks at all values of a column:
   no ungrouped 1234 occurs beside it; else the comma is a decimal mark. Digits with leading zeros (``00501``)
   or more than 16 digits are codes, so categories. Whole numbers stay numbers, also 0 and 1.
 - **boolean**: two values that form a pair like yes and no.
-- **datetime**: every value is a date in one notation. Day or month first is decided from the whole column;
-  where both fit, ``1/2/2020`` is read month first, ``1-2-2020`` and ``1.2.2020`` day first.
+- **datetime**: every value is a date in one notation. Day or month first is decided from the whole column; where both fit,
+  rows in the order of time decide; else ``1/2/2020`` is read month first, ``1-2-2020`` and ``1.2.2020`` day first.
 - **text**: several words, mostly distinct. **image**: bytes of an image, or names of image files.
 - **category**: all other text. Where almost every value occurs once it identifies rows, and is ignored.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import cast
 
-import numpy as np
 import polars as pl
 
+from sortal.core.columns import Origin, are_words, boolean_column, counted, datetime_column, number_column, parted
+from sortal.core.detect import NOT_YET, as_category, inferred, of_typed, written
 from sortal.core.errors import OptionError, TaskError, did_you_mean
-from sortal.core.notation import (
-    are_image_names,
-    boolean_levels,
-    date_pattern,
-    first_misfit,
-    holds_codes,
-    is_image,
-    number_notation,
-    words,
-)
+from sortal.core.labels import in_order
+from sortal.core.notation import boolean_levels, first_misfit
 from sortal.core.schema import KINDS, Column, Kind, Role, Schema
-from sortal.core.values import (
-    BLANKS,
-    MISSING,
-    MISSING_AMONG_VALUES,
-    canonical,
-    datetime_from_text,
-    is_nested,
-    is_text,
-    number_from_text,
-    plain,
-    related_patterns,
-)
+from sortal.core.values import BLANKS, DURATION, EXACT, canonical, evaluated, is_text, plain
 
-MOSTLY_DISTINCT = 0.95
-"""Share of distinct values from which on a category identifies rows."""
 TEXTS: tuple[Role, ...] = ("target", "group", "split")
 """Roles whose columns are categories, whatever their values look like."""
 AS_ASKED = "left out, as asked"
 """Why a column is not used that a person named."""
-FEW_ROWS = 20
-"""Below this number of values nothing is said to identify rows."""
 
 
 def infer(
     frame: pl.DataFrame,
     target: str | None,
     *,
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str] | None = None,
     ignore: Sequence[str] = (),
     time: str | None = None,
     group: str | None = None,
     split: str | None = None,
-    source: str = "the data",
+    source: Origin = Origin(),  # noqa: B008 - it cannot change
 ) -> Schema:
     """Kinds and roles of the columns of a raw frame, each with its reason.
 
-    ``kinds`` are given kinds, ``ignore`` names columns that no model may see; ``time``, ``group`` and
-    ``split`` name the columns that a split must respect. ``source`` names the data in messages. Raises TaskError where there is
-    no such target; OptionError for another unknown column, for a kind that the values do not have, and for a
-    column that is asked to be two things.
+    ``kinds`` are given kinds, also with a format (``"datetime:%d/%m/%Y"``, ``"number:,"``: the decimal mark); ``ignore`` names
+    columns that no model may see; ``time``, ``group`` and ``split`` name the columns that a split must respect. ``source`` is where
+    the frame comes from. Raises TaskError where there is no such target; OptionError for another unknown column, for a kind that
+    the values do not have, for a column that is asked to be two things, and for a ``time`` whose dates can be read in two ways.
 
     >>> frame = pl.DataFrame({"price": ["1,5", "2", "?"], "ok": ["no", "yes", "no"], "zip": ["01", "9", "9"]})
     >>> for column in infer(frame, "ok").columns:
@@ -84,14 +61,19 @@ def infer(
     zip | category | feature | 2 values: 01, 9; numbers with leading zeros are codes
     """
     kinds = kinds or {}
-    roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group, "split": split}, source)
-    return Schema(tuple(_column(s, roles.get(s.name), kinds.get(s.name)) for s in frame.iter_columns()))
+    roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group, "split": split}, source.name)
+    return Schema(
+        tuple(
+            _column(s.name, s.alias("values"), (roles.get(s.name), kinds.get(s.name)), source)
+            for s in frame.iter_columns()
+        )
+    )
 
 
 def _roles(
     names: Sequence[str],
     target: str | None,
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, str],
     ignore: Sequence[str],
     single: Mapping[Role, str | None],
     source: str,
@@ -105,9 +87,15 @@ def _roles(
     for name in [*(name for name, _ in wishes), *kinds]:
         if name not in names:
             raise OptionError(f"no column {name!r} in {source}; {did_you_mean(name, names)}")
-    for name, kind in kinds.items():
+    for name, asked in kinds.items():
+        kind, _, form = asked.partition(":")
         if kind not in KINDS:
             raise OptionError(f"no kind {kind!r} (asked for column {name!r}); {did_you_mean(kind, KINDS)}")
+        if form and not ((kind == "number" and form in (".", ",")) or (kind == "datetime" and "%" in form)):
+            raise OptionError(
+                f"column {name!r} cannot be of kind {asked!r}; a format is the decimal mark (number:,) or the way that a date is "
+                "written (datetime:%d/%m/%Y)"
+            )
     roles: dict[str, Role] = {}
     for name, role in wishes:
         if roles.setdefault(name, role) != role:
@@ -117,278 +105,127 @@ def _roles(
     return roles
 
 
-def _column(series: pl.Series, role: Role | None, kind: Kind | None) -> Column:
+def _column(name: str, series: pl.Series, wish: tuple[Role | None, str | None], origin: Origin) -> Column:
+    """``series`` has no name of its own: polars takes one such as ``^p.*$`` for a pattern. ``wish``: role and kind."""
+    role, asked = wish
+    if role == "target":
+        return _target(name, series, origin)
     if role in TEXTS:
-        return replace(_as_category(series, role), role=role)
-    found = _inferred(series) if kind is None else _as_told(series, kind)
+        return replace(as_category(name, series, role, origin), role=role)
+    time = role == "time"
+    found = inferred(name, series, origin, time) if asked is None else _as_asked(name, series, asked, origin, time)
     if role == "ignore":
         return replace(found, role="ignore", reason=AS_ASKED)
-    if role == "time":
+    if time:
         if found.kind not in ("datetime", "number"):
-            raise OptionError(
-                f"column {series.name!r} cannot be the time: it is no date and no number ({found.reason})"
-            )
+            raise OptionError(f"column {name!r} cannot be the time: it is no date and no number ({found.reason})")
         return replace(found, role="time")
     return found
 
 
-def _inferred(series: pl.Series) -> Column:
-    if series.null_count() == len(series):
-        return _ignored(series.name, "category", "all values are missing", missing=1.0)
-    if isinstance(series.dtype, pl.String):
-        return _clean_numbers(series) or _of_texts(series.name, _counts(series))
-    if is_text(series.dtype):
-        return _as_category(series, "category")
-    if isinstance(series.dtype, pl.Binary):
-        image = all(is_image(data) for data in series.drop_nulls().head(100))
-        reason = f"images; {_NOT_YET['image']}" if image else "bytes that are no image"
-        return _ignored(series.name, "image" if image else "category", reason, _share(series.null_count(), len(series)))
-    if is_nested(series.dtype):
-        return _ignored(series.name, "category", f"values of type {series.dtype} are not used", 0.0)
-    return _of_typed(series)
+def _target(name: str, series: pl.Series, origin: Origin) -> Column:
+    """Classes are kept as they are written, and no text is dropped that may be one.
+
+    Among words every text is a class, ``NA`` too; among numbers, or yes and no, what usually means "no value" means it here.
+    """
+    absent = origin.missing
+    if absent is None and is_text(series.dtype) and are_words(counted(series)):
+        absent = ()
+    return replace(as_category(name, series, "target", replace(origin, missing=absent), EXACT), role="target")
 
 
-_NOT_YET = {"text": "text columns are not used yet", "image": "image columns are not used yet"}
-
-
-def _ignored(name: str, kind: Kind, reason: str, missing: float) -> Column:
-    return Column(name, kind, "ignore", reason, missing)
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
-
-
-def _of_typed(series: pl.Series) -> Column:
-    dtype = series.dtype
-    # As numpy a missing float is NaN too; an expression of polars a column is slow for thousands of columns.
-    missing = int(np.isnan(series.to_numpy()).sum()) if dtype.is_float() else series.null_count()
-    if missing == len(series):
-        return _ignored(series.name, "number", "all values are missing", missing=1.0)
-    kind: Kind = "number"
-    what = "numbers"
-    if isinstance(dtype, pl.Boolean):
-        kind, what = "boolean", "true or false"
-    elif isinstance(dtype, pl.Date | pl.Datetime):
-        kind, what = "datetime", "dates"
-    elif isinstance(dtype, pl.Duration | pl.Time):
-        what = "times, in seconds"
-    reason = _all(len(series) - missing, what) + _missing_words({"": missing})
-    return Column(series.name, kind, "feature", reason, _share(missing, len(series)))
-
-
-def _all(n: int, what: str) -> str:
-    return f"all {n:,} values are {what}"
-
-
-def _missing_words(missing: Mapping[str, int], mark: str = ",") -> str:
-    """How missing values are written, and how often: ``, 11 blank, 163 '?'``."""
-    return "".join(f"{mark} {n:,} {repr(text) if text else 'blank'}" for text, n in missing.items() if n)
-
-
-class _Texts(NamedTuple):
-    """Distinct texts in order of first occurrence, how often each occurs, and those that mean missing."""
-
-    values: pl.Series
-    counts: pl.Series
-    missing: dict[str, int]
-
-    @property
-    def present(self) -> int:
-        return int(self.counts.sum())
-
-    @property
-    def missing_share(self) -> float:
-        absent = sum(self.missing.values())
-        return _share(absent, absent + self.present)
-
-
-def _counts(series: pl.Series) -> pl.DataFrame:
-    stripped = series.cast(pl.String).fill_null("").str.strip_chars(BLANKS).alias("text")
-    return stripped.to_frame().group_by("text", maintain_order=True).len("count")
-
-
-def _split(counts: pl.DataFrame, missing: frozenset[str]) -> _Texts:
-    is_missing = counts["text"].is_in(sorted(missing))
-    present, absent = counts.filter(~is_missing), counts.filter(is_missing)
-    return _Texts(present["text"], present["count"], dict(absent.iter_rows()))
-
-
-def _clean_numbers(series: pl.Series) -> Column | None:
-    """The quick way for text that is nothing but plain numbers and blanks."""
-    numbers = series.cast(pl.Float64, strict=False)
-    if numbers.null_count() != series.null_count() or numbers.is_nan().any() or holds_codes(series.drop_nulls()):
-        return None
-    blank = series.null_count()
-    reason = _all(len(series) - blank, "numbers") + _missing_words({"": blank})
-    return Column(series.name, "number", "feature", reason, _share(blank, len(series)), format=".")
-
-
-def _of_texts(name: str, counts: pl.DataFrame) -> Column:
-    values = _split(counts, MISSING_AMONG_VALUES)
-    column = _number(name, values, codes=False) or _datetime(name, values)
-    if column is not None:
-        return column
-    texts = values if values.missing.keys() <= MISSING else _split(counts, MISSING)
-    if texts.values.is_empty():
-        return _ignored(name, "category", "all values are missing" + _missing_words(texts.missing), missing=1.0)
-    levels = boolean_levels(texts.values)
-    if levels is not None:
-        return _boolean(name, texts, levels)
-    if are_image_names(texts.values):
-        return _ignored(name, "image", f"names of image files; {_NOT_YET['image']}", texts.missing_share)
-    distinct, length = len(texts.values) / texts.present, words(texts.values)
-    if (length >= 3 and distinct >= 0.5) or (length >= 8 and distinct >= 0.1):
-        reason = f"{length:.0f} words on average, {_percent(distinct)} distinct; {_NOT_YET['text']}"
-        return _ignored(name, "text", reason, texts.missing_share)
-    return _category(name, texts)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _number(name: str, texts: _Texts, codes: bool) -> Column | None:
-    notation = number_notation(texts.values, codes=codes)
-    if notation is None:
-        return None
-    reason = _all(texts.present, "numbers") + _number_example(texts.values, notation)
-    reason += _missing_words(texts.missing)
-    return Column(name, "number", "feature", reason, texts.missing_share, format=notation)
-
-
-def _number_example(texts: pl.Series, notation: str) -> str:
-    """What a value means, where the notation is not the plain one."""
-    if notation == ".":
-        return ""
-    marked = texts.filter(texts.str.contains(rf"[{re.escape(notation[1:] or notation)}]"))
-    example = str(marked[0]) if len(marked) else str(texts[0])
-    value = pl.select(number_from_text(pl.lit(example), notation)).item()
-    return f" ({example} is {value:g})"
-
-
-def _datetime(name: str, texts: _Texts) -> Column | None:
-    found = date_pattern(texts.values)
-    if found is None:
-        return None
-    pattern, swappable = found
-    example = str(texts.values[0])
-    moment = pl.select(pl.coalesce(datetime_from_text(pl.lit(example), p) for p in related_patterns(pattern))).item()
-    doubt = "; day and month could be swapped" if swappable else ""
-    reason = f"{_all(texts.present, 'dates')} ({example} is {moment.day} {moment:%B %Y}{doubt})"
-    reason += _missing_words(texts.missing)
-    return Column(name, "datetime", "feature", reason, texts.missing_share, format=pattern)
-
-
-def _boolean(name: str, texts: _Texts, levels: tuple[str, str]) -> Column:
-    reason = _level_words(texts) + _missing_words(texts.missing, ";")
-    return Column(name, "boolean", "feature", reason, texts.missing_share, levels=levels)
-
-
-def _level_words(texts: _Texts, most: int = 6) -> str:
-    n = texts.values.n_unique()
-    if n == 1:
-        return f"1 value: {_short(texts.values[0])}"
-    listed = ": " + ", ".join(map(_short, sorted(texts.values))) if n <= most else ""
-    return f"{n:,} values{listed}"
-
-
-def _short(text: str, most: int = 24) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def _category(name: str, texts: _Texts) -> Column:
-    """A category, or an identifier where almost every value occurs once."""
-    distinct = texts.values.n_unique()
-    reason = _level_words(texts) + _missing_words(texts.missing, ";") + _number_words(texts)
-    if texts.present >= FEW_ROWS and distinct >= MOSTLY_DISTINCT * texts.present:
-        found = f"{distinct:,} different values in {texts.present:,} rows: it identifies rows"
-        return _ignored(name, "category", found + _number_words(texts), texts.missing_share)
-    return Column(name, "category", "feature", reason, texts.missing_share)
-
-
-def _number_words(texts: _Texts) -> str:
-    """Why values that look like numbers are none."""
-    parsed = texts.values.to_frame("text").select(number_from_text(pl.col("text"), ".")).to_series()
-    numbers = int(texts.counts.filter(parsed.is_not_null()).sum())
-    if numbers == texts.present:
-        what = "leading zeros" if texts.values.str.contains(r"^0\d").any() else "more than 16 digits"
-        return f"; numbers with {what} are codes"
-    if numbers == 0:
-        return ""
-    word = _short(texts.values.filter(parsed.is_null())[0])
-    return f"; {numbers:,} of {texts.present:,} are numbers, but {word!r} is not"
-
-
-def _as_category(series: pl.Series, wanted: str) -> Column:
-    """Any column as a category: the target, a group, or because it was asked for."""
-    column = Column(series.name, "category")
-    tidied = series.to_frame().select(plain(column, series.dtype)).to_series()
-    expression = canonical(column, tidied.dtype)
-    if expression is None:
-        raise OptionError(f"column {series.name!r} holds values of type {series.dtype}, which cannot be a {wanted}")
-    texts = _split(_counts(tidied.to_frame().select(expression).to_series()), MISSING)
-    if is_text(series.dtype):
-        texts = texts._replace(missing=_split(_counts(series), MISSING).missing)
-    reason = _level_words(texts) + _missing_words(texts.missing, ";")
-    return replace(column, reason=reason, missing=texts.missing_share)
-
-
-def _as_told(series: pl.Series, kind: Kind) -> Column:
+def _as_asked(name: str, series: pl.Series, asked: str, origin: Origin, time: bool) -> Column:
     """A column of the kind that was asked for.
 
     Raises OptionError that names a value where the values are not of this kind.
     """
     if series.null_count() == len(series):
-        return _inferred(series)
+        return inferred(name, series, origin)
+    told, _, form = asked.partition(":")
+    kind = cast("Kind", told)
     if kind == "category":
-        found = _as_category(series, "category")
+        found = as_category(name, series, "category", origin)
+    elif kind == "boolean":
+        found = _as_boolean(name, series, origin)
     elif is_text(series.dtype):
-        found = _text_as_told(series, kind)
+        found = _of_texts(name, series, kind, form, origin, time)
     else:
-        found = _typed_as_told(series, kind)
-    reasons = ["as asked", found.reason, _NOT_YET.get(kind, "")]
-    role: Role = "ignore" if kind in _NOT_YET else found.role
+        found = _of_typed(name, series, kind, form, origin)
+    reasons = ["as asked", found.reason, NOT_YET.get(kind, "")]
+    role: Role = "ignore" if kind in NOT_YET else found.role
     return replace(found, role=role, reason="; ".join(filter(None, reasons)))
 
 
-def _text_as_told(series: pl.Series, kind: Kind) -> Column:
-    counts = _counts(series)
-    texts, values = _split(counts, MISSING), _split(counts, MISSING_AMONG_VALUES)
-    if texts.values.is_empty() or values.values.is_empty():
-        return _of_texts(series.name, counts)
-    found: Column | None = Column(series.name, kind, missing=texts.missing_share)
+def _as_boolean(name: str, series: pl.Series, origin: Origin) -> Column:
+    """Two values of any type, the same levels from text and from numbers: a pair like no and yes, else the first in order is false."""
+    if isinstance(series.dtype, pl.Boolean):
+        return of_typed(name, series, origin)
+    values = written(Column(name, "category", absent=origin.missing), series, "boolean")
+    texts = parted(counted(values), frozenset({""}))
+    if is_text(series.dtype):
+        texts = texts._replace(missing=parted(counted(series), origin.blanks).missing)
+    if texts.values.is_empty():
+        return inferred(name, series, origin)
+    levels = boolean_levels(texts.values) or _pair(texts.values)
+    if levels is None:
+        first_two = texts.values.str.to_lowercase().unique(maintain_order=True).head(2)
+        third = (values.is_not_null() & ~values.str.to_lowercase().is_in(first_two.to_list())).arg_true()
+        raise _impossible(name, series, "boolean", int((third if len(third) else values.is_not_null().arg_true())[0]))
+    return boolean_column(name, texts, levels, origin)
+
+
+def _pair(texts: pl.Series) -> tuple[str, str] | None:
+    """Two texts in their order, as first written; one alone is enough where it is 0 or 1."""
+    first_written = {text.lower(): text for text in reversed(texts.to_list())}
+    if len(first_written) == 1 and first_written.keys() <= {"0", "1"}:
+        return "0", "1"
+    if len(first_written) != 2:
+        return None
+    false, true = in_order(first_written.values())
+    return false, true
+
+
+def _of_texts(name: str, series: pl.Series, kind: Kind, form: str, origin: Origin, time: bool) -> Column:
+    counts = counted(series)
+    texts, values = parted(counts, origin.blanks), parted(counts, origin.blanks_among_values)
+    if values.values.is_empty():
+        return inferred(name, series, origin)
+    found: Column | None = Column(name, kind, missing=texts.missing_share, absent=origin.missing)
     if kind == "number":
-        found = _number(series.name, values, codes=True)
+        found = number_column(name, values, origin, codes=True, decimal=form)
     elif kind == "datetime":
-        found = _datetime(series.name, values)
-    elif kind == "boolean":
-        pair = (min(texts.values), max(texts.values)) if len(texts.values) == 2 else None
-        levels = boolean_levels(texts.values) or pair
-        found = _boolean(series.name, texts, levels) if levels else None
+        try:
+            found = datetime_column(name, series, values, origin, form, decisive=time)
+        except pl.exceptions.PolarsError as error:
+            why = str(error).splitlines()[0]
+            raise OptionError(f"{form!r} is no way to write a date (asked for column {name!r}): {why}") from error
     if found is None:
-        raise _impossible(series, kind, first_misfit(values.values, kind))
+        misfit = first_misfit(values.values, kind)
+        raise _impossible(
+            name, series, kind, int((series.cast(pl.String).str.strip_chars(BLANKS) == misfit).arg_true()[0])
+        )
     return found
 
 
-def _typed_as_told(series: pl.Series, kind: Kind) -> Column:
-    whole = kind == "datetime" and series.dtype.is_integer()
-    column = Column(series.name, kind, format="%Y%m%d" if whole else "")
-    tidied = series.to_frame().select(plain(column, series.dtype)).to_series()
-    expression = canonical(column, tidied.dtype)
+def _of_typed(name: str, series: pl.Series, kind: Kind, form: str, origin: Origin) -> Column:
+    if kind == "datetime" and series.dtype.is_integer():
+        form = form or "%Y%m%d"
+    if kind == "number" and isinstance(series.dtype, pl.Duration | pl.Time):
+        form = DURATION
+    column = Column(name, kind, format=form, absent=origin.missing)
+    tidied = evaluated(series, lambda values: plain(column, values, series.dtype))
+    expression = canonical(column, pl.nth(0), tidied.dtype)
     if expression is None:
-        raise OptionError(f"column {series.name!r} holds values of type {series.dtype}: no {kind}; choose another kind")
-    values = tidied.to_frame().select(expression).to_series()
-    misfits = tidied.filter(tidied.is_not_null() & values.is_null())
+        raise OptionError(f"column {name!r} holds values of type {series.dtype}: no {kind}; choose another kind")
+    misfits = (tidied.is_not_null() & evaluated(tidied, lambda _: expression).is_null()).arg_true()
     if len(misfits):
-        raise _impossible(series, kind, misfits[0])
-    return replace(column, missing=_share(tidied.null_count(), len(tidied)))
+        raise _impossible(name, series, kind, int(misfits[0]))
+    return replace(column, missing=tidied.null_count() / len(tidied))
 
 
-def _impossible(series: pl.Series, kind: Kind, value: object) -> OptionError:
-    stripped = series.cast(pl.String).str.strip_chars(BLANKS) if is_text(series.dtype) else series
-    row = int((stripped == value).arg_true()[0]) + 1
+def _impossible(name: str, series: pl.Series, kind: Kind, row: int) -> OptionError:
+    value = series[row].strip(BLANKS) if is_text(series.dtype) else series[row]
     return OptionError(
-        f"column {series.name!r} cannot be of kind {kind}: row {row:,} holds {value!r}; correct such values "
+        f"column {name!r} cannot be of kind {kind}: row {row + 1:,} holds {value!r}; correct such values "
         "or choose another kind"
     )

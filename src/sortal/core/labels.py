@@ -53,19 +53,24 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def code_of(label: object, classes: Sequence[str]) -> int | None:
-    """The code of a label as a person writes it: ``1``, ``1.0``, ``True``, ``"1"``; None if it is no class.
+    """The code of a label as a person or another file writes it; None if it is no class.
 
-    >>> code_of(1.0, ("0", "1")), code_of(True, ("false", "true")), code_of("maybe", ("no", "yes"))
+    A class that is written so comes first, then the only one that means the same number: 1, 1.0, ``"1.0"``, True and ``"TRUE"``.
+
+    >>> code_of(1.0, ("0", "1")), code_of(True, ("False", "True")), code_of("maybe", ("no", "yes"))
     (1, 1, None)
     """
     text = str(label)
-    if text not in classes and text.lower() in ("true", "false"):
-        text = text.lower()
     if text in classes:
         return list(classes).index(text)
-    value = number(text)
-    same = [k for k, name in enumerate(classes) if value is not None and number(name) == value]
+    value = _meaning(text)
+    same = [code for code, name in enumerate(classes) if value is not None and _meaning(name) == value]
     return same[0] if len(same) == 1 else None
+
+
+def _meaning(text: str) -> float | None:
+    truth = {"true": 1.0, "false": 0.0}.get(text.lower())
+    return number(text) if truth is None else truth
 
 
 def encode(labels: pl.Series, task: Task) -> NDArray[np.int64]:
@@ -73,13 +78,13 @@ def encode(labels: pl.Series, task: Task) -> NDArray[np.int64]:
 
     ``labels``: canonical text (polars String). Raises TaskError for a label that the task does not have.
     """
-    known, numbers = list(task.classes), range(len(task.classes))
-    codes = labels.replace_strict(known, numbers, default=-1, return_dtype=pl.Int64)
-    unknown = labels.filter((codes == -1) & labels.is_not_null())
-    if len(unknown):
-        first = str(unknown[0])
+    codes = {text: code_of(text, task.classes) for text in labels.drop_nulls().unique(maintain_order=True)}
+    unknown = [text for text, code in codes.items() if code is None]
+    if unknown:
+        rows = int(labels.is_in(unknown).sum())
         raise TaskError(
-            f"the target {task.target!r} holds {first!r}, which is none of its classes "
-            f"({len(unknown):,} rows have an unknown label); {did_you_mean(first, task.classes)}"
+            f"the target {task.target!r} holds {unknown[0]!r}, which is none of its classes "
+            f"({rows:,} rows have an unknown label); {did_you_mean(unknown[0], task.classes)}"
         )
-    return codes.to_numpy().astype(np.int64)
+    found = labels.replace_strict(list(codes), list(codes.values()), default=-1, return_dtype=pl.Int64)
+    return found.to_numpy().astype(np.int64)

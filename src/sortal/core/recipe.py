@@ -15,11 +15,11 @@ import msgspec
 
 from sortal.core import registry
 from sortal.core.errors import OptionError, did_you_mean
-from sortal.core.schema import Kind
+from sortal.core.schema import column_name
 from sortal.core.task import Capacity
 
 Number = float | int | str
-RAN = ("plan", "unchecked")
+RAN = ("plan", "refit", "unchecked")
 """What a run adds to the recipe: not what was asked, but what was done for it."""
 
 
@@ -43,6 +43,9 @@ class Recipe:
     part a row is in. Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``,
     ``sets``) another 20 % are kept out of training to prove it on.
 
+    ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. Names of columns are given
+    as any object (3 for a column that pandas calls 3).
+
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
     has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has the checks of the audit that
     it had no time for. With them the same data and recipe give the same model, byte for byte, whatever the clock says.
@@ -62,7 +65,8 @@ class Recipe:
     f1: bool = False
     f_beta: float | None = None
     sets: float | None = None
-    kind: dict[str, Kind] = field(default_factory=dict)
+    kind: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     time: str | None = None
     group: str | None = None
@@ -77,7 +81,9 @@ class Recipe:
     unchecked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises OptionError for what no data can make right."""
+        """Names of columns as tables have them. Raises OptionError for what no data can make right."""
+        for option, names in self._columns_asked().items():
+            object.__setattr__(self, option, names)
         if self.seed < 0:
             raise OptionError(f"seed {self.seed} is negative; give a whole number from 0 on")
         if self.select is not None and self.select < 1:
@@ -130,6 +136,23 @@ class Recipe:
     def beta(self) -> float:
         """How much more recall weighs than precision in F-beta."""
         return 1.0 if self.f_beta is None else self.f_beta
+
+    def _columns_asked(self) -> dict[str, Any]:
+        """The options that name columns, each name in the form that ``column_name`` gives it in a table."""
+        single = {
+            "target": self.target,
+            "time": self.time,
+            "group": self.group,
+            "weight": self.weight,
+            "split": self.split_column,
+        }
+        costs = [cost.partition("=") for cost in self.cost_column]
+        return {
+            **{option: column_name(name) for option, name in single.items() if name is not None},
+            "ignore": tuple(map(column_name, self.ignore)),
+            "kind": {column_name(name): kind for name, kind in self.kind.items()},
+            "cost_column": tuple(f"{cell}{equals}{column_name(name)}" for cell, equals, name in costs),
+        }
 
     @property
     def promises(self) -> bool:
@@ -286,6 +309,11 @@ def parse_names(given: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(stripped for name in names if (stripped := name.strip()))
 
 
+def parse_texts(given: str | Iterable[object]) -> tuple[str, ...]:
+    """Texts: one, or several."""
+    return (given,) if isinstance(given, str) else tuple(map(str, given))
+
+
 def parse_columns(given: object) -> tuple[str, ...]:
     """Names of columns: one, or several.
 
@@ -324,20 +352,20 @@ def _item(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def parse_kinds(given: Mapping[str, Any] | str | Sequence[str]) -> dict[str, Kind]:
-    """Kinds by column, from a mapping or from ``COLUMN=KIND`` texts.
+def parse_kinds(given: Mapping[Any, str] | str | Sequence[str]) -> dict[str, str]:
+    """Kinds by column, from a mapping or from ``COLUMN=KIND`` texts; a kind may have a format.
 
-    >>> parse_kinds(["zip=category"])
-    {'zip': 'category'}
+    >>> parse_kinds(["zip=category", "day=datetime:%d/%m/%Y"])
+    {'zip': 'category', 'day': 'datetime:%d/%m/%Y'}
     """
     if isinstance(given, Mapping):
-        return {str(k): v for k, v in given.items()}
+        return {column_name(name): str(kind) for name, kind in given.items()}
     texts = [given] if isinstance(given, str) else given
     pairs = [text.rpartition("=") for text in texts]
     for text, (column, _, kind) in zip(texts, pairs, strict=True):
         if not column or not kind:
             raise OptionError(f"--kind {text} should read COLUMN=KIND, for example zip=category")
-    return {column: kind for column, _, kind in pairs}  # type: ignore[misc]
+    return {column: kind for column, _, kind in pairs}
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
@@ -345,6 +373,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "cost": plain_cost,
     "cost_column": parse_pairs,
     "kind": parse_kinds,
+    "missing": parse_texts,
     "ignore": parse_columns,
     "models": parse_names,
     "budget": parse_budget,

@@ -13,6 +13,8 @@ A **kind** says what the values mean, a **role** what a column is for. The canon
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -23,6 +25,22 @@ Role = Literal["feature", "target", "time", "group", "split", "weight", "cost", 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
+def column_name(name: object) -> str:
+    """The one form in which a column is named, in every table that is read and in every option that names one.
+
+    Blanks around it (and a byte-order mark) are cut off, a letter with an accent is one character (Unicode's form
+    NFC), whichever of its forms a file has, and the levels of a name of several are joined.
+
+    >>> column_name(" gro\u0308\u00dfe ") == "gr\u00f6\u00dfe", column_name(None), column_name(3), column_name(("a", 1))
+    (True, '', '3', 'a_1')
+    """
+    flat = "_".join(map(str, name)) if isinstance(name, tuple) else name
+    return "" if flat is None else _AROUND.sub("", unicodedata.normalize("NFC", str(flat)))
+
+
+_AROUND = re.compile(r"^[\s\ufeff]+|[\s\ufeff]+$")
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table.
@@ -30,8 +48,11 @@ class Column:
     ``reason`` says in words why the kind (and the role ``ignore``, where it was inferred) was chosen.
     ``missing`` is the share of missing values, 0 to 1, in the rows that the schema was inferred from.
     ``format`` says how text becomes a value. number: the decimal mark, followed by the thousands mark if there is one
-    (``"."``, ``",."``); datetime: a strftime pattern, or empty where the file already holds dates.
+    (``"."``, ``",."``), or ``"duration"``; datetime: a strftime pattern, or empty where the file already holds dates; category:
+    ``"exact"`` where texts are kept as they are written, else 1 and 1.0, true and True are the same.
     ``levels`` are the two texts of a boolean, false first; empty where the file already holds booleans.
+    ``absent`` are the texts that say that there is no value, beside the empty one; None for those that usually do.
+    ``doubt`` says what was assumed where the values could be read in another way, or is empty.
     """
 
     name: str
@@ -41,6 +62,8 @@ class Column:
     missing: float = 0.0
     format: str = ""
     levels: tuple[str, ...] = ()
+    absent: tuple[str, ...] | None = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,18 @@ class Promise:
 class Capacity:
     """The ``share`` of rows that can be decided positive. ``count``: their number at once, where it was told as a number; the share
     is then that of a batch as large as the data.
+
+    >>> Capacity(0.05).of(119), Capacity(0.05, count=20).of(119)
+    (5, 20)
     """
 
     share: float
     count: int | None = None
+
+    def of(self, rows: int) -> int:
+        """How many of a batch of so many rows: the count, or the share of them, rounded down."""
+        # .29 * 100 is a hair less than 29.
+        return min(rows, self.count if self.count is not None else int(self.share * rows + 1e-9))
 
 
 @dataclass(frozen=True)

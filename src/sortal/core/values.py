@@ -7,8 +7,9 @@ applies it.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 
@@ -50,6 +51,26 @@ TIME_PARTS = (
 """Ways to write the time of day after it."""
 
 
+DURATION = "duration"
+"""The format of a number column whose values are durations, or times of day: seconds."""
+
+EXACT = "exact"
+"""The format of a category whose texts are kept as they are written: see ``canonical``."""
+
+NO_DATE = (
+    r"^(?:0000[-/.]00?[-/.]00?|00?[-/.]00?[-/.](?:00|0000)|0001[-/.]01[-/.]01|0?1[/.]0?1[/.]0001)"
+    r"(?:[T ]00:00(?::00(?:\.0+)?)?)?Z?$"
+)
+"""What databases write where there is no date: a date of zeros, and the first day that they know."""
+
+
+def missing_texts(column: Column) -> frozenset[str]:
+    """The texts that say that there is no value in this column."""
+    if column.absent is not None:
+        return frozenset({"", *column.absent})
+    return MISSING_AMONG_VALUES if column.kind in ("number", "datetime") else MISSING
+
+
 def tidy(text: pl.Expr, missing: frozenset[str] = MISSING) -> pl.Expr:
     """Text without blanks around it; null where it says that there is no value."""
     stripped = text.str.strip_chars(BLANKS)
@@ -66,41 +87,55 @@ def is_nested(dtype: pl.DataType) -> bool:
     return dtype.is_nested() or isinstance(dtype, pl.Object)
 
 
-def plain(column: Column, dtype: pl.DataType) -> pl.Expr:
-    """The column with one notation of missing: tidied text, floats without NaN, other types as they are."""
-    values = pl.col(column.name)
+def evaluated(series: pl.Series, expression: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """An expression of the values of a series. Polars would take a name such as ``*`` for a pattern, so none is used."""
+    return series.to_frame().select(expression(pl.nth(0)).alias(series.name)).to_series()
+
+
+def plain(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """The values with one notation of missing: tidied text, floats without NaN, dates without the year 1, others as they are.
+
+    A number of 32 bits is the number that a person reads there: .1 and not .10000000149.
+    """
     if is_text(dtype):
-        parsed = column.kind in ("number", "datetime")
-        return tidy(values.cast(pl.String), MISSING_AMONG_VALUES if parsed else MISSING)
+        text = tidy(values.cast(pl.String), missing_texts(column))
+        return pl.when(text.str.contains(NO_DATE).not_()).then(text) if column.kind == "datetime" else text
+    if dtype.is_float() and dtype != pl.Float64:
+        values = values.cast(pl.String)
     if dtype.is_float() or dtype.is_decimal():
-        return values.cast(pl.Float64).fill_nan(None)
+        values = values.cast(pl.Float64).fill_nan(None)
+    if dtype.is_numeric() and column.absent:
+        absent = [float(text) for text in column.absent if re.fullmatch(r"[+-]?\d+(\.\d*)?", text)]
+        return pl.when(values.cast(pl.Float64).is_in(absent).not_()).then(values)
+    if isinstance(dtype, pl.Date | pl.Datetime):
+        return pl.when(values.dt.year() != 1).then(values)
     return values
 
 
-def canonical(column: Column, dtype: pl.DataType) -> pl.Expr | None:
-    """The canonical values of a ``plain`` column of this type; null where a value does not fit.
+def canonical(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
+    """The canonical values of ``plain`` ones of this type; null where a value does not fit.
 
-    None where values of this type can never be of the column's kind.
+    None where values of this type can never be of the column's kind. A category is text, whatever it was: 1, 1.0 and
+    ``"1.0"`` are ``"1"``, true and ``"True"`` are ``"true"``, unless its format is ``EXACT``: then texts stay as they are written.
     """
-    values = pl.col(column.name)
     if isinstance(dtype, pl.Null):
-        return values.cast(_TYPES[column.kind])
+        return values.cast(TYPES[column.kind])
     if is_nested(dtype):
         return None
     if column.kind == "number":
-        return _number(values, dtype, column.format)
+        return _duration(values, dtype) if column.format == DURATION else _number(values, dtype, column.format)
     if column.kind == "boolean":
         return _boolean(values, dtype, column.levels)
     if column.kind == "datetime":
         return _datetime(values, dtype, column.format)
     if column.kind == "image" and isinstance(dtype, pl.Binary):
         return values
-    if isinstance(dtype, pl.Binary):
+    if isinstance(dtype, pl.Binary | pl.Duration):
         return None
-    return _category(values, dtype) if column.kind == "category" else values.cast(pl.String)
+    return _category(values, dtype, column.format == EXACT) if column.kind == "category" else values.cast(pl.String)
 
 
-_TYPES: dict[str, pl.DataType] = {
+TYPES: dict[str, pl.DataType] = {
     "number": pl.Float64(),
     "boolean": pl.Boolean(),
     "category": pl.String(),
@@ -113,11 +148,46 @@ _TYPES: dict[str, pl.DataType] = {
 def _number(values: pl.Expr, dtype: pl.DataType, notation: str) -> pl.Expr | None:
     if dtype.is_numeric() or isinstance(dtype, pl.Boolean):
         return values.cast(pl.Float64)
-    if isinstance(dtype, pl.Duration):
-        return values.dt.total_microseconds() / 1e6
-    if isinstance(dtype, pl.Time):
-        return values.cast(pl.Int64) / 1e9
     return number_from_text(values, notation) if is_text(dtype) else None
+
+
+def _duration(values: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
+    """Seconds. Bare numbers are refused: whether they are seconds, minutes or milliseconds, nobody says."""
+    if isinstance(dtype, pl.Duration):
+        return seconds(values.dt.total_microseconds(), 1e6)
+    if isinstance(dtype, pl.Time):
+        return seconds(values.cast(pl.Int64), 1e9)
+    return duration_from_text(values) if is_text(dtype) else None
+
+
+def seconds(ticks: pl.Expr, per_second: float) -> pl.Expr:
+    """Polars multiplies a column by the reciprocal and divides a lone value: one row would differ from the same row of many."""
+    divided = ticks.cast(pl.Float64).map_batches(lambda s: pl.Series(s.to_numpy() / per_second), pl.Float64)
+    return divided.fill_nan(None)
+
+
+_CLOCK = r"^([+-]?)()(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d*)?))?$"
+_DAYS = r"^()([+-]?\d+) days?(?:,? \+?(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?))?$"
+_ISO = r"^([+-]?)P(?:(-?\d+)D)?T?(?:(-?\d+(?:\.\d*)?)H)?(?:(-?\d+(?:\.\d*)?)M)?(?:(-?\d+(?:\.\d*)?)S)?$"
+
+
+def duration_from_text(text: pl.Expr) -> pl.Expr:
+    """Seconds from tidied text; null where it is no duration.
+
+    ``1:30:00``, ``1:30``, ``2 days 01:30:00`` (pandas), ``-1 day, 23:00:00`` (Python), ``5 days`` and ``PT90M`` (ISO 8601).
+    """
+    ways = []
+    for pattern in (_CLOCK, _DAYS, _ISO):
+        parts = text.str.extract_groups(pattern)
+        sign = parts.struct[0]
+        amounts = [
+            parts.struct[i].cast(pl.Float64, strict=False).fill_null(0.0) * unit
+            for i, unit in enumerate((86_400, 3_600, 60, 1), start=1)
+        ]
+        total = seconds((pl.sum_horizontal(amounts) * 1e6).round(), 1e6)
+        fits = text.str.contains(pattern) & text.str.contains(r"\d")
+        ways.append(pl.when(fits).then(pl.when(sign == "-").then(-total).otherwise(total)))
+    return pl.coalesce(ways)
 
 
 def number_from_text(text: pl.Expr, notation: str) -> pl.Expr:
@@ -125,20 +195,24 @@ def number_from_text(text: pl.Expr, notation: str) -> pl.Expr:
 
     ``notation`` is the decimal mark, then the thousands mark if there is one, then the sign ("%", "$") that
     every value carries if there is one: ``"."``, ``",."``, ``".,$"``; empty means ``"."``. Thousands must be
-    grouped properly, so that ``1.5`` is never taken for 15.
+    grouped properly, so that ``1.5`` is never taken for 15. Accounts write ``(12.50)`` and ``12.50-`` for -12.50.
     """
     marks = notation.rstrip(SIGNS) or "."
     sign = notation[len(notation.rstrip(SIGNS)) :]
-    digits = text.str.replace("−", "-", literal=True)
+    digits = _minus_first(text.str.replace("−", "-", literal=True))
     if sign:
         at_an_end = rf"^[+-]?\s*{re.escape(sign)}[^{re.escape(sign)}]*$|^[^{re.escape(sign)}]*{re.escape(sign)}$"
         bare = digits.str.replace(sign, "", literal=True).str.strip_chars()
-        digits = pl.when(digits.str.contains(at_an_end)).then(bare.str.replace(r"^([+-])\s+", "${1}"))
+        digits = pl.when(digits.str.contains(at_an_end)).then(_minus_first(bare.str.replace(r"^([+-])\s+", "${1}")))
     if len(marks) > 1:
         digits = _without_thousands(digits, decimal=marks[0], thousands=marks[1])
     if marks[0] == ",":
         digits = pl.when(digits.str.contains(".", literal=True).not_()).then(digits.str.replace(",", ".", literal=True))
     return digits.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def _minus_first(digits: pl.Expr) -> pl.Expr:
+    return digits.str.replace(r"^\(([^()+-]*)\)$", "-${1}").str.replace(r"^([^+-]*\d[^+-]*)-$", "-${1}")
 
 
 def _without_thousands(digits: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
@@ -156,20 +230,31 @@ def _without_thousands(digits: pl.Expr, decimal: str, thousands: str) -> pl.Expr
     )
 
 
+def boolean_words(levels: tuple[str, ...]) -> dict[str, bool]:
+    """What the texts of a boolean column mean, in lower case.
+
+    Its own ``levels`` come first. True and false always have a meaning, 0 and 1 where the levels are no other numbers, and all
+    words for yes and no where the levels are such words, or where there are none.
+
+    >>> boolean_words(("1", "2")), boolean_words(("m", "f"))["f"], boolean_words(("No", "Yes"))["0"]
+    ({'false': False, 'true': True, '1': False, '2': True}, True, False)
+    """
+    lowered = tuple(level.lower() for level in levels)
+    words = {"false": False, "true": True}
+    if not any(re.match(r"[+-]?\d", level) for level in lowered):
+        words |= {"0": False, "1": True}
+    if not levels or lowered in YES_NO:
+        words |= {text: bool(code) for pair in YES_NO for code, text in enumerate(pair)}
+    return words | {level: bool(code) for code, level in enumerate(lowered)}
+
+
 def _boolean(values: pl.Expr, dtype: pl.DataType, levels: tuple[str, ...]) -> pl.Expr | None:
     if isinstance(dtype, pl.Boolean):
         return values
-    if dtype.is_numeric():
-        number = values.cast(pl.Float64)
-        return pl.when(number.is_in([0.0, 1.0])).then(number == 1.0)
-    if not is_text(dtype):
+    if not (dtype.is_numeric() or is_text(dtype)):
         return None
-    known = {"false": False, "true": True, "0": False, "1": True}
-    if levels:
-        known |= {level.lower(): bool(code) for code, level in enumerate(levels)}
-    else:
-        known |= {text: bool(code) for pair in YES_NO for code, text in enumerate(pair)}
-    return values.str.to_lowercase().replace_strict(known, default=None, return_dtype=pl.Boolean)
+    texts = _category(values, dtype, exact=False)
+    return texts.str.to_lowercase().replace_strict(boolean_words(levels), default=None, return_dtype=pl.Boolean)
 
 
 def _datetime(values: pl.Expr, dtype: pl.DataType, pattern: str) -> pl.Expr | None:
@@ -209,17 +294,27 @@ def related_patterns(pattern: str) -> Iterator[str]:
         yield from (day + time for time in TIME_PARTS if day + time != pattern)
 
 
-def _category(values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def any_time(pattern: str, text: pl.Expr) -> pl.Expr:
+    """Moments from text in a pattern, or in one that writes the day like it and the time of day otherwise."""
+    return pl.coalesce([datetime_from_text(text, related) for related in related_patterns(pattern)])
+
+
+def _category(values: pl.Expr, dtype: pl.DataType, exact: bool) -> pl.Expr:
     if dtype.is_float():
+        text = (values + 0.0).cast(pl.String)  # -0.0 is 0
         whole = (values == values.round()) & (values.abs() < 2**63)
         return (
-            pl.when(whole).then(values.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(values.cast(pl.String))
+            text if exact else pl.when(whole).then(values.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
         )
-    if not is_text(dtype):
+    if isinstance(dtype, pl.Datetime):
+        moments = _datetime(values, dtype, "")
+        assert moments is not None
+        day, moment = moments.dt.to_string("%Y-%m-%d"), moments.dt.to_string("%Y-%m-%d %H:%M:%S%.f")
+        return pl.when(moments.dt.time() == dt.time()).then(day).otherwise(moment)
+    if exact or not is_text(dtype):
         return values.cast(pl.String)
-    whole = values.str.contains(r"^-?\d+\.0$")
     return (
-        pl.when(whole)
+        pl.when(values.str.contains(r"^-?\d+\.0$"))
         .then(values.str.strip_suffix(".0"))
         .when(values.is_in(["True", "TRUE"]))
         .then(pl.lit("true"))
@@ -227,18 +322,3 @@ def _category(values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         .then(pl.lit("false"))
         .otherwise(values)
     )
-
-
-def as_category(value: object) -> str | None:
-    """One value, written as ``conform`` writes the values of a category; None where it is missing.
-
-    >>> [as_category(v) for v in (98101, 98101.0, "98101", True, " b ", "?")]
-    ['98101', '98101', '98101', 'true', 'b', None]
-    """
-    if value is None:
-        return None
-    series = pl.Series("value", [value if isinstance(value, str | bool | int | float) else str(value)])
-    column = Column("value", "category")
-    tidied = series.to_frame().select(plain(column, series.dtype))
-    written = tidied.select(_category(pl.col("value"), series.dtype)).item()
-    return None if written is None else str(written)

@@ -90,8 +90,8 @@ def utf8_blocks(path: Path, encoding: str, size: int = BLOCK) -> Iterator[bytes]
     Raises DataError where the bytes are not in this encoding.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
-    old_mac = False
-    for number, block in enumerate(raw_blocks(path, size)):
+    old_mac = _ends_lines_by_return(path, encoding)
+    for block in raw_blocks(path, size):
         if encoding == "utf-8":
             text = block
         else:
@@ -99,6 +99,10 @@ def utf8_blocks(path: Path, encoding: str, size: int = BLOCK) -> Iterator[bytes]
                 text = decoder.decode(block).encode()
             except UnicodeDecodeError as error:
                 raise DataError(f"{path.name} is not in {encoding} throughout: {error.reason}") from error
-        if number == 0:
-            old_mac = b"\r" in text and b"\n" not in text
         yield text.replace(b"\r", b"\n") if old_mac else text
+
+
+def _ends_lines_by_return(path: Path, encoding: str) -> bool:
+    """Whether lines end as they did on an old Macintosh."""
+    head = codecs.getincrementaldecoder(encoding)("replace").decode(next(raw_blocks(path), b""))
+    return "\r" in head and "\n" not in head

@@ -31,17 +31,11 @@ def same_rows(frame: pl.DataFrame) -> Ints:
     repeated = frame.hash_rows().is_duplicated()
     if not repeated.any():
         return first
-    row = _unused_name(frame)
-    some = frame.with_row_index(row).filter(repeated)
-    first[some[row].to_numpy()] = some.select(pl.col(row).first().over(frame.columns)).to_series().to_numpy()
+    # Polars takes names such as "*" for patterns, so columns are called by their number here.
+    numbered = pl.DataFrame([column.alias(f"{i}") for i, column in enumerate(frame.iter_columns())])
+    some = numbered.with_row_index("row").filter(repeated)
+    first[some["row"].to_numpy()] = some.select(pl.col("row").first().over(numbered.columns)).to_series().to_numpy()
     return np.unique(first, return_inverse=True)[1].astype(np.int64)
-
-
-def _unused_name(frame: pl.DataFrame) -> str:
-    name = "row"
-    while name in frame.columns:
-        name += "_"
-    return name
 
 
 def joined(first: Ints, second: Ints) -> Ints:

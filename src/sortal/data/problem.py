@@ -10,14 +10,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.errors import DataError, OptionError, did_you_mean
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, conform, declared_kinds, from_any, is_records
 from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
 from sortal.core.labels import encode, label_type_of
 from sortal.core.recipe import Recipe
-from sortal.core.schema import Schema
+from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
+from sortal.core.values import MISSING, is_text, missing_texts
+from sortal.data.deal import same_rows
 from sortal.data.read import Source, read
 
 
@@ -44,7 +47,7 @@ def open_source(data: object) -> Source:
         isinstance(data, list | tuple) and all(isinstance(d, str | Path) for d in data)
     ):
         return read(data)
-    return Source(from_any(data), "the data", ())
+    return Source(from_any(data), "the data", records=is_records(data), kinds=declared_kinds(data))
 
 
 def frame_problem(data: object, recipe: Recipe) -> Problem:
@@ -56,21 +59,20 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
     schema = infer(
         source.frame,
         recipe.target,
-        kinds=recipe.kind,
+        kinds={**source.kinds, **recipe.kind},
         ignore=recipe.ignore,
         time=recipe.time,
         group=recipe.group,
         split=recipe.split_column,
-        source=source.name,
+        source=Origin(source.name, source.separator, recipe.missing),
     )
     schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
     if not schema.features:
         raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
     frame = conform(source.frame, schema, source=source.name)
-    labels = frame[recipe.target]
-    notes, raw = source.notes, source.frame
-    if missing := labels.null_count():
-        notes = (*notes, f"{missing:,} rows without a value of {recipe.target!r} were left out")
+    labels = frame[recipe.target].alias("")
+    raw = source.frame
+    notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target].alias(""), labels))
     if recipe.weight is not None:
         weightless = check_weights(frame[recipe.weight], labels, f"column {recipe.weight!r} of {source.name}")
         labels = labels.set(weightless, None)
@@ -88,9 +90,44 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         _digest(data, source.frame),
         raw,
         table,
-        encode(table.frame[recipe.target], task),
+        encode(table[recipe.target], task),
         task,
     )
+
+
+FEWEST_GROUPS = 3
+"""With two, each of two folds would be one group: what differs between them could not be told from noise."""
+MOST_DOUBTS = 5
+"""Columns with a line each; a table with more of them is written in one way, and five show which."""
+
+
+def doubts(schema: Schema) -> list[str]:
+    """What was assumed of columns that could be read in another way."""
+    doubtful = [c for c in schema.columns if c.doubt and c.role != "ignore"]
+    more = [c.name for c in doubtful[MOST_DOUBTS:]]
+    lines = [f"{c.name}: {c.doubt}" for c in doubtful[:MOST_DOUBTS]]
+    return (
+        [*lines, f"and {len(more):,} more columns that can be read in two ways: {', '.join(more)}"] if more else lines
+    )
+
+
+def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
+    """How many rows have no label, by the text that says so; and classes that are called as missing values usually are."""
+    notes = []
+    if missing := labels.null_count():
+        texts = parted(counted(raw), missing_texts(column)).missing if is_text(raw.dtype) else {"": missing}
+        note = f"{missing:,} rows without a value of {column.name!r} were left out"
+        if told := {text: n for text, n in texts.items() if text}:
+            note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
+        notes.append(note)
+    if column.absent == ():
+        odd = parted(counted(labels), MISSING).missing
+        notes += [
+            f"{text!r} is a class of {column.name!r} ({n:,} rows); if it means that there is no value, say --missing {text!r}"
+            for text, n in odd.items()
+            if text
+        ]
+    return notes
 
 
 def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
@@ -103,6 +140,20 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
         codes=problem.codes[index],
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
+
+
+def check_groups(problem: Problem, dev: NDArray[np.int64], recipe: Recipe) -> None:
+    """Cross-validation by groups needs some of them. Raises DataError where the rows ``dev`` to train on have too few."""
+    if recipe.group is None or recipe.time is not None:
+        return
+    groups = same_rows(problem.table.frame[[recipe.group]])
+    left = len(np.unique(groups[dev]))
+    if left < FEWEST_GROUPS:
+        raise DataError(
+            f"column {recipe.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on when the others "
+            f"are set apart, and cross-validation by groups needs {FEWEST_GROUPS}: name a column of more groups, or leave --group "
+            "out if rows of one group may be in training and test"
+        )
 
 
 def with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:

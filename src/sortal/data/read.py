@@ -7,10 +7,12 @@ text: ``core.kinds`` decides what it means.
 from __future__ import annotations
 
 import codecs
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +20,11 @@ import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.frame import unique_names
+from sortal.core.schema import Kind
 from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.json_lines import json_lines, json_table
+from sortal.data.parts import Note, Part, common_types, fitted
 
 Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
 
@@ -53,52 +57,78 @@ FOREIGN = {
 
 @dataclass(frozen=True)
 class Source:
-    """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files."""
+    """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files.
+
+    ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that is not
+    named is missing. ``kinds``: columns that say themselves what they are.
+    """
 
     frame: pl.DataFrame
     name: str
     notes: tuple[str, ...] = ()
+    separator: str = ""
+    records: bool = False
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def read(paths: str | Path | Sequence[str | Path]) -> Source:
     """All rows of a file, of several, or of a folder of parts.
 
     CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON
-    arrays; text also in gzip, bzip2 or xz. Raises DataError for a file that is not there, is empty, damaged
-    or no table, and for parts whose columns differ.
+    arrays; text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together.
+    Raises DataError for a file that is not there, is empty, damaged or no table, and for parts whose columns differ.
     """
     name, files, notes = _find(paths)
-    parts: list[pl.DataFrame] = []
-    for file in files:
-        unusual, frames = _open(file)
-        notes += unusual if len(files) == 1 else [f"{file.name}: {note}" for note in unusual]
-        parts.append(_stack(list(frames)))
-        _refuse_other_columns(parts[0].columns, parts[-1].columns, files[0], file)
-    frame = _stack(parts)
-    if frame.height == 0:
-        raise DataError(f"{name} has a header but no rows")
-    return Source(frame, name, tuple(notes))
+    parts = list(map(_open, files))
+    frames = list(_rows(name, parts, notes.append))
+    separators = {part.separator for part in parts}
+    return Source(
+        pl.concat(frames, rechunk=True),
+        name,
+        tuple(notes),
+        separators.pop() if len(separators) == 1 else "",
+        all(part.records for part in parts),
+    )
 
 
-def batches(paths: str | Path | Sequence[str | Path], size: int = 65_536) -> Iterator[pl.DataFrame]:
-    """The same rows in the same order, at most ``size`` at a time, for files larger than memory.
+def batches(
+    paths: str | Path | Sequence[str | Path], size: int = 65_536, note: Note = lambda text: None
+) -> Iterator[pl.DataFrame]:
+    """The same rows in the same columns and types, at most ``size`` at a time, for files larger than memory.
 
-    A column of JSON may change its type from one batch to the next. JSON arrays and Arrow streams are read
-    whole. Raises DataError as ``read`` does, some of them only when the bad line is reached.
+    ``note`` hears what ``read`` notes. JSON arrays and Arrow streams are read whole. Raises DataError as ``read`` does,
+    some of them only when the bad line is reached.
     """
-    name, files, _ = _find(paths)
-    first: list[str] = []
-    rows = 0
-    for file in files:
-        records = _format(file) in ("json", "json lines")
-        for frame in _open(file)[1]:
-            first = first or frame.columns
-            if not records:
-                _refuse_other_columns(first, frame.columns, files[0], file)
-            rows += frame.height
-            yield from frame.iter_slices(size) if frame.height else ()
-    if rows == 0:
+    name, files, notes = _find(paths)
+    for text in notes:
+        note(text)
+    for frame in _rows(name, list(map(_open, files)), note):
+        yield from frame.iter_slices(size)
+
+
+def holds_records(paths: str | Path | Sequence[str | Path]) -> bool:
+    """Whether the rows are JSON records."""
+    return all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+
+
+def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame]:
+    """The rows of all parts as one table; frames without rows are left out. Raises DataError where there is no row at all."""
+    types = common_types(parts)
+    empty = True
+    for part in parts:
+        told = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
+        for text in part.notes:
+            told(text)
+        for frame in part.frames(told):
+            if frame.height:
+                empty = False
+                yield fitted(frame, types)
+    if empty:
         raise DataError(f"{name} has a header but no rows")
+
+
+def _note_of_part(note: Note, name: str, text: str) -> None:
+    note(f"{name}: {text}")
 
 
 def targets_in_metadata(path: str | Path) -> str | None:
@@ -125,7 +155,8 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
         elif path.is_file():
             files.append(path)
         elif path.exists():
-            raise DataError(f"{str(path)!r} is no file that can be read twice; save the data as a file first")
+            advice = "save the data as a file first, or pipe them in and give -"
+            raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
         else:
             raise _missing(path)
     more = f" and {len(given) - 1} more" if len(given) > 1 else ""
@@ -156,33 +187,52 @@ def _suffix(path: Path) -> str:
     return (path.with_suffix("") if path.suffix.lower() in PACKED else path).suffix.lower()
 
 
-def _open(path: Path) -> tuple[tuple[str, ...], Iterator[pl.DataFrame]]:
-    """Notes on one file, and its rows, some at a time."""
+def _open(path: Path) -> Part:
     kind = _format(path)
     if kind == "delimited":
         layout = delimited.inspect(path)
-        return layout.notes, delimited.frames(layout)
+        texts = dict.fromkeys(layout.names, pl.String())
+        return Part(path, texts, lambda note: delimited.frames(layout, note=note), layout.notes, layout.separator)
     if kind in ("json", "json lines"):
         encoding, note = encoding_of(path)
-        frames = json_lines(path, encoding) if kind == "json lines" else iter([json_table(path, encoding)])
-        return (note,) if note else (), map(_with_unique_names, frames)
-    return (), map(_with_unique_names, _columnar(path, kind))
+        if kind == "json lines":
+            types, frames = json_lines(path, encoding)
+        else:
+            table = json_table(path, encoding)
+            types, frames = table.schema, lambda: iter([table])
+        return _renamed(Part(path, types, lambda _: frames(), (note,) if note else (), records=True))
+    with _damage_named(path):
+        schema = (
+            pl.read_ipc_stream(path, n_rows=0).schema if kind == "arrow stream" else _scan(path, kind).collect_schema()
+        )
+    return _renamed(Part(path, schema, lambda _: _columnar(path, kind)))
 
 
-def _with_unique_names(frame: pl.DataFrame) -> pl.DataFrame:
-    """Names as every other door gives them, so that a model finds its columns whatever they come from."""
-    return frame.rename(dict(zip(frame.columns, unique_names(frame.columns)[0], strict=True)))
+def _renamed(part: Part) -> Part:
+    """The part with names as every other door gives them, so that a model finds its columns whatever they come from."""
+    names, notes = unique_names(part.types)
+    if names == list(part.types):
+        return part
+    new = dict(zip(part.types, names, strict=True))
+    return replace(
+        part,
+        types={new[name]: dtype for name, dtype in part.types.items()},
+        frames=lambda note: (frame.rename(new, strict=False) for frame in part.frames(note)),
+        notes=(*part.notes, *notes),
+    )
 
 
 def _columnar(path: Path, kind: Format) -> Iterator[pl.DataFrame]:
     with _damage_named(path):
         if kind == "arrow stream":
             yield pl.read_ipc_stream(path)
-            return
-        scan = pl.scan_ipc if kind == "arrow" else pl.scan_parquet
-        lazy = scan(path, glob=False, hive_partitioning=False)
-        yield lazy.head(0).collect()
-        yield from lazy.collect_batches(maintain_order=True)
+        else:
+            yield from _scan(path, kind).collect_batches(maintain_order=True)
+
+
+def _scan(path: Path, kind: Format) -> pl.LazyFrame:
+    scan = pl.scan_ipc if kind == "arrow" else pl.scan_parquet
+    return scan(path, glob=False, hive_partitioning=False)
 
 
 @contextmanager
@@ -211,13 +261,24 @@ def _format(path: Path) -> Format:
     if named in ("parquet", "arrow"):
         raise DataError(f"{path.name} is named like a {named.capitalize()} file, but its content is none")
     if text.startswith((b"{", b"[")) and (named == "json" or re.match(rb'(\[\s*)?\{\s*"', text)):
-        line = text.split(b"\n", 1)[0].rstrip()
-        return "json lines" if line.startswith(b"{") and line.endswith(b"}") else "json"
+        line, _, more = text.partition(b"\n")
+        one_a_line = line.startswith(b"{") and line.rstrip().endswith(b"}")
+        columns = not more.strip() and _suffix(path) not in (".jsonl", ".ndjson") and _holds_columns(line)
+        return "json lines" if one_a_line and not columns else "json"
     if named == "json":
         raise DataError(
             f"{path.name} is named like a JSON file, but begins with {text[:20].decode(errors='replace')!r}"
         )
     return "delimited"
+
+
+def _holds_columns(text: bytes) -> bool:
+    """Whether a JSON object is a table by columns, not a record."""
+    try:
+        values = json.loads(text).values()
+    except (ValueError, AttributeError):
+        return False
+    return all(isinstance(column, list) for column in values)
 
 
 def _refuse_foreign(path: Path, head: bytes) -> None:
@@ -234,42 +295,3 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
         what = "a web page (a login or error page that was saved?); download the data itself"
     if what is not None:
         raise DataError(f"{path.name} is no table: it looks like {what}")
-
-
-def _refuse_other_columns(first: Sequence[str], columns: Sequence[str], one: Path, other: Path) -> None:
-    if set(first) != set(columns):
-        extra = [c for c in columns if c not in first] or [c for c in first if c not in columns]
-        has, lacks = (other, one) if extra[0] in columns else (one, other)
-        raise DataError(
-            f"the parts differ: {has.name} has a column {extra[0]!r} that {lacks.name} lacks; give files "
-            "with the same columns"
-        )
-
-
-def _stack(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Rows under one another by column name; a column whose types do not go together becomes text."""
-    if len(frames) == 1:
-        return frames[0]
-    try:
-        return pl.concat(frames, how="diagonal_relaxed", rechunk=True)
-    except pl.exceptions.SchemaError:
-        types: dict[str, set[pl.DataType]] = {}
-        for name, dtype in (pair for frame in frames for pair in frame.schema.items()):
-            types.setdefault(name, set()).add(dtype)
-        mixed = {name for name, found in types.items() if not _go_together(found)}
-        texts = [f.with_columns(_as_text(f[name]) for name in f.columns if name in mixed) for f in frames]
-        return pl.concat(texts, how="diagonal_relaxed", rechunk=True)
-
-
-def _go_together(types: Iterable[pl.DataType]) -> bool:
-    try:
-        pl.concat([pl.DataFrame(schema={"column": dtype}) for dtype in types], how="vertical_relaxed")
-    except pl.exceptions.SchemaError:
-        return False
-    return True
-
-
-def _as_text(column: pl.Series) -> pl.Series:
-    if column.dtype.is_nested():
-        return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], pl.String)
-    return column.cast(pl.String)

@@ -137,7 +137,7 @@ def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
     Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a row
     without one, and where no row trains or is tested.
     """
-    told = table.frame[column].str.strip_chars().str.to_lowercase()
+    told = table[column].str.strip_chars().str.to_lowercase()
     known = [word for words in PART_WORDS.values() for word in words]
     other = [str(word) for word in told.unique().sort() if word not in known]
     if other:
@@ -242,21 +242,22 @@ def time_stamps(table: Table, time: str) -> Ints:
 
     Raises DataError for a column that is neither a date nor a number, and for rows without a time.
     """
-    values = table.frame[time]
+    values = table[time]
     if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
         raise DataError(f"column {time!r} holds neither dates nor numbers and cannot order rows in time")
     if missing := values.null_count():
         first = int(table.rows[int(values.is_null().arg_true()[0])])
+        rows = "row" if missing == 1 else "rows"
         raise DataError(
-            f"column {time!r} has no time in {missing:,} rows (first: row id {first}); fill them or leave the rows out"
+            f"column {time!r} has no time in {missing:,} {rows} (first: row {first + 1:,}); fill them or leave the rows out"
         )
     return (values.rank("dense").to_numpy() - 1).astype(np.int64)
 
 
 def _groups(table: Table, group: str, notes: list[str]) -> Ints:
-    if missing := table.frame[group].null_count():
+    if missing := table[group].null_count():
         notes.append(f"{missing:,} rows without {group!r} are kept together as one group")
-    return same_rows(table.frame.select(group))
+    return same_rows(table.frame[[group]])
 
 
 def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
@@ -278,7 +279,7 @@ def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> lis
         lacking = [name for p, name in enumerate(names) if p not in held]
         if size == 0 or not lacking:
             continue
-        label = f"class {table.frame[column.name][int(rows[0])]!r}" if column else f"class number {code}"
+        label = f"class {table[column.name][int(rows[0])]!r}" if column else f"class number {code}"
         rare = f"{label} has {size} row{'s' if size > 1 else ''}"
         if "dev" in lacking:
             notes.append(f"{label} does not occur in dev: no model can learn it")
@@ -292,7 +293,7 @@ def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> lis
 def duplicate_groups(table: Table) -> Ints:
     """(n,) ids 0, 1, ... that rows share exactly when all their features agree."""
     names = [column.name for column in table.schema.features]
-    return same_rows(table.frame.select(names)) if names else np.arange(len(table))
+    return same_rows(table.frame[names]) if names else np.arange(len(table))
 
 
 def folds(

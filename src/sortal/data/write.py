@@ -1,19 +1,21 @@
 """From tables to files, whole or not at all: results are written aside and renamed.
 
-``replacing`` does so for one file of any kind, ``new_folder`` for a folder, ``writer`` for a table.
+``replacing`` does so for one file of any kind, ``new_folder`` for a folder, ``writer`` for a table (which can also
+go to the screen).
 """
 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import polars as pl
 
@@ -21,20 +23,24 @@ from sortal.core.errors import OptionError, OutputError, did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".arrow")
 
+_HELD = 1 << 24
+"""Characters for the standard output that are held in memory until all is there; more go to a file."""
+
 
 class Writer(Protocol):
-    """Takes the rows of a table, some at a time; all frames have the same columns."""
+    """Takes the rows of a table, some at a time. All frames have the same columns; those of the first say the order."""
 
     def write(self, frame: pl.DataFrame) -> None:
         """Append rows."""
 
 
 @contextmanager
-def writer(path: str | Path) -> Iterator[Writer]:
+def writer(path: str | Path | None) -> Iterator[Writer]:
     """Write a table to a file of the format that its ending names, replacing the file if it is there.
 
-    The file appears when the block ends, and stays as it was if anything goes wrong. Memory holds one frame
-    at a time. Raises OptionError for another ending, OutputError where the file or a column cannot be written.
+    Without a path, write CSV to the standard output. All of it appears when the block ends, nothing if anything goes
+    wrong, and a file stays as it was. Memory holds one frame at a time. Raises OptionError for another ending,
+    OutputError where the file or a column cannot be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -44,6 +50,12 @@ def writer(path: str | Path) -> Iterator[Writer]:
     ...     print((Path(folder) / "scored.csv").read_text().split())
     ['row,label', '1,yes', '2,no']
     """
+    if path is None:
+        with tempfile.SpooledTemporaryFile(_HELD, "w+", encoding="utf-8", newline="") as held:
+            yield _TextWriter(held.write, ".csv")
+            held.seek(0)
+            shutil.copyfileobj(held, sys.stdout)
+        return
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -53,28 +65,26 @@ def writer(path: str | Path) -> Iterator[Writer]:
             yield from _write_parts(temporary, suffix)
         else:
             with temporary.open("wb") as file:
-                yield _TextWriter(file, suffix)
+                yield _TextWriter(lambda text: file.write(text.encode()), suffix)
 
 
 class _TextWriter:
-    def __init__(self, file: IO[bytes], suffix: str) -> None:
-        self._file = file
+    def __init__(self, write: Callable[[str], object], suffix: str) -> None:
+        self._write = write
         self._suffix = suffix
-        self._header = True
+        self._names: list[str] = []
 
     def write(self, frame: pl.DataFrame) -> None:
+        header, self._names = not self._names, self._names or frame.columns
+        frame = pl.DataFrame(list(map(frame.get_column, self._names)))
         for name, dtype in frame.schema.items():
             if _unwritable(dtype, self._suffix):
                 what = f"column {name!r} of type {dtype} cannot be written as {self._suffix}"
                 raise OutputError(f"{what}; write .parquet instead")
-        text = io.BytesIO()
         if self._suffix == ".jsonl":
-            frame.write_ndjson(text)
+            self._write(frame.write_ndjson())
         else:
-            separator = "\t" if self._suffix == ".tsv" else ","
-            frame.write_csv(text, separator=separator, include_header=self._header)
-        self._header = False
-        self._file.write(text.getvalue())
+            self._write(frame.write_csv(separator="\t" if self._suffix == ".tsv" else ",", include_header=header))
 
 
 def _unwritable(dtype: pl.DataType, suffix: str) -> bool:

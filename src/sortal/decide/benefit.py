@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.writing import level
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.integer[Any]]
 
@@ -125,11 +127,11 @@ def weight_in_words(threshold: float, positive: str) -> str:
     ('as if a missed churn cost 4 false alarms', 'as if a false alarm cost 3 missed churn')
     """
     alarms = (1 - threshold) / threshold
-    if f"{alarms:.3g}" == "1":
+    if level(alarms, 3) == "1":
         return f"as if a missed {positive} cost one false alarm"
     if alarms > 1:
-        return f"as if a missed {positive} cost {alarms:.3g} false alarms"
-    return f"as if a false alarm cost {1 / alarms:.3g} missed {positive}"
+        return f"as if a missed {positive} cost {level(alarms, 3)} false alarms"
+    return f"as if a false alarm cost {level(1 / alarms, 3)} missed {positive}"
 
 
 def _reaching(score: Floats, thresholds: Floats) -> Floats:

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from sortal.core import writing
+from sortal.core.writing import number, percent
+
 Measure = Literal["precision", "recall", "fpr"]
 
 
@@ -40,7 +43,7 @@ class Certificate:
     >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, needed=None, holds=True)
     >>> found = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (bound,), 300 / 1310)
     >>> print(found.explanation)
-    precision >= .90 certified at 95 % confidence on 1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948)
+    precision >= .9 certified at 95 % confidence on 1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948)
     >>> round(found.precision_at(0.1), 2)
     0.77
     """
@@ -90,12 +93,12 @@ class Certificate:
             return f"{asked} cannot be certified{together} from {self.rows:,} labels: {self._possible} {self._outlook}"
         grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
         return (
-            f"{asked} certified{together} at {100 * self.confidence:g} % confidence on {self.rows:,} labelled rows: "
+            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled rows: "
             f"p >= {_threshold(self.threshold)} {grounds}"
         )
 
     def _grounds(self, bound: Bound) -> str:
-        observed = _decimals(bound.observed, 3)
+        observed = number(bound.observed, 3)
         if bound.measure == "precision":
             return f"says yes to {self.selected:,}, {round(bound.observed * self.selected):,} rightly ({observed})"
         if bound.measure == "recall":
@@ -126,7 +129,7 @@ def _level(bound: Bound, level: str) -> str:
 
 
 def _exactly(level: float) -> str:
-    return _decimals(level, 2) if round(level, 2) == level else f"{level:g}".removeprefix("0")
+    return writing.level(level)
 
 
 def _safely(bound: Bound) -> str:
@@ -135,13 +138,8 @@ def _safely(bound: Bound) -> str:
         return _exactly(bound.certified)
     places = 2 if bound.certified >= 0.01 and bound.measure != "fpr" else 4
     toward = math.ceil if bound.measure == "fpr" else math.floor
-    return _decimals(toward(bound.certified * 10**places) / 10**places, places)
+    return number(toward(bound.certified * 10**places) / 10**places, places)
 
 
 def _threshold(value: float) -> str:
-    text = f"{value:.3g}"
-    return text.removeprefix("0") if "." in text else text
-
-
-def _decimals(value: float, places: int) -> str:
-    return f"{value:.{places}f}".removeprefix("0")
+    return writing.level(value, 3)

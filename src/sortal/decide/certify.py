@@ -73,7 +73,7 @@ def certify(promise: Promise, learned: Predictions | None, held: Predictions, po
     >>> learned = Predictions(("no", "yes"), rows, truth[:2000], probability[:2000], "out-of-fold")
     >>> held = Predictions(("no", "yes"), rows, truth[2000:], probability[2000:], "valid")
     >>> print(certify(Promise(precision=0.8), learned, held, "yes").explanation)
-    precision >= .80 certified at 95 % confidence on 2,000 labelled rows: p >= .656 says yes to 354, 296 rightly (.836)
+    precision >= .8 certified at 95 % confidence on 2,000 labelled rows: p >= .656 says yes to 354, 296 rightly (.836)
     """
     demands, alpha = _demands(promise), 1 - promise.confidence
     if positive not in held.classes:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.costs import CostColumn, Matrix, costs_of, expected
+from sortal.core.predictions import Predictions
+from sortal.core.task import Capacity
 from sortal.decide.certificate import Certificate
 
 Floats = NDArray[np.float64]
@@ -23,10 +25,11 @@ class Decision:
     ``kind`` argmax: the most probable class. threshold (two classes): ``positive`` where its probability is
     at least ``threshold``, else the other. cost: the decision with the lowest expected cost, the argmin of
     ``probability @ cost``, where ``cost[t][d]`` is the cost of deciding ``d`` where ``t`` is true; with a ``reject_cost``,
-    leaving the row to a person is one more decision, whose code is K. capacity (two classes): ``positive`` for the
-    rows that it pays most to decide so, from a ``threshold`` of their priority on; ``capacity`` is their number at once, where
-    that was told as a number. ``certificate``: what its threshold keeps on fresh rows, proven. Of equal decisions the first in the order of ``classes`` is taken. A threshold
-    that was derived from costs keeps them in ``cost``. ``cost_columns`` are costs that stand in the rows.
+    leaving the row to a person is one more decision, whose code is K. capacity (two classes): ``positive`` for as many rows of
+    a batch as ``capacity`` says, those that it pays most to decide so, of equal ones the first; ``threshold`` is where that began
+    in training, and decides nothing. ``certificate``: what its threshold keeps on fresh rows, proven. Of equal decisions
+    the first in the order of ``classes`` is taken. A threshold that was derived from costs keeps them in ``cost``.
+    ``cost_columns`` are costs that stand in the rows.
 
     >>> rule = Decision("threshold", ("no", "yes"), "yes", threshold=0.2)
     >>> rule.apply(np.array([[0.9, 0.1], [0.8, 0.2]]))
@@ -40,7 +43,7 @@ class Decision:
     cost: Matrix | None = None
     cost_columns: tuple[CostColumn, ...] = ()
     reject_cost: float | None = None
-    capacity: int | None = None
+    capacity: Capacity | None = None
     certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +51,8 @@ class Decision:
         by_threshold = self.kind in ("threshold", "capacity")
         if by_threshold and (k != 2 or self.positive not in self.classes or self.threshold is None):
             raise ValueError("a threshold needs two classes, the positive one among them, and a number")
+        if (self.kind == "capacity") != (self.capacity is not None):
+            raise ValueError("a decision within a capacity, and no other, says how many rows that is")
         if self.kind == "cost" and self.cost is None:
             raise ValueError(f"a decision by cost needs {k} x {k} costs")
         if self.cost is not None and [len(row) for row in self.cost] != [k] * k:
@@ -56,7 +61,7 @@ class Decision:
             raise ValueError(f"a cost column is about a class beyond the {k}")
 
     def apply(self, probability: Floats, amounts: Floats | None = None) -> NDArray[np.int64]:
-        """(n,) class codes of (n, K) probabilities; K where the row is rejected.
+        """(n,) class codes of the (n, K) probabilities of one batch; K where the row is rejected.
 
         ``amounts``: (n, m) what the cost columns hold in these rows. Raises ValueError where the number of columns is not
         that of the classes, and where amounts are needed and not given.
@@ -67,7 +72,7 @@ class Decision:
             found = np.argmin(expected(self._costs(amounts), probability), axis=1)
         elif self.threshold is not None and self.positive is not None:
             code = self.classes.index(self.positive)
-            found = np.where(self.priority(probability, amounts) >= self.threshold, code, 1 - code)
+            found = np.where(self.takes(self.priority(probability, amounts)), code, 1 - code)
         else:
             found = np.argmax(probability, axis=1)
         return np.asarray(found, dtype=np.int64)
@@ -82,28 +87,31 @@ class Decision:
         spent = expected(self._costs(amounts), probability)
         return np.asarray(spent[:, 1 - code] - spent[:, code])
 
-    def within(self, priority: Floats) -> Decision:
-        """The same rule for a batch of rows with these priorities: no more of them are decided positive than its capacity."""
+    def takes(self, priority: Floats) -> NDArray[np.bool_]:
+        """(n,) which rows of one batch with these priorities are decided positive."""
         if self.capacity is None:
-            return self
-        return replace(self, threshold=cut(priority, self.capacity, self.cost is not None))
+            return np.asarray(priority >= (self.threshold or 0.0))
+        return best(priority, self.capacity.of(len(priority)), paying=self.cost is not None)
+
+    def decide(self, predictions: Predictions) -> NDArray[np.int64]:
+        """(n,) codes of these rows. A part of the training data gets its share of a capacity that was told as a number, since that is of
+        a batch as large as all of it; fresh rows are a batch.
+        """
+        rule = self
+        if self.capacity is not None and predictions.part != "fresh":
+            rule = replace(self, capacity=Capacity(self.capacity.share))
+        return rule.apply(predictions.probability, predictions.amounts)
 
     def _costs(self, amounts: Floats | None) -> Floats:
         return costs_of(self.cost or (), self.reject_cost, self.cost_columns, amounts)
 
 
-def cut(priority: Floats, most: int, paying: bool) -> float:
-    """The threshold from which on ``most`` rows are taken, or fewer where more are tied; ``paying``: only those above zero.
+def best(priority: Floats, most: int, paying: bool) -> NDArray[np.bool_]:
+    """(n,) the ``most`` rows of the highest priority, of equal ones the first; ``paying``: only those above zero.
 
-    >>> cut(np.array([0.1, 0.9, 0.5, 0.5]), most=2, paying=False)
-    0.9
-    >>> cut(np.array([0.1, 0.9, 0.5, 0.4]), most=2, paying=False)
-    0.5
+    >>> best(np.array([0.1, 0.5, 0.9, 0.5]), most=2, paying=False)
+    array([False,  True,  True, False])
     """
-    ranked = np.sort(priority)[::-1]
-    floor = float(np.nextafter(0.0, 1.0)) if paying else 0.0
-    if most >= len(ranked):
-        return floor
-    first_left = float(ranked[most])
-    taken = ranked[:most][ranked[:most] > first_left]
-    return max(floor, float(taken[-1]) if len(taken) else float(np.nextafter(first_left, np.inf)))
+    taken = np.zeros(len(priority), dtype=np.bool_)
+    taken[np.argsort(-priority, kind="stable")[:most]] = True
+    return taken & (priority > 0) if paying else taken

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.errors import OptionError
+from sortal.core.writing import level
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -170,11 +171,11 @@ def notes(sets: Sets, classes: tuple[str, ...]) -> tuple[str, ...]:
     """What a person has to know of these sets, a sentence each.
 
     >>> notes(Sets("lac", 0.9, (5, 3), (0.0, 0.0), 2.0), ("no", "yes"))
-    ('8 rows are too few for sets at 0.9, which need at least 9: every set holds all classes',)
+    ('8 rows are too few for sets at .9, which need at least 9: every set holds all classes',)
     """
     fewest, rows = fewest_rows(sets.coverage), sum(sets.rows)
     if sets.method == "lac" and rows < fewest:
-        why = f"{rows} rows are too few for sets at {sets.coverage:g}, which need at least {fewest}"
+        why = f"{rows} rows are too few for sets at {level(sets.coverage)}, which need at least {fewest}"
         return (f"{why}: every set holds all classes",)
     found = []
     rare = [(name, n) for name, n in zip(classes, sets.rows, strict=True) if n < fewest]
@@ -182,7 +183,7 @@ def notes(sets: Sets, classes: tuple[str, ...]) -> tuple[str, ...]:
         named = ", ".join(f"{name!r} ({n} {'row' if n == 1 else 'rows'})" for name, n in rare[:NAMED])
         more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
         found.append(
-            f"every set holds {named}{more}: to leave a class out at {sets.coverage:g} takes {fewest} rows of it"
+            f"every set holds {named}{more}: to leave a class out at {level(sets.coverage)} takes {fewest} rows of it"
         )
     if sets.mean_size == 1:
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +13,7 @@ from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
 from sortal.core.sweep import sweep
 from sortal.core.task import Capacity, Task
-from sortal.decide.policy import Decision, cut
+from sortal.decide.policy import Decision
 
 Floats = NDArray[np.float64]
 
@@ -28,20 +29,23 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Curve:
-    """What deciding positive from each threshold on does to these rows: (m,) arrays, from low to high."""
+    """What deciding positive from each threshold on does to these rows: (m,) arrays, from low to high.
+
+    The figures of a threshold are those of all thresholds down to the next lower one: steps, not a line. The first are those of
+    always deciding positive, the last, above every probability, those of never.
+    """
 
     threshold: Floats
     expected_cost: Floats
     precision: Floats
     recall: Floats
-    f1: Floats
+    fbeta: Floats
 
 
 def decide(task: Task, predictions: Predictions) -> Decision:
     """The decision that the task asks for; ``predictions`` should be out-of-fold.
 
-    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: from the priority on that this share of them
-    has. Costs of two classes: the threshold that follows from them alone, which needs no tuning where
+    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: as many as it says of every batch. Costs of two classes: the threshold that follows from them alone, which needs no tuning where
     probabilities are calibrated (Elkan 2001). Costs of more classes, in the rows, or with a reject: the argmin of expected
     cost. Otherwise: the most probable class. What a promise needs is found by ``certify``.
     """
@@ -64,10 +68,13 @@ def _within_capacity(task: Task, capacity: Capacity, predictions: Predictions) -
         threshold=0.0,
         cost=task.cost,
         cost_columns=task.cost_columns,
-        capacity=capacity.count,
+        capacity=capacity,
     )
     priority = rule.priority(predictions.probability, predictions.amounts)
-    return replace(rule, threshold=cut(priority, int(capacity.share * len(priority)), task.cost is not None))
+    taken = priority[rule.decide(predictions) == task.positive_code]
+    # Where nothing is taken, it would begin above everything.
+    begins = taken.min() if len(taken) else np.nextafter(priority.max(initial=0.0), np.inf)
+    return replace(rule, threshold=float(begins))
 
 
 def bayes_threshold(task: Task) -> float | None:
@@ -113,18 +120,36 @@ def cost_threshold(task: Task, predictions: Predictions) -> float:
     return _between(score, -costs) if costs.min() < never else float(np.nextafter(1.0, 2.0))
 
 
-def curve(task: Task, predictions: Predictions, points: int = 500) -> Curve:
-    """Cost, precision, recall and F1 at up to ``points`` thresholds, spread evenly over values and over rows.
+def curve(task: Task, predictions: Predictions, points: int = 500, keep: Sequence[float] = ()) -> Curve:
+    """Cost, precision, recall and F-beta at up to ``points`` thresholds, spread evenly over values and over rows.
 
-    Binary tasks only. Without costs every error costs one.
+    Binary tasks only. Without costs every error costs one. ``keep``: thresholds at which the steps are exact, whatever is
+    thinned out.
     """
     score, tp, fp = _sweep(task, predictions)
     by_rank = np.linspace(0, len(score) - 1, points // 2).round().astype(np.int64)
     by_value = np.searchsorted(-score, -np.linspace(score[0], score[-1], points - points // 2))
-    at = np.unique(np.concatenate([by_rank, np.minimum(by_value, len(score) - 1)]))[::-1]
+    exact = np.searchsorted(-score, -np.array([x for x in keep if x <= score[0]]), side="right") - 1
+    at = np.unique(np.concatenate([by_rank, np.minimum(by_value, len(score) - 1), exact]))[::-1]
     hits, score, costs, tp, fp = tp[-1], score[at], _costs(task, predictions)[at], tp[at], fp[at]
     recall = tp / hits if hits else np.full(len(at), np.nan)
-    return Curve(score, costs, tp / (tp + fp), recall, 2 * tp / (tp + fp + hits))
+    never, weight = _constant(task, predictions)[1 - task.positive_code], task.beta**2
+    return Curve(
+        threshold=np.append(score, np.nextafter(score[-1], np.inf)),
+        expected_cost=np.append(costs, never),
+        precision=np.append(tp / (tp + fp), np.nan),
+        recall=np.append(recall, 0.0 if hits else np.nan),
+        fbeta=np.append((1 + weight) * tp / (tp + fp + weight * hits), 0.0 if hits else np.nan),
+    )
+
+
+def constants(task: Task, predictions: Predictions) -> tuple[Alternative, ...]:
+    """What deciding the same everywhere costs a row of these, by class; of two classes it is always or never the positive one."""
+    found = _constant(task, predictions)
+    names = [f"always {name}" for name in task.classes]
+    if task.positive is not None:
+        names[1 - task.positive_code] = f"never {task.positive}"
+    return tuple(Alternative(name, None, float(found[code])) for code, name in enumerate(names))
 
 
 def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tuple[Alternative, ...]:
@@ -132,24 +157,23 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
 
     Without costs every error costs one.
     """
-    costs, constant = task.costs(predictions.amounts), _constant(task, predictions)
+    costs, constant = task.costs(predictions.amounts), constants(task, predictions)
     likeliest = Decision("argmax", task.classes)
 
     def mean(rule: Decision) -> float:
-        decided = rule.apply(predictions.probability, predictions.amounts)
+        decided = rule.decide(predictions)
         return float(incurred(costs, predictions.truth, decided).mean())
 
     chosen = Alternative("chosen", decision.threshold, mean(decision))
     if task.positive is None:
-        cheapest = int(constant[: len(task.classes)].argmin())
-        always = Alternative(f"always {task.classes[cheapest]}", None, float(constant[cheapest]))
-        return always, Alternative("most probable", None, mean(likeliest)), chosen
+        cheapest = min(constant, key=lambda each: each.expected_cost)
+        return cheapest, Alternative("most probable", None, mean(likeliest)), chosen
     code, tuned = task.positive_code, cost_threshold(task, predictions)
     rule = Decision("threshold", task.classes, task.positive, tuned)
     return (
-        Alternative(f"always {task.positive}", 0.0, float(constant[code])),
-        Alternative(f"never {task.positive}", None, float(constant[1 - code])),
-        Alternative("at 0.5", 0.5, mean(likeliest)),
+        replace(constant[code], threshold=0.0),
+        constant[1 - code],
+        Alternative("at .5", 0.5, mean(Decision("threshold", task.classes, task.positive, 0.5))),
         Alternative("tuned", tuned, mean(rule)),
         chosen,
     )

@@ -129,7 +129,7 @@ def interval(
 
     ``decided``: (n,) class codes. ``groups``: (n,) ids of rows that belong together. ``seed`` and
     ``repeats`` are for the metrics that are bootstrapped. All three figures are NaN where the metric is
-    undefined.
+    undefined; none lies beyond the metric's span.
     """
     value = metric.score(task, predictions, decided)
     if not np.isfinite(value):
@@ -141,7 +141,14 @@ def interval(
             return metric.score(task, predictions.take(rows), decided[rows])
 
         return _between(value, resample(score, len(predictions), clusters, seed, repeats), confidence)
-    match metric.sampling(task, predictions, decided):
+    sampling = metric.sampling(task, predictions, decided)
+    return metric.within(_closed(value, sampling, clusters, seed, confidence, repeats))
+
+
+def _closed(
+    value: float, sampling: Sampling, clusters: Codes | None, seed: int, confidence: float, repeats: int
+) -> Interval:
+    match sampling:
         case Rates() as rates:
             return rates_interval(rates, clusters, confidence)
         case Mean() as mean:
@@ -242,7 +249,7 @@ def folds_interval(
     shares). Folds of repeated cross-validation are simply more folds.
 
     >>> print(folds_interval([0.90, 0.92, 0.91, 0.89, 0.93], 800, 200))
-    0.910 [0.881, 0.939]
+    .91 [.88 .94]
     """
     from scipy.special import stdtrit
 

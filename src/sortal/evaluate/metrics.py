@@ -1,9 +1,11 @@
 """The metrics, each registered under its name in the entry-point group ``sortal.metrics``.
 
 Conventions, the same for all of them. In binary tasks precision, recall, F1 and average precision are of
-the positive class; with more classes every one of them, and ROC-AUC, is the plain mean over classes (macro,
-one against the rest). A metric is NaN where it is undefined: without rows, and where a class that it needs
-is absent from them. The precision of a class that is never decided is 0, as in scikit-learn.
+the positive class; with more classes every one of them, and ROC-AUC, is the plain mean over those classes that
+are true of a row at least (macro, one against the rest; ``absent`` names the others). A metric is NaN where it is
+undefined: without rows, and where a class of two that it needs is absent from them. The precision of a class that is
+never decided is 0, as in scikit-learn. Where rows are left to a person (rejected), metrics of decisions are of the
+others; what a reject costs is in the expected cost.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from sortal.core.costs import incurred
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.core.writing import level
 from sortal.evaluate import ranking
 from sortal.evaluate.intervals import Bins, Cells, Mean, Ranks, Rates, Sampling, bin_squares, rates_interval
 
@@ -27,19 +30,23 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+NOBODY = -1
+"""In place of the true class of a row that is left to a person, for the metrics of decisions."""
 SMALLEST = 1e-15
 """Probabilities below this count as this in the log-loss, which would be infinite at zero."""
 BINS, ROWS_PER_BIN = 15, 10
+SHARE = (0.0, 1.0)
+"""The span of a metric that is a share."""
 
 
 @dataclass(frozen=True)
 class Metric:
     """A figure that says how good predictions are.
 
-    ``score`` takes the task, predictions of n rows and (n,) decided codes; the code K is "decided by nobody" (a reject).
+    ``score`` takes the task, predictions of n rows and (n,) decided codes; the code K leaves a row to a person (a reject).
     ``needs``: whether it reads the probabilities or the decisions. ``binary_only``: it has no meaning with more than two
     classes. ``sampling`` takes the same and describes how the score varies from sample to sample (see
-    ``evaluate.intervals``); None: it is bootstrapped by row.
+    ``evaluate.intervals``); None: it is bootstrapped by row. ``span``: the least and the largest figure that it can have.
     """
 
     name: str
@@ -50,17 +57,28 @@ class Metric:
     score: Callable[[Task, Predictions, Codes], float]
     doc: str
     sampling: Callable[[Task, Predictions, Codes], Sampling] | None = None
+    span: tuple[float, float] = (-np.inf, np.inf)
+
+    def within(self, figure: Interval) -> Interval:
+        """An interval of this metric without what lies beyond its span, which a symmetric one may reach.
+
+        >>> print(log_loss.within(Interval(0.1, -0.2, 0.4)))
+        .10 [.00 .40]
+        """
+        low, high = self.span
+        return Interval(*(min(max(x, low), high) for x in (figure.value, figure.low, figure.high)))
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision and recall (with Wilson intervals), F1 and number of true rows of one class."""
+    """Precision and recall (with Wilson intervals) and F1 of one class, its true rows, and the share of them left to a person."""
 
     label: str
     precision: Interval
     recall: Interval
     f1: float
     support: int
+    rejected: Interval
 
 
 def metrics_for(task: Task) -> tuple[Metric, ...]:
@@ -84,23 +102,46 @@ def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
 
 
 def per_class(task: Task, truth: Codes, decided: Codes) -> list[ClassScore]:
-    """Precision, recall and F1 of every class, in the order of the classes."""
-    counts = confusion(task, truth, decided)
+    """Precision, recall and F1 of every class, in the order of the classes; of the rows that are decided."""
+    unknown = Interval(np.nan, np.nan, np.nan)
+    known = decided_rows(task, truth, decided)
     scores = []
     for code, label in enumerate(task.classes):
-        true, said = truth == code, decided == code
+        row, true, said = truth == code, known == code, decided == code
         hit = true & said
-        support, union = int(counts[code].sum()), int(counts[code].sum() + counts[:, code].sum())
+        support, some = int(row.sum()), bool(true.any())
         scores.append(
             ClassScore(
                 label=label,
                 precision=rates_interval(Rates([(said, hit)])),
-                recall=rates_interval(Rates([(true, hit)])) if support else Interval(np.nan, np.nan, np.nan),
-                f1=2 * int(counts[code, code]) / union if support else float("nan"),
+                recall=rates_interval(Rates([(true, hit)])) if some else unknown,
+                f1=2 * int(hit.sum()) / int(true.sum() + said.sum()) if some else float("nan"),
                 support=support,
+                rejected=rates_interval(Rates([(row, row & ~true)])) if support else unknown,
             )
         )
     return scores
+
+
+def rejected(task: Task, decided: Codes) -> Interval:
+    """The share of rows that are left to a person."""
+    every = np.ones(len(decided), dtype=np.bool_)
+    return rates_interval(Rates([(every, decided == len(task.classes))]))
+
+
+def absent(task: Task, truth: Codes) -> tuple[str, ...]:
+    """The classes that are true of no row, which averages over classes leave out.
+
+    >>> from sortal.core.task import Task
+    >>> absent(Task("y", ("a", "b", "c"), (0.4, 0.4, 0.2), None, "log_loss", (), ()), np.array([0, 2, 2]))
+    ('b',)
+    """
+    return tuple(label for code, label in enumerate(task.classes) if not (truth == code).any())
+
+
+def decided_rows(task: Task, truth: Codes, decided: Codes) -> Codes:
+    """(n,) true classes of the rows that are decided, and ``NOBODY`` for those that are left to a person."""
+    return np.where(decided < len(task.classes), truth, NOBODY)
 
 
 def per_row_log_loss(predictions: Predictions) -> Floats:
@@ -109,9 +150,10 @@ def per_row_log_loss(predictions: Predictions) -> Floats:
     return -np.log(np.clip(told, SMALLEST, 1.0))
 
 
-def _of_interest(task: Task) -> list[int]:
-    """The positive class of two, or all classes."""
-    return [task.positive_code] if task.positive is not None else list(range(len(task.classes)))
+def _of_interest(task: Task, truth: Codes) -> list[int]:
+    """The positive class of two, or every class that is there; none where it is not."""
+    codes = [task.positive_code] if task.positive is not None else range(len(task.classes))
+    return [code for code in codes if (truth == code).any()]
 
 
 def _positive(task: Task, told: Predictions) -> tuple[Mask, Floats]:
@@ -119,76 +161,65 @@ def _positive(task: Task, told: Predictions) -> tuple[Mask, Floats]:
     return told.truth == task.positive_code, told.probability[:, task.positive_code]
 
 
-def _complete(truth: Codes, codes: list[int]) -> bool:
-    """There are rows, and of each of these classes."""
-    return len(truth) > 0 and bool(np.isin(codes, truth).all())
-
-
 # Shares of right decisions, and means of them over classes.
 
 
 def _deciding(
-    name: str, label: str, rates: Callable[[Task, Codes, Codes], Rates | None], doc: str, *, false: bool = False
+    name: str, label: str, rates: Callable[[Task, Codes, Codes], Rates], doc: str, *, false: bool = False
 ) -> Metric:
-    """A metric of decisions; ``rates`` is None where it is undefined. ``false``: it counts errors, of two classes."""
-
-    def score(task: Task, told: Predictions, decided: Codes) -> float:
-        found = rates(task, told.truth, decided)
-        return float("nan") if found is None else float(found.scores.mean())
+    """A metric of decisions; ``rates`` takes the true classes of the rows that are decided (``decided_rows``), and has no
+    pairs where it is undefined. ``false``: it counts errors, of two classes."""
 
     def sampling(task: Task, told: Predictions, decided: Codes) -> Rates:
-        found = rates(task, told.truth, decided)
-        return Rates([]) if found is None else found
+        return rates(task, decided_rows(task, told.truth, decided), decided)
 
-    return Metric(name, label, not false, "decision", false, score, doc, sampling)
+    def score(task: Task, told: Predictions, decided: Codes) -> float:
+        found = sampling(task, told, decided)
+        return float(found.scores.mean()) if found.pairs else float("nan")
 
-
-def _accuracy(task: Task, truth: Codes, decided: Codes) -> Rates | None:
-    return Rates([(np.ones(len(truth), dtype=np.bool_), truth == decided)]) if len(truth) else None
-
-
-def _balanced_accuracy(task: Task, truth: Codes, decided: Codes) -> Rates | None:
-    return _recalls(truth, decided, list(range(len(task.classes))))
+    return Metric(name, label, not false, "decision", false, score, doc, sampling, SHARE)
 
 
-def _recall(task: Task, truth: Codes, decided: Codes) -> Rates | None:
-    return _recalls(truth, decided, _of_interest(task))
+def _accuracy(task: Task, truth: Codes, decided: Codes) -> Rates:
+    known = truth != NOBODY
+    return Rates([(known, truth == decided)] if known.any() else [])
 
 
-def _recalls(truth: Codes, decided: Codes, codes: list[int]) -> Rates | None:
-    if not _complete(truth, codes):
-        return None
+def _balanced_accuracy(task: Task, truth: Codes, decided: Codes) -> Rates:
+    there = [code for code in range(len(task.classes)) if (truth == code).any()]
+    return Rates([]) if task.binary and len(there) < 2 else _recalls(truth, decided, there)
+
+
+def _recall(task: Task, truth: Codes, decided: Codes) -> Rates:
+    return _recalls(truth, decided, _of_interest(task, truth))
+
+
+def _recalls(truth: Codes, decided: Codes, codes: list[int]) -> Rates:
     return Rates([(truth == k, (truth == k) & (decided == k)) for k in codes])
 
 
-def _precision(task: Task, truth: Codes, decided: Codes) -> Rates | None:
-    codes = _of_interest(task)
-    if not _complete(truth, codes):
-        return None
-    return Rates([(decided == k, (truth == k) & (decided == k)) for k in codes])
+def _precision(task: Task, truth: Codes, decided: Codes) -> Rates:
+    return Rates([(decided == k, (truth == k) & (decided == k)) for k in _of_interest(task, truth)])
 
 
 def _fbeta(task: Task, told: Predictions, decided: Codes) -> float:
-    true, said = told.truth == task.positive_code, decided == task.positive_code
-    if not _complete(told.truth, [task.positive_code]):
+    truth = decided_rows(task, told.truth, decided)
+    true, said = truth == task.positive_code, decided == task.positive_code
+    if not true.any():
         return float("nan")
     weight = task.beta**2
     return float((1 + weight) * np.count_nonzero(true & said) / (np.count_nonzero(said) + weight * true.sum()))
 
 
-def _f1(task: Task, truth: Codes, decided: Codes) -> Rates | None:
+def _f1(task: Task, truth: Codes, decided: Codes) -> Rates:
     """F1 = 2 J / (1 + J), where J is the share of hits among rows that are of the class or decided to be."""
-    codes = _of_interest(task)
-    if not _complete(truth, codes):
-        return None
+    codes = _of_interest(task, truth)
     return Rates([((truth == k) | (decided == k), (truth == k) & (decided == k)) for k in codes], f1=True)
 
 
-def _false_positives(task: Task, truth: Codes, decided: Codes) -> Rates | None:
-    code = task.positive_code
-    if not _complete(truth, [1 - code]):
-        return None
-    return Rates([(truth != code, (truth != code) & (decided == code))])
+def _false_positives(task: Task, truth: Codes, decided: Codes) -> Rates:
+    negative = truth == 1 - task.positive_code
+    return Rates([(negative, negative & (decided == task.positive_code))] if negative.any() else [])
 
 
 # Rankings.
@@ -204,19 +235,17 @@ def _ranking(
     """A metric of the ranking of each class of interest against the rest."""
 
     def mean(task: Task, told: Predictions, decided: Codes) -> float:
-        codes = _of_interest(task)
-        if not _complete(told.truth, codes):
-            return float("nan")
-        return float(np.mean([score(told.truth == k, told.probability[:, k]) for k in codes]))
+        scores = [score(told.truth == k, told.probability[:, k]) for k in _of_interest(task, told.truth)]
+        return float(np.mean(scores)) if scores else float("nan")
 
     def sampling(task: Task, told: Predictions, decided: Codes) -> Ranks:
-        total, codes = np.zeros(len(told)), _of_interest(task)
+        total, codes = np.zeros(len(told)), _of_interest(task, told.truth)
         for k in codes:
             total += effect(told.truth == k, told.probability[:, k]) / len(codes)
-        rarest = np.bincount(told.truth, minlength=len(task.classes)).min()
-        return Ranks(total, int(rarest))
+        sizes = np.bincount(told.truth)
+        return Ranks(total, int(sizes[sizes > 0].min()))
 
-    return Metric(name, label, True, "probability", False, mean, doc, sampling)
+    return Metric(name, label, True, "probability", False, mean, doc, sampling, SHARE)
 
 
 def _recall_at_precision(task: Task, told: Predictions, decided: Codes) -> float:
@@ -236,11 +265,12 @@ def _mean(
     needs: Literal["probability", "decision"],
     rows: Callable[[Task, Predictions, Codes], Mean],
     doc: str,
+    span: tuple[float, float],
 ) -> Metric:
     def score(task: Task, told: Predictions, decided: Codes) -> float:
         return float(rows(task, told, decided).values.mean()) if len(told) else float("nan")
 
-    return Metric(name, label, False, needs, False, score, doc, rows)
+    return Metric(name, label, False, needs, False, score, doc, rows, span)
 
 
 def _log_loss(task: Task, told: Predictions, decided: Codes) -> Mean:
@@ -306,6 +336,7 @@ fbeta = Metric(
     True,
     _fbeta,
     "Weighted harmonic mean of precision and recall; recall weighs beta times as much (van Rijsbergen 1979).",
+    span=SHARE,
 )
 roc_auc = _ranking(
     "roc_auc",
@@ -323,16 +354,22 @@ average_precision = _ranking(
 )
 recall_at_precision = Metric(
     "recall_at_precision",
-    f"recall at precision {ranking.PRECISION:g}",
+    f"recall at precision {level(ranking.PRECISION)}",
     True,
     "probability",
     True,
     _recall_at_precision,
-    f"Largest recall of a threshold whose precision on these rows is at least {ranking.PRECISION:g}.",
+    f"Largest recall of a threshold whose precision on these rows is at least {level(ranking.PRECISION)}.",
     _recall_at_precision_cells,
+    SHARE,
 )
 log_loss = _mean(
-    "log_loss", "log-loss", "probability", _log_loss, "Mean of -log p of the true class, p clipped at 1e-15."
+    "log_loss",
+    "log-loss",
+    "probability",
+    _log_loss,
+    "Mean of -log p of the true class, p clipped at 1e-15.",
+    (0.0, np.inf),
 )
 brier = _mean(
     "brier",
@@ -340,6 +377,7 @@ brier = _mean(
     "probability",
     _brier,
     "Mean squared error of the positive class's probability (0 to 1); summed over more classes (0 to 2).",
+    (0.0, 2.0),
 )
 expected_cost = _mean(
     "expected_cost",
@@ -347,6 +385,7 @@ expected_cost = _mean(
     "decision",
     _expected_cost,
     "Mean cost of a decision by the task's cost matrix; without one, the share of errors.",
+    (-np.inf, np.inf),
 )
 ece = Metric(
     "ece",
@@ -358,4 +397,5 @@ ece = Metric(
     "Root mean square, over 15 bins of equally many rows, of mean probability minus share of hits, debiased "
     "(Kumar, Liang & Ma 2019; Bröcker 2012); of the positive class, or of the likeliest of more classes.",
     _bins,
+    SHARE,
 )

@@ -41,7 +41,7 @@ def fit(
     ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most.
     """
     features = table.schema.features
-    columns = [_fit_column(column, table.frame[column.name], labels, view, seed) for column in features]
+    columns = [_fit_column(column, table[column.name], labels, view, seed) for column in features]
     design = Design(
         program=Program("table", steps=tuple(c.program for c in columns)),
         names=tuple(n for c in columns for n in c.names),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,8 +19,8 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.data.audit import Audit, Finding
-from sortal.data.audit import Skipped as Unchecked
+from sortal.data.audit import Audit, Finding, Skipped
+from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
@@ -29,14 +29,15 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, decide
-from sortal.evaluate.intervals import Rates, folds_interval, interval, rates_interval, wilson
-from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class
+from sortal.evaluate.intervals import folds_interval, interval, wilson
+from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class, rejected
 from sortal.report import record
 from sortal.report.checklist import Facts, Saved
+from sortal.report.notation import level, number, percent, spread
 from sortal.report.notation import metric as title
-from sortal.report.notation import number, percent
 from sortal.report.record import Estimate, RunRecord
 from sortal.report.rule import rule as words
+from sortal.report.trial import Promises, trial
 from sortal.training.balancing import balancing
 from sortal.training.candidate import Witness
 from sortal.training.crossval import Scored
@@ -51,7 +52,8 @@ CLOCKED = ("fit_seconds", "row_microseconds")
 class Results:
     """What a run found, in the words of the rooms that found it. ``dev``: the problem on its development rows.
 
-    ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not.
+    ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the figures of
+    the rows that the decision was made on, as the model file had them before the test was opened.
     """
 
     dev: Problem
@@ -60,6 +62,7 @@ class Results:
     seal: Seal | None
     audited: Audit
     trained: Trained
+    promised: Mapping[str, Estimate]
     test: Predictions | None
     test_groups: NDArray[np.int64] | None
 
@@ -86,6 +89,7 @@ def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Spl
         valid=len(parts.valid),
         test=len(parts.test),
         column=recipe.time or recipe.group,
+        forward=recipe.time is not None,
         prevalence=shares,
         notes=parts.notes,
     )
@@ -96,8 +100,10 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
     trained, task = results.trained, results.dev.task
     finalized, folds = trained.finalized, trained.developed.folds
     shown = results.test or finalized.evidence
-    decided = finalized.decision.apply(shown.probability, shown.amounts)
+    decided = finalized.decision.decide(shown)
     scored = trained.developed.explored.scored
+    sets = _sets(trained, results.test)
+    test, judged = (None, None) if results.test is None else _tested(results, results.test, sets, recipe.seed)
     return RunRecord(
         sortal_version=sortal.__version__,
         seed=recipe.seed,
@@ -112,27 +118,48 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         selection=_selection(trained, task),
         imbalance=_imbalance(trained),
         calibration=_calibration(finalized.calibration, shown, recipe.seed, entries(recipe.budget) // 2),
-        decision=_decision(trained, task, recipe.seed),
-        sets=_sets(trained, results.test),
-        test=None
-        if results.test is None
-        else figures(task, results.test, finalized.decision, recipe.seed, results.test_groups),
+        decision=_decision(trained, task, groups_of(results.dev, finalized.evidence), recipe.seed),
+        sets=sets,
+        test=test,
+        trial=judged,
         confusion=record.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
-        per_class=tuple(
-            record.ClassFigures(c.label, c.support, Estimate.of(c.precision), Estimate.of(c.recall), c.f1)
-            for c in per_class(task, shown.truth, decided)
-        ),
+        per_class=_per_class(task, shown.truth, decided),
         importance=_importance(trained),
         timing=timing,
         ledger=describe_ledger(results.seal),
     )
 
 
-def describe_skipped(skipped: Sequence[Unchecked]) -> tuple[record.Skipped, ...]:
+def _tested(
+    results: Results, test: Predictions, sets: record.Sets | None, seed: int
+) -> tuple[dict[str, Estimate], record.Trial]:
+    """The figures of the test, and how they bear out what was promised."""
+    task, rule, groups = results.dev.task, results.trained.finalized.decision, results.test_groups
+    found = figures(task, test, rule, seed, groups)
+    decided = rule.apply(test.probability, test.amounts)
+    promises = Promises(results.trained.finalized.evidence, results.promised, rule.certificate)
+    return found, trial(task, test, decided, found, promises, sets, groups)
+
+
+def _per_class(task: Task, truth: NDArray[np.int64], decided: NDArray[np.int64]) -> tuple[record.ClassFigures, ...]:
+    return tuple(
+        record.ClassFigures(
+            label=c.label,
+            support=c.support,
+            precision=Estimate.of(c.precision),
+            recall=Estimate.of(c.recall),
+            f1=c.f1,
+            rejected=None if task.reject_cost is None else Estimate.of(c.rejected),
+        )
+        for c in per_class(task, truth, decided)
+    )
+
+
+def describe_skipped(skipped: Sequence[Skipped]) -> tuple[record.Unchecked, ...]:
     """What the audit did not look for, and why."""
-    return tuple(record.Skipped(f"{skip.code} {skip.title}", skip.reason) for skip in skipped)
+    return tuple(record.Unchecked(skip.code, skip.title, skip.reason, skip.blind) for skip in skipped)
 
 
 def describe_findings(findings: Sequence[Finding]) -> tuple[record.Finding, ...]:
@@ -146,13 +173,23 @@ def figures(
     task: Task, predictions: Predictions, decision: Decision, seed: int, groups: NDArray[np.int64] | None = None
 ) -> dict[str, Estimate]:
     """Every metric of these rows with its interval, headline figures first; ``groups`` of rows vary together."""
-    decided = decision.apply(predictions.probability, predictions.amounts)
+    decided = decision.decide(predictions)
     metrics = {m.name: m for m in metrics_for(task) if _asked(m.name, task)}
     order = dict.fromkeys(name for name in (*task.headline, *metrics) if name in metrics)
     return {
         name: Estimate.of(interval(metrics[name], task, predictions, decided, groups=groups, seed=seed))
         for name in order
     }
+
+
+def groups_of(dev: Problem, predictions: Predictions) -> NDArray[np.int64] | None:
+    """(n,) groups of development rows; None where no group column was named."""
+    column = dev.table.schema.only("group")
+    if column is None:
+        return None
+    order = np.argsort(dev.table.rows, kind="stable")
+    at = order[np.searchsorted(dev.table.rows, predictions.rows, sorter=order)]
+    return same_rows(dev.table.frame.select(column.name))[at]
 
 
 def _asked(name: str, task: Task) -> bool:
@@ -195,9 +232,9 @@ def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
     scores = scored.fold_scores[choice.metric.name]
     if len(scores) > 1:
         sizes = [(len(train), len(valid)) for train, valid in folds.parts]
-        return folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes])
+        return choice.metric.within(folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes]))
     told = scored.predictions
-    decided = decide(task, told).apply(told.probability, told.amounts)
+    decided = decide(task, told).decide(told)
     return interval(choice.metric, task, told, decided, groups=trained.dev.groups_of(told))
 
 
@@ -224,7 +261,7 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {title(choice.metric.name)}"
     else:
-        behind = gap(choice.chosen, choice.best, choice.metric)
+        behind = gap(choice.chosen, choice.best, choice.metric, trained.dev.groups_of(choice.chosen.predictions))
         explanation = (
             f"{chosen} cannot be told apart from {best} "
             f"({title(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
@@ -233,7 +270,7 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
         chosen=chosen,
         metric=choice.metric.name,
         uncorrected=Estimate.of(_spread(choice.chosen, trained, task)),
-        corrected=Estimate.of(unflattered(_spread(choice.chosen, trained, task), choice.bias)),
+        corrected=Estimate.of(choice.metric.within(unflattered(_spread(choice.chosen, trained, task), choice.bias))),
         corrected_estimate=choice.corrected,
         bias=choice.bias,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
@@ -300,7 +337,7 @@ def _importance(trained: Trained) -> record.Importance:
 
 
 def _calibration(found: Calibration, shown: Predictions, seed: int, entries: int) -> record.Calibration:
-    by = f"{number(abs(found.gain), 4)} +- {number(found.standard_error, 4)}"
+    by = spread(abs(found.gain), found.standard_error, 4)
     if found.method != "none":
         explanation = f"lowers the cross-fitted log-loss by {by}"
         if len(found.weights) > 1:
@@ -319,28 +356,30 @@ def _calibration(found: Calibration, shown: Predictions, seed: int, entries: int
     )
 
 
-def _decision(trained: Trained, task: Task, seed: int) -> record.Decision:
+def _decision(trained: Trained, task: Task, groups: NDArray[np.int64] | None, seed: int) -> record.Decision:
     finalized = trained.finalized
     evidence, rule = finalized.evidence, finalized.decision
-    decided = rule.apply(evidence.probability, evidence.amounts)
+    decided = rule.decide(evidence)
     cost: Metric = registry.load("sortal.metrics", "expected_cost")
     measure, compared = "expected_cost", {}
     if task.goal == "f1":
         measure, compared = "f1" if task.beta == 1 else "fbeta", _f_compared(task, evidence, rule)
     else:
         compared = {a.name: a.expected_cost for a in alternatives(task, evidence, rule)}
-    rejected, accuracy = _rejected(task, evidence.truth, decided)
+    right: Metric = registry.load("sortal.metrics", "accuracy")
     return record.Decision(
         kind=task.goal,
         positive=task.positive,
-        rule=words(rule, None if task.capacity is None else task.capacity.share),
+        rule=words(rule),
         threshold=rule.threshold,
-        expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
+        expected_cost=Estimate.of(interval(cost, task, evidence, decided, groups=groups, seed=seed)),
         measure=measure,
         comparison=compared,
         certificate=rule.certificate,
-        rejected=rejected,
-        decided_accuracy=accuracy,
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        decided_accuracy=None
+        if task.reject_cost is None
+        else Estimate.of(interval(right, task, evidence, decided, groups=groups, seed=seed)),
         explanation=_why(task, rule),
     )
 
@@ -349,28 +388,15 @@ def _why(task: Task, rule: Decision) -> str:
     if rule.certificate is not None:
         return rule.certificate.explanation
     if task.goal == "f1":
-        return f"the largest F{task.beta:g} on rows the model never saw"
+        return f"the largest F{level(task.beta)} on rows the model never saw"
     if task.goal == "capacity":
         return "as many as the capacity allows" + (", and none that costs more than it spares" if task.cost else "")
     return "follows from the costs" if task.cost else "no costs given: every error costs one"
 
 
-def _rejected(
-    task: Task, truth: NDArray[np.int64], decided: NDArray[np.int64]
-) -> tuple[Estimate | None, Estimate | None]:
-    """The share of rows that are left to a person, and of the others the share decided rightly."""
-    if task.reject_cost is None:
-        return None, None
-    every, kept = np.ones(len(truth), dtype=np.bool_), decided < len(task.classes)
-    return (
-        Estimate.of(rates_interval(Rates([(every, ~kept)]))),
-        Estimate.of(rates_interval(Rates([(kept, truth == decided)]))),
-    )
-
-
 def _f_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, float | None]:
     f1: Metric = registry.load("sortal.metrics", "f1" if task.beta == 1 else "fbeta")
-    rules = {"chosen": rule, "at 0.5": Decision("argmax", task.classes, task.positive)}
+    rules = {"chosen": rule, "at .5": Decision("threshold", task.classes, task.positive, 0.5)}
     decided = {name: r.apply(evidence.probability) for name, r in rules.items()}
     decided[f"always {task.positive}"] = np.full(len(evidence), task.positive_code)
     return {n: f1.score(task, evidence, d) for n, d in decided.items()}
@@ -436,10 +462,10 @@ def leaderboard_table(run: RunRecord) -> pl.DataFrame:
 
 
 def predictions_table(predictions: Predictions) -> pl.DataFrame:
-    """``oof.parquet``: row ids of the source, the true class, and a probability a class."""
+    """``oof.parquet``: rows of the source, counted from 1 as in messages, the true class, and a probability a class."""
     labels = np.array(predictions.classes)
     columns = {f"p {name}": predictions.probability[:, k] for k, name in enumerate(predictions.classes)}
-    return pl.DataFrame({"row": predictions.rows, "truth": labels[predictions.truth], **columns})
+    return pl.DataFrame({"row": predictions.rows + 1, "truth": labels[predictions.truth], **columns})
 
 
 def describe_ledger(seal: Seal | None) -> record.Ledger:

@@ -1,13 +1,15 @@
 """The checklist of a run: every item is judged from what the run counted, and shows its evidence.
 
-The first ten items are the discipline of a classification project, the others its common traps. An item
-that does not hold says what to do. Nothing here is true by assertion.
+The first eleven items are the discipline of a classification project, the others its common traps. An item
+that does not hold says what to do. Nothing here is true by assertion: what a check of the audit would have to show, and could
+not look for, is said to be so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from sortal.core.predictions import Part
 from sortal.report.notation import (
@@ -15,12 +17,14 @@ from sortal.report.notation import (
     count,
     counted,
     interval,
+    level,
     listing,
     metric,
     number,
     percent,
     plain,
     times,
+    tiny,
 )
 from sortal.report.record import Artifact, Finding, Item, Parity, RunRecord, Status
 
@@ -30,6 +34,12 @@ that must stay together, cannot be parted exactly."""
 LARGE_HOLDOUT = 10_000
 """From this many rows on, one holdout is as good as folds."""
 LINEAR_FAMILIES = ("logistic", "svm")
+SHARED = ("A002", "A003", "A004", "A203", "A204", "A205", "A206")
+"""Checks of the audit by which rows, groups or time could be on both sides of a split."""
+OUTCOME = ("A101", "A102", "A103", "A104", "A105")
+"""Those of columns that say what is known only after the outcome."""
+PREPARED, ALIKE = ("A001", "A106"), ("A207",)
+"""Those of rows or columns that a fit must not have seen, and of parts that should be alike."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +85,17 @@ class Facts:
     saved: Saved | None
 
 
-Verdict = tuple[bool | None, str]
-"""Whether an item holds (None: it does not apply), and the evidence."""
-STATUS: dict[bool | None, Status] = {True: "holds", False: "fails", None: "not applicable"}
+SAID = 2
+"""So many of the test's shortfalls are told in the checklist; the screen and the report begin with all of them."""
+UNSEEN: Final = "not looked for"
+Verdict = tuple[bool | Literal["not looked for"] | None, str]
+"""Whether an item holds (None: it does not apply; or nobody looked), and the evidence."""
+STATUS: Final[dict[bool | str | None, Status]] = {
+    True: "holds",
+    False: "fails",
+    None: "not applicable",
+    UNSEEN: "not looked for",
+}
 
 
 def checklist(record: RunRecord, facts: Facts) -> tuple[Item, ...]:
@@ -102,7 +120,7 @@ def _objective(record: RunRecord, facts: Facts) -> Verdict:
         figure = f"expected cost {interval(decision.expected_cost)} per row out of fold"
         return decision.kind != "argmax", f"{costs(task)}; selected by {metric(task.metric)}; {figure}"
     told = {
-        "f1": f"F{task.beta:g} of {plain(decision.positive)} is maximised",
+        "f1": f"F{level(task.beta)} of {plain(decision.positive)} is maximised",
         "promise": "a threshold that keeps a promise",
         "capacity": "the best rows that the capacity allows",
     }
@@ -122,16 +140,16 @@ def _objective(record: RunRecord, facts: Facts) -> Verdict:
 def _split(record: RunRecord, facts: Facts) -> Verdict:
     split, predicted = record.split, facts.out_of_fold_rows
     dev = split.train + split.valid
-    parts = f"{split.method} split, {count(dev)} rows to develop on, {count(split.test)} sealed"
+    parts = f"{split.how}: {count(dev)} rows to develop on, {count(split.test)} sealed"
     if split.test == 0:
         return False, f"{parts}: there is no test"
-    if split.folds >= 2:
-        folds = f"{split.folds} folds x {split.repeats}"
-        covered = f"{count(predicted)} of {count(split.train)} rows out of fold"
-        # Forward in time the oldest rows have nothing older to be predicted from.
-        whole = predicted == split.train or (split.method.startswith("newest") and predicted > split.train / 2)
-        return whole, f"{parts}; {folds}: {covered}"
-    return predicted >= LARGE_HOLDOUT, f"{parts}; compared on one holdout of {counted(predicted, 'row')}"
+    if split.folds < 2:
+        return predicted >= LARGE_HOLDOUT, f"{parts}; compared on one holdout of {counted(predicted, 'row')}"
+    covered = f"{count(predicted)} of {count(split.train)} rows out of fold"
+    if split.forward:
+        # Each fold is newer than what it is predicted from, and the oldest rows have nothing older.
+        return predicted > 0, f"{parts}; {split.folds} folds forward in time: {covered}"
+    return predicted == split.train, f"{parts}; {split.folds} folds x {split.repeats}: {covered}"
 
 
 def _pipeline(record: RunRecord, facts: Facts) -> Verdict:
@@ -183,7 +201,8 @@ def _imbalance(record: RunRecord, facts: Facts) -> Verdict:
     chosen, *others = facts.imbalance
     ways = f"{chosen}, compared with {listing(others)}" if others else chosen
     if (rare := record.imbalance) is not None:
-        better = f"{plain(rare.candidate)} better than {plain(rare.rival)} by {interval(rare.gain, extra=1)}"
+        clearly = "better" if rare.gain.low is not None and rare.gain.low > 0 else "not clearly better"
+        better = f"{plain(rare.candidate)} {clearly} than {plain(rare.rival)} by {interval(rare.gain, extra=1)}"
         ways = f"{ways} ({better} {metric(rare.metric)})"
     rule = {
         "cost": "by cost",
@@ -230,7 +249,7 @@ def _refit(record: RunRecord, facts: Facts) -> Verdict:
         refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
-    change = f"log-loss {number(before, 4)}" + ("" if after is None else f" -> {number(after, 4)}")
+    change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
     helped = calibration.method == "none" or (after is not None and after <= before)
     return (certified or facts.refit_rows == dev) and helped, f"{refit}; calibration {calibration.method}, {change}"
 
@@ -257,22 +276,26 @@ def _train_only(record: RunRecord, facts: Facts) -> Verdict:
     # How many fits there were depends on what the clock let begin; the evidence goes into the model file, which does not.
     if facts.fits == 0:
         return False, "no fit was watched"
-    return (
-        facts.foreign_rows == 0,
-        f"all fits together saw {counted(facts.foreign_rows, 'row')} that they should not have seen",
-    )
+    seen = f"all fits together saw {counted(facts.foreign_rows, 'row')} that they should not have seen"
+    if facts.foreign_rows > 0:
+        return False, seen
+    holds, why = _audited(record, PREPARED, "columns prepared on all rows before the split")
+    return holds, f"{seen}; {why}"
 
 
 def _stratified(record: RunRecord, facts: Facts) -> Verdict:
     split = record.split
     if split.column is not None:
-        return None, f"the test is parted by {split.method} ({plain(split.column)})"
+        return None, f"the test is parted: {split.how}"
     if split.test == 0 or len(split.prevalence) < 2:
         return False, "class shares of the parts are not known"
     shares = list(split.prevalence.values())
     gap = max(max(share) - min(share) for share in zip(*shares, strict=True))
     holds = gap <= max(SHARE_TOLERANCE, 2 / min(n for n in (split.train, split.valid, split.test) if n))
-    return holds, f"class shares of {listing(list(split.prevalence))} differ by at most {percent(gap)}"
+    shown = f"class shares of {listing(list(split.prevalence))} differ by {'less than 0.1 %' if gap < 0.001 else f'at most {percent(gap)}'}"
+    if not holds or not (told := _found(record, ALIKE)):
+        return holds, shown
+    return False, f"{shown}; {told}"
 
 
 def _accuracy(record: RunRecord, facts: Facts) -> Verdict:
@@ -311,23 +334,68 @@ def _test_once(record: RunRecord, facts: Facts) -> Verdict:
     )
 
 
+def _as_promised(record: RunRecord, facts: Facts) -> Verdict:
+    trial = record.trial
+    if trial is None:
+        return None, "the test was not opened"
+    if trial.warnings:
+        more = f"; and {len(trial.warnings) - SAID} more" if len(trial.warnings) > SAID else ""
+        return False, "; ".join(trial.warnings[:SAID]) + more
+    kept = [k for k in trial.promises if k.standing != "unknown"]
+    if not kept:
+        return UNSEEN, "no figure of the test has an interval, or none was promised"
+    names = listing([metric(k.metric) for k in kept], most=6)
+    beside = f"; the rule costs no more than {' or '.join(r.name for r in trial.rivals)}" if trial.rivals else ""
+    doubts = f"; {'; '.join(doubts)}" if (doubts := [n for n in trial.notes if n.endswith("chance")]) else ""
+    return True, f"{names} as promised, on {counted(trial.rows, 'row')}{beside}{doubts}"
+
+
 def _apart(record: RunRecord, facts: Facts) -> Verdict:
-    shared = [f for f in record.audit if f.severity == "severe" and not _of_columns(f)]
-    if shared:
-        return False, "; ".join(f"{f.code} {f.message}" for f in shared)
-    return True, f"nothing severe among {counted(len(record.audit), 'finding')} about rows and parts"
-
-
-def _of_columns(finding: Finding) -> bool:
-    return finding.column is not None and finding.code.startswith("A1")
+    return _audited(record, SHARED, "rows, groups or time on both sides of the split")
 
 
 def _no_future(record: RunRecord, facts: Facts) -> Verdict:
-    leaks = [f for f in record.audit if f.severity == "severe" and _of_columns(f)]
-    used = sum(column.role == "feature" for column in record.columns)
-    if leaks:
-        return False, listing([f"{f.code} {plain(f.column)}" for f in leaks], most=6) + ": if so, --ignore them"
-    return True, f"no such suspicion against {counted(used, 'feature')}"
+    holds, why = _audited(record, OUTCOME, "columns that tell the outcome")
+    if holds is True:
+        used = sum(column.role == "feature" for column in record.columns)
+        return True, f"{why} among {counted(used, 'feature')}"
+    return holds, f"{why}: if it is known only afterwards, --ignore it" if holds is False else why
+
+
+def _sound(record: RunRecord, facts: Facts) -> Verdict:
+    told = {*SHARED, *OUTCOME, *PREPARED, *ALIKE}
+    severe = [f for f in record.audit if f.severity == "severe" and f.code not in told]
+    if severe:
+        return False, "; ".join(f"{f.code} {plain(f.message)}" for f in severe)
+    others = [f for f in record.audit if f.code not in told]
+    codes = f" ({_codes(others)})" if others else ""
+    return True, f"{counted(len(others), 'other finding')}{codes}, none of them severe"
+
+
+def _audited(record: RunRecord, codes: tuple[str, ...], what: str) -> Verdict:
+    """What these checks of the audit say: a warning is no proof of the opposite, and a check that could not look proves nothing."""
+    if told := _found(record, codes):
+        return False, told
+    blind = [skip for skip in record.audit_skipped if skip.code in codes and skip.blind]
+    if blind:
+        reasons = dict.fromkeys(skip.reason for skip in blind)
+        return UNSEEN, f"{listing([skip.code for skip in blind])} did not look for {what} ({', '.join(reasons)})"
+    notes = [f for f in record.audit if f.code in codes]
+    return True, f"no {what}" + (f" but {counted(len(notes), 'note')} ({_codes(notes)})" if notes else "")
+
+
+def _found(record: RunRecord, codes: tuple[str, ...]) -> str:
+    """The severe findings and warnings of these checks, empty where there are none."""
+    found = [f for f in record.audit if f.code in codes and f.severity != "note"]
+    if any(f.column is None for f in found):
+        return "; ".join(f"{f.code} {plain(f.message)}" for f in found)
+    return listing(
+        [f"{f.code} {listing([plain(name) for name in f.columns or (f.column,)], most=4)}" for f in found], most=6
+    )
+
+
+def _codes(findings: Sequence[Finding]) -> str:
+    return ", ".join(dict.fromkeys(f.code for f in findings))
 
 
 def _parity(artifact: Artifact | None) -> Parity | None:
@@ -335,7 +403,7 @@ def _parity(artifact: Artifact | None) -> Parity | None:
 
 
 def _agreement(parity: Parity) -> str:
-    difference = f"probabilities differ by at most {parity.max_difference:.0e}"
+    difference = f"probabilities differ by at most {tiny(parity.max_difference)}"
     return f"on {counted(parity.rows, 'row')} {difference}, {counted(parity.label_flips, 'label')} changed"
 
 
@@ -348,6 +416,7 @@ ITEMS: tuple[tuple[str, Callable[[RunRecord, Facts], Verdict]], ...] = (
     ("hyperparameters by cross-validation, not on the test", _selection),
     ("threshold tuned off the test", _threshold),
     ("what was promised is certified", _promise),
+    ("the test is as promised", _as_promised),
     ("refit and calibration", _refit),
     ("model, preprocessing, metrics and version saved", _saved),
     ("monitoring ready", _monitoring),
@@ -358,4 +427,5 @@ ITEMS: tuple[tuple[str, Callable[[RunRecord, Facts], Verdict]], ...] = (
     ("test opened once", _test_once),
     ("parts share no rows, groups or time", _apart),
     ("no column known only after the outcome", _no_future),
+    ("nothing else severe in the audit", _sound),
 )

@@ -1,28 +1,50 @@
-"""What ``sortal evaluate`` and ``sortal audit`` find, as plain data."""
+"""What ``sortal evaluate`` and ``sortal audit`` find, as plain data.
+
+Fresh rows are judged by what was really promised: first what was certified and how often sets hold the true class, then the
+figures by their intervals, by the rules of ``report.trial``; whatever lies outside the promised interval, and not to its good, is
+at least **in doubt**. A promise is about rows like those of training: on others nothing is as promised, at best it is
+**with reservation**.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
+from sortal.artifact.model import Model
 from sortal.core import registry
+from sortal.core.costs import incurred
 from sortal.core.display import AsText
+from sortal.core.predictions import Predictions
+from sortal.core.profile import Columns
 from sortal.core.schema import Column
+from sortal.core.shift import Shift, Watch
 from sortal.core.task import Task
-from sortal.evaluate.metrics import Metric
-from sortal.report.record import Data, Estimate, Finding, Ledger, Skipped, Split
+from sortal.decide.certificate import Certificate
+from sortal.decide.threshold import constants
+from sortal.evaluate.compare import difference
+from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
+from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
+from sortal.report.assemble import figures
+from sortal.report.notation import count, percent
+from sortal.report.record import Data, Estimate, Finding, Ledger, Rival, Split, Standing, Unchecked
+from sortal.report.trial import absences, at_least, kept
 
-Verdict = Literal["as promised", "better", "worse", "unknown"]
+Verdict = Standing | Literal["with reservation"]
+GRAVEST: tuple[Verdict, ...] = ("worse", "in doubt")
+"""These are said first, in this order."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric, then and now. The verdict is ``worse`` or ``better`` where the intervals do not meet."""
+    """One metric, then and now."""
 
     metric: str
     promised: Estimate | None
@@ -31,20 +53,82 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """A level that was promised: a ``precision`` or ``recall`` or ``coverage`` of at least ``level``, an ``fpr`` of at most that.
+
+    ``label``: the class that a coverage is about, where it is promised class by class. ``asked`` is more than ``level`` where the promise
+    was refused and less was certified.
+    """
+
+    measure: Literal["precision", "recall", "fpr", "coverage"]
+    level: float
+    found: Estimate
+    verdict: Verdict
+    asked: float
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Against:
+    """What the decision costs a row of these beside deciding every row alike (``rivals``, the cheapest first); without costs every
+    error costs one (``measure``).
+
+    The verdict is ``worse`` where the rule costs more than the cheapest of them beyond chance, ``in doubt`` where that may be chance;
+    ``unknown`` where the rule was made for something else than few errors, and no costs say what that is worth.
+    """
+
+    measure: Literal["cost", "errors"]
+    cost: Estimate
+    rivals: tuple[Rival, ...]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Labelled rows as they came in: ``name`` of the data, ``groups`` of rows that vary together, and how many rows had no label.
+
+    ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data does not have.
+    ``notes``: what was unusual about the files.
+    """
+
+    name: str
+    predictions: Predictions
+    groups: NDArray[np.int64] | None = None
+    unlabelled: int = 0
+    columns: Columns = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """``promised_on``: the part that the promise was measured on. ``ledger``: of the run, where its sealed rows were looked at."""
+    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
+    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out.
+    ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no row can be.
+    ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run, where its sealed rows
+    were looked at.
+    """
 
     model: str
     data: str
     rows: int
     promised_on: str
     comparisons: tuple[Comparison, ...]
+    promises: tuple[Promise, ...] = ()
+    against: Against | None = None
+    shifts: tuple[Shift, ...] = ()
+    columns_absent: tuple[str, ...] = ()
+    classes_absent: tuple[str, ...] = ()
+    unlabelled: int = 0
+    rejected: Estimate | None = None
+    notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
 
     @property
     def worse(self) -> tuple[str, ...]:
-        """The metrics that fell short of what was promised."""
-        return tuple(c.metric for c in self.comparisons if c.verdict == "worse")
+        """The metrics and promises that fell short of what was promised."""
+        kept = [p.measure for p in self.promises if p.verdict == "worse"]
+        return tuple(dict.fromkeys([*kept, *(c.metric for c in self.comparisons if c.verdict == "worse")]))
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
@@ -59,7 +143,7 @@ class AuditReport(AsText):
     task: Task
     split: Split
     findings: tuple[Finding, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Unchecked, ...] = ()
 
     def __repr__(self) -> str:
         from sortal.report import summary
@@ -72,20 +156,129 @@ class AuditReport(AsText):
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
 
-def compare(name: str, promised: Mapping[str, float | None] | None, found: Estimate) -> Comparison:
-    """Judge one metric by its two intervals; conservative, as both may be off."""
-    before = None if promised is None else Estimate(promised["value"], promised["low"], promised["high"])
-    return Comparison(name, before, found, _verdict(name, before, found))
+def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -> Evaluation:
+    """Hold fresh labelled rows against everything that the model promised."""
+    part = "test" if "test" in model.metrics else next(iter(model.metrics))
+    promised, predictions = model.metrics[part], fresh.predictions
+    now = figures(model.task, predictions, model.decision, model.card.get("seed", 0), fresh.groups)
+    watch = Watch(model.profiled(without=fresh.absent))
+    watch.add(fresh.columns)
+    shifts = watch.shifts()
+    reserved = bool(shifts or fresh.absent)
+    compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
+    pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
+    task, decided = model.task, model.decision.decide(predictions)
+    lost = absent(task, predictions.truth)
+    left = tuple(n for n in absent(task, decided_rows(task, predictions.truth, decided)) if n not in lost)
+    return Evaluation(
+        model=file,
+        data=fresh.name,
+        rows=len(predictions),
+        promised_on=part,
+        comparisons=tuple(sorted(compared, key=_gravity)),
+        promises=tuple(sorted(pledges, key=_gravity)),
+        against=_against(model, predictions, fresh.groups),
+        shifts=shifts,
+        columns_absent=fresh.absent,
+        classes_absent=lost,
+        unlabelled=fresh.unlabelled,
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        notes=(*fresh.notes, *_notes(model, predictions), *absences(lost, left)),
+        ledger=ledger,
+    )
 
 
-def _verdict(name: str, before: Estimate | None, found: Estimate) -> Verdict:
-    bounds = (None,) if before is None else (before.low, before.high, found.low, found.high)
-    if any(bound is None or bound != bound for bound in bounds):
-        return "unknown"
-    low, high, now_low, now_high = (float(bound) for bound in bounds if bound is not None)
+def _notes(model: Model, predictions: Predictions) -> tuple[str, ...]:
+    """A number of rows is another share of another batch, and its figures are others then."""
+    capacity, rows = model.decision.capacity, len(predictions)
+    if capacity is None or capacity.count is None or predictions.part != "fresh":
+        return ()
+    taken, promised = percent(capacity.of(rows) / rows), percent(capacity.share)
+    return (
+        f"the capacity of {count(capacity.count)} is {taken} of these rows; the promise was measured at {promised}",
+    )
+
+
+def _gravity(judged: Comparison | Promise) -> int:
+    """The rest stays in its order."""
+    return GRAVEST.index(judged.verdict) if judged.verdict in GRAVEST else len(GRAVEST)
+
+
+def compare(
+    name: str, promised: Mapping[str, float | None] | None, found: Estimate, reserved: bool = False
+) -> Comparison:
+    """Judge one metric by its two intervals. ``reserved``: the rows are not like those of training."""
+    if promised is None:
+        return Comparison(name, None, found, "unknown")
+    before = Estimate(promised["value"], promised["low"], promised["high"])
+    standing = kept(name, before, found).standing
+    if standing == "as promised" and _falls_outside(name, before, found):
+        standing = "in doubt"
+    return Comparison(name, before, found, _with_reserve(standing, reserved))
+
+
+def _falls_outside(name: str, promised: Estimate, found: Estimate) -> bool:
+    """On the worse side; both are known."""
     metric: Metric = registry.load("sortal.metrics", name)
-    if now_low > high:
-        return "better" if metric.higher_is_better else "worse"
-    if now_high < low:
-        return "worse" if metric.higher_is_better else "better"
-    return "as promised"
+    value, low, high = (float(end or 0.0) for end in (found.value, promised.low, promised.high))
+    return value < low if metric.higher_is_better else value > high
+
+
+def _with_reserve(standing: Verdict, reserved: bool) -> Verdict:
+    return "with reservation" if reserved and standing == "as promised" else standing
+
+
+def _certified(certificate: Certificate | None, now: Mapping[str, Estimate], reserved: bool) -> Iterator[Promise]:
+    """The levels that are certified, also where more was asked; one that says nothing is no promise."""
+    for bound in certificate.bounds if certificate is not None else ():
+        at_most = bound.measure == "fpr"
+        if bound.measure in now and bound.certified != (1.0 if at_most else 0.0):
+            found = now[bound.measure]
+            standing = at_least(bound.measure, bound.certified, found, at_most).standing
+            yield Promise(bound.measure, bound.certified, found, _with_reserve(standing, reserved), bound.asked)
+
+
+def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
+    """How often sets hold the true class: of all rows, or within each class where that was promised."""
+    sets, predictions = model.sets, fresh.predictions
+    if sets is None:
+        return
+    rows = np.arange(len(predictions))
+    held = sets.apply(predictions.probability)[rows, predictions.truth]
+    clusters = None if fresh.groups is None else np.unique(fresh.groups, return_inverse=True)[1].astype(np.int64)
+    parts: dict[str | None, NDArray[np.bool_]] = {None: np.ones(len(held), dtype=np.bool_)}
+    if sets.method == "lac by class":
+        parts = {name: predictions.truth == code for code, name in enumerate(predictions.classes)}
+    for label, part in parts.items():
+        if part.any():
+            found = Estimate.of(rates_interval(Rates([(part, part & held)]), clusters))
+            standing = at_least("coverage", sets.coverage, found).standing
+            yield Promise("coverage", sets.coverage, found, _with_reserve(standing, reserved), sets.coverage, label)
+
+
+def _against(model: Model, predictions: Predictions, groups: NDArray[np.int64] | None) -> Against:
+    task, truth = model.task, predictions.truth
+    costs = task.costs(predictions.amounts)
+    spent = incurred(costs, truth, model.decision.decide(predictions))
+    clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    rivals = []
+    for code, alike in enumerate(constants(task, predictions)):
+        excess = difference(spent, incurred(costs, truth, np.full(len(truth), code)), groups=groups)
+        rivals.append(Rival(alike.name, alike.expected_cost, Estimate.of(excess)))
+    rivals.sort(key=lambda rival: rival.cost)
+    for_few_errors = task.cost is not None or task.goal == "argmax"
+    return Against(
+        measure="errors" if task.cost is None else "cost",
+        cost=Estimate.of(mean_interval(spent, clusters, low=float(costs.min()), high=float(costs.max()))),
+        rivals=tuple(rivals),
+        verdict=_worth(rivals[0].excess) if for_few_errors else "unknown",
+    )
+
+
+def _worth(excess: Estimate) -> Verdict:
+    """Whether the rule is worth more than deciding every row alike."""
+    if excess.value is None or excess.low is None or excess.high is None:
+        return "unknown"
+    if excess.value > 0:
+        return "worse" if excess.low > 0 else "in doubt"
+    return "better" if excess.high < 0 else "as promised"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sortal.core.predictions import Predictions
-from sortal.report import notation, plots
-from sortal.report.record import CHOSEN, RunRecord
+from sortal.report import notation
+from sortal.report.record import CHOSEN, Estimate, Row, RunRecord
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -30,16 +30,15 @@ class Bar:
     chosen: bool = False
 
 
-def render(record: RunRecord, oof: Predictions, test: Predictions | None = None) -> str:
+def render(record: RunRecord, drawn: Mapping[str, str]) -> str:
     """The report of a run as HTML.
 
-    ``oof`` and ``test`` are the predictions that the curves are drawn of. Whatever comes from data
-    (labels, names of columns and files) is escaped; the page forbids scripts and requests, should
-    anything slip through.
+    ``drawn``: its figures, from ``plots.draw_all``. Whatever comes from data (labels, names of columns and files) is
+    escaped; the page forbids scripts and requests, should anything slip through.
     """
     from markupsafe import Markup
 
-    figures = {name: Markup(text) for name, text in plots.draw_all(record, oof, test).items()}
+    figures = {name: Markup(text) for name, text in drawn.items()}
     return _template().render(
         record=record,
         figures=figures,
@@ -47,6 +46,8 @@ def render(record: RunRecord, oof: Predictions, test: Predictions | None = None)
         comparison=comparison(record),
         shifts=shifts(record),
         phases=phases(record),
+        plain_figures=plain_figures(record),
+        decided_figures=decided_figures(record),
         kinds=notation.kinds(record.columns),
         fold=FOLD,
     )
@@ -56,6 +57,25 @@ def headline(record: RunRecord) -> str:
     """What was decided, in one sentence."""
     rule = record.decision.rule
     return rule[:1].upper() + rule[1:]
+
+
+def plain_figures(record: RunRecord) -> dict[str, Estimate]:
+    """The figures of the test; where rows are left to a person, those of all rows."""
+    found = record.test or {}
+    if record.trial is None or record.trial.rejected is None:
+        return dict(found)
+    return {name: figure for name, figure in found.items() if not notation.of_decided_rows(name)}
+
+
+def decided_figures(record: RunRecord) -> dict[str, Estimate]:
+    """The figures of the rows of the test that are decided."""
+    found = record.test or {}
+    return {name: found[name] for name in notation.decided_first(list(found), found)}
+
+
+def excludes_zero(gain: Estimate) -> bool:
+    """Whether a gain is beyond chance."""
+    return gain.low is not None and gain.low > 0
 
 
 def comparison(record: RunRecord) -> tuple[Bar, ...]:
@@ -88,6 +108,11 @@ def phases(record: RunRecord) -> tuple[Bar, ...]:
     return tuple(Bar(phase.name, phase.seconds, 100 * phase.seconds / whole) for phase in timing.phases)
 
 
+def row_interval(row: Row) -> str:
+    """The figure of a candidate, in the digits that tell candidates apart."""
+    return notation.interval(Estimate(row.mean, row.low, row.high), digits=4)
+
+
 @cache
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
@@ -101,6 +126,12 @@ def _template() -> Template:
     )
     environment.filters.update(
         interval=notation.interval,
+        row_interval=row_interval,
+        excludes_zero=excludes_zero,
+        percents=notation.percents,
+        spread=notation.spread,
+        level=notation.level,
+        tiny=notation.tiny,
         places=lambda figure: notation.decimals(figure.low, figure.high),
         times=notation.times,
         number=notation.number,

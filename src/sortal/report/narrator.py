@@ -27,7 +27,7 @@ class Narrator(Progress):
         terminal.target_line(self._console, dev.task)
         terminal.sealed_line(self._console, split)
 
-    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Skipped, ...]) -> None:
+    def audited(self, findings: tuple[record.Finding, ...], late: tuple[record.Unchecked, ...]) -> None:
         """What the audit found, and what it had no time for."""
         terminal.audit(self._console, findings)
         terminal.unchecked(self._console, late)
@@ -39,10 +39,11 @@ class Narrator(Progress):
     def finished(self, run: record.RunRecord, folder: Path) -> None:
         """Everything that is known only at the end."""
         show = self._console
+        terminal.shortfall(show, run.trial)
         terminal.leaderboard(show, run.leaderboard, run.selection, run.timing.skipped)
         terminal.decision(show, run.task, run.calibration, run.decision)
         terminal.sets(show, run.sets)
-        terminal.sealed_test(show, run.test, run.task, run.ledger)
+        terminal.sealed_test(show, run.test, run.trial, run.task, run.ledger)
         terminal.checklist(show, run.checklist)
         show.print()
         terminal.closing(show, run.timing, folder, run.artifact)

@@ -1,88 +1,56 @@
-"""How figures are written for people, in one notation for the terminal and the report."""
+"""How things are written for people, the same on the screen and in the report; for figures see ``core.writing``."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from sortal.core import registry
 from sortal.core.schema import Column
 from sortal.core.task import Task
+from sortal.core.writing import (
+    DASH,
+    Estimated,
+    decimals,
+    interval,
+    known,
+    level,
+    listing,
+    number,
+    percent,
+    percents,
+    spread,
+)
+from sortal.evaluate.metrics import Metric
 
-DASH = "–"
-_NAMES = {
-    "log_loss": "log-loss",
-    "roc_auc": "ROC-AUC",
-    "f1": "F1",
-    "macro_f1": "macro F1",
-    "ece": "ECE",
-    "brier": "Brier",
-    "fpr": "false positive rate",
-    "fbeta": "F-beta",
-}
-
-
-class Estimated(Protocol):
-    """A value with an interval, any of which may be unknown (None or NaN)."""
-
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-
-
-def known(value: float | None) -> bool:
-    """Whether this is a number at all."""
-    return value is not None and math.isfinite(value)
-
-
-def decimals(low: float | None, high: float | None) -> int:
-    """Decimals worth printing: down to the first digit of half the interval, from 2 to 5; 3 without an
-    interval.
-
-    >>> decimals(0.939, 0.951), decimals(0.29, 0.35), decimals(None, None)
-    (3, 2, 3)
-    """
-    if low is None or high is None or not known(high - low) or high <= low:
-        return 3
-    return min(5, max(2, math.ceil(-math.log10((high - low) / 2) - 1e-9)))
-
-
-def number(value: float | None, digits: int = 3, compact: bool = False) -> str:
-    """A figure; ``compact`` leaves out the zero before the point.
-
-    >>> number(0.1873, 4, compact=True), number(1234.5, 2), number(None)
-    ('.1873', '1,234.50', '–')
-    """
-    if value is None or not known(value):
-        return DASH
-    text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("-")
-    return text.replace("0.", ".", 1) if compact and text.lstrip("-").startswith("0.") else text
-
-
-def interval(figure: Estimated | None, extra: int = 0, compact: bool = False, digits: int | None = None) -> str:
-    """A figure with its interval, with as many ``digits`` as ``decimals`` says unless told.
-
-    ``extra`` decimals serve where figures must be told apart.
-
-    >>> from sortal.core.interval import Interval
-    >>> interval(Interval(0.1869, 0.1840, 0.1898), extra=1, compact=True)
-    '.1869 [.1840 .1898]'
-    >>> interval(Interval(0.9451, 0.9389, 0.9512))
-    '0.945 [0.939, 0.951]'
-    """
-    if figure is None:
-        return DASH
-    digits = decimals(figure.low, figure.high) + extra if digits is None else digits
-    value, low, high = (number(x, digits, compact) for x in (figure.value, figure.low, figure.high))
-    if not (known(figure.low) and known(figure.high)):
-        return value
-    return f"{value} [{low} {high}]" if compact else f"{value} [{low}, {high}]"
+__all__ = [
+    "DASH",
+    "Estimated",
+    "costs",
+    "count",
+    "counted",
+    "decided_first",
+    "decimals",
+    "evidence",
+    "interval",
+    "kinds",
+    "known",
+    "level",
+    "listing",
+    "metric",
+    "microseconds",
+    "number",
+    "of_decided_rows",
+    "percent",
+    "percents",
+    "plain",
+    "seconds",
+    "short",
+    "size",
+    "spread",
+    "times",
+    "tiny",
+]
 
 
 def count(n: int) -> str:
@@ -107,20 +75,6 @@ def times(n: int) -> str:
     ('0 times', 'once', 'twice', '3 times')
     """
     return {1: "once", 2: "twice"}.get(n, f"{n} times")
-
-
-def percent(share: float | None) -> str:
-    """A share of one.
-
-    >>> percent(0.1170), percent(0.00004), percent(1.0)
-    ('11.7 %', '< 0.1 %', '100 %')
-    """
-    if share is None or not known(share):
-        return DASH
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    text = f"{100 * share:.1f}"
-    return f"{text.removesuffix('.0')} %"
 
 
 def seconds(duration: float | None) -> str:
@@ -158,24 +112,43 @@ def size(n: int) -> str:
     return f"{n / 1e6:.1f} MB" if n >= 1e6 else f"{max(1, round(n / 1e3))} kB"
 
 
+def tiny(difference: float) -> str:
+    """A difference that should be none.
+
+    >>> tiny(2.2e-16), tiny(0.0)
+    ('2e-16', '0')
+    """
+    return f"{difference:.0e}" if difference else "0"
+
+
 def metric(name: str) -> str:
-    """The name of a metric as people write it.
+    """The name of a metric as people write it: its own label, or its words where it is not installed.
 
-    >>> metric("roc_auc"), metric("average_precision")
-    ('ROC-AUC', 'average precision')
+    >>> metric("roc_auc"), metric("recall_at_precision"), metric("of_a_plug_in")
+    ('ROC-AUC', 'recall at precision .9', 'of a plug in')
     """
-    return _NAMES.get(name, name.replace("_", " "))
+    if name not in registry.names("sortal.metrics"):
+        return name.replace("_", " ")
+    found: Metric = registry.load("sortal.metrics", name)
+    return found.label
 
 
-def listing(words: Sequence[str], most: int = 8) -> str:
-    """Words in a row, cut when there are many.
+def of_decided_rows(name: str) -> bool:
+    """Whether this metric is of the rows that are decided, where others are left to a person; what these cost counts all rows."""
+    if name == "expected_cost" or name not in registry.names("sortal.metrics"):
+        return False
+    found: Metric = registry.load("sortal.metrics", name)
+    return found.needs == "decision"
 
-    >>> listing(["a", "b", "c", "d"], most=3)
-    'a, b and 2 more'
+
+def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[str]:
+    """The metrics of decided rows among those ``shown``, accuracy among them.
+
+    >>> decided_first(["log_loss", "recall"], {"accuracy": 0.9, "recall": 0.8, "log_loss": 0.3})
+    ['accuracy', 'recall']
     """
-    if len(words) <= most:
-        return ", ".join(words)
-    return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
+    named = dict.fromkeys(["accuracy", *shown])
+    return [name for name in named if of_decided_rows(name) and name in figures]
 
 
 def plain(value: object) -> str:
@@ -201,7 +174,7 @@ def evidence(values: Mapping[str, object]) -> str:
     """The figures behind a finding, in one line.
 
     >>> evidence({"roc_auc": 0.79612345, "rows": 1200, "columns": ["boat", "deck"]})
-    'roc_auc 0.796, rows 1,200, columns boat, deck'
+    'roc_auc .796, rows 1,200, columns boat, deck'
     """
     return ", ".join(f"{name} {short(_figure(value), 80)}" for name, value in values.items())
 
@@ -210,7 +183,7 @@ def _figure(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_figure(v) for v in value)
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return level(value, 3) if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else plain(value)
 
 
@@ -233,6 +206,6 @@ def costs(task: Task) -> str:
     p = task.positive_code
     cells = {"fp": (1 - p, p), "fn": (p, 1 - p), "tp": (p, p), "tn": (1 - p, 1 - p)}
     columns = {(cell.truth, cell.decided): cell.column for cell in task.cost_columns}
-    told = {name: columns.get(at, f"{task.cost[at[0]][at[1]]:g}") for name, at in cells.items()}
+    told = {name: columns.get(at, level(task.cost[at[0]][at[1]])) for name, at in cells.items()}
     words = [f"{name}={value}" for name, value in told.items() if name in ("fp", "fn") or value != "0"]
-    return " ".join([*words, *([f"reject={task.reject_cost:g}"] if task.reject_cost is not None else [])])
+    return " ".join([*words, *([f"reject={level(task.reject_cost)}"] if task.reject_cost is not None else [])])

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.predictions import Predictions
+from sortal.core.task import Task
+from sortal.core.writing import pointed
 from sortal.decide.benefit import net_benefit, weight_in_words
 from sortal.decide.threshold import curve as threshold_curve
 from sortal.report import curves
@@ -25,6 +27,7 @@ from sortal.report.record import Confusion, Importance, Row, RunRecord
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import ScalarFormatter
 
 INK, MUTED, LINE = "#1c2126", "#68727d", "#d5dbe1"
 # Okabe & Ito (2008): told apart by colour-blind readers and in greyscale print.
@@ -40,6 +43,9 @@ DASHES: Final = ("-", "--", "-.")
 
 MOST_CLASSES, MOST_BARS, MOST_CELLS, MOST_NAMES = 8, 20, 12, 40
 WIDTH, HEIGHT = 5.4, 4.0
+HALF: Final = 0.5
+NEVER: Final = 1.02
+"""Where the steps of thresholds end, so that what never costs can be seen beside a probability of one."""
 
 STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
@@ -177,26 +183,38 @@ def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
 
 
 def threshold(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure | None:
-    """Cost per row (or F1) against the threshold, with the chosen one. None with more than two classes."""
+    """Cost per row (or F1) from each threshold on, in steps from saying the class always to saying it never, with the chosen one.
+
+    None with more than two classes.
+    """
     task, chosen = record.task, _chosen(record)
     if chosen is None:
         return None
-    f1 = record.decision.kind == "f1"
+    best = record.decision.kind == "f1"
     left, right = _window(chosen)
     figure, axes = _canvas(top=0.92)
+    seen: list[float] = []
     for part, look in _parts(oof, test):
-        line = threshold_curve(task, part, points=200)
-        seen = (line.threshold >= left) & (line.threshold <= right)
-        axes.plot(line.threshold[seen], (line.f1 if f1 else line.expected_cost)[seen], label=part.part, **look)
+        line = threshold_curve(task, part, points=200, keep=(chosen, HALF))
+        figures = line.fbeta if best else line.expected_cost
+        # From each threshold down to the next the figure is one; beyond the last the class is never said.
+        x, y = np.concatenate([[0.0], line.threshold, [NEVER]]), np.concatenate([figures[:1], figures, figures[-1:]])
+        axes.plot(x, y, drawstyle="steps-pre", label=part.part, **look)
+        seen += y[(x >= left) & (x <= right)].tolist()
     axes.axvline(chosen, color=SECOND, linewidth=1.2)
-    if left < 0.5 < right:
-        axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle=":")
-    name = "F1" if f1 else "cost per row" if task.cost is not None else "share of errors"
-    axes.set(xlim=(left, right), xlabel=f"say {short(task.positive)} from this probability on", ylabel=name)
-    axes.set_ylim(bottom=0)
+    if left < HALF < right:
+        axes.axvline(HALF, color=MUTED, linewidth=0.8, linestyle=":")
+    name = metric(record.decision.measure) if best else "cost per row" if task.cost is not None else "share of errors"
+    axes.set(xlim=(left, NEVER if right == 1 else right), xlabel=_from_on(task), ylabel=name)
+    low, high = min(0.0, *seen), max(0.0, *seen)
+    axes.set_ylim(low and low - 0.05 * (high - low), high + 0.05 * (high - low or 1))
     axes.set_title(f"chosen: p ≥ {number(chosen)}", fontsize=9, color=SECOND, loc="left")
     axes.legend(loc="best")
     return figure
+
+
+def _from_on(task: Task) -> str:
+    return f"say {short(task.positive)} from this probability on: always on the left, never on the right"
 
 
 def decision_curve(record: RunRecord, predictions: Predictions) -> Figure | None:
@@ -301,7 +319,21 @@ def _canvas(height: float = HEIGHT, left: float = 0.12, bottom: float = 0.12, to
 
     figure = Figure(figsize=(WIDTH, height))
     figure.subplots_adjust(left=left, right=0.97, top=top, bottom=bottom)
-    return figure, figure.add_subplot()
+    axes = figure.add_subplot()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(_ticks())
+    return figure, axes
+
+
+def _ticks() -> ScalarFormatter:
+    """Numbers at axes, written as everywhere else."""
+    from matplotlib.ticker import ScalarFormatter
+
+    class Ticks(ScalarFormatter):
+        def __call__(self, value: float, position: int | None = None) -> str:
+            return "0" if value == 0 else pointed(super().__call__(value, position).replace("\N{MINUS SIGN}", "-"))
+
+    return Ticks(useOffset=False)
 
 
 def _lines(names: Sequence[str]) -> tuple[Figure, Axes]:

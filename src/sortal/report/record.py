@@ -26,7 +26,8 @@ CHOSEN: Final = "chosen"
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 Severity = Literal["severe", "warning", "note"]
-Status = Literal["holds", "fails", "not applicable"]
+Status = Literal["holds", "fails", "not looked for", "not applicable"]
+Standing = Literal["as promised", "better", "in doubt", "worse", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Estimate:
     unknown.
 
     >>> print(Estimate(0.9451, 0.9389, 0.9512))
-    0.945 [0.939, 0.951]
+    .945 [.939 .951]
     """
 
     value: float | None
@@ -84,7 +85,7 @@ class Split:
 
     ``train``, ``valid`` and ``test`` are numbers of rows; ``valid`` is 0 where out-of-fold predictions
     play its part. ``prevalence`` has the class shares of each part, ``folds`` and ``repeats`` describe
-    the cross-validation.
+    the cross-validation, which is ``forward`` where its folds follow each other in time.
     """
 
     method: str
@@ -94,8 +95,20 @@ class Split:
     column: str | None = None
     folds: int = 0
     repeats: int = 1
+    forward: bool = False
     prevalence: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """The method, with the column where it does not name it itself.
+
+        >>> Split("newest rows by 'day'", 9, 0, 1, "day").how, Split("time", 9, 0, 1, "day").how
+        ("newest rows by 'day'", 'by time (day)')
+        """
+        if self.column is None or repr(self.column) in self.method:
+            return self.method
+        return f"by {self.method} ({notation.plain(self.column)})"
 
 
 @dataclass(frozen=True)
@@ -229,13 +242,17 @@ class Confusion:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Precision, recall and F1 of one class; ``support`` is how many rows truly have it."""
+    """Precision, recall and F1 of one class; ``support`` is how many rows truly have it.
+
+    ``rejected``: the share of them that is left to a person, where some rows are; the other figures are of the rest then.
+    """
 
     label: str
     support: int
     precision: Estimate
     recall: Estimate
     f1: float | None = None
+    rejected: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -262,6 +279,50 @@ class Sets:
     mean_size: float
     singles: Estimate
     per_class: tuple[ClassCoverage, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Deciding every row alike, on the test: its ``cost`` a row, and by how much the rule costs more (``excess``, paired)."""
+
+    name: str
+    cost: float
+    excess: Estimate
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A figure as it was promised and as it is on the test.
+
+    ``metric``: its name, or "coverage of sets". ``promised``: on rows that the model never saw, or the level that was asked for,
+    which has no interval. ``change``: from one to the other, null where a level was asked for. ``standing``: "worse" and
+    "better" are beyond chance, "in doubt" is worse and outside both intervals, but may be chance.
+    """
+
+    metric: str
+    promised: Estimate
+    found: Estimate
+    change: Estimate | None
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The test against what was promised before it.
+
+    ``absent``: classes that are true of no row, ``undecided``: those of which every row is left to a person; averages over classes
+    leave them out. ``rejected``: the share of rows that is left to a person, null where none can be. ``warnings``: what falls short,
+    in sentences; ``notes``: what else a reader of the figures should know.
+    """
+
+    rows: int
+    absent: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    rejected: Estimate | None = None
+    rivals: tuple[Rival, ...] = ()
+    promises: tuple[Kept, ...] = ()
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -293,10 +354,20 @@ class Phase:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A candidate that was not trained, or a check that was not made, and why."""
+    """A candidate that was not trained, and why."""
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A check that was not made, and why. ``blind``: there may be something all the same; else there is nothing to look at."""
+
+    code: str
+    title: str
+    reason: str
+    blind: bool
 
 
 @dataclass(frozen=True)
@@ -364,7 +435,7 @@ class RunRecord:
     """A whole run; ``run.json`` is this and nothing else.
 
     ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for.
-    ``test`` is null where the test was not opened. ``per_class`` and ``confusion`` are of the test then,
+    ``test`` and ``trial`` are null where the test was not opened. ``per_class`` and ``confusion`` are of the test then,
     else out of fold.
     """
 
@@ -375,7 +446,7 @@ class RunRecord:
     columns: tuple[Column, ...] = ()
     task: Task
     audit: tuple[Finding, ...] = ()
-    audit_skipped: tuple[Skipped, ...] = ()
+    audit_skipped: tuple[Unchecked, ...] = ()
     split: Split
     baselines: tuple[Baseline, ...] = ()
     leaderboard: tuple[Row, ...]
@@ -385,6 +456,7 @@ class RunRecord:
     decision: Decision
     sets: Sets | None = None
     test: Mapping[str, Estimate] | None = None
+    trial: Trial | None = None
     confusion: Confusion | None = None
     per_class: tuple[ClassFigures, ...] = ()
     importance: Importance | None = None

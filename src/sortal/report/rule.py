@@ -11,8 +11,8 @@ from sortal.report.notation import count, number, percent, plain
 STEPS = 10_001
 
 
-def rule(decision: Decision, share: float | None = None) -> str:
-    """What is decided when. ``share``: of rows that a capacity allows.
+def rule(decision: Decision) -> str:
+    """What is decided when.
 
     >>> rule(Decision("threshold", ("no", "yes"), "yes", threshold=1 / 9))
     'say yes from p = .111 on'
@@ -20,17 +20,19 @@ def rule(decision: Decision, share: float | None = None) -> str:
     'say yes from p = .800 on and no up to p = .200, leave what lies between to a person'
     """
     positive = plain(decision.positive)
-    if decision.kind == "capacity":
+    if decision.capacity is not None:
         which = "spares the largest expected cost" if decision.cost else "is most probable"
-        most = f"{percent(share)} of the rows" if share is not None else "the rows"
-        most = f"at most {count(decision.capacity)} rows at once" if decision.capacity else most
-        return f"say {positive} for {most}, where that {which}"
+        told = decision.capacity.count
+        share = f"{percent(decision.capacity.share)} of the rows"
+        most = f"{share} at once, rounded down" if told is None else f"at most {count(told)} rows at once"
+        part = "" if told is None else f" ({share} in training)"
+        return f"say {positive} for {most}{part}, where that {which}; of equal rows the first"
     if decision.threshold is not None:
-        return f"say {positive} from p = {number(decision.threshold, compact=True)} on"
+        return f"say {positive} from p = {number(decision.threshold)} on"
     if decision.kind == "cost":
         between = _reject_range(decision)
         if between is not None:
-            low, high = (number(p, compact=True) for p in between)
+            low, high = (number(p) for p in between)
             other = plain(next(c for c in decision.classes if c != decision.positive))
             return f"say {positive} from p = {high} on and {other} up to p = {low}, leave what lies between to a person"
         person = ", or leave the row to a person where that is cheaper" if decision.reject_cost is not None else ""

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from sortal.artifact.model import Model
 from sortal.report import notation, terminal
-from sortal.report.evaluation import AuditReport, Evaluation
+from sortal.report.evaluation import GRAVEST, Against, AuditReport, Evaluation, Promise, Verdict
 from sortal.report.record import Estimate, Item
 from sortal.report.rule import rule
 
 MARGIN = 13
 MOST_COLUMNS = 40
+MOST_RIVALS = 3
 
 
 def model(console: Console, shown: Model, file: str) -> None:
@@ -27,7 +28,7 @@ def model(console: Console, shown: Model, file: str) -> None:
     _line(console, "predicts", f"{task.target}: {notation.listing([notation.plain(c) for c in task.classes], most=12)}")
     if task.positive is not None:
         _line(console, "positive", notation.plain(task.positive))
-    text = rule(shown.decision, task.capacity.share if task.capacity else None)
+    text = rule(shown.decision)
     _line(console, "decides", f"{text}; {notation.costs(task)}" if task.cost else text)
     if shown.decision.certificate is not None:
         _line(
@@ -44,25 +45,88 @@ def model(console: Console, shown: Model, file: str) -> None:
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
     console.print(_columns(shown))
-    terminal.checklist(console, tuple(Item(**item) for item in card.get("checklist", ())))
+    terminal.checklist(console, tuple(Item(**item) for item in card.get("checklist", ())), "sortal show --json")
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
-    """Each metric as promised and as found, and what that means."""
+    """What fell short is said first, then where the rows are not like those of training, then what was promised, one by one."""
     console.print(Text(f"{found.data}: {notation.counted(found.rows, 'labelled row')} scored by {found.model}", "bold"))
+    if found.unlabelled:
+        _line(console, "left out", f"{notation.counted(found.unlabelled, 'row')} without a label")
+    for verdict in GRAVEST:
+        _short_of_promise(console, found, verdict)
+    for name in found.columns_absent:
+        _line(console, "missing", f"no column {notation.plain(name)!r}, which the model reads: missing in all rows")
+    for shift in found.shifts:
+        terminal.hang(console, "unlike", Text(f"not as in training: {notation.plain(shift.message)}", "yellow"), MARGIN)
+    for promise in found.promises:
+        _line(console, "promised", f"{_pledge(promise)}; found {notation.interval(promise.found)}: {promise.verdict}")
+    if found.against is not None:
+        _line(console, "decision", _beside_constants(found.against))
+    if found.rejected is not None:
+        _line(console, "rejected", f"{notation.percents(found.rejected)} of the rows are left to a person")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
         table.add_column(heading)
     for c in found.comparisons:
         promised = notation.DASH if c.promised is None else notation.interval(c.promised)
-        style = {"worse": "bold red", "better": "green"}.get(c.verdict, "dim")
-        table.add_row(notation.metric(c.metric), promised, notation.interval(c.found), Text(c.verdict, style))
+        style = {"worse": "bold red", "in doubt": "red", "better": "green"}.get(c.verdict, "dim")
+        of = " (decided rows)" if found.rejected is not None and notation.of_decided_rows(c.metric) else ""
+        table.add_row(notation.metric(c.metric) + of, promised, notation.interval(c.found), Text(c.verdict, style))
     console.print(table)
     if found.ledger is not None:
         blind = "" if found.ledger.blind else ": this score is no longer blind"
         console.print(f"the sealed test has now been opened {notation.times(found.ledger.opens)}{blind}")
-    names = notation.listing([notation.metric(name) for name in found.worse])
-    console.print(f"worse than promised: {names}" if found.worse else "nothing is worse than promised", highlight=False)
+    console.print(_conclusion(found), highlight=False, markup=False)
+
+
+def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> None:
+    """Everything with this verdict, with both figures."""
+    told = [f"{_pledge(p)}, found {notation.interval(p.found)}" for p in found.promises if p.verdict == verdict]
+    told += [
+        f"{notation.metric(c.metric)} {notation.interval(c.found)}, promised {notation.interval(c.promised)}"
+        for c in found.comparisons
+        if c.verdict == verdict
+    ]
+    if found.against is not None and found.against.verdict == verdict:
+        rival = found.against.rivals[0]
+        told.append(
+            f"the decision costs more than {notation.plain(rival.name)}, by {notation.interval(rival.excess)} a row"
+        )
+    style = "bold red" if verdict == "worse" else "red"
+    for i, text in enumerate(told):
+        terminal.hang(console, "" if i else verdict, Text(text, style), MARGIN + 2)
+
+
+def _pledge(promise: Promise) -> str:
+    sign = "<=" if promise.measure == "fpr" else ">="
+    of = f" of {notation.plain(promise.label)}" if promise.label is not None else ""
+    refused = f" ({notation.level(promise.asked)} was asked and refused)" if promise.asked != promise.level else ""
+    name = "coverage of sets" if promise.measure == "coverage" else notation.metric(promise.measure)
+    return f"{name}{of} {sign} {notation.level(promise.level, 3)}{refused}"
+
+
+def _beside_constants(against: Against) -> str:
+    """The rule, and deciding every row alike."""
+    cost = notation.interval(against.cost)
+    head = f"costs {cost} a row" if against.measure == "cost" else f"errs in {cost} of the rows"
+    ways = [f"{notation.plain(r.name)} {notation.number(r.cost)}" for r in against.rivals[:MOST_RIVALS]]
+    return f"{head}; {', '.join(ways)}"
+
+
+def _conclusion(found: Evaluation) -> str:
+    if found.worse:
+        return f"worse than promised: {notation.listing([notation.metric(name) for name in found.worse])}"
+    if found.shifts or found.columns_absent:
+        odd = len({shift.column for shift in found.shifts} | {*found.columns_absent})
+        said = f"{notation.counted(odd, 'column')} not as in training, and a promise is about rows like those"
+        return f"nothing is clearly worse than promised, with reservation: {said}"
+    return "nothing is worse than promised" if not _doubtful(found) else "nothing is clearly worse than promised"
+
+
+def _doubtful(found: Evaluation) -> bool:
+    verdicts = [*(p.verdict for p in found.promises), *(c.verdict for c in found.comparisons)]
+    return "in doubt" in verdicts
 
 
 def audit(console: Console, found: AuditReport) -> None:

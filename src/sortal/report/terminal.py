@@ -23,14 +23,18 @@ from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.report.notation import (
     counted,
+    decided_first,
     decimals,
     interval,
     kinds,
+    level,
     listing,
     metric,
     microseconds,
     number,
+    of_decided_rows,
     percent,
+    percents,
     plain,
     seconds,
     short,
@@ -54,6 +58,8 @@ from sortal.report.record import (
     Skipped,
     Split,
     Timing,
+    Trial,
+    Unchecked,
 )
 
 MARGIN = 11
@@ -68,10 +74,11 @@ def story(console: Console, record: RunRecord, folder: Path) -> None:
     target_line(console, record.task)
     sealed_line(console, record.split, record.ledger.opens)
     audit(console, record.audit)
+    shortfall(console, record.trial)
     leaderboard(console, record.leaderboard, record.selection, record.timing.skipped)
     decision(console, record.task, record.calibration, record.decision)
     sets(console, record.sets)
-    sealed_test(console, record.test, record.task, record.ledger)
+    sealed_test(console, record.test, record.trial, record.task, record.ledger)
     checklist(console, record.checklist)
     closing(console, record.timing, folder, record.artifact)
 
@@ -85,8 +92,10 @@ def headline(console: Console, record: RunRecord) -> None:
         Text.assemble((names, "bold"), f": {record.decision.rule}; by {plain(record.selection.chosen)}"),
         0,
     )
+    for warning in record.trial.warnings if record.trial else ():
+        hang(console, "! ", Text(warning, "bold red"), 2)
     if record.test:
-        _figures(console, record.test, record.task, 0)
+        _figures(console, record.test, record.trial, record.task, 0)
 
 
 def data_line(console: Console, data: Data, columns: Sequence[Column], took: float | None = None) -> None:
@@ -117,9 +126,8 @@ def target_line(console: Console, task: Task) -> None:
 def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
     """The test rows that nobody sees, and how rows were parted."""
     whole = max(split.train + split.valid + split.test, 1)
-    how = split.method if split.column is None else f"by {split.method} ({plain(split.column)})"
     valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
-    rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {how})"
+    rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {split.how})"
     hang(console, "sealed", Text(f"{rows}{valid}; opened {times(opens)}"))
     for note in split.notes:
         hang(console, "", Text(plain(note), "dim"))
@@ -138,11 +146,11 @@ def audit(console: Console, findings: Sequence[Finding]) -> None:
         hang(console, "", Text(f"and {len(ranked) - MOST_FINDINGS} more, in the report", "dim"), INDENT)
 
 
-def unchecked(console: Console, skipped: Sequence[Skipped]) -> None:
+def unchecked(console: Console, skipped: Sequence[Unchecked]) -> None:
     """The codes of checks that had nothing to look at, or no time, by reason."""
     codes: dict[str, list[str]] = {}
     for skip in skipped:
-        codes.setdefault(plain(skip.reason), []).append(skip.name.split()[0])
+        codes.setdefault(plain(skip.reason), []).append(skip.code)
     if codes:
         reasons = "; ".join(f"{', '.join(some)} ({reason})" for reason, some in codes.items())
         hang(console, "", Text(f"not looked for: {reasons}", "dim"), INDENT)
@@ -185,8 +193,10 @@ def _corrected(selection: Selection) -> str:
     """The estimate as it was measured, and without the flattery of having been picked."""
     if selection.uncorrected is None or selection.corrected is None:
         return ""
-    measured = number(selection.uncorrected.value, 4, compact=True)
-    return f"; {metric(selection.metric)} {measured}, corrected for the choice {interval(selection.corrected, compact=True, digits=4)}"
+    measured = number(selection.uncorrected.value, 4)
+    return (
+        f"; {metric(selection.metric)} {measured}, corrected for the choice {interval(selection.corrected, digits=4)}"
+    )
 
 
 def decision(console: Console, task: Task, calibration: Calibration, decision: Decision) -> None:
@@ -196,16 +206,15 @@ def decision(console: Console, task: Task, calibration: Calibration, decision: D
     named = "expected cost per row" if task.cost else "share of errors"
     rule, digits, figure = decision.rule, 2, decision.expected_cost
     if figure is not None:
-        rule, digits = f"{rule}: {named} {interval(figure, compact=True)}", decimals(figure.low, figure.high)
+        rule, digits = f"{rule}: {named} {interval(figure)}", decimals(figure.low, figure.high)
     values = {n: v for n, v in decision.comparison.items() if n != CHOSEN or decision.measure != "expected_cost"}
-    others = [f"{plain(n)} {number(v, digits, compact=True)}" for n, v in values.items()]
+    others = [f"{plain(n)} {number(v, digits)}" for n, v in values.items()]
     if others and decision.measure != "expected_cost":
         others[0] = f"{metric(decision.measure)}: {others[0]}"
     hang(console, "", Text("; ".join([rule, ", ".join(others)] if others else [rule])), INDENT)
     if decision.rejected is not None:
-        left = f"left to a person: {interval(decision.rejected, compact=True)} of the rows"
-        right = f"of the others {interval(decision.decided_accuracy, compact=True)} are decided rightly"
-        hang(console, "", Text(f"{left}; {right}"), INDENT)
+        left = f"left to a person: {percents(decision.rejected)} of the rows"
+        hang(console, "", Text(f"{left}; of the others: accuracy {interval(decision.decided_accuracy)}"), INDENT)
     if decision.certificate is not None:
         held = decision.certificate.holds
         head = "certified: " if held else "REFUSED: "
@@ -216,38 +225,55 @@ def sets(console: Console, found: Sets | None) -> None:
     """How often prediction sets hold the true class, and how large they are; nothing where none were asked for."""
     if found is None:
         return
-    held = f"hold the true class in {interval(found.coverage, compact=True)} of {found.part} rows"
-    size = f"{number(found.mean_size, 2)} classes on average, one alone in {interval(found.singles, compact=True)}"
-    _title(console, "SETS", f"asked {number(found.asked, compact=True)}: {held}; {size}")
+    held = f"coverage {interval(found.coverage)} on {found.part} rows"
+    size = f"{number(found.mean_size, 2)} classes on average, one alone in {percents(found.singles)} of the rows"
+    _title(console, "SETS", f"asked {level(found.asked)}: {held}; {size}")
     neglected = [plain(c.label) for c in found.per_class if c.neglected]
     for note in (*found.notes, *([f"seldom held where true: {listing(neglected)}"] if neglected else [])):
         hang(console, "", Text(note, "dim"), INDENT)
 
 
-def sealed_test(console: Console, figures: Mapping[str, Estimate] | None, task: Task, ledger: Ledger) -> None:
+def shortfall(console: Console, trial: Trial | None) -> None:
+    """What the test does not bear out, before anything that it was promised by; nothing where it bears out all."""
+    if trial is None or not trial.warnings:
+        return
+    _title(console, "NOT AS PROMISED", f"{counted(trial.rows, 'sealed row')}, on the saved model")
+    for warning in trial.warnings:
+        hang(console, Text("! ", "bold red"), Text(warning, "bold red"), INDENT)
+
+
+def sealed_test(
+    console: Console, figures: Mapping[str, Estimate] | None, trial: Trial | None, task: Task, ledger: Ledger
+) -> None:
     """The figures of the sealed rows."""
     if not figures:
         _title(console, "TEST", "still sealed")
         return
     blind = "" if ledger.blind else ", no longer blind"
     _title(console, "TEST", f"opened {times(ledger.opens)}, on the saved model{blind}")
-    _figures(console, figures, task, INDENT)
+    _figures(console, figures, trial, task, INDENT)
+    for note in trial.notes if trial else ():
+        hang(console, "", Text(note, "dim"), INDENT)
 
 
-def checklist(console: Console, items: Sequence[Item]) -> None:
-    """What holds and what does not, what does not hold first, each with its evidence."""
+def checklist(console: Console, items: Sequence[Item], where: str = "report.html") -> None:
+    """What does not hold, each with its evidence, and how many more there are; ``where`` they can be read."""
     applicable = [item for item in items if item.status != "not applicable"]
     held = sum(item.status == "holds" for item in applicable)
     _title(console, "CHECKLIST", f"{held} of {len(applicable)} hold")
-    marks = {"fails": ("x", "bold red"), "holds": ("+", "green"), "not applicable": ("-", "dim")}
-    width = max((cell_len(item.item) for item in items), default=0)
+    marks = {"fails": ("x", "bold red"), "not looked for": ("?", "yellow")}
+    shown = [item for status in marks for item in items if item.status == status]
+    width = max((cell_len(item.item) for item in shown), default=0)
     wide = console.width - width - 6 >= 50
-    for status, (mark, style) in marks.items():
-        for item in items:
-            if item.status == status:
-                head = Text.assemble("  ", (mark, style), " ", item.item)
-                evidence = Text(item.evidence, "red" if status == "fails" else "dim")
-                hang(console, head, evidence, width + 6 if wide else 6)
+    for item in shown:
+        head = Text.assemble("  ", marks[item.status], " ", item.item)
+        evidence = Text(item.evidence, "red" if item.status == "fails" else "")
+        hang(console, head, evidence, width + 6 if wide else 6)
+    others = len(items) - len(applicable)
+    beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
+    if items:
+        rest = f"{held}{' more' if shown else ''} {'holds' if held == 1 else 'hold'}"
+        hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
 def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
@@ -335,14 +361,14 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
     """The table, the most important columns first."""
     name = rows[0].metric if rows else ""
     digits = min(5, 1 + max((decimals(row.low, row.high) for row in rows if row.selected), default=3))
-    figures = [interval(Estimate(row.mean, row.low, row.high), compact=True, digits=digits) for row in rows]
+    figures = [interval(Estimate(row.mean, row.low, row.high), digits=digits) for row in rows]
     table = [
         _Column("  model", [("* " if row.selected else "  ") + short(row.name) for row in rows]),
         _Column(metric(name), figures),
     ]
     if second != name and any(second in row.metrics for row in rows):
         found = [row.metrics[second].mean if second in row.metrics else None for row in rows]
-        table.append(_Column(metric(second), [number(value, compact=True) for value in found], right=True))
+        table.append(_Column(metric(second), [number(value) for value in found], right=True))
     return [
         *table,
         _Column("row", [microseconds(row.row_microseconds) for row in rows], right=True),
@@ -350,16 +376,31 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
     ]
 
 
-def _figures(console: Console, figures: Mapping[str, Estimate], task: Task, indent: int) -> None:
-    """The headline figures, or the first ones where none of these is there; a figure keeps its interval."""
-    shown = [name for name in task.headline if name in figures] or list(figures)
-    line = ""
-    for name in shown[:MOST_FIGURES]:
-        figure = f"{metric(name)} {interval(figures[name], compact=True)}"
-        if line and indent + len(line) + 3 + len(figure) > console.width:
+def _figures(console: Console, figures: Mapping[str, Estimate], trial: Trial | None, task: Task, indent: int) -> None:
+    """The headline figures, or the first ones where none of these is there; those of decisions apart where rows are left to a person."""
+    shown = ([name for name in task.headline if name in figures] or list(figures))[:MOST_FIGURES]
+    if trial is None or trial.rejected is None:
+        _row(console, shown, figures, indent)
+        return
+    _row(console, [name for name in shown if not of_decided_rows(name)], figures, indent)
+    _row(
+        console,
+        decided_first(shown, figures),
+        figures,
+        indent,
+        f"left to a person {percents(trial.rejected)} of the rows; of the others",
+    )
+
+
+def _row(console: Console, names: Sequence[str], figures: Mapping[str, Estimate], indent: int, head: str = "") -> None:
+    """Figures beside each other; none is parted from its interval."""
+    line = f"{head}: " if head else ""
+    for i, name in enumerate(names):
+        figure = f"{metric(name)} {interval(figures[name])}"
+        if line.strip() and indent + len(line) + 3 + len(figure) > console.width:
             _line(console, Text(" " * indent + line))
             line = ""
-        line = f"{line} · {figure}" if line else figure
+        line = f"{line} · {figure}" if line and i else f"{line}{figure}"
     _line(console, Text(" " * indent + line))
 
 

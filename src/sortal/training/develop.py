@@ -80,12 +80,15 @@ def develop(
 
 
 def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
-    """Five stratified folds; repeated when rows are few, one holdout when they are many; forward in time where time is given."""
+    """Five stratified folds, fewer where there are fewer groups; repeated when rows are few, one holdout when they are many; forward
+    in time where time is given.
+    """
     n = len(dev.codes)
     if n > LARGE and times is None:
         share = min(HOLDOUT_SHARE, HOLDOUT_ROWS / n)
         return Folds((holdout(dev.codes, share, dev.seed, dev.groups),), per_repeat=1)
-    k = fold_count(n, int(np.bincount(dev.codes).min()))
+    units = n if dev.groups is None else len(np.unique(dev.groups))
+    k = max(2, min(fold_count(n, int(np.bincount(dev.codes).min())), units))
     repeats = REPEATS if n < SMALL and times is None else 1
     parts = folds(dev.codes, k, dev.seed, dev.groups, times, repeats)
     if times is not None:
@@ -126,7 +129,9 @@ class Scorer:
         return {metric.name: self.of(metric, predictions) for metric in self.metrics}
 
     def of(self, metric: Metric, predictions: Predictions) -> float:
-        """Costs decide by least expected cost, everything else for the most probable class: no threshold is tuned in a fold."""
+        """Costs decide by least expected cost and a capacity takes the best of the rows, everything else decides for the most probable
+        class: no threshold is tuned in a fold.
+        """
         return metric.score(self.task, predictions, self._decided(predictions))
 
     def sampling(self, metric: Metric, predictions: Predictions) -> Sampling | None:
@@ -137,8 +142,9 @@ class Scorer:
 
     def _decided(self, predictions: Predictions) -> NDArray[np.int64]:
         task = self.task
-        rule = decide(task, predictions) if task.goal == "cost" else Decision("argmax", task.classes)
-        return rule.apply(predictions.probability, predictions.amounts)
+        by_rule = task.goal in ("cost", "capacity")
+        rule = decide(task, predictions) if by_rule else Decision("argmax", task.classes)
+        return rule.decide(predictions)
 
 
 def _replay(

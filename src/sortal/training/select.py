@@ -297,7 +297,7 @@ def unflattered(reported: Interval, bias: float) -> Interval:
     uncertain as what it corrects, so that an interval which is merely shifted holds the truth too seldom.
 
     >>> print(unflattered(Interval(0.82, 0.78, 0.86), 0.02))
-    0.800 [0.760, 0.860]
+    .80 [.76 .86]
     """
     low, high = reported.low - bias, reported.high - bias
     return Interval(reported.value - bias, min(low, reported.low), max(high, reported.high))

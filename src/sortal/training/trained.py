@@ -85,5 +85,5 @@ def _together(table: Table, group: str | None) -> NDArray[np.int64] | None:
     coarse = np.bincount(copies).max() > max(2, LARGEST_COPY * len(copies))
     if group is None:
         return None if coarse or copies.max() + 1 == len(copies) else copies
-    groups = same_rows(table.frame.select(group))
+    groups = same_rows(table.frame[[group]])
     return groups if coarse else joined(groups, copies)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sortal.data.audit import Finding
 from sortal.data.audit.case import Case
 from sortal.data.audit.classes import check as classes
 from sortal.data.audit.constant import constant, nearly
@@ -20,8 +21,14 @@ def columns_of(check, columns: dict[str, object]) -> dict[str | None, str]:  # t
     return {f.column: f.message for f in check.find(Case(typed(pl.DataFrame(columns)), CODES, ["a", "b"], 0))}
 
 
+def together(check, columns: dict[str, object]) -> Finding:  # type: ignore[no-untyped-def]
+    """The one finding about all of these columns."""
+    [found] = check.find(Case(typed(pl.DataFrame(columns)), CODES, ["a", "b"], 0))
+    return found
+
+
 def test_constant_columns() -> None:
-    found = columns_of(
+    found = together(
         constant,
         {
             "veil": ["p"] * N,
@@ -31,15 +38,18 @@ def test_constant_columns() -> None:
             "one other": [float(i == 7) for i in range(N)],
         },
     )
-    assert found == {
-        "veil": "veil is always 'p'",
-        "zero": "zero is always 0",
-        "gone": "gone is always missing",
-    }
+    assert found.columns == ("veil", "zero", "gone")
+    assert found.message == "veil is always 'p', zero is always 0, gone is always missing"
+    assert found.fix.endswith("from them: --ignore veil --ignore zero --ignore gone")
+
+
+def test_one_constant_column_is_named() -> None:
+    found = together(constant, {"veil": ["p"] * N, "x": np.arange(N) * 1.0})
+    assert (found.column, found.suspects, found.message) == ("veil", ("veil",), "veil is always 'p'")
 
 
 def test_nearly_constant_columns() -> None:
-    found = columns_of(
+    found = together(
         nearly,
         {
             "two others": [float(i in (3, 9)) for i in range(N)],
@@ -49,10 +59,11 @@ def test_nearly_constant_columns() -> None:
             "rows": np.arange(N) * 1.5,
         },
     )
-    assert found == {
-        "two others": "two others is 0 in all but 2 of 400 rows: too few to learn from",
-        "missing": "missing is missing in all but 1 of 400 rows: too few to learn from",
-    }
+    assert found.columns == ("two others", "missing")
+    assert found.evidence["others"] == [2, 1]
+    assert found.message == (
+        "two others is 0 in all but 2 of 400 rows, missing is missing in all but 1 of 400 rows: too few to learn from"
+    )
 
 
 def test_a_thousandth_of_a_long_column_is_read_to_its_end() -> None:
@@ -62,7 +73,7 @@ def test_a_thousandth_of_a_long_column_is_read_to_its_end() -> None:
     common[-500:] = 1
     table = typed(pl.DataFrame({"late": late, "common": common}))
     found = nearly.find(Case(table, np.arange(40_000) % 2, ["a", "b"], 0))
-    assert [(f.column, f.evidence["others"]) for f in found] == [("late", 30)]
+    assert [(f.column, f.evidence["others"]) for f in found] == [("late", [30])]
 
 
 def test_columns_that_name_rows() -> None:
@@ -102,8 +113,22 @@ def test_rare_classes(size: int, severity: str) -> None:
     codes = np.repeat([0, 1], [100, size])
     table = typed(pl.DataFrame({"x": np.arange(100.0 + size)}))
     [finding] = classes.find(Case(table, codes, ["dog", "pig"], 0))
-    assert (finding.severity, finding.evidence["class"], finding.evidence["rows"]) == (severity, "pig", size)
+    assert (finding.severity, finding.evidence["classes"], finding.evidence["rows"]) == (severity, ["pig"], [size])
     assert finding.message.startswith(f"class 'pig' has {size} row{'s' if size > 1 else ''} to train on")
+
+
+def test_many_rare_classes_are_one_finding() -> None:
+    codes = np.repeat(np.arange(5), [100, 7, 30, 3, 20])
+    table = typed(pl.DataFrame({"x": np.arange(160.0)}))
+    [finding] = classes.find(Case(table, codes, ["cow", "dog", "hen", "owl", "pig"], 0))
+    assert (finding.severity, finding.evidence) == (
+        "warning",
+        {"classes": ["owl", "dog", "pig", "hen"], "rows": [3, 7, 20, 30]},
+    )
+    assert finding.message == (
+        "2 classes have 3 to 7 rows ('owl' 3, 'dog' 7) to train on: too few to learn, or to say how well that went; "
+        "2 classes have 20 to 30 rows ('pig' 20, 'hen' 30) to train on: recall will be known to about ± .22 only"
+    )
 
 
 def test_common_classes_are_not_mentioned() -> None:

@@ -42,6 +42,9 @@ def test_wrong_labels_are_queued(share: float) -> None:
     place = np.argsort(shuffled.rows)[np.array(finding.evidence["source_rows"]) - 1]
     assert (given[place] != codes[place]).mean() > 0.8
     assert list(finding.evidence["given"]) == [["a", "b", "c"][k] for k in given[place]]
+    # The queue begins with the rows that are surest to be wrong, and holds no more than the share of wrong labels.
+    sure = np.array(finding.evidence["probability"])
+    assert sure[: len(sure) // 4].mean() > sure[-len(sure) // 4 :].mean()
     suggested = np.array(["abc".index(label) for label in finding.evidence["suggested"]])
     assert (suggested == codes[place]).mean() > 0.8
 

@@ -160,7 +160,7 @@ class TestOutcome:
         [finding] = found(outcome, columns, codes)
         assert (finding.code, finding.severity, finding.column) == ("A103", "severe", "claim")
         assert finding.message.startswith("claim is above 0 in ")
-        assert "100.0 % of these are 'yes'" in finding.message
+        assert "100 % of these are 'yes'" in finding.message
         assert finding.fix.endswith("--ignore claim")
 
     def test_finds_values_of_a_category(self) -> None:

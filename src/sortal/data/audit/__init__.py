@@ -66,11 +66,12 @@ GROUPS = "0312"
 
 @dataclass(frozen=True)
 class Skipped:
-    """A check that had nothing to say about this table, or was not made, and why."""
+    """A check that had nothing to say about this table, or was not made, and why; ``blind``: there may be something all the same."""
 
     code: str
     title: str
     reason: str
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without:
     for check in checks:
         left = seconds - (time.monotonic() - start)
         late = check.code in without or left <= 0
-        found = NotApplicable(NO_TIME) if late else _within(left, check, case)
+        found = NotApplicable(NO_TIME, blind=True) if late else _within(left, check, case)
         if isinstance(found, NotApplicable):
-            skipped.append(Skipped(check.code, check.title, found.reason))
+            skipped.append(Skipped(check.code, check.title, found.reason, found.blind))
         else:
             findings += [_weighed(finding, case) for finding in found]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
@@ -127,7 +128,7 @@ def _within(seconds: float, check: Check, case: Case) -> Sequence[Finding] | Not
         with interrupted_after(seconds):
             return check.find(case)
     except TimeUp:
-        return NotApplicable(NO_TIME)
+        return NotApplicable(NO_TIME, blind=True)
 
 
 def _weighed(finding: Finding, case: Case) -> Finding:

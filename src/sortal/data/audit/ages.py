@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.data.audit.order import neighbours_tell
 from sortal.data.audit.power import auc, held_out, ranks
 from sortal.data.audit.recoding import copies
@@ -60,7 +60,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     the place in the file does, if classes are not just sorted (A203 says whether neighbours tell the class).
     """
     if len(case) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     if case.table.schema.only("time") is not None:
         return NotApplicable("the time column is known already")
     found = []

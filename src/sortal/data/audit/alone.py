@@ -10,7 +10,7 @@ import numpy as np
 
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief, ignoring
+from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief, ignoring, too_few
 from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, Power
 from sortal.data.audit.recoding import copies
@@ -46,9 +46,9 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """
     table, codes = case.table, case.codes
     if len(codes) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
-        return NotApplicable(f"fewer than {_LEAST_OTHERS} rows outside the most frequent class")
+        return too_few(f"{_LEAST_OTHERS} rows outside the most frequent class")
     told = telling(case) | {power.column for power in copies(case.powers, codes)}
     aside = [power for power in case.powers if power.column in told]
     powers = [power for power in case.powers if power not in aside]

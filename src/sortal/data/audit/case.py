@@ -86,7 +86,9 @@ class Case:
     @cached_property
     def _columns(self) -> dict[str, pl.Series]:
         # Asking a frame for its columns, once for each of thousands, takes longer than looking at them.
-        return {series.name: series for frame in (self.raw, self.table.frame) for series in frame.iter_columns()}
+        return {
+            series.name: series.alias("") for frame in (self.raw, self.table.frame) for series in frame.iter_columns()
+        }
 
     def reach(self, without: Sequence[str] = ()) -> float:
         """ROC-AUC of all features together, but for these, out of fold by a small forest."""

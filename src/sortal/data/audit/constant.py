@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from sortal.core.frame import Table
+from sortal.core.writing import listing
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Finding, NotApplicable, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
 
 _LEAST_ROWS = 20
 _RARE_SHARE = 0.001
@@ -16,7 +19,7 @@ _FIRST_LOOK = 10_000
 
 def _others(table: Table, name: str) -> int:
     """How many rows hold another value than the most frequent one; missing counts as a value."""
-    values = table.frame[name]
+    values = table[name]
     beginning = values.head(_FIRST_LOOK)
     if len(values) > _FIRST_LOOK and _rest(beginning) > _ENOUGH:
         return _rest(beginning)
@@ -34,33 +37,46 @@ def _counts(values: pl.Series) -> pl.DataFrame:
 
 
 def find_constant(case: Case) -> list[Finding] | NotApplicable:
-    table, findings = case.table, []
-    for column in table.schema.features:
-        if _others(table, column.name) == 0:
-            value = table.frame[column.name][0]
-            what = "is always missing" if value is None else f"is always {_shown(value)}"
-            fix = f"nothing can be learnt from it: {ignoring([column.name])}"
-            findings.append(Finding(constant.code, "note", column.name, f"{column.name} {what}", {}, fix))
-    return findings
+    """One finding for all of them."""
+    table = case.table
+    names = [column.name for column in table.schema.features if _others(table, column.name) == 0]
+    if not names:
+        return []
+    said = [f"{name} is {_always(table[name][0])}" for name in names]
+    fix = f"nothing can be learnt from {'it' if len(names) == 1 else 'them'}: {ignoring(names)}"
+    return [_finding(constant, names, listing(said), {}, fix)]
 
 
 def find_nearly(case: Case) -> list[Finding] | NotApplicable:
-    """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest."""
+    """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest; one finding for all of them."""
     table, n = case.table, len(case)
     if n < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     few = max(_FEW, min(_RARE_SHARE * n, _ENOUGH))
-    findings = []
-    for column in table.schema.features:
-        others = _others(table, column.name)
-        if 0 < others <= few:
-            value = _counts(table.frame[column.name])["value"][0]
-            what = "missing" if value is None else _shown(value)
-            message = f"{column.name} is {what} in all but {others} of {n:,} rows: too few to learn from"
-            evidence = {"others": others, "rows": n}
-            fix = f"leave it out: {ignoring([column.name])}"
-            findings.append(Finding(nearly.code, "note", column.name, message, evidence, fix))
-    return findings
+    others = {column.name: _others(table, column.name) for column in table.schema.features}
+    others = {name: count for name, count in others.items() if 0 < count <= few}
+    if not others:
+        return []
+    said = [f"{name} is {_usual(table[name])} in all but {count} of {n:,} rows" for name, count in others.items()]
+    fix = f"leave {'it' if len(others) == 1 else 'them'} out: {ignoring(others)}"
+    evidence: dict[str, Evidence] = {"others": list(others.values()), "rows": n}
+    return [_finding(nearly, list(others), f"{listing(said)}: too few to learn from", evidence, fix)]
+
+
+def _finding(check: Check, names: list[str], message: str, evidence: Mapping[str, Evidence], fix: str) -> Finding:
+    """About one column, or several."""
+    if len(names) == 1:
+        return Finding(check.code, "note", names[0], message, evidence, fix)
+    return Finding(check.code, "note", None, message, {"columns": names, **evidence}, fix, tuple(names))
+
+
+def _always(value: object) -> str:
+    return "always missing" if value is None else f"always {_shown(value)}"
+
+
+def _usual(values: pl.Series) -> str:
+    value = _counts(values)["value"][0]
+    return "missing" if value is None else _shown(value)
 
 
 def _shown(value: object, most: int = 40) -> str:

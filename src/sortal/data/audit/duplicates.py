@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sortal.core.frame import Table
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
 from sortal.data.deal import same_rows
@@ -31,7 +32,7 @@ def find_copies(case: Case) -> list[Finding] | NotApplicable:
     largest = int(np.bincount(groups).max())
     many = f"; the most frequent row is there {largest:,} times" if largest > 2 else ""
     repeat = "row repeats" if copies == 1 else "rows repeat"
-    message = f"{copies:,} {repeat} another row exactly ({100 * share:.2g} %){many}; copies are kept on one side"
+    message = f"{copies:,} {repeat} another row exactly ({percent(share)}){many}; copies are kept on one side"
     severity: Severity = "note"
     if share >= _MANY:
         chance = _shuffled_copies(case.table, case.seed) / len(groups)
@@ -63,7 +64,7 @@ def find_conflicts(case: Case) -> list[Finding] | NotApplicable:
     share = rows / len(case)
     have = "row has" if rows == 1 else "rows have"
     message = (
-        f"{rows:,} {have} another class than most rows with the very same features ({100 * share:.2g} %): "
+        f"{rows:,} {have} another class than most rows with the very same features ({percent(share)}): "
         "no model can get these right"
     )
     evidence: dict[str, Evidence] = {

@@ -45,15 +45,15 @@ def encoded(case: Case, names: Sequence[str]) -> list[str]:
 
 def _is_encoded(case: Case, name: str) -> bool:
     everything = case.table if case.parting is None else case.parting.features
-    if not everything.frame[name].is_between(0, 1).all():
+    if not everything[name].is_between(0, 1).all():
         return False
-    counts = everything.frame[name].drop_nulls().alias("value").value_counts(name="rows").sort("value")
+    counts = everything[name].drop_nulls().alias("value").value_counts(name="rows").sort("value")
     values = counts["value"].to_numpy()
     if not _LEAST_LEVELS <= len(values) <= min(_MOST_LEVELS, counts["rows"].sum() / 2):
         return False
     if np.count_nonzero((values > 0) & (values < 1)) < _LEAST_LEVELS:
         return False
-    own = case.table.frame[name]
+    own = case.table[name]
     there = own.is_not_null().to_numpy()
     place = np.searchsorted(values, own.drop_nulls().to_numpy())
     sizes, known = counts["rows"].to_numpy().astype(np.int64), np.bincount(place, minlength=len(values))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from sortal.core.writing import number
 from sortal.data.audit.case import Case
 
 Severity = Literal["severe", "warning", "note"]
@@ -44,9 +45,22 @@ class Finding:
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """Why a check has nothing to say about this table, for example "fewer than 50 rows"."""
+    """Why a check has nothing to say about this table, for example "no group column was named".
+
+    ``blind``: there may be something all the same, as with too few rows to tell.
+    """
 
     reason: str
+    blind: bool = False
+
+
+def too_few(what: str) -> NotApplicable:
+    """There may be something, and too little of this to see it.
+
+    >>> too_few("50 rows").reason
+    'fewer than 50 rows'
+    """
+    return NotApplicable(f"fewer than {what}", blind=True)
 
 
 Finder = Callable[[Case], list[Finding] | NotApplicable]
@@ -73,7 +87,7 @@ def brief(share: float) -> str:
     ('.80', '.996', '1.00')
     """
     digits = next((d for d in (2, 3, 4) if round(share, d) < 1), 2)
-    return f"{share:.{digits}f}".removeprefix("0")
+    return number(share, digits)
 
 
 def ignoring(names: Iterable[str]) -> str:

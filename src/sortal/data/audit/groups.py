@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sortal.core.schema import Column
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.data.audit.power import LEAST_ROWS, auc, held_out, ranks
 from sortal.data.audit.recoding import copies
 from sortal.data.split import folds
@@ -76,7 +76,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     other columns hold one value for each owner, else a note.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     if case.table.schema.only("group") is not None:
         return NotApplicable("groups are known already")
     aside, looked_at = copies(case.powers, case.codes), set(case.shortlist)

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
 
 _LEAST_ROWS = 50
 _FIRST_LOOK = 10_000
@@ -23,10 +24,10 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """Categories with a level a row; whole numbers that differ in each row and run on, or are called an id."""
     table = case.table
     if len(table) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     findings = []
     for column in table.schema.features:
-        values = table.frame[column.name]
+        values = table[column.name]
         reason = names_rows(column.name, values, table.rows) if column.kind in ("number", "category") else ""
         if reason:
             message = f"{column.name} names the rows rather than describing them: {reason}"
@@ -63,7 +64,7 @@ def _distinct(values: pl.Series) -> float:
 
 
 def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64]) -> str:
-    many = f"{100 * share:.0f} % of its values occur once only" if share < 1 else "no value occurs twice"
+    many = f"{percent(share)} of its values occur once only" if share < 1 else "no value occurs twice"
     if values.dtype == pl.String:
         return many
     numbers = values.to_numpy()

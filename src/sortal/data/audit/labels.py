@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.power import held_out, ranks
 from sortal.data.audit.recoding import copies
 from sortal.data.split import duplicate_groups, folds
@@ -73,14 +74,14 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Columns that are the target under another name are left out.
     """
     if len(case) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     aside = copies(case.powers, case.codes)
     names = [power.column for power in case.powers if power not in aside][:_MOST_COLUMNS]
     if not names:
         return NotApplicable("no column to guess the label from")
     guesses = _guessed(case, names)
     if guesses is None:
-        return NotApplicable(f"fewer than two classes of {_LEAST_OF_CLASS} rows")
+        return too_few(f"two classes of {_LEAST_OF_CLASS} rows")
     floor = _floor(guesses)
     if not floor.like_noise:
         return []
@@ -143,7 +144,7 @@ def _queue(guesses: _Guesses, share: float) -> Ints:
 def _finding(case: Case, guesses: _Guesses, queue: Ints, floor: _Floor) -> Finding:
     top = queue[:_SHOWN]
     message = (
-        f"about {100 * floor.surest:.2g} % of the labels look wrong: so many contradict the other columns even where "
+        f"about {percent(floor.surest)} of the labels look wrong: so many contradict the other columns even where "
         f"these are clearest; {len(queue):,} of {len(guesses.codes):,} rows looked at are worth a review"
     )
     evidence: dict[str, Evidence] = {

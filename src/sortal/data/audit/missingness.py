@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.data.audit.foregone import foregone
 from sortal.data.audit.power import LEAST_ROWS, auc
 
@@ -21,7 +22,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Columns that are missing in the same rows are one finding.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     patterns = _patterns(case)
     if not patterns:
         return NotApplicable("no column is missing in some rows only")
@@ -40,7 +41,7 @@ def _patterns(case: Case) -> list[list[str]]:
     table = case.table
     patterns: dict[bytes, list[str]] = {}
     for column in table.schema.features:
-        values = table.frame[column.name]
+        values = table[column.name]
         if 0 < values.null_count() < len(table):
             patterns.setdefault(np.packbits(values.is_null().to_numpy()).tobytes(), []).append(column.name)
     return list(patterns.values())
@@ -48,7 +49,7 @@ def _patterns(case: Case) -> list[list[str]]:
 
 def _judge(case: Case, names: list[str]) -> Finding | None:
     codes, classes = case.codes, case.classes
-    missing = case.table.frame[names[0]].is_null().to_numpy().astype(np.int64)
+    missing = case.table[names[0]].is_null().to_numpy().astype(np.int64)
     counts = np.bincount(missing * len(classes) + codes, minlength=2 * len(classes)).reshape(2, -1)
     shares = counts / counts.sum(axis=1, keepdims=True)
     base = counts.sum(axis=0) / len(codes)
@@ -56,11 +57,11 @@ def _judge(case: Case, names: list[str]) -> Finding | None:
     if len(codes) * _information(counts) < _CHANCE or (area < _STRONG and not _one_sided(counts, base)):
         return None
     telling = int(np.abs(shares[0] - shares[1]).argmax())
-    there, absent = (100 * shares[side, telling] for side in (0, 1))
+    there, absent = (percent(float(shares[side, telling])) for side in (0, 1))
     who, verb = (names[0], "is") if len(names) == 1 else (f"{names[0]} and {len(names) - 1} more", "are")
     message = (
-        f"{who} {verb} missing in {100 * missing.mean():.0f} % of the rows, and that tells the target: "
-        f"{classes[telling]!r} is {absent:.0f} % where missing, {there:.0f} % elsewhere. Filled in only afterwards?"
+        f"{who} {verb} missing in {percent(float(missing.mean()))} of the rows, and that tells the target: "
+        f"{classes[telling]!r} is {absent} where missing, {there} elsewhere. Filled in only afterwards?"
     )
     evidence: dict[str, Evidence] = {
         "roc_auc": area,

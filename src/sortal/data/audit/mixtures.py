@@ -7,8 +7,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.schema import Column
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.spelling import Mixture, mixed_texts
 
 Floats = NDArray[np.float64]
@@ -39,7 +40,7 @@ _ZERO_AWAY, _ZERO_GAP, _MOST_ZEROS = 2.5, 0.2, 0.6
 def find(case: Case) -> list[Finding] | NotApplicable:
     """A note; a warning where it is 5 % of the rows and more (a zero that may be missing is a note always)."""
     if len(case) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(case.shortlist)
     columns = [c for c in case.table.schema.columns if c.name in looked_at or c.role == "ignore"]
     return [_finding(column.name, mixture) for column in columns for mixture in _mixtures(case, column)]
@@ -47,12 +48,12 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _mixtures(case: Case, column: Column) -> list[Mixture]:
     if column.kind == "number" and column.role == "feature":
-        values = case.table.frame[column.name].drop_nulls()
+        values = case.table[column.name].drop_nulls()
         found = of_numbers(_some(values).to_numpy()) if len(values) >= _LEAST_ROWS else None
         return [] if found is None else [found]
     if column.kind not in ("category", "text") or column.name not in case.raw.columns:
         return []
-    texts = case.raw[column.name]
+    texts = case.raw[column.name].alias("")
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
     return mixed_texts(_some(texts), levels=column.kind == "category" and column.role == "feature")
@@ -117,7 +118,7 @@ def _zero(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
 
 
 def _rows(count: int, n: int) -> str:
-    return f"{count:,} rows ({100 * count / n:.2g} %)"
+    return f"{count:,} rows ({percent(count / n)})"
 
 
 def _units(values: Floats) -> Mixture | None:

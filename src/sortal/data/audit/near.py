@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.core.schema import Schema
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.content import Pairs, near_images, near_texts
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.nearest import near_copies, points, sizes
 from sortal.data.deal import same_rows
 
@@ -32,7 +33,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """
     table = case.table if case.parting is None else case.parting.features
     if len(table) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     found = [_finding(case, None, "rows", _near_rows(_narrow(table, case.shortlist), case.seed))]
     for name, values in _contents(case, table, "text"):
         found.append(_finding(case, name, f"texts of {name}", near_texts(values, case.seed)))
@@ -47,7 +48,7 @@ def _near_rows(table: Table, seed: int) -> Pairs:
     nothing = Pairs(np.empty((0, 2), dtype=np.int64), 0, 0, 0)
     if len(features) < 3:
         return nothing
-    same = same_rows(table.frame.select(column.name for column in features))
+    same = same_rows(table.frame[[column.name for column in features]])
     distinct = np.unique(same, return_index=True)[1]
     if len(distinct) < LEAST_ROWS:
         return nothing
@@ -67,9 +68,9 @@ def _contents(case: Case, table: Table, kind: str) -> Iterator[tuple[str, pl.Ser
     for column in case.table.schema.columns:
         if column.kind == kind and column.role in ("feature", "ignore"):
             if column.name in table.frame.columns:
-                yield column.name, table.frame[column.name]
+                yield column.name, table[column.name]
             elif column.name in case.raw.columns:
-                yield column.name, case.raw[column.name]
+                yield column.name, case.raw[column.name].alias("")
 
 
 def _finding(case: Case, column: str | None, what: str, pairs: Pairs) -> Finding | None:
@@ -92,7 +93,7 @@ def _finding(case: Case, column: str | None, what: str, pairs: Pairs) -> Finding
     }
     first, second = (int(row) + 1 for row in table.rows[pairs.pairs[0]])
     message = (
-        f"{100 * share:.2g} % of the {what} differ from another one by next to nothing "
+        f"{percent(share)} of the {what} differ from another one by next to nothing "
         f"(such as rows {first:,} and {second:,})"
     )
     if case.parting is not None:

@@ -59,7 +59,7 @@ def points(table: Table, rows: Ints) -> Points:
     """Numbers and dates by their place in the distribution, 0 to 1 (missing is -1); categories as levels."""
     numbers, levels = [], []
     for column in table.schema.features:
-        values = table.frame[column.name][rows]
+        values = table[column.name][rows]
         if column.kind in ("number", "datetime"):
             numbers.append(_places(values))
         elif column.kind in ("category", "boolean"):

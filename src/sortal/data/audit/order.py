@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief
+from sortal.data.audit.finding import Check, Finding, NotApplicable, Severity, brief, too_few
 from sortal.data.audit.power import auc
 
 _LEAST_ROWS = 100
@@ -19,7 +19,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """Guesses each row from the rows near it: 2 on each side (series, copies) and 50 (drift, sorting)."""
     table, codes = case.table, case.codes
     if len(codes) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     if table.schema.only("time") is not None:
         return NotApplicable("the rows are ordered by the time column already")
     ordered = codes[np.argsort(table.rows, kind="stable")]

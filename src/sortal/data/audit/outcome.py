@@ -11,8 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.data.audit.foregone import evidence, foregone
 from sortal.data.audit.missingness import telling
 from sortal.data.audit.power import LEAST_ROWS, sampled
@@ -50,7 +51,7 @@ class _Event:
         return evidence(self.count, self.rows, self.share)
 
     def holds(self, table: Table) -> NDArray[np.bool_]:
-        values = table.frame[self.column]
+        values = table[self.column]
         inside = values.is_in(pl.Series(list(self.values), dtype=values.dtype).implode())
         found: NDArray[np.bool_] = (
             ((~inside if self.other else inside) & values.is_not_null()).fill_null(False).to_numpy()
@@ -66,7 +67,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Columns that A101 or A102 found are left aside.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     aside = {power.column for power in copies(case.powers, case.codes)} | telling(case)
     names = [name for name in case.shortlist if name not in aside]
     table, codes = sampled(case.table, case.codes, _ROWS, case.seed)
@@ -88,7 +89,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> _Event | None:
     """What says most of this column's values, if anything does beyond chance."""
-    values = table.frame[name]
+    values = table[name]
     place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     classes = int(codes.max()) + 1
     counts = np.bincount(place * classes + codes, minlength=(int(place.max()) + 1) * classes).reshape(-1, classes)[1:]
@@ -136,8 +137,8 @@ def _choices(
 def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
     label, name, pure = case.classes[event.code], event.column, event.count / event.rows
     message = (
-        f"{name} is {_said(case.table, event)} in {100 * event.rows / rows:.2g} % of the rows, and {100 * pure:.1f} % of these are "
-        f"{label!r} ({100 * event.share:.0f} % where it is filled in); the other columns expect {100 * expected:.0f} %. "
+        f"{name} is {_said(case.table, event)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
+        f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
         "Written down only afterwards?"
     )
     figures: dict[str, Evidence] = {
@@ -163,11 +164,7 @@ def _said(table: Table, event: _Event) -> str:
     'above 0'
     """
     shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in event.values]
-    if (
-        event.other
-        and table.schema[event.column].kind == "number"
-        and table.frame[event.column].min() == event.values[0]
-    ):
+    if event.other and table.schema[event.column].kind == "number" and table[event.column].min() == event.values[0]:
         return f"above {shown[0]}"
     listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
     return f"not {listed}" if event.other else listed

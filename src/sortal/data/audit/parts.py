@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case, Parting
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
 from sortal.data.deal import same_rows
@@ -37,7 +38,7 @@ def find_copies(case: Case) -> list[Finding] | NotApplicable:
         severity = "severe" if chance < _BY_CHANCE * share else "warning"
     rows = "row repeats" if count == 1 else "rows repeat"
     message = (
-        f"{count:,} held-out {rows} a row to train on exactly ({100 * share:.2g} % of them): "
+        f"{count:,} held-out {rows} a row to train on exactly ({percent(share)} of them): "
         "a model that learned it by heart is rewarded"
     )
     fix = "drop the copies from one side, or let sortal part the rows (no --split COLUMN), which keeps copies together"
@@ -85,7 +86,7 @@ def find_newer(case: Case) -> list[Finding] | NotApplicable:
     severity: Severity = "note" if parting.groups is not None and share < _MANY else "severe"
     rows = "row" if count == 1 else "rows"
     message = (
-        f"{count:,} {rows} to train on ({100 * share:.2g} %) {'is' if count == 1 else 'are'} newer than the oldest held-out row: "
+        f"{count:,} {rows} to train on ({percent(share)}) {'is' if count == 1 else 'are'} newer than the oldest held-out row: "
         "the model is asked about a past whose future it knows"
     )
     fix = "let sortal part the rows (--time without --split COLUMN): the newest rows are the test"

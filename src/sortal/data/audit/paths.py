@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sortal.core.frame import Table
 from sortal.core.kinds import AS_ASKED
 from sortal.core.schema import Column, Kind, Schema
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring, too_few
 from sortal.data.audit.identifier import names_rows
 from sortal.data.audit.power import LEAST_ROWS, Power, alone
 from sortal.data.split import holdout
@@ -47,7 +48,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     Looks at columns that were left out as well: rows that are named after their class were often collected apart.
     """
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     columns = [c for c in case.table.schema.columns if c.role in ("feature", "ignore") and c.reason != AS_ASKED]
     rows, codes = np.arange(len(case)), case.codes
     if len(codes) > _MOST_ROWS:
@@ -63,11 +64,11 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 def _names(case: Case, column: Column, rows: Ints) -> pl.Series | None:
     """Values of a column that names its rows, at ``rows``: paths, file names, codes, ids; None for any other."""
     if column.kind == "number" and column.role == "feature":
-        values = case.table.frame[column.name]
+        values = case.table[column.name]
         return values[rows] if names_rows(column.name, values, case.table.rows) else None
     if column.name not in case.raw.columns:
         return None
-    values = case.raw[column.name][rows]
+    values = case.raw[column.name].alias("")[rows]
     if values.dtype not in (pl.String, pl.Categorical):
         return None
     values = values.cast(pl.String)
@@ -175,8 +176,8 @@ def _how(case: Case, part: Part, codes: Ints) -> str:
             frame.group_by("value", "code").len("rows").sort("rows", "value", "code", descending=[True, False, False])
         )
         value, code, rows = cells.row(0)
-        share = 100 * rows / frame.filter(pl.col("value") == value).height
-        return f"{part.what} {shlex.quote(value)} is {share:.0f} % {case.classes[code]!r}"
+        share = rows / frame.filter(pl.col("value") == value).height
+        return f"{part.what} {shlex.quote(value)} is {percent(share)} {case.classes[code]!r}"
     numbers = values.fill_null(-1).to_numpy()
     middles = {float(np.median(numbers[codes == code])): code for code in np.unique(codes)}
     low, high = min(middles), max(middles)

@@ -56,7 +56,7 @@ def alone(table: Table, codes: Ints, seed: int) -> list[Power]:
     guess = 1 - np.bincount(codes).max() / len(codes)
     powers = []
     for name in names:
-        values = table.frame[name]
+        values = table[name]
         probability = _rates(binned(values), codes, pairs)
         error = float((probability.argmax(axis=1) != codes).mean())
         if error < _PROMISING * guess:  # a step may lie inside a bin
@@ -68,7 +68,7 @@ def alone(table: Table, codes: Ints, seed: int) -> list[Power]:
 
 def ranks(table: Table, names: Sequence[str]) -> Floats:
     """(n, d) columns as ranks for trees: categories by frequency, missing below all numbers."""
-    return np.column_stack([_ordered(table.frame[name]) for name in names])
+    return np.column_stack([_ordered(table[name]) for name in names])
 
 
 def held_out(matrix: Floats, codes: Ints, pairs: Sequence[tuple[Ints, Ints]], seed: int) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case
 from sortal.data.audit.encoded import encoded
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 
 Floats = NDArray[np.float64]
 
@@ -61,10 +61,10 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     """
     table = case.table if case.parting is None else case.parting.features
     if len(table) < _LEAST_ROWS:
-        return NotApplicable(f"fewer than {_LEAST_ROWS} rows")
+        return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(case.shortlist)
     columns = [
-        numbers(table.frame[c.name]) for c in table.schema.features if c.kind == "number" and c.name in looked_at
+        numbers(c.name, table[c.name]) for c in table.schema.features if c.kind == "number" and c.name in looked_at
     ]
     columns = [column for column in columns if len(column.values) >= _LEAST_ROWS]
     if not columns:
@@ -79,11 +79,11 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     return [*findings, *([_finding(_ENCODED, rates, case)] if rates else [])]
 
 
-def numbers(series: pl.Series) -> Numbers:
+def numbers(name: str, series: pl.Series) -> Numbers:
     known = series.is_not_null().to_numpy()
     values = series.drop_nulls().to_numpy()
     look = some(values)
-    return Numbers(series.name, values, known, decimals(look), len(look) > 0 and _fine(look, 1))
+    return Numbers(name, values, known, decimals(look), len(look) > 0 and _fine(look, 1))
 
 
 def some(values: Floats) -> Floats:

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.writing import percent
 from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, brief, ignoring
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, brief, ignoring, too_few
 from sortal.data.audit.power import LEAST_ROWS, Power
 
 _EXPLAINED = 0.99
@@ -31,7 +32,7 @@ def copies(powers: Sequence[Power], codes: NDArray[np.int64]) -> list[Power]:
 def find(case: Case) -> list[Finding] | NotApplicable:
     """Columns whose values tell the class, and with three classes or more those that the class tells: groups of it."""
     if len(case) < LEAST_ROWS:
-        return NotApplicable(f"fewer than {LEAST_ROWS} rows")
+        return too_few(f"{LEAST_ROWS} rows")
     found = copies(case.powers, case.codes)
     coarse = [power for power in case.powers if power not in found and _groups_classes(case, power.column)]
     if not found and not coarse:
@@ -44,7 +45,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _groups_classes(case: Case, name: str) -> bool:
     """Fewer values than classes, and all but 1 % of what is not the commonest value goes by the class."""
-    values, classes = case.table.frame[name], len(np.unique(case.codes))
+    values, classes = case.table[name], len(np.unique(case.codes))
     if classes < 3 or values.n_unique() >= classes:
         return False
     place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
@@ -57,7 +58,7 @@ def _groups_classes(case: Case, name: str) -> bool:
 
 
 def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
-    name, levels = power.column, case.table.frame[power.column].n_unique()
+    name, levels = power.column, case.table[power.column].n_unique()
     easy = easy and levels > len(case.classes)
     guess = 1 - np.bincount(case.codes).max() / len(case)
     if levels <= len(case.classes):
@@ -77,17 +78,16 @@ def _finding(case: Case, power: Power, rest: float, easy: bool) -> Finding:
         "values": levels,
     }
     message = (
-        f"{what}: alone it gets {100 * (1 - power.error):.1f} % of new rows right, "
-        f"guessing {100 * (1 - guess):.1f} %; {others}"
+        f"{what}: alone it gets {percent(1 - power.error)} of new rows right, guessing {percent(1 - guess)}; {others}"
     )
     fix = f"leave it out if it is known only with the outcome: {ignoring([name])}"
-    if _may_be_group(case.table.frame[name], levels):
+    if _may_be_group(case.table[name], levels):
         fix += f"; if it says whose rows these are, keep them together: --group {shlex.quote(name)}"
     return Finding(check.code, "note" if easy else "severe", name, message, evidence, fix)
 
 
 def _coarse(case: Case, power: Power, rest: float) -> Finding:
-    name, levels = power.column, case.table.frame[power.column].n_unique()
+    name, levels = power.column, case.table[power.column].n_unique()
     message = (
         f"{name} is the target in coarser groups: each class has one of its {levels} values; "
         f"the other columns together reach ROC-AUC {brief(rest)}"

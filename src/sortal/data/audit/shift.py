@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.data.audit.case import Case, Parting
-from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief
+from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.data.audit.power import area, binned, ranks, usable
 from sortal.data.deal import joined
 
@@ -47,7 +47,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     rows = _one_of_each(parting, case.seed)
     last = parting.held[rows]
     if len(rows) < _LEAST_UNITS or min(last.sum(), (~last).sum()) < _LEAST_OF_PART:
-        return NotApplicable(f"fewer than {_LEAST_UNITS} different rows, or a part with fewer than {_LEAST_OF_PART}")
+        return too_few(f"{_LEAST_UNITS} different rows, or a part with fewer than {_LEAST_OF_PART}")
     told = _told(parting.features.take(rows), last, case.seed)
     if told.roc_auc < max(_TELLING, 0.5 + _ERRORS * told.chance):
         return []
@@ -71,7 +71,7 @@ def _told(table: Table, last: NDArray[np.bool_], seed: int) -> _Told:
 
     names = usable(table)
     if len(names) > _MOST_COLUMNS:
-        alone = {name: _alone(table.frame[name], last) for name in names}
+        alone = {name: _alone(table[name], last) for name in names}
         names = sorted(names, key=lambda name: -alone[name])[:_MOST_COLUMNS]
     matrix = ranks(table, names)
     rng = np.random.default_rng([seed, 2])

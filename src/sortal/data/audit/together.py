@@ -114,7 +114,7 @@ def _folds(table: Table, codes: Ints, seed: int) -> list[tuple[Ints, Ints]]:
     if when is None:
         return folds(codes, 3, seed)
     place = np.empty(len(codes), dtype=np.int64)
-    place[table.frame[when.name].arg_sort().to_numpy()] = np.arange(len(codes))
+    place[table[when.name].arg_sort().to_numpy()] = np.arange(len(codes))
     part = place * _BLOCKS // len(codes) % 3
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(3)]
 

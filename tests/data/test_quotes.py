@@ -1,0 +1,123 @@
+"""When a quote is a quotation mark, when it is a letter, and when a person has to say."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sortal.core.errors import DataError
+from sortal.data.delimited import frames, inspect
+from sortal.data.quotes import LONGEST_ROW, rows
+
+SIZES = "size,age,plan\n7 inch,47,max\n3 inch,49,basic\n"
+"""No quote is in use here, and ``age`` holds numbers."""
+
+
+def read_rows(text: str, folder: Path, block: int = 1 << 20) -> list[tuple[str | None, ...]]:
+    path = folder / "t.csv"
+    path.write_bytes(text.encode())
+    return pl.concat(frames(inspect(path), block)).rows()
+
+
+MEANT = {
+    "a text with newlines, as wide as a row in no line": SIZES + '"first\nsecond, with ""quotes""",76,max\n',
+    "two columns, other values in quotes as well": 'text,mood\n"a, b",good\n"one, two\nthree",bad\n',
+    "two columns, the only row": 'text,mood\n"one, two\nthree",bad\n',
+    "a word where the column holds numbers": 'text,stars\nfine,5\n"one, two\nthree",4\n',
+    "a word where the column holds dates": 'day,text\n2021-05-01,fine\n2021-05-02,"bad\nin short, ugly"\n',
+    "one column, all in quotes": 'text\n"a"\n"b\nc"\n',
+    "one column, the only row": 'text\n"b\nc"\n',
+    "one column, others in quotes": 'text\n"a, b"\nplain\n"b\nc"\n',
+    "newlines around a text": 'text\n"a, b"\nplain\n"\nb\nc\n"\n',
+    "numbers as in rows, but all values of the column in quotes": 'text,stars\n"fine",5\n"I say, 5\nthree",4\n',
+    "blank lines within": 'text,mood\n"a, b",good\n"one, two\n\nthree",bad\n',
+}
+DOUBTFUL = {
+    "ditto marks": ('item,colour\nnut,red\n",blue\n",green\nbolt,red\n', 3, 4),
+    "ditto marks beside quotes": ('item,colour\n"nut, small",red\nbolt,red\n",blue\n",green\n', 4, 5),
+    "ditto marks in the last column": ('item,colour\nnut,red\nbolt,"\nnail,"\n', 3, 4),
+    "an inch before, an inch behind": (SIZES + '"7 inch,71,max\n5 inch,44,basic\n7",33,plus\n', 4, 6),
+    "with blank lines between": (SIZES + '"7 inch,71,max\n\n5 inch,44,basic\n7",33,plus\n', 4, 7),
+    "in the middle column": ('age,size,plan\n47,7 inch,max\n49,"3,basic\n50,4,max\n51,5",max\n', 3, 5),
+    "numbers alone": ('score\n80\n"20\n30\n75"\n', 3, 5),
+    "speech over rows": ('text\nHe left.\n"I never said that.\nIt was fine."\n', 3, 4),
+    "no other row, but numbers": ('size,age\n"7 inch,71\n7",33\n', 2, 3),
+}
+BROKEN = {
+    "a quote begins two fields": (SIZES + '"7 inch,71,max\n5 inch,44,basic\n"7 inch,33,plus\n', 4, "never closed"),
+    "a quote begins one field": (SIZES + '"7 inch,71,max\n5 inch,44,basic\n', 4, "never closed"),
+    "quotes within quotes": (SIZES + '"the "best" one",1,max\n', 4, "goes on after the quote that closes it"),
+    "quotes within quotes by backslash": (SIZES + '"the \\"best\\" one",1,max\n', 4, "goes on after the quote"),
+    "closed before the end": (SIZES + '"7" inch,1,max\n', 4, "goes on after the quote that closes it"),
+    "a footer that is quoted": (SIZES + '"3 rows, in all"\n', 4, "1 field"),
+    "in the header": ('"size,age\n1,2\n', 1, "never closed"),
+}
+
+
+@pytest.mark.parametrize("block", [1, 13, 1 << 20])
+@pytest.mark.parametrize("text", MEANT.values(), ids=MEANT.keys())
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_text_of_several_lines_stays_one(text: str, newline: str, block: int, tmp_path: Path) -> None:
+    text = text.replace("\n", newline)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="," if "," in text.split("\n")[0] else "\x1f")
+    assert read_rows(text, tmp_path, block) == [tuple(row) for row in reader][1:]
+
+
+@pytest.mark.parametrize("block", [1, 13, 1 << 20])
+@pytest.mark.parametrize(("text", "first", "last"), DOUBTFUL.values(), ids=DOUBTFUL.keys())
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_quotes_that_may_be_letters_are_refused(
+    text: str, first: int, last: int, newline: str, block: int, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as raised:
+        read_rows(text.replace("\n", newline), tmp_path, block)
+    assert str(raised.value) == (
+        f"t.csv, line {first}: a quote is opened that is closed in line {last}, but each line could be a row for itself; "
+        "double the quotes if they are letters, or put all values of the column in quotes"
+    )
+
+
+@pytest.mark.parametrize("block", [1, 13, 1 << 20])
+@pytest.mark.parametrize(("text", "line", "message"), BROKEN.values(), ids=BROKEN.keys())
+def test_quotes_that_break_their_field_are_refused(
+    text: str, line: int, message: str, block: int, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=rf"^t.csv, line {line}\b.*{message}"):
+        read_rows(text, tmp_path, block)
+
+
+def test_quotes_within_other_fields_are_letters(tmp_path: Path) -> None:
+    text = 'a,b\n5" pipe,=""1""\n x"y ,\'z\n "q, r" ,""\n'
+    expected = [('5" pipe', '=""1""'), (' x"y ', "'z"), ("q, r", None)]
+    assert read_rows(text, tmp_path) == read_rows(text, tmp_path, 1) == expected
+
+
+def test_the_words_to_put_it_right_put_it_right(tmp_path: Path) -> None:
+    assert read_rows(SIZES + '"""7 inch",71,max\n5 inch,44,basic\n"7""",33,plus\n', tmp_path)[2:] == [
+        ('"7 inch', "71", "max"),
+        ("5 inch", "44", "basic"),
+        ('7"', "33", "plus"),
+    ]
+    assert read_rows('size,age\n"3 inch",49\n"7 inch,71\n7",33\n', tmp_path)[1] == ("7 inch,71\n7", "33")
+
+
+def test_values_of_any_length(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    assert read_rows(f'a,b\n{long},1\n"{long}\n{long}",2\n3" {long},3\n', tmp_path) == [
+        (long, "1"),
+        (f"{long}\n{long}", "2"),
+        (f'3" {long}', "3"),
+    ]
+    assert read_rows(f"{long}\n1\n", tmp_path) == [("1",)]
+
+
+def test_a_quote_that_is_never_closed_is_given_up() -> None:
+    lines = ("x" * 1000 for _ in range(LONGEST_ROW))
+    with pytest.raises(DataError, match="line 2: a quote is opened and never closed"):
+        list(
+            rows((f"{mark}{line}" for mark, line in zip(["", '"', *[""] * LONGEST_ROW], lines, strict=False)), ",", "t")
+        )

@@ -1,0 +1,159 @@
+"""The test against the promise: what falls short is said, noise is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sortal.core import registry
+from sortal.core.costs import CostColumn
+from sortal.core.predictions import Part, Predictions
+from sortal.core.task import Capacity, Task
+from sortal.decide.certificate import Bound, Certificate
+from sortal.decide.policy import Decision
+from sortal.decide.threshold import decide
+from sortal.evaluate.intervals import interval
+from sortal.report.record import Estimate, Sets, Trial
+from sortal.report.trial import Promises, absences, trial
+
+TASK = Task(
+    *("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("expected_cost", "roc_auc", "log_loss"), ()),
+    goal="cost",
+    cost=((0.0, 1.0), (8.0, 0.0)),
+)
+
+
+def draw(n: int, seed: int, part: Part, wrong: float = 0.0, classes: int = 2) -> Predictions:
+    """Calibrated probabilities, but that this share of the truth has nothing to do with them."""
+    rng = np.random.default_rng(seed)
+    p = np.exp(rng.normal(size=(n, classes)) * 1.5 - np.arange(classes))
+    p /= p.sum(axis=1, keepdims=True)
+    truth = (p.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1).clip(0, classes - 1)
+    truth = np.where(rng.random(n) < wrong, rng.permutation(truth), truth)
+    return Predictions(tuple(TASK.classes if classes == 2 else "abcdef"[:classes]), np.arange(n), truth, p, part)
+
+
+def figures(task: Task, rows: Predictions, rule: Decision) -> dict[str, Estimate]:
+    decided = rule.apply(rows.probability, rows.amounts)
+    names = [name for name in task.headline if task.cost is not None or name != "expected_cost"]
+    return {name: Estimate.of(interval(registry.load("sortal.metrics", name), task, rows, decided)) for name in names}
+
+
+def tried(
+    evidence: Predictions, test: Predictions, task: Task = TASK, rule: Decision | None = None, **more: Any
+) -> Trial:
+    rule = rule or decide(task, evidence)
+    decided = rule.apply(test.probability, test.amounts)
+    promises = Promises(evidence, figures(task, evidence, rule), rule.certificate)
+    return trial(task, test, decided, figures(task, test, rule), promises, **more)
+
+
+def test_noise_does_not_cry_wolf() -> None:
+    """Of runs whose test is like the rest, few are said to fall short of their promise."""
+    found = [tried(draw(1500, s, "out-of-fold"), draw(300, 1000 + s, "test")) for s in range(100)]
+    assert sum(bool(t.warnings) for t in found) <= 10
+    assert {k.metric for k in found[0].promises} == {"expected_cost", "roc_auc", "log_loss"}
+
+
+def test_a_test_that_is_another_world_is_worse_than_promised() -> None:
+    found = tried(draw(1500, 0, "out-of-fold"), draw(300, 1, "test", wrong=1.0))
+    standing = {k.metric: k.standing for k in found.promises}
+    assert standing == dict.fromkeys(standing, "worse")
+    assert any(w.startswith("log-loss is ") and w.endswith(" was promised") for w in found.warnings)
+    assert found.warnings[0].startswith("the rule costs more than always yes")
+
+
+def test_a_rule_that_costs_more_than_deciding_all_alike_is_said_even_where_it_may_be_chance() -> None:
+    evidence, test = draw(400, 2, "out-of-fold"), draw(60, 3, "test")
+    dear = Decision("threshold", TASK.classes, "yes", 0.999, TASK.cost)
+    found = tried(evidence, test, rule=dear)
+    costs = np.array(TASK.cost)
+    spent = costs[test.truth, dear.apply(test.probability)]
+    for rival, code in zip(found.rivals, (1, 0), strict=True):
+        alike = costs[test.truth, code]
+        assert rival.cost == pytest.approx(alike.mean())
+        assert rival.excess.value == pytest.approx((spent - alike).mean())
+        said = [w for w in found.warnings if rival.name in w]
+        assert len(said) == (rival.excess.value > 0)
+        if said:
+            assert ("which may be chance" in said[0]) == (rival.excess.low <= 0)
+    assert [rival.name for rival in found.rivals] == ["always yes", "never yes"]
+    assert any("always yes" in w for w in found.warnings)
+
+
+def test_a_rule_that_decides_all_alike_costs_no_more_than_that() -> None:
+    always = Decision("threshold", TASK.classes, "yes", 0.0, TASK.cost)
+    found = tried(draw(400, 2, "out-of-fold"), draw(60, 3, "test"), rule=always)
+    assert not [w for w in found.warnings if "always yes" in w]
+
+
+def test_costs_in_the_rows_count_as_they_are() -> None:
+    task = replace(TASK, cost_columns=(CostColumn(1, 0, "loss"),))
+    rng = np.random.default_rng(0)
+    evidence, test = (
+        replace(draw(n, n, part), amounts=rng.uniform(100, 900, size=(n, 1)))
+        for n, part in ((300, "out-of-fold"), (80, "test"))
+    )
+    found = tried(evidence, test, task)
+    never = {rival.name: rival.cost for rival in found.rivals}["never yes"]
+    assert never == pytest.approx(np.where(test.truth == 1, test.amounts[:, 0], 0.0).mean())
+
+
+def test_a_capacity_is_compared_with_what_it_allows() -> None:
+    evidence, test = draw(400, 2, "out-of-fold"), draw(100, 3, "test")
+    task = replace(TASK, goal="capacity", capacity=Capacity(0.1, None))
+    rule = Decision("threshold", TASK.classes, "yes", 0.8, TASK.cost)
+    assert [rival.name for rival in tried(evidence, test, task, rule).rivals] == ["never yes"]
+    assert tried(evidence, test, replace(task, cost=None), rule).rivals == ()
+
+
+def test_of_many_classes_the_rival_is_the_one_that_looked_cheapest_before() -> None:
+    task = Task("y", ("a", "b", "c"), (0.6, 0.3, 0.1), None, "log_loss", ("balanced_accuracy",), ())
+    evidence, test = draw(500, 0, "out-of-fold", classes=3), draw(120, 1, "test", classes=3)
+    commonest = task.classes[int(np.bincount(evidence.truth).argmax())]
+    assert [rival.name for rival in tried(evidence, test, task).rivals] == [f"always {commonest}"]
+
+
+def test_classes_that_are_absent_or_left_to_a_person_are_named() -> None:
+    task = Task("y", ("a", "b", "c"), (0.6, 0.3, 0.1), None, "log_loss", ("balanced_accuracy",), (), "cost")
+    task = replace(task, cost=tuple(tuple(float(t != d) for d in range(3)) for t in range(3)), reject_cost=0.4)
+    evidence, test = draw(500, 0, "out-of-fold", classes=3), draw(120, 1, "test", classes=3)
+    test = test.take(test.truth != 2)
+    unsure = np.where((test.truth == 1)[:, None], [0.4, 0.4, 0.2], [0.9, 0.05, 0.05])
+    found = tried(evidence, replace(test, probability=unsure), task)
+    assert (found.absent, found.undecided) == (("c",), ("b",))
+    assert found.rejected is not None
+    assert found.rejected.value == pytest.approx((test.truth == 1).mean())
+    assert set(absences(("c",), ("b",))) <= set(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [((0.95, 0.92, 0.97), "as promised"), ((0.88, 0.8, 0.93), "in doubt"), ((0.7, 0.6, 0.8), "worse")],
+)
+def test_a_certificate_is_held_to_what_it_promised(precision: tuple[float, ...], said: str) -> None:
+    proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (Bound("precision", 0.9, 0.9, 0.95, None, True),), 0.23)
+    evidence, test = draw(400, 2, "valid"), draw(60, 3, "test")
+    task = replace(TASK, goal="promise", headline=("precision", "log_loss"))
+    rule = Decision("threshold", TASK.classes, "yes", 0.6, certificate=proof)
+    known = {"precision": Estimate(*precision), "log_loss": Estimate(0.3, 0.2, 0.4)}
+    found = trial(task, test, rule.apply(test.probability), known, Promises(evidence, known, proof))
+    first = found.promises[0]
+    assert (first.metric, first.promised, first.standing) == ("precision", Estimate(0.9), said)
+    assert [k.metric for k in found.promises] == ["precision", "log_loss"]
+    text = [*found.warnings, *found.notes]
+    assert len(text) == (said != "as promised")
+    assert all(line.startswith("precision is ") and ".9 was promised" in line for line in text)
+    assert bool(found.warnings) == (said == "worse")
+    refused = replace(proof, bounds=(Bound("precision", 0.9, 0.8, 0.85, 4000, False),))
+    assert not trial(task, test, rule.apply(test.probability), known, Promises(evidence, known, refused)).warnings
+
+
+def test_sets_are_held_to_the_coverage_that_was_asked() -> None:
+    evidence, test = draw(400, 2, "out-of-fold"), draw(200, 3, "test")
+    sets = Sets("lac", 0.9, 400, "test", Estimate(0.8, 0.74, 0.85), 1.3, Estimate(0.7, 0.6, 0.8), ())
+    found = tried(evidence, test, sets=sets)
+    assert "coverage of sets is .80 [.74 .85] on the test, .9 was promised" in found.warnings
