@@ -152,8 +152,9 @@ def test_a_ledger_that_lost_its_end_keeps_the_test_closed(sortal, trained, tmp_p
 def test_show_tells_of_the_model(sortal, trained):
     told = sortal("show", trained.model)
     assert told.code == 0
-    assert all(word in told.out for word in ("Churn", "fp=1 fn=8", "tenure", "test opened once"))
+    assert all(word in told.out for word in ("Churn", "fp=1 fn=8", "tenure", "CHECKLIST", "sortal show --json"))
     found = sortal("show", trained.model, "--json").json
+    assert "test opened once" in {item["item"] for item in found["card"]["checklist"]}
     assert found["task"]["classes"] == ["No", "Yes"]
     assert found["metrics"]["test"]["roc_auc"]["value"] == trained.record["test"]["roc_auc"]["value"]
 

@@ -19,6 +19,7 @@ from sortal.core.frame import Table, absent, conform, from_any, is_records
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Kind, Schema
 from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
 from sortal.engine import Columns, Program, compile
 
@@ -58,7 +59,7 @@ class Model(Contents):
         table = self._conform(rows, self.needs, allow_missing)
         if self.decision.capacity is not None and len(table) and not self.decision.capacity.of(len(table)):
             rows = f"{len(table):,} row{'s' if len(table) > 1 else ''}"
-            share = f"{100 * self.decision.capacity.share:.3g} % of {rows}"
+            share = f"{percent(self.decision.capacity.share)} of {rows}"
             message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
             warnings.warn(message, UserWarning, stacklevel=2)
         return self.labelled(self.decide_table(table, self.score(table.frame)))

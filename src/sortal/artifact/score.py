@@ -17,6 +17,7 @@ from sortal.artifact.model import Model, load
 from sortal.core.frame import Table, absent, conform
 from sortal.core.profile import ColumnProfile
 from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.writing import percent
 from sortal.data.read import batches, holds_records
 from sortal.data.write import writer
 from sortal.engine import Columns
@@ -162,7 +163,7 @@ def _about_the_cut(model: Model, priority: Floats, taken: NDArray[np.bool_]) -> 
     capacity, positive = model.decision.capacity, model.decision.positive
     if capacity is None:
         return []
-    told = f"{100 * capacity.share:.3g} %" if capacity.count is None else f"{capacity.count:,}"
+    told = percent(capacity.share) if capacity.count is None else f"{capacity.count:,}"
     notes = [f"within the capacity of {told}, {int(taken.sum()):,} of {len(taken):,} rows are decided {positive!r}"]
     if taken.any() and (left := int((priority[~taken] == priority[taken].min()).sum())):
         ties = int((priority[taken] == priority[taken].min()).sum())

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.profile import ColumnProfile, Columns, Values
+from sortal.core.writing import percent
 
 What = Literal["unseen", "range", "missing", "moved", "mix", "constant"]
 
@@ -146,8 +147,8 @@ def _missing(column: ColumnProfile, count: _Count, chance: float) -> Shift | Non
     share, expected = count.missing / count.rows, column.missing / column.rows
     if not _too_many(count.missing, count.rows, column.missing, column.rows, chance):
         return None
-    how = "all values are" if share == 1 else f"{_percent(share)} of the values are"
-    return _found(column, "missing", count.rows, share, expected, f"{how} missing, {_percent(expected)} in training")
+    how = "all values are" if share == 1 else f"{percent(share)} of the values are"
+    return _found(column, "missing", count.rows, share, expected, f"{how} missing, {percent(expected)} in training")
 
 
 def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -156,10 +157,10 @@ def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None
     if not _too_many(count.outside, rows, usual, column.known, chance):
         return None
     share, expected = count.outside / rows, usual / column.known
-    how = f"none of its {rows:,} values was" if share == 1 else f"{_percent(share)} of its values were not"
+    how = f"none of its {rows:,} values was" if share == 1 else f"{percent(share)} of its values were not"
     like = _other_spelling(str(count.example), column.levels)
     there = f" (there it was {like!r})" if like else ""
-    usually = f", where {_percent(expected)} are expected" if expected > 0 and share < 1 else ""
+    usually = f", where {percent(expected)} are expected" if expected > 0 and share < 1 else ""
     text = f"{how} seen in training{usually}, such as {_short(str(count.example))}{there}"
     return _found(column, "unseen", rows, share, expected, text)
 
@@ -170,7 +171,7 @@ def _range(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         return None
     share = count.outside / rows
     low, high = column.quantiles[0], column.quantiles[-1]
-    how = "all values lie" if share == 1 else f"{_percent(share)} of the values lie"
+    how = "all values lie" if share == 1 else f"{percent(share)} of the values lie"
     beyond = "far outside" if column.kind == "datetime" else "outside"
     span = f"{column.shown(low)} to {column.shown(high)}"
     text = f"{how} {beyond} {span}, the range in training, such as {column.shown(count.example)}"
@@ -193,7 +194,7 @@ def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | No
         usual, only = _at(column, count.least), column.shown(count.least)
     if _tail(rows, rows, usual, column.known) >= chance:
         return None
-    text = f"it is {only} in all {rows:,} rows, and was in {_percent(usual / column.known)} in training"
+    text = f"it is {only} in all {rows:,} rows, and was in {percent(usual / column.known)} in training"
     return _found(column, "constant", rows, 1.0, usual / column.known, text)
 
 
@@ -220,11 +221,11 @@ def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         return None
     if column.kind == "boolean":
         now, then = 1 - now, 1 - then
-        text = f"it is true in {_percent(float(now[0]))} of the rows, and was in {_percent(float(then[0]))} in training"
+        text = f"it is true in {percent(float(now[0]))} of the rows, and was in {percent(float(then[0]))} in training"
         at = 0
     else:
         where = column.shown(column.quantiles[at])
-        text = f"{_percent(float(now[at]))} of the values are at most {where}, and were {_percent(float(then[at]))} in training"
+        text = f"{percent(float(now[at]))} of the values are at most {where}, and were {percent(float(then[at]))} in training"
     return _found(column, "moved", rows, float(now[at]), float(then[at]), text)
 
 
@@ -242,7 +243,7 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         return None
     at = int(gain.argmax())
     level = _short(column.levels[at]) if at < common else "a rare or new value"
-    text = f"the mix of values is another: {level} in {_percent(float(now[at]))} of the rows, {_percent(float(then[at]))} in training"
+    text = f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} in training"
     return _found(column, "mix", rows, float(now[at]), float(then[at]), text)
 
 
@@ -327,7 +328,3 @@ def _odd(column: ColumnProfile, values: Values) -> Iterator[tuple[int, str]]:
 def _short(text: str, most: int = 40) -> str:
     shown = repr(text)
     return shown if len(shown) <= most else shown[: most - 4] + "...'"
-
-
-def _percent(share: float) -> str:
-    return "under 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f}".removesuffix(".0") + " %"

@@ -140,7 +140,7 @@ def _objective(record: RunRecord, facts: Facts) -> Verdict:
 def _split(record: RunRecord, facts: Facts) -> Verdict:
     split, predicted = record.split, facts.out_of_fold_rows
     dev = split.train + split.valid
-    parts = f"{split.method}: {count(dev)} rows to develop on, {count(split.test)} sealed"
+    parts = f"{split.how}: {count(dev)} rows to develop on, {count(split.test)} sealed"
     if split.test == 0:
         return False, f"{parts}: there is no test"
     if split.folds < 2:
@@ -283,7 +283,7 @@ def _train_only(record: RunRecord, facts: Facts) -> Verdict:
 def _stratified(record: RunRecord, facts: Facts) -> Verdict:
     split = record.split
     if split.column is not None:
-        return None, f"the test is parted by {split.method} ({plain(split.column)})"
+        return None, f"the test is parted: {split.how}"
     if split.test == 0 or len(split.prevalence) < 2:
         return False, "class shares of the parts are not known"
     shares = list(split.prevalence.values())

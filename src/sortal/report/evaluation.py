@@ -1,9 +1,9 @@
 """What ``sortal evaluate`` and ``sortal audit`` find, as plain data.
 
 Fresh rows are judged by what was really promised: first what was certified and how often sets hold the true class, then the
-figures by their intervals. A figure is **worse** where the intervals do not meet, **perhaps worse** where it lies outside the
-promised interval and its own still meets it. A promise is about rows like those of training: on others nothing is as promised,
-at best it is **with reservation**.
+figures by their intervals, by the rules of ``report.trial``; whatever lies outside the promised interval, and not to its good, is
+at least **in doubt**. A promise is about rows like those of training: on others nothing is as promised, at best it is
+**with reservation**.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from sortal.core.shift import Shift, Watch
 from sortal.core.task import Task
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
+from sortal.evaluate.compare import difference
 from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
-from sortal.evaluate.metrics import Metric
+from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
 from sortal.report.assemble import figures
 from sortal.report.notation import count, percent
-from sortal.report.record import Data, Estimate, Finding, Ledger, Split, Unchecked
+from sortal.report.record import Data, Estimate, Finding, Ledger, Rival, Split, Standing, Unchecked
+from sortal.report.trial import absences, at_least, kept
 
-Verdict = Literal["worse", "perhaps worse", "unknown", "with reservation", "as promised", "no worse", "better"]
-GRAVEST: tuple[Verdict, ...] = ("worse", "perhaps worse")
+Verdict = Standing | Literal["with reservation"]
+GRAVEST: tuple[Verdict, ...] = ("worse", "in doubt")
 """These are said first, in this order."""
 
 
@@ -65,18 +67,16 @@ class Promise:
 
 @dataclass(frozen=True)
 class Against:
-    """What the decision costs a row beside deciding the same everywhere, on these rows; without costs every error costs one.
+    """What the decision costs a row of these beside deciding every row alike (``rivals``, the cheapest first); without costs every
+    error costs one (``measure``).
 
-    ``constants``: by name. ``saved``: what the rule spares a row against the ``cheapest`` of them, with the interval of this paired
-    difference. The verdict is ``worse`` where that is below zero with its interval, ``perhaps worse`` where the interval holds zero;
+    The verdict is ``worse`` where the rule costs more than the cheapest of them beyond chance, ``in doubt`` where that may be chance;
     ``unknown`` where the rule was made for something else than few errors, and no costs say what that is worth.
     """
 
     measure: Literal["cost", "errors"]
     cost: Estimate
-    constants: Mapping[str, float]
-    cheapest: str
-    saved: Estimate
+    rivals: tuple[Rival, ...]
     verdict: Verdict
 
 
@@ -101,6 +101,7 @@ class Fresh:
 class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
     rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out.
+    ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no row can be.
     ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run, where its sealed rows
     were looked at.
     """
@@ -116,6 +117,7 @@ class Evaluation:
     columns_absent: tuple[str, ...] = ()
     classes_absent: tuple[str, ...] = ()
     unlabelled: int = 0
+    rejected: Estimate | None = None
     notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
 
@@ -155,7 +157,9 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
     reserved = bool(shifts or fresh.absent)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
-    support = np.bincount(predictions.truth, minlength=len(predictions.classes))
+    task, decided = model.task, model.decision.decide(predictions)
+    lost = absent(task, predictions.truth)
+    left = tuple(n for n in absent(task, decided_rows(task, predictions.truth, decided)) if n not in lost)
     return Evaluation(
         model=file,
         data=fresh.name,
@@ -166,9 +170,10 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         against=_against(model, predictions, fresh.groups),
         shifts=shifts,
         columns_absent=fresh.absent,
-        classes_absent=tuple(name for name, rows in zip(predictions.classes, support, strict=True) if not rows),
+        classes_absent=lost,
         unlabelled=fresh.unlabelled,
-        notes=(*fresh.notes, *_notes(model, predictions)),
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        notes=(*fresh.notes, *_notes(model, predictions), *absences(lost, left)),
         ledger=ledger,
     )
 
@@ -192,36 +197,35 @@ def _gravity(judged: Comparison | Promise) -> int:
 def compare(
     name: str, promised: Mapping[str, float | None] | None, found: Estimate, reserved: bool = False
 ) -> Comparison:
-    """Judge one metric by its two intervals; conservative, as both may be off. ``reserved``: the rows are not like those of training."""
-    before = None if promised is None else Estimate(promised["value"], promised["low"], promised["high"])
-    verdict = _verdict(name, before, found)
-    return Comparison(name, before, found, "with reservation" if reserved and verdict == "as promised" else verdict)
+    """Judge one metric by its two intervals. ``reserved``: the rows are not like those of training."""
+    if promised is None:
+        return Comparison(name, None, found, "unknown")
+    before = Estimate(promised["value"], promised["low"], promised["high"])
+    standing = kept(name, before, found).standing
+    if standing == "as promised" and _falls_outside(name, before, found):
+        standing = "in doubt"
+    return Comparison(name, before, found, _with_reserve(standing, reserved))
 
 
-def _verdict(name: str, before: Estimate | None, found: Estimate) -> Verdict:
-    if before is None or any(not _known(figure) for figure in (before, found)):
-        return "unknown"
+def _falls_outside(name: str, promised: Estimate, found: Estimate) -> bool:
+    """On the worse side; both are known."""
     metric: Metric = registry.load("sortal.metrics", name)
-    sign = 1.0 if metric.higher_is_better else -1.0
-    low, high = sorted([sign * float(before.low or 0), sign * float(before.high or 0)])
-    now_low, now_high = sorted([sign * float(found.low or 0), sign * float(found.high or 0)])
-    value = sign * float(found.value or 0)
-    if now_high < low:
-        return "worse"
-    if now_low > high:
-        return "better"
-    return "perhaps worse" if value < low else "no worse" if value > high else "as promised"
+    value, low, high = (float(end or 0.0) for end in (found.value, promised.low, promised.high))
+    return value < low if metric.higher_is_better else value > high
 
 
-def _known(figure: Estimate) -> bool:
-    return all(part is not None and part == part for part in (figure.value, figure.low, figure.high))
+def _with_reserve(standing: Verdict, reserved: bool) -> Verdict:
+    return "with reservation" if reserved and standing == "as promised" else standing
 
 
 def _certified(certificate: Certificate | None, now: Mapping[str, Estimate], reserved: bool) -> Iterator[Promise]:
+    """The levels that are certified, also where more was asked; one that says nothing is no promise."""
     for bound in certificate.bounds if certificate is not None else ():
-        found = now.get(bound.measure, Estimate(None))
-        verdict = _kept(bound.certified, found, reserved, at_most=bound.measure == "fpr")
-        yield Promise(bound.measure, bound.certified, found, verdict, bound.asked)
+        at_most = bound.measure == "fpr"
+        if bound.measure in now and bound.certified != (1.0 if at_most else 0.0):
+            found = now[bound.measure]
+            standing = at_least(bound.measure, bound.certified, found, at_most).standing
+            yield Promise(bound.measure, bound.certified, found, _with_reserve(standing, reserved), bound.asked)
 
 
 def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
@@ -238,44 +242,33 @@ def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
     for label, part in parts.items():
         if part.any():
             found = Estimate.of(rates_interval(Rates([(part, part & held)]), clusters))
-            yield Promise("coverage", sets.coverage, found, _kept(sets.coverage, found, reserved), sets.coverage, label)
-
-
-def _kept(level: float, found: Estimate, reserved: bool, at_most: bool = False) -> Verdict:
-    """A level is missed for certain only where the whole interval misses it."""
-    if not _known(found):
-        return "unknown"
-    sign = -1.0 if at_most else 1.0
-    value, ends = sign * float(found.value or 0), [sign * float(found.low or 0), sign * float(found.high or 0)]
-    if value >= sign * level:
-        return "with reservation" if reserved else "as promised"
-    return "worse" if max(ends) < sign * level else "perhaps worse"
+            standing = at_least("coverage", sets.coverage, found).standing
+            yield Promise("coverage", sets.coverage, found, _with_reserve(standing, reserved), sets.coverage, label)
 
 
 def _against(model: Model, predictions: Predictions, groups: NDArray[np.int64] | None) -> Against:
-    task, decided = model.task, model.decision.decide(predictions)
-    costs, truth = task.costs(predictions.amounts), predictions.truth
+    task, truth = model.task, predictions.truth
+    costs = task.costs(predictions.amounts)
+    spent = incurred(costs, truth, model.decision.decide(predictions))
     clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    spent = incurred(costs, truth, decided)
-    same = constants(task, predictions)
-    code = min(range(len(same)), key=lambda k: same[k].expected_cost)
-    low, high = float(costs.min()), float(costs.max())
-    spared = incurred(costs, truth, np.full(len(truth), code)) - spent
-    saved = Estimate.of(mean_interval(spared, clusters, low=low - high, high=high - low))
+    rivals = []
+    for code, alike in enumerate(constants(task, predictions)):
+        excess = difference(spent, incurred(costs, truth, np.full(len(truth), code)), groups=groups)
+        rivals.append(Rival(alike.name, alike.expected_cost, Estimate.of(excess)))
+    rivals.sort(key=lambda rival: rival.cost)
+    for_few_errors = task.cost is not None or task.goal == "argmax"
     return Against(
         measure="errors" if task.cost is None else "cost",
-        cost=Estimate.of(mean_interval(spent, clusters, low=low, high=high)),
-        constants={each.name: each.expected_cost for each in same},
-        cheapest=same[code].name,
-        saved=saved,
-        verdict=_saving(saved) if task.cost is not None or task.goal == "argmax" else "unknown",
+        cost=Estimate.of(mean_interval(spent, clusters, low=float(costs.min()), high=float(costs.max()))),
+        rivals=tuple(rivals),
+        verdict=_worth(rivals[0].excess) if for_few_errors else "unknown",
     )
 
 
-def _saving(saved: Estimate) -> Verdict:
-    """Whether the rule is worth more than deciding the same everywhere."""
-    if saved.value is None or saved.low is None or saved.high is None:
+def _worth(excess: Estimate) -> Verdict:
+    """Whether the rule is worth more than deciding every row alike."""
+    if excess.value is None or excess.low is None or excess.high is None:
         return "unknown"
-    if saved.high < 0:
-        return "worse"
-    return "better" if saved.low > 0 else "perhaps worse" if saved.value < 0 else "no worse"
+    if excess.value > 0:
+        return "worse" if excess.low > 0 else "in doubt"
+    return "better" if excess.high < 0 else "as promised"

@@ -99,6 +99,17 @@ class Split:
     prevalence: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def how(self) -> str:
+        """The method, with the column where it does not name it itself.
+
+        >>> Split("newest rows by 'day'", 9, 0, 1, "day").how, Split("time", 9, 0, 1, "day").how
+        ("newest rows by 'day'", 'by time (day)')
+        """
+        if self.column is None or repr(self.column) in self.method:
+            return self.method
+        return f"by {self.method} ({notation.plain(self.column)})"
+
 
 @dataclass(frozen=True)
 class Baseline:

@@ -18,7 +18,7 @@ from sortal.report.rule import rule
 
 MARGIN = 13
 MOST_COLUMNS = 40
-MOST_CONSTANTS = 3
+MOST_RIVALS = 3
 
 
 def model(console: Console, shown: Model, file: str) -> None:
@@ -63,17 +63,17 @@ def evaluation(console: Console, found: Evaluation) -> None:
         _line(console, "promised", f"{_pledge(promise)}; found {notation.interval(promise.found)}: {promise.verdict}")
     if found.against is not None:
         _line(console, "decision", _beside_constants(found.against))
+    if found.rejected is not None:
+        _line(console, "rejected", f"{notation.percents(found.rejected)} of the rows are left to a person")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
         table.add_column(heading)
     for c in found.comparisons:
         promised = notation.DASH if c.promised is None else notation.interval(c.promised)
-        style = {"worse": "bold red", "perhaps worse": "red", "better": "green"}.get(c.verdict, "dim")
-        table.add_row(notation.metric(c.metric), promised, notation.interval(c.found), Text(c.verdict, style))
+        style = {"worse": "bold red", "in doubt": "red", "better": "green"}.get(c.verdict, "dim")
+        of = " (decided rows)" if found.rejected is not None and notation.of_decided_rows(c.metric) else ""
+        table.add_row(notation.metric(c.metric) + of, promised, notation.interval(c.found), Text(c.verdict, style))
     console.print(table)
-    if found.classes_absent:
-        names = notation.listing([notation.plain(name) for name in found.classes_absent], most=8)
-        console.print(f"no row has the class {names}: averages are over the classes that are there", highlight=False)
     if found.ledger is not None:
         blind = "" if found.ledger.blind else ": this score is no longer blind"
         console.print(f"the sealed test has now been opened {notation.times(found.ledger.opens)}{blind}")
@@ -89,7 +89,10 @@ def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> 
         if c.verdict == verdict
     ]
     if found.against is not None and found.against.verdict == verdict:
-        told.append(f"the decision costs more than {notation.plain(found.against.cheapest)}")
+        rival = found.against.rivals[0]
+        told.append(
+            f"the decision costs more than {notation.plain(rival.name)}, by {notation.interval(rival.excess)} a row"
+        )
     style = "bold red" if verdict == "worse" else "red"
     for i, text in enumerate(told):
         terminal.hang(console, "" if i else verdict, Text(text, style), MARGIN + 2)
@@ -97,22 +100,18 @@ def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> 
 
 def _pledge(promise: Promise) -> str:
     sign = "<=" if promise.measure == "fpr" else ">="
-    level = notation.number(promise.level, 3)
     of = f" of {notation.plain(promise.label)}" if promise.label is not None else ""
-    refused = f" ({notation.number(promise.asked, 3)} was asked and refused)" if promise.asked != promise.level else ""
+    refused = f" ({notation.level(promise.asked)} was asked and refused)" if promise.asked != promise.level else ""
     name = "coverage of sets" if promise.measure == "coverage" else notation.metric(promise.measure)
-    return f"{name}{of} {sign} {level}{refused}"
+    return f"{name}{of} {sign} {notation.level(promise.level, 3)}{refused}"
 
 
 def _beside_constants(against: Against) -> str:
-    """The rule against the cheapest constant decision, and the others."""
-    digits = 3
-    shown = sorted(against.constants.items(), key=lambda item: item[1])[:MOST_CONSTANTS]
-    others = notation.listing([f"{notation.plain(name)} {notation.number(cost, digits)}" for name, cost in shown])
-    spared = notation.interval(against.saved, digits=digits)
-    cost = notation.interval(against.cost, digits=digits)
+    """The rule, and deciding every row alike."""
+    cost = notation.interval(against.cost)
     head = f"costs {cost} a row" if against.measure == "cost" else f"errs in {cost} of the rows"
-    return f"{head} ({others}): spares {spared} against {notation.plain(against.cheapest)}"
+    ways = [f"{notation.plain(r.name)} {notation.number(r.cost)}" for r in against.rivals[:MOST_RIVALS]]
+    return f"{head}; {', '.join(ways)}"
 
 
 def _conclusion(found: Evaluation) -> str:
@@ -127,7 +126,7 @@ def _conclusion(found: Evaluation) -> str:
 
 def _doubtful(found: Evaluation) -> bool:
     verdicts = [*(p.verdict for p in found.promises), *(c.verdict for c in found.comparisons)]
-    return "perhaps worse" in verdicts
+    return "in doubt" in verdicts
 
 
 def audit(console: Console, found: AuditReport) -> None:

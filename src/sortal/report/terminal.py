@@ -126,9 +126,8 @@ def target_line(console: Console, task: Task) -> None:
 def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
     """The test rows that nobody sees, and how rows were parted."""
     whole = max(split.train + split.valid + split.test, 1)
-    how = split.method if split.column is None else f"by {split.method} ({plain(split.column)})"
     valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
-    rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {how})"
+    rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {split.how})"
     hang(console, "sealed", Text(f"{rows}{valid}; opened {times(opens)}"))
     for note in split.notes:
         hang(console, "", Text(plain(note), "dim"))

@@ -50,10 +50,10 @@ def trial(
     """How these rows of the test, decided so (n,), bear out what was promised. ``found``: their figures."""
     proven = {bound.measure for bound in promises.certificate.bounds} if promises.certificate else set()
     names = [name for name in dict.fromkeys((*task.headline, task.metric)) if name in found and name not in proven]
-    kept = [
+    held = [
         *_proven(promises.certificate, found),
-        *([_at_least("coverage of sets", sets.asked, sets.coverage)] if sets is not None else []),
-        *(_kept(name, promises.figures[name], found[name]) for name in names if name in promises.figures),
+        *([at_least("coverage of sets", sets.asked, sets.coverage)] if sets is not None else []),
+        *(kept(name, promises.figures[name], found[name]) for name in names if name in promises.figures),
     ]
     rivals = tuple(_rivals(task, promises.evidence, test, decided, groups))
     lost = absent(task, test.truth)
@@ -64,9 +64,9 @@ def trial(
         undecided=left,
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
         rivals=rivals,
-        promises=tuple(kept),
-        warnings=(*_dearer(rivals), *(_said(k) for k in kept if k.standing == "worse")),
-        notes=(*(_said(k) for k in kept if k.standing == "in doubt"), *absences(lost, left)),
+        promises=tuple(held),
+        warnings=(*_dearer(rivals), *(_said(k) for k in held if k.standing == "worse")),
+        notes=(*(_said(k) for k in held if k.standing == "in doubt"), *absences(lost, left)),
     )
 
 
@@ -117,7 +117,8 @@ def _dearer(rivals: tuple[Rival, ...]) -> Iterator[str]:
             yield f"the rule costs more than {rival.name} ({number(rival.cost)} a row) on the test: by {interval(excess, 1)}{chance}"
 
 
-def _kept(name: str, promised: Estimate, found: Estimate) -> Kept:
+def kept(name: str, promised: Estimate, found: Estimate) -> Kept:
+    """A figure against the one that was promised."""
     before, after = _whole(promised), _whole(found)
     if before is None or after is None:
         return Kept(name, promised, found, None, "unknown")
@@ -143,10 +144,10 @@ def _proven(certificate: Certificate | None, found: Figures) -> Iterator[Kept]:
     """Levels that were certified; those that were refused are no promises."""
     for bound in certificate.bounds if certificate is not None and certificate.holds else ():
         if bound.measure in found:
-            yield _at_least(bound.measure, bound.asked, found[bound.measure], most=bound.measure == "fpr")
+            yield at_least(bound.measure, bound.asked, found[bound.measure], most=bound.measure == "fpr")
 
 
-def _at_least(name: str, asked: float, found: Estimate, most: bool = False) -> Kept:
+def at_least(name: str, asked: float, found: Estimate, most: bool = False) -> Kept:
     """``asked`` is the least figure, or the ``most``, that was promised."""
     ends = (found.low, found.value) if most else (found.high, found.value)
     short = [end is not None and (end > asked if most else end < asked) for end in ends]
