@@ -62,7 +62,8 @@ def test_what_was_written_is_read(table: tuple[list[list[str]], str, bytes], blo
     except DataError as error:
         assume("could be a row for itself" not in str(error))
         raise
-    if inspect(path).encoding in ("utf-8", "utf-8-sig", "utf-16") or encoding in ("cp1252", "latin-1"):
+    # A few bytes of Windows-1252 can be valid UTF-8, and mean something else there.
+    if data.decode(inspect(path).encoding) == data.decode(encoding):
         assert found == bare(rows)
 
 
