@@ -95,7 +95,7 @@ def test_the_keys_of_run_json():
 
 TRAIN = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
-    "--sets --positive --kind --ignore --time --group --split --select --models --budget --seed "
+    "--sets --positive --kind --missing --ignore --time --group --split --select --models --budget --seed "
     "--recipe --out --strict --json"
 )
 
@@ -107,7 +107,7 @@ TRAIN = (
         ("predict", "--out"),
         ("evaluate", "--sealed --json"),
         ("show", "--json"),
-        ("audit", "--target --kind --ignore --time --group --split --seed --fix --strict --json"),
+        ("audit", "--target --kind --missing --ignore --time --group --split --seed --fix --strict --json"),
         ("demo", "--budget --out"),
     ],
 )
