@@ -133,6 +133,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         f_beta: float | None = None,
         capacity: str | float | None = None,
         kind: Mapping[str, str] | Sequence[str] = (),
+        missing: str | Sequence[str] | None = None,
         ignore: str | Sequence[str] = (),
         time: str | None = None,
         group: str | None = None,
@@ -149,6 +150,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.f_beta = f_beta
         self.capacity = capacity
         self.kind = kind
+        self.missing = missing
         self.ignore = ignore
         self.time = time
         self.group = group
@@ -202,7 +204,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ignore=recipe.ignore,
             time=recipe.time,
             group=recipe.group,
-            source=Origin("X"),
+            source=Origin("X", missing=recipe.missing),
         )
         schema = with_cost_columns(schema, recipe, "X")
         _check_usable(schema, recipe.ignore)

@@ -23,6 +23,7 @@ from sortal.core.errors import DataError
 from sortal.core.frame import conform, declared_kinds, from_any
 from sortal.core.kinds import infer
 from sortal.core.schema import Column, Schema
+from sortal.core.values import as_read
 from sortal.data.read import read
 
 Values = list[Any]
@@ -270,3 +271,13 @@ class TestRecords:
     def test_a_table_needs_its_columns(self) -> None:
         with pytest.raises(DataError, match="the data has no column 'plan', which the model needs"):
             conform(pl.DataFrame({"age": [1]}), self.schema)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.floats(width=32, allow_infinity=False), max_size=9))
+def test_a_number_of_32_bits_is_what_its_text_says(values: list[float]) -> None:
+    numbers = np.array(values, dtype=np.float32)
+    found = as_read(numbers)
+    for number, read_as in zip(numbers, found, strict=True):
+        exact = np.isnan(number) or number == np.rint(number) or not 1e-12 < abs(number) < 1e12
+        np.testing.assert_equal(read_as, float(number) if exact else float(str(number)))

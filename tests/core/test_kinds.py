@@ -472,7 +472,7 @@ class TestMissing:
             (["EU", "NA", "AS", "null", ""], ["EU", "NA", "AS", "null", None]),
             (["yes", "no", "NA"], ["yes", "no", None]),
             (["0", "1", "?"], ["0", "1", None]),
-            (["NA", "nan"], ["NA", "nan"]),
+            (["NA", "nan"], [None, None]),
         ],
     )
     def test_among_words_every_label_is_a_class(self, labels: list[str], kept: list[str | None]) -> None:

@@ -254,4 +254,4 @@ def _number_words(texts: Texts) -> str:
 def are_words(counts: pl.DataFrame) -> bool:
     """Whether labels are words, among which 'NA' may be one: not all numbers, and no pair such as yes and no."""
     texts = parted(counts, MISSING).values
-    return boolean_levels(texts) is None and number_notation(texts, codes=True) is None
+    return not texts.is_empty() and boolean_levels(texts) is None and number_notation(texts, codes=True) is None

@@ -127,20 +127,22 @@ def conform(
     """
     columns = [c for c in schema.columns if c.role in roles]
     frame = _present(frame, columns, source, allow_missing)
+    # Polars takes names such as "*" for patterns, so columns are called by their number until they have their values.
+    frame.columns = [str(i) for i in range(len(columns))]
     frame = _clean_numbers(frame, columns)
     tidied = frame.select(
-        plain(c, pl.nth(i), t).alias(c.name) for i, (c, t) in enumerate(zip(columns, frame.dtypes, strict=True))
+        plain(c, pl.col(s.name), s.dtype).alias(s.name) for c, s in zip(columns, frame.iter_columns(), strict=True)
     )
     tidied = tidied.with_columns(s.cast(pl.Null) for s in tidied.iter_columns() if s.null_count() == len(s))
-    values = tidied.select(
-        _expression(c, i, t, source) for i, (c, t) in enumerate(zip(columns, tidied.dtypes, strict=True))
-    )
-    for column in columns:
-        if column.kind != "boolean" and tidied[column.name].null_count() != values[column.name].null_count():
-            moments = _other_times(column, tidied[column.name], values[column.name])
-            _refuse_misfit(column, tidied[column.name].alias(""), moments.alias(""), source, first_row)
+    values = tidied.select(_expression(c, s, source) for c, s in zip(columns, tidied.iter_columns(), strict=True))
+    for column, before, after in zip(columns, tidied.iter_columns(), values.iter_columns(), strict=True):
+        if column.kind != "boolean" and before.null_count() != after.null_count():
+            moments = _other_times(column, before, after)
+            _refuse_misfit(column, before, moments, source, first_row)
             values = values.with_columns(moments)
-    _refuse_infinity(values, source, first_row)
+    for column, series in zip(columns, values.iter_columns(), strict=True):
+        _refuse_infinity(column.name, series, source, first_row)
+    values.columns = [column.name for column in columns]
     return values
 
 
@@ -151,7 +153,7 @@ def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def _present(frame: pl.DataFrame, columns: Sequence[Column], source: str, allow_missing: bool) -> pl.DataFrame:
-    """The columns that are needed, in their order; polars takes names such as ``*`` for patterns in ``select``, and not here.
+    """The columns that are needed, in their order.
 
     Only a feature is ever taken for missing, and not where another is there under nearly its name, or where no column is.
     """
@@ -176,23 +178,24 @@ def _present(frame: pl.DataFrame, columns: Sequence[Column], source: str, allow_
 
 def _clean_numbers(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     """Text that is nothing but plain numbers needs no tidying: several times faster on large files."""
+    pairs = zip(columns, frame.iter_columns(), strict=True)
     texts = [
-        i
-        for i, (c, t) in enumerate(zip(columns, frame.dtypes, strict=True))
-        if c.kind == "number" and c.format in ("", ".") and t == pl.String and not c.absent
+        s.name
+        for c, s in pairs
+        if c.kind == "number" and c.format in ("", ".") and s.dtype == pl.String and not c.absent
     ]
-    numbers = frame.select(pl.nth(texts).cast(pl.Float64, strict=False)) if texts else pl.DataFrame()
+    numbers = frame.select(pl.col(texts).cast(pl.Float64, strict=False)) if texts else pl.DataFrame()
     return frame.with_columns(n for n in numbers.iter_columns() if n.null_count() == frame[n.name].null_count())
 
 
-def _expression(column: Column, position: int, dtype: pl.DataType, source: str) -> pl.Expr:
-    expression = canonical(column, pl.nth(position), dtype)
+def _expression(column: Column, series: pl.Series, source: str) -> pl.Expr:
+    expression = canonical(column, pl.col(series.name), series.dtype)
     if expression is None:
         raise DataError(
-            f"column {column.name!r} of {source} holds values of type {dtype}, where {_needed(column)} "
+            f"column {column.name!r} of {source} holds values of type {series.dtype}, where {_needed(column)} "
             "is needed; convert it, or leave the column out with --ignore"
         )
-    return expression.alias(column.name)
+    return expression.alias(series.name)
 
 
 _NEEDED = {
@@ -248,16 +251,17 @@ LARGEST = float(np.finfo(np.float32).max)
 """Several libraries compute in float32; a number beyond it would become an infinity there."""
 
 
-def _refuse_infinity(values: pl.DataFrame, source: str, first_row: int) -> None:
-    largest = values.select(pl.col(pl.Float64).abs().max())
-    for name, found in zip(largest.columns, largest.row(0) if largest.width else (), strict=True):
-        if found is not None and found > LARGEST:
-            row = int((values[name].alias("").abs() > LARGEST).arg_true()[0])
-            what = "infinity" if math.isinf(values[row, name]) else f"models compute with numbers up to {LARGEST:.1e}"
-            raise DataError(
-                f"column {name!r} of {source} holds {values[row, name]} ({what}) in row "
-                f"{row + first_row:,}; put a number there or leave it blank"
-            )
+def _refuse_infinity(name: str, values: pl.Series, source: str, first_row: int) -> None:
+    if values.dtype != pl.Float64:
+        return
+    ends: list[Any] = [end for end in (values.min(), values.max()) if end is not None]
+    if max(map(abs, ends), default=0.0) > LARGEST:
+        row = int((values.abs() > LARGEST).arg_true()[0])
+        what = "infinity" if math.isinf(values[row]) else f"models compute with numbers up to {LARGEST:.1e}"
+        raise DataError(
+            f"column {name!r} of {source} holds {values[row]} ({what}) in row "
+            f"{row + first_row:,}; put a number there or leave it blank"
+        )
 
 
 def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:

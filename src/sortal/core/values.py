@@ -11,7 +11,9 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sortal.core.schema import Column
 
@@ -100,8 +102,8 @@ def plain(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if is_text(dtype):
         text = tidy(values.cast(pl.String), missing_texts(column))
         return pl.when(text.str.contains(NO_DATE).not_()).then(text) if column.kind == "datetime" else text
-    if dtype.is_float() and dtype != pl.Float64:
-        values = values.cast(pl.String)
+    if dtype == pl.Float32:
+        values = values.map_batches(lambda s: pl.Series(as_read(s.to_numpy())), pl.Float64)
     if dtype.is_float() or dtype.is_decimal():
         values = values.cast(pl.Float64).fill_nan(None)
     if dtype.is_numeric() and column.absent:
@@ -110,6 +112,33 @@ def plain(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Date | pl.Datetime):
         return pl.when(values.dt.year() != 1).then(values)
     return values
+
+
+def as_read(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n,) numbers of 32 bits as the numbers that a person reads there: those with the fewest digits, at most nine.
+
+    >>> as_read(np.array([0.1, 16777216, -2.5e-7], dtype=np.float32)).tolist()
+    [0.1, 16777216.0, -2.5e-07]
+    """
+    read = numbers.astype(np.float64)
+    for start in range(0, len(read), _CHUNK):
+        some = read[start : start + _CHUNK]
+        left = np.flatnonzero((np.abs(some) > 1e-12) & (np.abs(some) < 1e12) & (some != np.rint(some)))
+        exact, single = some[left], numbers[start : start + _CHUNK][left]
+        nearest = exact
+        places = np.floor(np.log10(np.abs(exact))).astype(np.int64)
+        for digits in (9, 8, 7, 6):
+            scale = _POWERS[digits - 1 - places + len(_POWERS) // 2]
+            rounded = np.rint(exact * scale) / scale
+            nearest = np.where(rounded.astype(np.float32) == single, rounded, nearest)
+        some[left] = nearest
+    return read
+
+
+_CHUNK = 1 << 14
+"""So many numbers fit into the cache of a core."""
+_POWERS = 10.0 ** np.arange(-22, 23)
+"""Powers of ten that are exact, to 10^22, beside those that are not needed."""
 
 
 def canonical(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
