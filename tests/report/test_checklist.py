@@ -339,3 +339,11 @@ def test_time_splits_need_no_strata(binary: Any) -> None:
 def test_a_sealed_test_is_no_failure(binary: Any) -> None:
     record = replace(binary.record, test=None, ledger=replace(binary.record.ledger, opens=0))
     assert judged(record, binary.facts)["test opened once"] == "not applicable"
+
+
+def test_a_small_part_may_differ_by_two_rows(binary: Any) -> None:
+    """Of 100 rows two are two percent, more than the tolerance: a rare class cannot be parted more exactly."""
+    split = replace(binary.record.split, test=100, prevalence={"train": (0.9, 0.1), "test": (0.915, 0.085)})
+    assert judged(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "holds"
+    larger = replace(split, test=800)
+    assert judged(replace(binary.record, split=larger), binary.facts)["parts are stratified"] == "fails"
