@@ -72,6 +72,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     kind : dict of str to str, default=()
         Kinds of columns (``"number"``, ``"category"``, ``"boolean"``, ``"datetime"``) where the inferred ones are
         wrong, by name. The columns of an array are called ``x0``, ``x1`` and so on.
+    missing : str or sequence of str, default=None
+        Texts that mean "no value", instead of the usual ones (``"NA"``, ``"?"`` and their like).
     ignore : str or sequence of str, default=()
         Columns that no model may see.
     time : str, default=None

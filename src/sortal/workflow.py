@@ -61,7 +61,7 @@ from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
 from sortal.training.develop import HOLDOUT_ROWS, LARGE
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import Clock
+from sortal.training.zoo import NO_TIME, Clock
 
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed."""
@@ -138,10 +138,10 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         complete(folder / MODEL_FILE, model, finished)
         finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
         write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
-        drawn = draw_all(finished, trained.finalized.evidence, test)
+        drawn = draw_all(finished, trained.finalized.evidence, test, lambda: closing.may_draw(steps.deadline.left))
         # Drawing takes a while, and all that is told of the time is to be the same: so the clock is read between.
-        finished = replace(finished, timing=steps.timing(trained))
-        (folder / "report.html").write_text(render(finished, drawn), "utf-8")
+        finished = replace(finished, timing=steps.timing(trained, drawn.late))
+        (folder / "report.html").write_text(render(finished, drawn.figures), "utf-8")
         (folder / "run.json").write_bytes(finished.to_json())
     return finished
 
@@ -166,12 +166,14 @@ class Steps:
         self._begun.append((name, self.deadline.spent))
         self._listener.phase(name.upper())
 
-    def timing(self, trained: Trained) -> record.Timing:
-        """Up to now."""
+    def timing(self, trained: Trained, undrawn: Sequence[str] = ()) -> record.Timing:
+        """Up to now. ``undrawn``: figures for which there was no time."""
         now = self.deadline.spent
         ends = [*(at for _, at in self._begun[1:]), now]
         phases = [record.Phase(name, end - at) for (name, at), end in zip(self._begun, ends, strict=True)]
         skipped = [record.Skipped(s.name, s.reason) for s in trained.developed.explored.skipped]
+        if undrawn:
+            skipped.append(record.Skipped(f"{len(undrawn)} figures of the report", NO_TIME))
         return record.Timing(self.deadline.budget, now, tuple(phases), tuple(skipped))
 
 

@@ -54,14 +54,14 @@ def test_columns_are_asked_for_by_the_names_that_tables_give_them(write):
         group=name,
         split=name,
         ignore=(name,),
-        kinds={name: "number"},
-        cost_columns=(f"fn={name}",),
+        kind={name: "number"},
+        cost_column=(f"fn={name}",),
     )
     frame = from_any({name: [1, 2]})
     one = frame.columns[0]
     assert one == "gr\u00f6\u00dfe"
     assert asked == Recipe(
-        target=one, time=one, group=one, split=one, ignore=(one,), kinds={one: "number"}, cost_columns=(f"fn={one}",)
+        target=one, time=one, group=one, split=one, ignore=(one,), kind={one: "number"}, cost_column=(f"fn={one}",)
     )
     assert Recipe("y", split="70/15/15 ").split == "70/15/15 "
 

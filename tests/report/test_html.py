@@ -55,7 +55,7 @@ def page(example: Any, **changes: Any) -> Page:
 
 
 def rendered(record: RunRecord, *predictions: Any) -> str:
-    return html.render(record, draw_all(record, *predictions))
+    return html.render(record, draw_all(record, *predictions).figures)
 
 
 @pytest.fixture(scope="module")

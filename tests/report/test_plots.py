@@ -27,7 +27,7 @@ BINARY = {"leaderboard", "confusion", "roc", "precision_recall", "reliability", 
 
 def drawn(example: Any, **changes: Any) -> dict[str, str]:
     record: RunRecord = replace(example.record, **changes)
-    return plots.draw_all(record, example.oof, example.test)
+    return plots.draw_all(record, example.oof, example.test).figures
 
 
 def texts(svg: str) -> list[str]:
@@ -221,7 +221,7 @@ def test_one_class_in_the_test_leaves_empty_curves(binary: Any) -> None:
     n = 50
     p = np.tile([0.9, 0.1], (n, 1))
     one = Predictions(("no", "yes"), np.arange(n), np.zeros(n, dtype=np.int64), p, "test")
-    found = plots.draw_all(binary.record, one, one)
+    found = plots.draw_all(binary.record, one, one).figures
     assert "area under the curve" not in texts(found["roc"])
     assert "reliability" in found
 
@@ -240,3 +240,11 @@ def test_confusion_of_any_number_of_classes(k: int) -> None:
     assert ("<image" in svg) == (k > 12)
     assert ("class 1" in texts(svg)) == (k <= 40)
     assert len(svg) < 60_000
+
+
+def test_what_there_is_no_time_for_is_not_drawn_and_named(binary: Any) -> None:
+    turns = iter([True, True, False])
+    drawn = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
+    assert list(drawn.figures) == ["leaderboard", "confusion"]
+    assert drawn.late[0] == "roc"
+    assert len(drawn.late) == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from sortal.evaluate.intervals import folds_interval, interval, wilson
 from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class, rejected
 from sortal.report import record
 from sortal.report.checklist import Facts, Saved
-from sortal.report.notation import level, number, percent, spread
+from sortal.report.notation import count, level, number, percent, spread
 from sortal.report.notation import metric as title
 from sortal.report.record import Estimate, RunRecord
 from sortal.report.rule import rule as words
@@ -222,8 +222,16 @@ def _row(scored: Scored, trained: Trained, task: Task) -> record.Row:
         selected=scored is choice.chosen,
         baseline=scored.candidate.baseline,
         metrics={n: record.Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
-        note="tie with the best" if scored in choice.tied else "",
+        note="; ".join(_notes(scored, trained)),
     )
+
+
+def _notes(scored: Scored, trained: Trained) -> Iterator[str]:
+    """What is special about a candidate."""
+    if scored in trained.developed.choice.tied:
+        yield "tie with the best"
+    if scored.rows is not None:
+        yield f"on a sample of {count(scored.rows)} rows"
 
 
 def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
@@ -418,6 +426,8 @@ def facts(results: Results, model: Model, witness: Witness, sealed: NDArray[np.i
         decision_rows=len(finalized.evidence),
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
         refit_rows=finalized.refit_rows,
+        refit=finalized.refit,
+        worth_refit=finalized.worth_refit,
         imbalance=(TOLD[chosen.candidate.balance], *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(

@@ -67,7 +67,8 @@ class Facts:
     sealed ones, held-out ones, those that its fold is evaluated on. ``out_of_fold_rows``: rows with an
     out-of-fold prediction; ``sealed_rows_scored``: sealed ones among the rows that candidates were
     compared on. ``decision_part``, ``decision_rows``, ``sealed_rows_decided``: the rows that the decision
-    rule was chosen on, and the sealed ones among them. ``refit_rows``: rows of the final fit.
+    rule was chosen on, and the sealed ones among them. ``refit_rows``: rows of the final fit; ``refit``: whether
+    it is one of its own, and ``worth_refit``, whether that would see many more rows than a fold.
     ``imbalance``: what was compared against imbalance, the chosen way first. ``ledger_intact``: whether
     the ledger's hash chain was verified. ``saved``: None where no model was saved.
     """
@@ -80,6 +81,8 @@ class Facts:
     decision_rows: int
     sealed_rows_decided: int
     refit_rows: int
+    refit: bool
+    worth_refit: bool
     imbalance: tuple[str, ...]
     ledger_intact: bool
     saved: Saved | None
@@ -243,15 +246,20 @@ def _promise(record: RunRecord, facts: Facts) -> Verdict:
 def _refit(record: RunRecord, facts: Facts) -> Verdict:
     calibration, dev = record.calibration, record.split.train + record.split.valid
     before, after = calibration.log_loss_before, calibration.log_loss_after
-    refit = f"refit on {count(facts.refit_rows)} of {count(dev)} rows"
     certified = record.task.promises
-    if certified:
+    if facts.refit:
+        refit = f"refit on {count(facts.refit_rows)} of {count(dev)} rows"
+    else:
+        why = "no time was left for a refit" if facts.worth_refit else "a refit would see hardly more"
+        refit = f"the model of the first fold, trained on {count(facts.refit_rows)} of {count(dev)} rows: {why}"
+    if certified and facts.refit:
         refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
     change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
     helped = calibration.method == "none" or (after is not None and after <= before)
-    return (certified or facts.refit_rows == dev) and helped, f"{refit}; calibration {calibration.method}, {change}"
+    whole = certified or (facts.refit and facts.refit_rows == dev) or not facts.worth_refit
+    return whole and helped, f"{refit}; calibration {calibration.method}, {change}"
 
 
 def _saved(record: RunRecord, facts: Facts) -> Verdict:

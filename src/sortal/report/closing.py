@@ -12,8 +12,8 @@ UNIT = 0.06
 """Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what follows."""
 FIGURES, DRAWING = 9.0, 12.0
 """Drawing all figures of a report, and importing what draws them."""
-REST = 12.0
-"""Intervals of evidence and test, the checklist, the page and the files."""
+REST, PAGE = 12.0, 4.0
+"""Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
 ENTRY = 4e-4
 """Trying calibrators on one probability."""
 CELL = 3e-5
@@ -43,10 +43,17 @@ class Size:
 
 @dataclass(frozen=True)
 class Closing:
-    """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is time to draw."""
+    """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is time to draw.
+    ``page``: what the files and the exit take, after the last figure.
+    """
 
     seconds: float
     figures: bool
+    page: float = 0.0
+
+    def may_draw(self, left: float) -> bool:
+        """Whether one more figure can be drawn with so many seconds to go."""
+        return self.figures and left > self.page
 
 
 def plan_closing(size: Size, left: float, busyness: float) -> Closing:
@@ -57,20 +64,8 @@ def plan_closing(size: Size, left: float, busyness: float) -> Closing:
     """
     if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
         return Closing(size.units * UNIT * busyness, figures=False)
-    u = _unit()
-    import os
-
-    os.environ.get("SHOWU") and print(
-        "UNIT",
-        round(u, 3),
-        "closing",
-        round((size.units + FIGURES) * u, 2),
-        "units",
-        round(size.units, 1),
-        flush=True,
-        file=__import__("sys").stderr,
-    )
-    return Closing((size.units + FIGURES) * u, figures=True)
+    unit = _unit()
+    return Closing((size.units + FIGURES) * unit, figures=True, page=(PAGE + EXIT + COLUMN * size.columns) * unit)
 
 
 def _unit() -> float:

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -70,8 +71,18 @@ _VARIABLES = {
 }
 
 
-def draw_all(record: RunRecord, oof: Predictions, test: Predictions | None = None) -> dict[str, str]:
-    """Every figure that this run has, by name, as SVG.
+@dataclass(frozen=True)
+class Drawn:
+    """Figures by name, as SVG, and the names of those for which there was no time."""
+
+    figures: dict[str, str]
+    late: tuple[str, ...] = ()
+
+
+def draw_all(
+    record: RunRecord, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
+) -> Drawn:
+    """Every figure that this run has, as long as there is time.
 
     Names: leaderboard, confusion, roc, precision_recall, reliability, importance; threshold and decision_curve
     where a threshold decides between two classes.
@@ -86,9 +97,14 @@ def draw_all(record: RunRecord, oof: Predictions, test: Predictions | None = Non
         "decision_curve": lambda: decision_curve(record, test or oof),
         "importance": lambda: importance(record.importance) if record.importance else None,
     }
-    with style():
-        figures = {name: drawer() for name, drawer in drawers.items()}
-        return {name: svg(figure) for name, figure in figures.items() if figure is not None}
+    figures: dict[str, str] = {}
+    for done, (name, draw) in enumerate(drawers.items()):
+        if not in_time():
+            return Drawn(figures, tuple(drawers)[done:])
+        with style():
+            if (figure := draw()) is not None:
+                figures[name] = svg(figure)
+    return Drawn(figures)
 
 
 @contextmanager

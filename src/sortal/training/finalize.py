@@ -30,7 +30,8 @@ from sortal.training.crossval import Scored, worth_refit
 class Finalized:
     """``evidence``: calibrated predictions of rows that their models never saw; the decision was made on them.
 
-    ``pipeline``: the fit that is shipped, on ``refit_rows`` rows; ``refit``: whether it is a refit, and not the fit of a fold.
+    ``pipeline``: the fit that is shipped, on ``refit_rows`` rows; ``refit``: whether it is a refit, and not the fit of a fold, and
+    ``worth_refit``: whether a refit would see many more rows.
     ``program``: table columns -> calibrated probabilities. ``sets``: how
     prediction sets are made, where they were asked for.
     """
@@ -42,6 +43,7 @@ class Finalized:
     program: Program
     refit_rows: int
     refit: bool
+    worth_refit: bool
     sets: Sets | None = None
 
     def predict_by_library(self, table: Table) -> NDArray[np.float64]:
@@ -73,7 +75,8 @@ def finalize(
     raw = chosen.predictions if len(valid) == 0 else _predict(_refit(chosen, dev, train, limits, valid), dev, valid)
     calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
-    pipeline = _refit(chosen, dev, np.sort(np.concatenate([train, valid])), limits)
+    rows = np.sort(np.concatenate([train, valid]))
+    pipeline = _refit(chosen, dev, rows, limits)
     return Finalized(
         evidence=evidence,
         calibration=calibration,
@@ -82,6 +85,7 @@ def finalize(
         program=_program(pipeline, calibration),
         refit_rows=pipeline.rows,
         refit=pipeline is not chosen.pipeline,
+        worth_refit=_worth(chosen, rows),
     )
 
 
@@ -124,6 +128,7 @@ def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid:
         program=_program(pipeline, calibration),
         refit_rows=pipeline.rows,
         refit=pipeline is not chosen.pipeline,
+        worth_refit=_worth(chosen, train),
         sets=sets,
     )
 
@@ -133,7 +138,7 @@ def _refit(chosen: Scored, dev: Development, rows: Index, limits: Limits, evalua
     first, seconds = chosen.pipeline, limits.seconds()
     wanted = sample(dev, rows, chosen.rows)
     spared = not limits.refit or chosen.refit_seconds > seconds
-    if first is not None and (spared or not worth_refit(first.rows, len(wanted))):
+    if first is not None and (spared or not _worth(chosen, wanted)):
         return first
     prepared = prepare_rows(dev, wanted, chosen.candidate.family.view, evaluated)
     try:
@@ -143,6 +148,11 @@ def _refit(chosen: Scored, dev: Development, rows: Index, limits: Limits, evalua
         if first is None:
             raise
         return first
+
+
+def _worth(chosen: Scored, rows: Index) -> bool:
+    wanted = len(rows) if chosen.rows is None else min(chosen.rows, len(rows))
+    return chosen.pipeline is None or worth_refit(chosen.pipeline.rows, wanted)
 
 
 def _predict(pipeline: Pipeline, dev: Development, valid: Index) -> Predictions:
