@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sortal.core.errors import DataError
 from sortal.core.frame import MANY_ROWS, Table, conform, declared_kinds, from_any, unique_names
 from sortal.core.schema import Column, Schema, column_name
-from sortal.core.values import DURATION, MISSING
+from sortal.core.values import DURATION, EXACT, MISSING
 
 quick = settings(deadline=None, max_examples=60)
 words = st.text("ab1.0, ?-\t", max_size=6)
@@ -235,6 +235,15 @@ class TestUniqueNames:
         unique, notes = unique_names(["gro\u0308\u00dfe", "gr\u00f6\u00dfe", " gr\u00f6\u00dfe ", 3, "3"])
         assert unique == ["gr\u00f6\u00dfe", "gr\u00f6\u00dfe_2", "gr\u00f6\u00dfe_3", "3", "3_2"]
         assert len(notes) == 3
+
+
+@pytest.mark.parametrize("kind", ["category", "text"])
+def test_a_value_is_the_same_in_any_form_of_its_letters(kind: str) -> None:
+    values = ["Köln", "größe", "plain", None]
+    forms = [[v and unicodedata.normalize(form, v) for v in values] for form in ("NFC", "NFD")]
+    assert one(kind, forms[0]) == one(kind, forms[1]) == one(kind, pl.Series(forms[1])) == forms[0]
+    exact = [one("category", form, format=EXACT) for form in forms]
+    assert exact == forms  # labels stay as they are written
 
 
 class TestFromAny:

@@ -161,7 +161,14 @@ def canonical(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr | 
         return values
     if isinstance(dtype, pl.Binary | pl.Duration):
         return None
-    return _category(values, dtype, column.format == EXACT) if column.kind == "category" else values.cast(pl.String)
+    if column.kind == "category":
+        return _category(values, dtype, exact=True) if column.format == EXACT else _one_form(_category(values, dtype))
+    return _one_form(values.cast(pl.String))
+
+
+def _one_form(text: pl.Expr) -> pl.Expr:
+    """A letter with an accent is one character, as in the names of columns, whichever of Unicode's forms a file has."""
+    return text.str.normalize("NFC")
 
 
 TYPES: dict[str, pl.DataType] = {
@@ -328,7 +335,7 @@ def any_time(pattern: str, text: pl.Expr) -> pl.Expr:
     return pl.coalesce([datetime_from_text(text, related) for related in related_patterns(pattern)])
 
 
-def _category(values: pl.Expr, dtype: pl.DataType, exact: bool) -> pl.Expr:
+def _category(values: pl.Expr, dtype: pl.DataType, exact: bool = False) -> pl.Expr:
     if dtype.is_float():
         text = (values + 0.0).cast(pl.String)  # -0.0 is 0
         whole = (values == values.round()) & (values.abs() < 2**63)
