@@ -281,7 +281,7 @@ def test_no_such_command(refused):
         (b"seed = 1\n", "is not a recipe of sortal"),
         (b'target = "churn"\nseed = "one"\n', "is not a recipe of sortal"),
         (b'target = "churn"\nbudget = -1.0\n', "budget"),
-        (b'target = "churn"\n[kinds]\nx = "colour"\n', "is not a recipe of sortal"),
+        (b'target = "churn"\n[kind]\nx = "colour"\n', "is not a recipe of sortal"),
         (b'target = "churn"\ntraget = "chrun"\n', "traget"),
     ],
 )
@@ -296,9 +296,9 @@ def test_an_unreadable_recipe(refused, table, tmp_path, content, told):
 
 def test_a_recipe_and_other_options(refused, table, tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text('target = "churn"\n')
-    sentence = refused("train", table(), "--recipe", path, "--seed", 3, "--f1", "--out", tmp_path / "run")
-    assert "--seed and --f1 contradict --recipe" in sentence
+    path.write_text('target = "churn"\nseed = 2\n')
+    sentence = refused("train", table(), "--recipe", path, "--f1", "--seed", 3, "--out", tmp_path / "run")
+    assert "--seed contradicts recipe.toml, which says seed = 2; leave one of them out" in sentence
 
 
 @pytest.mark.parametrize(

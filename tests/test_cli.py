@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+import sortal as package
+from sortal.core.errors import DataError, ParityError
 from sortal.core.recipe import Recipe
 
 QUICK = ("--models", "lightgbm", "--budget", "1h")
@@ -237,3 +239,68 @@ def test_fix_leaves_out_all_columns_that_are_missing_together(sortal, churn, tmp
     churn.with_columns(*filled, here.alias("who")).write_csv("later.csv")
     assert sortal("audit", "later.csv", "--target", "Churn", "--fix").code == 0
     assert {"date", "sum"} <= set(Recipe.read(tmp_path / "recipe.toml").ignore)
+
+
+def test_the_version(sortal):
+    told = sortal("--version")
+    assert (told.code, told.out, told.err) == (0, f"sortal {package.__version__}\n", "")
+
+
+def test_an_audit_is_kept_as_json(sortal, churn_csv, tmp_path):
+    out = tmp_path / "found.json"
+    told = sortal("audit", churn_csv, "--target", "Churn", "--f-beta", "2", "-o", out)
+    assert (told.code, told.err) == (0, "")
+    found = sortal("audit", churn_csv, "--target", "Churn", "--f-beta", "2", "--json").json
+    assert json.loads(out.read_bytes()) == found
+    assert (found["task"]["goal"], found["task"]["beta"]) == ("f1", 2.0)
+    refused = sortal("audit", churn_csv, "--target", "Churn", "-o", tmp_path / "found.html")
+    assert (refused.code, "call it found.json" in refused.err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
+
+
+def test_audit_and_train_seal_the_same_rows(sortal, small, tmp_path):
+    """What is promised takes rows of its own, so that an audit without the promise sees others."""
+    options = (small, "--target", "Churn", "--positive", "No", "--precision", "0.8", "--seed", "4", "--json")
+    audited = sortal("audit", *options).json
+    run = sortal("train", *options, "--models", "logistic", "--budget", "1h", "-o", tmp_path / "run").json
+    for part in ("train", "valid", "test", "prevalence", "method"):
+        assert audited["split"][part] == run["split"][part]
+    assert audited["split"]["valid"] == 80
+    assert audited["task"] == run["task"]
+
+
+def test_an_option_beside_the_recipe_of_a_run_makes_another_run(sortal, small, tmp_path):
+    quick = ("--models", "logistic", "--budget", "1h")
+    assert sortal("train", small, "--target", "Churn", *quick, "-o", tmp_path / "one").code == 0
+    recipe = tmp_path / "one" / "recipe.toml"
+    again = sortal("train", small, "--recipe", recipe, "--cost", "fp=1,fn=3", "-o", tmp_path / "two")
+    assert again.code == 0
+    assert again.err == f"sortal: {recipe} does not say all of that, so candidates are tried anew\n"
+    record = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert record["decision"]["threshold"] == pytest.approx(1 / 4)
+    assert Recipe.read(tmp_path / "two" / "recipe.toml").cost == "fp=1,fn=3"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ParityError("it is not the same"), 1, "sortal: it is not the same\n"),
+        (DataError("no such row"), 2, "sortal: no such row\n"),
+        (BrokenPipeError(), 1, ""),
+        (
+            OSError(28, "No space left on device", "x.csv"),
+            2,
+            "sortal: the system refused (x.csv): No space left on device\n",
+        ),
+        (MemoryError(), 2, "sortal: not enough memory; use fewer columns (--ignore) or fewer rows\n"),
+        (KeyError("k"), 1, "sortal: a bug of sortal: KeyError: 'k'; --debug shows where\n"),
+    ],
+)
+def test_whose_fault_it_was_is_the_exit_code(sortal, monkeypatch, error, code, said):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr("sortal.artifact.model.load", fail)
+    monkeypatch.setattr("sortal.cli._discard_output", lambda: None)
+    told = sortal("show", "m.sortal")
+    assert (told.code, told.err) == (code, said)

@@ -108,7 +108,7 @@ def test_a_model_without_sets_says_so():
 def by_amount(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("amounts") / "run"
     ignore = ["amount"] if request.param else []
-    return sortal.train(table(), "y", cost={"fp": 2}, cost_columns={"fn": "amount"}, ignore=ignore, out=out, **QUICK)
+    return sortal.train(table(), "y", cost={"fp": 2}, cost_column={"fn": "amount"}, ignore=ignore, out=out, **QUICK)
 
 
 def test_costs_in_the_rows_decide_row_by_row(by_amount):
@@ -139,7 +139,7 @@ def test_a_row_without_a_cost_is_refused(by_amount, tmp_path):
     holed = table(rows=300)
     holed["amount"][7] = None
     with pytest.raises(InputError, match="row 8"):
-        sortal.train(holed, "y", cost={"fp": 2}, cost_columns={"fn": "amount"}, **QUICK)
+        sortal.train(holed, "y", cost={"fp": 2}, cost_column={"fn": "amount"}, **QUICK)
 
 
 def test_rows_in_doubt_go_to_a_person(tmp_path):
@@ -175,7 +175,7 @@ def test_a_capacity_as_a_share_is_a_threshold():
 
 
 def test_recall_may_weigh_more():
-    recalls = [sortal.train(table(), "y", goal="f1", beta=b, **QUICK).record.test["recall"].value for b in (0.5, 3)]
+    recalls = [sortal.train(table(), "y", f_beta=b, **QUICK).record.test["recall"].value for b in (0.5, 3)]
     assert recalls[0] < recalls[1]
 
 
@@ -185,17 +185,17 @@ def test_recall_may_weigh_more():
         ({"precision": 1.5}, "precision 1.5 is no share"),
         ({"recall": 0.9, "confidence": 95}, "confidence 95 is no share"),
         ({"precision": 0.9, "capacity": 5}, "two different goals"),
-        ({"recall": 0.9, "goal": "f1"}, "two different goals"),
+        ({"recall": 0.9, "f1": True}, "two different goals"),
         ({"precision": 0.9, "split": "85/15"}, "proven on rows that nothing else sees"),
         ({"capacity": "many"}, "no number of rows"),
         ({"capacity": 0}, "no number of rows"),
         ({"reject_cost": -1}, "reject cost -1"),
-        ({"cost_columns": {"fn": "amuont"}, "cost": {"fp": 1}}, "did you mean 'amount'"),
-        ({"cost_columns": {"fn": "amount"}, "cost": {"fp": 1, "fn": 2}}, "told by a number and by a column"),
-        ({"cost_columns": {"fn": "y"}, "cost": {"fp": 1}}, "holds no numbers"),
-        ({"cost_columns": {"fn": "amount"}}, "the cost of fp is not given"),
+        ({"cost_column": {"fn": "amuont"}, "cost": {"fp": 1}}, "did you mean 'amount'"),
+        ({"cost_column": {"fn": "amount"}, "cost": {"fp": 1, "fn": 2}}, "told by a number and by a column"),
+        ({"cost_column": {"fn": "y"}, "cost": {"fp": 1}}, "holds no numbers"),
+        ({"cost_column": {"fn": "amount"}}, "the cost of fp is not given"),
         ({"sets": 90}, "sets 90 is no share"),
-        ({"goal": "f1", "beta": 0}, "beta 0 is no weight"),
+        ({"f_beta": 0}, "a beta of 0 weighs nothing"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(options, complaint):

@@ -94,21 +94,20 @@ def test_the_keys_of_run_json():
     }
 
 
-TRAIN = (
+FRAMING = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
-    "--sets --positive --kind --ignore --time --group --split --select --models --budget --seed "
-    "--recipe --out --strict --json"
+    "--sets --positive --kind --ignore --time --group --weight --split --seed --recipe --out --strict --json "
 )
 
 
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", TRAIN),
+        ("train", FRAMING + "--select --models --budget"),
         ("predict", "--out"),
         ("evaluate", "--sealed --json"),
         ("show", "--json"),
-        ("audit", "--target --kind --ignore --time --group --split --seed --fix --strict --json"),
+        ("audit", FRAMING + "--fix"),
         ("demo", "--budget --out"),
     ],
 )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import html
 import json
+import math
+import pickle
+import re
 import warnings
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -13,7 +20,13 @@ import pyarrow as pa
 import pytest
 
 import sortal
+from sortal import workflow
+from sortal.cli import main
+from sortal.core import registry
+from sortal.core.interval import Interval
 from sortal.core.recipe import Recipe
+from sortal.models.family import OutOfTime
+from sortal.prepare.view import View
 
 ROWS = 240
 QUICK = {"models": ["logistic"], "budget": "1h"}
@@ -121,15 +134,15 @@ def test_a_refused_run_leaves_nothing_behind(columns, tmp_path, monkeypatch):
         ({"metric": "auc"}, "no metric 'auc'"),
         ({"cost": {"fp": 1}}, "the cost of fn is not given"),
         ({"cost": {"stays": {"leaves": 1}}}, "the cost of fn is not given"),
-        ({"goal": "f2"}, "goal"),
-        ({"kinds": {"plan": "colour"}}, "no kind 'colour'"),
+        ({"f_beta": 0}, "above 0"),
+        ({"kind": {"plan": "colour"}}, "no kind 'colour'"),
         ({"split": "70-30"}, "'70-30'"),
         ({"budget": 0}, "leaves no time"),
         ({"budget": float("nan")}, "budget"),
         ({"seed": -1}, "seed -1 is negative"),
         ({"select": 0}, "select 0"),
         ({"positive": "goes"}, "'goes' is no class"),
-        ({"time_column": "plan"}, "cannot be the time"),
+        ({"time": "plan"}, "cannot be the time"),
         ({"group": "gruop"}, "no column 'gruop'"),
     ],
 )
@@ -167,3 +180,258 @@ def test_no_warning_reaches_a_person(columns):
         warnings.simplefilter("always")
         sortal.train(columns, "leaves", models=["lightgbm", "xgboost", "forest", "extra_trees", "svm"], budget="1h")
     assert [str(warning.message) for warning in caught] == []
+
+
+# Copies, pictures and words
+
+
+def copies(thing):
+    return [copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))]  # noqa: S301 - our own
+
+
+def test_models_and_audits_can_be_pickled_and_copied(run, columns):
+    expected = run.model.predict_proba(columns)
+    for model in copies(run.model):
+        assert np.array_equal(model.predict_proba(columns), expected)
+        assert repr(model) == repr(run.model)
+    found = sortal.audit(columns, "leaves")
+    assert all(other == found for other in copies(found))
+
+
+def test_a_pickled_run_outlives_its_temporary_folder(columns, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = sortal.train(columns, "leaves", **QUICK)
+    names = sorted(p.relative_to(found.folder).as_posix() for p in found.folder.rglob("*") if p.is_file())
+    expected, html, stored = found.model.predict_proba(columns), found.report.html, pickle.dumps(found)
+    copied = copy.deepcopy(found)
+    assert copied.folder != found.folder
+    del found, copied
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    again = pickle.loads(stored)  # noqa: S301 - our own
+    assert np.array_equal(again.model.predict_proba(columns), expected)
+    assert again.report.html == html
+    assert sorted(p.relative_to(again.folder).as_posix() for p in again.folder.rglob("*") if p.is_file()) == names
+    assert workflow.evaluate(again.folder / "model.sortal", [], sealed=True).rows == again.record.split.test
+    del again
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_has_a_folder_keeps_it(run):
+    for other in copies(run):
+        assert other.folder == run.folder
+        assert other.record == run.record
+    gc.collect()
+    assert run.folder.exists()
+
+
+def test_classes_are_the_columns_of_predict_proba(run, columns):
+    assert run.model.classes_.tolist() == list(run.model.task.classes)
+    best = run.model.predict_proba(columns).argmax(axis=1)
+    assert np.array_equal(run.model.classes_[best], run.model.predict(columns))
+    run.model.classes_[:] = "changed"
+    assert run.model.classes_.tolist() == ["leaves", "stays"]
+
+
+def test_what_comes_back_shows_itself_in_a_screenful(run, columns):
+    for thing in (run, run.model, run.report, sortal.audit(columns, "leaves")):
+        lines = repr(thing).splitlines()
+        assert 1 <= len(lines) <= 60
+        assert max(map(len, lines)) <= 140
+        assert "\x1b" not in repr(thing)
+        assert "array(" not in repr(thing)
+    shown = repr(run.model)
+    assert "'leaves' is one of 'leaves', 'stays'" in shown
+    cost = run.test.expected_cost
+    assert f"expected_cost {Interval(cost.value, cost.low, cost.high)}" in shown
+    many = replace(run.model, task=replace(run.model.task, classes=tuple(f"class {i}" for i in range(500))))
+    assert "and 492 more" in repr(many)
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_nothing_reaches_the_page_of_a_notebook(run, columns):
+    odd = {"<b>": columns["age"], **columns}
+    for thing in (run, run.model, run.report, sortal.audit(odd, "leaves")):
+        tags = Tags()
+        tags.feed(thing._repr_html_())
+        [(tag, attributes)] = tags.found
+        assert tag in ("pre", "iframe")
+        assert "class" not in attributes
+        assert "id" not in attributes
+    assert attributes_of(run.report)["srcdoc"] == run.report.html
+    assert attributes_of(run.report)["sandbox"] == ""
+    assert html.unescape(run._repr_html_()).startswith('<pre style="white-space: pre-wrap">' + repr(run)[:40])
+
+
+def attributes_of(thing):
+    tags = Tags()
+    tags.feed(thing._repr_html_())
+    return tags.found[0][1]
+
+
+def test_the_leaderboard_is_of_the_library_that_came_in(run, columns):
+    assert isinstance(run.leaderboard, pl.DataFrame)
+    found = sortal.train(pd.DataFrame(columns), "leaves", progress=True, **QUICK)
+    board = found.leaderboard
+    assert isinstance(board, pd.DataFrame)
+    assert board["name"].tolist() == [row.name for row in found.record.leaderboard]
+    assert board["mean"].dtype == "float64"
+    assert board["selected"].dtype == "bool"
+
+
+def test_progress_prints_what_the_command_line_prints(columns, tmp_path, capsys, sortal_command):
+    pl.DataFrame(columns, nan_to_null=True).write_csv(tmp_path / "data.csv")
+    sortal.train(tmp_path / "data.csv", "leaves", seed=3, out=tmp_path / "one", progress=True, **QUICK)
+    printed = capsys.readouterr().out
+    options = ("--target", "leaves", "--models", "logistic", "--budget", "1h", "--seed", "3", "-o", tmp_path / "two")
+    told = sortal_command("train", tmp_path / "data.csv", *options)
+
+    def unclocked(text):
+        text = " ".join(text.replace("/one", "/two").split())
+        return re.sub(r"\d[\d.,]* ?(s|ms|µs|us|kB|min)\b", "", text)
+
+    assert "CHECKLIST" in printed
+    assert {w for w in unclocked(printed).split() if w.isalpha()} == {w for w in unclocked(told).split() if w.isalpha()}
+    sortal.audit(columns, "leaves")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def sortal_command(capsys):
+    def run_command(*arguments):
+        capsys.readouterr()
+        main([str(a) for a in arguments])
+        return capsys.readouterr().out
+
+    return run_command
+
+
+# Recipes
+
+
+def hurried(request, settings):
+    if math.isfinite(request.seconds):
+        raise OutOfTime(1e6)
+    return registry.load("sortal.models", "logistic").fit(request, settings)
+
+
+def test_a_run_whose_clock_dropped_a_candidate_replays_to_the_same_bytes(columns, tmp_path, monkeypatch):
+    """The candidate looks at the table as no other does: what was prepared for it, and how often, stays out of the model file."""
+    slow = replace(registry.load("sortal.models", "svm"), fit=hurried, view=View("imputed", "onehot"))
+    real = registry.load
+    monkeypatch.setattr(registry, "load", lambda group, name: slow if name == "svm" else real(group, name))
+    first = sortal.train(columns, "leaves", models=["svm"], cost="fp=1,fn=4", budget="1h", out=tmp_path / "one")
+    assert "svm" in [skipped.name for skipped in first.record.timing.skipped]
+    recipe = tmp_path / "one" / "recipe.toml"
+    again = sortal.train(columns, recipe=recipe, out=tmp_path / "two")
+    assert again.record.timing.skipped == ()
+    for name in ("model.sortal", "recipe.toml", "oof.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    with pytest.raises(sortal.InputError, match=r"--cost contradicts recipe[.]toml, which says cost = 'fp=1,fn=4'"):
+        sortal.train(columns, recipe=recipe, cost="fp=1,fn=5")
+    with pytest.raises(sortal.InputError, match="say which column is to be predicted"):
+        sortal.train(columns)
+
+
+def test_a_plan_that_cannot_be_repeated_is_refused(run, columns, tmp_path):
+    text = (run.folder / "recipe.toml").read_text().replace('name = "tree"', 'name = "oak"')
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(sortal.InputError, match="the recipe ran 'oak', which is not tried here"):
+        sortal.train(columns, recipe=tmp_path / "recipe.toml")
+
+
+# Weights
+
+
+@pytest.fixture(scope="module")
+def weighted():
+    """A weight that can be told from a number of its row."""
+    rng = np.random.default_rng(1)
+    x = rng.random(300)
+    return {"x": x, "z": rng.normal(size=300), "w": 2 * x + 0.5, "y": (x + rng.normal(size=300) / 2 > 0.5).tolist()}
+
+
+def test_weights_are_in_every_fit_and_nowhere_else(weighted, tmp_path, monkeypatch):
+    real, requests = registry.load("sortal.models", "lightgbm"), []
+
+    def watched(request, settings):
+        requests.append(request)
+        return real.fit(request, settings)
+
+    load = registry.load
+    spy = replace(real, fit=watched)
+    monkeypatch.setattr(registry, "load", lambda group, name: spy if name == "lightgbm" else load(group, name))
+    run = sortal.train(weighted, "y", weight="w", models="lightgbm", budget="1h", out=tmp_path / "run")
+    assert len(requests) > 5
+    for request in requests:
+        assert request.train.X.shape[1] == 2  # the weight is no feature
+        for rows in (request.train, request.stop):
+            if rows is not None:
+                ratio = rows.weight / (2 * rows.X[:, 0] + 0.5)
+                assert np.allclose(ratio, ratio[0])
+    assert any(request.stop is not None for request in requests)
+    assert run.model.schema["w"].role == "weight"
+    assert "w" not in run.model.reads.names
+    assert any("a row counts by 'w' in every fit" in reason for reason in run.record.task.reasons)
+    assert 'weight = "w"' in (tmp_path / "run" / "recipe.toml").read_text()
+    fresh = {"x": weighted["x"], "z": weighted["z"]}
+    assert np.array_equal(run.model.predict_proba(fresh), run.model.predict_proba(weighted))
+
+
+def test_only_the_ratios_of_weights_matter_and_no_weight_is_no_row(weighted):
+    counts = np.arange(300) % 5 > 0
+    zeros = {**weighted, "w": np.where(counts, weighted["w"], 0)}
+    some = {name: np.asarray(values)[counts] for name, values in weighted.items()}
+    runs = [sortal.train(data, "y", weight="w", **QUICK) for data in (zeros, some, {**some, "w": 1024 * some["w"]})]
+    assert any("60 rows of no weight ('w' is 0) were left out" in note for note in runs[0].record.data.notes)
+    expected = runs[1].model.predict_proba(weighted)
+    assert all(np.array_equal(run.model.predict_proba(weighted), expected) for run in runs)
+    plain = sortal.train({name: some[name] for name in ("x", "z", "y")}, "y", **QUICK)
+    assert not np.array_equal(plain.model.predict_proba(weighted), expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda w: np.where(np.arange(300) == 6, np.nan, w), "column 'w' of the data has no value in row 7 .1 in all."),
+        (lambda w: np.where(np.arange(300) % 2 == 1, -1.0, w), "a negative weight in row 2 .150 in all."),
+        (lambda w: np.zeros(300), "column 'w' of the data is 0 in every row"),
+        (lambda w: np.where(w > 1, np.inf, w), "infinity"),
+        (lambda w: [f"w{v}" for v in w], "holds no numbers, but weights"),
+        (lambda w: w > 1, "holds no numbers, but weights"),
+    ],
+    ids=["missing", "negative", "all zero", "infinite", "text", "yes and no"],
+)
+def test_weights_that_cannot_be(weighted, change, told):
+    with pytest.raises(sortal.InputError, match=told):
+        sortal.audit({**weighted, "w": change(weighted["w"])}, "y", weight="w")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"weight": "v"}, "no column 'v' in the data for the weights"),
+        ({"weight": "y"}, "cannot be both the weight and the target"),
+        ({"weight": "w", "ignore": "w"}, "cannot be both the weight and ignored"),
+        ({"weight": "w", "group": "w"}, "cannot be both the weight and the group"),
+    ],
+)
+def test_a_column_of_weights_is_nothing_else(weighted, options, told):
+    with pytest.raises(sortal.InputError, match=told):
+        sortal.audit(weighted, "y", **options)
+
+
+def test_an_unlabelled_row_needs_no_weight(weighted):
+    holed = {**weighted, "w": np.where(np.arange(300) < 3, np.nan, weighted["w"])}
+    holed["y"] = [None] * 3 + weighted["y"][3:]
+    notes = sortal.audit(holed, "y", weight="w").data.notes
+    assert any("3 rows without a value of 'y'" in note for note in notes)

@@ -10,11 +10,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from sortal import __version__
 from sortal.core.errors import InputError, OptionError, SortalError
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="sortal",
-    help="From a labelled table to a classifier that a person can trust with a decision.",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -39,96 +40,98 @@ Data = Annotated[
     list[str], typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, or a folder of parts.")
 ]
 ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
-Target = Annotated[str, typer.Option(help="The column to predict.")]
-Kinds = Annotated[
-    list[str] | None, typer.Option("--kind", help="COLUMN=KIND, where the inferred kind is wrong; may repeat.")
+Target = Annotated[str | None, typer.Option(help="The column to predict.")]
+Metric = Annotated[str, typer.Option(help="What candidates are selected by.")]
+Cost = Annotated[
+    str | None, typer.Option(help='"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')
 ]
+CostColumn = Annotated[list[str] | None, typer.Option(help="fn=COLUMN: a cost that stands in each row; may repeat.")]
+RejectCost = Annotated[float | None, typer.Option(help="What leaving a row to a person costs.")]
+Precision = Annotated[float | None, typer.Option(help="Promise at least this precision, or refuse to.")]
+Recall = Annotated[float | None, typer.Option(help="Promise at least this recall, or refuse to.")]
+Fpr = Annotated[float | None, typer.Option(help="Promise at most this false positive rate, or refuse to.")]
+Confidence = Annotated[float, typer.Option(help="Of what is promised.")]
+Capacity = Annotated[str | None, typer.Option(help="How many can be decided positive: 500 at once, or 5%.")]
+F1 = Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the largest F1.")]
+FBeta = Annotated[float | None, typer.Option(help="The same for F-beta: 2 where recall weighs more.")]
+SetsOf = Annotated[float | None, typer.Option("--sets", help="Sets of classes that hold the true one this often.")]
+Positive = Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")]
+Kind = Annotated[list[str] | None, typer.Option(help="COLUMN=KIND, where the inferred kind is wrong; may repeat.")]
 Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
 Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
 Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn apart.")]
+Weight = Annotated[str | None, typer.Option(help="Column that says how much a row counts in every fit.")]
 Split = Annotated[
     str | None,
     typer.Option(
         help="train/valid/test or dev/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
+Select = Annotated[int | None, typer.Option(help="How many prepared columns to keep.")]
+Models = Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")]
+Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")]
 Seed = Annotated[int, typer.Option(help="For everything random.")]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(help="Options from the recipe.toml of a run, or of audit --fix; what was run is repeated."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+RunFolder = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; else runs/NAME-1.")]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"sortal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def sortal(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Which sortal this is.")
+    ] = False,
+) -> None:
+    """From a labelled table to a classifier that a person can trust with a decision."""
 
 
 @app.command()
 def train(
     context: typer.Context,
     data: Data,
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    metric: Annotated[str, typer.Option(help="What candidates are selected by.")] = "auto",
-    cost: Annotated[
-        str | None, typer.Option(help='"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')
-    ] = None,
-    cost_column: Annotated[
-        list[str] | None, typer.Option(help="fn=COLUMN: a cost that stands in each row; may repeat.")
-    ] = None,
-    reject_cost: Annotated[float | None, typer.Option(help="What leaving a row to a person costs.")] = None,
-    precision: Annotated[float | None, typer.Option(help="Promise at least this precision, or refuse to.")] = None,
-    recall: Annotated[float | None, typer.Option(help="Promise at least this recall, or refuse to.")] = None,
-    fpr: Annotated[float | None, typer.Option(help="Promise at most this false positive rate, or refuse to.")] = None,
-    confidence: Annotated[float, typer.Option(help="Of what is promised.")] = 0.95,
-    capacity: Annotated[str | None, typer.Option(help="How many can be decided positive: 500 at once, or 5%.")] = None,
-    f1: Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the largest F1.")] = False,
-    f_beta: Annotated[float | None, typer.Option(help="The same for F-beta: 2 where recall weighs more.")] = None,
-    sets: Annotated[float | None, typer.Option(help="Sets of classes that hold the true one this often.")] = None,
-    positive: Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")] = None,
-    kind: Kinds = None,
+    target: Target = None,
+    metric: Metric = "auto",
+    cost: Cost = None,
+    cost_column: CostColumn = None,
+    reject_cost: RejectCost = None,
+    precision: Precision = None,
+    recall: Recall = None,
+    fpr: Fpr = None,
+    confidence: Confidence = 0.95,
+    capacity: Capacity = None,
+    f1: F1 = False,
+    f_beta: FBeta = None,
+    sets: SetsOf = None,
+    positive: Positive = None,
+    kind: Kind = None,
     ignore: Ignore = None,
-    time_: Annotated[
-        str | None, typer.Option("--time", help="Column of dates or numbers: the newest rows are the test.")
-    ] = None,
+    time: Time = None,
     group: Group = None,
+    weight: Weight = None,
     split: Split = None,
-    select: Annotated[int | None, typer.Option(help="How many prepared columns to keep.")] = None,
-    models: Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")] = "",
-    budget: Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")] = "2m",
+    select: Select = None,
+    models: Models = "",
+    budget: Budget = "2m",
     seed: Seed = 0,
-    recipe: Annotated[Path | None, typer.Option(help="Replay the recipe.toml of an earlier run.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/NAME-1.")] = None,
+    recipe: RecipeFile = None,
+    out: RunFolder = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Train a classifier and open the sealed test once."""
-    from sortal.core.recipe import Recipe, parse_budget, parse_kinds, parse_names
-
+    asked = _asked(context, recipe)
     if recipe is not None:
-        _refuse_other_options(context)
-        _train(data, Recipe.read(recipe), out, json, strict)
-        return
-    if target is None:
-        raise OptionError("say which column is to be predicted: --target COLUMN")
-    asked = Recipe(
-        target=target,
-        metric=metric,
-        cost=cost,
-        cost_columns=tuple(cost_column or ()),
-        reject_cost=reject_cost,
-        positive=positive,
-        goal="f1" if f1 or f_beta is not None else None,
-        beta=1.0 if f_beta is None else f_beta,
-        precision=precision,
-        recall=recall,
-        fpr=fpr,
-        confidence=confidence,
-        capacity=capacity,
-        sets=sets,
-        kinds=parse_kinds(kind or []),
-        ignore=tuple(ignore or ()),
-        time=time_,
-        group=group,
-        split=split,
-        select=select,
-        models=parse_names(models),
-        budget=parse_budget(budget),
-        seed=seed,
-    )
+        _tell_if_not_repeated(asked, recipe)
     _train(data, asked, out, json, strict)
 
 
@@ -183,35 +186,51 @@ def show(model: ModelFile, json: Json = False) -> None:
 
 @app.command()
 def audit(
+    context: typer.Context,
     data: Data,
-    target: Target,
-    kind: Kinds = None,
+    target: Target = None,
+    metric: Metric = "auto",
+    cost: Cost = None,
+    cost_column: CostColumn = None,
+    reject_cost: RejectCost = None,
+    precision: Precision = None,
+    recall: Recall = None,
+    fpr: Fpr = None,
+    confidence: Confidence = 0.95,
+    capacity: Capacity = None,
+    f1: F1 = False,
+    f_beta: FBeta = None,
+    sets: SetsOf = None,
+    positive: Positive = None,
+    kind: Kind = None,
     ignore: Ignore = None,
     time: Time = None,
     group: Group = None,
+    weight: Weight = None,
     split: Split = None,
     seed: Seed = 0,
+    recipe: RecipeFile = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Write recipe.toml, which leaves out the columns of severe findings.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A .json file for what --json prints, beside the screen.")
+    ] = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
-    """What is wrong with the data, before any training."""
+    """What is wrong with the data, before any training; the options are those of train."""
     from sortal import workflow
-    from sortal.core.recipe import Recipe, parse_kinds
+    from sortal.data.write import replacing
     from sortal.report import summary
 
-    asked = Recipe(
-        target=target,
-        kinds=parse_kinds(kind or []),
-        ignore=tuple(ignore or ()),
-        time=time,
-        group=group,
-        split=split,
-        seed=seed,
-    )
+    if out is not None and out.suffix != ".json":
+        raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
+    asked = _asked(context, recipe)
     found = workflow.audit(data, asked)
+    if out is not None:
+        with replacing(out) as temporary:
+            temporary.write_bytes(found.to_json())
     if json:
         print(found.to_json().decode())
     else:
@@ -225,8 +244,8 @@ def audit(
 
 @app.command()
 def demo(
-    budget: Annotated[str, typer.Option(help="Time for everything.")] = "60s",
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/churn-1.")] = None,
+    budget: Budget = "60s",
+    out: RunFolder = None,
 ) -> None:
     """The whole trip on real data: which customers of a telephone company leave, and what missing one costs."""
     from sortal.core.recipe import Recipe, parse_budget
@@ -235,20 +254,36 @@ def demo(
     _train([str(churn())], Recipe("Churn", cost="fp=1,fn=8", budget=parse_budget(budget)), out, json=False)
 
 
-def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False) -> None:
-    from sortal.report.narrator import Narrator
-    from sortal.training.deadline import process_start
-    from sortal.workflow import NoAudience, next_folder, train_into
+def _asked(context: typer.Context, file: Path | None) -> Recipe:
+    """What was asked: the options that a person gave, beside what stands in a recipe."""
+    from sortal.core.recipe import Recipe
 
-    started = process_start()
-    folder = out or next_folder(data)
+    names = {each.name for each in fields(Recipe)}
+    given = {n: v for n, v in context.params.items() if n in names and _was_given(context, n)}
+    return Recipe.asked(given, file)
+
+
+def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
+    """Who adds an option to the recipe of a run gets another run."""
+    from sortal.core.recipe import Recipe
+
+    if Recipe.read(file).plan and not asked.plan:
+        print(f"sortal: {file} does not say all of that, so candidates are tried anew", file=sys.stderr)
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False) -> None:
+    from sortal.run import trip
+    from sortal.training.deadline import process_start
+    from sortal.workflow import next_folder
+
+    finished = trip(out or next_folder(data), data, recipe, process_start(), None if json else _console())
     if json:
-        finished = train_into(folder, data, recipe, NoAudience(), started)
         print(finished.to_json().decode())
-    else:
-        with Narrator(_console(), recipe.budget, started) as narrator:
-            finished = train_into(folder, data, recipe, narrator, started)
-        narrator.finished(finished, folder)
     _judge(finished.audit, strict)
 
 
@@ -256,14 +291,6 @@ def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
         raise typer.Exit(SEVERE)
-
-
-def _refuse_other_options(context: typer.Context) -> None:
-    """A recipe says everything but which data and where to."""
-    told = [n for n in context.params if (source := context.get_parameter_source(n)) and source.name == "COMMANDLINE"]
-    flags = [f"--{name.strip('_')}" for name in told if name not in ("data", "recipe", "out", "strict", "json")]
-    if flags:
-        raise OptionError(f"{' and '.join(flags)} contradict --recipe, which says it already; leave one of them out")
 
 
 def _console() -> Console:

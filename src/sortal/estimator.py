@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import time as clock
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
-from sortal.core.cost_notation import Cost
-from sortal.core.errors import DataError, OptionError
+from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, from_any
 from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
 from sortal.core.listen import Silent
+from sortal.core.native import is_pandas, to_native
 from sortal.core.profile import profile
-from sortal.core.recipe import Recipe, parse_budget, parse_kinds
-from sortal.core.schema import Schema
+from sortal.core.recipe import Recipe, parse_budget
+from sortal.core.schema import Column, Role, Schema
 from sortal.core.task import Task
+from sortal.data.problem import with_cost_columns
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
 from sortal.training.trained import Trained, train_rows
@@ -36,6 +37,8 @@ from sortal.training.zoo import Clock
 
 CLOSING_SHARE = 0.05
 """Of the budget, what choosing, calibrating and proving the model may take, beside the refit."""
+USED: tuple[Role, ...] = ("feature", "time", "group", "cost")
+"""Roles of the columns of X that a fit has a use for."""
 
 
 class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -46,7 +49,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     are prepared inside each fold; missing values are welcome everywhere.
 
     Nothing is sealed here: whoever calls ``fit`` holds the test rows. For the whole trip with an audit, a sealed
-    test and a report use ``sortal.train``.
+    test and a report use ``sortal.train``. The parameters have the names and the meaning that they have there.
 
     Parameters
     ----------
@@ -55,22 +58,32 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     cost : str or dict, default=None
         Costs of errors: ``{"fp": 1, "fn": 8}`` or ``"fp=1,fn=8"`` for two classes, ``{truth: {decision: cost}}``
         for any number of them. ``predict`` then decides by the least expected cost.
+    cost_column : dict of str to str, default=()
+        Costs that stand in columns of X: ``{"fn": "amount"}``.
     positive : label, default=None
         The class of interest of two; the rarer one unless given.
-    goal : {"f1"}, default=None
-        ``"f1"`` makes ``predict`` use the threshold of the largest F1 of the positive class.
-    budget : str or float, default="60s"
-        Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``.
-    models : sequence of str, default=None
-        Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of
-        them unless given.
-    kinds : dict of str to str, default=None
+    f1 : bool, default=False
+        ``predict`` uses the threshold of the largest F1 of the positive class.
+    f_beta : float, default=None
+        The same for F-beta: 2 where recall weighs more.
+    capacity : str or float, default=None
+        How many rows ``predict`` may call positive: ``500`` of those that it is given, or ``"5%"``.
+    kind : dict of str to str, default=()
         Kinds of columns (``"number"``, ``"category"``, ``"boolean"``, ``"datetime"``) where the inferred ones are
         wrong, by name. The columns of an array are called ``x0``, ``x1`` and so on.
-    ignore : sequence of str, default=()
+    ignore : str or sequence of str, default=()
         Columns that no model may see.
+    time : str, default=None
+        Column of dates or numbers: cross-validation goes forward in time. No model sees it.
+    group : str, default=None
+        Column whose groups no fold tears apart. No model sees it.
     select : int, default=None
         How many prepared columns to keep; all of them unless given.
+    models : str or sequence of str, default=()
+        Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of
+        them unless given.
+    budget : str or float, default="60s"
+        Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``.
     random_state : int, RandomState instance or None, default=0
         The seed of folds and models. Fits with the same number are equal as long as the budget does not cut one of
         them short.
@@ -86,23 +99,22 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     model_ : sortal.Model
         What predicts: columns, array program and decision. ``model_.save("churn.sortal")`` writes the file that
         ``sortal predict`` and ``sortal.load`` read.
-    leaderboard_ : polars.DataFrame
+    leaderboard_ : DataFrame
         A row a candidate, best first: ``name``, ``chosen``, ``fit_seconds``, and mean and standard deviation of
-        each metric over the folds.
+        each metric over the folds. A table of pandas where X is one, else of polars.
     skipped_ : dict of str to str
         Candidates that were not tried to the end, and why.
 
     Notes
     -----
-    Sample weights are not supported: say what errors cost with ``cost``. A class needs two rows at least. Text and
-    image columns, and text that identifies rows, are left out with a warning.
+    A class needs two rows at least. Text and image columns, and text that identifies rows, are left out with a warning.
 
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sortal import SortalClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = SortalClassifier(models=["logistic"], budget="20s").fit(X, y)
+    >>> model = SortalClassifier(models="logistic", budget="20s").fit(X, y)
     >>> model.predict(X[:2]).tolist()
     [0, 0]
     >>> model.predict_proba(X[:2]).shape
@@ -113,28 +125,38 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         metric: str = "auto",
-        cost: Cost | None = None,
+        cost: str | Path | Mapping[Any, Any] | None = None,
+        cost_column: Mapping[str, str] | Sequence[str] = (),
         positive: Any = None,
-        goal: Literal["f1"] | None = None,
-        budget: str | float = "60s",
-        models: Sequence[str] | None = None,
-        kinds: Mapping[str, str] | None = None,
-        ignore: Sequence[str] = (),
+        f1: bool = False,
+        f_beta: float | None = None,
+        capacity: str | float | None = None,
+        kind: Mapping[str, str] | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
+        time: str | None = None,
+        group: str | None = None,
         select: int | None = None,
+        models: str | Sequence[str] = (),
+        budget: str | float = "60s",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.metric = metric
         self.cost = cost
+        self.cost_column = cost_column
         self.positive = positive
-        self.goal = goal
-        self.budget = budget
-        self.models = models
-        self.kinds = kinds
+        self.f1 = f1
+        self.f_beta = f_beta
+        self.capacity = capacity
+        self.kind = kind
         self.ignore = ignore
+        self.time = time
+        self.group = group
         self.select = select
+        self.models = models
+        self.budget = budget
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> SortalClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SortalClassifier:
         """Train on all rows of X within the budget.
 
         Parameters
@@ -143,6 +165,10 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The columns to learn from.
         y : array-like of shape (n_samples,)
             The labels: text, whole numbers or booleans.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts in every fit, early stopping included; numbers from 0 on, of which only the ratios
+            matter. A row of weight 0 is left out. As in scikit-learn's own searches the scores that candidates are
+            compared by, calibration and threshold count each row once.
 
         Returns
         -------
@@ -154,23 +180,33 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             A ``ValueError``, in one sentence, where the data or the parameters cannot be used.
         """
-        deadline = Deadline(time.monotonic(), parse_budget(self.budget))
+        deadline = Deadline(clock.monotonic(), parse_budget(self.budget))
         recipe = self._recipe()
         frame = self._read(X, reset=True)
         if frame.is_empty():
             raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
-        classes, codes = _encode(y)
-        if len(codes) != frame.height:
-            raise DataError(f"X has {frame.height:,} rows and y has {len(codes):,}; give as many labels as rows")
-        schema = infer(frame, None, kinds=recipe.kinds, ignore=recipe.ignore, source="X")
+        y = _labels(y)
+        if len(y) != frame.height:
+            raise DataError(f"X has {frame.height:,} rows and y has {len(y):,}; give as many labels as rows")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
+            kept = weight > 0
+            frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
+        classes, codes = np.unique(y, return_inverse=True)
+        schema = infer(
+            frame, None, kinds=recipe.kind, ignore=recipe.ignore, time=recipe.time, group=recipe.group, source="X"
+        )
+        schema = with_cost_columns(schema, recipe, "X")
         _check_usable(schema, recipe.ignore)
-        table = Table(schema, conform(frame, schema, ("feature",), "X"), np.arange(frame.height))
+        table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
         task = self._task(classes, codes, recipe)
-        clock = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
-        trained = train_rows(table, codes, task, recipe, clock, Silent())
+        table.amounts(task.cost_columns, "X")  # refuses a row without one before any work is done
+        timing = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
+        trained = train_rows(_weighted(table, weight), codes, task, recipe, timing, Silent())
         self.classes_ = classes
         self.model_ = _model(table, task, trained)
-        self.leaderboard_ = _leaderboard(trained.developed)
+        self.leaderboard_ = to_native(_leaderboard(trained.developed), is_pandas(X))
         self.skipped_ = {skipped.name: skipped.reason for skipped in trained.developed.explored.skipped}
         return self
 
@@ -187,14 +223,11 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        check_is_fitted(self, "model_")
-        frame = self._read(X, reset=False)
-        # scikit-learn has compared the names where both sides have some; from here on the position counts.
-        frame.columns = list(self.model_.schema.names)
+        frame = self._named(X)
         return self.model_.predict_proba(frame)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The decision for each row: by ``cost`` or ``goal`` where they were given, else the most probable class.
+        """The decision for each row: by cost, F-beta or capacity where they were given, else the most probable class.
 
         Parameters
         ----------
@@ -206,32 +239,24 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples,)
             Labels, in the type that they had.
         """
-        probability = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[self.model_.decision.apply(probability)]
+        frame, needs = self._named(X), self.model_.needs
+        table = Table(needs, conform(frame, needs, source="X"), np.arange(frame.height))
+        labels: NDArray[Any] = self.classes_[self.model_.decide_table(table, self.model_.score(table.frame), "X")]
         return labels
 
     def _recipe(self) -> Recipe:
         """The parameters, checked as far as that goes without data."""
-        if not isinstance(self.cost, Mapping | str | Path | None):
-            raise OptionError(f'cost is {self.cost!r}; give for example {{"fp": 1, "fn": 8}}')
-        if self.select is not None and not (isinstance(self.select, int | np.integer) and self.select > 0):
-            raise OptionError(
-                f"select is {self.select!r}; give a number of columns to keep, at least 1, or None for all"
-            )
         source = check_random_state(self.random_state)
         seed = self.random_state if isinstance(self.random_state, int | np.integer) else source.randint(2**31 - 1)
-        return Recipe(
-            target="y",
-            metric=self.metric,
-            kinds=parse_kinds(self.kinds or {}),
-            ignore=_names("ignore", self.ignore),
-            select=None if self.select is None else int(self.select),
-            models=_names("models", self.models),
-            seed=int(seed),
-            cost=self.cost,
-            positive=self.positive,
-            goal=self.goal,
-        )
+        options = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
+        return Recipe.asked({"target": "y", **options, "seed": seed})
+
+    def _named(self, X: Any) -> pl.DataFrame:
+        """Fresh rows. Where one side has no names the position counts; else scikit-learn has compared them."""
+        check_is_fitted(self, "model_")
+        frame = self._read(X, reset=False)
+        frame.columns = list(self.model_.schema.names)
+        return frame
 
     def _read(self, X: Any, *, reset: bool) -> pl.DataFrame:
         """A raw frame. Arrays meet scikit-learn's checks, tables, which may hold text, only those of names and width."""
@@ -249,13 +274,15 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = pl.Series([names[code] for code in codes])
         task = frame_task(labels, recipe, label_type_of(pl.Series(classes.tolist(), strict=False).dtype))
         index = [task.classes.index(name) for name in names]
-        cost = None if task.cost is None else tuple(tuple(task.cost[t][d] for d in index) for t in index)
-        return replace(task, classes=names, prevalence=tuple(task.prevalence[i] for i in index), cost=cost)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the functions that the model compiled from its program: they are made again when needed."""
-        state: dict[str, Any] = super().__getstate__()
-        return {**state, "model_": replace(state["model_"])} if "model_" in state else state
+        return replace(
+            task,
+            classes=names,
+            prevalence=tuple(task.prevalence[i] for i in index),
+            cost=None if task.cost is None else tuple(tuple(task.cost[t][d] for d in index) for t in index),
+            cost_columns=tuple(
+                replace(c, truth=index.index(c.truth), decided=index.index(c.decided)) for c in task.cost_columns
+            ),
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -264,20 +291,26 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _names(parameter: str, given: Sequence[str] | None) -> tuple[str, ...]:
-    if isinstance(given, str):
-        raise OptionError(f"{parameter} is the text {given!r}; give a list of names, {parameter}=[{given!r}]")
-    return () if given is None else tuple(map(str, given))
-
-
-def _encode(y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The distinct labels, sorted, and the code (n,) of each row."""
+def _labels(y: Any) -> NDArray[Any]:
+    """(n,) the labels, checked."""
     y = column_or_1d(y, warn=True)
     if y.dtype.kind == "O":
         y = _of_one_type(y)
     assert_all_finite(y, input_name="y")
     check_classification_targets(y)
-    return np.unique(y, return_inverse=True)
+    labels: NDArray[Any] = y
+    return labels
+
+
+def _weighted(table: Table, weight: NDArray[np.float64] | None) -> Table:
+    """The table with weights in a column of its own, which the model never hears of."""
+    if weight is None:
+        return table
+    name = "weight"
+    while name in table.schema:
+        name += "_"
+    schema = Schema((*table.schema.columns, Column(name, "number", "weight")))
+    return Table(schema, table.frame.with_columns(pl.Series(name, weight)), table.rows)
 
 
 def _of_one_type(y: NDArray[Any]) -> NDArray[Any]:
@@ -299,7 +332,7 @@ def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
     left_out = [c for c in schema.role("ignore") if c.name not in asked]
     if not schema.features:
         reasons = "; ".join(f"{c.name!r}: {c.reason}" for c in left_out[:3]) or "all are in ignore"
-        raise DataError(f"no column of X can be used ({reasons}); give other columns, or say their kinds with kinds")
+        raise DataError(f"no column of X can be used ({reasons}); give other columns, or say what they are with kind")
     if unused := [f"{c.name!r} ({c.reason})" for c in left_out if c.missing < 1]:
         message = f"columns of X that are left out: {', '.join(unused)}; name them in ignore where that is right"
         warnings.warn(message, UserWarning, stacklevel=3)

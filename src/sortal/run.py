@@ -5,28 +5,31 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-import time
+import time as clock
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
-import polars as pl
 from rich.console import Console
 
 from sortal import workflow
 from sortal.artifact.model import Model, load
-from sortal.core.recipe import Recipe, parse_budget, parse_kinds, parse_names, plain_cost
+from sortal.core.display import AsText, isolated
+from sortal.core.native import is_pandas, to_native
+from sortal.core.recipe import Recipe
 from sortal.report import terminal
 from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
+from sortal.report.narrator import Narrator
 from sortal.report.record import Item, RunRecord
 from sortal.workflow import MODEL_FILE, NoAudience, train_into
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The report of a run: one HTML file without outside links."""
 
@@ -35,25 +38,37 @@ class Report:
     def save(self, path: str | Path) -> None:
         Path(path).write_text(self.html, encoding="utf-8")
 
+    def __repr__(self) -> str:
+        return f"the report of a run, {len(self.html):,} letters of HTML: .save('report.html') keeps it"
+
     def _repr_html_(self) -> str:
-        return self.html
+        return isolated(self.html)
 
 
 @dataclass(frozen=True, repr=False)
-class Run:
+class Run(AsText):
     """What ``sortal.train`` returns. ``folder`` holds every file of the run; ``record`` is its ``run.json``.
 
-    Where no ``out`` was given the folder is a temporary one that goes away with the run: save what should stay.
+    Where no ``out`` was given the folder is a ``temporary`` one that goes away with the run: save what should stay. A copy of such
+    a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test among them. ``pandas``: whether
+    the data came from there.
     """
 
     folder: Path
     record: RunRecord
     model: Model
+    report: Report
+    temporary: bool = False
+    pandas: bool = False
+
+    def __post_init__(self) -> None:
+        if self.temporary:
+            weakref.finalize(self, shutil.rmtree, self.folder.parent, ignore_errors=True)
 
     @property
-    def leaderboard(self) -> pl.DataFrame:
-        """The candidates, best first."""
-        return leaderboard_table(self.record)
+    def leaderboard(self) -> Any:
+        """The candidates, best first: a table of pandas where the data came as one, else of polars."""
+        return to_native(leaderboard_table(self.record), self.pandas)
 
     @property
     def test(self) -> SimpleNamespace:
@@ -65,116 +80,148 @@ class Run:
         """What holds and what does not, with evidence."""
         return self.record.checklist
 
-    @property
-    def report(self) -> Report:
-        return Report((self.folder / "report.html").read_text(encoding="utf-8"))
-
     def __repr__(self) -> str:
         text = io.StringIO()
         console = Console(file=text, width=110, highlight=False)
         terminal.headline(console, self.record)
         terminal.leaderboard(console, self.record.leaderboard, self.record.selection, self.record.timing.skipped)
         terminal.checklist(console, self.record.checklist)
-        return text.getvalue()
+        return text.getvalue().rstrip()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the files of a temporary folder, which will be gone."""
+        state = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**state, "files": _files(self.folder)} if self.temporary else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files = state.pop("files", None)
+        self.__dict__.update(state)
+        if files is not None:
+            self.__dict__["folder"] = Path(_home(), "run")
+            for name, content in files.items():
+                path = self.folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        self.__post_init__()
 
 
 def train(
     data: object,
-    target: str,
+    target: str | int | None = None,
     *,
     metric: str = "auto",
     cost: str | Path | Mapping[Any, Any] | None = None,
-    positive: str | int | float | bool | None = None,
-    cost_columns: Mapping[str, str] | None = None,
+    cost_column: Mapping[str, str] | Sequence[str] = (),
     reject_cost: float | None = None,
     precision: float | None = None,
     recall: float | None = None,
     fpr: float | None = None,
     confidence: float = 0.95,
     capacity: str | float | None = None,
-    goal: Literal["f1"] | None = None,
-    beta: float = 1.0,
+    f1: bool = False,
+    f_beta: float | None = None,
     sets: float | None = None,
-    kinds: Mapping[str, str] | None = None,
+    positive: str | float | bool | None = None,
+    kind: Mapping[str, str] | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    time_column: str | None = None,
+    time: str | None = None,
     group: str | None = None,
+    weight: str | None = None,
     split: str | None = None,
     select: int | None = None,
     models: str | Sequence[str] = (),
     budget: str | float = "2m",
     seed: int = 0,
+    recipe: str | Path | None = None,
     out: str | Path | None = None,
+    progress: bool = False,
 ) -> Run:
     """Train a classifier on a labelled table and score it once on a sealed test.
 
-    ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options mean what they
-    mean on the command line: see ``sortal train --help``. ``budget`` counts from this call.
+    ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options have the names and
+    the meaning that they have on the command line: see ``sortal train --help``. ``budget`` counts from this call. ``recipe``: the
+    ``recipe.toml`` of an earlier run; options beside it may not contradict it. ``progress`` prints what the command line prints.
 
     Raises InputError, in a sentence, where the data or the options cannot be used.
     """
-    started = time.monotonic()
-    recipe = Recipe(
-        target=target,
-        metric=metric,
-        cost=plain_cost(cost),
-        positive=None if positive is None else str(positive),
-        cost_columns=tuple(f"{cell}={column}" for cell, column in (cost_columns or {}).items()),
-        reject_cost=reject_cost,
-        precision=precision,
-        recall=recall,
-        fpr=fpr,
-        confidence=confidence,
-        capacity=capacity,
-        goal=goal,
-        beta=beta,
-        sets=sets,
-        kinds=parse_kinds(kinds or {}),
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
-        time=time_column,
-        group=group,
-        split=split,
-        select=select,
-        models=parse_names(models),
-        budget=parse_budget(budget),
-        seed=seed,
-    )
+    started = clock.monotonic()
+    asked = _recipe(train, locals())
+    console = Console(highlight=False) if progress else None
     if out is not None:
-        return _trained(Path(out), data, recipe, started)
-    home = tempfile.mkdtemp(prefix="sortal-")
+        return _run(Path(out), data, asked, started, console)
+    home = _home()
     try:
-        run = _trained(Path(home, "run"), data, recipe, started)
+        return _run(Path(home, "run"), data, asked, started, console, temporary=True)
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
-    weakref.finalize(run, shutil.rmtree, home, ignore_errors=True)
-    return run
-
-
-def _trained(folder: Path, data: object, recipe: Recipe, started: float) -> Run:
-    record = train_into(folder, data, recipe, NoAudience(), started)
-    return Run(folder, record, load(folder / MODEL_FILE))
 
 
 def audit(
     data: object,
-    target: str,
+    target: str | int | None = None,
     *,
-    kinds: Mapping[str, str] | None = None,
+    metric: str = "auto",
+    cost: str | Path | Mapping[Any, Any] | None = None,
+    cost_column: Mapping[str, str] | Sequence[str] = (),
+    reject_cost: float | None = None,
+    precision: float | None = None,
+    recall: float | None = None,
+    fpr: float | None = None,
+    confidence: float = 0.95,
+    capacity: str | float | None = None,
+    f1: bool = False,
+    f_beta: float | None = None,
+    sets: float | None = None,
+    positive: str | float | bool | None = None,
+    kind: Mapping[str, str] | Sequence[str] = (),
     ignore: str | Sequence[str] = (),
-    time_column: str | None = None,
+    time: str | None = None,
     group: str | None = None,
+    weight: str | None = None,
     split: str | None = None,
     seed: int = 0,
+    recipe: str | Path | None = None,
 ) -> AuditReport:
-    """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``."""
-    asked = Recipe(
-        target=target,
-        kinds=parse_kinds(kinds or {}),
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
-        time=time_column,
-        group=group,
-        split=split,
-        seed=seed,
-    )
-    return workflow.audit(data, asked)
+    """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``.
+
+    The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same options, the same rows.
+    """
+    return workflow.audit(data, _recipe(audit, locals()))
+
+
+def trip(folder: Path, data: object, recipe: Recipe, started: float, console: Console | None) -> RunRecord:
+    """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
+    if console is None:
+        return train_into(folder, data, recipe, NoAudience(), started)
+    with Narrator(console, recipe.budget, started) as narrator:
+        record = train_into(folder, data, recipe, narrator, started)
+    narrator.finished(record, folder)
+    return record
+
+
+def _run(
+    folder: Path, data: object, recipe: Recipe, started: float, console: Console | None, temporary: bool = False
+) -> Run:
+    record = trip(folder, data, recipe, started, console)
+    report = Report((folder / "report.html").read_text(encoding="utf-8"))
+    return Run(folder, record, load(folder / MODEL_FILE), report, temporary, is_pandas(data))
+
+
+def _recipe(call: Callable[..., object], arguments: Mapping[str, Any]) -> Recipe:
+    """From the arguments of a call: those that are options of a recipe, and that differ from what they are unless given."""
+    usual = {name: parameter.default for name, parameter in signature(call).parameters.items()}
+    options = {each.name: arguments[each.name] for each in fields(Recipe) if each.name in arguments}
+    said = {n: v for n, v in options.items() if type(v) is not type(usual[n]) or v != usual[n]}
+    file = arguments["recipe"]
+    return Recipe.asked(said, None if file is None else Path(file))
+
+
+def _home() -> str:
+    """A new folder that holds nothing but the folder of a run."""
+    return tempfile.mkdtemp(prefix="sortal-")
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -17,6 +17,7 @@ from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, g
 from sortal.core.cost_notation import names_a_file
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table, conform
+from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.labels import encode
 from sortal.core.listen import Listener, Silent
 from sortal.core.predictions import Part, Predictions
@@ -33,7 +34,7 @@ from sortal.data.problem import Problem, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
 from sortal.data.write import new_folder, replacing
-from sortal.decide.calibrate import MOST_ENTRIES
+from sortal.decide.calibrate import entries
 from sortal.report import record
 from sortal.report.assemble import (
     Results,
@@ -51,24 +52,19 @@ from sortal.report.assemble import (
     predictions_table,
 )
 from sortal.report.checklist import checklist
+from sortal.report.closing import Closing, Size, plan_closing
 from sortal.report.evaluation import AuditReport, Evaluation, compare
 from sortal.report.html import render
 from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
+from sortal.training.develop import HOLDOUT_ROWS, LARGE
 from sortal.training.trained import Trained, train_rows
 from sortal.training.zoo import Clock
 
-CLOSING_SECONDS, CLOSING_SHARE = 1.2, 0.4
-"""What the report, the figures of the test and the end of the process take: so many seconds, and a share of what it took to come to
-the training. That was reading, imports and the audit, and it tells how large the data are and how busy the machine is."""
-SLACK = 0.03
-"""Of the budget, for a machine that gets busier on the way."""
 AUDIT_SHARE = 0.1
-"""Of the budget, after which no check of the audit begins; those left out are listed."""
-CALIBRATING_SECONDS = 2e-5
-"""Choosing a calibrator, a probability."""
+"""Of the budget, after which the audit ends; the checks left out are listed."""
 MODEL_FILE = "model.sortal"
 
 
@@ -98,7 +94,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
     ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts.
     """
     steps = Steps(audience, Deadline(started, recipe.budget))
-    with new_folder(out) as folder:
+    with new_folder(out) as folder, finishing_on_interrupt(audience.finishing) as interrupts:
         steps.enter("read")
         whole = frame_problem(data, recipe)
         parts, seal = seal_test(whole, recipe, folder)
@@ -118,10 +114,8 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
 
         steps.enter("train")
-        probabilities = min(len(dev.codes) * len(dev.task.classes), MOST_ENTRIES)
-        closing = CLOSING_SECONDS + CLOSING_SHARE * steps.deadline.spent + CALIBRATING_SECONDS * probabilities
-        closing += SLACK * recipe.budget
-        clock = Clock(steps.deadline, closing, closing_rows=len(sealed) + PARITY_ROWS)
+        closing = close_plan(dev, sealed, recipe, steps.deadline)
+        clock = Clock(steps.deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
         witness = Witness(sealed)
         trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)
 
@@ -150,6 +144,13 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         (folder / "report.html").write_text(render(finished, drawn), "utf-8")
         (folder / "run.json").write_bytes(finished.to_json())
     return finished
+
+
+def close_plan(dev: Problem, sealed: NDArray[np.int64], recipe: Recipe, deadline: Deadline) -> Closing:
+    """What must follow the search for a model, and how long it will take."""
+    evidence = min(len(dev.codes), HOLDOUT_ROWS if len(dev.codes) > LARGE else LARGE)
+    size = Size(evidence + len(sealed), len(dev.task.classes), len(dev.table.schema.columns), entries(recipe.budget))
+    return plan_closing(size, deadline.left, deadline.busyness)
 
 
 class Steps:
@@ -233,7 +234,9 @@ def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
 
 def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
     """What was asked and run, the leaderboard, and the predictions that the decision was made on."""
-    run = replace(recipe, cost=_costs_told(recipe, finished.task), plan=trained.developed.plan())
+    run = replace(
+        recipe, cost=_costs_told(recipe, finished.task), plan=trained.developed.plan(), refit=trained.finalized.refit
+    )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
     leaderboard_table(finished).write_csv(folder / "leaderboard.csv")
     predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.core.frame import Table, conform, from_any, unique_names
+from sortal.core.frame import MANY_ROWS, Table, conform, from_any, unique_names
 from sortal.core.schema import Column, Schema
 from sortal.core.values import MISSING, as_category
 
@@ -306,3 +306,10 @@ class TestFromAny:
         with pytest.raises(DataError) as raised:
             from_any(data)
         assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("levels", [3, 5_000])
+def test_many_texts_are_handed_over_as_codes_of_what_they_are(levels):
+    texts = [None if i % 7 == 0 else f"v{i * 31 % levels}" for i in range(MANY_ROWS * 2)]
+    table = Table(Schema((Column("c", "category"),)), pl.DataFrame({"c": texts}), np.arange(len(texts)))
+    assert list(table.columns(["c"])["c"]) == texts

@@ -71,7 +71,7 @@ def test_a_metric_can_be_told():
         ({"a": 5, "b": 5}, {"metric": "brierr"}, "did you mean 'brier'"),
         ({"a": 5, "b": 5, "c": 5}, {"metric": "recall_at_precision"}, "for two classes"),
         ({"a": 5, "b": 5}, {"metric": "expected_cost"}, "needs costs"),
-        ({"a": 5, "b": 5, "c": 5}, {"goal": "f1"}, "needs two classes"),
+        ({"a": 5, "b": 5, "c": 5}, {"f1": True}, "needs two classes"),
         ({"a": 5, "b": 5, "c": 5}, {"precision": 0.9}, "a promise .* needs two classes; the target 'y' has 3"),
         ({"a": 5, "b": 5, "c": 5}, {"capacity": "5%"}, "a capacity needs two classes"),
     ],
@@ -84,11 +84,11 @@ def test_options_that_do_not_fit_are_refused(counts, options, complaint):
 @pytest.mark.parametrize(
     "options",
     [
-        {"goal": "f1", "cost": "fp=1,fn=2"},
-        {"goal": "f1", "cost": "fp=1", "cost_columns": ("fn=amount",)},
-        {"goal": "f1", "reject_cost": 0.2},
-        {"goal": "f1", "precision": 0.9},
-        {"goal": "f1", "capacity": "500"},
+        {"f1": True, "cost": "fp=1,fn=2"},
+        {"f1": True, "cost": "fp=1", "cost_column": ("fn=amount",)},
+        {"f1": True, "reject_cost": 0.2},
+        {"f1": True, "precision": 0.9},
+        {"f1": True, "capacity": "500"},
         {"capacity": "5%", "recall": 0.9},
         {"capacity": "5%", "reject_cost": 0.2, "cost": "fp=1,fn=2"},
         {"fpr": 0.01, "reject_cost": 0.2},
@@ -109,13 +109,13 @@ def test_a_reject_without_costs_makes_every_error_cost_one():
 
 
 def test_costs_in_columns_become_part_of_the_task():
-    task = frame_task(series(no=9, yes=5), Recipe("y", cost="fp=1,tp=-2", cost_columns=("fn=amount",)))
+    task = frame_task(series(no=9, yes=5), Recipe("y", cost="fp=1,tp=-2", cost_column=("fn=amount",)))
     assert task.cost_columns == (CostColumn(1, 0, "amount"),)
     assert task.cost == ((0.0, 1.0), (0.0, -2.0))
     assert task.costs(np.array([[7.0], [9.0]]))[:, 1, 0].tolist() == [7, 9]
     assert "with costs from 'amount' in each row" in task.reasons[-1]
     with pytest.raises(TaskError, match="the cost of fp is not given"):
-        frame_task(series(no=9, yes=5), Recipe("y", cost_columns=("fn=amount",)))
+        frame_task(series(no=9, yes=5), Recipe("y", cost_column=("fn=amount",)))
 
 
 def test_benefits_count_in_what_a_miss_is_said_to_cost():
@@ -163,10 +163,10 @@ def test_a_promise_that_is_no_share_is_refused(name, value):
 
 
 @pytest.mark.parametrize(
-    "options", [{"beta": 0.0}, {"beta": float("inf")}, {"reject_cost": -1.0}, {"reject_cost": float("nan")}]
+    "options", [{"f_beta": 0.0}, {"f_beta": float("inf")}, {"reject_cost": -1.0}, {"reject_cost": float("nan")}]
 )
 def test_weights_and_costs_that_are_none_are_refused(options):
-    with pytest.raises(OptionError, match=r"should be a number|is no weight"):
+    with pytest.raises(OptionError, match=r"should be a number|weighs nothing"):
         Recipe("y", **options)
 
 
@@ -174,14 +174,13 @@ def test_a_recipe_with_promises_is_read_as_it_was_written():
     asked = Recipe(
         "y",
         cost="fp=1,tp=-2",
-        cost_columns=("fn=amount",),
+        cost_column=("fn=amount",),
         precision=0.9,
         recall=0.5,
         fpr=0.1,
         confidence=0.9,
         sets=0.8,
-        goal="f1",
-        beta=2.0,
+        f_beta=2.0,
         capacity="5%",
         reject_cost=0.5,
     )
@@ -191,10 +190,10 @@ def test_a_recipe_with_promises_is_read_as_it_was_written():
 
 
 def test_f_beta_is_said_and_reported():
-    task = frame_task(series(no=90, yes=10), Recipe("y", goal="f1", beta=2.0))
+    task = frame_task(series(no=90, yes=10), Recipe("y", f_beta=2.0))
     assert (task.goal, task.beta, task.headline[0]) == ("f1", 2.0, "fbeta")
     assert "F2 of 'yes', where recall weighs 2 times as much as precision" in task.reasons[-1]
-    plain = frame_task(series(no=90, yes=10), Recipe("y", goal="f1"))
+    plain = frame_task(series(no=90, yes=10), Recipe("y", f1=True))
     assert plain.headline[0] == "f1"
     assert "weighs" not in plain.reasons[-1]
 

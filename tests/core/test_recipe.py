@@ -17,6 +17,10 @@ NAMES = st.text(min_size=1, max_size=12)
     kinds=st.dictionaries(NAMES, st.sampled_from(["number", "category"]), max_size=3),
     ignore=st.lists(NAMES, max_size=3).map(tuple),
     select=st.none() | st.integers(1, 50),
+    weight=st.none() | NAMES,
+    f_beta=st.none() | st.floats(0.1, 9),
+    capacity=st.none() | st.integers(1, 99) | st.just("5%"),
+    seed=st.integers(0, 2),
     plan=st.lists(
         st.builds(
             Planned,
@@ -26,8 +30,9 @@ NAMES = st.text(min_size=1, max_size=12)
         max_size=2,
     ).map(tuple),
 )
-def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, plan):
-    recipe = Recipe(target=target, cost=cost, kinds=kinds, ignore=ignore, select=select, plan=plan)
+def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, weight, f_beta, capacity, seed, plan):
+    asked = {"cost": cost, "kind": kinds, "ignore": ignore, "select": select, "weight": weight, "f_beta": f_beta}
+    recipe = Recipe(target=target, **asked, capacity=capacity, seed=seed, plan=plan)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from sortal.core.coded import Coded
 from sortal.engine import Program, compile
 
 PARTS = ["year", "month", "day", "weekday", "hour", "minute", "day_of_year", "total_seconds"]
@@ -111,3 +112,14 @@ def test_fill_scale_pick():
     chain = Program("chain", steps=(fill, Program("pick", {}, {"index": np.array([4])})))
     assert_array_equal(compile(chain)(x), [[0.0], [1.0]])
     assert np.isnan(x).sum() == 4, "the input was changed"
+
+
+def test_codes_of_levels_are_looked_up_as_the_texts_they_stand_for():
+    rng = np.random.default_rng(0)
+    levels = ("a", "b", "never seen", None)
+    coded = Coded(levels, rng.integers(len(levels), size=50))
+    look_up = compile(
+        Program("lookup", {"column": "c", "categories": ["b", "a"]}, {"table": np.arange(8.0).reshape(4, 2)})
+    )
+    assert np.array_equal(look_up({"c": coded}), look_up({"c": list(coded)}))
+    assert len(np.unique(look_up({"c": coded})[:, 0])) == len(levels)

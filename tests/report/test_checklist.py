@@ -290,7 +290,7 @@ def test_every_item_shows_evidence(binary: Any, many: Any) -> None:
 def test_evidence_names_the_numbers(binary: Any) -> None:
     evidence = {item.item: item.evidence for item in checklist(binary.record, binary.facts)}
     assert "logistic by .0500 [.0471 .0529]" in evidence["baselines beaten"]
-    assert "57 fits saw 0 rows" in evidence["everything fitted on training rows only"]
+    assert "all fits together saw 0 rows" in evidence["everything fitted on training rows only"]
     assert "A104 duration" in evidence["no column known only after the outcome"]
     assert binary.record.artifact.file in evidence["model, preprocessing, metrics and version saved"]
     assert "fp=1 fn=12" in evidence["objective and metric tied to cost"]

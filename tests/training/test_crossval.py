@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
+from sortal.core.recipe import Planned
 from sortal.models.family import OutOfTime
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import FoldCache, Scored, Skipped, crossval
+from sortal.training.crossval import FoldCache, Scored, Skipped, crossval, repeat
 from sortal.training.develop import Scorer, fold
 
 
@@ -36,7 +37,7 @@ def test_efforts_repeat_a_cross_validation_exactly(three, name):
     dev, task = three
     tried = Candidate(name, registry.load("sortal.models", name))
     first = crossval(tried, dev, cached(dev), Scorer(task), seconds=60)
-    again = crossval(tried, dev, cached(dev), Scorer(task), efforts=first.efforts)
+    again = repeat(tried, dev, cached(dev), Scorer(task), Planned(name, first.efforts))
     assert np.array_equal(first.predictions.probability, again.predictions.probability)
     assert first.effort == again.effort
 

@@ -104,3 +104,37 @@ def test_a_class_that_the_training_rows_lack_is_not_shifted() -> None:
 
 def test_every_way_is_told_in_words() -> None:
     assert tuple(TOLD) == get_args(Balance)
+
+
+WEIGHTED = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), min_size=3, max_size=60).filter(
+    lambda rows: {code for code, _ in rows} == {0, 1, 2}
+)
+
+
+@LAWS
+@given(WEIGHTED)
+def test_a_row_of_weight_two_counts_as_two_rows(drawn: list[tuple[int, int]]) -> None:
+    codes, weight = np.array(drawn).T
+    expected = balanced(np.repeat(codes, weight), 3)
+    np.testing.assert_allclose(balanced(codes, 3, weight.astype(float)), expected)
+    sums = np.bincount(codes, weights=weight * expected[codes])
+    np.testing.assert_allclose(sums, weight.sum() / 3)
+
+
+@LAWS
+@given(WEIGHTED, SEEDS)
+def test_balancing_keeps_the_weights_of_the_rows(drawn: list[tuple[int, int]], seed: int) -> None:
+    codes, weight = np.array(drawn).T
+    train = Rows(np.arange(len(codes), dtype=float)[:, None], codes, weight.astype(float))
+    before = np.bincount(codes, weights=weight)
+    for way in ("weights", "undersample"):
+        found = balance(way, train, train, 3, seed)
+        assert found.shift is not None
+        assert found.stop is not None
+        kept = found.train.X[:, 0].astype(int)
+        by_class = found.shift[codes] if way == "weights" else np.ones(len(codes))
+        np.testing.assert_allclose(found.train.weight, (weight * by_class)[kept])
+        np.testing.assert_allclose(found.stop.weight, weight * found.shift[codes])
+        # What the correction takes back is the change of the weighted class shares.
+        after = np.bincount(found.train.y, weights=found.train.weight)
+        np.testing.assert_allclose(found.shift * before / (found.shift * before).sum(), after / after.sum())

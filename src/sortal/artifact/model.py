@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -13,8 +14,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
+from sortal.core.display import AsText
 from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.frame import Table, conform, from_any
+from sortal.core.interval import Interval
 from sortal.core.schema import Column, Kind, Schema
 from sortal.decide.policy import REJECT
 from sortal.engine import Columns, Program, compile
@@ -23,12 +26,14 @@ Floats = NDArray[np.float64]
 
 GOLDEN_TOLERANCE = 1e-9
 PARITY_ROWS = 2_000
+MOST_LABELS, MOST_FIGURES = 8, 3
+"""What a model says of itself in a few lines."""
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 """How closely a saved model has to agree with the library that trained it, by how that library sums."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model(Contents):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Model(AsText, Contents):
     """A classifier as it is deployed: a program of arrays, the columns that it reads, and a decision.
 
     ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of
@@ -36,8 +41,13 @@ class Model(Contents):
     raises DataError where it is not there or holds what its kind does not allow.
     """
 
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(K,) the labels in the type that they had, in the order of the columns of ``predict_proba``."""
+        return self._labels.copy()
+
     def predict_proba(self, rows: object) -> Floats:
-        """(n, K) probabilities, columns in the order of ``task.classes``."""
+        """(n, K) probabilities, columns in the order of ``classes_``."""
         return self.score(self._conform(rows, self.reads).frame)
 
     def predict(self, rows: object) -> NDArray[Any]:
@@ -95,6 +105,24 @@ class Model(Contents):
         if not _are_probabilities(np.array(probability), len(self.task.classes)):
             raise ValueError(f"the program does not give {len(self.task.classes)} probabilities")
         save(path, replace(self, golden=golden))
+
+    def __repr__(self) -> str:
+        task, kinds = self.task, Counter(column.kind for column in self.schema.features)
+        rule = self.decision.kind if self.decision.threshold is None else f"p >= {self.decision.threshold:.3g}"
+        lines = [
+            f"sortal model: {task.target!r} is one of {_listed(self._labels.tolist())}",
+            f"  reads        {len(self.schema.features):,} columns: "
+            + ", ".join(f"{n:,} {k}" for k, n in kinds.items()),
+            f"  decides      {rule}" + (f" of {task.positive!r}" if task.positive is not None else ""),
+        ]
+        for part, figures in self.metrics.items():
+            names = [name for name in (*task.headline, *figures) if name in figures][:MOST_FIGURES]
+            lines.append(f"  {part:11}  " + ", ".join(f"{name} {_interval(figures[name])}" for name in names))
+        return "\n".join(lines)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the functions that were compiled from the program: a copy makes its own when it needs them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
     def _run(self) -> Callable[[Columns | Floats], Floats]:
@@ -219,6 +247,16 @@ def _check_columns(model: Model) -> None:
     for op, name in _reads(model.program):
         if kinds.get(name) not in _KINDS[op]:
             raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    known = [figure[name] for name in ("value", "low", "high")]
+    return "unknown" if None in known else str(Interval(*known))
+
+
+def _listed(labels: Sequence[object]) -> str:
+    more = len(labels) - MOST_LABELS
+    return ", ".join(map(repr, labels[:MOST_LABELS])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _is_one_row(rows: object) -> bool:

@@ -18,12 +18,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.values import canonical, datetime_from_text, is_text, plain, related_patterns
 
-ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "cost")
+ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,19 @@ class Table:
         """The rows at these positions (n',), in this order."""
         return Table(self.schema, self.frame[index], self.rows[index])
 
-    def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | list[str | None]]:
+    def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | Sequence[str | None]]:
         """Plain columns for the engine.
 
         number, boolean (0/1) and datetime (seconds since 1970, UTC) as (n,) float64, missing is NaN;
-        category and text as a list of str, missing is None.
+        category and text as a sequence of str, missing is None.
         """
         return {name: _plain_column(self.frame[name]) for name in names}
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """(n,) how much each row counts in a fit; None where all count the same."""
+        column = self.schema.only("weight")
+        return None if column is None else self.frame[column.name].to_numpy().astype(np.float64, copy=False)
 
     def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
@@ -73,14 +80,27 @@ class Table:
         return found
 
 
-def _plain_column(series: pl.Series) -> NDArray[np.float64] | list[str | None]:
+MANY_ROWS = 1_000
+"""From so many rows on, texts are handed over as codes of their levels; fewer are quicker as they are."""
+
+
+def _plain_column(series: pl.Series) -> NDArray[np.float64] | Sequence[str | None]:
     if isinstance(series.dtype, pl.String):
-        return series.to_list()
+        return _coded(series) if len(series) >= MANY_ROWS else series.to_list()
     if isinstance(series.dtype, pl.Datetime):
         series = series.dt.epoch("us").cast(pl.Float64) / 1e6
     elif series.dtype != pl.Float64:
         series = series.cast(pl.Float64)
     return series.to_numpy().astype(np.float64, copy=False)
+
+
+def _coded(series: pl.Series) -> Sequence[str | None]:
+    """As codes, unless most texts differ."""
+    levels = series.drop_nulls().unique(maintain_order=True)
+    if len(levels) > len(series) / 2:
+        return series.to_list()
+    codes = series.cast(pl.Enum(levels)).to_physical().fill_null(len(levels))
+    return Coded((*levels.to_list(), None), codes.to_numpy())
 
 
 def conform(

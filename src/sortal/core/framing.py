@@ -61,12 +61,18 @@ def frame_task(labels: pl.Series, recipe: Recipe, label_type: LabelType = "str")
     task = _aimed(_with_costs(task, recipe), recipe, rows)
     if recipe.metric != "auto":
         _check_metric(task)
-    reasons = (why, _situation(task), _selection(task, told=recipe.metric != "auto"), _aim(task))
+    reasons = (
+        why,
+        _situation(task),
+        _selection(task, told=recipe.metric != "auto"),
+        _aim(task),
+        "" if recipe.weight is None else f"a row counts by {recipe.weight!r} in every fit, and once in every figure",
+    )
     return replace(task, headline=_headline(task), reasons=tuple(reason for reason in reasons if reason))
 
 
 def _with_costs(task: Task, recipe: Recipe) -> Task:
-    columns = parse_cost_columns(recipe.cost_columns, task.classes, task.positive)
+    columns = parse_cost_columns(recipe.cost_column, task.classes, task.positive)
     task = replace(task, cost_columns=columns, reject_cost=recipe.reject_cost)
     if recipe.cost is not None or columns:
         told = {} if recipe.cost is None else recipe.cost
@@ -81,7 +87,7 @@ def _aimed(task: Task, recipe: Recipe, rows: int) -> Task:
     """With what the decision is made for, where that is more than least cost."""
     promised = (recipe.precision, recipe.recall, recipe.fpr)
     goals: dict[str, Goal] = {}
-    if recipe.goal == "f1":
+    if recipe.f1 or recipe.f_beta is not None:
         goals["the largest F1"] = "f1"
     if any(share is not None for share in promised):
         goals["a promise (precision, recall, fpr)"] = "promise"
@@ -91,7 +97,7 @@ def _aimed(task: Task, recipe: Recipe, rows: int) -> Task:
         return task
     name, goal = next(iter(goals.items()))
     rival = [*goals][1:] or (["the cost of a reject"] if task.reject_cost is not None else [])
-    if goal == "f1" and (recipe.cost is not None or recipe.cost_columns):
+    if goal == "f1" and (recipe.cost is not None or recipe.cost_column):
         rival = ["the costs"]
     if rival:
         raise OptionError(f"{rival[0]} and {name} are two different goals; give one of them")

@@ -17,6 +17,9 @@ class Listener(Protocol):
     def best(self, text: str) -> None:
         """The best so far, for example ``"lightgbm .1873"``."""
 
+    def finishing(self) -> None:
+        """Somebody asked, by Ctrl-C, to finish with the best so far."""
+
 
 class Silent:
     """A listener that says nothing: for pipes, tests and the Python interface.
@@ -32,4 +35,7 @@ class Silent:
         """Does nothing."""
 
     def best(self, text: str) -> None:
+        """Does nothing."""
+
+    def finishing(self) -> None:
         """Does nothing."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -18,52 +19,61 @@ from sortal.core.schema import Kind
 from sortal.core.task import Capacity
 
 Number = float | int | str
+RAN = ("plan", "unchecked")
+"""What a run adds to the recipe: not what was asked, but what was done for it."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One candidate as it was run: for each fold the settings that repeat it without a clock."""
+    """One candidate as it was run: for each fold the settings that repeat it without a clock.
+
+    ``rows``: the training rows that it was given of each fold; None for all.
+    """
 
     name: str
     efforts: tuple[dict[str, Number], ...]
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run's options. ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``dev/test`` in percent, or
-    the name of a column that says which part a row is in.
+    """A run's options, by the names that they have on the command line and in Python.
 
-    Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``, ``sets``) another 20 %
-    are kept out of training to prove it on.
+    ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``dev/test`` in percent, or the name of a column that says which
+    part a row is in. Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``,
+    ``sets``) another 20 % are kept out of training to prove it on.
 
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
-    has been made, and ``unchecked`` has the checks of the audit that it had no time for; with them the same data and recipe give the same model, byte for byte, whatever the clock says.
+    has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has the checks of the audit that
+    it had no time for. With them the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
 
     target: str
     metric: str = "auto"
     cost: Any = None
-    cost_columns: tuple[str, ...] = ()
+    cost_column: tuple[str, ...] = ()
     reject_cost: float | None = None
     positive: str | None = None
-    goal: Literal["f1"] | None = None
-    beta: float = 1.0
     precision: float | None = None
     recall: float | None = None
     fpr: float | None = None
     confidence: float = 0.95
     capacity: str | int | float | None = None
+    f1: bool = False
+    f_beta: float | None = None
     sets: float | None = None
-    kinds: dict[str, Kind] = field(default_factory=dict)
+    kind: dict[str, Kind] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     time: str | None = None
     group: str | None = None
+    weight: str | None = None
     split: str | None = None
     select: int | None = None
     models: tuple[str, ...] = ()
     budget: float = 120.0
     seed: int = 0
     plan: tuple[Planned, ...] = ()
+    refit: bool = True
     unchecked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -74,26 +84,52 @@ class Recipe:
             raise OptionError(f"select {self.select} keeps no column; give the number of columns to keep, 1 or more")
         if not 0 < self.budget < math.inf:
             raise OptionError(f"budget {self.budget:g} leaves no time to train; give seconds, for example 60")
-        if self.goal not in (None, "f1"):
-            raise OptionError(f"no goal {self.goal!r}; {did_you_mean(str(self.goal), ['f1'])}")
         for name in ("precision", "recall", "fpr", "confidence", "sets"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:
                 raise OptionError(f"{name} {value:g} is no share between 0 and 1; give for example 0.9")
         if not 0 < self.beta < math.inf:
             raise OptionError(
-                f"beta {self.beta:g} is no weight; give a number above 0, such as 2 where recall weighs more"
+                f"F-beta with a beta of {self.beta:g} weighs nothing; give a number above 0, such as 2 where recall weighs more"
             )
-        if self.beta != 1 and self.goal != "f1":
-            raise OptionError(
-                f"beta {self.beta:g} weighs recall in F-beta, which is not the goal; give goal 'f1' with it"
-            )
+        if self.f1 and self.beta != 1:
+            raise OptionError(f"f1 and f_beta {self.beta:g} are two different goals; give one of them")
         if self.reject_cost is not None and not 0 <= self.reject_cost < math.inf:
             raise OptionError(f"reject cost {self.reject_cost:g} should be a number from 0 on")
         if self.metric != "auto":
             registry.check("sortal.metrics", self.metric)
         for name in self.models:
             registry.check("sortal.models", name)
+
+    @classmethod
+    def asked(cls, options: Mapping[str, Any], file: Path | None = None) -> Recipe:
+        """The recipe that ``options`` amount to, by the names of its fields and as a person writes them; beside what stands in ``file``.
+
+        An option that the file does not mention is taken; it makes another run of it, which is searched for anew. Raises
+        OptionError for an option that contradicts the file, that has not the type it should have, or where no target is named.
+
+        >>> asked = Recipe.asked({"target": "y", "budget": "2m", "kind": ["zip=category"], "models": "svm, tree"})
+        >>> asked.budget, asked.kind, asked.models
+        (120.0, {'zip': 'category'}, ('svm', 'tree'))
+        """
+        given = {name: _value(name, value) for name, value in options.items() if value is not None}
+        if file is None:
+            if "target" not in given:
+                raise OptionError("say which column is to be predicted: --target COLUMN")
+            return cls(**given)
+        recipe, said = cls.read(file), _said(file)
+        for name, value in given.items():
+            if name in said and getattr(recipe, name) != value:
+                raise OptionError(
+                    f"{flag(name)} contradicts {file.name}, which says {name} = {said[name]!r}; leave one of them out"
+                )
+        changed = replace(recipe, **given)
+        return recipe if changed == recipe else replace(changed, **{name: defaults()[name] for name in RAN})
+
+    @property
+    def beta(self) -> float:
+        """How much more recall weighs than precision in F-beta."""
+        return 1.0 if self.f_beta is None else self.f_beta
 
     @property
     def promises(self) -> bool:
@@ -115,21 +151,25 @@ class Recipe:
         return None if self.split is None or re.fullmatch(r"[\d./\s+-]+", self.split) else self.split
 
     def to_toml(self) -> str:
+        """What differs from the defaults: of everything else the recipe says nothing.
+
+        >>> print(Recipe("churned", cost="fp=1,fn=8", seed=3).to_toml(), end="")
+        target = "churned"
+        cost = "fp=1,fn=8"
+        seed = 3
+        """
         import tomli_w
 
-        asked = {k: v for k, v in msgspec.to_builtins(self).items() if v is not None}
-        return tomli_w.dumps(asked)
+        said, usual = msgspec.to_builtins(self), defaults()
+        changed = {
+            name: value for name, value in said.items() if name not in usual or getattr(self, name) != usual[name]
+        }
+        return tomli_w.dumps(_without_none(changed))
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
         """The recipe in a file. Raises OptionError where there is none."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise OptionError(f"no recipe can be read from {str(path)!r}: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise OptionError(f"no recipe can be read from {str(path)!r}: it is no text in UTF-8") from error
-        return cls.from_toml(text, path.name)
+        return cls.from_toml(_text(path), path.name)
 
     @classmethod
     def from_toml(cls, text: str, name: str = "this") -> Recipe:
@@ -144,6 +184,59 @@ class Recipe:
             if key not in known:
                 raise OptionError(f"{name} is not a recipe of sortal: it has {key!r}; {did_you_mean(key, known)}")
         return recipe
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: what is not there is not written."""
+    if isinstance(value, dict):
+        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def defaults() -> dict[str, Any]:
+    """What an option is where nothing is said of it, by name; the target has no default."""
+    made = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(Recipe)}
+    return {name: value for name, value in made.items() if value is not MISSING}
+
+
+def flag(name: str) -> str:
+    """An option as it is written on the command line.
+
+    >>> flag("cost_column")
+    '--cost-column'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"no recipe can be read from {str(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"no recipe can be read from {str(path)!r}: it is no text in UTF-8") from error
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What stands in the file of a recipe, as it stands there."""
+    return tomllib.loads(_text(path))
+
+
+def _value(name: str, given: object) -> Any:
+    """An option as a recipe holds it. Raises OptionError where it has another type."""
+    if name in _READERS:
+        return _READERS[name](given)
+    try:
+        return msgspec.convert(_item(given), _types()[name], strict=False)
+    except msgspec.ValidationError as error:
+        said = str(error).lower().replace(" | null", "").replace("`", "")
+        raise OptionError(f"{name} cannot be {given!r}: {said}") from None
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(Recipe)
 
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -193,20 +286,45 @@ def parse_names(given: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(stripped for name in names if (stripped := name.strip()))
 
 
+def parse_columns(given: object) -> tuple[str, ...]:
+    """Names of columns: one, or several.
+
+    >>> parse_columns("a"), parse_columns(["a", 3])
+    (('a',), ('a', '3'))
+    """
+    return (str(given),) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(map(str, given))
+
+
+def parse_pairs(given: Mapping[str, Any] | str | Sequence[str]) -> tuple[str, ...]:
+    """``fn=COLUMN`` texts, from a mapping or as they are.
+
+    >>> parse_pairs({"fn": "amount"}), parse_pairs("fn=amount")
+    (('fn=amount',), ('fn=amount',))
+    """
+    if isinstance(given, Mapping):
+        return tuple(f"{name}={column}" for name, column in given.items())
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def plain_cost(cost: object) -> Any:
     """Costs as a recipe holds them: text, or text to Python's numbers.
 
     >>> plain_cost({0: {1: 2.5}, 1: {0: 1}})
     {'0': {'1': 2.5}, '1': {'0': 1}}
     """
-    if isinstance(cost, Mapping):
-        return {str(name): plain_cost(value) for name, value in cost.items()}
-    if isinstance(cost, Path):
+    if isinstance(cost, str | Path):
         return str(cost)
-    return cost.item() if hasattr(cost, "item") else cost
+    if not isinstance(cost, Mapping):
+        raise OptionError(f'cost is {cost!r}; give for example {{"fp": 1, "fn": 8}}')
+    return {str(name): plain_cost(v) if isinstance(v, Mapping) else _item(v) for name, v in cost.items()}
 
 
-def parse_kinds(given: Mapping[str, Any] | list[str] | tuple[str, ...]) -> dict[str, Kind]:
+def _item(value: Any) -> Any:
+    """A number of numpy's as one of Python's."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def parse_kinds(given: Mapping[str, Any] | str | Sequence[str]) -> dict[str, Kind]:
     """Kinds by column, from a mapping or from ``COLUMN=KIND`` texts.
 
     >>> parse_kinds(["zip=category"])
@@ -214,8 +332,21 @@ def parse_kinds(given: Mapping[str, Any] | list[str] | tuple[str, ...]) -> dict[
     """
     if isinstance(given, Mapping):
         return {str(k): v for k, v in given.items()}
-    pairs = [text.rpartition("=") for text in given]
-    for text, (column, _, kind) in zip(given, pairs, strict=True):
+    texts = [given] if isinstance(given, str) else given
+    pairs = [text.rpartition("=") for text in texts]
+    for text, (column, _, kind) in zip(texts, pairs, strict=True):
         if not column or not kind:
             raise OptionError(f"--kind {text} should read COLUMN=KIND, for example zip=category")
     return {column: kind for column, _, kind in pairs}  # type: ignore[misc]
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("target", "positive", "time", "group", "weight", "split"), str),
+    "cost": plain_cost,
+    "cost_column": parse_pairs,
+    "kind": parse_kinds,
+    "ignore": parse_columns,
+    "models": parse_names,
+    "budget": parse_budget,
+}
+"""How an option is read that a person may write in several ways."""

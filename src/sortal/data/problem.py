@@ -56,23 +56,29 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
     schema = infer(
         source.frame,
         recipe.target,
-        kinds=recipe.kinds,
+        kinds=recipe.kind,
         ignore=recipe.ignore,
         time=recipe.time,
         group=recipe.group,
         split=recipe.split_column,
         source=source.name,
     )
-    schema = _with_cost_columns(schema, recipe, source.name)
+    schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
     if not schema.features:
         raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
     frame = conform(source.frame, schema, source=source.name)
     labels = frame[recipe.target]
+    notes, raw = source.notes, source.frame
+    if missing := labels.null_count():
+        notes = (*notes, f"{missing:,} rows without a value of {recipe.target!r} were left out")
+    if recipe.weight is not None:
+        weightless = check_weights(frame[recipe.weight], labels, f"column {recipe.weight!r} of {source.name}")
+        labels = labels.set(weightless, None)
+        if weightless.any():
+            notes = (*notes, f"{weightless.sum():,} rows of no weight ({recipe.weight!r} is 0) were left out")
     task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
-    notes, raw = source.notes, source.frame
-    if missing := len(labels) - len(rows):
-        notes = (*notes, f"{missing:,} rows without a value of {recipe.target!r} were left out")
+    if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
     table = Table(schema, frame, rows)
     table.amounts(task.cost_columns, source.name)  # refuses a row without one before any work is done
@@ -99,9 +105,9 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
     )
 
 
-def _with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
+def with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
     """Columns of costs are read also where no model may see them. Raises OptionError where one is not there or holds no numbers."""
-    for text in recipe.cost_columns:
+    for text in recipe.cost_column:
         name = text.partition("=")[2].strip()
         if name and name not in schema:
             raise OptionError(f"no column {name!r} in {source} for the costs; {did_you_mean(name, schema.names)}")
@@ -110,6 +116,38 @@ def _with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
         if name and schema[name].role == "ignore":
             schema = schema.with_role(name, "cost", "what a decision costs; no model sees it")
     return schema
+
+
+def with_weight(schema: Schema, recipe: Recipe, source: str) -> Schema:
+    """Raises OptionError where the weights are not there, hold no numbers or are something else as well."""
+    name = recipe.weight
+    if name is None:
+        return schema
+    if name not in schema:
+        raise OptionError(f"no column {name!r} in {source} for the weights; {did_you_mean(name, schema.names)}")
+    column = schema[name]
+    if column.role not in ("feature", "ignore") or name in recipe.ignore:
+        role = "ignored" if name in recipe.ignore else f"the {column.role}"
+        raise OptionError(f"column {name!r} cannot be both the weight and {role}; drop one of the two")
+    if column.kind != "number":
+        raise OptionError(f"column {name!r} of {source} holds no numbers, but weights: {column.reason}")
+    return schema.with_role(name, "weight", "how much a row counts in a fit; no model sees it")
+
+
+def check_weights(weights: pl.Series, labels: pl.Series, what: str) -> pl.Series:
+    """(n,) whether a row has a label and weighs nothing. Raises DataError where a labelled row has no weight or a negative one."""
+    values, labelled = weights.cast(pl.Float64), labels.is_not_null()
+    for wrong, how in ((values.is_null() | values.is_nan(), "no value"), (values < 0, "a negative weight")):
+        rows = (wrong.fill_null(False) & labelled).arg_true()
+        if len(rows):
+            raise DataError(
+                f"{what} has {how} in row {rows[0] + 1:,} ({len(rows):,} in all), and a weight is a number from 0 on; "
+                "correct it, or leave such rows out"
+            )
+    weightless = (values == 0).fill_null(False) & labelled
+    if weightless.sum() == labelled.sum() > 0:
+        raise DataError(f"{what} is 0 in every row, so that no row counts; give a weight above 0")
+    return weightless
 
 
 def _why_not(schema: Schema) -> str:

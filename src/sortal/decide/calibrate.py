@@ -24,7 +24,10 @@ from sortal.engine.program import Program
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-MOST_ROWS, MOST_ENTRIES = 20_000, 200_000
+MOST_ROWS, LEAST_ROWS = 20_000, 1_000
+MOST_ENTRIES, ENTRIES_A_SECOND = 100_000, 2_000
+"""Probabilities that calibrators are tried on, and how many of them a second of the budget buys: about a twentieth of it. Told by the
+budget, not by the clock, so that runs repeat."""
 SAMPLES = 100
 LEAST_WEIGHT = 0.05
 """A calibrator that is the best in fewer of the samples is left out."""
@@ -37,7 +40,7 @@ class Calibrator:
     """``fit`` takes (n, K) probabilities, (n,) true codes and K; its program takes and gives (n, K) probabilities.
 
     It suits tasks with ``least`` to ``most`` classes (None: any number), and competes with others where the rarest
-    class has at least ``rows`` rows.
+    class has at least ``rows`` rows, and where there are ``rows_a_square`` rows for every square of the number of classes.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Calibrator:
     least: int = 2
     most: int | None = None
     rows: int = 0
+    rows_a_square: int = 0
 
     def suits(self, n_classes: int) -> bool:
         return self.least <= n_classes and (self.most is None or n_classes <= self.most)
@@ -70,15 +74,26 @@ class Calibration:
     weights: tuple[tuple[str, float], ...] = ()
 
 
-def choose(predictions: Predictions, *, fold: Codes | None = None, seed: int = 0, folds: int = 5) -> Calibration:
+def entries(budget: float) -> int:
+    """How many probabilities calibrators are tried on in a run of so many seconds.
+
+    >>> entries(10.0), entries(600.0)
+    (20000, 100000)
+    """
+    return int(min(MOST_ENTRIES, ENTRIES_A_SECOND * budget))
+
+
+def choose(
+    predictions: Predictions, *, fold: Codes | None = None, seed: int = 0, folds: int = 5, most: int = MOST_ENTRIES
+) -> Calibration:
     """The average of the calibrators, weighted by how often each is the best, if it gains half a standard error.
 
     ``predictions``: of rows that the model has not seen. Each calibrator is fitted on all folds but one and
     judged on that one; gains are paired by row. ``fold``: (n,) fold numbers, such as those of the
-    cross-validation; drawn with ``seed``, stratified, where not given. At most 20,000 rows and
-    200,000 probabilities are used, drawn at random.
+    cross-validation; drawn with ``seed``, stratified, where not given. At most 20,000 rows and ``most`` probabilities are used
+    (of 1,000 rows always), drawn at random.
     """
-    trial = _try_all(predictions, fold, seed, folds)
+    trial = _try_all(predictions, fold, seed, folds, most)
     loss, gain, error = float(trial.before.mean()), trial.gain, trial.standard_error
     weights = {name: float(w) for name, w in zip(trial.names, trial.weight, strict=True) if w > 0}
     candidate = max((name for name in weights if name != "none"), key=lambda name: weights[name], default="none")
@@ -92,7 +107,9 @@ def choose(predictions: Predictions, *, fold: Codes | None = None, seed: int = 0
     return Calibration(method, program, loss, loss - gain, candidate, gain, error, tuple(weights.items()))
 
 
-def recalibration_gain(predictions: Predictions, *, fold: Codes | None = None, seed: int = 0) -> Interval:
+def recalibration_gain(
+    predictions: Predictions, *, fold: Codes | None = None, seed: int = 0, most: int = MOST_ENTRIES
+) -> Interval:
     """The log-loss that a recalibration would still remove, a row, with its 95 % interval.
 
     Loss is refinement plus calibration error, and what is left after the best recalibration is the refinement (Berta,
@@ -114,15 +131,21 @@ def recalibration_gain(predictions: Predictions, *, fold: Codes | None = None, s
 
     if len(predictions) < 10:
         return Interval(np.nan, np.nan, np.nan)
-    trial = _try_all(predictions, fold, seed, 5)
+    trial = _try_all(predictions, fold, seed, 5, most)
     reach = float(t.ppf(0.975, len(trial.truth) - 1)) * trial.standard_error
     return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
 
 
-def calibrators(n_classes: int, rarest: int | None = None) -> tuple[Calibrator, ...]:
-    """Those that are registered for so many classes and rows of the rarest of them, without ``none``."""
+def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = None) -> tuple[Calibrator, ...]:
+    """Those that are registered for so many classes, rows of the rarest of them and rows in all, without ``none``."""
     found = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
-    return tuple(c for c in found if c.suits(n_classes) and (rarest is None or rarest >= c.rows))
+    return tuple(
+        c
+        for c in found
+        if c.suits(n_classes)
+        and (rarest is None or rarest >= c.rows)
+        and (rows is None or rows >= c.rows_a_square * n_classes**2)
+    )
 
 
 @dataclass(frozen=True)
@@ -146,17 +169,17 @@ class _Trial:
         return float((self.before - self.after).std() / np.sqrt(max(len(self.truth) - 1, 1)))
 
 
-def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int) -> _Trial:
+def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int, most: int) -> _Trial:
     k = len(predictions.classes)
     rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(predictions))[: min(MOST_ROWS, MOST_ENTRIES // k)]
+    rows = rng.permutation(len(predictions))[: min(MOST_ROWS, max(LEAST_ROWS, most // k))]
     probability, truth = predictions.probability[rows], predictions.truth[rows]
     fold = _deal(truth, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
     names, losses = ["none"], [before]
     if len(np.unique(fold)) > 1:
-        for calibrator in calibrators(k, rarest):
+        for calibrator in calibrators(k, rarest, len(rows)):
             names.append(calibrator.name)
             losses.append(_cross_fitted(calibrator, probability, truth, fold))
     weight, after = _average(np.column_stack(losses), rng)

@@ -172,4 +172,5 @@ platt = Calibrator("platt", _fit_platt, most=2)
 beta = Calibrator("beta", _fit_beta, most=2)
 quadratic = Calibrator("quadratic", _fit_quadratic, most=2)
 vector = Calibrator("vector", _structured(diagonal=True), least=3)
-matrix = Calibrator("matrix", _structured(diagonal=False), least=3)
+matrix = Calibrator("matrix", _structured(diagonal=False), least=3, rows_a_square=10)
+"""Ten rows for each of its parameters: fewer say little, and of many classes they take longest."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.coded import Coded
 from sortal.engine.program import Columns, Program
 from sortal.engine.step import Run, Step, array, fail, floats, text, texts
 
@@ -47,6 +48,9 @@ def lookup(program: Program) -> Step:
 
     def run(columns: Columns) -> Floats:
         values = _column(columns, name)
+        if isinstance(values, Coded):
+            rows = np.fromiter(map(codes.__getitem__, values.levels), dtype=np.intp, count=len(values.levels))
+            return np.asarray(table[rows[values.codes]])
         return table[np.fromiter(map(codes.__getitem__, values), dtype=np.intp, count=len(values))]
 
     return Step(run, outputs=table.shape[1], named=True)

@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Columns = Mapping[str, "NDArray[np.float64] | Sequence[str | None]"]
 """Input of a table program. number, boolean (0/1) and datetime (seconds since 1970, UTC): float64, missing is NaN.
-category: a list of str, missing is None."""
+category: a sequence of str (``core.coded`` where many repeat), missing is None."""
 
 
 @dataclass(frozen=True, eq=False)

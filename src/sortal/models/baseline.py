@@ -8,7 +8,7 @@ import numpy as np
 
 from sortal.engine.program import Program
 from sortal.models import trees
-from sortal.models.family import Family, FitRequest, Fitted, Settings
+from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings
 from sortal.prepare.view import View
 
 
@@ -48,5 +48,7 @@ def _smooth(tree: Any, n_classes: int) -> None:
     tree.tree_.value[...] = (tree.tree_.value * rows + 1) / (rows + n_classes)
 
 
-majority = Family("majority", "majority class", View("raw", "codes"), complexity=0, fit=_fit_majority)
-tree = Family("tree", "shallow tree", View("imputed", "codes"), complexity=2, fit=_fit_tree)
+majority = Family(
+    "majority", "majority class", View("raw", "codes"), complexity=0, fit=_fit_majority, most_rows=SIMPLE_ROWS
+)
+tree = Family("tree", "shallow tree", View("imputed", "codes"), complexity=2, fit=_fit_tree, most_rows=SIMPLE_ROWS)

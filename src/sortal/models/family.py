@@ -17,6 +17,11 @@ Matrix = NDArray[np.float64]
 Settings = Mapping[str, float | int | str]
 
 
+SIMPLE_ROWS = 50_000
+"""Training rows that a linear model or a shallow tree is given at most: on the 494,021 and 1,000,000 rows of ``bench deadline``
+ten times as many change the log-loss in the third digit, and take minutes."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Prepared rows: ``X`` (n, d), ``y`` (n,) class codes, ``weight`` (n,) or None where all rows weigh the same."""
@@ -24,6 +29,10 @@ class Rows:
     X: Matrix
     y: NDArray[np.int64]
     weight: NDArray[np.float64] | None = None
+
+    def take(self, index: NDArray[np.generic]) -> Rows:
+        """The rows at these positions, or under this mask."""
+        return Rows(self.X[index], self.y[index], None if self.weight is None else self.weight[index])
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,8 @@ class Family:
 
     ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants ``stop`` rows.
     ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums, which bounds how closely
-    the program can agree with it.
+    the program can agree with it. ``most_rows``: more training rows than these add time, not skill; None where they always add.
+    ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is.
     """
 
     name: str
@@ -86,3 +96,6 @@ class Family:
     early_stopping: bool = False
     interruptible: bool = False
     precision: Literal["float64", "float32"] = "float64"
+    most_rows: int | None = None
+    pilot: Settings = field(default_factory=dict)
+    pilot_share: float = 1.0

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from sortal.engine.program import Program
 from sortal.models.clock import Clock
-from sortal.models.family import Family, FitRequest, Fitted, Settings
+from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings
 from sortal.prepare.view import View
 
-CHUNK = 50
+CHUNK, LEAST_CHUNK = 50, 5
+CHUNK_WORK = 1_000_000_000
+"""Products of a cell and a class in a chunk of iterations: about a second, after which the clock is looked at."""
 MAX_ITERATIONS = 1000
 
 
@@ -35,11 +37,12 @@ def _fit_in_chunks(model: Any, request: FitRequest, most: int) -> int:
     from sklearn.exceptions import ConvergenceWarning
 
     rows, clock, done = request.train, Clock(request.seconds), 0
+    chunk = max(LEAST_CHUNK, min(CHUNK, CHUNK_WORK // (rows.X.size * request.n_classes)))
     with warnings.catch_warnings():
         # Not to have converged within a chunk is what the loop is for.
         warnings.simplefilter("ignore", ConvergenceWarning)
         while True:
-            model.max_iter = min(CHUNK, most - done)
+            model.max_iter = min(chunk, most - done)
             model.fit(rows.X, rows.y, sample_weight=rows.weight)
             done += int(model.n_iter_.max())
             if model.n_iter_.max() < model.max_iter or done >= most or clock.left <= 0:
@@ -59,4 +62,7 @@ logistic = Family(
     complexity=1,
     fit=_fit,
     interruptible=True,
+    most_rows=SIMPLE_ROWS,
+    pilot={"iterations": CHUNK},
+    pilot_share=0.5,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sortal.engine.program import Program
-from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
+from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Rows, Settings
 from sortal.prepare.view import View
 
 
@@ -45,4 +45,4 @@ def _judgeable(rows: Rows) -> Rows:
     return Rows(rows.X[index], rows.y[index], weight[index])
 
 
-svm = Family("svm", "linear SVM", View("scaled", "onehot"), complexity=1, fit=_fit)
+svm = Family("svm", "linear SVM", View("scaled", "onehot"), complexity=1, fit=_fit, most_rows=SIMPLE_ROWS)

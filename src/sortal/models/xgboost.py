@@ -12,7 +12,7 @@ import numpy as np
 
 from sortal.engine.program import Program
 from sortal.models import trees
-from sortal.models.boosting import ROUNDS, Stopper, learning_rate, patience, quickest, threads
+from sortal.models.boosting import PILOT, PILOT_SHARE, ROUNDS, Stopper, learning_rate, patience, threads, typical
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
 from sortal.models.focal import Focal, objective
@@ -83,7 +83,7 @@ def _pace(
     import xgboost
 
     pilot = xgboost.Booster(params, [data])
-    a_round = quickest(_round(pilot, focal, request, data), PILOT_ROUNDS)
+    a_round = typical(_round(pilot, focal, request, data), PILOT_ROUNDS)
     return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left)}
 
 
@@ -149,5 +149,7 @@ family = Family(
     fit=_fit,
     early_stopping=True,
     interruptible=True,
+    pilot=PILOT,
+    pilot_share=PILOT_SHARE,
     precision="float32",
 )

@@ -24,7 +24,7 @@ from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
-from sortal.decide.calibrate import Calibration, recalibration_gain
+from sortal.decide.calibrate import Calibration, entries, recalibration_gain
 from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
@@ -117,7 +117,7 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         leaderboard=leaderboard(trained, task),
         selection=_selection(trained, task),
         imbalance=_imbalance(trained),
-        calibration=_calibration(finalized.calibration, shown, recipe.seed),
+        calibration=_calibration(finalized.calibration, shown, recipe.seed, entries(recipe.budget) // 2),
         decision=_decision(trained, task, groups_of(results.dev, finalized.evidence), recipe.seed),
         sets=sets,
         test=test,
@@ -336,7 +336,7 @@ def _importance(trained: Trained) -> record.Importance:
     )
 
 
-def _calibration(found: Calibration, shown: Predictions, seed: int) -> record.Calibration:
+def _calibration(found: Calibration, shown: Predictions, seed: int, entries: int) -> record.Calibration:
     by = spread(abs(found.gain), found.standard_error, 4)
     if found.method != "none":
         explanation = f"lowers the cross-fitted log-loss by {by}"
@@ -352,7 +352,7 @@ def _calibration(found: Calibration, shown: Predictions, seed: int) -> record.Ca
         log_loss_after=found.log_loss_after,
         explanation=explanation,
         weights=dict(found.weights),
-        removable=Estimate.of(recalibration_gain(shown, seed=seed)),
+        removable=Estimate.of(recalibration_gain(shown, seed=seed, most=entries)),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+from rich.console import Console
 
 from sortal.core import registry
+from sortal.core.display import AsText
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.evaluate.metrics import Metric
@@ -47,8 +50,8 @@ class Evaluation:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
 
-@dataclass(frozen=True)
-class AuditReport:
+@dataclass(frozen=True, repr=False)
+class AuditReport(AsText):
     """What ``sortal audit`` says of the rows that training would see; the others stay unseen, but for what parts have in common."""
 
     data: Data
@@ -57,6 +60,13 @@ class AuditReport:
     split: Split
     findings: tuple[Finding, ...]
     skipped: tuple[Unchecked, ...] = ()
+
+    def __repr__(self) -> str:
+        from sortal.report import summary
+
+        text = io.StringIO()
+        summary.audit(Console(file=text, width=110, highlight=False), self)
+        return text.getvalue().rstrip()
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)

@@ -32,6 +32,10 @@ class Narrator(Progress):
         terminal.audit(self._console, findings)
         terminal.unchecked(self._console, late)
 
+    def finishing(self) -> None:
+        """The search ends here, and what is known so far becomes the model."""
+        self._console.print("  finishing with the best so far; Ctrl-C again stops without writing anything")
+
     def finished(self, run: record.RunRecord, folder: Path) -> None:
         """Everything that is known only at the end."""
         show = self._console

@@ -23,8 +23,10 @@ from sortal.training.imbalance import FOCAL, Balance, balance
 
 Index = NDArray[np.int64]
 Purpose = Literal["judge", "repeat", "ship"]
-STOP_SHARE, STOP_ROWS = 0.12, 20
-"""Of fewer rows none can be spared for early stopping."""
+STOP_SHARE, STOP_ROWS, MOST_STOP_ROWS = 0.12, 20, 20_000
+"""Of fewer rows none can be spared for early stopping; more tell no better when to stop."""
+LEAST_OF_A_CLASS = 2
+"""Rows of each class that a sample holds at least, where there are so many."""
 NOTHING: Index = np.empty(0, dtype=np.int64)
 
 
@@ -97,22 +99,27 @@ class Development:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Training rows as one view sees them. ``present``: the class codes that occur, ``y`` counts within them."""
+    """Training rows as one view sees them. ``present``: the class codes that occur, ``y`` counts within them.
+
+    ``weight``: (n,) of the rows, 1 in the mean; None where all weigh the same.
+    """
 
     design: Design
     X: Matrix
     y: NDArray[np.int64]
     present: NDArray[np.int64]
     stop: Index
+    weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A fitted candidate: from table columns to probabilities of all classes."""
+    """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted on."""
 
     design: Design
     fitted: Fitted
     tail: tuple[Program, ...]
+    rows: int
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Probabilities of prepared rows, by the library that fitted the model."""
@@ -138,8 +145,24 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     present, y = np.unique(codes, return_inverse=True)
     design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
     groups = None if dev.groups is None else dev.groups[rows]
-    stop = holdout(y, STOP_SHARE, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
-    return Prepared(design, X, y, present, stop)
+    share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
+    stop = holdout(y, share, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
+    weight = table.weights
+    return Prepared(design, X, y, present, stop, None if weight is None else weight / weight.mean())
+
+
+def sample(dev: Development, rows: Index, most: int | None) -> Index:
+    """At most about so many of these rows, ascending; the same for everybody who asks. Every class keeps its share, and a few rows."""
+    if most is None or most >= len(rows):
+        return rows
+    shuffled = np.random.default_rng(dev.seed).permutation(rows)
+    codes = dev.codes[shuffled]
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    place = np.empty(len(rows), dtype=np.int64)
+    place[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wanted = np.maximum(np.round(counts * (most / len(rows))), LEAST_OF_A_CLASS)
+    return np.sort(shuffled[place < wanted[codes]])
 
 
 def fit(
@@ -157,9 +180,9 @@ def fit(
     among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
     """
     if len(prepared.present) == 1:
-        return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), ())
+        return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), (), len(prepared.y))
     family = candidate.family
-    rows, stop = Rows(prepared.X, prepared.y), None
+    rows, stop = Rows(prepared.X, prepared.y, prepared.weight), None
     if family.early_stopping and purpose != "ship":
         rows, stop = _without(rows, prepared.stop)
         stop = stop if len(prepared.stop) else None
@@ -179,7 +202,7 @@ def fit(
     if len(prepared.present) < len(dev.classes):
         index = {"classes": len(dev.classes)}
         tail = (*tail, Program("spread", index, {"index": prepared.present}))
-    return Pipeline(prepared.design, fitted, tail)
+    return Pipeline(prepared.design, fitted, tail, len(request.train.y))
 
 
 def _certain(prepared: Prepared, n_classes: int) -> Fitted:
@@ -195,4 +218,4 @@ def _certain(prepared: Prepared, n_classes: int) -> Fitted:
 def _without(rows: Rows, stop: Index) -> tuple[Rows, Rows]:
     keep = np.ones(len(rows.y), dtype=bool)
     keep[stop] = False
-    return Rows(rows.X[keep], rows.y[keep]), Rows(rows.X[~keep], rows.y[~keep])
+    return rows.take(keep), rows.take(~keep)

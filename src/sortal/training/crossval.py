@@ -12,17 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.predictions import Predictions
+from sortal.core.recipe import Planned
 from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
 from sortal.prepare.view import View
-from sortal.training.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows
+from sortal.training.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows, sample
+from sortal.training.pace import AT_ONCE, Pace, look
 
 CACHE_BYTES = 3_000_000_000
 REFIT = 1.6
 """A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside."""
+WORTH_REFIT = 1.15
+"""A refit on fewer than this many times the rows of a fold is the same model again: the fold's own is shipped."""
 HURRIED = 0.5
 """A fold that would get less than this share of what the first fold took is not comparable to it any more."""
-PILOT_ROWS = 3_000
+LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
+"""A sample of fewer rows, or of a smaller share of them, is no fair trial of a candidate."""
+MARGIN = 0.8
+"""Of the time, what is planned with after a first plan has failed."""
 TIMED_ROWS = 300
 
 
@@ -48,18 +55,18 @@ class FoldCache:
 
     dev: Development
     folds: Folds
-    kept: dict[tuple[int, View], tuple[Prepared, NDArray[np.float64]]] = field(default_factory=dict)
+    kept: dict[tuple[int, View, int | None], tuple[Prepared, NDArray[np.float64]]] = field(default_factory=dict)
 
-    def get(self, fold: int, view: View) -> tuple[Prepared, NDArray[np.float64]]:
-        """The prepared training rows of a fold, and its validation rows as a matrix."""
-        if (fold, view) not in self.kept:
+    def get(self, fold: int, view: View, rows: int | None = None) -> tuple[Prepared, NDArray[np.float64]]:
+        """The prepared training rows of a fold (a sample of so many ``rows``), and its validation rows as a matrix."""
+        if (fold, view, rows) not in self.kept:
             train, valid = self.folds.parts[fold]
-            prepared = prepare_rows(self.dev, train, view, evaluated=valid)
+            prepared = prepare_rows(self.dev, sample(self.dev, train, rows), view, evaluated=valid)
             entry = prepared, prepared.design.transform(self.dev.table.take(valid))
             if sum(p.X.nbytes + v.nbytes for p, v in self.kept.values()) + prepared.X.nbytes > CACHE_BYTES:
                 return entry
-            self.kept[fold, view] = entry
-        return self.kept[fold, view]
+            self.kept[fold, view, rows] = entry
+        return self.kept[fold, view, rows]
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,9 @@ class Scored:
 
     ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows of a fold,
     those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each.
-    ``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone.
+    ``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows
+    that it was given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``: what a refit would
+    take, 0 where it would be on hardly more rows than that fit.
     """
 
     candidate: Candidate
@@ -80,6 +89,9 @@ class Scored:
     fit_seconds: float
     row_seconds: float
     single_row_seconds: float
+    pipeline: Pipeline | None = None
+    rows: int | None = None
+    refit_seconds: float = 0.0
 
     @property
     def effort(self) -> Settings:
@@ -89,10 +101,6 @@ class Scored:
             name: type(value)(median(e[name] for e in self.efforts)) if isinstance(value, int | float) else value  # type: ignore[type-var]
             for name, value in first.items()
         }
-
-    @property
-    def refit_seconds(self) -> float:
-        return REFIT * self.fit_seconds
 
 
 @dataclass(frozen=True)
@@ -106,74 +114,110 @@ Score = Callable[[Predictions], dict[str, float]]
 
 
 def crossval(
+    candidate: Candidate, dev: Development, cache: FoldCache, score: Score, seconds: float = math.inf
+) -> Scored | Skipped:
+    """Fit and score every fold within ``seconds``, on as many rows of each as that allows, or say why not."""
+    start, n_folds = time.monotonic(), len(cache.folds.parts)
+    train, family = cache.folds.parts[0][0], candidate.family
+    n, fits = len(train), n_folds + (REFIT if n_folds > 1 else 0.0)
+    pace = look(candidate, dev, train, seconds / fits) if math.isfinite(seconds) else AT_ONCE
+    rows = n if family.most_rows is None else min(family.most_rows, n)
+    least = min(rows, max(LEAST_ROWS, int(LEAST_SHARE * n)))
+    for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
+        rows = min(rows, pace.rows((limit - (time.monotonic() - start)) / fits))
+        if rows < least:
+            if not candidate.baseline:
+                return _too_slow(candidate, pace.seconds(least) * fits, seconds)
+            rows = least
+        try:
+            return _folded(candidate, dev, cache, score, None if rows == n else rows, start + seconds, patient=patient)
+        except OutOfTime as short:
+            pace = Pace(0.0, short.needed / rows)
+    return _too_slow(candidate, pace.seconds(rows) * fits, seconds)
+
+
+def repeat(candidate: Candidate, dev: Development, cache: FoldCache, score: Score, plan: Planned) -> Scored:
+    """The same fits as in an earlier run; no clock decides anything."""
+    return _folded(candidate, dev, cache, score, plan.rows, math.inf, plan.efforts)
+
+
+def _folded(
     candidate: Candidate,
     dev: Development,
     cache: FoldCache,
     score: Score,
-    seconds: float = math.inf,
+    rows: int | None,
+    until: float,
     efforts: Sequence[Settings] | None = None,
-) -> Scored | Skipped:
-    """Fit and score every fold within ``seconds``, or say why not.
-
-    ``efforts`` of an earlier run repeat it exactly: no clock decides anything then.
-    """
-    start, n_folds = time.monotonic(), len(cache.folds.parts)
-    if efforts is None and (predicted := _pilot(candidate, dev, cache)) * (n_folds + REFIT) > seconds:
-        return _too_slow(candidate, predicted * (n_folds + REFIT), seconds)
-    fitted: list[tuple[Settings, Predictions, float]] = []
+    patient: bool = True,
+) -> Scored:
+    """Raises OutOfTime where the folds cannot be done until then (``time.monotonic``), unless that is to be borne."""
+    n_folds = len(cache.folds.parts)
+    fitted: list[tuple[Pipeline, Predictions, float]] = []
     pace: Settings = {}
-    patient = candidate.baseline or efforts is not None
-    first, timing = 0.0, (0.0, 0.0)
     for i in range(n_folds):
-        prepared, X = cache.get(i, candidate.family.view)
         begun = time.monotonic()
-        limit = (seconds - (begun - start)) / (n_folds - i + REFIT)
-        if i and limit < HURRIED * first and not patient:
-            return _too_slow(candidate, begun - start + first * (n_folds - i + REFIT), seconds)
-        try:
-            if efforts is None:
-                pipeline = fit(candidate, prepared, dev, pace, seconds=limit)
-            else:
-                pipeline = fit(candidate, prepared, dev, efforts[i], purpose="repeat")
-        except OutOfTime as short:
-            return _too_slow(candidate, short.needed * (n_folds + REFIT), seconds)
+        prepared, X = cache.get(i, candidate.family.view, rows)
+        ready = time.monotonic()
+        limit = (until - ready) / (n_folds - i + (REFIT if n_folds > 1 else 0.0))
+        if i and limit < HURRIED * fitted[0][2] and not patient:
+            raise OutOfTime(fitted[0][2])
+        if efforts is None:
+            pipeline = fit(candidate, prepared, dev, pace, seconds=limit)
+        else:
+            pipeline = fit(candidate, prepared, dev, efforts[i], purpose="repeat")
         probability = pipeline.predict_proba(X)
-        took = time.monotonic() - begun
-        fitted.append(
-            (pipeline.fitted.effort, dev.predictions(cache.folds.parts[i][1], probability, "out-of-fold"), took)
-        )
+        predictions = dev.predictions(cache.folds.parts[i][1], probability, "out-of-fold")
+        fitted.append((pipeline, predictions, time.monotonic() - (ready if i else begun)))
         pace = pipeline.fitted.pace
-        if i == 0:
-            first, timing = took, time_rows(pipeline, dev, cache.folds.parts[0][1])
-    scores = [score(p) for _, p, _ in fitted]
-    predictions, fold = _joined([p for _, p, _ in fitted[: cache.folds.per_repeat]])
-    train, valid = cache.folds.parts[0]
+    return _scored(candidate, dev, cache.folds, score, rows, fitted)
+
+
+def _scored(
+    candidate: Candidate,
+    dev: Development,
+    folds: Folds,
+    score: Score,
+    rows: int | None,
+    fitted: Sequence[tuple[Pipeline, Predictions, float]],
+) -> Scored:
+    """What the fits of all folds come to."""
+    first = fitted[0][0]
+    scores = [score(predictions) for _, predictions, _ in fitted]
+    predictions, fold = _joined([p for _, p, _ in fitted[: folds.per_repeat]])
+    train, valid = folds.parts[0]
+    row_seconds, single_row_seconds = time_rows(first, dev, valid)
+    fit_seconds = float(np.mean([took for _, _, took in fitted]))
     return Scored(
         candidate=candidate,
         predictions=predictions,
         fold=fold,
         train_share=len(train) / (len(train) + len(valid)),
         fold_scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
-        efforts=tuple(effort for effort, _, _ in fitted),
-        fit_seconds=float(np.mean([took for _, _, took in fitted])),
-        row_seconds=timing[0],
-        single_row_seconds=timing[1],
+        efforts=tuple(pipeline.fitted.effort for pipeline, _, _ in fitted),
+        fit_seconds=fit_seconds,
+        row_seconds=row_seconds,
+        single_row_seconds=single_row_seconds,
+        pipeline=first,
+        rows=rows,
+        refit_seconds=REFIT * fit_seconds
+        if worth_refit(first.rows, refit_rows(rows, len(train), len(dev.codes)))
+        else 0.0,
     )
+
+
+def refit_rows(rows: int | None, n_fold: int, n_all: int) -> int:
+    """How many rows a refit is given: all, or as many as the folds were."""
+    return n_all if rows is None or rows >= n_fold else min(rows, n_all)
+
+
+def worth_refit(fitted: int, refitted: int) -> bool:
+    """Whether a refit on so many rows is more than the same model again."""
+    return refitted >= WORTH_REFIT * fitted
 
 
 def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
     return Skipped(candidate.name, f"{needed:.0f} s predicted, {max(seconds, 0):.0f} s left")
-
-
-def _pilot(candidate: Candidate, dev: Development, cache: FoldCache) -> float:
-    """Predicted seconds of one fold, from a fit on a few thousand rows; nothing where a fit can be interrupted or rows are few."""
-    train, _ = cache.folds.parts[0]
-    if candidate.family.interruptible or candidate.baseline or len(train) < 2 * PILOT_ROWS:
-        return 0.0
-    rows = np.sort(np.random.default_rng(dev.seed).permutation(train)[:PILOT_ROWS])
-    start = time.monotonic()
-    fit(candidate, prepare_rows(dev.rehearsing(), rows, candidate.family.view), dev, {})
-    return (time.monotonic() - start) * len(train) / PILOT_ROWS
 
 
 def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float, float]:

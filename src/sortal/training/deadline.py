@@ -10,10 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Deadline:
-    """``budget`` seconds from ``started`` (a ``time.monotonic`` value)."""
+    """``budget`` seconds from ``started`` (a ``time.monotonic`` value); ``worked``: the seconds that this process had computed by
+    then (``time.process_time``).
+    """
 
     started: float
     budget: float
+    worked: float = 0.0
 
     @property
     def spent(self) -> float:
@@ -22,6 +25,34 @@ class Deadline:
     @property
     def left(self) -> float:
         return self.budget - self.spent
+
+    @property
+    def busyness(self) -> float:
+        """How much longer things have taken so far than they would have alone on the machine, if they did nothing but compute."""
+        return max(1.0, self.spent / max(time.process_time() - self.worked, 1e-3))
+
+
+class Busyness:
+    """How much longer the same work takes now than when this was made, for other processes come and go.
+
+    Measured by some milliseconds of work, averaged over the last few looks: one alone may fall between two turns of the others.
+    """
+
+    WORK, LOOKS = 400_000, 3
+
+    def __init__(self) -> None:
+        self._looks = [self._look() for _ in range(self.LOOKS)]
+        self._first = sum(self._looks) / self.LOOKS
+
+    def now(self) -> float:
+        """1 where the machine is as it was, 2 where work takes twice as long; not below 1."""
+        self._looks = [*self._looks[1:], self._look()]
+        return max(1.0, sum(self._looks) / self.LOOKS / self._first)
+
+    def _look(self) -> float:
+        start = time.perf_counter()
+        sum(range(self.WORK))
+        return time.perf_counter() - start
 
 
 def process_start() -> float:

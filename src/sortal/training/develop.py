@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.errors import OptionError
 from sortal.core.listen import Listener
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Planned, Recipe
@@ -19,20 +19,20 @@ from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.intervals import Sampling
 from sortal.evaluate.metrics import Metric
-from sortal.models.boosting import quickest
-from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows
-from sortal.training.crossval import REFIT, FoldCache, Folds, Scored, Skipped, crossval
+from sortal.training.candidate import Candidate, Development
+from sortal.training.crossval import REFIT, FoldCache, Folds, repeat
+from sortal.training.pace import look
 from sortal.training.select import Choice, choose
 from sortal.training.zoo import Clock, Explored, baselines, explore, zoo
 
 SMALL = 1_000
 REPEATS = 3
 LARGE = 100_000
-HOLDOUT_SHARE = 0.2
+HOLDOUT_SHARE, HOLDOUT_ROWS = 0.2, 50_000
+"""Of a large table one part is held out; more rows than these make no figure surer that anybody reads."""
 MIDDLE = 3
 FIRST_SHARE = 0.5
 """Of the time, what the folds and the refit of the first candidate may be expected to take."""
-WARM_ROWS, FEW_ROUNDS, TYPICAL_ROUNDS = 1_000, 8, 150
 ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 
@@ -46,7 +46,7 @@ class Developed:
 
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
-        return tuple(Planned(s.candidate.name, tuple(dict(e) for e in s.efforts)) for s in self.explored.scored)
+        return tuple(Planned(s.candidate.name, tuple(dict(e) for e in s.efforts), s.rows) for s in self.explored.scored)
 
 
 def develop(
@@ -83,10 +83,14 @@ def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
     """Five stratified folds; repeated when rows are few, one holdout when they are many; forward in time where time is given."""
     n = len(dev.codes)
     if n > LARGE and times is None:
-        return Folds((holdout(dev.codes, HOLDOUT_SHARE, dev.seed, dev.groups),), per_repeat=1)
+        share = min(HOLDOUT_SHARE, HOLDOUT_ROWS / n)
+        return Folds((holdout(dev.codes, share, dev.seed, dev.groups),), per_repeat=1)
     k = fold_count(n, int(np.bincount(dev.codes).min()))
     repeats = REPEATS if n < SMALL and times is None else 1
     parts = folds(dev.codes, k, dev.seed, dev.groups, times, repeats)
+    if times is not None:
+        # The newest first: what is left of the folds when time is short is what is most like the future.
+        parts = parts[::-1]
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)
 
 
@@ -95,35 +99,14 @@ def _in_time(parts: Folds, dev: Development, candidates: Sequence[Candidate], cl
 
     A few folds of a strong model say more than many folds of a weak one.
     """
-    a_fold = _seconds_a_fold(dev.rehearsing(), parts.parts[0][0], candidates, FIRST_SHARE * clock.left([]))
+    most = FIRST_SHARE * clock.left([])
+    first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
+    train = parts.parts[0][0]
+    a_fold = look(first, dev, train, most / (MIDDLE + REFIT)).seconds(len(train)) if len(parts.parts) > 1 else 0.0
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):
             return parts.first(min(count, len(parts.parts)))
     return parts.first(1)
-
-
-def _seconds_a_fold(dev: Development, train: Index, candidates: Sequence[Candidate], most: float) -> float:
-    """What a fold of the first booster takes, told from a few of its rounds; of what is tried first where there is none.
-
-    Where preparing the rows alone is too long for more than one fold in ``most`` seconds, nothing else is timed.
-    """
-    first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
-    rounds = (1, 1 + FEW_ROUNDS) if first.family.early_stopping else (0, 0)
-    rows = train if first.family.early_stopping else train[:WARM_ROWS]
-    start = time.monotonic()
-    prepared = prepare_rows(dev, rows, first.family.view)
-    preparing = (time.monotonic() - start) * len(train) / len(rows)
-    if preparing * (MIDDLE + REFIT) > most:
-        return preparing
-
-    def seconds(count: int) -> float:
-        settings = {"rounds": count, "learning_rate": 0.1} if count else {}
-        return quickest(lambda: fit(first, prepared, dev, settings, purpose="repeat"), 2)
-
-    one, few = (seconds(count) for count in rounds)
-    if not first.family.early_stopping:
-        return preparing + one * len(train) / len(rows)
-    return preparing + one + TYPICAL_ROUNDS * max(few - one, 0.0) / FEW_ROUNDS
 
 
 def _as_planned(parts: Folds, plan: Sequence[Planned]) -> Folds:
@@ -166,8 +149,8 @@ def _replay(
     score: Scorer,
 ) -> Explored:
     known = {c.name: c for c in candidates}
-    outcomes = [crossval(known[p.name], dev, cache, score, efforts=p.efforts) for p in plan if p.name in known]
-    return Explored(
-        tuple(o for o in outcomes if isinstance(o, Scored)),
-        tuple(o for o in outcomes if isinstance(o, Skipped)),
-    )
+    if foreign := [planned.name for planned in plan if planned.name not in known]:
+        raise OptionError(
+            f"the recipe ran {foreign[0]!r}, which is not tried here; take its plan out, and it is searched anew"
+        )
+    return Explored(tuple(repeat(known[p.name], dev, cache, score, p) for p in plan), ())

@@ -4,30 +4,34 @@ is promised: then the very model that was tested is shipped.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.decide.calibrate import Calibration, choose
+from sortal.decide.calibrate import MOST_ENTRIES, Calibration, choose
 from sortal.decide.certify import certify
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets, fewest_rows, fit_sets
 from sortal.decide.threshold import decide
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
-from sortal.training.candidate import NOTHING, Development, Index, Pipeline, fit, prepare_rows
-from sortal.training.crossval import Scored
+from sortal.training.candidate import NOTHING, Development, Index, Pipeline, fit, prepare_rows, sample
+from sortal.training.crossval import Scored, worth_refit
 
 
 @dataclass(frozen=True)
 class Finalized:
     """``evidence``: calibrated predictions of rows that their models never saw; the decision was made on them.
 
-    ``pipeline``: the last fit, on ``refit_rows`` rows. ``program``: table columns -> calibrated probabilities. ``sets``: how
+    ``pipeline``: the fit that is shipped, on ``refit_rows`` rows; ``refit``: whether it is a refit, and not the fit of a fold.
+    ``program``: table columns -> calibrated probabilities. ``sets``: how
     prediction sets are made, where they were asked for.
     """
 
@@ -37,6 +41,7 @@ class Finalized:
     pipeline: Pipeline
     program: Program
     refit_rows: int
+    refit: bool
     sets: Sets | None = None
 
     def predict_by_library(self, table: Table) -> NDArray[np.float64]:
@@ -44,35 +49,52 @@ class Finalized:
         return _calibrated(self.calibration, self.pipeline.predict_proba(self.pipeline.design.transform(table)))
 
 
-def finalize(chosen: Scored, dev: Development, task: Task, train: Index, valid: Index) -> Finalized:
-    """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its part."""
+@dataclass(frozen=True)
+class Limits:
+    """What a refit may take: ``seconds`` by the clock, or nothing at all where an earlier run had no time for it. ``entries``: the
+    probabilities that calibrators are tried on.
+    """
+
+    seconds: Callable[[], float] = lambda: math.inf
+    refit: bool = True
+    entries: int = MOST_ENTRIES
+
+
+def finalize(
+    chosen: Scored, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
+) -> Finalized:
+    """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its part.
+
+    Where there is no time for a refit, or it would be on hardly more rows than a fold, the model of the first fold is shipped.
+    """
     if task.promises:
-        return _promised(chosen, dev, task, train, valid)
+        return _promised(chosen, dev, task, train, valid, limits)
     own_folds = len(valid) == 0 and chosen.fold.max() > 0
-    raw = chosen.predictions if len(valid) == 0 else _predict(_refit(chosen, dev, train, valid), dev, valid)
-    calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed)
+    raw = chosen.predictions if len(valid) == 0 else _predict(_refit(chosen, dev, train, limits, valid), dev, valid)
+    calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
-    rows = np.sort(np.concatenate([train, valid]))
-    pipeline = _refit(chosen, dev, rows)
+    pipeline = _refit(chosen, dev, np.sort(np.concatenate([train, valid])), limits)
     return Finalized(
         evidence=evidence,
         calibration=calibration,
         decision=decide(task, evidence),
         pipeline=pipeline,
         program=_program(pipeline, calibration),
-        refit_rows=len(rows),
+        refit_rows=pipeline.rows,
+        refit=pipeline is not chosen.pipeline,
     )
 
 
-def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid: Index) -> Finalized:
+def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
     """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et al. 2021).
 
     So ``train`` alone fits, and its out-of-fold predictions calibrate and say where to look for a threshold; what is shipped is
     then tested on ``valid``, which nothing saw before.
     """
-    calibration = choose(chosen.predictions, fold=chosen.fold if chosen.fold.max() > 0 else None, seed=dev.seed)
+    own_folds = chosen.fold if chosen.fold.max() > 0 else None
+    calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
     learned = replace(chosen.predictions, probability=_calibrated(calibration, chosen.predictions.probability))
-    pipeline = _refit(chosen, dev, train, valid)
+    pipeline = _refit(chosen, dev, train, limits, valid)
     raw = _predict(pipeline, dev, valid)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
     decision = decide(task, learned)
@@ -100,14 +122,27 @@ def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid:
         decision=decision,
         pipeline=pipeline,
         program=_program(pipeline, calibration),
-        refit_rows=len(train),
+        refit_rows=pipeline.rows,
+        refit=pipeline is not chosen.pipeline,
         sets=sets,
     )
 
 
-def _refit(chosen: Scored, dev: Development, rows: Index, evaluated: Index = NOTHING) -> Pipeline:
-    prepared = prepare_rows(dev, rows, chosen.candidate.family.view, evaluated)
-    return fit(chosen.candidate, prepared, dev, chosen.effort, purpose="ship")
+def _refit(chosen: Scored, dev: Development, rows: Index, limits: Limits, evaluated: Index = NOTHING) -> Pipeline:
+    """The chosen candidate on these rows, or the fit of its first fold (see ``finalize``)."""
+    first, seconds = chosen.pipeline, limits.seconds()
+    wanted = sample(dev, rows, chosen.rows)
+    spared = not limits.refit or chosen.refit_seconds > seconds
+    if first is not None and (spared or not worth_refit(first.rows, len(wanted))):
+        return first
+    prepared = prepare_rows(dev, wanted, chosen.candidate.family.view, evaluated)
+    try:
+        with interrupted_after(math.inf if first is None else seconds):
+            return fit(chosen.candidate, prepared, dev, chosen.effort, purpose="ship")
+    except TimeUp:
+        if first is None:
+            raise
+        return first
 
 
 def _predict(pipeline: Pipeline, dev: Development, valid: Index) -> Predictions:

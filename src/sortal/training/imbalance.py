@@ -48,24 +48,26 @@ def balance(way: Balance, train: Rows, stop: Rows | None, n_classes: int, seed: 
     if way in ("none", "focal"):
         return Balanced(train, stop, None)
     if way == "weights":
-        shift = balanced(train.y, n_classes)
+        shift = balanced(train.y, n_classes, train.weight)
         rows = _weighted(train, shift)
     else:
-        index = undersampled(train.y, seed)
-        rows = Rows(train.X[index], train.y[index])
-        before, after = (np.bincount(y, minlength=n_classes) / len(y) for y in (train.y, rows.y))
+        rows = train.take(undersampled(train.y, seed))
+        before, after = (_shares(part, n_classes) for part in (train, rows))
         shift = np.divide(after, before, out=np.ones(n_classes), where=before > 0)
     return Balanced(rows, None if stop is None else _weighted(stop, shift), shift)
 
 
-def balanced(codes: Index, n_classes: int) -> Floats:
+def balanced(codes: Index, n_classes: int, weight: Floats | None = None) -> Floats:
     """(K,) weights under which every class weighs the same in sum: n / (K * n_k), scikit-learn's ``balanced``.
+
+    Where the rows have a ``weight`` (n,) already, their sums take the place of the counts.
 
     >>> balanced(np.array([0, 0, 0, 1]), 2).round(3)
     array([0.667, 2.   ])
     """
-    counts = np.bincount(codes, minlength=n_classes)
-    return len(codes) / (n_classes * np.maximum(counts, 1))
+    counts = np.bincount(codes, weight, minlength=n_classes)
+    weights: Floats = counts.sum() / (n_classes * np.where(counts > 0, counts, 1))
+    return weights
 
 
 def undersampled(codes: Index, seed: int) -> Index:
@@ -94,4 +96,10 @@ def correction(shift: Floats) -> Program:
 
 
 def _weighted(rows: Rows, shift: Floats) -> Rows:
-    return replace(rows, weight=shift[rows.y])
+    return replace(rows, weight=shift[rows.y] if rows.weight is None else shift[rows.y] * rows.weight)
+
+
+def _shares(rows: Rows, n_classes: int) -> Floats:
+    counts = np.bincount(rows.y, rows.weight, minlength=n_classes).astype(np.float64)
+    shares: Floats = counts / counts.sum()
+    return shares

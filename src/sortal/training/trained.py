@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from sortal.core.recipe import Recipe
 from sortal.core.task import Task
 from sortal.data.deal import joined, same_rows
 from sortal.data.split import duplicate_groups, time_stamps
+from sortal.decide.calibrate import entries
 from sortal.training.candidate import Development, Index, Witness
 from sortal.training.develop import Developed, develop
-from sortal.training.finalize import Finalized, finalize
+from sortal.training.finalize import Finalized, Limits, finalize
 from sortal.training.zoo import Clock
 
 LARGEST_COPY = 0.02
@@ -57,8 +58,11 @@ def train_rows(
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe, clock, listener, times)
-        listener.running(f"refit of {developed.choice.chosen.candidate.name}")
-        finalized = finalize(developed.choice.chosen, everything, task, train, valid)
+        chosen = developed.choice.chosen
+        listener.running(f"refit of {chosen.candidate.name}")
+        limits = Limits(refit=recipe.refit) if recipe.plan else Limits(lambda: clock.for_refit(chosen))
+        limits = replace(limits, entries=entries(recipe.budget))
+        finalized = finalize(chosen, everything, task, train, valid, limits)
     return Trained(dev, developed, finalized)
 
 

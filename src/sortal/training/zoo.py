@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sortal.core import registry
+from sortal.core.interrupt import Interrupts, TimeUp, interrupted_after
 from sortal.core.listen import Listener
 from sortal.models.family import Family, Settings
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import FoldCache, Score, Scored, Skipped, crossval
-from sortal.training.deadline import Deadline
+from sortal.training.deadline import Busyness, Deadline
 from sortal.training.imbalance import Balance
 
 BASELINES = ("majority", "logistic", "tree")
@@ -37,6 +38,11 @@ BALANCED: tuple[tuple[str, str, Balance], ...] = (
 """What competes beside the others where classes are rare or costs are given."""
 SHARE = 0.65
 """Of what remains for the zoo, what one candidate may take at the first try."""
+BASELINE_SHARE = 0.15
+"""Of what remains, what a baseline may take: on a large table it gets a sample of the rows."""
+LEAST_SECONDS = 0.2
+"""A candidate is not begun with less, and a baseline is given no less."""
+NO_TIME, ENDED = "no time left", "ended by Ctrl-C"
 
 
 def baselines() -> tuple[Candidate, ...]:
@@ -75,21 +81,34 @@ class Explored:
     skipped: tuple[Skipped, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Clock:
-    """The deadline as the zoo sees it. ``closing``: seconds that evaluation, report and exit take, refit and scoring aside.
+    """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the machine as it
+    was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through the artifact after the choice.
 
-    ``closing_rows``: rows that are scored through the artifact after the choice.
+    ``interrupts``: what Ctrl-C does.
     """
 
     deadline: Deadline
     closing: float
     closing_rows: int
+    interrupts: Interrupts = field(default_factory=lambda: Interrupts(lambda: None))
+    busyness: Busyness = field(default_factory=Busyness)
+
+    def until_closing(self) -> float:
+        """Seconds until calibration and all that follows has to begin."""
+        return self.deadline.left - self.closing * self.busyness.now()
+
+    def for_refit(self, chosen: Scored) -> float:
+        """Seconds that a refit may take."""
+        return self.until_closing() - self.closing_rows * chosen.row_seconds
 
     def left(self, scored: Sequence[Scored]) -> float:
-        """Seconds until the slowest refit among the candidates so far would have to begin."""
-        finish = max((s.refit_seconds + self.closing_rows * s.row_seconds for s in scored), default=0.0)
-        return self.deadline.left - self.closing - finish
+        """Seconds until the refit of the best candidate so far would have to begin."""
+        if not scored:
+            return self.until_closing()
+        best = min(scored, key=_log_loss)
+        return self.for_refit(best) - best.refit_seconds
 
 
 def explore(
@@ -100,40 +119,61 @@ def explore(
     clock: Clock,
     listener: Listener,
 ) -> Explored:
-    """Cross-validate the candidates one after another while there is time.
+    """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 
     A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all that is left.
     """
     scored: list[Scored] = []
-    skipped = [*candidates]
     reasons: dict[str, str] = {}
-    for share in (SHARE, 1.0):
-        waiting, skipped = skipped, []
-        for candidate in waiting:
-            left = clock.left(scored)
-            listener.running(candidate.name)
-            outcome = _try(candidate, dev, cache, score, left, share)
-            if isinstance(outcome, Scored):
-                scored.append(outcome)
-                listener.best(_best(scored))
-            else:
-                skipped.append(candidate)
-                reasons[candidate.name] = outcome.reason
-    return Explored(tuple(scored), tuple(Skipped(c.name, reasons[c.name]) for c in skipped))
+    waiting = [(share, candidate) for share in (SHARE, 1.0) for candidate in candidates]
+    at_work = ""
+    try:
+        with clock.interrupts.searching():
+            for share, candidate in waiting:
+                if candidate.name in {s.candidate.name for s in scored}:
+                    continue
+                at_work = candidate.name
+                listener.running(at_work)
+                outcome = _in_time(candidate, dev, cache, score, clock, scored, share)
+                if isinstance(outcome, Scored):
+                    scored.append(outcome)
+                    listener.best(_best(scored))
+                else:
+                    reasons[candidate.name] = outcome.reason
+                if len(scored) >= len(BASELINES):
+                    clock.interrupts.in_hand()
+    except TimeUp:
+        reasons[at_work] = ENDED if clock.interrupts.asked else NO_TIME
+    done = {s.candidate.name for s in scored}
+    why = ENDED if clock.interrupts.asked else NO_TIME
+    return Explored(
+        tuple(scored), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
+    )
 
 
-def _try(
-    candidate: Candidate, dev: Development, cache: FoldCache, score: Score, left: float, share: float
+def _in_time(
+    candidate: Candidate,
+    dev: Development,
+    cache: FoldCache,
+    score: Score,
+    clock: Clock,
+    scored: Sequence[Scored],
+    share: float,
 ) -> Scored | Skipped:
-    """Baselines are fitted whatever the clock says: without them nothing can be judged."""
+    """Baselines are fitted whatever the clock says, on few rows if need be: without them nothing can be judged."""
+    left = clock.left(scored)
     if candidate.baseline:
-        return crossval(candidate, dev, cache, score, seconds=max(left, 1.0) * share)
-    if left <= 0:
-        return Skipped(candidate.name, "no time left")
-    return crossval(candidate, dev, cache, score, seconds=left * share)
+        return crossval(candidate, dev, cache, score, seconds=max(left * BASELINE_SHARE, LEAST_SECONDS))
+    if left <= LEAST_SECONDS:
+        return Skipped(candidate.name, NO_TIME)
+    with interrupted_after(clock.until_closing()):
+        return crossval(candidate, dev, cache, score, seconds=left * share)
 
 
 def _best(scored: Sequence[Scored]) -> str:
-    losses = {s.candidate.name: float(np.mean(s.fold_scores["log_loss"])) for s in scored}
-    name = min(losses, key=lambda n: losses[n])
-    return f"{name} {losses[name]:.4f}"
+    best = min(scored, key=_log_loss)
+    return f"{best.candidate.name} {_log_loss(best):.4f}"
+
+
+def _log_loss(scored: Scored) -> float:
+    return float(np.mean(scored.fold_scores["log_loss"]))

@@ -40,6 +40,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sortal.core import registry
+from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.data.audit.case import Case, History, Parting
 from sortal.data.audit.finding import SEVERITIES, About, Check, Finding, NotApplicable, Severity
 
@@ -94,7 +95,7 @@ def audit(
 ) -> Audit:
     """All registered checks about the data, or about the run. Give it rows to train on only: what is found may be acted upon.
 
-    After so many ``seconds`` no check begins; the quickest come first. ``without``: codes of those that an earlier run had
+    After so many ``seconds`` no check begins, and one at work is cut short; the quickest come first. ``without``: codes of those that an earlier run had
     no time for, so that it is repeated whatever the clock says.
     """
     if math.isfinite(seconds):
@@ -111,14 +112,23 @@ def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without:
     skipped: list[Skipped] = []
     start = time.monotonic()
     for check in checks:
-        late = check.code in without or time.monotonic() - start > seconds
-        found = NotApplicable(NO_TIME, blind=True) if late else check.find(case)
+        left = seconds - (time.monotonic() - start)
+        late = check.code in without or left <= 0
+        found = NotApplicable(NO_TIME, blind=True) if late else _within(left, check, case)
         if isinstance(found, NotApplicable):
             skipped.append(Skipped(check.code, check.title, found.reason, found.blind))
         else:
             findings += [_weighed(finding, case) for finding in found]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
     return Audit(tuple(findings), tuple(sorted(skipped, key=lambda skip: skip.code)))
+
+
+def _within(seconds: float, check: Check, case: Case) -> Sequence[Finding] | NotApplicable:
+    try:
+        with interrupted_after(seconds):
+            return check.find(case)
+    except TimeUp:
+        return NotApplicable(NO_TIME, blind=True)
 
 
 def _weighed(finding: Finding, case: Case) -> Finding:

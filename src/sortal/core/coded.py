@@ -1,0 +1,37 @@
+"""A column of texts that repeat, as codes of the distinct ones: a look-up then costs as much as there are levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Coded(Sequence[str | None]):
+    """The texts ``levels[codes[i]]``; None among the levels stands for missing.
+
+    >>> list(Coded(("a", None), np.array([0, 1, 0])))
+    ['a', None, 'a']
+    """
+
+    levels: tuple[str | None, ...]
+    codes: NDArray[np.integer[Any]]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, index: int) -> str | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Coded: ...
+    def __getitem__(self, index: int | slice) -> str | Coded | None:
+        if isinstance(index, slice):
+            return Coded(self.levels, self.codes[index])
+        return self.levels[int(self.codes[index])]
+
+    def __iter__(self) -> Iterator[str | None]:
+        return map(self.levels.__getitem__, self.codes.tolist())

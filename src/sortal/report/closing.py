@@ -1,0 +1,90 @@
+"""How long the end of a run will take, told before the search for a model begins: by a rehearsal of a part of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sortal.report import plots
+from sortal.report.record import Row
+
+UNIT = 0.06
+"""Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what follows."""
+FIGURES, DRAWING = 9.0, 12.0
+"""Drawing all figures of a report, and importing what draws them."""
+REST = 12.0
+"""Intervals of evidence and test, the checklist, the page and the files."""
+ENTRY = 4e-4
+"""Trying calibrators on one probability."""
+CELL = 3e-5
+"""The figures of one row and one class."""
+COLUMN = 0.006
+"""A column of the table."""
+EXIT = 3.0
+"""The end of the process."""
+MOST = 0.25
+"""Of the time that is left, what figures may take: rather a report without them than no model."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the end of a run depends on. ``rows``: of evidence and test together; ``entries``: probabilities to calibrate on."""
+
+    rows: int
+    classes: int
+    columns: int
+    entries: int
+
+    @property
+    def units(self) -> float:
+        cells = self.rows * self.classes
+        return REST + EXIT + COLUMN * self.columns + ENTRY * min(self.entries, cells) + CELL * cells
+
+
+@dataclass(frozen=True)
+class Closing:
+    """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is time to draw."""
+
+    seconds: float
+    figures: bool
+
+
+def plan_closing(size: Size, left: float, busyness: float) -> Closing:
+    """How the run will end, with ``left`` seconds to go on a machine where all takes ``busyness`` times as long as alone.
+
+    Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so. What drawing
+    needs is imported by it, now that it counts.
+    """
+    if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
+        return Closing(size.units * UNIT * busyness, figures=False)
+    u = _unit()
+    import os
+
+    os.environ.get("SHOWU") and print(
+        "UNIT",
+        round(u, 3),
+        "closing",
+        round((size.units + FIGURES) * u, 2),
+        "units",
+        round(size.units, 1),
+        flush=True,
+        file=__import__("sys").stderr,
+    )
+    return Closing((size.units + FIGURES) * u, figures=True)
+
+
+def _unit() -> float:
+    """Seconds of one figure; the first is slower, as it imports what drawing needs."""
+    rows = [Row(name, name, "log_loss", mean, 0.1, mean - 0.1, mean + 0.1, 1.0, 1.0) for name, mean in _ROWS.items()]
+    seconds = 0.0
+    for _ in range(2):
+        start = time.monotonic()
+        with plots.style():
+            figure = plots.leaderboard(rows)
+            if figure is not None:
+                plots.svg(figure)
+        seconds = time.monotonic() - start
+    return seconds
+
+
+_ROWS = {"first": 0.3, "second": 0.4, "third": 0.5}

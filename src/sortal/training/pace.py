@@ -1,0 +1,68 @@
+"""How long a fit takes, told from short fits on few rows, on the machine as busy as it is now."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows, sample
+
+FEW_CELLS = 400_000
+"""Numbers in a table that any family gets through in a second or two: its pace is not worth a look."""
+WARM, FEW, MORE = 200, 1_000, 8_000
+"""Rows of the short fits. The first of them only imports what a family needs."""
+LOOK_SHARE = 0.1
+"""Of the time of a fold, what the second look may take."""
+STEEPER = 1.15
+"""Sorting and deeper trees make a row of many a little dearer than a row of few."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that one fit of a candidate takes, preparation included: some whatever the rows, and some for each row.
+
+    >>> Pace(1.0, 0.001).seconds(2_000), Pace(1.0, 0.001).rows(3.0)
+    (3.0, 2000)
+    """
+
+    fixed: float
+    per_row: float
+
+    def seconds(self, rows: int) -> float:
+        return self.fixed + self.per_row * rows
+
+    def rows(self, seconds: float) -> int:
+        """How many rows can be fitted in so many seconds."""
+        return max(0, int((seconds - self.fixed) / self.per_row)) if self.per_row > 0 else 1 << 62
+
+
+AT_ONCE = Pace(0.0, 0.0)
+
+
+def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -> Pace:
+    """The pace of a candidate, from one or two short fits on some of the rows ``train``.
+
+    ``seconds``: what a fold may take; a second look is taken only where it costs little of that. Small tables are not looked at,
+    unless the family cannot be interrupted.
+    """
+    cells = len(train) * len(dev.table.schema.features) * len(dev.classes)
+    if len(train) <= FEW or (cells <= FEW_CELLS and candidate.family.interruptible):
+        return AT_ONCE
+    _seconds(candidate, dev, train, WARM)
+    few = _seconds(candidate, dev, train, FEW)
+    if len(train) < 2 * MORE or few * MORE / FEW > LOOK_SHARE * seconds:
+        return Pace(0.0, STEEPER * few / FEW)
+    more = _seconds(candidate, dev, train, MORE)
+    per_row = max(more - few, 0.0) / (MORE - FEW)
+    return Pace(max(few - per_row * FEW, 0.0), STEEPER * per_row)
+
+
+def _seconds(candidate: Candidate, dev: Development, train: Index, rows: int) -> float:
+    """What a fit on so many rows takes; its result is thrown away, and a repeated run does without it."""
+    family, rehearsal = candidate.family, dev.rehearsing()
+    start = time.monotonic()
+    prepared = prepare_rows(rehearsal, sample(dev, train, rows), family.view)
+    preparing = time.monotonic() - start
+    fit(candidate, prepared, rehearsal, family.pilot, purpose="repeat")
+    fitting = time.monotonic() - start - preparing
+    return preparing + fitting / family.pilot_share

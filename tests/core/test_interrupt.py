@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from sortal.core.interrupt import TimeUp, finishing_on_interrupt, interrupted_after
+
+
+def compute(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        sum(range(1000))
+
+
+def test_work_ends_when_its_seconds_are_over() -> None:
+    start = time.monotonic()
+    with pytest.raises(TimeUp), interrupted_after(0.05):
+        compute(20)
+    assert time.monotonic() - start < 10
+
+
+def test_work_that_is_done_in_time_is_left_alone_and_so_is_what_follows() -> None:
+    with interrupted_after(0.2):
+        pass
+    compute(0.4)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_interruption_that_is_lost_is_repeated() -> None:
+    lost = []
+
+    def loses_the_first() -> None:
+        try:
+            compute(20)
+        except TimeUp:
+            lost.append(True)
+        compute(20)
+
+    with pytest.raises(TimeUp), interrupted_after(0.02):
+        loses_the_first()
+    assert lost == [True]
+
+
+def test_a_timer_of_somebody_else_is_not_touched() -> None:
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 30)
+    try:
+        with interrupted_after(0.01):
+            compute(0.1)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 20
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_other_threads_are_never_interrupted() -> None:
+    ended = []
+
+    def work() -> None:
+        with interrupted_after(0.01):
+            compute(0.1)
+        ended.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert ended == [True]
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_with_nothing_in_hand_ctrl_c_ends_the_run() -> None:
+    with pytest.raises(KeyboardInterrupt), finishing_on_interrupt(lambda: None) as interrupts, interrupts.searching():
+        press()
+
+
+def test_with_a_model_in_hand_ctrl_c_ends_the_search_once_and_then_the_run() -> None:
+    said: list[str] = []
+
+    def pressed_twice() -> None:
+        with finishing_on_interrupt(lambda: said.append("finishing")) as interrupts:
+            interrupts.in_hand()
+            with pytest.raises(TimeUp), interrupts.searching():
+                press()
+            assert interrupts.asked
+            press()
+
+    with pytest.raises(KeyboardInterrupt):
+        pressed_twice()
+    assert said == ["finishing"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_after_the_search_the_first_ctrl_c_is_only_noted() -> None:
+    with finishing_on_interrupt(lambda: None) as interrupts:
+        interrupts.in_hand()
+        with interrupts.searching():
+            pass
+        press()
+        assert interrupts.asked

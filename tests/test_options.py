@@ -1,0 +1,257 @@
+"""One name for an option wherever it is given: on the command line, in Python, in a recipe, in the estimator, in the docs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from inspect import signature
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.main import get_command
+
+import sortal
+from sortal import cli, workflow
+from sortal import run as runs
+from sortal.core.recipe import RAN, Recipe, defaults, flag
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "options.md"
+OPTIONS = [each.name for each in fields(Recipe) if each.name not in RAN]
+SEARCH = {"select", "models", "budget"}
+"""An audit neither prepares nor fits anything."""
+ONLY_WITH_A_TEST = {
+    "target",
+    "precision",
+    "recall",
+    "fpr",
+    "confidence",
+    "sets",
+    "reject_cost",
+    "split",
+    "weight",
+    "seed",
+}
+"""What a classifier of scikit-learn's says in other ways (y, sample_weight, random_state), or has no rows or labels for."""
+COMMANDS = get_command(cli.app).commands
+UNUSUAL = {
+    "target": ("y", "y"),
+    "metric": ("brier", "brier"),
+    "cost": ("fp=1,fn=8", "fp=1,fn=8"),
+    "cost_column": (["fn=amount"], {"fn": "amount"}),
+    "reject_cost": (0.5, 0.5),
+    "precision": (0.9, 0.9),
+    "recall": (0.8, 0.8),
+    "fpr": (0.1, 0.1),
+    "confidence": (0.9, 0.9),
+    "capacity": ("5%", "5%"),
+    "f1": (True, True),
+    "f_beta": (1.0, 1.0),
+    "sets": (0.7, 0.7),
+    "positive": ("yes", "yes"),
+    "kind": (["zip=category"], {"zip": "category"}),
+    "ignore": (["a"], "a"),
+    "time": ("when", "when"),
+    "group": ("who", "who"),
+    "weight": ("w", "w"),
+    "split": ("70/30", "70/30"),
+    "select": (5, 5),
+    "models": ("svm", ["svm"]),
+    "budget": ("90s", 90),
+    "seed": (7, 7),
+}
+"""For every option a value that differs from the default: on the command line and in Python."""
+EXPECTED = Recipe(
+    "y",
+    "brier",
+    "fp=1,fn=8",
+    ("fn=amount",),
+    reject_cost=0.5,
+    positive="yes",
+    precision=0.9,
+    recall=0.8,
+    fpr=0.1,
+    confidence=0.9,
+    capacity="5%",
+    f1=True,
+    f_beta=1.0,
+    sets=0.7,
+    kind={"zip": "category"},
+    ignore=("a",),
+    time="when",
+    group="who",
+    weight="w",
+    split="70/30",
+    select=5,
+    models=("svm",),
+    budget=90.0,
+    seed=7,
+)
+
+
+def asked_by(names, monkeypatch, call):
+    """The recipe that reaches the workflow."""
+    got = []
+
+    def hear(*arguments, **more):
+        got.extend(a for a in (*arguments, *more.values()) if isinstance(a, Recipe))
+        raise sortal.InputError("far enough")
+
+    monkeypatch.setattr(workflow, "audit", hear)
+    monkeypatch.setattr(runs, "train_into", hear)
+    call()
+    [recipe] = got
+    usual = defaults()
+    return {name: getattr(recipe, name) for name in names}, {
+        name: getattr(EXPECTED, name) if name in names else usual[name] for name in names
+    }
+
+
+def words(names):
+    told = []
+    for name in names:
+        value = UNUSUAL[name][0]
+        for one in value if isinstance(value, list) else [value]:
+            told += [flag(name)] if one is True else [flag(name), str(one)]
+    return told
+
+
+@pytest.mark.parametrize("command", ["train", "audit"])
+def test_every_option_of_a_command_reaches_the_workflow(sortal, command, monkeypatch):
+    names = [n for n in OPTIONS if command == "train" or n not in SEARCH]
+    got, expected = asked_by(names, monkeypatch, lambda: sortal(command, "data.csv", *words(names)))
+    assert got == expected
+    assert all(value != defaults()[name] for name, value in got.items() if name != "target")
+
+
+@pytest.mark.parametrize("function", ["train", "audit"])
+def test_every_option_in_python_reaches_the_workflow(function, monkeypatch):
+    names = [n for n in OPTIONS if function == "train" or n not in SEARCH]
+    options = {name: UNUSUAL[name][1] for name in names}
+
+    def call():
+        with pytest.raises(sortal.InputError, match="far enough"):
+            getattr(sortal, function)({}, **options)
+
+    got, expected = asked_by(names, monkeypatch, call)
+    assert got == expected
+
+
+def test_the_same_options_everywhere():
+    for command, function in (("train", sortal.train), ("audit", sortal.audit)):
+        wanted = {n for n in OPTIONS if command == "train" or n not in SEARCH}
+        flags = {o.removeprefix("--").replace("-", "_") for p in COMMANDS[command].params for o in p.opts}
+        assert wanted <= flags
+        assert wanted <= set(signature(function).parameters)
+        assert set(signature(function).parameters) - wanted <= {"data", "recipe", "out", "progress"}
+    taken = set(signature(sortal.SortalClassifier).parameters) - {"random_state"}
+    assert taken == set(OPTIONS) - ONLY_WITH_A_TEST
+
+
+@pytest.mark.parametrize("function", [sortal.train, sortal.audit, sortal.SortalClassifier])
+def test_a_default_is_the_same_everywhere(function):
+    for name, parameter in signature(function).parameters.items():
+        if name in defaults() and (function, name) != (sortal.SortalClassifier, "budget"):
+            plain = Recipe.asked({"target": "y", name: parameter.default})
+            assert plain == Recipe("y"), name
+
+
+def test_defaults_of_the_command_line_are_those_of_a_recipe():
+    for command in ("train", "audit"):
+        for parameter in COMMANDS[command].params:
+            if parameter.name in defaults():
+                assert Recipe.asked({"target": "y", parameter.name: parameter.default or None}) == Recipe("y")
+
+
+def table() -> str:
+    """The table of docs/options.md, from the signatures and the help."""
+    lines = ["| option | train | audit | classifier | default | |", "|---|---|---|---|---|---|"]
+    parameters = {p.name: p for p in COMMANDS["train"].params}
+    usual = {**defaults(), "target": None, "budget": "2m"}
+    instead = {"target": "`y`", "weight": "`sample_weight`", "seed": "`random_state`"}
+    for name in OPTIONS:
+        shown = "" if usual[name] in (None, (), {}, False) else f"`{usual[name]}`"
+        classifier = "x" if name not in ONLY_WITH_A_TEST else instead.get(name, "")
+        audit = "" if name in SEARCH else "x"
+        lines.append(f"| `{flag(name)}` `{name}` | x | {audit} | {classifier} | {shown} | {parameters[name].help} |")
+    return "\n".join(lines)
+
+
+def test_the_table_in_the_docs_is_what_the_signatures_say():
+    [found] = re.findall(r"^\| option .*?(?=\n\n)", DOCUMENT.read_text("utf-8"), re.M | re.S)
+    assert found == table()
+
+
+# What a recipe says, and what it leaves open
+
+
+@pytest.fixture
+def written(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text('target = "y"\nseed = 3\nignore = ["a"]\n')
+    return path
+
+
+def test_what_a_recipe_does_not_mention_may_be_added(written):
+    asked = Recipe.asked({"cost": "fp=1,fn=8", "budget": "20s", "seed": 3}, written)
+    assert asked == Recipe("y", seed=3, ignore=("a",), cost="fp=1,fn=8", budget=20.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": 0}, "--seed contradicts recipe.toml, which says seed = 3; leave one of them out"),
+        ({"target": "z"}, "--target contradicts recipe.toml, which says target = 'y'"),
+        ({"ignore": ["a", "b"]}, r"--ignore contradicts recipe.toml, which says ignore = \['a'\]"),
+    ],
+)
+def test_what_a_recipe_says_may_not_be_contradicted(written, options, said):
+    with pytest.raises(sortal.InputError, match=said):
+        Recipe.asked(options, written)
+
+
+def test_another_run_of_a_recipe_is_searched_anew(written):
+    ran = '\nunchecked = ["A103"]\n[[plan]]\nname = "majority"\nefforts = [{}]\n'
+    written.write_text(written.read_text() + ran)
+    assert Recipe.asked({}, written).plan
+    assert Recipe.asked({"seed": 3, "confidence": 0.95}, written) == Recipe.read(written)
+    changed = Recipe.asked({"cost": "fp=1,fn=8"}, written)
+    assert (changed.plan, changed.unchecked) == ((), ())
+
+
+def test_a_recipe_says_nothing_of_what_is_as_usual():
+    assert Recipe("y").to_toml() == 'target = "y"\n'
+    assert Recipe("y", confidence=0.95, budget=60.0).to_toml() == 'target = "y"\nbudget = 60.0\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "say which column is to be predicted"),
+        ({"target": "y", "precision": "high"}, "precision cannot be 'high'"),
+        ({"target": "y", "seed": 1.5}, "seed cannot be 1.5"),
+        ({"target": "y", "cost": 3}, "cost is 3; give for example"),
+    ],
+)
+def test_options_of_another_type_are_refused(options, said):
+    with pytest.raises(sortal.InputError, match=said):
+        Recipe.asked(options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    import numpy as np
+
+    asked = Recipe.asked({"target": 3, "seed": np.int64(4), "precision": np.float32(0.5), "cost": {"fp": np.int8(2)}})
+    assert (asked.target, asked.seed, asked.precision, asked.cost) == ("3", 4, 0.5, {"fp": 2})
+    assert type(asked.cost["fp"]) is int
+
+
+def test_the_command_line_hands_a_recipe_on(sortal, written, monkeypatch):
+    got = []
+    monkeypatch.setattr(workflow, "audit", lambda data, recipe: got.append(recipe) or SimpleNamespace(findings=()))
+    monkeypatch.setattr("sortal.report.summary.audit", lambda *_: None)
+    assert sortal("audit", "data.csv", "--recipe", written, "--cost", "fp=1,fn=8").code == 0
+    assert got == [Recipe("y", seed=3, ignore=("a",), cost="fp=1,fn=8")]
+    refused = sortal("audit", "data.csv", "--recipe", written, "--seed", "4")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "--seed contradicts recipe.toml" in refused.err
