@@ -163,7 +163,9 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes, codes = _encode(y)
         if len(codes) != frame.height:
             raise DataError(f"X has {frame.height:,} rows and y has {len(codes):,}; give as many labels as rows")
-        kinds = {**declared_kinds(X), **recipe.kinds}
+        # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users expect.
+        whole = [] if is_into_dataframe(X) else [s.name for s in frame.iter_columns() if s.dtype.is_integer()]
+        kinds = {**declared_kinds(X), **dict.fromkeys(whole, "number"), **recipe.kinds}
         schema = infer(frame, None, kinds=kinds, ignore=recipe.ignore, source=Origin("X"))
         _check_usable(schema, recipe.ignore)
         table = Table(schema, conform(frame, schema, ("feature",), "X"), np.arange(frame.height))
