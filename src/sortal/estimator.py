@@ -199,10 +199,12 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             kept = weight > 0
             frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
         classes, codes = np.unique(y, return_inverse=True)
+        # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users expect.
+        whole = [] if is_into_dataframe(X) else [s.name for s in frame.iter_columns() if s.dtype.is_integer()]
         schema = infer(
             frame,
             None,
-            kinds={**declared_kinds(X), **recipe.kind},
+            kinds={**declared_kinds(X), **dict.fromkeys(whole, "number"), **recipe.kind},
             ignore=recipe.ignore,
             time=recipe.time,
             group=recipe.group,

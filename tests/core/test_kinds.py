@@ -147,6 +147,7 @@ class TestNumbers:
     def test_accounts_are_shown(self) -> None:
         assert look(["(12.50)", "3"]).reason == "all 2 values are numbers ((12.50) is -12.5)"
         assert look(["12.50-", "3"]).reason == "all 2 values are numbers (12.50- is -12.5)"
+        assert look(["2-", "3"]).doubt == "2- is read as -2; if it is no number, say --kind c=category"
         assert look(["(-5)", "3"]).kind == look(["(5", "3"]).kind == "category"
 
     def test_durations_are_seconds(self) -> None:
@@ -154,6 +155,8 @@ class TestNumbers:
         assert (found.kind, found.format) == ("number", "duration")
         assert found.reason == "all 2 values are durations or times of day, in seconds (1:30:00 is 5400), 1 '?'"
         assert canonical(["1:30:00", "0:15:00", "?"]) == [5400.0, 900.0, None]
+        assert found.doubt == look(["PT1H"]).doubt == look(["1 day"]).doubt == ""
+        assert look(["2:10"]).doubt == "2:10 is read as 7800 seconds; if it is no number, say --kind c=category"
         assert look(["1:30:00", "16:9"]).kind == look(["1:30", "7"]).kind == "category"
 
 

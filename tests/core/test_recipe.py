@@ -89,3 +89,15 @@ def test_kinds_from_texts_and_mappings():
     assert parse_kinds({"zip": "category"}) == {"zip": "category"}
     with pytest.raises(OptionError, match="COLUMN=KIND"):
         parse_kinds(["zip"])
+
+
+@pytest.mark.parametrize("missing", [None, (), ("",), ("NA", "?")])
+def test_names_and_what_means_missing_are_read_back(missing):
+    recipe = Recipe(target=3, ignore=(1, ("a", "b")), kinds={2: "datetime:%d/%m/%Y"}, time=2, missing=missing)
+    assert (recipe.target, recipe.ignore, recipe.kinds, recipe.time) == (
+        "3",
+        ("1", "a_b"),
+        {"2": "datetime:%d/%m/%Y"},
+        "2",
+    )
+    assert Recipe.from_toml(recipe.to_toml()) == recipe

@@ -35,6 +35,8 @@ from sortal.core.values import (
 
 MOSTLY_DISTINCT = 0.95
 """Share of distinct values from which on a category identifies rows."""
+_ACCOUNTED = r"\(|\)|-$"
+"""Ways to write a negative number that only accounts have."""
 FEW_ROWS = 20
 """Below this number of values nothing is said to identify rows."""
 
@@ -114,13 +116,13 @@ def number_column(name: str, texts: Texts, origin: Origin, codes: bool, decimal:
         return None
     what = "numbers" if notation != DURATION else "durations or times of day, in seconds"
     reason = all_are(texts.present, what) + _number_example(texts.values, notation) + missing_words(texts.missing)
-    doubt = "" if decimal or notation == DURATION else _number_doubt(name, texts.values, notation)
+    doubt = "" if decimal else _number_doubt(name, texts.values, notation)
     return Column(name, "number", "feature", reason, texts.missing_share, notation, absent=origin.missing, doubt=doubt)
 
 
 def _number_example(texts: pl.Series, notation: str) -> str:
     """What a value means, where the notation is not the plain one."""
-    accounted = texts.str.contains(r"^\(|\)$|\d-$")
+    accounted = texts.str.contains(_ACCOUNTED)
     if notation == ".":
         if not accounted.any():
             return ""
@@ -137,16 +139,21 @@ def _read(text: str, notation: str) -> str:
 
 
 def _number_doubt(name: str, texts: pl.Series, notation: str) -> str:
-    other = other_notation(texts, notation)
-    if other is None:
+    """Where the values could be other numbers, or no numbers: ``2-`` may be a grade, and ``2:10`` a score."""
+    other = None if notation == DURATION else other_notation(texts, notation)
+    if other is not None:
+        example = next(text for text in texts.to_list() if _read(text, notation) != _read(text, other))
+        what, otherwise = _read(example, notation), _read(example, other)
+        return f"{example} is read as {what}; if it is {otherwise}, say {_asking(name, f'number:{other[0]}')}"
+    odd = texts.filter(texts.str.contains(r"^\d+:\d+$" if notation == DURATION else _ACCOUNTED))
+    if odd.is_empty():
         return ""
-    example = next(text for text in texts.to_list() if _read(text, notation) != _read(text, other))
-    what, otherwise = _read(example, notation), _read(example, other)
-    return f"{example} is read as {what}; if it is {otherwise}, say {_asking(name, 'number', other[0])}"
+    what = _read(odd[0], notation) + (" seconds" if notation == DURATION else "")
+    return f"{odd[0]} is read as {what}; if it is no number, say {_asking(name, 'category')}"
 
 
-def _asking(name: str, kind: Kind, form: str) -> str:
-    return f"--kind {shlex.quote(f'{name}={kind}:{form}')}"
+def _asking(name: str, kind: str) -> str:
+    return f"--kind {shlex.quote(f'{name}={kind}')}"
 
 
 def datetime_column(
@@ -174,7 +181,7 @@ def datetime_column(
         if decisive and first is None:
             raise OptionError(
                 f"column {name!r} decides the order of the rows, and its dates can be read in two ways: {doubt}; "
-                f"else say {_asking(name, 'datetime', chosen)}"
+                f"else say {_asking(name, f'datetime:{chosen}')}"
             )
     example = str(texts.values[0])
     swap = "; day and month could be swapped" if doubt and not why else why
@@ -200,7 +207,7 @@ def _day(text: str, pattern: str) -> str:
 def _date_doubt(name: str, texts: pl.Series, patterns: tuple[str, str], why: str) -> str:
     example = next(text for text in texts.to_list() if len({_day(text, pattern) for pattern in patterns}) > 1)
     day, other = (_day(example, pattern) for pattern in patterns)
-    return f"{example} is read as {day}{why}; if it is {other}, say {_asking(name, 'datetime', patterns[1])}"
+    return f"{example} is read as {day}{why}; if it is {other}, say {_asking(name, f'datetime:{patterns[1]}')}"
 
 
 def boolean_column(name: str, texts: Texts, levels: tuple[str, ...], origin: Origin) -> Column:

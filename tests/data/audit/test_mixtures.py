@@ -43,6 +43,17 @@ def weights(seed: int = 0) -> Floats:
     return np.round(np.random.default_rng(seed).normal(170, 9, N), 1)
 
 
+def test_classes_that_differ_in_case_only() -> None:
+    raw = pl.DataFrame({"x": weights(), "target": ["Yes", "no", "yes", "YES", "no"] * (N // 5)})
+    schema = infer(raw, "target")
+    table = Table(schema, conform(raw, schema), np.arange(N))
+    found = check.find(Case(table, np.arange(N) % 2, ["a", "b"], raw=raw))
+    assert not isinstance(found, NotApplicable)
+    (finding,) = found
+    assert (finding.column, finding.severity) == ("target", "warning")
+    assert "spells 1 level in several ways: " in finding.message
+
+
 @pytest.mark.parametrize("factor", [1 / 100, 1 / 2.54, 1 / 30.48, 10, 1000, 2.20462])
 @pytest.mark.parametrize("share", [0.04, 0.3])
 def test_two_units(factor: float, share: float) -> None:

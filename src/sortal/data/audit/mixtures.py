@@ -42,7 +42,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
     if len(case) < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(case.shortlist)
-    columns = [c for c in case.table.schema.columns if c.name in looked_at or c.role == "ignore"]
+    columns = [c for c in case.table.schema.columns if c.name in looked_at or c.role in ("ignore", "target")]
     return [_finding(column.name, mixture) for column in columns for mixture in _mixtures(case, column)]
 
 
@@ -56,7 +56,7 @@ def _mixtures(case: Case, column: Column) -> list[Mixture]:
     texts = case.raw[column.name].alias("")
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
-    return mixed_texts(_some(texts), levels=column.kind == "category" and column.role == "feature")
+    return mixed_texts(_some(texts), levels=column.kind == "category" and column.role != "ignore")
 
 
 def _some(values: pl.Series) -> pl.Series:
