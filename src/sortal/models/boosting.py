@@ -12,10 +12,10 @@ from sortal.models.family import FitRequest, OutOfTime
 ROUNDS = 1000
 ENOUGH_ROUNDS = 500
 FASTEST = 0.2
-FEWEST_ROUNDS = 60
+FEWEST_ROUNDS = 30
 """Even at the fastest learning rate fewer rounds than these are a waste of the time they take."""
 PILOT = {"rounds": 5, "learning_rate": 0.1}
-PILOT_SHARE = 5 / 150
+PILOT_SHARE, LEAST_SHARE = 5 / 150, FEWEST_ROUNDS / 150
 """Of a fit that early stopping ends: 150 rounds is a typical number at the pace of a minute."""
 MANY_CELLS = 2_000_000
 

@@ -85,7 +85,8 @@ class Family:
     ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants ``stop`` rows.
     ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums, which bounds how closely
     the program can agree with it. ``most_rows``: more training rows than these add time, not skill; None where they always add.
-    ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is.
+    ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is;
+    ``least_share``: how much of that work makes a model that is worth having.
     """
 
     name: str
@@ -99,3 +100,4 @@ class Family:
     most_rows: int | None = None
     pilot: Settings = field(default_factory=dict)
     pilot_share: float = 1.0
+    least_share: float = 1.0

@@ -79,6 +79,7 @@ forest = Family(
     most_rows=MOST_ROWS,
     pilot={"trees": CHUNK},
     pilot_share=CHUNK / TREES,
+    least_share=FEWEST / TREES,
 )
 extra_trees = Family(
     "extra_trees",
@@ -90,4 +91,5 @@ extra_trees = Family(
     most_rows=MOST_ROWS,
     pilot={"trees": CHUNK},
     pilot_share=CHUNK / TREES,
+    least_share=FEWEST / TREES,
 )

@@ -51,11 +51,20 @@ class Folds:
 
 @dataclass
 class FoldCache:
-    """Prepared rows, shared by the candidates that look at the table in the same way."""
+    """What candidates share: rows prepared for those that look at the table in the same way, and the pace that each was seen at."""
 
     dev: Development
     folds: Folds
+    paces: dict[str, Pace] = field(default_factory=dict)
     kept: dict[tuple[int, View, int | None], tuple[Prepared, NDArray[np.float64]]] = field(default_factory=dict)
+
+    def pace(self, candidate: Candidate, seconds: float) -> Pace:
+        """How long a fit of a candidate takes, where a fold may take so many seconds; each is looked at once."""
+        if math.isinf(seconds):
+            return AT_ONCE
+        if candidate.name not in self.paces:
+            self.paces[candidate.name] = look(candidate, self.dev, self.folds.parts[0][0], seconds)
+        return self.paces[candidate.name]
 
     def get(self, fold: int, view: View, rows: int | None = None) -> tuple[Prepared, NDArray[np.float64]]:
         """The prepared training rows of a fold (a sample of so many ``rows``), and its validation rows as a matrix."""
@@ -120,14 +129,15 @@ def crossval(
     start, n_folds = time.monotonic(), len(cache.folds.parts)
     train, family = cache.folds.parts[0][0], candidate.family
     n, fits = len(train), n_folds + (REFIT if n_folds > 1 else 0.0)
-    pace = look(candidate, dev, train, seconds / fits) if math.isfinite(seconds) else AT_ONCE
+    pace = cache.pace(candidate, seconds / fits)
     rows = n if family.most_rows is None else min(family.most_rows, n)
     least = min(rows, max(LEAST_ROWS, int(LEAST_SHARE * n)))
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         rows = min(rows, pace.rows((limit - (time.monotonic() - start)) / fits))
         if rows < least:
-            if not candidate.baseline:
-                return _too_slow(candidate, pace.seconds(least) * fits, seconds)
+            needed = pace.seconds(least) * family.least_share * fits
+            if needed > limit - (time.monotonic() - start) and not candidate.baseline:
+                return _too_slow(candidate, needed, seconds)
             rows = least
         try:
             return _folded(candidate, dev, cache, score, None if rows == n else rows, start + seconds, patient=patient)

@@ -21,7 +21,6 @@ from sortal.evaluate.intervals import Sampling
 from sortal.evaluate.metrics import Metric
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import REFIT, FoldCache, Folds, repeat
-from sortal.training.pace import look
 from sortal.training.select import Choice, choose
 from sortal.training.zoo import Clock, Explored, baselines, explore, zoo
 
@@ -62,7 +61,9 @@ def develop(
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(recipe.models, weighted))
     parts = fold(dev, times)
-    cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else _in_time(parts, dev, candidates, clock))
+    cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else parts)
+    if not recipe.plan:
+        cache.folds = _in_time(cache, candidates, clock)
     if recipe.plan:
         explored = _replay(candidates, recipe.plan, dev, cache, score)
     else:
@@ -97,15 +98,17 @@ def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)
 
 
-def _in_time(parts: Folds, dev: Development, candidates: Sequence[Candidate], clock: Clock) -> Folds:
+def _in_time(cache: FoldCache, candidates: Sequence[Candidate], clock: Clock) -> Folds:
     """As many folds as the most promising candidate is likely to get through in its part of the time.
 
     A few folds of a strong model say more than many folds of a weak one.
     """
-    most = FIRST_SHARE * clock.left([])
+    parts = cache.folds
+    if len(parts.parts) == 1:
+        return parts
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
-    train = parts.parts[0][0]
-    a_fold = look(first, dev, train, most / (MIDDLE + REFIT)).seconds(len(train)) if len(parts.parts) > 1 else 0.0
+    pace = cache.pace(first, FIRST_SHARE * clock.left([]) / (MIDDLE + REFIT))
+    a_fold = pace.seconds(len(parts.parts[0][0]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):
             return parts.first(min(count, len(parts.parts)))

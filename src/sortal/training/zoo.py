@@ -58,19 +58,26 @@ def zoo(models: Sequence[str], imbalanced: bool) -> tuple[Candidate, ...]:
     known = registry.names("sortal.models")
     wanted = [*models] if models else [*ORDER, *(n for n in known if n not in (*BASELINES, *ORDER))]
     families: dict[str, Family] = {name: registry.load("sortal.models", name) for name in wanted}
-    plain = [Candidate(name, family) for name, family in families.items() if name not in BASELINES]
-    tuned = [
-        Candidate(label, registry.load("sortal.models", name), settings)
-        for name, variants in VARIANTS.items()
-        if name in families or (not models and name in BASELINES)
-        for label, settings in variants
+    plain = [
+        candidate
+        for name, family in families.items()
+        for candidate in (
+            *([] if name in BASELINES else [Candidate(name, family)]),
+            *(Candidate(label, family, settings) for label, settings in VARIANTS.get(name, ())),
+        )
     ]
+    if not models:
+        plain += [
+            Candidate(label, registry.load("sortal.models", name), settings)
+            for name in BASELINES
+            for label, settings in VARIANTS.get(name, ())
+        ]
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=way)
         for label, name, way in BALANCED
         if imbalanced and (name in families or not models)
     ]
-    return (*plain, *tuned, *balanced)
+    return (*plain, *balanced)
 
 
 @dataclass(frozen=True)
