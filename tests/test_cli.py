@@ -127,9 +127,9 @@ def test_labels_of_any_text_and_the_positive_class(sortal, tmp_path, labels, pos
     pl.DataFrame({"x": x[0], "y": [labels[int(a)] for a in above]}).write_csv(data)
     options = ["--target", "y", "--positive", positive, "--models", "logistic", "--budget", "1h", "--out", out]
     record = sortal("train", data, *options, "--json").json
-    tidy = [label.strip().lower() for label in labels]
+    tidy = [label.strip() for label in labels]
     assert record["task"]["classes"] == classes
-    assert record["task"]["positive"] == positive.lower()
+    assert record["task"]["positive"] == positive
     assert sortal("predict", out / "model.sortal", data, "-o", tmp_path / "scored.csv").code == 0
     decided = pl.read_csv(tmp_path / "scored.csv", infer_schema=False)["decision"]
     assert (decided == pl.Series([tidy[int(a)] for a in above])).mean() > 0.7
