@@ -12,7 +12,17 @@ import numpy as np
 
 from sortal.engine.program import Program
 from sortal.models import trees
-from sortal.models.boosting import LEAST_SHARE, PILOT, PILOT_SHARE, ROUNDS, Stopper, learning_rate, patience, threads, typical
+from sortal.models.boosting import (
+    LEAST_SHARE,
+    PILOT,
+    PILOT_SHARE,
+    ROUNDS,
+    Stopper,
+    learning_rate,
+    patience,
+    threads,
+    typical,
+)
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
 from sortal.models.focal import Focal, objective
