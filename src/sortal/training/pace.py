@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows, sample
 
@@ -48,21 +49,28 @@ def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -
     cells = len(train) * len(dev.table.schema.features) * len(dev.classes)
     if len(train) <= FEW or (cells <= FEW_CELLS and candidate.family.interruptible):
         return AT_ONCE
-    _seconds(candidate, dev, train, WARM)
-    few = _seconds(candidate, dev, train, FEW)
-    if len(train) < 2 * MORE or few * MORE / FEW > LOOK_SHARE * seconds:
-        return Pace(0.0, STEEPER * few / FEW)
-    more = _seconds(candidate, dev, train, MORE)
-    per_row = max(more - few, 0.0) / (MORE - FEW)
-    return Pace(max(few - per_row * FEW, 0.0), STEEPER * per_row)
+    _short(candidate, dev, train, WARM)
+    few = _short(candidate, dev, train, FEW)
+    if len(train) < 2 * MORE or few.took * MORE / FEW > LOOK_SHARE * seconds:
+        return Pace(0.0, STEEPER * few.whole / FEW)
+    more = _short(candidate, dev, train, MORE)
+    per_row = max(more.whole - few.whole, 0.0) / (MORE - FEW)
+    return Pace(max(few.whole - per_row * FEW, 0.0), STEEPER * per_row)
 
 
-def _seconds(candidate: Candidate, dev: Development, train: Index, rows: int) -> float:
-    """What a fit on so many rows takes; its result is thrown away, and a repeated run does without it."""
+class _Short(NamedTuple):
+    """Seconds that a short fit took, and those that a whole one on the same rows would."""
+
+    took: float
+    whole: float
+
+
+def _short(candidate: Candidate, dev: Development, train: Index, rows: int) -> _Short:
+    """A short fit on so many rows; its result is thrown away, and a repeated run does without it."""
     family, rehearsal = candidate.family, dev.rehearsing()
     start = time.monotonic()
     prepared = prepare_rows(rehearsal, sample(dev, train, rows), family.view)
     preparing = time.monotonic() - start
     fit(candidate, prepared, rehearsal, family.pilot, purpose="repeat")
     fitting = time.monotonic() - start - preparing
-    return preparing + fitting / family.pilot_share
+    return _Short(preparing + fitting, preparing + fitting / family.pilot_share)
