@@ -59,7 +59,7 @@ from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
-from sortal.training.develop import HOLDOUT_ROWS, LARGE
+from sortal.training.develop import LARGE, holdout_rows
 from sortal.training.trained import Trained, train_rows
 from sortal.training.zoo import NO_TIME, Clock
 
@@ -148,7 +148,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
 def close_plan(dev: Problem, sealed: NDArray[np.int64], recipe: Recipe, deadline: Deadline) -> Closing:
     """What must follow the search for a model, and how long it will take."""
-    evidence = min(len(dev.codes), HOLDOUT_ROWS if len(dev.codes) > LARGE else LARGE)
+    evidence = holdout_rows(recipe.budget) if len(dev.codes) > LARGE else len(dev.codes)
     size = Size(evidence + len(sealed), len(dev.task.classes), len(dev.table.schema.columns), entries(recipe.budget))
     return plan_closing(size, deadline.left, deadline.busyness)
 

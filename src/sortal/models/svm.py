@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from sortal.engine.program import Program
@@ -18,7 +20,10 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     folds = StratifiedKFold(max(2, min(3, int(np.bincount(rows.y).min()))), shuffle=True, random_state=request.seed)
     machine = LinearSVC(C=float(settings.get("C", 0.1)), dual=False, random_state=request.seed)
     model = CalibratedClassifierCV(machine, method="sigmoid", cv=folds, ensemble=False)
-    model.fit(rows.X, rows.y, sample_weight=rows.weight)
+    with warnings.catch_warnings():
+        # Of many classes a fold has few rows each, and scikit-learn asks whether they are numbers.
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+        model.fit(rows.X, rows.y, sample_weight=rows.weight)
     calibrated = model.calibrated_classifiers_[0]
     fitted, sigmoids = calibrated.estimator, calibrated.calibrators
     arrays = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,9 @@ from sortal.training.zoo import Clock, Explored, baselines, explore, zoo
 SMALL = 1_000
 REPEATS = 3
 LARGE = 100_000
-HOLDOUT_SHARE, HOLDOUT_ROWS = 0.2, 50_000
-"""Of a large table one part is held out; more rows than these make no figure surer that anybody reads."""
+HOLDOUT_SHARE, HOLDOUT_ROWS, HOLDOUT_A_SECOND = 0.2, 50_000, 1_000
+"""Of a large table one part is held out: more rows make no figure surer that anybody reads, and each candidate has to score them. A
+short budget buys fewer; it is the budget that says so, not the clock, so that runs repeat."""
 MIDDLE = 3
 FIRST_SHARE = 0.5
 """Of the time, what the folds and the refit of the first candidate may be expected to take."""
@@ -60,7 +62,7 @@ def develop(
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(recipe.models, weighted))
-    parts = fold(dev, times)
+    parts = fold(dev, times, recipe.budget)
     cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else parts)
     if not recipe.plan:
         cache.folds = _in_time(cache, candidates, clock)
@@ -80,13 +82,22 @@ def develop(
     return Developed(explored, choice, cache.folds)
 
 
-def fold(dev: Development, times: NDArray[np.int64] | None) -> Folds:
+def holdout_rows(budget: float) -> int:
+    """How many rows of a large table are held out at most, in a run of so many seconds.
+
+    >>> holdout_rows(10.0), holdout_rows(600.0)
+    (10000, 50000)
+    """
+    return int(min(HOLDOUT_ROWS, HOLDOUT_A_SECOND * budget))
+
+
+def fold(dev: Development, times: NDArray[np.int64] | None, budget: float = math.inf) -> Folds:
     """Five stratified folds, fewer where there are fewer groups; repeated when rows are few, one holdout when they are many; forward
     in time where time is given.
     """
     n = len(dev.codes)
     if n > LARGE and times is None:
-        share = min(HOLDOUT_SHARE, HOLDOUT_ROWS / n)
+        share = min(HOLDOUT_SHARE, holdout_rows(budget) / n)
         return Folds((holdout(dev.codes, share, dev.seed, dev.groups),), per_repeat=1)
     units = n if dev.groups is None else len(np.unique(dev.groups))
     k = max(2, min(fold_count(n, int(np.bincount(dev.codes).min())), units))
