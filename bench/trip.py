@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
+from sortal.core.columns import Origin
 from sortal.core.errors import InputError
 from sortal.core.kinds import infer
 from sortal.report import notation
@@ -107,7 +108,7 @@ def described_lanes(folder: Path) -> dict[str, str]:
 def why_unusable(file: Path, target: str) -> str:
     """Why nothing can be predicted from the columns of this table; empty where something can."""
     try:
-        schema = infer(pl.read_parquet(file), target, source=file.name)
+        schema = infer(pl.read_parquet(file), target, source=Origin(file.name))
     except InputError as error:
         return str(error)
     return "" if schema.features else "no column of a kind that can be trained on yet"

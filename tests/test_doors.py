@@ -62,7 +62,7 @@ DOORS = {
 
 @pytest.fixture(scope="module")
 def models(table, tmp_path_factory):
-    options = {"models": "logistic", "budget": "1h", "kinds": {"sex": "boolean"}, "split": "80/20"}
+    options = {"models": "logistic", "budget": "1h", "kind": {"sex": "boolean"}, "split": "80/20"}
     folder = tmp_path_factory.mktemp("trained")
     return {door: sortal.train(DOORS[door](table, folder), "firmware", **options) for door in ("csv", "pandas")}
 

@@ -93,8 +93,8 @@ def test_kinds_from_texts_and_mappings():
 
 @pytest.mark.parametrize("missing", [None, (), ("",), ("NA", "?")])
 def test_names_and_what_means_missing_are_read_back(missing):
-    recipe = Recipe(target=3, ignore=(1, ("a", "b")), kinds={2: "datetime:%d/%m/%Y"}, time=2, missing=missing)
-    assert (recipe.target, recipe.ignore, recipe.kinds, recipe.time) == (
+    recipe = Recipe(target=3, ignore=(1, ("a", "b")), kind={2: "datetime:%d/%m/%Y"}, time=2, missing=missing)
+    assert (recipe.target, recipe.ignore, recipe.kind, recipe.time) == (
         "3",
         ("1", "a_b"),
         {"2": "datetime:%d/%m/%Y"},

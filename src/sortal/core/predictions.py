@@ -6,10 +6,13 @@ Metrics, intervals, calibration, thresholds and the report read this and know no
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sortal.core.sweep import descending
 
 Part = Literal["out-of-fold", "valid", "test", "fresh"]
 
@@ -43,6 +46,16 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def descending(self, code: int) -> NDArray[np.int64]:
+        """(n,) rows from the highest probability of a class to the lowest: the one sorting that all its rankings share."""
+        if code not in self._orders:
+            self._orders[code] = descending(self.probability[:, code])
+        return self._orders[code]
+
+    @cached_property
+    def _orders(self) -> dict[int, NDArray[np.int64]]:
+        return {}
 
     def take(self, index: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Predictions:
         """Those of some rows, by position or mask, in this order."""

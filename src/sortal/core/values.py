@@ -125,13 +125,15 @@ def as_read(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
         some = read[start : start + _CHUNK]
         left = np.flatnonzero((np.abs(some) > 1e-12) & (np.abs(some) < 1e12) & (some != np.rint(some)))
         exact, single = some[left], numbers[start : start + _CHUNK][left]
-        nearest = exact
         places = np.floor(np.log10(np.abs(exact))).astype(np.int64)
+        alike = np.arange(len(left))
+        # Where fewer digits say the same number, so do more: each round looks at those of the one before alone.
         for digits in (9, 8, 7, 6):
-            scale = _POWERS[digits - 1 - places + len(_POWERS) // 2]
-            rounded = np.rint(exact * scale) / scale
-            nearest = np.where(rounded.astype(np.float32) == single, rounded, nearest)
-        some[left] = nearest
+            scale = _POWERS[digits - 1 - places[alike] + len(_POWERS) // 2]
+            rounded = np.rint(exact[alike] * scale) / scale
+            same = rounded.astype(np.float32) == single[alike]
+            alike = alike[same]
+            some[left[alike]] = rounded[same]
     return read
 
 

@@ -91,15 +91,15 @@ _ALIKE: tuple[Callable[[pl.DataType], bool], ...] = (
 
 def fitted(frame: pl.DataFrame, types: Types) -> pl.DataFrame:
     """The frame with these columns, in this order and in these types; one that it lacks is missing."""
-    return pl.DataFrame([_column(frame, name, dtype) for name, dtype in types.items()])
+    columns = {column.name: column for column in frame.iter_columns()}
+    absent = [name for name in types if name not in columns]
+    columns |= {name: pl.repeat(None, frame.height, dtype=types[name], eager=True).alias(name) for name in absent}
+    return pl.DataFrame([_column(columns[name], dtype) for name, dtype in types.items()])
 
 
-def _column(frame: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
-    if name not in frame.columns:
-        return pl.repeat(None, frame.height, dtype=dtype, eager=True).alias(name)
-    column = frame.get_column(name)
+def _column(column: pl.Series, dtype: pl.DataType) -> pl.Series:
     if column.dtype == dtype:
         return column
     if dtype == pl.String and column.dtype.is_nested():
-        return pl.Series(name, [None if v is None else str(v) for v in column.to_list()], pl.String)
+        return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], pl.String)
     return column.cast(dtype)

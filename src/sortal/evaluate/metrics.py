@@ -25,6 +25,7 @@ from sortal.core.task import Task
 from sortal.core.writing import level
 from sortal.evaluate import ranking
 from sortal.evaluate.intervals import Bins, Cells, Mean, Ranks, Rates, Sampling, bin_squares, rates_interval
+from sortal.evaluate.ranking import Order
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -228,20 +229,21 @@ def _false_positives(task: Task, truth: Codes, decided: Codes) -> Rates:
 def _ranking(
     name: str,
     label: str,
-    score: Callable[[Mask, Floats], float],
-    effect: Callable[[Mask, Floats], Floats],
+    score: Callable[[Mask, Floats, Order], float],
+    effect: Callable[[Mask, Floats, Order], Floats],
     doc: str,
 ) -> Metric:
     """A metric of the ranking of each class of interest against the rest."""
 
     def mean(task: Task, told: Predictions, decided: Codes) -> float:
-        scores = [score(told.truth == k, told.probability[:, k]) for k in _of_interest(task, told.truth)]
+        codes = _of_interest(task, told.truth)
+        scores = [score(told.truth == k, told.probability[:, k], told.descending(k)) for k in codes]
         return float(np.mean(scores)) if scores else float("nan")
 
     def sampling(task: Task, told: Predictions, decided: Codes) -> Ranks:
         total, codes = np.zeros(len(told)), _of_interest(task, told.truth)
         for k in codes:
-            total += effect(told.truth == k, told.probability[:, k]) / len(codes)
+            total += effect(told.truth == k, told.probability[:, k], told.descending(k)) / len(codes)
         sizes = np.bincount(told.truth)
         return Ranks(total, int(sizes[sizes > 0].min()))
 

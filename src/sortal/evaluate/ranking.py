@@ -1,7 +1,7 @@
 """Scores of a ranking: ROC-AUC, average precision and recall at a precision, for one class against the rest.
 
 ``positive``: (n,) mask; ``score``: (n,), higher where the class is more probable. Rows with equal scores
-are never told apart.
+are never told apart. ``order``: the rows by descending score, where that is known already.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.sweep import sweep
+from sortal.core.sweep import descending, sweep
 from sortal.evaluate.intervals import Cells
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Order = NDArray[np.int64] | None
 
 PRECISION = 0.9
 """The precision that ``recall_at_precision`` asks for."""
 CUTS = 1000
 
 
-def roc_auc(positive: Mask, score: Floats) -> float:
+def roc_auc(positive: Mask, score: Floats, order: Order = None) -> float:
     """P(score of a positive > that of a negative) + half of P(equal); NaN without either.
 
     >>> roc_auc(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8]))
@@ -29,18 +30,18 @@ def roc_auc(positive: Mask, score: Floats) -> float:
     hits, negatives = np.count_nonzero(positive), np.count_nonzero(~positive)
     if not hits or not negatives:
         return float("nan")
-    _, tp, fp = sweep(positive, score)
+    _, tp, fp = sweep(positive, score, order)
     height = (tp + np.concatenate([[0.0], tp[:-1]])) / 2
     return float(np.diff(fp, prepend=0.0) @ height / (hits * negatives))
 
 
-def roc_auc_effect(positive: Mask, score: Floats) -> Floats:
+def roc_auc_effect(positive: Mask, score: Floats, order: Order = None) -> Floats:
     """Effects whose squares sum to DeLong's variance.
 
     DeLong, DeLong & Clarke-Pearson (1988), with the placements found by sorting, as in Sun & Xu
     (2014). NaN for a class of one row, and all NaN without two classes.
     """
-    order = np.argsort(score)
+    order = np.argsort(score) if order is None else order[::-1]
     ordered, hit = score[order], positive[order]
     block = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
     effect = np.full(len(score), np.nan)
@@ -54,7 +55,7 @@ def roc_auc_effect(positive: Mask, score: Floats) -> Floats:
     return effect
 
 
-def average_precision(positive: Mask, score: Floats) -> float:
+def average_precision(positive: Mask, score: Floats, order: Order = None) -> float:
     """Sum over thresholds of precision times the gain in recall; NaN without positives.
 
     >>> round(average_precision(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])), 4)
@@ -62,11 +63,11 @@ def average_precision(positive: Mask, score: Floats) -> float:
     """
     if not positive.any():
         return float("nan")
-    _, tp, fp = sweep(positive, score)
+    _, tp, fp = sweep(positive, score, order)
     return float(np.diff(tp, prepend=0.0) @ (tp / (tp + fp)) / tp[-1])
 
 
-def average_precision_effect(positive: Mask, score: Floats) -> Floats:
+def average_precision_effect(positive: Mask, score: Floats, order: Order = None) -> Floats:
     """Effects whose squares sum to the jackknife variance: average precision without each row, all at once.
 
     Leaving out a row takes one from the counts at its own and all lower thresholds, so that suffix sums
@@ -75,14 +76,16 @@ def average_precision_effect(positive: Mask, score: Floats) -> Floats:
     n, hits = len(positive), np.count_nonzero(positive)
     if hits < 2:
         return np.full(n, np.nan)
-    thresholds, tp, fp = sweep(positive, score)
+    order = descending(score) if order is None else order
+    _, tp, fp = sweep(positive, score, order)
     gain, rows = np.diff(tp, prepend=0.0), tp + fp
     fewer = np.maximum(rows - 1, 1)
     above = np.concatenate([[0.0], np.cumsum(gain * tp / rows)[:-1]])
     without_negative = (above + _suffix(gain * tp / fewer)) / hits
     below = _suffix(gain * (tp - 1) / fewer) - gain * (tp - 1) / fewer
     without_positive = (above + (gain - 1) * (tp - 1) / fewer + below) / (hits - 1)
-    at = np.searchsorted(-thresholds, -score)
+    at = np.empty(n, dtype=np.int64)
+    at[order] = np.repeat(np.arange(len(rows)), np.diff(rows, prepend=0).astype(np.int64))
     left_out = np.where(positive, without_positive[at], without_negative[at])
     effect: Floats = (left_out.mean() - left_out) * np.sqrt((n - 1) / n)
     return effect

@@ -98,6 +98,6 @@ class Family:
     interruptible: bool = False
     precision: Literal["float64", "float32"] = "float64"
     most_rows: int | None = None
-    pilot: Settings = field(default_factory=dict)
+    pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0
     least_share: float = 1.0

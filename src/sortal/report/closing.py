@@ -12,7 +12,7 @@ UNIT = 0.06
 """Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what follows."""
 FIGURES, DRAWING = 9.0, 12.0
 """Drawing all figures of a report, and importing what draws them."""
-REST, PAGE = 12.0, 4.0
+REST, PAGE = 14.0, 6.0
 """Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
 ENTRY = 4e-4
 """Trying calibrators on one probability."""
@@ -20,7 +20,9 @@ CELL = 3e-5
 """The figures of one row and one class."""
 COLUMN = 0.006
 """A column of the table."""
-EXIT = 3.0
+PROFILED = 8e-7
+"""A value of the training rows, in the profile."""
+EXIT = 8.0
 """The end of the process."""
 MOST = 0.25
 """Of the time that is left, what figures may take: rather a report without them than no model."""
@@ -28,17 +30,21 @@ MOST = 0.25
 
 @dataclass(frozen=True)
 class Size:
-    """What the end of a run depends on. ``rows``: of evidence and test together; ``entries``: probabilities to calibrate on."""
+    """What the end of a run depends on. ``rows``: of evidence and test together; ``entries``: probabilities to calibrate on;
+    ``profiled``: rows that the profile in the model file is made of.
+    """
 
     rows: int
     classes: int
     columns: int
     entries: int
+    profiled: int = 0
 
     @property
     def units(self) -> float:
         cells = self.rows * self.classes
-        return REST + EXIT + COLUMN * self.columns + ENTRY * min(self.entries, cells) + CELL * cells
+        told = ENTRY * min(self.entries, cells) + CELL * cells + PROFILED * self.profiled * self.columns
+        return REST + EXIT + COLUMN * self.columns + told
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,14 @@ def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -
     ``seconds``: what a fold may take; a second look is taken only where it costs little of that. Small tables are not looked at,
     unless the family cannot be interrupted.
     """
-    cells = len(train) * len(dev.table.schema.features) * len(dev.classes)
-    if len(train) <= FEW or (cells <= FEW_CELLS and candidate.family.interruptible):
+    n, cells = len(train), len(train) * len(dev.table.schema.features) * len(dev.classes)
+    if cells <= FEW_CELLS and (n <= FEW or candidate.family.interruptible):
         return AT_ONCE
-    _short(candidate, dev, train, WARM)
+    if n > FEW:
+        _short(candidate, dev, train, WARM)
     few = _short(candidate, dev, train, FEW)
-    if len(train) < 2 * MORE or few.took * MORE / FEW > LOOK_SHARE * seconds:
-        return Pace(0.0, STEEPER * few.whole / FEW)
+    if n < 2 * MORE or few.took * MORE / FEW > LOOK_SHARE * seconds:
+        return Pace(0.0, STEEPER * few.whole / min(FEW, n))
     more = _short(candidate, dev, train, MORE)
     per_row = max(more.whole - few.whole, 0.0) / (MORE - FEW)
     return Pace(max(few.whole - per_row * FEW, 0.0), STEEPER * per_row)

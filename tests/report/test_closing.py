@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sortal.report import closing, plots
+from sortal.report.closing import Closing, Size, plan_closing
+
+SMALL = Size(rows=1_000, classes=2, columns=10, entries=20_000)
+
+
+def test_with_time_the_end_is_told_by_drawing_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closing, "_unit", lambda: 0.1)
+    plan = plan_closing(SMALL, left=60.0, busyness=1.0)
+    assert plan.figures
+    assert plan.seconds == pytest.approx(0.1 * (SMALL.units + closing.FIGURES))
+    assert 0 < plan.page < plan.seconds
+
+
+def test_without_time_no_figure_is_drawn_and_nothing_imported_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "leaderboard", lambda rows: pytest.fail("drawn"))
+    hurried, alone = (plan_closing(SMALL, left=3.0, busyness=busyness) for busyness in (4.0, 2.0))
+    assert not hurried.figures
+    assert hurried.seconds == pytest.approx(2 * alone.seconds)
+    assert not hurried.may_draw(left=100.0)
+
+
+@pytest.mark.parametrize(
+    "larger", [Size(2_000, 2, 10, 20_000), Size(1_000, 3, 10, 20_000), Size(1_000, 2, 500, 20_000)]
+)
+def test_more_rows_classes_and_columns_take_longer(larger: Size) -> None:
+    assert larger.units > SMALL.units
+
+
+def test_no_more_is_calibrated_on_than_there_is() -> None:
+    assert Size(100, 2, 10, 20_000).units == Size(100, 2, 10, 200).units
+
+
+def test_drawing_ends_when_the_page_has_to_be_written() -> None:
+    plan = Closing(seconds=3.0, figures=True, page=1.0)
+    assert plan.may_draw(left=1.5)
+    assert not plan.may_draw(left=0.9)
+
+
+def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(figure: object) -> str:
+        time.sleep(0.2)
+        return ""
+
+    monkeypatch.setattr(plots, "svg", slow)
+    assert 0.2 <= closing._unit() < 2.0
