@@ -12,8 +12,9 @@ help: ## this list
 demo: $(READY) ## train on the real example data and show what comes out
 	@$(BIN)/sortal demo
 
-test: $(READY) ## all tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## all tests: side by side, then those that measure time, alone
+	@$(BIN)/python -m pytest -n auto -m "not clock"
+	@$(BIN)/python -m pytest -m clock
 
 lint: $(READY) ## style
 	@$(BIN)/ruff check .
@@ -26,7 +27,7 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip certify coverage selection calibration cost sets audit leaks profile; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile; do $(BIN)/python -m bench $$name --fast; done
 
 clean: ## remove .venv and what tools left behind
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
-from bench.trip import Case, best_baseline, fast_cases, folder_cases
+from bench.trip import FAST_BUDGET, Case, best_baseline, fast_cases, folder_cases
 from sortal.report.record import RunRecord
 
 BUDGETS = (10.0, 20.0, 60.0)
@@ -107,7 +107,7 @@ def _plan(options: Options, work: Path) -> Iterator[tuple[str, Case, float]]:
     """Tables and budgets."""
     if options.fast:
         for case in fast_cases(work)[:1]:
-            yield case.file.stem, case, BUDGETS[0]
+            yield case.file.stem, case, FAST_BUDGET
         return
     cases = [(shape.name, make(shape, work)) for shape in SHAPES]
     if options.data is not None:

@@ -572,6 +572,7 @@ def test_a_column_of_mixed_types_is_a_category_with_a_reason(sortal, table, tmp_
     assert "30 of 60 are numbers, but 'unknown' is not" in column["reason"]
 
 
+@pytest.mark.clock
 def test_five_thousand_columns_fit_into_the_budget():
     rng = np.random.default_rng(0)
     numbers = {f"n{j}": rng.normal(size=300) for j in range(4_500)}

@@ -431,6 +431,7 @@ def test_the_leaderboard_is_in_order(fitted: SortalClassifier) -> None:
     assert by_rank["roc_auc_mean"].is_sorted(descending=True)
 
 
+@pytest.mark.clock
 def test_a_budget_is_kept_and_what_it_cost_is_told() -> None:
     X, y = make_classification(20_000, 20, n_informative=8, random_state=0)
     budget = 3.0

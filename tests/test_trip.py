@@ -295,6 +295,7 @@ def test_rows_without_a_label_are_left_out_with_a_note(sortal, churn, tmp_path):
     assert any("100 rows without" in note for note in record["data"]["notes"])
 
 
+@pytest.mark.clock
 def test_the_wall_clock_of_the_process_stays_within_the_budget(tmp_path):
     """On the whole example table, which takes longer than the budget would."""
     import time

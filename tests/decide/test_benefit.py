@@ -195,6 +195,7 @@ def test_groups_of_one_row_change_nothing_much() -> None:
     np.testing.assert_allclose(alone.low, grouped.low, atol=1e-3)
 
 
+@pytest.mark.clock
 def test_ten_thousand_rows_and_a_hundred_thresholds_are_quick() -> None:
     positive, score = draw(10_000, 11)
     at = np.linspace(0, 0.99, 100)

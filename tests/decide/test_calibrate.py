@@ -93,6 +93,7 @@ def test_a_class_that_is_rare_is_no_obstacle():
     assert np.isfinite([found.gain, found.standard_error, found.log_loss_after]).all()
 
 
+@pytest.mark.clock
 def test_twenty_thousand_rows_take_no_second():
     rows = predictions(*draw(20_000, 2, 0, 1.3))
 

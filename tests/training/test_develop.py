@@ -73,6 +73,7 @@ def test_a_plan_repeats_a_run(two):
 
 
 @pytest.mark.parametrize("budget", [3.0])
+@pytest.mark.clock
 def test_training_ends_in_time(budget):
     dev, task = development(rows=4000)
     start = time.monotonic()

@@ -29,13 +29,15 @@ def threads(request: FitRequest) -> int:
     return 1 if request.train.X.size < MANY_CELLS else request.threads
 
 
-def patience(n_rows: int) -> int:
+def patience(n_rows: int, haste: float = 1.0) -> int:
     """Rounds without improvement before stopping: 300 up to 10,000 rows, fewer above (AutoGluon's rule), at least 20.
 
-    >>> patience(5_000), patience(40_000), patience(1_000_000)
-    (300, 75, 20)
+    ``haste``: how many times the tuned learning rate is learned with; a round then does as much as so many.
+
+    >>> patience(5_000), patience(40_000), patience(1_000_000), patience(5_000, haste=5.0)
+    (300, 75, 20, 60)
     """
-    return min(300, max(20, 300 * 10_000 // max(n_rows, 1)))
+    return max(20, int(min(300, 300 * 10_000 // max(n_rows, 1)) / haste))
 
 
 def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> float:

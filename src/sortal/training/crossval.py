@@ -59,7 +59,7 @@ class FoldCache:
     kept: dict[tuple[int, View, int | None], tuple[Prepared, NDArray[np.float64]]] = field(default_factory=dict)
 
     def pace(self, candidate: Candidate, seconds: float) -> Pace:
-        """How long a fit of a candidate takes, where a fold may take so many seconds; each is looked at once."""
+        """How long a fit of a candidate takes, where all of it may take so many seconds; each is looked at once."""
         if math.isinf(seconds):
             return AT_ONCE
         if candidate.name not in self.paces:
@@ -129,11 +129,14 @@ def crossval(
     start, n_folds = time.monotonic(), len(cache.folds.parts)
     train, family = cache.folds.parts[0][0], candidate.family
     n, fits = len(train), n_folds + (REFIT if n_folds > 1 else 0.0)
-    pace = cache.pace(candidate, seconds / fits)
+    pace = cache.pace(candidate, seconds)
     rows = n if family.most_rows is None else min(family.most_rows, n)
     least = min(rows, max(LEAST_ROWS, int(LEAST_SHARE * n)))
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
-        rows = min(rows, pace.rows((limit - (time.monotonic() - start)) / fits))
+        a_fold = (limit - (time.monotonic() - start)) / fits
+        if pace.rows(a_fold) < rows:
+            # Of more rows with less work on them, and fewer with all of it, neither is best: the geometric mean of both.
+            rows = min(rows, pace.rows(a_fold / math.sqrt(family.least_share)))
         if rows < least:
             needed = pace.seconds(least) * family.least_share * fits
             if needed > limit - (time.monotonic() - start) and not candidate.baseline:

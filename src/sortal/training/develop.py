@@ -118,7 +118,7 @@ def _in_time(cache: FoldCache, candidates: Sequence[Candidate], clock: Clock) ->
     if len(parts.parts) == 1:
         return parts
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
-    pace = cache.pace(first, FIRST_SHARE * clock.left([]) / (MIDDLE + REFIT))
+    pace = cache.pace(first, FIRST_SHARE * clock.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):

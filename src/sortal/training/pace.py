@@ -13,7 +13,10 @@ FEW_CELLS = 400_000
 WARM, FEW, MORE = 200, 1_000, 8_000
 """Rows of the short fits. The first of them only imports what a family needs."""
 LOOK_SHARE = 0.1
-"""Of the time of a fold, what the second look may take."""
+"""Of the time of a candidate, what the second look may take."""
+FIXED = 0.5
+"""Of the first look, what is taken for the same whatever the rows where there is no second: less than it is (three quarters of a round
+of a booster), and only where the fit itself notices that it was not so."""
 STEEPER = 1.15
 """Sorting and deeper trees make a row of many a little dearer than a row of few."""
 
@@ -43,7 +46,7 @@ AT_ONCE = Pace(0.0, 0.0)
 def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -> Pace:
     """The pace of a candidate, from one or two short fits on some of the rows ``train``.
 
-    ``seconds``: what a fold may take; a second look is taken only where it costs little of that. Small tables are not looked at,
+    ``seconds``: what the candidate may take; a second look is taken only where it costs little of that. Small tables are not looked at,
     unless the family cannot be interrupted.
     """
     n, cells = len(train), len(train) * len(dev.table.schema.features) * len(dev.classes)
@@ -53,7 +56,8 @@ def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -
         _short(candidate, dev, train, WARM)
     few = _short(candidate, dev, train, FEW)
     if n < 2 * MORE or few.took * MORE / FEW > LOOK_SHARE * seconds:
-        return Pace(0.0, STEEPER * few.whole / min(FEW, n))
+        fixed = FIXED * few.whole if candidate.family.interruptible else 0.0
+        return Pace(fixed, STEEPER * (few.whole - fixed) / min(FEW, n))
     more = _short(candidate, dev, train, MORE)
     per_row = max(more.whole - few.whole, 0.0) / (MORE - FEW)
     return Pace(max(few.whole - per_row * FEW, 0.0), STEEPER * per_row)
