@@ -16,9 +16,9 @@ REST, PAGE = 14.0, 6.0
 """Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
 ENTRY = 4e-4
 """Trying calibrators on one probability."""
-CELL = 3e-5
+CELL = 2e-5
 """The figures of one row and one class."""
-COLUMN = 0.006
+COLUMN = 0.01
 """A column of the table."""
 PROFILED = 8e-7
 """A value of the training rows, in the profile."""

@@ -46,11 +46,11 @@ AT_ONCE = Pace(0.0, 0.0)
 def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -> Pace:
     """The pace of a candidate, from one or two short fits on some of the rows ``train``.
 
-    ``seconds``: what the candidate may take; a second look is taken only where it costs little of that. Small tables are not looked at,
-    unless the family cannot be interrupted.
+    ``seconds``: what the candidate may take; a second look is taken only where it costs little of that. Where all rows are hardly
+    more than the first look would see, it would be the fit itself: only of families that stop early it tells how many folds there are time for.
     """
     n, cells = len(train), len(train) * len(dev.table.schema.features) * len(dev.classes)
-    if cells <= FEW_CELLS and (n <= FEW or candidate.family.interruptible):
+    if (n <= FEW and not candidate.family.early_stopping) or (cells <= FEW_CELLS and candidate.family.interruptible):
         return AT_ONCE
     if n > FEW:
         _short(candidate, dev, train, WARM)
