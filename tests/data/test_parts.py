@@ -160,3 +160,12 @@ def test_a_yes_is_no_one_and_a_date_no_number(tmp_path: Path) -> None:
 def test_fitted_fills_what_is_absent() -> None:
     types = {"b": pl.Float64(), "a": pl.String(), "c": pl.Null()}
     assert fitted(pl.DataFrame({"a": [[1, 2]], "b": [1]}), types).rows() == [(1.0, "[1, 2]", None)]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_names_that_polars_takes_for_patterns_are_names(kind: str, tmp_path: Path) -> None:
+    people = pl.DataFrame({"^p.*$": ["^p.*$", "b", None], "*": ["*", "[1]", "c"], "^.*$": [1.5, None, 2.0]})
+    WRITERS[kind](people, tmp_path / f"people.{kind}")
+    found = read(tmp_path / f"people.{kind}").frame
+    assert found.columns == people.columns
+    assert found[:, 0].alias("").to_list() == ["^p.*$", "b", None]

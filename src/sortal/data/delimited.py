@@ -150,7 +150,8 @@ def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.Dat
     names = list({*header, *layout.header})
     maybe = np.arange(frame.height)
     for column in frame.iter_columns():  # the first column leaves next to nothing of most tables
-        values = (column if len(maybe) == frame.height else column.gather(maybe)).fill_null("")
+        some = column if len(maybe) == frame.height else column.gather(maybe)
+        values = some.alias("").fill_null("")  # polars takes names such as "^p.*$" for patterns
         maybe = maybe[(values.is_in(names) | values.str.strip_chars(_AROUND).is_in(names)).to_numpy()]
         if not len(maybe):
             return frame

@@ -65,7 +65,7 @@ def _whole_lines(path: Path, encoding: str, size: int) -> Iterator[tuple[bytes, 
 def _types(data: bytes, path: Path, line: int) -> Types:
     frame = _by_polars(data)
     if frame is not None and not any(
-        c.str.contains(_LIKE_JSON).any() for c in frame.iter_columns() if c.dtype == pl.String
+        c.alias("").str.contains(_LIKE_JSON).any() for c in frame.iter_columns() if c.dtype == pl.String
     ):
         return frame.schema
     columns = _columns(_records(data, path, line))
