@@ -95,7 +95,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
     ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts.
     """
-    steps = Steps(audience, Deadline(started, recipe.budget))
+    steps = Steps(audience, Deadline.since(started, recipe.budget))
     with new_folder(out) as folder, finishing_on_interrupt(audience.finishing) as interrupts:
         steps.enter("read")
         whole = frame_problem(data, recipe)

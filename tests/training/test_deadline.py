@@ -19,6 +19,21 @@ def test_a_deadline_that_has_passed_has_less_than_nothing_left() -> None:
     assert Deadline(started=time.monotonic() - 2.0, budget=1.0).left < 0
 
 
+def test_busyness_is_of_the_time_since_the_start_alone() -> None:
+    deadline = Deadline.since(time.monotonic(), budget=60.0)
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        sum(range(1000))
+    computing = deadline.busyness
+    time.sleep(0.6)
+    assert deadline.busyness > 1.5 * computing >= 1.5
+
+
+def test_what_was_computed_before_the_start_is_not_counted() -> None:
+    late = Deadline.since(time.monotonic() - 1.0, budget=60.0)
+    assert late.worked == pytest.approx(max(0.0, time.process_time() - 1.0), abs=0.2)
+
+
 def test_this_process_was_started_in_the_past_and_only_once() -> None:
     first, second = process_start(), process_start()
     assert first < time.monotonic()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ from sortal.core import registry
 from sortal.core.frame import Table
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
-from sortal.engine.program import Program
+from sortal.engine.program import Columns, Program
 from sortal.prepare.view import Labels, Prepared, Preparer, View
 
 
@@ -30,7 +32,11 @@ class Design:
 
     def transform(self, table: Table) -> NDArray[np.float64]:
         """(n, d) matrix of any table that conforms to the same schema."""
-        return compile_program(self.program)(table.columns([c.name for c in table.schema.features]))
+        return self._run(table.columns([c.name for c in table.schema.features]))
+
+    @cached_property
+    def _run(self) -> Callable[[Columns | NDArray[np.float64]], NDArray[np.float64]]:
+        return compile_program(self.program)
 
 
 def fit(

@@ -238,7 +238,8 @@ def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float,
     run = compile_program(pipeline.program())
     batch = dev.table.take(rows[:TIMED_ROWS])
     names = [c.name for c in dev.table.schema.features]
-    columns, one = batch.columns(names), batch.take(np.array([0])).columns(names)
+    columns = batch.columns(names)
+    one = {name: values[:1] for name, values in columns.items()}
     start = time.monotonic()
     run(columns)
     many = (time.monotonic() - start) / len(batch)

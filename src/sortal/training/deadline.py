@@ -18,6 +18,11 @@ class Deadline:
     budget: float
     worked: float = 0.0
 
+    @classmethod
+    def since(cls, started: float, budget: float) -> Deadline:
+        """From a moment in the past. What the process has computed beyond the time since then, it had computed before."""
+        return cls(started, budget, max(0.0, time.process_time() - (time.monotonic() - started)))
+
     @property
     def spent(self) -> float:
         return time.monotonic() - self.started

@@ -142,6 +142,9 @@ def explore(
                 at_work = candidate.name
                 listener.running(at_work)
                 outcome = _in_time(candidate, dev, cache, score, clock, scored, share)
+                if isinstance(outcome, Skipped) and candidate.family.early_stopping and not _boosted(scored):
+                    # Nothing else gains as much on most tables, so a booster goes before all that would follow.
+                    outcome = _in_time(candidate, dev, cache, score, clock, scored, 1.0)
                 if isinstance(outcome, Scored):
                     scored.append(outcome)
                     listener.best(_best(scored))
@@ -175,6 +178,10 @@ def _in_time(
         return Skipped(candidate.name, NO_TIME)
     with interrupted_after(clock.until_closing()):
         return crossval(candidate, dev, cache, score, seconds=left * share)
+
+
+def _boosted(scored: Sequence[Scored]) -> bool:
+    return any(s.candidate.family.early_stopping for s in scored)
 
 
 def _best(scored: Sequence[Scored]) -> str:
