@@ -37,7 +37,7 @@ def patience(n_rows: int, haste: float = 1.0) -> int:
     >>> patience(5_000), patience(40_000), patience(1_000_000), patience(5_000, haste=5.0)
     (300, 75, 20, 60)
     """
-    return max(20, int(min(300, 300 * 10_000 // max(n_rows, 1)) / haste))
+    return max(20, int(min(300, 300 * 10_000 // max(n_rows, 1)) / max(haste, 1.0)))
 
 
 def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> float:

@@ -133,10 +133,6 @@ def _stopping_loss(booster: Any, focal: Focal | None, stop: Rows) -> float:
     return float(booster.eval_valid(lambda scores, _: ("log_loss", focal.log_loss(scores, stop), False))[-1][2])
 
 
-def _haste(params: Mapping[str, Any]) -> float:
-    return max(1.0, float(params["learning_rate"]) / float(TUNED["learning_rate"]))
-
-
 def _boost(
     request: FitRequest, focal: Focal | None, params: Mapping[str, Any], data: Any, clock: Clock, most: int
 ) -> tuple[Any, int]:
@@ -146,7 +142,10 @@ def _boost(
     booster = lightgbm.Booster(dict(params), data)
     if request.stop is not None:
         booster.add_valid(_dataset(request.stop, request.categorical, params, reference=data), "stop")
-    stopper, a_round = Stopper(patience(len(request.train.y), _haste(params))), _round(booster, focal, request)
+    stopper, a_round = (
+        Stopper(patience(len(request.train.y), params["learning_rate"] / TUNED["learning_rate"])),
+        _round(booster, focal, request),
+    )
     for done in range(1, most + 1):
         finished = a_round()
         if request.stop is not None:

@@ -5,7 +5,7 @@ With the setting ``focal`` (its gamma) it minimises the focal loss, and its prob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,10 +114,6 @@ def _stopping_loss(booster: Any, focal: Focal | None, stop: Any, rows: Rows) -> 
     return focal.log_loss(booster.predict(stop, output_margin=True), rows)
 
 
-def _haste(params: Mapping[str, Any]) -> float:
-    return max(1.0, float(params["learning_rate"]) / float(TUNED["learning_rate"]))
-
-
 def _boost(
     request: FitRequest, focal: Focal | None, params: dict[str, Any], data: Any, clock: Clock, most: int
 ) -> tuple[Any, int]:
@@ -130,7 +126,10 @@ def _boost(
         else xgboost.DMatrix(request.stop.X, request.stop.y, weight=request.stop.weight, nthread=threads(request))
     )
     booster = xgboost.Booster(params, [data] if stop is None else [data, stop])
-    stopper, a_round = Stopper(patience(len(request.train.y), _haste(params))), _round(booster, focal, request, data)
+    stopper, a_round = (
+        Stopper(patience(len(request.train.y), params["learning_rate"] / TUNED["learning_rate"])),
+        _round(booster, focal, request, data),
+    )
     for done in range(1, most + 1):
         a_round()
         if stop is not None and request.stop is not None:

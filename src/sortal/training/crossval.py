@@ -213,20 +213,13 @@ def _scored(
         single_row_seconds=single_row_seconds,
         pipeline=first,
         rows=rows,
-        refit_seconds=REFIT * fit_seconds
-        if worth_refit(first.rows, refit_rows(rows, len(train), len(dev.codes)))
-        else 0.0,
+        refit_seconds=REFIT * fit_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
     )
 
 
-def refit_rows(rows: int | None, n_fold: int, n_all: int) -> int:
-    """How many rows a refit is given: all, or as many as the folds were."""
-    return n_all if rows is None or rows >= n_fold else min(rows, n_all)
-
-
-def worth_refit(fitted: int, refitted: int) -> bool:
-    """Whether a refit on so many rows is more than the same model again."""
-    return refitted >= WORTH_REFIT * fitted
+def worth_refit(first: Pipeline, rows: int | None, n: int) -> bool:
+    """Whether a refit on ``n`` rows, or on the sample of ``rows`` that the folds were given, is more than the first fold's model again."""
+    return (n if rows is None else min(rows, n)) >= WORTH_REFIT * first.rows
 
 
 def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:

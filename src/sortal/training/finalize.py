@@ -151,8 +151,7 @@ def _refit(chosen: Scored, dev: Development, rows: Index, limits: Limits, evalua
 
 
 def _worth(chosen: Scored, rows: Index) -> bool:
-    wanted = len(rows) if chosen.rows is None else min(chosen.rows, len(rows))
-    return chosen.pipeline is None or worth_refit(chosen.pipeline.rows, wanted)
+    return chosen.pipeline is None or worth_refit(chosen.pipeline, chosen.rows, len(rows))
 
 
 def _predict(pipeline: Pipeline, dev: Development, valid: Index) -> Predictions:

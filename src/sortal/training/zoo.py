@@ -153,7 +153,7 @@ def explore(
                 if len(scored) >= len(BASELINES):
                     clock.interrupts.in_hand()
     except TimeUp:
-        reasons[at_work] = ENDED if clock.interrupts.asked else NO_TIME
+        reasons.pop(at_work, None)
     done = {s.candidate.name for s in scored}
     why = ENDED if clock.interrupts.asked else NO_TIME
     return Explored(
