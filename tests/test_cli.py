@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import sortal as package
+from sortal.cli import MANY_OBJECTS
 from sortal.core.errors import DataError, ParityError
 from sortal.core.recipe import Recipe
 
@@ -200,6 +201,18 @@ def test_audit_tells_people_and_machines_the_same(sortal, churn_csv):
 def test_the_module_runs_as_the_command_does():
     done = subprocess.run([sys.executable, "-m", "sortal.cli"], capture_output=True, text=True, check=True)
     assert "train" in done.stdout
+
+
+def test_a_process_ends_without_searching_its_modules_for_garbage():
+    code = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count() > 10_000, gc.get_threshold()[0]))
+sys.argv = ["sortal", "--version"]
+from sortal.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == ["True", str(MANY_OBJECTS)]
 
 
 @pytest.fixture(scope="module")

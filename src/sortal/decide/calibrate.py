@@ -31,6 +31,8 @@ budget, not by the clock, so that runs repeat."""
 SAMPLES = 100
 LEAST_WEIGHT = 0.05
 """A calibrator that is the best in fewer of the samples is left out."""
+SAME = 1.1
+"""Probabilities within a tenth of each other are those of a model that says the same of every row, whatever the fold."""
 GATE = 0.5
 """Standard errors that the average has to gain."""
 
@@ -127,12 +129,12 @@ def recalibration_gain(
     >>> bool(found.low > 0)
     True
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     if len(predictions) < 10:
         return Interval(np.nan, np.nan, np.nan)
     trial = _try_all(predictions, fold, seed, 5, most)
-    reach = float(t.ppf(0.975, len(trial.truth) - 1)) * trial.standard_error
+    reach = float(stdtrit(len(trial.truth) - 1, 0.975)) * trial.standard_error
     return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
 
 
@@ -178,12 +180,17 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
     names, losses = ["none"], [before]
-    if len(np.unique(fold)) > 1:
+    if len(np.unique(fold)) > 1 and _differ(probability):
         for calibrator in calibrators(k, rarest, len(rows)):
             names.append(calibrator.name)
             losses.append(_cross_fitted(calibrator, probability, truth, fold))
     weight, after = _average(np.column_stack(losses), rng)
     return _Trial(probability, truth, tuple(names), weight, before, after)
+
+
+def _differ(probability: Floats) -> bool:
+    """Whether the probabilities of any class differ from row to row; else there is nothing that a calibrator could set right."""
+    return bool((probability.max(axis=0) > SAME * probability.min(axis=0)).any())
 
 
 def _average(losses: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -117,6 +117,8 @@ def _in_time(cache: FoldCache, candidates: Sequence[Candidate], clock: Clock) ->
     parts = cache.folds
     if len(parts.parts) == 1:
         return parts
+    if clock.deadline.importing > clock.left([]):
+        return parts.first(1)
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
     pace = cache.pace(first, FIRST_SHARE * clock.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))
