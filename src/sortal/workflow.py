@@ -46,7 +46,6 @@ from sortal.report.assemble import (
     describe_split,
     facts,
     figures,
-    groups_of,
     leaderboard_table,
     model_card,
     predictions_table,
@@ -128,14 +127,14 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         model, parity = save(folder / MODEL_FILE, dev, trained, recipe.seed)
 
         steps.enter("test")
-        test, groups = (None, None) if seal is None else open_test(model, seal, sealed)
+        test = None if seal is None else open_test(model, seal, sealed)
         history = History(witness.fits, witness.foreign, seal.opens if seal else 0)
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
         before = model.metrics[trained.finalized.evidence.part]
         promised = {name: record.Estimate(**figure) for name, figure in before.items()}
-        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test, groups)
+        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         finished = replace(
             assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
         )
@@ -209,8 +208,7 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
     Raises ParityError where it does not.
     """
     finalized = trained.finalized
-    groups = groups_of(dev, finalized.evidence)
-    found = figures(dev.task, finalized.evidence, finalized.decision, seed, groups)
+    found = figures(dev.task, finalized.evidence, finalized.decision, seed)
     Model(
         schema=dev.table.schema,
         task=dev.task,
@@ -258,10 +256,9 @@ def _costs_told(recipe: Recipe, task: Task) -> Any:
     return {t: dict(zip(task.classes, row, strict=True)) for t, row in zip(task.classes, task.cost, strict=True)}
 
 
-def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:
+def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Predictions:
     """The one look at the sealed rows, through the model file as it was saved."""
-    fresh = score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
-    return fresh.predictions, fresh.groups
+    return score_labelled(model, _look(seal, "score of the saved model"), "test", rows).predictions
 
 
 def _look(seal: Seal, reason: str) -> Source:
@@ -269,10 +266,6 @@ def _look(seal: Seal, reason: str) -> Source:
     path = seal.folder / "run.json"
     head = RunRecord.from_json(path.read_bytes()).ledger.head if path.exists() else None
     return Source(seal.open(reason, by=_signature(), head=head), "the sealed test")
-
-
-Scored = tuple[Predictions, NDArray[np.int64] | None]
-"""Predictions, and the group of each row where the rows have groups."""
 
 
 def score_labelled(
@@ -292,11 +285,12 @@ def score_labelled(
     amounts = table.amounts(model.decision.cost_columns, source.name)
     columns = table.columns(model.reads.names)
     lacking = absent(source.frame, model.reads.columns)
-    found = Predictions(model.task.classes, ids[known], codes[known], model.score_columns(columns), named, amounts)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking, source.notes)
+    probability = model.score_columns(columns)
+    found = Predictions(model.task.classes, ids[known], codes[known], probability, named, amounts, groups)
+    return Fresh(source.name, found, len(codes) - len(known), columns, lacking, source.notes)
 
 
 def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:
