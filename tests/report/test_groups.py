@@ -23,9 +23,8 @@ from sortal.decide.certify import certify
 from sortal.report import curves
 from sortal.report.assemble import Results, assemble
 
-ELSEWHERE = ("leaderboard", "selection", "calibration")
-"""Intervals from the spread between folds, each of which holds whole groups; and what calibration would gain, of which clones make up
-another value (see below)."""
+ELSEWHERE = ("calibration",)
+"""What calibration would gain: clones make up another value (see below)."""
 CLONES = 5
 
 
@@ -52,15 +51,13 @@ def trained(out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple
     return seen[0]
 
 
-def without_groups(results: Results) -> Results:
-    """The same predictions, as if every row stood alone."""
-
-    def alone(predictions: Predictions) -> Predictions:
-        return replace(predictions, groups=None)
-
-    finalized = replace(results.trained.finalized, evidence=alone(results.trained.finalized.evidence))
-    trained = replace(results.trained, finalized=finalized, dev=replace(results.trained.dev, units=None))
-    return replace(results, trained=trained, test=alone(results.test))
+def forget_groups(results: Results) -> Results:
+    """The same predictions, from now on as if every row stood alone."""
+    scored = [each.predictions for each in results.trained.developed.explored.scored]
+    for predictions in (*scored, results.trained.finalized.evidence, results.test):
+        object.__setattr__(predictions, "groups", None)
+        predictions.__dict__.pop("clusters", None)
+    return replace(results, trained=replace(results.trained, dev=replace(results.trained.dev, units=None)))
 
 
 def widths(thing: Any, path: str = "") -> Iterator[tuple[str, float]]:
@@ -84,14 +81,21 @@ def test_every_interval_of_a_run_is_wider_than_that_of_rows_that_stand_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     results, rest = trained(tmp_path / "run", monkeypatch, **options)
-    together, apart = (
-        dict(widths(msgspec.to_builtins(assemble(r, *rest), enc_hook=float)))
-        for r in (results, without_groups(results))
-    )
+    together = dict(widths(msgspec.to_builtins(assemble(results, *rest), enc_hook=float)))
+    apart = dict(widths(msgspec.to_builtins(assemble(forget_groups(results), *rest), enc_hook=float)))
     # What was promised is that of the model file, which both share.
     names = [n for n in together if not n.startswith(ELSEWHERE) and ".promised" not in n and together[n] > 0]
     said = {name.split(".")[0] for name in names}
-    assert said >= {"baselines", "decision", "per_class", "test", "trial", *(["sets"] if "sets" in options else [])}
+    assert said >= {
+        "baselines",
+        "leaderboard",
+        "selection",
+        "decision",
+        "per_class",
+        "test",
+        "trial",
+        *(["sets"] if "sets" in options else []),
+    }
     narrow = {n: (together[n], apart[n]) for n in names if not together[n] > 1.15 * apart[n]}
     # An interval that touches 0 or 1 has no more room on that side, and one of nearly no rows says nothing either way.
     assert not {n: w for n, w in narrow.items() if w[0] < 0.5}, narrow

@@ -28,7 +28,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, decide
-from sortal.evaluate.intervals import Rates, folds_interval, interval, rates_interval
+from sortal.evaluate.intervals import Rates, interval, rates_interval
 from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class, rejected
 from sortal.report import record
 from sortal.report.checklist import Facts, Saved
@@ -218,15 +218,16 @@ def _notes(scored: Scored, trained: Trained) -> Iterator[str]:
 
 
 def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
-    """Around the mean over folds; of a single holdout, around its score by rows."""
-    choice, folds = trained.developed.choice, trained.developed.folds
-    scores = scored.fold_scores[choice.metric.name]
-    if len(scores) > 1:
-        sizes = [(len(train), len(valid)) for train, valid in folds.parts]
-        return choice.metric.within(folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes]))
-    told = scored.predictions
-    decided = decide(task, told).decide(told)
-    return interval(choice.metric, task, told, decided)
+    """The mean over folds, and around it what other rows could have made of it.
+
+    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the same shares of the
+    classes, and what fresh rows vary by most would be left out.
+    """
+    metric, told = trained.developed.choice.metric, scored.predictions
+    by_rows = interval(metric, task, told, decide(task, told).decide(told))
+    mean = float(np.mean(scored.fold_scores[metric.name]))
+    moved = mean - by_rows.value
+    return metric.within(Interval(mean, by_rows.low + moved, by_rows.high + moved))
 
 
 def _std(scores: np.ndarray) -> float | None:
