@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sortal.core.recipe import Recipe
+    from sortal.data.read import Source
     from sortal.report.record import Finding
 
 app = typer.Typer(
@@ -161,10 +162,19 @@ def predict(
 ) -> None:
     """Label, decision and probabilities for every row; files may be larger than memory."""
     from sortal.artifact.score import score_file
+    from sortal.data.sealed import is_sealed
     from sortal.data.standard_input import spooled
 
+    _tell_of_abandoned(out, data)
     with spooled(data) as files:
-        scored = score_file(model, files, out, allow_missing=allow_missing, warnings=warnings)
+
+        def look() -> Source:
+            from sortal.report.looks import to_predict
+
+            return to_predict(model, files)
+
+        rows = look if any(is_sealed(Path(file)) for file in files) else files
+        scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings)
     if out is not None:
         _console().print(f"{scored.rows:,} rows scored: {out}", highlight=False)
     _say(scored.notes)
@@ -246,18 +256,20 @@ def audit(
 ) -> None:
     """What is wrong with the data, before any training; the options are those of train."""
     from sortal import workflow
+    from sortal.data.read import files_of
     from sortal.data.standard_input import spooled
-    from sortal.data.write import replacing
+    from sortal.data.whole import replacing
     from sortal.report import summary
 
     if out is not None and out.suffix != ".json":
         raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
     asked = _asked(context, recipe)
+    _tell_of_abandoned(out, data)
     with spooled(data) as files:
         found = workflow.audit(files, asked)
-    if out is not None:
-        with replacing(out) as temporary:
-            temporary.write_bytes(found.to_json())
+        if out is not None:
+            with replacing(out, sparing=files_of(files)) as temporary:
+                temporary.write_bytes(found.to_json())
     if json:
         print(found.to_json().decode())
     else:
@@ -307,8 +319,9 @@ def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict
     from sortal.data.standard_input import spooled
     from sortal.run import trip
     from sortal.training.deadline import process_start
-    from sortal.workflow import next_folder
+    from sortal.workflow import RUNS, next_folder
 
+    _tell_of_abandoned(out or Path(RUNS, "any"), data)
     with spooled(data) as files:
         # What comes through a pipe may be long in coming: the clock starts when it is there.
         started = process_start() if files == data else time.monotonic()
@@ -322,6 +335,17 @@ def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
         raise typer.Exit(SEVERE)
+
+
+def _tell_of_abandoned(out: Path | None, data: Sequence[str]) -> None:
+    """What runs that were killed have left where this one writes."""
+    from sortal.data.whole import abandoned, temporary_files
+
+    places = [
+        *([] if out is None else [out.expanduser().absolute().parent]),
+        *([temporary_files()] if "-" in data else []),
+    ]
+    _say([sentence for place in places for sentence in abandoned(place)])
 
 
 def _say(notes: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from sortal.artifact.manifest import FORMAT, PROTOCOL, Manifest, Member, read_manifest
 from sortal.core.errors import ArtifactError
-from sortal.data.write import replacing
+from sortal.data.whole import replacing
 
 MANIFEST = "manifest.json"
 NAMES = re.compile(r"[a-z]+\.json|arrays/[0-9]{5}\.npy")
