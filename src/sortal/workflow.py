@@ -32,7 +32,7 @@ from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
-from sortal.data.whole import new_folder, replacing
+from sortal.data.whole import is_taken, new_folder, replacing
 from sortal.decide.calibrate import entries
 from sortal.report import record
 from sortal.report.assemble import (
@@ -54,7 +54,7 @@ from sortal.report.checklist import checklist
 from sortal.report.closing import Closing, Size, plan_closing
 from sortal.report.evaluation import AuditReport, Evaluation, Fresh, judge
 from sortal.report.html import render
-from sortal.report.looks import look, seal_of
+from sortal.report.looks import folder_of, look, seal_of
 from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
@@ -291,18 +291,25 @@ def score_labelled(
     return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking, source.notes)
 
 
-def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:
+def evaluate(
+    model_file: Path,
+    data: Sequence[str],
+    sealed: bool = False,
+    *,
+    allow_missing: bool = False,
+    verify: Path | None = None,
+) -> Evaluation:
     """Score labelled rows and compare with what was promised.
 
     A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
-    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then.
+    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then. ``verify``: a public key, for which the model must be signed.
     """
     if sealed and data:
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    model = load(model_file)
-    home = Seal(model_file.parent) if sealed else seal_of(data, model_file)
+    model = load(model_file, verify)
+    home = Seal(folder_of(model_file)) if sealed else seal_of(data, model_file)
     source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
     return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
@@ -362,9 +369,9 @@ def write_fix(path: Path, asked: Recipe, found: AuditReport) -> tuple[str, ...]:
 
 
 def next_folder(data: Sequence[str]) -> Path:
-    """``runs/NAME-1``, or the next number that is free."""
+    """``runs/NAME-1``, or the next number that is free, and that no run is about to take."""
     stem = Path(data[0]).name.split(".")[0] or "run"
-    return next(path for i in count(1) if not (path := Path(RUNS, f"{stem}-{i}")).exists())
+    return next(path for i in count(1) if not is_taken(path := Path(RUNS, f"{stem}-{i}")))
 
 
 def _signature() -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sortal.core.errors import OutputError
-from sortal.data.whole import PRIVATE, PRIVATE_FOLDER, abandoned, claimed, new_folder, replacing
+from sortal.data.whole import PRIVATE, PRIVATE_FOLDER, abandoned, claimed, is_taken, new_folder, replacing
 
 
 @contextmanager
@@ -147,6 +147,16 @@ def test_what_is_being_read_is_not_replaced(link, tmp_path: Path) -> None:
     assert data.read_text() == "x"
 
 
+def test_a_name_is_taken_while_it_is_being_made(tmp_path: Path) -> None:
+    """Two runs at once would else both be run-1, and the second to finish would be lost."""
+    path = tmp_path / "runs" / "run-1"
+    assert not is_taken(path)
+    with new_folder(path):
+        assert is_taken(path)
+        assert not is_taken(path.with_name("run-10"))
+    assert is_taken(path)
+
+
 class TestNothingIsPlanted:
     @pytest.mark.parametrize("name", ["first", "model.bin"])
     def test_names_cannot_be_told_in_advance(self, name: str, tmp_path: Path) -> None:
@@ -172,7 +182,7 @@ class TestNothingIsPlanted:
             place.mkdir()
             plant(place / name)
             for way in (replacing, new_folder):
-                with pytest.raises(OutputError, match="'model.bin' could not be written"), way(place / "model.bin"):
+                with pytest.raises(OutputError, match=r"'model\.bin' could not be written"), way(place / "model.bin"):
                     pytest.fail("nothing may be written here")
             assert os.listdir(place) == [name]
             assert (treasure / "gold").read_text() == "gold"

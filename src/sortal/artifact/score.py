@@ -42,15 +42,16 @@ def score_file(
     *,
     allow_missing: bool = False,
     warnings: bool = False,
+    verify: Path | None = None,
 ) -> Scored:
     """Write the scored rows to ``out`` (CSV to the standard output where it is None), and say what has to be known of them.
 
     Rows are read, scored and written a batch at a time; the output appears when all of it is written. ``allow_missing``: a column
     that the model reads and that is not there is missing in every row. ``warnings``: one more column says what is odd about a row.
-    ``data``: paths, or what reads a table, called once all else is known to be right. Raises OutputError where ``out`` is the model
+    ``data``: paths, or what reads a table, called once all else is known to be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out`` is the model
     or one of the files that are scored.
     """
-    model = load(model_file)
+    model = load(model_file, verify)
     with writer(out, sparing=[model_file, *([] if callable(data) else files_of(data))]) as file:
         job = _Job(model, data() if callable(data) else data, allow_missing, warnings)
         for frame in job.frames():

@@ -26,6 +26,7 @@ MOST_FOOTER = 1 << 26
 
 def is_sealed(path: Path) -> bool:
     """Whether looking at this file is a look at sealed rows."""
+    path = path.expanduser()
     return run_of(path) is not None or is_marked(path)
 
 

@@ -74,6 +74,13 @@ def new_folder(path: str | Path, mode: int | None = None) -> Iterator[Path]:
         aside.path.rename(path)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether there is a file or folder of this name, or an unfinished one that is to have it."""
+    if path.exists():
+        return True
+    return path.parent.is_dir() and any(name.startswith(_stem(path.name)) for name in os.listdir(path.parent))
+
+
 @dataclass
 class Claim:
     """A new folder that only this process works in, until it is let go."""
@@ -87,8 +94,7 @@ class Claim:
     @classmethod
     def make(cls, folder: Path, name: str) -> Claim:
         """A folder for what will be called ``name`` in ``folder``."""
-        stem = name.encode()[:MOST_NAME].decode(errors="ignore")
-        path = folder / f".{stem}.partial-{secrets.token_hex(8)}"
+        path = folder / (_stem(name) + secrets.token_hex(8))
         path.mkdir(PRIVATE_FOLDER)
         # The lock is there before anything is in it: an empty folder is nobody's.
         lock = _locked(path, wait=True)
@@ -178,6 +184,11 @@ def _usual_mode(folder: Path) -> int:
         return stat.S_IMODE(probe.stat().st_mode)
     finally:
         probe.rmdir()
+
+
+def _stem(name: str) -> str:
+    """What the names of unfinished results of this name begin with."""
+    return f".{name.encode()[:MOST_NAME].decode(errors='ignore')}.partial-"
 
 
 def _identity(path: Path) -> tuple[int, int]:

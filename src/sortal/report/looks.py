@@ -33,23 +33,28 @@ def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
     A copy belongs to the run of the model, or to none that is at hand. Raises OptionError where sealed rows are among others,
     DataError for a copy of what another run has sealed.
     """
-    sealed = [Path(path) for path in data if is_sealed(Path(path))]
+    sealed = [path for path in (Path(given).expanduser() for given in data) if is_sealed(path)]
     if not sealed:
         return None
     if len(data) > 1:
         raise OptionError("sealed rows are scored alone; leave the other files out")
     home = run_of(sealed[0])
     if home is None:
-        home = model_file.parent
+        home = folder_of(model_file)
         if not (home / LEDGER).exists() or _sha256(sealed[0]) != Seal(home).entries[0].sha256:
             whose = f"{str(sealed[0])!r} is a copy of what a run has sealed, and not of the run in {str(home)!r}"
             raise DataError(f"{whose}: give the model as it lies in the folder of its run")
     return Seal(home)
 
 
-def to_predict(model_file: Path, data: Sequence[str]) -> Source:
+def folder_of(model_file: Path) -> Path:
+    """The folder that the run of a model lies in, if it was not copied away from it; a link is followed."""
+    return model_file.resolve().parent
+
+
+def to_predict(model_file: Path, data: Sequence[str], verify: Path | None = None) -> Source:
     """The sealed rows in ``data``, for predictions, with a note that this was a look."""
-    model, seal = load(model_file), seal_of(data, model_file)
+    model, seal = load(model_file, verify), seal_of(data, model_file)
     if seal is None:
         return read(data)
     source = look(model, model_file, seal, "sortal predict")
