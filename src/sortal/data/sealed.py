@@ -34,7 +34,7 @@ def refuse_sealed(path: Path) -> None:
     """Raises DataError where the file holds sealed rows: these come by the ledger alone."""
     if is_sealed(path):
         raise DataError(
-            f"{str(path)!r} holds the sealed test of a run, and nothing may be learned from it: give the data that the run was "
+            f"{path.name!r} holds the sealed test of a run, and nothing may be learned from it: give the data that the run was "
             "trained on; sortal evaluate and sortal predict score it with the model of the run, and the look is recorded"
         )
 
