@@ -57,6 +57,23 @@ def test_a_copy_by_its_mark(seal: Seal, tmp_path: Path) -> None:
 
 
 @given(
+    st.dictionaries(st.text(max_size=5), st.lists(st.none() | st.text(max_size=3), min_size=3, max_size=3), max_size=30)
+)
+@settings(deadline=None, max_examples=30)
+def test_copies_of_any_rows_are_known(
+    tmp_path_factory: pytest.TempPathFactory, columns: dict[str, list[str | None]]
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    frame = pl.DataFrame(
+        {"x": [1, 2, 3], **columns}, schema={"x": pl.Int64, **dict.fromkeys(columns, pl.String)}, strict=False
+    )
+    seal = Seal.close(folder / "run", frame, by="test")
+    assert is_marked(seal.path.rename(folder / "copy"))
+    frame.write_parquet(folder / "plain")
+    assert not is_marked(folder / "plain")
+
+
+@given(
     st.binary(max_size=40),
     st.sampled_from([b"", b"PAR1", b"\xff\xff\xff\xffPAR1", b"\x05\x00\x00\x00PAR1", b"\x00\x00\x00\x00PAR1"]),
 )

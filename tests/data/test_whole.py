@@ -287,6 +287,15 @@ class TestKilledProcesses:
         assert abandoned(tmp_path) == told
         assert sorted(path.name for path in tmp_path.iterdir()) == [*left, "run"]
 
+    def test_many_are_counted(self, tmp_path: Path) -> None:
+        for i in range(8):
+            folder = tmp_path / f".run.partial-{i:016x}"
+            folder.mkdir()
+            (folder / "file").touch()
+        told = abandoned(tmp_path)
+        assert len(told) == 6
+        assert told[-1] == f"and 3 more in {str(tmp_path)!r}"
+
     def test_names_alone_prove_nothing(self, tmp_path: Path) -> None:
         """Files, links and empty folders of such names, and other names, are no results that were left."""
         digits = "0123456789abcdef"

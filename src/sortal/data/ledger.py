@@ -153,7 +153,8 @@ class Seal:
         content = buffer.getvalue()
         first = _next((), "sealed", frame.height, hashlib.sha256(content).hexdigest(), by, reason)
         try:
-            seal.path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            seal.path.parent.mkdir(parents=True, exist_ok=True)
+            seal.path.parent.chmod(PRIVATE_FOLDER)
         except OSError as error:
             raise OutputError(f"cannot seal the test rows in {folder}: {error.strerror or error}") from error
         for path, whole in ((seal.path, content), (seal.ledger, first.line())):

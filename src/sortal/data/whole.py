@@ -31,6 +31,8 @@ PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 """Permissions of what only its owner may read."""
 MOST_NAME = 200
 """Bytes of a name that its partial one repeats; file systems allow 255 for all of it."""
+MOST_TOLD = 5
+"""Unfinished results that are named; whoever has more of them looks into the folder."""
 _PARTIAL = re.compile(r"\..*\.partial-[0-9a-f]{16}")
 
 
@@ -141,11 +143,13 @@ def abandoned(folder: Path) -> list[str]:
     except OSError:
         return []
     left = [path for path in (folder / name for name in names) if _is_abandoned(path)]
-    return [
+    more = [f"and {len(left) - MOST_TOLD:,} more in {str(folder)!r}"] if len(left) > MOST_TOLD else []
+    told = [
         f"{str(path)!r} was left unfinished by a process that was killed (nobody holds its lock any more): "
         "it can be removed, and may hold rows of the data"
-        for path in left
+        for path in left[:MOST_TOLD]
     ]
+    return told + more
 
 
 def _is_abandoned(path: Path) -> bool:
