@@ -348,7 +348,7 @@ def test_an_option_beside_the_recipe_of_a_run_makes_another_run(sortal, small, t
     ],
 )
 def test_whose_fault_it_was_is_the_exit_code(sortal, monkeypatch, error, code, said):
-    def fail(path):
+    def fail(*arguments):
         raise error
 
     monkeypatch.setattr("sortal.artifact.model.load", fail)

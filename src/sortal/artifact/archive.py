@@ -9,14 +9,14 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from sortal.artifact.manifest import FORMAT, PROTOCOL, Manifest, Member, read_manifest
 from sortal.core.errors import ArtifactError
-from sortal.data.write import replacing
+from sortal.data.whole import replacing
 
 MANIFEST = "manifest.json"
 NAMES = re.compile(r"[a-z]+\.json|arrays/[0-9]{5}\.npy")
@@ -55,14 +55,17 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read(path: str | Path) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and the content of every other member.
+def read(
+    path: str | Path, approve: Callable[[bytes], None] = lambda content: None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the content of every other member. ``approve`` sees the bytes of the file first, and may raise.
 
     Raises ArtifactError, in one sentence, for a file that is not there, is cut off, has a changed byte or an
     unknown protocol, unpacks to too much, or has members that are unsafe or that its manifest does not list.
     """
     file = Path(path).name
     content = _content(Path(path))
+    approve(content)
     _check_ends(content, file)
     try:
         with zipfile.ZipFile(io.BytesIO(content), metadata_encoding="utf-8") as archive:

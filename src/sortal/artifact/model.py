@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.artifact.sign import check
 from sortal.artifact.store import Contents, Golden, Value, load_contents, save
 from sortal.core.display import AsText
 from sortal.core.errors import ArtifactError, OptionError, ParityError
@@ -184,13 +185,19 @@ class Parity:
     rows: int
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, verify: str | Path | None = None) -> Model:
     """Read a model file: audited, checked and proven on its golden rows. Nothing is unpickled or imported for it.
+
+    ``verify``: a public key, for which the file must be signed (``sortal sign``).
 
     Raises ArtifactError, in one sentence, for a file that cannot be trusted (see ``store.load_contents``), whose
     program does not fit its columns, or that does not score its golden rows as the saved model did, to 1e-9.
     """
-    file, contents = Path(path).name, load_contents(path)
+    file = Path(path).name
+    approve = (
+        partial(check, model_file=Path(path), key_file=Path(verify)) if verify is not None else lambda content: None
+    )
+    contents = load_contents(path, approve)
     model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
     try:
         _check_columns(model)

@@ -15,7 +15,7 @@ then is anything built.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from math import prod
@@ -128,14 +128,14 @@ def _to_npy(op: str, name: str, array: Array) -> bytes:
     return file.getvalue()
 
 
-def load_contents(path: str | Path) -> Contents:
-    """Read a model file.
+def load_contents(path: str | Path, approve: Callable[[bytes], None] = lambda content: None) -> Contents:
+    """Read a model file. ``approve`` sees its bytes first, and may raise.
 
     Raises ArtifactError, in one sentence, for a file that is not there or damaged, of another kind or protocol,
     unsafe to unpack, or that holds anything but what ``save`` writes.
     """
     file = Path(path).name
-    manifest, members = archive.read(path)
+    manifest, members = archive.read(path, approve)
     parts = {name: _decoded(decoder, f"{name}.json", members, file) for name, decoder in _PARTS.items()}
     node = _decoded(_NODE, "program.json", members, file)
     _check_arrays(node, members, file)

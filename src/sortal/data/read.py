@@ -25,8 +25,12 @@ from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.json_lines import json_lines, json_table
 from sortal.data.parts import Note, Part, common_types, fitted
+from sortal.data.sealed import refuse_sealed
 
 Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
+
+Paths = str | Path | Sequence[str | Path]
+"""A file, several, or a folder of parts."""
 
 SUFFIXES = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "delimited"),
@@ -71,12 +75,12 @@ class Source:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
-def read(paths: str | Path | Sequence[str | Path]) -> Source:
+def read(paths: Paths) -> Source:
     """All rows of a file, of several, or of a folder of parts.
 
     CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON
     arrays; text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together.
-    Raises DataError for a file that is not there, is empty, damaged or no table, and for parts whose columns differ.
+    Raises DataError for a file that is not there, is empty, damaged or no table, for parts whose columns differ, and for sealed rows.
     """
     name, files, notes = _find(paths)
     parts = list(map(_open, files))
@@ -91,14 +95,17 @@ def read(paths: str | Path | Sequence[str | Path]) -> Source:
     )
 
 
-def batches(
-    paths: str | Path | Sequence[str | Path], size: int = 65_536, note: Note = lambda text: None
-) -> Iterator[pl.DataFrame]:
+def batches(paths: Paths | Source, size: int = 65_536, note: Note = lambda text: None) -> Iterator[pl.DataFrame]:
     """The same rows in the same columns and types, at most ``size`` at a time, for files larger than memory.
 
-    ``note`` hears what ``read`` notes. JSON arrays and Arrow streams are read whole. Raises DataError as ``read`` does,
+    A table that was read already is given out likewise. ``note`` hears what ``read`` notes. JSON arrays and Arrow streams are read whole. Raises DataError as ``read`` does,
     some of them only when the bad line is reached.
     """
+    if isinstance(paths, Source):
+        for text in paths.notes:
+            note(text)
+        yield from paths.frame.iter_slices(size)
+        return
     name, files, notes = _find(paths)
     for text in notes:
         note(text)
@@ -106,9 +113,18 @@ def batches(
         yield from frame.iter_slices(size)
 
 
-def holds_records(paths: str | Path | Sequence[str | Path]) -> bool:
+def holds_records(paths: Paths | Source) -> bool:
     """Whether the rows are JSON records."""
-    return all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+    return (
+        paths.records
+        if isinstance(paths, Source)
+        else all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+    )
+
+
+def files_of(paths: Paths) -> list[Path]:
+    """Every file that is read for these paths. Raises DataError as ``read`` does for a file that is not there."""
+    return _find(paths)[1]
 
 
 def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame]:
@@ -140,7 +156,7 @@ def targets_in_metadata(path: str | Path) -> str | None:
         return pl.read_parquet_metadata(files[0]).get("target")
 
 
-def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], list[str]]:
+def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
     """What to call the data, its files in order, and what was left out of a folder."""
     given = [Path(p).expanduser() for p in ([paths] if isinstance(paths, str | Path) else paths)]
     if not given:
@@ -159,6 +175,8 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
             raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
         else:
             raise _missing(path)
+    for file in files:
+        refuse_sealed(file)
     more = f" and {len(given) - 1} more" if len(given) > 1 else ""
     return given[0].name + more, files, notes
 

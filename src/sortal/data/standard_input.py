@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from sortal.core.errors import OptionError
+from sortal.data.whole import claimed, temporary_files
 
 NAME = "standard input"
 """What messages call it."""
@@ -25,8 +24,8 @@ def spooled(data: Sequence[str]) -> Iterator[list[str]]:
         return
     if data.count("-") > 1:
         raise OptionError("the standard input (-) can be read only once; give it once")
-    with tempfile.TemporaryDirectory(prefix="sortal-") as folder:
-        path = Path(folder, NAME)
+    with claimed(temporary_files(), "sortal") as aside:
+        path = aside.path / NAME
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield [str(path) if given == "-" else given for given in data]

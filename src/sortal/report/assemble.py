@@ -453,7 +453,8 @@ def model_card(run: RunRecord) -> dict[str, Any]:
         "confusion",
     )
     rows = [{k: v for k, v in row.items() if k not in CLOCKED} for row in told["leaderboard"]]
-    return {k: told[k] for k in (*kept, "audit", "importance", "checklist")} | {"leaderboard": rows}
+    ledger = {k: told["ledger"][k] for k in ("opens", "head", "sealed")}
+    return {k: told[k] for k in (*kept, "audit", "importance", "checklist")} | {"leaderboard": rows, "ledger": ledger}
 
 
 def leaderboard_table(run: RunRecord) -> pl.DataFrame:
@@ -478,5 +479,6 @@ def describe_ledger(seal: Seal | None) -> record.Ledger:
     """The looks at the sealed rows."""
     if seal is None:
         return record.Ledger(opens=0, blind=True)
-    looks = tuple(record.Opening(e.time, e.reason, e.rows, e.hash) for e in seal.entries if e.event == "opened")
-    return record.Ledger(seal.opens, seal.blind, seal.head, looks)
+    first, *later = seal.entries
+    looks = tuple(record.Opening(e.time, e.reason, e.rows, e.hash) for e in later)
+    return record.Ledger(seal.opens, seal.blind, seal.head, first.sha256, looks)
