@@ -283,6 +283,7 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     wished = [column_name(name) for name in names]
     taken = set(wished)
     seen: set[str] = set()
+    free: dict[str, int] = {}  # all numbers below are taken: without it, 20,000 equal names would take minutes
     result: list[str] = []
     notes: list[str] = []
     for position, name in enumerate(wished, start=1):
@@ -291,10 +292,11 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
             result.append(name)
             continue
         base = name or "column"
-        number = 2 if name else position
+        number = max(2 if name else position, free.get(base, 0))
         while f"{base}_{number}" in taken:
             number += 1
         new = f"{base}_{number}"
+        free[base] = number + 1
         taken.add(new)
         result.append(new)
         what = f"is a second {name!r}" if name else "has no name"
