@@ -120,5 +120,7 @@ def test_a_quote_that_is_never_closed_is_given_up() -> None:
     lines = ("x" * 1000 for _ in range(LONGEST_LINE))
     with pytest.raises(DataError, match="line 2: a quote is opened and never closed"):
         list(
-            rows((f"{mark}{line}" for mark, line in zip(["", '"', *[""] * LONGEST_LINE], lines, strict=False)), ",", "t")
+            rows(
+                (f"{mark}{line}" for mark, line in zip(["", '"', *[""] * LONGEST_LINE], lines, strict=False)), ",", "t"
+            )
         )

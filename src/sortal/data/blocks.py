@@ -44,10 +44,10 @@ def open_binary(path: Path) -> Iterator[tuple[IO[bytes], float]]:
         if start.startswith(b"\x1f\x8b"):
             yield cast(IO[bytes], gzip.GzipFile(fileobj=file)), size
         elif start.startswith(b"BZh"):
-            yield bz2.open(file), size
+            yield bz2.BZ2File(file), size
         elif start.startswith(b"\xfd7zXZ\x00"):
             _check_memory_of_xz(path, start)
-            yield lzma.open(file), size
+            yield lzma.LZMAFile(file), size
         elif start.startswith(b"\x28\xb5\x2f\xfd"):
             raise DataError(
                 f"{path.name} is compressed with zstd, which is read only inside Parquet and Arrow; unpack it"

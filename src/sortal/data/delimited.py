@@ -87,7 +87,7 @@ def inspect(path: Path) -> Layout:
 
 def _told(line: str, name: str) -> str:
     """The separator that the first line says there is, as Excel does; nothing where it says none. Raises DataError for one that cannot be."""
-    told = re.fullmatch(r"sep=([^,;|]*|.)\r?", line)
+    told = re.fullmatch(r"sep=([^,;|\r]*|.)\r?", line)
     if told and (len(told[1]) > 1 or not told[1].isascii() or told[1] == '"'):
         raise DataError(
             f"{name} says in its first line that {told[1]!r} separates the fields, and a separator is one character of ASCII, "
@@ -97,8 +97,13 @@ def _told(line: str, name: str) -> str:
 
 
 def _head(path: Path, encoding: str) -> list[str]:
-    """The first lines of a file."""
-    return next(utf8_blocks(path, encoding, size=_HEAD), b"").decode("utf-8", errors="ignore").split("\n")
+    """The first lines of a file, with a whole one among them."""
+    head = b""
+    for size in (_HEAD, LONGEST_LINE):
+        head = next(utf8_blocks(path, encoding, size), b"")
+        if b"\n" in head.lstrip():
+            break
+    return head.decode("utf-8", errors="ignore").split("\n")
 
 
 def find_separator(text: str, prefer: str = ",") -> str:

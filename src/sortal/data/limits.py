@@ -39,6 +39,11 @@ INFLATION = {"none": 1, "snappy": 22, "lz4": 256, "gzip": 1_033, "zstd": 1 << 15
 a byte of a match in lz4 says 255, deflate writes 258 bytes in two bits, and a block of zstd repeats a byte 2^17 times in 4. For
 brotli no such limit is known."""
 
+FREELY_DECODED = 1 << 30
+MOST_TIMES_DECODED = 1_000
+"""A Parquet or Arrow file may declare values of ``FREELY_DECODED`` bytes (1 GB), or of ``MOST_TIMES_DECODED`` its size where that is
+more: run lengths make much of little in honest tables, too. Chosen."""
+
 SPARE = 1 << 16
 """Bytes beyond ``INFLATION`` that are never worth a refusal."""
 
@@ -65,4 +70,6 @@ def memory_left() -> int:
 
 def too_many_columns(name: str, columns: int) -> DataError:
     """What to say of a table of more than ``MOST_COLUMNS``."""
-    return DataError(f"{name} has {columns:,} columns, and {MOST_COLUMNS:,} is the most that sortal reads; leave some out")
+    return DataError(
+        f"{name} has {columns:,} columns, and {MOST_COLUMNS:,} is the most that sortal reads; leave some out"
+    )
