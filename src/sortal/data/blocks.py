@@ -47,7 +47,8 @@ def open_binary(path: Path) -> Iterator[tuple[IO[bytes], float]]:
             yield bz2.BZ2File(file), size
         elif start.startswith(b"\xfd7zXZ\x00"):
             _check_memory_of_xz(path, start)
-            yield lzma.LZMAFile(file), size
+            with lzma.LZMAFile(file) as unpacked:
+                yield unpacked, size
         elif start.startswith(b"\x28\xb5\x2f\xfd"):
             raise DataError(
                 f"{path.name} is compressed with zstd, which is read only inside Parquet and Arrow; unpack it"

@@ -156,7 +156,12 @@ def decoded(text: bytes) -> Any:
     """JSON in which 1.0 is not 1, for where it turns out to be a text. Raises ValueError for what is none, or too deep, or no Unicode."""
     if _may_be_deep(text) and _depth(text) > DEEPEST:
         raise ValueError(f"it has more than {DEEPEST} brackets within each other")
-    value = json.loads(text, parse_float=_Float, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
+    try:
+        value = json.loads(text, parse_float=_Float, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's own advice is for programmers
+        raise ValueError("it holds a number of more than 4,300 digits; put it in quotes") from None
     if _may_hold_half(text):
         try:
             json.dumps(value, ensure_ascii=False).encode()

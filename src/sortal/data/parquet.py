@@ -16,6 +16,9 @@ _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8, 6: 16}
 """Bytes of a value in memory, by its physical type: boolean, int32, int64, int96, float, double, text. One of fixed length says its own."""
 
 
+_NO_PARQUET = "its metadata is not that of a Parquet file"
+
+
 def walk(content: mmap.mmap) -> Iterator[Piece]:
     """The memory of each row group. Raises DamagedError for what cannot be."""
     end = len(content)
@@ -36,7 +39,7 @@ def walk(content: mmap.mmap) -> Iterator[Piece]:
         if len(columns) != len(leaves):
             raise DamagedError(f"a row group has {len(columns):,} columns, the schema {len(leaves):,}")
         yield sum(
-            _chunk(content, footer, column.get(3) or {}, leaf) for column, leaf in zip(columns, leaves, strict=True)
+            _chunk(content, footer, _struct(column, 3), leaf) for column, leaf in zip(columns, leaves, strict=True)
         )
 
 
@@ -55,10 +58,9 @@ def _chunk(content: mmap.mmap, footer: int, column: Struct, leaf: Struct) -> int
         within(reader.at, packed, footer, "a page")
         at = reader.at + packed
         unpacked += (size := inflated(_number(page, 2), packed, method))
-        if (words := page.get(7)) is not None and _number(words, 1) > size:
+        if _number(_struct(page, 7), 1) > size:
             raise DamagedError("a page of words is shorter than their number")
-        if (data := page.get(5) or page.get(8)) is not None:
-            left -= _number(data, 1)
+        left -= _number(_struct(page, 5) or _struct(page, 8), 1)
     if left < 0:
         raise DamagedError("the pages of a column have more values than it")
     width = _WIDTHS.get(_number(leaf, 1), _number(leaf, 2))
@@ -73,8 +75,16 @@ def _number(struct: Struct, field: int) -> int:
     return value
 
 
+def _struct(struct: Struct, field: int) -> Struct:
+    """A struct within; empty where it is not there."""
+    value: Any = struct.get(field, {})
+    if not isinstance(value, dict):
+        raise DamagedError(_NO_PARQUET)
+    return value
+
+
 def _list(struct: Struct, field: int) -> list[Struct]:
     value: Any = struct.get(field, [])
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise DamagedError("its metadata is not that of a Parquet file")
+        raise DamagedError(_NO_PARQUET)
     return value

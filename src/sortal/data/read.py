@@ -26,7 +26,7 @@ from sortal.data.declared import declared, refuse_beyond_memory
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
-from sortal.data.untrusted import untrusted
+from sortal.data.untrusted import quiet, untrusted
 
 Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
 
@@ -241,18 +241,20 @@ def _renamed(part: Part) -> Part:
 
 
 def _columnar(path: Path, kind: Format) -> Iterator[pl.DataFrame]:
-    with _damage_named(path):
-        frames = iter(
-            [pl.read_ipc_stream(path)]
-            if kind == "arrow stream"
-            else _scan(path, kind).collect_batches(maintain_order=True)
-        )
-    while True:
+    if kind == "arrow stream":
         with _damage_named(path):
-            frame = next(frames, None)
-        if frame is None:
-            return
+            frame = pl.read_ipc_stream(path)
         yield frame
+        return
+    with quiet():  # polars reads ahead while somebody else has the last frame
+        frames: Iterator[pl.DataFrame] | None = None
+        while True:
+            with _damage_named(path):
+                frames = frames or iter(_scan(path, kind).collect_batches(maintain_order=True))
+                batch = next(frames, None)
+            if batch is None:
+                return
+            yield batch
 
 
 def _scan(path: Path, kind: Format) -> pl.LazyFrame:

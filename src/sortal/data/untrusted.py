@@ -18,63 +18,68 @@ import polars as pl
 @contextmanager
 def untrusted() -> Iterator[None]:
     """A block that reads what is in a file. A panic of polars in it becomes a ComputeError, and is not printed."""
+    with quiet():
+        try:
+            yield
+        except pl.exceptions.PanicException as panic:
+            raise pl.exceptions.ComputeError(str(panic) or "polars gave up") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """A block in which threads of polars may read ahead: what they print of a panic is not shown."""
     _held.begin()
-    failed = False
     try:
         yield
-    except pl.exceptions.PanicException as panic:
-        failed = True
-        raise pl.exceptions.ComputeError(str(panic) or "polars gave up") from None
-    except pl.exceptions.PolarsError:
-        failed = True  # what panics in a thread of polars arrives as an error
-        raise
     finally:
-        _held.end(failed)
+        _held.end()
 
 
 class _Held:
-    """The standard error of the process, kept back while some thread is in such a block. What is no panic's is written at its end."""
+    """The standard error of the process, kept back while some thread is in such a block, and written at its end up to a panic."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._blocks = 0
-        self._failed = False
         self._screen: int | None = None
-        self._text: int | None = None
 
     def begin(self) -> None:
         with self._lock:
             self._blocks += 1
-            if self._blocks > 1:
-                return
-            self._failed = False
-            with suppress(OSError):  # closed, or no room: then panics are printed
-                self._text = _nameless_file()
-                self._screen = os.dup(_STDERR)
-                os.dup2(self._text, _STDERR)
+            if self._blocks == 1:
+                with suppress(OSError):  # it is closed, or there is no room: then panics are printed
+                    self._screen = self._swap()
 
-    def end(self, failed: bool) -> None:
+    def end(self) -> None:
         with self._lock:
             self._blocks -= 1
-            self._failed |= failed
-            if self._blocks:
-                return
-            if self._screen is not None and self._text is not None:
+            if not self._blocks and self._screen is not None:
+                text = os.dup(_STDERR)
                 os.dup2(self._screen, _STDERR)
                 os.close(self._screen)
-                self._release(self._text)
-            elif self._text is not None:
-                os.close(self._text)
-            self._screen = self._text = None
+                self._screen = None
+                _release(text)
 
-    def _release(self, number: int) -> None:
-        with os.fdopen(number, "rb") as file:
-            file.seek(0)
-            text = file.read()
-        if self._failed:
-            text = text.partition(_PANIC)[0]
-        if text:
-            os.write(_STDERR, text)
+    @staticmethod
+    def _swap() -> int:
+        """The screen, in whose place a file without a name stands now."""
+        screen = os.dup(_STDERR)
+        try:
+            text = _nameless_file()
+            os.dup2(text, _STDERR)
+            os.close(text)
+        except OSError:
+            os.close(screen)
+            raise
+        return screen
+
+
+def _release(number: int) -> None:
+    with os.fdopen(number, "rb") as file:
+        file.seek(0)
+        text = file.read().partition(_PANIC)[0]
+    while text:
+        text = text[os.write(_STDERR, text) :]
 
 
 _STDERR = 2
