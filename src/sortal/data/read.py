@@ -155,19 +155,25 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
     files: list[Path] = []
     notes: list[str] = []
     for path in given:
-        if path.is_dir():
-            parts, note = _parts_of(path)
-            files += parts
-            notes += note
-        elif path.is_file():
-            files.append(path)
-        elif path.exists():
-            advice = "save the data as a file first, or pipe them in and give -"
-            raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
-        else:
-            raise _missing(path)
+        try:
+            parts, note = _files_of(path)
+        except OSError as error:
+            raise DataError(f"{str(path)!r} cannot be opened: {error.strerror or error}") from error
+        files += parts
+        notes += note
     more = f" and {len(given) - 1} more" if len(given) > 1 else ""
     return given[0].name + more, files, notes
+
+
+def _files_of(path: Path) -> tuple[list[Path], list[str]]:
+    if path.is_dir():
+        return _parts_of(path)
+    if path.is_file():
+        return [path], []
+    if path.exists():
+        advice = "save the data as a file first, or pipe them in and give -"
+        raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
+    raise _missing(path)
 
 
 def _missing(path: Path) -> DataError:
