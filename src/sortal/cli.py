@@ -393,6 +393,10 @@ def main(arguments: list[str] | None = None) -> None:
         _end(f"the system refused{where}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 - the last door: a person sees a sentence, not a traceback
         _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what a library in Rust raises is no Exception
+            raise
+        _end(f"a bug of polars: {error}; --debug shows where", 1, debug)
     if code == INTERRUPTED:
         _end("interrupted; nothing was written", INTERRUPTED, debug)
     if code == SEVERE:

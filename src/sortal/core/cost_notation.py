@@ -10,6 +10,7 @@ from typing import Any
 
 from sortal.core.costs import CostColumn, Matrix
 from sortal.core.errors import TaskError, did_you_mean
+from sortal.core.files import open_regular
 from sortal.core.labels import code_of
 
 Cost = str | Path | Mapping[Any, Any]
@@ -123,14 +124,21 @@ def _cells(table: Mapping[Any, Mapping[Any, Any]]) -> list[Cell]:
     return [(truth, decided, value) for truth, row in table.items() for decided, value in row.items()]
 
 
+_LONGEST = 100_000
+"""Characters of a file of costs: a hundred classes by a hundred, with room. Python's reader takes fields of 131,072."""
+
+
 def _read(path: Path) -> list[Cell]:
     """The cells of a CSV file; blank ones are left out."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with open_regular(path) as file:
+            text = file.read(_LONGEST + 1).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise TaskError(f"the costs {str(path)!r} are neither like fp=1,fn=8 nor a file that exists") from None
     except (OSError, ValueError) as error:
         raise TaskError(f"the costs in {str(path)!r} cannot be read: {error}") from None
+    if len(text) > _LONGEST:
+        raise TaskError(f"the costs in {str(path)!r} are longer than {_LONGEST:,} characters, as no matrix of costs is")
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     lines = [[cell.strip() for cell in line] for line in csv.reader(text.splitlines(), delimiter=delimiter)]
     lines = [line for line in lines if any(line)]

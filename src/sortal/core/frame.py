@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Kind, Role, Schema, column_name
-from sortal.core.series import of_pandas, of_values
+from sortal.core.series import in_calendar, of_pandas, of_values
 from sortal.core.values import DURATION, EXACT, any_time, as_read, canonical, evaluated, is_text, plain
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
@@ -290,6 +290,7 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     wished = [column_name(name) for name in names]
     taken = set(wished)
     seen: set[str] = set()
+    free: dict[str, int] = {}  # all numbers below are taken: without it, 20,000 equal names would take minutes
     result: list[str] = []
     notes: list[str] = []
     for position, name in enumerate(wished, start=1):
@@ -298,10 +299,11 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
             result.append(name)
             continue
         base = name or "column"
-        number = 2 if name else position
+        number = max(2 if name else position, free.get(base, 0))
         while f"{base}_{number}" in taken:
             number += 1
         new = f"{base}_{number}"
+        free[base] = number + 1
         taken.add(new)
         result.append(new)
         what = f"is a second {name!r}" if name else "has no name"
@@ -309,16 +311,51 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     return result, notes
 
 
-def from_any(data: object) -> pl.DataFrame:
+def from_any(data: object, note: Callable[[str], None] = lambda text: None) -> pl.DataFrame:
     """A raw polars frame of whatever table a person holds.
 
     Takes pandas (the index is left out), polars (eager or lazy), pyarrow and whatever else narwhals knows, a
     2-d numpy array (columns x0, x1, ...), a dict of columns, a list of dicts or of rows. Columns of
-    mixed types become text. Raises DataError for anything else.
+    mixed types become text. ``note`` hears of times that are none. Raises DataError for anything else.
 
     >>> from_any([{"a": 1, "b": "x"}, {"b": 2}]).rows()
     [(1, 'x'), (None, '2')]
     """
+    frame = _from_any(data)
+    times = Times()
+    frame = times.checked(frame)
+    for text in times.notes():
+        note(text)
+    return frame
+
+
+class Times:
+    """Takes times that are none out of frames, and counts them: see ``series.in_calendar``."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, int] = {}
+
+    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with such times missing."""
+        columns = [in_calendar(column) if column.dtype.is_temporal() else column for column in frame.iter_columns()]
+        lost = {
+            after.name: after.null_count() - before.null_count()
+            for before, after in zip(frame.iter_columns(), columns, strict=True)
+            if after is not before and after.null_count() > before.null_count()
+        }
+        for name, count in lost.items():
+            self._lost[name] = self._lost.get(name, 0) + count
+        return pl.DataFrame(columns) if lost else frame
+
+    def notes(self) -> list[str]:
+        """What to say of them."""
+        return [
+            f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
+            for name, count in self._lost.items()
+        ]
+
+
+def _from_any(data: object) -> pl.DataFrame:
     if isinstance(data, pl.LazyFrame):
         data = data.collect()
     if isinstance(data, pl.DataFrame):
@@ -389,12 +426,12 @@ def _from_library(data: object) -> pl.DataFrame:
         columns = [of_pandas(table.iloc[:, j]) for j in range(table.shape[1])]
         return _renamed(columns, list(table.columns))
     if nw.dependencies.is_pyarrow_table(table):
-        return from_any(pl.DataFrame(table.rename_columns(unique_names(table.column_names)[0])))
+        return _from_any(pl.DataFrame(table.rename_columns(unique_names(table.column_names)[0])))
     native = nw.from_native(table, pass_through=True)
     if isinstance(native, nw.LazyFrame):
         native = native.collect("polars")
     if isinstance(native, nw.DataFrame):
-        return from_any(native.to_polars())
+        return _from_any(native.to_polars())
     kind = type(data).__name__
     if hasattr(data, "toarray"):
         raise DataError(f"a sparse {kind} is not a table that sortal reads; give .toarray() of it")
