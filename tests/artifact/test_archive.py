@@ -183,8 +183,8 @@ def test_another_compression(whole, method):
 
 def test_an_encrypted_member(whole):
     content = bytearray(zipped(members_of(whole)))
-    central = content.index(b"PK\x01\x02")
-    content[central + 8] |= 1
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
     assert "is encrypted" in refused(bytes(content))
 
 
@@ -283,7 +283,7 @@ def header(shape: str, descr: str = "'<f8'") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (npy(np.array([print], dtype=object), allow_pickle=True), "dtype object"),
+        (npy(np.array([print], dtype=object), allow_pickle=True), "another form"),
         (npy(np.zeros(1, dtype=[("a", "<f8")])), "another form"),
         (npy(np.zeros(1, dtype=">f8")), "another form"),
         (npy(np.zeros(1, dtype=complex)), "another form"),
@@ -291,10 +291,10 @@ def header(shape: str, descr: str = "'<f8'") -> bytes:
         (npy(np.zeros(1), version=(2, 0)), "no array|another form"),
         (npy(np.zeros(3))[:-1], "shape that does not fit"),
         (npy(np.zeros(3)) + b"x", "shape that does not fit"),
-        (header("(10**9,)"), "no array"),
+        (header("(10**9,)"), "another form"),
         (header("(1000000000,)"), "shape that does not fit"),
-        (header("(-1,)") + bytes(8), "shape that does not fit"),
-        (header("(1,)", "print('x')") + bytes(8), "no array"),
+        (header("(-1,)") + bytes(8), "another form"),
+        (header("(1,)", "print('x')") + bytes(8), "another form"),
         (b"", "no array"),
         (pickle.dumps(1), "no array"),
     ],
@@ -349,4 +349,4 @@ def test_values_of_another_type(whole, name, value):
 def test_labels_that_cannot_be_had(whole):
     members = members_of(whole)
     task = {**json.loads(members["task.json"]), "label_type": "int"}
-    assert "cannot run" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))
+    assert "does not fit together" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))

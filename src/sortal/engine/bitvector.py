@@ -53,7 +53,9 @@ def suits(trees: Trees) -> bool:
     if blocks * inner > _ANSWERS or blocks * len(np.unique(trees.feature)) > _TABLES:
         return False
     columns = _columns(trees)
-    tabled = blocks * sum(each.places for each in columns) + _TREES * inner + 64 * trees.value.shape[1] * len(trees.root)
+    tabled = (
+        blocks * sum(each.places for each in columns) + _TREES * inner + 64 * trees.value.shape[1] * len(trees.root)
+    )
     answers = sum(len(each.nodes) * each.places for each in columns)
     return answers <= _ANSWERS and tabled <= TABLED
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,7 @@ class Compiled:
         n, most = len(column_of(columns, self.reads[0])), self._rows
         if n <= most:
             return self.step.run(columns)
-        return self._slices(
-            n, most, lambda part: {name: column_of(columns, name)[part] for name in self.reads}
-        )
+        return self._slices(n, most, lambda part: {name: column_of(columns, name)[part] for name in self.reads})
 
     def _array(self, x: Any) -> Floats:
         values = np.asarray(x, dtype=np.float64)
@@ -157,7 +156,7 @@ def _steps(program: Program) -> tuple[list[Step], Cost]:
 def _chain(program: Program) -> Step:
     """Steps one after another; each takes what the one before it gives."""
     steps, cost = _steps(program)
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if after.named:
             raise fail("chain", f"step '{after.op}' takes named columns, but is not the first")
         _check_width(after, before.outputs)
