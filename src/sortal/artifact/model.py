@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sortal.artifact.check import check
 from sortal.artifact.probabilities import checked
-from sortal.artifact.store import Contents, Golden, Value, load_contents, save
+from sortal.artifact.store import Contents, Golden, Value, as_written, load_contents, save
 from sortal.core.display import AsText
 from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.frame import Table, absent, conform, from_any, is_records
@@ -135,12 +135,13 @@ class Model(AsText, Contents):
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
 
-        Raises OutputError where it cannot be written, ValueError where its parts do not fit each other.
+        Raises OutputError where it cannot be written, TypeError and ValueError where no file could hold it, or its parts do not fit
+        each other.
         """
         rows = self.golden.rows or ({},)
         probability = tuple(map(tuple, self.score(_frame(rows, self.reads)).tolist()))
         contents = replace(self, golden=Golden(rows, probability))
-        check(contents)
+        check(as_written(contents))
         save(path, contents)
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ import io
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import prod
 from pathlib import Path
@@ -106,6 +106,14 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "golden": msgspec.json.Decoder(Golden),
 }
 _NODE = msgspec.json.Decoder(_Node)
+
+
+def as_written(contents: Contents) -> Contents:
+    """The contents as they come back from a file. Raises TypeError and ValueError for what a file cannot hold."""
+    return replace(
+        contents,
+        **{name: decoder.decode(msgspec.json.encode(getattr(contents, name))) for name, decoder in _PARTS.items()},
+    )
 
 
 def save(path: str | Path, contents: Contents) -> None:

@@ -166,7 +166,9 @@ def pick(program: Program) -> Step:
 
 def _index(program: Program, name: str, width: int | None) -> NDArray[np.intp]:
     """Column numbers, each in 0..width-1."""
-    index = array(program, name, "iu", (None,)).astype(np.intp)
+    told = array(program, name, "iu", (None,))
+    Cost(room=8 * len(told)).check(program.op)
+    index = told.astype(np.intp)
     if len(index) and (index.min() < 0 or (width is not None and index.max() >= width)):
         raise fail(program.op, f"array '{name}' points outside the {width if width is not None else ''} columns")
     return index

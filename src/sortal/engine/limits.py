@@ -58,4 +58,5 @@ class Cost:
         )
         for what, value, most in limits:
             if value > most:
-                raise ValueError(f"program op '{op}': takes {value:.3g} {what}, more than the {most:.3g} of any model")
+                takes = float(min(value, 10**30))  # a count in a file may be larger than any float
+                raise ValueError(f"program op '{op}': takes {takes:.3g} {what}, more than the {most:.3g} of any model")

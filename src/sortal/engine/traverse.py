@@ -60,11 +60,11 @@ def traverse(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
 
 
 def _cost(trees: Trees, depth: Ints, width: int, rows: int, pairs: int) -> Cost:
-    """Of a walk for ``rows`` at once: eight numbers, and calls, a node on the way."""
+    """Of a walk for ``rows`` at once: a dozen numbers a node on the way, and calls for every level; to compile a level takes more."""
     count, m = len(trees.root), trees.value.shape[1]
 
     def calls(at_once: int) -> int:
-        return 50 + count + -(-count // max(1, pairs // at_once)) * (12 * int(depth.max()) + 20)
+        return 50 + count + -(-count // max(1, pairs // at_once)) * (40 * int(depth.max()) + 20)
 
     numbers = 12 * (int(depth.sum()) + _LEVELS * count) + 20 * width + 4 * count * m
     # Where few rows go at once, each has its share of the calls.
