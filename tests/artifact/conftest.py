@@ -43,7 +43,7 @@ def a_program() -> Program:
     return Program("chain", steps=(Program("table", steps=read), fill, linear))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model() -> Model:
     return Model(
         schema=SCHEMA,

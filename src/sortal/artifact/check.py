@@ -260,5 +260,5 @@ def _is_of_kind(value: Value, kind: Kind | None) -> bool:
     if isinstance(value, str):
         return kind in ("category", "text")
     if kind == "datetime":
-        return isinstance(value, int) and abs(value) < 1e6 * LATEST
+        return isinstance(value, int) and abs(value) < 2**63
     return kind == "number" and value is not None and abs(value) <= LARGEST

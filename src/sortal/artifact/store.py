@@ -190,9 +190,10 @@ def _unpack(node: _Node, members: Mapping[str, bytes], file: str) -> Program:
 
 
 _MAGIC = b"\x93NUMPY\x01\x00"
+_LENGTH = rb"\d{1,12}"
 _HEADER = re.compile(
-    rb"\{'descr': '([<|][fiu][1248])', 'fortran_order': False, 'shape': \(((?:\d{1,12}, )*(?:\d{1,12},?)?)\), \} *\n",
-    re.ASCII,
+    rb"\{'descr': '([<|][fiu][1248])', 'fortran_order': False, "
+    rb"'shape': \((|LENGTH,|LENGTH(?:, LENGTH)+)\), \} *\n".replace(b"LENGTH", _LENGTH)
 )
 """What numpy writes before the numbers of a plain array, letter by letter; nothing in it is evaluated."""
 
