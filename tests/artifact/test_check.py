@@ -159,6 +159,7 @@ BAD = [
     ("card", lambda card: card.pop("selection") and None, "card does not fit"),
     ("card", put("checklist", 0, "status", "perhaps"), "card does not fit"),
     ("card", put("more", json.loads("[" * 100 + "]" * 100)), "nested deeper"),
+    ("card", put("more", [0] * 500_001), "more than 500,000 values"),
     ("golden", put("rows", [{}] * 40), "40 golden rows"),
     ("golden", put("rows", 0, "age", "x"), "no value for 'age'"),
     ("golden", put("rows", 0, "age", 1e300), "no value for 'age'"),
@@ -300,6 +301,15 @@ def use(loaded: Model, path: Path) -> None:
     summary.evaluation(console, found)
     assert found.to_json()
     assert np.isfinite(loaded.predict_proba(frame, allow_missing=True)).all()
+
+
+def test_a_model_without_a_target_is_not_evaluated(rich, tmp_path):
+    path = tmp_path / "m.sortal"
+    columns = tuple(column for column in rich.schema.columns if column.role != "target")
+    replace(rich, schema=Schema(columns)).save(path)
+    pl.DataFrame(ROWS).write_csv(tmp_path / "rows.csv")
+    with pytest.raises(InputError, match="does not know the column of 'y'"):
+        evaluate(path, [str(tmp_path / "rows.csv")])
 
 
 def test_a_model_without_figures_is_evaluated_all_the_same(rich, tmp_path):

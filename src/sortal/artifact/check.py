@@ -37,6 +37,8 @@ LATEST = 9.3e12
 """Seconds that 64-bit microseconds reach, either way of 1970."""
 DEEPEST_CARD = 32
 """Levels of the JSON of a card, which has six."""
+MOST_CARD = 500_000
+"""Values of one level of a card: 5,000 columns have ten each."""
 
 
 def check(contents: Contents) -> None:
@@ -233,6 +235,7 @@ def _check_card(contents: Contents) -> None:
     level: list[object] = [dict(contents.card)]
     for _ in range(DEEPEST_CARD):
         level = [value for each in level for value in _inside(each)]
+        _need(len(level) <= MOST_CARD, f"its card has more than {MOST_CARD:,} values side by side")
     _need(not level, f"its card is nested deeper than {DEEPEST_CARD} levels")
 
 
