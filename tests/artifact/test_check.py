@@ -123,6 +123,7 @@ BAD = [
     ("task", put("cost_columns", 0, "truth", 7), "a cost is of no class"),
     ("task", put("reject_cost", 0.5), "other costs than its task"),
     ("task", put("beta", 0), "beta"),
+    ("task", put("beta", 1e-320), "beta"),
     ("task", put("coverage", 1.0), "coverage"),
     ("task", put("promise", "confidence", 1.0), "promises"),
     ("task", put("promise", "precision", 7), "promises"),
@@ -301,6 +302,14 @@ def use(loaded: Model, path: Path) -> None:
     summary.evaluation(console, found)
     assert found.to_json()
     assert np.isfinite(loaded.predict_proba(frame, allow_missing=True)).all()
+
+
+def test_data_without_a_hash_is_shown(rich, tmp_path):
+    card = {**rich.card, "data": {"name": "the data", "rows": 9}}
+    replace(rich, card=card).save(tmp_path / "m.sortal")
+    console = Console(file=io.StringIO(), width=100)
+    summary.model(console, load(tmp_path / "m.sortal"), "m.sortal")
+    assert "the data, 9 rows; seed 0" in console.file.getvalue()
 
 
 def test_a_model_without_a_target_is_not_evaluated(rich, tmp_path):

@@ -120,7 +120,7 @@ def _check_task(task: Task, schema: Schema) -> None:
         known = kinds.get(cell.column) in (("number", "cost"), ("number", "feature"))
         _need(known, f"its costs stand in {cell.column[:40]!r}, which is no column of numbers")
     _need(not task.cost_columns or task.cost is not None, "costs stand in columns, and there are no costs")
-    _need(0 < task.beta <= 1e6, "beta is not above zero")
+    _need(1e-6 <= task.beta <= 1e6, "beta is not between 1e-6 and 1e6")
     _need(task.coverage is None or 0 < task.coverage < 1, "the coverage of its sets is no share")
     if task.promise is not None:
         asked = (task.promise.precision, task.promise.recall, task.promise.fpr)
