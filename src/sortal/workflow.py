@@ -268,6 +268,10 @@ def score_labelled(
     model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
     """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
+    if model.schema.only("target") is None:
+        raise OptionError(
+            f"the model does not know the column of {model.task.target!r}; evaluate one that was trained from a table"
+        )
     labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)

@@ -78,7 +78,7 @@ class _Job:
         for frame, table, columns in self._batches():
             watch = self._watch or self._begin(frame)
             watch.add(columns)
-            probability = model.score_columns(columns)
+            probability = model.score_columns(columns, first_row=self.scored.rows + 1)
             at = slice(self.scored.rows, self.scored.rows + frame.height)
             decided = model.decide_table(table, probability) if together is None else together[at]
             self.scored.rows += frame.height

@@ -157,8 +157,8 @@ class AuditReport(AsText):
 
 def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -> Evaluation:
     """Hold fresh labelled rows against everything that the model promised."""
-    part = "test" if "test" in model.metrics else next(iter(model.metrics))
-    promised, predictions = model.metrics[part], fresh.predictions
+    part = "test" if "test" in model.metrics else next(iter(model.metrics), "nothing")
+    promised, predictions = model.metrics.get(part, {}), fresh.predictions
     now = figures(model.task, predictions, model.decision, model.card.get("seed", 0))
     watch = Watch(model.profiled(without=fresh.absent))
     watch.add(fresh.columns)
