@@ -76,6 +76,12 @@ Split = Annotated[
     ),
 ]
 Select = Annotated[int | None, typer.Option(help="How many prepared columns to keep.")]
+SmallestCount = Annotated[
+    int, typer.Option(help="A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all.")
+]
+Private = Annotated[
+    bool, typer.Option("--private", help="Quote no value and no row, however many share it; no oof.parquet.")
+]
 Models = Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")]
 Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")]
 Seed = Annotated[int, typer.Option(help="For everything random.")]
@@ -132,6 +138,8 @@ def train(
     weight: Weight = None,
     split: Split = None,
     select: Select = None,
+    smallest_count: SmallestCount = 5,
+    private: Private = False,
     models: Models = "",
     budget: Budget = "2m",
     seed: Seed = 0,
@@ -233,6 +241,8 @@ def audit(
     group: Group = None,
     weight: Weight = None,
     split: Split = None,
+    smallest_count: SmallestCount = 5,
+    private: Private = False,
     seed: Seed = 0,
     recipe: RecipeFile = None,
     fix: Annotated[

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from sortal import workflow
 from sortal.artifact.model import Model, load
+from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.display import AsText, isolated
 from sortal.core.native import is_pandas, to_native
 from sortal.core.recipe import Recipe
@@ -130,6 +131,8 @@ def train(
     weight: Any = None,
     split: str | None = None,
     select: int | None = None,
+    smallest_count: int = SMALLEST_COUNT,
+    private: bool = False,
     models: str | Sequence[str] = (),
     budget: str | float = "2m",
     seed: int = 0,
@@ -182,6 +185,8 @@ def audit(
     group: Any = None,
     weight: Any = None,
     split: str | None = None,
+    smallest_count: int = SMALLEST_COUNT,
+    private: bool = False,
     seed: int = 0,
     recipe: str | Path | None = None,
 ) -> AuditReport:

@@ -135,12 +135,18 @@ class Seal:
         content = buffer.getvalue()
         first = _next((), "sealed", frame.height, hashlib.sha256(content).hexdigest(), by, reason)
         try:
-            seal.path.parent.mkdir(parents=True, exist_ok=True)
+            seal.path.parent.mkdir(0o700, parents=True, exist_ok=True)
             _write_aside(seal.path, content)
+            seal.guard()
             _write_aside(seal.ledger, first.line())
         except OSError as error:
             raise OutputError(f"cannot seal the test rows in {folder}: {error.strerror or error}") from error
         return seal
+
+    def guard(self) -> None:
+        """Nobody but the owner opens the folder of the sealed rows, nor the file."""
+        self.path.parent.chmod(0o700)
+        self.path.chmod(0o600)
 
     @property
     def path(self) -> Path:

@@ -64,7 +64,7 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         time=recipe.time,
         group=recipe.group,
         split=recipe.split_column,
-        source=Origin(source.name, source.separator, recipe.missing),
+        source=Origin(source.name, source.separator, recipe.missing, recipe.disclosure),
     )
     schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
     if not schema.features:

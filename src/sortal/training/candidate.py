@@ -66,7 +66,8 @@ class Witness:
 class Development:
     """The rows that training may use, and what belongs to them. ``groups``: (n,) ids that must not be torn apart, or None.
 
-    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
+    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along. ``smallest_count``: levels of
+    fewer rows are learned as unseen ones.
     """
 
     table: Table
@@ -78,6 +79,7 @@ class Development:
     threads: int = 2
     witness: Witness = field(default_factory=Witness)
     cost_columns: tuple[CostColumn, ...] = ()
+    smallest_count: int = 1
 
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
         """What a model that did not see the rows at these positions says of them."""
@@ -143,6 +145,7 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     table, codes = dev.table.take(rows), dev.codes[rows]
     dev.witness.saw(table.rows, dev.table.rows[evaluated])
     present, y = np.unique(codes, return_inverse=True)
+    view = replace(view, smallest_count=dev.smallest_count)
     design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
     groups = None if dev.groups is None else dev.groups[rows]
     share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
