@@ -18,6 +18,7 @@ import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
 from bench.trip import described_lanes
+from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
 from sortal.core.frame import Table, conform
 from sortal.core.kinds import infer
@@ -102,7 +103,7 @@ def measure(name: str, table: Table, seed: int) -> Iterator[Cell]:
     order = rng.permutation(len(table))
     names = [column.name for column in table.schema.features]
     before, other = (table.take(half) for half in np.array_split(order, 2))
-    reference, after, rows = profile(before), other.columns(names), len(other)
+    reference, after, rows = profile(before, SMALLEST_COUNT), other.columns(names), len(other)
 
     def spoken(columns: dict[str, Values], of: Collection[str] = names) -> int:
         watch = Watch(reference)

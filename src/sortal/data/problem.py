@@ -20,6 +20,7 @@ from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text, missing_texts
+from sortal.core.writing import listing
 from sortal.data.deal import same_rows
 from sortal.data.read import Source, read
 
@@ -67,12 +68,14 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         source=Origin(source.name, source.separator, recipe.missing, recipe.disclosure),
     )
     schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
+    frame = conform(source.frame, schema, source=source.name)
+    schema = with_enough_rows(schema, frame, recipe.smallest_count)
     if not schema.features:
         raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
-    frame = conform(source.frame, schema, source=source.name)
     labels = frame[recipe.target].alias("")
     raw = source.frame
     notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target].alias(""), labels))
+    notes = (*notes, *small_classes(labels, recipe.smallest_count))
     if recipe.weight is not None:
         weightless = check_weights(frame[recipe.weight], labels, f"column {recipe.weight!r} of {source.name}")
         labels = labels.set(weightless, None)
@@ -130,6 +133,19 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     return notes
 
 
+def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
+    """Classes of fewer rows than a value needs to be named: a model says classes, so these are named all the same, and that is said."""
+    counts = labels.drop_nulls().alias("").value_counts(sort=True, name="rows")
+    few = [f"{label!r} ({rows} rows)" for label, rows in counts.iter_rows() if rows < smallest_count]
+    if not few:
+        return []
+    have, them = ("class has", "it") if len(few) == 1 else ("classes have", "them")
+    return [
+        f"{len(few)} {have} fewer than {smallest_count} rows and will be named by the model, since that is what a model says: "
+        f"{listing(few)}; join {them} with another class, or leave these rows out, where a name tells of somebody"
+    ]
+
+
 def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
     """The problem on some of its rows; class shares are those of these rows."""
     counts = np.bincount(problem.codes[index], minlength=len(problem.task.classes))
@@ -166,6 +182,27 @@ def with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
             raise OptionError(f"column {name!r} of {source} holds no numbers, but costs: {schema[name].reason}")
         if name and schema[name].role == "ignore":
             schema = schema.with_role(name, "cost", "what a decision costs; no model sees it")
+    return schema
+
+
+def with_enough_rows(schema: Schema, frame: pl.DataFrame, smallest_count: int) -> Schema:
+    """Without features that hold a value in fewer rows than the smallest count, or a yes or a no.
+
+    Of a category with a rare level all others are left; of these nothing would be left to learn from, and of a yes or no the two
+    texts would leave with the model.
+    """
+    for column in schema.features:
+        values = frame[column.name]
+        known = len(values) - values.null_count()
+        if 0 < known < smallest_count:
+            few = f"a value in {known} row{'s' if known > 1 else ''} only"
+        elif column.kind == "boolean" and 0 < (fewer := min(yes := int(values.sum()), known - yes)) < smallest_count:
+            few = f"{'yes' if fewer == yes else 'no'} in {fewer} row{'s' if fewer > 1 else ''} only"
+        else:
+            continue
+        why = f"{few}, fewer than {smallest_count} (--smallest-count): too few to learn from"
+        left_out = replace(column, role="ignore", reason=why, levels=(), doubt="")
+        schema = Schema(tuple(left_out if c.name == column.name else c for c in schema.columns))
     return schema
 
 

@@ -93,7 +93,7 @@ def _impute(
     indicator column.
     """
     absent = np.isnan(matrix)
-    missing: NDArray[np.bool_] = absent.any(axis=0)
+    missing = np.asarray(absent.any(axis=0))
     value = np.full(matrix.shape[1], -1.0)
     for at in np.flatnonzero(numeric):
         known = matrix[~absent[:, at], at] if missing[at] else matrix[:, at]
