@@ -22,6 +22,7 @@ from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.display import AsText, isolated
 from sortal.core.native import is_pandas, to_native
 from sortal.core.recipe import Recipe
+from sortal.data.ledger import Seal
 from sortal.report import terminal
 from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
@@ -103,6 +104,8 @@ class Run(AsText):
                 path = self.folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
+            if (seal := Seal(self.folder)).path.exists():
+                seal.guard()
         self.__post_init__()
 
 

@@ -240,7 +240,7 @@ def _date_example(texts: Texts, pattern: str, disclosure: Disclosure) -> str:
     return str(may[0]) if len(may) else str(pl.Series([SOME_DAY]).dt.strftime(pattern)[0])
 
 
-SOME_DAY = datetime(2021, 1, 5, 12, 30, tzinfo=UTC)
+SOME_DAY = datetime(2001, 2, 3, 4, 56, tzinfo=UTC)
 
 
 def _date_doubt(name: str, texts: Texts, patterns: tuple[str, str], why: str, disclosure: Disclosure) -> str:
