@@ -147,7 +147,9 @@ class Rare:
             with np.errstate(over="ignore"):
                 single = numbers.astype(np.float32)
             held = [t for t in self.texts if t in text]
-            held += [v for v in self.numbers if (numbers == v).any() or (single == np.float32(v)).any()]
+            held += [
+                v for v in self.numbers if (numbers == v).any() or (abs(v) < 1e6 and (single == np.float32(v)).any())
+            ]
             held += [v for v in self.numbers if v > 1e5 and f"{v:,.0f}" in text]
             if held:
                 found[name] = held
@@ -273,8 +275,9 @@ def test_a_class_of_few_rows_is_named_and_that_is_said():
 
 
 def test_an_audit_quotes_by_the_same_rule(frame, tmp_path, sortal):
-    frame.write_csv(tmp_path / "people.csv")
-    rare = Rare.of(frame)
+    some = frame[:160]
+    some.write_csv(tmp_path / "people.csv")
+    rare = Rare.of(some)
     for options, quoted in (((), True), (("--private",), False)):
         folder = tmp_path / f"found{len(options)}"
         folder.mkdir()
