@@ -67,6 +67,7 @@ def people() -> pl.DataFrame:
             "seen": hour,
             "almost": ["usual", *["usual"] * (N - 2), "confession"],
             "consent": ["yes"] * (N - 2) + ["no"] * 2,
+            "smoker": rng.choice(["on", "off"], N).tolist(),
             "note": [f"case {i} of {rng.integers(10**6)} told us about number {31 * i + 5}" for i in range(N)],
             "outcome": np.where(score + rng.normal(0, 8, N) > 52, "ill", "well").tolist(),
         }
@@ -215,6 +216,7 @@ def test_a_private_run_quotes_no_value_however_many_rows_hold_it(frame, folders)
     assert {"run.json", "report.html", "model.sortal/card.json"} <= told
     model = sortal.load(folders["private"] / "model.sortal")
     assert "north" in model.profile["clinic"].levels  # what scores rows has to know them
+    assert model.schema["smoker"].levels == ("off", "on")
 
 
 def test_a_private_run_has_no_rows_and_no_numbers_of_rows(folders):
@@ -224,6 +226,8 @@ def test_a_private_run_has_no_rows_and_no_numbers_of_rows(folders):
         sortal.report.record.RunRecord.from_json((folders[n] / "run.json").read_bytes()) for n in ("usual", "private")
     )
     assert {finding.code for finding in private.audit} == {finding.code for finding in usual.audit}
+    assert [c.levels for c in usual.columns if c.name == "smoker"] == [("off", "on")]
+    assert all(column.levels == () for column in private.columns)
     assert any("such as rows" in finding.message for finding in usual.audit)
     for finding in private.audit:
         assert "such as" not in finding.message

@@ -39,6 +39,7 @@ from sortal.report import record
 from sortal.report.assemble import (
     Results,
     assemble,
+    describe_columns,
     describe_data,
     describe_findings,
     describe_ledger,
@@ -345,7 +346,7 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     found = audit_rows(case_of(whole, parts, dev, recipe))
     return AuditReport(
         data=describe_data(whole),
-        columns=whole.table.schema.columns,
+        columns=describe_columns(whole.table.schema, recipe),
         task=dev.task,
         split=describe_split(whole, parts, recipe),
         findings=describe_findings(found.findings),
