@@ -68,10 +68,8 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         source=Origin(source.name, source.separator, recipe.missing, recipe.disclosure),
     )
     schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
+    _check_features(schema, source.name)
     frame = conform(source.frame, schema, source=source.name)
-    schema = with_enough_rows(schema, frame, recipe.smallest_count)
-    if not schema.features:
-        raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
     labels = frame[recipe.target].alias("")
     raw = source.frame
     notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target].alias(""), labels))
@@ -82,6 +80,8 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         if weightless.any():
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({recipe.weight!r} is 0) were left out")
     task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
+    schema = with_enough_rows(schema, frame, recipe.smallest_count)
+    _check_features(schema, source.name)
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
@@ -236,6 +236,11 @@ def check_weights(weights: pl.Series, labels: pl.Series, what: str) -> pl.Series
     if weightless.sum() == labelled.sum() > 0:
         raise DataError(f"{what} is 0 in every row, so that no row counts; give a weight above 0")
     return weightless
+
+
+def _check_features(schema: Schema, source: str) -> None:
+    if not schema.features:
+        raise DataError(f"{source} has no column left to predict from: {_why_not(schema)}")
 
 
 def _why_not(schema: Schema) -> str:
