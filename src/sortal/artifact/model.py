@@ -235,21 +235,28 @@ def _reason(error: Exception) -> str:
     return lines[0] if len(lines[0]) <= MOST_TEXT else lines[0][: MOST_TEXT - 3] + "..."
 
 
-def golden_rows(table: Table, count: int = 8) -> Golden:
-    """Rows to prove a model file with: every value from another row, so that no row of the data leaves with it.
+def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
+    """Rows to prove a model file with: made up of what the profile has anyway, so that no row of the data leaves with it.
 
     The last of them has no value in any column.
     """
     rng = np.random.default_rng(0)
-    rows: list[dict[str, Value]] = [{} for _ in range(count if len(table) else 0)]
-    for column in table.schema.features:
-        if rows and column.kind in _DTYPES:
-            picked = table[column.name][rng.integers(len(table), size=count)]
-            values = picked.cast(pl.Int64) if column.kind == "datetime" else picked
-            for row, value in zip(rows, values.to_list(), strict=True):
-                if value is not None:
-                    row[column.name] = value
+    rows: list[dict[str, Value]] = [{} for _ in range(count)]
+    for column in profile.values():
+        values = _values(column)
+        if values and column.kind in _DTYPES:
+            for row, at in zip(rows, rng.integers(len(values), size=count).tolist(), strict=True):
+                row[column.name] = values[at]
     return Golden((*rows, {}))
+
+
+def _values(column: ColumnProfile) -> Sequence[Value]:
+    """What a column may hold, from its profile."""
+    if column.kind == "boolean":
+        return (False, True)
+    if column.kind == "datetime":
+        return [round(1e6 * seconds) for seconds in column.quantiles]
+    return column.quantiles or column.levels
 
 
 def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) -> Parity:

@@ -23,6 +23,7 @@ from sortal.core.columns import (
     parted,
     share,
 )
+from sortal.core.disclosure import OPEN
 from sortal.core.errors import OptionError
 from sortal.core.notation import are_image_names, boolean_levels, holds_codes, is_image, words
 from sortal.core.schema import Column, Kind
@@ -141,9 +142,10 @@ def as_category(name: str, series: pl.Series, wanted: str, origin: Origin, form:
         column, missing = replace(column, format=form or category_format(texts.values)), texts.missing
     values = parted(counted(written(column, series, wanted)), frozenset({""}))
     values = values._replace(missing=missing or values.missing)
-    return replace(
-        column, reason=level_words(values) + missing_words(values.missing, ";"), missing=values.missing_share
-    )
+    # A model says classes: what they are called is what it is for.
+    disclosure = OPEN if wanted == "target" else origin.disclosure
+    reason = level_words(values, disclosure) + missing_words(values.missing, ";")
+    return replace(column, reason=reason, missing=values.missing_share)
 
 
 def written(column: Column, series: pl.Series, wanted: str) -> pl.Series:

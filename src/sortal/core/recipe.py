@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from sortal.core import registry
+from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
 from sortal.core.errors import OptionError, did_you_mean
 from sortal.core.schema import column_name
 from sortal.core.task import Capacity
@@ -46,6 +47,9 @@ class Recipe:
     ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. Names of columns are given
     as any object (3 for a column that pandas calls 3).
 
+    ``smallest_count``: a value of a column that fewer rows hold leaves with no file, and is as unseen to every model. ``private``: no
+    value, row or row number is quoted at all, in a finding or reason or anywhere in the report.
+
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
     has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has the checks of the audit that
     it had no time for. With them the same data and recipe give the same model, byte for byte, whatever the clock says.
@@ -73,6 +77,8 @@ class Recipe:
     weight: str | None = None
     split: str | None = None
     select: int | None = None
+    smallest_count: int = SMALLEST_COUNT
+    private: bool = False
     models: tuple[str, ...] = ()
     budget: float = 120.0
     seed: int = 0
@@ -88,6 +94,10 @@ class Recipe:
             raise OptionError(f"seed {self.seed} is negative; give a whole number from 0 on")
         if self.select is not None and self.select < 1:
             raise OptionError(f"select {self.select} keeps no column; give the number of columns to keep, 1 or more")
+        if self.smallest_count < 1:
+            raise OptionError(
+                f"smallest count {self.smallest_count} is no number of rows; give 1 to name every value, or more, such as 5"
+            )
         if not 0 < self.budget < math.inf:
             raise OptionError(f"budget {self.budget:g} leaves no time to train; give seconds, for example 60")
         for name in ("precision", "recall", "fpr", "confidence", "sets"):
@@ -153,6 +163,11 @@ class Recipe:
             "kind": {column_name(name): kind for name, kind in self.kind.items()},
             "cost_column": tuple(f"{cell}{equals}{column_name(name)}" for cell, equals, name in costs),
         }
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What files may hold of the data."""
+        return Disclosure(self.smallest_count, self.private)
 
     @property
     def promises(self) -> bool:
