@@ -23,7 +23,7 @@ from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Kind, Role, Schema, column_name
-from sortal.core.series import in_calendar, of_pandas, of_values
+from sortal.core.series import Times, of_pandas, of_values
 from sortal.core.values import DURATION, EXACT, any_time, as_read, canonical, evaluated, is_text, plain
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
@@ -327,32 +327,6 @@ def from_any(data: object, note: Callable[[str], None] = lambda text: None) -> p
     for text in times.notes():
         note(text)
     return frame
-
-
-class Times:
-    """Takes times that are none out of frames, and counts them: see ``series.in_calendar``."""
-
-    def __init__(self) -> None:
-        self._lost: dict[str, int] = {}
-
-    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with such times missing."""
-        columns = [in_calendar(column) if column.dtype.is_temporal() else column for column in frame.iter_columns()]
-        lost = {
-            after.name: after.null_count() - before.null_count()
-            for before, after in zip(frame.iter_columns(), columns, strict=True)
-            if after is not before and after.null_count() > before.null_count()
-        }
-        for name, count in lost.items():
-            self._lost[name] = self._lost.get(name, 0) + count
-        return pl.DataFrame(columns) if lost else frame
-
-    def notes(self) -> list[str]:
-        """What to say of them."""
-        return [
-            f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
-            for name, count in self._lost.items()
-        ]
 
 
 def _from_any(data: object) -> pl.DataFrame:

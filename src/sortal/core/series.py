@@ -97,6 +97,32 @@ def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return found
 
 
+class Times:
+    """Takes times that are none out of frames, and counts them: see ``in_calendar``."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, int] = {}
+
+    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with such times missing."""
+        columns = [in_calendar(column) if column.dtype.is_temporal() else column for column in frame.iter_columns()]
+        lost = {
+            after.name: after.null_count() - before.null_count()
+            for before, after in zip(frame.iter_columns(), columns, strict=True)
+            if after is not before and after.null_count() > before.null_count()
+        }
+        for name, count in lost.items():
+            self._lost[name] = self._lost.get(name, 0) + count
+        return pl.DataFrame(columns) if lost else frame
+
+    def notes(self) -> list[str]:
+        """What to say of them."""
+        return [
+            f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
+            for name, count in self._lost.items()
+        ]
+
+
 def of_pandas(series: Any) -> pl.Series:
     """A column of pandas, of any of its types. A category of texts is one; a category of numbers or booleans is its values."""
     dtype = str(series.dtype)

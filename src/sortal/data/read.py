@@ -18,8 +18,9 @@ from typing import Literal
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.frame import Times, unique_names
+from sortal.core.frame import unique_names
 from sortal.core.schema import Kind
+from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
