@@ -16,7 +16,6 @@ import msgspec
 
 from sortal.artifact.manifest import FORMAT, PROTOCOL, Manifest, Member, read_manifest
 from sortal.core.errors import ArtifactError
-from sortal.data.write import replacing
 
 MANIFEST = "manifest.json"
 NAMES = re.compile(r"[a-z]+\.json|arrays/[0-9]{5}\.npy")
@@ -36,6 +35,8 @@ FREE_BYTES = 2**24
 
 def write(path: str | Path, members: Mapping[str, bytes], version: str) -> None:
     """Write the members and their manifest, whole or not at all. Raises OutputError where that is not possible."""
+    from sortal.data.write import replacing  # it needs polars, and who reads a model does not
+
     told = tuple(Member(name, _sha256(members[name]), len(members[name])) for name in sorted(members))
     manifest = Manifest(format=FORMAT, protocol=PROTOCOL, sortal=version, members=told)
     everything = {**members, MANIFEST: msgspec.json.encode(manifest)}

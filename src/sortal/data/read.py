@@ -19,7 +19,8 @@ from typing import Literal
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.frame import unique_names
+from sortal.core.fork import need_polars
+from sortal.core.raw import unique_names
 from sortal.core.schema import Kind
 from sortal.data import delimited
 from sortal.data.blocks import encoding_of, raw_blocks
@@ -159,8 +160,9 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
             raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
         else:
             raise _missing(path)
-    more = f" and {len(given) - 1} more" if len(given) > 1 else ""
-    return given[0].name + more, files, notes
+    name = given[0].name + (f" and {len(given) - 1} more" if len(given) > 1 else "")
+    need_polars(name)
+    return name, files, notes
 
 
 def _missing(path: Path) -> DataError:
