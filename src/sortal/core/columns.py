@@ -22,6 +22,7 @@ from sortal.core.notation import (
     other_notation,
 )
 from sortal.core.schema import Column, Kind
+from sortal.core.series import sort_of
 from sortal.core.values import (
     BLANKS,
     DURATION,
@@ -282,7 +283,9 @@ def category_column(name: str, texts: Texts, origin: Origin) -> Column:
 def category_format(texts: pl.Series) -> str:
     """Texts are kept as they are written where two of them would become one: ``TRUE`` and ``true``, ``1`` and ``1.0``."""
     column = Column("", "category")
-    joined = evaluated(texts, lambda values: values if (e := canonical(column, values, texts.dtype)) is None else e)
+    joined = evaluated(
+        texts, lambda values: values if (e := canonical(column, values, sort_of(texts.dtype))) is None else e
+    )
     return EXACT if joined.n_unique() < texts.n_unique() else ""
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.errors import DataError, OptionError, did_you_mean
-from sortal.core.frame import Table, conform, declared_kinds, from_any, is_records
+from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
 from sortal.core.labels import encode, label_type_of
+from sortal.core.raw import is_records
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
+from sortal.core.series import sort_of
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text, missing_texts
 from sortal.core.writing import listing
@@ -120,7 +122,7 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     """How many rows have no label, by the text that says so; and classes that are called as missing values usually are."""
     notes = []
     if missing := labels.null_count():
-        texts = parted(counted(raw), missing_texts(column)).missing if is_text(raw.dtype) else {"": missing}
+        texts = parted(counted(raw), missing_texts(column)).missing if is_text(sort_of(raw.dtype)) else {"": missing}
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
         if told := {text: n for text, n in texts.items() if text}:
             note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
