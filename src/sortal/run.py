@@ -26,6 +26,7 @@ from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
 from sortal.report.narrator import Narrator
 from sortal.report.record import Item, RunRecord
+from sortal.report.screen import NOTEBOOK, Screen
 from sortal.workflow import MODEL_FILE, NoAudience, train_into
 
 
@@ -82,7 +83,7 @@ class Run(AsText):
 
     def __repr__(self) -> str:
         text = io.StringIO()
-        console = Console(file=text, width=110, highlight=False)
+        console = Screen(text, NOTEBOOK)
         terminal.headline(console, self.record)
         terminal.leaderboard(console, self.record.leaderboard, self.record.selection, self.record.timing.skipped)
         terminal.checklist(console, self.record.checklist)
@@ -147,7 +148,7 @@ def train(
     """
     started = clock.monotonic()
     asked = _recipe(train, locals())
-    console = Console(highlight=False) if progress else None
+    console = Screen() if progress else None
     if out is not None:
         return _run(Path(out), data, asked, started, console)
     home = _home()
