@@ -23,21 +23,24 @@ from sortal.workflow import NoAudience, train_into
 
 ROWS = 60
 """Of a data file."""
-WHOLE = 0.3
-"""Of the model files, how many go through all commands; the others are loaded, shown and score."""
-TRAINED = 0.1
-"""Of the recipes that nothing forbids, how many are trained with; the others are read and framed."""
+WHOLE, TRAINED = 0.3, 0.1
+"""See ``Cases``."""
 PLANNED = 120
 """Rows that a recipe is trained on."""
 
 
 @dataclass(frozen=True)
 class Cases:
-    """Cases of three kinds, ``model``, ``data`` and ``recipe``, by number. ``trained``: the share of recipes that are trained with."""
+    """Cases of three kinds, ``model``, ``data`` and ``recipe``, by number.
+
+    ``trained``: the share of recipes that are trained with. ``whole``: of model files, how many go through all commands; the others are
+    loaded, shown and score.
+    """
 
     seeds: list[Seed]
     judge: Judge
     trained: float = TRAINED
+    whole: float = WHOLE
 
     def verdict(self, kind: str, number: int) -> Verdict:
         rng = Random(f"{kind} {number}")
@@ -48,7 +51,7 @@ class Cases:
         seed = rng.choice(self.seeds)
         path = self.judge.folder / "m.sortal"
         path.write_bytes(spoilt_model(rng, self._members[seed.model], self._zeros, self._again))
-        self.judge.model(path, seed, whole=rng.random() < WHOLE)
+        self.judge.model(path, seed, whole=rng.random() < self.whole)
 
     def _data(self, rng: Random) -> None:
         seed = rng.choice(self.seeds)
@@ -71,6 +74,9 @@ class Cases:
         return self.judge.recipe(path, self.seeds[0], self._frame, use)
 
     def _train(self, recipe: Recipe) -> None:
+        """Repeat what a recipe planned; without a plan the search would take all of its budget."""
+        if not recipe.plan:
+            return
         with tempfile.TemporaryDirectory(dir=self.judge.folder) as home:
             train_into(Path(home, "run"), self._frame, recipe, NoAudience(), time.monotonic())
 

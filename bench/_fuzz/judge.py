@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,7 +35,7 @@ SCORED = 5
 """Rows that go in as Python objects."""
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - the word of this package
     """What is neither a refusal nor right; the message is the class that it belongs to."""
 
 
@@ -48,7 +48,7 @@ class Verdict:
     detail: str = ""
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not an error
     """A sentence that says no."""
 
 
@@ -217,10 +217,8 @@ def _errors_kept(errors: list[BaseException]) -> Iterator[None]:
 
 @contextmanager
 def _may_refuse() -> Iterator[None]:
-    try:
+    with suppress(Refused):
         yield
-    except Refused:
-        pass
 
 
 def _answer(call: Callable[[], Any]) -> Any:

@@ -163,7 +163,7 @@ def _spoilt_rows(rng: Random, rows: Rows) -> Rows:
                 rows = rng.choice([rows * 3, rows[:1], rows[: rng.randrange(len(rows))] or rows, rows[::-1]])
             case _:
                 rng.shuffle(rows)
-    return [{key: value for key, value in row.items()} for row in rows]
+    return rows
 
 
 def _json(rng: Random, kind: str, rows: Rows) -> bytes:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def warm_up(cases: Cases) -> None:
     for seed in cases.seeds:
         for path, door in ((seed.model, cases.judge.model), (seed.rows, cases.judge.table)):
             for _ in range(2):
-                verdict = cases.judge.verdict(lambda: door(path, seed))
+                verdict = cases.judge.verdict(partial(door, path, seed))
             if verdict.outcome != "right":
                 raise SystemExit(f"the seed {path} is not right: {verdict.what} {verdict.detail}")
     for number in range(8):

@@ -12,7 +12,6 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from sortal.core import registry
 from sortal.core.errors import InputError, OptionError, did_you_mean
 from sortal.core.limits import check_options
 from sortal.core.plain import quoted
@@ -24,8 +23,6 @@ from sortal.core.toml_tree import toml_tree
 
 RAN = ("plan", "refit", "unchecked")
 """What a run adds to the recipe: not what was asked, but what was done for it."""
-
-
 MOST_BYTES = 2**20
 """Of a recipe; one that leaves out 20,000 columns has a fifth of that."""
 
@@ -239,9 +236,7 @@ def _said(path: Path) -> dict[str, Any]:
 def _value(name: str, given: object) -> Any:
     """An option as a recipe holds it. Raises OptionError where it has another type."""
     try:
-        return (
-            _READERS[name](given) if name in _READERS else msgspec.convert(_item(given), _types()[name], strict=False)
-        )
+        return msgspec.convert(_READERS.get(name, _item)(given), _types()[name], strict=False)
     except InputError:
         raise
     except msgspec.ValidationError as error:
