@@ -57,8 +57,6 @@ class Watch:
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if writes or (isinstance(mode, str) and set(mode) & set("wax+")):
                 self._seen.append(f"open for writing {Path(str(path)).name}")
-        elif event == "compile" and os.environ.get("FUZZ_TODAY"):
-            return
         elif event.startswith(FORBIDDEN) and not _is_harmless(event, arguments):
             self._seen.append(f"{event} {str(arguments[0])[:60]!r}" if arguments else event)
 
