@@ -66,14 +66,12 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
     >>> did_you_mean("chrun", ["id", "age", "churn"])
     "did you mean 'churn'? (there are: id, age, churn)"
     """
-    names = [short(name, LONGEST_VALUE) for name in known]
-    folded = {n.casefold(): n for n in reversed(names[:MOST_NAMES])}
-    near = [
-        folded[n] for n in difflib.get_close_matches(short(name, LONGEST_VALUE).casefold(), folded, n=2, cutoff=0.6)
-    ]
-    listing = ", ".join(names) if len(names) <= most else ", ".join([*names[: most - 1], "...", names[-1]])
-    question = "did you mean " + " or ".join(map(quoted, near)) + "? " if near else ""
-    return f"{question}(there are: {listing})"
+    names = list(known)
+    shown = {short(n, LONGEST_VALUE).casefold(): n for n in reversed(names[:MOST_NAMES])}
+    near = difflib.get_close_matches(short(name, LONGEST_VALUE).casefold(), shown, n=2, cutoff=0.6)
+    listed = names if len(names) <= most else [*names[: most - 1], "...", names[-1]]
+    question = "did you mean " + " or ".join(quoted(shown[n]) for n in near) + "? " if near else ""
+    return f"{question}(there are: {', '.join(short(n, LONGEST_VALUE) for n in listed)})"
 
 
 MOST_NAMES = 5_000

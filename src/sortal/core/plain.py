@@ -55,7 +55,7 @@ def short(value: object, most: int = 28) -> str:
     >>> short("a very long name of a class indeed", 16)
     'a very l… indeed'
     """
-    return cut(plain(value), most)
+    return cut(plain(cut(str(value), 8 * most)), most)
 
 
 def cut(text: str, most: int) -> str:
@@ -75,7 +75,7 @@ def quoted(value: object) -> str:
     (60, 'None', None)
     """
     try:
-        return cut(visible(repr(value)), LONGEST_VALUE)
+        return cut(visible(cut(repr(value), 8 * LONGEST_VALUE)), LONGEST_VALUE)
     except (ValueError, RecursionError):
         # Python writes no number of very many digits, and nothing that is nested very deep.
         return f"a {type(value).__name__} too large to be shown"
@@ -87,5 +87,5 @@ def sentence(text: str) -> str:
     >>> print(sentence("no column '" + "x" * 5000 + "' in a.csv;\\nname another"))  # doctest: +ELLIPSIS
     no column 'xxx...xxx…xxx...xxx' in a.csv; name another
     """
-    words = _WORDS.sub(lambda word: cut(word[0], LONGEST_WORD), visible(text).strip())
+    words = _WORDS.sub(lambda word: cut(word[0], LONGEST_WORD), visible(cut(text, 100 * LONGEST)).strip())
     return cut(words, LONGEST)
