@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types imports bench-fast clean
+.PHONY: help demo test lint types imports bench-fast fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,7 +27,10 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile fuzz; do $(BIN)/python -m bench $$name --fast; done
+
+fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, half an hour on two cores
+	@$(BIN)/python -m bench fuzz
 
 clean: ## remove .venv and what tools left behind
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""``python -m bench NAME [--data FOLDER] [--reps N] [--budget S] [--fast] [--json FILE]``
+"""``python -m bench NAME [--data FOLDER] [--reps N] [--budget S] [--fast] [--case CASE] [--json FILE]``
 
 Prints the table of the benchmark and a line for each goal; exits 0 where all of them hold, else 1.
 """
@@ -24,10 +24,11 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=1, help="repetitions, each with another seed")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a run")
     parser.add_argument("--fast", action="store_true", help="the same code, small, within a minute")
+    parser.add_argument("--case", default="", help="one case of fuzz, for example model:123")
     parser.add_argument("--json", type=Path, help="file for the figures")
     asked = parser.parse_args()
     module = importlib.import_module(f"bench.{asked.name}")
-    outcome: Outcome = module.run(Options(asked.data, asked.reps, asked.budget, asked.fast))
+    outcome: Outcome = module.run(Options(asked.data, asked.reps, asked.budget, asked.fast, asked.case))
     print(outcome)
     if asked.json:
         asked.json.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")

@@ -10,12 +10,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Options:
-    """``data``: a folder of parquet tables. ``reps``: runs of each, with seeds 0, 1, ... ``budget``: seconds a run."""
+    """``data``: a folder of parquet tables. ``reps``: runs of each, with seeds 0, 1, ... ``budget``: seconds a run.
+
+    ``case``: the one case to try, where a benchmark has cases.
+    """
 
     data: Path | None = None
     reps: int = 1
     budget: float = 60.0
     fast: bool = False
+    case: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import typer
 
 from sortal import __version__
 from sortal.core.errors import InputError, OptionError, SortalError
+from sortal.core.plain import sentence, visible
 from sortal.options import (
     F1,
     AllowMissing,
@@ -60,11 +61,10 @@ from sortal.options import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sortal.core.recipe import Recipe
     from sortal.data.read import Source
     from sortal.report.record import Finding
+    from sortal.report.screen import Screen
 
 app = typer.Typer(
     name="sortal",
@@ -167,7 +167,7 @@ def predict(
         rows = look if any(is_sealed(Path(file)) for file in files) else files
         scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
     if out is not None:
-        _console().print(f"{scored.rows:,} rows scored: {out}", highlight=False)
+        _console().print(f"{scored.rows:,} rows scored: {visible(str(out))}")
     _say(scored.notes)
     _say([f"not as in training: {shift.message}" for shift in scored.shifts])
 
@@ -359,15 +359,17 @@ def _tell_of_abandoned(out: Path | None, data: Sequence[str]) -> None:
 def _say(notes: Sequence[str]) -> None:
     """What has to be known of a result, beside it."""
     for note in notes:
-        print("sortal:", " ".join(note.splitlines()), file=sys.stderr)
+        _tell(note)
 
 
-def _console() -> Console:
-    """As wide as the terminal; a pipe gets lines that a person can still read."""
-    from rich.console import Console
+def _tell(text: str) -> None:
+    print("sortal:", sentence(text), file=sys.stderr)
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
+
+def _console() -> Screen:
+    from sortal.report.screen import Screen
+
+    return Screen()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -429,10 +431,10 @@ def _discard_output() -> None:
     os.close(nowhere)
 
 
-def _end(sentence: str, code: int, debug: bool) -> NoReturn:
+def _end(message: str, code: int, debug: bool) -> NoReturn:
     if debug:
-        traceback.print_exc()
-    print("sortal:", " ".join(sentence.splitlines()), file=sys.stderr)
+        print("\n".join(map(visible, traceback.format_exc().splitlines())), file=sys.stderr)
+    _tell(message)
     sys.exit(code)
 
 

@@ -27,6 +27,7 @@ from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
 from sortal.core.listen import Silent
 from sortal.core.native import is_pandas, to_native
+from sortal.core.plain import sentence
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe, parse_budget
 from sortal.core.schema import Column, Role, Schema
@@ -353,7 +354,7 @@ def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
         raise DataError(f"no column of X can be used ({reasons}); give other columns, or say what they are with kind")
     if unused := [f"{c.name!r} ({c.reason})" for c in left_out if c.missing < 1]:
         message = f"columns of X that are left out: {', '.join(unused)}; name them in ignore where that is right"
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(sentence(message), UserWarning, stacklevel=3)
 
 
 def _model(table: Table, task: Task, trained: Trained) -> Model:

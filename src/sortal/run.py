@@ -28,6 +28,7 @@ from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
 from sortal.report.narrator import Narrator
 from sortal.report.record import Item, RunRecord
+from sortal.report.screen import NOTEBOOK, Screen
 from sortal.workflow import MODEL_FILE, NoAudience, train_into
 
 _log = logging.getLogger("sortal")
@@ -87,7 +88,7 @@ class Run(AsText):
 
     def __repr__(self) -> str:
         text = io.StringIO()
-        console = Console(file=text, width=110, highlight=False)
+        console = Screen(text, NOTEBOOK)
         terminal.headline(console, self.record)
         terminal.leaderboard(console, self.record.leaderboard, self.record.selection, self.record.timing.skipped)
         terminal.checklist(console, self.record.checklist)
@@ -157,7 +158,7 @@ def train(
     """
     started = clock.monotonic()
     asked = _recipe(train, locals())
-    console = Console(highlight=False) if progress else None
+    console = Screen() if progress else None
     for sentence in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
         _log.warning(sentence)
     if out is not None:

@@ -27,10 +27,11 @@ NAMES = st.text(min_size=1, max_size=12)
     plan=st.lists(
         st.builds(
             Planned,
-            NAMES,
-            st.lists(st.dictionaries(NAMES, st.integers(0, 999) | st.floats(0, 1)), max_size=2).map(tuple),
+            st.sampled_from(["lightgbm", "lightgbm small", "svm", "logistic C=0.03"]),
+            st.tuples(*[st.dictionaries(NAMES, st.integers(1, 999) | st.floats(0.1, 1))] * 2),
         ),
-        max_size=2,
+        max_size=3,
+        unique_by=lambda planned: planned.name,
     ).map(tuple),
 )
 def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, weight, f_beta, capacity, seed, plan):

@@ -21,6 +21,7 @@ from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.interval import Interval
+from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Kind, Schema
 from sortal.core.shift import Shift, Watch, odd_values
@@ -159,7 +160,7 @@ class Model(AsText, Contents):
         for part, figures in self.metrics.items():
             names = [name for name in (*task.headline, *figures) if name in figures][:MOST_FIGURES]
             lines.append(f"  {part:11}  " + ", ".join(f"{name} {_interval(figures[name])}" for name in names))
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the functions that were compiled from the program: a copy makes its own when it needs them."""

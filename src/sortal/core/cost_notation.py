@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sortal.core.costs import CostColumn, Matrix
+from sortal.core.costs import MOST_COST, CostColumn, Matrix
 from sortal.core.errors import TaskError, did_you_mean
-from sortal.core.files import open_regular
 from sortal.core.labels import code_of
+from sortal.core.plain import LONGEST_VALUE, quoted, short
+from sortal.core.text_file import Unreadable, text_of
 
 Cost = str | Path | Mapping[Any, Any]
 Cell = tuple[object, object, object]
@@ -19,6 +19,8 @@ Cell = tuple[object, object, object]
 Costs = dict[tuple[int, int], float]
 """By the codes of truth and decision."""
 
+MOST_BYTES = 2**24
+"""Of a file of costs: those of a thousand classes have a quarter of that."""
 EXAMPLE = 'for example "fp=1,fn=8"'
 OUTCOMES = {"tp": (1, 1), "fp": (0, 1), "fn": (1, 0), "tn": (0, 0)}
 """Of two classes: whether the positive one is true, and whether it is decided."""
@@ -124,23 +126,19 @@ def _cells(table: Mapping[Any, Mapping[Any, Any]]) -> list[Cell]:
     return [(truth, decided, value) for truth, row in table.items() for decided, value in row.items()]
 
 
-_LONGEST = 100_000
-"""Characters of a file of costs: a hundred classes by a hundred, with room. Python's reader takes fields of 131,072."""
-
-
 def _read(path: Path) -> list[Cell]:
     """The cells of a CSV file; blank ones are left out."""
+    if not path.exists():
+        raise TaskError(f"the costs {quoted(str(path))} are neither like fp=1,fn=8 nor a file that exists")
     try:
-        with open_regular(path) as file:
-            text = file.read(_LONGEST + 1).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except FileNotFoundError:
-        raise TaskError(f"the costs {str(path)!r} are neither like fp=1,fn=8 nor a file that exists") from None
-    except (OSError, ValueError) as error:
-        raise TaskError(f"the costs in {str(path)!r} cannot be read: {error}") from None
-    if len(text) > _LONGEST:
-        raise TaskError(f"the costs in {str(path)!r} are longer than {_LONGEST:,} characters, as no matrix of costs is")
+        text = text_of(path, MOST_BYTES)
+    except Unreadable as reason:
+        raise TaskError(f"the costs in {quoted(str(path))} cannot be read: {reason}") from None
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    lines = [[cell.strip() for cell in line] for line in csv.reader(text.splitlines(), delimiter=delimiter)]
+    try:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(text.splitlines(), delimiter=delimiter)]
+    except csv.Error as error:
+        raise TaskError(f"the costs in {quoted(str(path))} are no table: {error}") from None
     lines = [line for line in lines if any(line)]
     if len(lines) < 2:
         raise TaskError(f"the costs in {str(path)!r} need a header of decided classes and a row per true class")
@@ -197,8 +195,10 @@ def _code(label: object, classes: Sequence[str]) -> int:
 def _amount(value: object, what: str) -> float:
     try:
         amount = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise TaskError(f"the cost of {what} is {value!r}, which is not a number") from None
-    if not math.isfinite(amount):
-        raise TaskError(f"the cost of {what} is {amount}; give a finite number")
+    except (TypeError, ValueError, OverflowError):
+        raise TaskError(f"the cost of {short(what, LONGEST_VALUE)} is {quoted(value)}, which is not a number") from None
+    if not abs(amount) <= MOST_COST:
+        raise TaskError(
+            f"the cost of {short(what, LONGEST_VALUE)} is {amount:g}; give a finite number, at most {MOST_COST:g}"
+        )
     return amount

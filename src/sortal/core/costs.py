@@ -18,6 +18,9 @@ Matrix = tuple[tuple[float, ...], ...]
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+MOST_COST = 1e15
+"""Of a decision. Sums over all rows of a table, and squares of them, stay numbers; and beside it a cost of 1 still counts."""
+
 
 @dataclass(frozen=True)
 class CostColumn:

@@ -10,7 +10,8 @@
     ├── ForkError             a forked process cannot compute with polars; give it other tables, or start it otherwise
     └── ParityError           an exported model does not reproduce the trained one; our bug, exits with 1
 
-A message is one sentence (two at most) that says what is wrong, where (file, column, row), and what to do.
+A message is one sentence (two at most) that says what is wrong, where (file, column, row), and what to do. What it quotes may come
+from anybody's file: it is shown as ``core.plain`` shows it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from sortal.core.plain import LONGEST_VALUE, quoted, sentence, short
+
 
 class SortalError(Exception):
-    """Base of all errors that sortal raises on purpose."""
+    """Base of all errors that sortal raises on purpose.
+
+    >>> str(DataError("no column 'a\\x1b[31m' in\\nx.csv"))
+    "no column 'a\\\\x1b[31m' in x.csv"
+    """
+
+    def __str__(self) -> str:
+        return sentence(super().__str__())
 
 
 class InputError(SortalError, ValueError):
@@ -62,8 +72,12 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
     "did you mean 'churn'? (there are: id, age, churn)"
     """
     names = list(known)
-    folded = {n.casefold(): n for n in reversed(names)}
-    near = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=2, cutoff=0.6)]
-    listing = ", ".join(names) if len(names) <= most else ", ".join([*names[: most - 1], "...", names[-1]])
-    question = "did you mean " + " or ".join(repr(n) for n in near) + "? " if near else ""
-    return f"{question}(there are: {listing})"
+    shown = {short(n, LONGEST_VALUE).casefold(): n for n in reversed(names[:MOST_NAMES])}
+    near = difflib.get_close_matches(short(name, LONGEST_VALUE).casefold(), shown, n=2, cutoff=0.6)
+    listed = names if len(names) <= most else [*names[: most - 1], "...", names[-1]]
+    question = "did you mean " + " or ".join(quoted(shown[n]) for n in near) + "? " if near else ""
+    return f"{question}(there are: {', '.join(short(n, LONGEST_VALUE) for n in listed)})"
+
+
+MOST_NAMES = 5_000
+"""Names that one is compared with; a message about a table of more columns may lack a hint."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
@@ -13,27 +12,20 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from sortal.core import registry
 from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
-from sortal.core.errors import OptionError, did_you_mean
+from sortal.core.errors import InputError, OptionError, did_you_mean
+from sortal.core.limits import check_options
+from sortal.core.plain import quoted
+from sortal.core.plan import Planned as Planned
 from sortal.core.schema import column_name
 from sortal.core.task import Capacity
+from sortal.core.text_file import Unreadable, text_of
+from sortal.core.toml_tree import toml_tree
 
-Number = float | int | str
 RAN = ("plan", "refit", "unchecked")
 """What a run adds to the recipe: not what was asked, but what was done for it."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One candidate as it was run: for each fold the settings that repeat it without a clock.
-
-    ``rows``: the training rows that it was given of each fold; None for all.
-    """
-
-    name: str
-    efforts: tuple[dict[str, Number], ...]
-    rows: int | None = None
+MOST_BYTES = 2**20
+"""Of a recipe; one that leaves out 20,000 columns has a fifth of that."""
 
 
 @dataclass(frozen=True)
@@ -90,32 +82,7 @@ class Recipe:
         """Names of columns as tables have them. Raises OptionError for what no data can make right."""
         for option, names in self._columns_asked().items():
             object.__setattr__(self, option, names)
-        if self.seed < 0:
-            raise OptionError(f"seed {self.seed} is negative; give a whole number from 0 on")
-        if self.select is not None and self.select < 1:
-            raise OptionError(f"select {self.select} keeps no column; give the number of columns to keep, 1 or more")
-        if self.smallest_count < 1:
-            raise OptionError(
-                f"smallest count {self.smallest_count} is no number of rows; give 1 to name every value, or more, such as 5"
-            )
-        if not 0 < self.budget < math.inf:
-            raise OptionError(f"budget {self.budget:g} leaves no time to train; give seconds, for example 60")
-        for name in ("precision", "recall", "fpr", "confidence", "sets"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise OptionError(f"{name} {value:g} is no share between 0 and 1; give for example 0.9")
-        if not 0 < self.beta < math.inf:
-            raise OptionError(
-                f"F-beta with a beta of {self.beta:g} weighs nothing; give a number above 0, such as 2 where recall weighs more"
-            )
-        if self.f1 and self.beta != 1:
-            raise OptionError(f"f1 and f_beta {self.beta:g} are two different goals; give one of them")
-        if self.reject_cost is not None and not 0 <= self.reject_cost < math.inf:
-            raise OptionError(f"reject cost {self.reject_cost:g} should be a number from 0 on")
-        if self.metric != "auto":
-            registry.check("sortal.metrics", self.metric)
-        for name in self.models:
-            registry.check("sortal.models", name)
+        check_options(self)
 
     @classmethod
     def asked(cls, options: Mapping[str, Any], file: Path | None = None) -> Recipe:
@@ -128,6 +95,9 @@ class Recipe:
         >>> asked.budget, asked.kind, asked.models
         (120.0, {'zip': 'category'}, ('svm', 'tree'))
         """
+        for name in options:
+            if name not in _types():
+                raise OptionError(f"no option {quoted(name)}; {did_you_mean(str(name), _types())}")
         given = {name: _value(name, value) for name, value in options.items() if value is not None}
         if file is None:
             if "target" not in given:
@@ -212,16 +182,31 @@ class Recipe:
     @classmethod
     def from_toml(cls, text: str, name: str = "this") -> Recipe:
         """Raises OptionError where the text is no recipe; ``name`` is what the message calls it."""
-        try:
-            told = tomllib.loads(text)
-            recipe = msgspec.convert(told, cls, strict=False)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-            raise OptionError(f"{name} is not a recipe of sortal: {error}") from error
+        told = toml_tree(text, name)
         known = [field.name for field in fields(cls)]
         for key in told:
             if key not in known:
-                raise OptionError(f"{name} is not a recipe of sortal: it has {key!r}; {did_you_mean(key, known)}")
-        return recipe
+                raise OptionError(f"{name} is not a recipe of sortal: it has {quoted(key)}; {did_you_mean(key, known)}")
+        if told.get("plan") == []:
+            raise OptionError(f"{name} has an empty plan; take plan out, and candidates are searched anew")
+        _check_planned(told.get("plan"), name)
+        try:
+            return msgspec.convert(told, cls, strict=False)
+        except OptionError as error:
+            raise OptionError(f"{name}: {error}") from None
+        except msgspec.ValidationError as error:
+            raise OptionError(f"{name} is not a recipe of sortal: {error}") from error
+
+
+def _check_planned(plan: Any, name: str) -> None:
+    """What stands in a plan beside what is read is not passed over in silence."""
+    known = [field.name for field in fields(Planned)]
+    for planned in plan if isinstance(plan, list) else ():
+        for key in planned if isinstance(planned, dict) else ():
+            if key not in known:
+                raise OptionError(
+                    f"{name} is not a recipe of sortal: a part of plan has {quoted(key)}; {did_you_mean(key, known)}"
+                )
 
 
 def _without_none(value: Any) -> Any:
@@ -249,27 +234,29 @@ def flag(name: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise OptionError(f"no recipe can be read from {str(path)!r}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise OptionError(f"no recipe can be read from {str(path)!r}: it is no text in UTF-8") from error
+        return text_of(path, MOST_BYTES)
+    except Unreadable as reason:
+        raise OptionError(f"no recipe can be read from {quoted(str(path))}: {reason}") from reason
 
 
 def _said(path: Path) -> dict[str, Any]:
     """What stands in the file of a recipe, as it stands there."""
-    return tomllib.loads(_text(path))
+    return toml_tree(_text(path), path.name)
 
 
 def _value(name: str, given: object) -> Any:
     """An option as a recipe holds it. Raises OptionError where it has another type."""
-    if name in _READERS:
-        return _READERS[name](given)
     try:
-        return msgspec.convert(_item(given), _types()[name], strict=False)
+        return msgspec.convert(_READERS.get(name, _item)(given), _types()[name], strict=False)
+    except InputError:
+        raise
     except msgspec.ValidationError as error:
         said = str(error).lower().replace(" | null", "").replace("`", "")
-        raise OptionError(f"{name} cannot be {given!r}: {said}") from None
+        raise OptionError(f"{name} cannot be {quoted(given)}: {said}") from None
+    except (TypeError, AttributeError, ValueError, RecursionError):
+        raise OptionError(
+            f"{name} cannot be {quoted(given)}: a {type(given).__name__} is not how it is written"
+        ) from None
 
 
 @cache
@@ -358,8 +345,13 @@ def plain_cost(cost: object) -> Any:
     if isinstance(cost, str | Path):
         return str(cost)
     if not isinstance(cost, Mapping):
-        raise OptionError(f'cost is {cost!r}; give for example {{"fp": 1, "fn": 8}}')
-    return {str(name): plain_cost(v) if isinstance(v, Mapping) else _item(v) for name, v in cost.items()}
+        raise OptionError(f'cost is {quoted(cost)}; give for example {{"fp": 1, "fn": 8}}')
+    return {
+        str(name): {str(decided): _item(amount) for decided, amount in value.items()}
+        if isinstance(value, Mapping)
+        else _item(value)
+        for name, value in cost.items()
+    }
 
 
 def _item(value: Any) -> Any:

@@ -16,7 +16,6 @@ from typing import Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from sortal.artifact.model import Model
 from sortal.core import registry
@@ -35,6 +34,7 @@ from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
 from sortal.report.assemble import figures
 from sortal.report.notation import count, percent
 from sortal.report.record import Data, Estimate, Finding, Ledger, Rival, Split, Standing, Unchecked
+from sortal.report.screen import NOTEBOOK, Screen
 from sortal.report.trial import absences, at_least, kept
 
 Verdict = Standing | Literal["with reservation"]
@@ -148,7 +148,7 @@ class AuditReport(AsText):
         from sortal.report import summary
 
         text = io.StringIO()
-        summary.audit(Console(file=text, width=110, highlight=False), self)
+        summary.audit(Screen(text, NOTEBOOK), self)
         return text.getvalue().rstrip()
 
     def to_json(self) -> bytes:

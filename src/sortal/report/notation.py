@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sortal.core import registry
+from sortal.core.plain import plain, short
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.core.writing import (
@@ -149,25 +150,6 @@ def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[s
     """
     named = dict.fromkeys(["accuracy", *shown])
     return [name for name in named if of_decided_rows(name) and name in figures]
-
-
-def plain(value: object) -> str:
-    """Any value in one line without control characters, for names that come from data.
-
-    >>> plain("two\\nlines\\x1b[31m"), plain("")
-    ('two lines [31m', '(empty)')
-    """
-    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split()) or "(empty)"
-
-
-def short(value: object, most: int = 28) -> str:
-    """``plain``, cut in the middle when long.
-
-    >>> short("a very long name of a class indeed", 16)
-    'a very l… indeed'
-    """
-    text = plain(value)
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
 
 
 def evidence(values: Mapping[str, object]) -> str:

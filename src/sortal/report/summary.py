@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ MOST_RIVALS = 3
 def model(console: Console, shown: Model, file: str) -> None:
     """Task, decision, figures, columns, provenance and checklist."""
     task, card = shown.task, shown.card
-    console.print(Text(f"{file}: written by sortal {shown.version}", "bold"))
+    console.print(Text(f"{notation.plain(file)}: written by sortal {notation.plain(shown.version)}", "bold"))
     _line(console, "predicts", f"{task.target}: {notation.listing([notation.plain(c) for c in task.classes], most=12)}")
     if task.positive is not None:
         _line(console, "positive", notation.plain(task.positive))
@@ -51,7 +52,8 @@ def model(console: Console, shown: Model, file: str) -> None:
 
 def evaluation(console: Console, found: Evaluation) -> None:
     """What fell short is said first, then where the rows are not like those of training, then what was promised, one by one."""
-    console.print(Text(f"{found.data}: {notation.counted(found.rows, 'labelled row')} scored by {found.model}", "bold"))
+    rows = f"{notation.plain(found.data)}: {notation.counted(found.rows, 'labelled row')}"
+    console.print(Text(f"{rows} scored by {notation.plain(found.model)}", "bold"))
     if found.unlabelled:
         _line(console, "left out", f"{notation.counted(found.unlabelled, 'row')} without a label")
     for verdict in GRAVEST:
@@ -78,7 +80,7 @@ def evaluation(console: Console, found: Evaluation) -> None:
     if found.ledger is not None:
         blind = "" if found.ledger.blind else ": this score is no longer blind"
         console.print(f"the sealed test has now been opened {notation.times(found.ledger.opens)}{blind}")
-    console.print(_conclusion(found), highlight=False, markup=False)
+    console.print(_conclusion(found))
 
 
 def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> None:
@@ -142,7 +144,7 @@ def audit(console: Console, found: AuditReport) -> None:
 def fixed(console: Console, file: str, ignored: Sequence[str], data: Sequence[str]) -> None:
     """What ``--fix`` wrote, and how it is used."""
     names = notation.listing([notation.plain(name) for name in ignored], most=12) if ignored else "no column"
-    _line(console, "fixed", f"{file} leaves out {names}: sortal train {' '.join(data)} --recipe {file}")
+    _line(console, "fixed", f"{file} leaves out {names}: sortal train {shlex.join(data)} --recipe {file}")
 
 
 def as_json(shown: Model) -> bytes:

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from sortal.core.plain import BREAKS
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.report.notation import (
@@ -410,8 +411,9 @@ def _title(console: Console, name: str, text: str) -> None:
 
 
 def hang(console: Console, head: str | Text, body: Text, indent: int = MARGIN) -> None:
-    """``head`` in the margin, ``body`` wrapped beside it; below it where the margin is too small."""
+    """``head`` in the margin, ``body`` wrapped beside it; below it where the margin is too small. Names in it break no line."""
     head = Text(head) if isinstance(head, str) else head
+    head, body = _in_one_line(head), _in_one_line(body)
     if head.cell_len >= max(indent, 1):
         _line(console, head)
         head = Text()
@@ -422,5 +424,15 @@ def hang(console: Console, head: str | Text, body: Text, indent: int = MARGIN) -
 
 
 def _line(console: Console, text: Text) -> None:
+    text = _in_one_line(text)
     text.rstrip()
     console.print(text, soft_wrap=True)
+
+
+def _in_one_line(text: Text) -> Text:
+    """A line break within a name is a blank."""
+    text.plain = text.plain.translate(_BLANKS)
+    return text
+
+
+_BLANKS = dict.fromkeys(map(ord, BREAKS), " ")

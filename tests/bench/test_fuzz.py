@@ -1,0 +1,113 @@
+"""Two thousand spoilt model files, three hundred data files and two hundred recipes, always the same ones: refused or right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench._fuzz.cases import Cases
+from bench._fuzz.guard import Screen, Watch, timed
+from bench._fuzz.judge import Fault, Judge, Refused, Verdict
+from bench._fuzz.pool import Pool, Tried
+from bench._fuzz.recipes import spoilt_recipe
+from bench._fuzz.seeds import FEW, train_all
+from bench._fuzz.worker import warm_up
+from bench.fuzz import outcome
+
+WHOLE, TRAINED = 0.05, 0.0
+"""Shares of the cases that go through all commands, and of the recipes that are trained with: those take most of the time."""
+CHUNKS = [("model", first, first + 250) for first in range(0, 2_000, 250)] + [("data", 0, 300), ("recipe", 0, 200)]
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory) -> Cases:
+    seeds = train_all(tmp_path_factory.mktemp("seeds"), FEW)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    made = Cases(seeds, Judge(Watch(), tmp_path_factory.mktemp("cases"), nowhere), trained=TRAINED, whole=WHOLE)
+    warm_up(made)
+    return made
+
+
+@pytest.mark.parametrize(("kind", "first", "last"), CHUNKS)
+def test_every_case_is_refused_or_right(cases, kind, first, last):
+    tried = [Tried(kind, number, cases.verdict(kind, number)) for number in range(first, last)]
+    found = outcome(tried)
+    assert found.holds, str(found)
+    assert {t.verdict.outcome for t in tried} == {"refused", "right"}
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (KeyError("x"), "KeyError"),
+        (Fault("rows lost"), "rows lost"),
+        (MemoryError(), "MemoryError"),
+        (SystemExit(1), "SystemExit"),
+    ],
+)
+def test_what_goes_wrong_is_a_fault(cases, error, what):
+    def fails() -> None:
+        raise error
+
+    verdict = cases.judge.verdict(fails)
+    assert verdict.outcome == "fault"
+    assert verdict.what.startswith(what)
+
+
+def test_a_case_that_takes_long_or_much_or_writes_is_a_fault(cases, tmp_path):
+    def endless() -> None:
+        with timed(0.2):
+            while True:
+                pass
+
+    def writes() -> None:
+        with cases.judge._unharmed("load"):
+            Path(tmp_path, "x").write_text("")
+
+    def runs() -> None:
+        with cases.judge._unharmed("load"):
+            exec("1 + 1")  # noqa: S102
+
+    def speaks() -> None:
+        os.write(2, b"noise")
+
+    assert cases.judge.verdict(endless).what.startswith("timeout")
+    assert cases.judge.verdict(writes).what == "load did: open for writing x"
+    assert cases.judge.verdict(runs).what.startswith("load did: compile")
+    assert cases.judge.verdict(speaks).what == "noise: noise"
+
+    def takes() -> None:
+        bytearray(2**29)
+
+    assert cases.judge.verdict(takes).what.startswith("memory")
+
+
+def test_a_refusal_is_told_from_what_is_right(cases):
+    def refuses() -> None:
+        raise Refused("no")
+
+    assert cases.judge.verdict(refuses) == Verdict("refused", "no")
+    assert cases.judge.verdict(lambda: None) == Verdict("right")
+
+
+def test_the_same_number_is_the_same_case():
+    from random import Random
+
+    assert [spoilt_recipe(Random(f"recipe {n}")) for n in range(50)] == [
+        spoilt_recipe(Random(f"recipe {n}")) for n in range(50)
+    ]
+
+
+def test_a_screen_refuses_half_a_character():
+    with pytest.raises(UnicodeEncodeError):
+        Screen(1).write("\ud800")
+
+
+def test_a_process_that_dies_is_a_fault_and_is_replaced(cases, monkeypatch, tmp_path):
+    """Of a case of no kind the worker dies; the next one is tried all the same."""
+    pool = Pool(cases.seeds[:1], 1, 0.0)
+    tried = sorted(pool.run([("nosuch", 7, 8), ("recipe", 3, 5)]), key=lambda t: t.number)
+    assert [(t.kind, t.number, t.verdict.outcome) for t in tried if t.kind == "nosuch"] == [("nosuch", 7, "fault")]
+    assert [t.number for t in tried if t.kind == "recipe"] == [3, 4]
