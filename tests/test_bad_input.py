@@ -554,6 +554,31 @@ def test_an_interrupted_run_leaves_nothing(churn_csv, tmp_path, interrupt, await
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, trained, churn_csv, tmp_path):
+    """It could not clean up. What it left is for its owner alone, and nobody but the owner removes it."""
+    running = subprocess.Popen(
+        command("train", churn_csv, "--target", "Churn", "--budget", "60s", "--out", tmp_path / "run"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not (left := list(tmp_path.glob(".run.partial-*/ledger.jsonl"))):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    (folder,) = (ledger.parent for ledger in left)
+    score = ("predict", trained.model, churn_csv, "-o", tmp_path / "scored.csv")
+    assert sortal(*score).err == ""
+    running.kill()
+    running.wait()
+    told = sortal(*score)
+    assert told.code == 0
+    assert told.err.startswith(f"sortal: {str(folder)!r} was left unfinished by a process that was killed")
+    assert len(told.err.splitlines()) == 1
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "sealed" / "test.parquet").exists()
+
+
 # What looks bad and is not
 
 

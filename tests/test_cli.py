@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import sortal as package
+from sortal.cli import MANY_OBJECTS
 from sortal.core.errors import DataError, ParityError
 from sortal.core.recipe import Recipe
 
@@ -202,6 +203,18 @@ def test_the_module_runs_as_the_command_does():
     assert "train" in done.stdout
 
 
+def test_a_process_ends_without_searching_its_modules_for_garbage():
+    code = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count() > 10_000, gc.get_threshold()[0]))
+sys.argv = ["sortal", "--version"]
+from sortal.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == ["True", str(MANY_OBJECTS)]
+
+
 @pytest.fixture(scope="module")
 def leaky(churn, tmp_path_factory):
     """The example with its target once more, and a split that a person made, with copies on both sides."""
@@ -335,7 +348,7 @@ def test_an_option_beside_the_recipe_of_a_run_makes_another_run(sortal, small, t
     ],
 )
 def test_whose_fault_it_was_is_the_exit_code(sortal, monkeypatch, error, code, said):
-    def fail(path):
+    def fail(*arguments):
         raise error
 
     monkeypatch.setattr("sortal.artifact.model.load", fail)

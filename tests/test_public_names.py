@@ -104,9 +104,10 @@ FRAMING = (
     ("command", "options"),
     [
         ("train", FRAMING + "--select --models --budget"),
-        ("predict", "--out --allow-missing --warnings"),
-        ("evaluate", "--sealed --allow-missing --json"),
-        ("show", "--json"),
+        ("predict", "--out --allow-missing --warnings --verify"),
+        ("evaluate", "--sealed --allow-missing --verify --json"),
+        ("show", "--verify --json"),
+        ("sign", "--key"),
         ("audit", FRAMING + "--fix"),
         ("demo", "--budget --out"),
     ],

@@ -119,6 +119,17 @@ def test_without_a_folder_the_run_leaves_nothing_behind(columns, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_run_left_is_named(columns, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / f".sortal.partial-{'0' * 16}"
+    (left / "run").mkdir(parents=True)
+    with pytest.raises(sortal.InputError):
+        sortal.train(columns, "leave", **QUICK)
+    (told,) = caplog.messages
+    assert told.startswith(f"{str(left)!r} was left unfinished by a process that was killed")
+    assert left.exists()
+
+
 def test_a_refused_run_leaves_nothing_behind(columns, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(sortal.InputError, match="did you mean 'leaves'"):

@@ -66,6 +66,17 @@ def test_the_record_agrees_with_itself(trained):
     assert status["test opened once"] == "holds"
 
 
+def test_the_leaderboard_is_as_uncertain_as_its_rows(trained):
+    """Folds are stratified, so that their scores of the majority are alike; fresh rows would have other shares of the classes."""
+    oof = pl.read_parquet(trained.folder / "oof.parquet")
+    row = next(row for row in trained.record["leaderboard"] if row["name"] == "majority")
+    share = (oof["truth"] == "Yes").mean()
+    loss = -np.log(np.where(oof["truth"] == "Yes", share, 1 - share))
+    half = 1.96 * loss.std(ddof=1) / np.sqrt(len(loss))
+    assert (row["high"] - row["low"]) / 2 == pytest.approx(half, rel=0.02)
+    assert row["low"] < row["mean"] < row["high"]
+
+
 def test_sealed_rows_are_nowhere_in_the_out_of_fold_predictions(trained):
     oof = pl.read_parquet(trained.folder / "oof.parquet")
     split = trained.record["split"]

@@ -147,8 +147,8 @@ def test_groups_and_missing_columns_reach_the_judgement():
     )
     rows = pl.DataFrame({"shop": ["a", "b", "a", "c"], "y": ["yes", None, "no", "no"], "age": [1.0, 2.0, None, -4.0]})
     found = score_labelled(model, Source(rows, "new.csv"), "fresh", allow_missing=True)
-    assert found.groups.tolist() == [found.groups[0], found.groups[0], found.groups[2]]
-    assert found.groups[0] != found.groups[2]
+    assert (groups := found.predictions.groups).tolist() == [groups[0], groups[0], groups[2]]
+    assert groups[0] != groups[2]
     assert (found.unlabelled, found.absent) == (1, ("fee",))
     assert found.predictions.rows.tolist() == [0, 2, 3]
     assert found.predictions.truth.tolist() == [1, 0, 0]

@@ -5,6 +5,8 @@ Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 3 sever
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -20,9 +22,45 @@ import typer
 from sortal import __version__
 from sortal.core.errors import InputError, OptionError, SortalError
 from sortal.core.plain import sentence, visible
+from sortal.options import (
+    F1,
+    AllowMissing,
+    Budget,
+    Capacity,
+    Confidence,
+    Cost,
+    CostColumn,
+    Data,
+    FBeta,
+    Fpr,
+    Group,
+    Ignore,
+    Json,
+    Kind,
+    Metric,
+    Missing,
+    ModelFile,
+    Models,
+    Positive,
+    Precision,
+    Recall,
+    RecipeFile,
+    RejectCost,
+    RunFolder,
+    Seed,
+    Select,
+    SetsOf,
+    Split,
+    Strict,
+    Target,
+    Time,
+    Verify,
+    Weight,
+)
 
 if TYPE_CHECKING:
     from sortal.core.recipe import Recipe
+    from sortal.data.read import Source
     from sortal.report.record import Finding
     from sortal.report.screen import Screen
 
@@ -33,62 +71,11 @@ app = typer.Typer(
 )
 
 INTERRUPTED, SEVERE = 130, 3
+MANY_OBJECTS = 100_000
+"""New objects between two searches for garbage; importing all of a run makes some hundred thousand that stay."""
 RECIPE_FILE = "recipe.toml"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Every mistake in the options; typer gives a public name only to this kind of it."""
-
-Data = Annotated[
-    list[str],
-    typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, a folder of parts, or - (standard input)."),
-]
-ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
-Target = Annotated[str | None, typer.Option(help="The column to predict.")]
-Metric = Annotated[str, typer.Option(help="What candidates are selected by.")]
-Cost = Annotated[
-    str | None, typer.Option(help='"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')
-]
-CostColumn = Annotated[list[str] | None, typer.Option(help="fn=COLUMN: a cost that stands in each row; may repeat.")]
-RejectCost = Annotated[float | None, typer.Option(help="What leaving a row to a person costs.")]
-Precision = Annotated[float | None, typer.Option(help="Promise at least this precision, or refuse to.")]
-Recall = Annotated[float | None, typer.Option(help="Promise at least this recall, or refuse to.")]
-Fpr = Annotated[float | None, typer.Option(help="Promise at most this false positive rate, or refuse to.")]
-Confidence = Annotated[float, typer.Option(help="Of what is promised.")]
-Capacity = Annotated[str | None, typer.Option(help="How many can be decided positive: 500 at once, or 5%.")]
-F1 = Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the largest F1.")]
-FBeta = Annotated[float | None, typer.Option(help="The same for F-beta: 2 where recall weighs more.")]
-SetsOf = Annotated[float | None, typer.Option("--sets", help="Sets of classes that hold the true one this often.")]
-Positive = Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")]
-Kind = Annotated[
-    list[str] | None,
-    typer.Option(help="COLUMN=KIND or COLUMN=KIND:FORMAT, where what is inferred is wrong; may repeat."),
-]
-Missing = Annotated[
-    list[str] | None, typer.Option(help="A text that means 'no value', instead of the usual ones; may repeat.")
-]
-Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
-Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
-Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn apart.")]
-Weight = Annotated[str | None, typer.Option(help="Column that says how much a row counts in every fit.")]
-Split = Annotated[
-    str | None,
-    typer.Option(
-        help="train/valid/test or dev/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
-    ),
-]
-Select = Annotated[int | None, typer.Option(help="How many prepared columns to keep.")]
-Models = Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")]
-Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")]
-Seed = Annotated[int, typer.Option(help="For everything random.")]
-RecipeFile = Annotated[
-    Path | None,
-    typer.Option(help="Options from the recipe.toml of a run, or of audit --fix; what was run is repeated."),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
-AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="A column that the model reads may be absent: missing in all rows.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
-RunFolder = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; else runs/NAME-1.")]
 
 
 def _tell_version(asked: bool) -> None:
@@ -158,13 +145,23 @@ def predict(
     warnings: Annotated[
         bool, typer.Option("--warnings", help="One more column: what training never saw in a row.")
     ] = False,
+    verify: Verify = None,
 ) -> None:
     """Label, decision and probabilities for every row; files may be larger than memory."""
     from sortal.artifact.score import score_file
+    from sortal.data.sealed import is_sealed
     from sortal.data.standard_input import spooled
 
+    _tell_of_abandoned(out, data)
     with spooled(data) as files:
-        scored = score_file(model, files, out, allow_missing=allow_missing, warnings=warnings)
+
+        def look() -> Source:
+            from sortal.report.looks import to_predict
+
+            return to_predict(model, files, verify)
+
+        rows = look if any(is_sealed(Path(file)) for file in files) else files
+        scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
     if out is not None:
         _console().print(f"{scored.rows:,} rows scored: {visible(str(out))}")
     _say(scored.notes)
@@ -179,6 +176,7 @@ def evaluate(
         bool, typer.Option("--sealed", help="Look at the run's own sealed test again; the look is recorded.")
     ] = False,
     allow_missing: AllowMissing = False,
+    verify: Verify = None,
     json: Json = False,
 ) -> None:
     """Compare fresh labelled rows with what was promised."""
@@ -186,8 +184,9 @@ def evaluate(
     from sortal.data.standard_input import spooled
     from sortal.report import summary
 
+    _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        found = workflow.evaluate(model, files, sealed=sealed, allow_missing=allow_missing)
+        found = workflow.evaluate(model, files, sealed=sealed, allow_missing=allow_missing, verify=verify)
     if json:
         print(found.to_json().decode())
     else:
@@ -196,16 +195,29 @@ def evaluate(
 
 
 @app.command()
-def show(model: ModelFile, json: Json = False) -> None:
+def show(model: ModelFile, verify: Verify = None, json: Json = False) -> None:
     """Schema, figures, decision and checklist of a model; loads no training library."""
     from sortal.artifact.model import load
     from sortal.report import summary
 
-    loaded = load(model)
+    loaded = load(model, verify)
     if json:
         print(summary.as_json(loaded).decode())
     else:
         summary.model(_console(), loaded, model.name)
+
+
+@app.command()
+def sign(
+    model: ModelFile,
+    key: Annotated[Path, typer.Option(help="A private key (ed25519), in PEM or as OpenSSH writes it.")],
+) -> None:
+    """Sign a model file, so that --verify can tell it from any other; the signature lies beside it."""
+    from sortal.artifact import sign as signatures
+    from sortal.artifact.model import load
+
+    load(model)
+    print(visible(f"signed: {signatures.sign(model, key)}; to check: sortal show {model} --verify PUBLIC_KEY"))
 
 
 @app.command()
@@ -246,18 +258,20 @@ def audit(
 ) -> None:
     """What is wrong with the data, before any training; the options are those of train."""
     from sortal import workflow
+    from sortal.data.read import files_of
     from sortal.data.standard_input import spooled
-    from sortal.data.write import replacing
+    from sortal.data.whole import replacing
     from sortal.report import summary
 
     if out is not None and out.suffix != ".json":
         raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
     asked = _asked(context, recipe)
+    _tell_of_abandoned(out, data)
     with spooled(data) as files:
         found = workflow.audit(files, asked)
-    if out is not None:
-        with replacing(out) as temporary:
-            temporary.write_bytes(found.to_json())
+        if out is not None:
+            with replacing(out, sparing=files_of(files)) as temporary:
+                temporary.write_bytes(found.to_json())
     if json:
         print(found.to_json().decode())
     else:
@@ -307,8 +321,9 @@ def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict
     from sortal.data.standard_input import spooled
     from sortal.run import trip
     from sortal.training.deadline import process_start
-    from sortal.workflow import next_folder
+    from sortal.workflow import RUNS, next_folder
 
+    _tell_of_abandoned(out or Path(RUNS, "any"), data)
     with spooled(data) as files:
         # What comes through a pipe may be long in coming: the clock starts when it is there.
         started = process_start() if files == data else time.monotonic()
@@ -322,6 +337,17 @@ def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
         raise typer.Exit(SEVERE)
+
+
+def _tell_of_abandoned(out: Path | None, data: Sequence[str]) -> None:
+    """What runs that were killed have left where this one writes."""
+    from sortal.data.whole import abandoned, temporary_files
+
+    places = [
+        *([] if out is None else [out.expanduser().absolute().parent]),
+        *([temporary_files()] if "-" in data else []),
+    ]
+    _say([sentence for place in places for sentence in abandoned(place)])
 
 
 def _say(notes: Sequence[str]) -> None:
@@ -345,6 +371,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that wait for each other by spinning lose to any other process on the machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if arguments is None:
+        _collect_rarely()
         # A scheduler that ends a run leaves no half of it either.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -368,10 +395,20 @@ def main(arguments: list[str] | None = None) -> None:
         _end(f"the system refused{where}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 - the last door: a person sees a sentence, not a traceback
         _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what a library in Rust raises is no Exception
+            raise
+        _end(f"a bug of polars: {error}; --debug shows where", 1, debug)
     if code == INTERRUPTED:
         _end("interrupted; nothing was written", INTERRUPTED, debug)
     if code == SEVERE:
         _end("the audit found something severe (--strict)", SEVERE, debug)
+
+
+def _collect_rarely() -> None:
+    """A process that imports much, runs once and ends is not to search its modules for garbage: a fifth of the time of a short run."""
+    gc.set_threshold(MANY_OBJECTS)
+    atexit.register(gc.freeze)
 
 
 def _usage(error: Exception) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
+import logging
 import time as clock
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,9 @@ from sortal import workflow
 from sortal.artifact.model import Model, load
 from sortal.core.display import AsText, isolated
 from sortal.core.native import is_pandas, to_native
+from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
+from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
 from sortal.report import terminal
 from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
@@ -28,6 +29,8 @@ from sortal.report.narrator import Narrator
 from sortal.report.record import Item, RunRecord
 from sortal.report.screen import NOTEBOOK, Screen
 from sortal.workflow import MODEL_FILE, NoAudience, train_into
+
+_log = logging.getLogger("sortal")
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,7 +40,8 @@ class Report:
     html: str
 
     def save(self, path: str | Path) -> None:
-        Path(path).write_text(self.html, encoding="utf-8")
+        with replacing(path) as partial:
+            partial.write_text(self.html, encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"the report of a run, {len(self.html):,} letters of HTML: .save('report.html') keeps it"
@@ -50,21 +54,21 @@ class Report:
 class Run(AsText):
     """What ``sortal.train`` returns. ``folder`` holds every file of the run; ``record`` is its ``run.json``.
 
-    Where no ``out`` was given the folder is a ``temporary`` one that goes away with the run: save what should stay. A copy of such
-    a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test among them. ``pandas``: whether
-    the data came from there.
+    Where no ``out`` was given the folder lies in a temporary ``home`` that goes away with the run: save what should stay. A copy of
+    such a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test among them. ``pandas``:
+    whether the data came from there.
     """
 
     folder: Path
     record: RunRecord
     model: Model
     report: Report
-    temporary: bool = False
+    home: Claim | None = None
     pandas: bool = False
 
     def __post_init__(self) -> None:
-        if self.temporary:
-            weakref.finalize(self, shutil.rmtree, self.folder.parent, ignore_errors=True)
+        if self.home is not None:
+            weakref.finalize(self, self.home.remove)
 
     @property
     def leaderboard(self) -> Any:
@@ -92,13 +96,14 @@ class Run(AsText):
     def __getstate__(self) -> dict[str, Any]:
         """With the files of a temporary folder, which will be gone."""
         state = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**state, "files": _files(self.folder)} if self.temporary else state
+        return {**state, "home": None, "files": _files(self.folder)} if self.home is not None else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         files = state.pop("files", None)
         self.__dict__.update(state)
         if files is not None:
-            self.__dict__["folder"] = Path(_home(), "run")
+            home = temporary_folder()
+            self.__dict__.update(home=home, folder=home.path / "run")
             for name, content in files.items():
                 path = self.folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,13 +154,15 @@ def train(
     started = clock.monotonic()
     asked = _recipe(train, locals())
     console = Screen() if progress else None
+    for left in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
+        _log.warning(sentence(left))
     if out is not None:
         return _run(Path(out), data, asked, started, console)
-    home = _home()
+    home = temporary_folder()
     try:
-        return _run(Path(home, "run"), data, asked, started, console, temporary=True)
+        return _run(home.path / "run", data, asked, started, console, home)
     except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
+        home.remove()
         raise
 
 
@@ -204,11 +211,11 @@ def trip(folder: Path, data: object, recipe: Recipe, started: float, console: Co
 
 
 def _run(
-    folder: Path, data: object, recipe: Recipe, started: float, console: Console | None, temporary: bool = False
+    folder: Path, data: object, recipe: Recipe, started: float, console: Console | None, home: Claim | None = None
 ) -> Run:
     record = trip(folder, data, recipe, started, console)
     report = Report((folder / "report.html").read_text(encoding="utf-8"))
-    return Run(folder, record, load(folder / MODEL_FILE), report, temporary, is_pandas(data))
+    return Run(folder, record, load(folder / MODEL_FILE), report, home, is_pandas(data))
 
 
 def _recipe(call: Callable[..., object], arguments: Mapping[str, Any]) -> Recipe:
@@ -218,11 +225,6 @@ def _recipe(call: Callable[..., object], arguments: Mapping[str, Any]) -> Recipe
     said = {n: v for n, v in options.items() if type(v) is not type(usual[n]) or v != usual[n]}
     file = arguments["recipe"]
     return Recipe.asked(said, None if file is None else Path(file))
-
-
-def _home() -> str:
-    """A new folder that holds nothing but the folder of a run."""
-    return tempfile.mkdtemp(prefix="sortal-")
 
 
 def _files(folder: Path) -> dict[str, bytes]:

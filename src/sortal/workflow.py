@@ -27,13 +27,12 @@ from sortal.core.schema import Schema
 from sortal.core.task import Task
 from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
-from sortal.data.audit.history import looks
 from sortal.data.deal import same_rows
-from sortal.data.ledger import Seal, is_sealed
+from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source, read
 from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
-from sortal.data.write import new_folder, replacing
+from sortal.data.whole import is_taken, new_folder, replacing
 from sortal.decide.calibrate import entries
 from sortal.report import record
 from sortal.report.assemble import (
@@ -46,7 +45,6 @@ from sortal.report.assemble import (
     describe_split,
     facts,
     figures,
-    groups_of,
     leaderboard_table,
     model_card,
     predictions_table,
@@ -55,6 +53,7 @@ from sortal.report.checklist import checklist
 from sortal.report.closing import Closing, Size, plan_closing
 from sortal.report.evaluation import AuditReport, Evaluation, Fresh, judge
 from sortal.report.html import render
+from sortal.report.looks import folder_of, look, seal_of
 from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
 from sortal.training.candidate import Witness
@@ -65,9 +64,13 @@ from sortal.training.zoo import NO_TIME, Clock
 
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it, of what is left."""
+GUESSING_SHARE = 1 / 3
+"""Of the time that is left, what importing what guessing checks need may take; training needs the rest, and the same import."""
 FOLDED = 10_000
 """Rows times classes that a second of the budget gets through all folds, so that all of them are evidence; else one fold is."""
 MODEL_FILE = "model.sortal"
+RUNS = "runs"
+"""Where runs go that were given no folder."""
 
 
 class Audience(Listener, Protocol):
@@ -110,7 +113,9 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
         steps.enter("audit")
         seconds = AUDIT_SHARE * min(recipe.budget, 2 * steps.deadline.left)
-        audited = audit_rows(case, seconds=seconds, without=recipe.unchecked if recipe.plan else None)
+        affordable = steps.deadline.importing < GUESSING_SHARE * steps.deadline.left
+        without = recipe.unchecked if recipe.plan else None
+        audited = audit_rows(case, seconds=seconds, guesses=affordable, without=without)
         del case
         audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
 
@@ -124,14 +129,14 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         model, parity = save(folder / MODEL_FILE, dev, trained, recipe.seed)
 
         steps.enter("test")
-        test, groups = (None, None) if seal is None else open_test(model, seal, sealed)
+        test = None if seal is None else open_test(model, seal, sealed)
         history = History(witness.fits, witness.foreign, seal.opens if seal else 0)
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
         before = model.metrics[trained.finalized.evidence.part]
         promised = {name: record.Estimate(**figure) for name, figure in before.items()}
-        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test, groups)
+        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         finished = replace(
             assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
         )
@@ -205,8 +210,7 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
     Raises ParityError where it does not.
     """
     finalized = trained.finalized
-    groups = groups_of(dev, finalized.evidence)
-    found = figures(dev.task, finalized.evidence, finalized.decision, seed, groups)
+    found = figures(dev.task, finalized.evidence, finalized.decision, seed)
     Model(
         schema=dev.table.schema,
         task=dev.task,
@@ -254,27 +258,20 @@ def _costs_told(recipe: Recipe, task: Task) -> Any:
     return {t: dict(zip(task.classes, row, strict=True)) for t, row in zip(task.classes, task.cost, strict=True)}
 
 
-def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Scored:
+def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Predictions:
     """The one look at the sealed rows, through the model file as it was saved."""
-    fresh = score_labelled(model, _look(seal, "score of the saved model"), "test", rows)
-    return fresh.predictions, fresh.groups
-
-
-def _look(seal: Seal, reason: str) -> Source:
-    """The sealed rows, if the ledger still holds what run.json saw in it; during the run there is no run.json yet."""
-    path = seal.folder / "run.json"
-    head = RunRecord.from_json(path.read_bytes()).ledger.head if path.exists() else None
-    return Source(seal.open(reason, by=_signature(), head=head), "the sealed test")
-
-
-Scored = tuple[Predictions, NDArray[np.int64] | None]
-"""Predictions, and the group of each row where the rows have groups."""
+    sealed = Source(seal.open("score of the saved model", by=_signature()), "the sealed test")
+    return score_labelled(model, sealed, "test", rows).predictions
 
 
 def score_labelled(
     model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
     """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
+    if model.schema.only("target") is None:
+        raise OptionError(
+            f"the model does not know the column of {model.task.target!r}; evaluate one that was trained from a table"
+        )
     labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
@@ -288,51 +285,36 @@ def score_labelled(
     amounts = table.amounts(model.decision.cost_columns, source.name)
     columns = table.columns(model.reads.names)
     lacking = absent(source.frame, model.reads.columns)
-    found = Predictions(model.task.classes, ids[known], codes[known], model.score_columns(columns), named, amounts)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    return Fresh(source.name, found, groups, len(codes) - len(known), columns, lacking, source.notes)
+    probability = model.score_columns(columns)
+    found = Predictions(model.task.classes, ids[known], codes[known], probability, named, amounts, groups)
+    return Fresh(source.name, found, len(codes) - len(known), columns, lacking, source.notes)
 
 
-def evaluate(model_file: Path, data: Sequence[str], sealed: bool = False, *, allow_missing: bool = False) -> Evaluation:
+def evaluate(
+    model_file: Path,
+    data: Sequence[str],
+    sealed: bool = False,
+    *,
+    allow_missing: bool = False,
+    verify: Path | None = None,
+) -> Evaluation:
     """Score labelled rows and compare with what was promised.
 
     A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
-    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then.
+    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then. ``verify``: a public key, for which the model must be signed.
     """
-    model = load(model_file)
-    home = Seal(model_file.parent) if sealed else _seal_of(data, model_file.parent)
     if sealed and data:
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    source = read(data) if home is None else _look(home, "sortal evaluate")
+    model = load(model_file, verify)
+    home = Seal(folder_of(model_file)) if sealed else seal_of(data, model_file)
+    source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
-    found = judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
-    if home is not None:
-        _note_look(home)
-    return found
-
-
-def _seal_of(data: Sequence[str], beside: Path) -> Seal | None:
-    """The seal that one of these files belongs to: a look at sealed rows is a look, by whatever name."""
-    seals = [seal for path in data if (seal := is_sealed(Path(path), beside)) is not None]
-    if seals and len(data) > 1:
-        raise OptionError("sealed rows are evaluated alone; leave the other files out")
-    return seals[0] if seals else None
-
-
-def _note_look(home: Seal) -> None:
-    """The run's record tells how often its test was opened."""
-    path = home.folder / "run.json"
-    if path.exists():
-        run = RunRecord.from_json(path.read_bytes())
-        tainted = describe_findings(looks(History(0, 0, home.opens)))
-        findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
-        run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(home))
-        with replacing(path) as temporary:
-            temporary.write_bytes(run.to_json())
+    return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
 
 
 def audit(data: object, recipe: Recipe) -> AuditReport:
@@ -389,9 +371,9 @@ def write_fix(path: Path, asked: Recipe, found: AuditReport) -> tuple[str, ...]:
 
 
 def next_folder(data: Sequence[str]) -> Path:
-    """``runs/NAME-1``, or the next number that is free."""
+    """``runs/NAME-1``, or the next number that is free, and that no run is about to take."""
     stem = Path(data[0]).name.split(".")[0] or "run"
-    return next(path for i in count(1) if not (path := Path("runs", f"{stem}-{i}")).exists())
+    return next(path for i in count(1) if not is_taken(path := Path(RUNS, f"{stem}-{i}")))
 
 
 def _signature() -> str:

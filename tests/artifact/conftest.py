@@ -43,17 +43,22 @@ def a_program() -> Program:
     return Program("chain", steps=(Program("table", steps=read), fill, linear))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model() -> Model:
     return Model(
         schema=SCHEMA,
         task=TASK,
         decision=Decision("threshold", ("no", "yes"), "yes", threshold=0.2),
         program=a_program(),
-        metrics={"log_loss": {"value": 0.41, "low": 0.39, "high": 0.43}},
+        metrics={"cv": {"log_loss": {"value": 0.41, "low": 0.39, "high": 0.43}}},
         profile={
             "age": ColumnProfile("age", "number", 90, 9, 60, quantiles=(18.0, 40.0, 90.0), reached=(2, 41, 81)),
             "city": ColumnProfile("city", "category", 90, 0, 2, levels=("Bonn", "Ulm"), counts=(60, 30)),
         },
-        card={"name": "churn", "rows": 1000, "nested": [1, None, {"ä": "ö"}]},
+        card={
+            "seed": 0,
+            "data": {"name": "churn.csv", "rows": 1000, "sha256": "ab" * 32},
+            "selection": {"chosen": "logistic", "why": [1, None, {"ä": "ö"}]},
+            "checklist": [{"item": "baselines beaten", "status": "holds", "evidence": "by .1"}],
+        },
     )

@@ -6,7 +6,9 @@ import json
 import pickle
 import struct
 import tempfile
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,8 +185,8 @@ def test_another_compression(whole, method):
 
 def test_an_encrypted_member(whole):
     content = bytearray(zipped(members_of(whole)))
-    central = content.index(b"PK\x01\x02")
-    content[central + 8] |= 1
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
     assert "is encrypted" in refused(bytes(content))
 
 
@@ -255,6 +257,95 @@ def test_bytes_before_after_or_beside_the_archive(whole):
     assert "bytes after its end" in refused(whole[:-2] + struct.pack("<H", 3) + b"abc")
 
 
+def put_together(
+    parts: list[tuple[str, bytes, bytes, int]], before: bytes = b"", gap: bytes = b"", extra: bytes = b""
+) -> bytes:
+    """A zip by hand, of names, the bytes as they are packed and unpacked, and the size that is told of them."""
+    body, directory = before, b""
+    for name, packed, content, size in parts:
+        at, named = len(body), name.encode()
+        told = (20, 0, 8, 0, 33, zlib.crc32(content), len(packed), size, len(named), len(extra))
+        body += struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", *told) + named + extra + packed + gap
+        fields = (b"PK\x01\x02", 20, *told, 0, 0, 0, 0o100644 << 16, at)
+        directory += struct.pack("<4sHHHHHHIIIHHHHHII", *fields) + named + extra
+    count = len(parts)
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+    return body + directory + end
+
+
+def deflated(content: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(content) + packer.flush()
+
+
+def parts_of(whole: bytes) -> list[tuple[str, bytes, bytes, int]]:
+    return [(name, deflated(content), content, len(content)) for name, content in members_of(whole).items()]
+
+
+def test_the_zip_by_hand_is_read(whole, tmp_path):
+    (tmp_path / "m.sortal").write_bytes(put_together(parts_of(whole)))
+    assert load(tmp_path / "m.sortal").task.classes == ("a", "b")
+
+
+@pytest.mark.parametrize("told", [0, 4, 99_999])
+def test_a_member_that_inflates_to_more_than_it_says_is_not_inflated(whole, told):
+    bomb = ("card.json", deflated(bytes(200_000_000)), b"{}", told)
+    content = put_together([bomb if name == "card.json" else (name, *more) for name, *more in parts_of(whole)])
+    manifest = listed({**members_of(whole), "card.json": bytes(told)})["manifest.json"]
+    parts = [
+        (n, deflated(manifest), manifest, len(manifest)) if n == "manifest.json" else (n, *more)
+        for n, *more in parts_of(whole)
+    ]
+    content = put_together([bomb if name == "card.json" else (name, *more) for name, *more in parts])
+    tracemalloc.start()
+    message = refused(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert f"card.json does not unpack to the {told:,} bytes" in message
+    assert peak < 5_000_000
+
+
+def test_a_rest_behind_the_packed_bytes_of_a_member(whole):
+    parts = [(name, packed + b"rest", content, size) for name, packed, content, size in parts_of(whole)]
+    assert "does not unpack" in refused(put_together(parts))
+    parts = [(name, packed[:-1], content, size) for name, packed, content, size in parts_of(whole)]
+    assert "does not unpack" in refused(put_together(parts))
+
+
+def test_bytes_that_belong_to_no_member(whole):
+    parts = parts_of(whole)
+    assert "no sortal model" in refused(put_together(parts, before=b"MZ"))
+    assert "between its members" in refused(put_together(parts, before=b"PK\x03\x04" + bytes(26)))
+    assert "between its members" in refused(put_together(parts, gap=b"x"))
+    assert "extra fields" in refused(put_together(parts, extra=b"\x01\x00\x00\x00"))
+
+
+def test_an_archive_that_is_appended_to_another(whole):
+    other = zipped({"a.json": b"{}"})
+    for content in (whole + whole, other + whole, whole + other):
+        assert "between its parts" in refused(content)
+
+
+def test_a_remark_on_the_archive_or_on_a_member(whole):
+    file = io.BytesIO(whole)
+    with zipfile.ZipFile(file, "a") as out:
+        out.comment = b"hello"
+    assert "bytes after its end" in refused(file.getvalue())
+
+    def remark(entry: zipfile.ZipInfo) -> None:
+        entry.comment = b"hello"
+
+    assert "is damaged" in refused(zipped(members_of(whole), remark))
+
+
+def test_a_directory_that_says_other_things_than_the_members(whole):
+    start = whole.index(b"PK\x01\x02")
+    for at in (8, 10, 12, 14, 16, 20, 24, 28, 42, 46):
+        changed = bytearray(whole)
+        changed[start + at] ^= 1
+        assert "damaged" in refused(bytes(changed))
+
+
 def test_an_unknown_protocol_tells_who_wrote_it_and_what_can_be_read(whole):
     manifest = {"format": "sortal model", "protocol": 7, "sortal": "9.2.0", "parts": "of another shape"}
     message = refused(zipped({**members_of(whole), "manifest.json": json.dumps(manifest).encode()}))
@@ -283,7 +374,7 @@ def header(shape: str, descr: str = "'<f8'") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (npy(np.array([print], dtype=object), allow_pickle=True), "dtype object"),
+        (npy(np.array([print], dtype=object), allow_pickle=True), "another form"),
         (npy(np.zeros(1, dtype=[("a", "<f8")])), "another form"),
         (npy(np.zeros(1, dtype=">f8")), "another form"),
         (npy(np.zeros(1, dtype=complex)), "another form"),
@@ -291,10 +382,18 @@ def header(shape: str, descr: str = "'<f8'") -> bytes:
         (npy(np.zeros(1), version=(2, 0)), "no array|another form"),
         (npy(np.zeros(3))[:-1], "shape that does not fit"),
         (npy(np.zeros(3)) + b"x", "shape that does not fit"),
-        (header("(10**9,)"), "no array"),
+        (header("(10**9,)"), "another form"),
         (header("(1000000000,)"), "shape that does not fit"),
-        (header("(-1,)") + bytes(8), "shape that does not fit"),
-        (header("(1,)", "print('x')") + bytes(8), "no array"),
+        (header("(-1,)") + bytes(8), "another form"),
+        (header("(1,)", "print('x')") + bytes(8), "another form"),
+        (header("(3)") + bytes(24), "another form"),
+        (header("(1, 1, 1,)") + bytes(8), "another form"),
+        (header("(True,)") + bytes(8), "another form"),
+        (header("(1,)", "'<f8' if 1 else 0") + bytes(8), "another form"),
+        (header("(1,)", "'<f8', 'descr': '<f8'") + bytes(8), "another form"),
+        (header("(" + "1, " * 70 + ")") + bytes(8), "shape that does not fit|another form|together"),
+        (header("(0, 99999999999)"), "together"),
+        (b"\x93NUMPY\x01\x00\xff\xff{", "another form"),
         (b"", "no array"),
         (pickle.dumps(1), "no array"),
     ],
@@ -339,6 +438,8 @@ def test_programs_that_do_not_fit(whole):
         ("decision.json", {"kind": "oracle", "classes": ["a", "b"]}),
         ("golden.json", {"rows": [{"x": [1]}]}),
         ("card.json", [1]),
+        ("metrics.json", {"test": {"log_loss": 0.3}}),
+        ("metrics.json", {"test": {"log_loss": {"value": "x", "low": None, "high": None}}}),
     ],
 )
 def test_values_of_another_type(whole, name, value):
@@ -346,7 +447,26 @@ def test_values_of_another_type(whole, name, value):
     assert f"its {name} does not fit" in refused(zipped(changed))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"a": "\xff"}',
+        b'{"a": "\\ud800"}',
+        b'{"a": 1e999}',
+        b'{"a": NaN}',
+        b'{"a": ' + b"9" * 5_000 + b"}",
+        b'{"a": ' + b"[" * 100_000,
+        b"",
+    ],
+    ids=["UTF-8", "surrogate", "infinite", "NaN", "digits", "depth", "nothing"],
+)
+@pytest.mark.parametrize("name", ["card.json", "manifest.json", "program.json"])
+def test_bytes_that_are_no_json(whole, name, content):
+    members = {**members_of(whole), name: content}
+    refused(zipped(members if name == "manifest.json" else listed(members)))
+
+
 def test_labels_that_cannot_be_had(whole):
     members = members_of(whole)
     task = {**json.loads(members["task.json"]), "label_type": "int"}
-    assert "cannot run" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))
+    assert "does not fit together" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))

@@ -121,7 +121,7 @@ def chain(read: Program, classes: int = 2) -> Program:
 def test_a_program_that_does_not_fit_is_not_saved(model, tmp_path):
     with pytest.raises(ValueError, match="2 probabilities"):
         replace(model, program=chain(NUMBER, 3)).save(tmp_path / "m.sortal")
-    with pytest.raises(ValueError, match="2 probabilities"):
+    with pytest.raises(ValueError, match="no probabilities"):
         replace(model, program=Program("table", steps=(NUMBER, NUMBER))).save(tmp_path / "m.sortal")
     assert not list(tmp_path.iterdir())
 
@@ -131,13 +131,13 @@ def test_a_program_that_does_not_fit_is_not_saved(model, tmp_path):
     [
         ({"program": chain(Program("number", {"column": "city"}))}, "'city', whose kind is category"),
         ({"program": chain(Program("number", {"column": "y"}))}, "'y', whose kind is None"),
-        ({"program": chain(NUMBER, 3)}, "does not fit its 2 classes"),
+        ({"program": chain(NUMBER, 3)}, "does not give 2 probabilities a row"),
         ({"program": Program("eval", {"code": "1"})}, "unknown program op 'eval'"),
         ({"decision": Decision("argmax", ("yes", "no"))}, "other classes"),
-        ({"golden": Golden()}, "does not fit"),
-        ({"golden": Golden(({"age": "x"},), ((0.5, 0.5),))}, "cannot run"),
-        ({"golden": Golden(({},), ((0.5, 0.5), (0.5, 0.5)))}, "does not fit"),
-        ({"golden": Golden(({},), ((0.5,), (0.5, 0.5)))}, "cannot run"),
+        ({"golden": Golden()}, "0 golden rows"),
+        ({"golden": Golden(({"age": "x"},), ((0.5, 0.5),))}, "no value for 'age'"),
+        ({"golden": Golden(({},), ((0.5, 0.5), (0.5, 0.5)))}, "no 2 probabilities each"),
+        ({"golden": Golden(({},), ((0.5,), (0.5, 0.5)))}, "no 2 probabilities each"),
     ],
 )
 def test_contents_that_do_not_fit_each_other_are_refused(model, tmp_path, changes, message):
@@ -151,7 +151,7 @@ def test_contents_that_do_not_fit_each_other_are_refused(model, tmp_path, change
 
 def test_values_that_a_file_cannot_hold_are_refused(model, tmp_path):
     odd = Program("linear", {"link": "sigmoid"}, {"coef": np.array([[1.0]], dtype=object)})
-    for changes, error in (({"program": odd}, ValueError), ({"card": {"x": object()}}, TypeError)):
+    for changes, error in (({"program": odd}, ValueError), ({"card": {**model.card, "x": object()}}, TypeError)):
         with pytest.raises(error):
             replace(model, **changes).save(tmp_path / "m.sortal")
     with pytest.raises(OutputError):

@@ -33,6 +33,15 @@ def one(kind: str, values: object, **more: object) -> list[object]:
 
 
 class TestConform:
+    def test_numbers_of_32_bits_are_the_same_by_many_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rng = np.random.default_rng(0)
+        frame = pl.DataFrame({f"c{i}": rng.normal(size=500).astype(np.float32) for i in range(20)})
+        schema = Schema(tuple(Column(name, "number") for name in frame.columns))
+        alone = conform(frame, schema)
+        monkeypatch.setattr("sortal.core.frame.MANY_VALUES", 1)
+        assert conform(frame, schema).equals(alone)
+        assert alone["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
+
     @quick
     @given(
         st.one_of(

@@ -11,7 +11,8 @@ import pytest
 
 from sortal.core.errors import DataError
 from sortal.data.delimited import frames, inspect
-from sortal.data.quotes import LONGEST_ROW, rows
+from sortal.data.limits import LONGEST_LINE
+from sortal.data.quotes import rows
 
 SIZES = "size,age,plan\n7 inch,47,max\n3 inch,49,basic\n"
 """No quote is in use here, and ``age`` holds numbers."""
@@ -116,8 +117,10 @@ def test_values_of_any_length(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_never_closed_is_given_up() -> None:
-    lines = ("x" * 1000 for _ in range(LONGEST_ROW))
+    lines = ("x" * 1000 for _ in range(LONGEST_LINE))
     with pytest.raises(DataError, match="line 2: a quote is opened and never closed"):
         list(
-            rows((f"{mark}{line}" for mark, line in zip(["", '"', *[""] * LONGEST_ROW], lines, strict=False)), ",", "t")
+            rows(
+                (f"{mark}{line}" for mark, line in zip(["", '"', *[""] * LONGEST_LINE], lines, strict=False)), ",", "t"
+            )
         )

@@ -77,6 +77,24 @@ def test_the_gain_is_not_flattered_by_the_choice():
     assert np.mean(gains) < 2 * np.std(gains) / np.sqrt(len(gains))
 
 
+def test_what_says_the_same_of_every_row_has_nothing_to_calibrate(monkeypatch):
+    monkeypatch.setattr("sortal.decide.calibrate.calibrators", lambda *_: pytest.fail("tried"))
+    rng = np.random.default_rng(0)
+    truth = rng.choice(3, p=[0.7, 0.25, 0.05], size=2000)
+    shares = np.array([[0.7, 0.25, 0.05], [0.71, 0.242, 0.048]])[rng.integers(2, size=2000)]
+    found = choose(predictions(shares, truth), seed=0)
+    assert (found.method, found.gain, found.program) == ("none", 0.0, None)
+    assert found.log_loss_after == found.log_loss_before == pytest.approx(loss(shares, truth))
+
+
+def test_rare_classes_differ_though_all_their_probabilities_are_small():
+    rng = np.random.default_rng(0)
+    right = rng.choice([0.001, 0.008], size=20_000)
+    truth = (rng.random(20_000) < right).astype(np.int64)
+    told = right / 3
+    assert choose(predictions(np.column_stack([1 - told, told]), truth), seed=0).method != "none"
+
+
 def test_the_choice_is_reproducible_and_takes_the_folds_it_is_given():
     given_rows = predictions(*draw(400, 3, 6, 1.5))
     assert repr(choose(given_rows, seed=1)) == repr(choose(given_rows, seed=1))

@@ -174,6 +174,8 @@ BAD = {
     "unreached": {"feature": np.array([-1, -1, -1]), "left": np.zeros(3, dtype=int)},
     "leaf outside": {"left": np.array([1, 0, 2])},
     "leaf negative": {"left": np.array([1, 0, -1])},
+    "right of a leaf outside": {"right": np.array([2, 3, 0])},
+    "right of a leaf negative": {"right": np.array([2, 0, -1])},
     "missing": {"missing": np.array([3, 0, 0], dtype=np.uint8)},
     "category without bits": {"category": np.array([0, -1, -1])},
     "category start": {"category_start": np.array([0, 1])},

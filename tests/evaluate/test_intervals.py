@@ -38,7 +38,7 @@ def draw(rng: np.random.Generator, n: int, groups=None):
         z = np.sqrt(0.5) * z + np.sqrt(0.5) * rng.normal(size=groups.max() + 1)[groups]
     p = 1 / (1 + np.exp(2 - 2 * z))
     truth = (rng.random(n) < p).astype(np.int64)
-    predictions = Predictions(("no", "yes"), np.arange(n), truth, np.column_stack([1 - p, p]), "test")
+    predictions = Predictions(("no", "yes"), np.arange(n), truth, np.column_stack([1 - p, p]), "test", groups=groups)
     return predictions, (p > 0.3).astype(np.int64)
 
 
@@ -99,12 +99,12 @@ def test_every_interval_holds_its_score_and_is_reproducible(grouped):
     groups = np.arange(300) // 3 if grouped else None
     predictions, decided = draw(rng, 300, groups)
     for metric in metrics_for(TASK):
-        found = interval(metric, TASK, predictions, decided, groups=groups, seed=1, repeats=100)
+        found = interval(metric, TASK, predictions, decided, seed=1, repeats=100)
         score = metric.score(TASK, predictions, decided)
         assert found.value == pytest.approx(score), metric.name
         assert found.low <= found.value <= found.high, metric.name
         assert found.low < found.high, metric.name
-        assert found == interval(metric, TASK, predictions, decided, groups=groups, seed=1, repeats=100)
+        assert found == interval(metric, TASK, predictions, decided, seed=1, repeats=100)
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -119,7 +119,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(grouped):
     held, runs = np.zeros(len(metrics)), 300
     for _ in range(runs):
         predictions, decided = draw(rng, 400, groups)
-        found = [interval(m, TASK, predictions, decided, groups=groups) for m in metrics]
+        found = [interval(m, TASK, predictions, decided) for m in metrics]
         held += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
     cover = dict(zip([m.name for m in metrics], held / runs, strict=True))
     assert min(cover.values()) >= 0.91, cover
@@ -130,9 +130,9 @@ def test_groups_widen_the_interval_of_what_they_share():
     groups = np.repeat(np.arange(60), 20)
     right = np.repeat(rng.random(60) < 0.7, 20)
     truth = np.arange(1200) % 2
-    predictions = Predictions(("no", "yes"), np.arange(1200), truth, np.full((1200, 2), 0.5), "test")
+    predictions = Predictions(("no", "yes"), np.arange(1200), truth, np.full((1200, 2), 0.5), "test", groups=groups)
     decided = np.where(right, truth, 1 - truth)
-    together = interval(load("accuracy"), TASK, predictions, decided, groups=groups)
+    together = interval(load("accuracy"), TASK, predictions, decided)
     once = stats.binomtest(int(right[::20].sum()), 60).proportion_ci(method="wilson")
     assert (together.low, together.high) == pytest.approx((once.low, once.high), abs=0.005)
 
@@ -143,7 +143,7 @@ def test_few_groups_have_the_quantile_of_students_t():
     predictions, decided = draw(np.random.default_rng(11), n)
     assert 0 < predictions.truth.sum() < n
     rows = interval(load("roc_auc"), TASK, predictions, decided)
-    grouped = interval(load("roc_auc"), TASK, predictions, decided, groups=np.arange(n))
+    grouped = interval(load("roc_auc"), TASK, replace(predictions, groups=np.arange(n)), decided)
 
     def width(found):
         return np.log(found.high / (1 - found.high)) - np.log(found.low / (1 - found.low))
@@ -161,7 +161,7 @@ def test_few_groups_hold_the_truth_as_often_as_they_say():
     groups, held, runs = np.repeat(np.arange(12), 40), np.zeros(3), 300
     for _ in range(runs):
         predictions, decided = draw(rng, len(groups), groups)
-        found = [interval(m, TASK, predictions, decided, groups=groups) for m in metrics]
+        found = [interval(m, TASK, predictions, decided) for m in metrics]
         held += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
     assert (held / runs).min() >= 0.93, held / runs
     assert (held / runs).max() <= 0.98, held / runs
@@ -169,7 +169,7 @@ def test_few_groups_hold_the_truth_as_often_as_they_say():
 
 def test_a_single_group_tells_nothing_about_a_ranking():
     predictions, decided = draw(np.random.default_rng(12), 60)
-    found = interval(load("roc_auc"), TASK, predictions, decided, groups=np.zeros(60))
+    found = interval(load("roc_auc"), TASK, replace(predictions, groups=np.zeros(60, dtype=np.int64)), decided)
     assert (found.low, found.high) == (0, 1)
 
 
@@ -208,8 +208,8 @@ def test_a_metric_that_tells_nothing_is_bootstrapped(grouped):
     plain = Metric("mine", "mine", False, "probability", True, score, "Mine.")
     groups = np.arange(400) // 4 if grouped else None
     predictions, decided = draw(np.random.default_rng(6), 400, groups)
-    boot = interval(plain, TASK, predictions, decided, groups=groups, seed=0, repeats=400)
-    closed = interval(load("brier"), TASK, predictions, decided, groups=groups)
+    boot = interval(plain, TASK, predictions, decided, seed=0, repeats=400)
+    closed = interval(load("brier"), TASK, predictions, decided)
     assert boot.value == pytest.approx(closed.value)
     assert (boot.low, boot.high) == pytest.approx((closed.low, closed.high), abs=0.15 * (closed.high - closed.low))
 

@@ -218,7 +218,7 @@ def test_rows_that_vary_together_are_less_evidence():
         figures = [c.found for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
         return np.array([e.high - e.low for e in (*figures, found.promises[0].found, found.against.rivals[0].excess)])
 
-    apart, together = widths(many), widths(replace(many, groups=rows))
+    apart, together = widths(many), widths(replace(many, predictions=replace(many.predictions, groups=rows)))
     assert (together > 1.7 * apart).all()
     np.testing.assert_allclose(together, widths(few), rtol=0.1)
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sortal.training.deadline import Deadline, process_start
+from sortal.training.deadline import SKLEARN_SECONDS, Busyness, Deadline, process_start
 
 
 def test_what_is_spent_and_what_is_left_make_the_budget() -> None:
@@ -48,3 +48,19 @@ def test_the_clock_starts_with_the_process_and_not_with_the_first_line_of_ours()
     started = float(child.stdout)
     # The kernel counts in hundredths of a second.
     assert before - 0.02 <= started <= time.monotonic() - 0.5
+
+
+def test_an_import_takes_longer_on_a_busy_machine_and_nothing_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sklearn.ensemble", raising=False)
+    busy = Deadline(time.monotonic() - 3.0 * time.process_time(), budget=60.0)
+    assert busy.importing == pytest.approx(3.0 * SKLEARN_SECONDS, rel=0.1)
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", sys)
+    assert busy.importing == 0.0
+
+
+def test_a_look_at_the_machine_is_taken_now_and_then_alone() -> None:
+    busyness = Busyness()
+    start = time.process_time()
+    for _ in range(1_000):
+        busyness.now()
+    assert time.process_time() - start < 0.1

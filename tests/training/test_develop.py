@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ from sortal.engine import compile
 from sortal.training.deadline import Deadline
 from sortal.training.develop import fold
 from sortal.training.trained import train_rows
-from sortal.training.zoo import BASELINES, Clock
+from sortal.training.zoo import BASELINES, NO_TIME, Clock
 from tests.training.conftest import development
 
 
@@ -33,7 +34,18 @@ def test_folds_repeat_when_rows_are_few():
     assert all(train.max() < valid.min() for train, valid in forward.parts)
 
 
+def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come_too_late(two, monkeypatch):
+    dev, task = two
+    monkeypatch.delitem(sys.modules, "sklearn.ensemble", raising=False)
+    found = trained(dev, task, budget=0.5)
+    assert [s.candidate.name for s in found.developed.explored.scored] == ["majority"]
+    assert {(s.name, s.reason) for s in found.developed.explored.skipped} >= {("logistic", NO_TIME), ("svm", NO_TIME)}
+    assert "sklearn.ensemble" not in sys.modules
+
+
 def test_baselines_are_scored_even_without_any_time(two):
+    import sklearn.ensemble  # noqa: F401 - as the audit does, where there is time for it
+
     dev, task = two
     found = trained(dev, task, budget=-1.0)
     assert [s.candidate.name for s in found.developed.explored.scored] == list(BASELINES)

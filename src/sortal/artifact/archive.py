@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from sortal.artifact.manifest import FORMAT, PROTOCOL, Manifest, Member, read_manifest
 from sortal.core.errors import ArtifactError
-from sortal.data.write import replacing
+from sortal.data.whole import replacing
 
 MANIFEST = "manifest.json"
 NAMES = re.compile(r"[a-z]+\.json|arrays/[0-9]{5}\.npy")
@@ -26,10 +26,16 @@ LEVEL = 2
 """Of compression: level 6 takes four times as long to make a forest 6 % smaller."""
 
 MOST_BYTES = 2**30
-MOST_JSON_BYTES = 2**26
+"""Of a file, and of all that it unpacks to: 20 million nodes of trees need half of it."""
+MOST_JSON_BYTES = 2**24
+"""Of a part: 5,000 columns need a tenth of it, and its values take up to thirty times as much memory."""
+MOST_LEVELS_BYTES, HOLDS_LEVELS = 2**26, ("program.json", "profile.json")
+"""These name the levels of categories, of which there may be millions."""
 MOST_MEMBERS = 10_000
+"""Arrays, mostly: a table of 5,000 categories needs one each."""
 
 MOST_RATIO = 200
+"""Unpacked to packed. One-hot tables are nearly all zeros; other models are at 3 to 10."""
 FREE_BYTES = 2**24
 """What a file of any size may unpack to; beyond that, MOST_RATIO times its size."""
 
@@ -55,37 +61,25 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read(path: str | Path) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and the content of every other member.
+def read(
+    path: str | Path, approve: Callable[[bytes], None] = lambda content: None
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the content of every other member. ``approve`` sees the bytes of the file first, and may raise.
 
     Raises ArtifactError, in one sentence, for a file that is not there, is cut off, has a changed byte or an
     unknown protocol, unpacks to too much, or has members that are unsafe or that its manifest does not list.
     """
     file = Path(path).name
     content = _content(Path(path))
-    _check_ends(content, file)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content), metadata_encoding="utf-8") as archive:
-            entries = _audited(archive.infolist(), len(content), file)
-            manifest = read_manifest(archive.read(entries.pop(MANIFEST)), file)
-            _check_members(entries, manifest, file)
-            members = {name: archive.read(entry) for name, entry in entries.items()}
-    except ArtifactError:
-        raise
-    except _DAMAGE as error:
-        reason = str(error) or type(error).__name__
-        raise ArtifactError(f"{file} is damaged ({reason}); copy it again") from None
+    approve(content)
+    entries = _audited(_entries(content, file), len(content), file)
+    manifest = read_manifest(_unpacked(content, entries.pop(MANIFEST), file), file)
+    _check_members(entries, manifest, file)
+    members = {name: _unpacked(content, entry, file) for name, entry in entries.items()}
     for member in manifest.members:
         if _sha256(members[member.name]) != member.sha256:
             raise ArtifactError(f"{file} was changed after it was saved: {member.name} has another SHA-256")
     return manifest, members
-
-
-_DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error),
-    *(EOFError, NotImplementedError, OverflowError, ValueError, OSError),
-)
-"""What Python's zipfile raises for bytes that it cannot make sense of."""
 
 
 def _content(path: Path) -> bytes:
@@ -99,51 +93,113 @@ def _content(path: Path) -> bytes:
         raise ArtifactError(f"the model file {str(path)!r} cannot be read: {reason}") from None
 
 
-def _check_ends(content: bytes, file: str) -> None:
-    """The first and the last bytes are those of an archive without anything before, after or beside it."""
+@dataclass(frozen=True)
+class _Entry:
+    """A member as the directory of the archive tells of it; ``start`` and ``packed``: where its bytes begin, and how many they are."""
+
+    name: str
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    mode: int
+    start: int
+
+
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_END = struct.Struct("<4sHHHHIIH")
+
+
+def _entries(content: bytes, file: str) -> list[_Entry]:
+    """The members in their order: an archive that begins with the first byte, has nothing between its parts, and ends with the last.
+
+    Only one way to write a zip is read, the one of ``write`` and of Python: no comments, extra fields, disks or sizes
+    behind the data. So no two programs can see different members in it.
+    """
     if not content.startswith(b"PK\x03\x04"):
         raise ArtifactError(f"{file} is no sortal model; give the .sortal file of a run")
-    end = content[-22:]
-    if not end.startswith(b"PK\x05\x06") or end[4:8] != bytes(4) or end[20:] != bytes(2):
-        raise ArtifactError(f"{file} is cut off, or has bytes after its end; copy it again")
+    at_end = len(content) - _END.size
+    mark, *disks, count, total, length, directory, comment = _END.unpack_from(content, max(at_end, 0))
+    if mark != b"PK\x05\x06" or disks != [0, 0] or comment or count != total or directory + length != at_end:
+        raise ArtifactError(f"{file} is cut off, or has bytes after its end or between its parts; copy it again")
+    entries, at, start = [], directory, 0
+    for _ in range(count):
+        if at + _CENTRAL.size > at_end:
+            raise _damaged(file, "its directory is cut off")
+        mark, _, *local, extra, remark, disk, _, attributes, offset = _CENTRAL.unpack_from(content, at)
+        _, flags, method, _, _, crc, packed, size, named = local
+        name = content[at + _CENTRAL.size : at + _CENTRAL.size + named]
+        if mark != b"PK\x01\x02" or extra or remark or disk or offset != start:
+            raise _damaged(file, "there are bytes between its members, or extra fields")
+        if content[start : start + _LOCAL.size + named] != _LOCAL.pack(b"PK\x03\x04", *local, 0) + name:
+            raise _damaged(file, "a member is not what the directory says")
+        start += _LOCAL.size + named
+        entries.append(_Entry(name.decode("latin-1"), flags, method, crc, packed, size, attributes >> 16, start))
+        at, start = at + _CENTRAL.size + named, start + packed
+    if at != at_end or start != directory:
+        raise _damaged(file, "there are bytes that belong to no member")
+    return entries
 
 
-def _audited(found: list[zipfile.ZipInfo], size: int, file: str) -> dict[str, zipfile.ZipInfo]:
+def _damaged(file: str, reason: str) -> ArtifactError:
+    return ArtifactError(f"{file} is damaged ({reason}); copy it again")
+
+
+def _unpacked(content: bytes, entry: _Entry, file: str) -> bytes:
+    """The bytes of a member. Never more than it says is inflated, and nothing may be left."""
+    packed = memoryview(content)[entry.start : entry.start + entry.packed]
+    if entry.method == zipfile.ZIP_STORED:
+        found, whole = bytes(packed[: entry.size + 1]), True
+    else:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            found = inflater.decompress(packed, entry.size + 1)
+        except zlib.error as error:
+            raise _damaged(file, f"{entry.name}: {error}") from None
+        whole = inflater.eof and not inflater.unused_data
+    if len(found) != entry.size or not whole or zlib.crc32(found) != entry.crc:
+        raise _damaged(file, f"{entry.name} does not unpack to the {entry.size:,} bytes that it should")
+    return found
+
+
+def _audited(found: list[_Entry], size: int, file: str) -> dict[str, _Entry]:
     """The members by name, if unpacking them is safe; nothing has been unpacked yet."""
-    entries = {entry.filename: entry for entry in found}
+    if len(found) > MOST_MEMBERS:
+        raise ArtifactError(f"{file} is unsafe: it has more than {MOST_MEMBERS:,} members")
+    entries = {entry.name: entry for entry in found}
     if len(entries) < len(found):
         raise ArtifactError(f"{file} is unsafe: it has two members of the same name")
-    if len(entries) > MOST_MEMBERS:
-        raise ArtifactError(f"{file} is unsafe: it has more than {MOST_MEMBERS:,} members")
     for entry in found:
         reason = _objection(entry)
         if reason:
-            raise ArtifactError(f"{file} is unsafe: member {entry.orig_filename[:80]!r} {reason}")
+            raise ArtifactError(f"{file} is unsafe: member {entry.name[:80]!r} {reason}")
     if MANIFEST not in entries:
         raise ArtifactError(f"{file} is no sortal model: it has no {MANIFEST}")
-    unpacked = sum(entry.file_size for entry in found)
+    unpacked = sum(entry.size for entry in found)
     if unpacked > min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size)):
         raise ArtifactError(f"{file} is unsafe: its {size:,} bytes would unpack to {unpacked:,}")
     return entries
 
 
-def _objection(entry: zipfile.ZipInfo) -> str:
+def _objection(entry: _Entry) -> str:
     """Why a member must not be unpacked; empty if it may."""
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if NAMES.fullmatch(entry.filename) is None or entry.orig_filename != entry.filename:
+    if NAMES.fullmatch(entry.name) is None:
         return "has a name that no model file needs"
-    if kind not in (0, stat.S_IFREG):
+    if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG):
         return "is a link or a folder"
-    if entry.flag_bits & 0x1:
+    if entry.flags & 0x1:
         return "is encrypted"
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if entry.flags or entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "is compressed in another way than model files are"
-    if entry.filename.endswith(".json") and entry.file_size > MOST_JSON_BYTES:
-        return f"would unpack to {entry.file_size:,} bytes of JSON"
+    most = MOST_LEVELS_BYTES if entry.name in HOLDS_LEVELS else MOST_JSON_BYTES
+    if entry.name.endswith(".json") and entry.size > most:
+        return f"would unpack to {entry.size:,} bytes of JSON"
     return ""
 
 
-def _check_members(entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest, file: str) -> None:
+def _check_members(entries: Mapping[str, _Entry], manifest: Manifest, file: str) -> None:
     """What the manifest lists is what is there."""
     listed = {member.name: member.size for member in manifest.members}
     if len(listed) < len(manifest.members):
@@ -152,5 +208,5 @@ def _check_members(entries: Mapping[str, zipfile.ZipInfo], manifest: Manifest, f
         what = f"lacks {name[:80]!r}" if name in listed else f"has {name!r}, which its manifest does not list"
         raise ArtifactError(f"{file} was changed after it was saved: it {what}")
     for name, entry in entries.items():
-        if entry.file_size != listed[name]:
+        if entry.size != listed[name]:
             raise ArtifactError(f"{file} was changed after it was saved: {name} has another size")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,8 @@ PROTOCOL = 1
 """Rises when an older sortal could not read, or would misread, what this one writes."""
 
 READS = (1,)
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,39}")
+"""What a version of sortal looks like."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,19 @@ def read_manifest(content: bytes, file: str) -> Manifest:
     """
     try:
         origin = _ORIGIN.decode(content)
+        if origin.format == FORMAT and VERSION.fullmatch(origin.sortal) is None:
+            raise ArtifactError(
+                f"{file} is no sortal model: it was written by {origin.sortal[:40]!r}, which is no version"
+            )
         if origin.format == FORMAT and origin.protocol in READS:
             return _MANIFEST.decode(content)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ArtifactError(f"{file} is no sortal model: its manifest.json does not fit ({error})") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        reason = str(error)[:160]
+        raise ArtifactError(f"{file} is no sortal model: its manifest.json does not fit ({reason})") from None
     if origin.format != FORMAT:
         raise ArtifactError(f"{file} is no sortal model: its format is {origin.format[:40]!r}")
     known = ", ".join(str(number) for number in READS)
     raise ArtifactError(
-        f"{file} was written by sortal {origin.sortal[:40]} with protocol {origin.protocol}, and this sortal "
+        f"{file} was written by sortal {origin.sortal} with protocol {origin.protocol}, and this sortal "
         f"{__version__} reads protocol {known}; load it with the version that wrote it"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,7 @@ from sortal.core.frame import Table, absent, conform
 from sortal.core.profile import ColumnProfile
 from sortal.core.shift import Shift, Watch, odd_values
 from sortal.core.writing import percent
-from sortal.data.read import batches, holds_records
+from sortal.data.read import Source, batches, files_of, holds_records
 from sortal.data.write import writer
 from sortal.engine import Columns
 
@@ -36,15 +36,24 @@ class Scored:
 
 
 def score_file(
-    model_file: Path, data: Sequence[str], out: Path | None, *, allow_missing: bool = False, warnings: bool = False
+    model_file: Path,
+    data: Sequence[str] | Callable[[], Source],
+    out: Path | None,
+    *,
+    allow_missing: bool = False,
+    warnings: bool = False,
+    verify: Path | None = None,
 ) -> Scored:
     """Write the scored rows to ``out`` (CSV to the standard output where it is None), and say what has to be known of them.
 
     Rows are read, scored and written a batch at a time; the output appears when all of it is written. ``allow_missing``: a column
     that the model reads and that is not there is missing in every row. ``warnings``: one more column says what is odd about a row.
+    ``data``: paths, or what reads a table, called once all else is known to be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out`` is the model
+    or one of the files that are scored.
     """
-    job = _Job(load(model_file), data, allow_missing, warnings)
-    with writer(out) as file:
+    model = load(model_file, verify)
+    with writer(out, sparing=[model_file, *([] if callable(data) else files_of(data))]) as file:
+        job = _Job(model, data() if callable(data) else data, allow_missing, warnings)
         for frame in job.frames():
             file.write(frame)
     return job.scored
@@ -53,7 +62,7 @@ def score_file(
 class _Job:
     """Scores all batches, and remembers what has to be known of them."""
 
-    def __init__(self, model: Model, data: Sequence[str], allow_missing: bool, warnings: bool) -> None:
+    def __init__(self, model: Model, data: Sequence[str] | Source, allow_missing: bool, warnings: bool) -> None:
         self.scored = Scored()
         self._model, self._data = model, data
         self._allow_missing, self._warnings = allow_missing, warnings
@@ -69,7 +78,7 @@ class _Job:
         for frame, table, columns in self._batches():
             watch = self._watch or self._begin(frame)
             watch.add(columns)
-            probability = model.score_columns(columns)
+            probability = model.score_columns(columns, first_row=self.scored.rows + 1)
             at = slice(self.scored.rows, self.scored.rows + frame.height)
             decided = model.decide_table(table, probability) if together is None else together[at]
             self.scored.rows += frame.height
@@ -81,7 +90,7 @@ class _Job:
         """A batch as it was read, the same rows in canonical types, and the columns that the program reads."""
         model, first_row = self._model, 1
         may_lack = self._allow_missing or holds_records(self._data)
-        name = Path(self._data[0]).name if len(self._data) == 1 else "the data"
+        name = _name_of(self._data)
         for frame in batches(self._data, note=self._note):
             # Messages name the row as it is counted in the file, not in the batch.
             rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=may_lack)
@@ -132,6 +141,12 @@ class _Job:
             values.append([json.dumps(some, ensure_ascii=False) for some in held])
         values += [["; ".join(some) for some in rows] for rows in odd]
         return frame.with_columns(pl.Series(name, v) for name, v in zip(self._names.values(), values, strict=True))
+
+
+def _name_of(data: Sequence[str] | Source) -> str:
+    if isinstance(data, Source):
+        return data.name
+    return Path(data[0]).name if len(data) == 1 else "the data"
 
 
 def columns_of(model: Model, warnings: bool = False) -> tuple[str, ...]:

@@ -15,12 +15,14 @@ then is anything built.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import numpy as np
@@ -33,13 +35,14 @@ from sortal.core.schema import Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
+from sortal.engine.limits import DEEPEST
 from sortal.engine.program import Array, Program
 
 Value = float | int | bool | str | None
 
 DTYPES = frozenset({"<f8", "<f4", "<i8", "<i4", "<i2", "|i1", "<u8", "<u4", "<u2", "|u1"})
-DEEPEST = 32
-"""Programs within programs."""
+Setting = str | int | float | bool | list[str] | None
+"""What a file may hold as a setting of an op."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,20 @@ class Contents:
     version: str = __version__
 
 
+class Figure(TypedDict):
+    """A figure with its interval, as ``metrics`` holds it; unknown is None."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
 @dataclass(frozen=True)
 class _Node:
     """A program; its arrays are the names of members."""
 
     op: str
-    settings: dict[str, Any]
+    settings: dict[str, Setting]
     arrays: dict[str, str]
     steps: tuple[_Node, ...]
 
@@ -89,12 +100,20 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "task": msgspec.json.Decoder(Task),
     "decision": msgspec.json.Decoder(Decision),
     "sets": msgspec.json.Decoder(Sets | None),
-    "metrics": msgspec.json.Decoder(dict[str, Any]),
+    "metrics": msgspec.json.Decoder(dict[str, dict[str, Figure]]),
     "profile": msgspec.json.Decoder(dict[str, ColumnProfile]),
     "card": msgspec.json.Decoder(dict[str, Any]),
     "golden": msgspec.json.Decoder(Golden),
 }
 _NODE = msgspec.json.Decoder(_Node)
+
+
+def as_written(contents: Contents) -> Contents:
+    """The contents as they come back from a file. Raises TypeError and ValueError for what a file cannot hold."""
+    return replace(
+        contents,
+        **{name: decoder.decode(msgspec.json.encode(getattr(contents, name))) for name, decoder in _PARTS.items()},
+    )
 
 
 def save(path: str | Path, contents: Contents) -> None:
@@ -128,23 +147,18 @@ def _to_npy(op: str, name: str, array: Array) -> bytes:
     return file.getvalue()
 
 
-def load_contents(path: str | Path) -> Contents:
-    """Read a model file.
+def load_contents(path: str | Path, approve: Callable[[bytes], None] = lambda content: None) -> Contents:
+    """Read a model file. ``approve`` sees its bytes first, and may raise.
 
     Raises ArtifactError, in one sentence, for a file that is not there or damaged, of another kind or protocol,
     unsafe to unpack, or that holds anything but what ``save`` writes.
     """
     file = Path(path).name
-    manifest, members = archive.read(path)
+    manifest, members = archive.read(path, approve)
     parts = {name: _decoded(decoder, f"{name}.json", members, file) for name, decoder in _PARTS.items()}
     node = _decoded(_NODE, "program.json", members, file)
     _check_arrays(node, members, file)
-    contents = Contents(program=_unpack(node, members, file), version=manifest.sortal, **parts)
-    if contents.sets is not None and len(contents.sets.threshold) != len(contents.task.classes):
-        raise ArtifactError(f"{file} has prediction sets of other classes than its task")
-    if contents.decision.classes != contents.task.classes:
-        raise ArtifactError(f"{file} has a decision over other classes than its task")
-    return contents
+    return Contents(program=_unpack(node, members, file), version=manifest.sortal, **parts)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], name: str, members: Mapping[str, bytes], file: str) -> Any:
@@ -152,8 +166,8 @@ def _decoded(decoder: msgspec.json.Decoder[Any], name: str, members: Mapping[str
         raise ArtifactError(f"{file} is no sortal model: it has no {name}")
     try:
         return decoder.decode(members[name])
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ArtifactError(f"{file} is no sortal model: its {name} does not fit ({error})") from None
+    except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError) as error:
+        raise ArtifactError(f"{file} is no sortal model: its {name} does not fit ({str(error)[:160]})") from None
 
 
 def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> None:
@@ -175,17 +189,26 @@ def _unpack(node: _Node, members: Mapping[str, bytes], file: str) -> Program:
     return Program(node.op, node.settings, arrays, steps)
 
 
+_MAGIC = b"\x93NUMPY\x01\x00"
+_LENGTH = rb"\d{1,12}"
+_HEADER = re.compile(
+    rb"\{'descr': '([<|][fiu][1248])', 'fortran_order': False, "
+    rb"'shape': \((|LENGTH,|LENGTH(?:, LENGTH)+)\), \} *\n".replace(b"LENGTH", _LENGTH)
+)
+"""What numpy writes before the numbers of a plain array, letter by letter; nothing in it is evaluated."""
+
+
 def _from_npy(content: bytes, where: str) -> Array:
     """The array in a member, read-only."""
-    opened = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(opened)
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(opened)
-    except (ValueError, SyntaxError) as error:
-        raise ArtifactError(f"{where} is no array ({str(error).splitlines()[0]})") from None
-    start = opened.tell()
-    if version != (1, 0) or fortran or dtype.str not in DTYPES:
-        raise ArtifactError(f"{where} is an array of another form than sortal writes (dtype {dtype})")
-    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != len(content) - start:
+    start = len(_MAGIC) + 2
+    if content[: len(_MAGIC)] != _MAGIC or len(content) < start:
+        raise ArtifactError(f"{where} is no array")
+    start += struct.unpack_from("<H", content, len(_MAGIC))[0]
+    header = _HEADER.fullmatch(content, len(_MAGIC) + 2, start)
+    dtype = header and header[1].decode()
+    if header is None or dtype not in DTYPES:
+        raise ArtifactError(f"{where} is an array of another form than sortal writes")
+    shape = tuple(int(length) for length in header[2].split(b",") if length.strip())
+    if prod(shape) * np.dtype(dtype).itemsize != len(content) - start:
         raise ArtifactError(f"{where} has a shape that does not fit its size")
     return np.frombuffer(content, dtype=dtype, offset=start).reshape(shape)

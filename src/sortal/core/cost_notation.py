@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def _cells(table: Mapping[Any, Mapping[Any, Any]]) -> list[Cell]:
 
 def _read(path: Path) -> list[Cell]:
     """The cells of a CSV file; blank ones are left out."""
-    if not path.exists():
+    if not os.path.exists(path):  # of a name with a zero byte, Path raises
         raise TaskError(f"the costs {quoted(str(path))} are neither like fp=1,fn=8 nor a file that exists")
     try:
         text = text_of(path, MOST_BYTES)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.schema import Column, Kind, Role, Schema, column_name
-from sortal.core.series import of_pandas, of_values
+from sortal.core.series import in_calendar, of_pandas, of_values
 from sortal.core.values import DURATION, EXACT, any_time, as_read, canonical, evaluated, is_text, plain
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
@@ -84,6 +86,8 @@ class Table:
         return found
 
 
+MANY_VALUES = 1_000_000
+"""From so many on (a tenth of a second), starting threads is worth it."""
 MANY_ROWS = 1_000
 """From so many rows on, texts are handed over as codes of their levels; fewer are quicker as they are."""
 
@@ -129,9 +133,7 @@ def conform(
     frame = _present(frame, columns, source, allow_missing)
     # Polars takes names such as "*" for patterns, so columns are called by their number until they have their values.
     frame.columns = [str(i) for i in range(len(columns))]
-    frame = _clean_numbers(
-        frame.with_columns(_as_read(s) for s in frame.iter_columns() if s.dtype == pl.Float32), columns
-    )
+    frame = _clean_numbers(frame.with_columns(_as_read(frame)), columns)
     tidied = frame.select(
         plain(c, pl.col(s.name), s.dtype).alias(s.name) for c, s in zip(columns, frame.iter_columns(), strict=True)
     )
@@ -148,9 +150,14 @@ def conform(
     return values
 
 
-def _as_read(series: pl.Series) -> pl.Series:
-    """All at once, and not by an expression of polars, which is slow for thousands of columns."""
-    return pl.Series(series.name, as_read(series.to_numpy()))
+def _as_read(frame: pl.DataFrame) -> list[pl.Series]:
+    """The columns of 32 bits. Not by an expression of polars, which is slow for thousands of columns; numpy lets threads work side by side."""
+    singles = [series for series in frame.iter_columns() if series.dtype == pl.Float32]
+    if frame.height * len(singles) < MANY_VALUES:
+        return [pl.Series(series.name, as_read(series.to_numpy())) for series in singles]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        numbers = threads.map(as_read, (series.to_numpy() for series in singles))
+        return [pl.Series(series.name, values) for series, values in zip(singles, numbers, strict=True)]
 
 
 def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
@@ -283,6 +290,7 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     wished = [column_name(name) for name in names]
     taken = set(wished)
     seen: set[str] = set()
+    free: dict[str, int] = {}  # all numbers below are taken: without it, 20,000 equal names would take minutes
     result: list[str] = []
     notes: list[str] = []
     for position, name in enumerate(wished, start=1):
@@ -291,10 +299,11 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
             result.append(name)
             continue
         base = name or "column"
-        number = 2 if name else position
+        number = max(2 if name else position, free.get(base, 0))
         while f"{base}_{number}" in taken:
             number += 1
         new = f"{base}_{number}"
+        free[base] = number + 1
         taken.add(new)
         result.append(new)
         what = f"is a second {name!r}" if name else "has no name"
@@ -302,16 +311,51 @@ def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
     return result, notes
 
 
-def from_any(data: object) -> pl.DataFrame:
+def from_any(data: object, note: Callable[[str], None] = lambda text: None) -> pl.DataFrame:
     """A raw polars frame of whatever table a person holds.
 
     Takes pandas (the index is left out), polars (eager or lazy), pyarrow and whatever else narwhals knows, a
     2-d numpy array (columns x0, x1, ...), a dict of columns, a list of dicts or of rows. Columns of
-    mixed types become text. Raises DataError for anything else.
+    mixed types become text. ``note`` hears of times that are none. Raises DataError for anything else.
 
     >>> from_any([{"a": 1, "b": "x"}, {"b": 2}]).rows()
     [(1, 'x'), (None, '2')]
     """
+    frame = _from_any(data)
+    times = Times()
+    frame = times.checked(frame)
+    for text in times.notes():
+        note(text)
+    return frame
+
+
+class Times:
+    """Takes times that are none out of frames, and counts them: see ``series.in_calendar``."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, int] = {}
+
+    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with such times missing."""
+        columns = [in_calendar(column) if column.dtype.is_temporal() else column for column in frame.iter_columns()]
+        lost = {
+            after.name: after.null_count() - before.null_count()
+            for before, after in zip(frame.iter_columns(), columns, strict=True)
+            if after is not before and after.null_count() > before.null_count()
+        }
+        for name, count in lost.items():
+            self._lost[name] = self._lost.get(name, 0) + count
+        return pl.DataFrame(columns) if lost else frame
+
+    def notes(self) -> list[str]:
+        """What to say of them."""
+        return [
+            f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
+            for name, count in self._lost.items()
+        ]
+
+
+def _from_any(data: object) -> pl.DataFrame:
     if isinstance(data, pl.LazyFrame):
         data = data.collect()
     if isinstance(data, pl.DataFrame):
@@ -382,12 +426,12 @@ def _from_library(data: object) -> pl.DataFrame:
         columns = [of_pandas(table.iloc[:, j]) for j in range(table.shape[1])]
         return _renamed(columns, list(table.columns))
     if nw.dependencies.is_pyarrow_table(table):
-        return from_any(pl.DataFrame(table.rename_columns(unique_names(table.column_names)[0])))
+        return _from_any(pl.DataFrame(table.rename_columns(unique_names(table.column_names)[0])))
     native = nw.from_native(table, pass_through=True)
     if isinstance(native, nw.LazyFrame):
         native = native.collect("polars")
     if isinstance(native, nw.DataFrame):
-        return from_any(native.to_polars())
+        return _from_any(native.to_polars())
     kind = type(data).__name__
     if hasattr(data, "toarray"):
         raise DataError(f"a sparse {kind} is not a table that sortal reads; give .toarray() of it")

@@ -50,7 +50,7 @@ def check_options(recipe: Recipe) -> None:
     if recipe.f1 and recipe.beta != 1:
         raise OptionError(f"f1 and f_beta {recipe.beta:g} are two different goals; give one of them")
     if recipe.reject_cost is not None and not 0 <= recipe.reject_cost <= MOST_COST:
-        raise OptionError(f"reject_cost {recipe.reject_cost:g} is no cost; give a number from 0 to {MOST_COST:g}")
+        raise OptionError(f"reject_cost {recipe.reject_cost:g} should be a number from 0 to {MOST_COST:g}")
     if recipe.cost is not None and not isinstance(recipe.cost, str | Path | Mapping):
         raise OptionError(f'cost is {quoted(recipe.cost)}; give for example "fp=1,fn=8"')
     if recipe.metric != "auto":

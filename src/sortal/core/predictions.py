@@ -23,7 +23,8 @@ class Predictions:
 
     ``rows``: (n,) row ids in the source table. ``truth``: (n,) class codes 0..K-1. ``probability``: (n, K), rows sum
     to 1, columns in the order of ``classes``. ``part`` says which rows of the data these are. ``amounts``: (n, m) what the
-    task's cost columns hold in these rows; None where it has none.
+    task's cost columns hold in these rows; None where it has none. ``groups``: (n,) ids of rows that vary together, such as those of
+    one patient; None where every row stands alone. All that is told of the rows with an interval takes it from here.
     """
 
     classes: tuple[str, ...]
@@ -32,6 +33,7 @@ class Predictions:
     probability: NDArray[np.float64]
     part: Part
     amounts: NDArray[np.float64] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.rows), len(self.classes)
@@ -39,6 +41,8 @@ class Predictions:
             raise ValueError(
                 f"shapes differ: rows {n}, truth {self.truth.shape}, probability {self.probability.shape}, {k} classes"
             )
+        if self.groups is not None and self.groups.shape != (n,):
+            raise ValueError(f"{n} rows, but groups of shape {self.groups.shape}")
         if n and not (np.isfinite(self.probability).all() and np.abs(self.probability.sum(axis=1) - 1).max() < 1e-6):
             raise ValueError("probabilities must be finite and sum to one")
         if n and not (self.truth.min() >= 0 and self.truth.max() < k):
@@ -65,4 +69,21 @@ class Predictions:
             truth=self.truth[index],
             probability=self.probability[index],
             amounts=None if self.amounts is None else self.amounts[index],
+            groups=None if self.groups is None else self.groups[index],
         )
+
+    @cached_property
+    def clusters(self) -> NDArray[np.int64] | None:
+        """(n,) the groups, counted from 0 on; None where every row stands alone."""
+        return None if self.groups is None else np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
+
+    def one_a_group(self, seed: int) -> Predictions:
+        """One row of each group, drawn by ``seed``: rows that do not vary together. All of them where there are no groups.
+
+        Dunn, Wasserman & Ramdas (2023), "Distribution-Free Prediction Sets for Two-Layer Hierarchical Models", section 3.
+        """
+        if self.groups is None:
+            return self
+        order = np.random.default_rng(seed).permutation(len(self))
+        _, first = np.unique(self.groups[order], return_index=True)
+        return self.take(np.sort(order[first]))

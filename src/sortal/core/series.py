@@ -32,7 +32,7 @@ def of_values(name: str, values: Any) -> pl.Series:
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
         return pl.Series(name, np.ascontiguousarray(values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "Mm":
-        return pl.Series(name, values.astype(f"{values.dtype.kind}8[us]"))
+        return pl.Series(name, _microseconds(values))
     items = list(values)
     types = set(map(type, items)) - {type(None)}
     if not (types <= {str, int, bool} or types <= {int, float}):  # the usual ones need no look at every value
@@ -47,6 +47,54 @@ def of_values(name: str, values: Any) -> pl.Series:
     if len(types) == 1 and types <= {str, bool, bytes, dt.time, dt.timedelta, list, dict}:
         return pl.Series(name, items, strict=False)
     return pl.Series(name, [None if value is None else str(value) for value in items], dtype=pl.String)
+
+
+def in_calendar(column: pl.Series) -> pl.Series:
+    """The column without moments that no calendar has: outside the years 1 to 9999 they are missing.
+
+    Databases write such a day, the last that they know, where there is none, and polars panics when it has to show it. So are a
+    time of day of more than a day, and a duration that has no number of microseconds.
+
+    >>> in_calendar(pl.Series([2**31 - 1, 0]).cast(pl.Int32).cast(pl.Date)).to_list()
+    [None, datetime.date(1970, 1, 1)]
+    """
+    limits = _limits(column.dtype)
+    if limits is None:
+        return column
+    ticks = column.to_physical()
+    least, most = ticks.min(), ticks.max()
+    if least is None or (limits[0] <= least and most <= limits[1]):  # type: ignore[operator]
+        return column
+    outside = ticks.is_between(*limits).not_().fill_null(False)
+    return ticks.set(outside, None).cast(column.dtype)
+
+
+_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+"""1 January of the year 1 and 31 December 9999, counted from 1970."""
+
+
+def _limits(dtype: pl.DataType) -> tuple[int, int] | None:
+    """The first and the last value of a column of times, as polars has them, that mean something; None where all do."""
+    if isinstance(dtype, pl.Date):
+        return _FIRST_DAY, _LAST_DAY
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":
+        day = 86_400 * _PER_SECOND[dtype.time_unit]
+        return _FIRST_DAY * day, (_LAST_DAY + 1) * day - 1
+    if isinstance(dtype, pl.Duration) and dtype.time_unit == "ms":
+        return -(2**63 // 1000) + 1, 2**63 // 1000
+    if isinstance(dtype, pl.Time):
+        return 0, 86_400 * 10**9 - 1
+    return None
+
+
+def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Times of numpy in the unit that polars knows; missing where one has no such number, which numpy would wrap around."""
+    kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
+    found = values.astype(f"{kind}8[us]")
+    wrapped = found.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
+    found[wrapped] = np.array("NaT", dtype=found.dtype)
+    return found
 
 
 def of_pandas(series: Any) -> pl.Series:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
+
+from sortal.core.files import open_regular
 
 
 class Unreadable(Exception):  # noqa: N818 - a reason, which who asked puts into a sentence
@@ -17,16 +17,12 @@ def text_of(path: str | Path, most: int) -> str:
     A pipe or a device, which may never end, is not waited for. Raises Unreadable.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe waits until somebody writes into it.
-        file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
+        with open_regular(Path(path)) as file:
+            content = file.read(most + 1)
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
     except ValueError as error:
         raise Unreadable("no file can have this name") from error
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Unreadable("it is no ordinary file")
-        content = file.read(most + 1)
     if len(content) > most:
         raise Unreadable(f"it has more than {most:,} bytes")
     try:

@@ -6,47 +6,83 @@ import bz2
 import codecs
 import gzip
 import lzma
+import math
+import os
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 from sortal.core.errors import DataError
+from sortal.core.files import open_regular
+from sortal.data.limits import FREELY_UNPACKED, LONGEST_LINE, MOST_TIMES, MOST_TO_UNPACK
 
 BLOCK = 1 << 24
 """Bytes read at a time."""
 
+_START = 1 << 10
+"""Bytes that show how a file is packed, and for xz how much memory it asks for."""
+
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked if it is gzip, bzip2 or xz. Raises DataError if it cannot be opened."""
+@contextmanager
+def open_binary(path: Path) -> Iterator[tuple[IO[bytes], float]]:
+    """The bytes of a file, unpacked if it is gzip, bzip2 or xz; and its size, which is infinite where nothing is unpacked.
+
+    Raises DataError if it cannot be opened.
+    """
     try:
-        with path.open("rb") as file:
-            start = file.read(6)
+        file = open_regular(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened: {error.strerror or error}") from error
+    with file:
+        start = file.read(_START)
+        file.seek(0)
+        size = os.fstat(file.fileno()).st_size
         if start.startswith(b"\x1f\x8b"):
-            return cast(IO[bytes], gzip.open(path, "rb"))
-        if start.startswith(b"BZh"):
-            return bz2.open(path, "rb")
-        if start.startswith(b"\xfd7zXZ\x00"):
-            return lzma.open(path, "rb")
-        if start.startswith(b"\x28\xb5\x2f\xfd"):
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=file)), size
+        elif start.startswith(b"BZh"):
+            yield bz2.BZ2File(file), size
+        elif start.startswith(b"\xfd7zXZ\x00"):
+            _check_memory_of_xz(path, start)
+            with lzma.LZMAFile(file) as unpacked:
+                yield unpacked, size
+        elif start.startswith(b"\x28\xb5\x2f\xfd"):
             raise DataError(
                 f"{path.name} is compressed with zstd, which is read only inside Parquet and Arrow; unpack it"
             )
-        return path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path} cannot be opened: {error.strerror or error}") from error
+        else:
+            yield file, math.inf
 
 
-def raw_blocks(path: Path, size: int = BLOCK) -> Iterator[bytes]:
-    """The decompressed bytes of a file. Raises DataError where the file ends too early or is damaged."""
-    with open_binary(path) as file:
+def _check_memory_of_xz(path: Path, start: bytes) -> None:
+    try:
+        lzma.LZMADecompressor(memlimit=MOST_TO_UNPACK).decompress(start, max_length=1)
+    except lzma.LZMAError as error:
+        raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}") from error
+
+
+def raw_blocks(path: Path, size: int = BLOCK, free: int = FREELY_UNPACKED) -> Iterator[bytes]:
+    """The decompressed bytes of a file.
+
+    Raises DataError where the file ends too early or is damaged, and where it unpacks to more than ``free`` bytes that are
+    ``MOST_TIMES`` its size.
+    """
+    with open_binary(path) as (file, packed):
+        most, total = max(free, MOST_TIMES * packed), 0
         while True:
             try:
                 block = file.read(size)
             except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
                 raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}") from error
+            total += len(block)
+            if total > most:
+                raise DataError(
+                    f"{path.name} unpacks to more than {MOST_TIMES} times its size ({total:,} bytes so far), which no table does; "
+                    "if it is one, unpack it first"
+                )
             if not block:
                 return
             yield block
@@ -84,13 +120,14 @@ def encoding_of(path: Path) -> tuple[str, str]:
     return encoding, f"not UTF-8 (see line {line:,}): read as {called}"
 
 
-def utf8_blocks(path: Path, encoding: str, size: int = BLOCK) -> Iterator[bytes]:
+def utf8_blocks(path: Path, encoding: str, size: int = BLOCK, longest: float = LONGEST_LINE) -> Iterator[bytes]:
     """The text of a file in UTF-8 without a byte-order mark, lines ended by a newline.
 
-    Raises DataError where the bytes are not in this encoding.
+    Raises DataError where the bytes are not in this encoding, and for a line of more than ``longest`` bytes.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     old_mac = _ends_lines_by_return(path, encoding)
+    lines, length = 1, 0
     for block in raw_blocks(path, size):
         if encoding == "utf-8":
             text = block
@@ -99,7 +136,18 @@ def utf8_blocks(path: Path, encoding: str, size: int = BLOCK) -> Iterator[bytes]
                 text = decoder.decode(block).encode()
             except UnicodeDecodeError as error:
                 raise DataError(f"{path.name} is not in {encoding} throughout: {error.reason}") from error
-        yield text.replace(b"\r", b"\n") if old_mac else text
+        if old_mac:
+            text = text.replace(b"\r", b"\n")
+        end = text.find(b"\n")
+        length += len(text) if end < 0 else end
+        if length > longest:
+            raise DataError(
+                f"{path.name}, line {lines:,} has more than {longest:,} bytes, which no row of a table has; give each row a line"
+            )
+        if end >= 0:
+            lines += text.count(b"\n")
+            length = len(text) - text.rfind(b"\n") - 1
+        yield text
 
 
 def _ends_lines_by_return(path: Path, encoding: str) -> bool:

@@ -23,8 +23,10 @@ from sortal.core.errors import DataError
 from sortal.core.frame import unique_names
 from sortal.core.schema import column_name
 from sortal.data.blocks import BLOCK, encoding_of, utf8_blocks
+from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note
-from sortal.data.quotes import LONGEST_ROW, Habits, doubtful, in_doubt, lines_of, rows
+from sortal.data.quotes import Habits, doubtful, in_doubt, lines_of, rows
+from sortal.data.untrusted import untrusted
 
 SEPARATORS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
@@ -66,12 +68,14 @@ def inspect(path: Path) -> Layout:
     skip = next((i for i, line in enumerate(lines) if line.strip()), None)
     if skip is None:
         raise DataError(f"{path.name} is empty; give a file with a header and rows")
-    told = re.fullmatch(r"sep=(.)\r?", lines[skip])
+    told = _told(lines[skip], path.name)
     skip += bool(told)
     tabs = path.suffix.lower() in (".tsv", ".tab")
-    separator = told[1] if told else find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
+    separator = told or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
     first = next(rows(lines[skip:], separator, path.name, skip + 1), None)
     header = first.values if first else []
+    if len(header) > MOST_COLUMNS:
+        raise too_many_columns(path.name, len(header))
     names, renamed = unique_names(header)
     notes = [note] if note else []
     if separator not in (",", "\t", ONE_COLUMN):
@@ -82,9 +86,25 @@ def inspect(path: Path) -> Layout:
     return Layout(path, encoding, separator, tuple(header), tuple(names), skip, (*notes, *renamed))
 
 
+def _told(line: str, name: str) -> str:
+    """The separator that the first line says there is, as Excel does; nothing where it says none. Raises DataError for one that cannot be."""
+    told = re.fullmatch(r"sep=([^\w\r]{2,}|[^,;|\r]*|.)\r?", line)
+    if told and (len(told[1]) > 1 or not told[1].isascii() or told[1] == '"'):
+        raise DataError(
+            f"{name} says in its first line that {told[1]!r} separates the fields, and a separator is one character of ASCII, "
+            "which is no quote; write the file with another"
+        )
+    return told[1] if told else ""
+
+
 def _head(path: Path, encoding: str) -> list[str]:
-    """The first lines of a file."""
-    return next(utf8_blocks(path, encoding, size=_HEAD), b"").decode("utf-8", errors="ignore").split("\n")
+    """The first lines of a file, with a whole one among them."""
+    head = b""
+    for size in (_HEAD, LONGEST_LINE):
+        head = next(utf8_blocks(path, encoding, size), b"")
+        if b"\n" in head.lstrip():
+            break
+    return head.decode("utf-8", errors="ignore").split("\n")
 
 
 def find_separator(text: str, prefer: str = ",") -> str:
@@ -172,7 +192,7 @@ def _frames(layout: Layout, size: int) -> Iterator[pl.DataFrame]:
     for block in blocks:
         data = rest + block
         cut = _end_of_rows(data)
-        endless = cut == 0 and len(data) > LONGEST_ROW
+        endless = cut == 0 and len(data) > LONGEST_LINE
         frame = None if endless else _parse(data[:cut], layout)
         if frame is None:
             yield from _parse_slowly(chain([data], blocks), layout, line)
@@ -220,7 +240,10 @@ def _parse(data: bytes, layout: Layout) -> pl.DataFrame | None:
         data = _without_blank_lines(data, quoted)
     header = layout.separator.join(map(str, range(width))).encode() + b"\n"
     try:
-        frame = pl.read_csv(io.BytesIO(header + data), separator=layout.separator, infer_schema=False, null_values=[""])
+        with untrusted():
+            frame = pl.read_csv(
+                io.BytesIO(header + data), separator=layout.separator, infer_schema=False, null_values=[""]
+            )
     except pl.exceptions.PolarsError:
         return None
     frame.columns = list(layout.names)

@@ -9,15 +9,22 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sortal.core.errors import DataError
 from sortal.data.blocks import BLOCK, utf8_blocks
+from sortal.data.limits import DEEPEST, MOST_CELLS, MOST_COLUMNS, MOST_EMPTY, too_many_columns
 from sortal.data.parts import Types, common_type
+from sortal.data.untrusted import untrusted
+
+MANY_KEYS = 1_000
+"""From so many keys on, polars takes more than half a second for records that share none (measured)."""
 
 _MIXED = pl.Object()
 """Stands for a column in which one block alone has values of several types."""
@@ -32,17 +39,22 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
     A record may lack columns. Raises DataError that names the line that is no record.
     """
     found: dict[str, list[pl.DataType]] = {}
-    for data, line in _whole_lines(path, encoding, size):
-        if not found:  # polars has an order of its own
-            found = {name: [] for name in _record(*next(_lines(data, path, line)))}
-        for name, dtype in _types(data, path, line).items():
-            found.setdefault(name, []).append(dtype)
+    cells, present = 0, 0
+    for block, first in _whole_lines(path, encoding, size):
+        for data, line in _pieces(block, first):
+            if not found:  # polars has an order of its own
+                found = {name: [] for name in _record(*next(_lines(data, path, line)))}
+            types, rows, values = _types(data, path, line)
+            for name, dtype in types.items():
+                found.setdefault(name, []).append(dtype)
+            cells, present = cells + rows * len(found), present + values
+            _refuse_sparse(path.name, len(found), cells, present)
     types = {name: pl.String() if _MIXED in seen else common_type(seen) for name, seen in found.items()}
     mixed = {name for name, dtype in types.items() if dtype == pl.String and set(found[name]) - {pl.Null, pl.String}}
 
     def frames() -> Iterator[pl.DataFrame]:
         for data, line in _whole_lines(path, encoding, size):
-            fast = None if mixed else _by_polars(data)
+            fast = None if mixed or len(types) > MANY_KEYS else _by_polars(data)
             yield _frame(_records(data, path, line), types, mixed) if fast is None else fast
 
     return types, frames
@@ -62,20 +74,49 @@ def _whole_lines(path: Path, encoding: str, size: int) -> Iterator[tuple[bytes, 
         yield rest, line
 
 
-def _types(data: bytes, path: Path, line: int) -> Types:
+def _pieces(block: bytes, line: int) -> Iterator[tuple[bytes, int]]:
+    """A block in pieces of ``MANY_KEYS`` lines: for records of other keys each, polars takes time by the square of their number."""
+    ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))[MANY_KEYS - 1 :: MANY_KEYS] + 1
+    start = 0
+    for end in [*ends.tolist(), len(block)]:
+        if block[start:end].strip():
+            yield block[start:end], line
+        start, line = end, line + MANY_KEYS
+
+
+def _types(data: bytes, path: Path, line: int) -> tuple[Types, int, int]:
+    """The types of the columns, the number of records, and of the values that they name."""
     frame = _by_polars(data)
     if frame is not None and not any(
         c.alias("").str.contains(_LIKE_JSON).any() for c in frame.iter_columns() if c.dtype == pl.String
     ):
-        return frame.schema
-    columns = _columns(_records(data, path, line))
-    return {name: _MIXED if _is_mixed(values) else _series(name, values).dtype for name, values in columns.items()}
+        empty = sum(column.null_count() for column in frame.iter_columns())
+        return frame.schema, frame.height, frame.width * frame.height - empty
+    records = _records(data, path, line)
+    present = sum(map(len, records))
+    _refuse_sparse(path.name, len({name for record in records for name in record}), len(records), present)
+    types = {n: _MIXED if _is_mixed(v) else _series(n, v).dtype for n, v in _columns(records).items()}
+    return types, len(records), present
+
+
+def _refuse_sparse(name: str, keys: int, cells: int, present: int) -> None:
+    """Raises DataError for records that name next to none of all keys, and for too many keys."""
+    if keys > MOST_COLUMNS:
+        raise too_many_columns(name, keys)
+    if cells > max(MOST_CELLS, MOST_EMPTY * present):
+        raise DataError(
+            f"{name} has {keys:,} different keys, of which a record names hardly any: as a table it would be empty; "
+            "give values that vary a key of their own"
+        )
 
 
 def _by_polars(data: bytes) -> pl.DataFrame | None:
     """Ten times faster than Python; it knows no NaN, and no columns of mixed types."""
+    if _may_hold_half(data) or any(map(_may_be_deep, data.split(b"\n"))):
+        return None
     try:
-        frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+        with untrusted():
+            frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
     except pl.exceptions.PolarsError:
         return None
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
@@ -96,7 +137,7 @@ def _lines(data: bytes, path: Path, first_line: int) -> Iterator[tuple[bytes, st
 
 def _record(text: bytes, where: str) -> dict[str, Any]:
     try:
-        record = _decoded(text)
+        record = decoded(text)
     except ValueError as error:
         raise DataError(f"{where} is no JSON: {error}") from error
     if not isinstance(record, dict):
@@ -111,18 +152,55 @@ class _Float(float):
         self.written = written
 
 
-def _decoded(text: bytes) -> Any:
-    """JSON in which 1.0 is not 1, for where it turns out to be a text."""
-    return json.loads(text, parse_float=_Float, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
+def decoded(text: bytes) -> Any:
+    """JSON in which 1.0 is not 1, for where it turns out to be a text. Raises ValueError for what is none, or too deep, or no Unicode."""
+    if _may_be_deep(text) and _depth(text) > DEEPEST:
+        raise ValueError(f"it has more than {DEEPEST} brackets within each other")
+    try:
+        value = json.loads(text, parse_float=_Float, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's own advice is for programmers
+        raise ValueError("it holds a number of more than 4,300 digits; put it in quotes") from None
+    if _may_hold_half(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"it holds {error.object[error.start : error.end]!a}, which is half a character") from None
+    return value
+
+
+def _may_be_deep(text: bytes) -> bool:
+    return text.count(b"[") + text.count(b"{") > DEEPEST
+
+
+def _depth(text: bytes) -> int:
+    """The most brackets that are open at once."""
+    marks = np.frombuffer(_TEXT.sub(b"", text), dtype=np.uint8)
+    marks = marks[(marks | 32 == ord("{")) | (marks | 32 == ord("}"))]  # [ and ] differ from them in that bit
+    return int(np.cumsum(np.where(marks | 32 == ord("{"), 1, -1), dtype=np.int32).max(initial=0))
+
+
+def _may_hold_half(text: bytes) -> bool:
+    return b"\\u" in text and _HALF.search(text) is not None
+
+
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+"""One of the two codes of a character beyond the first 65,536, without the other."""
 
 
 def json_table(path: Path, encoding: str) -> pl.DataFrame:
     """An array of records, an object of columns or one record, read whole. Raises DataError for any other JSON."""
     try:
-        data = _decoded(b"".join(utf8_blocks(path, encoding)))
+        data = decoded(b"".join(utf8_blocks(path, encoding, longest=math.inf)))
     except ValueError as error:
         raise DataError(f"{path.name} is no JSON: {error}") from error
     if isinstance(data, list) and data and all(isinstance(record, dict) for record in data):
+        keys = {name for record in data for name in record}
+        _refuse_sparse(path.name, len(keys), len(keys) * len(data), sum(map(len, data)))
         return _frame(data)
     if isinstance(data, dict) and all(isinstance(values, list) for values in data.values()):
         lengths = {name: len(values) for name, values in data.items()}

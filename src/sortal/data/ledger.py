@@ -4,9 +4,12 @@ A run folder holds ``sealed/test.parquet`` and ``ledger.jsonl``, one line an ent
 entry before it. A line that was changed, removed or moved breaks the chain, and a broken chain opens nothing.
 
 What a chain of hashes cannot see by itself: that its last lines were cut off, or that all of it was written
-anew. For this, ``Seal.head`` is kept elsewhere (``run.json``) and handed to ``verify`` and ``Seal.open``: a
-ledger that does not contain the head is refused. Nobody is kept from reading the Parquet file by other means:
+anew. For this, ``Seal.head`` is kept elsewhere (in ``run.json`` and in the card of the model) and handed to ``verify`` and
+``Seal.open``: a ledger that does not contain these heads is refused. Nobody is kept from reading the Parquet file by other means:
 the ledger makes honest work easy to prove, it does not make cheating impossible.
+
+A hash of the chain is of everything but the time, since equal runs give equal model files, whose cards hold such a hash. The
+time is in a second hash, of the whole line.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import hashlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,15 +29,20 @@ import msgspec
 import polars as pl
 
 from sortal.core.errors import DataError, OutputError
+from sortal.data.sealed import LEDGER, MARK, TEST
+from sortal.data.whole import PRIVATE, PRIVATE_FOLDER, replacing
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
-NAME = "ledger.jsonl"
-SEALED = Path("sealed", "test.parquet")
 _NOTHING = "0" * 64
+
+
+Heads = Mapping[str, str | None]
+"""Hashes of entries that are known to have been in a ledger, by who knows it; None where nothing is known."""
+NO_HEADS: Heads = {}
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,8 @@ class Entry:
     """One line of the ledger.
 
     ``time``: UTC, ISO 8601. ``rows``: how many were sealed or shown. ``sha256``: of the sealed file.
-    ``previous``: hash of the entry before, zeros in the first. ``hash``: SHA-256 of the line while it was
-    empty.
+    ``previous``: hash of the entry before, zeros in the first. ``hash``: SHA-256 of the line while it, ``check`` and ``time`` were
+    empty; ``check``: of the line while only this was empty.
     """
 
     index: int
@@ -55,29 +63,41 @@ class Entry:
     reason: str
     previous: str
     hash: str = ""
+    check: str = ""
 
     def chained(self) -> Entry:
-        """The same entry with its hash."""
-        return replace(self, hash=hashlib.sha256(msgspec.json.encode(replace(self, hash=""))).hexdigest())
+        """The same entry with its hashes."""
+        hashed = replace(self, hash=replace(self, time="", hash="", check="").digest)
+        return replace(hashed, check=replace(hashed, check="").digest)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the line as it stands."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
     def line(self) -> bytes:
         return msgspec.json.encode(self) + b"\n"
 
 
-def verify(path: Path, head: str | None = None) -> tuple[Entry, ...]:
+def verify(path: Path, heads: Heads = NO_HEADS) -> tuple[Entry, ...]:
     """The entries of the ledger file, once every line is proven to be as it was written.
 
-    ``head`` is the hash of an entry that is known to have been there. Raises DataError for a ledger that is
-    missing, was changed in any byte, or does not contain ``head``.
+    Raises DataError for a ledger that is missing, was changed in any byte, or does not contain one of ``heads``.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"the ledger {path} cannot be read ({error.strerror}); {_DISTRUST}") from error
-    return _entries(content, path, head)
+    entries = _entries(content, path)
+    known = {entry.hash for entry in entries}
+    for witness, head in heads.items():
+        if head is not None and head not in known:
+            gone = f"the entry {head[:12]}, which {witness} knows, is gone"
+            raise DataError(f"the ledger {path} was cut or replaced: {gone}; {_DISTRUST}")
+    return entries
 
 
-def _entries(content: bytes, path: Path, head: str | None) -> tuple[Entry, ...]:
+def _entries(content: bytes, path: Path) -> tuple[Entry, ...]:
     *lines, rest = content.split(b"\n")
     if rest or not lines:
         raise DataError(f"the last line of the ledger {path} is incomplete; {_DISTRUST}")
@@ -90,8 +110,6 @@ def _entries(content: bytes, path: Path, head: str | None) -> tuple[Entry, ...]:
             raise DataError(f"line {number} of the ledger {path} was changed, removed or moved; {_DISTRUST}")
         entries.append(entry)
         previous = entry.hash
-    if head is not None and head not in {entry.hash for entry in entries}:
-        raise DataError(f"the ledger {path} was cut or replaced: the entry {head[:12]} is gone; {_DISTRUST}")
     return tuple(entries)
 
 
@@ -131,25 +149,27 @@ class Seal:
         if seal.path.exists() or seal.ledger.exists():
             raise OutputError(f"{folder} has sealed rows already; give another folder with --out")
         buffer = io.BytesIO()
-        frame.write_parquet(buffer)
+        frame.write_parquet(buffer, metadata=MARK)
         content = buffer.getvalue()
         first = _next((), "sealed", frame.height, hashlib.sha256(content).hexdigest(), by, reason)
         try:
             seal.path.parent.mkdir(parents=True, exist_ok=True)
-            _write_aside(seal.path, content)
-            _write_aside(seal.ledger, first.line())
+            seal.path.parent.chmod(PRIVATE_FOLDER)
         except OSError as error:
             raise OutputError(f"cannot seal the test rows in {folder}: {error.strerror or error}") from error
+        for path, whole in ((seal.path, content), (seal.ledger, first.line())):
+            with replacing(path, PRIVATE) as partial:
+                partial.write_bytes(whole)
         return seal
 
     @property
     def path(self) -> Path:
         """The file of the sealed rows."""
-        return self.folder / SEALED
+        return self.folder / TEST
 
     @property
     def ledger(self) -> Path:
-        return self.folder / NAME
+        return self.folder / LEDGER
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -171,22 +191,29 @@ class Seal:
         """There was at most one look, so that no choice can have followed from an earlier one."""
         return self.opens <= 1
 
-    def open(self, reason: str, by: str, head: str | None = None) -> pl.DataFrame:
+    def open(
+        self, reason: str, by: str, heads: Heads = NO_HEADS, note: Callable[[], None] = lambda: None
+    ) -> pl.DataFrame:
         """The sealed rows. The look is in the ledger, on disk, before the rows are returned.
 
-        Simultaneous calls, of other processes too, wait for each other and are all recorded. ``head``: as in
-        ``verify``. Raises DataError when the ledger or the sealed file was altered, and OutputError when the
-        look cannot be recorded; the rows then stay closed.
+        Simultaneous calls, of other processes too, wait for each other and are all recorded. ``heads``: as in ``verify``.
+        ``note`` is called once the look is in the ledger, while no other can begin: to write it down elsewhere, too.
+        Raises DataError when the ledger or the sealed file was altered, and OutputError when the look cannot be recorded; the
+        rows then stay closed.
         """
         with self._locked() as sealed:
             content = sealed.read()
-            entries = verify(self.ledger, head)
-            found, recorded = hashlib.sha256(content).hexdigest(), entries[0].sha256
-            if found != recorded:
-                hashes = f"SHA-256 {found[:12]}, sealed as {recorded[:12]}"
-                raise DataError(f"the sealed file {self.path} was altered ({hashes}); {_DISTRUST}")
-            self._append(_next(entries, "opened", entries[0].rows, recorded, by, reason))
+            entries = verify(self.ledger, heads)
+            self._check(content, entries[0])
+            self._append(_next(entries, "opened", entries[0].rows, entries[0].sha256, by, reason))
+            note()
         return pl.read_parquet(io.BytesIO(content))
+
+    def _check(self, content: bytes, first: Entry) -> None:
+        found, recorded = hashlib.sha256(content).hexdigest(), first.sha256
+        if found != recorded:
+            hashes = f"SHA-256 {found[:12]}, sealed as {recorded[:12]}"
+            raise DataError(f"the sealed file {self.path} was altered ({hashes}); {_DISTRUST}")
 
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
@@ -216,23 +243,6 @@ class Seal:
             ) from error
 
 
-def is_sealed(path: Path, beside: Path | None = None) -> Seal | None:
-    """The seal that this data file belongs to, None for any other file.
-
-    It lies in the ``sealed`` folder of a run, or it is a copy of what the run in ``beside`` (the folder of a
-    model) has sealed. A copy in another format is not recognised.
-    """
-    path = path.resolve()
-    home = Seal(path.parent.parent)
-    if path.parent.name == SEALED.parent.name and home.ledger.is_file():
-        return home
-    if beside is None or not path.is_file() or not Seal(beside).ledger.is_file():
-        return None
-    with path.open("rb") as file:
-        same = hashlib.file_digest(file, "sha256").hexdigest() == Seal(beside).entries[0].sha256
-    return Seal(beside) if same else None
-
-
 def _next(
     entries: tuple[Entry, ...],
     event: Literal["sealed", "opened"],
@@ -251,17 +261,6 @@ def _write_all(file: io.RawIOBase | io.FileIO, content: bytes) -> None:
     while rest:
         rest = rest[file.write(rest) or 0 :]
     os.fsync(file.fileno())
-
-
-def _write_aside(path: Path, content: bytes) -> None:
-    """The whole file or none of it."""
-    aside = path.with_name(path.name + ".part")
-    try:
-        with aside.open("wb", buffering=0) as file:
-            _write_all(file, content)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _lock(file: BinaryIO) -> None:

@@ -27,7 +27,8 @@ class Part:
     """A file as a part of a table.
 
     ``types`` are known before its rows are read, which ``frames`` does, some at a time; ``notes`` and what ``frames``
-    tells are in words. ``separator`` stands between the fields of a text; in ``records`` a row may lack a column.
+    tells are in words. ``separator`` stands between the fields of a text; in ``records`` a row may lack a column. ``size``: bytes
+    of memory that all of its rows need, where the file says so.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Part:
     notes: tuple[str, ...] = ()
     separator: str = ""
     records: bool = False
+    size: int = 0
 
 
 def common_types(parts: Sequence[Part]) -> Types:

@@ -47,7 +47,9 @@ def open_source(data: object) -> Source:
         isinstance(data, list | tuple) and all(isinstance(d, str | Path) for d in data)
     ):
         return read(data)
-    return Source(from_any(data), "the data", records=is_records(data), kinds=declared_kinds(data))
+    notes: list[str] = []
+    frame = from_any(data, notes.append)
+    return Source(frame, "the data", tuple(notes), records=is_records(data), kinds=declared_kinds(data))
 
 
 def frame_problem(data: object, recipe: Recipe) -> Problem:

@@ -19,9 +19,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from sortal.core.errors import DataError
-
-LONGEST_ROW = 1 << 24
-"""A row of more characters than this has a quote that is no quotation mark, or is never closed."""
+from sortal.data.limits import LONGEST_LINE
 
 NUMBERS = 0.9
 """The share of a column's values that look like numbers or dates, above which a word there says: this is no row."""
@@ -124,7 +122,7 @@ def _to_the_end(fields: Fields, source: Iterator[str], held: list[str], separato
             within = line[: match.end()] if (match := _WITHIN.match(line)) else ""
             texts.append(within)
             size += len(line)
-            if len(within) < len(line) or size > LONGEST_ROW:
+            if len(within) < len(line) or size > LONGEST_LINE:
                 break
         else:
             return Fields(values, quoted, last)

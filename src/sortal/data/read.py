@@ -7,7 +7,6 @@ text: ``core.kinds`` decides what it means.
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +18,21 @@ from typing import Literal
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.frame import unique_names
+from sortal.core.frame import Times, unique_names
 from sortal.core.schema import Kind
-from sortal.data import delimited
+from sortal.data import arrow, delimited, parquet
 from sortal.data.blocks import encoding_of, raw_blocks
-from sortal.data.json_lines import json_lines, json_table
+from sortal.data.declared import declared, refuse_beyond_memory
+from sortal.data.json_lines import decoded, json_lines, json_table
+from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
+from sortal.data.sealed import refuse_sealed
+from sortal.data.untrusted import quiet, untrusted
 
 Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
+
+Paths = str | Path | Sequence[str | Path]
+"""A file, several, or a folder of parts."""
 
 SUFFIXES = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "delimited"),
@@ -71,15 +77,16 @@ class Source:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
-def read(paths: str | Path | Sequence[str | Path]) -> Source:
+def read(paths: Paths) -> Source:
     """All rows of a file, of several, or of a folder of parts.
 
     CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON
     arrays; text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together.
-    Raises DataError for a file that is not there, is empty, damaged or no table, and for parts whose columns differ.
+    Raises DataError for a file that is not there, is empty, damaged or no table, for parts whose columns differ, and for sealed rows.
     """
     name, files, notes = _find(paths)
     parts = list(map(_open, files))
+    refuse_beyond_memory(name, sum(part.size for part in parts))
     frames = list(_rows(name, parts, notes.append))
     separators = {part.separator for part in parts}
     return Source(
@@ -91,14 +98,17 @@ def read(paths: str | Path | Sequence[str | Path]) -> Source:
     )
 
 
-def batches(
-    paths: str | Path | Sequence[str | Path], size: int = 65_536, note: Note = lambda text: None
-) -> Iterator[pl.DataFrame]:
+def batches(paths: Paths | Source, size: int = 65_536, note: Note = lambda text: None) -> Iterator[pl.DataFrame]:
     """The same rows in the same columns and types, at most ``size`` at a time, for files larger than memory.
 
-    ``note`` hears what ``read`` notes. JSON arrays and Arrow streams are read whole. Raises DataError as ``read`` does,
+    A table that was read already is given out likewise. ``note`` hears what ``read`` notes. JSON arrays and Arrow streams are read whole. Raises DataError as ``read`` does,
     some of them only when the bad line is reached.
     """
+    if isinstance(paths, Source):
+        for text in paths.notes:
+            note(text)
+        yield from paths.frame.iter_slices(size)
+        return
     name, files, notes = _find(paths)
     for text in notes:
         note(text)
@@ -106,15 +116,25 @@ def batches(
         yield from frame.iter_slices(size)
 
 
-def holds_records(paths: str | Path | Sequence[str | Path]) -> bool:
+def holds_records(paths: Paths | Source) -> bool:
     """Whether the rows are JSON records."""
-    return all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+    return (
+        paths.records
+        if isinstance(paths, Source)
+        else all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+    )
+
+
+def files_of(paths: Paths) -> list[Path]:
+    """Every file that is read for these paths. Raises DataError as ``read`` does for a file that is not there."""
+    return _find(paths)[1]
 
 
 def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame]:
     """The rows of all parts as one table; frames without rows are left out. Raises DataError where there is no row at all."""
     types = common_types(parts)
     empty = True
+    times = Times()
     for part in parts:
         told = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
         for text in part.notes:
@@ -122,7 +142,9 @@ def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame
         for frame in part.frames(told):
             if frame.height:
                 empty = False
-                yield fitted(frame, types)
+                yield fitted(times.checked(frame), types)
+    for text in times.notes():
+        note(text)
     if empty:
         raise DataError(f"{name} has a header but no rows")
 
@@ -136,11 +158,12 @@ def targets_in_metadata(path: str | Path) -> str | None:
     _, files, _ = _find(path)
     if _format(files[0]) != "parquet":
         return None
+    declared(files[0], parquet.walk)
     with _damage_named(files[0]):
         return pl.read_parquet_metadata(files[0]).get("target")
 
 
-def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], list[str]]:
+def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
     """What to call the data, its files in order, and what was left out of a folder."""
     given = [Path(p).expanduser() for p in ([paths] if isinstance(paths, str | Path) else paths)]
     if not given:
@@ -148,19 +171,27 @@ def _find(paths: str | Path | Sequence[str | Path]) -> tuple[str, list[Path], li
     files: list[Path] = []
     notes: list[str] = []
     for path in given:
-        if path.is_dir():
-            parts, note = _parts_of(path)
-            files += parts
-            notes += note
-        elif path.is_file():
-            files.append(path)
-        elif path.exists():
-            advice = "save the data as a file first, or pipe them in and give -"
-            raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
-        else:
-            raise _missing(path)
+        try:
+            parts, note = _files_of(path)
+        except OSError as error:
+            raise DataError(f"{str(path)!r} cannot be opened: {error.strerror or error}") from error
+        files += parts
+        notes += note
+    for file in files:
+        refuse_sealed(file)
     more = f" and {len(given) - 1} more" if len(given) > 1 else ""
     return given[0].name + more, files, notes
+
+
+def _files_of(path: Path) -> tuple[list[Path], list[str]]:
+    if path.is_dir():
+        return _parts_of(path)
+    if path.is_file():
+        return [path], []
+    if path.exists():
+        advice = "save the data as a file first, or pipe them in and give -"
+        raise DataError(f"{str(path)!r} is no file that can be read twice; {advice}")
+    raise _missing(path)
 
 
 def _missing(path: Path) -> DataError:
@@ -187,7 +218,17 @@ def _suffix(path: Path) -> str:
     return (path.with_suffix("") if path.suffix.lower() in PACKED else path).suffix.lower()
 
 
+_WALKS = {"parquet": parquet.walk, "arrow": arrow.walk_file, "arrow stream": arrow.walk_stream}
+
+
 def _open(path: Path) -> Part:
+    part = _opened(path)
+    if len(part.types) > MOST_COLUMNS:
+        raise too_many_columns(path.name, len(part.types))
+    return part
+
+
+def _opened(path: Path) -> Part:
     kind = _format(path)
     if kind == "delimited":
         layout = delimited.inspect(path)
@@ -201,11 +242,12 @@ def _open(path: Path) -> Part:
             table = json_table(path, encoding)
             types, frames = table.schema, lambda: iter([table])
         return _renamed(Part(path, types, lambda _: frames(), (note,) if note else (), records=True))
+    size = declared(path, _WALKS[kind])
     with _damage_named(path):
         schema = (
             pl.read_ipc_stream(path, n_rows=0).schema if kind == "arrow stream" else _scan(path, kind).collect_schema()
         )
-    return _renamed(Part(path, schema, lambda _: _columnar(path, kind)))
+    return _renamed(Part(path, schema, lambda _: _columnar(path, kind), size=size.total))
 
 
 def _renamed(part: Part) -> Part:
@@ -223,11 +265,20 @@ def _renamed(part: Part) -> Part:
 
 
 def _columnar(path: Path, kind: Format) -> Iterator[pl.DataFrame]:
-    with _damage_named(path):
-        if kind == "arrow stream":
-            yield pl.read_ipc_stream(path)
-        else:
-            yield from _scan(path, kind).collect_batches(maintain_order=True)
+    if kind == "arrow stream":
+        with _damage_named(path):
+            frame = pl.read_ipc_stream(path)
+        yield frame
+        return
+    with quiet():  # polars reads ahead while somebody else has the last frame
+        frames: Iterator[pl.DataFrame] | None = None
+        while True:
+            with _damage_named(path):
+                frames = frames or iter(_scan(path, kind).collect_batches(maintain_order=True))
+                batch = next(frames, None)
+            if batch is None:
+                return
+            yield batch
 
 
 def _scan(path: Path, kind: Format) -> pl.LazyFrame:
@@ -238,7 +289,8 @@ def _scan(path: Path, kind: Format) -> pl.LazyFrame:
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     try:
-        yield
+        with untrusted():
+            yield
     except (pl.exceptions.PolarsError, OSError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path.name} is damaged or cut off: {what}") from error
@@ -261,6 +313,8 @@ def _format(path: Path) -> Format:
     if named in ("parquet", "arrow"):
         raise DataError(f"{path.name} is named like a {named.capitalize()} file, but its content is none")
     if text.startswith((b"{", b"[")) and (named == "json" or re.match(rb'(\[\s*)?\{\s*"', text)):
+        if text.startswith(b"{") and b"\n" not in text:  # a record can be longer than the head
+            text = next(raw_blocks(path, LONGEST_LINE)).removeprefix(codecs.BOM_UTF8).lstrip()
         line, _, more = text.partition(b"\n")
         one_a_line = line.startswith(b"{") and line.rstrip().endswith(b"}")
         columns = not more.strip() and _suffix(path) not in (".jsonl", ".ndjson") and _holds_columns(line)
@@ -275,7 +329,7 @@ def _format(path: Path) -> Format:
 def _holds_columns(text: bytes) -> bool:
     """Whether a JSON object is a table by columns, not a record."""
     try:
-        values = json.loads(text).values()
+        values = decoded(text).values()
     except (ValueError, AttributeError):
         return False
     return all(isinstance(column, list) for column in values)

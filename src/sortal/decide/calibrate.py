@@ -31,6 +31,8 @@ budget, not by the clock, so that runs repeat."""
 SAMPLES = 100
 LEAST_WEIGHT = 0.05
 """A calibrator that is the best in fewer of the samples is left out."""
+SAME = 1.1
+"""Probabilities within a tenth of each other are those of a model that says the same of every row, whatever the fold."""
 GATE = 0.5
 """Standard errors that the average has to gain."""
 
@@ -127,12 +129,12 @@ def recalibration_gain(
     >>> bool(found.low > 0)
     True
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     if len(predictions) < 10:
         return Interval(np.nan, np.nan, np.nan)
     trial = _try_all(predictions, fold, seed, 5, most)
-    reach = float(t.ppf(0.975, len(trial.truth) - 1)) * trial.standard_error
+    reach = float(stdtrit(trial.units - 1, 0.975)) * trial.standard_error
     return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
 
 
@@ -159,6 +161,12 @@ class _Trial:
     weight: Floats
     before: Floats
     after: Floats
+    clusters: Codes | None = None
+
+    @property
+    def units(self) -> int:
+        """How many rows, or groups of rows, vary on their own."""
+        return len(self.truth) if self.clusters is None else int(self.clusters.max()) + 1
 
     @property
     def gain(self) -> float:
@@ -166,7 +174,9 @@ class _Trial:
 
     @property
     def standard_error(self) -> float:
-        return float((self.before - self.after).std() / np.sqrt(max(len(self.truth) - 1, 1)))
+        gain, n = self.before - self.after, len(self.truth)
+        sums = gain - gain.mean() if self.clusters is None else np.bincount(self.clusters, gain - gain.mean())
+        return float(np.sqrt((sums @ sums) * len(sums) / max(len(sums) - 1, 1)) / n)
 
 
 def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int, most: int) -> _Trial:
@@ -174,16 +184,22 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(predictions))[: min(MOST_ROWS, max(LEAST_ROWS, most // k))]
     probability, truth = predictions.probability[rows], predictions.truth[rows]
-    fold = _deal(truth, folds, rng) if fold is None else fold[rows]
+    clusters = None if predictions.groups is None else np.unique(predictions.groups[rows], return_inverse=True)[1]
+    fold = _deal(truth, clusters, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
     names, losses = ["none"], [before]
-    if len(np.unique(fold)) > 1:
+    if len(np.unique(fold)) > 1 and _differ(probability):
         for calibrator in calibrators(k, rarest, len(rows)):
             names.append(calibrator.name)
             losses.append(_cross_fitted(calibrator, probability, truth, fold))
     weight, after = _average(np.column_stack(losses), rng)
-    return _Trial(probability, truth, tuple(names), weight, before, after)
+    return _Trial(probability, truth, tuple(names), weight, before, after, clusters)
+
+
+def _differ(probability: Floats) -> bool:
+    """Whether the probabilities of any class differ from row to row; else there is nothing that a calibrator could set right."""
+    return bool((probability.max(axis=0) > SAME * probability.min(axis=0)).any())
 
 
 def _average(losses: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -218,8 +234,10 @@ def _cross_fitted(calibrator: Calibrator, probability: Floats, truth: Codes, fol
     return losses
 
 
-def _deal(truth: Codes, folds: int, rng: np.random.Generator) -> Codes:
-    """Random folds that hold every class in proportion."""
+def _deal(truth: Codes, clusters: Codes | None, folds: int, rng: np.random.Generator) -> Codes:
+    """Random folds of whole groups; where every row stands alone, folds that hold every class in proportion."""
+    if clusters is not None:
+        return np.asarray(rng.permutation(clusters.max() + 1)[clusters] % folds)
     order = rng.permutation(len(truth))
     order = order[np.argsort(truth[order], kind="stable")]
     fold = np.empty(len(truth), dtype=np.int64)

@@ -38,7 +38,8 @@ class Certificate:
 
     The probability that any ``certified`` level is missed is at most 1 - ``confidence``, over the draw of the
     labelled rows. ``positive`` is decided where its probability is at least ``threshold``: for ``selected`` of
-    ``rows`` labelled rows, of which ``positives`` are positive, a share of ``prevalence``.
+    ``rows`` labelled rows, of which ``positives`` are positive, a share of ``prevalence``. ``grouped``: the rows are one of each group, and
+    so is what the promise is about: a row of a group that is drawn at random.
 
     >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, needed=None, holds=True)
     >>> found = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (bound,), 300 / 1310)
@@ -56,6 +57,7 @@ class Certificate:
     selected: int
     bounds: tuple[Bound, ...]
     prevalence: float
+    grouped: bool = False
 
     @property
     def holds(self) -> bool:
@@ -90,12 +92,17 @@ class Certificate:
         asked = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
         together = " together" if len(self.bounds) > 1 else ""
         if not self.holds:
-            return f"{asked} cannot be certified{together} from {self.rows:,} labels: {self._possible} {self._outlook}"
+            labels = f"{self.rows:,} labels{self._each}"
+            return f"{asked} cannot be certified{together} from {labels}: {self._possible} {self._outlook}"
         grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
         return (
-            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled rows: "
+            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled rows{self._each}: "
             f"p >= {_threshold(self.threshold)} {grounds}"
         )
+
+    @property
+    def _each(self) -> str:
+        return " (one of each group)" if self.grouped else ""
 
     def _grounds(self, bound: Bound) -> str:
         observed = number(bound.observed, 3)

@@ -37,6 +37,8 @@ under what ``learned`` says of the scores, the start with the largest expected r
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,7 +63,7 @@ def certify(promise: Promise, learned: Predictions | None, held: Predictions, po
     tried and are no evidence. Without them a third of ``held`` (at random, always the same) plays their part
     where one is needed. Of all thresholds that were certified, the lowest is taken if precision or ``fpr`` is asked
     for (most recall), else the highest (most precision). The guarantee is for rows drawn like ``held``, from the
-    same prevalence.
+    same prevalence. Rows of a group vary together, and what is proven counts rows that do not: one row of each group is drawn.
 
     Raises OptionError for a promise that asks for nothing, for a level or a confidence not between 0 and 1 and for a
     ``positive`` that is no class, and DataError where ``held`` has no rows.
@@ -75,16 +77,24 @@ def certify(promise: Promise, learned: Predictions | None, held: Predictions, po
     >>> print(certify(Promise(precision=0.8), learned, held, "yes").explanation)
     precision >= .8 certified at 95 % confidence on 2,000 labelled rows: p >= .656 says yes to 354, 296 rightly (.836)
     """
-    demands, alpha = _demands(promise), 1 - promise.confidence
+    demands = _demands(promise)
     if positive not in held.classes:
         raise OptionError(f"no class {positive!r} to make a promise about; {did_you_mean(positive, held.classes)}")
     if not len(held):
         raise DataError("a promise cannot be certified without labelled rows; hold some out")
-    tested = Scored.of(held, positive)
+    grouped, held = held.groups is not None, held.one_a_group(SEED)
+    found = _certify(demands, learned, Scored.of(held, positive), positive, promise.confidence)
+    return replace(found, grouped=grouped)
+
+
+def _certify(
+    demands: list[Demand], learned: Predictions | None, tested: Scored, positive: str, confidence: float
+) -> Certificate:
+    alpha = 1 - confidence
     if len(demands) == 1 and demands[0].measure != "precision":
         threshold = _by_rank(demands[0], tested, alpha)
         if threshold is not None:
-            return _kept(positive, threshold, promise.confidence, demands, tested)
+            return _kept(positive, threshold, confidence, demands, tested)
     learner = Scored.of(learned, positive) if learned is not None and len(learned) else None
     if learner is None:
         learner, tested = _split(tested)
@@ -92,13 +102,13 @@ def certify(promise: Promise, learned: Predictions | None, held: Predictions, po
     passed = _passes(demands, tested.counts(path), alpha)
     certified = len(path) if passed.all() else int(passed.argmin())
     if certified:
-        return _kept(positive, float(path[certified - 1]), promise.confidence, demands, tested)
+        return _kept(positive, float(path[certified - 1]), confidence, demands, tested)
     start = float(path[0])
     needed = labels_needed(demands, _pooled(learner, tested), len(tested), alpha)
     safest_first = sorted(demands, key=lambda demand: float(p_value(demand, learner.counts(path[:1]))[0]))
-    bounds = _refused(safest_first, tested.counts(path[:1]), promise.confidence, needed)
+    bounds = _refused(safest_first, tested.counts(path[:1]), confidence, needed)
     ordered = tuple(bounds[safest_first.index(demand)] for demand in demands)
-    return _certificate(positive, start, promise.confidence, tested, ordered)
+    return _certificate(positive, start, confidence, tested, ordered)
 
 
 def _demands(promise: Promise) -> list[Demand]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.engine.limits import CALL, TABLED, Cost
 from sortal.engine.program import Array
 from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Ints, Trees
 
@@ -29,19 +30,38 @@ _TREES = 16
 _JOINT = 64
 """Places that a joint table may have."""
 
+_NUMBERS = 2**22
+"""Values of leaves that are looked at together: 32 MiB."""
+
 _SET_WORDS = 128
 """Words of the largest bit set that is tabled: 4,096 categories."""
+
+_ANSWERS = 2**31
+"""Tests by places that are worked out for the tables, and tests by blocks that are looked through for them: some two seconds each."""
+
+_TABLES = 2**16
+"""Columns by blocks: each has a table, which takes a tenth of a millisecond to make."""
 
 _ALL = np.uint64(2**64 - 1)
 
 
 def suits(trees: Trees) -> bool:
-    """Whether the leaves fit a word, and the bit sets are small enough to be tabled."""
-    return int(trees.leaves.max()) <= 64 and int(np.diff(trees.category_start).max(initial=0)) <= _SET_WORDS
+    """Whether the leaves fit a word, the bit sets are small enough to be tabled, and the tables are small and soon made."""
+    if int(trees.leaves.max()) > 64 or int(np.diff(trees.category_start).max(initial=0)) > _SET_WORDS:
+        return False
+    inner, blocks = int(np.count_nonzero(trees.feature >= 0)), -(-len(trees.root) // _TREES)
+    if blocks * inner > _ANSWERS or blocks * len(np.unique(trees.feature)) > _TABLES:
+        return False
+    columns = _columns(trees)
+    tabled = (
+        blocks * sum(each.places for each in columns) + _TREES * inner + 64 * trees.value.shape[1] * len(trees.root)
+    )
+    answers = sum(len(each.nodes) * each.places for each in columns)
+    return answers <= _ANSWERS and tabled <= TABLED
 
 
-def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats]]:
-    """The rows to score at once, and the function from rounded inputs (m, d) to sums (K, m)."""
+def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
+    """The rows to score at once, the function from rounded inputs (m, d) to sums (K, m), and what that costs."""
     position, ruled_out = _words(trees)
     leaf = np.flatnonzero(trees.feature < 0)
     value = np.zeros((64 * len(trees.root), trees.value.shape[1]))
@@ -61,7 +81,13 @@ def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats]]:
             trees.add(sums, first, value.take(leaf, axis=0))
         return sums
 
-    return _ROWS, score
+    tables, m = sum(len(block.tables) for block in blocks), trees.value.shape[1]
+    parts = sum(len(members) for block in blocks for _, members in block.tables)
+    calls = len(columns) * 6 + len(blocks) * (20 + _TREES) + 2 * tables + 3 * parts
+    rows = int(np.clip(_NUMBERS // (_TREES * m), 1, _ROWS))
+    numbers = 40 * len(columns) + (10 + 4 * m) * len(trees.root) + 2 * _TREES * tables + 3 * parts
+    room = 8 * (len(columns) + _TREES * (8 + 3 * m))
+    return rows, score, Cost(calls * CALL, numbers + calls * CALL // rows, room)
 
 
 def _words(trees: Trees) -> tuple[Ints, Words]:
@@ -117,16 +143,21 @@ class _Column:
 def _columns(trees: Trees) -> list[_Column]:
     inner = np.flatnonzero(trees.feature >= 0)
     by_set = trees.category[inner] >= 0
-    columns = []
-    for feature in np.unique(trees.feature[inner[~by_set]]):
-        nodes = inner[~by_set & (trees.feature[inner] == feature)]
-        cuts = np.unique(trees.threshold[nodes])
-        columns.append(_Column(int(feature), nodes, len(cuts) + 2, cuts))
     sizes = np.diff(trees.category_start)
-    for feature in np.unique(trees.feature[inner[by_set]]):
-        nodes = inner[by_set & (trees.feature[inner] == feature)]
-        columns.append(_Column(int(feature), nodes, 32 * int(sizes[trees.category[nodes]].max()) + 1, None))
+    columns = []
+    for nodes in _by_feature(trees, inner[~by_set]):
+        cuts = np.unique(trees.threshold[nodes])
+        columns.append(_Column(int(trees.feature[nodes[0]]), nodes, len(cuts) + 2, cuts))
+    for nodes in _by_feature(trees, inner[by_set]):
+        places = 32 * int(sizes[trees.category[nodes]].max()) + 1
+        columns.append(_Column(int(trees.feature[nodes[0]]), nodes, places, None))
     return columns
+
+
+def _by_feature(trees: Trees, nodes: Ints) -> list[Ints]:
+    """The nodes that test each feature; ascending, as the features are."""
+    nodes = nodes[np.argsort(trees.feature[nodes], kind="stable")]
+    return np.split(nodes, np.flatnonzero(np.diff(trees.feature[nodes])) + 1) if len(nodes) else []
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.coded import Coded
+from sortal.engine.limits import CALL, LARGEST, Cost
 from sortal.engine.program import Columns, Program
-from sortal.engine.step import Run, Step, array, fail, floats, text, texts
+from sortal.engine.step import Run, Step, array, fail, floats, or_missing, text, texts
 
 Floats = NDArray[np.float64]
 
@@ -21,17 +22,18 @@ _LATEST = 9.3e12
 def number(program: Program) -> Step:
     """A column as it is."""
     values = _reader(text(program, "column"))
-    return Step(lambda columns: values(columns)[:, None], outputs=1, named=True)
+    return Step("number", lambda columns: values(columns)[:, None], 1, Cost(5 * CALL, 2, 16), named=True)
 
 
 def _reader(name: str) -> Callable[[Columns], Floats]:
     def read(columns: Columns) -> Floats:
-        return np.asarray(_column(columns, name), dtype=np.float64)
+        return np.asarray(column_of(columns, name), dtype=np.float64)
 
     return read
 
 
-def _column(columns: Columns, name: str) -> Any:
+def column_of(columns: Columns, name: str) -> Any:
+    """The values of a column. Raises ValueError where there is none of this name."""
     try:
         return columns[name]
     except KeyError:
@@ -41,19 +43,22 @@ def _column(columns: Columns, name: str) -> Any:
 def lookup(program: Program) -> Step:
     """A row of ``table`` for each category; its last two rows stand for missing and for unseen values."""
     name, categories = text(program, "column"), texts(program, "categories")
-    table = np.array(array(program, "table", "f", (len(categories) + 2, None)), dtype=np.float64)
+    table = or_missing(program, "table", (len(categories) + 2, None))
     known: dict[str | None, int] = {category: code for code, category in enumerate(categories)}
     known[None] = len(categories)
     codes = _WithUnseen(known)
 
     def run(columns: Columns) -> Floats:
-        values = _column(columns, name)
+        values = column_of(columns, name)
         if isinstance(values, Coded):
             rows = np.fromiter(map(codes.__getitem__, values.levels), dtype=np.intp, count=len(values.levels))
             return np.asarray(table[rows[values.codes]])
         return table[np.fromiter(map(codes.__getitem__, values), dtype=np.intp, count=len(values))]
 
-    return Step(run, outputs=table.shape[1], named=True)
+    width = table.shape[1]
+    # A dict is asked for every value: a tenth of a microsecond.
+    cost = Cost(10 * CALL, 100 + 2 * width, 16 + 8 * width)
+    return Step("lookup", run, width, cost, named=True, fills=not np.isnan(table).any())
 
 
 class _WithUnseen(dict[str | None, int]):
@@ -85,7 +90,8 @@ def datetime(program: Program) -> Step:
         out[~known] = np.nan
         return out
 
-    return Step(run, outputs=len(parts), named=True)
+    cost = Cost(40 * CALL, 200 + 20 * len(parts), 120 + 24 * len(parts))
+    return Step("datetime", run, len(parts), cost, named=True)
 
 
 Clock = Mapping[str, NDArray[Any]]
@@ -119,38 +125,50 @@ _PARTS: dict[str, Callable[[Clock], NDArray[Any]]] = {
 
 def fill(program: Program) -> Step:
     """NaN becomes ``value`` (a NaN leaves it); 0/1 columns say where the columns ``indicator`` were NaN."""
-    value = np.array(array(program, "value", "f", (None,)), dtype=np.float64)
+    value = or_missing(program, "value", (None,))
     indicator = _index(program, "indicator", len(value))
-    if np.isinf(value).any():
-        raise fail("fill", "array 'value' holds infinite values")
 
     def run(x: Floats) -> Floats:
         missing = np.isnan(x)
         filled = np.where(missing, value, x)
         return np.hstack([filled, missing[:, indicator]]) if len(indicator) else filled
 
-    return Step(run, outputs=len(value) + len(indicator), inputs=len(value))
+    d, outputs = len(value), len(value) + len(indicator)
+    cost = Cost(6 * CALL, 4 * outputs, 9 * d + 9 * outputs)
+    return Step("fill", run, outputs, cost, inputs=d, fills=not np.isnan(value).any())
 
 
 def scale(program: Program) -> Step:
-    """(x - mean) / scale."""
+    """(x - mean) / scale; what is beyond 1e100 then is 1e100."""
     mean = floats(program, "mean", (None,))
     spread = floats(program, "scale", (len(mean),))
     if (spread == 0).any():
         raise fail("scale", "array 'scale' holds a zero")
-    return Step(lambda x: (x - mean) / spread, outputs=len(mean), inputs=len(mean))
+
+    def run(x: Floats) -> Floats:
+        scaled: Floats = x - mean
+        with np.errstate(over="ignore"):
+            scaled /= spread
+        np.minimum(scaled, LARGEST, out=scaled)
+        return np.maximum(scaled, -LARGEST, out=scaled)
+
+    d = len(mean)
+    return Step("scale", run, d, Cost(6 * CALL, 4 * d, 8 * d), inputs=d)
 
 
 def pick(program: Program) -> Step:
     """The columns ``index``, in that order."""
     index = _index(program, "index", None)
     run: Run = lambda x: x[:, index]  # noqa: E731
-    return Step(run, outputs=len(index), least=int(index.max(initial=-1)) + 1)
+    k = len(index)
+    return Step("pick", run, k, Cost(3 * CALL, 2 * k, 8 * k), least=int(index.max(initial=-1)) + 1)
 
 
 def _index(program: Program, name: str, width: int | None) -> NDArray[np.intp]:
     """Column numbers, each in 0..width-1."""
-    index = array(program, name, "iu", (None,)).astype(np.intp)
+    told = array(program, name, "iu", (None,))
+    Cost(room=8 * len(told)).check(program.op)
+    index = told.astype(np.intp)
     if len(index) and (index.min() < 0 or (width is not None and index.max() >= width)):
         raise fail(program.op, f"array '{name}' points outside the {width if width is not None else ''} columns")
     return index

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.engine.affine import SMALLEST
+from sortal.engine.limits import CALL, Cost
 from sortal.engine.link import softmax
 from sortal.engine.program import Program
-from sortal.engine.step import Step, fail
+from sortal.engine.step import Step, count, fail
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +42,10 @@ def others(values: Floats) -> Floats:
     """
     if values.shape[1] == 2:
         return values[:, ::-1]
-    return np.asarray(values @ (1.0 - np.eye(values.shape[1])))
+    rest = np.zeros_like(values)
+    rest[:, 1:] = np.cumsum(values[:, :-1], axis=1)
+    rest[:, :-1] += np.cumsum(values[:, :0:-1], axis=1)[:, ::-1]
+    return rest
 
 
 def focal(probability: Floats, gamma: float) -> Floats:
@@ -63,9 +67,8 @@ def focal(probability: Floats, gamma: float) -> Floats:
 
 def step(program: Program) -> Step:
     """The op, checked."""
-    gamma, classes = program.settings.get("gamma"), program.settings.get("classes")
+    gamma, classes = program.settings.get("gamma"), count(program, "classes", least=2)
     if isinstance(gamma, bool) or not isinstance(gamma, int | float) or not 0 <= gamma <= LARGEST:
         raise fail("focal", f"setting 'gamma' is {gamma!r}, expected a number from 0 to {LARGEST:g}")
-    if not isinstance(classes, int) or classes < 2:
-        raise fail("focal", f"setting 'classes' is {classes!r}, expected a count of at least two")
-    return Step(lambda p: focal(p, float(gamma)), outputs=classes, inputs=classes)
+    cost = Cost(40 * CALL, 100 * classes, 100 * classes)
+    return Step("focal", lambda p: focal(p, float(gamma)), classes, cost, inputs=classes, needs=True)

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from sortal.engine import link
 from sortal.engine.bitvector import bitvector, suits
+from sortal.engine.limits import Cost
 from sortal.engine.program import Program
 from sortal.engine.step import Step
 from sortal.engine.traverse import traverse
@@ -55,13 +56,15 @@ def forest(program: Program) -> Step:
     many = bitvector(trees) if suits(trees) else few
 
     def run(x: Floats) -> Floats:
-        rows, score = few if len(x) < _FEW else many
+        rows, score, _ = few if len(x) < _FEW else many
         sums = np.empty((len(trees.base), len(x)))
         for first in range(0, len(x), rows):
             sums[:, first : first + rows] = score(trees.rounded(x[first : first + rows]))
         return _probability(trees, sums)
 
-    return Step(run, outputs=trees.classes, least=int(trees.feature.max()) + 1)
+    one, other, k = few[2], many[2], trees.classes
+    cost = Cost(max(one.call, other.call), max(one.row, other.row) + 50 * k, max(one.room, other.room) + 50 * k)
+    return Step("forest", run, k, cost, least=int(trees.feature.max()) + 1, fills=True)
 
 
 def _probability(trees: Trees, sums: Floats) -> Floats:

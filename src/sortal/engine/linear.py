@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.engine import link
+from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Program
-from sortal.engine.step import Step, array, choice, fail, floats
+from sortal.engine.step import Run, Step, array, choice, count, fail, floats
 
 Floats = NDArray[np.float64]
 
@@ -31,12 +32,16 @@ def linear(program: Program) -> Step:
         z += intercept
         return z
 
+    def step(run: Run, outputs: int) -> Step:
+        cost = Cost(20 * CALL, m * d + 30 * outputs, 8 * d + 64 * outputs)
+        return Step("linear", run, outputs, cost, inputs=d, needs=True, fills=True)
+
     if kind == "sigmoid":
-        return Step(lambda x: link.sigmoid(scores(x)[:, 0]), outputs=2, inputs=d)
+        return step(lambda x: link.sigmoid(scores(x)[:, 0]), 2)
     if kind == "softmax":
-        return Step(lambda x: link.softmax(scores(x)), outputs=m, inputs=d)
+        return step(lambda x: link.softmax(scores(x)), m)
     a, b = floats(program, "a", (m,)), floats(program, "b", (m,))
-    return Step(lambda x: link.platt(scores(x), a, b), outputs=max(m, 2), inputs=d)
+    return step(lambda x: link.platt(scores(x), a, b), max(m, 2))
 
 
 def constant(program: Program) -> Step:
@@ -44,15 +49,15 @@ def constant(program: Program) -> Step:
     probability = floats(program, "probability", (None,))
     if len(probability) < 2 or probability.min() < 0 or abs(probability.sum() - 1) > 1e-9:
         raise fail("constant", "array 'probability' does not sum to one, or holds negative values")
-    return Step(lambda x: np.tile(probability, (len(x), 1)), outputs=len(probability))
+    k = len(probability)
+    return Step("constant", lambda x: np.tile(probability, (len(x), 1)), k, Cost(5 * CALL, k, 8 * k), fills=True)
 
 
 def spread(program: Program) -> Step:
     """Probabilities of some classes among all: column i becomes column ``index[i]``, the others are zero."""
-    classes = program.settings.get("classes")
-    index = array(program, "index", "iu", (None,))
-    if not isinstance(classes, int) or not len(index) or (np.diff(index.astype(np.int64)) <= 0).any():
-        raise fail("spread", "needs a number of classes, and an ascending index")
+    classes, index = count(program, "classes", least=1), array(program, "index", "iu", (None,)).astype(np.int64)
+    if not len(index) or (np.diff(index) <= 0).any():
+        raise fail("spread", "needs an ascending index")
     if index[0] < 0 or index[-1] >= classes:
         raise fail("spread", f"array 'index' leaves the {classes} classes")
 
@@ -61,4 +66,4 @@ def spread(program: Program) -> Step:
         full[:, index] = x
         return full
 
-    return Step(run, outputs=classes, inputs=len(index))
+    return Step("spread", run, classes, Cost(3 * CALL, 2 * classes, 8 * classes), inputs=len(index))

@@ -35,10 +35,12 @@ def platt(z: Floats, a: Floats, b: Floats) -> Floats:
 
     One margin, (n, 1) -> (1 - q, q). K margins, (n, K) -> q over its row sum; a row of zeros becomes uniform.
     """
-    if z.shape[1] == 1:
-        return sigmoid(-(a * z + b)[:, 0])
     with np.errstate(over="ignore"):
-        q = 1.0 / (1.0 + np.exp(a * z + b))
+        turned = a * z + b
+    if z.shape[1] == 1:
+        return sigmoid(-turned[:, 0])
+    with np.errstate(over="ignore"):
+        q = 1.0 / (1.0 + np.exp(turned))
     total = q.sum(axis=1, keepdims=True)
     probability: Floats = np.full_like(q, 1.0 / q.shape[1])
     np.divide(q, total, out=probability, where=total > 0)

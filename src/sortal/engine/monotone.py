@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.engine.affine import log_probability
+from sortal.engine.limits import CALL, Cost
 from sortal.engine.link import sigmoid
 from sortal.engine.program import Program
-from sortal.engine.step import Step, choice, fail, floats
+from sortal.engine.step import Run, Step, choice, fail, floats
 
 Floats = NDArray[np.float64]
+
+COST = Cost(40 * CALL, row=500, room=160)
 
 
 def linear(p: Floats, knot: Floats, value: Floats) -> Floats:
@@ -23,7 +26,8 @@ def linear(p: Floats, knot: Floats, value: Floats) -> Floats:
     array([0.1, 0.3, 0.5])
     """
     curve: Floats = np.interp(p, knot, value)
-    return curve
+    # Between knots that hardly differ the slope is an infinity.
+    return np.clip(curve, value[0], value[-1])
 
 
 def stairs(p: Floats, knot: Floats, value: Floats) -> Floats:
@@ -75,7 +79,7 @@ def monotone(program: Program) -> Step:
         q = curve(p[:, 1], knot, value)
         return np.column_stack([1.0 - q, q])
 
-    return Step(run, outputs=2, inputs=2)
+    return Step("monotone", run, 2, COST, inputs=2, needs=True)
 
 
 def quadratic(program: Program) -> Step:
@@ -84,4 +88,5 @@ def quadratic(program: Program) -> Step:
     intercept = floats(program, "intercept", (1,))
     if ends[0] >= ends[1] or slope.min() <= 0:
         raise fail("quadratic", "array 'ends' does not ascend, or 'slope' is not positive")
-    return Step(lambda p: sigmoid(intercept + bend(log_odds(p), ends, slope)), outputs=2, inputs=2)
+    run: Run = lambda p: sigmoid(intercept + bend(log_odds(p), ends, slope))  # noqa: E731
+    return Step("quadratic", run, 2, COST, inputs=2, needs=True)

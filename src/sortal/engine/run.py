@@ -1,8 +1,25 @@
-"""From a program to a function: checked once, then fast."""
+"""From a program to a function: checked once, then fast.
+
+No program that compiles can run forever or fail midway, whatever file it comes from:
+
+- It is a finite tree. How deep it is, its steps and the numbers in its arrays are counted before anything is built; building is
+  linear in them, but for the tables of trees, which have a limit of their own. There is no op that repeats or branches by data.
+- What a step costs follows from shapes and settings. The costs of all steps are added up while they are built, and above a limit
+  (``limits.py``) the program is refused. A table that takes more than ``SLICE`` is scored slice by slice.
+- Every index into an array was compared with the length of that array, and the width of each step with what the next one takes.
+- Every number is finite: canonical numbers and all parameters are at most 1e100, a step that could give more cuts it off there,
+  and no sum has more than 2**27 products, so that none comes near 1.8e308. Probabilities are clipped to 1e-15 before a logarithm,
+  and a softmax takes the largest off. NaN means missing: a program is refused where it could reach a step that computes with it.
+
+So for columns in canonical types, all of one length n, a compiled table or chain gives (n, k) numbers within its cost, and NaN only
+where it hands missing values on; after a model's op there are none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,17 +28,19 @@ from numpy.typing import NDArray
 from sortal.core.errors import did_you_mean
 from sortal.engine import encode, focal, forest, linear, monotone
 from sortal.engine.affine import logit_affine
+from sortal.engine.encode import column_of
+from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
 from sortal.engine.program import Columns, Program
 from sortal.engine.step import Step, fail, floats
 
 Floats = NDArray[np.float64]
 
 
-def compile(program: Program) -> Callable[[Columns | Floats], Floats]:
+def compile(program: Program) -> Compiled:
     """The function that a program describes: named Columns, or an (n, d) array, to an (n, k) float64 array.
 
-    Every setting and array is checked here (presence, dtype, shape, range, the width from step to step), so
-    that no program, whatever file it comes from, can read outside its arrays, run forever or fail midway.
+    Every setting and array is checked here (presence, dtype, shape, range, the width from step to step, the cost), so that no
+    program can read outside its arrays, run forever or fail midway; the module says why.
 
     Raises ValueError with the op's name; of an unknown op with the ops that there are. The function raises
     ValueError for an array of another width and for a column that is not there.
@@ -32,44 +51,121 @@ def compile(program: Program) -> Callable[[Columns | Floats], Floats]:
     array([[0.5 , 0.5 ],
            [0.25, 0.75]])
     """
-    step = _step(program)
-    return step.run if step.named else _checked(step, program.op)
+    _check_size(program)
+    return Compiled(_step(program), tuple(dict.fromkeys(name for _, name in reads(program))))
 
 
-def _checked(step: Step, op: str) -> Callable[[Any], Floats]:
-    def run(x: Any) -> Floats:
+@dataclass(frozen=True)
+class Compiled:
+    """A checked program, ready to run. ``reads``: the columns that it reads."""
+
+    step: Step
+    reads: tuple[str, ...]
+
+    @property
+    def cost(self) -> Cost:
+        """What a call and a row take at most."""
+        return self.step.cost
+
+    def __call__(self, x: Columns | Floats) -> Floats:
+        return self._named(x) if self.step.named else self._array(x)
+
+    def _named(self, columns: Any) -> Floats:
+        n, most = len(column_of(columns, self.reads[0])), self._rows
+        if n <= most:
+            return self.step.run(columns)
+        return self._slices(n, most, lambda part: {name: column_of(columns, name)[part] for name in self.reads})
+
+    def _array(self, x: Any) -> Floats:
         values = np.asarray(x, dtype=np.float64)
         if values.ndim != 2:
-            raise ValueError(f"a program '{op}' takes an array with rows and columns, not of shape {values.shape}")
-        _check_width(op, step, values.shape[1])
-        return step.run(values)
+            raise ValueError(
+                f"a program '{self.step.op}' takes an array with rows and columns, not of shape {values.shape}"
+            )
+        _check_width(self.step, values.shape[1])
+        n, most = len(values), self._rows
+        return self.step.run(values) if n <= most else self._slices(n, most, values.__getitem__)
 
-    return run
+    @property
+    def _rows(self) -> int:
+        return max(1, SLICE // max(1, self.cost.room))
+
+    def _slices(self, n: int, most: int, part: Callable[[slice], Any]) -> Floats:
+        found = np.empty((n, self.step.outputs))
+        for first in range(0, n, most):
+            at = slice(first, first + most)
+            found[at] = self.step.run(part(at))
+        return found
 
 
-def _check_width(op: str, step: Step, width: int) -> None:
+def reads(program: Program) -> Iterator[tuple[str, str]]:
+    """Ops that read a column, and its name."""
+    if program.op in READERS:
+        yield program.op, str(program.settings.get("column"))
+    for step in program.steps:
+        yield from reads(step)
+
+
+READERS = ("number", "lookup", "datetime")
+
+
+def _check_size(program: Program) -> None:
+    """Raises ValueError for more levels, steps or numbers than any model has; nothing has been built yet."""
+    steps = numbers = depth = 0
+    level: Sequence[Program] = (program,)
+    while level:
+        depth += 1
+        steps += len(level)
+        numbers += sum(array.size for each in level for array in each.arrays.values())
+        for what, value, most in (
+            ("levels", depth, DEEPEST),
+            ("steps", steps, MOST_STEPS),
+            ("numbers", numbers, MOST_NUMBERS),
+        ):
+            if value > most:
+                raise ValueError(f"a program has {value:,} {what}, more than the {most:,} of any model")
+        level = [inner for each in level for inner in each.steps]
+
+
+def _check_width(step: Step, width: int) -> None:
     if step.inputs is not None and width != step.inputs:
-        raise fail(op, f"takes {step.inputs} columns, not {width}")
+        raise fail(step.op, f"takes {step.inputs} columns, not {width}")
     if width < step.least:
-        raise fail(op, f"takes at least {step.least} columns, not {width}")
+        raise fail(step.op, f"takes at least {step.least} columns, not {width}")
 
 
 def _step(program: Program) -> Step:
     build = _OPS.get(program.op)
     if build is None:
-        raise ValueError(f"unknown program op {program.op!r}; {did_you_mean(program.op, _OPS)}")
+        raise ValueError(f"unknown program op {program.op[:40]!r}; {did_you_mean(program.op[:40], _OPS)}")
     return build(program)
+
+
+def _steps(program: Program) -> tuple[list[Step], Cost]:
+    """The inner programs, and what they cost together; refused with the first that is too much."""
+    steps, cost = [], Cost(call=len(program.steps) * CALL)
+    for inner in program.steps:
+        steps.append(_step(inner))
+        cost += steps[-1].cost
+        cost.check(program.op)
+    if not steps:
+        raise fail(program.op, "has no steps")
+    return steps, cost
 
 
 def _chain(program: Program) -> Step:
     """Steps one after another; each takes what the one before it gives."""
-    steps = [_step(inner) for inner in program.steps]
-    if not steps:
-        raise fail("chain", "has no steps")
-    for before, after, inner in zip(steps, steps[1:], program.steps[1:], strict=False):
+    steps, cost = _steps(program)
+    for before, after in pairwise(steps):
         if after.named:
-            raise fail("chain", f"step '{inner.op}' takes named columns, but is not the first")
-        _check_width(inner.op, after, before.outputs)
+            raise fail("chain", f"step '{after.op}' takes named columns, but is not the first")
+        _check_width(after, before.outputs)
+        # A step may make a copy of what it takes.
+        cost += Cost(room=16 * before.outputs)
+    first, last = steps[0], steps[-1]
+    stuck = _missing_at(steps, missing=True)
+    if first.named and stuck is not None:
+        raise fail("chain", f"missing values reach step '{stuck.op}', which computes with them; fill them before")
     runs = [step.run for step in steps]
 
     def run(x: Any) -> Floats:
@@ -77,42 +173,75 @@ def _chain(program: Program) -> Step:
             x = each(x)
         return np.asarray(x)
 
-    first = steps[0]
-    return Step(run, steps[-1].outputs, first.inputs, first.least, first.named)
+    return Step(
+        op="chain",
+        run=run,
+        outputs=last.outputs,
+        cost=cost,
+        inputs=first.inputs,
+        least=first.least,
+        named=first.named,
+        needs=stuck is not None,
+        fills=any(step.fills for step in steps),
+    )
+
+
+def _missing_at(steps: Iterable[Step], missing: bool) -> Step | None:
+    """The first step that missing values reach and that cannot do with them."""
+    for step in steps:
+        if missing and step.needs:
+            return step
+        missing = missing and not step.fills
+    return None
 
 
 def _table(program: Program) -> Step:
     """Column programs, their outputs side by side."""
-    steps = [_step(inner) for inner in program.steps]
-    for step, inner in zip(steps, program.steps, strict=True):
+    steps, cost = _steps(program)
+    for step in steps:
         if not step.named:
-            raise fail("table", f"step '{inner.op}' does not take named columns")
-    if not steps:
-        raise fail("table", "has no steps")
-    runs = [step.run for step in steps]
-    return Step(lambda c: np.hstack([run(c) for run in runs]), sum(s.outputs for s in steps), named=True)
+            raise fail("table", f"step '{step.op}' does not take named columns")
+    runs, outputs = [step.run for step in steps], sum(step.outputs for step in steps)
+    return Step(
+        op="table",
+        run=lambda c: np.hstack([run(c) for run in runs]),
+        outputs=outputs,
+        cost=cost + Cost(row=outputs, room=8 * outputs),
+        named=True,
+        fills=all(step.fills for step in steps),
+    )
 
 
 def _average(program: Program) -> Step:
     """The weighted mean of what programs make of the same probabilities."""
-    steps = [_step(inner) for inner in program.steps]
+    steps, cost = _steps(program)
     weight = floats(program, "weight", (len(steps),))
-    if not steps or weight.min() < 0 or abs(weight.sum() - 1) > 1e-9:
-        raise fail("average", "array 'weight' is empty, holds negative values or does not sum to one")
+    if weight.min() < 0 or abs(weight.sum() - 1) > 1e-9:
+        raise fail("average", "array 'weight' holds negative values or does not sum to one")
     width = steps[0].outputs
-    for step, inner in zip(steps, program.steps, strict=True):
+    for step in steps:
         if step.named or (step.inputs, step.outputs) != (width, width):
-            raise fail("average", f"step '{inner.op}' does not take and give {width} columns")
+            raise fail("average", f"step '{step.op}' does not take and give {width} columns")
     pairs = [(float(w), step.run) for w, step in zip(weight, steps, strict=True)]
-    return Step(lambda p: np.asarray(sum(w * run(p) for w, run in pairs)), outputs=width, inputs=width)
+    return Step(
+        op="average",
+        run=lambda p: np.asarray(sum(w * run(p) for w, run in pairs)),
+        outputs=width,
+        cost=cost + Cost(4 * CALL * len(steps), 2 * width * len(steps), 24 * width),
+        inputs=width,
+        needs=any(step.needs for step in steps),
+        fills=all(step.fills for step in steps),
+    )
 
 
 def _logit_affine(program: Program) -> Step:
     bias = floats(program, "bias", (None,))
-    weight = floats(program, "weight", (len(bias), len(bias)))
-    if len(bias) < 2:
+    k = len(bias)
+    weight = floats(program, "weight", (k, k))
+    if k < 2:
         raise fail("logit_affine", "needs at least two classes")
-    return Step(lambda p: logit_affine(p, weight, bias), outputs=len(bias), inputs=len(bias))
+    cost = Cost(30 * CALL, k * k + 60 * k, 64 * k)
+    return Step("logit_affine", lambda p: logit_affine(p, weight, bias), k, cost, inputs=k, needs=True)
 
 
 _OPS: dict[str, Callable[[Program], Step]] = {

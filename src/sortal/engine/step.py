@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.engine.limits import LARGEST, Cost
 from sortal.engine.program import Array, Program
 
 Run = Callable[[Any], NDArray[np.float64]]
@@ -19,14 +20,22 @@ class Step:
     """A checked op, ready to run.
 
     ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them.
-    ``least``: the fewest columns that it can do with. ``outputs``: the columns that it gives.
+    ``least``: the fewest columns that it can do with. ``outputs``: the columns that it gives. ``needs``: it cannot do with
+    missing values; ``fills``: it gives none, whatever it takes. Raises ValueError where the ``cost`` is above a limit.
     """
 
+    op: str
     run: Run
     outputs: int
+    cost: Cost
     inputs: int | None = None
     least: int = 0
     named: bool = False
+    needs: bool = False
+    fills: bool = False
+
+    def __post_init__(self) -> None:
+        self.cost.check(self.op)
 
 
 def fail(op: str, message: str) -> ValueError:
@@ -50,11 +59,27 @@ def array(program: Program, name: str, kinds: str, shape: tuple[int | None, ...]
 
 
 def floats(program: Program, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
-    """A float array without infinities and NaN, as contiguous float64."""
-    found = array(program, name, "f", shape)
-    if not np.isfinite(found).all():
+    """A float array without NaN and numbers beyond 1e100, as contiguous float64."""
+    found = or_missing(program, name, shape)
+    if np.isnan(found).any():
         raise fail(program.op, f"array '{name}' holds values that are not finite")
-    return np.ascontiguousarray(found, dtype=np.float64)
+    return found
+
+
+def or_missing(program: Program, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """A float array, in which NaN means missing, without numbers beyond 1e100, as contiguous float64."""
+    found = np.ascontiguousarray(array(program, name, "f", shape), dtype=np.float64)
+    if found.size and (np.fmax.reduce(found, axis=None) > LARGEST or np.fmin.reduce(found, axis=None) < -LARGEST):
+        raise fail(program.op, f"array '{name}' holds infinities, or numbers beyond {LARGEST:g}")
+    return found
+
+
+def count(program: Program, name: str, least: int) -> int:
+    """A setting that is a count."""
+    value = program.settings.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise fail(program.op, f"setting '{name}' is {value!r}, expected a count of at least {least}")
+    return value
 
 
 def choice(program: Program, name: str, known: Iterable[str]) -> str:

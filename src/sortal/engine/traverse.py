@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Array
 from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Ints, Trees
 
@@ -19,9 +20,12 @@ _PAIRS = 16384
 _LEVELS = 5
 """Levels between two looks at who has arrived."""
 
+_NUMBERS = 2**22
+"""Answers, or values of leaves, that are looked at together: 32 MiB."""
 
-def traverse(trees: Trees) -> tuple[int, Callable[[Array], Floats]]:
-    """The rows to score at once, and the function from rounded inputs (m, d) to sums (K, m)."""
+
+def traverse(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
+    """The rows to score at once, the function from rounded inputs (m, d) to sums (K, m), and what that costs."""
     questions = _questions(trees)
     order = np.concatenate(trees.levels)
     order = order[np.argsort(trees.tree[order], kind="stable")]
@@ -36,12 +40,14 @@ def traverse(trees: Trees) -> tuple[int, Callable[[Array], Floats]]:
         inner=~leaf,
     )
     root, depth = place[trees.root], _depths(trees)
+    pairs = min(_PAIRS, max(1, _NUMBERS // trees.value.shape[1]))
+    rows = int(np.clip(_NUMBERS // max(1, questions.width), 1, pairs))
     leaf_row = np.where(leaf, trees.left[order], 0)
     value = trees.value[:, 0] if trees.value.shape[1] == 1 else trees.value
 
     def score(x: Array) -> Floats:
         m, answers = len(x), questions.view(x)
-        sums, together = trees.start(m), max(1, _PAIRS // m)
+        sums, together = trees.start(m), max(1, pairs // m)
         for first in range(0, len(root), together):
             roots = root[first : first + together]
             levels = int(depth[first : first + together].max())
@@ -50,7 +56,19 @@ def traverse(trees: Trees) -> tuple[int, Callable[[Array], Floats]]:
             trees.add(sums, first, value.take(leaf_row[node].reshape(len(roots), m), axis=0))
         return sums
 
-    return int(np.clip(2**22 // max(1, questions.width), 64, _PAIRS)), score
+    return rows, score, _cost(trees, depth, questions.width, rows, pairs)
+
+
+def _cost(trees: Trees, depth: Ints, width: int, rows: int, pairs: int) -> Cost:
+    """Of a walk for ``rows`` at once: a dozen numbers a node on the way, and calls for every level; to compile a level takes more."""
+    count, m = len(trees.root), trees.value.shape[1]
+
+    def calls(at_once: int) -> int:
+        return 50 + count + -(-count // max(1, pairs // at_once)) * (40 * int(depth.max()) + 20)
+
+    numbers = 12 * (int(depth.sum()) + _LEVELS * count) + 20 * width + 4 * count * m
+    # Where few rows go at once, each has its share of the calls.
+    return Cost(calls(1) * CALL, numbers + calls(rows) * CALL // rows, 100 * width)
 
 
 def _depths(trees: Trees) -> Ints:

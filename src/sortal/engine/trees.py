@@ -23,6 +23,9 @@ _DEEPEST = 10_000
 _FEW = 64
 """Rows below which a numpy call a tree costs more than the addition."""
 
+_MANY_SUMS = 16
+"""Sums from which on adding number by number costs less than a numpy call a sum."""
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -95,6 +98,9 @@ def _add_few(sums: Floats, output: Ints, values: Floats) -> None:
     if values.ndim == 3:
         sums[:] = np.add.accumulate(np.concatenate([sums[None], values.transpose(0, 2, 1)]))[-1]
         return
+    if len(sums) > _MANY_SUMS:
+        np.add.at(sums, output, values)  # one after another, in the order of the trees
+        return
     for k in range(len(sums)):
         own = values if len(sums) == 1 else values[output == k]
         sums[k] = np.add.accumulate(np.concatenate([sums[k : k + 1], own]))[-1]
@@ -159,6 +165,7 @@ def _check_nodes(a: dict[str, Any]) -> None:
         "threshold": bool(np.isnan(a["threshold"]).any()),
         "left or right": not _within(below, 0, n) or not (below > above).all(),
         "left": not _within(a["left"][~inner], 0, len(a["value"])),
+        "right": not _within(a["right"][~inner], 0, n),
         "missing": not _within(a["missing"], 0, 3),
         "category": not _within(category, -1, len(start) - 1),
     }

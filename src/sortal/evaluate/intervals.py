@@ -120,21 +120,19 @@ def interval(
     predictions: Predictions,
     decided: Codes,
     *,
-    groups: NDArray[np.generic] | None = None,
     seed: int = 0,
     confidence: float = 0.95,
     repeats: int = 1000,
 ) -> Interval:
     """A metric of these predictions, with the interval for the rows that could have been drawn instead.
 
-    ``decided``: (n,) class codes. ``groups``: (n,) ids of rows that belong together. ``seed`` and
-    ``repeats`` are for the metrics that are bootstrapped. All three figures are NaN where the metric is
+    ``decided``: (n,) class codes. ``seed`` and ``repeats`` are for the metrics that are bootstrapped. All three figures are NaN where the metric is
     undefined; none lies beyond the metric's span.
     """
     value = metric.score(task, predictions, decided)
     if not np.isfinite(value):
         return Interval(value, np.nan, np.nan)
-    clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    clusters = predictions.clusters
     if metric.sampling is None:
 
         def score(rows: Codes) -> float:

@@ -102,8 +102,11 @@ def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
     return np.bincount(truth * d + decided, minlength=k * d).reshape(k, d).astype(np.int64)
 
 
-def per_class(task: Task, truth: Codes, decided: Codes) -> list[ClassScore]:
-    """Precision, recall and F1 of every class, in the order of the classes; of the rows that are decided."""
+def per_class(task: Task, truth: Codes, decided: Codes, clusters: Codes | None = None) -> list[ClassScore]:
+    """Precision, recall and F1 of every class, in the order of the classes; of the rows that are decided.
+
+    ``clusters``: (n,) ids from 0 on of rows that vary together.
+    """
     unknown = Interval(np.nan, np.nan, np.nan)
     known = decided_rows(task, truth, decided)
     scores = []
@@ -114,20 +117,20 @@ def per_class(task: Task, truth: Codes, decided: Codes) -> list[ClassScore]:
         scores.append(
             ClassScore(
                 label=label,
-                precision=rates_interval(Rates([(said, hit)])),
-                recall=rates_interval(Rates([(true, hit)])) if some else unknown,
+                precision=rates_interval(Rates([(said, hit)]), clusters),
+                recall=rates_interval(Rates([(true, hit)]), clusters) if some else unknown,
                 f1=2 * int(hit.sum()) / int(true.sum() + said.sum()) if some else float("nan"),
                 support=support,
-                rejected=rates_interval(Rates([(row, row & ~true)])) if support else unknown,
+                rejected=rates_interval(Rates([(row, row & ~true)]), clusters) if support else unknown,
             )
         )
     return scores
 
 
-def rejected(task: Task, decided: Codes) -> Interval:
-    """The share of rows that are left to a person."""
+def rejected(task: Task, decided: Codes, clusters: Codes | None = None) -> Interval:
+    """The share of rows that are left to a person. ``clusters``: (n,) ids from 0 on of rows that vary together."""
     every = np.ones(len(decided), dtype=np.bool_)
-    return rates_interval(Rates([(every, decided == len(task.classes))]))
+    return rates_interval(Rates([(every, decided == len(task.classes))]), clusters)
 
 
 def absent(task: Task, truth: Codes) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
 from sortal.data.audit import Audit, Finding, Skipped
-from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
@@ -29,7 +28,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, decide
-from sortal.evaluate.intervals import folds_interval, interval, wilson
+from sortal.evaluate.intervals import Rates, interval, rates_interval
 from sortal.evaluate.metrics import Metric, confusion, metrics_for, per_class, rejected
 from sortal.report import record
 from sortal.report.checklist import Facts, Saved
@@ -64,7 +63,6 @@ class Results:
     trained: Trained
     promised: Mapping[str, Estimate]
     test: Predictions | None
-    test_groups: NDArray[np.int64] | None
 
 
 def describe_data(problem: Problem) -> record.Data:
@@ -118,14 +116,14 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         selection=_selection(trained, task),
         imbalance=_imbalance(trained),
         calibration=_calibration(finalized.calibration, shown, recipe.seed, entries(recipe.budget) // 2),
-        decision=_decision(trained, task, groups_of(results.dev, finalized.evidence), recipe.seed),
+        decision=_decision(trained, task, recipe.seed),
         sets=sets,
         test=test,
         trial=judged,
         confusion=record.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
-        per_class=_per_class(task, shown.truth, decided),
+        per_class=_per_class(task, shown, decided),
         importance=_importance(trained),
         timing=timing,
         ledger=describe_ledger(results.seal),
@@ -136,14 +134,14 @@ def _tested(
     results: Results, test: Predictions, sets: record.Sets | None, seed: int
 ) -> tuple[dict[str, Estimate], record.Trial]:
     """The figures of the test, and how they bear out what was promised."""
-    task, rule, groups = results.dev.task, results.trained.finalized.decision, results.test_groups
-    found = figures(task, test, rule, seed, groups)
+    task, rule = results.dev.task, results.trained.finalized.decision
+    found = figures(task, test, rule, seed)
     decided = rule.apply(test.probability, test.amounts)
     promises = Promises(results.trained.finalized.evidence, results.promised, rule.certificate)
-    return found, trial(task, test, decided, found, promises, sets, groups)
+    return found, trial(task, test, decided, found, promises, sets)
 
 
-def _per_class(task: Task, truth: NDArray[np.int64], decided: NDArray[np.int64]) -> tuple[record.ClassFigures, ...]:
+def _per_class(task: Task, shown: Predictions, decided: NDArray[np.int64]) -> tuple[record.ClassFigures, ...]:
     return tuple(
         record.ClassFigures(
             label=c.label,
@@ -153,7 +151,7 @@ def _per_class(task: Task, truth: NDArray[np.int64], decided: NDArray[np.int64])
             f1=c.f1,
             rejected=None if task.reject_cost is None else Estimate.of(c.rejected),
         )
-        for c in per_class(task, truth, decided)
+        for c in per_class(task, shown.truth, decided, shown.clusters)
     )
 
 
@@ -169,27 +167,12 @@ def describe_findings(findings: Sequence[Finding]) -> tuple[record.Finding, ...]
     )
 
 
-def figures(
-    task: Task, predictions: Predictions, decision: Decision, seed: int, groups: NDArray[np.int64] | None = None
-) -> dict[str, Estimate]:
-    """Every metric of these rows with its interval, headline figures first; ``groups`` of rows vary together."""
+def figures(task: Task, predictions: Predictions, decision: Decision, seed: int) -> dict[str, Estimate]:
+    """Every metric of these rows with its interval, headline figures first."""
     decided = decision.decide(predictions)
     metrics = {m.name: m for m in metrics_for(task) if _asked(m.name, task)}
     order = dict.fromkeys(name for name in (*task.headline, *metrics) if name in metrics)
-    return {
-        name: Estimate.of(interval(metrics[name], task, predictions, decided, groups=groups, seed=seed))
-        for name in order
-    }
-
-
-def groups_of(dev: Problem, predictions: Predictions) -> NDArray[np.int64] | None:
-    """(n,) groups of development rows; None where no group column was named."""
-    column = dev.table.schema.only("group")
-    if column is None:
-        return None
-    order = np.argsort(dev.table.rows, kind="stable")
-    at = order[np.searchsorted(dev.table.rows, predictions.rows, sorter=order)]
-    return same_rows(dev.table.frame.select(column.name))[at]
+    return {name: Estimate.of(interval(metrics[name], task, predictions, decided, seed=seed)) for name in order}
 
 
 def _asked(name: str, task: Task) -> bool:
@@ -235,15 +218,16 @@ def _notes(scored: Scored, trained: Trained) -> Iterator[str]:
 
 
 def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
-    """Around the mean over folds; of a single holdout, around its score by rows."""
-    choice, folds = trained.developed.choice, trained.developed.folds
-    scores = scored.fold_scores[choice.metric.name]
-    if len(scores) > 1:
-        sizes = [(len(train), len(valid)) for train, valid in folds.parts]
-        return choice.metric.within(folds_interval(scores.tolist(), [t for t, _ in sizes], [v for _, v in sizes]))
-    told = scored.predictions
-    decided = decide(task, told).decide(told)
-    return interval(choice.metric, task, told, decided, groups=trained.dev.groups_of(told))
+    """The mean over folds, and around it what other rows could have made of it.
+
+    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the same shares of the
+    classes, and what fresh rows vary by most would be left out.
+    """
+    metric, told = trained.developed.choice.metric, scored.predictions
+    by_rows = interval(metric, task, told, decide(task, told).decide(told))
+    mean = float(np.mean(scored.fold_scores[metric.name]))
+    moved = mean - by_rows.value
+    return metric.within(Interval(mean, by_rows.low + moved, by_rows.high + moved))
 
 
 def _std(scores: np.ndarray) -> float | None:
@@ -252,7 +236,7 @@ def _std(scores: np.ndarray) -> float | None:
 
 def _baseline(scored: Scored, trained: Trained) -> record.Baseline:
     choice = trained.developed.choice
-    name, groups = choice.metric.name, trained.dev.groups_of(scored.predictions)
+    name, groups = choice.metric.name, trained.dev.units_of(scored.predictions)
     margin = None if scored is choice.chosen else Estimate.of(gap(scored, choice.chosen, choice.metric, groups))
     return record.Baseline(
         scored.candidate.name,
@@ -269,7 +253,7 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {title(choice.metric.name)}"
     else:
-        behind = gap(choice.chosen, choice.best, choice.metric, trained.dev.groups_of(choice.chosen.predictions))
+        behind = gap(choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions))
         explanation = (
             f"{chosen} cannot be told apart from {best} "
             f"({title(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
@@ -290,7 +274,8 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
 
 def _imbalance(trained: Trained) -> record.Imbalance | None:
     choice = trained.developed.choice
-    found = balancing(trained.developed.explored.scored, choice.metric)
+    units = trained.dev.units_of(choice.chosen.predictions)
+    found = balancing(trained.developed.explored.scored, choice.metric, units)
     if found is None:
         return None
     return record.Imbalance(
@@ -310,24 +295,35 @@ def _sets(trained: Trained, test: Predictions | None) -> record.Sets | None:
         return None
     shown = test or trained.finalized.evidence
     found = describe_sets(sets, shown.probability, shown.truth, shown.classes)
+    held = sets.apply(shown.probability)
+    hit = held[np.arange(len(shown)), shown.truth]
+    every = np.ones(len(shown), dtype=np.bool_)
+    of = {c.label: shown.truth == code for code, c in enumerate(found.per_class)}
     return record.Sets(
         method=sets.method,
         asked=sets.coverage,
         rows=sum(sets.rows),
         part=shown.part,
-        coverage=_share(found.hits, found.rows),
+        coverage=_share(every, hit, shown),
         mean_size=found.mean_size,
-        singles=_share(found.singles, found.rows),
+        singles=_share(every, held.sum(axis=1) == 1, shown),
         per_class=tuple(
-            record.ClassCoverage(c.label, _share(c.hits, c.rows), c.neglected) for c in found.per_class if c.rows
+            record.ClassCoverage(c.label, _share(of[c.label], of[c.label] & hit, shown), c.neglected)
+            for c in found.per_class
+            if c.rows
         ),
-        notes=notes(sets, shown.classes),
+        notes=(*notes(sets, shown.classes), *_thinned(trained.finalized.evidence)),
     )
 
 
-def _share(hits: int, rows: int) -> Estimate:
-    low, high = wilson(hits / rows, rows)
-    return Estimate(hits / rows, float(low), float(high))
+def _share(rows: NDArray[np.bool_], hits: NDArray[np.bool_], shown: Predictions) -> Estimate:
+    """The share of ``hits`` among some rows, both (n,) masks."""
+    return Estimate.of(rates_interval(Rates([(rows, hits)]), shown.clusters))
+
+
+def _thinned(evidence: Predictions) -> Iterator[str]:
+    if evidence.groups is not None:
+        yield "one row of each group fitted them, as rows of a group vary together"
 
 
 def _importance(trained: Trained) -> record.Importance:
@@ -364,7 +360,7 @@ def _calibration(found: Calibration, shown: Predictions, seed: int, entries: int
     )
 
 
-def _decision(trained: Trained, task: Task, groups: NDArray[np.int64] | None, seed: int) -> record.Decision:
+def _decision(trained: Trained, task: Task, seed: int) -> record.Decision:
     finalized = trained.finalized
     evidence, rule = finalized.evidence, finalized.decision
     decided = rule.decide(evidence)
@@ -380,14 +376,14 @@ def _decision(trained: Trained, task: Task, groups: NDArray[np.int64] | None, se
         positive=task.positive,
         rule=words(rule),
         threshold=rule.threshold,
-        expected_cost=Estimate.of(interval(cost, task, evidence, decided, groups=groups, seed=seed)),
+        expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
         measure=measure,
         comparison=compared,
         certificate=rule.certificate,
-        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, evidence.clusters)),
         decided_accuracy=None
         if task.reject_cost is None
-        else Estimate.of(interval(right, task, evidence, decided, groups=groups, seed=seed)),
+        else Estimate.of(interval(right, task, evidence, decided, seed=seed)),
         explanation=_why(task, rule),
     )
 
@@ -457,7 +453,8 @@ def model_card(run: RunRecord) -> dict[str, Any]:
         "confusion",
     )
     rows = [{k: v for k, v in row.items() if k not in CLOCKED} for row in told["leaderboard"]]
-    return {k: told[k] for k in (*kept, "audit", "importance", "checklist")} | {"leaderboard": rows}
+    ledger = {k: told["ledger"][k] for k in ("opens", "head", "sealed")}
+    return {k: told[k] for k in (*kept, "audit", "importance", "checklist")} | {"leaderboard": rows, "ledger": ledger}
 
 
 def leaderboard_table(run: RunRecord) -> pl.DataFrame:
@@ -482,5 +479,6 @@ def describe_ledger(seal: Seal | None) -> record.Ledger:
     """The looks at the sealed rows."""
     if seal is None:
         return record.Ledger(opens=0, blind=True)
-    looks = tuple(record.Opening(e.time, e.reason, e.rows, e.hash) for e in seal.entries if e.event == "opened")
-    return record.Ledger(seal.opens, seal.blind, seal.head, looks)
+    first, *later = seal.entries
+    looks = tuple(record.Opening(e.time, e.reason, e.rows, e.hash) for e in later)
+    return record.Ledger(seal.opens, seal.blind, seal.head, first.sha256, looks)

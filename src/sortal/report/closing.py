@@ -22,7 +22,7 @@ COLUMN = 0.01
 """A column of the table."""
 PROFILED = 8e-7
 """A value of the training rows, in the profile."""
-EXIT = 8.0
+EXIT = 2.0
 """The end of the process."""
 MOST = 0.25
 """Of the time that is left, what figures may take: rather a report without them than no model."""

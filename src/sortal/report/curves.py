@@ -71,13 +71,14 @@ def thin(x: Floats, y: Floats, most: int = 160) -> tuple[Floats, Floats]:
     return x[keep], y[keep]
 
 
-def reliability(hit: Truth, probability: Floats) -> Reliability:
+def reliability(hit: Truth, probability: Floats, clusters: NDArray[np.int64] | None = None) -> Reliability:
     """How often predictions of about the same probability come true, with Clopper-Pearson intervals.
 
     Bins hold equal numbers of rows, a twentieth of all; where such a bin would be wider than a tenth, as at the sparse
     end of an imbalanced task, it is halved as long as 30 rows remain. Probabilities differ within a bin, and their hits
     spread a little less than a binomial (Hoeffding 1956): of calibrated bins at least 95 % have their mean probability
-    within the interval, whatever the number of rows.
+    within the interval, whatever the number of rows. ``clusters``: (n,) ids from 0 on of rows that vary together; a bin then counts
+    as many rows as it is worth (``design_effects``).
 
     >>> bins = reliability(np.arange(100) % 2 == 0, np.full(100, 0.5))
     >>> bins.rate.tolist(), bins.rows.tolist()
@@ -88,8 +89,30 @@ def reliability(hit: Truth, probability: Floats) -> Reliability:
     edges = _edges(p)
     rows = np.diff(edges)
     hits = np.add.reduceat(hit.astype(np.int64), edges[:-1])
-    low, high = clopper_pearson(hits, rows)
+    effect = design_effects(hit, edges, None if clusters is None else clusters[order])
+    low, high = clopper_pearson(hits / effect, rows / effect)
     return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, low, high, rows)
+
+
+def design_effects(hit: Truth, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
+    """(bins,) the variance of the share of hits when whole clusters are drawn, over that of independent rows; at least 1.
+
+    Where all rows of a bin agree, their clusters cannot be told apart from single rows: each counts as one.
+
+    >>> design_effects(np.array([True, True, False, False]), np.array([0, 4]), np.array([0, 0, 1, 1])).tolist()
+    [4.0]
+    """
+    effects = np.ones(len(edges) - 1)
+    if clusters is None:
+        return effects
+    for b in range(len(effects)):
+        rows = slice(edges[b], edges[b + 1])
+        some, ids = hit[rows], np.unique(clusters[rows], return_inverse=True)[1]
+        rate, count = some.mean(), ids.max() + 1
+        sums = np.bincount(ids, some - rate)
+        apart = len(some) * rate * (1 - rate) * max(count - 1, 1) / count
+        effects[b] = max(1.0, sums @ sums / apart) if apart > 0 else len(some) / count
+    return effects
 
 
 def _edges(p: Floats) -> NDArray[np.int64]:
@@ -107,7 +130,7 @@ def _edges(p: Floats) -> NDArray[np.int64]:
     return np.array(edges, dtype=np.int64)
 
 
-def clopper_pearson(hits: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def clopper_pearson(hits: NDArray[np.int64] | Floats, rows: NDArray[np.int64] | Floats) -> tuple[Floats, Floats]:
     """Exact two-sided 95 % intervals of proportions (Clopper & Pearson 1934).
 
     >>> low, high = clopper_pearson(np.array([0]), np.array([10]))
@@ -117,6 +140,6 @@ def clopper_pearson(hits: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[F
     from scipy.special import betaincinv
 
     misses = rows - hits
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), misses + 1, 0.025), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1), 0.975), 1.0)
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), misses + 1, 0.025), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-9), 0.975), 1.0)
     return low, high

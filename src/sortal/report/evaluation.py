@@ -85,7 +85,7 @@ class Against:
 
 @dataclass(frozen=True)
 class Fresh:
-    """Labelled rows as they came in: ``name`` of the data, ``groups`` of rows that vary together, and how many rows had no label.
+    """Labelled rows as they came in: ``name`` of the data, and how many rows had no label.
 
     ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data does not have.
     ``notes``: what was unusual about the files.
@@ -93,7 +93,6 @@ class Fresh:
 
     name: str
     predictions: Predictions
-    groups: NDArray[np.int64] | None = None
     unlabelled: int = 0
     columns: Columns = field(default_factory=dict)
     absent: tuple[str, ...] = ()
@@ -158,9 +157,9 @@ class AuditReport(AsText):
 
 def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -> Evaluation:
     """Hold fresh labelled rows against everything that the model promised."""
-    part = "test" if "test" in model.metrics else next(iter(model.metrics))
-    promised, predictions = model.metrics[part], fresh.predictions
-    now = figures(model.task, predictions, model.decision, model.card.get("seed", 0), fresh.groups)
+    part = "test" if "test" in model.metrics else next(iter(model.metrics), "nothing")
+    promised, predictions = model.metrics.get(part, {}), fresh.predictions
+    now = figures(model.task, predictions, model.decision, model.card.get("seed", 0))
     watch = Watch(model.profiled(without=fresh.absent))
     watch.add(fresh.columns)
     shifts = watch.shifts()
@@ -177,12 +176,12 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         promised_on=part,
         comparisons=tuple(sorted(compared, key=_gravity)),
         promises=tuple(sorted(pledges, key=_gravity)),
-        against=_against(model, predictions, fresh.groups),
+        against=_against(model, predictions),
         shifts=shifts,
         columns_absent=fresh.absent,
         classes_absent=lost,
         unlabelled=fresh.unlabelled,
-        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, predictions.clusters)),
         notes=(*fresh.notes, *_notes(model, predictions), *absences(lost, left)),
         ledger=ledger,
     )
@@ -245,31 +244,29 @@ def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
         return
     rows = np.arange(len(predictions))
     held = sets.apply(predictions.probability)[rows, predictions.truth]
-    clusters = None if fresh.groups is None else np.unique(fresh.groups, return_inverse=True)[1].astype(np.int64)
     parts: dict[str | None, NDArray[np.bool_]] = {None: np.ones(len(held), dtype=np.bool_)}
     if sets.method == "lac by class":
         parts = {name: predictions.truth == code for code, name in enumerate(predictions.classes)}
     for label, part in parts.items():
         if part.any():
-            found = Estimate.of(rates_interval(Rates([(part, part & held)]), clusters))
+            found = Estimate.of(rates_interval(Rates([(part, part & held)]), predictions.clusters))
             standing = at_least("coverage", sets.coverage, found).standing
             yield Promise("coverage", sets.coverage, found, _with_reserve(standing, reserved), sets.coverage, label)
 
 
-def _against(model: Model, predictions: Predictions, groups: NDArray[np.int64] | None) -> Against:
+def _against(model: Model, predictions: Predictions) -> Against:
     task, truth = model.task, predictions.truth
     costs = task.costs(predictions.amounts)
     spent = incurred(costs, truth, model.decision.decide(predictions))
-    clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
     rivals = []
     for code, alike in enumerate(constants(task, predictions)):
-        excess = difference(spent, incurred(costs, truth, np.full(len(truth), code)), groups=groups)
+        excess = difference(spent, incurred(costs, truth, np.full(len(truth), code)), groups=predictions.groups)
         rivals.append(Rival(alike.name, alike.expected_cost, Estimate.of(excess)))
     rivals.sort(key=lambda rival: rival.cost)
     for_few_errors = task.cost is not None or task.goal == "argmax"
     return Against(
         measure="errors" if task.cost is None else "cost",
-        cost=Estimate.of(mean_interval(spent, clusters, low=float(costs.min()), high=float(costs.max()))),
+        cost=Estimate.of(mean_interval(spent, predictions.clusters, low=float(costs.min()), high=float(costs.max()))),
         rivals=tuple(rivals),
         verdict=_worth(rivals[0].excess) if for_few_errors else "unknown",
     )

@@ -182,7 +182,7 @@ def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
         best = predictions.probability.argmax(axis=1)
         hit, p = predictions.truth == best, predictions.probability.max(axis=1)
         thing = "p(most probable class)"
-    bins = curves.reliability(hit, p)
+    bins = curves.reliability(hit, p, predictions.clusters)
     figure, axes = _canvas(bottom=0.3)
     below = figure.add_axes((0.12, 0.12, 0.85, 0.15), sharex=axes)
     axes.tick_params(labelbottom=False)
@@ -244,7 +244,7 @@ def decision_curve(record: RunRecord, predictions: Predictions) -> Figure | None
     code, said = record.task.positive_code, short(record.task.positive, 18)
     left, right = _window(chosen)
     at = np.union1d(np.linspace(left, min(right, 0.99), 120), [chosen])
-    found = net_benefit(predictions.truth == code, predictions.probability[:, code], at)
+    found = net_benefit(predictions.truth == code, predictions.probability[:, code], at, groups=predictions.groups)
     better = np.where(found.least_gain > 0, found.model, np.nan)
     here = int(np.searchsorted(at, chosen))
     figure, axes = _canvas(left=0.14, top=0.92)

@@ -392,13 +392,14 @@ class Opening:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The looks at the sealed rows. ``head`` is the last hash of its chain; a score is ``blind`` only for
-    the first look.
+    """The looks at the sealed rows. ``head`` is the last hash of its chain, ``sealed`` the SHA-256 of the file of the rows; a
+    score is ``blind`` only for the first look.
     """
 
     opens: int
     blind: bool = True
     head: str | None = None
+    sealed: str | None = None
     entries: tuple[Opening, ...] = ()
 
 

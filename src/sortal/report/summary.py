@@ -41,7 +41,8 @@ def model(console: Console, shown: Model, file: str) -> None:
         chosen = card["selection"]["chosen"]
         _line(console, "model", f"{chosen}: {' > '.join(step.op for step in shown.program.steps)}")
         data = card["data"]
-        source = f"{data['name']}, {data['rows']:,} rows, SHA-256 {data['sha256'][:12]}; seed {card['seed']}"
+        digest = f", SHA-256 {data['sha256'][:12]}" if data.get("sha256") else ""
+        source = f"{data['name']}, {data['rows']:,} rows{digest}; seed {card['seed']}"
         _line(console, "trained on", source)
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)

@@ -45,7 +45,6 @@ def trial(
     found: Figures,
     promises: Promises,
     sets: Sets | None = None,
-    groups: Codes | None = None,
 ) -> Trial:
     """How these rows of the test, decided so (n,), bear out what was promised. ``found``: their figures."""
     proven = {bound.measure for bound in promises.certificate.bounds} if promises.certificate else set()
@@ -55,14 +54,14 @@ def trial(
         *([at_least("coverage of sets", sets.asked, sets.coverage)] if sets is not None else []),
         *(kept(name, promises.figures[name], found[name]) for name in names if name in promises.figures),
     ]
-    rivals = tuple(_rivals(task, promises.evidence, test, decided, groups))
+    rivals = tuple(_rivals(task, promises.evidence, test, decided))
     lost = absent(task, test.truth)
     left = tuple(name for name in absent(task, decided_rows(task, test.truth, decided)) if name not in lost)
     return Trial(
         rows=len(test),
         absent=lost,
         undecided=left,
-        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided)),
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, test.clusters)),
         rivals=rivals,
         promises=tuple(held),
         warnings=(*_dearer(rivals), *(_said(k) for k in held if k.standing == "worse")),
@@ -84,9 +83,7 @@ def absences(lost: tuple[str, ...], left: tuple[str, ...] = ()) -> Iterator[str]
         yield f"all rows of {names} are left to a person: averages over decisions leave {them} out"
 
 
-def _rivals(
-    task: Task, evidence: Predictions, test: Predictions, decided: Codes, groups: Codes | None
-) -> Iterator[Rival]:
+def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes) -> Iterator[Rival]:
     """Deciding every row alike, where costs are what the decision is made by: of two classes always and never, of more classes the
     one that looked cheapest before the test. A capacity does not allow always."""
     if task.goal not in ("cost", "argmax") and not (task.goal == "capacity" and task.cost is not None):
@@ -101,7 +98,7 @@ def _rivals(
     spent = incurred(task.costs(test.amounts), test.truth, decided)
     for name, code in ways.items():
         alike = _alike(task, test, code)
-        yield Rival(name, float(alike.mean()), Estimate.of(difference(spent, alike, groups=groups)))
+        yield Rival(name, float(alike.mean()), Estimate.of(difference(spent, alike, groups=test.groups)))
 
 
 def _alike(task: Task, rows: Predictions, code: int) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sortal.core.interval import Interval
 from sortal.evaluate.metrics import Metric
@@ -39,10 +40,11 @@ class Balancing:
         return self.winner.way != "none"
 
 
-def balancing(scored: Sequence[Scored], metric: Metric) -> Balancing | None:
+def balancing(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None = None) -> Balancing | None:
     """The comparison within the family whose best candidate is the best of all; None where nothing was balanced.
 
-    Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing.
+    Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing. ``groups``: (n,) ids
+    of the rows of the candidates' predictions that belong together.
     """
     ranked = sorted(scored, key=lambda s: _loss(s, metric))
     kinds = {(s.candidate.family.name, _balances(s)) for s in ranked}
@@ -55,7 +57,7 @@ def balancing(scored: Sequence[Scored], metric: Metric) -> Balancing | None:
         for s in comparable
         if s.candidate.family.name == best.candidate.family.name and _balances(s) != _balances(best)
     )
-    return Balancing(_side(best), _side(rival), gap(rival, best, metric))
+    return Balancing(_side(best), _side(rival), gap(rival, best, metric, groups))
 
 
 def _balances(scored: Scored) -> bool:

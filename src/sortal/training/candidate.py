@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
 from sortal.core.predictions import Part, Predictions
+from sortal.data.deal import same_rows
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
@@ -64,7 +66,8 @@ class Witness:
 
 @dataclass(frozen=True)
 class Development:
-    """The rows that training may use, and what belongs to them. ``groups``: (n,) ids that must not be torn apart, or None.
+    """The rows that training may use, and what belongs to them. ``units``: (n,) ids of rows that must not be torn apart (groups, and
+    exact copies), or None.
 
     ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
     """
@@ -73,7 +76,7 @@ class Development:
     codes: NDArray[np.int64]
     classes: tuple[str, ...]
     seed: int
-    groups: NDArray[np.int64] | None = None
+    units: NDArray[np.int64] | None = None
     select: int | None = None
     threads: int = 2
     witness: Witness = field(default_factory=Witness)
@@ -83,14 +86,21 @@ class Development:
         """What a model that did not see the rows at these positions says of them."""
         table = self.table.take(index)
         amounts = table.amounts(self.cost_columns)
-        return Predictions(self.classes, table.rows, self.codes[index], probability, part, amounts)
+        groups = None if self.groups is None else self.groups[index]
+        return Predictions(self.classes, table.rows, self.codes[index], probability, part, amounts, groups)
 
-    def groups_of(self, predictions: Predictions) -> Index | None:
-        """(n,) groups of the rows that these predictions are of; None where rows have none."""
-        if self.groups is None:
+    @cached_property
+    def groups(self) -> Index | None:
+        """(n,) ids of rows that vary together, from the column that names them; None where none does."""
+        column = self.table.schema.only("group")
+        return None if column is None else same_rows(self.table.frame.select(column.name))
+
+    def units_of(self, predictions: Predictions) -> Index | None:
+        """(n,) units of the rows that these predictions are of; None where each row is one."""
+        if self.units is None:
             return None
         order = np.argsort(self.table.rows, kind="stable")
-        return self.groups[order[np.searchsorted(self.table.rows, predictions.rows, sorter=order)]]
+        return self.units[order[np.searchsorted(self.table.rows, predictions.rows, sorter=order)]]
 
     def rehearsing(self) -> Development:
         """For fits that only tell how long a fit takes: their results are thrown away, and a repeated run does without them."""
@@ -144,9 +154,9 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     dev.witness.saw(table.rows, dev.table.rows[evaluated])
     present, y = np.unique(codes, return_inverse=True)
     design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
-    groups = None if dev.groups is None else dev.groups[rows]
+    units = None if dev.units is None else dev.units[rows]
     share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
-    stop = holdout(y, share, dev.seed, groups)[1] if len(y) >= STOP_ROWS else NOTHING
+    stop = holdout(y, share, dev.seed, units)[1] if len(y) >= STOP_ROWS else NOTHING
     weight = table.weights
     return Prepared(design, X, y, present, stop, None if weight is None else weight / weight.mean())
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from sortal.models.family import OutOfTime, Settings
 from sortal.prepare.view import View
 from sortal.training.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows, sample
 from sortal.training.pace import AT_ONCE, Pace, look
+
+T = TypeVar("T", bound=np.generic)
 
 CACHE_BYTES = 3_000_000_000
 REFIT = 1.6
@@ -254,8 +257,13 @@ def _joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
         rows=rows,
         truth=np.concatenate([p.truth for p in parts]),
         probability=np.concatenate([p.probability for p in parts]),
-        amounts=None
-        if parts[0].amounts is None
-        else np.concatenate([p.amounts for p in parts if p.amounts is not None]),
+        amounts=_stacked([p.amounts for p in parts]),
+        groups=_stacked([p.groups for p in parts]),
     )
     return whole.take(order), fold[order]
+
+
+def _stacked(parts: Sequence[NDArray[T] | None]) -> NDArray[T] | None:
+    """What every part has; None where none does."""
+    some = [part for part in parts if part is not None]
+    return np.concatenate(some) if some else None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+SKLEARN_SECONDS = 1.8
+"""Importing scikit-learn, with the parts of SciPy and pandas that it imports, on the machine of docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Deadline:
         """How much longer things have taken so far than they would have alone on the machine, if they did nothing but compute."""
         return max(1.0, self.spent / max(time.process_time() - self.worked, 1e-3))
 
+    @property
+    def importing(self) -> float:
+        """Seconds until scikit-learn is imported, which all but the simplest work needs; 0 where it is already."""
+        return 0.0 if "sklearn.ensemble" in sys.modules else SKLEARN_SECONDS * self.busyness
+
 
 class Busyness:
     """How much longer the same work takes now than when this was made, for other processes come and go.
@@ -43,15 +52,18 @@ class Busyness:
     Measured by some milliseconds of work, averaged over the last few looks: one alone may fall between two turns of the others.
     """
 
-    WORK, LOOKS = 400_000, 3
+    WORK, LOOKS, EVERY = 400_000, 3, 0.3
 
     def __init__(self) -> None:
         self._looks = [self._look() for _ in range(self.LOOKS)]
         self._first = sum(self._looks) / self.LOOKS
+        self._last = time.monotonic()
 
     def now(self) -> float:
         """1 where the machine is as it was, 2 where work takes twice as long; not below 1."""
-        self._looks = [*self._looks[1:], self._look()]
+        if time.monotonic() - self._last > self.EVERY:
+            self._looks = [*self._looks[1:], self._look()]
+            self._last = time.monotonic()
         return max(1.0, sum(self._looks) / self.LOOKS / self._first)
 
     def _look(self) -> float:

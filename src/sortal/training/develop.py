@@ -77,7 +77,7 @@ def develop(
         lambda p: score.of(metric, p),
         dev.seed,
         describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
-        groups=dev.groups_of(explored.scored[0].predictions),
+        groups=dev.units_of(explored.scored[0].predictions),
     )
     return Developed(explored, choice, cache.folds)
 
@@ -98,11 +98,11 @@ def fold(dev: Development, times: NDArray[np.int64] | None, budget: float = math
     n = len(dev.codes)
     if n > LARGE and times is None:
         share = min(HOLDOUT_SHARE, holdout_rows(budget) / n)
-        return Folds((holdout(dev.codes, share, dev.seed, dev.groups),), per_repeat=1)
-    units = n if dev.groups is None else len(np.unique(dev.groups))
+        return Folds((holdout(dev.codes, share, dev.seed, dev.units),), per_repeat=1)
+    units = n if dev.units is None else len(np.unique(dev.units))
     k = max(2, min(fold_count(n, int(np.bincount(dev.codes).min())), units))
     repeats = REPEATS if n < SMALL and times is None else 1
-    parts = folds(dev.codes, k, dev.seed, dev.groups, times, repeats)
+    parts = folds(dev.codes, k, dev.seed, dev.units, times, repeats)
     if times is not None:
         # The newest first: what is left of the folds when time is short is what is most like the future.
         parts = parts[::-1]
@@ -117,6 +117,8 @@ def _in_time(cache: FoldCache, candidates: Sequence[Candidate], clock: Clock) ->
     parts = cache.folds
     if len(parts.parts) == 1:
         return parts
+    if clock.deadline.importing > clock.left([]):
+        return parts.first(1)
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
     pace = cache.pace(first, FIRST_SHARE * clock.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))

@@ -117,9 +117,10 @@ def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid:
     if task.coverage is not None:
         # Sets that seldom hold a rare class would keep a promise about all rows together; but a class of too few rows would
         # have to be in every set.
-        rarest = np.bincount(evidence.truth, minlength=len(task.classes)).min()
+        alone = evidence.one_a_group(dev.seed)
+        rarest = np.bincount(alone.truth, minlength=len(task.classes)).min()
         by_class = task.imbalanced and rarest >= fewest_rows(task.coverage)
-        sets = fit_sets(evidence.probability, evidence.truth, task.coverage, by_class=bool(by_class))
+        sets = fit_sets(alone.probability, alone.truth, task.coverage, by_class=bool(by_class))
     return Finalized(
         evidence=evidence,
         calibration=calibration,

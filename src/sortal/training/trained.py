@@ -72,7 +72,7 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
         codes=codes,
         classes=task.classes,
         seed=recipe.seed,
-        groups=_together(table, recipe.group),
+        units=_together(table, recipe.group),
         select=recipe.select,
         witness=witness,
         cost_columns=task.cost_columns,

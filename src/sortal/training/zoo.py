@@ -170,8 +170,13 @@ def _in_time(
     scored: Sequence[Scored],
     share: float,
 ) -> Scored | Skipped:
-    """Baselines are fitted whatever the clock says, on few rows if need be: without them nothing can be judged."""
+    """Baselines are fitted whatever the clock says, on few rows if need be: without them nothing can be judged.
+
+    Only where the time would be over before their library is imported, the first, which needs none, has to do.
+    """
     left = clock.left(scored)
+    if scored and clock.deadline.importing > max(left, 0.0):
+        return Skipped(candidate.name, NO_TIME)
     if candidate.baseline:
         return crossval(candidate, dev, cache, score, seconds=max(left * BASELINE_SHARE, LEAST_SECONDS))
     if left <= LEAST_SECONDS:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
 
@@ -10,7 +12,7 @@ import pytest
 
 from sortal.core import registry
 from sortal.data import audit as package
-from sortal.data.audit import Case, Check, Finding, NotApplicable, audit, run
+from sortal.data.audit import COUNTED, Case, Check, Finding, NotApplicable, audit, run
 from sortal.data.audit.finding import SEVERITIES
 from sortal.testing.checks import clean, troubled, typed
 
@@ -74,6 +76,26 @@ def test_checks_that_come_too_late_are_listed_and_left_out_when_repeated() -> No
     repeated = audit(case, without=["A101"])
     assert [skip.code for skip in repeated.late] == ["A101"]
     assert repeated.findings == tuple(f for f in whole.findings if f.code != "A101")
+
+
+def test_without_guesses_only_what_is_counted_is_looked_for_and_the_rest_is_listed() -> None:
+    code = """
+import sys
+from sortal.data.audit import Case, audit
+from sortal.testing.checks import troubled
+table, codes = troubled()
+found = audit(Case(table, codes, ["no", "yes"]), seconds=60.0, guesses=False)
+print(*(finding.code for finding in found.findings))
+print(*(skip.code for skip in found.late))
+print("sklearn" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    findings, late, imported = done.stdout.splitlines()
+    whole = audit(Case(*troubled(), ["no", "yes"]))
+    assert findings.split() == [f.code for f in whole.findings if f.code.startswith(COUNTED)]
+    registered = {p.name for p in entry_points(group="sortal.checks") if p.value.startswith("sortal.")}
+    assert set(late.split()) == {code for code in registered if not code.startswith((*COUNTED, "A0"))}
+    assert imported == "False"
 
 
 def test_what_is_counted_comes_before_what_is_guessed() -> None:

@@ -62,6 +62,8 @@ __all__ = [
 NO_TIME = "no time left"
 GROUPS = "0312"
 """In which order the hundreds of codes are gone through: what is counted is quick, what is guessed takes longer."""
+COUNTED = ("A0", "A301", "A302", "A303", "A304")
+"""Checks that count. The others fit small forests, and so need scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +93,25 @@ class Audit:
 
 
 def audit(
-    case: Case, about: About = "data", *, seconds: float = math.inf, without: Sequence[str] | None = None
+    case: Case,
+    about: About = "data",
+    *,
+    seconds: float = math.inf,
+    guesses: bool = True,
+    without: Sequence[str] | None = None,
 ) -> Audit:
     """All registered checks about the data, or about the run. Give it rows to train on only: what is found may be acted upon.
 
-    After so many ``seconds`` no check begins, and one at work is cut short; the quickest come first. ``without``: codes of those that an earlier run had
+    After so many ``seconds`` no check begins, and one at work is cut short; the quickest come first. ``guesses``: whether there is time for those that fit something, too. ``without``: codes of those that an earlier run had
     no time for, so that it is repeated whatever the clock says.
     """
-    if math.isfinite(seconds):
-        import sklearn.ensemble  # noqa: F401 - takes a second, and training needs it anyway
-
     checks: list[Check] = [registry.load("sortal.checks", name) for name in registry.names("sortal.checks")]
     some = sorted((c for c in checks if c.about == about), key=lambda c: (GROUPS.find(c.code[1]), c.code))
-    return run(some, case, seconds if without is None else math.inf, without or ())
+    if without is not None:
+        return run(some, case, without=without)
+    if guesses and math.isfinite(seconds):
+        import sklearn.ensemble  # noqa: F401 - takes a second or two, and training needs it anyway
+    return run(some, case, seconds, [c.code for c in some if not guesses and not c.code.startswith(COUNTED)])
 
 
 def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without: Sequence[str] = ()) -> Audit:

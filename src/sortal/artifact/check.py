@@ -1,0 +1,267 @@
+"""Whether the parts of a model fit each other, value by value: what reads a loaded model later has nothing to doubt.
+
+JSON knows no NaN and no infinity, and the decoders have seen to the types. Here are the ranges, the columns that must exist, and the
+lengths that must agree. What does not fit is a ValueError of one sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from sortal.artifact.store import Contents, Golden, Value
+from sortal.core.profile import ColumnProfile
+from sortal.core.schema import Column, Kind, Schema
+from sortal.core.task import Capacity, Task
+from sortal.core.values import DURATION
+from sortal.decide.certificate import Certificate
+from sortal.decide.policy import Decision
+
+MOST_COUNT = 2**53
+"""Of rows: whole numbers beyond it are no float64."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Of the numbers in a table; larger ones are refused where rows are read."""
+MOST_FIGURE = 1e100
+"""Of costs and figures: their products and squares are numbers still."""
+LEAST_WIDTH = 1e-300
+"""Of an interval: half of it has a logarithm."""
+MOST_GOLDEN = 32
+"""Rows that prove a model file; they are scored at each load."""
+LATEST = 9.3e12
+"""Seconds that 64-bit microseconds reach, either way of 1970."""
+DEEPEST_CARD = 32
+"""Levels of the JSON of a card, which has six."""
+MOST_CARD = 500_000
+"""Values of one level of a card: 5,000 columns have ten each."""
+
+
+def check(contents: Contents) -> None:
+    """Raises ValueError where the parts do not fit each other, or hold what no training writes."""
+    _check_schema(contents.schema)
+    _check_task(contents.task, contents.schema)
+    _check_decision(contents.decision, contents.task)
+    _check_sets(contents)
+    _check_metrics(contents)
+    for name, column in contents.profile.items():
+        _check_profile(name, column, contents.schema)
+    _check_card(contents)
+    _check_golden(contents.golden, contents)
+
+
+def _need(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
+
+
+def _shares(values: Iterable[float | None]) -> bool:
+    return all(value is None or 0 <= value <= 1 for value in values)
+
+
+def _counts(values: Iterable[int | None], most: int = MOST_COUNT) -> bool:
+    return all(value is None or 0 <= value <= most for value in values)
+
+
+def _ascends(values: Sequence[float]) -> bool:
+    return all(low <= high for low, high in pairwise(values))
+
+
+def _check_schema(schema: Schema) -> None:
+    _need(len(set(schema.names)) == len(schema.names), "two columns have the same name")
+    _need(len(schema.role("target")) <= 1, "two columns are the target")
+    for column in schema.columns:
+        where = f"column {column.name[:40]!r}"
+        _need(0 <= column.missing <= 1, f"{where} has a share of missing values beyond 0..1")
+        _need(_is_notation(column), f"{where} is written in no notation that there is: {column.format[:40]!r}")
+
+
+def _is_notation(column: Column) -> bool:
+    form = column.format
+    if column.kind == "number":
+        return form == DURATION or re.fullmatch(r"([.,].{0,2})?", form) is not None
+    return column.kind != "datetime" or is_pattern(form)
+
+
+def is_pattern(pattern: str) -> bool:
+    """Whether dates can be written so: the directives of strftime, and a time of day that is whole.
+
+    >>> is_pattern("%d/%m/%Y"), is_pattern("%Y-%m-%d %H:%M:%S%.f"), is_pattern("%Y %H"), is_pattern("%I:%M %p")
+    (True, True, False, True)
+    """
+    if len(pattern) > 80 or re.fullmatch(r"(?:%[-_0]?(?:[A-Za-z%]|\.?[369]?f)|[^%])*", pattern) is None:
+        return False
+    parts = set(re.findall(r"%[-_0]?([A-Za-z]|\.?[369]?f)", pattern.replace("%%", "")))
+    if parts & {"T", "R", "X", "c", "r", "s"}:
+        return True
+    hour, twelfth = bool(parts & {"H", "k", "I", "l"}), bool(parts & {"I", "l"})
+    return hour == ("M" in parts) and hour >= ("S" in parts) and twelfth == bool(parts & {"p", "P"})
+
+
+def _check_task(task: Task, schema: Schema) -> None:
+    k = len(task.classes)
+    _need(k >= 2 and len(set(task.classes)) == k, "its classes are fewer than two, or not all different")
+    _need(len(task.prevalence) == k and _shares(task.prevalence), f"it has no {k} shares of its classes")
+    _need(abs(sum(task.prevalence) - 1) < 1e-6, "the shares of its classes do not sum to one")
+    _need((task.positive in task.classes) if k == 2 else task.positive is None, "its positive class is no class of two")
+    _need(len({task.label(code) for code in range(k)}) == k, f"its labels are not all different as {task.label_type}")
+    costs = [value for row in task.cost or () for value in row] + (
+        [] if task.reject_cost is None else [task.reject_cost]
+    )
+    _need(task.cost is None or [len(row) for row in task.cost] == [k] * k, f"its costs are not {k} x {k}")
+    _need(all(abs(value) <= MOST_FIGURE for value in costs), "its costs leave the range of numbers")
+    kinds = {column.name: (column.kind, column.role) for column in schema.columns}
+    for cell in task.cost_columns:
+        _need(max(cell.truth, cell.decided) < k and min(cell.truth, cell.decided) >= 0, "a cost is of no class")
+        known = kinds.get(cell.column) in (("number", "cost"), ("number", "feature"))
+        _need(known, f"its costs stand in {cell.column[:40]!r}, which is no column of numbers")
+    _need(not task.cost_columns or task.cost is not None, "costs stand in columns, and there are no costs")
+    _need(1e-6 <= task.beta <= 1e6, "beta is not between 1e-6 and 1e6")
+    _need(task.coverage is None or 0 < task.coverage < 1, "the coverage of its sets is no share")
+    if task.promise is not None:
+        asked = (task.promise.precision, task.promise.recall, task.promise.fpr)
+        _need(_shares(asked) and 0 < task.promise.confidence < 1, "what it promises is no share")
+    _need(task.capacity is None or _is_capacity(task.capacity), "its capacity is no share or count")
+
+
+def _is_capacity(capacity: Capacity) -> bool:
+    return 0 <= capacity.share <= 1 and _counts([capacity.count])
+
+
+def _check_decision(rule: Decision, task: Task) -> None:
+    _need(rule.classes == task.classes, "its decision is over other classes than its task")
+    _need(rule.positive in (None, task.positive), "its decision has another positive class than its task")
+    told = (rule.cost_columns, rule.reject_cost)
+    _need(told == (task.cost_columns, task.reject_cost), "its decision has other costs than its task")
+    costs = [value for row in rule.cost or () for value in row]
+    _need(all(abs(value) <= MOST_FIGURE for value in costs), "the costs of its decision leave the range of numbers")
+    _need(rule.capacity is None or _is_capacity(rule.capacity), "its capacity is no share or count")
+    by_threshold = rule.kind in ("threshold", "capacity")
+    _need(by_threshold == (rule.threshold is not None), "a threshold belongs to a decision by threshold alone")
+    if rule.certificate is not None:
+        _check_certificate(rule.certificate, rule)
+
+
+def _check_certificate(found: Certificate, rule: Decision) -> None:
+    _need(found.positive == rule.positive and found.threshold == rule.threshold, "it certifies another decision")
+    _need(_counts([found.positives, found.selected], found.rows) and _counts([found.rows]), "it certifies no rows")
+    _need(0 < found.confidence < 1 and 0 <= found.prevalence <= 1, "its certificate has shares beyond 0..1")
+    measures = [bound.measure for bound in found.bounds]
+    _need(len(set(measures)) == len(measures) > 0, "its certificate bounds nothing, or something twice")
+    for bound in found.bounds:
+        shares = (bound.asked, bound.certified, bound.observed)
+        _need(_shares(shares) and _counts([bound.needed]), "its certificate has shares beyond 0..1")
+
+
+def _check_sets(contents: Contents) -> None:
+    sets, k = contents.sets, len(contents.task.classes)
+    if sets is not None:
+        _need(len(sets.threshold) == k, "its prediction sets are of other classes than its task")
+        _need(_counts(sets.rows) and 0 <= sets.mean_size <= k, "its prediction sets were fitted on no rows")
+
+
+def _check_metrics(contents: Contents) -> None:
+    for part, figures in contents.metrics.items():
+        for name, figure in figures.items():
+            value, low, high = figure["value"], figure["low"], figure["high"]
+            known = [part for part in (value, low, high) if part is not None]
+            _need(all(abs(part) <= MOST_FIGURE for part in known), f"{name[:40]!r} on {part[:40]!r} is out of range")
+            ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
+            _need(ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
+
+
+def _check_profile(name: str, column: ColumnProfile, schema: Schema) -> None:
+    where = f"the profile of {name[:40]!r}"
+    kinds: dict[str, Kind] = {each.name: each.kind for each in schema.features}
+    _need(name == column.name and kinds.get(name) == column.kind, f"{where} is of no feature")
+    _need(_counts([column.rows]) and _counts([column.missing, column.distinct], column.rows), f"{where} counts no rows")
+    parts = [*column.counts, *column.reached, column.singles, column.others]
+    _need(_counts(parts, column.known), f"{where} counts more values than there are")
+    if column.kind in ("number", "boolean", "datetime"):
+        most = LATEST if column.kind == "datetime" else LARGEST
+        steps = len(column.quantiles) == len(column.reached) and bool(column.quantiles or not column.known)
+        _need(steps and not column.levels and not column.counts, f"{where} has no quantiles")
+        _need(_ascends(column.quantiles) and _ascends(column.reached), f"the quantiles in {where} do not ascend")
+        _need(all(abs(value) <= most for value in column.quantiles), f"{where} is out of range")
+    else:
+        names = len(column.levels) == len(column.counts) == len(set(column.levels))
+        _need(names and not column.quantiles and not column.reached, f"{where} has no levels")
+        _need(_ascends(column.counts[::-1]), f"the levels in {where} are not ordered by their counts")
+        _need(sum(column.counts) + column.others <= column.known, f"{where} counts more values than there are")
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    chosen: str
+
+
+@dataclass(frozen=True)
+class _Data:
+    name: str
+    rows: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class _Item:
+    item: str
+    status: Literal["holds", "fails", "not looked for", "not applicable"]
+    evidence: str
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What is shown of a card; the rest of it is for machines."""
+
+    seed: int
+    data: _Data
+    selection: _Chosen
+    checklist: tuple[_Item, ...]
+
+
+def _check_card(contents: Contents) -> None:
+    if contents.card:
+        try:
+            card = msgspec.convert(dict(contents.card), _Card)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"its card does not fit ({str(error)[:120]})") from None
+        _need(
+            0 <= card.seed < 2**63 and _counts([card.data.rows]), "its card has a seed or a number of rows beyond any"
+        )
+    level: list[object] = [dict(contents.card)]
+    for _ in range(DEEPEST_CARD):
+        level = [value for each in level for value in _inside(each)]
+        _need(len(level) <= MOST_CARD, f"its card has more than {MOST_CARD:,} values side by side")
+    _need(not level, f"its card is nested deeper than {DEEPEST_CARD} levels")
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _check_golden(golden: Golden, contents: Contents) -> None:
+    k, rows = len(contents.task.classes), len(golden.rows)
+    _need(0 < rows <= MOST_GOLDEN, f"it has {rows:,} golden rows, where 1 to {MOST_GOLDEN} prove a model")
+    _need([len(row) for row in golden.probability] == [k] * rows, f"its golden rows have no {k} probabilities each")
+    _need(all(_shares(row) for row in golden.probability), "its golden rows have probabilities beyond 0..1")
+    kinds = {column.name: column.kind for column in contents.schema.features}
+    for row in golden.rows:
+        for name, value in row.items():
+            _need(value is None or _is_of_kind(value, kinds.get(name)), f"a golden row has no value for {name[:40]!r}")
+
+
+def _is_of_kind(value: Value, kind: Kind | None) -> bool:
+    """Whether a canonical value, as JSON holds it, is one of this kind."""
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, str):
+        return kind in ("category", "text")
+    if kind == "datetime":
+        return isinstance(value, int) and abs(value) < 2**63
+    return kind == "number" and value is not None and abs(value) <= LARGEST

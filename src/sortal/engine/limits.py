@@ -1,0 +1,62 @@
+"""How much a program may cost. Whatever file it comes from, what is above a limit is refused before it runs.
+
+The yardstick is a generous ensemble, 100 classes x 1,000 trees of 31 leaves on 5,000 columns: 40 million numbers, 5,000 steps,
+1e8 operations a call and 2e7 a row. An operation computes one number, and takes about a nanosecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEEPEST = 32
+"""Programs within programs; those that sortal writes have three levels."""
+MOST_STEPS = 50_000
+"""Programs in one: ten for each of 5,000 columns."""
+MOST_NUMBERS = 2**27
+"""In all arrays of a program: a gibibyte of float64, three times the yardstick."""
+BYTES_A_NUMBER = 40
+"""What compiling takes at most for each of them, beside the tables of trees: measured at 23 for the nodes of trees, less elsewhere."""
+TABLED = 2**25
+"""Numbers in the tables that make trees fast, a quarter of a gibibyte; trees that would need more are walked."""
+
+CALL = 1_000
+"""Operations that a call into numpy counts for: a microsecond."""
+MOST_CALL = 10**9
+"""Operations of a call, however few its rows: a second, and ten times the yardstick."""
+MOST_ROW = 10**8
+"""Operations a row: a tenth of a second, and five times the yardstick."""
+MOST_ROOM = 2**28
+"""Bytes that one row takes while it is scored: 5,000 columns take half a megabyte."""
+SLICE = 2**30
+"""Bytes that rows may take that are scored at once; more rows are scored one slice after another."""
+
+LARGEST = 1e100
+"""Of parameters and of numbers between steps, so that no sum of products overflows. Tables hold none beyond 3.4e38."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What scoring takes at most: operations of a ``call`` and of every ``row``, and ``room``, the bytes of a row, result included.
+
+    >>> Cost(call=2_000, row=10) + Cost(call=1_000, room=8)
+    Cost(call=3000, row=10, room=8)
+    """
+
+    call: int = 0
+    row: int = 0
+    room: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.call + other.call, self.row + other.row, self.room + other.room)
+
+    def check(self, op: str) -> None:
+        """Raises ValueError, with the name of the op, where the cost is above a limit."""
+        limits = (
+            ("operations a call", self.call, MOST_CALL),
+            ("operations a row", self.row, MOST_ROW),
+            ("bytes a row", self.room, MOST_ROOM),
+        )
+        for what, value, most in limits:
+            if value > most:
+                takes = float(min(value, 10**30))  # a count in a file may be larger than any float
+                raise ValueError(f"program op '{op}': takes {takes:.3g} {what}, more than the {most:.3g} of any model")

@@ -1,0 +1,328 @@
+"""A loaded model is sound: whatever its parts say was looked at, and show, evaluate, decide and predict cannot fail of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from sortal.artifact import model as model_module
+from sortal.artifact.check import check
+from sortal.artifact.model import Model, load
+from sortal.artifact.store import load_contents
+from sortal.core.costs import CostColumn
+from sortal.core.errors import ArtifactError, InputError
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Capacity, Promise
+from sortal.decide.certificate import Bound, Certificate
+from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
+from sortal.report import summary
+from sortal.workflow import evaluate
+
+Parts = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def rich(model: Model) -> Model:
+    """A model with everything that a file can hold."""
+    classes, cost = ("no", "yes"), ((0.0, 1.0), (5.0, 0.0))
+    columns = (CostColumn(1, 0, "amount"),)
+    bounds = (Bound("precision", 0.8, 0.8, 0.9, None, True), Bound("recall", 0.8, 0.5, 0.6, 400, False))
+    task = replace(model.task, goal="promise", cost=cost, cost_columns=columns, coverage=0.9, promise=Promise(0.8, 0.8))
+    return replace(
+        model,
+        schema=Schema((*model.schema.columns, Column("amount", "number", "cost"))),
+        task=task,
+        decision=Decision(
+            kind="threshold",
+            classes=classes,
+            positive="yes",
+            threshold=0.6,
+            cost=cost,
+            cost_columns=columns,
+            certificate=Certificate("yes", 0.6, 0.95, 1310, 300, 210, bounds, 0.22),
+        ),
+        sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2),
+        golden=replace(model.golden, rows=({"age": 30.0, "city": "Ulm", "since": 10**15, "member": True}, {})),
+    )
+
+
+def parts_of(path: Path) -> Parts:
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def write(path: Path, parts: Parts) -> None:
+    """A model file of these parts, with the sizes and hashes that they have."""
+    manifest = json.loads(parts["manifest.json"])
+    manifest["members"] = [
+        {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in parts.items()
+        if name != "manifest.json"
+    ]
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {**parts, "manifest.json": json.dumps(manifest).encode()}.items():
+            file.writestr(zipfile.ZipInfo(name), content)
+
+
+def changed(path: Path, name: str, change: Callable[[Any], Any]) -> None:
+    parts = parts_of(path)
+    value = json.loads(parts[f"{name}.json"])
+    value = change(value) or value
+    write(path, {**parts, f"{name}.json": json.dumps(value).encode()})
+
+
+def put(*keys: Any) -> Callable[[Any], None]:
+    """A change: the last of ``keys`` becomes the value at the place that the others name."""
+
+    def change(value: Any) -> None:
+        *way, last, new = keys
+        for key in way:
+            value = value[key]
+        value[last] = new
+
+    return change
+
+
+BAD = [
+    ("schema", put("columns", 1, "name", "age"), "two columns have the same name"),
+    ("schema", put("columns", 0, "role", "target"), "two columns are the target"),
+    ("schema", put("columns", 0, "missing", 1.5), "share of missing values"),
+    ("schema", put("columns", 3, "format", "%Y %H"), "no notation"),
+    ("schema", put("columns", 3, "format", "%"), "no notation"),
+    ("schema", put("columns", 0, "format", "(("), "no notation"),
+    ("schema", put("columns", 6, "kind", "category"), "stand in 'amount', which is no column of numbers"),
+    ("schema", put("columns", 6, "name", "more"), "stand in 'amount', which is no column of numbers"),
+    ("schema", put("columns", 0, "kind", "category"), "'age' is of no feature"),
+    ("task", put("classes", ["no"]), "fewer than two"),
+    ("task", put("classes", ["no", "no"]), "not all different"),
+    ("task", put("prevalence", [1.0]), "no 2 shares"),
+    ("task", put("prevalence", [0.9, 0.9]), "do not sum to one"),
+    ("task", put("prevalence", [1.5, -0.5]), "no 2 shares"),
+    ("task", put("positive", "maybe"), "positive class"),
+    ("task", put("positive", None), "positive class"),
+    ("task", put("label_type", "int"), "invalid literal"),
+    ("task", put("label_type", "bool"), "labels are not all different"),
+    ("task", put("cost", [[0, 1]]), "not 2 x 2"),
+    ("task", put("cost", [[0, 1e200], [1, 0]]), "range of numbers"),
+    ("task", put("cost", None), "there are no costs"),
+    ("task", put("cost_columns", []), "other costs than its task"),
+    ("task", put("cost_columns", 0, "truth", 7), "a cost is of no class"),
+    ("task", put("reject_cost", 0.5), "other costs than its task"),
+    ("task", put("beta", 0), "beta"),
+    ("task", put("beta", 1e-320), "beta"),
+    ("task", put("coverage", 1.0), "coverage"),
+    ("task", put("promise", "confidence", 1.0), "promises"),
+    ("task", put("promise", "precision", 7), "promises"),
+    ("task", put("capacity", {"share": 0.5, "count": -1}), "capacity"),
+    ("decision", put("classes", ["yes", "no"]), "other classes"),
+    ("decision", put("reject_cost", 0.5), "other costs than its task"),
+    ("decision", put("kind", "cost"), "by threshold alone"),
+    ("decision", put("cost", [[0, 1e300], [1, 0]]), "range of numbers"),
+    ("decision", put("threshold", 0.5), "certifies another decision"),
+    ("decision", put("certificate", "selected", 10**9), "certifies no rows"),
+    ("decision", put("certificate", "bounds", []), "bounds nothing"),
+    ("decision", put("certificate", "bounds", 0, "certified", 2.0), "shares beyond"),
+    ("decision", put("certificate", "bounds", 1, "needed", 10**400), "shares beyond"),
+    ("sets", put("rows", [-1, 5]), "fitted on no rows"),
+    ("sets", lambda sets: sets.update(rows=[1, 1, 1], threshold=[0.1] * 3), "other classes"),
+    ("metrics", put("cv", "log_loss", "low", 0.5), "ends before it begins"),
+    ("metrics", put("cv", "log_loss", {"value": 0.4, "low": 0.0, "high": 5e-324}), "ends before it begins"),
+    ("metrics", put("cv", "log_loss", "high", 1e300), "out of range"),
+    ("profile", put("age", "kind", "category"), "is of no feature"),
+    ("profile", put("age", "name", "city"), "is of no feature"),
+    ("profile", put("age", "missing", 91), "counts no rows"),
+    ("profile", put("age", "rows", 10**400), "counts no rows"),
+    ("profile", put("age", "quantiles", []), "no quantiles"),
+    ("profile", put("age", "quantiles", [18.0, 90.0, 40.0]), "do not ascend"),
+    ("profile", put("age", "reached", [2, 41, 82]), "more values than there are"),
+    ("profile", put("age", "levels", ["x"]), "no quantiles"),
+    ("profile", put("city", "levels", ["Ulm", "Ulm"]), "no levels"),
+    ("profile", put("city", "counts", [30, 60]), "not ordered"),
+    ("profile", put("city", "counts", [80, 30]), "more values than there are"),
+    ("profile", put("city", "others", -1), "more values than there are"),
+    ("card", put("seed", -1), "seed"),
+    ("card", put("seed", "x"), "card does not fit"),
+    ("card", put("data", None), "card does not fit"),
+    ("card", lambda card: card.pop("selection") and None, "card does not fit"),
+    ("card", put("checklist", 0, "status", "perhaps"), "card does not fit"),
+    ("card", put("more", json.loads("[" * 100 + "]" * 100)), "nested deeper"),
+    ("card", put("more", [0] * 500_001), "more than 500,000 values"),
+    ("golden", put("rows", [{}] * 40), "40 golden rows"),
+    ("golden", put("rows", 0, "age", "x"), "no value for 'age'"),
+    ("golden", put("rows", 0, "age", 1e300), "no value for 'age'"),
+    ("golden", put("rows", 0, "since", 2**63), "no value for 'since'"),
+    ("golden", put("rows", 0, "since", 0.5), "no value for 'since'"),
+    ("golden", put("rows", 0, "more", 1), "no value for 'more'"),
+    ("golden", put("probability", 0, [0.5]), "no 2 probabilities"),
+    ("golden", put("probability", 0, [1.5, -0.5]), "beyond 0..1"),
+    ("golden", put("probability", 0, [0.5, 0.5]), "golden rows otherwise"),
+    ("program", put("steps", 1, "settings", {"x": {"y": 1}}), "program.json does not fit"),
+    ("manifest", put("sortal", "\x1b[31m"), "which is no version"),
+    ("manifest", put("sortal", "1" * 100), "which is no version"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "message"), BAD, ids=range(len(BAD)))
+def test_values_that_do_not_fit_are_refused_when_they_are_loaded(rich, tmp_path, name, change, message):
+    rich.save(tmp_path / "m.sortal")
+    load(tmp_path / "m.sortal")
+    changed(tmp_path / "m.sortal", name, change)
+    with pytest.raises(ArtifactError, match=message) as caught:
+        load(tmp_path / "m.sortal")
+    assert str(caught.value).startswith("m.sortal")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("capacity", [Capacity(1.5), Capacity(0.5, -1)])
+def test_a_capacity_that_is_none(rich, capacity):
+    with pytest.raises(ValueError, match="capacity"):
+        check(replace(rich, task=replace(rich.task, capacity=capacity)))
+
+
+def test_what_could_not_be_loaded_is_not_saved(rich, tmp_path):
+    with pytest.raises(ValueError, match="beta"):
+        replace(rich, task=replace(rich.task, beta=-1)).save(tmp_path / "m.sortal")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RecursionError("deep"), MemoryError(), OverflowError("large"), KeyError("x"), StopIteration(), OSError("disk")],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("place", ["load_contents", "check", "Model"])
+def test_whatever_goes_wrong_is_the_files_fault_in_one_sentence(model, tmp_path, monkeypatch, place, error):
+    model.save(tmp_path / "m.sortal")
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(model_module, place, fail)
+    with pytest.raises(ArtifactError, match=r"^m\.sortal holds a model that does not fit together: .+"):
+        load(tmp_path / "m.sortal")
+
+
+VALUES = st.sampled_from(
+    [
+        *(
+            None,
+            True,
+            0,
+            -1,
+            2,
+            0.5,
+            1e-320,
+            1e308,
+            -1e308,
+            2**53 + 1,
+            2**64,
+            10**30,
+            "",
+            "no",
+            "age",
+            "%Q",
+            "\x1b",
+            "x" * 999,
+        ),
+        *([], {}, [1], ["a", "a"], [[]], {"a": 1}, [0.5, 0.5]),
+    ]
+)
+
+
+def ways(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [way, *(each for key, more in inside for each in ways(more, (*way, key)))]
+
+
+@pytest.fixture(scope="module")
+def saved(rich: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Parts]:
+    path = tmp_path_factory.mktemp("rich") / "m.sortal"
+    rich.save(path)
+    return path, parts_of(path)
+
+
+@settings(deadline=None, max_examples=250)
+@given(data=st.data())
+def test_a_model_that_loads_can_be_shown_and_evaluated_and_scores(saved, data):
+    path, parts = saved
+    name = data.draw(st.sampled_from([n for n in parts if n.endswith(".json") and n != "manifest.json"]))
+    value = json.loads(parts[name])
+    way = data.draw(st.sampled_from(ways(value)[1:] or [()]))
+    if way:
+        put(*way, data.draw(VALUES))(value)
+    write(path, {**parts, name: json.dumps(value).encode()})
+    try:
+        loaded = load(path)
+    except ArtifactError:
+        return
+    use(loaded, path)
+
+
+ROWS = {
+    "age": [30.0, None, 3.3e38, -3.3e38],
+    "city": ["Ulm", None, "x", ""],
+    "member": ["yes", "no", None, "yes"],
+    "since": ["2021-03-05", None, "1999-12-31", "2020-02-29"],
+    "amount": [1.0, 2.0, 3.0, 4.0],
+    "y": ["no", "yes", "no", "yes"],
+}
+
+
+def use(loaded: Model, path: Path) -> None:
+    """Everything that is done with a model. Rows may be refused."""
+    console = Console(file=io.StringIO(), width=100)
+    summary.model(console, loaded, path.name)
+    assert summary.as_json(loaded)
+    assert repr(loaded)
+    frame = pl.DataFrame(ROWS)
+    frame.write_csv(path.with_suffix(".csv"))
+    for call in (loaded.predict, loaded.decide, loaded.predict_set, loaded.compare, loaded.odd_values):
+        try:
+            call(frame, allow_missing=True)
+        except InputError:
+            continue
+    try:
+        found = evaluate(path, [str(path.with_suffix(".csv"))], allow_missing=True)
+    except InputError:
+        return
+    summary.evaluation(console, found)
+    assert found.to_json()
+    assert np.isfinite(loaded.predict_proba(frame, allow_missing=True)).all()
+
+
+def test_data_without_a_hash_is_shown(rich, tmp_path):
+    card = {**rich.card, "data": {"name": "the data", "rows": 9}}
+    replace(rich, card=card).save(tmp_path / "m.sortal")
+    console = Console(file=io.StringIO(), width=100)
+    summary.model(console, load(tmp_path / "m.sortal"), "m.sortal")
+    assert "the data, 9 rows; seed 0" in console.file.getvalue()
+
+
+def test_a_model_without_a_target_is_not_evaluated(rich, tmp_path):
+    path = tmp_path / "m.sortal"
+    columns = tuple(column for column in rich.schema.columns if column.role != "target")
+    replace(rich, schema=Schema(columns)).save(path)
+    pl.DataFrame(ROWS).write_csv(tmp_path / "rows.csv")
+    with pytest.raises(InputError, match="does not know the column of 'y'"):
+        evaluate(path, [str(tmp_path / "rows.csv")])
+
+
+def test_a_model_without_figures_is_evaluated_all_the_same(rich, tmp_path):
+    path = tmp_path / "m.sortal"
+    replace(rich, metrics={}, card={}).save(path)
+    use(load(path), path)
+    assert load_contents(path).metrics == {}

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from time import process_time
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.testing import assert_array_equal
+
+from sortal.artifact import score
+from sortal.artifact.model import Model, load
+from sortal.artifact.probabilities import checked
+from sortal.core.errors import ArtifactError
+from sortal.engine import Program
+
+
+@pytest.fixture
+def odd(model: Model) -> Model:
+    """The mean of one tree, whose leaf for people above 50 holds no probabilities."""
+    arrays = {
+        "root": np.array([0]),
+        "feature": np.array([0, -1, -1]),
+        "threshold": np.array([50.0, 0, 0]),
+        "left": np.array([1, 0, 1]),
+        "right": np.array([2, 0, 0]),
+        "missing": np.array([1, 0, 0], dtype=np.uint8),
+        "category": np.full(3, -1),
+        "category_start": np.zeros(1, dtype=np.int64),
+        "category_bits": np.zeros(0, dtype=np.uint32),
+        "value": np.array([[0.25, 0.75], [0.5, 0.6]]),
+        "output": np.array([-1]),
+        "base": np.zeros(2),
+    }
+    tree = Program("forest", {"compare": "<=", "input": "float64", "link": "mean"}, arrays)
+    read = Program("table", steps=(Program("number", {"column": "age"}),))
+    return replace(model, program=Program("chain", steps=(read, tree)))
+
+
+def test_a_row_without_probabilities_is_named(odd, tmp_path):
+    odd.save(tmp_path / "m.sortal")
+    loaded = load(tmp_path / "m.sortal")
+    assert_array_equal(loaded.predict_proba({"age": [20, 50, None]}), np.tile([0.25, 0.75], (3, 1)))
+    for call in (loaded.predict_proba, loaded.predict, loaded.decide):
+        with pytest.raises(ArtifactError, match=r"gives row 3 of those scored 0\.5, 0\.6, which are no probabilities"):
+            call({"age": [20, 30, 60]})
+    with pytest.raises(ArtifactError, match="gives row 1 of"):
+        loaded.predict_proba({"age": 60})
+
+
+def test_a_row_of_a_file_is_counted_as_in_the_file(odd, tmp_path, monkeypatch):
+    odd.save(tmp_path / "m.sortal")
+    pl.DataFrame({"age": [20] * 25 + [60]}).write_csv(tmp_path / "rows.csv")
+    batches = score.batches
+    monkeypatch.setattr(score, "batches", lambda *a, **k: (f for b in batches(*a, **k) for f in b.iter_slices(10)))
+    with pytest.raises(ArtifactError, match="gives row 26 of"):
+        score.score_file(tmp_path / "m.sortal", [str(tmp_path / "rows.csv")], tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "row", [[np.nan, 1.0], [np.inf, 0.0], [np.inf, -np.inf], [-0.1, 1.1], [0.5, 0.5001], [0.0, 0.0], [2.0, -1.0]]
+)
+def test_what_is_no_probability(row):
+    found = np.array([[0.5, 0.5], [1.0, 0.0], row])
+    assert checked(found[:2], 2) is not None
+    with pytest.raises(ArtifactError, match="gives row 103 of"):
+        checked(found, 2, first_row=101)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3), (3, 2, 1)])
+def test_another_shape(shape):
+    with pytest.raises(ArtifactError, match="does not give 2 probabilities a row"):
+        checked(np.full(shape, 0.5), 2)
+
+
+def test_no_rows_and_float32_sums_are_fine():
+    assert checked(np.empty((0, 2)), 2).shape == (0, 2)
+    many = np.full((10, 1000), np.float32(0.001), dtype=np.float64)
+    assert checked(many, 1000) is many
+
+
+@pytest.mark.clock
+def test_the_look_costs_next_to_nothing():
+    rng = np.random.default_rng(0)
+    many = rng.dirichlet(np.ones(3), size=100_000)
+    one = many[:1]
+
+    def seconds(found: np.ndarray, times: int) -> float:
+        began = process_time()
+        for _ in range(times):
+            checked(found, 3)
+        return (process_time() - began) / times
+
+    assert min(seconds(one, 500) for _ in range(9)) < 40e-6
+    assert min(seconds(many, 5) for _ in range(9)) < 4e-3
