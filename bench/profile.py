@@ -18,6 +18,7 @@ import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
 from bench.trip import described_lanes
+from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
 from sortal.core.frame import Table, conform
 from sortal.core.kinds import infer
@@ -74,20 +75,25 @@ def example() -> tuple[str, Table]:
     return "example", canonical(pl.read_csv(EXAMPLE, infer_schema=False), "Churn")
 
 
-def folder_tables(folder: Path, notes: list[str]) -> Iterator[tuple[str, Table]]:
-    """The tables of a folder that have a column to train on."""
+def folder_sources(folder: Path) -> Iterator[tuple[str, pl.DataFrame, str]]:
+    """The tables of a folder as they stand there, with their target."""
     lanes = described_lanes(folder)
     for file in sorted(folder.glob("*.parquet")):
         target = pl.read_parquet_metadata(file).get("target")
-        if target is None or lanes.get(file.name, "tabular") != "tabular":
-            continue
+        if target is not None and lanes.get(file.name, "tabular") == "tabular":
+            yield file.stem, pl.read_parquet(file), target
+
+
+def folder_tables(folder: Path, notes: list[str]) -> Iterator[tuple[str, Table]]:
+    """The tables of a folder that have a column to train on."""
+    for name, frame, target in folder_sources(folder):
         try:
-            table = canonical(pl.read_parquet(file), target)
+            table = canonical(frame, target)
         except InputError as error:
-            notes.append(f"left out: {file.stem}: {error}")
+            notes.append(f"left out: {name}: {error}")
             continue
         if table.schema.features:
-            yield file.stem, table
+            yield name, table
 
 
 def canonical(frame: pl.DataFrame, target: str) -> Table:
@@ -102,7 +108,7 @@ def measure(name: str, table: Table, seed: int) -> Iterator[Cell]:
     order = rng.permutation(len(table))
     names = [column.name for column in table.schema.features]
     before, other = (table.take(half) for half in np.array_split(order, 2))
-    reference, after, rows = profile(before), other.columns(names), len(other)
+    reference, after, rows = profile(before, SMALLEST_COUNT), other.columns(names), len(other)
 
     def spoken(columns: dict[str, Values], of: Collection[str] = names) -> int:
         watch = Watch(reference)

@@ -30,9 +30,10 @@ ONLY_WITH_A_TEST = {
     "reject_cost",
     "split",
     "weight",
+    "private",
     "seed",
 }
-"""What a classifier of scikit-learn's says in other ways (y, sample_weight, random_state), or has no rows or labels for."""
+"""What a classifier of scikit-learn's says in other ways (y, sample_weight, random_state), or has no rows, labels or files for."""
 COMMANDS = get_command(cli.app).commands
 UNUSUAL = {
     "target": ("y", "y"),
@@ -56,6 +57,8 @@ UNUSUAL = {
     "group": ("who", "who"),
     "weight": ("w", "w"),
     "split": ("70/30", "70/30"),
+    "smallest_count": (3, 3),
+    "private": (True, True),
     "select": (5, 5),
     "models": ("svm", ["svm"]),
     "budget": ("90s", 90),
@@ -85,6 +88,8 @@ EXPECTED = Recipe(
     weight="w",
     split="70/30",
     select=5,
+    smallest_count=3,
+    private=True,
     models=("svm",),
     budget=90.0,
     seed=7,

@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
 from sortal.core.columns import Origin
+from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
@@ -83,6 +84,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Column whose groups no fold tears apart. No model sees it.
     select : int, default=None
         How many prepared columns to keep; all of them unless given.
+    smallest_count : int, default=5
+        A value of a column that fewer rows hold leaves with no model, and is as unseen to it.
     models : str or sequence of str, default=()
         Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of
         them unless given.
@@ -141,6 +144,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         time: str | None = None,
         group: str | None = None,
         select: int | None = None,
+        smallest_count: int = SMALLEST_COUNT,
         models: str | Sequence[str] = (),
         budget: str | float = "60s",
         random_state: int | np.random.RandomState | None = 0,
@@ -158,6 +162,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.time = time
         self.group = group
         self.select = select
+        self.smallest_count = smallest_count
         self.models = models
         self.budget = budget
         self.random_state = random_state
@@ -209,7 +214,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ignore=recipe.ignore,
             time=recipe.time,
             group=recipe.group,
-            source=Origin("X", missing=recipe.missing),
+            source=Origin("X", missing=recipe.missing, disclosure=recipe.disclosure),
         )
         schema = with_cost_columns(schema, recipe, "X")
         _check_usable(schema, recipe.ignore)
@@ -355,13 +360,14 @@ def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
 def _model(table: Table, task: Task, trained: Trained) -> Model:
     """What predicts, proven to say what the trained model says. Raises ParityError where it does not."""
     finalized = trained.finalized
+    known = profile(table, trained.dev.smallest_count)
     model = Model(
         schema=table.schema,
         task=task,
         decision=finalized.decision,
         program=finalized.program,
-        profile=profile(table),
-        golden=golden_rows(table),
+        profile=known,
+        golden=golden_rows(known),
     )
     rows = table.take(np.arange(min(PARITY_ROWS, len(table))))
     precision = trained.developed.choice.chosen.candidate.family.precision

@@ -46,6 +46,12 @@ Split = Annotated[
     ),
 ]
 Select = Annotated[int | None, typer.Option(help="How many prepared columns to keep.")]
+SmallestCount = Annotated[
+    int, typer.Option(help="A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all.")
+]
+Private = Annotated[
+    bool, typer.Option("--private", help="Quote no value and no row, however many share it; no oof.parquet.")
+]
 Models = Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")]
 Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")]
 Seed = Annotated[int, typer.Option(help="For everything random.")]

@@ -17,10 +17,12 @@ from rich.console import Console
 
 from sortal import workflow
 from sortal.artifact.model import Model, load
+from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.display import AsText, isolated
 from sortal.core.native import is_pandas, to_native
 from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
+from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
 from sortal.report import terminal
 from sortal.report.assemble import leaderboard_table
@@ -108,6 +110,8 @@ class Run(AsText):
                 path = self.folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
+            if (seal := Seal(self.folder)).path.exists():
+                seal.guard()
         self.__post_init__()
 
 
@@ -136,6 +140,8 @@ def train(
     weight: Any = None,
     split: str | None = None,
     select: int | None = None,
+    smallest_count: int = SMALLEST_COUNT,
+    private: bool = False,
     models: str | Sequence[str] = (),
     budget: str | float = "2m",
     seed: int = 0,
@@ -190,6 +196,8 @@ def audit(
     group: Any = None,
     weight: Any = None,
     split: str | None = None,
+    smallest_count: int = SMALLEST_COUNT,
+    private: bool = False,
     seed: int = 0,
     recipe: str | Path | None = None,
 ) -> AuditReport:

@@ -38,6 +38,7 @@ from sortal.report import record
 from sortal.report.assemble import (
     Results,
     assemble,
+    describe_columns,
     describe_data,
     describe_findings,
     describe_ledger,
@@ -211,6 +212,7 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
     """
     finalized = trained.finalized
     found = figures(dev.task, finalized.evidence, finalized.decision, seed)
+    known = profile(dev.table, trained.dev.smallest_count)
     Model(
         schema=dev.table.schema,
         task=dev.task,
@@ -218,8 +220,8 @@ def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, 
         program=finalized.program,
         metrics={finalized.evidence.part: found},
         sets=finalized.sets,
-        profile=profile(dev.table),
-        golden=golden_rows(dev.table),
+        profile=known,
+        golden=golden_rows(known),
     ).save(path)
     model = load(path)
     rows = dev.table.take(np.arange(min(PARITY_ROWS, len(dev.table))))
@@ -242,13 +244,14 @@ def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
 
 
 def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
-    """What was asked and run, the leaderboard, and the predictions that the decision was made on."""
+    """What was asked and run, the leaderboard, and the predictions that the decision was made on, which are of single rows."""
     run = replace(
         recipe, cost=_costs_told(recipe, finished.task), plan=trained.developed.plan(), refit=trained.finalized.refit
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
     leaderboard_table(finished).write_csv(folder / "leaderboard.csv")
-    predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
+    if not recipe.private:
+        predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
 
 
 def _costs_told(recipe: Recipe, task: Task) -> Any:
@@ -325,7 +328,7 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     found = audit_rows(case_of(whole, parts, dev, recipe))
     return AuditReport(
         data=describe_data(whole),
-        columns=whole.table.schema.columns,
+        columns=describe_columns(whole.table.schema, recipe),
         task=dev.task,
         split=describe_split(whole, parts, recipe),
         findings=describe_findings(found.findings),
@@ -336,7 +339,7 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
 def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
     if not len(parts.test) + len(parts.valid):
-        return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw)
+        return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, disclosure=recipe.disclosure)
     features = Schema(whole.table.schema.features)
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
@@ -346,12 +349,14 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
         groups=None if recipe.group is None else same_rows(whole.table.frame[[recipe.group]]),
         times=None if recipe.time is None else time_stamps(whole.table, recipe.time),
     )
-    return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting)
+    return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting, disclosure=recipe.disclosure)
 
 
 def looked_back(dev: Problem, recipe: Recipe, history: History) -> tuple[Finding, ...]:
     """What the audit says of the run itself."""
-    case = Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, history=history)
+    case = Case(
+        dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, history=history, disclosure=recipe.disclosure
+    )
     return audit_rows(case, "run").findings
 
 

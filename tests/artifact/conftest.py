@@ -52,7 +52,9 @@ def model() -> Model:
         program=a_program(),
         metrics={"cv": {"log_loss": {"value": 0.41, "low": 0.39, "high": 0.43}}},
         profile={
-            "age": ColumnProfile("age", "number", 90, 9, 60, quantiles=(18.0, 40.0, 90.0), reached=(2, 41, 81)),
+            "age": ColumnProfile(
+                "age", "number", 90, 9, 60, quantiles=(18.0, 40.0, 90.0), reached=(2, 41, 81), ends=(18.0, 90.0)
+            ),
             "city": ColumnProfile("city", "category", 90, 0, 2, levels=("Bonn", "Ulm"), counts=(60, 30)),
         },
         card={

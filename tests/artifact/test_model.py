@@ -15,6 +15,7 @@ from sortal.artifact.model import Model, check_parity, golden_rows, load
 from sortal.artifact.store import Golden
 from sortal.core.errors import ArtifactError, DataError, OutputError, ParityError
 from sortal.core.frame import Table, conform
+from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
@@ -87,25 +88,26 @@ def test_a_saved_model_scores_as_before_and_keeps_everything(model, tmp_path):
 
 
 def test_golden_rows_are_no_rows_of_the_data(model, tmp_path):
-    rows = [{"age": float(i), "city": f"c{i}", "since": f"20{i:02d}-01-01"} for i in range(60)]
-    golden = golden_rows(table(rows), count=20)
-    assert golden == golden_rows(table(rows), count=20)
+    rows = [{"age": (i + 1) ** 1.5, "city": f"c{min(i, 40)}", "since": f"20{i:02d}-01-01"} for i in range(60)]
+    known = profile(table(rows), 5)
+    golden = golden_rows(known, count=20)
+    assert golden == golden_rows(known, count=20)
     assert golden.rows[-1] == {}
-    together = [(row["age"], row["city"][1:], row["since"]) for row in golden.rows[:-1]]
     years = [datetime.fromisoformat(row["since"]).replace(tzinfo=None) for row in rows]
     microseconds = {int((t - datetime(1970, 1, 1)).total_seconds() * 1e6) for t in years}
-    assert {since for _, _, since in together} <= microseconds
-    assert not any(age == float(city) for age, city, _ in together)
+    assert {row["city"] for row in golden.rows[:-1]} == {"c40"}
+    assert not {row["since"] for row in golden.rows[:-1]} & microseconds
+    assert not {row["age"] for row in golden.rows[:-1]} & {row["age"] for row in rows}
     replace(model, golden=golden).save(tmp_path / "m.sortal")
     loaded = load(tmp_path / "m.sortal")
     assert loaded.golden.rows == golden.rows
     assert np.array(loaded.golden.probability).shape == (21, 2)
-    assert golden_rows(table(rows[:1]).take(np.arange(0))).rows == ({},)
+    assert golden_rows({}, count=0).rows == ({},)
 
 
 def test_a_model_that_scores_its_golden_rows_otherwise_is_refused(model, tmp_path, monkeypatch):
     model.save(tmp_path / "m.sortal")
-    monkeypatch.setattr("sortal.artifact.model.Model.score", lambda self, frame: np.array([[0.5, 0.5]]))
+    monkeypatch.setattr("sortal.artifact.model.Model.score_columns", lambda self, columns: np.array([[0.5, 0.5]]))
     with pytest.raises(ArtifactError, match="golden rows otherwise"):
         load(tmp_path / "m.sortal")
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.core.frame import MANY_ROWS, Table, conform, declared_kinds, from_any, unique_names
+from sortal.core.frame import MANY_ROWS, Table, conform, declared_kinds, from_any
+from sortal.core.raw import unique_names
 from sortal.core.schema import Column, Schema, column_name
 from sortal.core.values import DURATION, EXACT, MISSING
 

@@ -29,14 +29,14 @@ def test_numbers_have_quantiles_of_what_is_known():
 def test_categories_have_the_rows_of_their_levels_most_frequent_first():
     found = profile(table(c=["b", "a", "b", None]))["c"]
     assert (found.levels, found.counts, found.missing) == (("b", "a"), (2, 1), 1)
-    assert (found.distinct, found.singles, found.others) == (2, 1, 0)
+    assert (found.distinct, found.barely, found.others) == (2, 1, 0)
 
 
 def test_rare_levels_beyond_the_named_ones_are_counted():
     often = [f"often {i}" for i in range(TOP)]
     found = profile(table(c=[*often, *often, "x", "x", "y"]))["c"]
     assert (len(found.levels), found.distinct) == (TOP, TOP + 2)
-    assert (found.singles, found.others) == (1, 3 - found.counts[-1] + 2)
+    assert (found.barely, found.others) == (1, 3 - found.counts[-1] + 2)
 
 
 def test_booleans_and_dates_are_numbers_here():

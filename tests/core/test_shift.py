@@ -162,9 +162,9 @@ def test_each_row_says_what_is_odd_about_it():
     rows = table(plan=["pro", "gold", None], fee=[25.0, 1.0, 20.0], holes=[None, 1.0, 7.0])
     found = odd_values(profile(before), rows.columns(rows.schema.names), 3)
     assert found == [
-        ["'fee': 25 is above 20, the largest in training"],
-        ["'plan': 'gold' was never seen in training", "'fee': 1 is below 1.5, the smallest in training"],
-        ["'plan': is missing, and never was in training", "'holes': 7 is above 1, the largest in training"],
+        ["'fee': 25 is above 20, about the largest in training"],
+        ["'plan': 'gold' was never seen in training", "'fee': 1 is below 1.5, about the smallest in training"],
+        ["'plan': is missing, and never was in training", "'holes': 7 is above 1, about the largest in training"],
     ]
 
 

@@ -87,6 +87,11 @@ def test_what_was_assumed_is_told_of_columns_that_are_used(tmp_path):
     problem = frame_problem(str(file), Recipe(target="y"))
     assert problem.table.frame["kg"][:2].to_list() == [1.0, 1.001]
     assert problem.notes[1:] == (
+        # No value is there five times: the digits are others, and the day is nobody's.
+        "kg: 1,234 is read as 1.234; if it is 1234, say --kind kg=number:.",
+        "day: 02/03/2001 is read as 3 February 2001; if it is 2 March 2001, say --kind day=datetime:%d/%m/%Y",
+    )
+    assert frame_problem(str(file), Recipe(target="y", smallest_count=1)).notes[1:] == (
         "kg: 1,000 is read as 1; if it is 1000, say --kind kg=number:.",
         "day: 08/01/2021 is read as 1 August 2021; if it is 8 January 2021, say --kind day=datetime:%d/%m/%Y",
     )

@@ -179,17 +179,19 @@ def _check_profile(name: str, column: ColumnProfile, schema: Schema) -> None:
     kinds: dict[str, Kind] = {each.name: each.kind for each in schema.features}
     _need(name == column.name and kinds.get(name) == column.kind, f"{where} is of no feature")
     _need(_counts([column.rows]) and _counts([column.missing, column.distinct], column.rows), f"{where} counts no rows")
-    parts = [*column.counts, *column.reached, column.singles, column.others]
+    parts = [*column.counts, *column.reached, column.barely, column.others, column.beyond]
     _need(_counts(parts, column.known), f"{where} counts more values than there are")
     if column.kind in ("number", "boolean", "datetime"):
         most = LATEST if column.kind == "datetime" else LARGEST
-        steps = len(column.quantiles) == len(column.reached) and bool(column.quantiles or not column.known)
-        _need(steps and not column.levels and not column.counts, f"{where} has no quantiles")
+        _need(len(column.quantiles) == len(column.reached) and len(column.ends) in (0, 2), f"{where} has no quantiles")
+        _need(not column.levels and not column.counts, f"{where} has no quantiles")
         _need(_ascends(column.quantiles) and _ascends(column.reached), f"the quantiles in {where} do not ascend")
-        _need(all(abs(value) <= most for value in column.quantiles), f"{where} is out of range")
+        _need(_ascends(column.ends), f"the ends in {where} do not ascend")
+        _need(all(abs(value) <= most for value in (*column.quantiles, *column.ends)), f"{where} is out of range")
     else:
         names = len(column.levels) == len(column.counts) == len(set(column.levels))
-        _need(names and not column.quantiles and not column.reached, f"{where} has no levels")
+        numbers = column.quantiles or column.reached or column.ends
+        _need(names and not numbers, f"{where} has no levels")
         _need(_ascends(column.counts[::-1]), f"the levels in {where} are not ordered by their counts")
         _need(sum(column.counts) + column.others <= column.known, f"{where} counts more values than there are")
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact import sign
@@ -19,17 +18,22 @@ from sortal.artifact.check import check
 from sortal.artifact.probabilities import checked
 from sortal.artifact.store import Contents, Golden, Value, as_written, load_contents, save
 from sortal.core.display import AsText
+from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.frame import Table, absent, conform, from_any, is_records
 from sortal.core.interval import Interval
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Kind, Schema
 from sortal.core.shift import Shift, Watch, odd_values
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
 from sortal.engine import Columns, compile
 from sortal.engine.run import reads
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sortal.core.frame import Table
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +54,8 @@ class Model(AsText, Contents):
     ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of
     dicts), or a dict of one row. Columns that the program does not use may be left out; a column that it uses
     raises DataError where it is not there, unless it is allowed to be missing in all rows (``allow_missing``), or
-    holds what its kind does not allow.
+    holds what its kind does not allow. All but tables of polars, and tables of many rows, is scored without polars, also in a process
+    that was forked; there a table of polars raises ForkError.
     """
 
     @property
@@ -60,7 +65,7 @@ class Model(AsText, Contents):
 
     def predict_proba(self, rows: object, *, allow_missing: bool = False) -> Floats:
         """(n, K) probabilities, columns in the order of ``classes_``."""
-        return self.score(self._conform(rows, self.reads, allow_missing).frame)
+        return self.score_columns(rows_of(rows, self.reads, allow_missing=allow_missing).columns)
 
     def predict(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) the most probable class of each row, in the type that the labels had."""
@@ -73,13 +78,13 @@ class Model(AsText, Contents):
         Costs that stand in columns are needed in every row. A capacity is one of all these rows together: the best of them are
         decided positive, of equal ones the first. What is left to a person is ``"reject"``, and then all labels are text.
         """
-        table = self._conform(rows, self.needs, allow_missing)
+        table = rows_of(rows, self.needs, allow_missing=allow_missing)
         if self.decision.capacity is not None and len(table) and not self.decision.capacity.of(len(table)):
             rows = f"{len(table):,} row{'s' if len(table) > 1 else ''}"
             share = f"{percent(self.decision.capacity.share)} of {rows}"
             message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
             warnings.warn(message, UserWarning, stacklevel=2)
-        return self.labelled(self.decide_table(table, self.score(table.frame)))
+        return self.labelled(self.decide_table(table, self.score_columns(table.columns)))
 
     def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
         """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
@@ -92,21 +97,21 @@ class Model(AsText, Contents):
 
         Of columns that the program reads; nothing of those that are allowed to be missing.
         """
-        watch = Watch(self.profiled(without=absent(_raw(rows), self.reads.columns)))
-        watch.add(self._conform(rows, self.reads, allow_missing).columns(self.reads.names))
+        table = rows_of(rows, self.reads, allow_missing=allow_missing)
+        watch = Watch(self.profiled(without=table.absent))
+        watch.add(table.columns)
         return watch.shifts()
 
     def odd_values(self, rows: object, *, allow_missing: bool = False) -> list[list[str]]:
         """Of each row what training never saw: values, numbers beyond its range, and missing values where it had none."""
-        table = self._conform(rows, self.reads, allow_missing)
-        profile = self.profiled(without=absent(_raw(rows), self.reads.columns))
-        return odd_values(profile, table.columns(self.reads.names), len(table))
+        table = rows_of(rows, self.reads, allow_missing=allow_missing)
+        return odd_values(self.profiled(without=table.absent), table.columns, len(table))
 
     def profiled(self, without: Collection[str] = ()) -> dict[str, ColumnProfile]:
         """What the columns that the program reads looked like in training."""
         return {n: self.profile[n] for n in self.reads.names if n in self.profile and n not in without}
 
-    def decide_table(self, table: Table, probability: Floats, source: str = "the data") -> NDArray[np.int64]:
+    def decide_table(self, table: Table | Rows, probability: Floats, source: str = "the data") -> NDArray[np.int64]:
         """(n,) decided codes of one batch of rows that conform to ``needs``, with these probabilities; K is a reject."""
         return self.decision.apply(probability, table.amounts(self.decision.cost_columns, source))
 
@@ -119,6 +124,8 @@ class Model(AsText, Contents):
 
     def score(self, frame: pl.DataFrame) -> Floats:
         """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
+        from sortal.core.frame import Table
+
         table = Table(self.reads, frame, np.arange(frame.height))
         return self.score_columns(table.columns(self.reads.names))
 
@@ -129,11 +136,6 @@ class Model(AsText, Contents):
         """
         return checked(self._run(columns), len(self.task.classes), first_row)
 
-    def _conform(self, rows: object, schema: Schema, allow_missing: bool) -> Table:
-        raw = _raw(rows)
-        may_lack = allow_missing or _is_one_row(rows) or is_records(rows)
-        return Table(schema, conform(raw, schema, allow_missing=may_lack), np.arange(raw.height))
-
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
 
@@ -141,7 +143,7 @@ class Model(AsText, Contents):
         each other.
         """
         rows = self.golden.rows or ({},)
-        probability = tuple(map(tuple, self.score(_frame(rows, self.reads)).tolist()))
+        probability = tuple(map(tuple, self.score_columns(canonical_rows(rows, self.reads).columns).tolist()))
         contents = replace(self, golden=Golden(rows, probability))
         check(as_written(contents))
         save(path, contents)
@@ -213,7 +215,7 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
         check(contents)
         model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
         _check_columns(model)
-        found = model.score(_frame(model.golden.rows, model.reads))
+        found = model.score_columns(canonical_rows(model.golden.rows, model.reads).columns)
         difference = float(np.abs(found - np.array(model.golden.probability)).max())
     except ArtifactError as error:
         raise error if str(error).startswith((file, "the model file")) else ArtifactError(f"{file}: {error}") from None
@@ -236,21 +238,28 @@ def _reason(error: Exception) -> str:
     return lines[0] if len(lines[0]) <= MOST_TEXT else lines[0][: MOST_TEXT - 3] + "..."
 
 
-def golden_rows(table: Table, count: int = 8) -> Golden:
-    """Rows to prove a model file with: every value from another row, so that no row of the data leaves with it.
+def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
+    """Rows to prove a model file with: made up of what the profile has anyway, so that no row of the data leaves with it.
 
     The last of them has no value in any column.
     """
     rng = np.random.default_rng(0)
-    rows: list[dict[str, Value]] = [{} for _ in range(count if len(table) else 0)]
-    for column in table.schema.features:
-        if rows and column.kind in _DTYPES:
-            picked = table[column.name][rng.integers(len(table), size=count)]
-            values = picked.cast(pl.Int64) if column.kind == "datetime" else picked
-            for row, value in zip(rows, values.to_list(), strict=True):
-                if value is not None:
-                    row[column.name] = value
+    rows: list[dict[str, Value]] = [{} for _ in range(count)]
+    for column in profile.values():
+        values = _values(column)
+        if values and column.kind in _DTYPES:
+            for row, at in zip(rows, rng.integers(len(values), size=count).tolist(), strict=True):
+                row[column.name] = values[at]
     return Golden((*rows, {}))
+
+
+def _values(column: ColumnProfile) -> Sequence[Value]:
+    """What a column may hold, from its profile."""
+    if column.kind == "boolean":
+        return (False, True)
+    if column.kind == "datetime":
+        return [round(1e6 * seconds) for seconds in column.quantiles]
+    return column.quantiles or column.levels
 
 
 def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) -> Parity:
@@ -274,13 +283,7 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     return Parity(difference, flips, len(table))
 
 
-_DTYPES: dict[Kind, pl.DataType] = {
-    "number": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "category": pl.String(),
-    "text": pl.String(),
-    "datetime": pl.Datetime("us"),
-}
+_DTYPES: tuple[Kind, ...] = ("number", "boolean", "category", "text", "datetime")
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "number": ("number", "boolean"),
     "lookup": ("category", "text"),
@@ -305,25 +308,3 @@ def _interval(figure: Mapping[str, Any]) -> str:
 def _listed(labels: Sequence[object]) -> str:
     more = len(labels) - MOST_LABELS
     return ", ".join(map(repr, labels[:MOST_LABELS])) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _raw(rows: object) -> pl.DataFrame:
-    return from_any([rows] if _is_one_row(rows) else rows)
-
-
-def _is_one_row(rows: object) -> bool:
-    """A dict of single values, as opposed to one of columns."""
-    if not isinstance(rows, Mapping):
-        return False
-    return not any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in rows.values())
-
-
-def _frame(rows: Sequence[Mapping[str, Value]], schema: Schema) -> pl.DataFrame:
-    """Golden rows as a canonical frame."""
-    return pl.DataFrame([_series(column, [row.get(column.name) for row in rows]) for column in schema.columns])
-
-
-def _series(column: Column, values: Sequence[Value]) -> pl.Series:
-    if column.kind == "datetime":
-        return pl.Series(column.name, values, pl.Int64).cast(_DTYPES["datetime"])
-    return pl.Series(column.name, values, _DTYPES[column.kind])

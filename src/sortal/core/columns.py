@@ -6,10 +6,13 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import cycle
 from typing import NamedTuple
 
 import polars as pl
 
+from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.errors import OptionError
 from sortal.core.notation import (
     boolean_levels,
@@ -19,6 +22,7 @@ from sortal.core.notation import (
     other_notation,
 )
 from sortal.core.schema import Column, Kind
+from sortal.core.series import sort_of
 from sortal.core.values import (
     BLANKS,
     DURATION,
@@ -43,13 +47,14 @@ FEW_ROWS = 20
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a table comes from: its ``name`` in messages, what stands between the fields of its lines, if it is a text, and the
-    texts that were told to mean "no value" (None: those that usually do).
+    """Where a table comes from: its ``name`` in messages, what stands between the fields of its lines, if it is a text, the
+    texts that were told to mean "no value" (None: those that usually do), and what may be quoted of it.
     """
 
     name: str = "the data"
     separator: str = ""
     missing: tuple[str, ...] | None = None
+    disclosure: Disclosure = OPEN
 
     @property
     def blanks(self) -> frozenset[str]:
@@ -77,6 +82,29 @@ class Texts(NamedTuple):
     def missing_share(self) -> float:
         absent = sum(self.missing.values())
         return share(absent, absent + self.present)
+
+    def only(self, which: pl.Series) -> Texts:
+        """Some of the texts."""
+        return self._replace(values=self.values.filter(which), counts=self.counts.filter(which))
+
+    def quotable(self, disclosure: Disclosure) -> Texts:
+        """The texts that a reason may quote."""
+        return self.only(self.counts >= disclosure.quoted_from)
+
+    def example(self, disclosure: Disclosure) -> str:
+        """The first text that may be quoted, else the first with other digits."""
+        may = self.quotable(disclosure).values
+        return str(may[0]) if len(may) else other_digits(str(self.values[0]))
+
+
+def other_digits(text: str) -> str:
+    """How a number or duration is written, and not which.
+
+    >>> other_digits("(48.213,77)"), other_digits("7:59")
+    ('(12.345,12)', '1:23')
+    """
+    digits = cycle("12345")  # small ones, so that minutes stay minutes
+    return re.sub(r"\d", lambda _: next(digits), text)
 
 
 def share(part: int, whole: int) -> float:
@@ -115,21 +143,22 @@ def number_column(name: str, texts: Texts, origin: Origin, codes: bool, decimal:
     if notation is None:
         return None
     what = "numbers" if notation != DURATION else "durations or times of day, in seconds"
-    reason = all_are(texts.present, what) + _number_example(texts.values, notation) + missing_words(texts.missing)
-    doubt = "" if decimal else _number_doubt(name, texts.values, notation)
+    example = _number_example(texts, notation, origin.disclosure)
+    reason = all_are(texts.present, what) + example + missing_words(texts.missing)
+    doubt = "" if decimal else _number_doubt(name, texts, notation, origin.disclosure)
     return Column(name, "number", "feature", reason, texts.missing_share, notation, absent=origin.missing, doubt=doubt)
 
 
-def _number_example(texts: pl.Series, notation: str) -> str:
+def _number_example(texts: Texts, notation: str, disclosure: Disclosure) -> str:
     """What a value means, where the notation is not the plain one."""
-    accounted = texts.str.contains(_ACCOUNTED)
+    accounted = texts.values.str.contains(_ACCOUNTED)
     if notation == ".":
         if not accounted.any():
             return ""
-        marked = texts.filter(accounted)
+        marked = texts.only(accounted)
     else:
-        marked = texts.filter(texts.str.contains(rf"[{re.escape(notation[1:] or notation)}]"))
-    example = str(marked[0]) if len(marked) else str(texts[0])
+        marked = texts.only(texts.values.str.contains(rf"[{re.escape(notation[1:] or notation)}]"))
+    example = (marked if len(marked.values) else texts).example(disclosure)
     return f" ({example} is {_read(example, notation)})"
 
 
@@ -138,18 +167,20 @@ def _read(text: str, notation: str) -> str:
     return f"{evaluated(pl.Series([text]), parse).item():.10g}"
 
 
-def _number_doubt(name: str, texts: pl.Series, notation: str) -> str:
+def _number_doubt(name: str, texts: Texts, notation: str, disclosure: Disclosure) -> str:
     """Where the values could be other numbers, or no numbers: ``2-`` may be a grade, and ``2:10`` a score."""
-    other = None if notation == DURATION else other_notation(texts, notation)
+    other = None if notation == DURATION else other_notation(texts.values, notation)
     if other is not None:
-        example = next(text for text in texts.to_list() if _read(text, notation) != _read(text, other))
+        both = [evaluated(texts.values, lambda text, n=n: number_from_text(text, n)) for n in (notation, other)]  # type: ignore[misc]
+        example = texts.only((both[0] != both[1]).fill_null(True)).example(disclosure)
         what, otherwise = _read(example, notation), _read(example, other)
         return f"{example} is read as {what}; if it is {otherwise}, say {_asking(name, f'number:{other[0]}')}"
-    odd = texts.filter(texts.str.contains(r"^\d+:\d+$" if notation == DURATION else _ACCOUNTED))
-    if odd.is_empty():
+    odd = texts.only(texts.values.str.contains(r"^\d+:\d+$" if notation == DURATION else _ACCOUNTED))
+    if odd.values.is_empty():
         return ""
-    what = _read(odd[0], notation) + (" seconds" if notation == DURATION else "")
-    return f"{odd[0]} is read as {what}; if it is no number, say {_asking(name, 'category')}"
+    example = odd.example(disclosure)
+    what = _read(example, notation) + (" seconds" if notation == DURATION else "")
+    return f"{example} is read as {what}; if it is no number, say {_asking(name, 'category')}"
 
 
 def _asking(name: str, kind: str) -> str:
@@ -177,13 +208,13 @@ def datetime_column(
         first = only_one_ascends(*readings)
         why = "" if first is None else ", as only so the rows are in the order of time"
         chosen, other = (dates.other, chosen) if first is False else (chosen, dates.other)
-        doubt = _date_doubt(name, texts.values, (chosen, other), why)
+        doubt = _date_doubt(name, texts, (chosen, other), why, origin.disclosure)
         if decisive and first is None:
             raise OptionError(
                 f"column {name!r} decides the order of the rows, and its dates can be read in two ways: {doubt}; "
                 f"else say {_asking(name, f'datetime:{chosen}')}"
             )
-    example = str(texts.values[0])
+    example = _date_example(texts, chosen, origin.disclosure)
     swap = "; day and month could be swapped" if doubt and not why else why
     reason = f"{all_are(texts.present, 'dates')} ({example} is {_day(example, chosen)}{swap})"
     doubts = [doubt, f"{missing_words(no_dates)[2:]} is read as no date" if no_dates else ""]
@@ -204,23 +235,33 @@ def _day(text: str, pattern: str) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def _date_doubt(name: str, texts: pl.Series, patterns: tuple[str, str], why: str) -> str:
-    example = next(text for text in texts.to_list() if len({_day(text, pattern) for pattern in patterns}) > 1)
+def _date_example(texts: Texts, pattern: str, disclosure: Disclosure) -> str:
+    """The first date that may be quoted, else one of nobody."""
+    may = texts.quotable(disclosure).values
+    return str(may[0]) if len(may) else str(pl.Series([SOME_DAY]).dt.strftime(pattern)[0])
+
+
+SOME_DAY = datetime(2001, 2, 3, 4, 56, tzinfo=UTC)
+
+
+def _date_doubt(name: str, texts: Texts, patterns: tuple[str, str], why: str, disclosure: Disclosure) -> str:
+    first, second = (evaluated(texts.values, lambda text, p=p: any_time(p, text)) for p in patterns)  # type: ignore[misc]
+    example = _date_example(texts.only((first != second).fill_null(True)), patterns[0], disclosure)
     day, other = (_day(example, pattern) for pattern in patterns)
     return f"{example} is read as {day}{why}; if it is {other}, say {_asking(name, f'datetime:{patterns[1]}')}"
 
 
 def boolean_column(name: str, texts: Texts, levels: tuple[str, ...], origin: Origin) -> Column:
-    reason = level_words(texts) + missing_words(texts.missing, ";")
+    reason = level_words(texts, origin.disclosure) + missing_words(texts.missing, ";")
     return Column(name, "boolean", "feature", reason, texts.missing_share, levels=levels, absent=origin.missing)
 
 
-def level_words(texts: Texts, most: int = 6) -> str:
+def level_words(texts: Texts, disclosure: Disclosure, most: int = 6) -> str:
     n = texts.values.n_unique()
-    if n == 1:
-        return f"1 value: {_short(texts.values[0])}"
-    listed = ": " + ", ".join(map(_short, sorted(texts.values))) if n <= most else ""
-    return f"{n:,} values{listed}"
+    shown = sorted(texts.quotable(disclosure).values) if n <= most else []
+    rarer = f" and {n - len(shown)} rarer" if len(shown) < n else ""
+    listed = f": {', '.join(map(_short, shown))}{rarer}" if shown else ""
+    return f"{n:,} value{'' if n == 1 else 's'}{listed}"
 
 
 def _short(text: str, most: int = 24) -> str:
@@ -230,10 +271,11 @@ def _short(text: str, most: int = 24) -> str:
 def category_column(name: str, texts: Texts, origin: Origin) -> Column:
     """A category, or an identifier where almost every value occurs once."""
     distinct = texts.values.n_unique()
-    reason = level_words(texts) + missing_words(texts.missing, ";") + _number_words(texts)
+    few_are_numbers = _number_words(texts, origin.disclosure)
+    reason = level_words(texts, origin.disclosure) + missing_words(texts.missing, ";") + few_are_numbers
     if texts.present >= FEW_ROWS and distinct >= MOSTLY_DISTINCT * texts.present:
         found = f"{distinct:,} different values in {texts.present:,} rows: it identifies rows"
-        return ignored(name, "category", found + _number_words(texts), texts.missing_share)
+        return ignored(name, "category", found + few_are_numbers, texts.missing_share)
     form = category_format(texts.values)
     return Column(name, "category", "feature", reason, texts.missing_share, form, absent=origin.missing)
 
@@ -241,11 +283,13 @@ def category_column(name: str, texts: Texts, origin: Origin) -> Column:
 def category_format(texts: pl.Series) -> str:
     """Texts are kept as they are written where two of them would become one: ``TRUE`` and ``true``, ``1`` and ``1.0``."""
     column = Column("", "category")
-    joined = evaluated(texts, lambda values: values if (e := canonical(column, values, texts.dtype)) is None else e)
+    joined = evaluated(
+        texts, lambda values: values if (e := canonical(column, values, sort_of(texts.dtype))) is None else e
+    )
     return EXACT if joined.n_unique() < texts.n_unique() else ""
 
 
-def _number_words(texts: Texts) -> str:
+def _number_words(texts: Texts, disclosure: Disclosure) -> str:
     """Why values that look like numbers are none."""
     parsed = evaluated(texts.values, lambda text: number_from_text(text, "."))
     numbers = int(texts.counts.filter(parsed.is_not_null()).sum())
@@ -254,8 +298,9 @@ def _number_words(texts: Texts) -> str:
         return f"; numbers with {what} are codes"
     if numbers == 0:
         return ""
-    word = _short(texts.values.filter(parsed.is_null())[0])
-    return f"; {numbers:,} of {texts.present:,} are numbers, but {word!r} is not"
+    words = texts.only(parsed.is_null()).quotable(disclosure).values
+    rest = f"{_short(words[0])!r} is not" if len(words) else "the others are not"
+    return f"; {numbers:,} of {texts.present:,} are numbers, but {rest}"
 
 
 def are_words(counts: pl.DataFrame) -> bool:

@@ -6,11 +6,13 @@ more decision, to leave a row to a person, may have a cost of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sortal.core.errors import DataError
 
 Matrix = tuple[tuple[float, ...], ...]
 Floats = NDArray[np.float64]
@@ -53,6 +55,26 @@ def costs_of(
     for j, cell in enumerate(columns):
         rows[:, cell.truth, cell.decided] = amounts[:, j]
     return rows
+
+
+def amounts_of(
+    values: Mapping[str, object], columns: Sequence[CostColumn], rows: Codes, source: str = "the data"
+) -> Floats | None:
+    """(n, m) what the cost ``columns`` hold; None where there are none.
+
+    ``values``: (n,) numbers of each of them, missing is NaN; ``rows``: (n,) ids of the rows. Raises DataError for a row without a value.
+    """
+    if not columns:
+        return None
+    found = np.column_stack([np.asarray(values[cell.column], dtype=np.float64) for cell in columns])
+    missing = np.argwhere(np.isnan(found))
+    if len(missing):
+        row, at = missing[0]
+        raise DataError(
+            f"column {columns[at].column!r} of {source} has no value in row {rows[row] + 1:,}, and a decision by "
+            "cost needs one in every row; fill it in, or leave such rows out"
+        )
+    return found
 
 
 def incurred(costs: Floats, truth: Codes, decided: Codes) -> Floats:

@@ -23,10 +23,12 @@ from sortal.core.columns import (
     parted,
     share,
 )
+from sortal.core.disclosure import OPEN
 from sortal.core.errors import OptionError
 from sortal.core.notation import are_image_names, boolean_levels, holds_codes, is_image, words
 from sortal.core.schema import Column, Kind
-from sortal.core.values import DURATION, canonical, evaluated, is_nested, is_text, plain
+from sortal.core.series import sort_of
+from sortal.core.values import DURATION, canonical, evaluated, is_text, plain
 
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 _FEW = 20
@@ -44,13 +46,13 @@ def inferred(name: str, series: pl.Series, origin: Origin, decisive: bool = Fals
         return ignored(name, "category", "all values are missing", missing=1.0)
     if isinstance(series.dtype, pl.String):
         return _clean_numbers(name, series, origin) or _of_texts(name, series, origin, decisive)
-    if is_text(series.dtype):
+    if is_text(sort_of(series.dtype)):
         return as_category(name, series, "category", origin)
     if isinstance(series.dtype, pl.Binary):
         image = all(is_image(data) for data in series.drop_nulls().head(100))
         reason = f"images; {NOT_YET['image']}" if image else "bytes that are no image"
         return ignored(name, "image" if image else "category", reason, share(series.null_count(), len(series)))
-    if is_nested(series.dtype):
+    if sort_of(series.dtype) == "nested":
         return ignored(name, "category", f"values of type {series.dtype} are not used", 0.0)
     return of_typed(name, series, origin)
 
@@ -84,7 +86,7 @@ def _missing(column: Column, series: pl.Series) -> int:
     if series.dtype.is_float() and not column.absent:
         return int(np.isnan(series.to_numpy()).sum())
     if column.kind == "datetime" or column.absent:
-        return evaluated(series, lambda values: plain(column, values, series.dtype)).null_count()
+        return evaluated(series, lambda values: plain(column, values, sort_of(series.dtype))).null_count()
     return series.null_count()
 
 
@@ -136,20 +138,21 @@ def as_category(name: str, series: pl.Series, wanted: str, origin: Origin, form:
     """Any column as a category: the target, a group, or because it was asked for."""
     column = Column(name, "category", format=form, absent=origin.missing)
     missing = {}
-    if is_text(series.dtype):
+    if is_text(sort_of(series.dtype)):
         texts = parted(counted(series), origin.blanks)
         column, missing = replace(column, format=form or category_format(texts.values)), texts.missing
     values = parted(counted(written(column, series, wanted)), frozenset({""}))
     values = values._replace(missing=missing or values.missing)
-    return replace(
-        column, reason=level_words(values) + missing_words(values.missing, ";"), missing=values.missing_share
-    )
+    # A model says classes: what they are called is what it is for.
+    disclosure = OPEN if wanted == "target" else origin.disclosure
+    reason = level_words(values, disclosure) + missing_words(values.missing, ";")
+    return replace(column, reason=reason, missing=values.missing_share)
 
 
 def written(column: Column, series: pl.Series, wanted: str) -> pl.Series:
     """The canonical values of a column of any type. Raises OptionError where it cannot be what is ``wanted``."""
-    tidied = evaluated(series, lambda values: plain(column, values, series.dtype))
-    expression = canonical(column, pl.nth(0), tidied.dtype)
+    tidied = evaluated(series, lambda values: plain(column, values, sort_of(series.dtype)))
+    expression = canonical(column, pl.nth(0), sort_of(tidied.dtype))
     if expression is None:
         raise OptionError(f"column {column.name!r} holds values of type {series.dtype}, which cannot be a {wanted}")
     return evaluated(tidied, lambda _: expression)

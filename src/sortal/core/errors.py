@@ -7,6 +7,7 @@
     │   ├── OptionError       an option or a name is not known, or contradicts another
     │   ├── ArtifactError     a model file is damaged, foreign or unsafe
     │   └── OutputError       a result cannot be written (it exists, the disk is full)
+    ├── ForkError             a forked process cannot compute with polars; give it other tables, or start it otherwise
     └── ParityError           an exported model does not reproduce the trained one; our bug, exits with 1
 
 A message is one sentence (two at most) that says what is wrong, where (file, column, row), and what to do. What it quotes may come
@@ -54,6 +55,10 @@ class ArtifactError(InputError):
 
 class OutputError(InputError):
     """A result cannot be written."""
+
+
+class ForkError(SortalError, RuntimeError):
+    """A forked process cannot compute with polars, whose threads stayed behind in its parent."""
 
 
 class ParityError(SortalError):

@@ -27,6 +27,7 @@ from sortal.core.errors import OptionError, TaskError, did_you_mean
 from sortal.core.labels import in_order
 from sortal.core.notation import boolean_levels, first_misfit
 from sortal.core.schema import KINDS, Column, Kind, Role, Schema
+from sortal.core.series import sort_of
 from sortal.core.values import BLANKS, DURATION, EXACT, canonical, evaluated, is_text, plain
 
 TEXTS: tuple[Role, ...] = ("target", "group", "split")
@@ -129,7 +130,7 @@ def _target(name: str, series: pl.Series, origin: Origin) -> Column:
     Among words every text is a class, ``NA`` too; among numbers, or yes and no, what usually means "no value" means it here.
     """
     absent = origin.missing
-    if absent is None and is_text(series.dtype) and are_words(counted(series)):
+    if absent is None and is_text(sort_of(series.dtype)) and are_words(counted(series)):
         absent = ()
     return replace(as_category(name, series, "target", replace(origin, missing=absent), EXACT), role="target")
 
@@ -147,7 +148,7 @@ def _as_asked(name: str, series: pl.Series, asked: str, origin: Origin, time: bo
         found = as_category(name, series, "category", origin)
     elif kind == "boolean":
         found = _as_boolean(name, series, origin)
-    elif is_text(series.dtype):
+    elif is_text(sort_of(series.dtype)):
         found = _of_texts(name, series, kind, form, origin, time)
     else:
         found = _of_typed(name, series, kind, form, origin)
@@ -162,7 +163,7 @@ def _as_boolean(name: str, series: pl.Series, origin: Origin) -> Column:
         return of_typed(name, series, origin)
     values = written(Column(name, "category", absent=origin.missing), series, "boolean")
     texts = parted(counted(values), frozenset({""}))
-    if is_text(series.dtype):
+    if is_text(sort_of(series.dtype)):
         texts = texts._replace(missing=parted(counted(series), origin.blanks).missing)
     if texts.values.is_empty():
         return inferred(name, series, origin)
@@ -213,8 +214,8 @@ def _of_typed(name: str, series: pl.Series, kind: Kind, form: str, origin: Origi
     if kind == "number" and isinstance(series.dtype, pl.Duration | pl.Time):
         form = DURATION
     column = Column(name, kind, format=form, absent=origin.missing)
-    tidied = evaluated(series, lambda values: plain(column, values, series.dtype))
-    expression = canonical(column, pl.nth(0), tidied.dtype)
+    tidied = evaluated(series, lambda values: plain(column, values, sort_of(series.dtype)))
+    expression = canonical(column, pl.nth(0), sort_of(tidied.dtype))
     if expression is None:
         raise OptionError(f"column {name!r} holds values of type {series.dtype}: no {kind}; choose another kind")
     misfits = (tidied.is_not_null() & evaluated(tidied, lambda _: expression).is_null()).arg_true()
@@ -224,7 +225,7 @@ def _of_typed(name: str, series: pl.Series, kind: Kind, form: str, origin: Origi
 
 
 def _impossible(name: str, series: pl.Series, kind: Kind, row: int) -> OptionError:
-    value = series[row].strip(BLANKS) if is_text(series.dtype) else series[row]
+    value = series[row].strip(BLANKS) if is_text(sort_of(series.dtype)) else series[row]
     return OptionError(
         f"column {name!r} cannot be of kind {kind}: row {row + 1:,} holds {value!r}; correct such values "
         "or choose another kind"

@@ -19,7 +19,7 @@ SEEDS = 2**32
 """Seeds that numpy's, scikit-learn's and the boosters' generators take."""
 MOST_SECONDS = 366 * 24 * 3600
 """Of a budget: a year."""
-MOST_COLUMNS = 1_000_000
+MOST_COLUMNS, MOST_ROWS = 1_000_000, 2**31
 LEAST_SHARE = 1e-9
 """Of rows, and of doubt: nothing smaller can be told from nothing with the rows of any table."""
 MOST_BETA = 1_000
@@ -33,6 +33,10 @@ def check_options(recipe: Recipe) -> None:
     if recipe.select is not None and not 1 <= recipe.select <= MOST_COLUMNS:
         raise OptionError(
             f"select {quoted(recipe.select)} is no number of columns to keep; give one from 1 to {MOST_COLUMNS:,}"
+        )
+    if not 1 <= recipe.smallest_count <= MOST_ROWS:
+        raise OptionError(
+            f"smallest_count {quoted(recipe.smallest_count)} is no number of rows; give 1 to name every value, or more, such as 5"
         )
     if not 0 < recipe.budget <= MOST_SECONDS:
         raise OptionError(

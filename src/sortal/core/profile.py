@@ -1,4 +1,7 @@
-"""What the development rows looked like, column by column: what the rows that come in later are compared with."""
+"""What the development rows looked like, column by column: what the rows that come in later are compared with.
+
+A profile leaves with the model. No value in it belongs to fewer rows than ``smallest_count`` (``core.disclosure``).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.disclosure import ends, quantiles
 from sortal.core.schema import Kind
 
 if TYPE_CHECKING:
@@ -28,9 +32,11 @@ TOP = 1_000
 class ColumnProfile:
     """One feature in ``rows`` rows, of which ``missing`` have no value.
 
-    Numbers, booleans and datetimes (seconds since 1970) have their ``quantiles`` at 0, .05, ..., 1, and ``reached``: how many
-    values are at most that. Categories have their most frequent ``levels`` with ``counts``, and ``singles``: how many levels
-    occur once; ``others`` is in how many rows a level is that is not named. ``distinct``: how many values there are.
+    Numbers, booleans and datetimes (seconds since 1970) have ``quantiles`` at 0, .05, ..., 1, each the mean of some neighbours, and
+    ``reached``: how many values are at most that; and their ``ends``, about the smallest and the largest value, with ``beyond``: how many values
+    lie outside. Categories have their most frequent ``levels`` with ``counts``; ``others`` is in how many rows a level is that is not
+    named, and ``barely`` in how many one that has just as few rows as a level needs to be named. ``distinct``: how many values
+    there are.
     """
 
     name: str
@@ -40,9 +46,11 @@ class ColumnProfile:
     distinct: int
     quantiles: tuple[float, ...] = ()
     reached: tuple[int, ...] = ()
+    ends: tuple[float, ...] = ()
+    beyond: int = 0
     levels: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
-    singles: int = 0
+    barely: int = 0
     others: int = 0
 
     @property
@@ -51,9 +59,14 @@ class ColumnProfile:
         return self.rows - self.missing
 
     @property
+    def numeric(self) -> bool:
+        """Whether its values have an order, and levels are not what it has."""
+        return self.kind in ("number", "boolean", "datetime")
+
+    @property
     def limits(self) -> tuple[float, float]:
-        """The smallest and the largest value; of dates, as far beyond the rows as these reach, since time goes on."""
-        low, high = self.quantiles[0], self.quantiles[-1]
+        """Beyond these a value is odd: the ends; of dates, as far beyond the rows as these reach, since time goes on."""
+        low, high = self.ends or (-np.inf, np.inf)
         span = high - low if self.kind == "datetime" else 0.0
         return low - span, high + span
 
@@ -66,40 +79,47 @@ class ColumnProfile:
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
 
 
-def profile(table: Table) -> dict[str, ColumnProfile]:
-    """A profile of every feature, by name."""
+def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
+    """A profile of every feature, by name, that names no value of fewer rows than ``smallest_count``."""
     # A column at a time: as Python's texts they take many times their room.
-    return {c.name: _profile(c.name, c.kind, table.columns([c.name])[c.name]) for c in table.schema.features}
+    return {
+        c.name: _profile(c.name, c.kind, table.columns([c.name])[c.name], smallest_count) for c in table.schema.features
+    }
 
 
-def _profile(name: str, kind: Kind, values: Values) -> ColumnProfile:
-    if not isinstance(values, np.ndarray):
-        counted = Counter(values)
-        missing = counted.pop(None, 0)
-        ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
-        top = ranked[:TOP]
-        return ColumnProfile(
-            name=name,
-            kind=kind,
-            rows=len(values),
-            missing=missing,
-            distinct=len(counted),
-            levels=tuple(str(level) for level, _ in top),
-            counts=tuple(rows for _, rows in top),
-            singles=sum(rows == 1 for _, rows in ranked),
-            others=sum(rows for _, rows in ranked[TOP:]),
-        )
+def _profile(name: str, kind: Kind, values: Values, least: int) -> ColumnProfile:
+    if isinstance(values, np.ndarray):
+        # That a yes or no is one of the two tells nothing of anybody.
+        return _of_numbers(name, kind, values, 1 if kind == "boolean" else least)
+    counted = Counter(values)
+    missing = counted.pop(None, 0)
+    ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
+    named = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
+    return ColumnProfile(
+        name=name,
+        kind=kind,
+        rows=len(values),
+        missing=missing,
+        distinct=len(counted),
+        levels=tuple(str(level) for level, _ in named),
+        counts=tuple(rows for _, rows in named),
+        barely=sum(rows for _, rows in ranked if rows == least),
+        others=sum(rows for _, rows in ranked[len(named) :]),
+    )
+
+
+def _of_numbers(name: str, kind: Kind, values: NDArray[np.float64], least: int) -> ColumnProfile:
     known = np.sort(values[~np.isnan(values)])
-    steps = np.diff(known)
-    if not len(known):
-        return ColumnProfile(name, kind, len(values), len(values), 0)
-    quantiles = np.interp(np.array(GRID) * (len(known) - 1), np.arange(len(known)), known)
+    figures, limits = quantiles(known, GRID, least), ends(known, least)
+    low, high = limits or (-np.inf, np.inf)
     return ColumnProfile(
         name=name,
         kind=kind,
         rows=len(values),
         missing=len(values) - len(known),
-        distinct=1 + int(np.count_nonzero(steps)),
-        quantiles=tuple(quantiles.tolist()),
-        reached=tuple(np.searchsorted(known, quantiles, side="right").tolist()),
+        distinct=int(np.count_nonzero(np.diff(known))) + (len(known) > 0),
+        quantiles=tuple(figures.tolist()),
+        reached=tuple(np.searchsorted(known, figures, side="right").tolist()),
+        ends=limits or (),
+        beyond=int(np.count_nonzero((known < low) | (known > high))),
     )

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
 from sortal.core.errors import InputError, OptionError, did_you_mean
 from sortal.core.limits import check_options
 from sortal.core.plain import quoted
@@ -37,6 +38,9 @@ class Recipe:
 
     ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. Names of columns are given
     as any object (3 for a column that pandas calls 3).
+
+    ``smallest_count``: a value of a column that fewer rows hold leaves with no file, and is as unseen to every model. ``private``: no
+    value, row or row number is quoted at all, in a finding or reason or anywhere in the report.
 
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision. ``plan`` is empty until a run
     has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has the checks of the audit that
@@ -65,6 +69,8 @@ class Recipe:
     weight: str | None = None
     split: str | None = None
     select: int | None = None
+    smallest_count: int = SMALLEST_COUNT
+    private: bool = False
     models: tuple[str, ...] = ()
     budget: float = 120.0
     seed: int = 0
@@ -127,6 +133,11 @@ class Recipe:
             "kind": {column_name(name): kind for name, kind in self.kind.items()},
             "cost_column": tuple(f"{cell}{equals}{column_name(name)}" for cell, equals, name in costs),
         }
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What files may hold of the data."""
+        return Disclosure(self.smallest_count, self.private)
 
     @property
     def promises(self) -> bool:

@@ -1,52 +1,67 @@
-"""One column of whatever values a person or a library holds, as polars has it: one type where they share one, else text."""
+"""Columns of any values as series of polars, and what the types of polars are in ``core.raw``'s terms."""
 
 from __future__ import annotations
-
-import datetime as dt
-import math
-from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from sortal.core.raw import Raw, Sort
+from sortal.core.schema import Kind
 
-def of_values(name: str, values: Any) -> pl.Series:
-    """A column of any values.
+TYPES: dict[Kind, pl.DataType] = {
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "category": pl.String(),
+    "datetime": pl.Datetime("us"),
+    "text": pl.String(),
+    "image": pl.Binary(),
+}
+"""Of canonical values."""
 
-    Whatever stands for a missing value (None, NaN, NaT, pd.NA) is null; times with a zone are in UTC.
+_OF_SORT: dict[Sort, pl.DataType] = {
+    "number": pl.Float64(),
+    "moment": pl.Datetime("us"),
+    "text": pl.String(),
+    "levels": pl.String(),
+}
 
-    >>> of_values("c", [1, None, "x"]).to_list(), of_values("c", [dt.timedelta(hours=1), None]).dtype
-    (['1', None, 'x'], Duration(time_unit='us'))
+
+def to_series(name: str, raw: Raw) -> pl.Series:
+    """A column as polars has it.
+
+    >>> to_series("c", Raw("whole", [1, None])).to_list()
+    [1, None]
     """
-    from narwhals.dependencies import is_pandas_series
+    if isinstance(raw.values, np.ndarray):
+        return pl.Series(name, raw.values)
+    series = pl.Series(name, raw.values, dtype=_OF_SORT.get(raw.sort), strict=False)
+    return series.cast(pl.Categorical) if raw.sort == "levels" else series
 
-    if isinstance(values, pl.Series):
-        return of_values(name, values.to_list()) if isinstance(values.dtype, pl.Object) else values.alias(name)
-    if is_pandas_series(values):
-        return of_pandas(values).alias(name)
-    if isinstance(values, np.ndarray) and values.dtype == np.float16:
-        values = values.astype(str).astype(
-            np.float64
-        )  # what a person reads there, as ``values.plain`` does with 32 bits
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
-        return pl.Series(name, np.ascontiguousarray(values))
-    if isinstance(values, np.ndarray) and values.dtype.kind in "Mm":
-        return pl.Series(name, _microseconds(values))
-    items = list(values)
-    types = set(map(type, items)) - {type(None)}
-    if not (types <= {str, int, bool} or types <= {int, float}):  # the usual ones need no look at every value
-        items = [None if _is_missing(value) else _python(value) for value in items]
-        types = set(map(type, items)) - {type(None)}
-    if types == {int} and max(map(abs, filter(None, items)), default=0) >= 2**127:
-        types = {object}  # too long for a number: a code, as in a CSV file
-    if types <= {int, float, Decimal}:
-        return pl.Series(name, items, dtype=pl.Float64 if types - {int} else None, strict=False)
-    if types <= {dt.date, dt.datetime}:
-        return pl.Series(name, [_utc(value) for value in items], dtype=pl.Datetime("us"))
-    if len(types) == 1 and types <= {str, bool, bytes, dt.time, dt.timedelta, list, dict}:
-        return pl.Series(name, items, strict=False)
-    return pl.Series(name, [None if value is None else str(value) for value in items], dtype=pl.String)
+
+def sort_of(dtype: pl.DataType) -> Sort:
+    """What the values of a column are by their type.
+
+    >>> sort_of(pl.Int8()), sort_of(pl.Datetime("ns", "UTC")), sort_of(pl.Decimal(9, 2)), sort_of(pl.List(pl.Int8()))
+    ('whole', 'zoned', 'number', 'nested')
+    """
+    if isinstance(dtype, pl.Categorical | pl.Enum):
+        return "levels"
+    if isinstance(dtype, pl.Datetime):
+        return "zoned" if dtype.time_zone else "moment"
+    if dtype.is_numeric():
+        return "whole" if dtype.is_integer() else "single" if dtype == pl.Float32 else "number"
+    return _SORTS.get(type(dtype), "nested")
+
+
+_SORTS: dict[type[pl.DataType], Sort] = {
+    pl.String: "text",
+    pl.Boolean: "boolean",
+    pl.Date: "date",
+    pl.Duration: "duration",
+    pl.Time: "time",
+    pl.Binary: "bytes",
+    pl.Null: "null",
+}
 
 
 def in_calendar(column: pl.Series) -> pl.Series:
@@ -88,66 +103,27 @@ def _limits(dtype: pl.DataType) -> tuple[int, int] | None:
     return None
 
 
-def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Times of numpy in the unit that polars knows; missing where one has no such number, which numpy would wrap around."""
-    kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
-    found = values.astype(f"{kind}8[us]")
-    wrapped = found.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
-    found[wrapped] = np.array("NaT", dtype=found.dtype)
-    return found
+class Times:
+    """Takes times that are none out of frames, and counts them: see ``in_calendar``."""
 
+    def __init__(self) -> None:
+        self._lost: dict[str, int] = {}
 
-def of_pandas(series: Any) -> pl.Series:
-    """A column of pandas, of any of its types. A category of texts is one; a category of numbers or booleans is its values."""
-    dtype = str(series.dtype)
-    if dtype == "category":
-        return _of_categories(series)
-    if dtype.startswith("Sparse"):
-        return of_pandas(series.sparse.to_dense())
-    if dtype.startswith("datetime64["):
-        zoned = getattr(series.dt, "tz", None) is not None
-        return of_values("", (series.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else series).to_numpy())
-    if dtype in _NUMPY_TYPES or dtype.startswith("timedelta64["):
-        return of_values("", series.to_numpy())
-    return of_values("", series.to_numpy(dtype=object, na_value=None))
+    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with such times missing."""
+        columns = [in_calendar(column) if column.dtype.is_temporal() else column for column in frame.iter_columns()]
+        lost = {
+            after.name: after.null_count() - before.null_count()
+            for before, after in zip(frame.iter_columns(), columns, strict=True)
+            if after is not before and after.null_count() > before.null_count()
+        }
+        for name, count in lost.items():
+            self._lost[name] = self._lost.get(name, 0) + count
+        return pl.DataFrame(columns) if lost else frame
 
-
-_NUMPY_TYPES = {
-    "bool",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    *(f"float{bits}" for bits in (16, 32, 64)),
-}
-
-
-def _of_categories(series: Any) -> pl.Series:
-    categories = of_pandas(series.cat.categories.to_series())
-    codes = pl.Series(series.cat.codes.to_numpy().astype(np.int64))
-    values = categories.gather(codes.set(codes < 0, None))
-    return values.cast(pl.Categorical) if isinstance(values.dtype, pl.String) else values
-
-
-def _python(value: Any) -> Any:
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        kind = "M" if isinstance(value, np.datetime64) else "m"
-        return value.astype(f"{kind}8[us]").item()
-    if isinstance(value, np.float16 | np.float32):
-        return float(str(value))
-    if isinstance(value, np.generic):
-        return value.item()
-    if hasattr(value, "to_pydatetime"):
-        return value.to_pydatetime(warn=False)
-    return value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else value
-
-
-def _is_missing(value: object) -> bool:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
-    return isinstance(value, float | np.floating | Decimal) and math.isnan(value)
-
-
-def _utc(value: dt.date | None) -> dt.datetime | None:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
-    return None if value is None else dt.datetime(value.year, value.month, value.day)
+    def notes(self) -> list[str]:
+        """What to say of them."""
+        return [
+            f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
+            for name, count in self._lost.items()
+        ]

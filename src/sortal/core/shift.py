@@ -4,10 +4,12 @@ A ``Watch`` counts rows as they come, a batch at a time, and needs numpy alone. 
 speaks of one where it **matters**: where chance alone would do it in fewer than ``CHANCE`` of the tables (Bonferroni over
 columns and things) *and* enough rows are concerned (``FEW`` of them, or for the mix of values ``MOVED``).
 
-unseen, range, missing: how many rows have a value never seen, one beyond the extremes, or none. Where a of n rows did so in
+unseen, range, missing: how many rows have a value that no profile names, one beyond the ends, or none. Where a of n rows did so in
 training, the number among m fresh ones is beta-binomial with Beta(a + 1, n - a): that is exact for values beyond the extremes of exchangeable rows
 (Gumbel & von Schelling 1950, "The Distribution of the Number of Exceedances", a = 1) and otherwise leans to silence, as the upper end of
-Clopper & Pearson (1934) does. Values never seen are expected as often as values seen once were (Good 1953, after Turing).
+Clopper & Pearson (1934) does. The ends that a profile has follow from the rows before the last few alone; of these few some lie beyond them by
+the same chance as fresh rows, so a is one more than these. Levels of up to k rows are expected, with those never seen, as often as levels
+of 1 to k + 1 rows were seen (Good 1953, after Turing, who has k = 0).
 
 moved, mix: how far the distribution is from that of training, for numbers the largest difference of the two cumulative shares
 (Kolmogorov & Smirnov), for categories the sum of all gains in share (total variation). One row moves either by 1/m or 1/n at
@@ -114,7 +116,7 @@ def _count_numbers(count: _Count, column: ColumnProfile, values: NDArray[np.floa
     if count.example is None and len(beyond):
         count.example = float(beyond[0])
     # As many passes as there are quantiles are ten times as fast as one search for the place of every value.
-    count.places += [np.count_nonzero(known <= quantile) for quantile in column.quantiles]
+    count.places += np.array([np.count_nonzero(known <= quantile) for quantile in column.quantiles], dtype=np.int64)
     least, largest = float(known.min()), float(known.max())
     count.least = least if count.least is None else min(least, count.least)
     count.largest = largest if count.largest is None else max(largest, count.largest)
@@ -136,7 +138,7 @@ def _count_texts(count: _Count, codes: Mapping[str, int], values: Sequence[str |
 
 def _shifts(column: ColumnProfile, count: _Count, chance: float) -> Iterator[Shift]:
     """What matters about a column: whether values are missing, and of those that are there the plainest thing alone."""
-    values = (_unseen, _constant, _mix) if column.levels else (_range, _constant, _moved)
+    values = (_range, _constant, _moved) if column.numeric else (_unseen, _constant, _mix)
     missing = _missing(column, count, chance)
     if missing is not None:
         yield missing
@@ -153,37 +155,43 @@ def _missing(column: ColumnProfile, count: _Count, chance: float) -> Shift | Non
 
 def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     rows = count.rows - count.missing
-    usual = min(column.singles + column.others, column.known)
+    usual = min(column.barely + column.others, column.known)
     if not _too_many(count.outside, rows, usual, column.known, chance):
         return None
     share, expected = count.outside / rows, usual / column.known
-    how = f"none of its {rows:,} values was" if share == 1 else f"{percent(share)} of its values were not"
+    if column.others:
+        which = f"all of its {rows:,} values" if share == 1 else f"{percent(share)} of its values"
+        how = f"{which} were rare or never seen"
+    else:
+        how = (
+            f"none of its {rows:,} values was" if share == 1 else f"{percent(share)} of its values were not"
+        ) + " seen"
     like = _other_spelling(str(count.example), column.levels)
     there = f" (there it was {like!r})" if like else ""
     usually = f", where {percent(expected)} are expected" if expected > 0 and share < 1 else ""
-    text = f"{how} seen in training{usually}, such as {_short(str(count.example))}{there}"
+    text = f"{how} in training{usually}, such as {_short(str(count.example))}{there}"
     return _found(column, "unseen", rows, share, expected, text)
 
 
 def _range(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     rows = count.rows - count.missing
-    if not _too_many(count.outside, rows, 1, column.known, chance):
+    if not _too_many(count.outside, rows, column.beyond + 1, column.known, chance):
         return None
     share = count.outside / rows
-    low, high = column.quantiles[0], column.quantiles[-1]
+    low, high = column.ends
     how = "all values lie" if share == 1 else f"{percent(share)} of the values lie"
     beyond = "far outside" if column.kind == "datetime" else "outside"
     span = f"{column.shown(low)} to {column.shown(high)}"
-    text = f"{how} {beyond} {span}, the range in training, such as {column.shown(count.example)}"
-    return _found(column, "range", rows, share, 2 / (column.known + 1), text)
+    text = f"{how} {beyond} {span}, about the range in training, such as {column.shown(count.example)}"
+    return _found(column, "range", rows, share, (column.beyond + 2) / (column.known + 1), text)
 
 
 def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     """Where one value alone comes in, it is the one that training had most often at best."""
     rows = count.rows - count.missing
-    if column.distinct < 2 or rows < 2:
+    if column.distinct < 2 or rows < 2 or (column.numeric and not column.quantiles):
         return None
-    if column.levels:
+    if not column.numeric:
         if np.count_nonzero(count.places) != 1 or count.outside:
             return None
         at = int(count.places.argmax())
@@ -200,16 +208,15 @@ def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | No
 
 def _at(column: ColumnProfile, value: float) -> int:
     """The most rows that may have held a value in training: those between the quantiles around it."""
+    reached = (0, *column.reached, column.known)
     at = int(np.searchsorted(np.array(column.quantiles), value, side="left"))
-    if at == len(column.quantiles):
-        return 0
-    return column.reached[at] - (column.reached[at - 1] if at else 0)
+    return reached[at + 1] - reached[at]
 
 
 def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     """Of dates nothing is said: that they go on is what dates do."""
     rows = count.rows - count.missing
-    if column.kind == "datetime" or not rows:
+    if column.kind == "datetime" or not rows or not column.quantiles:
         return None
     now = count.places / rows
     then = np.array(column.reached) / column.known
@@ -293,11 +300,11 @@ def _other_spelling(value: str, levels: Sequence[str]) -> str | None:
 
 
 def odd_values(reference: Mapping[str, ColumnProfile], columns: Columns, rows: int) -> list[list[str]]:
-    """What is odd about each of these rows: values never seen, beyond the extremes, or missing where none was.
+    """What is odd about each of these rows: values never seen, beyond the ends, or missing where none was.
 
-    >>> age = ColumnProfile("age", "number", rows=2, missing=0, distinct=2, quantiles=(18.0, 60.0), reached=(1, 2))
+    >>> age = ColumnProfile("age", "number", rows=2, missing=0, distinct=2, ends=(18.0, 60.0))
     >>> odd_values({"age": age}, {"age": np.array([40.0, 200.0, np.nan])}, 3)
-    [[], ["'age': 200 is above 60, the largest in training"], ["'age': is missing, and never was in training"]]
+    [[], ["'age': 200 is above 60, about the largest in training"], ["'age': is missing, and never was in training"]]
     """
     found: list[list[str]] = [[] for _ in range(rows)]
     for name, column in reference.items():
@@ -312,9 +319,9 @@ def _odd(column: ColumnProfile, values: Values) -> Iterator[tuple[int, str]]:
         low, high = column.limits
         for row in np.flatnonzero((values < low) | (values > high)).tolist():
             below = values[row] < low
-            side, end = ("below", column.quantiles[0]) if below else ("above", column.quantiles[-1])
+            side, end = ("below", column.ends[0]) if below else ("above", column.ends[-1])
             which = "smallest" if below else "largest"
-            yield row, f"{column.shown(values[row])} is {side} {column.shown(end)}, the {which} in training"
+            yield row, f"{column.shown(values[row])} is {side} {column.shown(end)}, about the {which} in training"
         absent = np.flatnonzero(np.isnan(values)).tolist()
     else:
         seen = {*column.levels, None}

@@ -1,21 +1,28 @@
-"""How the values of one column become canonical: polars expressions, the same at training and at prediction.
+"""How the values of one column become canonical: the same at training and at prediction, for a table and for a row.
 
 The rules stand here once: which texts mean "missing", how text is read as a number, a date or a yes/no, and
-how any value is written as a category. ``core.kinds`` asks which rule fits a column, ``core.frame.conform``
-applies it.
+how any value is written as a category. ``core.kinds`` asks which rule fits a column. A rule is about an expression of polars, which
+``core.frame.conform`` applies to tables, or about the values themselves (``core.cells``), of which ``core.door`` makes use for a few
+rows: the same lines say what either is.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.cells import E, computed, first_of, meaning, utc, where
+from sortal.core.moments import DAY
+from sortal.core.raw import Sort
 from sortal.core.schema import Column
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MISSING = frozenset(
     {"", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN", "NaT"}
@@ -66,6 +73,7 @@ NO_DATE = (
 """What databases write where there is no date: a date of zeros, and the first day that they know."""
 
 
+@lru_cache(maxsize=256)
 def missing_texts(column: Column) -> frozenset[str]:
     """The texts that say that there is no value in this column."""
     if column.absent is not None:
@@ -73,48 +81,49 @@ def missing_texts(column: Column) -> frozenset[str]:
     return MISSING_AMONG_VALUES if column.kind in ("number", "datetime") else MISSING
 
 
-def tidy(text: pl.Expr, missing: frozenset[str] = MISSING) -> pl.Expr:
+def tidy(text: E, missing: frozenset[str] = MISSING) -> E:
     """Text without blanks around it; null where it says that there is no value."""
     stripped = text.str.strip_chars(BLANKS)
-    return pl.when(stripped.is_in(sorted(missing)).not_()).then(stripped)
+    return where(stripped.is_in(missing).not_(), stripped)
 
 
-def is_text(dtype: pl.DataType) -> bool:
+def is_text(sort: Sort) -> bool:
     """Strings, and what stands for strings."""
-    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+    return sort in ("text", "levels")
 
 
-def is_nested(dtype: pl.DataType) -> bool:
-    """Values that are tables or lists themselves."""
-    return dtype.is_nested() or isinstance(dtype, pl.Object)
+def is_number(sort: Sort) -> bool:
+    return sort in ("number", "single", "whole")
 
 
 def evaluated(series: pl.Series, expression: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
     """An expression of the values of a series. Polars would take a name such as ``*`` for a pattern, so none is used."""
+    import polars as pl
+
     return series.to_frame().select(expression(pl.nth(0)).alias(series.name)).to_series()
 
 
-def plain(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def plain(column: Column, values: E, sort: Sort) -> E:
     """The values with one notation of missing: tidied text, floats without NaN, dates without the year 1, others as they are.
 
     A number of 32 bits is the number that a person reads there: .1 and not .10000000149.
     """
-    if is_text(dtype):
-        text = tidy(values.cast(pl.String), missing_texts(column))
-        return pl.when(text.str.contains(NO_DATE).not_()).then(text) if column.kind == "datetime" else text
-    if dtype == pl.Float32:
-        values = values.map_batches(lambda s: pl.Series(as_read(s.to_numpy())), pl.Float64)
-    if dtype.is_float() or dtype.is_decimal():
-        values = values.cast(pl.Float64).fill_nan(None)
-    if dtype.is_numeric() and column.absent:
+    if is_text(sort):
+        text = tidy(values.cast(str), missing_texts(column))
+        return where(text.str.contains(NO_DATE).not_(), text) if column.kind == "datetime" else text
+    if sort == "single":
+        values = computed(values, as_read)
+    if sort == "number":
+        values = values.cast(float).fill_nan(None)
+    if is_number(sort) and column.absent:
         absent = [float(text) for text in column.absent if re.fullmatch(r"[+-]?\d+(\.\d*)?", text)]
-        return pl.when(values.cast(pl.Float64).is_in(absent).not_()).then(values)
-    if isinstance(dtype, pl.Date | pl.Datetime):
-        return pl.when(values.dt.year() != 1).then(values)
+        return where(values.cast(float).is_in(absent).not_(), values)
+    if sort in ("date", "moment", "zoned"):
+        return where(values.dt.year() != 1, values)
     return values
 
 
-def as_read(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
+def as_read(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """(n,) numbers of 32 bits as the numbers that a person reads there: those with the fewest digits, at most nine.
 
     >>> as_read(np.array([0.1, 16777216, -2.5e-7], dtype=np.float32)).tolist()
@@ -124,7 +133,7 @@ def as_read(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
     for start in range(0, len(read), _CHUNK):
         some = read[start : start + _CHUNK]
         left = np.flatnonzero((np.abs(some) > 1e-12) & (np.abs(some) < 1e12) & (some != np.rint(some)))
-        exact, single = some[left], numbers[start : start + _CHUNK][left]
+        exact, single = some[left], numbers[start : start + _CHUNK][left].astype(np.float32)
         places = np.floor(np.log10(np.abs(exact))).astype(np.int64)
         alike = np.arange(len(left))
         # Where fewer digits say the same number, so do more: each round looks at those of the one before alone.
@@ -143,65 +152,57 @@ _POWERS = 10.0 ** np.arange(-22, 23)
 """Powers of ten that are exact, to 10^22, beside those that are not needed."""
 
 
-def canonical(column: Column, values: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
-    """The canonical values of ``plain`` ones of this type; null where a value does not fit.
+def needs_no_tidying(column: Column, sort: Sort) -> bool:
+    """Whether text that is nothing but plain numbers can be read at once, where no value is any other text: that is much faster."""
+    return column.kind == "number" and column.format in ("", ".") and sort == "text" and not column.absent
 
-    None where values of this type can never be of the column's kind. A category is text, whatever it was: 1, 1.0 and
+
+def canonical(column: Column, values: E, sort: Sort) -> E | None:
+    """The canonical values of ``plain`` ones of this sort; null where a value does not fit.
+
+    None where values of this sort can never be of the column's kind. A category is text, whatever it was: 1, 1.0 and
     ``"1.0"`` are ``"1"``, true and ``"True"`` are ``"true"``, unless its format is ``EXACT``: then texts stay as they are written.
     """
-    if isinstance(dtype, pl.Null):
-        return values.cast(TYPES[column.kind])
-    if is_nested(dtype):
+    if sort in ("null", "nested"):
         return None
     if column.kind == "number":
-        return _duration(values, dtype) if column.format == DURATION else _number(values, dtype, column.format)
+        return _duration(values, sort) if column.format == DURATION else _number(values, sort, column.format)
     if column.kind == "boolean":
-        return _boolean(values, dtype, column.levels)
+        return _boolean(values, sort, column.levels)
     if column.kind == "datetime":
-        return _datetime(values, dtype, column.format)
-    if column.kind == "image" and isinstance(dtype, pl.Binary):
+        return _datetime(values, sort, column.format)
+    if column.kind == "image" and sort == "bytes":
         return values
-    if isinstance(dtype, pl.Binary | pl.Duration):
+    if sort in ("bytes", "duration"):
         return None
-    if column.kind == "category":
-        return _category(values, dtype, exact=True) if column.format == EXACT else _one_form(_category(values, dtype))
-    return _one_form(values.cast(pl.String))
+    exact = column.kind != "category" or column.format == EXACT
+    text = _category(values, sort, exact)
+    return text if column.kind == "category" and exact else _one_form(text)
 
 
-def _one_form(text: pl.Expr) -> pl.Expr:
+def _one_form(text: E) -> E:
     """A letter with an accent is one character, as in the names of columns, whichever of Unicode's forms a file has."""
     return text.str.normalize("NFC")
 
 
-TYPES: dict[str, pl.DataType] = {
-    "number": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "category": pl.String(),
-    "datetime": pl.Datetime("us"),
-    "text": pl.String(),
-    "image": pl.Binary(),
-}
+def _number(values: E, sort: Sort, notation: str) -> E | None:
+    if is_number(sort) or sort == "boolean":
+        return values.cast(float)
+    return number_from_text(values, notation) if is_text(sort) else None
 
 
-def _number(values: pl.Expr, dtype: pl.DataType, notation: str) -> pl.Expr | None:
-    if dtype.is_numeric() or isinstance(dtype, pl.Boolean):
-        return values.cast(pl.Float64)
-    return number_from_text(values, notation) if is_text(dtype) else None
-
-
-def _duration(values: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
+def _duration(values: E, sort: Sort) -> E | None:
     """Seconds. Bare numbers are refused: whether they are seconds, minutes or milliseconds, nobody says."""
-    if isinstance(dtype, pl.Duration):
+    if sort == "duration":
         return seconds(values.dt.total_microseconds(), 1e6)
-    if isinstance(dtype, pl.Time):
-        return seconds(values.cast(pl.Int64), 1e9)
-    return duration_from_text(values) if is_text(dtype) else None
+    if sort == "time":
+        return seconds(values.cast(int), 1e9)
+    return duration_from_text(values) if is_text(sort) else None
 
 
-def seconds(ticks: pl.Expr, per_second: float) -> pl.Expr:
+def seconds(ticks: E, per_second: float) -> E:
     """Polars multiplies a column by the reciprocal and divides a lone value: one row would differ from the same row of many."""
-    divided = ticks.cast(pl.Float64).map_batches(lambda s: pl.Series(s.to_numpy() / per_second), pl.Float64)
-    return divided.fill_nan(None)
+    return computed(ticks.cast(float), lambda numbers: numbers / per_second)
 
 
 _CLOCK = r"^([+-]?)()(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d*)?))?$"
@@ -209,26 +210,25 @@ _DAYS = r"^()([+-]?\d+) days?(?:,? \+?(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?))?$"
 _ISO = r"^([+-]?)P(?:(-?\d+)D)?T?(?:(-?\d+(?:\.\d*)?)H)?(?:(-?\d+(?:\.\d*)?)M)?(?:(-?\d+(?:\.\d*)?)S)?$"
 
 
-def duration_from_text(text: pl.Expr) -> pl.Expr:
+def duration_from_text(text: E) -> E:
     """Seconds from tidied text; null where it is no duration.
 
     ``1:30:00``, ``1:30``, ``2 days 01:30:00`` (pandas), ``-1 day, 23:00:00`` (Python), ``5 days`` and ``PT90M`` (ISO 8601).
     """
     ways = []
     for pattern in (_CLOCK, _DAYS, _ISO):
-        parts = text.str.extract_groups(pattern)
-        sign = parts.struct[0]
-        amounts = [
-            parts.struct[i].cast(pl.Float64, strict=False).fill_null(0.0) * unit
-            for i, unit in enumerate((86_400, 3_600, 60, 1), start=1)
-        ]
-        total = seconds((pl.sum_horizontal(amounts) * 1e6).round(), 1e6)
+        parts = text.str.extract_groups(pattern).struct
+        days, hours, minutes, whole = (
+            parts[i].cast(float, strict=False).fill_null(0.0) * unit
+            for i, unit in enumerate((86_400.0, 3_600.0, 60.0, 1.0), start=1)
+        )
+        total = seconds(((days + hours + minutes + whole) * 1e6).round(), 1e6)
         fits = text.str.contains(pattern) & text.str.contains(r"\d")
-        ways.append(pl.when(fits).then(pl.when(sign == "-").then(-total).otherwise(total)))
-    return pl.coalesce(ways)
+        ways.append(where(fits, where(parts[0] == "-", -total, total)))
+    return first_of(ways)
 
 
-def number_from_text(text: pl.Expr, notation: str) -> pl.Expr:
+def number_from_text(text: E, notation: str) -> E:
     """Numbers from tidied text; null where it is none.
 
     ``notation`` is the decimal mark, then the thousands mark if there is one, then the sign ("%", "$") that
@@ -241,33 +241,30 @@ def number_from_text(text: pl.Expr, notation: str) -> pl.Expr:
     if sign:
         at_an_end = rf"^[+-]?\s*{re.escape(sign)}[^{re.escape(sign)}]*$|^[^{re.escape(sign)}]*{re.escape(sign)}$"
         bare = digits.str.replace(sign, "", literal=True).str.strip_chars()
-        digits = pl.when(digits.str.contains(at_an_end)).then(_minus_first(bare.str.replace(r"^([+-])\s+", "${1}")))
+        digits = where(digits.str.contains(at_an_end), _minus_first(bare.str.replace(r"^([+-])\s+", "${1}")))
     if len(marks) > 1:
         digits = _without_thousands(digits, decimal=marks[0], thousands=marks[1])
     if marks[0] == ",":
-        digits = pl.when(digits.str.contains(".", literal=True).not_()).then(digits.str.replace(",", ".", literal=True))
-    return digits.cast(pl.Float64, strict=False).fill_nan(None)
+        digits = where(digits.str.contains(".", literal=True).not_(), digits.str.replace(",", ".", literal=True))
+    return digits.cast(float, strict=False).fill_nan(None)
 
 
-def _minus_first(digits: pl.Expr) -> pl.Expr:
+def _minus_first(digits: E) -> E:
     return digits.str.replace(r"^\(([^()+-]*)\)$", "-${1}").str.replace(r"^([^+-]*\d[^+-]*)-$", "-${1}")
 
 
-def _without_thousands(digits: pl.Expr, decimal: str, thousands: str) -> pl.Expr:
+def _without_thousands(digits: E, decimal: str, thousands: str) -> E:
     if thousands == " ":
         digits = digits.str.replace_all(r"[\u00a0\u2009\u202f]", " ")
     if thousands == "'":
         digits = digits.str.replace_all("’", "'", literal=True)
     mark = re.escape(thousands)
     grouped = rf"^[+-]?[1-9]\d{{0,2}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}(?:{re.escape(decimal)}\d*)?$"
-    return (
-        pl.when(digits.str.contains(thousands, literal=True).not_())
-        .then(digits)
-        .when(digits.str.contains(grouped))
-        .then(digits.str.replace_all(thousands, "", literal=True))
-    )
+    bare = where(digits.str.contains(grouped), digits.str.replace_all(thousands, "", literal=True))
+    return where(digits.str.contains(thousands, literal=True), bare, digits)
 
 
+@lru_cache(maxsize=256)
 def boolean_words(levels: tuple[str, ...]) -> dict[str, bool]:
     """What the texts of a boolean column mean, in lower case.
 
@@ -286,27 +283,24 @@ def boolean_words(levels: tuple[str, ...]) -> dict[str, bool]:
     return words | {level: bool(code) for code, level in enumerate(lowered)}
 
 
-def _boolean(values: pl.Expr, dtype: pl.DataType, levels: tuple[str, ...]) -> pl.Expr | None:
-    if isinstance(dtype, pl.Boolean):
+def _boolean(values: E, sort: Sort, levels: tuple[str, ...]) -> E | None:
+    if sort == "boolean":
         return values
-    if not (dtype.is_numeric() or is_text(dtype)):
+    if not (is_number(sort) or is_text(sort)):
         return None
-    texts = _category(values, dtype, exact=False)
-    return texts.str.to_lowercase().replace_strict(boolean_words(levels), default=None, return_dtype=pl.Boolean)
+    texts = _category(values, sort, exact=False)
+    return meaning(texts.str.to_lowercase(), boolean_words(levels))
 
 
-def _datetime(values: pl.Expr, dtype: pl.DataType, pattern: str) -> pl.Expr | None:
-    if isinstance(dtype, pl.Datetime):
-        naive = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else values
-        return naive.cast(pl.Datetime("us"))
-    if isinstance(dtype, pl.Date):
-        return values.cast(pl.Datetime("us"))
-    if dtype.is_integer() and pattern:
-        return datetime_from_text(values.cast(pl.String), pattern)
-    return datetime_from_text(values, pattern or "%Y-%m-%d") if is_text(dtype) else None
+def _datetime(values: E, sort: Sort, pattern: str) -> E | None:
+    if sort in ("date", "moment", "zoned"):
+        return utc(values, sort)
+    if sort == "whole" and pattern:
+        return datetime_from_text(values.cast(str), pattern)
+    return datetime_from_text(values, pattern or "%Y-%m-%d") if is_text(sort) else None
 
 
-def datetime_from_text(text: pl.Expr, pattern: str) -> pl.Expr:
+def datetime_from_text(text: E, pattern: str) -> E:
     """Moments in UTC from tidied text; null where the pattern does not fit. No zone counts as UTC.
 
     ``T`` between day and time is read as a blank, the zones ``Z`` and ``+01`` as ``+00:00`` and ``+01:00``.
@@ -314,14 +308,13 @@ def datetime_from_text(text: pl.Expr, pattern: str) -> pl.Expr:
     spaced = text.str.replace(r"^(\d{4}\D\d\d\D\d\d)T", "${1} ") if pattern.startswith("%Y") else text
     if "%z" in pattern:
         spaced = spaced.str.replace(r" ?(?:Z|UTC|GMT)$", "+00:00").str.replace(r"(:\d\d[\d.]*[+-]\d\d)$", "${1}:00")
-        zoned = spaced.str.to_datetime(pattern, time_unit="us", strict=False)
-        return sane(zoned.dt.convert_time_zone("UTC").dt.replace_time_zone(None))
+        return sane(utc(spaced.str.to_datetime(pattern, time_unit="us", strict=False), "zoned"))
     return sane(spaced.str.to_datetime(pattern, time_unit="us", strict=False))
 
 
-def sane(moments: pl.Expr) -> pl.Expr:
+def sane(moments: E) -> E:
     """Null before the year 1000: there a short year was read as a long one."""
-    return pl.when(moments.dt.year() >= 1000).then(moments)
+    return where(moments.dt.year() >= 1000, moments)
 
 
 def related_patterns(pattern: str) -> Iterator[str]:
@@ -332,31 +325,24 @@ def related_patterns(pattern: str) -> Iterator[str]:
         yield from (day + time for time in TIME_PARTS if day + time != pattern)
 
 
-def any_time(pattern: str, text: pl.Expr) -> pl.Expr:
+def any_time(pattern: str, text: E) -> E:
     """Moments from text in a pattern, or in one that writes the day like it and the time of day otherwise."""
-    return pl.coalesce([datetime_from_text(text, related) for related in related_patterns(pattern)])
+    return first_of([datetime_from_text(text, related) for related in related_patterns(pattern)])
 
 
-def _category(values: pl.Expr, dtype: pl.DataType, exact: bool = False) -> pl.Expr:
-    if dtype.is_float():
-        text = (values + 0.0).cast(pl.String)  # -0.0 is 0
+def _category(values: E, sort: Sort, exact: bool = False) -> E:
+    if sort in ("number", "single"):
+        text = (values + 0.0).cast(str)  # -0.0 is 0
         whole = (values == values.round()) & (values.abs() < 2**63)
-        return (
-            text if exact else pl.when(whole).then(values.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(text)
-        )
-    if isinstance(dtype, pl.Datetime):
-        moments = _datetime(values, dtype, "")
-        assert moments is not None
+        return text if exact else where(whole, values.cast(int, strict=False).cast(str), text)
+    if sort in ("date", "moment", "zoned"):
+        moments = utc(values, sort)
         day, moment = moments.dt.to_string("%Y-%m-%d"), moments.dt.to_string("%Y-%m-%d %H:%M:%S%.f")
-        return pl.when(moments.dt.time() == dt.time()).then(day).otherwise(moment)
-    if exact or not is_text(dtype):
-        return values.cast(pl.String)
-    return (
-        pl.when(values.str.contains(r"^-?\d+\.0$"))
-        .then(values.str.strip_suffix(".0"))
-        .when(values.is_in(["True", "TRUE"]))
-        .then(pl.lit("true"))
-        .when(values.is_in(["False", "FALSE"]))
-        .then(pl.lit("false"))
-        .otherwise(values)
-    )
+        return where(moments.dt.epoch("us") % DAY == 0, day, moment)
+    if sort == "time":
+        return values.dt.to_string("%H:%M:%S%.f")
+    if exact or not is_text(sort):
+        return values.cast(str)
+    stripped = where(values.str.contains(r"^-?\d+\.0$"), values.str.strip_suffix(".0"), values)
+    true = where(values.is_in(("True", "TRUE")), "true", stripped)
+    return where(values.is_in(("False", "FALSE")), "false", true)

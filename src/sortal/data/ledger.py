@@ -162,6 +162,11 @@ class Seal:
                 partial.write_bytes(whole)
         return seal
 
+    def guard(self) -> None:
+        """Nobody but the owner opens the folder of the sealed rows, nor the file."""
+        self.path.parent.chmod(PRIVATE_FOLDER)
+        self.path.chmod(PRIVATE)
+
     @property
     def path(self) -> Path:
         """The file of the sealed rows."""

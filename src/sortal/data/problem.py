@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.errors import DataError, OptionError, did_you_mean
-from sortal.core.frame import Table, conform, declared_kinds, from_any, is_records
+from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
 from sortal.core.labels import encode, label_type_of
+from sortal.core.raw import is_records
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
+from sortal.core.series import sort_of
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text, missing_texts
+from sortal.core.writing import listing
 from sortal.data.deal import same_rows
 from sortal.data.read import Source, read
 
@@ -66,21 +69,23 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         time=recipe.time,
         group=recipe.group,
         split=recipe.split_column,
-        source=Origin(source.name, source.separator, recipe.missing),
+        source=Origin(source.name, source.separator, recipe.missing, recipe.disclosure),
     )
     schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
-    if not schema.features:
-        raise DataError(f"{source.name} has no column left to predict from: {_why_not(schema)}")
+    _check_features(schema, source.name)
     frame = conform(source.frame, schema, source=source.name)
     labels = frame[recipe.target].alias("")
     raw = source.frame
     notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target].alias(""), labels))
+    notes = (*notes, *small_classes(labels, recipe.smallest_count))
     if recipe.weight is not None:
         weightless = check_weights(frame[recipe.weight], labels, f"column {recipe.weight!r} of {source.name}")
         labels = labels.set(weightless, None)
         if weightless.any():
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({recipe.weight!r} is 0) were left out")
     task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
+    schema = with_enough_rows(schema, frame, recipe.smallest_count)
+    _check_features(schema, source.name)
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
@@ -117,7 +122,7 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     """How many rows have no label, by the text that says so; and classes that are called as missing values usually are."""
     notes = []
     if missing := labels.null_count():
-        texts = parted(counted(raw), missing_texts(column)).missing if is_text(raw.dtype) else {"": missing}
+        texts = parted(counted(raw), missing_texts(column)).missing if is_text(sort_of(raw.dtype)) else {"": missing}
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
         if told := {text: n for text, n in texts.items() if text}:
             note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
@@ -130,6 +135,19 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
             if text
         ]
     return notes
+
+
+def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
+    """Classes of fewer rows than a value needs to be named: a model says classes, so these are named all the same, and that is said."""
+    counts = labels.drop_nulls().alias("").value_counts(sort=True, name="rows")
+    few = [f"{label!r} ({rows} rows)" for label, rows in counts.iter_rows() if rows < smallest_count]
+    if not few:
+        return []
+    have, them = ("class has", "it") if len(few) == 1 else ("classes have", "them")
+    return [
+        f"{len(few)} {have} fewer than {smallest_count} rows and will be named by the model, since that is what a model says: "
+        f"{listing(few)}; join {them} with another class, or leave these rows out, where a name tells of somebody"
+    ]
 
 
 def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
@@ -171,6 +189,27 @@ def with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
     return schema
 
 
+def with_enough_rows(schema: Schema, frame: pl.DataFrame, smallest_count: int) -> Schema:
+    """Without features that hold a value in fewer rows than the smallest count, or a yes or a no.
+
+    Of a category with a rare level all others are left; of these nothing would be left to learn from, and of a yes or no the two
+    texts would leave with the model.
+    """
+    for column in schema.features:
+        values = frame[column.name]
+        known = len(values) - values.null_count()
+        if 0 < known < smallest_count:
+            few = f"a value in {known} row{'s' if known > 1 else ''} only"
+        elif column.kind == "boolean" and 0 < (fewer := min(yes := int(values.sum()), known - yes)) < smallest_count:
+            few = f"{'yes' if fewer == yes else 'no'} in {fewer} row{'s' if fewer > 1 else ''} only"
+        else:
+            continue
+        why = f"{few}, fewer than {smallest_count} (--smallest-count): too few to learn from"
+        left_out = replace(column, role="ignore", reason=why, levels=(), doubt="")
+        schema = Schema(tuple(left_out if c.name == column.name else c for c in schema.columns))
+    return schema
+
+
 def with_weight(schema: Schema, recipe: Recipe, source: str) -> Schema:
     """Raises OptionError where the weights are not there, hold no numbers or are something else as well."""
     name = recipe.weight
@@ -201,6 +240,11 @@ def check_weights(weights: pl.Series, labels: pl.Series, what: str) -> pl.Series
     if weightless.sum() == labelled.sum() > 0:
         raise DataError(f"{what} is 0 in every row, so that no row counts; give a weight above 0")
     return weightless
+
+
+def _check_features(schema: Schema, source: str) -> None:
+    if not schema.features:
+        raise DataError(f"{source} has no column left to predict from: {_why_not(schema)}")
 
 
 def _why_not(schema: Schema) -> str:

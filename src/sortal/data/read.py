@@ -18,8 +18,10 @@ from typing import Literal
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.frame import Times, unique_names
+from sortal.core.fork import need_polars
+from sortal.core.raw import unique_names
 from sortal.core.schema import Kind
+from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
@@ -179,8 +181,9 @@ def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
         notes += note
     for file in files:
         refuse_sealed(file)
-    more = f" and {len(given) - 1} more" if len(given) > 1 else ""
-    return given[0].name + more, files, notes
+    name = given[0].name + (f" and {len(given) - 1} more" if len(given) > 1 else "")
+    need_polars(name)
+    return name, files, notes
 
 
 def _files_of(path: Path) -> tuple[list[Path], list[str]]:

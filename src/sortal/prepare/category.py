@@ -1,4 +1,8 @@
-"""Categories: one-hot, ordinal codes, or out-of-fold target encoding. Each of them is one table, looked up by value."""
+"""Categories: one-hot, ordinal codes, or out-of-fold target encoding. Each of them is one table, looked up by value.
+
+Levels of fewer rows than the view's smallest count are not in the table. The model learns from their rows what to make of a value
+that it does not know: rare and unseen ones are the same to it.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +33,17 @@ class _Block:
 
 
 class CategoryPreparer:
-    """High cardinality and unseen values are ordinary: an unseen value gets the encoding of 'any other'."""
+    """High cardinality and unseen values are ordinary: a rare or unseen value gets the encoding of 'any other'."""
 
     def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
-        levels = _levels(values)
+        levels = _levels(values, view.smallest_count)
         level_of_row = _level_of_row(values, levels)
         many = len(levels) > view.many and labels.n_classes <= MAX_TARGET_CLASSES
         blocks = []
         if view.categories == "codes":
-            blocks.append(_codes(column.name, levels, level_of_row))
+            blocks.append(_codes(column.name, len(levels), level_of_row))
         elif not many:
-            blocks.append(_onehot(column.name, levels[: view.many], len(levels), level_of_row))
+            blocks.append(_onehot(column.name, levels, view.many, level_of_row))
         if many:
             blocks.append(_target(column.name, len(levels), level_of_row, labels, seed))
         table = np.hstack([b.table for b in blocks])
@@ -53,36 +57,45 @@ class CategoryPreparer:
         )
 
 
-def _levels(values: pl.Series) -> list[str]:
-    """The distinct values, most frequent first; ties in alphabetical order, so that runs repeat."""
+def _levels(values: pl.Series, smallest_count: int) -> list[str]:
+    """The values of so many rows, most frequent first; ties in alphabetical order, so that runs repeat."""
     counts = values.drop_nulls().alias("level").value_counts(name="rows")
-    return [level for level, _ in sorted(counts.iter_rows(), key=lambda pair: (-pair[1], pair[0]))]
+    common = ((level, rows) for level, rows in counts.iter_rows() if rows >= smallest_count)
+    return [level for level, _ in sorted(common, key=lambda pair: (-pair[1], pair[0]))]
 
 
 def _level_of_row(values: pl.Series, levels: list[str]) -> NDArray[np.int64]:
-    """Index of each row's level; ``len(levels)`` where it is missing."""
-    index = values.cast(pl.Enum(levels)).to_physical().to_numpy()  # as floats where some are missing
-    return np.where(np.isnan(index), len(levels), index).astype(np.int64)
+    """Index of each row's level; ``len(levels)`` where it is missing, and one more where it is rare."""
+    index = values.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int64)
+    other = pl.select(pl.when(values.is_null()).then(len(levels)).otherwise(len(levels) + 1)).to_series()
+    return index.fill_null(other.cast(pl.Int64)).to_numpy().astype(np.int64)
 
 
-def _codes(name: str, levels: list[str], level_of_row: NDArray[np.int64]) -> _Block:
-    code = np.arange(len(levels) + 2, dtype=np.float64)
+def _codes(name: str, n_levels: int, level_of_row: NDArray[np.int64]) -> _Block:
+    """Missing has no code. Neither has unseen, but where training rows are rare: these are a level together."""
+    code = np.arange(n_levels + 2, dtype=np.float64)
     code[MAX_CODES:] = MAX_CODES
-    code[-2:] = np.nan
+    has_rare = bool((level_of_row == n_levels + 1).any())
+    code[-2:] = np.nan, min(n_levels, MAX_CODES) if has_rare else np.nan
     table = code[:, None]
     return _Block((name,), table, table[level_of_row])
 
 
-def _onehot(name: str, shown: list[str], n_levels: int, level_of_row: NDArray[np.int64]) -> _Block:
-    """A column a level, and one for missing values where there are any. Two levels without missing values need one column."""
+def _onehot(name: str, levels: list[str], most: int, level_of_row: NDArray[np.int64]) -> _Block:
+    """A column for each of the ``most`` frequent levels, and one for missing values where there are any; rare and unseen ones are in
+    none of them. Where there are two levels and nothing else, one column will do.
+    """
+    n_levels, shown = len(levels), levels[:most]
     table = np.zeros((n_levels + 2, len(shown) + 1))
     table[np.arange(len(shown)), np.arange(len(shown))] = 1.0
     table[n_levels, len(shown)] = 1.0
     names = [*(f"{name}={level}" for level in shown), f"{name} is missing"]
     has_missing = bool((level_of_row == n_levels).any())
-    keep = slice(1 if n_levels == 2 and not has_missing else 0, None if has_missing else len(shown))
-    table = np.ascontiguousarray(table[:, keep])
-    return _Block(tuple(names[keep]), table, table[level_of_row])
+    nothing_else = not has_missing and not (level_of_row > n_levels).any()
+    first = 1 if n_levels == 2 and nothing_else else 0
+    last = len(shown) if shown and not has_missing else None
+    table = np.ascontiguousarray(table[:, first:last])
+    return _Block(tuple(names[first:last]), table, table[level_of_row])
 
 
 def _target(name: str, n_levels: int, level_of_row: NDArray[np.int64], labels: Labels, seed: int) -> _Block:

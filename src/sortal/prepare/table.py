@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.disclosure import middle
 from sortal.core.frame import Table
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
@@ -57,9 +58,8 @@ def fit(
     matrix = design.transform(table)
     _put_out_of_fold(matrix, columns)
     if view.numbers != "raw":
-        design, matrix = _impute(
-            design, matrix, numeric=np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
-        )
+        numeric = np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
+        design, matrix = _impute(design, matrix, numeric, view.smallest_count)
     if view.numbers == "scaled":
         design, matrix = _scale(design, matrix)
     if select is not None and select < matrix.shape[1]:
@@ -87,15 +87,17 @@ def _then(design: Design, step: Program) -> Program:
 
 
 def _impute(
-    design: Design, matrix: NDArray[np.float64], numeric: NDArray[np.bool_]
+    design: Design, matrix: NDArray[np.float64], numeric: NDArray[np.bool_], smallest_count: int
 ) -> tuple[Design, NDArray[np.float64]]:
-    """Median for quantities, -1 for codes; a column of quantities with missing values also gets an indicator column."""
-    from sklearn.impute import SimpleImputer
-
-    missing = np.isnan(matrix).any(axis=0)
+    """Median for quantities (0 where too few are known), -1 for codes; a column of quantities with missing values also gets an
+    indicator column.
+    """
+    absent = np.isnan(matrix)
+    missing = np.asarray(absent.any(axis=0))
     value = np.full(matrix.shape[1], -1.0)
-    if numeric.any():
-        value[numeric] = SimpleImputer(strategy="median", keep_empty_features=True).fit(matrix[:, numeric]).statistics_
+    for at in np.flatnonzero(numeric):
+        known = matrix[~absent[:, at], at] if missing[at] else matrix[:, at]
+        value[at] = np.nan_to_num(middle(known, smallest_count))
     indicator = np.flatnonzero(missing & numeric)
     step = Program("fill", arrays={"value": value, "indicator": indicator})
     names = (*design.names, *(f"{design.names[i]} is missing" for i in indicator))

@@ -19,11 +19,15 @@ class View:
 
     ``categories``: codes (ordinal, most frequent first) or onehot. A column with more than ``many`` levels gets the
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
+
+    ``smallest_count`` is not the family's wish, but the data's owner's: levels of fewer training rows are as unseen, also in training,
+    and what imputes a missing value is no single row's.
     """
 
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
+    smallest_count: int = 1
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sortal.core import registry
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
+from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.data.audit import Audit, Finding, Skipped
 from sortal.data.ledger import Seal
@@ -72,6 +73,11 @@ def describe_data(problem: Problem) -> record.Data:
     )
 
 
+def describe_columns(schema: Schema, recipe: Recipe) -> tuple[Column, ...]:
+    """The columns; privately without the texts that mean yes and no, which only the model has to know."""
+    return tuple(replace(c, levels=()) for c in schema.columns) if recipe.private else schema.columns
+
+
 def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Split:
     """How the rows were parted; the folds are not known yet."""
     k = len(problem.task.classes)
@@ -106,7 +112,7 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         sortal_version=sortal.__version__,
         seed=recipe.seed,
         data=results.data,
-        columns=results.dev.table.schema.columns,
+        columns=describe_columns(results.dev.table.schema, recipe),
         task=task,
         audit=describe_findings(results.audited.findings),
         audit_skipped=describe_skipped(results.audited.skipped),

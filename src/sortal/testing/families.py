@@ -11,9 +11,10 @@ import numpy as np
 
 from sortal.engine import compile as compile_program
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, OutOfTime, Rows, Settings
-from sortal.testing.problems import Problem, constant, mixed, narrowed, with_weight
+from sortal.testing.problems import LEVELS, Problem, constant, mixed, narrowed, with_weight
 from sortal.testing.requirement import (
     Requirement,
+    arrays_of,
     fingerprint,
     require,
     require_equal,
@@ -193,6 +194,18 @@ def scores_rows_independently(subject: Subject, n_classes: int) -> None:
     require_equal(alone, together[:20], PARITY["float64"], "rows scored alone and together")
 
 
+def keeps_no_value_of_a_row(subject: Subject, n_classes: int) -> None:
+    """A model file goes where the rows do not: what splits or shifts a column lies between the values of rows, and is none of them."""
+    problem = subject.problem(n_classes)
+    numbers = problem.train.X[:, : -1 if problem.categorical else -LEVELS]
+    values = np.unique(numbers[~np.isnan(numbers)].astype(np.float32))
+    for array in arrays_of(_fit(subject, problem).program()):
+        kept = np.isin(array.astype(np.float32).ravel(), values) & (array.dtype.kind == "f")
+        require(
+            not kept.any(), f"the program holds {array.ravel()[kept][:3].tolist()}, which are values of training rows"
+        )
+
+
 FOR_EACH = (
     gives_probabilities,
     learns,
@@ -208,6 +221,7 @@ FOR_EACH = (
     takes_few_rows,
     takes_huge_numbers,
     scores_rows_independently,
+    keeps_no_value_of_a_row,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from sortal.core.frame import Table
 from sortal.core.schema import Column, Kind, Schema
 from sortal.engine import compile as compile_program
 from sortal.prepare.view import Labels, Prepared, Preparer, View
-from sortal.testing.requirement import Requirement, fingerprint, require, require_equal, require_plain
+from sortal.testing.requirement import Requirement, arrays_of, fingerprint, require, require_equal, require_plain
 
 VIEWS = {"raw": View("raw", "codes"), "imputed": View("imputed", "codes"), "scaled": View("scaled", "onehot")}
 ROWS = 120
@@ -110,6 +110,27 @@ def scores_rows_independently(subject: Subject) -> None:
     require_equal(alone, _run(prepared, values)[:20], 0.0, "rows alone and together")
 
 
+def keeps_no_rare_value(subject: Subject) -> None:
+    """A value of fewer rows than the view's smallest count is not in the program, and is as unseen to it."""
+    view = replace(subject.view, smallest_count=RARE + 1)
+    values = sample(subject.kind, n_distinct=10_000 if subject.kind == "number" else 8, missing=0.1)
+    rare = values[:0]
+    if values.dtype == pl.String:
+        rare = pl.Series("column", ["somebody"] * RARE, dtype=pl.String)
+    prepared = _fit(replace(subject, view=view), pl.concat([values, rare]))
+    require("somebody" not in str(fingerprint(prepared.program)), "the program holds a value of few rows")
+    if values.dtype == pl.String:
+        unseen = pl.Series("column", ["never seen"] * RARE, dtype=pl.String)
+        require_equal(_run(prepared, rare), _run(prepared, unseen), 0.0, "rare and unseen values")
+    if subject.kind == "number":
+        known = values.drop_nulls().to_numpy()
+        kept = [np.isin(array, known).any() for array in arrays_of(prepared.program)]
+        require(not any(kept), "the program holds the number of a row")
+
+
+RARE = 4
+"""Rows of a value that the view's smallest count leaves out."""
+
 CHECKS = (
     names_its_columns,
     writes_a_program,
@@ -118,6 +139,7 @@ CHECKS = (
     takes_values_that_training_did_not_show,
     takes_a_column_without_values,
     scores_rows_independently,
+    keeps_no_rare_value,
 )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,13 @@ def fingerprint(program: Program) -> tuple[object, ...]:
     arrays = [(name, a.dtype.str, a.shape, a.tobytes()) for name, a in sorted(program.arrays.items())]
     settings = sorted((name, repr(value)) for name, value in program.settings.items())
     return (program.op, tuple(settings), tuple(arrays), tuple(fingerprint(step) for step in program.steps))
+
+
+def arrays_of(program: Program) -> Iterator[NDArray[Any]]:
+    """The arrays of a program and of its steps."""
+    yield from map(np.asarray, program.arrays.values())
+    for step in program.steps:
+        yield from arrays_of(step)
 
 
 def require_plain(program: Program) -> None:

@@ -69,7 +69,8 @@ class Development:
     """The rows that training may use, and what belongs to them. ``units``: (n,) ids of rows that must not be torn apart (groups, and
     exact copies), or None.
 
-    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
+    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along. ``smallest_count``: levels of
+    fewer rows are learned as unseen ones.
     """
 
     table: Table
@@ -81,6 +82,7 @@ class Development:
     threads: int = 2
     witness: Witness = field(default_factory=Witness)
     cost_columns: tuple[CostColumn, ...] = ()
+    smallest_count: int = 1
 
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
         """What a model that did not see the rows at these positions says of them."""
@@ -153,6 +155,7 @@ def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = N
     table, codes = dev.table.take(rows), dev.codes[rows]
     dev.witness.saw(table.rows, dev.table.rows[evaluated])
     present, y = np.unique(codes, return_inverse=True)
+    view = replace(view, smallest_count=dev.smallest_count)
     design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
     units = None if dev.units is None else dev.units[rows]
     share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))

@@ -76,6 +76,7 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
         select=recipe.select,
         witness=witness,
         cost_columns=task.cost_columns,
+        smallest_count=recipe.smallest_count,
     )
 
 

@@ -90,7 +90,7 @@ def test_columns_that_name_rows() -> None:
     )
     assert set(found) == {"customer", "row", "shuffled", "hospital_number", "accountID"}
     assert found["row"].endswith("whole numbers in the order of the rows, no value occurs twice")
-    assert "run on from 1000 to 1399" in found["shuffled"]
+    assert "whole numbers that run on, no value occurs twice" in found["shuffled"]
 
 
 def test_measurements_are_no_names() -> None:

@@ -42,7 +42,7 @@ from dataclasses import dataclass, replace
 from sortal.core import registry
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.data.audit.case import Case, History, Parting
-from sortal.data.audit.finding import SEVERITIES, About, Check, Finding, NotApplicable, Severity
+from sortal.data.audit.finding import SEVERITIES, About, Check, Finding, NotApplicable, Severity, unquoted
 
 __all__ = [
     "Audit",
@@ -126,7 +126,8 @@ def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without:
         if isinstance(found, NotApplicable):
             skipped.append(Skipped(check.code, check.title, found.reason, found.blind))
         else:
-            findings += [_weighed(finding, case) for finding in found]
+            weighed = [_weighed(finding, case) for finding in found]
+            findings += [unquoted(finding, check.title) for finding in weighed] if case.disclosure.private else weighed
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
     return Audit(tuple(findings), tuple(sorted(skipped, key=lambda skip: skip.code)))
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.frame import Table
 from sortal.data.audit.power import Power, alone
 from sortal.data.audit.together import Lift, Together, together
@@ -55,7 +56,8 @@ class Case:
     """Labelled rows that a model may be trained on, and what is known about them.
 
     ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that ``table`` leaves out
-    (ids, texts, images). ``parting`` and ``history`` are None where there are no parts, or no run, yet.
+    (ids, texts, images). ``parting`` and ``history`` are None where there are no parts, or no run, yet. ``disclosure``: which values
+    a finding may quote.
     """
 
     table: Table
@@ -65,6 +67,7 @@ class Case:
     raw: pl.DataFrame = field(default_factory=pl.DataFrame)
     parting: Parting | None = None
     history: History | None = None
+    disclosure: Disclosure = OPEN
 
     def __len__(self) -> int:
         return len(self.codes)

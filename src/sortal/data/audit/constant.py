@@ -42,7 +42,7 @@ def find_constant(case: Case) -> list[Finding] | NotApplicable:
     names = [column.name for column in table.schema.features if _others(table, column.name) == 0]
     if not names:
         return []
-    said = [f"{name} is {_always(table[name][0])}" for name in names]
+    said = [f"{name} is {_always(table[name][0], case.disclosure.quotes(len(case)))}" for name in names]
     fix = f"nothing can be learnt from {'it' if len(names) == 1 else 'them'}: {ignoring(names)}"
     return [_finding(constant, names, listing(said), {}, fix)]
 
@@ -57,7 +57,10 @@ def find_nearly(case: Case) -> list[Finding] | NotApplicable:
     others = {name: count for name, count in others.items() if 0 < count <= few}
     if not others:
         return []
-    said = [f"{name} is {_usual(table[name])} in all but {count} of {n:,} rows" for name, count in others.items()]
+    said = [
+        f"{name} is {_usual(table[name], case.disclosure.quotes(n - count))} in all but {count} of {n:,} rows"
+        for name, count in others.items()
+    ]
     fix = f"leave {'it' if len(others) == 1 else 'them'} out: {ignoring(others)}"
     evidence: dict[str, Evidence] = {"others": list(others.values()), "rows": n}
     return [_finding(nearly, list(others), f"{listing(said)}: too few to learn from", evidence, fix)]
@@ -70,13 +73,13 @@ def _finding(check: Check, names: list[str], message: str, evidence: Mapping[str
     return Finding(check.code, "note", None, message, {"columns": names, **evidence}, fix, tuple(names))
 
 
-def _always(value: object) -> str:
-    return "always missing" if value is None else f"always {_shown(value)}"
+def _always(value: object, quoted: bool) -> str:
+    return "always missing" if value is None else f"always {_shown(value) if quoted else 'the same'}"
 
 
-def _usual(values: pl.Series) -> str:
+def _usual(values: pl.Series, quoted: bool) -> str:
     value = _counts(values)["value"][0]
-    return "missing" if value is None else _shown(value)
+    return "missing" if value is None else _shown(value) if quoted else "the same"
 
 
 def _shown(value: object, most: int = 40) -> str:

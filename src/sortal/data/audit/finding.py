@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from sortal.core.writing import number
+from sortal.core.writing import listing, number
 from sortal.data.audit.case import Case
 
 Severity = Literal["severe", "warning", "note"]
@@ -41,6 +41,26 @@ class Finding:
     def suspects(self) -> tuple[str, ...]:
         """The columns that it is about."""
         return self.columns or (() if self.column is None else (self.column,))
+
+
+def unquoted(finding: Finding, title: str) -> Finding:
+    """The same finding without a value or a row of the data: what was looked for, the columns, and figures.
+
+    >>> found = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
+    >>> unquoted(found, "a column with one value")
+    Finding(code='A301', severity='note', column='veil', message='a column with one value: veil', evidence={'rows': 9}, \
+fix='--ignore veil', columns=())
+    """
+    names = list(finding.suspects)
+    return replace(
+        finding,
+        message=f"{title}: {listing(names)}" if names else title,
+        evidence={name: figure for name, figure in finding.evidence.items() if isinstance(figure, int | float)},
+        fix=ignoring(names) if names and "--ignore" in finding.fix else OPENLY,
+    )
+
+
+OPENLY = "sortal audit without --private says what was seen, and quotes it"
 
 
 @dataclass(frozen=True)

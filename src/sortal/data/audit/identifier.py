@@ -75,7 +75,7 @@ def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64])
     if share >= _NEARLY_ALL and abs(np.corrcoef(np.argsort(np.argsort(numbers)), rows)[0, 1]) >= _IN_ORDER:
         return f"whole numbers in the order of the rows, {many}"
     if share >= _NEARLY_ALL and np.ptp(numbers) <= _DENSE * len(numbers):
-        return f"whole numbers that run on from {numbers.min():.0f} to {numbers.max():.0f}, {many}"
+        return f"whole numbers that run on, {many}"
     return f"whole numbers, {many}" if _is_called_id(name) else ""
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.disclosure import OPEN, Disclosure, quantiles
 from sortal.core.schema import Column
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case
@@ -49,14 +50,15 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 def _mixtures(case: Case, column: Column) -> list[Mixture]:
     if column.kind == "number" and column.role == "feature":
         values = case.table[column.name].drop_nulls()
-        found = of_numbers(_some(values).to_numpy()) if len(values) >= _LEAST_ROWS else None
+        found = of_numbers(_some(values).to_numpy(), case.disclosure) if len(values) >= _LEAST_ROWS else None
         return [] if found is None else [found]
     if column.kind not in ("category", "text") or column.name not in case.raw.columns:
         return []
     texts = case.raw[column.name].alias("")
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
-    return mixed_texts(_some(texts), levels=column.kind == "category" and column.role != "ignore")
+    levels = column.kind == "category" and column.role != "ignore"
+    return mixed_texts(_some(texts), levels, case.disclosure)
 
 
 def _some(values: pl.Series) -> pl.Series:
@@ -69,18 +71,25 @@ def _finding(name: str, mixture: Mixture) -> Finding:
     return Finding(check.code, severity, name, f"{name} {mixture.message}", evidence, mixture.fix)
 
 
-def of_numbers(values: Floats) -> Mixture | None:
+def of_numbers(values: Floats, disclosure: Disclosure = OPEN) -> Mixture | None:
     """A number that means missing, or else two units."""
     found, counts = np.unique(values, return_counts=True)
     if len(found) < _LEAST_VALUES:
         return None
-    return _code(found, counts) or _zero(found, counts) or _units(values)
+    least = disclosure.smallest_count
+    return _code(found, counts, least) or _zero(found, counts, least) or _units(values, least)
 
 
-def _code(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
+def _span(ordered: Floats, smallest_count: int) -> str:
+    """From where to where these values reach, but for the last few of them; nothing of too few."""
+    known = quantiles(ordered, (0, 1), smallest_count)
+    return f"{known[0]:g} to {known[1]:g}" if len(known) else "elsewhere"
+
+
+def _code(found: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
     """-1, -999, 99 or 9999 far away from all other values, or the only negative value and more frequent than its neighbours."""
     n = int(counts.sum())
-    least = max(_LEAST_OF_A_CODE, _CODE_SHARE * n)
+    least = max(_LEAST_OF_A_CODE, _CODE_SHARE * n, smallest_count)  # 99 of three rows may be how old somebody is
     for end, codes in ((0, _NEGATIVE), (-1, _LARGE)):
         value, count = float(found[end]), int(counts[end])
         others = found[1:] if end == 0 else found[:-1]
@@ -92,7 +101,8 @@ def _code(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
         alone = value < 0 <= others[0]
         frequent = count >= _FREQUENT * max(usual, counts[1] if end == 0 else counts[-2])
         if (alone and frequent and spread >= 20) or (apart >= _AWAY * spread and frequent):
-            span = f"{others[0]:g} to {others[-1]:g}"
+            rest = np.repeat(others, counts[1:] if end == 0 else counts[:-1])
+            span = _span(rest, smallest_count)
             message = f"is {value:g} in {_rows(count, n)} and else {span}: does {value:g} stand for missing?"
             return Mixture(
                 "code for missing", message, count / n, f"if so, leave those cells blank: {value:g} is read as a size"
@@ -100,7 +110,7 @@ def _code(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
     return None
 
 
-def _zero(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
+def _zero(found: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
     """Zeros far from all other values, where those are about a middle: what is measured is never near nothing."""
     n, zeros = int(counts.sum()), int(counts[0])
     if found[0] != 0 or not max(_LEAST_OF_A_CODE, _CODE_SHARE * n) <= zeros <= _MOST_ZEROS * n:
@@ -111,9 +121,7 @@ def _zero(found: Floats, counts: NDArray[np.int64]) -> Mixture | None:
     steps = np.diff(found[1:])
     if not away or len(steps) < _LEAST_VALUES or found[1] < _GAP * np.quantile(steps, 0.9):
         return None
-    message = (
-        f"is 0 in {_rows(zeros, n)} and else at least {found[1]:g}, {middle:g} in the middle: does 0 stand for missing?"
-    )
+    message = f"is 0 in {_rows(zeros, n)} and else {_span(others, smallest_count)}: does 0 stand for missing?"
     return Mixture("zero for missing", message, zeros / n, "if so, leave those cells blank", doubtful=True)
 
 
@@ -121,7 +129,7 @@ def _rows(count: int, n: int) -> str:
     return f"{count:,} rows ({percent(count / n)})"
 
 
-def _units(values: Floats) -> Mixture | None:
+def _units(values: Floats, smallest_count: int) -> Mixture | None:
     """Two heaps with a gap between them, the upper of which is the lower in another unit: as the same shape says."""
     if values.min() <= 0:
         lower = values[values > 0]
@@ -147,8 +155,8 @@ def _units(values: Floats) -> Mixture | None:
         if _same_shape(lower, mapped):
             few = min(len(lower), len(upper))
             message = (
-                f"seems to be in two units ({what}): {_rows(len(lower), n)} lie between {lower[0]:g} and {lower[-1]:g}, "
-                f"{_rows(len(upper), n)} between {upper[0]:g} and {upper[-1]:g}, in the same proportions"
+                f"seems to be in two units ({what}): {_rows(len(lower), n)} are {_span(lower, smallest_count)}, "
+                f"{_rows(len(upper), n)} {_span(upper, smallest_count)}, in the same proportions"
             )
             return Mixture("two units", message, few / n, "convert them to one unit")
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,8 +136,9 @@ def _choices(
 
 def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
     label, name, pure = case.classes[event.code], event.column, event.count / event.rows
+    values = _quotable(case, event)
     message = (
-        f"{name} is {_said(case.table, event)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
+        f"{name} is {_said(case.table, event, values)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
         f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
         "Written down only afterwards?"
     )
@@ -148,22 +149,32 @@ def _finding(case: Case, event: _Event, expected: float, rows: int) -> Finding:
         "share_present": event.share,
         "share_expected": expected,
         "share_of_class": event.recall,
-        "values": [str(value) for value in event.values[:20]],
+        "values": [str(value) for value in values[:20]],
     }
     severity: Severity = "severe" if event.recall >= _SEVERE else "warning" if event.recall >= _WARNED else "note"
     fix = f"leave it out if it is known only after the outcome: {ignoring([name])}"
     return Finding(check.code, severity, name, message, figures, fix)
 
 
-def _said(table: Table, event: _Event) -> str:
-    """The event in words.
+def _quotable(case: Case, event: _Event) -> tuple[object, ...]:
+    """The values of the event that enough rows hold for them to be told."""
+    counted = case.table[event.column].alias("value").value_counts(name="rows")
+    rows = dict(counted.iter_rows())
+    return tuple(value for value in event.values if case.disclosure.quotes(rows.get(value, 0)))
+
+
+def _said(table: Table, event: _Event, values: Sequence[object]) -> str:
+    """The event in words, by those of its ``values`` that may be told.
 
     >>> from sortal.core.schema import Column, Schema
     >>> table = Table(Schema((Column("x", "number"),)), pl.DataFrame({"x": [0.0, 2.0]}), np.arange(2))
-    >>> _said(table, _Event("x", (0.0,), True, 0, 1, 1, 0.5, 0.5))
-    'above 0'
+    >>> event = _Event("x", (0.0,), True, 0, 1, 1, 0.5, 0.5)
+    >>> _said(table, event, event.values), _said(table, event, ())
+    ('above 0', 'not a certain value')
     """
-    shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in event.values]
+    shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in values]
+    if not shown:
+        return "not a certain value" if event.other else "a certain value"
     if event.other and table.schema[event.column].kind == "number" and table[event.column].min() == event.values[0]:
         return f"above {shown[0]}"
     listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.disclosure import middle
 from sortal.core.frame import Table
 from sortal.core.kinds import AS_ASKED
 from sortal.core.schema import Column, Kind, Schema
@@ -176,14 +177,18 @@ def _how(case: Case, part: Part, codes: Ints) -> str:
             frame.group_by("value", "code").len("rows").sort("rows", "value", "code", descending=[True, False, False])
         )
         value, code, rows = cells.row(0)
-        share = rows / frame.filter(pl.col("value") == value).height
+        size = frame.filter(pl.col("value") == value).height
+        share = rows / size
+        if not case.disclosure.quotes(size):
+            return f"{part.what} depends on the class"
         return f"{part.what} {shlex.quote(value)} is {percent(share)} {case.classes[code]!r}"
     numbers = values.fill_null(-1).to_numpy()
-    middles = {float(np.median(numbers[codes == code])): code for code in np.unique(codes)}
-    low, high = min(middles), max(middles)
-    first, last = (case.classes[middles[end]] for end in (low, high))
+    found = {middle(numbers[codes == code], case.disclosure.smallest_count): code for code in np.unique(codes)}
+    middles = {number: code for number, code in found.items() if not np.isnan(number)}
+    low, high = min(middles, default=0.0), max(middles, default=0.0)
     if low == high:
         return f"{part.what} depends on the class"
+    first, last = (case.classes[middles[end]] for end in (low, high))
     return f"{part.what} is about {low:,.0f} for {first!r} and {high:,.0f} for {last!r}"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.values import BLANKS, MISSING
 
 _MOST_TEXTS, _LONGEST = 20_000, 80
@@ -34,18 +35,19 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Texts:
-    """Distinct texts, the most frequent first, and their rows."""
+    """Distinct texts, the most frequent first, and their rows; and which of them may be quoted."""
 
     texts: Sequence[str]
     rows: Sequence[int]
+    disclosure: Disclosure = OPEN
 
     @property
     def total(self) -> int:
         return sum(self.rows)
 
 
-def mixed_texts(series: pl.Series, levels: bool) -> list[Mixture]:
-    """What is mixed in these texts. ``levels``: they are levels of a category, so that spelling matters.
+def mixed_texts(series: pl.Series, levels: bool, disclosure: Disclosure) -> list[Mixture]:
+    """What is mixed in these texts, by those that may be quoted. ``levels``: they are levels of a category, so that spelling matters.
 
     Blanks around texts and marks of missing values do not count: they are read as what they are.
     """
@@ -53,7 +55,7 @@ def mixed_texts(series: pl.Series, levels: bool) -> list[Mixture]:
     counts = stripped.to_frame().group_by("text").len("rows")
     counts = counts.filter(~pl.col("text").is_in(sorted(MISSING))).sort("rows", "text", descending=[True, False])
     counts = counts.head(_MOST_TEXTS)
-    values = Texts(counts["text"].to_list(), counts["rows"].to_list())
+    values = Texts(counts["text"].to_list(), counts["rows"].to_list(), disclosure)
     if not values.texts:
         return []
     found = [_broken(values)]
@@ -95,11 +97,11 @@ def _spellings(values: Texts) -> Mixture | None:
     rarer = sum(rows for spelled in several for _, rows in spelled[1:])
     if rarer < max(_FEWEST, _FEW * values.total):
         return None
-    shown = "; ".join(", ".join(repr(text) for text, _ in spelled[:_SHOWN]) for spelled in several[:_SHOWN])
-    more = f" and {len(several) - _SHOWN} more" if len(several) > _SHOWN else ""
-    message = (
-        f"spells {_plural(len(several), 'level')} in several ways: {shown}{more} ({_rows(rarer)} in the rarer ones)"
-    )
+    told = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
+    told = [texts for texts in told if texts][:_SHOWN]
+    shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in told)
+    more = f" and {len(several) - len(told)} more" if 0 < len(told) < len(several) else ""
+    message = f"spells {_plural(len(several), 'level')} in several ways{': ' if shown else ''}{shown}{more} ({_rows(rarer)} in the rarer ones)"
     return Mixture("spellings", message, rarer / values.total, "write each level in one way")
 
 
@@ -122,16 +124,17 @@ def mended(text: str) -> str | None:
 
 def _broken(values: Texts) -> Mixture | None:
     broken = [
-        (text, right or text, rows)
+        (text[:40], (right or text)[:40], rows)
         for text, rows in zip(values.texts, values.rows, strict=True)
         if not text.isascii() and ((right := mended(text[:200])) is not None or "\ufffd" in text)
     ]
     if not broken:
         return None
     rows = sum(rows for _, _, rows in broken)
-    text, right, _ = broken[0]
-    what = f"{text[:40]!r} was {right[:40]!r}" if right != text else f"in {text[:40]!r} a letter is lost"
-    message = f"was read in a wrong encoding in {_rows(rows)}: {what}"
+    message = f"was read in a wrong encoding in {_rows(rows)}"
+    if values.disclosure.quotes(broken[0][2]):
+        text, right, _ = broken[0]
+        message += f": {text!r} was {right!r}" if right != text else f": in {text!r} a letter is lost"
     return Mixture("encoding", message, rows / values.total, "read the file as UTF-8 where it comes from")
 
 

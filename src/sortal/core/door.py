@@ -1,0 +1,220 @@
+"""Rows on their way to a program, without polars: a dict, records, a dict of columns, numpy, pandas and pyarrow.
+
+What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.values``). That takes a tenth of the
+time for a few rows, and is the only way in a process that was forked. Many rows, and tables that are polars' own, go through polars.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core import misfits
+from sortal.core.arrow import arrow_table
+from sortal.core.cells import Cells
+from sortal.core.costs import CostColumn, amounts_of
+from sortal.core.fork import polars_is_lost
+from sortal.core.moments import RarePatternError, microseconds, nanoseconds
+from sortal.core.raw import Raw, RawTable, Sort, is_records, raw_table
+from sortal.core.schema import Column, Kind, Schema
+from sortal.core.values import DURATION, any_time, as_read, canonical, is_number, is_text, needs_no_tidying, plain
+
+Floats = NDArray[np.float64]
+Values = Floats | Sequence[str | None]
+
+MOST_ROWS = 1_000
+"""Up to so many rows lists are quicker than polars."""
+_MANY = 32
+"""From so many texts on, those that repeat are looked at once."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """``count`` rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
+
+    ``absent`` names columns that the rows came without, and that are taken as missing.
+    """
+
+    columns: Mapping[str, Values]
+    count: int
+    absent: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> Floats | None:
+        """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
+        return amounts_of(self.columns, columns, np.arange(self.count), source)
+
+
+def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:
+    """The columns of ``schema`` in any table, or in a dict of one row.
+
+    Records and one row need not name what they do not have; ``allow_missing`` says the same of a table. Raises DataError as
+    ``core.frame.conform`` does, and ForkError for a table that needs polars in a process that was forked after polars had computed.
+
+    >>> rows_of({"price": "1,5", "more": 1}, Schema((Column("price", "number", format=","), Column("zip", "category")))).columns
+    {'price': array([1.5]), 'zip': [None]}
+    """
+    if is_one_row(data):
+        data = [data]
+    may_lack = allow_missing or is_records(data)
+    table = raw_table(data) or arrow_table(data, None if polars_is_lost() else MOST_ROWS)
+    if table is not None and (polars_is_lost() or table.rows <= MOST_ROWS):
+        try:
+            return _conformed(table, schema, may_lack)
+        except RarePatternError:
+            if polars_is_lost():
+                raise
+    return _by_polars(data if table is None else table, schema, may_lack)
+
+
+def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
+    """Rows whose values are canonical already, a datetime as microseconds since 1970; what is not there is missing.
+
+    Raises TypeError for a value of another type.
+    """
+    columns: dict[str, Values] = {}
+    for column in schema.columns:
+        values = [row.get(column.name) for row in rows]
+        if any(value is not None and type(value) not in _CANONICAL.get(column.kind, ()) for value in values):
+            raise TypeError(f"column {column.name!r} is of kind {column.kind}, and holds something else")
+        columns[column.name] = _of_programs(_Passage(column, values, values))
+    return Rows(columns, len(rows))
+
+
+_CANONICAL: dict[Kind, tuple[type, ...]] = {
+    "number": (float, int),
+    "boolean": (bool,),
+    "datetime": (int,),
+    "category": (str,),
+    "text": (str,),
+}
+
+
+def is_one_row(rows: object) -> bool:
+    """A dict of single values, as opposed to one of columns."""
+    if not isinstance(rows, Mapping):
+        return False
+    return not any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in rows.values())
+
+
+def _by_polars(data: object, schema: Schema, allow_missing: bool) -> Rows:
+    # Imported where it is needed: polars takes longer to import than all else that scores a row.
+    from sortal.core.frame import Table, conform, from_any, to_frame
+
+    frame = to_frame(data.columns) if isinstance(data, RawTable) else from_any(data)
+    table = Table(schema, conform(frame, schema, allow_missing=allow_missing), np.arange(frame.height))
+    return Rows(table.columns(table.frame.columns), len(table), misfits.absent(frame.columns, schema.columns))
+
+
+@dataclass(slots=True)
+class _Passage:
+    """(n,) values of a column on their way: tidied, and canonical, as ``core.cells`` has them."""
+
+    column: Column
+    tidied: Sequence[Any]
+    values: Sequence[Any] | Floats
+
+
+def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str = "the data") -> Rows:
+    """As ``core.frame.conform``, in its order, so that of several faults the same is named."""
+    columns = [column for column in schema.columns if column.role != "ignore"]
+    without = misfits.lacking(table.columns, columns, source, allow_missing)
+    nothing = Raw("null", [None] * table.rows)
+    passages = [_passage(column, table.columns.get(column.name, nothing), source) for column in columns]
+    for each in passages:
+        _refuse_misfit(each, source)
+    canonical = {each.column.name: _of_programs(each) for each in passages}
+    for name, values in canonical.items():
+        _refuse_infinity(schema[name], values, source)
+    return Rows(canonical, table.rows, without)
+
+
+def _passage(column: Column, raw: Raw, source: str) -> _Passage:
+    if isinstance(raw.values, np.ndarray) and _needs_no_rules(column, raw.sort):
+        return _Passage(column, (), as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64))
+    values = cells_of(raw)
+    if not is_text(raw.sort) or len(values) < _MANY:
+        return _by_rules(column, values, raw.sort, source)
+    known: dict[Any, int] = {}
+    places = [known.setdefault(value, len(known)) for value in values]
+    few = _by_rules(column, list(known), raw.sort, source)
+    return _Passage(column, [few.tidied[at] for at in places], [few.values[at] for at in places])
+
+
+def _needs_no_rules(column: Column, sort: Sort) -> bool:
+    """Whether the values of an array are canonical as they are."""
+    return column.kind == "number" and column.format != DURATION and not column.absent and is_number(sort)
+
+
+def _by_rules(column: Column, values: Sequence[Any], sort: Sort, source: str) -> _Passage:
+    if needs_no_tidying(column, sort):
+        numbers = Cells(values).cast(float, strict=False).values
+        if _missing(numbers) == _missing(values):
+            values, sort = numbers, "number"
+    tidied = plain(column, Cells(values), sort)
+    if _missing(tidied.values) == len(values):
+        return _Passage(column, tidied.values, tidied.values)
+    found = canonical(column, tidied, sort)
+    if found is None:
+        raise misfits.other_type(column, sort, source)
+    if column.kind == "datetime" and is_text(sort) and _missing(found.values) != _missing(tidied.values):
+        found = any_time(column.format or "%Y-%m-%d", tidied)
+    return _Passage(column, tidied.values, found.values)
+
+
+def _missing(values: Sequence[Any]) -> int:
+    return sum(value is None for value in values)
+
+
+def cells_of(raw: Raw) -> list[Any]:
+    """Values as ``core.cells`` has them."""
+    if isinstance(raw.values, np.ndarray):
+        ticks = raw.values.dtype.kind in "mM"
+        values: list[Any] = (raw.values.astype(np.int64) if ticks else raw.values).tolist()
+        return [None if value == _NAT else value for value in values] if ticks else values
+    of_one = _OF_SORT.get(raw.sort)
+    return raw.values if of_one is None else [None if v is None else of_one(v) for v in raw.values]
+
+
+_NAT = int(np.iinfo(np.int64).min)
+"""How numpy has a moment or duration that is missing."""
+_OF_SORT: dict[Sort, Callable[[Any], int]] = {
+    "moment": microseconds,
+    "duration": lambda duration: duration // dt.timedelta(microseconds=1),
+    "time": nanoseconds,
+}
+
+
+def _refuse_misfit(passage: _Passage, source: str) -> None:
+    if passage.column.kind == "boolean":
+        return
+    pairs = zip(passage.tidied, passage.values, strict=False)
+    wrong = [row for row, (before, after) in enumerate(pairs) if after is None and before is not None]
+    if wrong:
+        raise misfits.misfit(passage.column, passage.tidied[wrong[0]], wrong[0] + 1, len(wrong) - 1, source)
+
+
+def _of_programs(passage: _Passage) -> Values:
+    if passage.column.kind not in ("number", "boolean", "datetime"):
+        return list(passage.values)
+    if isinstance(passage.values, np.ndarray):
+        return passage.values
+    numbers = np.array([math.nan if v is None else v for v in passage.values], dtype=np.float64)
+    return numbers / 1e6 if passage.column.kind == "datetime" else numbers
+
+
+def _refuse_infinity(column: Column, values: Values, source: str) -> None:
+    if column.kind != "number" or not isinstance(values, np.ndarray):
+        return
+    beyond = np.flatnonzero(np.abs(values) > misfits.LARGEST)
+    if len(beyond):
+        row = int(beyond[0])
+        raise misfits.too_large(column.name, float(values[row]), row + 1, source)

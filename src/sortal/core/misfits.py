@@ -1,0 +1,105 @@
+"""What is said of a table that does not fit a schema: the same sentences for tables and for single rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from sortal.core.errors import DataError, did_you_mean
+from sortal.core.raw import Sort, shown
+from sortal.core.schema import Column
+from sortal.core.values import DURATION, EXACT
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Several libraries compute in float32; a number beyond it would become an infinity there."""
+
+
+def absent(names: Collection[str], columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of those columns that a raw table with these names does not have."""
+    known = set(names)
+    return tuple(column.name for column in columns if column.name not in known)
+
+
+def lacking(names: Collection[str], columns: Sequence[Column], source: str, allow_missing: bool) -> tuple[str, ...]:
+    """The names of columns that are taken as missing in all rows. Raises DataError where a column may not be.
+
+    Only a feature is ever taken for missing, and not where another is there under nearly its name, or where no column is.
+    """
+    without = absent(names, columns)
+    if not without:
+        return without
+    near = {name.casefold() for name in names}
+    may_lack = {c.name for c in columns if c.role == "feature" and c.name.casefold() not in near}
+    all_of_them = len(without) == len(columns)
+    refused = [name for name in without if not allow_missing or all_of_them or name not in may_lack]
+    if refused:
+        nor = " (nor any other)" if all_of_them and len(columns) > 1 else ""
+        hint = did_you_mean(refused[0], dict.fromkeys(names))
+        way = (
+            "; --allow-missing takes it as missing"
+            if refused[0] in may_lack and not (allow_missing or all_of_them)
+            else ""
+        )
+        raise DataError(f"{source} has no column {refused[0]!r}{nor}, which the model needs; {hint}{way}")
+    return without
+
+
+_NEEDED = {
+    "number": "a number",
+    "boolean": "yes or no",
+    "category": "a category",
+    "datetime": "a date",
+    "text": "text",
+    "image": "an image",
+}
+_SORTS: dict[Sort, str] = {
+    "single": "number",
+    "whole": "whole number",
+    "moment": "date",
+    "zoned": "date",
+    "nested": "list or object",
+}
+
+
+def other_type(column: Column, sort: Sort, source: str) -> DataError:
+    """Values of this sort can never be of the column's kind."""
+    return DataError(
+        f"column {column.name!r} of {source} holds values of type {_SORTS.get(sort, sort)}, where {_needed(column)} "
+        "is needed; convert it, or leave the column out with --ignore"
+    )
+
+
+def _needed(column: Column) -> str:
+    if column.format == DURATION:
+        return "a duration or a time such as 1:30:00, PT90M or 0 days 01:30:00"
+    return _NEEDED[column.kind]
+
+
+def misfit(column: Column, value: object, row: int, more: int, source: str) -> DataError:
+    """A value does not fit the kind of its column, and so do ``more`` of them."""
+    needed = _needed(column)
+    if column.format not in ("", ".", DURATION, EXACT):
+        needed += f" written like {_example(column)}"
+    others = f" (and {more:,} more)" if more else ""
+    return DataError(
+        f"column {column.name!r} of {source} holds {shown(value)} in row {row:,}{others}, where {needed} is needed; "
+        "correct it or leave it blank"
+    )
+
+
+def _example(column: Column) -> str:
+    if column.kind == "datetime":
+        return dt.datetime(2018, 7, 31, 14, 30, tzinfo=dt.UTC).strftime(column.format.replace("%.f", "")).strip()
+    marks = column.format
+    return f"1{marks[1]}234{marks[0]}5{marks[2:]}" if len(marks) > 1 else f"1{marks[0]}5"
+
+
+def too_large(name: str, value: float, row: int, source: str) -> DataError:
+    """A number is beyond ``LARGEST``."""
+    what = "infinity" if math.isinf(value) else f"models compute with numbers up to {LARGEST:.1e}"
+    return DataError(
+        f"column {name!r} of {source} holds {value} ({what}) in row {row:,}; put a number there or leave it blank"
+    )

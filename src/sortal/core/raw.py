@@ -1,0 +1,299 @@
+"""Tables as people hold them, column by column and without polars: of each column its values, and the one sort that they share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.errors import DataError
+from sortal.core.schema import column_name
+
+Sort = Literal[
+    "text",
+    "levels",
+    "number",
+    "single",
+    "whole",
+    "boolean",
+    "moment",
+    "zoned",
+    "date",
+    "duration",
+    "time",
+    "bytes",
+    "nested",
+    "null",
+]
+"""What the values of a column are by their type, whatever they mean. ``levels`` are texts that are declared a category, ``single`` numbers
+of 32 bits; ``zoned`` moments and ``date`` occur in polars alone: from elsewhere both come as moments in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """(n,) values of one sort as Python's, or as an array of numpy; None, NaN and NaT are missing. Moments are in UTC."""
+
+    sort: Sort
+    values: list[Any] | NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """Columns of equal length, by their names in the one form of names."""
+
+    columns: Mapping[str, Raw]
+    rows: int
+
+
+def of_values(values: Any) -> Raw:
+    """A column of any values but those of polars: one sort where they share one, else text.
+
+    Whatever stands for a missing value (None, NaN, NaT, pd.NA) is missing; times with a zone are in UTC.
+
+    >>> of_values([1, None, "x"]), of_values([dt.timedelta(hours=1), None]).sort
+    (Raw(sort='text', values=['1', None, 'x']), 'duration')
+    """
+    if is_pandas(values, "Series"):
+        return of_pandas(values)
+    if isinstance(values, np.ndarray) and values.dtype == np.float16:
+        values = values.astype(str).astype(
+            np.float64
+        )  # what a person reads there, as ``values.plain`` does with 32 bits
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
+        return Raw(_sort_of_array(values), np.ascontiguousarray(values))
+    if isinstance(values, np.ndarray) and values.dtype.kind in "Mm":
+        kind = values.dtype.kind
+        return Raw("moment" if kind == "M" else "duration", _microseconds(values))
+    items = list(values)
+    types = set(map(type, items)) - {type(None)}
+    if not (types <= {str, int, bool} or types <= {int, float}):  # the usual ones need no look at every value
+        items = [None if _is_missing(value) else _python(value) for value in items]
+        types = set(map(type, items)) - {type(None)}
+    if types == {int} and max(map(abs, filter(None, items)), default=0) >= 2**127:
+        types = {object}  # too long for a number: a code, as in a CSV file
+    if not types:
+        return Raw("null", items)
+    if types <= {int, float, Decimal}:
+        return Raw("number" if types - {int} else "whole", items)
+    if types <= {dt.date, dt.datetime}:
+        return Raw("moment", [_utc(value) for value in items])
+    if len(types) == 1 and (sort := _SORTS.get(next(iter(types)))):
+        return Raw(sort, items)
+    return Raw("text", [None if value is None else str(value) for value in items])
+
+
+_SORTS: dict[type, Sort] = {
+    str: "text",
+    bool: "boolean",
+    bytes: "bytes",
+    dt.time: "time",
+    dt.timedelta: "duration",
+    list: "nested",
+    dict: "nested",
+}
+
+
+def _sort_of_array(values: NDArray[Any]) -> Sort:
+    if values.dtype.kind == "f":
+        return "single" if values.dtype.itemsize == 4 else "number"
+    return "boolean" if values.dtype.kind == "b" else "whole"
+
+
+def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Times of numpy in the unit that polars knows; missing where one has no such number, which numpy would wrap around."""
+    kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
+    found = values.astype(f"{kind}8[us]")
+    wrapped = found.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
+    found[wrapped] = np.array("NaT", dtype=found.dtype)
+    return found
+
+
+def of_pandas(series: Any) -> Raw:
+    """A column of pandas, of any of its types. A category of texts is one; a category of numbers or booleans is its values."""
+    dtype = str(series.dtype)
+    if dtype == "category":
+        return _of_categories(series)
+    if dtype.startswith("Sparse"):
+        return of_pandas(series.sparse.to_dense())
+    if dtype.startswith("datetime64["):
+        zoned = getattr(series.dt, "tz", None) is not None
+        return of_values((series.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else series).to_numpy())
+    if dtype in _NUMPY_TYPES or dtype.startswith("timedelta64["):
+        return of_values(series.to_numpy())
+    return of_values(series.to_numpy(dtype=object, na_value=None))
+
+
+_NUMPY_TYPES = {
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *(f"float{bits}" for bits in (16, 32, 64)),
+}
+
+
+def _of_categories(series: Any) -> Raw:
+    categories, codes = of_pandas(series.cat.categories.to_series()), series.cat.codes.to_numpy()
+    known = categories.values
+    # The code of a missing value is -1, so that it is looked up at the end.
+    if isinstance(known, np.ndarray) and known.dtype.kind in "fmM":
+        absent = np.array("nan" if known.dtype.kind == "f" else "NaT").astype(known.dtype)
+        return Raw(categories.sort, np.append(known, absent)[codes])
+    if isinstance(known, np.ndarray):
+        known = known.tolist()
+    values = list(map([*known, None].__getitem__, codes.tolist()))
+    return Raw("levels" if categories.sort == "text" else categories.sort, values)
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        kind = "M" if isinstance(value, np.datetime64) else "m"
+        return value.astype(f"{kind}8[us]").item()
+    if isinstance(value, np.float16 | np.float32):
+        return float(str(value))
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "to_pydatetime"):
+        return value.to_pydatetime(warn=False)
+    return value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else value
+
+
+def _is_missing(value: object) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return isinstance(value, float | np.floating | Decimal) and math.isnan(value)
+
+
+def _utc(value: dt.date | None) -> dt.datetime | None:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+    return None if value is None else dt.datetime(value.year, value.month, value.day)
+
+
+def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
+    """Names of columns that are texts, not blank and all different; and what was renamed, in words.
+
+    Names take the form of ``column_name``, a blank one becomes ``column_N`` (counted from 1) and the second ``a``
+    becomes ``a_2``.
+
+    >>> unique_names(["a", "", "a"])
+    (['a', 'column_2', 'a_2'], ["column 2 has no name: 'column_2'", "column 3 is a second 'a': 'a_2'"])
+    """
+    wished = [column_name(name) for name in names]
+    taken = set(wished)
+    seen: set[str] = set()
+    free: dict[str, int] = {}  # all numbers below are taken: without it, 20,000 equal names would take minutes
+    result: list[str] = []
+    notes: list[str] = []
+    for position, name in enumerate(wished, start=1):
+        if name and name not in seen:
+            seen.add(name)
+            result.append(name)
+            continue
+        base = name or "column"
+        number = max(2 if name else position, free.get(base, 0))
+        while f"{base}_{number}" in taken:
+            number += 1
+        new = f"{base}_{number}"
+        free[base] = number + 1
+        taken.add(new)
+        result.append(new)
+        what = f"is a second {name!r}" if name else "has no name"
+        notes.append(f"column {position} {what}: {new!r}")
+    return result, notes
+
+
+def is_records(data: object) -> bool:
+    """Whether these are rows that name their values: a list of dicts."""
+    return isinstance(data, Sequence) and bool(data) and all(isinstance(row, Mapping) for row in data)
+
+
+def is_pandas(data: object, what: str) -> bool:
+    """Whether this is a ``DataFrame`` or a ``Series`` of pandas; pandas is not imported for it."""
+    kind = getattr(sys.modules.get("pandas"), what, None)
+    return kind is not None and isinstance(data, kind)
+
+
+def of_polars(data: object) -> bool:
+    """Whether this is an object of polars, or a dict that holds one."""
+    if isinstance(data, Mapping):
+        return any(of_polars(values) for values in data.values() if not isinstance(values, Mapping))
+    return type(data).__module__.partition(".")[0] == "polars"
+
+
+def raw_table(data: object) -> RawTable | None:
+    """A table that needs no polars: pandas (the index is left out), a 2-d numpy array (columns x0, x1, ...), a dict of columns, a list of
+    dicts or of rows. None for anything else. Raises DataError for what is one of them and still no table.
+
+    >>> raw_table([{"a": 1, "b": "x"}, {"b": 2}]).columns["b"]
+    Raw(sort='text', values=['x', '2'])
+    """
+    if isinstance(data, np.ndarray):
+        return _of_array(data)
+    if isinstance(data, str | bytes | Path):
+        raise DataError(f"{str(data)[:80]!r} is a path or a text, not a table; read it first")
+    if isinstance(data, Mapping):
+        return None if of_polars(data) else _of_columns(data)
+    if is_records(data):
+        records: Any = data
+        names = dict.fromkeys(name for row in records for name in row)
+        return _of_columns({name: [row.get(name) for row in records] for name in names})
+    if isinstance(data, Sequence) and data and all(isinstance(row, list | tuple) for row in data):
+        if len({len(row) for row in data}) > 1:
+            raise DataError("the rows of this list differ in length; give each row a value for every column")
+        return _of_columns({f"x{j}": column for j, column in enumerate(zip(*data, strict=True))})
+    if is_pandas(data, "DataFrame"):
+        frame: Any = data
+        return _named(list(frame.columns), [of_pandas(column) for _, column in frame.items()], len(frame))
+    return None
+
+
+def _of_array(array: NDArray[Any]) -> RawTable:
+    if array.dtype.names:
+        return _of_columns({name: array[name] for name in array.dtype.names})
+    if array.ndim != 2:
+        raise DataError(
+            f"a table has two dimensions, this array has {array.ndim}. Reshape your data either using "
+            "array.reshape(-1, 1) if it has a single feature or array.reshape(1, -1) if it is a single row"
+        )
+    if array.dtype.kind == "c":
+        raise DataError("Complex data not supported: give real and imaginary part as two columns")
+    return RawTable({f"x{j}": of_values(array[:, j]) for j in range(array.shape[1])}, len(array))
+
+
+def check_columns(columns: Mapping[Any, Any]) -> None:
+    """Raises DataError where the values of this dict are no columns of equal length."""
+    for name, values in columns.items():
+        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+            raise DataError(f"{name!r} of this dict is {shown(values)}, not a column; give a list of values")
+    lengths = {str(name): len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        few, many = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+        raise DataError(f"column {few!r} has {lengths[few]:,} values, but {many!r} has {lengths[many]:,}")
+
+
+def _of_columns(columns: Mapping[Any, Any]) -> RawTable:
+    check_columns(columns)
+    raws = [of_values(values) for values in columns.values()]
+    return _named(list(columns), raws, len(raws[0]) if raws else 0)
+
+
+def _named(names: Sequence[object], columns: Sequence[Raw], rows: int) -> RawTable:
+    return RawTable(dict(zip(unique_names(names)[0], columns, strict=True)), rows)
+
+
+def shown(value: object, most: int = 40) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 4] + "...'"
