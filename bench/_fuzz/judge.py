@@ -89,8 +89,7 @@ class Judge:
         self._command("show", path)
         said = repr(loaded)
         _check_screen("repr", said)
-        rows = read(seed.rows).frame
-        self._score(loaded, rows)
+        self._score(loaded, _rows(seed.rows))
         if not whole:
             return
         self._command("show", path, "--json")
@@ -189,6 +188,11 @@ class Judge:
         finally:
             if seen:
                 raise Fault(f"{what} did: {seen[0]}")
+
+
+@cache
+def _rows(path: Path) -> pl.DataFrame:
+    return read(path).frame
 
 
 @cache
