@@ -300,7 +300,7 @@ def test_the_classifier_keeps_to_it_too(frame, tmp_path):
 
 
 def test_a_smallest_count_is_a_number_of_rows():
-    with pytest.raises(sortal.InputError, match="smallest_count 0 is no number of rows"):
+    with pytest.raises(sortal.InputError, match="smallest count 0 is no number of rows"):
         Recipe("y", smallest_count=0)
 
 

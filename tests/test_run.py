@@ -145,12 +145,12 @@ def test_a_refused_run_leaves_nothing_behind(columns, tmp_path, monkeypatch):
         ({"metric": "auc"}, "no metric 'auc'"),
         ({"cost": {"fp": 1}}, "the cost of fn is not given"),
         ({"cost": {"stays": {"leaves": 1}}}, "the cost of fn is not given"),
-        ({"f_beta": 0}, "above 0"),
+        ({"f_beta": 0}, "give a number from 0.001"),
         ({"kind": {"plan": "colour"}}, "no kind 'colour'"),
         ({"split": "70-30"}, "'70-30'"),
         ({"budget": 0}, "leaves no time"),
         ({"budget": float("nan")}, "budget"),
-        ({"seed": -1}, "seed -1 is negative"),
+        ({"seed": -1}, "seed -1 is out of range"),
         ({"select": 0}, "select 0"),
         ({"positive": "goes"}, "'goes' is no class"),
         ({"time": "plan"}, "cannot be the time"),
@@ -356,7 +356,7 @@ def test_a_run_whose_clock_dropped_a_candidate_replays_to_the_same_bytes(columns
 def test_a_plan_that_cannot_be_repeated_is_refused(run, columns, tmp_path):
     text = (run.folder / "recipe.toml").read_text().replace('name = "tree"', 'name = "oak"')
     (tmp_path / "recipe.toml").write_text(text)
-    with pytest.raises(sortal.InputError, match="the recipe ran 'oak', which is not tried here"):
+    with pytest.raises(sortal.InputError, match="plan has a candidate 'oak' of no known family"):
         sortal.train(columns, recipe=tmp_path / "recipe.toml")
 
 

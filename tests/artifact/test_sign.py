@@ -102,7 +102,8 @@ def test_a_file_that_was_written_anew_is_found_out(model: Path, tmp_path: Path) 
     private, public = write_pair(tmp_path)
     sign(model, private)
     changed = library.load(model)
-    object.__setattr__(changed, "card", {"seed": 1})
+    card = {"seed": 1, "data": {"name": "a.csv", "rows": 9}, "selection": {"chosen": "svm"}, "checklist": []}
+    object.__setattr__(changed, "card", card)
     changed.save(model)
     library.load(model)
     with pytest.raises(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,7 @@ def _cells(table: Mapping[Any, Mapping[Any, Any]]) -> list[Cell]:
 
 def _read(path: Path) -> list[Cell]:
     """The cells of a CSV file; blank ones are left out."""
-    if not os.path.exists(path):  # of a name with a zero byte, Path raises
+    if not path.exists():
         raise TaskError(f"the costs {quoted(str(path))} are neither like fp=1,fn=8 nor a file that exists")
     try:
         text = text_of(path, MOST_BYTES)

@@ -19,7 +19,8 @@ SEEDS = 2**32
 """Seeds that numpy's, scikit-learn's and the boosters' generators take."""
 MOST_SECONDS = 366 * 24 * 3600
 """Of a budget: a year."""
-MOST_COLUMNS, MOST_ROWS = 1_000_000, 2**31
+MOST_COLUMNS = 1_000_000
+MOST_ROWS = 2**40
 LEAST_SHARE = 1e-9
 """Of rows, and of doubt: nothing smaller can be told from nothing with the rows of any table."""
 MOST_BETA = 1_000
@@ -36,7 +37,7 @@ def check_options(recipe: Recipe) -> None:
         )
     if not 1 <= recipe.smallest_count <= MOST_ROWS:
         raise OptionError(
-            f"smallest_count {quoted(recipe.smallest_count)} is no number of rows; give 1 to name every value, or more, such as 5"
+            f"smallest count {quoted(recipe.smallest_count)} is no number of rows; give 1 to name every value, or more, such as 5"
         )
     if not 0 < recipe.budget <= MOST_SECONDS:
         raise OptionError(
@@ -54,7 +55,7 @@ def check_options(recipe: Recipe) -> None:
     if recipe.f1 and recipe.beta != 1:
         raise OptionError(f"f1 and f_beta {recipe.beta:g} are two different goals; give one of them")
     if recipe.reject_cost is not None and not 0 <= recipe.reject_cost <= MOST_COST:
-        raise OptionError(f"reject_cost {recipe.reject_cost:g} should be a number from 0 to {MOST_COST:g}")
+        raise OptionError(f"reject_cost {recipe.reject_cost:g} is no cost; give a number from 0 to {MOST_COST:g}")
     if recipe.cost is not None and not isinstance(recipe.cost, str | Path | Mapping):
         raise OptionError(f'cost is {quoted(recipe.cost)}; give for example "fp=1,fn=8"')
     if recipe.metric != "auto":

@@ -17,12 +17,13 @@ def text_of(path: str | Path, most: int) -> str:
     A pipe or a device, which may never end, is not waited for. Raises Unreadable.
     """
     try:
-        with open_regular(Path(path)) as file:
-            content = file.read(most + 1)
+        file = open_regular(Path(path))
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
     except ValueError as error:
         raise Unreadable("no file can have this name") from error
+    with file:
+        content = file.read(most + 1)
     if len(content) > most:
         raise Unreadable(f"it has more than {most:,} bytes")
     try:
