@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import typer
 
-from bench._fuzz.guard import MEMORY, Peak, Screen, Timeout, Watch, noise, timed
+from bench._fuzz.guard import MEMORY, SECONDS, Peak, Screen, Timeout, Watch, noise, timed
 from bench._fuzz.seeds import Seed
 from sortal import cli
 from sortal.artifact.model import Model, load
@@ -60,11 +60,11 @@ class Judge:
     folder: Path
     nowhere: int
 
-    def verdict(self, try_case: Callable[[], None]) -> Verdict:
+    def verdict(self, try_case: Callable[[], None], seconds: float = SECONDS) -> Verdict:
         """Of one case, within its limits."""
         peak = Peak()
         try:
-            with noise() as heard, timed():
+            with noise() as heard, timed(seconds):
                 outcome = _outcome(try_case)
         except Timeout:
             return Verdict("fault", "timeout")
