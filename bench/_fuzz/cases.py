@@ -13,6 +13,7 @@ from random import Random
 import polars as pl
 
 from bench._fuzz import recipes, tables
+from bench._fuzz.guard import SECONDS
 from bench._fuzz.judge import Judge, Verdict
 from bench._fuzz.models import Members, members_of, spoilt_model
 from bench._fuzz.seeds import Seed, table
@@ -25,6 +26,8 @@ ROWS = 60
 """Of a data file."""
 WHOLE, TRAINED = 0.3, 0.1
 """See ``Cases``."""
+TRAINING = 60.0
+"""Seconds of the processor for a recipe, which may be trained with."""
 PLANNED = 120
 """Rows that a recipe is trained on."""
 
@@ -45,7 +48,7 @@ class Cases:
     def verdict(self, kind: str, number: int) -> Verdict:
         rng = Random(f"{kind} {number}")
         tries: dict[str, Callable[[Random], None]] = {"model": self._model, "data": self._data, "recipe": self._recipe}
-        return self.judge.verdict(lambda: tries[kind](rng))
+        return self.judge.verdict(lambda: tries[kind](rng), TRAINING if kind == "recipe" else SECONDS)
 
     def _model(self, rng: Random) -> None:
         seed = rng.choice(self.seeds)

@@ -37,6 +37,10 @@ FORBIDDEN = (
 )
 
 
+FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where files come and go fastest; else where temporary files usually are."""
+
+
 class Timeout(BaseException):
     """A case took longer than it may. No clause of what is tested catches it."""
 
@@ -139,7 +143,7 @@ class Screen(io.TextIOWrapper):
 def noise() -> Iterator[list[str]]:
     """What libraries write to the standard error behind Python's back, and warnings."""
     heard: list[str] = []
-    with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as warned:
+    with tempfile.TemporaryFile(dir=FOLDER) as file, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         sys.stderr.flush()
         kept = os.dup(2)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import typer
 
-from bench._fuzz.guard import MEMORY, Peak, Screen, Timeout, Watch, noise, timed
+from bench._fuzz.guard import MEMORY, SECONDS, Peak, Screen, Timeout, Watch, noise, timed
 from bench._fuzz.seeds import Seed
 from sortal import cli
 from sortal.artifact.model import Model, load
@@ -60,11 +60,11 @@ class Judge:
     folder: Path
     nowhere: int
 
-    def verdict(self, try_case: Callable[[], None]) -> Verdict:
+    def verdict(self, try_case: Callable[[], None], seconds: float = SECONDS) -> Verdict:
         """Of one case, within its limits."""
         peak = Peak()
         try:
-            with noise() as heard, timed():
+            with noise() as heard, timed(seconds):
                 outcome = _outcome(try_case)
         except Timeout:
             return Verdict("fault", "timeout")
@@ -89,8 +89,7 @@ class Judge:
         self._command("show", path)
         said = repr(loaded)
         _check_screen("repr", said)
-        rows = read(seed.rows).frame
-        self._score(loaded, rows)
+        self._score(loaded, _rows(seed.rows))
         if not whole:
             return
         self._command("show", path, "--json")
@@ -189,6 +188,11 @@ class Judge:
         finally:
             if seen:
                 raise Fault(f"{what} did: {seen[0]}")
+
+
+@cache
+def _rows(path: Path) -> pl.DataFrame:
+    return read(path).frame
 
 
 @cache

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -49,6 +50,12 @@ class _Worker:
     unread: bytes = b""
     heard: float = field(default_factory=time.monotonic)
 
+    def close(self) -> None:
+        for file in (self.process.stdin, self.process.stdout, self.noise):
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
+
 
 class Pool:
     """``size`` processes at a time, on these seeds."""
@@ -77,6 +84,9 @@ class Pool:
         finally:
             for worker in self._workers:
                 worker.process.kill()
+                worker.process.wait()
+                worker.close()
+            self._selector.close()
 
     def _start(self) -> None:
         noise = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
@@ -128,6 +138,7 @@ class Pool:
         self._workers.remove(worker)
         worker.noise.seek(0)
         last_words = " ".join(worker.noise.read().decode(errors="replace").strip().splitlines()[-3:])
+        worker.close()
         if worker.case is not None:
             kind, number = worker.case
             how = "hang" if code == -signal.SIGKILL else f"died ({signal.Signals(-code).name if code < 0 else code})"

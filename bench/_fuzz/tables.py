@@ -46,7 +46,7 @@ def spoilt_table(rng: Random, frame: pl.DataFrame, bomb: bytes) -> File:
     if rng.random() < 0.01:
         return File(f"x.{rng.choice(['csv', 'jsonl'])}.gz", bomb)
     columnar = kind in ("parquet", "arrow", "stream")
-    content = _columnar(rng, kind, frame) if columnar else _text(rng, kind, frame.to_dicts())
+    content = _columnar_or_plain(rng, kind, frame) if columnar else _text(rng, kind, frame.to_dicts())
     for _ in range(rng.choice([0, 1, 1, 1, 2])):
         content = _spoilt_bytes(rng, content, columnar)
     if rng.random() < 0.12:
@@ -198,9 +198,17 @@ def _json(rng: Random, kind: str, rows: Rows) -> bytes:
     return text.encode()
 
 
-def _columnar(rng: Random, kind: str, frame: pl.DataFrame) -> bytes:
+def _columnar_or_plain(rng: Random, kind: str, frame: pl.DataFrame) -> bytes:
+    """Some values fit into no file of a format; then the rows as they were."""
+    try:
+        return _columnar(rng, kind, frame, odd=True)
+    except pa.ArrowInvalid:
+        return _columnar(rng, kind, frame, odd=False)
+
+
+def _columnar(rng: Random, kind: str, frame: pl.DataFrame, odd: bool) -> bytes:
     table = frame.to_arrow()
-    if rng.random() < 0.6:
+    if odd and rng.random() < 0.6:
         for _ in range(rng.choice([1, 1, 3])):
             column = _column(rng, table.num_rows)
             if rng.random() < 0.5:

@@ -86,7 +86,16 @@ def _near(rng: Random, value: Any, null: bool) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return rng.choice([value + 1, value - 1, -value, value * 2, float(value), rng.choice(NUMBERS)])
+        return rng.choice(
+            [
+                value + 1,
+                value - 1,
+                -value,
+                value * 2,
+                float(value) if abs(value) < 10**300 else value,
+                rng.choice(NUMBERS),
+            ]
+        )
     if isinstance(value, float):
         return rng.choice(
             [value + 1, -value, value * rng.uniform(0, 3), value + rng.gauss(0, 1), 1 - value, rng.choice(NUMBERS)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench._fuzz.cases import TRAINED, Cases
-from bench._fuzz.guard import Watch, limit_addresses
+from bench._fuzz.guard import FOLDER, Watch, limit_addresses
 from bench._fuzz.judge import Judge
 from bench._fuzz.seeds import Seed
 
@@ -21,7 +21,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         cases = Cases(
             seeds, Judge(Watch(), Path(folder), nowhere), float(sys.argv[2]) if len(sys.argv) > 2 else TRAINED
         )
@@ -38,11 +38,10 @@ def main() -> None:
 
 def warm_up(cases: Cases) -> None:
     """The seeds themselves have to be right, and whatever is imported late is imported now."""
-    for seed in cases.seeds:
+    for seed in (cases.seeds[0], *cases.seeds):
         for path, door in ((seed.model, cases.judge.model), (seed.rows, cases.judge.table)):
-            for _ in range(2):
-                verdict = cases.judge.verdict(partial(door, path, seed))
-            if verdict.outcome != "right":
+            verdict = cases.judge.verdict(partial(door, path, seed))
+            if verdict.outcome != "right" and seed is not cases.seeds[0]:
                 raise SystemExit(f"the seed {path} is not right: {verdict.what} {verdict.detail}")
     for number in range(8):
         cases.verdict("recipe", number)

@@ -221,7 +221,7 @@ def sign(
     from sortal.artifact.model import load
 
     load(model)
-    print(f"signed: {signatures.sign(model, key)}; to check: sortal show {model} --verify PUBLIC_KEY")
+    print(visible(f"signed: {signatures.sign(model, key)}; to check: sortal show {model} --verify PUBLIC_KEY"))
 
 
 @app.command()

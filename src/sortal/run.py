@@ -20,6 +20,7 @@ from sortal.artifact.model import Model, load
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.display import AsText, isolated
 from sortal.core.native import is_pandas, to_native
+from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
@@ -159,8 +160,8 @@ def train(
     started = clock.monotonic()
     asked = _recipe(train, locals())
     console = Screen() if progress else None
-    for sentence in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
-        _log.warning(sentence)
+    for left in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
+        _log.warning(sentence(left))
     if out is not None:
         return _run(Path(out), data, asked, started, console)
     home = temporary_folder()

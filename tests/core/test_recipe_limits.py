@@ -146,7 +146,7 @@ def test_only_an_ordinary_file_of_a_sane_size_is_a_recipe(tmp_path):
     large.write_text('target = "y"\n' + "#" * 2**21)
     named.write_text("target = ")
     for path, why in (
-        (pipe, "ordinary"),
+        (pipe, "no file"),
         (large, "1,048,576 bytes"),
         (named, r"a\\x1b"),
         (tmp_path / "none", "no such file"),

@@ -27,8 +27,8 @@ IMAGE_NAME = r"(?i)\.(png|jpe?g|gif|webp|bmp|tiff?)$"
 IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
 
 _CODE = r"^(0\d+|\d{17,})$"
-_NUMBER = re.compile(r"[^a-df-z]*\d[^a-df-z]*|.*inf(inity)?", re.IGNORECASE | re.DOTALL)
-"""What every number fits, in any notation: digits and no letter beside that of an exponent."""
+_NUMBER = re.compile(r"[^a-df-z\d]*+\d[^a-df-z]*+|.*inf(inity)?", re.IGNORECASE | re.DOTALL)
+"""What every number fits, in any notation: digits and no letter beside that of an exponent. In one pass, however long a text is."""
 _SAMPLE = 100
 _FEW_TIMES = 6
 

@@ -13,7 +13,6 @@ A **kind** says what the values mean, a **role** what a column is for. The canon
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -35,10 +34,10 @@ def column_name(name: object) -> str:
     (True, '', '3', 'a_1')
     """
     flat = "_".join(map(str, name)) if isinstance(name, tuple) else name
-    return "" if flat is None else _AROUND.sub("", unicodedata.normalize("NFC", str(flat)))
+    return "" if flat is None else unicodedata.normalize("NFC", str(flat)).strip(_AROUND)
 
 
-_AROUND = re.compile(r"^[\s\ufeff]+|[\s\ufeff]+$")
+_AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
 
 
 @dataclass(frozen=True)

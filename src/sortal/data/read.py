@@ -245,12 +245,25 @@ def _opened(path: Path) -> Part:
             table = json_table(path, encoding)
             types, frames = table.schema, lambda: iter([table])
         return _renamed(Part(path, types, lambda _: frames(), (note,) if note else (), records=True))
+    if not _in_utf8(path):
+        raise DataError(
+            f"{path.name} has a name that is not in UTF-8, and {kind.capitalize()} files are opened by it; rename the file"
+        )
     size = declared(path, _WALKS[kind])
     with _damage_named(path):
         schema = (
             pl.read_ipc_stream(path, n_rows=0).schema if kind == "arrow stream" else _scan(path, kind).collect_schema()
         )
     return _renamed(Part(path, schema, lambda _: _columnar(path, kind), size=size.total))
+
+
+def _in_utf8(path: Path) -> bool:
+    """Whether polars can open a file of this name; names of files are bytes of any kind."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _renamed(part: Part) -> Part:

@@ -192,7 +192,7 @@ _UNIT = (
     r"kg|g|mg|lbs?|oz|t|cm|mm|m|km|mi|ft|in|inch|yards?|l|ml|gal|°\s?[CF]|deg|h|hrs?|min|s|sec|ms|days?|weeks?|months?|"
     r"years?|yrs?|%|percent|k|usd|eur|gbp|chf|jpy|inr|\$|€|£|¥|₹"
 )
-_AMOUNT = re.compile(rf"([$€£¥₹]?)\s*[+-]?(\d[\d.,' \u00a0]*)\s*({_UNIT})?", re.IGNORECASE)
+_AMOUNT = re.compile(rf"([$€£¥₹]?)\s*[+-]?(\d[\d.,' \u00a0]*+)\s*+({_UNIT})?", re.IGNORECASE)
 
 
 def _amounts(values: Texts) -> Mixture | None:

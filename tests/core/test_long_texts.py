@@ -1,0 +1,62 @@
+"""A long text costs time that grows with its length, not with the square of it, wherever a pattern looks at it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext, suppress
+
+import polars as pl
+import pytest
+
+from sortal.core.errors import InputError
+from sortal.core.recipe import Recipe
+from sortal.core.schema import column_name
+from sortal.data.problem import frame_problem
+from sortal.data.read import read
+
+LENGTH, SECONDS = 100_000, 5.0
+"""By the square of it, the shortest of these takes a minute."""
+
+
+@pytest.mark.parametrize(
+    "part", ["9", " ", ".", ",", "-", "e", "/", ":", "(", "9 ", "1,", "1-", "0:", "inf", "\u00a0", "$"]
+)
+@pytest.mark.parametrize("place", ["values", "name", "labels"])
+def test_a_long_text_is_looked_at_in_one_pass(part, place):
+    text = "1" + part * (LENGTH // len(part)) + "x"
+    values = [text if i % 2 else f"{i % 7}.5" for i in range(30)]
+    labels = ["a", text] if place == "labels" else ["a", "b"]
+    frame = pl.DataFrame(
+        {
+            text if place == "name" else "v": values if place == "values" else range(30),
+            "w": range(30),
+            "y": labels * 15,
+        },
+        strict=False,
+    )
+    started = time.process_time()
+    with suppress(InputError):
+        frame_problem(frame, Recipe("y"))
+    assert time.process_time() - started < SECONDS
+
+
+def test_blanks_around_a_name_go_and_those_within_stay():
+    assert column_name("\ufeff \u3000\ta  b\u00a0\n\ufeff") == "a  b"
+    started = time.process_time()
+    assert len(column_name("a" + " " * 300_000 + "b")) == 300_002
+    assert time.process_time() - started < SECONDS
+
+
+def test_a_file_whose_name_is_not_in_utf_8_is_read_or_refused(tmp_path):
+    frame = pl.DataFrame({"a": [1, 2]})
+    for ending, write in (
+        ("csv", frame.write_csv),
+        ("parquet", frame.write_parquet),
+        ("arrow", frame.write_ipc),
+        ("jsonl", frame.write_ndjson),
+    ):
+        plain, odd = tmp_path / f"a.{ending}", tmp_path / f"\udcff.{ending}"
+        write(plain)
+        plain.rename(odd)
+        with pytest.raises(InputError, match="rename the file") if ending in ("parquet", "arrow") else nullcontext():
+            assert read(odd).frame.height == 2
