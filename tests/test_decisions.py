@@ -249,13 +249,13 @@ def test_recall_may_weigh_more():
         ({"precision": 0.9, "split": "85/15"}, "proven on rows that nothing else sees"),
         ({"capacity": "many"}, "no number of rows"),
         ({"capacity": 0}, "no number of rows"),
-        ({"reject_cost": -1}, "reject cost -1"),
+        ({"reject_cost": -1}, "reject_cost -1"),
         ({"cost_column": {"fn": "amuont"}, "cost": {"fp": 1}}, "did you mean 'amount'"),
         ({"cost_column": {"fn": "amount"}, "cost": {"fp": 1, "fn": 2}}, "told by a number and by a column"),
         ({"cost_column": {"fn": "y"}, "cost": {"fp": 1}}, "holds no numbers"),
         ({"cost_column": {"fn": "amount"}}, "the cost of fp is not given"),
         ({"sets": 90}, "sets 90 is no share"),
-        ({"f_beta": 0}, "a beta of 0 weighs nothing"),
+        ({"f_beta": 0}, "f_beta 0 weighs nothing"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(options, complaint):

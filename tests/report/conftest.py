@@ -239,7 +239,11 @@ def binary_example(n: int = 4000) -> Example:
             ),
         ),
         ledger=Ledger(
-            1, True, "b7e1" * 16, (Opening("2026-11-23T18:06:42Z", "final evaluation", n // 5, "b7e1" * 16),)
+            1,
+            True,
+            "b7e1" * 16,
+            "5ea1" * 16,
+            (Opening("2026-11-23T18:06:42Z", "final evaluation", n // 5, "b7e1" * 16),),
         ),
         artifact=Artifact("model.sortal", 1_912_345, "3fa9" * 16, Parity(n + n // 5, 1.1e-16, 0)),
     )
