@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -139,7 +140,7 @@ def _spoilt_json(rng: Random, content: bytes) -> bytes:
 def _spoilt_array(rng: Random, content: bytes) -> bytes:
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError):
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError):
         return content
     match rng.randrange(8):
         case 0 | 1 | 2 | 3 if array.size:

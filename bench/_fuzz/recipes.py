@@ -87,7 +87,7 @@ def _spoilt_text(rng: Random, text: str) -> str:
             *(
                 text + "x = " + "[" * DEEP + "]" * DEEP,
                 text + "x = " + "{a = " * DEEP + "1" + "}" * DEEP,
-                text[: rng.randrange(len(text))],
+                text[: rng.randrange(len(text) + 1)],
             ),
             *(
                 f"{'a.' * DEEP}a = 1\n" + text,

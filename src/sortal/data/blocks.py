@@ -92,10 +92,11 @@ def encoding_of(path: Path) -> tuple[str, str]:
     """The encoding of a text file, and a note where it is not UTF-8.
 
     A byte-order mark decides; else all of the file is tried as UTF-8, and is Windows-1252 (or Latin-1, where
-    a byte is not in use there) if that fails. Raises DataError for a file with NUL bytes, which is no text.
+    a byte is not in use there) if that fails. Raises DataError for a file with NUL bytes, which is no text, and for one that ends
+    in the middle of a character.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, utf8, windows = 1, True, True
+    line, utf8, windows, wide = 1, True, True, False
     for number, block in enumerate(raw_blocks(path)):
         if number == 0:
             bom = next((bom for bom in _BOMS if block.startswith(bom)), None)
@@ -108,12 +109,18 @@ def encoding_of(path: Path) -> tuple[str, str]:
             raise DataError(f"{path.name} is a binary file (a NUL byte in line {line:,}), not a table in text form")
         if utf8:
             try:
-                decoder.decode(block)
+                wide = not decoder.decode(block).isascii() or wide
                 line += block.count(b"\n")
             except UnicodeDecodeError as error:
                 utf8 = False
                 line += error.object.count(b"\n", 0, error.start)
         windows = windows and not any(byte in block for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"))
+    if utf8 and decoder.getstate()[0]:
+        if wide:
+            raise DataError(
+                f"{path.name} is cut off in the middle of a character, in line {line:,}; get the whole file"
+            )
+        utf8 = False
     if utf8:
         return "utf-8", ""
     encoding, called = ("cp1252", "Windows-1252") if windows else ("latin-1", "Latin-1")
@@ -148,6 +155,8 @@ def utf8_blocks(path: Path, encoding: str, size: int = BLOCK, longest: float = L
             lines += text.count(b"\n")
             length = len(text) - text.rfind(b"\n") - 1
         yield text
+    if decoder.getstate()[0]:
+        raise DataError(f"{path.name} is cut off in the middle of a character, in line {lines:,}; get the whole file")
 
 
 def _ends_lines_by_return(path: Path, encoding: str) -> bool:
