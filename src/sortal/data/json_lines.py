@@ -112,7 +112,7 @@ def _refuse_sparse(name: str, keys: int, cells: int, present: int) -> None:
 
 def _by_polars(data: bytes) -> pl.DataFrame | None:
     """Ten times faster than Python; it knows no NaN, and no columns of mixed types."""
-    if _may_hold_half(data) or any(map(_may_be_deep, data.split(b"\n"))):
+    if _may_hold_half(data) or _MANY_BRACKETS.search(data):
         return None
     try:
         with untrusted():
@@ -185,6 +185,8 @@ def _may_hold_half(text: bytes) -> bool:
     return b"\\u" in text and _HALF.search(text) is not None
 
 
+_MANY_BRACKETS = re.compile(rb"^[^\[{\n]*+(?:[\[{][^\[{\n]*+){%d}" % (DEEPEST + 1), re.MULTILINE)
+"""A line that may be too deep."""
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _HALF = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
