@@ -7,7 +7,7 @@ lengths that must agree. What does not fit is a ValueError of one sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -48,8 +48,9 @@ def check(contents: Contents) -> None:
     _check_decision(contents.decision, contents.task)
     _check_sets(contents)
     _check_metrics(contents)
+    kinds: dict[str, Kind] = {column.name: column.kind for column in contents.schema.features}
     for name, column in contents.profile.items():
-        _check_profile(name, column, contents.schema)
+        _check_profile(name, column, kinds)
     _check_card(contents)
     _check_golden(contents.golden, contents)
 
@@ -174,9 +175,8 @@ def _check_metrics(contents: Contents) -> None:
             _need(ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
 
 
-def _check_profile(name: str, column: ColumnProfile, schema: Schema) -> None:
+def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, Kind]) -> None:
     where = f"the profile of {name[:40]!r}"
-    kinds: dict[str, Kind] = {each.name: each.kind for each in schema.features}
     _need(name == column.name and kinds.get(name) == column.kind, f"{where} is of no feature")
     _need(_counts([column.rows]) and _counts([column.missing, column.distinct], column.rows), f"{where} counts no rows")
     parts = [*column.counts, *column.reached, column.barely, column.others, column.beyond]

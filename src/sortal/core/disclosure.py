@@ -62,7 +62,7 @@ def quantiles(ordered: Floats, shares: Sequence[float], smallest_count: int = 1)
     place = np.asarray(shares, dtype=np.float64) * (windows - 1)
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, windows - 1)
-    low, high = (np.array([_mean(ordered[i : i + k]) for i in k - 1 + at]) for at in (below, above))
+    low, high = (_means(ordered[k - 1 + at[:, None] + np.arange(k)]) for at in (below, above))
     found: Floats = low + (place - below) * (high - low)
     return found
 
@@ -107,6 +107,11 @@ def _end(falling: Floats, k: int) -> float | None:
     near, far = harmonic[first].mean(), harmonic[second].mean()
     inner, outer = _mean(falling[second]), _mean(falling[first])
     return outer + float(near / (far - near)) * (outer - inner)
+
+
+def _means(windows: Floats) -> Floats:
+    """(m,) of (m, k) values each; of equal values the value itself, to the last bit."""
+    return np.where(windows[:, 0] == windows[:, -1], windows[:, 0], windows.mean(axis=1))
 
 
 def _mean(window: Floats) -> float:
