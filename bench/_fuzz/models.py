@@ -140,8 +140,10 @@ def _spoilt_json(rng: Random, content: bytes) -> bytes:
 def _spoilt_array(rng: Random, content: bytes) -> bytes:
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError):
+    except (ValueError, OverflowError, EOFError, SyntaxError, tokenize.TokenError):
         return content
+    if array.dtype.kind not in "biuf":
+        return _npy(array.astype("S3"))
     match rng.randrange(8):
         case 0 | 1 | 2 | 3 if array.size:
             array = array.copy()
@@ -163,6 +165,8 @@ def _spoilt_array(rng: Random, content: bytes) -> bytes:
 def _value(rng: Random, array: np.ndarray, near: object) -> object:
     if array.dtype.kind == "f":
         return rng.choice([near, rng.gauss(0, 10), *EXTREME, *NOT_FINITE])
+    if array.dtype.kind == "b":
+        return rng.random() < 0.5
     info = np.iinfo(array.dtype)
     values = [int(near), int(near) + 1, int(near) - 1, rng.randrange(max(2, array.size)), *EXTREME, info.min, info.max]
     return min(max(rng.choice(values), info.min), info.max)
@@ -180,7 +184,7 @@ def _another_shape(rng: Random, array: np.ndarray) -> np.ndarray:
                 np.tile(flat, 400),
                 flat[:1].reshape(()) if flat.size else flat,
             ),
-            *(array[None], array[..., None], array.T, array[::-1], flat.reshape(-1, 1), np.sort(flat), flat[:1]),
+            *(array[None], array[..., None], array.T, flat[::-1], flat.reshape(-1, 1), np.sort(flat), flat[:1]),
         ]
     )
 

@@ -39,6 +39,10 @@ class File:
     content: bytes
 
 
+LARGEST = 2_000_000
+"""Bytes of a table; what counts is how much a small file takes."""
+
+
 def spoilt_table(rng: Random, frame: pl.DataFrame, bomb: bytes) -> File:
     """A file of some format with one or more changes; now and then with none. ``bomb``: a small gzip of very many lines."""
     kind = rng.choice(FORMATS)
@@ -49,6 +53,7 @@ def spoilt_table(rng: Random, frame: pl.DataFrame, bomb: bytes) -> File:
     content = _columnar_or_plain(rng, kind, frame) if columnar else _text(rng, kind, frame.to_dicts())
     for _ in range(rng.choice([0, 1, 1, 1, 2])):
         content = _spoilt_bytes(rng, content, columnar)
+    content = content[:LARGEST]
     if rng.random() < 0.12:
         ending = rng.choice(list(PACKERS))
         content = PACKERS[ending](content)

@@ -47,7 +47,7 @@ def check_plan(plan: Sequence[Planned]) -> None:
             )
         for effort in planned.efforts:
             for name, value in effort.items():
-                if not isinstance(value, str) and not 0 < value <= MOST_WORK:
+                if isinstance(value, str) or not 0 < value <= MOST_WORK:
                     raise OptionError(
                         f"{what} has {quoted(name)} = {quoted(value)} in its efforts; give a number above 0, up to {MOST_WORK:,}"
                     )

@@ -11,10 +11,10 @@ from sortal.core.plain import quoted
 
 DEEPEST = 8
 """Tables and lists within each other; the plan of a recipe has four."""
-_STRING = re.compile(r"""\"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
-_LONG_KEY = re.compile(r"""(?:(?:[\w-]+|"")[ \t]*\.[ \t]*){64,}""")
+_STRING = re.compile(r"""\"(?:[^"\\\n]++|\\.)*+\"?|'[^'\n]*+'?""")
+"""Also one that does not end in its line: from each quote on it would be looked for again."""
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"")[ \t]*+\.[ \t]*+){64,}""")
 """A dotted key of very many parts, which Python's reader takes time for that grows with the square of them."""
-_NUMBER = re.compile(r"[\w.+-]*\d{300,}")
 
 
 def toml_tree(text: str, name: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def toml_tree(text: str, name: str) -> dict[str, Any]:
         raise OptionError(f"{what}: {quoted(_key_of(deep))} is nested very deep") from None
     except ValueError:
         # Python reads no number of more than 4,300 digits.
-        line = next(line for line in text.splitlines() if _NUMBER.search(line))
+        line = max(text.splitlines(), key=lambda line: sum(map(str.isdigit, line)))
         raise OptionError(f"{what}: {quoted(_key_of(line))} is a number of very many digits") from None
     for key, value in tree.items():
         if _depth(value) > DEEPEST:

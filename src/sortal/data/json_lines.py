@@ -39,7 +39,7 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
     A record may lack columns. Raises DataError that names the line that is no record.
     """
     found: dict[str, list[pl.DataType]] = {}
-    cells, present = 0, 0
+    records, cells, present = 0, 0, 0
     for block, first in _whole_lines(path, encoding, size):
         for data, line in _pieces(block, first):
             if not found:  # polars has an order of its own
@@ -47,8 +47,10 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
             types, rows, values = _types(data, path, line)
             for name, dtype in types.items():
                 found.setdefault(name, []).append(dtype)
-            cells, present = cells + rows * len(found), present + values
+            records, cells, present = records + rows, cells + rows * len(found), present + values
             _refuse_sparse(path.name, len(found), cells, present)
+    if records and not found:
+        raise DataError(f"{path.name} has {records:,} records, and none of them names a value")
     types = {name: pl.String() if _MIXED in seen else common_type(seen) for name, seen in found.items()}
     mixed = {name for name, dtype in types.items() if dtype == pl.String and set(found[name]) - {pl.Null, pl.String}}
 

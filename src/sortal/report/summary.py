@@ -47,7 +47,9 @@ def model(console: Console, shown: Model, file: str) -> None:
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
     console.print(_columns(shown))
-    terminal.checklist(console, tuple(Item(**item) for item in card.get("checklist", ())), "sortal show --json")
+    terminal.checklist(
+        console, tuple(msgspec.convert(item, Item) for item in card.get("checklist", ())), "sortal show --json"
+    )
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
