@@ -66,7 +66,7 @@ from sortal.training.zoo import NO_TIME, Clock
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it, of what is left."""
 GUESSING_SHARE = 1 / 3
-"""Of the time that is left, what importing what guessing checks need may take; training needs the rest, and the same import."""
+"""Of the time until the end has to begin, what importing what guessing checks need may take; training needs the rest, and the same import."""
 FOLDED = 10_000
 """Rows times classes that a second of the budget gets through all folds, so that all of them are evidence; else one fold is."""
 MODEL_FILE = "model.sortal"
@@ -114,14 +114,14 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
         steps.enter("audit")
         seconds = AUDIT_SHARE * min(recipe.budget, 2 * steps.deadline.left)
-        affordable = steps.deadline.importing < GUESSING_SHARE * steps.deadline.left
+        closing = close_plan(dev, sealed, recipe, steps.deadline)
+        affordable = steps.deadline.importing < GUESSING_SHARE * (steps.deadline.left - closing.seconds)
         without = recipe.unchecked if recipe.plan else None
         audited = audit_rows(case, seconds=seconds, guesses=affordable, without=without)
         del case
         audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
 
         steps.enter("train")
-        closing = close_plan(dev, sealed, recipe, steps.deadline)
         clock = Clock(steps.deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
         witness = Witness(sealed)
         trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)
