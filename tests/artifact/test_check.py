@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -326,3 +327,24 @@ def test_a_model_without_figures_is_evaluated_all_the_same(rich, tmp_path):
     replace(rich, metrics={}, card={}).save(path)
     use(load(path), path)
     assert load_contents(path).metrics == {}
+
+
+@pytest.mark.clock
+def test_columns_are_checked_in_time_by_their_number(rich: Model, tmp_path: Path) -> None:
+    rich.save(tmp_path / "m.sortal")
+    contents = load_contents(tmp_path / "m.sortal")
+
+    def seconds(columns: int) -> float:
+        one = contents.profile["age"]
+        names = [f"n{i}" for i in range(columns)]
+        schema = Schema((*contents.schema.columns, *(Column(name, "number") for name in names)))
+        wide = replace(contents, schema=schema, profile={name: replace(one, name=name) for name in names})
+        took = []
+        for _ in range(3):
+            start = time.process_time()
+            check(wide)
+            took.append(time.process_time() - start)
+        return min(took)
+
+    # By the square it would be 64 times; the others are in proportion.
+    assert seconds(8_000) < 24 * seconds(1_000)

@@ -24,6 +24,7 @@ from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine import Program
+from tests.conftest import Sortal
 
 PEM, SSH, RAW = form.Encoding.PEM, form.Encoding.OpenSSH, form.PublicFormat.SubjectPublicKeyInfo
 
@@ -188,31 +189,22 @@ def test_without_the_extra(model: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [wanted, wanted]
 
 
-def test_by_the_command_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from sortal.cli import main
-
-    def command(*arguments: object) -> tuple[object, str]:
-        capsys.readouterr()
-        code: object = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-        written = capsys.readouterr()
-        return code, written.err or written.out
-
+def test_by_the_command_line(model: Path, tmp_path: Path, sortal: Sortal) -> None:
     private, public = write_pair(tmp_path)
     data = tmp_path / "data.csv"
     data.write_text("x,y\n1,yes\n-1,no\n")
-    code, told = command("sign", model, "--key", private)
-    assert (code, told) == (0, f"signed: {signature_of(model)}; to check: sortal show {model} --verify PUBLIC_KEY\n")
+    done = sortal("sign", model, "--key", private)
+    assert (done.code, done.out) == (
+        0,
+        f"signed: {signature_of(model)}; to check: sortal show {model} --verify PUBLIC_KEY\n",
+    )
     for others in ([], [data]):
-        assert command("predict" if others else "show", model, *others, "--verify", public)[0] == 0
+        assert sortal("predict" if others else "show", model, *others, "--verify", public).code == 0
     other = shutil.copy(model, tmp_path / "other.sortal")
     for arguments in (["show", other], ["predict", other, data], ["evaluate", other, data]):
-        code, told = command(*arguments, "--verify", public)
-        assert (code, told) == (
+        done = sortal(*arguments, "--verify", public)
+        assert (done.code, done.err) == (
             2,
             "sortal: other.sortal has no signature other.sortal.sig beside it (No such file or directory)\n",
         )
-    assert command("sign", data, "--key", private)[0] == 2
+    assert sortal("sign", data, "--key", private).code == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import resource
 import signal
 import stat
 import subprocess
@@ -18,17 +17,7 @@ import pytest
 
 from sortal.core.errors import OutputError
 from sortal.data.whole import PRIVATE, PRIVATE_FOLDER, abandoned, claimed, is_taken, new_folder, replacing
-
-
-@contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
-    """A small disk, as far as this process is concerned."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.data.conftest import files_limited_to
 
 
 @contextmanager

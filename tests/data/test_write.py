@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -14,19 +11,9 @@ import pytest
 from sortal.core.errors import OptionError, OutputError
 from sortal.data.read import read
 from sortal.data.write import SUFFIXES, writer
+from tests.data.conftest import files_limited_to
 
 TABLE = pl.DataFrame({"i": range(1000), "s": ['a,"b\n', None] * 500, "x": [0.1, 1e300] * 500})
-
-
-@contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
-    """A small disk, as far as this process is concerned."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -183,8 +183,8 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     k = len(predictions.classes)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(predictions))[: min(MOST_ROWS, max(LEAST_ROWS, most // k))]
-    probability, truth = predictions.probability[rows], predictions.truth[rows]
-    clusters = None if predictions.groups is None else np.unique(predictions.groups[rows], return_inverse=True)[1]
+    some = predictions.take(rows)
+    probability, truth, clusters = some.probability, some.truth, some.clusters
     fold = _deal(truth, clusters, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)

@@ -29,6 +29,7 @@ from sortal.core.writing import level
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Held = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 Method = Literal["lac", "lac by class"]
 
@@ -88,25 +89,43 @@ class ClassCoverage:
 
 @dataclass(frozen=True)
 class SetFigures:
-    """How sets did on ``rows`` other rows. ``hits``: sets that hold the true class. ``sizes``: (K,) sets of 1 class, 2, ...
+    """How sets did on other rows. ``hit``: (n,) whether a set holds the true class; ``size``: (n,) how many classes it holds."""
 
-    ``single_hits``: sets of one class that are right.
-    """
-
-    rows: int
-    hits: int
-    sizes: tuple[int, ...]
-    single_hits: int
+    hit: Mask
+    size: Codes
     per_class: tuple[ClassCoverage, ...]
 
     @property
+    def rows(self) -> int:
+        return len(self.hit)
+
+    @property
+    def hits(self) -> int:
+        """Sets that hold the true class."""
+        return int(self.hit.sum())
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(K,) sets of 1 class, 2, ..."""
+        return tuple(np.bincount(self.size, minlength=len(self.per_class) + 1)[1:].tolist())
+
+    @property
     def mean_size(self) -> float:
-        return sum(size * count for size, count in enumerate(self.sizes, start=1)) / self.rows
+        return float(self.size.mean())
+
+    @property
+    def single(self) -> Mask:
+        """(n,) sets of one class: rows without doubt."""
+        return np.asarray(self.size == 1)
 
     @property
     def singles(self) -> int:
-        """Sets of one class: rows without doubt."""
-        return self.sizes[0]
+        return int(self.single.sum())
+
+    @property
+    def single_hits(self) -> int:
+        """Sets of one class that are right."""
+        return int((self.hit & self.single).sum())
 
 
 def fit_sets(probability: Floats, truth: Codes, coverage: float, *, by_class: bool = False) -> Sets:
@@ -208,10 +227,8 @@ def describe(sets: Sets, probability: Floats, truth: Codes, classes: tuple[str, 
     hits = np.bincount(truth[hit], minlength=len(classes))
     fitted = sets.rows if sets.method == "lac by class" else (sum(sets.rows),) * len(classes)
     return SetFigures(
-        rows=len(truth),
-        hits=int(hit.sum()),
-        sizes=tuple(np.bincount(size, minlength=len(classes) + 1)[1:].tolist()),
-        single_hits=int((hit & (size == 1)).sum()),
+        hit=hit,
+        size=size,
         per_class=tuple(
             ClassCoverage(name, h, r, _chance(h, r, n, sets.coverage) < CHANCE / len(classes))
             for name, h, r, n in zip(classes, hits.tolist(), rows.tolist(), fitted, strict=True)

@@ -301,8 +301,6 @@ def _sets(trained: Trained, test: Predictions | None) -> record.Sets | None:
         return None
     shown = test or trained.finalized.evidence
     found = describe_sets(sets, shown.probability, shown.truth, shown.classes)
-    held = sets.apply(shown.probability)
-    hit = held[np.arange(len(shown)), shown.truth]
     every = np.ones(len(shown), dtype=np.bool_)
     of = {c.label: shown.truth == code for code, c in enumerate(found.per_class)}
     return record.Sets(
@@ -310,11 +308,11 @@ def _sets(trained: Trained, test: Predictions | None) -> record.Sets | None:
         asked=sets.coverage,
         rows=sum(sets.rows),
         part=shown.part,
-        coverage=_share(every, hit, shown),
+        coverage=_share(every, found.hit, shown),
         mean_size=found.mean_size,
-        singles=_share(every, held.sum(axis=1) == 1, shown),
+        singles=_share(every, found.single, shown),
         per_class=tuple(
-            record.ClassCoverage(c.label, _share(of[c.label], of[c.label] & hit, shown), c.neglected)
+            record.ClassCoverage(c.label, _share(of[c.label], of[c.label] & found.hit, shown), c.neglected)
             for c in found.per_class
             if c.rows
         ),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Kind, Schema
+from sortal.core.series import TYPES
 from sortal.engine import compile as compile_program
 from sortal.prepare.view import Labels, Prepared, Preparer, View
 from sortal.testing.requirement import Requirement, arrays_of, fingerprint, require, require_equal, require_plain
@@ -159,15 +160,6 @@ def sample(kind: Kind, *, n_distinct: int = 8, missing: float = 0.15, seed: int 
         values = [f"value {c}" for c in code]
     kept = [None if g else v for g, v in zip(gone, values, strict=True)]
     return pl.Series("column", kept, dtype=TYPES[kind], strict=True)
-
-
-TYPES: dict[Kind, pl.DataType] = {
-    "number": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "category": pl.String(),
-    "datetime": pl.Datetime("us"),
-    "text": pl.String(),
-}
 
 
 def _fit(subject: Subject, values: pl.Series) -> Prepared:
