@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sortal.core import values as rules
@@ -223,6 +223,8 @@ floats = (
 
 
 @thorough
+@example([0.0, -0.0])
+@example([-0.0])
 @given(st.lists(floats | st.none(), min_size=1))
 def test_floats(values: list[float | None]) -> None:
     for kind, form in product(("number", "category", "boolean", "text"), ("", EXACT)):

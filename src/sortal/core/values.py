@@ -332,7 +332,9 @@ def any_time(pattern: str, text: E) -> E:
 
 def _category(values: E, sort: Sort, exact: bool = False) -> E:
     if sort in ("number", "single"):
-        text = (values + 0.0).cast(str)  # -0.0 is 0
+        signed = values.cast(str)
+        # Not by adding 0.0, which polars leaves out in a column of several values.
+        text = where(signed == "-0.0", "0.0", signed)
         whole = (values == values.round()) & (values.abs() < 2**63)
         return text if exact else where(whole, values.cast(int, strict=False).cast(str), text)
     if sort in ("date", "moment", "zoned"):
