@@ -15,10 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Kind, Schema
 from sortal.data.audit.case import Case, History, Parting
-from sortal.data.deal import same_rows
-from sortal.data.split import duplicate_groups, holdout
+from sortal.data.split import holdout
 
 Ints = NDArray[np.int64]
 Generator = np.random.Generator
@@ -137,7 +137,7 @@ def parted(case: Case, features: Table, part: Ints, groups: Ints | None = None, 
 
 def well_parted(case: Case) -> Case:
     """At random, copies of a row on one side."""
-    return parted(case, features_of(case.table), part_by(case, duplicate_groups(case.table)))
+    return parted(case, features_of(case.table), part_by(case, case.table.copies))
 
 
 def part_by(case: Case, units: Ints) -> Ints:
@@ -156,7 +156,7 @@ def features_of(table: Table) -> Table:
 
 def copied_rows(case: Case, share: float, rng: Generator) -> Case:
     """A share of the test rows are training rows once more, under ids of their own."""
-    part = part_by(case, duplicate_groups(case.table))
+    part = part_by(case, case.table.copies)
     test, train = np.flatnonzero(part == TEST), np.flatnonzero(part == TRAIN)
     source = np.arange(len(case))
     copies = test[: int(np.ceil(share * len(test)))]
@@ -167,7 +167,7 @@ def copied_rows(case: Case, share: float, rng: Generator) -> Case:
 
 def torn_groups(case: Case, share: float, rng: Generator) -> Case:
     """Groups of five rows, a share of which lie on both sides."""
-    units = duplicate_groups(case.table)
+    units = case.table.copies
     part = part_by(case, units)
     groups = np.empty(len(case), dtype=np.int64)
     for side in (TRAIN, TEST):
@@ -181,7 +181,7 @@ def torn_groups(case: Case, share: float, rng: Generator) -> Case:
 
 def newer_rows(case: Case, share: float, rng: Generator) -> Case:
     """The newest rows are the test, but a share of the training rows are newer still."""
-    units = duplicate_groups(case.table)
+    units = case.table.copies
     part = part_by(case, units)
     train, test = np.flatnonzero(part == TRAIN), np.flatnonzero(part == TEST)
     times = np.empty(len(case), dtype=np.int64)
@@ -208,7 +208,7 @@ def prepared_on_all(
     transform: Callable[[NDArray[np.float64]], NDArray[np.float64]], case: Case, share: float, rng: Generator
 ) -> Case | None:
     """A user's own step on the number columns, fitted on all rows, or by share 0 not at all."""
-    part = part_by(case, duplicate_groups(case.table))
+    part = part_by(case, case.table.copies)
     frame = case.table.frame
     names = [c.name for c in case.table.schema.features if c.kind == "number" and frame[c.name].n_unique() > 20]
     if transform is mean_filled:
@@ -224,7 +224,7 @@ def prepared_on_all(
 
 def encoded_on_all(case: Case, share: float, rng: Generator) -> Case | None:
     """Categories as the mean of the target over all rows, test rows among them; by share 0 not at all."""
-    part = part_by(case, duplicate_groups(case.table))
+    part = part_by(case, case.table.copies)
     frame, schema = case.table.frame, case.table.schema
     names = [
         c.name for c in schema.features if c.kind == "category" and 3 <= frame[c.name].n_unique() <= len(case) / 10

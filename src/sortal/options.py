@@ -42,7 +42,7 @@ Weight = Annotated[str | None, typer.Option(help="Column that says how much a ro
 Split = Annotated[
     str | None,
     typer.Option(
-        help="train/valid/test or dev/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
+        help="train/valid/test or train/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
     ),
 ]
 Select = Annotated[int | None, typer.Option(help="How many prepared columns to keep.")]

@@ -23,15 +23,14 @@ from sortal.core.listen import Listener, Silent
 from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
-from sortal.core.schema import Schema
+from sortal.core.relations import same_rows
 from sortal.core.task import Task
 from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
-from sortal.data.deal import same_rows
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source, read
-from sortal.data.split import Parts, SplitPlan, split, split_as_told, time_stamps
+from sortal.data.split import Parts, SplitPlan, split, split_as_told
 from sortal.data.whole import is_taken, new_folder, replacing
 from sortal.decide.calibrate import entries
 from sortal.report import record
@@ -106,7 +105,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         parts, seal = seal_test(whole, recipe, folder)
         about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe)
         sealed = whole.table.rows[parts.test]
-        dev = part(whole, np.sort(np.concatenate([parts.dev, parts.valid])))
+        dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
         valid = np.flatnonzero(np.isin(dev.table.rows, whole.table.rows[parts.valid]))
         case = case_of(whole, parts, dev, recipe)
         del whole
@@ -188,7 +187,7 @@ class Steps:
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
     parts = divide(whole, recipe)
-    check_groups(whole, parts.dev, recipe)
+    check_groups(whole, parts.train, recipe)
     if recipe.promises and not len(parts.valid):
         raise OptionError(
             f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"
@@ -202,7 +201,7 @@ def divide(whole: Problem, recipe: Recipe) -> Parts:
     """The parts, as the recipe asks for them or as a column tells them."""
     if recipe.split_column is not None:
         return split_as_told(whole.table, whole.codes, recipe.split_column)
-    return split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.seed, recipe.time, recipe.group)
+    return split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.seed)
 
 
 def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, record.Parity]:
@@ -324,7 +323,7 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     """What is wrong with the data, before any training."""
     whole = frame_problem(data, recipe)
     parts = divide(whole, recipe)
-    dev = part(whole, np.sort(np.concatenate([parts.dev, parts.valid])))
+    dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
     found = audit_rows(case_of(whole, parts, dev, recipe))
     return AuditReport(
         data=describe_data(whole),
@@ -340,14 +339,13 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
     if not len(parts.test) + len(parts.valid):
         return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, disclosure=recipe.disclosure)
-    features = Schema(whole.table.schema.features)
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
     parting = Parting(
-        features=Table(features, whole.table.frame[list(features.names)], whole.table.rows),
+        features=whole.table.features(),
         held=held,
-        groups=None if recipe.group is None else same_rows(whole.table.frame[[recipe.group]]),
-        times=None if recipe.time is None else time_stamps(whole.table, recipe.time),
+        groups=whole.table.groups,
+        times=whole.table.times,
     )
     return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting, disclosure=recipe.disclosure)
 

@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
-from sortal.data.deal import apportion, joined, same_rows
-from sortal.data.split import Parts, SplitPlan, duplicate_groups, fold_count, folds, holdout, split, split_as_told
+from sortal.data.deal import apportion, joined
+from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split, split_as_told
 
 LAWS = settings(deadline=None, max_examples=60)
 PLANS = st.sampled_from(["85/15", "70/15/15", "50/50", "60/10/30", "90/10"])
@@ -35,12 +35,12 @@ def distinct(codes: np.ndarray) -> Table:
 
 
 def parts_of(parts: Parts) -> list[np.ndarray]:
-    return [part for part in (parts.dev, parts.valid, parts.test) if len(part)]
+    return [part for part in (parts.train, parts.valid, parts.test) if len(part)]
 
 
 def where(parts: Parts, n: int) -> np.ndarray:
     side = np.full(n, -1)
-    for number, rows in enumerate((parts.dev, parts.valid, parts.test)):
+    for number, rows in enumerate((parts.train, parts.valid, parts.test)):
         assert (side[rows] == -1).all()
         side[rows] = number
     assert (side >= 0).all()
@@ -77,7 +77,7 @@ class TestPlan:
 
     def test_seals_fifteen_percent_unless_told(self) -> None:
         assert SplitPlan() == SplitPlan.parse("85/15")
-        assert list(SplitPlan().parts) == ["dev", "test"]
+        assert list(SplitPlan().parts) == ["train", "test"]
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -110,13 +110,6 @@ class TestDealing:
         assert (counts.sum(axis=1) == sizes).all()
         assert (np.abs(counts - quota) < 1).all()
         assert (np.abs(counts.sum(axis=0) - quota.sum(axis=0)) < len(weights)).all()
-
-    @given(st.lists(st.tuples(st.sampled_from([0.0, -0.0, 1.5, None]), st.sampled_from(["a", "", None])), max_size=30))
-    @LAWS
-    def test_same_rows_are_the_same_values(self, rows: list[tuple[float | None, str | None]]) -> None:
-        frame = pl.DataFrame(rows, schema={"row": pl.Float64, "b": pl.String}, orient="row")
-        first: dict[object, int] = {}
-        assert same_rows(frame).tolist() == [first.setdefault(row, len(first)) for row in rows]
 
     def test_joined_units_hold_both(self) -> None:
         rng = np.random.default_rng(0)
@@ -158,20 +151,20 @@ class TestStratified:
         assert counts.min() > 15
         assert counts.max() < 110
 
-    def test_a_rare_class_stays_in_dev_and_a_note_names_it(self) -> None:
+    def test_a_rare_class_stays_in_train_and_a_note_names_it(self) -> None:
         codes = np.array([0] * 50 + [1] * 3 + [2])
         named = table(pl.DataFrame({"x": np.arange(54.0), "pet": ["dog"] * 50 + ["pig"] * 3 + ["emu"]}), pet="target")
         parts = split(named, codes, SplitPlan.parse("70/15/15"), seed=0)
-        assert {50, 51, 52, 53} <= set(parts.dev.tolist())
+        assert {50, 51, 52, 53} <= set(parts.train.tolist())
         assert parts.notes == (
             "class 'pig' has 3 rows: none in valid and test, which can say nothing about it",
-            "class 'emu' has 1 row: it is in dev and nothing can be said about it",
+            "class 'emu' has 1 row: it is in train and nothing can be said about it",
         )
 
     def test_no_test_when_none_is_asked_for(self) -> None:
         codes = np.array([0, 1, 0, 1])
         parts = split(distinct(codes), codes, SplitPlan.parse("100"), seed=0)
-        assert parts.dev.tolist() == [0, 1, 2, 3]
+        assert parts.train.tolist() == [0, 1, 2, 3]
         assert len(parts.valid) == len(parts.test) == 0
 
     def test_a_part_that_was_asked_for_is_never_empty(self) -> None:
@@ -195,7 +188,7 @@ class TestCopies:
         together = "copies of a row together" in parts.method
         assert together or any("copies" in note for note in parts.notes) or len(np.unique(values)) == n
         assert crossing(side, values) == 0 or not together
-        assert np.array_equal(joined(duplicate_groups(rows), values), duplicate_groups(rows))
+        assert np.array_equal(joined(rows.copies, values), rows.copies)
 
     def test_a_usual_share_of_copies_costs_no_balance(self) -> None:
         rng = np.random.default_rng(3)
@@ -215,12 +208,12 @@ class TestCopies:
         parts = split(rows, codes, SplitPlan(), seed=0)
         assert (values[parts.test] > 0).all()
         assert len(parts.test) == pytest.approx(1500, abs=2)
-        rest = parts.dev[values[parts.dev] > 0]
+        rest = parts.train[values[parts.train] > 0]
         assert codes[parts.test].mean() == pytest.approx(codes[rest].mean(), abs=0.001)
         assert parts.notes == (
-            "one row is there 3,000 times, in dev only: scores on other parts are those of other rows",
+            "one row is there 3,000 times, in train only: scores on other parts are those of other rows",
         )
-        pairs = folds(codes, 5, seed=0, groups=duplicate_groups(rows))
+        pairs = folds(codes, 5, seed=0, groups=rows.copies)
         shares = [codes[valid][values[valid] > 0].mean() for _, valid in pairs if values[valid].any()]
         assert shares == pytest.approx([codes[values > 0].mean()] * len(shares), abs=0.001)
 
@@ -232,7 +225,7 @@ class TestCopies:
 
     def test_the_target_is_no_feature(self) -> None:
         rows = table(pl.DataFrame({"x": [1.0, 1.0], "y": ["a", "b"]}), y="target")
-        assert duplicate_groups(rows).tolist() == [0, 0]
+        assert rows.copies.tolist() == [0, 0]
 
 
 class TestGroups:
@@ -243,7 +236,7 @@ class TestGroups:
         groups = np.random.default_rng(seed).integers(0, many, n)
         groups[:3] = [0, 1, 2]
         rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "who": groups.astype(str)}), who="group")
-        parts = split(rows, codes, SplitPlan.parse(plan), seed, group="who")
+        parts = split(rows, codes, SplitPlan.parse(plan), seed)
         assert crossing(where(parts, n), groups) == 0
         assert len(parts_of(parts)) == len(SplitPlan.parse(plan).parts)
 
@@ -266,7 +259,7 @@ class TestGroups:
         values = np.arange(200.0)
         values[[0, 50, 100]] = values[1]
         rows = table(pl.DataFrame({"x": values, "who": who.astype(str)}), who="group")
-        parts = split(rows, codes, SplitPlan(), seed=0, group="who")
+        parts = split(rows, codes, SplitPlan(), seed=0)
         side = where(parts, 200)
         assert "copies of a row together" in parts.method
         assert crossing(side, who) == 0
@@ -274,14 +267,14 @@ class TestGroups:
 
     def test_too_few_groups_are_refused(self) -> None:
         rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "who": ["a"] * 4}), who="group")
-        with pytest.raises(DataError, match="'who' has too few groups for dev and test"):
-            split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0, group="who")
+        with pytest.raises(DataError, match="'who' has too few groups for train and test"):
+            split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
 
     def test_rows_without_a_group_stay_together(self) -> None:
         codes = np.tile([0, 1], 50)
         who = [None if i % 10 == 0 else str(i % 30) for i in range(100)]
         rows = table(pl.DataFrame({"x": np.arange(100.0), "who": who}), who="group")
-        parts = split(rows, codes, SplitPlan(), seed=0, group="who")
+        parts = split(rows, codes, SplitPlan(), seed=0)
         assert len(set(where(parts, 100)[::10])) == 1
         assert "10 rows without 'who' are kept together as one group" in parts.notes
 
@@ -294,7 +287,7 @@ class TestTime:
         times = np.random.default_rng(seed).integers(0, many, n)
         times[:4] = [0, 1, 2, 3]
         rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "when": times.astype(float)}), when="time")
-        parts = split(rows, codes, SplitPlan.parse(plan), seed, time="when")
+        parts = split(rows, codes, SplitPlan.parse(plan), seed)
         where(parts, n)
         ordered = [times[rows] for rows in parts_of(parts)]
         assert len(ordered) == len(SplitPlan.parse(plan).parts)
@@ -304,7 +297,7 @@ class TestTime:
         times = np.random.default_rng(0).permutation(200)
         days = pl.Series(times).cast(pl.Int64) * 86_400_000_000
         rows = table(pl.DataFrame({"when": days.cast(pl.Datetime("us")), "x": times.astype(float)}), when="time")
-        parts = split(rows, times % 2, SplitPlan.parse("70/10/20"), seed=5, time="when")
+        parts = split(rows, times % 2, SplitPlan.parse("70/10/20"), seed=5)
         assert sorted(times[parts.test]) == list(range(160, 200))
         assert sorted(times[parts.valid]) == list(range(140, 160))
         assert parts.method == "newest rows by 'when'"
@@ -313,13 +306,13 @@ class TestTime:
     def test_notes_say_what_the_order_costs(self) -> None:
         codes = np.array([0] * 60 + [1] * 10 + [0] * 10 + [2] * 20)
         rows = table(pl.DataFrame({"x": [7.0] * 100, "when": np.repeat(np.arange(5.0), 20)}), when="time")
-        assert split(rows, codes, SplitPlan(), seed=0, time="when").notes == (
-            "20 rows outside dev repeat an older row of dev exactly",
-            "dev has 80 % of the rows, not 85 %: what belongs together stays so",
+        assert split(rows, codes, SplitPlan(), seed=0).notes == (
+            "20 rows outside train repeat an older row of train exactly",
+            "train has 80 % of the rows, not 85 %: what belongs together stays so",
             "test has 20 % of the rows, not 15 %: what belongs together stays so",
             "class number 0 has 70 rows: none in test, which can say nothing about it",
             "class number 1 has 10 rows: none in test, which can say nothing about it",
-            "class number 2 does not occur in dev: no model can learn it",
+            "class number 2 does not occur in train: no model can learn it",
         )
 
     @given(labels(least=60), SEEDS, st.integers(6, 40))
@@ -332,10 +325,10 @@ class TestTime:
         groups, times = rng.integers(0, many, n), rng.permutation(n)
         frame = pl.DataFrame({"x": np.arange(n) * 1.0, "when": times * 1.0, "who": groups.astype(str)})
         rows = table(frame, when="time", who="group")
-        parts = split(rows, codes, SplitPlan(), seed, time="when", group="who")
+        parts = split(rows, codes, SplitPlan(), seed)
         assert crossing(where(parts, n), groups) == 0
         ends = [times[groups == g].max() for g in np.unique(groups[parts.test])]
-        assert times[parts.dev].max() < min(ends)
+        assert times[parts.train].max() < min(ends)
 
     @pytest.mark.parametrize(
         ("when", "words"),
@@ -348,7 +341,7 @@ class TestTime:
     def test_refuses_what_cannot_be_ordered(self, when: list[object], words: str) -> None:
         rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "when": when}), when="time")
         with pytest.raises(DataError, match=words):
-            split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0, time="when")
+            split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
 
 
 class TestFolds:
@@ -449,7 +442,7 @@ class TestToldByAColumn:
         words = ["train", "Test ", "val", "TRAINING", "dev", "test", "train"]
         frame = pl.DataFrame({"x": np.arange(7.0), "fold": words})
         parts = split_as_told(table(frame, fold="split"), np.array([0, 1, 0, 1, 1, 0, 0]), "fold")
-        assert [p.tolist() for p in (parts.dev, parts.valid, parts.test)] == [[0, 3, 6], [2, 4], [1, 5]]
+        assert [p.tolist() for p in (parts.train, parts.valid, parts.test)] == [[0, 3, 6], [2, 4], [1, 5]]
         assert parts.method == "as 'fold' says"
 
     @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sortal.training.develop import Scorer, fold
 
 
 def cached(dev):
-    return FoldCache(dev, fold(dev, None))
+    return FoldCache(dev, fold(dev))
 
 
 @pytest.mark.parametrize("name", ["logistic", "xgboost"])

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from sortal.core.frame import Table
 from sortal.core.listen import Silent
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
@@ -28,10 +30,11 @@ def trained(dev, task, recipe=None, budget=60.0, **options):
 def test_folds_repeat_when_rows_are_few():
     small, _ = development(rows=400)
     large, _ = development(rows=1500)
-    assert (len(fold(small, None).parts), fold(small, None).repeats) == (15, 3)
-    assert (len(fold(large, None).parts), fold(large, None).repeats) == (5, 1)
-    forward = fold(large, np.arange(1500))
-    assert all(train.max() < valid.min() for train, valid in forward.parts)
+    assert (len(fold(small).parts), fold(small).repeats) == (15, 3)
+    assert (len(fold(large).parts), fold(large).repeats) == (5, 1)
+    table = Table(large.table.schema.with_role("x", "time", "x tells the time"), large.table.frame, large.table.rows)
+    forward, moments = fold(replace(large, table=table)), table["x"].to_numpy()
+    assert all(moments[train].max() < moments[valid].min() for train, valid in forward.parts)
 
 
 def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come_too_late(two, monkeypatch):

@@ -45,7 +45,7 @@ def test_a_fit_that_is_too_slow_for_all_rows_is_tried_on_fewer(monkeypatch):
             raise OutOfTime(needed=len(request.train.y) / 40)
         return family.fit(request, settings)
 
-    scored = crossval(logistic(fit=slow), dev, FoldCache(dev, fold(dev, None)), Scorer(task), seconds=66)
+    scored = crossval(logistic(fit=slow), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=66)
     assert isinstance(scored, Scored)
     assert 100 <= scored.rows <= 600
     assert len(scored.predictions) == 1500
@@ -53,7 +53,7 @@ def test_a_fit_that_is_too_slow_for_all_rows_is_tried_on_fewer(monkeypatch):
 
 def test_families_that_need_no_more_rows_get_no_more():
     dev, task = development(rows=1500)
-    scored = crossval(logistic(most_rows=300), dev, FoldCache(dev, fold(dev, None)), Scorer(task), seconds=60)
+    scored = crossval(logistic(most_rows=300), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
     assert scored.rows == 300
     assert abs(scored.pipeline.rows - 300) <= 2
     assert scored.refit_seconds == 0
@@ -61,7 +61,7 @@ def test_families_that_need_no_more_rows_get_no_more():
 
 def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
     dev, task = development(rows=1500)
-    scored = crossval(logistic(most_rows=300), dev, FoldCache(dev, fold(dev, None)), Scorer(task), seconds=60)
+    scored = crossval(logistic(most_rows=300), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
     everything, none = np.arange(1500), np.empty(0, dtype=np.int64)
     shipped = finalize(scored, dev, task, everything, none)
     assert shipped.pipeline is scored.pipeline
@@ -71,7 +71,7 @@ def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
 @pytest.mark.parametrize("limits", [Limits(seconds=lambda: 0.0), Limits(refit=False)])
 def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
     dev, task = development(rows=400)
-    scored = crossval(logistic(), dev, FoldCache(dev, fold(dev, None)), Scorer(task), seconds=60)
+    scored = crossval(logistic(), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
     everything, none = np.arange(400), np.empty(0, dtype=np.int64)
     assert finalize(scored, dev, task, everything, none).refit
     spared = finalize(scored, dev, task, everything, none, limits)
@@ -81,7 +81,7 @@ def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
 
 def test_a_refit_that_takes_too_long_is_given_up():
     dev, task = development(rows=400)
-    scored = crossval(logistic(), dev, FoldCache(dev, fold(dev, None)), Scorer(task), seconds=60)
+    scored = crossval(logistic(), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
     family = scored.candidate.family
 
     def endless(request, settings):
@@ -107,7 +107,7 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
     found = explore(
         (*baselines(), logistic("stuck", fit=endless)),
         dev,
-        FoldCache(dev, fold(dev, None)),
+        FoldCache(dev, fold(dev)),
         Scorer(task),
         clock(8.0),
         Silent(),
@@ -127,7 +127,7 @@ def test_ctrl_c_finishes_with_the_best_so_far():
         found = explore(
             (*baselines(), logistic("pressed", fit=pressed), logistic("never begun")),
             dev,
-            FoldCache(dev, fold(dev, None)),
+            FoldCache(dev, fold(dev)),
             Scorer(task),
             clock(60.0, interrupts=interrupts),
             Silent(),

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from sortal.core.errors import DataError
 from sortal.core.fork import need_polars
 from sortal.core.misfits import LARGEST
 from sortal.core.raw import Raw, check_columns, is_pandas, of_pandas, of_polars, of_values, raw_table, unique_names
+from sortal.core.relations import by_appearance, by_size, ranks, same_rows
 from sortal.core.schema import Column, Kind, Role, Schema
 from sortal.core.series import TYPES, Times, sort_of, to_series
 from sortal.core.values import any_time, as_read, canonical, evaluated, is_text, needs_no_tidying, plain
@@ -56,7 +58,19 @@ class Table:
 
     def take(self, index: NDArray[np.integer[Any]]) -> Table:
         """The rows at these positions (n',), in this order."""
-        return Table(self.schema, self.frame[index], self.rows[index])
+        some = Table(self.schema, self.frame[index], self.rows[index])
+        # What ties all rows ties some of them; it is not computed again.
+        for name, numbering in (("groups", by_appearance), ("copies", by_appearance), ("times", by_size)):
+            if (ids := self.__dict__.get(name)) is not None:
+                some.__dict__[name] = numbering(ids[index])
+        return some
+
+    def features(self) -> Table:
+        """The features alone, for whoever may not see the classes."""
+        schema = Schema(self.schema.features)
+        features = Table(schema, self.frame[list(schema.names)], self.rows)
+        features.__dict__["copies"] = self.copies
+        return features
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | Sequence[str | None]]:
         """Plain columns for the engine.
@@ -71,6 +85,27 @@ class Table:
         """(n,) how much each row counts in a fit; None where all count the same."""
         column = self.schema.only("weight")
         return None if column is None else self.frame[column.name].to_numpy().astype(np.float64, copy=False)
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64] | None:
+        """(n,) ids of rows that vary together, from the column that names them; None where no column does."""
+        column = self.schema.only("group")
+        return None if column is None else same_rows(self.frame[[column.name]])
+
+    @cached_property
+    def copies(self) -> NDArray[np.int64]:
+        """(n,) ids that rows share exactly when all their features agree."""
+        names = [column.name for column in self.schema.features]
+        return same_rows(self.frame[names]) if names else np.arange(len(self))
+
+    @cached_property
+    def times(self) -> NDArray[np.int64] | None:
+        """(n,) ranks of the rows in time, equal for equal times; None where no column tells the time.
+
+        Raises DataError where the column cannot order the rows.
+        """
+        column = self.schema.only("time")
+        return None if column is None else ranks(self[column.name], column.name, self.rows)
 
     def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""

@@ -32,7 +32,7 @@ MOST_BYTES = 2**20
 class Recipe:
     """A run's options, by the names that they have on the command line and in Python.
 
-    ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``dev/test`` in percent, or the name of a column that says which
+    ``budget`` in seconds; ``split`` as ``train/valid/test`` or ``train/test`` in percent, or the name of a column that says which
     part a row is in. Without a split, the test has 15 %, and where something is promised (``precision``, ``recall``, ``fpr``,
     ``sets``) another 20 % are kept out of training to prove it on.
 

@@ -7,7 +7,6 @@ part gets its share of every class.
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -15,27 +14,6 @@ Floats = NDArray[np.float64]
 
 _MOST_SIGNATURES = 2000
 _LARGE = 0.5
-
-
-def same_rows(frame: pl.DataFrame) -> Ints:
-    """(n,) ids 0, 1, ... in order of first appearance, shared by the rows that agree in every column.
-
-    Missing agrees with missing, and -0 with 0. Rows are found by hash and then compared value by value.
-
-    >>> same_rows(pl.DataFrame({"a": [1.5, 2.0, 1.5], "b": ["x", None, "x"]})).tolist()
-    [0, 1, 0]
-    """
-    first = np.arange(frame.height)
-    if frame.width == 0:
-        return np.zeros(frame.height, dtype=np.int64)
-    repeated = frame.hash_rows().is_duplicated()
-    if not repeated.any():
-        return first
-    # Polars takes names such as "*" for patterns, so columns are called by their number here.
-    numbered = pl.DataFrame([column.alias(f"{i}") for i, column in enumerate(frame.iter_columns())])
-    some = numbered.with_row_index("row").filter(repeated)
-    first[some["row"].to_numpy()] = some.select(pl.col("row").first().over(numbered.columns)).to_series().to_numpy()
-    return np.unique(first, return_inverse=True)[1].astype(np.int64)
 
 
 def joined(first: Ints, second: Ints) -> Ints:

@@ -23,7 +23,6 @@ from sortal.core.series import sort_of
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text, missing_texts
 from sortal.core.writing import listing
-from sortal.data.deal import same_rows
 from sortal.data.read import Source, read
 
 
@@ -162,12 +161,13 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
     )
 
 
-def check_groups(problem: Problem, dev: NDArray[np.int64], recipe: Recipe) -> None:
-    """Cross-validation by groups needs some of them. Raises DataError where the rows ``dev`` to train on have too few."""
+def check_groups(problem: Problem, train: NDArray[np.int64], recipe: Recipe) -> None:
+    """Cross-validation by groups needs some of them. Raises DataError where the rows ``train``, to train on, have too few."""
     if recipe.group is None or recipe.time is not None:
         return
-    groups = same_rows(problem.table.frame[[recipe.group]])
-    left = len(np.unique(groups[dev]))
+    groups = problem.table.groups
+    assert groups is not None
+    left = len(np.unique(groups[train]))
     if left < FEWEST_GROUPS:
         raise DataError(
             f"column {recipe.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on when the others "

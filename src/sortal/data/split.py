@@ -14,7 +14,8 @@ import numpy as np
 
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
-from sortal.data.deal import Floats, Ints, deal, joined, same_rows, targets
+from sortal.core.schema import Role
+from sortal.data.deal import Floats, Ints, deal, joined, targets
 
 FOLDS = 5
 LARGE = 200_000
@@ -23,7 +24,7 @@ _LEAST_UNITS, _FREQUENT = 30, 0.05
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """Which shares of the rows, 0 to 1, become the valid and the test part; the rest is dev, which trains.
+    """Which shares of the rows, 0 to 1, become the valid and the test part; the rest trains.
 
     >>> SplitPlan.parse("70/15/15")
     SplitPlan(valid=0.15, test=0.15)
@@ -38,7 +39,7 @@ class SplitPlan:
     def parse(cls, text: str) -> SplitPlan:
         """The plan that a text describes, in percent that sum to 100.
 
-        ``"70/15/15"`` is train, valid and test; ``"85/15"`` dev and test; ``"100"`` seals nothing.
+        ``"70/15/15"`` is train, valid and test; ``"85/15"`` train and test; ``"100"`` seals nothing.
         Raises OptionError for anything else.
         """
         try:
@@ -46,7 +47,7 @@ class SplitPlan:
         except ValueError:
             percent = []
         if not 1 <= len(percent) <= 3:
-            raise OptionError(f"a split is written 70/15/15 (train/valid/test) or 85/15 (dev/test), not {text!r}")
+            raise OptionError(f"a split is written 70/15/15 (train/valid/test) or 85/15 (train/test), not {text!r}")
         if not abs(sum(percent) - 100) < 1e-6:
             raise OptionError(f"the parts of the split {text!r} sum to {sum(percent):g}; they should sum to 100")
         if percent[0] <= 0 or min(percent) < 0:
@@ -57,13 +58,13 @@ class SplitPlan:
 
     @property
     def parts(self) -> dict[str, float]:
-        """Names and shares of the parts that there will be, dev first."""
+        """Names and shares of the parts that there will be, train first."""
         asked = {"valid": self.valid, "test": self.test}
-        return {"dev": 1 - self.valid - self.test} | {name: share for name, share in asked.items() if share > 0}
+        return {"train": 1 - self.valid - self.test} | {name: share for name, share in asked.items() if share > 0}
 
     def __str__(self) -> str:
-        dev, valid, test = (f"{100 * share:g}" for share in (1 - self.valid - self.test, self.valid, self.test))
-        return "/".join([dev, *([valid] if self.valid else []), *([test] if self.valid or self.test else [])])
+        train, valid, test = (f"{100 * share:g}" for share in (1 - self.valid - self.test, self.valid, self.test))
+        return "/".join([train, *([valid] if self.valid else []), *([test] if self.valid or self.test else [])])
 
 
 @dataclass(frozen=True)
@@ -73,28 +74,26 @@ class Parts:
     ``method`` says in words how the rows were divided, ``notes`` what a careful reader should know about it.
     """
 
-    dev: Ints
+    train: Ints
     valid: Ints
     test: Ints
     method: str
     notes: tuple[str, ...] = ()
 
 
-def split(
-    table: Table, codes: Ints, plan: SplitPlan, seed: int, time: str | None = None, group: str | None = None
-) -> Parts:
+def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
     """Divides the rows of ``table``, with class codes (n,) 0..K-1, once and for all.
 
     Stratified: every part gets its share of every class to within one row. A class with no more rows than
-    there are parts stays in dev, where models can learn it. Exact copies of a row (the same features) go to
+    there are parts stays in train, where models can learn it. Exact copies of a row (the same features) go to
     one side, as long as that leaves parts of about the asked size; a note says where it does not.
 
-    ``group`` names a column whose groups stay whole; groups that share copies of a row go to one side, with
+    The groups of the table's group column stay whole; groups that share copies of a row go to one side, with
     the same limit.
 
-    ``time`` names a column of dates or numbers: the newest rows are the test, the next newest the valid
+    With a time column, of dates or numbers, the newest rows are the test, the next newest the valid
     part, and rows of one time stay together. Time goes before classes and copies; notes say what that costs.
-    With ``time`` and ``group``, a group is as new as its newest row: no group is divided and no row of dev is
+    With both, a group is as new as its newest row: no group is divided and no row of train is
     newer than the end of any test group; older rows of the newest groups are in the test too.
 
     Raises DataError where the columns do not allow such parts.
@@ -107,24 +106,24 @@ def split(
         raise DataError(f"{len(table)} rows cannot be divided into {' and '.join(names)}; give more rows")
     if len(names) == 1:
         everything = np.arange(len(table))
-        return Parts(everything, everything[:0], everything[:0], "none: all rows are dev")
-    if time is not None:
-        part, method, notes = _by_time(table, shares, time, group)
+        return Parts(everything, everything[:0], everything[:0], "none: all rows train")
+    if table.schema.only("time") is not None:
+        part, method, notes = _by_time(table, shares)
     else:
-        part, method, notes = _by_class(table, codes, shares, seed, group)
+        part, method, notes = _by_class(table, codes, shares, seed)
     where = {name: np.flatnonzero(part == p) for p, name in enumerate(names)}
     if not all(len(rows) for rows in where.values()):
         raise DataError(
-            f"column {group!r} has too few groups for {' and '.join(names)} of whole groups; "
+            f"column {_name(table, 'group')!r} has too few groups for {' and '.join(names)} of whole groups; "
             "leave --group out or give more groups"
         )
     notes += _size_notes(part, names, shares) + _class_notes(table, codes, part, names)
     empty = np.zeros(0, dtype=np.int64)
-    return Parts(where["dev"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
+    return Parts(where["train"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
 
 
 PART_WORDS = {
-    "dev": ("train", "training", "fit"),
+    "train": ("train", "training", "fit"),
     "valid": ("valid", "validation", "val", "dev"),
     "test": ("test", "testing", "holdout"),
 }
@@ -144,7 +143,7 @@ def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
         what = "has no value in some rows" if other == ["None"] else f"says {', '.join(repr(o) for o in other[:4])}"
         raise DataError(f"column {column!r} {what}, but parts are called train, valid and test; rename them")
     where = {name: np.flatnonzero(told.is_in(words).to_numpy()) for name, words in PART_WORDS.items()}
-    for name in ("dev", "test"):
+    for name in ("train", "test"):
         if not len(where[name]):
             raise DataError(f"column {column!r} says {PART_WORDS[name][0]} in no row; such a split cannot be used")
     part = np.zeros(len(table), dtype=np.int64)
@@ -152,7 +151,7 @@ def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
     for number, name in enumerate(names):
         part[where[name]] = number
     return Parts(
-        where["dev"],
+        where["train"],
         where["valid"],
         where["test"],
         f"as {column!r} says",
@@ -160,22 +159,27 @@ def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
     )
 
 
-def _by_class(table: Table, codes: Ints, shares: Floats, seed: int, group: str | None) -> tuple[Ints, str, list[str]]:
+def _name(table: Table, role: Role) -> str | None:
+    column = table.schema.only(role)
+    return None if column is None else column.name
+
+
+def _by_class(table: Table, codes: Ints, shares: Floats, seed: int) -> tuple[Ints, str, list[str]]:
     keep = len(shares)
-    copies = duplicate_groups(table)
-    notes: list[str] = []
-    if group is None:
+    copies = table.copies
+    notes = _group_notes(table)
+    if table.groups is None:
         method, alone = "stratified", np.arange(len(table))
         together = copies
     else:
-        method, alone = f"whole groups of {group!r}, stratified", _groups(table, group, notes)
+        method, alone = f"whole groups of {_name(table, 'group')!r}, stratified", table.groups
         together = joined(alone, copies)
     if together.max() < alone.max():
         part = deal(codes, together, shares, seed, keep)
         if together.max() + 1 >= _LEAST_UNITS and _near(part, codes, targets(codes, shares, keep)):
             return part, f"{method}; exact copies of a row together", notes + _frequent_note(copies, part)
         distinct = f"only {copies.max() + 1:,} of {len(table):,} rows differ"
-        reason = distinct if group is None else "they tie most groups together"
+        reason = distinct if table.groups is None else "they tie most groups together"
         notes.append(f"exact copies of a row could not be kept on one side: {reason}")
     return deal(codes, alone, shares, seed, keep), method, notes
 
@@ -184,7 +188,7 @@ def _frequent_note(copies: Ints, part: Ints) -> list[str]:
     times = np.bincount(copies)
     if times.max() <= _FREQUENT * len(copies) or (part[copies == times.argmax()] > 0).any():
         return []
-    return [f"one row is there {times.max():,} times, in dev only: scores on other parts are those of other rows"]
+    return [f"one row is there {times.max():,} times, in train only: scores on other parts are those of other rows"]
 
 
 def _near(part: Ints, codes: Ints, target: Ints) -> bool:
@@ -195,12 +199,12 @@ def _near(part: Ints, codes: Ints, target: Ints) -> bool:
     return bool(sizes.all() and (dealt >= target / 2 - 2).all())
 
 
-def _by_time(table: Table, shares: Floats, time: str, group: str | None) -> tuple[Ints, str, list[str]]:
-    notes: list[str] = []
-    stamps = time_stamps(table, time)
+def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
+    notes, group, time = _group_notes(table), _name(table, "group"), _name(table, "time")
+    stamps, groups = table.times, table.groups
+    assert stamps is not None
     moments, method = stamps, f"newest rows by {time!r}"
-    if group is not None:
-        groups = _groups(table, group, notes)
+    if groups is not None:
         newest = np.full(int(groups.max()) + 1, np.iinfo(np.int64).min)
         np.maximum.at(newest, groups, stamps)
         moments, method = newest[groups], f"newest groups of {group!r} by {time!r}"
@@ -215,10 +219,10 @@ def _by_time(table: Table, shares: Floats, time: str, group: str | None) -> tupl
         )
     part = np.searchsorted(ordered[cuts], moments, side="right")
     if group is not None and (older := int((stamps[part > 0] <= stamps[part == 0].max()).sum())):
-        notes.append(f"{older:,} rows outside dev are no newer than the newest of dev: their groups go on longer")
-    copies = duplicate_groups(table)
+        notes.append(f"{older:,} rows outside train are no newer than the newest of train: their groups go on longer")
+    copies = table.copies
     if repeated := int(np.isin(copies[part > 0], copies[part == 0]).sum()):
-        notes.append(f"{repeated:,} rows outside dev repeat an older row of dev exactly")
+        notes.append(f"{repeated:,} rows outside train repeat an older row of train exactly")
     return part.astype(np.int64), method, notes
 
 
@@ -237,27 +241,10 @@ def _cuts(ordered: Ints, wished: Floats) -> list[int]:
     return cuts
 
 
-def time_stamps(table: Table, time: str) -> Ints:
-    """(n,) ranks 0, 1, ... of the values of a time column, equal for equal times.
-
-    Raises DataError for a column that is neither a date nor a number, and for rows without a time.
-    """
-    values = table[time]
-    if not (values.dtype.is_numeric() or values.dtype.is_temporal()):
-        raise DataError(f"column {time!r} holds neither dates nor numbers and cannot order rows in time")
-    if missing := values.null_count():
-        first = int(table.rows[int(values.is_null().arg_true()[0])])
-        rows = "row" if missing == 1 else "rows"
-        raise DataError(
-            f"column {time!r} has no time in {missing:,} {rows} (first: row {first + 1:,}); fill them or leave the rows out"
-        )
-    return (values.rank("dense").to_numpy() - 1).astype(np.int64)
-
-
-def _groups(table: Table, group: str, notes: list[str]) -> Ints:
-    if missing := table[group].null_count():
-        notes.append(f"{missing:,} rows without {group!r} are kept together as one group")
-    return same_rows(table.frame[[group]])
+def _group_notes(table: Table) -> list[str]:
+    group = _name(table, "group")
+    missing = 0 if group is None else table[group].null_count()
+    return [f"{missing:,} rows without {group!r} are kept together as one group"] if missing else []
 
 
 def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
@@ -281,19 +268,13 @@ def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> lis
             continue
         label = f"class {table[column.name][int(rows[0])]!r}" if column else f"class number {code}"
         rare = f"{label} has {size} row{'s' if size > 1 else ''}"
-        if "dev" in lacking:
-            notes.append(f"{label} does not occur in dev: no model can learn it")
+        if "train" in lacking:
+            notes.append(f"{label} does not occur in train: no model can learn it")
         elif size == 1:
-            notes.append(f"{rare}: it is in dev and nothing can be said about it")
+            notes.append(f"{rare}: it is in train and nothing can be said about it")
         else:
             notes.append(f"{rare}: none in {' and '.join(lacking)}, which can say nothing about it")
     return notes
-
-
-def duplicate_groups(table: Table) -> Ints:
-    """(n,) ids 0, 1, ... that rows share exactly when all their features agree."""
-    names = [column.name for column in table.schema.features]
-    return same_rows(table.frame[names]) if names else np.arange(len(table))
 
 
 def folds(
@@ -302,7 +283,7 @@ def folds(
     """``k`` pairs of (training, validation) positions, ascending, for class codes (n,).
 
     Stratified as scikit-learn's StratifiedKFold, with every class of two rows or more in every training part.
-    ``groups`` (n,) ids are kept whole (copies of a row: ``duplicate_groups``). ``repeats`` deals anew, for
+    ``groups`` (n,) ids are kept whole (copies of a row: ``Table.copies``). ``repeats`` deals anew, for
     k * repeats pairs.
 
     With ``times`` (n,), windows expand: each validation block is newer than all of its training rows, rows of

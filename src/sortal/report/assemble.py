@@ -81,7 +81,7 @@ def describe_columns(schema: Schema, recipe: Recipe) -> tuple[Column, ...]:
 def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Split:
     """How the rows were parted; the folds are not known yet."""
     k = len(problem.task.classes)
-    named = {"train": parts.dev, "valid": parts.valid, "test": parts.test}
+    named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
     shares = {
         name: tuple((np.bincount(problem.codes[rows], minlength=k) / len(rows)).tolist())
         for name, rows in named.items()
@@ -89,7 +89,7 @@ def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Spl
     }
     return record.Split(
         method=parts.method,
-        train=len(parts.dev),
+        train=len(parts.train),
         valid=len(parts.valid),
         test=len(parts.test),
         column=recipe.time or recipe.group,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
 from sortal.core.predictions import Part, Predictions
-from sortal.data.deal import same_rows
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
@@ -88,14 +86,8 @@ class Development:
         """What a model that did not see the rows at these positions says of them."""
         table = self.table.take(index)
         amounts = table.amounts(self.cost_columns)
-        groups = None if self.groups is None else self.groups[index]
+        groups = None if self.table.groups is None else self.table.groups[index]
         return Predictions(self.classes, table.rows, self.codes[index], probability, part, amounts, groups)
-
-    @cached_property
-    def groups(self) -> Index | None:
-        """(n,) ids of rows that vary together, from the column that names them; None where none does."""
-        column = self.table.schema.only("group")
-        return None if column is None else same_rows(self.table.frame.select(column.name))
 
     def units_of(self, predictions: Predictions) -> Index | None:
         """(n,) units of the rows that these predictions are of; None where each row is one."""

@@ -56,13 +56,12 @@ def develop(
     recipe: Recipe,
     clock: Clock,
     listener: Listener,
-    times: NDArray[np.int64] | None = None,
 ) -> Developed:
     """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(recipe.models, weighted))
-    parts = fold(dev, times, recipe.budget)
+    parts = fold(dev, recipe.budget)
     cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else parts)
     if not recipe.plan:
         cache.folds = _in_time(cache, candidates, clock)
@@ -91,11 +90,11 @@ def holdout_rows(budget: float) -> int:
     return int(min(HOLDOUT_ROWS, HOLDOUT_A_SECOND * budget))
 
 
-def fold(dev: Development, times: NDArray[np.int64] | None, budget: float = math.inf) -> Folds:
+def fold(dev: Development, budget: float = math.inf) -> Folds:
     """Five stratified folds, fewer where there are fewer groups; repeated when rows are few, one holdout when they are many; forward
     in time where time is given.
     """
-    n = len(dev.codes)
+    n, times = len(dev.codes), dev.table.times
     if n > LARGE and times is None:
         share = min(HOLDOUT_SHARE, holdout_rows(budget) / n)
         return Folds((holdout(dev.codes, share, dev.seed, dev.units),), per_repeat=1)

@@ -12,8 +12,7 @@ from sortal.core.frame import Table
 from sortal.core.listen import Listener
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.data.deal import joined, same_rows
-from sortal.data.split import duplicate_groups, time_stamps
+from sortal.data.deal import joined
 from sortal.decide.calibrate import entries
 from sortal.training.candidate import Development, Index, Witness
 from sortal.training.develop import Developed, develop
@@ -54,10 +53,9 @@ def train_rows(
     valid = np.empty(0, dtype=np.int64) if valid is None else valid
     train = np.setdiff1d(np.arange(len(codes)), valid)
     dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe, witness)
-    times = None if recipe.time is None else time_stamps(dev.table, recipe.time)
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
-        developed = develop(dev, task, recipe, clock, listener, times)
+        developed = develop(dev, task, recipe, clock, listener)
         chosen = developed.choice.chosen
         listener.running(f"refit of {chosen.candidate.name}")
         limits = Limits(refit=recipe.refit) if recipe.plan else Limits(lambda: clock.for_refit(chosen))
@@ -72,7 +70,7 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
         codes=codes,
         classes=task.classes,
         seed=recipe.seed,
-        units=_together(table, recipe.group),
+        units=_units(table),
         select=recipe.select,
         witness=witness,
         cost_columns=task.cost_columns,
@@ -80,11 +78,10 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
     )
 
 
-def _together(table: Table, group: str | None) -> NDArray[np.int64] | None:
+def _units(table: Table) -> NDArray[np.int64] | None:
     """What must not be torn apart by a fold: groups, and exact copies of a row."""
-    copies = duplicate_groups(table)
+    groups, copies = table.groups, table.copies
     coarse = np.bincount(copies).max() > max(2, LARGEST_COPY * len(copies))
-    if group is None:
+    if groups is None:
         return None if coarse or copies.max() + 1 == len(copies) else copies
-    groups = same_rows(table.frame[[group]])
     return groups if coarse else joined(groups, copies)

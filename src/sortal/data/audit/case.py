@@ -14,7 +14,6 @@ from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.frame import Table
 from sortal.data.audit.power import Power, alone
 from sortal.data.audit.together import Lift, Together, together
-from sortal.data.split import duplicate_groups
 
 Ints = NDArray[np.int64]
 
@@ -36,10 +35,10 @@ class Parting:
     groups: Ints | None = None
     times: Ints | None = None
 
-    @cached_property
+    @property
     def copies(self) -> Ints:
         """(n,) ids that rows with the very same features share."""
-        return duplicate_groups(self.features)
+        return self.features.copies
 
 
 @dataclass(frozen=True)

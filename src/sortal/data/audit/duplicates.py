@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sortal.core.frame import Table
+from sortal.core.relations import same_rows
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
-from sortal.data.deal import same_rows
-from sortal.data.split import duplicate_groups
 
 _MANY = 0.05
 _BY_CHANCE = 0.5
@@ -23,7 +22,7 @@ def find_copies(case: Case) -> list[Finding] | NotApplicable:
     """
     if not case.table.schema.features:
         return NotApplicable("no features")
-    groups = duplicate_groups(case.table)
+    groups = case.table.copies
     copies = len(groups) - int(groups.max()) - 1
     if copies == 0:
         return []
@@ -53,7 +52,7 @@ def find_conflicts(case: Case) -> list[Finding] | NotApplicable:
     """Copies with different labels, and the accuracy that no model can pass because of them."""
     if not case.table.schema.features:
         return NotApplicable("no features")
-    groups = duplicate_groups(case.table)
+    groups = case.table.copies
     cells, counts = np.unique(groups * len(case.classes) + case.codes, return_counts=True)
     best = np.zeros(int(groups.max()) + 1, dtype=np.int64)
     np.maximum.at(best, cells // len(case.classes), counts)

@@ -12,7 +12,7 @@ from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.power import held_out, ranks
 from sortal.data.audit.recoding import copies
-from sortal.data.split import duplicate_groups, folds
+from sortal.data.split import folds
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -101,7 +101,7 @@ def _guessed(case: Case, names: list[str]) -> _Guesses | None:
     rows = rows[np.isin(case.codes[rows], large)]
     codes = np.searchsorted(large, case.codes[rows])
     table = case.table.take(rows)
-    same = duplicate_groups(table)
+    same = table.copies
     if same[:fitted].max() + 1 < _FOLDS:
         return None
     spare = np.arange(fitted, len(rows))

@@ -9,13 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.relations import same_rows
 from sortal.core.schema import Schema
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.content import Pairs, near_images, near_texts
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.data.audit.nearest import near_copies, points, sizes
-from sortal.data.deal import same_rows
 
 Ints = NDArray[np.int64]
 

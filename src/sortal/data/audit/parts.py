@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sortal.core.relations import same_rows
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case, Parting
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity
-from sortal.data.deal import same_rows
 
 _MANY, _BY_CHANCE = 0.01, 0.5
 
