@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.disclosure import ends, quantiles
+from sortal.core.quantiles import ends, quantiles
 from sortal.core.schema import Kind
 
 if TYPE_CHECKING:

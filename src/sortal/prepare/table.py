@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core import registry
-from sortal.core.disclosure import middle
 from sortal.core.frame import Table
+from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program

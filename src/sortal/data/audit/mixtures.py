@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.core.disclosure import OPEN, Disclosure, quantiles
+from sortal.core.disclosure import OPEN, Disclosure
+from sortal.core.quantiles import quantiles
 from sortal.core.schema import Column
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case

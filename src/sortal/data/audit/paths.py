@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.core.disclosure import middle
 from sortal.core.frame import Table
 from sortal.core.kinds import AS_ASKED
+from sortal.core.quantiles import middle
 from sortal.core.schema import Column, Kind, Schema
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sortal.core.disclosure import Disclosure, ends, middle, quantiles
 from sortal.core.profile import GRID
+from sortal.core.quantiles import ends, middle, quantiles
 
 SMALLEST = st.integers(1, 8)
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6, width=32))
@@ -90,8 +90,3 @@ def test_fresh_rows_lie_beyond_the_ends_about_as_often_as_beyond_extremes(drawn,
         fresh = drawn(rng, n)
         beyond.append(np.count_nonzero((fresh < low) | (fresh > high)))
     assert np.mean(beyond) < 3.5
-
-
-def test_what_may_be_quoted():
-    assert [Disclosure(3).quotes(rows) for rows in (2, 3)] == [False, True]
-    assert not Disclosure(1, private=True).quotes(10**9)
