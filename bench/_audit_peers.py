@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from bench._seeds import COLUMNS, LeakyColumn
 from bench.leaks import MATTERS, matrix, reached
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.audit import Case, Finding, audit
 from sortal.data.problem import frame_problem
 
@@ -40,7 +40,7 @@ ROWS = 1_000
 
 def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
     """Codes of the audit, and "left out" for columns that are left out as they were read."""
-    problem = frame_problem(frame, Recipe(target=target))
+    problem = frame_problem(frame, GoalOptions(target), RowOptions())
     found = audit(Case(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
     ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
     return ignored + [(finding.code, name) for finding in found for name in _columns(finding)]
@@ -288,7 +288,7 @@ def lift(frame: pl.DataFrame, sown: pl.DataFrame, target: str) -> float:
     """What a column adds to the ROC-AUC of an independent model."""
     scores = []
     for some in (frame, sown):
-        problem = frame_problem(some, Recipe(target))
+        problem = frame_problem(some, GoalOptions(target), RowOptions())
         scores.append(reached(matrix(problem.table), problem.codes))
     return scores[1] - scores[0]
 

@@ -19,7 +19,7 @@ import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
 from sortal.core import registry
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.audit import Case, NotApplicable
 from sortal.data.problem import frame_problem
 
@@ -112,7 +112,7 @@ def whole(file: Path, target: str) -> Whole:
 def timed_steps(file: Path, target: str) -> list[Timed]:
     """Reading with inference, what checks share, then check by check."""
     start = time.monotonic()
-    problem = frame_problem(str(file), Recipe(target=target))
+    problem = frame_problem(str(file), GoalOptions(target), RowOptions())
     steps = [Timed("read, infer kinds, conform", time.monotonic() - start)]
     case = Case(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
     start = time.monotonic()

@@ -23,7 +23,7 @@ from bench._outcome import Goal, Options, Outcome
 from bench.trip import Case, fast_cases, folder_cases
 from sortal.core import registry
 from sortal.core.predictions import Predictions
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import Problem, frame_problem
 from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.calibrate import calibrators, choose
@@ -112,7 +112,7 @@ def run(options: Options) -> Outcome:
 
 def gather(case: Case, seed: int) -> Iterator[Evidence]:
     """The predictions of each model, from one split of a table."""
-    problem = frame_problem(str(case.file), Recipe(target=case.target))
+    problem = frame_problem(str(case.file), GoalOptions(case.target), RowOptions())
     dev, test = holdout(problem.codes, TEST_SHARE, seed)
     rng = np.random.default_rng(seed)
     dev = np.sort(rng.permutation(dev)[: round(ROWS * (1 - TEST_SHARE))])

@@ -26,7 +26,7 @@ from sortal.core.cost_notation import parse_cost
 from sortal.core.costs import incurred
 from sortal.core.errors import SortalError
 from sortal.core.interval import Interval
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.task import Task
 from sortal.data.problem import frame_problem
 from sortal.decide.policy import Decision
@@ -126,7 +126,7 @@ def case(name: str, frame: pl.DataFrame, target: str) -> Case | str:
     if len(common) < 2:
         return f"fewer than two classes with {FEWEST} rows to train on"
     try:
-        problem = frame_problem(frame.filter(pl.col(target).is_in(common.implode())), Recipe(target))
+        problem = frame_problem(frame.filter(pl.col(target).is_in(common.implode())), GoalOptions(target), RowOptions())
     except SortalError as error:
         return str(error)
     dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, threads=1)

@@ -23,7 +23,7 @@ from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.task import Task
 from sortal.data.problem import frame_problem
 from sortal.evaluate.intervals import Mean, interval
@@ -191,7 +191,7 @@ def trained(file: Path, target: str) -> Population | str:
     frame = frame.sample(min(len(frame), TRAINING_ROWS + POPULATION_ROWS), shuffle=True, seed=0)
     odds = frame[target].value_counts()["count"]
     try:
-        problem = frame_problem(frame, Recipe(target, cost=cost(float(odds.max() / odds.min()))))
+        problem = frame_problem(frame, GoalOptions(target, cost=cost(float(odds.max() / odds.min()))), RowOptions())
     except SortalError as error:
         return str(error)
     task, code = problem.task, problem.task.positive_code
@@ -226,7 +226,7 @@ def made_up(seed: int, rows: int = 20_000, candidates: int = 20) -> Population:
     own = np.linspace(0.3, 0.6, candidates)[:, None] * rng.normal(size=(candidates, rows))
     probability = 1 / (1 + np.exp(1.2 - 1.5 * (signal + 0.5 * shared + own)))
     labels = pl.Series("y", np.where(truth == 1, "yes", "no"))
-    task = frame_task(labels, Recipe("y", positive="yes", cost=cost(1 / truth.mean() - 1)))
+    task = frame_task(labels, GoalOptions("y", positive="yes", cost=cost(1 / truth.mean() - 1)))
     return Population(f"made-up {seed}", task, truth, probability)
 
 

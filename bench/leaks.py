@@ -24,7 +24,7 @@ from bench.trip import EXAMPLE, folder_cases
 from sortal.core import registry
 from sortal.core.errors import InputError
 from sortal.core.frame import Table
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.audit import Finding
 from sortal.data.audit import run as run_checks
 from sortal.data.audit.case import Case
@@ -125,7 +125,10 @@ def cases(options: Options) -> Iterator[tuple[str, Case | str]]:
     """The tables by name, or why one is left out."""
     if options.fast or options.data is None:
         churn = pl.read_csv(EXAMPLE, infer_schema=False).sample(FAST_ROWS, seed=0)
-        yield from ((f"example_{t.lower()}", unparted(frame_problem(churn, Recipe(t)))) for t in ("Churn", "Contract"))
+        yield from (
+            (f"example_{t.lower()}", unparted(frame_problem(churn, GoalOptions(t), RowOptions())))
+            for t in ("Churn", "Contract")
+        )
         return
     for file in folder_cases(options.data):
         name = file.file.stem.removeprefix("tabular_")
@@ -138,7 +141,7 @@ def unparted(problem: Problem) -> Case:
 
 def framed(file: str, target: str) -> Case | str:
     try:
-        case = unparted(frame_problem([file], Recipe(target)))
+        case = unparted(frame_problem([file], GoalOptions(target), RowOptions()))
     except InputError as error:
         return str(error)
     return sampled(case, MOST_ROWS)

@@ -19,7 +19,7 @@ from bench.profile import EXAMPLE, folder_sources
 from sortal.core import registry
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import Problem, frame_problem
 from sortal.data.split import folds
 from sortal.models.family import Settings
@@ -68,13 +68,15 @@ def crossed() -> Problem:
     """The example data with a category of many rare levels that tells something."""
     frame = pl.read_csv(EXAMPLE, infer_schema=False).sample(FAST_ROWS, seed=0)
     crossed = pl.concat_str("Contract", "PaymentMethod", "tenure", separator="/").str.replace_all(" ", "")
-    return frame_problem(frame.with_columns(crossed=crossed), Recipe("Churn"))
+    return frame_problem(frame.with_columns(crossed=crossed), GoalOptions("Churn"), RowOptions())
 
 
 def problems(folder: Path, notes: list[str]) -> Iterator[tuple[str, Problem]]:
     for name, frame, target in folder_sources(folder):
         try:
-            problem = frame_problem(frame.sample(min(len(frame), ROWS), shuffle=True, seed=0), Recipe(target))
+            problem = frame_problem(
+                frame.sample(min(len(frame), ROWS), shuffle=True, seed=0), GoalOptions(target), RowOptions()
+            )
         except InputError as error:
             notes.append(f"left out: {name}: {error}")
             continue

@@ -23,7 +23,7 @@ from sortal.core import registry
 from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
 from sortal.core.predictions import Predictions
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.task import Task
 from sortal.data.problem import frame_problem
 from sortal.data.split import folds
@@ -151,7 +151,7 @@ def scored_of(name: str, complexity: int, task: Task, told: Predictions, fold: N
 
 def simulate(setting: Setting, rng: np.random.Generator) -> Rehearsal:
     """Scores of two normal classes of equal variance, and the probabilities that they amount to."""
-    task = frame_task(pl.Series(["a", "b"] * 10), Recipe("y", positive="b"))
+    task = frame_task(pl.Series(["a", "b"] * 10), GoalOptions("y", positive="b"))
     truth = np.arange(setting.n) % 2
     fold = (np.arange(setting.n) // 2) % FOLDS
     distance = _distance(np.array(setting.auc))
@@ -253,7 +253,7 @@ def read(file: Path, target: str) -> Real | None:
         return None
     frame = frame.sample(min(len(frame), FEW_ROWS + ROWS + 2 * HELD_OUT), shuffle=True, seed=0)
     try:
-        problem = frame_problem(frame, Recipe(target))
+        problem = frame_problem(frame, GoalOptions(target), RowOptions())
     except SortalError:
         return None
     dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, threads=1)

@@ -263,7 +263,7 @@ def test_fix_writes_a_recipe_that_leaves_severe_columns_out(sortal, leaky, tmp_p
     told = sortal("audit", leaky, "--target", "Churn", "--ignore", "part", "--fix")
     assert told.code == 0
     recipe = Recipe.read(tmp_path / "recipe.toml")
-    assert recipe.ignore == ("part", "status")
+    assert recipe.rows.ignore == ("part", "status")
     assert f"sortal train {leaky} --recipe recipe.toml" in " ".join(told.out.split())
     again = sortal("audit", leaky, "--target", "Churn", "--ignore", "part", "--ignore", "status", "--fix", "--json")
     assert again.json["findings"] is not None
@@ -289,7 +289,7 @@ def test_fix_leaves_out_all_columns_that_are_missing_together(sortal, churn, tmp
     filled = [pl.when(pl.col("Churn") == "Yes").then(v).alias(name) for name, v in numbers.items()]
     churn.with_columns(*filled, here.alias("who")).write_csv("later.csv")
     assert sortal("audit", "later.csv", "--target", "Churn", "--fix").code == 0
-    assert {"date", "sum"} <= set(Recipe.read(tmp_path / "recipe.toml").ignore)
+    assert {"date", "sum"} <= set(Recipe.read(tmp_path / "recipe.toml").rows.ignore)
 
 
 def test_the_version(sortal):
@@ -329,7 +329,7 @@ def test_an_option_beside_the_recipe_of_a_run_makes_another_run(sortal, small, t
     assert again.err == f"sortal: {recipe} does not say all of that, so candidates are tried anew\n"
     record = json.loads((tmp_path / "two" / "run.json").read_text())
     assert record["decision"]["threshold"] == pytest.approx(1 / 4)
-    assert Recipe.read(tmp_path / "two" / "recipe.toml").cost == "fp=1,fn=3"
+    assert Recipe.read(tmp_path / "two" / "recipe.toml").goal.cost == "fp=1,fn=3"
 
 
 @pytest.mark.parametrize(

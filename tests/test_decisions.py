@@ -276,7 +276,7 @@ def test_the_recipe_replays_the_decision(promised, tmp_path: Path):
     from sortal.workflow import NoAudience, train_into
 
     recipe = Recipe.read(promised.folder / "recipe.toml")
-    assert (recipe.precision, recipe.sets, recipe.parts) == (0.8, 0.9, "65/20/15")
+    assert (recipe.goal.precision, recipe.goal.sets, recipe.parts) == (0.8, 0.9, "65/20/15")
     again = train_into(tmp_path / "again", table(), recipe, NoAudience(), started=0.0)
     assert again.decision == promised.record.decision
     assert (tmp_path / "again/model.sortal").read_bytes() == (promised.folder / "model.sortal").read_bytes()

@@ -60,8 +60,8 @@ def test_columns_are_known_by_any_form_of_their_name(ask, write, tmp_path):
     names = ["größe", "été", "naïve"]
     table = pl.DataFrame({write(name): [str(i % 20) for i in range(60)] for name in names})
     table.with_columns(pl.Series(write("señal"), ["a", "b"] * 30)).write_csv(tmp_path / "t.csv")
-    asked = Recipe(ask("señal"), time=ask("été"), ignore=(ask("naïve"),), kind={ask("größe"): "category"})
-    schema = frame_problem(tmp_path / "t.csv", asked).table.schema
+    asked = Recipe.of(ask("señal"), time=ask("été"), ignore=(ask("naïve"),), kind={ask("größe"): "category"})
+    schema = frame_problem(tmp_path / "t.csv", asked.goal, asked.rows).table.schema
     assert [(column.name, column.role) for column in schema.columns if column.name != "größe"] == [
         ("été", "time"),
         ("naïve", "ignore"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +13,13 @@ from typer.main import get_command
 import sortal
 from sortal import cli, workflow
 from sortal import run as runs
-from sortal.core.recipe import RAN, Recipe, defaults, flag
+from sortal.core.recipe import Recipe, defaults, flag
+from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
+from sortal.keywords import AuditOptions, TrainOptions
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "options.md"
-OPTIONS = [each.name for each in fields(Recipe) if each.name not in RAN]
-SEARCH = {"select", "models", "budget"}
-"""An audit neither prepares nor fits anything."""
+OPTIONS = [each.name for each in TRAIN_OPTIONS]
+TAKEN_BY = {"train": OPTIONS, "audit": [each.name for each in AUDIT_OPTIONS]}
 ONLY_WITH_A_TEST = {
     "target",
     "precision",
@@ -65,39 +65,19 @@ UNUSUAL = {
     "seed": (7, 7),
 }
 """For every option a value that differs from the default: on the command line and in Python."""
-EXPECTED = Recipe(
-    "y",
-    "brier",
-    "fp=1,fn=8",
-    ("fn=amount",),
-    reject_cost=0.5,
-    positive="yes",
-    precision=0.9,
-    recall=0.8,
-    fpr=0.1,
-    confidence=0.9,
-    capacity="5%",
-    f1=True,
-    f_beta=1.0,
-    sets=0.7,
-    kind={"zip": "category"},
-    missing=("none",),
-    ignore=("a",),
-    time="when",
-    group="who",
-    weight="w",
-    split="70/30",
-    select=5,
-    smallest_count=3,
-    private=True,
-    models=("svm",),
-    budget=90.0,
-    seed=7,
-)
+EXPECTED = {
+    **{name: written for name, (_, written) in UNUSUAL.items()},
+    "cost_column": ("fn=amount",),
+    "missing": ("none",),
+    "ignore": ("a",),
+    "models": ("svm",),
+    "budget": 90.0,
+}
+"""As the sheets hold them."""
 
 
-def asked_by(names, monkeypatch, call):
-    """The recipe that reaches the workflow."""
+def asked_by(monkeypatch, call):
+    """The options that reach the workflow."""
     got = []
 
     def hear(*arguments, **more):
@@ -108,10 +88,7 @@ def asked_by(names, monkeypatch, call):
     monkeypatch.setattr(runs, "train_into", hear)
     call()
     [recipe] = got
-    usual = defaults()
-    return {name: getattr(recipe, name) for name in names}, {
-        name: getattr(EXPECTED, name) if name in names else usual[name] for name in names
-    }
+    return recipe.options()
 
 
 def words(names):
@@ -125,34 +102,40 @@ def words(names):
 
 @pytest.mark.parametrize("command", ["train", "audit"])
 def test_every_option_of_a_command_reaches_the_workflow(sortal, command, monkeypatch):
-    names = [n for n in OPTIONS if command == "train" or n not in SEARCH]
-    got, expected = asked_by(names, monkeypatch, lambda: sortal(command, "data.csv", *words(names)))
-    assert got == expected
-    assert all(value != defaults()[name] for name, value in got.items() if name != "target")
+    names = TAKEN_BY[command]
+    got = asked_by(monkeypatch, lambda: sortal(command, "data.csv", *words(names)))
+    assert got == {**defaults(), **{name: EXPECTED[name] for name in names}}
+    assert all(got[name] != defaults()[name] for name in names if name != "target")
 
 
 @pytest.mark.parametrize("function", ["train", "audit"])
 def test_every_option_in_python_reaches_the_workflow(function, monkeypatch):
-    names = [n for n in OPTIONS if function == "train" or n not in SEARCH]
-    options = {name: UNUSUAL[name][1] for name in names}
+    names = TAKEN_BY[function]
 
     def call():
         with pytest.raises(sortal.InputError, match="far enough"):
-            getattr(sortal, function)({}, **options)
+            getattr(sortal, function)({}, **{name: UNUSUAL[name][1] for name in names})
 
-    got, expected = asked_by(names, monkeypatch, call)
-    assert got == expected
+    assert asked_by(monkeypatch, call) == {**defaults(), **{name: EXPECTED[name] for name in names}}
 
 
 def test_the_same_options_everywhere():
-    for command, function in (("train", sortal.train), ("audit", sortal.audit)):
-        wanted = {n for n in OPTIONS if command == "train" or n not in SEARCH}
+    for command, types in (("train", TrainOptions), ("audit", AuditOptions)):
+        wanted = set(TAKEN_BY[command])
         flags = {o.removeprefix("--").replace("-", "_") for p in COMMANDS[command].params for o in p.opts}
+        shown = set(signature(getattr(sortal, command)).parameters)
         assert wanted <= flags
-        assert wanted <= set(signature(function).parameters)
-        assert set(signature(function).parameters) - wanted <= {"data", "recipe", "out", "progress"}
+        assert shown - wanted == {"data", "recipe"} | ({"out", "progress"} if command == "train" else set())
+        assert types.__optional_keys__ == wanted - {"target"} == shown & wanted - {"target"}
     taken = set(signature(sortal.SortalClassifier).parameters) - {"random_state"}
     assert taken == set(OPTIONS) - ONLY_WITH_A_TEST
+
+
+def test_an_option_that_a_function_does_not_have_is_refused():
+    with pytest.raises(sortal.InputError, match="train has no option 'bugdet'; did you mean 'budget'"):
+        sortal.train({}, "y", bugdet="2m")
+    with pytest.raises(sortal.InputError, match="audit has no option 'budget'"):
+        sortal.audit({}, "y", budget="2m")
 
 
 @pytest.mark.parametrize("function", [sortal.train, sortal.audit, sortal.SortalClassifier])
@@ -160,27 +143,26 @@ def test_a_default_is_the_same_everywhere(function):
     for name, parameter in signature(function).parameters.items():
         if name in defaults() and (function, name) != (sortal.SortalClassifier, "budget"):
             plain = Recipe.asked({"target": "y", name: parameter.default})
-            assert plain == Recipe("y"), name
+            assert plain == Recipe.of("y"), name
 
 
 def test_defaults_of_the_command_line_are_those_of_a_recipe():
     for command in ("train", "audit"):
         for parameter in COMMANDS[command].params:
             if parameter.name in defaults():
-                assert Recipe.asked({"target": "y", parameter.name: parameter.default or None}) == Recipe("y")
+                assert Recipe.asked({"target": "y", parameter.name: parameter.default or None}) == Recipe.of("y")
 
 
 def table() -> str:
-    """The table of docs/options.md, from the signatures and the help."""
+    """The table of docs/options.md, from the sheets."""
     lines = ["| option | train | audit | classifier | default | |", "|---|---|---|---|---|---|"]
-    parameters = {p.name: p for p in COMMANDS["train"].params}
-    usual = {**defaults(), "target": None, "budget": "2m"}
     instead = {"target": "`y`", "weight": "`sample_weight`", "seed": "`random_state`"}
-    for name in OPTIONS:
-        shown = "" if usual[name] in (None, (), {}, False) else f"`{usual[name]}`"
+    for option in TRAIN_OPTIONS:
+        name, written = option.name, option.metadata["written"]
+        shown = "" if written in (None, (), {}, False, "") else f"`{written}`"
         classifier = "x" if name not in ONLY_WITH_A_TEST else instead.get(name, "")
-        audit = "" if name in SEARCH else "x"
-        lines.append(f"| `{flag(name)}` `{name}` | x | {audit} | {classifier} | {shown} | {parameters[name].help} |")
+        audit = "x" if option in AUDIT_OPTIONS else ""
+        lines.append(f"| `{flag(name)}` `{name}` | x | {audit} | {classifier} | {shown} | {option.metadata['help']} |")
     return "\n".join(lines)
 
 
@@ -201,7 +183,7 @@ def written(tmp_path):
 
 def test_what_a_recipe_does_not_mention_may_be_added(written):
     asked = Recipe.asked({"cost": "fp=1,fn=8", "budget": "20s", "seed": 3}, written)
-    assert asked == Recipe("y", seed=3, ignore=("a",), cost="fp=1,fn=8", budget=20.0)
+    assert asked == Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8", budget=20.0)
 
 
 @pytest.mark.parametrize(
@@ -220,15 +202,15 @@ def test_what_a_recipe_says_may_not_be_contradicted(written, options, said):
 def test_another_run_of_a_recipe_is_searched_anew(written):
     ran = '\nunchecked = ["A103"]\n[[plan]]\nname = "majority"\nefforts = [{}]\n'
     written.write_text(written.read_text() + ran)
-    assert Recipe.asked({}, written).plan
+    assert Recipe.asked({}, written).search.plan
     assert Recipe.asked({"seed": 3, "confidence": 0.95}, written) == Recipe.read(written)
     changed = Recipe.asked({"cost": "fp=1,fn=8"}, written)
-    assert (changed.plan, changed.unchecked) == ((), ())
+    assert (changed.search.plan, changed.search.unchecked) == ((), ())
 
 
 def test_a_recipe_says_nothing_of_what_is_as_usual():
-    assert Recipe("y").to_toml() == 'target = "y"\n'
-    assert Recipe("y", confidence=0.95, budget=60.0).to_toml() == 'target = "y"\nbudget = 60.0\n'
+    assert Recipe.of("y").to_toml() == 'target = "y"\n'
+    assert Recipe.of("y", confidence=0.95, budget=60.0).to_toml() == 'target = "y"\nbudget = 60.0\n'
 
 
 @pytest.mark.parametrize(
@@ -249,8 +231,8 @@ def test_numbers_of_numpy_are_numbers():
     import numpy as np
 
     asked = Recipe.asked({"target": 3, "seed": np.int64(4), "precision": np.float32(0.5), "cost": {"fp": np.int8(2)}})
-    assert (asked.target, asked.seed, asked.precision, asked.cost) == ("3", 4, 0.5, {"fp": 2})
-    assert type(asked.cost["fp"]) is int
+    assert (asked.goal.target, asked.search.seed, asked.goal.precision, asked.goal.cost) == ("3", 4, 0.5, {"fp": 2})
+    assert type(asked.goal.cost["fp"]) is int
 
 
 def test_the_command_line_hands_a_recipe_on(sortal, written, monkeypatch):
@@ -258,7 +240,7 @@ def test_the_command_line_hands_a_recipe_on(sortal, written, monkeypatch):
     monkeypatch.setattr(workflow, "audit", lambda data, recipe: got.append(recipe) or SimpleNamespace(findings=()))
     monkeypatch.setattr("sortal.report.summary.audit", lambda *_: None)
     assert sortal("audit", "data.csv", "--recipe", written, "--cost", "fp=1,fn=8").code == 0
-    assert got == [Recipe("y", seed=3, ignore=("a",), cost="fp=1,fn=8")]
+    assert got == [Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8")]
     refused = sortal("audit", "data.csv", "--recipe", written, "--seed", "4")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "--seed contradicts recipe.toml" in refused.err

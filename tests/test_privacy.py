@@ -22,7 +22,9 @@ import pytest
 
 import sortal
 from sortal.artifact.store import Contents
-from sortal.core.recipe import Planned, Recipe
+from sortal.core.plan import Planned
+from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
 from sortal.run import Run
 
@@ -184,7 +186,7 @@ def folders(frame, tmp_path_factory) -> dict[str, Path]:
     data = home / "people.csv"
     frame.write_csv(data, separator=";")
     for name, options in ASKED.items():
-        recipe = Recipe("outcome", plan=PLAN, unchecked=SLOW, budget=3600.0, **options)
+        recipe = Recipe.of("outcome", plan=PLAN, unchecked=SLOW, budget=3600.0, **options)
         (home / f"{name}.toml").write_text(recipe.to_toml())
         sortal.train(str(data), recipe=home / f"{name}.toml", out=home / name)
     return {name: home / name for name in ASKED}
@@ -263,19 +265,22 @@ def test_a_rare_value_is_scored_as_one_never_seen(frame, folders):
 
 
 def test_columns_of_too_few_values_are_left_out_and_said(frame):
-    columns = frame_problem(frame, Recipe("outcome")).table.schema
+    columns = frame_problem(frame, GoalOptions("outcome"), RowOptions()).table.schema
     assert (columns["refund"].role, columns["consent"].role) == ("ignore", "ignore")
     assert "a value in 3 rows only, fewer than 5 (--smallest-count)" in columns["refund"].reason
     assert "no in 2 rows only, fewer than 5 (--smallest-count)" in columns["consent"].reason
     assert columns["consent"].levels == ()
-    every = frame_problem(frame, Recipe("outcome", smallest_count=1)).table.schema
+    every = frame_problem(frame, GoalOptions("outcome"), RowOptions(smallest_count=1)).table.schema
     assert (every["refund"].role, every["consent"].role) == ("feature", "feature")
 
 
 def test_a_class_of_few_rows_is_named_and_that_is_said():
     table = pl.DataFrame({"x": range(60), "y": ["a"] * 57 + ["rare illness"] * 3})
-    assert any("'rare illness' (3 rows)" in note for note in frame_problem(table, Recipe("y")).notes)
-    assert not any("named by the model" in note for note in frame_problem(table, Recipe("y", smallest_count=3)).notes)
+    assert any("'rare illness' (3 rows)" in note for note in frame_problem(table, GoalOptions("y"), RowOptions()).notes)
+    assert not any(
+        "named by the model" in note
+        for note in frame_problem(table, GoalOptions("y"), RowOptions(smallest_count=3)).notes
+    )
 
 
 def test_an_audit_quotes_by_the_same_rule(frame, tmp_path, sortal):
@@ -301,7 +306,7 @@ def test_the_classifier_keeps_to_it_too(frame, tmp_path):
 
 def test_a_smallest_count_is_a_number_of_rows():
     with pytest.raises(sortal.InputError, match="smallest count 0 is no number of rows"):
-        Recipe("y", smallest_count=0)
+        Recipe.of("y", smallest_count=0)
 
 
 def test_the_page_names_every_part_of_a_model_and_every_file_of_a_run(folders):

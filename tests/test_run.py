@@ -182,8 +182,10 @@ def test_costs_by_class_of_any_type():
 
 def test_the_recipe_of_a_run_by_python_replays(run):
     recipe = Recipe.read(run.folder / "recipe.toml")
-    assert (recipe.target, recipe.cost, recipe.positive, recipe.seed) == ("leaves", {"fp": 1, "fn": 4}, "leaves", 3)
-    assert [planned.name for planned in recipe.plan][:1] == ["majority"]
+    goal = recipe.goal
+    assert (goal.target, goal.cost, goal.positive) == ("leaves", {"fp": 1, "fn": 4}, "leaves")
+    assert recipe.search.seed == 3
+    assert [planned.name for planned in recipe.search.plan][:1] == ["majority"]
 
 
 def test_no_warning_reaches_a_person(columns):

@@ -20,7 +20,7 @@ from sortal.decide.policy import Decision
 from sortal.engine import Program
 from sortal.workflow import NoAudience, evaluate, next_folder, score_labelled, train_into
 
-RECIPE = Recipe("Churn", models=("logistic",), budget=3_600.0)
+RECIPE = Recipe.of("Churn", models=("logistic",), budget=3_600.0)
 
 
 class Witness(NoAudience):

@@ -82,7 +82,7 @@ class Cases:
 
     def _train(self, recipe: Recipe) -> None:
         """Repeat what a recipe planned; without a plan the search would take all of its budget."""
-        if not recipe.plan:
+        if not recipe.search.plan:
             return
         with tempfile.TemporaryDirectory(dir=self.judge.folder) as home:
             train_into(Path(home, "run"), self._frame, recipe, NoAudience(), time.monotonic())

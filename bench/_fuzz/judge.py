@@ -22,6 +22,7 @@ from sortal import cli
 from sortal.artifact.model import Model, load
 from sortal.core.errors import InputError
 from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
 from sortal.data.read import batches, read
 
@@ -112,7 +113,7 @@ class Judge:
         if rows != frame.height:
             raise Fault(f"rows lost: {frame.height} at once, {rows} in batches")
         with _may_refuse():
-            _allowed(lambda: frame_problem(path, Recipe("y")))
+            _allowed(lambda: frame_problem(path, GoalOptions("y"), RowOptions()))
         with _may_refuse():
             self._command("evaluate", seed.model, path)
         scored = self._fresh("scored.parquet")
@@ -130,13 +131,13 @@ class Judge:
         if isinstance(recipe, InputError):
             self._command("train", seed.rows, "--recipe", path)
             raise Fault("train takes what Recipe refuses")
-        _allowed(lambda: frame_problem(frame, recipe))
+        _allowed(lambda: frame_problem(frame, recipe.goal, recipe.rows))
         _allowed(lambda: use(recipe))
 
     def options(self, options: dict[str, Any], frame: pl.DataFrame, use: Callable[[Recipe], None]) -> None:
         """The same from Python."""
         recipe = _allowed(lambda: Recipe.asked(options))
-        _allowed(lambda: frame_problem(frame, recipe))
+        _allowed(lambda: frame_problem(frame, recipe.goal, recipe.rows))
         _allowed(lambda: use(recipe))
 
     def _score(self, model: Model, rows: pl.DataFrame) -> None:

@@ -12,7 +12,8 @@ import polars as pl
 
 from bench._fuzz.tables import bomb
 from sortal.core import registry
-from sortal.core.recipe import Planned, Recipe
+from sortal.core.plan import Planned
+from sortal.core.recipe import Recipe
 from sortal.workflow import MODEL_FILE, NoAudience, train_into
 
 ROWS, FRESH = 400, 230
@@ -36,7 +37,7 @@ class Kind:
 def _kind(name: str, candidate: str, many: bool = False, effort: int = 0, **asked: object) -> Kind:
     words = {"lightgbm": "rounds", "xgboost": "rounds", "forest": "trees", "extra_trees": "trees"}
     settings = {words[candidate.split()[0]]: effort} if effort else {}
-    return Kind(name, candidate, Recipe("y", **asked), settings, many)  # type: ignore[arg-type]
+    return Kind(name, candidate, Recipe.of("y", **asked), settings, many)
 
 
 KINDS = (
@@ -97,8 +98,8 @@ def _train(folder: Path, kind: Kind) -> Seed:
     seed = Seed(folder / kind.name / MODEL_FILE, folder / f"{kind.name}.csv")
     if not seed.rows.exists():
         plan = (Planned(kind.candidate, (dict(kind.effort),) * 5),)
-        asked = {**vars(kind.recipe), "plan": plan, "unchecked": tuple(registry.names("sortal.checks"))}
-        train_into(folder / kind.name, table(ROWS, kind.many), Recipe(**asked), NoAudience(), time.monotonic())
+        recipe = kind.recipe.changed(plan=plan, unchecked=tuple(registry.names("sortal.checks")))
+        train_into(folder / kind.name, table(ROWS, kind.many), recipe, NoAudience(), time.monotonic())
         table(FRESH, kind.many, seed=1).write_csv(seed.rows)
     return seed
 

@@ -12,52 +12,28 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from sortal import __version__
 from sortal.core.errors import InputError, OptionError, SortalError
 from sortal.core.plain import sentence, visible
+from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
+from sortal.core.signatures import takes
 from sortal.options import (
-    F1,
     AllowMissing,
     Budget,
-    Capacity,
-    Confidence,
-    Cost,
-    CostColumn,
     Data,
-    FBeta,
-    Fpr,
-    Group,
-    Ignore,
     Json,
-    Kind,
-    Metric,
-    Missing,
     ModelFile,
-    Models,
-    Positive,
-    Precision,
-    Private,
-    Recall,
     RecipeFile,
-    RejectCost,
     RunFolder,
-    Seed,
-    Select,
-    SetsOf,
-    SmallestCount,
-    Split,
     Strict,
-    Target,
-    Time,
     Verify,
-    Weight,
+    on_command_line,
 )
 
 if TYPE_CHECKING:
@@ -96,43 +72,19 @@ def sortal(
 
 
 @app.command()
+@takes(map(on_command_line, TRAIN_OPTIONS))
 def train(
     context: typer.Context,
     data: Data,
-    target: Target = None,
-    metric: Metric = "auto",
-    cost: Cost = None,
-    cost_column: CostColumn = None,
-    reject_cost: RejectCost = None,
-    precision: Precision = None,
-    recall: Recall = None,
-    fpr: Fpr = None,
-    confidence: Confidence = 0.95,
-    capacity: Capacity = None,
-    f1: F1 = False,
-    f_beta: FBeta = None,
-    sets: SetsOf = None,
-    positive: Positive = None,
-    kind: Kind = None,
-    missing: Missing = None,
-    ignore: Ignore = None,
-    time: Time = None,
-    group: Group = None,
-    weight: Weight = None,
-    split: Split = None,
-    select: Select = None,
-    smallest_count: SmallestCount = 5,
-    private: Private = False,
-    models: Models = "",
-    budget: Budget = "2m",
-    seed: Seed = 0,
+    *,
     recipe: RecipeFile = None,
     out: RunFolder = None,
     strict: Strict = False,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """Train a classifier and open the sealed test once."""
-    asked = _asked(context, recipe)
+    asked = _asked(context, options, recipe)
     if recipe is not None:
         _tell_if_not_repeated(asked, recipe)
     _train(data, asked, out, json, strict)
@@ -225,33 +177,11 @@ def sign(
 
 
 @app.command()
+@takes(map(on_command_line, AUDIT_OPTIONS))
 def audit(
     context: typer.Context,
     data: Data,
-    target: Target = None,
-    metric: Metric = "auto",
-    cost: Cost = None,
-    cost_column: CostColumn = None,
-    reject_cost: RejectCost = None,
-    precision: Precision = None,
-    recall: Recall = None,
-    fpr: Fpr = None,
-    confidence: Confidence = 0.95,
-    capacity: Capacity = None,
-    f1: F1 = False,
-    f_beta: FBeta = None,
-    sets: SetsOf = None,
-    positive: Positive = None,
-    kind: Kind = None,
-    missing: Missing = None,
-    ignore: Ignore = None,
-    time: Time = None,
-    group: Group = None,
-    weight: Weight = None,
-    split: Split = None,
-    smallest_count: SmallestCount = 5,
-    private: Private = False,
-    seed: Seed = 0,
+    *,
     recipe: RecipeFile = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Write recipe.toml, which leaves out the columns of severe findings.")
@@ -261,6 +191,7 @@ def audit(
     ] = None,
     strict: Strict = False,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """What is wrong with the data, before any training; the options are those of train."""
     from sortal import workflow
@@ -271,7 +202,7 @@ def audit(
 
     if out is not None and out.suffix != ".json":
         raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
-    asked = _asked(context, recipe)
+    asked = _asked(context, options, recipe)
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
         found = workflow.audit(files, asked)
@@ -295,26 +226,24 @@ def demo(
     out: RunFolder = None,
 ) -> None:
     """The whole trip on real data: which customers of a telephone company leave, and what missing one costs."""
-    from sortal.core.recipe import Recipe, parse_budget
+    from sortal.core.recipe import Recipe
     from sortal.examples import churn
 
-    _train([str(churn())], Recipe("Churn", cost="fp=1,fn=8", budget=parse_budget(budget)), out, json=False)
+    _train([str(churn())], Recipe.of("Churn", cost="fp=1,fn=8", budget=budget), out, json=False)
 
 
-def _asked(context: typer.Context, file: Path | None) -> Recipe:
+def _asked(context: typer.Context, options: Mapping[str, Any], file: Path | None) -> Recipe:
     """What was asked: the options that a person gave, beside what stands in a recipe."""
     from sortal.core.recipe import Recipe
 
-    names = {each.name for each in fields(Recipe)}
-    given = {n: v for n, v in context.params.items() if n in names and _was_given(context, n)}
-    return Recipe.asked(given, file)
+    return Recipe.asked({name: value for name, value in options.items() if _was_given(context, name)}, file)
 
 
 def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
     """Who adds an option to the recipe of a run gets another run."""
     from sortal.core.recipe import Recipe
 
-    if Recipe.read(file).plan and not asked.plan:
+    if Recipe.read(file).search.plan and not asked.search.plan:
         _say([f"{file} does not say all of that, so candidates are tried anew"])
 
 

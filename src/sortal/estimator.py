@@ -27,10 +27,12 @@ from sortal.core.framing import frame_task, label_type_of
 from sortal.core.kinds import infer
 from sortal.core.listen import Silent
 from sortal.core.native import is_pandas, to_native
+from sortal.core.option_values import parse_budget
 from sortal.core.plain import sentence
 from sortal.core.profile import profile
-from sortal.core.recipe import Recipe, parse_budget
+from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Role, Schema
+from sortal.core.sheets import GoalOptions
 from sortal.core.task import Task
 from sortal.data.problem import with_cost_columns
 from sortal.training.deadline import Deadline
@@ -210,16 +212,16 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         schema = infer(
             frame,
             None,
-            kinds={**declared_kinds(X), **dict.fromkeys(whole, "number"), **recipe.kind},
-            ignore=recipe.ignore,
-            time=recipe.time,
-            group=recipe.group,
-            source=Origin("X", missing=recipe.missing, disclosure=recipe.disclosure),
+            kinds={**declared_kinds(X), **dict.fromkeys(whole, "number"), **recipe.rows.kind},
+            ignore=recipe.rows.ignore,
+            time=recipe.rows.time,
+            group=recipe.rows.group,
+            source=Origin("X", missing=recipe.rows.missing, disclosure=recipe.rows.disclosure),
         )
-        schema = with_cost_columns(schema, recipe, "X")
-        _check_usable(schema, recipe.ignore)
+        schema = with_cost_columns(schema, recipe.goal.cost_column, "X")
+        _check_usable(schema, recipe.rows.ignore)
         table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
-        task = self._task(classes, codes, recipe)
+        task = self._task(classes, codes, recipe.goal)
         table.amounts(task.cost_columns, "X")  # refuses a row without one before any work is done
         timing = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
         trained = train_rows(_weighted(table, weight), codes, task, recipe, timing, Silent())
@@ -268,7 +270,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         source = check_random_state(self.random_state)
         seed = self.random_state if isinstance(self.random_state, int | np.integer) else source.randint(2**31 - 1)
         options = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
-        return Recipe.asked({"target": "y", **options, "seed": seed})
+        return Recipe.of("y", **options, seed=seed)
 
     def _named(self, X: Any) -> pl.DataFrame:
         """Fresh rows. Where one side has no names the position counts; else scikit-learn has compared them."""
@@ -287,11 +289,11 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
         return from_any(X)
 
-    def _task(self, classes: NDArray[Any], codes: NDArray[np.int64], recipe: Recipe) -> Task:
+    def _task(self, classes: NDArray[Any], codes: NDArray[np.int64], goal: GoalOptions) -> Task:
         """The task, with the classes in the order of ``classes_``, where "10" comes before "2"."""
         names = tuple(str(c).lower() if isinstance(c, bool | np.bool_) else str(c) for c in classes)
         labels = pl.Series([names[code] for code in codes])
-        task = frame_task(labels, recipe, label_type_of(pl.Series(classes.tolist(), strict=False).dtype))
+        task = frame_task(labels, goal, label_type_of(pl.Series(classes.tolist(), strict=False).dtype))
         index = [task.classes.index(name) for name in names]
         return replace(
             task,

@@ -1,60 +1,41 @@
-"""The options and arguments of the command line that more than one command has, with their help."""
+"""The command line's options and arguments: those of a recipe as its sheets have them, and those that more than one command has."""
 
 from __future__ import annotations
 
+from dataclasses import Field
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from types import NoneType, UnionType
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
+
+from sortal.core.sheets import TRAIN_OPTIONS, option_types
+from sortal.core.signatures import keyword
+
+
+def on_command_line(option: Field[Any]) -> Parameter:
+    """An option of a recipe as typer reads it: a flag, a number, a text, or a text that may repeat."""
+    kind, default = _written(option_types()[option.name], option.metadata["written"])
+    flag = [f"--{option.name}"] if kind is bool else []  # else typer adds its opposite
+    return keyword(option, kind, typer.Option(default, *flag, help=option.metadata["help"]))
+
+
+def _written(held: Any, default: Any) -> tuple[Any, Any]:
+    """The type and the default of what is written for a value that a sheet holds."""
+    if isinstance(default, str):
+        return str, default
+    members = {*get_args(held)} - {NoneType} if isinstance(held, UnionType) else {held}
+    if members & {bool, int, float} and len(members) == 1:
+        return held, default
+    return (list[str] | None if {get_origin(each) for each in members} & {tuple, dict} else str | None), None
+
 
 Data = Annotated[
     list[str],
     typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, a folder of parts, or - (standard input)."),
 ]
 ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
-Target = Annotated[str | None, typer.Option(help="The column to predict.")]
-Metric = Annotated[str, typer.Option(help="What candidates are selected by.")]
-Cost = Annotated[
-    str | None, typer.Option(help='"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')
-]
-CostColumn = Annotated[list[str] | None, typer.Option(help="fn=COLUMN: a cost that stands in each row; may repeat.")]
-RejectCost = Annotated[float | None, typer.Option(help="What leaving a row to a person costs.")]
-Precision = Annotated[float | None, typer.Option(help="Promise at least this precision, or refuse to.")]
-Recall = Annotated[float | None, typer.Option(help="Promise at least this recall, or refuse to.")]
-Fpr = Annotated[float | None, typer.Option(help="Promise at most this false positive rate, or refuse to.")]
-Confidence = Annotated[float, typer.Option(help="Of what is promised.")]
-Capacity = Annotated[str | None, typer.Option(help="How many can be decided positive: 500 at once, or 5%.")]
-F1 = Annotated[bool, typer.Option("--f1", help="Decide at the threshold of the largest F1.")]
-FBeta = Annotated[float | None, typer.Option(help="The same for F-beta: 2 where recall weighs more.")]
-SetsOf = Annotated[float | None, typer.Option("--sets", help="Sets of classes that hold the true one this often.")]
-Positive = Annotated[str | None, typer.Option(help="The class of interest of two; else the rarer.")]
-Kind = Annotated[
-    list[str] | None,
-    typer.Option(help="COLUMN=KIND or COLUMN=KIND:FORMAT, where what is inferred is wrong; may repeat."),
-]
-Missing = Annotated[
-    list[str] | None, typer.Option(help="A text that means 'no value', instead of the usual ones; may repeat.")
-]
-Ignore = Annotated[list[str] | None, typer.Option(help="A column to leave out; may repeat.")]
-Time = Annotated[str | None, typer.Option(help="Column of dates or numbers: the newest rows are the test.")]
-Group = Annotated[str | None, typer.Option(help="Column whose groups are never torn apart.")]
-Weight = Annotated[str | None, typer.Option(help="Column that says how much a row counts in every fit.")]
-Split = Annotated[
-    str | None,
-    typer.Option(
-        help="train/valid/test or train/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
-    ),
-]
-Select = Annotated[int | None, typer.Option(help="How many prepared columns to keep.")]
-SmallestCount = Annotated[
-    int, typer.Option(help="A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all.")
-]
-Private = Annotated[
-    bool, typer.Option("--private", help="Quote no value and no row, however many share it; no oof.parquet.")
-]
-Models = Annotated[str, typer.Option(help="Families to try beside the baselines, with commas.")]
-Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 2m, 1h.")]
-Seed = Annotated[int, typer.Option(help="For everything random.")]
 RecipeFile = Annotated[
     Path | None,
     typer.Option(help="Options from the recipe.toml of a run, or of audit --fix; what was run is repeated."),
@@ -63,6 +44,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit f
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="A column that the model reads may be absent: missing in all rows.")
 ]
+Budget = Annotated[str, typer.Option(help=next(o.metadata["help"] for o in TRAIN_OPTIONS if o.name == "budget"))]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 RunFolder = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; else runs/NAME-1.")]
 Verify = Annotated[

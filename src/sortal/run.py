@@ -6,24 +6,27 @@ import io
 import logging
 import time as clock
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Unpack
 
 from rich.console import Console
 
 from sortal import workflow
 from sortal.artifact.model import Model, load
-from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.display import AsText, isolated
+from sortal.core.errors import OptionError, did_you_mean
 from sortal.core.native import is_pandas, to_native
-from sortal.core.plain import sentence
+from sortal.core.plain import quoted, sentence
 from sortal.core.recipe import Recipe
+from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
+from sortal.core.signatures import takes
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
+from sortal.keywords import AuditOptions, TrainOptions, in_python
 from sortal.report import terminal
 from sortal.report.assemble import leaderboard_table
 from sortal.report.evaluation import AuditReport
@@ -115,39 +118,15 @@ class Run(AsText):
         self.__post_init__()
 
 
+@takes(in_python(TRAIN_OPTIONS, TrainOptions))
 def train(
     data: object,
     target: Any = None,
     *,
-    metric: str = "auto",
-    cost: str | Path | Mapping[Any, Any] | None = None,
-    cost_column: Mapping[str, str] | Sequence[str] = (),
-    reject_cost: float | None = None,
-    precision: float | None = None,
-    recall: float | None = None,
-    fpr: float | None = None,
-    confidence: float = 0.95,
-    capacity: str | float | None = None,
-    f1: bool = False,
-    f_beta: float | None = None,
-    sets: float | None = None,
-    positive: str | float | bool | None = None,
-    kind: Mapping[str, str] | Sequence[str] = (),
-    missing: str | Sequence[str] | None = None,
-    ignore: Any = (),
-    time: Any = None,
-    group: Any = None,
-    weight: Any = None,
-    split: str | None = None,
-    select: int | None = None,
-    smallest_count: int = SMALLEST_COUNT,
-    private: bool = False,
-    models: str | Sequence[str] = (),
-    budget: str | float = "2m",
-    seed: int = 0,
     recipe: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    **options: Unpack[TrainOptions],
 ) -> Run:
     """Train a classifier on a labelled table and score it once on a sealed test.
 
@@ -158,7 +137,7 @@ def train(
     Raises InputError, in a sentence, where the data or the options cannot be used.
     """
     started = clock.monotonic()
-    asked = _recipe(train, locals())
+    asked = _asked(train, target, recipe, options)
     console = Screen() if progress else None
     for left in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
         _log.warning(sentence(left))
@@ -172,47 +151,22 @@ def train(
         raise
 
 
+@takes(in_python(AUDIT_OPTIONS, AuditOptions))
 def audit(
-    data: object,
-    target: Any = None,
-    *,
-    metric: str = "auto",
-    cost: str | Path | Mapping[Any, Any] | None = None,
-    cost_column: Mapping[str, str] | Sequence[str] = (),
-    reject_cost: float | None = None,
-    precision: float | None = None,
-    recall: float | None = None,
-    fpr: float | None = None,
-    confidence: float = 0.95,
-    capacity: str | float | None = None,
-    f1: bool = False,
-    f_beta: float | None = None,
-    sets: float | None = None,
-    positive: str | float | bool | None = None,
-    kind: Mapping[str, str] | Sequence[str] = (),
-    missing: str | Sequence[str] | None = None,
-    ignore: Any = (),
-    time: Any = None,
-    group: Any = None,
-    weight: Any = None,
-    split: str | None = None,
-    smallest_count: int = SMALLEST_COUNT,
-    private: bool = False,
-    seed: int = 0,
-    recipe: str | Path | None = None,
+    data: object, target: Any = None, *, recipe: str | Path | None = None, **options: Unpack[AuditOptions]
 ) -> AuditReport:
     """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``.
 
     The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same options, the same rows.
     """
-    return workflow.audit(data, _recipe(audit, locals()))
+    return workflow.audit(data, _asked(audit, target, recipe, options))
 
 
 def trip(folder: Path, data: object, recipe: Recipe, started: float, console: Console | None) -> RunRecord:
     """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
     if console is None:
         return train_into(folder, data, recipe, NoAudience(), started)
-    with Narrator(console, recipe.budget, started) as narrator:
+    with Narrator(console, recipe.search.budget, started) as narrator:
         record = train_into(folder, data, recipe, narrator, started)
     narrator.finished(record, folder)
     return record
@@ -226,13 +180,13 @@ def _run(
     return Run(folder, record, load(folder / MODEL_FILE), report, home, is_pandas(data))
 
 
-def _recipe(call: Callable[..., object], arguments: Mapping[str, Any]) -> Recipe:
-    """From the arguments of a call: those that are options of a recipe, and that differ from what they are unless given."""
-    usual = {name: parameter.default for name, parameter in signature(call).parameters.items()}
-    options = {each.name: arguments[each.name] for each in fields(Recipe) if each.name in arguments}
-    said = {n: v for n, v in options.items() if type(v) is not type(usual[n]) or v != usual[n]}
-    file = arguments["recipe"]
-    return Recipe.asked(said, None if file is None else Path(file))
+def _asked(call: Callable[..., object], target: object, file: str | Path | None, options: Mapping[str, Any]) -> Recipe:
+    """What a call asks for, beside what stands in a recipe. Raises OptionError for an option that the call does not have."""
+    known = signature(call).parameters
+    for name in options:
+        if name not in known:
+            raise OptionError(f"{call.__name__} has no option {quoted(name)}; {did_you_mean(name, known)}")
+    return Recipe.asked({"target": target, **options}, None if file is None else Path(file))
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -24,6 +24,7 @@ from sortal.core.predictions import Part, Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.relations import same_rows
+from sortal.core.sheets import GoalOptions
 from sortal.core.task import Task
 from sortal.data.audit import Case, Finding, History, Parting
 from sortal.data.audit import audit as audit_rows
@@ -98,12 +99,12 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
     ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts.
     """
-    steps = Steps(audience, Deadline.since(started, recipe.budget))
+    steps = Steps(audience, Deadline.since(started, recipe.search.budget))
     with new_folder(out) as folder, finishing_on_interrupt(audience.finishing) as interrupts:
         steps.enter("read")
-        whole = frame_problem(data, recipe)
+        whole = frame_problem(data, recipe.goal, recipe.rows)
         parts, seal = seal_test(whole, recipe, folder)
-        about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe)
+        about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe.rows)
         sealed = whole.table.rows[parts.test]
         dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
         valid = np.flatnonzero(np.isin(dev.table.rows, whole.table.rows[parts.valid]))
@@ -112,10 +113,10 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.framed(about_data, dev, about_split)
 
         steps.enter("audit")
-        seconds = AUDIT_SHARE * min(recipe.budget, 2 * steps.deadline.left)
+        seconds = AUDIT_SHARE * min(recipe.search.budget, 2 * steps.deadline.left)
         closing = close_plan(dev, sealed, recipe, steps.deadline)
         affordable = steps.deadline.importing < GUESSING_SHARE * (steps.deadline.left - closing.seconds)
-        without = recipe.unchecked if recipe.plan else None
+        without = recipe.search.unchecked if recipe.search.plan else None
         audited = audit_rows(case, seconds=seconds, guesses=affordable, without=without)
         del case
         audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
@@ -126,7 +127,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)
 
         steps.enter("finalize")
-        model, parity = save(folder / MODEL_FILE, dev, trained, recipe.seed)
+        model, parity = save(folder / MODEL_FILE, dev, trained, recipe.search.seed)
 
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
@@ -143,7 +144,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         finished = replace(finished, checklist=checklist(finished, facts(results, model, witness, sealed)))
         complete(folder / MODEL_FILE, model, finished)
         finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
-        write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
+        write_tables(folder, finished, trained, recipe.changed(unchecked=tuple(skip.code for skip in audited.late)))
         drawn = draw_all(finished, trained.finalized.evidence, test, lambda: closing.may_draw(steps.deadline.left))
         # Drawing takes a while, and all that is told of the time is to be the same: so the clock is read between.
         finished = replace(finished, timing=steps.timing(trained, drawn.late))
@@ -155,8 +156,12 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 def close_plan(dev: Problem, sealed: NDArray[np.int64], recipe: Recipe, deadline: Deadline) -> Closing:
     """What must follow the search for a model, and how long it will take."""
     n, classes = len(dev.codes), len(dev.task.classes)
-    evidence = holdout_rows(recipe.budget) if n > LARGE else min(n, max(n // 5, int(FOLDED * recipe.budget / classes)))
-    size = Size(evidence + len(sealed), classes, len(dev.table.schema.columns), entries(recipe.budget), n)
+    evidence = (
+        holdout_rows(recipe.search.budget)
+        if n > LARGE
+        else min(n, max(n // 5, int(FOLDED * recipe.search.budget / classes)))
+    )
+    size = Size(evidence + len(sealed), classes, len(dev.table.schema.columns), entries(recipe.search.budget), n)
     return plan_closing(size, deadline.left, deadline.busyness)
 
 
@@ -187,8 +192,8 @@ class Steps:
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
     """Part the rows, and lock the test away. From here on nothing but the ledger gives it out."""
     parts = divide(whole, recipe)
-    check_groups(whole, parts.train, recipe)
-    if recipe.promises and not len(parts.valid):
+    check_groups(whole, parts.train, recipe.rows)
+    if recipe.goal.promises and not len(parts.valid):
         raise OptionError(
             f"a promise is proven on rows that nothing else sees, and --split {recipe.parts} has none: 65/20/15"
         )
@@ -199,9 +204,9 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
 
 def divide(whole: Problem, recipe: Recipe) -> Parts:
     """The parts, as the recipe asks for them or as a column tells them."""
-    if recipe.split_column is not None:
-        return split_as_told(whole.table, whole.codes, recipe.split_column)
-    return split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.seed)
+    if recipe.rows.split_column is not None:
+        return split_as_told(whole.table, whole.codes, recipe.rows.split_column)
+    return split(whole.table, whole.codes, SplitPlan.parse(recipe.parts), recipe.search.seed)
 
 
 def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, record.Parity]:
@@ -244,19 +249,19 @@ def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
 
 def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
     """What was asked and run, the leaderboard, and the predictions that the decision was made on, which are of single rows."""
-    run = replace(
-        recipe, cost=_costs_told(recipe, finished.task), plan=trained.developed.plan(), refit=trained.finalized.refit
+    run = recipe.changed(
+        cost=_costs_told(recipe.goal, finished.task), plan=trained.developed.plan(), refit=trained.finalized.refit
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
     leaderboard_table(finished).write_csv(folder / "leaderboard.csv")
-    if not recipe.private:
+    if not recipe.rows.private:
         predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
 
 
-def _costs_told(recipe: Recipe, task: Task) -> Any:
+def _costs_told(goal: GoalOptions, task: Task) -> Any:
     """The costs as they were told; those in a file are written out, as a recipe may outlive it."""
-    if task.cost is None or not names_a_file(recipe.cost):
-        return recipe.cost
+    if task.cost is None or not names_a_file(goal.cost):
+        return goal.cost
     return {t: dict(zip(task.classes, row, strict=True)) for t, row in zip(task.classes, task.cost, strict=True)}
 
 
@@ -321,15 +326,15 @@ def evaluate(
 
 def audit(data: object, recipe: Recipe) -> AuditReport:
     """What is wrong with the data, before any training."""
-    whole = frame_problem(data, recipe)
+    whole = frame_problem(data, recipe.goal, recipe.rows)
     parts = divide(whole, recipe)
     dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
     found = audit_rows(case_of(whole, parts, dev, recipe))
     return AuditReport(
         data=describe_data(whole),
-        columns=describe_columns(whole.table.schema, recipe),
+        columns=describe_columns(whole.table.schema, recipe.rows),
         task=dev.task,
-        split=describe_split(whole, parts, recipe),
+        split=describe_split(whole, parts, recipe.rows),
         findings=describe_findings(found.findings),
         skipped=describe_skipped(found.skipped),
     )
@@ -338,7 +343,9 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
 def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
     if not len(parts.test) + len(parts.valid):
-        return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, disclosure=recipe.disclosure)
+        return Case(
+            dev.table, dev.codes, dev.task.classes, recipe.search.seed, dev.raw, disclosure=recipe.rows.disclosure
+        )
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
     parting = Parting(
@@ -347,13 +354,21 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, recipe: Recipe) -> Case:
         groups=whole.table.groups,
         times=whole.table.times,
     )
-    return Case(dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, parting, disclosure=recipe.disclosure)
+    return Case(
+        dev.table, dev.codes, dev.task.classes, recipe.search.seed, dev.raw, parting, disclosure=recipe.rows.disclosure
+    )
 
 
 def looked_back(dev: Problem, recipe: Recipe, history: History) -> tuple[Finding, ...]:
     """What the audit says of the run itself."""
     case = Case(
-        dev.table, dev.codes, dev.task.classes, recipe.seed, dev.raw, history=history, disclosure=recipe.disclosure
+        dev.table,
+        dev.codes,
+        dev.task.classes,
+        recipe.search.seed,
+        dev.raw,
+        history=history,
+        disclosure=recipe.rows.disclosure,
     )
     return audit_rows(case, "run").findings
 
@@ -364,13 +379,13 @@ def write_fix(path: Path, asked: Recipe, found: AuditReport) -> tuple[str, ...]:
     A recipe that is there keeps its other options. Raises OptionError where it is about another target.
     """
     recipe = Recipe.read(path) if path.exists() else asked
-    if recipe.target != asked.target:
-        raise OptionError(f"{path} is there already and predicts {recipe.target!r}; move it away")
+    if recipe.goal.target != asked.goal.target:
+        raise OptionError(f"{path} is there already and predicts {recipe.goal.target!r}; move it away")
     severe = [name for finding in found.findings if finding.severity == "severe" for name in finding.columns]
-    recipe = replace(recipe, ignore=tuple(dict.fromkeys([*recipe.ignore, *severe])), plan=())
+    recipe = recipe.changed(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())
     with replacing(path) as temporary:
         temporary.write_text(recipe.to_toml(), "utf-8")
-    return recipe.ignore
+    return recipe.rows.ignore
 
 
 def next_folder(data: Sequence[str]) -> Path:

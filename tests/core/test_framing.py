@@ -10,7 +10,9 @@ from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.framing import encode, frame_task, label_type_of
 from sortal.core.labels import code_of, in_order
-from sortal.core.recipe import Recipe, parse_capacity
+from sortal.core.option_values import parse_capacity
+from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions
 from sortal.core.task import Capacity, Promise
 
 
@@ -19,14 +21,14 @@ def series(**counts: int) -> pl.Series:
 
 
 def test_the_rarer_class_is_positive_and_the_reasons_say_so():
-    task = frame_task(series(yes=88, no=12), Recipe("y"))
+    task = frame_task(series(yes=88, no=12), GoalOptions("y"))
     assert task.classes == ("no", "yes")
     assert task.positive == "no"
     assert task.prevalence == (0.12, 0.88)
     assert "'no', the rarer one (12 %" in task.reasons[0]
-    assert frame_task(series(yes=88, no=12), Recipe("y", positive="yes")).positive == "yes"
-    assert frame_task(series(yes=5, no=5), Recipe("y")).positive == "yes"
-    assert frame_task(series(a=5, b=5, c=5), Recipe("y")).positive is None
+    assert frame_task(series(yes=88, no=12), GoalOptions("y", positive="yes")).positive == "yes"
+    assert frame_task(series(yes=5, no=5), GoalOptions("y")).positive == "yes"
+    assert frame_task(series(a=5, b=5, c=5), GoalOptions("y")).positive is None
 
 
 def test_numbers_are_ordered_as_numbers_and_words_as_words():
@@ -44,22 +46,22 @@ def test_the_order_of_classes_does_not_depend_on_the_order_of_rows(labels, rando
 
 
 def test_the_headline_follows_the_situation():
-    balanced = frame_task(series(a=50, b=60), Recipe("y"))
+    balanced = frame_task(series(a=50, b=60), GoalOptions("y"))
     assert balanced.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
-    skewed = frame_task(series(a=90, b=10), Recipe("y"))
+    skewed = frame_task(series(a=90, b=10), GoalOptions("y"))
     assert skewed.headline[:2] == ("average_precision", "recall_at_precision")
     assert any("always saying 'a' has .900" in reason for reason in skewed.reasons)
-    costly = frame_task(series(a=90, b=10), Recipe("y", cost="fp=1,fn=12"))
+    costly = frame_task(series(a=90, b=10), GoalOptions("y", cost="fp=1,fn=12"))
     assert costly.headline[0] == "expected_cost"
     assert costly.goal == "cost"
     assert any("a missed 'b' costs as much as 12 false alarms" in reason for reason in costly.reasons)
-    many = frame_task(series(a=90, b=10, c=5), Recipe("y"))
+    many = frame_task(series(a=90, b=10, c=5), GoalOptions("y"))
     assert "recall_at_precision" not in many.headline
     assert {t.metric for t in (balanced, skewed, costly, many)} == {"log_loss"}
 
 
 def test_a_metric_can_be_told():
-    task = frame_task(series(a=50, b=60), Recipe("y", metric="brier"))
+    task = frame_task(series(a=50, b=60), GoalOptions("y", metric="brier"))
     assert task.metric == "brier"
     assert "brier" in task.headline
     assert any("Brier score, as told" in reason for reason in task.reasons)
@@ -78,7 +80,7 @@ def test_a_metric_can_be_told():
 )
 def test_options_that_do_not_fit_are_refused(counts, options, complaint):
     with pytest.raises(OptionError, match=complaint):
-        frame_task(series(**counts), Recipe("y", **options))
+        frame_task(series(**counts), GoalOptions("y", **options))
 
 
 @pytest.mark.parametrize(
@@ -96,12 +98,12 @@ def test_options_that_do_not_fit_are_refused(counts, options, complaint):
 )
 def test_goals_that_contradict_each_other_are_refused_in_one_sentence(options):
     with pytest.raises(OptionError, match=r"^.* and .* are two different goals; give one of them$") as refused:
-        frame_task(series(a=50, b=50), Recipe("y", **options))
+        frame_task(series(a=50, b=50), GoalOptions("y", **options))
     assert "\n" not in str(refused.value)
 
 
 def test_a_reject_without_costs_makes_every_error_cost_one():
-    task = frame_task(series(a=5, b=5, c=5), Recipe("y", reject_cost=0.2))
+    task = frame_task(series(a=5, b=5, c=5), GoalOptions("y", reject_cost=0.2))
     assert (task.goal, task.reject_cost) == ("cost", 0.2)
     assert task.cost == ((0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
     assert task.costs().shape == (3, 4)
@@ -109,23 +111,23 @@ def test_a_reject_without_costs_makes_every_error_cost_one():
 
 
 def test_costs_in_columns_become_part_of_the_task():
-    task = frame_task(series(no=9, yes=5), Recipe("y", cost="fp=1,tp=-2", cost_column=("fn=amount",)))
+    task = frame_task(series(no=9, yes=5), GoalOptions("y", cost="fp=1,tp=-2", cost_column=("fn=amount",)))
     assert task.cost_columns == (CostColumn(1, 0, "amount"),)
     assert task.cost == ((0.0, 1.0), (0.0, -2.0))
     assert task.costs(np.array([[7.0], [9.0]]))[:, 1, 0].tolist() == [7, 9]
     assert "with costs from 'amount' in each row" in task.reasons[-1]
     with pytest.raises(TaskError, match="the cost of fp is not given"):
-        frame_task(series(no=9, yes=5), Recipe("y", cost_column=("fn=amount",)))
+        frame_task(series(no=9, yes=5), GoalOptions("y", cost_column=("fn=amount",)))
 
 
 def test_benefits_count_in_what_a_miss_is_said_to_cost():
-    task = frame_task(series(no=9, yes=5), Recipe("y", cost="fp=1,fn=8,tp=-20"))
+    task = frame_task(series(no=9, yes=5), GoalOptions("y", cost="fp=1,fn=8,tp=-20"))
     assert task.costs().tolist() == [[0, 1], [8, -20]]
     assert "a missed 'yes' costs as much as 28 false alarms" in task.reasons[-1]
 
 
 def test_a_promise_says_what_is_kept_and_how_surely():
-    asked = Recipe("y", precision=0.9, fpr=0.05, confidence=0.9, cost="fp=1,fn=8")
+    asked = GoalOptions("y", precision=0.9, fpr=0.05, confidence=0.9, cost="fp=1,fn=8")
     task = frame_task(series(no=90, yes=10), asked)
     assert task.goal == "promise"
     assert task.promise == Promise(precision=0.9, fpr=0.05, confidence=0.9)
@@ -134,7 +136,7 @@ def test_a_promise_says_what_is_kept_and_how_surely():
     assert task.headline[:2] == ("precision", "fpr")
     assert task.reasons[-1].startswith("precision >= .9 and false positive rate <= .05 of 'yes' is promised")
     assert "90 % confidence" in task.reasons[-1]
-    assert not frame_task(series(no=90, yes=10), Recipe("y", confidence=0.9)).promises
+    assert not frame_task(series(no=90, yes=10), GoalOptions("y", confidence=0.9)).promises
 
 
 @pytest.mark.parametrize(
@@ -150,16 +152,16 @@ def test_a_promise_says_what_is_kept_and_how_surely():
     ],
 )
 def test_what_is_promised_has_rows_of_its_own_to_be_proven_on(options, parts):
-    recipe = Recipe("y", **options)
+    recipe = Recipe.of("y", **options)
     assert recipe.parts == parts
-    assert recipe.promises == frame_task(series(no=90, yes=10), recipe).promises == (parts.count("/") == 2)
+    assert recipe.goal.promises == frame_task(series(no=90, yes=10), recipe.goal).promises == (parts.count("/") == 2)
 
 
 @pytest.mark.parametrize("name", ["precision", "recall", "fpr", "confidence", "sets"])
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 90.0, float("nan")])
 def test_a_promise_that_is_no_share_is_refused(name, value):
     with pytest.raises(OptionError, match=f"{name} .* is no share between 0 and 1"):
-        Recipe("y", **{name: value})
+        Recipe.of("y", **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -167,11 +169,11 @@ def test_a_promise_that_is_no_share_is_refused(name, value):
 )
 def test_weights_and_costs_that_are_none_are_refused(options):
     with pytest.raises(OptionError, match=r"should be a number|weighs nothing|is no cost"):
-        Recipe("y", **options)
+        Recipe.of("y", **options)
 
 
 def test_a_recipe_with_promises_is_read_as_it_was_written():
-    asked = Recipe(
+    asked = Recipe.of(
         "y",
         cost="fp=1,tp=-2",
         cost_column=("fn=amount",),
@@ -190,19 +192,19 @@ def test_a_recipe_with_promises_is_read_as_it_was_written():
 
 
 def test_f_beta_is_said_and_reported():
-    task = frame_task(series(no=90, yes=10), Recipe("y", f_beta=2.0))
+    task = frame_task(series(no=90, yes=10), GoalOptions("y", f_beta=2.0))
     assert (task.goal, task.beta, task.headline[0]) == ("f1", 2.0, "fbeta")
     assert "F2 of 'yes', where recall weighs 2 times as much as precision" in task.reasons[-1]
-    plain = frame_task(series(no=90, yes=10), Recipe("y", f1=True))
+    plain = frame_task(series(no=90, yes=10), GoalOptions("y", f1=True))
     assert plain.headline[0] == "f1"
     assert "weighs" not in plain.reasons[-1]
 
 
 def test_a_capacity_is_a_count_or_a_share():
-    counted = frame_task(series(no=90, yes=10), Recipe("y", capacity="20"))
+    counted = frame_task(series(no=90, yes=10), GoalOptions("y", capacity="20"))
     assert (counted.goal, counted.capacity) == ("capacity", Capacity(0.2, 20))
     assert "decided for 20 rows at once, where it is most probable" in counted.reasons[-1]
-    shared = frame_task(series(no=90, yes=10), Recipe("y", capacity="5%", cost="fp=1,fn=8"))
+    shared = frame_task(series(no=90, yes=10), GoalOptions("y", capacity="5%", cost="fp=1,fn=8"))
     assert shared.capacity == Capacity(0.05)
     assert "decided for 5 % of the rows, where it spares the largest cost" in shared.reasons[-1]
     assert {"precision", "recall", "expected_cost"} <= set(shared.headline)
@@ -240,31 +242,31 @@ def test_capacities_that_are_none(told):
 )
 def test_targets_that_cannot_be_learned_are_refused_in_one_sentence(labels, options, complaint):
     with pytest.raises(TaskError) as refused:
-        frame_task(pl.Series(labels, dtype=pl.String), Recipe("y", **options))
+        frame_task(pl.Series(labels, dtype=pl.String), GoalOptions("y", **options))
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_numbers_that_name_something_are_classes():
     digits = pl.Series([str(d) for d in range(10)] * 30)
-    assert len(frame_task(digits, Recipe("digit"), label_type="int").classes) == 10
+    assert len(frame_task(digits, GoalOptions("digit"), label_type="int").classes) == 10
     hundred = pl.Series([str(d) for d in range(100)] * 16)
-    assert frame_task(hundred, Recipe("plant"), label_type="int").label(2) == 2
+    assert frame_task(hundred, GoalOptions("plant"), label_type="int").label(2) == 2
     stars = pl.Series(["0.5", "1.0", "1.5", "2.0"] * 10)
-    assert frame_task(stars, Recipe("stars"), label_type="float").label(0) == 0.5
+    assert frame_task(stars, GoalOptions("stars"), label_type="float").label(0) == 0.5
 
 
 @given(st.lists(st.sampled_from(["no", "yes", None]), min_size=1, max_size=40))
 @settings(deadline=None, max_examples=60)
 def test_codes_lead_back_to_labels(labels):
-    task = frame_task(series(no=5, yes=5), Recipe("y"))
+    task = frame_task(series(no=5, yes=5), GoalOptions("y"))
     codes = encode(pl.Series(labels, dtype=pl.String), task)
     assert codes.dtype == np.int64
     assert [None if code == -1 else task.label(code) for code in codes] == labels
 
 
 def test_an_unknown_label_is_refused():
-    task = frame_task(series(no=5, yes=5), Recipe("y"))
+    task = frame_task(series(no=5, yes=5), GoalOptions("y"))
     with pytest.raises(TaskError, match=r"'y' holds 'yess', .* \(2 rows .* did you mean 'yes'"):
         encode(pl.Series(["yes", "yess", "maybe", None]), task)
 

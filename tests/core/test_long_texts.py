@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from sortal.core.errors import InputError
-from sortal.core.recipe import Recipe
 from sortal.core.schema import column_name
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
 from sortal.data.read import read
 
@@ -36,7 +36,7 @@ def test_a_long_text_is_looked_at_in_one_pass(part, place):
     )
     started = time.process_time()
     with suppress(InputError):
-        frame_problem(frame, Recipe("y"))
+        frame_problem(frame, GoalOptions("y"), RowOptions())
     assert time.process_time() - started < SECONDS
 
 

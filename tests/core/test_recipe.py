@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from sortal.core.errors import OptionError
 from sortal.core.frame import from_any
-from sortal.core.recipe import Planned, Recipe, parse_budget, parse_kinds
+from sortal.core.option_values import parse_budget, parse_kinds
+from sortal.core.plan import Planned
+from sortal.core.recipe import Recipe
 
 NAMES = st.text(min_size=1, max_size=12)
 
@@ -36,7 +38,7 @@ NAMES = st.text(min_size=1, max_size=12)
 )
 def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, weight, f_beta, capacity, seed, plan):
     asked = {"cost": cost, "kind": kinds, "ignore": ignore, "select": select, "weight": weight, "f_beta": f_beta}
-    recipe = Recipe(target=target, **asked, capacity=capacity, seed=seed, plan=plan)
+    recipe = Recipe.of(target, **asked, capacity=capacity, seed=seed, plan=plan)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
@@ -49,8 +51,8 @@ def test_what_is_no_recipe_is_refused(text):
 @pytest.mark.parametrize("write", [" {} ".format, "\ufeff{}\t".format, lambda name: unicodedata.normalize("NFD", name)])
 def test_columns_are_asked_for_by_the_names_that_tables_give_them(write):
     name = write("gr\u00f6\u00dfe")
-    asked = Recipe(
-        target=name,
+    asked = Recipe.of(
+        name,
         time=name,
         group=name,
         split=name,
@@ -61,10 +63,10 @@ def test_columns_are_asked_for_by_the_names_that_tables_give_them(write):
     frame = from_any({name: [1, 2]})
     one = frame.columns[0]
     assert one == "gr\u00f6\u00dfe"
-    assert asked == Recipe(
-        target=one, time=one, group=one, split=one, ignore=(one,), kind={one: "number"}, cost_column=(f"fn={one}",)
+    assert asked == Recipe.of(
+        one, time=one, group=one, split=one, ignore=(one,), kind={one: "number"}, cost_column=(f"fn={one}",)
     )
-    assert Recipe("y", split="70/15/15 ").split == "70/15/15 "
+    assert Recipe.of("y", split="70/15/15 ").parts == "70/15/15"
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
@@ -94,11 +96,7 @@ def test_kinds_from_texts_and_mappings():
 
 @pytest.mark.parametrize("missing", [None, (), ("",), ("NA", "?")])
 def test_names_and_what_means_missing_are_read_back(missing):
-    recipe = Recipe(target=3, ignore=(1, ("a", "b")), kind={2: "datetime:%d/%m/%Y"}, time=2, missing=missing)
-    assert (recipe.target, recipe.ignore, recipe.kind, recipe.time) == (
-        "3",
-        ("1", "a_b"),
-        {"2": "datetime:%d/%m/%Y"},
-        "2",
-    )
+    recipe = Recipe.of(3, ignore=(1, ("a", "b")), kind={2: "datetime:%d/%m/%Y"}, time=2, missing=missing)
+    assert (recipe.goal.target, recipe.rows.ignore, recipe.rows.time) == ("3", ("1", "a_b"), "2")
+    assert (recipe.rows.kind, recipe.rows.missing) == ({"2": "datetime:%d/%m/%Y"}, missing)
     assert Recipe.from_toml(recipe.to_toml()) == recipe

@@ -135,7 +135,7 @@ def test_any_text_is_toml_or_refused(text):
 
 def test_names_of_many_parts_are_names():
     """Dots within a name nest nothing."""
-    recipe = Recipe("y", ignore=(".".join("abc" * 50), "[" * 50), kind={".".join("ab" * 99): "number"})
+    recipe = Recipe.of("y", ignore=(".".join("abc" * 50), "[" * 50), kind={".".join("ab" * 99): "number"})
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert toml_tree(f"a = {'[' * DEEPEST}{']' * DEEPEST}", "x")
 
@@ -156,7 +156,7 @@ def test_only_an_ordinary_file_of_a_sane_size_is_a_recipe(tmp_path):
 
 
 def test_a_plan_of_a_run_passes():
-    Recipe(
+    Recipe.of(
         "y",
         plan=(
             Planned("lightgbm small", ({"rounds": 90, "learning_rate": 0.1},) * 2),

@@ -9,7 +9,13 @@ from sortal.core.errors import DataError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
 from sortal.core.recipe import Recipe
+from sortal.core.sheets import RowOptions
 from sortal.data.problem import check_groups, frame_problem, part
+
+
+def framed(data, target="y", **options):
+    recipe = Recipe.of(target, **options)
+    return frame_problem(data, recipe.goal, recipe.rows)
 
 
 def frame(rows=60):
@@ -20,7 +26,7 @@ def frame(rows=60):
 
 
 def test_rows_without_a_label_are_left_out_and_told():
-    problem = frame_problem(frame(), Recipe(target="y"))
+    problem = framed(frame())
     assert len(problem.table) == len(problem.codes) == problem.raw.height == 40
     assert problem.table.rows[:4].tolist() == [0, 1, 3, 4]
     assert problem.notes == ("20 rows without a value of 'y' were left out",)
@@ -30,7 +36,7 @@ def test_rows_without_a_label_are_left_out_and_told():
 def labelled(labels, **options):
     n = len(labels)
     table = pl.DataFrame({"x": np.linspace(0, 1, n), "y": labels})
-    return frame_problem(table, Recipe(target="y", **options))
+    return framed(table, **options)
 
 
 def test_a_class_called_as_missing_values_are_is_kept_and_told():
@@ -67,7 +73,7 @@ def test_labels_that_mean_missing_are_named_and_counted():
 )
 def test_labels_come_back_as_they_were_given(labels, kind, classes):
     table = pd.DataFrame({"x": range(len(labels)), "y": labels})
-    task = frame_problem(table, Recipe(target="y")).task
+    task = framed(table).task
     assert task.label_type == kind
     assert [task.label(code) for code in range(len(task.classes))] == classes
 
@@ -84,30 +90,30 @@ def test_what_was_assumed_is_told_of_columns_that_are_used(tmp_path):
     file = tmp_path / "data.csv"
     rows = [f"1,{i:03};0{1 + i % 9}/0{1 + i % 7}/2021;{'ab'[i % 2]}\n" for i in range(40)]
     file.write_text("kg;day;y\n" + "".join(rows))
-    problem = frame_problem(str(file), Recipe(target="y"))
+    problem = framed(str(file))
     assert problem.table.frame["kg"][:2].to_list() == [1.0, 1.001]
     assert problem.notes[1:] == (
         # No value is there five times: the digits are others, and the day is nobody's.
         "kg: 1,234 is read as 1.234; if it is 1234, say --kind kg=number:.",
         "day: 02/03/2001 is read as 3 February 2001; if it is 2 March 2001, say --kind day=datetime:%d/%m/%Y",
     )
-    assert frame_problem(str(file), Recipe(target="y", smallest_count=1)).notes[1:] == (
+    assert framed(str(file), smallest_count=1).notes[1:] == (
         "kg: 1,000 is read as 1; if it is 1000, say --kind kg=number:.",
         "day: 08/01/2021 is read as 1 August 2021; if it is 8 January 2021, say --kind day=datetime:%d/%m/%Y",
     )
-    assert len(frame_problem(str(file), Recipe(target="y", ignore=("kg",))).notes) == 2
+    assert len(framed(str(file), ignore=("kg",)).notes) == 2
 
 
 def test_many_doubts_are_five_lines_and_one():
     table = pl.DataFrame({**{f"x{j}": ["1,234", "2,345"] * 10 for j in range(8)}, "y": ["a", "b"] * 10})
-    notes = frame_problem(table, Recipe(target="y")).notes
+    notes = framed(table).notes
     assert len(notes) == 6
     assert notes[-1] == "and 3 more columns that can be read in two ways: x5, x6, x7"
 
 
 def test_names_are_given_as_any_object():
     table = pd.DataFrame({1: range(20), 2: range(20), 3: ["a", "b"] * 10})
-    problem = frame_problem(table, Recipe(target=3, ignore=(1,), kind={2: "category"}, time=None))
+    problem = framed(table, 3, ignore=(1,), kind={2: "category"}, time=None)
     assert problem.task.target == "3"
     assert [(c.name, c.role, c.kind) for c in problem.table.schema.columns] == [
         ("1", "ignore", "number"),
@@ -126,31 +132,31 @@ def test_names_that_others_take_for_patterns_are_names(name):
             "y": ["a", "b"] * 20,
         }
     )
-    problem = frame_problem(table, Recipe(target="y", kind={name: "number"}))
+    problem = framed(table, kind={name: "number"})
     assert problem.table.columns([name])[name].tolist()[::2] == [1.5, 2.0] * 10
     assert problem.table.frame.columns == ["pace", name, f"{name} day", "y"]
-    assert frame_problem(table, Recipe(target="y", group=name)).table[name][:3].to_list() == ["1,5", None, "2"]
-    assert frame_problem(table.rename({"y": "z", name: "y"}).rename({"y": name}), Recipe(target="z")).task.target == "z"
+    assert framed(table, group=name).table[name][:3].to_list() == ["1,5", None, "2"]
+    assert framed(table.rename({"y": "z", name: "y"}).rename({"y": name}), "z").task.target == "z"
     renamed = pl.DataFrame([s.alias(name if s.name == "y" else f"{s.name}!") for s in table.iter_columns()])
-    assert frame_problem(renamed, Recipe(target=name)).task.classes == ("a", "b")
+    assert framed(renamed, name).task.classes == ("a", "b")
 
 
 @pytest.mark.parametrize(("groups", "refused"), [(2, True), (3, False)])
 def test_too_few_groups_to_train_on_are_named(groups, refused):
     table = frame().with_columns(pl.Series("shop", [f"s{i // 3 % groups}" for i in range(60)]))
-    problem = frame_problem(table, Recipe(target="y", group="shop"))
+    problem = framed(table, group="shop")
     everything = np.arange(len(problem.codes))
     if refused:
         with pytest.raises(
             DataError, match=r"column 'shop' has 2 groups, of which 2 are left .* a column of more groups"
         ):
-            check_groups(problem, everything, Recipe(target="y", group="shop"))
+            check_groups(problem, everything, RowOptions(group="shop"))
     else:
-        check_groups(problem, everything, Recipe(target="y", group="shop"))
+        check_groups(problem, everything, RowOptions(group="shop"))
 
 
 def test_a_part_has_its_own_shares_of_classes():
-    problem = frame_problem(frame(), Recipe(target="y"))
+    problem = framed(frame())
     some = part(problem, np.flatnonzero(problem.codes == 0))
     assert some.task.prevalence == (1.0, 0.0)
     assert set(some.raw["y"]) == {"a"}
@@ -158,13 +164,13 @@ def test_a_part_has_its_own_shares_of_classes():
 
 def test_nothing_to_predict_from_is_told_with_the_reason_of_each_column():
     with pytest.raises(DataError, match=r"no column left to predict from: id: .* it identifies rows"):
-        frame_problem(frame().drop("x"), Recipe(target="y"))
+        framed(frame().drop("x"))
 
 
 def test_the_digest_is_that_of_the_file_or_of_the_values(tmp_path):
     file = tmp_path / "data.csv"
     frame().write_csv(file)
-    first = frame_problem(str(file), Recipe(target="y")).digest
-    assert first == frame_problem(file, Recipe(target="y")).digest
+    first = framed(str(file)).digest
+    assert first == framed(file).digest
     changed = frame().with_columns(pl.col("x") + 1)
-    assert frame_problem(changed, Recipe(target="y")).digest != frame_problem(frame(), Recipe(target="y")).digest
+    assert framed(changed).digest != framed(frame()).digest

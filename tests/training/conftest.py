@@ -8,7 +8,7 @@ from sortal.core.frame import Table, conform
 from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
 from sortal.core.labels import encode
-from sortal.core.recipe import Recipe
+from sortal.core.sheets import GoalOptions
 from sortal.core.task import Task
 from sortal.training.candidate import Development
 
@@ -26,7 +26,7 @@ def development(classes: int = 2, rows: int = ROWS, seed: int = 0) -> tuple[Deve
     frame = frame.with_columns(pl.when(pl.col("noise") > 1.5).then(None).otherwise(pl.col("noise")).alias("noise"))
     schema = infer(frame, "y")
     table = Table(schema, conform(frame, schema), np.arange(100, 100 + rows))
-    task = frame_task(table.frame["y"], Recipe("y"))
+    task = frame_task(table.frame["y"], GoalOptions("y"))
     return Development(table, encode(table.frame["y"], task), task.classes, seed=0), task
 
 

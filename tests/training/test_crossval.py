@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.recipe import Planned
+from sortal.core.plan import Planned
 from sortal.models.family import OutOfTime
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import FoldCache, Scored, Skipped, crossval, repeat

@@ -23,7 +23,7 @@ def clock(budget=60.0):
 
 
 def trained(dev, task, recipe=None, budget=60.0, **options):
-    recipe = recipe or Recipe(target="y", models=("svm",))
+    recipe = recipe or Recipe.of("y", models=("svm",))
     return train_rows(dev.table, dev.codes, task, recipe, clock(budget), Silent(), **options)
 
 
@@ -78,8 +78,8 @@ def test_a_valid_part_is_the_evidence_where_there_is_one(two):
 
 def test_a_plan_repeats_a_run(two):
     dev, task = two
-    first = trained(dev, task, Recipe(target="y", models=("lightgbm",)))
-    recipe = Recipe(target="y", models=("lightgbm",), plan=first.developed.plan())
+    first = trained(dev, task, Recipe.of("y", models=("lightgbm",)))
+    recipe = Recipe.of("y", models=("lightgbm",), plan=first.developed.plan())
     again = trained(dev, task, recipe, budget=-1.0)
     names = [column.name for column in dev.table.schema.features]
     columns = dev.table.columns(names)
@@ -92,5 +92,5 @@ def test_a_plan_repeats_a_run(two):
 def test_training_ends_in_time(budget):
     dev, task = development(rows=4000)
     start = time.monotonic()
-    trained(dev, task, Recipe(target="y"), budget=budget)
+    trained(dev, task, Recipe.of("y"), budget=budget)
     assert time.monotonic() - start < 2 * budget

@@ -142,10 +142,10 @@ def test_a_run_that_saw_samples_and_shipped_a_fold_repeats_by_its_plan(monkeypat
     family = registry.load("sortal.models", "logistic")
     monkeypatch.setattr(registry, "load", lambda group, name: few(registry_load(group, name)))
 
-    first = train_rows(dev.table, dev.codes, task, Recipe("y", models=("svm",)), clock(), Silent())
+    first = train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("svm",)), clock(), Silent())
     plan = first.developed.plan()
     assert {p.rows for p in plan} == {300}
-    recipe = Recipe.from_toml(Recipe("y", models=("svm",), plan=plan, refit=first.finalized.refit).to_toml())
+    recipe = Recipe.from_toml(Recipe.of("y", models=("svm",), plan=plan, refit=first.finalized.refit).to_toml())
     again = train_rows(dev.table, dev.codes, task, recipe, clock(-1.0), Silent())
     columns = dev.table.columns([column.name for column in dev.table.schema.features])
     assert np.array_equal(compile(first.finalized.program)(columns), compile(again.finalized.program)(columns))

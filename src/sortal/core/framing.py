@@ -13,7 +13,8 @@ from sortal.core import registry
 from sortal.core.cost_notation import EXAMPLE, parse_cost, parse_cost_columns
 from sortal.core.errors import OptionError, TaskError, did_you_mean
 from sortal.core.labels import code_of, encode, in_order, label_type_of, number
-from sortal.core.recipe import Recipe, parse_capacity
+from sortal.core.option_values import parse_capacity
+from sortal.core.sheets import GoalOptions
 from sortal.core.task import Goal, LabelType, Promise, Task
 from sortal.core.writing import level, percent
 from sortal.core.writing import number as figure
@@ -28,76 +29,77 @@ NEARLY_ALL: Final = 0.9
 Counts = Mapping[str, int]
 
 
-def frame_task(labels: pl.Series, recipe: Recipe, label_type: LabelType = "str") -> Task:
+def frame_task(labels: pl.Series, goal: GoalOptions, label_type: LabelType = "str", weight: str | None = None) -> Task:
     """The task that a target column and the caller's wishes amount to.
 
-    ``labels``: canonical text (polars String), missing is null. ``recipe``: what was asked. The positive class is the rarer one
+    ``labels``: canonical text (polars String), missing is null. ``goal``: what was asked. The positive class is the rarer one
     unless told; candidates are selected by log-loss, a proper scoring rule (Gneiting & Raftery 2007), unless told. The
-    headline figures follow the situation: balanced, imbalanced, costs. ``label_type``: see ``label_type_of``.
+    headline figures follow the situation: balanced, imbalanced, costs. ``label_type``: see ``label_type_of``;
+    ``weight``: the column of weights, where there is one.
 
     Raises TaskError where the target cannot be learned (one class, no values, nearly all distinct, a
     quantity, a class with one row) or lacks the positive class or the classes of the costs; OptionError for
     a metric that is not registered or does not fit, and for goals that contradict each other.
 
-    >>> task = frame_task(pl.Series(["no"] * 9 + ["yes"] * 3), Recipe("churned", cost="fp=1,fn=8"))
+    >>> task = frame_task(pl.Series(["no"] * 9 + ["yes"] * 3), GoalOptions("churned", cost="fp=1,fn=8"))
     >>> task.classes, task.positive, task.metric, task.headline[0]
     (('no', 'yes'), 'yes', 'log_loss', 'expected_cost')
     """
     counts = _count(labels)
-    _check_target(recipe.target, labels, counts)
+    _check_target(goal.target, labels, counts)
     rows = sum(counts.values())
-    chosen, why = _positive(recipe.positive, recipe.target, counts)
+    chosen, why = _positive(goal.positive, goal.target, counts)
     task = Task(
-        target=recipe.target,
+        target=goal.target,
         classes=tuple(counts),
         prevalence=tuple(count / rows for count in counts.values()),
         positive=chosen,
-        metric=SELECTION if recipe.metric == "auto" else recipe.metric,
+        metric=SELECTION if goal.metric == "auto" else goal.metric,
         headline=(),
         reasons=(),
         label_type=label_type,
-        coverage=recipe.sets,
+        coverage=goal.sets,
     )
-    task = _aimed(_with_costs(task, recipe), recipe, rows)
-    if recipe.metric != "auto":
+    task = _aimed(_with_costs(task, goal), goal, rows)
+    if goal.metric != "auto":
         _check_metric(task)
     reasons = (
         why,
         _situation(task),
-        _selection(task, told=recipe.metric != "auto"),
+        _selection(task, told=goal.metric != "auto"),
         _aim(task),
-        "" if recipe.weight is None else f"a row counts by {recipe.weight!r} in every fit, and once in every figure",
+        "" if weight is None else f"a row counts by {weight!r} in every fit, and once in every figure",
     )
     return replace(task, headline=_headline(task), reasons=tuple(reason for reason in reasons if reason))
 
 
-def _with_costs(task: Task, recipe: Recipe) -> Task:
-    columns = parse_cost_columns(recipe.cost_column, task.classes, task.positive)
-    task = replace(task, cost_columns=columns, reject_cost=recipe.reject_cost)
-    if recipe.cost is not None or columns:
-        told = {} if recipe.cost is None else recipe.cost
+def _with_costs(task: Task, goal: GoalOptions) -> Task:
+    columns = parse_cost_columns(goal.cost_column, task.classes, task.positive)
+    task = replace(task, cost_columns=columns, reject_cost=goal.reject_cost)
+    if goal.cost is not None or columns:
+        told = {} if goal.cost is None else goal.cost
         return replace(task, goal="cost", cost=parse_cost(told, task.classes, task.positive, columns))
-    if recipe.reject_cost is not None:
+    if goal.reject_cost is not None:
         errors = (1.0 - np.eye(len(task.classes))).tolist()
         return replace(task, goal="cost", cost=tuple(map(tuple, errors)))
     return task
 
 
-def _aimed(task: Task, recipe: Recipe, rows: int) -> Task:
+def _aimed(task: Task, goal: GoalOptions, rows: int) -> Task:
     """With what the decision is made for, where that is more than least cost."""
-    promised = (recipe.precision, recipe.recall, recipe.fpr)
+    promised = (goal.precision, goal.recall, goal.fpr)
     goals: dict[str, Goal] = {}
-    if recipe.f1 or recipe.f_beta is not None:
+    if goal.f1 or goal.f_beta is not None:
         goals["the largest F1"] = "f1"
     if any(share is not None for share in promised):
         goals["a promise (precision, recall, fpr)"] = "promise"
-    if recipe.capacity is not None:
+    if goal.capacity is not None:
         goals["a capacity"] = "capacity"
     if not goals:
         return task
-    name, goal = next(iter(goals.items()))
+    name, aim = next(iter(goals.items()))
     rival = [*goals][1:] or (["the cost of a reject"] if task.reject_cost is not None else [])
-    if goal == "f1" and (recipe.cost is not None or recipe.cost_column):
+    if aim == "f1" and (goal.cost is not None or goal.cost_column):
         rival = ["the costs"]
     if rival:
         raise OptionError(f"{rival[0]} and {name} are two different goals; give one of them")
@@ -105,10 +107,10 @@ def _aimed(task: Task, recipe: Recipe, rows: int) -> Task:
         raise OptionError(f"{name} needs two classes; the target {task.target!r} has {len(task.classes)}")
     return replace(
         task,
-        goal=goal,
-        beta=recipe.beta,
-        promise=Promise(*promised, recipe.confidence) if goal == "promise" else None,
-        capacity=None if recipe.capacity is None else parse_capacity(recipe.capacity, rows),
+        goal=aim,
+        beta=goal.beta,
+        promise=Promise(*promised, goal.confidence) if aim == "promise" else None,
+        capacity=None if goal.capacity is None else parse_capacity(goal.capacity, rows),
     )
 
 

@@ -1,19 +1,17 @@
-"""What the options of a run may be, whatever the data are."""
+"""What the options of a run may be, whatever the data are. Every check raises OptionError, which names the option."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sortal.core import registry
 from sortal.core.costs import MOST_COST
-from sortal.core.errors import OptionError
+from sortal.core.errors import OptionError, did_you_mean
 from sortal.core.plain import quoted
-from sortal.core.plan import check_plan
-
-if TYPE_CHECKING:
-    from sortal.core.recipe import Recipe
+from sortal.core.plan import Planned
+from sortal.core.sheets import GoalOptions, RowOptions, SearchOptions
 
 SEEDS = 2**32
 """Seeds that numpy's, scikit-learn's and the boosters' generators take."""
@@ -24,51 +22,63 @@ MOST_ROWS = 2**40
 LEAST_SHARE = 1e-9
 """Of rows, and of doubt: nothing smaller can be told from nothing with the rows of any table."""
 MOST_BETA = 1_000
+MOST_WORK = 100_000
+"""Rounds, trees or iterations of a fit, at most; no family does a tenth of that by itself."""
 
 
-def check_options(recipe: Recipe) -> None:
-    """Raises OptionError, which names the option, for what no data can make right."""
-    _check_texts(vars(recipe))
-    if not 0 <= recipe.seed < SEEDS:
-        raise OptionError(f"seed {quoted(recipe.seed)} is out of range; give a whole number from 0 to {SEEDS - 1:,}")
-    if recipe.select is not None and not 1 <= recipe.select <= MOST_COLUMNS:
-        raise OptionError(
-            f"select {quoted(recipe.select)} is no number of columns to keep; give one from 1 to {MOST_COLUMNS:,}"
-        )
-    if not 1 <= recipe.smallest_count <= MOST_ROWS:
-        raise OptionError(
-            f"smallest count {quoted(recipe.smallest_count)} is no number of rows; give 1 to name every value, or more, such as 5"
-        )
-    if not 0 < recipe.budget <= MOST_SECONDS:
-        raise OptionError(
-            f"budget {recipe.budget:g} is no time to train; give seconds, for example 60, up to {MOST_SECONDS:,}"
-        )
+def check_goal(goal: GoalOptions) -> None:
+    """A metric that is registered, costs that are numbers, shares between 0 and 1."""
+    _check_texts(vars(goal))
     for name in ("precision", "recall", "fpr", "confidence", "sets"):
-        value = getattr(recipe, name)
+        value = getattr(goal, name)
         if value is not None and not LEAST_SHARE <= value <= 1 - LEAST_SHARE:
             raise OptionError(f"{name} {value:g} is no share between 0 and 1; give for example 0.9")
-    if not 1 / MOST_BETA <= recipe.beta <= MOST_BETA:
+    if not 1 / MOST_BETA <= goal.beta <= MOST_BETA:
         raise OptionError(
-            f"f_beta {recipe.beta:g} weighs nothing against nothing; give a number from {1 / MOST_BETA:g} to {MOST_BETA:,}, such as 2 "
+            f"f_beta {goal.beta:g} weighs nothing against nothing; give a number from {1 / MOST_BETA:g} to {MOST_BETA:,}, such as 2 "
             "where recall weighs more"
         )
-    if recipe.f1 and recipe.beta != 1:
-        raise OptionError(f"f1 and f_beta {recipe.beta:g} are two different goals; give one of them")
-    if recipe.reject_cost is not None and not 0 <= recipe.reject_cost <= MOST_COST:
-        raise OptionError(f"reject_cost {recipe.reject_cost:g} is no cost; give a number from 0 to {MOST_COST:g}")
-    if recipe.cost is not None and not isinstance(recipe.cost, str | Path | Mapping):
-        raise OptionError(f'cost is {quoted(recipe.cost)}; give for example "fp=1,fn=8"')
-    if recipe.metric != "auto":
-        registry.check("sortal.metrics", recipe.metric)
-    for name in recipe.models:
+    if goal.f1 and goal.beta != 1:
+        raise OptionError(f"f1 and f_beta {goal.beta:g} are two different goals; give one of them")
+    if goal.reject_cost is not None and not 0 <= goal.reject_cost <= MOST_COST:
+        raise OptionError(f"reject_cost {goal.reject_cost:g} is no cost; give a number from 0 to {MOST_COST:g}")
+    if goal.cost is not None and not isinstance(goal.cost, str | Path | Mapping):
+        raise OptionError(f'cost is {quoted(goal.cost)}; give for example "fp=1,fn=8"')
+    if goal.metric != "auto":
+        registry.check("sortal.metrics", goal.metric)
+
+
+def check_rows(rows: RowOptions) -> None:
+    """What can be said of rows that are not read yet."""
+    _check_texts(vars(rows))
+    if not 1 <= rows.smallest_count <= MOST_ROWS:
+        raise OptionError(
+            f"smallest count {quoted(rows.smallest_count)} is no number of rows; give 1 to name every value, or more, such as 5"
+        )
+
+
+def check_search(search: SearchOptions) -> None:
+    """Families and checks that are registered, numbers in range, and a plan that a run can have written."""
+    _check_texts(vars(search))
+    if not 0 <= search.seed < SEEDS:
+        raise OptionError(f"seed {quoted(search.seed)} is out of range; give a whole number from 0 to {SEEDS - 1:,}")
+    if search.select is not None and not 1 <= search.select <= MOST_COLUMNS:
+        raise OptionError(
+            f"select {quoted(search.select)} is no number of columns to keep; give one from 1 to {MOST_COLUMNS:,}"
+        )
+    if not 0 < search.budget <= MOST_SECONDS:
+        raise OptionError(
+            f"budget {search.budget:g} is no time to train; give seconds, for example 60, up to {MOST_SECONDS:,}"
+        )
+    for name in search.models:
         registry.check("sortal.models", name)
-    for code in recipe.unchecked:
+    for code in search.unchecked:
         registry.check("sortal.checks", code)
-    check_plan(recipe.plan)
+    _check_plan(search.plan)
 
 
 def _check_texts(options: Mapping[str, Any]) -> None:
-    """Raises OptionError for halves of characters, which no file can hold."""
+    """No halves of characters, which no file can hold."""
     for name, given in options.items():
         inner = [given]
         while inner:
@@ -79,3 +89,37 @@ def _check_texts(options: Mapping[str, Any]) -> None:
                 inner += [*value, *value.values()]
             elif isinstance(value, list | tuple):
                 inner += value
+
+
+def _check_plan(plan: Sequence[Planned]) -> None:
+    names = [planned.name for planned in plan]
+    for planned in plan:
+        _check_family(planned.name)
+        what = f"the plan of {quoted(planned.name)}"
+        if names.count(planned.name) > 1:
+            raise OptionError(f"plan has {quoted(planned.name)} twice; take one of them out")
+        if not planned.efforts:
+            raise OptionError(f"{what} has no efforts, and needs the settings of each fold; take it out of the plan")
+        if len(planned.efforts) != len(plan[0].efforts):
+            raise OptionError(
+                f"{what} has efforts for {len(planned.efforts)} folds, and the first candidate for {len(plan[0].efforts)}"
+            )
+        if planned.rows is not None and planned.rows < 1:
+            raise OptionError(
+                f"{what} has rows = {quoted(planned.rows)}; give the number of training rows, or leave rows out for all"
+            )
+        for effort in planned.efforts:
+            for name, value in effort.items():
+                if isinstance(value, str) or not 0 < value <= MOST_WORK:
+                    raise OptionError(
+                        f"{what} has {quoted(name)} = {quoted(value)} in its efforts; give a number above 0, up to {MOST_WORK:,}"
+                    )
+
+
+def _check_family(name: str) -> None:
+    """A candidate is called by its family, and by what is special about it."""
+    families = registry.names("sortal.models")
+    if not any(name == family or name.startswith(f"{family} ") for family in families):
+        raise OptionError(
+            f"plan has a candidate {quoted(name)} of no known family; {did_you_mean(name, families, most=40)}"
+        )

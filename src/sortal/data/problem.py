@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from sortal.core.framing import frame_task
 from sortal.core.kinds import infer
 from sortal.core.labels import encode, label_type_of
 from sortal.core.raw import is_records
-from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text, missing_texts
 from sortal.core.writing import listing
@@ -54,7 +55,7 @@ def open_source(data: object) -> Source:
     return Source(frame, "the data", tuple(notes), records=is_records(data), kinds=declared_kinds(data))
 
 
-def frame_problem(data: object, recipe: Recipe) -> Problem:
+def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Problem:
     """Read, infer the kinds, leave out rows without a label, and say what is to be decided.
 
     Raises InputError where the data or the options cannot be used.
@@ -62,28 +63,28 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
     source = open_source(data)
     schema = infer(
         source.frame,
-        recipe.target,
-        kinds={**source.kinds, **recipe.kind},
-        ignore=recipe.ignore,
-        time=recipe.time,
-        group=recipe.group,
-        split=recipe.split_column,
-        source=Origin(source.name, source.separator, recipe.missing, recipe.disclosure),
+        goal.target,
+        kinds={**source.kinds, **options.kind},
+        ignore=options.ignore,
+        time=options.time,
+        group=options.group,
+        split=options.split_column,
+        source=Origin(source.name, source.separator, options.missing, options.disclosure),
     )
-    schema = with_weight(with_cost_columns(schema, recipe, source.name), recipe, source.name)
+    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
     _check_features(schema, source.name)
     frame = conform(source.frame, schema, source=source.name)
-    labels = frame[recipe.target].alias("")
+    labels = frame[goal.target].alias("")
     raw = source.frame
-    notes = (*source.notes, *doubts(schema), *label_notes(schema[recipe.target], raw[recipe.target].alias(""), labels))
-    notes = (*notes, *small_classes(labels, recipe.smallest_count))
-    if recipe.weight is not None:
-        weightless = check_weights(frame[recipe.weight], labels, f"column {recipe.weight!r} of {source.name}")
+    notes = (*source.notes, *doubts(schema), *label_notes(schema[goal.target], raw[goal.target].alias(""), labels))
+    notes = (*notes, *small_classes(labels, options.smallest_count))
+    if options.weight is not None:
+        weightless = check_weights(frame[options.weight], labels, f"column {options.weight!r} of {source.name}")
         labels = labels.set(weightless, None)
         if weightless.any():
-            notes = (*notes, f"{weightless.sum():,} rows of no weight ({recipe.weight!r} is 0) were left out")
-    task = frame_task(labels, recipe, label_type_of(source.frame.schema[recipe.target]))
-    schema = with_enough_rows(schema, frame, recipe.smallest_count)
+            notes = (*notes, f"{weightless.sum():,} rows of no weight ({options.weight!r} is 0) were left out")
+    task = frame_task(labels, goal, label_type_of(source.frame.schema[goal.target]), options.weight)
+    schema = with_enough_rows(schema, frame, options.smallest_count)
     _check_features(schema, source.name)
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
@@ -96,7 +97,7 @@ def frame_problem(data: object, recipe: Recipe) -> Problem:
         _digest(data, source.frame),
         raw,
         table,
-        encode(table[recipe.target], task),
+        encode(table[goal.target], task),
         task,
     )
 
@@ -161,24 +162,24 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
     )
 
 
-def check_groups(problem: Problem, train: NDArray[np.int64], recipe: Recipe) -> None:
+def check_groups(problem: Problem, train: NDArray[np.int64], options: RowOptions) -> None:
     """Cross-validation by groups needs some of them. Raises DataError where the rows ``train``, to train on, have too few."""
-    if recipe.group is None or recipe.time is not None:
+    if options.group is None or options.time is not None:
         return
     groups = problem.table.groups
     assert groups is not None
     left = len(np.unique(groups[train]))
     if left < FEWEST_GROUPS:
         raise DataError(
-            f"column {recipe.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on when the others "
+            f"column {options.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on when the others "
             f"are set apart, and cross-validation by groups needs {FEWEST_GROUPS}: name a column of more groups, or leave --group "
             "out if rows of one group may be in training and test"
         )
 
 
-def with_cost_columns(schema: Schema, recipe: Recipe, source: str) -> Schema:
+def with_cost_columns(schema: Schema, cost_columns: Sequence[str], source: str) -> Schema:
     """Columns of costs are read also where no model may see them. Raises OptionError where one is not there or holds no numbers."""
-    for text in recipe.cost_column:
+    for text in cost_columns:
         name = text.partition("=")[2].strip()
         if name and name not in schema:
             raise OptionError(f"no column {name!r} in {source} for the costs; {did_you_mean(name, schema.names)}")
@@ -210,16 +211,16 @@ def with_enough_rows(schema: Schema, frame: pl.DataFrame, smallest_count: int) -
     return schema
 
 
-def with_weight(schema: Schema, recipe: Recipe, source: str) -> Schema:
+def with_weight(schema: Schema, options: RowOptions, source: str) -> Schema:
     """Raises OptionError where the weights are not there, hold no numbers or are something else as well."""
-    name = recipe.weight
+    name = options.weight
     if name is None:
         return schema
     if name not in schema:
         raise OptionError(f"no column {name!r} in {source} for the weights; {did_you_mean(name, schema.names)}")
     column = schema[name]
-    if column.role not in ("feature", "ignore") or name in recipe.ignore:
-        role = "ignored" if name in recipe.ignore else f"the {column.role}"
+    if column.role not in ("feature", "ignore") or name in options.ignore:
+        role = "ignored" if name in options.ignore else f"the {column.role}"
         raise OptionError(f"column {name!r} cannot be both the weight and {role}; drop one of the two")
     if column.kind != "number":
         raise OptionError(f"column {name!r} of {source} holds no numbers, but weights: {column.reason}")

@@ -19,6 +19,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
+from sortal.core.sheets import RowOptions
 from sortal.core.task import Task
 from sortal.data.audit import Audit, Finding, Skipped
 from sortal.data.ledger import Seal
@@ -73,12 +74,12 @@ def describe_data(problem: Problem) -> record.Data:
     )
 
 
-def describe_columns(schema: Schema, recipe: Recipe) -> tuple[Column, ...]:
+def describe_columns(schema: Schema, rows: RowOptions) -> tuple[Column, ...]:
     """The columns; privately without the texts that mean yes and no, which only the model has to know."""
-    return tuple(replace(c, levels=()) for c in schema.columns) if recipe.private else schema.columns
+    return tuple(replace(c, levels=()) for c in schema.columns) if rows.private else schema.columns
 
 
-def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Split:
+def describe_split(problem: Problem, parts: Parts, rows: RowOptions) -> record.Split:
     """How the rows were parted; the folds are not known yet."""
     k = len(problem.task.classes)
     named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
@@ -92,8 +93,8 @@ def describe_split(problem: Problem, parts: Parts, recipe: Recipe) -> record.Spl
         train=len(parts.train),
         valid=len(parts.valid),
         test=len(parts.test),
-        column=recipe.time or recipe.group,
-        forward=recipe.time is not None,
+        column=rows.time or rows.group,
+        forward=rows.time is not None,
         prevalence=shares,
         notes=parts.notes,
     )
@@ -107,12 +108,12 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
     decided = finalized.decision.decide(shown)
     scored = trained.developed.explored.scored
     sets = _sets(trained, results.test)
-    test, judged = (None, None) if results.test is None else _tested(results, results.test, sets, recipe.seed)
+    test, judged = (None, None) if results.test is None else _tested(results, results.test, sets, recipe.search.seed)
     return RunRecord(
         sortal_version=sortal.__version__,
-        seed=recipe.seed,
+        seed=recipe.search.seed,
         data=results.data,
-        columns=describe_columns(results.dev.table.schema, recipe),
+        columns=describe_columns(results.dev.table.schema, recipe.rows),
         task=task,
         audit=describe_findings(results.audited.findings),
         audit_skipped=describe_skipped(results.audited.skipped),
@@ -121,8 +122,8 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
         leaderboard=leaderboard(trained, task),
         selection=_selection(trained, task),
         imbalance=_imbalance(trained),
-        calibration=_calibration(finalized.calibration, shown, recipe.seed, entries(recipe.budget) // 2),
-        decision=_decision(trained, task, recipe.seed),
+        calibration=_calibration(finalized.calibration, shown, recipe.search.seed, entries(recipe.search.budget) // 2),
+        decision=_decision(trained, task, recipe.search.seed),
         sets=sets,
         test=test,
         trial=judged,

@@ -12,8 +12,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
-from sortal.core.recipe import Planned
 from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
 from sortal.prepare.view import View

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sortal.core import registry
 from sortal.core.errors import OptionError
 from sortal.core.listen import Listener
+from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
-from sortal.core.recipe import Planned, Recipe
+from sortal.core.sheets import SearchOptions
 from sortal.core.task import Task
 from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
@@ -53,20 +54,20 @@ class Developed:
 def develop(
     dev: Development,
     task: Task,
-    recipe: Recipe,
+    search: SearchOptions,
     clock: Clock,
     listener: Listener,
 ) -> Developed:
     """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
-    candidates = (*baselines(), *zoo(recipe.models, weighted))
-    parts = fold(dev, recipe.budget)
-    cache = FoldCache(dev, _as_planned(parts, recipe.plan) if recipe.plan else parts)
-    if not recipe.plan:
+    candidates = (*baselines(), *zoo(search.models, weighted))
+    parts = fold(dev, search.budget)
+    cache = FoldCache(dev, _as_planned(parts, search.plan) if search.plan else parts)
+    if not search.plan:
         cache.folds = _in_time(cache, candidates, clock)
-    if recipe.plan:
-        explored = _replay(candidates, recipe.plan, dev, cache, score)
+    if search.plan:
+        explored = _replay(candidates, search.plan, dev, cache, score)
     else:
         explored = explore(candidates, dev, cache, score, clock, listener)
     metric: Metric = registry.load("sortal.metrics", task.metric)

@@ -55,11 +55,11 @@ def train_rows(
     dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe, witness)
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
-        developed = develop(dev, task, recipe, clock, listener)
+        developed = develop(dev, task, recipe.search, clock, listener)
         chosen = developed.choice.chosen
         listener.running(f"refit of {chosen.candidate.name}")
-        limits = Limits(refit=recipe.refit) if recipe.plan else Limits(lambda: clock.for_refit(chosen))
-        limits = replace(limits, entries=entries(recipe.budget))
+        limits = Limits(refit=recipe.search.refit) if recipe.search.plan else Limits(lambda: clock.for_refit(chosen))
+        limits = replace(limits, entries=entries(recipe.search.budget))
         finalized = finalize(chosen, everything, task, train, valid, limits)
     return Trained(dev, developed, finalized)
 
@@ -69,12 +69,12 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
         table=table,
         codes=codes,
         classes=task.classes,
-        seed=recipe.seed,
+        seed=recipe.search.seed,
         units=_units(table),
-        select=recipe.select,
+        select=recipe.search.select,
         witness=witness,
         cost_columns=task.cost_columns,
-        smallest_count=recipe.smallest_count,
+        smallest_count=recipe.rows.smallest_count,
     )
 
 

@@ -1,0 +1,133 @@
+"""The options of a run, each written down once, on three sheets: what is decided, what the rows are, how a model is searched for.
+
+An option's name is the name of its field everywhere: ``cost_column`` in Python and in a recipe, ``--cost-column`` on the command line.
+The command line, ``sortal.train`` and docs/options.md take names, defaults and help from here. A field without help is no option:
+a run writes it into its recipe.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
+from typing import Any, get_type_hints
+
+from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
+from sortal.core.plan import Planned
+
+
+def option(default: Any, help: str, written: str | None = None) -> Any:
+    """A field of a sheet: its default and what it is for. ``written``: the default as a person writes it, where that is another form."""
+    metadata = {"help": help, "written": default if written is None else written}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class GoalOptions:
+    """What is decided, and what is promised of it.
+
+    ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision.
+    """
+
+    target: str = field(metadata={"help": "The column to predict.", "written": None})
+    metric: str = option("auto", "What candidates are selected by.")
+    cost: Any = option(None, '"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')  # noqa: RUF009
+    cost_column: tuple[str, ...] = option((), "fn=COLUMN: a cost that stands in each row; may repeat.")
+    reject_cost: float | None = option(None, "What leaving a row to a person costs.")
+    precision: float | None = option(None, "Promise at least this precision, or refuse to.")
+    recall: float | None = option(None, "Promise at least this recall, or refuse to.")
+    fpr: float | None = option(None, "Promise at most this false positive rate, or refuse to.")
+    confidence: float = option(0.95, "Of what is promised.")
+    capacity: str | int | float | None = option(None, "How many can be decided positive: 500 at once, or 5%.")
+    f1: bool = option(False, "Decide at the threshold of the largest F1.")
+    f_beta: float | None = option(None, "The same for F-beta: 2 where recall weighs more.")
+    sets: float | None = option(None, "Sets of classes that hold the true one this often.")
+    positive: str | None = option(None, "The class of interest of two; else the rarer.")
+
+    @property
+    def beta(self) -> float:
+        """How much more recall weighs than precision in F-beta."""
+        return 1.0 if self.f_beta is None else self.f_beta
+
+    @property
+    def promises(self) -> bool:
+        """Whether something is promised that must be proven on rows that the shipped model never saw."""
+        return any(value is not None for value in (self.precision, self.recall, self.fpr, self.sets))
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """How the rows are read, what their columns are for, how they are split, and what may be quoted of them.
+
+    ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. ``split``: train/valid/test
+    or train/test in percent, or the name of a column that says which part a row is in.
+
+    ``smallest_count``: a value of a column that fewer rows hold leaves with no file, and is as unseen to every model. ``private``: no
+    value, row or row number is quoted at all, in a finding or reason or anywhere in the report.
+    """
+
+    kind: dict[str, str] = option({}, "COLUMN=KIND or COLUMN=KIND:FORMAT, where what is inferred is wrong; may repeat.")  # noqa: RUF009
+    missing: tuple[str, ...] | None = option(
+        None, "A text that means 'no value', instead of the usual ones; may repeat."
+    )
+    ignore: tuple[str, ...] = option((), "A column to leave out; may repeat.")
+    time: str | None = option(None, "Column of dates or numbers: the newest rows are the test.")
+    group: str | None = option(None, "Column whose groups are never torn apart.")
+    weight: str | None = option(None, "Column that says how much a row counts in every fit.")
+    split: str | None = option(
+        None, "train/valid/test or train/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
+    )
+    smallest_count: int = option(
+        SMALLEST_COUNT, "A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all."
+    )
+    private: bool = option(False, "Quote no value and no row, however many share it; no oof.parquet.")
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What files may hold of the data."""
+        return Disclosure(self.smallest_count, self.private)
+
+    @property
+    def split_column(self) -> str | None:
+        """The column that says which part a row is in, where ``split`` names one.
+
+        >>> RowOptions(split="fold").split_column, RowOptions(split="70/15/15").split_column
+        ('fold', None)
+        """
+        return None if self.split is None or re.fullmatch(r"[\d./\s+-]+", self.split) else self.split
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a model is searched for, and what was run. ``budget`` in seconds.
+
+    ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has
+    the checks of the audit that it had no time for. With them the same data and recipe give the same model, byte for byte,
+    whatever the clock says.
+    """
+
+    select: int | None = option(None, "How many prepared columns to keep.")
+    models: tuple[str, ...] = option((), "Families to try beside the baselines, with commas.", written="")
+    budget: float = option(120.0, "Time for everything: 60s, 2m, 1h.", written="2m")
+    seed: int = option(0, "For everything random.")
+    plan: tuple[Planned, ...] = ()
+    refit: bool = True
+    unchecked: tuple[str, ...] = ()
+
+
+SHEETS = (GoalOptions, RowOptions, SearchOptions)
+FIELDS: tuple[Field[Any], ...] = tuple(each for sheet in SHEETS for each in fields(sheet))
+"""What stands in a recipe, in order."""
+RAN = tuple(each.name for each in FIELDS if not each.metadata)
+"""What a run adds to its recipe: not what was asked, but what was done for it."""
+TRAIN_OPTIONS = tuple(each for each in FIELDS if each.metadata)
+AUDIT_OPTIONS = tuple(each for each in TRAIN_OPTIONS if each.name == "seed" or each not in fields(SearchOptions))
+"""An audit neither prepares nor fits anything; which rows it may look at is a matter of the seed."""
+
+
+@cache
+def option_types() -> dict[str, Any]:
+    """What the sheets hold, by the names of their fields."""
+    return {name: held for sheet in SHEETS for name, held in get_type_hints(sheet).items()}
