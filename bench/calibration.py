@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import no_table
 from bench.trip import Case, fast_cases, folder_cases
 from sortal.core import registry
 from sortal.core.predictions import Predictions
@@ -105,7 +106,7 @@ def run(options: Options) -> Outcome:
                 compared += [compare(evidence) for evidence in gather(case, seed)]
             print(progress(compared[-len(MODELS) * reps :]), file=sys.stderr)
     if not compared:
-        sys.exit("no table to train on; give --data a folder of parquet tables with the key 'target' in their metadata")
+        no_table("to train on")
     left_out = [f"left out: {case.file.stem}: {case.unusable}" for case in cases if case.unusable]
     return outcome(compared, reps, left_out, noisy=options.fast)
 

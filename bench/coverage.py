@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import largest_first
 from sortal.core import registry
 from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
@@ -167,17 +168,14 @@ def run(options: Options) -> Outcome:
 
 def populations(folder: Path) -> tuple[list[Population], list[str]]:
     """The largest binary tables of the folder, and a line for each that is not used."""
-    files = {file: pl.read_parquet_metadata(file).get("target") for file in folder.glob("*.parquet")}
-    known = {file: target for file, target in files.items() if target}
-    sizes = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file in known}
     found: list[Population] = []
     notes: list[str] = []
-    for file in sorted(known, key=lambda f: (-sizes[f], f.name)):
-        if sizes[file] < LARGE or len(found) == TABLES:
+    for file in largest_first(folder, LARGE):
+        if len(found) == TABLES:
             break
-        population = trained(file, known[file])
+        population = trained(file.path, file.target)
         if isinstance(population, str):
-            notes.append(f"left out: {file.stem}: {population}")
+            notes.append(f"left out: {file.name}: {population}")
         else:
             found.append(population)
     return found, notes

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
-from bench.profile import EXAMPLE, folder_sources
+from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core import registry
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
@@ -58,9 +58,7 @@ def run(options: Options) -> Outcome:
         sys.exit("which tables? give --data FOLDER, or --fast")
     cells = [cell for name, problem in tables for cell in measure(name, problem, options.reps)]
     if not cells:
-        sys.exit(
-            "no table with rare levels; give --data a folder of parquet tables with the key 'target' in their metadata"
-        )
+        no_table("with rare levels")
     return outcome(cells, notes)
 
 
@@ -72,14 +70,15 @@ def crossed() -> Problem:
 
 
 def problems(folder: Path, notes: list[str]) -> Iterator[tuple[str, Problem]]:
-    for name, frame, target in folder_sources(folder):
+    for file in tabular(folder):
+        frame = file.frame()
         try:
-            problem = frame_problem(frame.sample(min(len(frame), ROWS), shuffle=True, seed=0), Recipe(target))
+            problem = frame_problem(frame.sample(min(len(frame), ROWS), shuffle=True, seed=0), Recipe(file.target))
         except InputError as error:
-            notes.append(f"left out: {name}: {error}")
+            notes.append(f"left out: {file.name}: {error}")
             continue
         if rare_share(problem) > 0:
-            yield name, problem
+            yield file.name, problem
 
 
 def rare_share(problem: Problem) -> float:

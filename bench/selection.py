@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import largest_first
 from sortal.core import registry
 from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
@@ -235,13 +236,11 @@ def _clipped(model: Any, X: Floats) -> Floats:
 
 def tables(folder: Path) -> Iterator[Real]:
     """The largest binary tables of the folder that are not ranked perfectly."""
-    files = {file: pl.read_parquet_metadata(file).get("target") for file in folder.glob("*.parquet")}
-    sizes = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file, target in files.items() if target}
     found = 0
-    for file in sorted(sizes, key=lambda f: (-sizes[f], f.name)):
-        if sizes[file] < LARGE or found == TABLES:
+    for file in largest_first(folder, LARGE):
+        if found == TABLES:
             return
-        table = read(file, str(files[file]))
+        table = read(file.path, file.target)
         if table is not None:
             found += 1
             yield table

@@ -9,7 +9,7 @@ import pytest
 from bench import _audit_peers as peers
 from bench import audit
 from bench._outcome import Options
-from bench.trip import EXAMPLE
+from bench._tables import EXAMPLE
 from sortal.core import registry
 from sortal.core.kinds import infer
 

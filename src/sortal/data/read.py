@@ -155,16 +155,6 @@ def _note_of_part(note: Note, name: str, text: str) -> None:
     note(f"{name}: {text}")
 
 
-def targets_in_metadata(path: str | Path) -> str | None:
-    """The target column that a Parquet file (or the first of a folder) names under the key ``target``."""
-    _, files, _ = _find(path)
-    if _format(files[0]) != "parquet":
-        return None
-    declared(files[0], parquet.walk)
-    with _damage_named(files[0]):
-        return pl.read_parquet_metadata(files[0]).get("target")
-
-
 def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
     """What to call the data, its files in order, and what was left out of a folder."""
     given = [Path(p).expanduser() for p in ([paths] if isinstance(paths, str | Path) else paths)]
