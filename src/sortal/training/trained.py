@@ -12,7 +12,7 @@ from sortal.core.frame import Table
 from sortal.core.listen import Listener
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.data.deal import joined
+from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
 from sortal.training.candidate import Development, Index, Witness
 from sortal.training.develop import Developed, develop
@@ -84,4 +84,4 @@ def _units(table: Table) -> NDArray[np.int64] | None:
     coarse = np.bincount(copies).max() > max(2, LARGEST_COPY * len(copies))
     if groups is None:
         return None if coarse or copies.max() + 1 == len(copies) else copies
-    return groups if coarse else joined(groups, copies)
+    return groups if coarse else connected_groups(groups, copies)
