@@ -23,7 +23,7 @@ import polars as pl
 from bench._outcome import Goal, Options, Outcome
 from sortal.core.columns import Origin
 from sortal.core.errors import InputError
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.report import notation
 from sortal.report.record import Baseline, RunRecord
 

@@ -1,4 +1,4 @@
-"""The kind of one column, from its values alone: the rules that ``core.kinds`` states."""
+"""The kind of one column, from its values alone: the rules that ``core.infer`` states."""
 
 from __future__ import annotations
 

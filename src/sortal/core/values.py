@@ -1,7 +1,7 @@
 """How the values of one column become canonical: the same at training and at prediction, for a table and for a row.
 
 The rules stand here once: which texts mean "missing", how text is read as a number, a date or a yes/no, and
-how any value is written as a category. ``core.kinds`` asks which rule fits a column. A rule is about an expression of polars, which
+how any value is written as a category. ``core.infer`` asks which rule fits a column. A rule is about an expression of polars, which
 ``core.frame.conform`` applies to tables, or about the values themselves (``core.cells``), of which ``core.door`` makes use for a few
 rows: the same lines say what either is.
 """

@@ -14,7 +14,7 @@ from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.labels import encode, label_type_of
 from sortal.core.raw import is_records
 from sortal.core.recipe import Recipe

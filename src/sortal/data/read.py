@@ -1,7 +1,7 @@
 """From files to raw tables.
 
 The content of a file decides how it is read, its name only where the content leaves a choice. Text stays
-text: ``core.kinds`` decides what it means.
+text: ``core.infer`` decides what it means.
 """
 
 from __future__ import annotations

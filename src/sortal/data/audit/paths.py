@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sortal.core.disclosure import middle
 from sortal.core.frame import Table
-from sortal.core.kinds import AS_ASKED
+from sortal.core.infer import AS_ASKED
 from sortal.core.schema import Column, Kind, Schema
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case

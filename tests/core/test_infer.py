@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sortal.core.columns import Origin
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.frame import conform
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.notation import NUMBER_NOTATIONS, date_pattern, number_notation
 from sortal.core.schema import Column, Kind
 from sortal.core.values import DATE_PARTS, datetime_from_text, number_from_text
