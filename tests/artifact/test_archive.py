@@ -432,7 +432,7 @@ def test_programs_that_do_not_fit(whole):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("schema.json", {"columns": [{"name": "x", "kind": "sound"}]}),
+        ("schema.json", {"columns": [{"name": "x", "kind": 1}]}),
         ("task.json", {"target": "y"}),
         ("decision.json", {"kind": "threshold", "classes": ["a", "b"]}),
         ("decision.json", {"kind": "oracle", "classes": ["a", "b"]}),

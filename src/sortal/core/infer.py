@@ -17,18 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 import polars as pl
 
-from sortal.core.columns import Origin, are_words, boolean_column, counted, datetime_column, number_column, parted
-from sortal.core.detect import NOT_YET, as_category, inferred, of_typed, written
+from sortal.core.columns import Origin, RawColumn, ignored
 from sortal.core.errors import OptionError, TaskError, did_you_mean
-from sortal.core.labels import in_order
-from sortal.core.notation import boolean_levels, first_misfit
-from sortal.core.schema import KINDS, Column, Kind, Role, Schema
+from sortal.core.kinds import INFERRED, is_kind, kind_of, names
+from sortal.core.kinds.boolean import boolean_levels
+from sortal.core.kinds.category import EXACT, as_category
+from sortal.core.kinds.number import number_notation
+from sortal.core.schema import Column, Role, Schema
 from sortal.core.series import sort_of
-from sortal.core.values import BLANKS, DURATION, EXACT, canonical, evaluated, is_text, plain
+from sortal.core.values import is_text
 
 TEXTS: tuple[Role, ...] = ("target", "group", "split")
 """Roles whose columns are categories, whatever their values look like."""
@@ -65,14 +65,18 @@ def infer(
     roles = _roles(frame.columns, target, kinds, ignore, {"time": time, "group": group, "split": split}, source.name)
     return Schema(
         tuple(
-            _column(s.name, s.alias("values"), (roles.get(s.name), kinds.get(s.name)), source)
+            _column(
+                RawColumn(s.name, s.alias("values"), sort_of(s.dtype), source, decisive=roles.get(s.name) == "time"),
+                roles.get(s.name),
+                kinds.get(s.name),
+            )
             for s in frame.iter_columns()
         )
     )
 
 
 def _roles(
-    names: Sequence[str],
+    columns: Sequence[str],
     target: str | None,
     kinds: Mapping[str, str],
     ignore: Sequence[str],
@@ -80,19 +84,19 @@ def _roles(
     source: str,
 ) -> dict[str, Role]:
     """The roles that were asked for, by column."""
-    if target is not None and target not in names:
-        raise TaskError(f"no column {target!r} in {source}; {did_you_mean(target, names)}")
+    if target is not None and target not in columns:
+        raise TaskError(f"no column {target!r} in {source}; {did_you_mean(target, columns)}")
     wishes: list[tuple[str, Role]] = [] if target is None else [(target, "target")]
     wishes += [(name, role) for role, name in single.items() if name is not None]
     wishes += [(name, "ignore") for name in ignore]
     for name in [*(name for name, _ in wishes), *kinds]:
-        if name not in names:
-            raise OptionError(f"no column {name!r} in {source}; {did_you_mean(name, names)}")
+        if name not in columns:
+            raise OptionError(f"no column {name!r} in {source}; {did_you_mean(name, columns)}")
     for name, asked in kinds.items():
         kind, _, form = asked.partition(":")
-        if kind not in KINDS:
-            raise OptionError(f"no kind {kind!r} (asked for column {name!r}); {did_you_mean(kind, KINDS)}")
-        if form and not ((kind == "number" and form in (".", ",")) or (kind == "datetime" and "%" in form)):
+        if not is_kind(kind):
+            raise OptionError(f"no kind {kind!r} (asked for column {name!r}); {did_you_mean(kind, names())}")
+        if form and not kind_of(kind).may_be_asked(form):
             raise OptionError(
                 f"column {name!r} cannot be of kind {asked!r}; a format is the decimal mark (number:,) or the way that a date is "
                 "written (datetime:%d/%m/%Y)"
@@ -106,127 +110,53 @@ def _roles(
     return roles
 
 
-def _column(name: str, series: pl.Series, wish: tuple[Role | None, str | None], origin: Origin) -> Column:
-    """``series`` has no name of its own: polars takes one such as ``^p.*$`` for a pattern. ``wish``: role and kind."""
-    role, asked = wish
+def _column(raw: RawColumn, role: Role | None, asked: str | None) -> Column:
     if role == "target":
-        return _target(name, series, origin)
+        return _target(raw)
     if role in TEXTS:
-        return replace(as_category(name, series, role, origin), role=role)
-    time = role == "time"
-    found = inferred(name, series, origin, time) if asked is None else _as_asked(name, series, asked, origin, time)
+        return replace(as_category(raw, role), role=role)
+    column = inferred(raw) if asked is None else _as_asked(raw, asked)
     if role == "ignore":
-        return replace(found, role="ignore", reason=AS_ASKED)
-    if time:
-        if found.kind not in ("datetime", "number"):
-            raise OptionError(f"column {name!r} cannot be the time: it is no date and no number ({found.reason})")
-        return replace(found, role="time")
-    return found
+        return replace(column, role="ignore", reason=AS_ASKED)
+    if role == "time":
+        if kind_of(column.kind).storage not in ("moment", "number"):
+            raise OptionError(f"column {raw.name!r} cannot be the time: it is no date and no number ({column.reason})")
+        return replace(column, role="time")
+    return column
 
 
-def _target(name: str, series: pl.Series, origin: Origin) -> Column:
+def inferred(raw: RawColumn) -> Column:
+    """Kind, notation and reason of a column of any type. Raises OptionError where its dates can be read in two ways, and that matters."""
+    if raw.series.null_count() == len(raw.series):
+        return ignored(raw.name, "category", "all values are missing", missing=1.0)
+    columns = (kind.infer(raw) for kind in INFERRED)
+    return next(column for column in columns if column is not None)
+
+
+def _target(raw: RawColumn) -> Column:
     """Classes are kept as they are written, and no text is dropped that may be one.
 
     Among words every text is a class, ``NA`` too; among numbers, or yes and no, what usually means "no value" means it here.
     """
-    absent = origin.missing
-    if absent is None and is_text(sort_of(series.dtype)) and are_words(counted(series)):
-        absent = ()
-    return replace(as_category(name, series, "target", replace(origin, missing=absent), EXACT), role="target")
+    if raw.origin.missing is None and is_text(raw.sort) and _are_words(raw):
+        raw = replace(raw, origin=replace(raw.origin, missing=()))
+    return replace(as_category(raw, "target", EXACT), role="target")
 
 
-def _as_asked(name: str, series: pl.Series, asked: str, origin: Origin, time: bool) -> Column:
-    """A column of the kind that was asked for.
-
-    Raises OptionError that names a value where the values are not of this kind.
-    """
-    if series.null_count() == len(series):
-        return inferred(name, series, origin)
-    told, _, form = asked.partition(":")
-    kind = cast("Kind", told)
-    if kind == "category":
-        found = as_category(name, series, "category", origin)
-    elif kind == "boolean":
-        found = _as_boolean(name, series, origin)
-    elif is_text(sort_of(series.dtype)):
-        found = _of_texts(name, series, kind, form, origin, time)
-    else:
-        found = _of_typed(name, series, kind, form, origin)
-    reasons = ["as asked", found.reason, NOT_YET.get(kind, "")]
-    role: Role = "ignore" if kind in NOT_YET else found.role
-    return replace(found, role=role, reason="; ".join(filter(None, reasons)))
+def _are_words(raw: RawColumn) -> bool:
+    """Whether labels are words, among which 'NA' may be one: not all numbers, and no pair such as yes and no."""
+    texts = raw.texts.values
+    return not texts.is_empty() and boolean_levels(texts) is None and number_notation(texts, codes=True) is None
 
 
-def _as_boolean(name: str, series: pl.Series, origin: Origin) -> Column:
-    """Two values of any type, the same levels from text and from numbers: a pair like no and yes, else the first in order is false."""
-    if isinstance(series.dtype, pl.Boolean):
-        return of_typed(name, series, origin)
-    values = written(Column(name, "category", absent=origin.missing), series, "boolean")
-    texts = parted(counted(values), frozenset({""}))
-    if is_text(sort_of(series.dtype)):
-        texts = texts._replace(missing=parted(counted(series), origin.blanks).missing)
-    if texts.values.is_empty():
-        return inferred(name, series, origin)
-    levels = boolean_levels(texts.values) or _pair(texts.values)
-    if levels is None:
-        first_two = texts.values.str.to_lowercase().unique(maintain_order=True).head(2)
-        third = (values.is_not_null() & ~values.str.to_lowercase().is_in(first_two.to_list())).arg_true()
-        raise _impossible(name, series, "boolean", int((third if len(third) else values.is_not_null().arg_true())[0]))
-    return boolean_column(name, texts, levels, origin)
-
-
-def _pair(texts: pl.Series) -> tuple[str, str] | None:
-    """Two texts in their order, as first written; one alone is enough where it is 0 or 1."""
-    first_written = {text.lower(): text for text in reversed(texts.to_list())}
-    if len(first_written) == 1 and first_written.keys() <= {"0", "1"}:
-        return "0", "1"
-    if len(first_written) != 2:
-        return None
-    false, true = in_order(first_written.values())
-    return false, true
-
-
-def _of_texts(name: str, series: pl.Series, kind: Kind, form: str, origin: Origin, time: bool) -> Column:
-    counts = counted(series)
-    texts, values = parted(counts, origin.blanks), parted(counts, origin.blanks_among_values)
-    if values.values.is_empty():
-        return inferred(name, series, origin)
-    found: Column | None = Column(name, kind, missing=texts.missing_share, absent=origin.missing)
-    if kind == "number":
-        found = number_column(name, values, origin, codes=True, decimal=form)
-    elif kind == "datetime":
-        try:
-            found = datetime_column(name, series, values, origin, form, decisive=time)
-        except pl.exceptions.PolarsError as error:
-            why = str(error).splitlines()[0]
-            raise OptionError(f"{form!r} is no way to write a date (asked for column {name!r}): {why}") from error
-    if found is None:
-        misfit = first_misfit(values.values, kind)
-        raise _impossible(
-            name, series, kind, int((series.cast(pl.String).str.strip_chars(BLANKS) == misfit).arg_true()[0])
-        )
-    return found
-
-
-def _of_typed(name: str, series: pl.Series, kind: Kind, form: str, origin: Origin) -> Column:
-    if kind == "datetime" and series.dtype.is_integer():
-        form = form or "%Y%m%d"
-    if kind == "number" and isinstance(series.dtype, pl.Duration | pl.Time):
-        form = DURATION
-    column = Column(name, kind, format=form, absent=origin.missing)
-    tidied = evaluated(series, lambda values: plain(column, values, sort_of(series.dtype)))
-    expression = canonical(column, pl.nth(0), sort_of(tidied.dtype))
-    if expression is None:
-        raise OptionError(f"column {name!r} holds values of type {series.dtype}: no {kind}; choose another kind")
-    misfits = (tidied.is_not_null() & evaluated(tidied, lambda _: expression).is_null()).arg_true()
-    if len(misfits):
-        raise _impossible(name, series, kind, int(misfits[0]))
-    return replace(column, missing=tidied.null_count() / len(tidied))
-
-
-def _impossible(name: str, series: pl.Series, kind: Kind, row: int) -> OptionError:
-    value = series[row].strip(BLANKS) if is_text(sort_of(series.dtype)) else series[row]
-    return OptionError(
-        f"column {name!r} cannot be of kind {kind}: row {row + 1:,} holds {value!r}; correct such values "
-        "or choose another kind"
-    )
+def _as_asked(raw: RawColumn, asked: str) -> Column:
+    """A column of the kind that was asked for. Raises OptionError that names a value where the values are not of this kind."""
+    name, _, form = asked.partition(":")
+    kind = kind_of(name)
+    empty = raw.series.null_count() == len(raw.series)
+    column = None if empty else kind.as_asked(raw, form)
+    if empty or column is None:
+        return inferred(raw)
+    reasons = ["as asked", column.reason, kind.not_yet]
+    role: Role = "ignore" if kind.not_yet else column.role
+    return replace(column, role=role, reason="; ".join(filter(None, reasons)))
