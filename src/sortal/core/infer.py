@@ -153,10 +153,9 @@ def _as_asked(raw: RawColumn, asked: str) -> Column:
     """A column of the kind that was asked for. Raises OptionError that names a value where the values are not of this kind."""
     name, _, form = asked.partition(":")
     kind = kind_of(name)
-    empty = raw.series.null_count() == len(raw.series)
-    column = None if empty else kind.as_asked(raw, form)
-    if empty or column is None:
+    if raw.series.null_count() == len(raw.series):
         return inferred(raw)
+    column = kind.as_asked(raw, form) or inferred(raw)
     reasons = ["as asked", column.reason, kind.not_yet]
     role: Role = "ignore" if kind.not_yet else column.role
     return replace(column, role=role, reason="; ".join(filter(None, reasons)))
