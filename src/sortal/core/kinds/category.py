@@ -44,7 +44,7 @@ class Category(Kind):
         if raw.sort == "bytes":
             missing = share(raw.series.null_count(), len(raw.series))
             return ignored(raw.name, "category", "bytes that are no image", missing)
-        if raw.sort == "nested":
+        if raw.sort in UNREADABLE:
             return ignored(raw.name, "category", f"values of type {raw.series.dtype} are not used", 0.0)
         if raw.texts.values.is_empty():
             reason = "all values are missing" + missing_words(raw.texts.missing)
