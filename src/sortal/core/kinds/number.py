@@ -28,13 +28,13 @@ NUMBER_NOTATIONS = (".", ".,", ",", ",.", ". ", ", ", ".'", ",'")
 """Decimal mark and thousands mark, in the order in which they are tried."""
 
 _CODE = r"^(0\d+|\d{17,})$"
-_NUMBER = re.compile(r"[^a-df-z\d]*+\d[^a-df-z]*+|.*inf(inity)?", re.IGNORECASE | re.DOTALL)
+_NUMBER = r"(?is)[^a-df-z\d]*+\d[^a-df-z]*+|.*inf(inity)?"
 """What every number fits, in any notation: digits and no letter beside that of an exponent. In one pass, however long a text is."""
 
 _ACCOUNTED = r"\(|\)|-$"
 """Ways to write a negative number that only accounts have."""
 
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+_THOUSANDS = r"[+-]?[1-9]\d{0,2}(\.\d{3})+"
 _FEW = 20
 
 LONGEST = 10**16
@@ -191,10 +191,10 @@ def _clean_numbers(raw: RawColumn) -> Column | None:
 def _may_be_thousands(series: pl.Series) -> bool:
     """Whether every point could stand between thousands: 1.234."""
     pointed = [text for text in series.head(_FEW).to_list() if text is not None and "." in text]
-    if not all(_THOUSANDS.fullmatch(text.strip()) for text in pointed):
+    if not all(re.fullmatch(_THOUSANDS, text.strip()) for text in pointed):
         return False
     points = series.filter(series.str.contains(".", literal=True))
-    return bool(len(points) and points.str.strip_chars().str.contains(f"^{_THOUSANDS.pattern}$").all())
+    return bool(len(points) and points.str.strip_chars().str.contains(f"^{_THOUSANDS}$").all())
 
 
 def number_notation(texts: pl.Series, codes: bool = False, separator: str = "", decimal: str = "") -> str | None:
@@ -210,7 +210,7 @@ def number_notation(texts: pl.Series, codes: bool = False, separator: str = "", 
     >>> number_notation(pl.Series(["1,234", "12"]), separator=";"), number_notation(pl.Series(["1:30:00", "2:15:00"]))
     (',', 'duration')
     """
-    if texts.is_empty() or not all(map(_NUMBER.fullmatch, texts.head(SAMPLE))):
+    if texts.is_empty() or not all(map(re.compile(_NUMBER).fullmatch, texts.head(SAMPLE))):
         return DURATION if not texts.is_empty() and not decimal and are_durations(texts) else None
     if not codes and holds_codes(texts):
         return None
