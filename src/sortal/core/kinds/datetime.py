@@ -116,11 +116,11 @@ def datetime_from_text(text: E, pattern: str) -> E:
     spaced = text.str.replace(r"^(\d{4}\D\d\d\D\d\d)T", "${1} ") if pattern.startswith("%Y") else text
     if "%z" in pattern:
         spaced = spaced.str.replace(r" ?(?:Z|UTC|GMT)$", "+00:00").str.replace(r"(:\d\d[\d.]*[+-]\d\d)$", "${1}:00")
-        return sane(utc(spaced.str.to_datetime(pattern, time_unit="us", strict=False), "zoned"))
-    return sane(spaced.str.to_datetime(pattern, time_unit="us", strict=False))
+        return plausible_dates(utc(spaced.str.to_datetime(pattern, time_unit="us", strict=False), "zoned"))
+    return plausible_dates(spaced.str.to_datetime(pattern, time_unit="us", strict=False))
 
 
-def sane(moments: E) -> E:
+def plausible_dates(moments: E) -> E:
     """Null before the year 1000: there a short year was read as a long one."""
     return where(moments.dt.year() >= 1000, moments)
 

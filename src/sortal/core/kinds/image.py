@@ -19,6 +19,8 @@ IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00"
 
 
 class Image(Kind):
+    """Bytes that begin like an image, or texts that all end like the name of an image file."""
+
     name = "image"
     noun = "an image"
     storage = "bytes"

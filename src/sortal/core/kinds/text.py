@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Text(Kind):
+    """Several words on average, mostly distinct."""
+
     name = "text"
     noun = "text"
     storage = "text"
