@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.core.relations import same_rows
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Column, Schema
 from sortal.data.audit.case import Case, History, Parting
 from sortal.data.split import holdout
 
@@ -107,7 +107,7 @@ COLUMNS = (
 
 def with_column(case: Case, values: pl.Series) -> Case:
     """The same rows with the leak as one more feature."""
-    kind: Kind = "category" if values.dtype == pl.String else "number"
+    kind = "category" if values.dtype == pl.String else "number"
     schema = Schema((*case.table.schema.columns, Column(LEAK, kind)))
     table = Table(schema, case.table.frame.with_columns(values.alias(LEAK)), case.table.rows)
     return Case(table, case.codes, case.classes, case.seed, case.raw)

@@ -21,7 +21,7 @@ from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
 from sortal.core.frame import Table, conform
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.profile import Values, profile
 from sortal.core.shift import Watch
 

@@ -23,7 +23,7 @@ from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, table_files
 from sortal.core.columns import Origin
 from sortal.core.errors import InputError
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.report import notation
 from sortal.report.record import Baseline, RunRecord
 

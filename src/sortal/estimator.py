@@ -24,7 +24,7 @@ from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.listen import Silent
 from sortal.core.native import is_pandas, to_native
 from sortal.core.plain import sentence

@@ -21,9 +21,10 @@ from sortal.core.arrow import arrow_table
 from sortal.core.costs import CostColumn
 from sortal.core.door import MOST_ROWS, Rows, rows_of
 from sortal.core.errors import DataError, ForkError
+from sortal.core.kinds.category import EXACT
+from sortal.core.kinds.number import DURATION
 from sortal.core.raw import is_records, raw_table
 from sortal.core.schema import Column, Schema
-from sortal.core.values import DURATION, EXACT
 
 COLUMNS = (
     *(Column("c", "number", format=form) for form in ("", ".", ",", ".,", ",.$", DURATION)),

@@ -9,14 +9,14 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
 from sortal.core.frame import Table
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Column, Schema
 from sortal.engine import compile as compile_program
 from sortal.prepare import table as prepare
 from sortal.prepare.view import Labels, View
 from sortal.testing.requirement import fingerprint
 from sortal.training.candidate import Development, prepare_rows
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, str] = {
     "Float64": "number",
     "Boolean": "boolean",
     "String": "category",

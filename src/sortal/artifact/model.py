@@ -21,9 +21,10 @@ from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.interval import Interval
+from sortal.core.kinds import Storage, kind_of
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
-from sortal.core.schema import Kind, Schema
+from sortal.core.schema import Schema
 from sortal.core.shift import Shift, Watch, odd_values
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
@@ -247,7 +248,7 @@ def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
     rows: list[dict[str, Value]] = [{} for _ in range(count)]
     for column in profile.values():
         values = _values(column)
-        if values and column.kind in _DTYPES:
+        if values and kind_of(column.kind).storage != "bytes":
             for row, at in zip(rows, rng.integers(len(values), size=count).tolist(), strict=True):
                 row[column.name] = values[at]
     return Golden((*rows, {}))
@@ -255,9 +256,10 @@ def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
 
 def _values(column: ColumnProfile) -> Sequence[Value]:
     """What a column may hold, from its profile."""
-    if column.kind == "boolean":
+    storage = kind_of(column.kind).storage
+    if storage == "boolean":
         return (False, True)
-    if column.kind == "datetime":
+    if storage == "moment":
         return [round(1e6 * seconds) for seconds in column.quantiles]
     return column.quantiles or column.levels
 
@@ -283,11 +285,10 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     return Parity(difference, flips, len(table))
 
 
-_DTYPES: tuple[Kind, ...] = ("number", "boolean", "category", "text", "datetime")
-_KINDS: dict[str, tuple[Kind, ...]] = {
+_STORED: dict[str, tuple[Storage, ...]] = {
     "number": ("number", "boolean"),
-    "lookup": ("category", "text"),
-    "datetime": ("datetime",),
+    "lookup": ("text",),
+    "datetime": ("moment",),
 }
 """What the ops that read a column can take."""
 
@@ -296,7 +297,7 @@ def _check_columns(model: Model) -> None:
     """Every column that the program reads is a feature of a kind that it can take."""
     kinds = {column.name: column.kind for column in model.schema.features}
     for op, name in reads(model.program):
-        if kinds.get(name) not in _KINDS[op]:
+        if name not in kinds or kind_of(kinds[name]).storage not in _STORED[op]:
             raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
 
 

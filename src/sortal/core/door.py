@@ -1,6 +1,6 @@
 """Rows on their way to a program, without polars: a dict, records, a dict of columns, numpy, pandas and pyarrow.
 
-What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.values``). That takes a tenth of the
+What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.kinds``). That takes a tenth of the
 time for a few rows, and is the only way in a process that was forked. Many rows, and tables that are polars' own, go through polars.
 """
 
@@ -20,10 +20,11 @@ from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
 from sortal.core.costs import CostColumn, amounts_of
 from sortal.core.fork import polars_is_lost
+from sortal.core.kinds import Kind, Storage, kind_of
 from sortal.core.moments import RarePatternError, microseconds, nanoseconds
 from sortal.core.raw import Raw, RawTable, Sort, is_records, raw_table
-from sortal.core.schema import Column, Kind, Schema
-from sortal.core.values import DURATION, any_time, as_read, canonical, is_number, is_text, needs_no_tidying, plain
+from sortal.core.schema import Column, Schema
+from sortal.core.values import as_read, is_number, is_text
 
 Floats = NDArray[np.float64]
 Values = Floats | Sequence[str | None]
@@ -83,17 +84,19 @@ def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
     columns: dict[str, Values] = {}
     for column in schema.columns:
         values = [row.get(column.name) for row in rows]
-        if any(value is not None and type(value) not in _CANONICAL.get(column.kind, ()) for value in values):
+        if any(
+            value is not None and type(value) not in _CANONICAL.get(kind_of(column.kind).storage, ())
+            for value in values
+        ):
             raise TypeError(f"column {column.name!r} is of kind {column.kind}, and holds something else")
-        columns[column.name] = _of_programs(_Passage(column, values, values))
+        columns[column.name] = _of_programs(_Passage(column, kind_of(column.kind), values, values))
     return Rows(columns, len(rows))
 
 
-_CANONICAL: dict[Kind, tuple[type, ...]] = {
+_CANONICAL: dict[Storage, tuple[type, ...]] = {
     "number": (float, int),
     "boolean": (bool,),
-    "datetime": (int,),
-    "category": (str,),
+    "moment": (int,),
     "text": (str,),
 }
 
@@ -119,6 +122,7 @@ class _Passage:
     """(n,) values of a column on their way: tidied, and canonical, as ``core.cells`` has them."""
 
     column: Column
+    kind: Kind
     tidied: Sequence[Any]
     values: Sequence[Any] | Floats
 
@@ -132,42 +136,41 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str
     for each in passages:
         _refuse_misfit(each, source)
     canonical = {each.column.name: _of_programs(each) for each in passages}
-    for name, values in canonical.items():
-        _refuse_infinity(schema[name], values, source)
+    for each in passages:
+        _refuse_infinity(each, canonical[each.column.name], source)
     return Rows(canonical, table.rows, without)
 
 
 def _passage(column: Column, raw: Raw, source: str) -> _Passage:
-    if isinstance(raw.values, np.ndarray) and _needs_no_rules(column, raw.sort):
-        return _Passage(column, (), as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64))
+    kind = kind_of(column.kind)
+    if isinstance(raw.values, np.ndarray) and is_number(raw.sort) and kind.takes_numbers(column):
+        return _Passage(
+            column, kind, (), as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64)
+        )
     values = cells_of(raw)
     if not is_text(raw.sort) or len(values) < _MANY:
-        return _by_rules(column, values, raw.sort, source)
+        return _by_rules(column, kind, values, raw.sort, source)
     known: dict[Any, int] = {}
     places = [known.setdefault(value, len(known)) for value in values]
-    few = _by_rules(column, list(known), raw.sort, source)
-    return _Passage(column, [few.tidied[at] for at in places], [few.values[at] for at in places])
+    few = _by_rules(column, kind, list(known), raw.sort, source)
+    return _Passage(column, kind, [few.tidied[at] for at in places], [few.values[at] for at in places])
 
 
-def _needs_no_rules(column: Column, sort: Sort) -> bool:
-    """Whether the values of an array are canonical as they are."""
-    return column.kind == "number" and column.format != DURATION and not column.absent and is_number(sort)
-
-
-def _by_rules(column: Column, values: Sequence[Any], sort: Sort, source: str) -> _Passage:
-    if needs_no_tidying(column, sort):
+def _by_rules(column: Column, kind: Kind, values: Sequence[Any], sort: Sort, source: str) -> _Passage:
+    if sort == "text" and kind.takes_plain_numbers(column):
         numbers = Cells(values).cast(float, strict=False).values
         if _missing(numbers) == _missing(values):
             values, sort = numbers, "number"
-    tidied = plain(column, Cells(values), sort)
+    tidied = kind.plain(column, Cells(values), sort)
     if _missing(tidied.values) == len(values):
-        return _Passage(column, tidied.values, tidied.values)
-    found = canonical(column, tidied, sort)
+        return _Passage(column, kind, tidied.values, tidied.values)
+    found = kind.canonical(column, tidied, sort)
     if found is None:
         raise misfits.other_type(column, sort, source)
-    if column.kind == "datetime" and is_text(sort) and _missing(found.values) != _missing(tidied.values):
-        found = any_time(column.format or "%Y-%m-%d", tidied)
-    return _Passage(column, tidied.values, found.values)
+    if is_text(sort) and _missing(found.values) != _missing(tidied.values):
+        second = kind.lenient(column, tidied)
+        found = found if second is None else second
+    return _Passage(column, kind, tidied.values, found.values)
 
 
 def _missing(values: Sequence[Any]) -> int:
@@ -194,7 +197,7 @@ _OF_SORT: dict[Sort, Callable[[Any], int]] = {
 
 
 def _refuse_misfit(passage: _Passage, source: str) -> None:
-    if passage.column.kind == "boolean":
+    if not passage.kind.strict:
         return
     pairs = zip(passage.tidied, passage.values, strict=False)
     wrong = [row for row, (before, after) in enumerate(pairs) if after is None and before is not None]
@@ -203,18 +206,18 @@ def _refuse_misfit(passage: _Passage, source: str) -> None:
 
 
 def _of_programs(passage: _Passage) -> Values:
-    if passage.column.kind not in ("number", "boolean", "datetime"):
+    if not passage.kind.numeric:
         return list(passage.values)
     if isinstance(passage.values, np.ndarray):
         return passage.values
     numbers = np.array([math.nan if v is None else v for v in passage.values], dtype=np.float64)
-    return numbers / 1e6 if passage.column.kind == "datetime" else numbers
+    return numbers / 1e6 if passage.kind.storage == "moment" else numbers
 
 
-def _refuse_infinity(column: Column, values: Values, source: str) -> None:
-    if column.kind != "number" or not isinstance(values, np.ndarray):
+def _refuse_infinity(passage: _Passage, values: Values, source: str) -> None:
+    if passage.kind.storage != "number" or not isinstance(values, np.ndarray):
         return
     beyond = np.flatnonzero(np.abs(values) > misfits.LARGEST)
     if len(beyond):
         row = int(beyond[0])
-        raise misfits.too_large(column.name, float(values[row]), row + 1, source)
+        raise misfits.too_large(passage.column.name, float(values[row]), row + 1, source)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sortal.core import registry
 from sortal.core.disclosure import middle
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program
@@ -68,7 +69,7 @@ def fit(
 
 
 def _fit_column(column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
-    preparer: Preparer = registry.load("sortal.preparers", column.kind)
+    preparer: Preparer = registry.load("sortal.preparers", kind_of(column.kind).encoding)
     return preparer.fit(column, values, labels, view, seed)
 
 
