@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 import sortal
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
 from sortal.core.cost_notation import names_a_file
+from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table, absent, conform
+from sortal.core.frame import Table, conform
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.labels import encode
 from sortal.core.listen import Listener, Silent
@@ -283,17 +284,13 @@ def score_labelled(
     ids = np.arange(len(codes)) if rows is None else rows
     may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name, allow_missing=may_lack)[known]
-    table = Table(model.needs, frame, known)
-    amounts = table.amounts(model.decision.cost_columns, source.name)
-    columns = table.columns(model.reads.names)
-    lacking = absent(source.frame, model.reads.columns)
+    labelled = rows_of_frame(source.frame, model.needs, source=source.name, allow_missing=may_lack).take(known)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    probability = model.score_columns(columns)
-    found = Predictions(model.task.classes, ids[known], codes[known], probability, named, amounts, groups)
-    return Fresh(source.name, found, len(codes) - len(known), columns, lacking, source.notes)
+    answers, amounts = model.answer_rows(labelled), labelled.amounts(model.decision.cost_columns)
+    found = Predictions(model.task.classes, ids[known], codes[known], answers.probabilities, named, amounts, groups)
+    return Fresh(source.name, found, len(codes) - len(known), labelled.columns, labelled.absent, source.notes)
 
 
 def evaluate(

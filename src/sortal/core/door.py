@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 from sortal.core import misfits
 from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
+from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn, amounts_of
 from sortal.core.fork import polars_is_lost
 from sortal.core.moments import RarePatternError, microseconds, nanoseconds
 from sortal.core.raw import Raw, RawTable, Sort, is_records, raw_table
 from sortal.core.schema import Column, Kind, Schema
 from sortal.core.values import DURATION, any_time, as_read, canonical, is_number, is_text, needs_no_tidying, plain
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Floats = NDArray[np.float64]
 Values = Floats | Sequence[str | None]
@@ -36,21 +40,36 @@ _MANY = 32
 
 @dataclass(frozen=True)
 class Rows:
-    """``count`` rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
+    """Rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
 
-    ``absent`` names columns that the rows came without, and that are taken as missing.
+    ``ids``: (n,) which rows of ``source`` they are, counted from 0. ``absent`` names columns that they came without, and that are
+    taken as missing.
     """
 
     columns: Mapping[str, Values]
-    count: int
+    ids: NDArray[np.int64]
     absent: tuple[str, ...] = ()
+    source: str = "the data"
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.ids)
 
-    def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> Floats | None:
+    def take(self, index: NDArray[np.integer[Any]]) -> Rows:
+        """The rows at these positions (n',), in this order."""
+        columns = {name: _taken(values, index) for name, values in self.columns.items()}
+        return replace(self, columns=columns, ids=self.ids[index])
+
+    def amounts(self, columns: Sequence[CostColumn]) -> Floats | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
-        return amounts_of(self.columns, columns, np.arange(self.count), source)
+        return amounts_of(self.columns, columns, self.ids, self.source)
+
+
+def _taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
+    if isinstance(values, np.ndarray):
+        return np.asarray(values[index])
+    if isinstance(values, Coded):
+        return Coded(values.levels, values.codes[index])
+    return [values[at] for at in index.tolist()]
 
 
 def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:
@@ -72,7 +91,27 @@ def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Row
         except RarePatternError:
             if polars_is_lost():
                 raise
-    return _by_polars(data if table is None else table, schema, may_lack)
+    # Imported where it is needed: polars takes longer to import than all else that scores a row.
+    from sortal.core.frame import from_any, to_frame
+
+    return rows_of_frame(from_any(data) if table is None else to_frame(table.columns), schema, allow_missing=may_lack)
+
+
+def rows_of_frame(
+    frame: pl.DataFrame,
+    schema: Schema,
+    *,
+    source: str = "the data",
+    first_row: int = 1,
+    allow_missing: bool = False,
+) -> Rows:
+    """The columns of ``schema`` in a raw frame; arguments and errors are those of ``core.frame.conform``."""
+    from sortal.core.frame import Table, conform
+
+    ids = np.arange(first_row - 1, first_row - 1 + frame.height)
+    known = conform(frame, schema, source=source, first_row=first_row, allow_missing=allow_missing)
+    columns = Table(schema, known, ids).columns(known.columns)
+    return Rows(columns, ids, misfits.absent(frame.columns, schema.columns), source)
 
 
 def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
@@ -86,7 +125,7 @@ def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
         if any(value is not None and type(value) not in _CANONICAL.get(column.kind, ()) for value in values):
             raise TypeError(f"column {column.name!r} is of kind {column.kind}, and holds something else")
         columns[column.name] = _of_programs(_Passage(column, values, values))
-    return Rows(columns, len(rows))
+    return Rows(columns, np.arange(len(rows)))
 
 
 _CANONICAL: dict[Kind, tuple[type, ...]] = {
@@ -103,15 +142,6 @@ def is_one_row(rows: object) -> bool:
     if not isinstance(rows, Mapping):
         return False
     return not any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in rows.values())
-
-
-def _by_polars(data: object, schema: Schema, allow_missing: bool) -> Rows:
-    # Imported where it is needed: polars takes longer to import than all else that scores a row.
-    from sortal.core.frame import Table, conform, from_any, to_frame
-
-    frame = to_frame(data.columns) if isinstance(data, RawTable) else from_any(data)
-    table = Table(schema, conform(frame, schema, allow_missing=allow_missing), np.arange(frame.height))
-    return Rows(table.columns(table.frame.columns), len(table), misfits.absent(frame.columns, schema.columns))
 
 
 @dataclass(slots=True)
@@ -134,7 +164,7 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str
     canonical = {each.column.name: _of_programs(each) for each in passages}
     for name, values in canonical.items():
         _refuse_infinity(schema[name], values, source)
-    return Rows(canonical, table.rows, without)
+    return Rows(canonical, np.arange(table.rows), without, source)
 
 
 def _passage(column: Column, raw: Raw, source: str) -> _Passage:
