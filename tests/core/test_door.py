@@ -245,6 +245,22 @@ def test_some_of_the_rows_keep_their_numbers(n: int) -> None:
         rows.take(np.array([2, 1])).amounts([CostColumn(1, 0, "age")])
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"a": ["1", "x"], "b": ["?", "2"], "c": ["y", "3"]},
+        {"a": [None, None], "b": [b"1", None], "c": [b"2", b"3"]},
+        {"a": ["1,5", "2"], "b": ["nAn", "2"], "c": ["nAn", "x"]},
+        {"a": [1, 2], "b": [1e300, 2], "c": [3, -1e300]},
+        {"a": ["", None], "b": ["1", "2"], "c": [1, 2.5]},
+    ],
+    ids=repr,
+)
+def test_columns_that_are_read_as_one_keep_their_own_values_and_faults(rows: Any) -> None:
+    schema = Schema(tuple(Column(name, "number") for name in "abc"))
+    assert outcome(rows, schema, False, by_polars=False) == outcome(rows, schema, False, by_polars=True)
+
+
 class TestInAForkedProcess:
     @pytest.fixture(autouse=True)
     def lost(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
         values = [row.get(column.name) for row in rows]
         if any(value is not None and type(value) not in _CANONICAL.get(column.kind, ()) for value in values):
             raise TypeError(f"column {column.name!r} is of kind {column.kind}, and holds something else")
-        columns[column.name] = _of_programs(_Passage(column, values, values))
+        columns[column.name] = _of_programs(column, values)
     return Rows(columns, np.arange(len(rows)))
 
 
@@ -146,11 +147,15 @@ def is_one_row(rows: object) -> bool:
 
 @dataclass(slots=True)
 class _Passage:
-    """(n,) values of a column on their way: tidied, and canonical, as ``core.cells`` has them."""
+    """(n,) values of a column on their way: as they came and then tidied, and canonical, as ``core.cells`` has them.
+
+    ``values`` is None where values of this sort can never be of the column's kind.
+    """
 
     column: Column
+    sort: Sort
     tidied: Sequence[Any]
-    values: Sequence[Any] | Floats
+    values: Sequence[Any] | Floats | None = None
 
 
 def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str = "the data") -> Rows:
@@ -158,25 +163,29 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str
     columns = [column for column in schema.columns if column.role != "ignore"]
     without = misfits.lacking(table.columns, columns, source, allow_missing)
     nothing = Raw("null", [None] * table.rows)
-    passages = [_passage(column, table.columns.get(column.name, nothing), source) for column in columns]
-    for each in passages:
-        _refuse_misfit(each, source)
-    canonical = {each.column.name: _of_programs(each) for each in passages}
-    for name, values in canonical.items():
-        _refuse_infinity(schema[name], values, source)
+    passages = [_passage(column, table.columns.get(column.name, nothing)) for column in columns]
+    _apply_rules(passages, table.rows)
+    known = [(each, each.values) for each in passages if each.values is not None]
+    if len(known) < len(passages):
+        other = next(each for each in passages if each.values is None)
+        raise misfits.other_type(other.column, other.sort, source)
+    for each, values in known:
+        _refuse_misfit(each.column, each.tidied, values, source)
+    canonical = {each.column.name: _of_programs(each.column, values) for each, values in known}
+    _refuse_infinity({c.name: canonical[c.name] for c in columns if c.kind == "number"}, source)
     return Rows(canonical, np.arange(table.rows), without, source)
 
 
-def _passage(column: Column, raw: Raw, source: str) -> _Passage:
+def _passage(column: Column, raw: Raw) -> _Passage:
     if isinstance(raw.values, np.ndarray) and _needs_no_rules(column, raw.sort):
-        return _Passage(column, (), as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64))
+        numbers = as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64)
+        return _Passage(column, raw.sort, (), numbers)
     values = cells_of(raw)
-    if not is_text(raw.sort) or len(values) < _MANY:
-        return _by_rules(column, values, raw.sort, source)
-    known: dict[Any, int] = {}
-    places = [known.setdefault(value, len(known)) for value in values]
-    few = _by_rules(column, list(known), raw.sort, source)
-    return _Passage(column, [few.tidied[at] for at in places], [few.values[at] for at in places])
+    if needs_no_tidying(column, raw.sort):
+        cells = Cells(values).cast(float, strict=False).values
+        if _missing(cells) == _missing(values):
+            return _Passage(column, "number", cells)
+    return _Passage(column, raw.sort, values)
 
 
 def _needs_no_rules(column: Column, sort: Sort) -> bool:
@@ -184,20 +193,48 @@ def _needs_no_rules(column: Column, sort: Sort) -> bool:
     return column.kind == "number" and column.format != DURATION and not column.absent and is_number(sort)
 
 
-def _by_rules(column: Column, values: Sequence[Any], sort: Sort, source: str) -> _Passage:
-    if needs_no_tidying(column, sort):
-        numbers = Cells(values).cast(float, strict=False).values
-        if _missing(numbers) == _missing(values):
-            values, sort = numbers, "number"
+def _apply_rules(passages: Sequence[_Passage], rows: int) -> None:
+    """Columns that one rule is about are read as one: of a single row, that takes as long as one of them."""
+    alike: dict[tuple[object, ...], list[_Passage]] = {}
+    for each in passages:
+        if each.values is None:
+            column = each.column
+            rule = (each.sort, column.kind, column.format, column.levels, column.absent)
+            alike.setdefault(rule, []).append(each)
+    for some in alike.values():
+        tidied, values = _of_distinct(
+            some[0].column, list(chain.from_iterable(each.tidied for each in some)), some[0].sort
+        )
+        for at, each in enumerate(some):
+            of_column = slice(at * rows, (at + 1) * rows)
+            each.tidied = tidied[of_column]
+            if values is not None:
+                each.values = values[of_column]
+            elif _missing(each.tidied) == rows:
+                each.values = each.tidied
+
+
+def _of_distinct(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:
+    """As ``_by_rule``; of many texts, those that repeat are looked at once."""
+    if not is_text(sort) or len(values) < _MANY:
+        return _by_rule(column, values, sort)
+    known: dict[Any, int] = {}
+    places = [known.setdefault(value, len(known)) for value in values]
+    tidied, found = _by_rule(column, list(known), sort)
+    return [tidied[at] for at in places], None if found is None else [found[at] for at in places]
+
+
+def _by_rule(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:
+    """The values tidied and canonical, of a column or of several like it; None where their sort is of another kind."""
     tidied = plain(column, Cells(values), sort)
     if _missing(tidied.values) == len(values):
-        return _Passage(column, tidied.values, tidied.values)
+        return tidied.values, tidied.values
     found = canonical(column, tidied, sort)
     if found is None:
-        raise misfits.other_type(column, sort, source)
+        return tidied.values, None
     if column.kind == "datetime" and is_text(sort) and _missing(found.values) != _missing(tidied.values):
         found = any_time(column.format or "%Y-%m-%d", tidied)
-    return _Passage(column, tidied.values, found.values)
+    return tidied.values, found.values
 
 
 def _missing(values: Sequence[Any]) -> int:
@@ -223,28 +260,32 @@ _OF_SORT: dict[Sort, Callable[[Any], int]] = {
 }
 
 
-def _refuse_misfit(passage: _Passage, source: str) -> None:
-    if passage.column.kind == "boolean":
+def _refuse_misfit(column: Column, tidied: Sequence[Any], values: Sequence[Any] | Floats, source: str) -> None:
+    if column.kind == "boolean":
         return
-    pairs = zip(passage.tidied, passage.values, strict=False)
-    wrong = [row for row, (before, after) in enumerate(pairs) if after is None and before is not None]
+    wrong = [
+        row
+        for row, (before, after) in enumerate(zip(tidied, values, strict=False))
+        if after is None and before is not None
+    ]
     if wrong:
-        raise misfits.misfit(passage.column, passage.tidied[wrong[0]], wrong[0] + 1, len(wrong) - 1, source)
+        raise misfits.misfit(column, tidied[wrong[0]], wrong[0] + 1, len(wrong) - 1, source)
 
 
-def _of_programs(passage: _Passage) -> Values:
-    if passage.column.kind not in ("number", "boolean", "datetime"):
-        return list(passage.values)
-    if isinstance(passage.values, np.ndarray):
-        return passage.values
-    numbers = np.array([math.nan if v is None else v for v in passage.values], dtype=np.float64)
-    return numbers / 1e6 if passage.column.kind == "datetime" else numbers
+def _of_programs(column: Column, values: Sequence[Any] | Floats) -> Values:
+    if column.kind not in ("number", "boolean", "datetime"):
+        return list(values)
+    if isinstance(values, np.ndarray):
+        return values
+    numbers = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+    return numbers / 1e6 if column.kind == "datetime" else numbers
 
 
-def _refuse_infinity(column: Column, values: Values, source: str) -> None:
-    if column.kind != "number" or not isinstance(values, np.ndarray):
+def _refuse_infinity(numbers: Mapping[str, Any], source: str) -> None:
+    if not numbers or not (np.abs(np.concatenate([*numbers.values()])) > misfits.LARGEST).any():
         return
-    beyond = np.flatnonzero(np.abs(values) > misfits.LARGEST)
-    if len(beyond):
-        row = int(beyond[0])
-        raise misfits.too_large(column.name, float(values[row]), row + 1, source)
+    for name, values in numbers.items():
+        beyond = np.flatnonzero(np.abs(values) > misfits.LARGEST)
+        if len(beyond):
+            row = int(beyond[0])
+            raise misfits.too_large(name, float(values[row]), row + 1, source)
