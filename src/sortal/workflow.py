@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sortal
-from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
+from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load, time_row
 from sortal.core.cost_notation import names_a_file
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
@@ -129,6 +129,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, dev, trained, recipe.seed)
+        a_row = time_row(model, {name: dev.raw[name][0] for name in model.reads.names})
 
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
@@ -140,11 +141,12 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         promised = {name: record.Estimate(**figure) for name, figure in before.items()}
         results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         finished = replace(
-            assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
+            assemble(results, recipe, steps.timing(trained)),
+            artifact=describe_model(folder / MODEL_FILE, parity, a_row),
         )
         finished = replace(finished, checklist=checklist(finished, facts(results, model, witness, sealed)))
         complete(folder / MODEL_FILE, model, finished)
-        finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
+        finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity, a_row))
         write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
         drawn = draw_all(finished, trained.finalized.evidence, test, lambda: closing.may_draw(steps.deadline.left))
         # Drawing takes a while, and all that is told of the time is to be the same: so the clock is read between.
@@ -238,10 +240,10 @@ def complete(path: Path, model: Model, finished: RunRecord) -> None:
     replace(model, metrics=figures_by_part, card=model_card(finished)).save(path)
 
 
-def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
+def describe_model(path: Path, parity: record.Parity, row_seconds: float) -> record.Artifact:
     """The model file as it is now."""
     content = path.read_bytes()
-    return record.Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity)
+    return record.Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity, 1e6 * row_seconds)
 
 
 def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
