@@ -21,6 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
 from sortal.core.columns import Origin
 from sortal.core.disclosure import SMALLEST_COUNT
+from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
@@ -258,10 +259,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples,)
             Labels, in the type that they had.
         """
-        frame, needs = self._named(X), self.model_.needs
-        table = Table(needs, conform(frame, needs, source="X"), np.arange(frame.height))
-        labels: NDArray[Any] = self.classes_[self.model_.decide_table(table, self.model_.score(table.frame), "X")]
-        return labels
+        rows = rows_of_frame(self._named(X), self.model_.needs, source="X")
+        return self.model_.answer_rows(rows).decisions.astype(self.classes_.dtype)
 
     def _recipe(self) -> Recipe:
         """The parameters, checked as far as that goes without data."""

@@ -45,7 +45,7 @@ from sortal.training.imbalance import TOLD
 from sortal.training.select import gap, unflattered
 from sortal.training.trained import Trained
 
-CLOCKED = ("fit_seconds", "row_microseconds")
+CLOCKED = ("fit_seconds", "program_microseconds")
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _row(scored: Scored, trained: Trained, task: Task) -> record.Row:
         low=around.low,
         high=around.high,
         fit_seconds=scored.fit_seconds * len(folds.parts),
-        row_microseconds=1e6 * scored.single_row_seconds,
+        program_microseconds=1e6 * scored.single_row_seconds,
         selected=scored is choice.chosen,
         baseline=scored.candidate.baseline,
         metrics={n: record.Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
