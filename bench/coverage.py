@@ -29,7 +29,7 @@ from sortal.data.problem import frame_problem
 from sortal.evaluate.intervals import Mean, interval
 from sortal.evaluate.metrics import Metric
 from sortal.evaluate.ranking import roc_auc
-from sortal.models.family import Settings
+from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
 from sortal.training.select import flattery, unflattered
 
@@ -202,11 +202,13 @@ def trained(file: Path, target: str) -> Population | str:
         schema = problem.table.schema
         for column in rng.permutation(names)[: round((1 - share) * len(names))]:
             schema = schema.with_role(str(column), "ignore", "not for this candidate")
-        dev = Development(replace(problem.table, schema=schema), problem.codes, task.classes, seed=0, threads=1)
+        dev = Development(
+            replace(problem.table, schema=schema), problem.codes, task.classes, seed=0, resources=Resources(threads=1)
+        )
         family = registry.load("sortal.models", name)
         prepared = prepare_rows(dev, train, family.view)
         pipeline = fit(Candidate(name, family), prepared, dev, settings, purpose="ship")
-        told.append(pipeline.predict_proba(prepared.design.transform(dev.table.take(rest)))[:, code])
+        told.append(pipeline.predict_proba(prepared.preprocessor.transform(dev.table.take(rest)))[:, code])
         ranked = roc_auc(problem.codes[rest] == code, told[-1])
         if ranked > EASY:
             return f"{name} ranks it almost perfectly (ROC-AUC {ranked:.4f}): no errors to sample"

@@ -10,7 +10,7 @@ from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import difference
 from sortal.training.balancing import Side, balancing
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")
@@ -25,7 +25,7 @@ def scored(name, losses, family="lightgbm", way="none", auc=0.8):
     folds = np.arange(len(told)) % 5
     scores = {"log_loss": np.array([losses[folds == f].mean() for f in range(5)]), "roc_auc": auc + 0.01 * np.arange(5)}
     candidate = Candidate(name, registry.load("sortal.models", family), balance=way)
-    return Scored(candidate, predictions, folds, 0.8, scores, ({},) * 5, 0.1, 1e-6, 1e-4)
+    return CVResult(candidate, predictions, folds, 0.8, scores, ({},) * 5, 0.1, 1e-6, 1e-4)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t
 from sortal.evaluate.intervals import Mean
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 from sortal.training.select import Burden, choose, flattery, gap, optimism, plainest, unflattered
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
@@ -33,7 +33,7 @@ def scored(name, losses, complexity=1, auc=0.8, trees=0):
     folds = np.arange(len(told)) % 5
     scores = {"log_loss": np.array([losses[folds == f].mean() for f in range(5)]), "roc_auc": auc + 0.01 * np.arange(5)}
     family = replace(registry.load("sortal.models", "logistic"), complexity=complexity)
-    return Scored(Candidate(name, family), predictions, folds, 0.8, scores, ({"rounds": trees},) * 5, 0.1, 1e-6, 1e-4)
+    return CVResult(Candidate(name, family), predictions, folds, 0.8, scores, ({"rounds": trees},) * 5, 0.1, 1e-6, 1e-4)
 
 
 def log_loss_of(predictions):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sortal.core.interval import Interval
 from sortal.evaluate.metrics import Metric
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 from sortal.training.imbalance import Balance
 from sortal.training.select import gap
 
@@ -40,7 +40,9 @@ class Balancing:
         return self.winner.way != "none"
 
 
-def balancing(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None = None) -> Balancing | None:
+def balancing(
+    scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None = None
+) -> Balancing | None:
     """The comparison within the family whose best candidate is the best of all; None where nothing was balanced.
 
     Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing. ``groups``: (n,) ids
@@ -60,14 +62,14 @@ def balancing(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.gener
     return Balancing(_side(best), _side(rival), gap(rival, best, metric, groups))
 
 
-def _balances(scored: Scored) -> bool:
+def _balances(scored: CVResult) -> bool:
     return scored.candidate.balance != "none"
 
 
-def _side(scored: Scored) -> Side:
+def _side(scored: CVResult) -> Side:
     return Side(scored.candidate.name, scored.candidate.balance)
 
 
-def _loss(scored: Scored, metric: Metric) -> float:
+def _loss(scored: CVResult, metric: Metric) -> float:
     mean = float(np.mean(scored.fold_scores[metric.name]))
     return float("inf") if np.isnan(mean) else (-mean if metric.higher_is_better else mean)

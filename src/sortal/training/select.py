@@ -18,7 +18,7 @@ from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.intervals import Mean, Ranks, Rates, Sampling
 from sortal.evaluate.metrics import Metric, per_row_log_loss
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -47,10 +47,10 @@ class Choice:
     """
 
     metric: Metric
-    chosen: Scored
-    best: Scored
-    runner_up: Scored | None
-    tied: tuple[Scored, ...]
+    chosen: CVResult
+    best: CVResult
+    runner_up: CVResult | None
+    tied: tuple[CVResult, ...]
     p_value: float | None
     corrected: float
     bias: float
@@ -63,7 +63,7 @@ class Choice:
 
 
 def choose(
-    scored: Sequence[Scored],
+    scored: Sequence[CVResult],
     metric: Metric,
     score_rows: ScoreRows,
     seed: int,
@@ -110,7 +110,7 @@ class Burden:
     trees: float
 
     @staticmethod
-    def of(scored: Scored) -> Burden:
+    def of(scored: CVResult) -> Burden:
         effort = scored.effort
         return Burden(scored.candidate.family.complexity, float(effort.get("rounds", effort.get("trees", 0))))
 
@@ -140,12 +140,12 @@ def _reason(chosen: Burden, best: Burden) -> Reason:
     return "simpler" if chosen.complexity < best.complexity else "faster"
 
 
-def _loss(scored: Scored, metric: Metric) -> float:
+def _loss(scored: CVResult, metric: Metric) -> float:
     mean = float(np.mean(scored.fold_scores[metric.name]))
     return np.inf if np.isnan(mean) else (-mean if metric.higher_is_better else mean)
 
 
-def gap(worse: Scored, better: Scored, metric: Metric, groups: NDArray[np.generic] | None = None) -> Interval:
+def gap(worse: CVResult, better: CVResult, metric: Metric, groups: NDArray[np.generic] | None = None) -> Interval:
     """By how much one candidate is worse than another, in the metric's unit; positive where it is.
 
     For the log-loss from paired rows, which holds for the average loss of the models of the folds (Bayle et al. 2020,
@@ -157,14 +157,14 @@ def gap(worse: Scored, better: Scored, metric: Metric, groups: NDArray[np.generi
     return _by_folds(worse, better, metric)[0]
 
 
-def _by_folds(worse: Scored, better: Scored, metric: Metric) -> tuple[Interval, float]:
+def _by_folds(worse: CVResult, better: CVResult, metric: Metric) -> tuple[Interval, float]:
     a, b = worse.fold_scores[metric.name], better.fold_scores[metric.name]
     a, b = (b, a) if metric.higher_is_better else (a, b)
     return corrected_t(a.tolist(), b.tolist(), worse.train_share)
 
 
 def _near(
-    scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None
+    scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None
 ) -> Callable[[Floats], list[int]]:
     """From (K,) losses to the best candidate and those that cannot be told apart from it, best first.
 
@@ -185,7 +185,7 @@ def _near(
     return near
 
 
-def _standard_errors(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
+def _standard_errors(scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
     """(K, K) standard errors of the differences that ``gap`` gives, all at once from the covariance of the candidates."""
     if metric.name == "log_loss":
         values = np.array([per_row_log_loss(s.predictions) for s in scored])
@@ -207,7 +207,7 @@ def _standard_errors(scored: Sequence[Scored], metric: Metric, groups: NDArray[n
     return errors
 
 
-def _p_value(a: Scored, b: Scored, metric: Metric, groups: NDArray[np.generic] | None) -> float | None:
+def _p_value(a: CVResult, b: CVResult, metric: Metric, groups: NDArray[np.generic] | None) -> float | None:
     """Two-sided, that neither is better; None where it cannot be told."""
     if metric.name != "log_loss":
         p = _by_folds(a, b, metric)[1]
@@ -218,7 +218,7 @@ def _p_value(a: Scored, b: Scored, metric: Metric, groups: NDArray[np.generic] |
 
 
 def optimism(
-    scored: Sequence[Scored],
+    scored: Sequence[CVResult],
     metric: Metric,
     score_rows: ScoreRows,
     seed: int,
@@ -304,7 +304,7 @@ def unflattered(reported: Interval, bias: float) -> Interval:
 
 
 def _rescored(
-    scored: Sequence[Scored],
+    scored: Sequence[CVResult],
     losses: Floats,
     pick: Pick,
     loss: ScoreRows,
