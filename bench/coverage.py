@@ -31,7 +31,7 @@ from sortal.evaluate.metrics import Metric
 from sortal.evaluate.ranking import roc_auc
 from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
-from sortal.training.select import flattery, unflattered
+from sortal.training.select import bias_corrected_interval, selection_bias
 
 METRICS = ("roc_auc", "log_loss", "balanced_accuracy", "expected_cost")
 PROTOCOLS = ("fixed model", "best of 20, fresh rows", "best of 20, its own rows, corrected")
@@ -251,7 +251,7 @@ def measure(population: Population, n: int, reps: int, seed: int) -> Iterator[Ce
             entries = (
                 (interval(metric, *population.of(0, fresh)), true[0], 0.0),
                 (interval(metric, *population.of(pick, fresh)), true[pick], 0.0),
-                (unflattered(own, bias), true[pick], bias),
+                (bias_corrected_interval(own, bias), true[pick], bias),
                 (own, true[pick], 0.0),
             )
             for protocol, entry in zip((*PROTOCOLS, NAIVE), entries, strict=True):
@@ -273,7 +273,7 @@ def winner(metric: Metric, candidates: Sequence[Any], seed: int) -> tuple[int, f
     def pick(losses: NDArray[np.float64]) -> int:
         return int(np.argmin(losses))
 
-    lost = flattery(described, losses, pick, seed, higher_is_better=metric.higher_is_better)  # type: ignore[arg-type]
+    lost = selection_bias(described, losses, pick, seed, higher_is_better=metric.higher_is_better)  # type: ignore[arg-type]
     return pick(losses), -sign * lost
 
 

@@ -42,7 +42,7 @@ from sortal.training.balancing import balancing
 from sortal.training.crossval import CVResult
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
-from sortal.training.select import gap, unflattered
+from sortal.training.select import bias_corrected_interval, paired_difference
 from sortal.training.trained import Trained
 
 CLOCKED = ("fit_seconds", "row_microseconds")
@@ -243,7 +243,11 @@ def _std(scores: np.ndarray) -> float | None:
 def _baseline(scored: CVResult, trained: Trained) -> record.Baseline:
     choice = trained.developed.choice
     name, groups = choice.metric.name, trained.dev.units_of(scored.predictions)
-    margin = None if scored is choice.chosen else Estimate.of(gap(scored, choice.chosen, choice.metric, groups))
+    margin = (
+        None
+        if scored is choice.chosen
+        else Estimate.of(paired_difference(scored, choice.chosen, choice.metric, groups))
+    )
     return record.Baseline(
         scored.candidate.name,
         scored.candidate.family.name,
@@ -259,7 +263,9 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {title(choice.metric.name)}"
     else:
-        behind = gap(choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions))
+        behind = paired_difference(
+            choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions)
+        )
         explanation = (
             f"{chosen} cannot be told apart from {best} "
             f"({title(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
@@ -268,7 +274,9 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
         chosen=chosen,
         metric=choice.metric.name,
         uncorrected=Estimate.of(_spread(choice.chosen, trained, task)),
-        corrected=Estimate.of(choice.metric.within(unflattered(_spread(choice.chosen, trained, task), choice.bias))),
+        corrected=Estimate.of(
+            choice.metric.within(bias_corrected_interval(_spread(choice.chosen, trained, task), choice.bias))
+        ),
         corrected_estimate=choice.corrected,
         bias=choice.bias,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
@@ -286,9 +294,9 @@ def _imbalance(trained: Trained) -> record.Imbalance | None:
         return None
     return record.Imbalance(
         candidate=found.winner.candidate,
-        way=TOLD[found.winner.way],
+        way=TOLD[found.winner.strategy],
         rival=found.rival.candidate,
-        rival_way=TOLD[found.rival.way],
+        rival_way=TOLD[found.rival.strategy],
         metric=choice.metric.name,
         gain=Estimate.of(found.behind),
     )

@@ -12,15 +12,15 @@ from sortal.core.interval import Interval
 from sortal.evaluate.metrics import Metric
 from sortal.training.crossval import CVResult
 from sortal.training.imbalance import Balance
-from sortal.training.select import gap
+from sortal.training.select import paired_difference
 
 
 @dataclass(frozen=True)
-class Side:
+class Arm:
     """A candidate by its name, and what it does about rare classes."""
 
     candidate: str
-    way: Balance
+    strategy: Balance
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Balancing:
     ``behind``: by how much the rival is worse, in the metric's unit, paired.
     """
 
-    winner: Side
-    rival: Side
+    winner: Arm
+    rival: Arm
     behind: Interval
 
     @property
     def helped(self) -> bool:
         """Whether the better one is the one that balances."""
-        return self.winner.way != "none"
+        return self.winner.strategy != "none"
 
 
 def balancing(
@@ -59,15 +59,15 @@ def balancing(
         for s in comparable
         if s.candidate.family.name == best.candidate.family.name and _balances(s) != _balances(best)
     )
-    return Balancing(_side(best), _side(rival), gap(rival, best, metric, groups))
+    return Balancing(_arm(best), _arm(rival), paired_difference(rival, best, metric, groups))
 
 
 def _balances(scored: CVResult) -> bool:
     return scored.candidate.balance != "none"
 
 
-def _side(scored: CVResult) -> Side:
-    return Side(scored.candidate.name, scored.candidate.balance)
+def _arm(scored: CVResult) -> Arm:
+    return Arm(scored.candidate.name, scored.candidate.balance)
 
 
 def _loss(scored: CVResult, metric: Metric) -> float:
