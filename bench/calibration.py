@@ -30,7 +30,7 @@ from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.calibrate import calibrators, choose
 from sortal.engine import Program
 from sortal.engine import compile as compile_program
-from sortal.models.family import Settings
+from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, Pipeline, fit, prepare_rows
 
 Floats = NDArray[np.float64]
@@ -119,7 +119,7 @@ def gather(case: Case, seed: int) -> Iterator[Evidence]:
     dev = np.sort(rng.permutation(dev)[: round(ROWS * (1 - TEST_SHARE))])
     test = np.sort(rng.permutation(test)[:TEST_ROWS])
     codes, classes = problem.codes[dev], problem.task.classes
-    told = Development(problem.table.take(dev), codes, classes, seed, threads=1)
+    told = Development(problem.table.take(dev), codes, classes, seed, resources=Resources(threads=1))
     count = fold_count(len(dev), int(np.bincount(codes, minlength=len(classes)).min()))
     parts = list(folds(codes, count, seed))
     for name, settings in MODELS.items():
@@ -136,8 +136,8 @@ def cross_validated(
     probability, fold = np.empty((n, len(dev.classes))), np.empty(n, dtype=np.int64)
     efforts = []
     for i, (train, held) in enumerate(parts):
-        pipeline = fit(candidate, prepare_rows(dev, train, view, evaluated=held), dev, {})
-        probability[held] = pipeline.predict_proba(pipeline.design.transform(dev.table.take(held)))
+        pipeline = fit(candidate, prepare_rows(dev, train, view), dev, {})
+        probability[held] = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(held)))
         fold[held] = i
         efforts.append(pipeline.fitted.effort)
     effort: dict[str, Any] = {
@@ -150,7 +150,7 @@ def cross_validated(
 
 
 def _predict(pipeline: Pipeline, problem: Problem, rows: Codes, part: Any) -> Predictions:
-    probability = pipeline.predict_proba(pipeline.design.transform(problem.table.take(rows)))
+    probability = pipeline.predict_proba(pipeline.preprocessor.transform(problem.table.take(rows)))
     return Predictions(problem.task.classes, rows, problem.codes[rows], normalised(probability), part)
 
 

@@ -33,7 +33,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.evaluate.compare import corrected_t
 from sortal.evaluate.intervals import mean_interval
-from sortal.models.family import FitRequest, Rows, Settings
+from sortal.models.family import FitRequest, Resources, Rows, Settings
 from sortal.report.notation import DASH
 from sortal.training.candidate import Candidate, Development, prepare_rows
 
@@ -121,7 +121,7 @@ def case(name: str, frame: pl.DataFrame, target: str) -> Case | str:
         problem = frame_problem(frame.filter(pl.col(target).is_in(common.implode())), Recipe(target))
     except SortalError as error:
         return str(error)
-    dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, threads=1)
+    dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, resources=Resources(threads=1))
     return name, dev, problem.task
 
 
@@ -218,10 +218,10 @@ def cost_weighted(arm: Arm, task: Task) -> Index:
     prepared = prepare_rows(dev, arm.train, candidate.family.view)
     rows = Rows(prepared.X, prepared.y, (weight / weight.mean())[prepared.y])
     request = FitRequest(
-        rows, len(dev.classes), seed=dev.seed, categorical=prepared.design.categorical, threads=dev.threads
+        rows, len(dev.classes), seed=dev.seed, categorical=prepared.preprocessor.categorical, resources=dev.resources
     )
     model = candidate.family.fit(request, candidate.settings)
-    return np.asarray(model.predict_proba(prepared.design.transform(dev.table.take(arm.test))).argmax(axis=1))
+    return np.asarray(model.predict_proba(prepared.preprocessor.transform(dev.table.take(arm.test))).argmax(axis=1))
 
 
 def paid(task: Task, truth: Index, decided: dict[str, Index]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from sortal.core.errors import InputError
 from sortal.core.recipe import Recipe
 from sortal.data.problem import Problem, frame_problem
 from sortal.data.split import folds
-from sortal.models.family import Settings
+from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
 
 FAMILIES: dict[str, Settings] = {
@@ -106,12 +106,17 @@ def _losses(problem: Problem, name: str, settings: Settings, seed: int, smallest
     """(m,) log-losses of the rows of one fifth."""
     train, test = folds(problem.codes, 5, seed)[0]
     dev = Development(
-        problem.table, problem.codes, problem.task.classes, seed, threads=1, smallest_count=smallest_count
+        problem.table,
+        problem.codes,
+        problem.task.classes,
+        seed,
+        resources=Resources(threads=1),
+        smallest_count=smallest_count,
     )
     candidate = Candidate(name, registry.load("sortal.models", name))
     prepared = prepare_rows(dev, train, candidate.family.view)
     pipeline = fit(candidate, prepared, dev, settings, purpose="ship")
-    p = pipeline.predict_proba(pipeline.design.transform(problem.table.take(test)))
+    p = pipeline.predict_proba(pipeline.preprocessor.transform(problem.table.take(test)))
     return -np.log(np.clip(p[np.arange(len(test)), problem.codes[test]], 1e-6, 1))
 
 

@@ -150,7 +150,7 @@ def test_the_same_options_everywhere():
         flags = {o.removeprefix("--").replace("-", "_") for p in COMMANDS[command].params for o in p.opts}
         assert wanted <= flags
         assert wanted <= set(signature(function).parameters)
-        assert set(signature(function).parameters) - wanted <= {"data", "recipe", "out", "progress"}
+        assert set(signature(function).parameters) - wanted <= {"data", "recipe", "out", "progress", "executor"}
     taken = set(signature(sortal.SortalClassifier).parameters) - {"random_state"}
     assert taken == set(OPTIONS) - ONLY_WITH_A_TEST
 

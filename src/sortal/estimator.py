@@ -37,7 +37,7 @@ from sortal.data.problem import with_cost_columns
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import Clock
+from sortal.training.zoo import TimeReserve
 
 CLOSING_SHARE = 0.05
 """Of the budget, what choosing, calibrating and proving the model may take, beside the refit."""
@@ -222,8 +222,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
         task = self._task(classes, codes, recipe)
         table.amounts(task.cost_columns, "X")  # refuses a row without one before any work is done
-        timing = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
-        trained = train_rows(_weighted(table, weight), codes, task, recipe, timing, Silent())
+        reserve = TimeReserve(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
+        trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Silent())
         self.classes_ = classes
         self.model_ = _model(table, task, trained)
         self.leaderboard_ = to_native(_leaderboard(trained.developed), is_pandas(X))
@@ -380,6 +380,6 @@ def _leaderboard(developed: Developed) -> pl.DataFrame:
         {"name": s.candidate.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
         | {f"{metric}_mean": float(np.mean(scores)) for metric, scores in s.fold_scores.items()}
         | {f"{metric}_std": float(np.std(scores)) for metric, scores in s.fold_scores.items()}
-        for s in developed.explored.scored
+        for s in developed.explored.results
     ]
     return pl.DataFrame(rows).sort(f"{choice.metric.name}_mean", descending=choice.metric.higher_is_better)

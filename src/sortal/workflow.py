@@ -57,11 +57,11 @@ from sortal.report.html import render
 from sortal.report.looks import folder_of, look, seal_of
 from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
-from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
+from sortal.training.executor import Executor
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import NO_TIME, Clock
+from sortal.training.zoo import NO_TIME, TimeReserve
 
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it, of what is left."""
@@ -94,10 +94,13 @@ class NoAudience(Silent):
         """Does nothing."""
 
 
-def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, started: float) -> RunRecord:
+def train_into(
+    out: Path, data: object, recipe: Recipe, audience: Audience, started: float, executor: Executor | None = None
+) -> RunRecord:
     """The whole trip. The folder appears at ``out`` when everything is in it, or not at all.
 
-    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts.
+    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts. ``executor``: where the
+    fits of folds run; in this process where None.
     """
     steps = Steps(audience, Deadline.since(started, recipe.budget))
     with new_folder(out) as folder, finishing_on_interrupt(audience.finishing) as interrupts:
@@ -122,9 +125,9 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
 
         steps.enter("train")
-        clock = Clock(steps.deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
-        witness = Witness(sealed)
-        trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)
+        reserve = TimeReserve(steps.deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
+        trained = train_rows(dev.table, dev.codes, dev.task, recipe, reserve, audience, valid=valid, executor=executor)
+        log = trained.fit_log(sealed)
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, dev, trained, recipe.seed)
@@ -132,7 +135,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
 
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
-        history = History(witness.fits, witness.foreign, seal.opens if seal else 0)
+        history = History(log.fits, log.leaked_rows, seal.opens if seal else 0)
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
@@ -143,7 +146,7 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
             assemble(results, recipe, steps.timing(trained)),
             artifact=describe_model(folder / MODEL_FILE, parity, a_row),
         )
-        finished = replace(finished, checklist=checklist(finished, facts(results, model, witness, sealed)))
+        finished = replace(finished, checklist=checklist(finished, facts(results, model, log, sealed)))
         complete(folder / MODEL_FILE, model, finished)
         finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity, a_row))
         write_tables(folder, finished, trained, replace(recipe, unchecked=tuple(skip.code for skip in audited.late)))
