@@ -23,6 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._seeds import COLUMNS, LeakyColumn
+from bench._tables import EXAMPLE, table_files
 from bench.leaks import MATTERS, matrix, reached
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.audit import Case, Finding, audit
@@ -307,16 +308,12 @@ def told(cell: Count, fault: Fault, peer: str) -> str:
 
 
 def main() -> None:
-    from bench.trip import EXAMPLE
-
     churn = pl.read_csv(EXAMPLE, infer_schema_length=None).sample(ROWS, seed=0)
     tables = {"churn": (churn.drop("customerID", strict=False), "Churn")}
     for folder in map(Path, sys.argv[1:]):
-        for file in sorted(folder.glob("*.parquet")):
-            frame, target = pl.read_parquet(file), pl.read_parquet_metadata(file).get("target")
-            if target is not None:
-                frame = frame.filter(pl.col(target).is_not_null())
-                tables[file.stem] = (frame.sample(min(frame.height, ROWS), seed=0), target)
+        for file in (file for file in table_files(folder) if file.target):
+            frame = file.frame().filter(pl.col(file.target).is_not_null())
+            tables[file.name] = (frame.sample(min(frame.height, ROWS), seed=0), file.target)
     there, notes = peers()
     counts = {(fault.name, peer): Count() for fault in FAULTS for peer in there}
     for name, (frame, target) in tables.items():

@@ -34,11 +34,11 @@ class Models:
         """(n, K) what the model that was trained on some rows says of others."""
         key = train.tobytes()
         if key not in self.fitted:
-            prepared = prepare_rows(self.dev, train, self.candidate.family.view, evaluated=asked)
+            prepared = prepare_rows(self.dev, train, self.candidate.family.view)
             self.fitted[key] = fit(self.candidate, prepared, self.dev, {}, purpose="ship")
         if (question := key + b"?" + asked.tobytes()) not in self.said:
             model = self.fitted[key]
-            self.said[question] = model.predict_proba(model.design.transform(self.dev.table.take(asked)))
+            self.said[question] = model.predict_proba(model.preprocessor.transform(self.dev.table.take(asked)))
         return self.said[question]
 
     def __deepcopy__(self, memo: object) -> Models:

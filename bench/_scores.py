@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from bench._tables import EXAMPLE, largest_first
 from sortal.core.predictions import Predictions
 
 Floats = NDArray[np.float64]
@@ -20,7 +21,6 @@ Floats = NDArray[np.float64]
 TABLES, LEAST_ROWS, SOLVED = 2, 1_000, 0.995
 SEPARATION = 2 * 1.163
 """Distance of two normal score distributions with ROC-AUC .95."""
-EXAMPLE = Path(__file__).parents[1] / "examples" / "churn.csv"
 
 
 @dataclass(frozen=True)
@@ -100,20 +100,19 @@ def folder(data: Path | None) -> tuple[dict[str, Sample], list[str]]:
     """The largest binary tables of a folder (target in the metadata) that leave something to decide."""
     if data is None:
         sys.exit("which tables? give --data FOLDER, or --fast")
-    sizes = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file in data.glob("*.parquet")}
     tables: dict[str, Sample] = {}
     notes = []
-    for file in sorted(sizes, key=lambda file: (-sizes[file], file.name)):
-        target = pl.read_parquet_metadata(file).get("target")
-        if target is None or pl.scan_parquet(file).select(pl.col(target).drop_nulls().n_unique()).collect().item() != 2:
+    for file in largest_first(data):
+        frame = file.frame().drop_nulls(file.target)
+        if frame[file.target].n_unique() != 2:
             continue
-        sample = boosted(pl.read_parquet(file).drop_nulls(target), target)
+        sample = boosted(frame, file.target)
         rare, area = int(min(sample.positive.sum(), (~sample.positive).sum())), roc_auc(sample)
         if rare < LEAST_ROWS or area > SOLVED:
-            notes.append(f"left out: {file.stem}: ROC-AUC {area:.4f}, {rare:,} rows of the rarer class to draw from")
+            notes.append(f"left out: {file.name}: ROC-AUC {area:.4f}, {rare:,} rows of the rarer class to draw from")
             continue
-        tables[file.stem] = sample
-        notes.append(f"{file.stem}: ROC-AUC {area:.3f}, {len(sample.score):,} rows of which {rare:,} are positive")
+        tables[file.name] = sample
+        notes.append(f"{file.name}: ROC-AUC {area:.3f}, {len(sample.score):,} rows of which {rare:,} are positive")
         if len(tables) == TABLES:
             break
     if not tables:

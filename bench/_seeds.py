@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sortal.core.frame import Table
 from sortal.core.relations import same_rows
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Column, Schema
 from sortal.data.audit.case import Case, History, Parting
 from sortal.data.split import holdout
 
@@ -107,7 +107,7 @@ COLUMNS = (
 
 def with_column(case: Case, values: pl.Series) -> Case:
     """The same rows with the leak as one more feature."""
-    kind: Kind = "category" if values.dtype == pl.String else "number"
+    kind = "category" if values.dtype == pl.String else "number"
     schema = Schema((*case.table.schema.columns, Column(LEAK, kind)))
     table = Table(schema, case.table.frame.with_columns(values.alias(LEAK)), case.table.rows)
     return Case(table, case.codes, case.classes, case.seed, case.raw)
@@ -243,17 +243,18 @@ def encoded_on_all(case: Case, share: float, rng: Generator) -> Case | None:
 
 
 def foreign_fit(case: Case, share: float, rng: Generator) -> Case:
-    """A fit sees a share of the sealed rows, and the run's witness counts them."""
+    """A fit sees a share of the sealed rows, and the run's log of fits counts them."""
     from sortal.core import registry
-    from sortal.training.candidate import Development, Witness, prepare_rows
+    from sortal.training.candidate import Development, prepare_rows
+    from sortal.training.fit_log import FitLog, FitRows
 
     rows = rng.permutation(len(case))[:400]
     some, kept = case.table.take(rows), 3 * len(rows) // 4
-    witness = Witness(sealed=some.rows[kept:])
-    dev = Development(some, case.codes[rows], tuple(case.classes), case.seed, witness=witness)
+    dev = Development(some, case.codes[rows], tuple(case.classes), case.seed)
     seen = np.arange(kept + int(np.ceil(share * (len(rows) - kept))))
-    prepare_rows(dev, seen, registry.load("sortal.models", "logistic").view)
-    return replace(well_parted(case), history=History(witness.fits, witness.foreign, 0))
+    matrix = prepare_rows(dev, seen, registry.load("sortal.models", "logistic").view)
+    log = FitLog.of([FitRows(matrix.rows)], sealed=some.rows[kept:])
+    return replace(well_parted(case), history=History(log.fits, log.leaked_rows, 0))
 
 
 FAULTS = (

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import table_files
 from sortal.core import registry
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.audit import Case, NotApplicable
@@ -55,11 +56,10 @@ def run(options: Options) -> Outcome:
         mixed_frame(FAST_ROWS if options.fast else ROWS).write_parquet(file)
         wholes = [whole(file, TARGET)]
         steps = timed_steps(file, TARGET)
-    for table in sorted(options.data.glob("*.parquet")) if options.data else []:
-        target = pl.read_parquet_metadata(table).get("target")
-        if target is not None:
-            wholes.append(whole(table, target))
-            print(table.stem, file=sys.stderr)
+    for table in table_files(options.data) if options.data else []:
+        if table.target:
+            wholes.append(whole(table.path, table.target))
+            print(table.name, file=sys.stderr)
     return outcome(wholes, steps)
 
 

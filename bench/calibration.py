@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import no_table
 from bench.trip import Case, fast_cases, folder_cases
 from sortal.core import registry
 from sortal.core.predictions import Predictions
@@ -29,7 +30,7 @@ from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.calibrate import calibrators, choose
 from sortal.engine import Program
 from sortal.engine import compile as compile_program
-from sortal.models.family import Settings
+from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, Pipeline, fit, prepare_rows
 
 Floats = NDArray[np.float64]
@@ -105,7 +106,7 @@ def run(options: Options) -> Outcome:
                 compared += [compare(evidence) for evidence in gather(case, seed)]
             print(progress(compared[-len(MODELS) * reps :]), file=sys.stderr)
     if not compared:
-        sys.exit("no table to train on; give --data a folder of parquet tables with the key 'target' in their metadata")
+        no_table("to train on")
     left_out = [f"left out: {case.file.stem}: {case.unusable}" for case in cases if case.unusable]
     return outcome(compared, reps, left_out, noisy=options.fast)
 
@@ -118,7 +119,7 @@ def gather(case: Case, seed: int) -> Iterator[Evidence]:
     dev = np.sort(rng.permutation(dev)[: round(ROWS * (1 - TEST_SHARE))])
     test = np.sort(rng.permutation(test)[:TEST_ROWS])
     codes, classes = problem.codes[dev], problem.task.classes
-    told = Development(problem.table.take(dev), codes, classes, seed, threads=1)
+    told = Development(problem.table.take(dev), codes, classes, seed, resources=Resources(threads=1))
     count = fold_count(len(dev), int(np.bincount(codes, minlength=len(classes)).min()))
     parts = list(folds(codes, count, seed))
     for name, settings in MODELS.items():
@@ -135,8 +136,8 @@ def cross_validated(
     probability, fold = np.empty((n, len(dev.classes))), np.empty(n, dtype=np.int64)
     efforts = []
     for i, (train, held) in enumerate(parts):
-        pipeline = fit(candidate, prepare_rows(dev, train, view, evaluated=held), dev, {})
-        probability[held] = pipeline.predict_proba(pipeline.design.transform(dev.table.take(held)))
+        pipeline = fit(candidate, prepare_rows(dev, train, view), dev, {})
+        probability[held] = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(held)))
         fold[held] = i
         efforts.append(pipeline.fitted.effort)
     effort: dict[str, Any] = {
@@ -149,7 +150,7 @@ def cross_validated(
 
 
 def _predict(pipeline: Pipeline, problem: Problem, rows: Codes, part: Any) -> Predictions:
-    probability = pipeline.predict_proba(pipeline.design.transform(problem.table.take(rows)))
+    probability = pipeline.predict_proba(pipeline.preprocessor.transform(problem.table.take(rows)))
     return Predictions(problem.task.classes, rows, problem.codes[rows], normalised(probability), part)
 
 

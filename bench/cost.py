@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedShuffleSplit, TunedThresholdClassi
 
 from bench._outcome import Goal, Options, Outcome
 from bench._recalled import FOLDS, Arm, Index, Models, Recalled
-from bench.trip import described_lanes
+from bench._tables import EXAMPLE, no_table, table_files
 from sortal.core import registry
 from sortal.core.cost_notation import parse_cost
 from sortal.core.costs import incurred
@@ -33,7 +33,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.evaluate.compare import corrected_t
 from sortal.evaluate.intervals import mean_interval
-from sortal.models.family import FitRequest, Rows, Settings
+from sortal.models.family import FitRequest, Resources, Rows, Settings
 from sortal.report.notation import DASH
 from sortal.training.candidate import Candidate, Development, prepare_rows
 
@@ -54,7 +54,6 @@ WAYS = (SORTAL, RAW, *TUNED, LIKELIEST, WEIGHTED, BEST)
 EXAMPLE_TARGETS = ("Churn", "Partner", "Dependents", "PaperlessBilling", "Contract", "PaymentMethod")
 TOLERANCE, FAST_TOLERANCE = 1, 2
 """Standard errors by which a mean over tables may be above its rival's; there are few tables in a fast run."""
-EXAMPLE = Path(__file__).parents[1] / "examples" / "churn.csv"
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,7 @@ def run(options: Options) -> Outcome:
         cells += measure(found, learners(), reps, notes)
         print(f"{found[0]}: done", file=sys.stderr)
     if not cells:
-        sys.exit(
-            "no table to decide on; give --data a folder of parquet tables with the key 'target' in their metadata"
-        )
+        no_table("to decide on")
     return outcome(cells, notes, FAST_TOLERANCE if options.fast else TOLERANCE)
 
 
@@ -103,16 +100,11 @@ def example_cases() -> Iterator[Case]:
 
 
 def folder_cases(folder: Path, notes: list[str]) -> Iterator[Case]:
-    """The tables of a folder, by name; the target is in the metadata of each, under the key ``target``."""
-    lanes = described_lanes(folder)
-    for file in sorted(folder.glob("*.parquet")):
-        target = pl.read_parquet_metadata(file).get("target")
-        if (lane := lanes.get(file.name, "tabular")) != "tabular":
-            found: Case | str = f"lane {lane!r}"
-        else:
-            found = case(file.stem, pl.read_parquet(file), target) if target else "its metadata name no target"
+    """The tables of a folder, by name."""
+    for file in table_files(folder):
+        found = file.unusable or case(file.name, file.frame(), file.target)
         if isinstance(found, str):
-            notes.append(f"left out: {file.stem}: {found}")
+            notes.append(f"left out: {file.name}: {found}")
         else:
             yield found
 
@@ -129,7 +121,7 @@ def case(name: str, frame: pl.DataFrame, target: str) -> Case | str:
         problem = frame_problem(frame.filter(pl.col(target).is_in(common.implode())), GoalOptions(target), RowOptions())
     except SortalError as error:
         return str(error)
-    dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, threads=1)
+    dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, resources=Resources(threads=1))
     return name, dev, problem.task
 
 
@@ -226,10 +218,10 @@ def cost_weighted(arm: Arm, task: Task) -> Index:
     prepared = prepare_rows(dev, arm.train, candidate.family.view)
     rows = Rows(prepared.X, prepared.y, (weight / weight.mean())[prepared.y])
     request = FitRequest(
-        rows, len(dev.classes), seed=dev.seed, categorical=prepared.design.categorical, threads=dev.threads
+        rows, len(dev.classes), seed=dev.seed, categorical=prepared.preprocessor.categorical, resources=dev.resources
     )
     model = candidate.family.fit(request, candidate.settings)
-    return np.asarray(model.predict_proba(prepared.design.transform(dev.table.take(arm.test))).argmax(axis=1))
+    return np.asarray(model.predict_proba(prepared.preprocessor.transform(dev.table.take(arm.test))).argmax(axis=1))
 
 
 def paid(task: Task, truth: Index, decided: dict[str, Index]) -> dict[str, float]:

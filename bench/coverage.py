@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import largest_first
 from sortal.core import registry
 from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
@@ -29,9 +30,9 @@ from sortal.data.problem import frame_problem
 from sortal.evaluate.intervals import Mean, interval
 from sortal.evaluate.metrics import Metric
 from sortal.evaluate.ranking import roc_auc
-from sortal.models.family import Settings
+from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
-from sortal.training.select import flattery, unflattered
+from sortal.training.select import bias_corrected_interval, selection_bias
 
 METRICS = ("roc_auc", "log_loss", "balanced_accuracy", "expected_cost")
 PROTOCOLS = ("fixed model", "best of 20, fresh rows", "best of 20, its own rows, corrected")
@@ -167,17 +168,14 @@ def run(options: Options) -> Outcome:
 
 def populations(folder: Path) -> tuple[list[Population], list[str]]:
     """The largest binary tables of the folder, and a line for each that is not used."""
-    files = {file: pl.read_parquet_metadata(file).get("target") for file in folder.glob("*.parquet")}
-    known = {file: target for file, target in files.items() if target}
-    sizes = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file in known}
     found: list[Population] = []
     notes: list[str] = []
-    for file in sorted(known, key=lambda f: (-sizes[f], f.name)):
-        if sizes[file] < LARGE or len(found) == TABLES:
+    for file in largest_first(folder, LARGE):
+        if len(found) == TABLES:
             break
-        population = trained(file, known[file])
+        population = trained(file.path, file.target)
         if isinstance(population, str):
-            notes.append(f"left out: {file.stem}: {population}")
+            notes.append(f"left out: {file.name}: {population}")
         else:
             found.append(population)
     return found, notes
@@ -202,11 +200,13 @@ def trained(file: Path, target: str) -> Population | str:
         schema = problem.table.schema
         for column in rng.permutation(names)[: round((1 - share) * len(names))]:
             schema = schema.with_role(str(column), "ignore", "not for this candidate")
-        dev = Development(replace(problem.table, schema=schema), problem.codes, task.classes, seed=0, threads=1)
+        dev = Development(
+            replace(problem.table, schema=schema), problem.codes, task.classes, seed=0, resources=Resources(threads=1)
+        )
         family = registry.load("sortal.models", name)
         prepared = prepare_rows(dev, train, family.view)
         pipeline = fit(Candidate(name, family), prepared, dev, settings, purpose="ship")
-        told.append(pipeline.predict_proba(prepared.design.transform(dev.table.take(rest)))[:, code])
+        told.append(pipeline.predict_proba(prepared.preprocessor.transform(dev.table.take(rest)))[:, code])
         ranked = roc_auc(problem.codes[rest] == code, told[-1])
         if ranked > EASY:
             return f"{name} ranks it almost perfectly (ROC-AUC {ranked:.4f}): no errors to sample"
@@ -249,7 +249,7 @@ def measure(population: Population, n: int, reps: int, seed: int) -> Iterator[Ce
             entries = (
                 (interval(metric, *population.of(0, fresh)), true[0], 0.0),
                 (interval(metric, *population.of(pick, fresh)), true[pick], 0.0),
-                (unflattered(own, bias), true[pick], bias),
+                (bias_corrected_interval(own, bias), true[pick], bias),
                 (own, true[pick], 0.0),
             )
             for protocol, entry in zip((*PROTOCOLS, NAIVE), entries, strict=True):
@@ -271,7 +271,7 @@ def winner(metric: Metric, candidates: Sequence[Any], seed: int) -> tuple[int, f
     def pick(losses: NDArray[np.float64]) -> int:
         return int(np.argmin(losses))
 
-    lost = flattery(described, losses, pick, seed, higher_is_better=metric.higher_is_better)  # type: ignore[arg-type]
+    lost = selection_bias(described, losses, pick, seed, higher_is_better=metric.higher_is_better)  # type: ignore[arg-type]
     return pick(losses), -sign * lost
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
 from bench._seeds import COLUMNS, FAULTS, LEAK, PREPARED, Fault, LeakyColumn, well_parted, with_column
-from bench.trip import EXAMPLE, folder_cases
+from bench._tables import EXAMPLE, no_table
+from bench.trip import folder_cases
 from sortal.core import registry
 from sortal.core.errors import InputError
 from sortal.core.frame import Table
@@ -117,7 +118,7 @@ def run(options: Options) -> Outcome:
             trials += tried(name, sampled(replace(clean, seed=seed), SEEDED_ROWS), columns)
         print(name, file=sys.stderr)
     if not silences:
-        sys.exit("no table to try; give --data a folder of parquet tables with the key 'target' in their metadata")
+        no_table("to try")
     return outcome(trials, silences, known, notes)
 
 

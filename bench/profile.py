@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
-from bench.trip import described_lanes
+from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
 from sortal.core.frame import Table, conform
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.profile import Values, profile
 from sortal.core.shift import Watch
 
@@ -37,7 +37,6 @@ DAMAGED = 200
 """Rows of a damaged batch; a column counts where the damage alters at least half of the values that it touches."""
 FALSE, NOTICED = 0.01, 0.95
 """The most columns that may be spoken of on like rows, and the fewest on damaged ones."""
-EXAMPLE = Path(__file__).parents[1] / "examples" / "churn.csv"
 
 Damage = Callable[[Values, np.random.Generator], Values | None]
 
@@ -67,7 +66,7 @@ def run(options: Options) -> Outcome:
             cells += measure(name, table, seed)
         print(f"{name}: done", file=sys.stderr)
     if not cells:
-        sys.exit("no table to halve; give --data a folder of parquet tables with the key 'target' in their metadata")
+        no_table("to halve")
     return outcome(cells, notes)
 
 
@@ -75,25 +74,16 @@ def example() -> tuple[str, Table]:
     return "example", canonical(pl.read_csv(EXAMPLE, infer_schema=False), "Churn")
 
 
-def folder_sources(folder: Path) -> Iterator[tuple[str, pl.DataFrame, str]]:
-    """The tables of a folder as they stand there, with their target."""
-    lanes = described_lanes(folder)
-    for file in sorted(folder.glob("*.parquet")):
-        target = pl.read_parquet_metadata(file).get("target")
-        if target is not None and lanes.get(file.name, "tabular") == "tabular":
-            yield file.stem, pl.read_parquet(file), target
-
-
 def folder_tables(folder: Path, notes: list[str]) -> Iterator[tuple[str, Table]]:
     """The tables of a folder that have a column to train on."""
-    for name, frame, target in folder_sources(folder):
+    for file in tabular(folder):
         try:
-            table = canonical(frame, target)
+            table = canonical(file.frame(), file.target)
         except InputError as error:
-            notes.append(f"left out: {name}: {error}")
+            notes.append(f"left out: {file.name}: {error}")
             continue
         if table.schema.features:
-            yield name, table
+            yield file.name, table
 
 
 def canonical(frame: pl.DataFrame, target: str) -> Table:

@@ -15,14 +15,14 @@ import numpy as np
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
-from bench.profile import EXAMPLE, folder_sources
+from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core import registry
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import Problem, frame_problem
 from sortal.data.split import folds
-from sortal.models.family import Settings
+from sortal.models.family import Resources, Settings
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
 
 FAMILIES: dict[str, Settings] = {
@@ -58,9 +58,7 @@ def run(options: Options) -> Outcome:
         sys.exit("which tables? give --data FOLDER, or --fast")
     cells = [cell for name, problem in tables for cell in measure(name, problem, options.reps)]
     if not cells:
-        sys.exit(
-            "no table with rare levels; give --data a folder of parquet tables with the key 'target' in their metadata"
-        )
+        no_table("with rare levels")
     return outcome(cells, notes)
 
 
@@ -72,16 +70,17 @@ def crossed() -> Problem:
 
 
 def problems(folder: Path, notes: list[str]) -> Iterator[tuple[str, Problem]]:
-    for name, frame, target in folder_sources(folder):
+    for file in tabular(folder):
+        frame = file.frame()
         try:
             problem = frame_problem(
-                frame.sample(min(len(frame), ROWS), shuffle=True, seed=0), GoalOptions(target), RowOptions()
+                frame.sample(min(len(frame), ROWS), shuffle=True, seed=0), GoalOptions(file.target), RowOptions()
             )
         except InputError as error:
-            notes.append(f"left out: {name}: {error}")
+            notes.append(f"left out: {file.name}: {error}")
             continue
         if rare_share(problem) > 0:
-            yield name, problem
+            yield file.name, problem
 
 
 def rare_share(problem: Problem) -> float:
@@ -109,12 +108,17 @@ def _losses(problem: Problem, name: str, settings: Settings, seed: int, smallest
     """(m,) log-losses of the rows of one fifth."""
     train, test = folds(problem.codes, 5, seed)[0]
     dev = Development(
-        problem.table, problem.codes, problem.task.classes, seed, threads=1, smallest_count=smallest_count
+        problem.table,
+        problem.codes,
+        problem.task.classes,
+        seed,
+        resources=Resources(threads=1),
+        smallest_count=smallest_count,
     )
     candidate = Candidate(name, registry.load("sortal.models", name))
     prepared = prepare_rows(dev, train, candidate.family.view)
     pipeline = fit(candidate, prepared, dev, settings, purpose="ship")
-    p = pipeline.predict_proba(pipeline.design.transform(problem.table.take(test)))
+    p = pipeline.predict_proba(pipeline.preprocessor.transform(problem.table.take(test)))
     return -np.log(np.clip(p[np.arange(len(test)), problem.codes[test]], 1e-6, 1))
 
 

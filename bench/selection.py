@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import largest_first
 from sortal.core import registry
 from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
@@ -28,8 +29,9 @@ from sortal.core.task import Task
 from sortal.data.problem import frame_problem
 from sortal.data.split import folds
 from sortal.evaluate.metrics import Metric
+from sortal.models.family import Resources
 from sortal.training.candidate import Candidate, Development, prepare_rows
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 from sortal.training.select import choose
 
 METRICS = ("roc_auc", "log_loss")
@@ -103,7 +105,7 @@ def run(options: Options) -> Outcome:
     return outcome(cells, notes)
 
 
-Rehearsal = tuple[Task, list[Scored], Any]
+Rehearsal = tuple[Task, list[CVResult], Any]
 """The task, the candidates, and their true scores: metric and number of the candidate -> score."""
 
 
@@ -140,13 +142,13 @@ def _describe(metric: Metric, task: Task, predictions: Predictions) -> Any:
     return metric.sampling(task, predictions, predictions.probability.argmax(axis=1))
 
 
-def scored_of(name: str, complexity: int, task: Task, told: Predictions, fold: NDArray[np.int64]) -> Scored:
+def scored_of(name: str, complexity: int, task: Task, told: Predictions, fold: NDArray[np.int64]) -> CVResult:
     """What cross-validation would hand to the choice, of out-of-fold predictions."""
     family = replace(registry.load("sortal.models", "logistic"), complexity=complexity)
     metrics: list[Metric] = [registry.load("sortal.metrics", metric) for metric in METRICS]
     parts = [told.take(fold == f) for f in range(FOLDS)]
     scores = {m.name: np.array([_score(m, task, part) for part in parts]) for m in metrics}
-    return Scored(Candidate(name, family), told, fold, 1 - 1 / FOLDS, scores, ({},) * FOLDS, 0.0, 0.0, 0.0)
+    return CVResult(Candidate(name, family), told, fold, 1 - 1 / FOLDS, scores, ({},) * FOLDS, 0.0, 0.0, 0.0)
 
 
 def simulate(setting: Setting, rng: np.random.Generator) -> Rehearsal:
@@ -235,13 +237,11 @@ def _clipped(model: Any, X: Floats) -> Floats:
 
 def tables(folder: Path) -> Iterator[Real]:
     """The largest binary tables of the folder that are not ranked perfectly."""
-    files = {file: pl.read_parquet_metadata(file).get("target") for file in folder.glob("*.parquet")}
-    sizes = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file, target in files.items() if target}
     found = 0
-    for file in sorted(sizes, key=lambda f: (-sizes[f], f.name)):
-        if sizes[file] < LARGE or found == TABLES:
+    for file in largest_first(folder, LARGE):
+        if found == TABLES:
             return
-        table = read(file, str(files[file]))
+        table = read(file.path, file.target)
         if table is not None:
             found += 1
             yield table
@@ -256,9 +256,9 @@ def read(file: Path, target: str) -> Real | None:
         problem = frame_problem(frame, GoalOptions(target), RowOptions())
     except SortalError:
         return None
-    dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, threads=1)
+    dev = Development(problem.table, problem.codes, problem.task.classes, seed=0, resources=Resources(threads=1))
     first, rest = np.split(np.arange(len(problem.codes)), [FEW_ROWS])
-    design = prepare_rows(dev, first, registry.load("sortal.models", "logistic").view).design
+    design = prepare_rows(dev, first, registry.load("sortal.models", "logistic").view).preprocessor
     X, y = design.transform(dev.table.take(rest)), problem.codes[rest]
     whole = small_model(1).fit(X, y).predict_proba(X)
     easy = registry.load("sortal.metrics", "roc_auc").score

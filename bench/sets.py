@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import comb, sqrt
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -22,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
-from bench.trip import EXAMPLE, described_lanes
+from bench._tables import EXAMPLE, no_table, tabular
 from sortal.decide.sets import fewest_rows, fit_sets
 
 Floats = NDArray[np.float64]
@@ -72,7 +73,7 @@ def run(options: Options) -> Outcome:
     splits = options.reps if options.reps > 1 else FAST_SPLITS if options.fast else SPLITS
     tables, notes = scored_tables(options)
     if not tables:
-        sys.exit("no table to try; give --data a folder of parquet tables with the key 'target' in their metadata")
+        no_table("to try")
     peers, note = peer_scores()
     cells = []
     for table in tables:
@@ -85,7 +86,8 @@ def run(options: Options) -> Outcome:
 def scored_tables(options: Options) -> tuple[list[Scored], list[str]]:
     """The tables with what a quick model says of rows that it has not seen, and why others were left out."""
     tables, notes = [], []
-    for name, frame, target in example_frames() if options.fast or options.data is None else folder_frames(options):
+    frames = example_frames() if options.fast or options.data is None else folder_frames(options.data)
+    for name, frame, target in frames:
         found = score(name, frame, target, FAST_ROWS if options.fast else MOST_ROWS)
         if isinstance(found, str):
             notes.append(f"left out: {name}: {found}")
@@ -94,13 +96,8 @@ def scored_tables(options: Options) -> tuple[list[Scored], list[str]]:
     return tables, notes
 
 
-def folder_frames(options: Options) -> Iterator[tuple[str, pl.DataFrame, str]]:
-    assert options.data is not None
-    lanes = described_lanes(options.data)
-    for file in sorted(options.data.glob("*.parquet")):
-        target = pl.read_parquet_metadata(file).get("target")
-        if target is not None and lanes.get(file.name, "tabular") == "tabular":
-            yield file.stem, pl.read_parquet(file), target
+def folder_frames(folder: Path) -> Iterator[tuple[str, pl.DataFrame, str]]:
+    return ((file.name, file.frame(), file.target) for file in tabular(folder))
 
 
 def example_frames() -> Iterator[tuple[str, pl.DataFrame, str]]:

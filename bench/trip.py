@@ -7,7 +7,6 @@ an interval, nor on the sealed test, whose interval is held against the baseline
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
@@ -21,9 +20,10 @@ from typing import Any
 import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
+from bench._tables import EXAMPLE, no_table, table_files
 from sortal.core.columns import Origin
 from sortal.core.errors import InputError
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.report import notation
 from sortal.report.record import Baseline, RunRecord
 
@@ -34,7 +34,6 @@ COMPARED = (
 )
 GIVEN_UP = 5.0
 """A run that takes this many times its budget is ended."""
-EXAMPLE = Path(__file__).parents[1] / "examples" / "churn.csv"
 FAST_ROWS, FAST_BUDGET = 700, 20.0
 FOUND = (
     *("rows", "best baseline (log-loss out of fold)", "chosen", "beats it by"),
@@ -78,31 +77,15 @@ def run(options: Options) -> Outcome:
                 trials.append(trial(case, budget, seed, work / f"{case.file.stem}-{seed}"))
                 print(progress(trials[-1]), file=sys.stderr)
     if not trials:
-        sys.exit("no table to train on; give --data a folder of parquet tables with the key 'target' in their metadata")
+        no_table("to train on")
     notes = [f"left out: {case.file.stem}: {case.unusable}" for case in cases if case.unusable]
     return outcome(trials, budget, notes)
 
 
 def folder_cases(folder: Path) -> Iterator[Case]:
-    """The tables of a folder, by name; the target is in the metadata of each, under the key ``target``."""
-    lanes = described_lanes(folder)
-    for file in sorted(folder.glob("*.parquet")):
-        target = pl.read_parquet_metadata(file).get("target")
-        if target is None:
-            yield Case(file, "", "its metadata name no target")
-        elif lanes.get(file.name, "tabular") != "tabular":
-            yield Case(file, target, f"lane {lanes[file.name]!r}: such columns are not trained on yet")
-        else:
-            yield Case(file, target, why_unusable(file, target))
-
-
-def described_lanes(folder: Path) -> dict[str, str]:
-    """File to lane, where a DATASETS.csv describes the files."""
-    described = folder / "DATASETS.csv"
-    if not described.exists():
-        return {}
-    with described.open(encoding="utf-8", newline="") as lines:
-        return {line["file"]: line["lane"] for line in csv.DictReader(lines)}
+    """The tables of a folder, by name."""
+    for file in table_files(folder):
+        yield Case(file.path, file.target, file.unusable or why_unusable(file.path, file.target))
 
 
 def why_unusable(file: Path, target: str) -> str:

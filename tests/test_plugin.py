@@ -1,4 +1,4 @@
-"""A distribution of somebody else's adds a family, a metric and a check, by its entry points alone."""
+"""A distribution of somebody else's adds a kind, a family, a metric and a check, by its entry points alone."""
 
 from __future__ import annotations
 
@@ -14,9 +14,22 @@ import numpy as np
 import polars as pl
 import pytest
 
+import sortal
+from sortal.core.errors import ArtifactError
+
 PLUGIN = Path(__file__).parent / "toy_plugin"
-GROUPS = {"sortal.models": "nearest_mean", "sortal.metrics": "matthews", "sortal.checks": "T901"}
-CHECKS = {"sortal.models": "check_family", "sortal.metrics": "check_metric", "sortal.checks": "check_check"}
+GROUPS = {
+    "sortal.kinds": "colour",
+    "sortal.models": "nearest_mean",
+    "sortal.metrics": "matthews",
+    "sortal.checks": "T901",
+}
+CHECKS = {
+    "sortal.kinds": "check_kind(found, ['#FF8800', '#00aa00', '#ff8800'])",
+    "sortal.models": "check_family(found)",
+    "sortal.metrics": "check_metric(found)",
+    "sortal.checks": "check_check(found)",
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +55,7 @@ def python(site: Path, *arguments: str) -> str:
     """Standard output of a fresh interpreter that finds the plug-in."""
     done = subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))},
         capture_output=True,
         text=True,
         check=False,
@@ -75,7 +88,8 @@ def test_each_part_meets_the_requirements(site: Path, group: str) -> None:
     code = f"""
 from sortal import testing
 from sortal.core import registry
-requirements = list(testing.{CHECKS[group]}(registry.load({group!r}, {GROUPS[group]!r})))
+found = registry.load({group!r}, {GROUPS[group]!r})
+requirements = list(testing.{CHECKS[group]})
 for requirement in requirements:
     requirement()
 print(len(requirements))
@@ -83,13 +97,21 @@ print(len(requirements))
     assert int(python(site, "-W", "error", "-c", code)) > 3
 
 
-def test_the_command_line_uses_all_three(site: Path, tmp_path: Path) -> None:
+def test_all_of_them_make_the_whole_trip(site: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2))
     answer = np.where(x[:, 0] + rng.normal(size=400) > 0, "yes", "no")
-    table = {"first": x[:, 0], "second": x[:, 1], "former target": rng.normal(size=400), "answer": answer}
+    paint = np.where(rng.random(400) < np.where(answer == "yes", 0.7, 0.3), "#FF8800", "#00aaFF")
+    table = {
+        "first": x[:, 0],
+        "second": x[:, 1],
+        "former target": rng.normal(size=400),
+        "paint": paint,
+        "answer": answer,
+    }
     pl.DataFrame(table).write_csv(tmp_path / "data.csv")
     options = ["--target", "answer", "--models", "nearest_mean", "--metric", "matthews", "--budget", "20s"]
+    options += ["--kind", "paint=colour"]
     out = tmp_path / "run"
     python(site, "-m", "sortal.cli", "train", str(tmp_path / "data.csv"), *options, "--out", str(out), "--json")
     record = json.loads((out / "run.json").read_bytes())
@@ -97,3 +119,31 @@ def test_the_command_line_uses_all_three(site: Path, tmp_path: Path) -> None:
     assert row["metric"] == record["task"]["metric"] == "matthews"
     assert row["mean"] > 0.3
     assert [f["column"] for f in record["audit"] if f["code"] == "T901"] == ["former target"]
+    assert {"name": "paint", "kind": "colour", "role": "feature"}.items() <= record["columns"][3].items()
+
+    model, rows = str(out / "model.sortal"), [{"first": 0.1, "paint": "#ff8800"}, {"first": 0.1, "paint": "#FF8800"}]
+    code = f"""
+import json
+import pandas as pd
+import sortal
+model, rows = sortal.load({model!r}), {rows}
+each = [model.predict_proba(row)[0].tolist() for row in rows]
+print(json.dumps([each, model.predict_proba(pd.DataFrame(rows), allow_missing=True).tolist()]))
+try:
+    model.predict_proba({{"paint": "red"}})
+except sortal.SortalError as error:
+    print(error)
+"""
+    figures, refusal = python(site, "-c", code).splitlines()
+    by_row, by_table = json.loads(figures)
+    assert by_row[0] == by_row[1] == by_table[0] == by_table[1]
+    assert "holds 'red' in row 1, where a colour such as #ff8800 is needed" in refusal
+    pl.DataFrame(rows).write_csv(tmp_path / "rows.csv")
+    scores = tmp_path / "scores.csv"
+    python(
+        site, "-m", "sortal.cli", "predict", model, str(tmp_path / "rows.csv"), "--allow-missing", "--out", str(scores)
+    )
+    by_file = pl.read_csv(scores)
+    assert by_file["probability_yes"].to_list() == pytest.approx([by_row[0][1]] * 2, abs=1e-12)
+    with pytest.raises(ArtifactError, match="column 'paint' is of kind 'colour', which is not installed here"):
+        sortal.load(model)

@@ -46,7 +46,8 @@ def test_importing_sortal_imports_nothing_heavy():
 @pytest.mark.parametrize(
     ("group", "names"),
     [
-        ("sortal.preparers", "boolean category datetime number"),
+        ("sortal.kinds", "boolean category datetime image number text"),
+        ("sortal.preparers", "category datetime number"),
         ("sortal.models", "extra_trees forest lightgbm logistic majority svm tree xgboost"),
         (
             "sortal.metrics",

@@ -164,3 +164,16 @@ def test_the_next_free_folder(tmp_path, monkeypatch):
     Path("runs", "churn-1").mkdir(parents=True)
     assert next_folder(["data/churn.csv", "more.csv"]) == Path("runs", "churn-2")
     assert next_folder([".hidden"]) == Path("runs", "run-1")
+
+
+@pytest.mark.clock
+def test_the_time_of_a_row_is_what_whoever_asks_for_one_waits(rows, tmp_path):
+    """Through the door, not of the program alone: a dict, as a user has it, to its probabilities."""
+    record = train_into(tmp_path / "run", rows, RECIPE, NoAudience(), time.monotonic())
+    model, row, seconds = load(tmp_path / "run" / "model.sortal"), rows.row(0, named=True), []
+    for _ in range(50):
+        start = time.perf_counter()
+        model.predict_proba(row)
+        seconds.append(time.perf_counter() - start)
+    assert 0.5 < record.artifact.row_microseconds / (1e6 * np.median(seconds)) < 2
+    assert record.artifact.row_microseconds > record.chosen.program_microseconds

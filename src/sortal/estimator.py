@@ -21,10 +21,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
 from sortal.core.columns import Origin
 from sortal.core.disclosure import SMALLEST_COUNT
+from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.listen import Silent
 from sortal.core.native import is_pandas, to_native
 from sortal.core.option_values import parse_budget
@@ -38,7 +39,7 @@ from sortal.data.problem import with_cost_columns
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import Clock
+from sortal.training.zoo import TimeReserve
 
 CLOSING_SHARE = 0.05
 """Of the budget, what choosing, calibrating and proving the model may take, beside the refit."""
@@ -223,8 +224,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
         task = self._task(classes, codes, recipe.goal)
         table.amounts(task.cost_columns, "X")  # refuses a row without one before any work is done
-        timing = Clock(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
-        trained = train_rows(_weighted(table, weight), codes, task, recipe, timing, Silent())
+        reserve = TimeReserve(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
+        trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Silent())
         self.classes_ = classes
         self.model_ = _model(table, task, trained)
         self.leaderboard_ = to_native(_leaderboard(trained.developed), is_pandas(X))
@@ -260,10 +261,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples,)
             Labels, in the type that they had.
         """
-        frame, needs = self._named(X), self.model_.needs
-        table = Table(needs, conform(frame, needs, source="X"), np.arange(frame.height))
-        labels: NDArray[Any] = self.classes_[self.model_.decide_table(table, self.model_.score(table.frame), "X")]
-        return labels
+        rows = rows_of_frame(self._named(X), self.model_.needs, source="X")
+        return self.model_.answer_rows(rows).decisions.astype(self.classes_.dtype)
 
     def _recipe(self) -> Recipe:
         """The parameters, checked as far as that goes without data."""
@@ -383,6 +382,6 @@ def _leaderboard(developed: Developed) -> pl.DataFrame:
         {"name": s.candidate.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
         | {f"{metric}_mean": float(np.mean(scores)) for metric, scores in s.fold_scores.items()}
         | {f"{metric}_std": float(np.std(scores)) for metric, scores in s.fold_scores.items()}
-        for s in developed.explored.scored
+        for s in developed.explored.results
     ]
     return pl.DataFrame(rows).sort(f"{choice.metric.name}_mean", descending=choice.metric.higher_is_better)

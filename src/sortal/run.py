@@ -33,6 +33,7 @@ from sortal.report.evaluation import AuditReport
 from sortal.report.narrator import Narrator
 from sortal.report.record import Item, RunRecord
 from sortal.report.screen import NOTEBOOK, Screen
+from sortal.training.executor import Executor
 from sortal.workflow import MODEL_FILE, NoAudience, train_into
 
 _log = logging.getLogger("sortal")
@@ -126,6 +127,7 @@ def train(
     recipe: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    executor: Executor | None = None,
     **options: Unpack[TrainOptions],
 ) -> Run:
     """Train a classifier on a labelled table and score it once on a sealed test.
@@ -133,6 +135,7 @@ def train(
     ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options have the names and
     the meaning that they have on the command line: see ``sortal train --help``. ``budget`` counts from this call. ``recipe``: the
     ``recipe.toml`` of an earlier run; options beside it may not contradict it. ``progress`` prints what the command line prints.
+    ``executor``: where the fits of folds run (see ``sortal.training.executor``); one after another in this process unless given.
 
     Raises InputError, in a sentence, where the data or the options cannot be used.
     """
@@ -142,10 +145,11 @@ def train(
     for left in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
         _log.warning(sentence(left))
     if out is not None:
-        return _run(Path(out), data, asked, started, console)
+        return _run(data, trip(Path(out), data, asked, started, console, executor), Path(out))
     home = temporary_folder()
     try:
-        return _run(home.path / "run", data, asked, started, console, home)
+        folder = home.path / "run"
+        return _run(data, trip(folder, data, asked, started, console, executor), folder, home)
     except BaseException:
         home.remove()
         raise
@@ -162,20 +166,24 @@ def audit(
     return workflow.audit(data, _asked(audit, target, recipe, options))
 
 
-def trip(folder: Path, data: object, recipe: Recipe, started: float, console: Console | None) -> RunRecord:
+def trip(
+    folder: Path,
+    data: object,
+    recipe: Recipe,
+    started: float,
+    console: Console | None,
+    executor: Executor | None = None,
+) -> RunRecord:
     """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
     if console is None:
-        return train_into(folder, data, recipe, NoAudience(), started)
+        return train_into(folder, data, recipe, NoAudience(), started, executor)
     with Narrator(console, recipe.search.budget, started) as narrator:
-        record = train_into(folder, data, recipe, narrator, started)
+        record = train_into(folder, data, recipe, narrator, started, executor)
     narrator.finished(record, folder)
     return record
 
 
-def _run(
-    folder: Path, data: object, recipe: Recipe, started: float, console: Console | None, home: Claim | None = None
-) -> Run:
-    record = trip(folder, data, recipe, started, console)
+def _run(data: object, record: RunRecord, folder: Path, home: Claim | None = None) -> Run:
     report = Report((folder / "report.html").read_text(encoding="utf-8"))
     return Run(folder, record, load(folder / MODEL_FILE), report, home, is_pandas(data))
 

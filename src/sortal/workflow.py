@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sortal
-from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load
+from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows, load, time_row
 from sortal.core.cost_notation import names_a_file
+from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table, absent, conform
+from sortal.core.frame import conform
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.labels import encode
 from sortal.core.listen import Listener, Silent
@@ -57,11 +58,11 @@ from sortal.report.html import render
 from sortal.report.looks import folder_of, look, seal_of
 from sortal.report.plots import draw_all
 from sortal.report.record import RunRecord
-from sortal.training.candidate import Witness
 from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
+from sortal.training.executor import Executor
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import NO_TIME, Clock
+from sortal.training.zoo import NO_TIME, TimeReserve
 
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it, of what is left."""
@@ -94,10 +95,13 @@ class NoAudience(Silent):
         """Does nothing."""
 
 
-def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, started: float) -> RunRecord:
+def train_into(
+    out: Path, data: object, recipe: Recipe, audience: Audience, started: float, executor: Executor | None = None
+) -> RunRecord:
     """The whole trip. The folder appears at ``out`` when everything is in it, or not at all.
 
-    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts.
+    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts. ``executor``: where the
+    fits of folds run; in this process where None.
     """
     steps = Steps(audience, Deadline.since(started, recipe.search.budget))
     with new_folder(out) as folder, finishing_on_interrupt(audience.finishing) as interrupts:
@@ -122,16 +126,17 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         audience.audited(describe_findings(audited.findings), describe_skipped(audited.late))
 
         steps.enter("train")
-        clock = Clock(steps.deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
-        witness = Witness(sealed)
-        trained = train_rows(dev.table, dev.codes, dev.task, recipe, clock, audience, valid=valid, witness=witness)
+        reserve = TimeReserve(steps.deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
+        trained = train_rows(dev.table, dev.codes, dev.task, recipe, reserve, audience, valid=valid, executor=executor)
+        log = trained.fit_log(sealed)
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, dev, trained, recipe.search.seed)
+        a_row = time_row(model, {name: dev.raw[name][0] for name in model.reads.names})
 
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
-        history = History(witness.fits, witness.foreign, seal.opens if seal else 0)
+        history = History(log.fits, log.leaked_rows, seal.opens if seal else 0)
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
@@ -139,11 +144,12 @@ def train_into(out: Path, data: object, recipe: Recipe, audience: Audience, star
         promised = {name: record.Estimate(**figure) for name, figure in before.items()}
         results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         finished = replace(
-            assemble(results, recipe, steps.timing(trained)), artifact=describe_model(folder / MODEL_FILE, parity)
+            assemble(results, recipe, steps.timing(trained)),
+            artifact=describe_model(folder / MODEL_FILE, parity, a_row),
         )
-        finished = replace(finished, checklist=checklist(finished, facts(results, model, witness, sealed)))
+        finished = replace(finished, checklist=checklist(finished, facts(results, model, log, sealed)))
         complete(folder / MODEL_FILE, model, finished)
-        finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity))
+        finished = replace(finished, artifact=describe_model(folder / MODEL_FILE, parity, a_row))
         write_tables(folder, finished, trained, recipe.changed(unchecked=tuple(skip.code for skip in audited.late)))
         drawn = draw_all(finished, trained.finalized.evidence, test, lambda: closing.may_draw(steps.deadline.left))
         # Drawing takes a while, and all that is told of the time is to be the same: so the clock is read between.
@@ -241,10 +247,10 @@ def complete(path: Path, model: Model, finished: RunRecord) -> None:
     replace(model, metrics=figures_by_part, card=model_card(finished)).save(path)
 
 
-def describe_model(path: Path, parity: record.Parity) -> record.Artifact:
+def describe_model(path: Path, parity: record.Parity, row_seconds: float) -> record.Artifact:
     """The model file as it is now."""
     content = path.read_bytes()
-    return record.Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity)
+    return record.Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity, 1e6 * row_seconds)
 
 
 def write_tables(folder: Path, finished: RunRecord, trained: Trained, recipe: Recipe) -> None:
@@ -287,17 +293,13 @@ def score_labelled(
     ids = np.arange(len(codes)) if rows is None else rows
     may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
-    frame = conform(source.frame, model.needs, source=source.name, allow_missing=may_lack)[known]
-    table = Table(model.needs, frame, known)
-    amounts = table.amounts(model.decision.cost_columns, source.name)
-    columns = table.columns(model.reads.names)
-    lacking = absent(source.frame, model.reads.columns)
+    labelled = rows_of_frame(source.frame, model.needs, source=source.name, allow_missing=may_lack).take(known)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    probability = model.score_columns(columns)
-    found = Predictions(model.task.classes, ids[known], codes[known], probability, named, amounts, groups)
-    return Fresh(source.name, found, len(codes) - len(known), columns, lacking, source.notes)
+    answers, amounts = model.answer_rows(labelled), labelled.amounts(model.decision.cost_columns)
+    found = Predictions(model.task.classes, ids[known], codes[known], answers.probabilities, named, amounts, groups)
+    return Fresh(source.name, found, len(codes) - len(known), labelled.columns, labelled.absent, source.notes)
 
 
 def evaluate(

@@ -432,7 +432,7 @@ def test_programs_that_do_not_fit(whole):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("schema.json", {"columns": [{"name": "x", "kind": "sound"}]}),
+        ("schema.json", {"columns": [{"name": "x", "kind": 1}]}),
         ("task.json", {"target": "y"}),
         ("decision.json", {"kind": "threshold", "classes": ["a", "b"]}),
         ("decision.json", {"kind": "oracle", "classes": ["a", "b"]}),
@@ -445,6 +445,13 @@ def test_programs_that_do_not_fit(whole):
 def test_values_of_another_type(whole, name, value):
     changed = listed({**members_of(whole), name: json.dumps(value).encode()})
     assert f"its {name} does not fit" in refused(zipped(changed))
+
+
+@pytest.mark.parametrize("kind", ["colour", "os:system", "sortal.core.kinds.number", ""])
+def test_a_kind_is_looked_up_and_never_imported_by_its_name(whole, kind):
+    schema = json.dumps({"columns": [{"name": "x", "kind": kind}]}).encode()
+    found = refused(zipped(listed({**members_of(whole), "schema.json": schema})))
+    assert f"column 'x' is of kind {kind!r}, which is not installed here" in found
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_golden_rows_are_no_rows_of_the_data(model, tmp_path):
 
 def test_a_model_that_scores_its_golden_rows_otherwise_is_refused(model, tmp_path, monkeypatch):
     model.save(tmp_path / "m.sortal")
-    monkeypatch.setattr("sortal.artifact.model.Model.score_columns", lambda self, columns: np.array([[0.5, 0.5]]))
+    monkeypatch.setattr("sortal.artifact.model.Model.score_rows", lambda self, rows: np.array([[0.5, 0.5]]))
     with pytest.raises(ArtifactError, match="golden rows otherwise"):
         load(tmp_path / "m.sortal")
 

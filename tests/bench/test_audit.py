@@ -9,9 +9,9 @@ import pytest
 from bench import _audit_peers as peers
 from bench import audit
 from bench._outcome import Options
-from bench.trip import EXAMPLE
+from bench._tables import EXAMPLE
 from sortal.core import registry
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 
 
 def test_the_frame_has_columns_of_mixed_kinds_and_rows_that_are_there_twice() -> None:

@@ -17,6 +17,7 @@ from sortal.models.baseline import majority
 from sortal.models.lightgbm import family as lightgbm
 from sortal.models.linear import logistic
 from sortal.training.candidate import Candidate
+from sortal.training.fit_log import FitLog, FitRows
 
 
 def made_up(classes: int = 2, rows: int = 300) -> Case:
@@ -49,15 +50,16 @@ def test_a_fit_is_made_once_whoever_asks_for_it():
     found, task = arm()
     models, code = found.models, task.positive_code
     (seen, fold), tested = found.seen, found.tested
-    assert models.dev.witness.fits == FOLDS + 1
+    assert len(models.fitted) == FOLDS + 1
     cost.tuned(found, priced(task), 100)
-    assert models.dev.witness.fits == FOLDS + 1
+    assert len(models.fitted) == FOLDS + 1
     recalled = clone(Recalled(models, code)).fit(found.train[:, None], np.repeat([0, 1], 100))
     assert recalled.models is models
     np.testing.assert_array_equal(recalled.predict_proba(found.test[:, None])[:, 1], tested.probability[:, code])
     assert sorted(set(fold)) == list(range(FOLDS))
     assert (seen.rows == models.dev.table.rows[found.train]).all()
-    assert models.dev.witness.foreign == 0
+    saw = [FitRows(pipeline.saw) for pipeline in models.fitted.values()]
+    assert FitLog.of(saw, sealed=models.dev.table.rows[found.test]) == FitLog(FOLDS + 1, 0)
 
 
 def test_what_overstates_is_calibrated_on_both_sides():

@@ -12,12 +12,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sortal.core import values as rules
 from sortal.core.cells import Cells
+from sortal.core.kinds import kind_of
+from sortal.core.kinds.category import EXACT
+from sortal.core.kinds.datetime import DATE_PARTS, TIME_PARTS, any_time, datetime_from_text
+from sortal.core.kinds.number import NUMBER_NOTATIONS, SIGNS, duration_from_text, number_from_text, seconds
 from sortal.core.moments import RarePatternError, day_of
-from sortal.core.notation import NUMBER_NOTATIONS
+from sortal.core.raw import Sort
 from sortal.core.schema import Column
-from sortal.core.values import DATE_PARTS, EXACT, MISSING_AMONG_VALUES, SIGNS, TIME_PARTS
+from sortal.core.values import MISSING_AMONG_VALUES, evaluated
 
 thorough = settings(deadline=None, max_examples=12)
 Rule = Callable[[Any], Any]
@@ -25,9 +28,17 @@ Rule = Callable[[Any], Any]
 EPOCH = dt.datetime(1970, 1, 1)
 
 
+def plain(column: Column, values: Any, sort: Sort) -> Any:
+    return kind_of(column.kind).plain(column, values, sort)
+
+
+def canonical(column: Column, values: Any, sort: Sort) -> Any:
+    return kind_of(column.kind).canonical(column, values, sort)
+
+
 def by_polars(rule: Rule, values: list[Any], dtype: Any = pl.String) -> list[Any]:
     series = pl.Series(values, dtype=dtype)
-    found = rules.evaluated(series, rule)
+    found = evaluated(series, rule)
     if isinstance(found.dtype, pl.Datetime):
         assert found.dtype == pl.Datetime("us")
         return found.dt.epoch("us").to_list()
@@ -77,13 +88,13 @@ ODD_NUMBERS = [
 
 def test_odd_numbers() -> None:
     for notation in NOTATIONS:
-        assert_one_meaning(lambda text, n=notation: rules.number_from_text(text, n), ODD_NUMBERS)
+        assert_one_meaning(lambda text, n=notation: number_from_text(text, n), ODD_NUMBERS)
 
 
 @thorough
 @given(st.sampled_from(NOTATIONS), st.lists(any_number, min_size=1, max_size=9))
 def test_numbers(notation: str, texts: list[str | None]) -> None:
-    assert_one_meaning(lambda text: rules.number_from_text(text, notation), texts)
+    assert_one_meaning(lambda text: number_from_text(text, notation), texts)
 
 
 clocks = st.builds(
@@ -119,7 +130,7 @@ def test_durations(texts: list[str | None]) -> None:
         "1:00:00.0000005",
         "1:00:00.0000015",
     ]
-    assert_one_meaning(rules.duration_from_text, [*odd, *texts])
+    assert_one_meaning(duration_from_text, [*odd, *texts])
 
 
 def written(moment: dt.datetime, pattern: str, zone: str, digits: int) -> str:
@@ -149,7 +160,7 @@ def test_dates(pattern: str, data: st.DataObject) -> None:
     own = st.builds(written, moments, st.just(pattern), zones, st.integers(0, 9))
     texts = st.one_of(own, st.builds(damaged, own, st.integers(0, 30), damages), any_date)
     drawn = data.draw(st.lists(texts, min_size=1, max_size=9))
-    assert_one_meaning(lambda text: rules.datetime_from_text(text, pattern), drawn)
+    assert_one_meaning(lambda text: datetime_from_text(text, pattern), drawn)
 
 
 def test_dates_with_any_time_of_day() -> None:
@@ -160,7 +171,7 @@ def test_dates_with_any_time_of_day() -> None:
             for time in TIME_PARTS
             for zone, n in (("Z", 0), ("+01", 3), ("-0930", 7))
         ]
-        assert_one_meaning(lambda text, d=day: rules.any_time(d, text), [*texts, "x", None])
+        assert_one_meaning(lambda text, d=day: any_time(d, text), [*texts, "x", None])
 
 
 ODD_DATES = {
@@ -182,21 +193,19 @@ ODD_DATES = {
 
 def test_odd_dates() -> None:
     for pattern, odd in ODD_DATES.items():
-        assert_one_meaning(lambda text, p=pattern: rules.datetime_from_text(text, p), [*odd, None, ""])
+        assert_one_meaning(lambda text, p=pattern: datetime_from_text(text, p), [*odd, None, ""])
 
 
 @pytest.mark.parametrize("pattern", ["%U %Y", "%s", "%Y-%m-%d %m", "%Y-%m-%d %H:%M:%S%.3f"])
 def test_rare_patterns_are_left_to_polars(pattern: str) -> None:
     with pytest.raises(RarePatternError, match="cannot be read without polars"):
-        rules.datetime_from_text(Cells(["2020-01-05"]), pattern)
+        datetime_from_text(Cells(["2020-01-05"]), pattern)
 
 
 @thorough
 @given(st.lists(st.integers(-(10**17), 10**17) | st.none(), min_size=1))
 def test_moments_as_categories(ticks: list[int | None]) -> None:
-    assert_one_meaning(
-        lambda values: rules.canonical(Column("c", "category"), values, "moment"), ticks, pl.Datetime("us")
-    )
+    assert_one_meaning(lambda values: canonical(Column("c", "category"), values, "moment"), ticks, pl.Datetime("us"))
     for tick in ticks:
         if tick is not None and abs(tick) < 5 * 10**16:
             day = EPOCH + dt.timedelta(microseconds=tick)
@@ -210,7 +219,7 @@ times = st.times().map(lambda t: t.replace(microsecond=t.microsecond // 1000 * 1
 @given(st.lists(times, min_size=1))
 def test_times_as_categories(values: list[dt.time]) -> None:
     ticks = [((t.hour * 60 + t.minute) * 60 + t.second) * 10**9 + t.microsecond * 1000 for t in values]
-    rule = lambda values: rules.canonical(Column("c", "category"), values, "time")  # noqa: E731
+    rule = lambda values: canonical(Column("c", "category"), values, "time")  # noqa: E731
     assert_one_meaning(rule, values, pl.Time, ticks)
 
 
@@ -229,16 +238,16 @@ floats = (
 def test_floats(values: list[float | None]) -> None:
     for kind, form in product(("number", "category", "boolean", "text"), ("", EXACT)):
         column = Column("c", kind, format="" if kind == "number" else form)  # type: ignore[arg-type]
-        rule = lambda v, c=column: rules.canonical(c, rules.plain(c, v, "number"), "number")  # noqa: E731
+        rule = lambda v, c=column: canonical(c, plain(c, v, "number"), "number")  # noqa: E731
         assert_one_meaning(rule, values, pl.Float64)
     absent = Column("c", "number", absent=("-1", "99", "x"))
-    assert_one_meaning(lambda v: rules.plain(absent, v, "number"), [*values, -1.0, 99.0], pl.Float64)
+    assert_one_meaning(lambda v: plain(absent, v, "number"), [*values, -1.0, 99.0], pl.Float64)
 
 
 @thorough
 @given(st.lists(st.floats(width=32), min_size=1))
 def test_floats_of_32_bits(values: list[float]) -> None:
-    assert_one_meaning(lambda v: rules.plain(Column("c", "number"), v, "single"), values, pl.Float32)
+    assert_one_meaning(lambda v: plain(Column("c", "number"), v, "single"), values, pl.Float32)
 
 
 @thorough
@@ -246,12 +255,10 @@ def test_floats_of_32_bits(values: list[float]) -> None:
 def test_whole_numbers(values: list[int | None]) -> None:
     for kind in ("number", "category", "boolean", "text"):
         column = Column("c", kind, absent=("-1",))  # type: ignore[arg-type]
-        assert_one_meaning(
-            lambda v, c=column: rules.canonical(c, rules.plain(c, v, "whole"), "whole"), values, pl.Int64
-        )
+        assert_one_meaning(lambda v, c=column: canonical(c, plain(c, v, "whole"), "whole"), values, pl.Int64)
     column = Column("c", "datetime", format="%Y%m%d")
     days = [20180731, 20181331, 1, *values]
-    assert_one_meaning(lambda v: rules.canonical(column, v, "whole"), days, pl.Int64)
+    assert_one_meaning(lambda v: canonical(column, v, "whole"), days, pl.Int64)
 
 
 BLANK = st.text(" \t\n\v\f\r\u00a0\u200b\ufeff\u3000\u2003\x1c\x85", max_size=2)
@@ -295,15 +302,15 @@ ODD_TEXTS = [
 
 def test_odd_texts() -> None:
     for column in COLUMNS:
-        rule = lambda v, c=column: rules.canonical(c, rules.plain(c, v, "text"), "text")  # noqa: E731
+        rule = lambda v, c=column: canonical(c, plain(c, v, "text"), "text")  # noqa: E731
         assert_one_meaning(rule, ODD_TEXTS)
 
 
 @thorough
 @given(st.sampled_from(COLUMNS), st.lists(texts, min_size=1, max_size=9))
 def test_texts(column: Column, values: list[str | None]) -> None:
-    assert_one_meaning(lambda v: rules.canonical(column, rules.plain(column, v, "text"), "text"), values)
+    assert_one_meaning(lambda v: canonical(column, plain(column, v, "text"), "text"), values)
 
 
 def test_numpy_computes_a_missing_value_as_none() -> None:
-    assert rules.seconds(Cells([1_500_000, None]), 1e6).values == [1.5, None]
+    assert seconds(Cells([1_500_000, None]), 1e6).values == [1.5, None]

@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 from sortal.core import door
 from sortal.core.arrow import arrow_table
 from sortal.core.costs import CostColumn
-from sortal.core.door import MOST_ROWS, Rows, rows_of
+from sortal.core.door import MOST_ROWS, Rows, rows_of, rows_of_frame
 from sortal.core.errors import DataError, ForkError
+from sortal.core.frame import from_any
+from sortal.core.kinds.category import EXACT
+from sortal.core.kinds.number import DURATION
 from sortal.core.raw import is_records, raw_table
 from sortal.core.schema import Column, Schema
-from sortal.core.values import DURATION, EXACT
 
 COLUMNS = (
     *(Column("c", "number", format=form) for form in ("", ".", ",", ".,", ",.$", DURATION)),
@@ -74,7 +76,7 @@ def outcome(data: Any, schema: Schema, allow_missing: bool, by_polars: bool) -> 
     """The columns, to the bit, or the sentence."""
     try:
         if by_polars:
-            rows = door._by_polars(data, schema, allow_missing)
+            rows = rows_of_frame(from_any(data), schema, allow_missing=allow_missing)
         else:
             table = raw_table(data) or arrow_table(data, None)
             assert table is not None
@@ -86,7 +88,7 @@ def outcome(data: Any, schema: Schema, allow_missing: bool, by_polars: bool) -> 
 
 def bits(rows: Rows) -> tuple[int, tuple[str, ...], Mapping[str, Any]]:
     columns = {n: v.tobytes() if isinstance(v, np.ndarray) else list(v) for n, v in rows.columns.items()}
-    return rows.count, rows.absent, columns
+    return len(rows), rows.absent, columns
 
 
 def forms(values: list[Any]) -> dict[str, Any]:
@@ -227,6 +229,37 @@ def test_costs_of_rows() -> None:
     np.testing.assert_array_equal(rows.amounts([CostColumn(1, 0, "age")]), [[1.0], [2.0]])
     assert rows.amounts([]) is None
     assert (len(rows), rows.absent) == (2, ("plan",))
+
+
+@pytest.mark.parametrize("n", [3, 2 * MOST_ROWS], ids=["few", "many"])
+def test_some_of_the_rows_keep_their_numbers(n: int) -> None:
+    """Those of a file that were labelled: what is said of one of them names it as the file counts."""
+    schema = Schema((Column("age", "number", "cost"), Column("plan", "category")))
+    rows = rows_of({"age": [1, None, 3] + [4] * (n - 3), "plan": ["a", "b", None] + ["b"] * (n - 3)}, schema)
+    some = rows.take(np.array([2, 0]))
+    assert (some.columns["age"].tolist(), list(some.columns["plan"]), some.ids.tolist()) == (
+        [3, 1],
+        [None, "a"],
+        [2, 0],
+    )
+    with pytest.raises(DataError, match="no value in row 2,"):
+        rows.take(np.array([2, 1])).amounts([CostColumn(1, 0, "age")])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"a": ["1", "x"], "b": ["?", "2"], "c": ["y", "3"]},
+        {"a": [None, None], "b": [b"1", None], "c": [b"2", b"3"]},
+        {"a": ["1,5", "2"], "b": ["nAn", "2"], "c": ["nAn", "x"]},
+        {"a": [1, 2], "b": [1e300, 2], "c": [3, -1e300]},
+        {"a": ["", None], "b": ["1", "2"], "c": [1, 2.5]},
+    ],
+    ids=repr,
+)
+def test_columns_that_are_read_as_one_keep_their_own_values_and_faults(rows: Any) -> None:
+    schema = Schema(tuple(Column(name, "number") for name in "abc"))
+    assert outcome(rows, schema, False, by_polars=False) == outcome(rows, schema, False, by_polars=True)
 
 
 class TestInAForkedProcess:

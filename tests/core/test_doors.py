@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sortal.core.columns import Origin
 from sortal.core.errors import DataError
 from sortal.core.frame import conform, declared_kinds, from_any
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.schema import Column, Schema
 from sortal.core.values import as_read
 from sortal.data.read import read

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
 from sortal.core.frame import MANY_ROWS, Table, conform, declared_kinds, from_any
+from sortal.core.kinds.category import EXACT
+from sortal.core.kinds.number import DURATION
 from sortal.core.raw import unique_names
 from sortal.core.schema import Column, Schema, column_name
-from sortal.core.values import DURATION, EXACT, MISSING
+from sortal.core.values import MISSING
 
 quick = settings(deadline=None, max_examples=60)
 words = st.text("ab1.0, ?-\t", max_size=6)

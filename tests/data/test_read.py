@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.data.read import batches, read, targets_in_metadata
+from sortal.data.read import batches, read
 
 TABLE = pl.DataFrame({"n": [1, 2, 3], "x": [0.5, None, 2.0], "s": ["a", "b,c", None]})
 WRITERS: dict[str, Callable[[Path], object]] = {
@@ -172,14 +172,6 @@ def test_parts_of_other_types_and_empty_parts(tmp_path: Path) -> None:
     frame = read(tmp_path / "1.parquet").frame
     assert read([tmp_path / "1.parquet", tmp_path / "2.parquet"]).frame.equals(frame.cast({"a": pl.Float64}))
     assert read(tmp_path).frame.rows() == [(1.0, "1"), (2.5, "['x']")]
-
-
-def test_the_target_in_the_metadata(tmp_path: Path) -> None:
-    TABLE.write_parquet(tmp_path / "with.parquet", metadata={"target": "s"})
-    TABLE.write_parquet(tmp_path / "without.parquet")
-    TABLE.write_csv(tmp_path / "table.csv")
-    found = [targets_in_metadata(tmp_path / name) for name in ("with.parquet", "without.parquet", "table.csv")]
-    assert found == ["s", None, None]
 
 
 def test_names_are_trimmed_in_every_format(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sortal.core.errors import DataError, OutputError
 from sortal.data.ledger import Seal
-from sortal.data.read import batches, files_of, holds_records, read, targets_in_metadata
+from sortal.data.read import batches, files_of, holds_records, read
 from sortal.data.sealed import is_kept, is_marked, is_sealed, run_of
 from sortal.data.whole import replacing
 from sortal.data.write import writer
@@ -84,7 +84,7 @@ def test_any_other_bytes_have_no_mark(tmp_path_factory: pytest.TempPathFactory, 
     assert not is_marked(path)
 
 
-@pytest.mark.parametrize("way", [read, files_of, holds_records, targets_in_metadata, lambda path: list(batches(path))])
+@pytest.mark.parametrize("way", [read, files_of, holds_records, lambda path: list(batches(path))])
 @pytest.mark.parametrize("name", ["run/sealed/test.parquet", "copy.parquet", "run/sealed"])
 def test_every_way_to_read_is_closed(way, name: str, seal: Seal, tmp_path: Path) -> None:
     shutil.copy(seal.path, tmp_path / "copy.parquet")

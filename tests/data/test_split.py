@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
-from sortal.data.deal import apportion, joined
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split, split_as_told
+from sortal.data.stratify import allocate, connected_groups
 
 LAWS = settings(deadline=None, max_examples=60)
 PLANS = st.sampled_from(["85/15", "70/15/15", "50/50", "60/10/30", "90/10"])
@@ -106,7 +106,7 @@ class TestDealing:
     def test_apportions_by_floor_or_ceiling(self, sizes: list[int], weights: list[float]) -> None:
         shares = np.array(weights) / sum(weights)
         quota = np.outer(sizes, shares)
-        counts = apportion(np.array(sizes), shares)
+        counts = allocate(np.array(sizes), shares)
         assert (counts.sum(axis=1) == sizes).all()
         assert (np.abs(counts - quota) < 1).all()
         assert (np.abs(counts.sum(axis=0) - quota.sum(axis=0)) < len(weights)).all()
@@ -114,7 +114,7 @@ class TestDealing:
     def test_joined_units_hold_both(self) -> None:
         rng = np.random.default_rng(0)
         first, second = rng.integers(0, 40, 60), rng.integers(0, 40, 60)
-        both = joined(first, second)
+        both = connected_groups(first, second)
         assert crossing(both, first) == crossing(both, second) == 0
         assert both.max() > 0
 
@@ -188,7 +188,7 @@ class TestCopies:
         together = "copies of a row together" in parts.method
         assert together or any("copies" in note for note in parts.notes) or len(np.unique(values)) == n
         assert crossing(side, values) == 0 or not together
-        assert np.array_equal(joined(rows.copies, values), rows.copies)
+        assert np.array_equal(connected_groups(rows.copies, values), rows.copies)
 
     def test_a_usual_share_of_copies_costs_no_balance(self) -> None:
         rng = np.random.default_rng(3)

@@ -116,7 +116,7 @@ def problem(n=3_000, share=0.05, seed=0):
     p = expit(1.5 * X[:, 0] + X[:, 1] + np.log(share / (1 - share)) - 1.0)
     y = (rng.random(n) < p).astype(np.int64)
     train = np.arange(n) < n - n // 4
-    return FitRequest(Rows(X[train], y[train]), 2, seed=0, stop=Rows(X[~train], y[~train]), threads=1), X, p
+    return FitRequest(Rows(X[train], y[train]), 2, seed=0, stop=Rows(X[~train], y[~train])), X, p
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

@@ -9,14 +9,14 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
 from sortal.core.frame import Table
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Column, Schema
 from sortal.engine import compile as compile_program
 from sortal.prepare import table as prepare
 from sortal.prepare.view import Labels, View
 from sortal.testing.requirement import fingerprint
 from sortal.training.candidate import Development, prepare_rows
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, str] = {
     "Float64": "number",
     "Boolean": "boolean",
     "String": "category",
@@ -57,17 +57,17 @@ def labels(n: int, n_classes: int = 2) -> Labels:
 @pytest.mark.parametrize("select", [None, 5])
 def test_a_design_describes_its_matrix(view: View, select: int | None) -> None:
     rows = mixed()
-    design, matrix = prepare.fit(rows, labels(len(rows), 3), view, seed=0, select=select)
-    assert matrix.shape == (len(rows), len(design.names))
-    assert len(design.sources) == len(design.names) == len(set(design.names))
-    assert set(design.sources) <= set(rows.schema.names)
-    for name, source in zip(design.names, design.sources, strict=True):
+    preprocessor, matrix = prepare.fit(rows, labels(len(rows), 3), view, seed=0, select=select)
+    assert matrix.shape == (len(rows), len(preprocessor.names))
+    assert len(preprocessor.sources) == len(preprocessor.names) == len(set(preprocessor.names))
+    assert set(preprocessor.sources) <= set(rows.schema.names)
+    for name, source in zip(preprocessor.names, preprocessor.sources, strict=True):
         assert name.startswith(source)
-    codes = {design.names[i] for i in design.categorical}
+    codes = {preprocessor.names[i] for i in preprocessor.categorical}
     if select is None:
         assert codes == ({"colour", "place"} if view.categories == "codes" else set())
     else:
-        assert len(design.names) == select
+        assert len(preprocessor.names) == select
         assert codes <= {"colour", "place"}
     assert view.numbers == "raw" or np.isfinite(matrix).all()
 
@@ -76,9 +76,9 @@ def test_a_design_describes_its_matrix(view: View, select: int | None) -> None:
 def test_training_rows_and_rows_to_score_go_through_one_program(view: View) -> None:
     """Equal, but for the columns that training rows get out of fold."""
     rows = mixed()
-    design, matrix = prepare.fit(rows, labels(len(rows)), view, seed=0)
-    scored = design.transform(rows)
-    learned = np.array(["share of class" in name for name in design.names])
+    preprocessor, matrix = prepare.fit(rows, labels(len(rows)), view, seed=0)
+    scored = preprocessor.transform(rows)
+    learned = np.array(["share of class" in name for name in preprocessor.names])
     if view.numbers != "scaled":
         np.testing.assert_array_equal(matrix[:, ~learned], scored[:, ~learned])
     np.testing.assert_allclose(matrix[:, ~learned], scored[:, ~learned], rtol=1e-12)
@@ -89,12 +89,12 @@ def test_training_rows_and_rows_to_score_go_through_one_program(view: View) -> N
 def test_imputing_and_indicators_are_those_of_scikit_learn() -> None:
     rows = mixed()
     numbers = table(rows.frame.select("amount", "full"))
-    design, matrix = prepare.fit(numbers, labels(len(rows)), View("imputed", "codes"), seed=0)
+    preprocessor, matrix = prepare.fit(numbers, labels(len(rows)), View("imputed", "codes"), seed=0)
     raw = numbers.frame.fill_null(np.nan).to_numpy()
     expected = np.hstack([SimpleImputer(strategy="median").fit_transform(raw), MissingIndicator().fit_transform(raw)])
     np.testing.assert_array_equal(matrix, expected)
-    assert design.names == ("amount", "full", "amount is missing")
-    assert design.sources == ("amount", "full", "amount")
+    assert preprocessor.names == ("amount", "full", "amount is missing")
+    assert preprocessor.sources == ("amount", "full", "amount")
 
 
 def test_scaling_is_that_of_scikit_learn() -> None:
@@ -110,10 +110,10 @@ def test_selection_keeps_the_columns_that_tell_the_class() -> None:
     columns = {f"noise {i}": rng.normal(size=400) for i in range(30)}
     columns["signal"] = truth + 0.3 * rng.normal(size=400)
     rows = table(pl.DataFrame(columns))
-    design, matrix = prepare.fit(rows, Labels(truth, 2), View("raw", "codes"), seed=0, select=3)
-    assert len(design.names) == 3
-    assert "signal" in design.names
-    np.testing.assert_array_equal(matrix, design.transform(rows))
+    preprocessor, matrix = prepare.fit(rows, Labels(truth, 2), View("raw", "codes"), seed=0, select=3)
+    assert len(preprocessor.names) == 3
+    assert "signal" in preprocessor.names
+    np.testing.assert_array_equal(matrix, preprocessor.transform(rows))
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}")
@@ -127,9 +127,9 @@ def test_columns_that_say_nothing_are_no_reason_to_stop(view: View) -> None:
     }
     for names in (list(nothing), ["same"], ["empty number"]):
         rows = table(pl.DataFrame(nothing).select(names))
-        design, matrix = prepare.fit(rows, labels(20), view, seed=0)
-        assert matrix.shape == (20, len(design.names))
-        assert len(design.names) >= 1
+        preprocessor, matrix = prepare.fit(rows, labels(20), view, seed=0)
+        assert matrix.shape == (20, len(preprocessor.names))
+        assert len(preprocessor.names) >= 1
         assert not np.isinf(matrix).any()
 
 
@@ -150,7 +150,8 @@ def test_rows_outside_the_training_part_never_change_what_is_fitted(seed: int, v
     flipped = codes.copy()
     flipped[np.setdiff1d(np.arange(200), train)] ^= 1
     programs = [
-        prepare_rows(development(t, c), train, view).design.program for t, c in ((rows, codes), (elsewhere, flipped))
+        prepare_rows(development(t, c), train, view).preprocessor.program
+        for t, c in ((rows, codes), (elsewhere, flipped))
     ]
     assert fingerprint(programs[0]) == fingerprint(programs[1])
 
@@ -162,9 +163,9 @@ def development(rows: Table, codes: np.ndarray) -> Development:
 @LAWS
 @given(SEEDS)
 def test_the_program_of_a_design_is_all_there_is_to_it(seed: int) -> None:
-    """Compiled anew and fed plain columns, it gives what the design gives."""
+    """Compiled anew and fed plain columns, it gives what the preprocessor gives."""
     rows = mixed(120, seed % 1000)
-    design, _ = prepare.fit(rows, labels(120), View("scaled", "onehot"), seed=0)
+    preprocessor, _ = prepare.fit(rows, labels(120), View("scaled", "onehot"), seed=0)
     later = mixed(50, seed % 1000 + 1)
     columns = later.columns([c.name for c in later.schema.features])
-    np.testing.assert_array_equal(compile_program(design.program)(columns), design.transform(later))
+    np.testing.assert_array_equal(compile_program(preprocessor.program)(columns), preprocessor.transform(later))

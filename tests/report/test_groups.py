@@ -53,7 +53,7 @@ def trained(out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple
 
 def forget_groups(results: Results) -> Results:
     """The same predictions, from now on as if every row stood alone."""
-    scored = [each.predictions for each in results.trained.developed.explored.scored]
+    scored = [each.predictions for each in results.trained.developed.explored.results]
     for predictions in (*scored, results.trained.finalized.evidence, results.test):
         object.__setattr__(predictions, "groups", None)
         predictions.__dict__.pop("clusters", None)

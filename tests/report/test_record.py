@@ -34,7 +34,7 @@ KEYS = {
     "baselines": [],
     "leaderboard": [
         *("name", "family", "metric", "mean", "std", "low", "high"),
-        *("fit_seconds", "row_microseconds", "selected"),
+        *("fit_seconds", "program_microseconds", "selected"),
     ],
     "selection": ["corrected_estimate", "bias", "runner_up"],
     "calibration": ["method", "log_loss_before", "log_loss_after"],

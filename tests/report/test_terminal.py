@@ -66,7 +66,7 @@ def test_the_story_has_every_figure(binary: Any) -> None:
         "ROC-AUC .945 [.939 .951]",
         "CHECKLIST 18 of 19 hold x no column known only after the outcome A104 duration: if it is known only afterwards, --ignore it "
         "18 more hold, 1 does not apply: see report.html",
-        "58.4 s of 60. runs/bank-1: report.html model.sortal (1.9 MB) run.json",
+        "58.4 s of 60. runs/bank-1: report.html model.sortal (1.9 MB, 612 µs a row) run.json",
     ):
         assert words in text
 
@@ -90,7 +90,7 @@ def test_a_pipe_gets_no_colour_codes_and_a_terminal_does(binary: Any) -> None:
 def test_narrow_tables_lose_columns_from_the_right(binary: Any) -> None:
     arguments = (binary.record.leaderboard, binary.record.selection)
     wide, narrow = (printed(terminal.leaderboard, *arguments, width=w)[2].split() for w in (100, 46))
-    assert wide == ["model", "log-loss", "ROC-AUC", "row", "fit"]
+    assert wide == ["model", "log-loss", "ROC-AUC", "program", "fit"]
     assert narrow == ["model", "log-loss"]
 
 

@@ -1,4 +1,4 @@
-"""The built-in metrics, calibrators and checks meet the requirements on theirs."""
+"""The built-in kinds, metrics, calibrators and checks meet the requirements on theirs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import pytest
 
 from sortal.core import registry
 from sortal.core.registry import Group
-from sortal.testing import Requirement, check_calibrator, check_check, check_metric
+from sortal.testing import Requirement, check_calibrator, check_check, check_kind, check_metric
 
+TEXTS = {
+    "number": ["1,5", "2"],
+    "category": ["a", "B", "1.0"],
+    "boolean": ["No", "Yes", "yes"],
+    "datetime": ["31/01/2020", "01/02/2020"],
+    "text": ["one word and another", "e\u0301t\u00e9"],
+    "image": ["a.png", "b.jpg"],
+}
 CHECKS: dict[Group, Callable[[Any], Iterator[Requirement]]] = {
+    "sortal.kinds": lambda kind: check_kind(kind, TEXTS[kind.name]),
     "sortal.metrics": check_metric,
     "sortal.calibrators": check_calibrator,
     "sortal.checks": check_check,

@@ -12,6 +12,15 @@ import polars as pl
 import pytest
 
 from sortal.core import registry
+from sortal.core.cells import Cells
+from sortal.core.columns import RawColumn
+from sortal.core.errors import OptionError
+from sortal.core.kinds import Kind
+from sortal.core.kinds.category import Category
+from sortal.core.kinds.datetime import Datetime
+from sortal.core.kinds.number import Number
+from sortal.core.raw import Sort
+from sortal.core.schema import Column
 from sortal.data.audit.finding import Check, Finding
 from sortal.engine import Program
 from sortal.models.family import Family, FitRequest, Fitted, Settings
@@ -23,6 +32,7 @@ from sortal.testing import (
     check_calibrator,
     check_check,
     check_family,
+    check_kind,
     check_metric,
     check_preparer,
     families,
@@ -201,3 +211,44 @@ def test_a_check_with_a_fault_fails() -> None:
     assert failed(check_check(saying(finding(evidence={"p": float("nan")}))), "says_what_it_found")
     assert failed(check_check(saying(finding(evidence={"rows": pl.Series([1])}))), "says_what_it_found")
     assert not failed(check_check(saying()), "")
+
+
+class Twice(Number):
+    """Numbers; as cells it makes twice as much of them."""
+
+    def canonical(self, column: Column, values: Any, sort: Sort) -> Any:
+        found = super().canonical(column, values, sort)
+        return found.map(lambda value: 2 * value) if isinstance(found, Cells) else found
+
+
+class Unstored(Category):
+    """Says that its texts are moments."""
+
+    storage = "moment"
+
+
+class Deaf(Category):
+    """Hears nothing of what is missing."""
+
+    def plain(self, column: Column, values: Any, sort: Sort) -> Any:
+        return values
+
+
+class Rude(Datetime):
+    """Takes no column, and does not say which, nor why."""
+
+    def refusal(self, raw: RawColumn, row: int) -> OptionError:
+        return OptionError("no")
+
+
+@pytest.mark.parametrize(
+    ("faulty", "texts", "requirement"),
+    [
+        (Twice(), ["1", "2"], "reads_rows_as_it_reads_tables"),
+        (Unstored(), ["a", "b"], "stores_values_as_it_says"),
+        (Deaf(), ["a", "b"], "knows_what_is_missing"),
+        (Rude(), ["2020-01-31", "2020-02-01"], "refuses_in_a_sentence"),
+    ],
+)
+def test_a_kind_with_a_fault_fails(faulty: Kind, texts: list[str], requirement: str) -> None:
+    assert failed(check_kind(faulty, texts), requirement)

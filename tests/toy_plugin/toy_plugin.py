@@ -1,18 +1,41 @@
-"""A plug-in for sortal in one file: a family, a metric and a check of the audit."""
+"""A plug-in for sortal in one file: a kind of column, a family, a metric and a check of the audit."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.cells import E, where
+from sortal.core.kinds.kind import Kind
 from sortal.core.predictions import Predictions
+from sortal.core.raw import Sort
+from sortal.core.schema import Column
 from sortal.core.task import Task
+from sortal.core.values import is_text
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Finding
 from sortal.engine import Program
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, Settings
 from sortal.prepare.view import View
+
+
+class Colour(Kind):
+    """Colours as the web writes them, in lower case: ``#FF8800`` is ``#ff8800``. They are encoded as categories are."""
+
+    name = "colour"
+    noun = "a colour such as #ff8800"
+    storage = "text"
+    encoding = "category"
+
+    def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
+        if not is_text(sort):
+            return None
+        lower = values.str.to_lowercase()
+        return where(lower.str.contains(r"^#[0-9a-f]{6}$"), lower)
+
+
+colour = Colour()
 
 
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
@@ -42,9 +65,13 @@ nearest_mean = Family("nearest_mean", "nearest mean", View("scaled", "onehot"), 
 
 
 def _correlation(task: Task, told: Predictions, decided: NDArray[np.int64]) -> float:
-    from sklearn.metrics import matthews_corrcoef
-
-    return float(matthews_corrcoef(told.truth, decided)) if len(told) else float("nan")
+    if not len(told):
+        return float("nan")
+    k = len(task.classes) + 1  # a row may be rejected
+    table = np.bincount(told.truth * k + decided, minlength=k * k).reshape(k, k)
+    n, truth, said = table.sum(), table.sum(axis=1), table.sum(axis=0)
+    spread = float(n**2 - truth @ truth) * float(n**2 - said @ said)
+    return float((np.trace(table) * n - truth @ said) / np.sqrt(spread)) if spread > 0 else 0.0
 
 
 matthews = Metric(

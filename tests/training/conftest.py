@@ -6,7 +6,7 @@ import pytest
 
 from sortal.core.frame import Table, conform
 from sortal.core.framing import frame_task
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.core.labels import encode
 from sortal.core.sheets import GoalOptions
 from sortal.core.task import Task

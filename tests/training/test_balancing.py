@@ -8,9 +8,9 @@ import pytest
 from sortal.core import registry
 from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import difference
-from sortal.training.balancing import Side, balancing
+from sortal.training.balancing import Arm, balancing
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")
@@ -25,7 +25,7 @@ def scored(name, losses, family="lightgbm", way="none", auc=0.8):
     folds = np.arange(len(told)) % 5
     scores = {"log_loss": np.array([losses[folds == f].mean() for f in range(5)]), "roc_auc": auc + 0.01 * np.arange(5)}
     candidate = Candidate(name, registry.load("sortal.models", family), balance=way)
-    return Scored(candidate, predictions, folds, 0.8, scores, ({},) * 5, 0.1, 1e-6, 1e-4)
+    return CVResult(candidate, predictions, folds, 0.8, scores, ({},) * 5, 0.1, 1e-6, 1e-4)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_it_compares_the_best_of_both_kinds_in_the_best_family(base):
         LOG_LOSS,
     )
     assert found is not None
-    assert found.winner == Side("lightgbm small", "none")
-    assert found.rival == Side("lightgbm focal", "focal")
+    assert found.winner == Arm("lightgbm small", "none")
+    assert found.rival == Arm("lightgbm focal", "focal")
     assert not found.helped
     expected = difference(base + noise, base)
     assert astuple(found.behind) == pytest.approx(astuple(expected))
@@ -60,7 +60,7 @@ def test_it_says_so_when_balancing_helped(base):
     found = balancing([scored("lightgbm", base), scored("lightgbm focal", base - 0.03, way="focal")], LOG_LOSS)
     assert found is not None
     assert found.helped
-    assert found.winner.way == "focal"
+    assert found.winner.strategy == "focal"
     assert found.behind.value == pytest.approx(0.03)
 
 

@@ -9,7 +9,8 @@ import pytest
 from sortal.core import registry
 from sortal.engine import compile
 from sortal.models.family import FitRequest
-from sortal.training.candidate import Candidate, Witness, fit, prepare_rows
+from sortal.training.candidate import Candidate, fit, prepare_rows
+from sortal.training.fit_log import FitLog, FitRows
 from sortal.training.imbalance import Balance
 
 FAMILIES = ("majority", "logistic", "tree", "svm", "lightgbm", "xgboost", "forest", "extra_trees")
@@ -35,21 +36,20 @@ def test_the_program_of_a_pipeline_says_what_its_library_says(three, name, way):
     tried = replace(candidate(name), balance=way)
     pipeline = fit(tried, prepare_rows(dev, rows, tried.family.view), dev, {})
     rest = dev.table.take(np.arange(300, 400))
-    expected = pipeline.predict_proba(pipeline.design.transform(rest))
+    expected = pipeline.predict_proba(pipeline.preprocessor.transform(rest))
     found = compile(pipeline.program())(rest.columns(features(dev)))
     tolerance = 1e-12 if tried.family.precision == "float64" else 1e-6
     assert np.abs(found - expected).max() <= tolerance
 
 
-def test_the_witness_counts_rows_that_a_fit_must_not_see(two):
+def test_rows_that_a_fit_must_not_see_are_counted(two):
     dev, _ = two
-    witness = Witness(sealed=np.array([100, 101, 9999]))
-    watched = replace(dev, witness=witness)
     view = registry.load("sortal.models", "logistic").view
-    prepare_rows(watched, np.arange(50, 100), view, evaluated=np.arange(100, 150))
-    assert (witness.fits, witness.foreign) == (1, 0)
-    prepare_rows(watched, np.arange(0, 50), view, evaluated=np.arange(40, 60))
-    assert (witness.fits, witness.foreign) == (2, 2 + 10)
+    clean = FitRows(prepare_rows(dev, np.arange(50, 100), view).rows, dev.table.rows[100:150])
+    leaky = FitRows(prepare_rows(dev, np.arange(0, 50), view).rows, dev.table.rows[40:60])
+    sealed = np.array([100, 101, 9999])
+    assert FitLog.of([clean], sealed) == FitLog(1, 0)
+    assert FitLog.of([clean, leaky], sealed) == FitLog(2, 2 + 10)
 
 
 def test_rows_for_early_stopping_do_not_train_except_in_the_final_fit(two):

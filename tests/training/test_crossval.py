@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,25 +11,27 @@ from sortal.core import registry
 from sortal.core.plan import Planned
 from sortal.models.family import OutOfTime
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import FoldCache, Scored, Skipped, crossval, repeat
+from sortal.training.crossval import CrossValidation, CVResult, Skipped, crossval, repeat
 from sortal.training.develop import Scorer, fold
+from sortal.training.fit_log import FitLog
+from sortal.training.fold import FitBudget, FoldData, FoldJob, fit_fold
 
 
-def cached(dev):
-    return FoldCache(dev, fold(dev))
+def folded(dev, task, **options):
+    return CrossValidation(FoldData(dev, fold(dev)), Scorer(task), **options)
 
 
 @pytest.mark.parametrize("name", ["logistic", "xgboost"])
 def test_every_row_is_predicted_once_out_of_fold(two, name):
     dev, task = two
-    cache = cached(dev)
-    found = crossval(Candidate(name, registry.load("sortal.models", name)), dev, cache, Scorer(task))
-    assert isinstance(found, Scored)
+    cv = folded(dev, task)
+    found = crossval(Candidate(name, registry.load("sortal.models", name)), cv)
+    assert isinstance(found, CVResult)
     assert found.predictions.rows.tolist() == dev.table.rows.tolist()
     assert np.array_equal(found.predictions.truth, dev.codes)
-    assert len(found.fold_scores["log_loss"]) == len(cache.folds.parts) == 15
-    assert dev.witness.foreign == 0
-    for number, (_, valid) in enumerate(cache.folds.parts[:5]):
+    assert len(found.fold_scores["log_loss"]) == len(cv.data.folds.parts) == 15
+    assert FitLog.of(found.fits, dev.table.rows[:0]) == FitLog(15, 0)
+    for number, (_, valid) in enumerate(cv.data.folds.parts[:5]):
         assert np.array_equal(np.flatnonzero(found.fold == number), valid)
 
 
@@ -36,8 +39,8 @@ def test_every_row_is_predicted_once_out_of_fold(two, name):
 def test_efforts_repeat_a_cross_validation_exactly(three, name):
     dev, task = three
     tried = Candidate(name, registry.load("sortal.models", name))
-    first = crossval(tried, dev, cached(dev), Scorer(task), seconds=60)
-    again = repeat(tried, dev, cached(dev), Scorer(task), Planned(name, first.efforts))
+    first = crossval(tried, folded(dev, task), seconds=60)
+    again = repeat(tried, folded(dev, task), Planned(name, first.efforts))
     assert np.array_equal(first.predictions.probability, again.predictions.probability)
     assert first.effort == again.effort
 
@@ -49,7 +52,7 @@ def test_a_candidate_that_cannot_make_it_is_skipped_with_the_reason(two):
     def never(request, settings):
         raise OutOfTime(needed=30.0)
 
-    found = crossval(Candidate("slow", replace(family, fit=never)), dev, cached(dev), Scorer(task), seconds=7)
+    found = crossval(Candidate("slow", replace(family, fit=never)), folded(dev, task), seconds=7)
     assert isinstance(found, Skipped)
     assert found.reason.endswith("7 s left")
 
@@ -63,14 +66,29 @@ def test_a_family_that_cannot_be_interrupted_ends_after_its_first_fold(two):
         return family.fit(request, settings)
 
     tried = Candidate("counted", replace(family, fit=counted))
-    assert isinstance(crossval(tried, dev, cached(dev), Scorer(task), seconds=1e-6), Skipped)
+    assert isinstance(crossval(tried, folded(dev, task), seconds=1e-6), Skipped)
     assert len(fits) == 1
-    assert isinstance(crossval(tried, dev, cached(dev), Scorer(task), seconds=math.inf), Scored)
+    assert isinstance(crossval(tried, folded(dev, task), seconds=math.inf), CVResult)
 
 
-def test_prepared_rows_are_shared_by_candidates_with_the_same_view(two):
+def test_matrices_are_shared_by_candidates_with_the_same_view(two):
     dev, _ = two
-    cache = cached(dev)
+    data = FoldData(dev, fold(dev))
     view = registry.load("sortal.models", "forest").view
-    assert cache.get(0, view)[0] is cache.get(0, view)[0]
-    assert dev.witness.fits == 1
+    assert data.matrix(0, view)[0] is data.matrix(0, view)[0]
+    assert data.__getstate__()["matrices"] == {}
+
+
+def test_a_fold_tells_what_its_fit_saw_and_the_first_keeps_it(two):
+    dev, _ = two
+    data, tried = FoldData(dev, fold(dev)), Candidate("logistic", registry.load("sortal.models", "logistic"))
+    first, second = (fit_fold(data, FoldJob(tried, i)) for i in (0, 1))
+    for result, (train, valid) in zip((first, second), data.folds.parts[:2], strict=True):
+        assert np.array_equal(result.fit_rows.saw, dev.table.rows[train])
+        assert np.array_equal(result.fit_rows.evaluated, dev.table.rows[valid])
+        assert np.array_equal(result.predictions.rows, dev.table.rows[valid])
+    assert first.pipeline is not None
+    assert second.pipeline is None
+    hurried = FoldJob(tried, 1, budget=FitBudget(until=time.monotonic(), usual=10.0))
+    with pytest.raises(OutOfTime, match="needs about 10 s"):
+        fit_fold(data, hurried)

@@ -14,17 +14,17 @@ from sortal.engine import compile
 from sortal.training.deadline import Deadline
 from sortal.training.develop import fold
 from sortal.training.trained import train_rows
-from sortal.training.zoo import BASELINES, NO_TIME, Clock
+from sortal.training.zoo import BASELINES, NO_TIME, TimeReserve
 from tests.training.conftest import development
 
 
-def clock(budget=60.0):
-    return Clock(Deadline(time.monotonic(), budget), closing=0.0, closing_rows=0)
+def reserve(budget=60.0):
+    return TimeReserve(Deadline(time.monotonic(), budget), closing=0.0, closing_rows=0)
 
 
 def trained(dev, task, recipe=None, budget=60.0, **options):
     recipe = recipe or Recipe.of("y", models=("svm",))
-    return train_rows(dev.table, dev.codes, task, recipe, clock(budget), Silent(), **options)
+    return train_rows(dev.table, dev.codes, task, recipe, reserve(budget), Silent(), **options)
 
 
 def test_folds_repeat_when_rows_are_few():
@@ -41,7 +41,7 @@ def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come
     dev, task = two
     monkeypatch.delitem(sys.modules, "sklearn.ensemble", raising=False)
     found = trained(dev, task, budget=0.5)
-    assert [s.candidate.name for s in found.developed.explored.scored] == ["majority"]
+    assert [s.candidate.name for s in found.developed.explored.results] == ["majority"]
     assert {(s.name, s.reason) for s in found.developed.explored.skipped} >= {("logistic", NO_TIME), ("svm", NO_TIME)}
     assert "sklearn.ensemble" not in sys.modules
 
@@ -51,7 +51,7 @@ def test_baselines_are_scored_even_without_any_time(two):
 
     dev, task = two
     found = trained(dev, task, budget=-1.0)
-    assert [s.candidate.name for s in found.developed.explored.scored] == list(BASELINES)
+    assert [s.candidate.name for s in found.developed.explored.results] == list(BASELINES)
     assert {s.name for s in found.developed.explored.skipped} >= {"svm"}
     assert all(s.reason for s in found.developed.explored.skipped)
 
@@ -73,7 +73,7 @@ def test_a_valid_part_is_the_evidence_where_there_is_one(two):
     assert found.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
     assert not np.isin(found.developed.choice.chosen.predictions.rows, dev.table.rows[valid]).any()
     assert found.finalized.refit_rows == 400
-    assert found.dev.witness.foreign == 0
+    assert found.fit_log(sealed=dev.table.rows[:0]).leaked_rows == 0
 
 
 def test_a_plan_repeats_a_run(two):

@@ -42,12 +42,6 @@ def test_small_tables_are_not_looked_at():
     assert look(slow(1.0), dev, np.arange(FEW), seconds=60) is AT_ONCE
 
 
-def test_a_look_leaves_no_trace():
-    dev, _ = development(rows=2 * FEW)
-    look(slow(0.0), dev, np.arange(2 * FEW), seconds=60)
-    assert dev.witness.fits == 0
-
-
 @pytest.mark.parametrize("most", [50, 400, 1199])
 def test_a_sample_keeps_the_shares_of_the_classes_and_rare_ones(most):
     dev, _ = development(rows=1200)

@@ -14,8 +14,16 @@ from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t
 from sortal.evaluate.intervals import Mean
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import Scored
-from sortal.training.select import Burden, choose, flattery, gap, optimism, plainest, unflattered
+from sortal.training.crossval import CVResult
+from sortal.training.select import (
+    Complexity,
+    bias_corrected_interval,
+    choose,
+    optimism,
+    paired_difference,
+    selection_bias,
+    simplest,
+)
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")
@@ -33,7 +41,7 @@ def scored(name, losses, complexity=1, auc=0.8, trees=0):
     folds = np.arange(len(told)) % 5
     scores = {"log_loss": np.array([losses[folds == f].mean() for f in range(5)]), "roc_auc": auc + 0.01 * np.arange(5)}
     family = replace(registry.load("sortal.models", "logistic"), complexity=complexity)
-    return Scored(Candidate(name, family), predictions, folds, 0.8, scores, ({"rounds": trees},) * 5, 0.1, 1e-6, 1e-4)
+    return CVResult(Candidate(name, family), predictions, folds, 0.8, scores, ({"rounds": trees},) * 5, 0.1, 1e-6, 1e-4)
 
 
 def log_loss_of(predictions):
@@ -61,14 +69,14 @@ def test_a_clear_difference_goes_to_the_better_one(rng):
     chosen = choose([worse, best], LOG_LOSS, log_loss_of, seed=0)
     assert chosen.chosen is best
     assert chosen.tied == ()
-    assert gap(worse, best, LOG_LOSS).value == pytest.approx(0.05)
+    assert paired_difference(worse, best, LOG_LOSS).value == pytest.approx(0.05)
 
 
 def test_the_gap_is_positive_for_the_worse_one_in_either_direction(rng):
     base = rng.uniform(0.1, 0.9, size=100)
     good, bad = scored("good", base, auc=0.9), scored("bad", base, auc=0.7)
-    assert gap(bad, good, ROC_AUC).value == pytest.approx(0.2)
-    assert gap(good, bad, ROC_AUC).value == pytest.approx(-0.2)
+    assert paired_difference(bad, good, ROC_AUC).value == pytest.approx(0.2)
+    assert paired_difference(good, bad, ROC_AUC).value == pytest.approx(-0.2)
 
 
 def test_equally_good_candidates_flatter_their_best(rng):
@@ -98,7 +106,7 @@ def test_noise_excuses_no_large_gap(rng):
     wrong = base.copy()
     wrong[:2] = 34.0
     best, worse = scored("elaborate", base, complexity=4), scored("simple", wrong, complexity=1)
-    behind = gap(worse, best, LOG_LOSS)
+    behind = paired_difference(worse, best, LOG_LOSS)
     assert behind.low < 0 < behind.value or behind.value < behind.high - behind.low
     assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
 
@@ -127,10 +135,10 @@ def test_of_two_that_predict_the_same_the_simpler_wins(rng):
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), min_size=1, max_size=8))
 @settings(deadline=None, max_examples=60)
 def test_the_plainest_is_as_simple_as_any(pairs):
-    burdens = [Burden(complexity, trees) for complexity, trees in pairs]
-    found = burdens[plainest(burdens, range(len(burdens)))]
-    assert found.complexity == min(b.complexity for b in burdens)
-    first = next(b for b in burdens if b.complexity == found.complexity)
+    complexities = [Complexity(complexity, trees) for complexity, trees in pairs]
+    found = complexities[simplest(complexities, range(len(complexities)))]
+    assert found.complexity == min(b.complexity for b in complexities)
+    first = next(b for b in complexities if b.complexity == found.complexity)
     assert found == first or found.trees <= first.trees / 2
 
 
@@ -156,7 +164,7 @@ def test_flattery_of_equals_is_what_the_winner_looks_too_good_by():
         losses = noise.mean(axis=1)
         described = [Mean(x, -np.inf, np.inf) for x in noise]
         looks.append(losses.min())
-        corrected.append(losses.min() + flattery(described, losses, lambda found: int(np.argmin(found)), seed))
+        corrected.append(losses.min() + selection_bias(described, losses, lambda found: int(np.argmin(found)), seed))
     assert np.mean(looks) == pytest.approx(-0.187, abs=0.03)
     assert abs(np.mean(corrected)) < 0.04
 
@@ -186,7 +194,9 @@ def test_rows_that_belong_together_stay_together(rng):
 
     def correction(values, groups):
         described = [Mean(x, -np.inf, np.inf) for x in values]
-        return np.mean([flattery(described, losses, lambda f: int(np.argmin(f)), s, groups=groups) for s in range(5)])
+        return np.mean(
+            [selection_bias(described, losses, lambda f: int(np.argmin(f)), s, groups=groups) for s in range(5)]
+        )
 
     five = np.repeat(once, 5, axis=1)
     alone, together, torn = (
@@ -196,7 +206,7 @@ def test_rows_that_belong_together_stay_together(rng):
     )
     assert together == pytest.approx(alone, rel=0.15)
     assert torn < 0.8 * together
-    assert flattery([Mean(x, -np.inf, np.inf) for x in once], losses, np.argmin, 0, groups=np.zeros(60)) == 0.0
+    assert selection_bias([Mean(x, -np.inf, np.inf) for x in once], losses, np.argmin, 0, groups=np.zeros(60)) == 0.0
 
 
 def test_groups_widen_the_comparison_and_with_it_the_ties(rng):
@@ -205,7 +215,7 @@ def test_groups_widen_the_comparison_and_with_it_the_ties(rng):
     shift += 0.004 - shift.mean()
     best, worse = scored("elaborate", base, complexity=4), scored("simple", base + shift, complexity=1)
     groups = np.repeat(np.arange(30), 20)
-    alone, together = gap(worse, best, LOG_LOSS), gap(worse, best, LOG_LOSS, groups)
+    alone, together = paired_difference(worse, best, LOG_LOSS), paired_difference(worse, best, LOG_LOSS, groups)
     assert together.high - together.low > 3 * (alone.high - alone.low)
     assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
     assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0, groups=groups).chosen is worse
@@ -224,7 +234,7 @@ def test_fold_scores_are_compared_by_the_corrected_resampled_t(rng):
 @settings(deadline=None, max_examples=50)
 def test_a_corrected_interval_is_never_surer_than_the_reported(value, down, up, bias):
     reported = Interval(value, value - down, value + up)
-    found = unflattered(reported, bias)
+    found = bias_corrected_interval(reported, bias)
     assert found.value == pytest.approx(value - bias)
     assert found.low <= min(reported.low, found.value)
     assert found.high >= max(reported.high, found.value)

@@ -18,17 +18,22 @@ from sortal.engine import compile
 from sortal.models.family import OutOfTime
 from sortal.training import crossval as crossval_module
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import FoldCache, Scored, crossval
+from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.finalize import Limits, finalize
+from sortal.training.fold import FoldData
 from sortal.training.trained import train_rows
-from sortal.training.zoo import ENDED, Clock, baselines, explore
+from sortal.training.zoo import ENDED, TimeReserve, baselines, explore
 from tests.training.conftest import development
 
 
-def clock(budget=60.0, **more):
-    return Clock(Deadline(time.monotonic(), budget), closing=0.0, closing_rows=0, **more)
+def reserve(budget=60.0, **more):
+    return TimeReserve(Deadline(time.monotonic(), budget), closing=0.0, closing_rows=0, **more)
+
+
+def folded(dev, task):
+    return CrossValidation(FoldData(dev, fold(dev)), Scorer(task))
 
 
 def logistic(name="logistic", **changes):
@@ -45,15 +50,15 @@ def test_a_fit_that_is_too_slow_for_all_rows_is_tried_on_fewer(monkeypatch):
             raise OutOfTime(needed=len(request.train.y) / 40)
         return family.fit(request, settings)
 
-    scored = crossval(logistic(fit=slow), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=66)
-    assert isinstance(scored, Scored)
+    scored = crossval(logistic(fit=slow), folded(dev, task), seconds=66)
+    assert isinstance(scored, CVResult)
     assert 100 <= scored.rows <= 600
     assert len(scored.predictions) == 1500
 
 
 def test_families_that_need_no_more_rows_get_no_more():
     dev, task = development(rows=1500)
-    scored = crossval(logistic(most_rows=300), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
+    scored = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
     assert scored.rows == 300
     assert abs(scored.pipeline.rows - 300) <= 2
     assert scored.refit_seconds == 0
@@ -61,7 +66,7 @@ def test_families_that_need_no_more_rows_get_no_more():
 
 def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
     dev, task = development(rows=1500)
-    scored = crossval(logistic(most_rows=300), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
+    scored = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
     everything, none = np.arange(1500), np.empty(0, dtype=np.int64)
     shipped = finalize(scored, dev, task, everything, none)
     assert shipped.pipeline is scored.pipeline
@@ -71,7 +76,7 @@ def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
 @pytest.mark.parametrize("limits", [Limits(seconds=lambda: 0.0), Limits(refit=False)])
 def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
     dev, task = development(rows=400)
-    scored = crossval(logistic(), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
+    scored = crossval(logistic(), folded(dev, task), seconds=60)
     everything, none = np.arange(400), np.empty(0, dtype=np.int64)
     assert finalize(scored, dev, task, everything, none).refit
     spared = finalize(scored, dev, task, everything, none, limits)
@@ -81,7 +86,7 @@ def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
 
 def test_a_refit_that_takes_too_long_is_given_up():
     dev, task = development(rows=400)
-    scored = crossval(logistic(), dev, FoldCache(dev, fold(dev)), Scorer(task), seconds=60)
+    scored = crossval(logistic(), folded(dev, task), seconds=60)
     family = scored.candidate.family
 
     def endless(request, settings):
@@ -106,13 +111,11 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
 
     found = explore(
         (*baselines(), logistic("stuck", fit=endless)),
-        dev,
-        FoldCache(dev, fold(dev)),
-        Scorer(task),
-        clock(8.0),
+        folded(dev, task),
+        reserve(8.0),
         Silent(),
     )
-    assert [s.candidate.name for s in found.scored] == ["majority", "logistic", "tree"]
+    assert [s.candidate.name for s in found.results] == ["majority", "logistic", "tree"]
     assert {s.name: s.reason for s in found.skipped} == {"stuck": "no time left"}
 
 
@@ -126,13 +129,11 @@ def test_ctrl_c_finishes_with_the_best_so_far():
     with finishing_on_interrupt(lambda: None) as interrupts:
         found = explore(
             (*baselines(), logistic("pressed", fit=pressed), logistic("never begun")),
-            dev,
-            FoldCache(dev, fold(dev)),
-            Scorer(task),
-            clock(60.0, interrupts=interrupts),
+            folded(dev, task),
+            reserve(60.0, interrupts=interrupts),
             Silent(),
         )
-    assert len(found.scored) == 3
+    assert len(found.results) == 3
     assert {s.name: s.reason for s in found.skipped} == dict.fromkeys(("pressed", "never begun"), ENDED)
 
 
@@ -142,11 +143,11 @@ def test_a_run_that_saw_samples_and_shipped_a_fold_repeats_by_its_plan(monkeypat
     family = registry.load("sortal.models", "logistic")
     monkeypatch.setattr(registry, "load", lambda group, name: few(registry_load(group, name)))
 
-    first = train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("svm",)), clock(), Silent())
+    first = train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("svm",)), reserve(), Silent())
     plan = first.developed.plan()
     assert {p.rows for p in plan} == {300}
     recipe = Recipe.from_toml(Recipe.of("y", models=("svm",), plan=plan, refit=first.finalized.refit).to_toml())
-    again = train_rows(dev.table, dev.codes, task, recipe, clock(-1.0), Silent())
+    again = train_rows(dev.table, dev.codes, task, recipe, reserve(-1.0), Silent())
     columns = dev.table.columns([column.name for column in dev.table.schema.features])
     assert np.array_equal(compile(first.finalized.program)(columns), compile(again.finalized.program)(columns))
     assert family.most_rows != 300

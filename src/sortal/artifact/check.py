@@ -6,7 +6,6 @@ lengths that must agree. What does not fit is a ValueError of one sentence.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,10 +15,11 @@ import msgspec
 import numpy as np
 
 from sortal.artifact.store import Contents, Golden, Value
+from sortal.core.errors import ArtifactError
+from sortal.core.kinds import Storage, is_kind, kind_of
 from sortal.core.profile import ColumnProfile
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Schema
 from sortal.core.task import Capacity, Task
-from sortal.core.values import DURATION
 from sortal.decide.certificate import Certificate
 from sortal.decide.policy import Decision
 
@@ -48,7 +48,7 @@ def check(contents: Contents) -> None:
     _check_decision(contents.decision, contents.task)
     _check_sets(contents)
     _check_metrics(contents)
-    kinds: dict[str, Kind] = {column.name: column.kind for column in contents.schema.features}
+    kinds = {column.name: column.kind for column in contents.schema.features}
     for name, column in contents.profile.items():
         _check_profile(name, column, kinds)
     _check_card(contents)
@@ -78,29 +78,14 @@ def _check_schema(schema: Schema) -> None:
     for column in schema.columns:
         where = f"column {column.name[:40]!r}"
         _need(0 <= column.missing <= 1, f"{where} has a share of missing values beyond 0..1")
-        _need(_is_notation(column), f"{where} is written in no notation that there is: {column.format[:40]!r}")
-
-
-def _is_notation(column: Column) -> bool:
-    form = column.format
-    if column.kind == "number":
-        return form == DURATION or re.fullmatch(r"([.,].{0,2})?", form) is not None
-    return column.kind != "datetime" or is_pattern(form)
-
-
-def is_pattern(pattern: str) -> bool:
-    """Whether dates can be written so: the directives of strftime, and a time of day that is whole.
-
-    >>> is_pattern("%d/%m/%Y"), is_pattern("%Y-%m-%d %H:%M:%S%.f"), is_pattern("%Y %H"), is_pattern("%I:%M %p")
-    (True, True, False, True)
-    """
-    if len(pattern) > 80 or re.fullmatch(r"(?:%[-_0]?(?:[A-Za-z%]|\.?[369]?f)|[^%])*", pattern) is None:
-        return False
-    parts = set(re.findall(r"%[-_0]?([A-Za-z]|\.?[369]?f)", pattern.replace("%%", "")))
-    if parts & {"T", "R", "X", "c", "r", "s"}:
-        return True
-    hour, twelfth = bool(parts & {"H", "k", "I", "l"}), bool(parts & {"I", "l"})
-    return hour == ("M" in parts) and hour >= ("S" in parts) and twelfth == bool(parts & {"p", "P"})
+        if not is_kind(column.kind):
+            raise ArtifactError(
+                f"{where} is of kind {column.kind[:40]!r}, which is not installed here; install the package that it comes from"
+            )
+        _need(
+            kind_of(column.kind).is_format(column.format),
+            f"{where} is written in no notation that there is: {column.format[:40]!r}",
+        )
 
 
 def _check_task(task: Task, schema: Schema) -> None:
@@ -115,10 +100,10 @@ def _check_task(task: Task, schema: Schema) -> None:
     )
     _need(task.cost is None or [len(row) for row in task.cost] == [k] * k, f"its costs are not {k} x {k}")
     _need(all(abs(value) <= MOST_FIGURE for value in costs), "its costs leave the range of numbers")
-    kinds = {column.name: (column.kind, column.role) for column in schema.columns}
+    storage = {column.name: (kind_of(column.kind).storage, column.role) for column in schema.columns}
     for cell in task.cost_columns:
         _need(max(cell.truth, cell.decided) < k and min(cell.truth, cell.decided) >= 0, "a cost is of no class")
-        known = kinds.get(cell.column) in (("number", "cost"), ("number", "feature"))
+        known = storage.get(cell.column) in (("number", "cost"), ("number", "feature"))
         _need(known, f"its costs stand in {cell.column[:40]!r}, which is no column of numbers")
     _need(not task.cost_columns or task.cost is not None, "costs stand in columns, and there are no costs")
     _need(1e-6 <= task.beta <= 1e6, "beta is not between 1e-6 and 1e6")
@@ -175,14 +160,14 @@ def _check_metrics(contents: Contents) -> None:
             _need(ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
 
 
-def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, Kind]) -> None:
+def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, str]) -> None:
     where = f"the profile of {name[:40]!r}"
     _need(name == column.name and kinds.get(name) == column.kind, f"{where} is of no feature")
     _need(_counts([column.rows]) and _counts([column.missing, column.distinct], column.rows), f"{where} counts no rows")
     parts = [*column.counts, *column.reached, column.barely, column.others, column.beyond]
     _need(_counts(parts, column.known), f"{where} counts more values than there are")
-    if column.kind in ("number", "boolean", "datetime"):
-        most = LATEST if column.kind == "datetime" else LARGEST
+    if column.numeric:
+        most = LATEST if kind_of(column.kind).storage == "moment" else LARGEST
         _need(len(column.quantiles) == len(column.reached) and len(column.ends) in (0, 2), f"{where} has no quantiles")
         _need(not column.levels and not column.counts, f"{where} has no quantiles")
         _need(_ascends(column.quantiles) and _ascends(column.reached), f"the quantiles in {where} do not ascend")
@@ -252,18 +237,18 @@ def _check_golden(golden: Golden, contents: Contents) -> None:
     _need(0 < rows <= MOST_GOLDEN, f"it has {rows:,} golden rows, where 1 to {MOST_GOLDEN} prove a model")
     _need([len(row) for row in golden.probability] == [k] * rows, f"its golden rows have no {k} probabilities each")
     _need(all(_shares(row) for row in golden.probability), "its golden rows have probabilities beyond 0..1")
-    kinds = {column.name: column.kind for column in contents.schema.features}
+    storage = {column.name: kind_of(column.kind).storage for column in contents.schema.features}
     for row in golden.rows:
         for name, value in row.items():
-            _need(value is None or _is_of_kind(value, kinds.get(name)), f"a golden row has no value for {name[:40]!r}")
+            _need(value is None or _is_stored(value, storage.get(name)), f"a golden row has no value for {name[:40]!r}")
 
 
-def _is_of_kind(value: Value, kind: Kind | None) -> bool:
-    """Whether a canonical value, as JSON holds it, is one of this kind."""
+def _is_stored(value: Value, storage: Storage | None) -> bool:
+    """Whether JSON holds a canonical value so."""
     if isinstance(value, bool):
-        return kind == "boolean"
+        return storage == "boolean"
     if isinstance(value, str):
-        return kind in ("category", "text")
-    if kind == "datetime":
+        return storage == "text"
+    if storage == "moment":
         return isinstance(value, int) and abs(value) < 2**63
-    return kind == "number" and value is not None and abs(value) <= LARGEST
+    return storage == "number" and value is not None and abs(value) <= LARGEST

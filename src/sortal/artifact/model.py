@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.artifact import sign
+from sortal.artifact.answers import Answers
 from sortal.artifact.check import check
 from sortal.artifact.probabilities import checked
 from sortal.artifact.store import Contents, Golden, Value, as_written, load_contents, save
@@ -21,9 +24,10 @@ from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.interval import Interval
+from sortal.core.kinds import Storage, kind_of
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
-from sortal.core.schema import Kind, Schema
+from sortal.core.schema import Schema
 from sortal.core.shift import Shift, Watch, odd_values
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
@@ -31,14 +35,14 @@ from sortal.engine import Columns, compile
 from sortal.engine.run import reads
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from sortal.core.frame import Table
 
 Floats = NDArray[np.float64]
 
 GOLDEN_TOLERANCE = 1e-9
 PARITY_ROWS = 2_000
+TIMES, MOST_SECONDS_TIMING = 30, 0.1
+"""A row is timed so often, and not for longer: a median that no hiccup moves, and a tenth of a second is no loss of a short budget."""
 MOST_LABELS, MOST_FIGURES = 8, 3
 """What a model says of itself in a few lines."""
 MOST_TEXT = 200
@@ -65,7 +69,7 @@ class Model(AsText, Contents):
 
     def predict_proba(self, rows: object, *, allow_missing: bool = False) -> Floats:
         """(n, K) probabilities, columns in the order of ``classes_``."""
-        return self.score_columns(rows_of(rows, self.reads, allow_missing=allow_missing).columns)
+        return self.score_rows(rows_of(rows, self.reads, allow_missing=allow_missing))
 
     def predict(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) the most probable class of each row, in the type that the labels had."""
@@ -79,12 +83,40 @@ class Model(AsText, Contents):
         decided positive, of equal ones the first. What is left to a person is ``"reject"``, and then all labels are text.
         """
         table = rows_of(rows, self.needs, allow_missing=allow_missing)
-        if self.decision.capacity is not None and len(table) and not self.decision.capacity.of(len(table)):
-            rows = f"{len(table):,} row{'s' if len(table) > 1 else ''}"
-            share = f"{percent(self.decision.capacity.share)} of {rows}"
+        self._warn_of_no_capacity(len(table))
+        return self.answer_rows(table).decisions
+
+    def answer(self, rows: object, *, allow_missing: bool = False, warnings: bool = False) -> Answers:
+        """All that the model says of rows at once: labels, probabilities, decisions and prediction sets.
+
+        ``warnings``: also what is odd about each row, as ``odd_values``. Columns are needed, and errors raised, as by ``decide``.
+        """
+        table = rows_of(rows, self.needs, allow_missing=allow_missing)
+        self._warn_of_no_capacity(len(table))
+        return self.answer_rows(table, warnings=warnings)
+
+    def answer_rows(self, rows: Rows, *, decided: NDArray[np.int64] | None = None, warnings: bool = False) -> Answers:
+        """What the model says of rows that hold the columns of ``needs``: they are one batch.
+
+        ``decided``: (n,) their codes, where they are a part of a larger batch on which the decision was taken.
+        """
+        probabilities = self.score_rows(rows)
+        if decided is None:
+            decided = self.decision.apply(probabilities, rows.amounts(self.decision.cost_columns))
+        return Answers(
+            labels=self._labels[probabilities.argmax(axis=1)],
+            probabilities=probabilities,
+            decisions=self._labels_of_decisions[decided],
+            sets=None if self.sets is None else self.sets.apply(probabilities),
+            warnings=self._odd(rows) if warnings else None,
+        )
+
+    def _warn_of_no_capacity(self, count: int) -> None:
+        capacity = self.decision.capacity
+        if capacity is not None and count and not capacity.of(count):
+            share = f"{percent(capacity.share)} of {count:,} row{'s' if count > 1 else ''}"
             message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
-            warnings.warn(message, UserWarning, stacklevel=2)
-        return self.labelled(self.decide_table(table, self.score_columns(table.columns)))
+            warnings.warn(message, UserWarning, stacklevel=3)
 
     def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
         """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
@@ -104,37 +136,18 @@ class Model(AsText, Contents):
 
     def odd_values(self, rows: object, *, allow_missing: bool = False) -> list[list[str]]:
         """Of each row what training never saw: values, numbers beyond its range, and missing values where it had none."""
-        table = rows_of(rows, self.reads, allow_missing=allow_missing)
-        return odd_values(self.profiled(without=table.absent), table.columns, len(table))
+        return self._odd(rows_of(rows, self.reads, allow_missing=allow_missing))
+
+    def _odd(self, rows: Rows) -> list[list[str]]:
+        return odd_values(self.profiled(without=rows.absent), rows.columns, len(rows))
 
     def profiled(self, without: Collection[str] = ()) -> dict[str, ColumnProfile]:
         """What the columns that the program reads looked like in training."""
         return {n: self.profile[n] for n in self.reads.names if n in self.profile and n not in without}
 
-    def decide_table(self, table: Table | Rows, probability: Floats, source: str = "the data") -> NDArray[np.int64]:
-        """(n,) decided codes of one batch of rows that conform to ``needs``, with these probabilities; K is a reject."""
-        return self.decision.apply(probability, table.amounts(self.decision.cost_columns, source))
-
-    def labelled(self, decided: NDArray[np.int64]) -> NDArray[Any]:
-        """(n,) the labels of decided codes, in the type that the labels had; as text where rows can be rejected."""
-        if self.decision.reject_cost is None:
-            labels: NDArray[Any] = self._labels[decided]
-            return labels
-        return np.array([*(str(label) for label in self._labels.tolist()), REJECT])[decided]
-
-    def score(self, frame: pl.DataFrame) -> Floats:
-        """(n, K) probabilities of rows whose columns are canonical already (``core.schema``)."""
-        from sortal.core.frame import Table
-
-        table = Table(self.reads, frame, np.arange(frame.height))
-        return self.score_columns(table.columns(self.reads.names))
-
-    def score_columns(self, columns: Columns, first_row: int = 1) -> Floats:
-        """(n, K) probabilities of the columns that the program reads, as ``Table.columns`` gives them.
-
-        Raises ArtifactError for a row that gets none; ``first_row``: the number of the first in that message.
-        """
-        return checked(self._run(columns), len(self.task.classes), first_row)
+    def score_rows(self, rows: Rows) -> Floats:
+        """(n, K) probabilities of rows that hold the columns of ``reads``. Raises ArtifactError for a row that gets none."""
+        return checked(self._run(rows.columns), len(self.task.classes), rows.ids)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
@@ -143,7 +156,7 @@ class Model(AsText, Contents):
         each other.
         """
         rows = self.golden.rows or ({},)
-        probability = tuple(map(tuple, self.score_columns(canonical_rows(rows, self.reads).columns).tolist()))
+        probability = tuple(map(tuple, self.score_rows(canonical_rows(rows, self.reads)).tolist()))
         contents = replace(self, golden=Golden(rows, probability))
         check(as_written(contents))
         save(path, contents)
@@ -186,6 +199,13 @@ class Model(AsText, Contents):
     def _labels(self) -> NDArray[Any]:
         return np.array([self.task.label(code) for code in range(len(self.task.classes))])
 
+    @cached_property
+    def _labels_of_decisions(self) -> NDArray[Any]:
+        """By decided code: the labels, as text where a row can be rejected, which is the last code."""
+        if self.decision.reject_cost is None:
+            return self._labels
+        return np.array([*map(str, self._labels.tolist()), REJECT])
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -215,7 +235,7 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
         check(contents)
         model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
         _check_columns(model)
-        found = model.score_columns(canonical_rows(model.golden.rows, model.reads).columns)
+        found = model.score_rows(canonical_rows(model.golden.rows, model.reads))
         difference = float(np.abs(found - np.array(model.golden.probability)).max())
     except ArtifactError as error:
         raise error if str(error).startswith((file, "the model file")) else ArtifactError(f"{file}: {error}") from None
@@ -247,7 +267,7 @@ def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
     rows: list[dict[str, Value]] = [{} for _ in range(count)]
     for column in profile.values():
         values = _values(column)
-        if values and column.kind in _DTYPES:
+        if values and kind_of(column.kind).storage != "bytes":
             for row, at in zip(rows, rng.integers(len(values), size=count).tolist(), strict=True):
                 row[column.name] = values[at]
     return Golden((*rows, {}))
@@ -255,9 +275,10 @@ def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
 
 def _values(column: ColumnProfile) -> Sequence[Value]:
     """What a column may hold, from its profile."""
-    if column.kind == "boolean":
+    storage = kind_of(column.kind).storage
+    if storage == "boolean":
         return (False, True)
-    if column.kind == "datetime":
+    if storage == "moment":
         return [round(1e6 * seconds) for seconds in column.quantiles]
     return column.quantiles or column.levels
 
@@ -269,7 +290,7 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     ``tolerance`` of each other are tied, and either is right. Raises ParityError where probabilities differ by
     more than ``tolerance``, or a label flips.
     """
-    found = model.score(table.frame)
+    found = model.score_rows(Rows(table.columns(model.reads.names), table.rows))
     if found.shape != trained.shape:
         raise ParityError(f"the saved model gives {found.shape} probabilities, the trained one {trained.shape}")
     difference = float(np.abs(found - trained).max(initial=0.0))
@@ -283,11 +304,21 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     return Parity(difference, flips, len(table))
 
 
-_DTYPES: tuple[Kind, ...] = ("number", "boolean", "category", "text", "datetime")
-_KINDS: dict[str, tuple[Kind, ...]] = {
+def time_row(model: Model, row: Mapping[str, object]) -> float:
+    """Seconds from one row as a dict to its probabilities: what whoever asks for a single row waits for."""
+    model.predict_proba(row)  # what is made once for all rows is made here
+    seconds: list[float] = []
+    while len(seconds) < TIMES and sum(seconds) < MOST_SECONDS_TIMING:
+        start = time.perf_counter()
+        model.predict_proba(row)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+_STORED: dict[str, tuple[Storage, ...]] = {
     "number": ("number", "boolean"),
-    "lookup": ("category", "text"),
-    "datetime": ("datetime",),
+    "lookup": ("text",),
+    "datetime": ("moment",),
 }
 """What the ops that read a column can take."""
 
@@ -296,7 +327,7 @@ def _check_columns(model: Model) -> None:
     """Every column that the program reads is a feature of a kind that it can take."""
     kinds = {column.name: column.kind for column in model.schema.features}
     for op, name in reads(model.program):
-        if kinds.get(name) not in _KINDS[op]:
+        if name not in kinds or kind_of(kinds[name]).storage not in _STORED[op]:
             raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
 
 

@@ -13,14 +13,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.artifact.answers import Answers
 from sortal.artifact.model import Model, load
-from sortal.core.frame import Table, absent, conform
-from sortal.core.profile import ColumnProfile
-from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.door import Rows, rows_of_frame
+from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.data.read import Source, batches, files_of, holds_records
 from sortal.data.write import writer
-from sortal.engine import Columns
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -67,7 +66,6 @@ class _Job:
         self._model, self._data = model, data
         self._allow_missing, self._warnings = allow_missing, warnings
         self._watch: Watch | None = None
-        self._profile: dict[str, ColumnProfile] = {}
         self._names: dict[str, str] = {}
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -75,38 +73,33 @@ class _Job:
         model = self._model
         # The best of all rows are known only when all are scored: once to rank them, once more to write them.
         together = None if model.decision.capacity is None else self._decide_together()
-        for frame, table, columns in self._batches():
-            watch = self._watch or self._begin(frame)
-            watch.add(columns)
-            probability = model.score_columns(columns, first_row=self.scored.rows + 1)
-            at = slice(self.scored.rows, self.scored.rows + frame.height)
-            decided = model.decide_table(table, probability) if together is None else together[at]
-            self.scored.rows += frame.height
-            odd = [odd_values(self._profile, columns, frame.height)] if self._warnings else []
-            yield self._with_scores(frame, probability, decided, odd)
+        for frame, rows in self._batches():
+            watch = self._watch or self._begin(frame, rows)
+            watch.add(rows.columns)
+            decided = None if together is None else together[rows.ids]
+            self.scored.rows += len(rows)
+            yield self._with_answers(frame, model.answer_rows(rows, decided=decided, warnings=self._warnings))
         self.scored.shifts = self._watch.shifts() if self._watch else ()
 
-    def _batches(self) -> Iterator[tuple[pl.DataFrame, Table, Columns]]:
-        """A batch as it was read, the same rows in canonical types, and the columns that the program reads."""
-        model, first_row = self._model, 1
+    def _batches(self) -> Iterator[tuple[pl.DataFrame, Rows]]:
+        """A batch as it was read, and the same rows as the model reads them."""
+        first_row = 1
         may_lack = self._allow_missing or holds_records(self._data)
         name = _name_of(self._data)
         for frame in batches(self._data, note=self._note):
             # Messages name the row as it is counted in the file, not in the batch.
-            rows = conform(frame, model.needs, source=name, first_row=first_row, allow_missing=may_lack)
-            table = Table(model.needs, rows, np.arange(first_row - 1, first_row - 1 + frame.height))
-            yield frame, table, table.columns(model.reads.names)
+            needs = self._model.needs
+            yield frame, rows_of_frame(frame, needs, source=name, first_row=first_row, allow_missing=may_lack)
             first_row += frame.height
 
     def _note(self, text: str) -> None:
         """Once, also where the rows are read twice."""
         self.scored.notes += [] if text in self.scored.notes else [text]
 
-    def _begin(self, first: pl.DataFrame) -> Watch:
+    def _begin(self, first: pl.DataFrame, rows: Rows) -> Watch:
         """What is the same for all batches, from the columns of the first."""
-        lacking = absent(first, self._model.reads.columns)
         self.scored.notes += [
-            f"no column {name!r}, which the model reads: taken as missing in all rows" for name in lacking
+            f"no column {name!r}, which the model reads: taken as missing in all rows" for name in rows.absent
         ]
         self._names = free_names(columns_of(self._model, self._warnings), first.columns)
         self.scored.notes += [
@@ -114,32 +107,26 @@ class _Job:
             for wished, name in self._names.items()
             if wished != name
         ]
-        self._profile = self._model.profiled(without=lacking)
-        self._watch = Watch(self._profile)
+        self._watch = Watch(self._model.profiled(without=rows.absent))
         return self._watch
 
     def _decide_together(self) -> Codes:
         """(n,) codes of all rows as one batch."""
         model, rule = self._model, self._model.decision
-        ranked = [
-            rule.priority(model.score_columns(columns), table.amounts(rule.cost_columns))
-            for _, table, columns in self._batches()
-        ]
+        ranked = [rule.priority(model.score_rows(rows), rows.amounts(rule.cost_columns)) for _, rows in self._batches()]
         priority = np.concatenate(ranked)
         taken = rule.takes(priority)
         self.scored.notes += _about_the_cut(model, priority, taken)
         code = rule.classes.index(str(rule.positive))
         return np.where(taken, code, 1 - code)
 
-    def _with_scores(self, frame: pl.DataFrame, probability: Floats, decided: Codes, odd: list[Any]) -> pl.DataFrame:
-        model = self._model
-        labels = [model.task.label(code) for code in range(len(model.task.classes))]
-        predicted = [labels[code] for code in probability.argmax(axis=1)]
-        values: list[Any] = [predicted, model.labelled(decided).tolist(), *probability.T]
-        if model.sets is not None:
-            held = [[labels[code] for code in np.flatnonzero(row)] for row in model.sets.apply(probability)]
-            values.append([json.dumps(some, ensure_ascii=False) for some in held])
-        values += [["; ".join(some) for some in rows] for rows in odd]
+    def _with_answers(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
+        values: list[Any] = [answers.labels.tolist(), answers.decisions.tolist(), *answers.probabilities.T]
+        if answers.sets is not None:
+            sets = [self._model.classes_[row].tolist() for row in answers.sets]
+            values.append([json.dumps(classes, ensure_ascii=False) for classes in sets])
+        if answers.warnings is not None:
+            values.append(["; ".join(some) for some in answers.warnings])
         return frame.with_columns(pl.Series(name, v) for name, v in zip(self._names.values(), values, strict=True))
 
 

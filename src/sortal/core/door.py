@@ -1,6 +1,6 @@
 """Rows on their way to a program, without polars: a dict, records, a dict of columns, numpy, pandas and pyarrow.
 
-What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.values``). That takes a tenth of the
+What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.kinds``). That takes a tenth of the
 time for a few rows, and is the only way in a process that was forked. Many rows, and tables that are polars' own, go through polars.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,17 @@ from numpy.typing import NDArray
 from sortal.core import misfits
 from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
+from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn, amounts_of
 from sortal.core.fork import polars_is_lost
+from sortal.core.kinds import Storage, kind_of
 from sortal.core.moments import RarePatternError, microseconds, nanoseconds
 from sortal.core.raw import Raw, RawTable, Sort, is_records, raw_table
-from sortal.core.schema import Column, Kind, Schema
-from sortal.core.values import DURATION, any_time, as_read, canonical, is_number, is_text, needs_no_tidying, plain
+from sortal.core.schema import Column, Schema
+from sortal.core.values import as_read, is_number, is_text
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Floats = NDArray[np.float64]
 Values = Floats | Sequence[str | None]
@@ -36,21 +42,36 @@ _MANY = 32
 
 @dataclass(frozen=True)
 class Rows:
-    """``count`` rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
+    """Rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
 
-    ``absent`` names columns that the rows came without, and that are taken as missing.
+    ``ids``: (n,) which rows of ``source`` they are, counted from 0. ``absent`` names columns that they came without, and that are
+    taken as missing.
     """
 
     columns: Mapping[str, Values]
-    count: int
+    ids: NDArray[np.int64]
     absent: tuple[str, ...] = ()
+    source: str = "the data"
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.ids)
 
-    def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> Floats | None:
+    def take(self, index: NDArray[np.integer[Any]]) -> Rows:
+        """The rows at these positions (n',), in this order."""
+        columns = {name: _taken(values, index) for name, values in self.columns.items()}
+        return replace(self, columns=columns, ids=self.ids[index])
+
+    def amounts(self, columns: Sequence[CostColumn]) -> Floats | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
-        return amounts_of(self.columns, columns, np.arange(self.count), source)
+        return amounts_of(self.columns, columns, self.ids, self.source)
+
+
+def _taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
+    if isinstance(values, np.ndarray):
+        return np.asarray(values[index])
+    if isinstance(values, Coded):
+        return Coded(values.levels, values.codes[index])
+    return [values[at] for at in index.tolist()]
 
 
 def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:
@@ -72,7 +93,27 @@ def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Row
         except RarePatternError:
             if polars_is_lost():
                 raise
-    return _by_polars(data if table is None else table, schema, may_lack)
+    # Imported where it is needed: polars takes longer to import than all else that scores a row.
+    from sortal.core.frame import from_any, to_frame
+
+    return rows_of_frame(from_any(data) if table is None else to_frame(table.columns), schema, allow_missing=may_lack)
+
+
+def rows_of_frame(
+    frame: pl.DataFrame,
+    schema: Schema,
+    *,
+    source: str = "the data",
+    first_row: int = 1,
+    allow_missing: bool = False,
+) -> Rows:
+    """The columns of ``schema`` in a raw frame; arguments and errors are those of ``core.frame.conform``."""
+    from sortal.core.frame import Table, conform
+
+    ids = np.arange(first_row - 1, first_row - 1 + frame.height)
+    known = conform(frame, schema, source=source, first_row=first_row, allow_missing=allow_missing)
+    columns = Table(schema, known, ids).columns(known.columns)
+    return Rows(columns, ids, misfits.absent(frame.columns, schema.columns), source)
 
 
 def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
@@ -83,17 +124,19 @@ def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
     columns: dict[str, Values] = {}
     for column in schema.columns:
         values = [row.get(column.name) for row in rows]
-        if any(value is not None and type(value) not in _CANONICAL.get(column.kind, ()) for value in values):
+        if any(
+            value is not None and type(value) not in _CANONICAL.get(kind_of(column.kind).storage, ())
+            for value in values
+        ):
             raise TypeError(f"column {column.name!r} is of kind {column.kind}, and holds something else")
-        columns[column.name] = _of_programs(_Passage(column, values, values))
-    return Rows(columns, len(rows))
+        columns[column.name] = _of_programs(column, values)
+    return Rows(columns, np.arange(len(rows)))
 
 
-_CANONICAL: dict[Kind, tuple[type, ...]] = {
+_CANONICAL: dict[Storage, tuple[type, ...]] = {
     "number": (float, int),
     "boolean": (bool,),
-    "datetime": (int,),
-    "category": (str,),
+    "moment": (int,),
     "text": (str,),
 }
 
@@ -105,22 +148,17 @@ def is_one_row(rows: object) -> bool:
     return not any(hasattr(value, "__len__") and not isinstance(value, str | bytes) for value in rows.values())
 
 
-def _by_polars(data: object, schema: Schema, allow_missing: bool) -> Rows:
-    # Imported where it is needed: polars takes longer to import than all else that scores a row.
-    from sortal.core.frame import Table, conform, from_any, to_frame
-
-    frame = to_frame(data.columns) if isinstance(data, RawTable) else from_any(data)
-    table = Table(schema, conform(frame, schema, allow_missing=allow_missing), np.arange(frame.height))
-    return Rows(table.columns(table.frame.columns), len(table), misfits.absent(frame.columns, schema.columns))
-
-
 @dataclass(slots=True)
 class _Passage:
-    """(n,) values of a column on their way: tidied, and canonical, as ``core.cells`` has them."""
+    """(n,) values of a column on their way: as they came and then tidied, and canonical, as ``core.cells`` has them.
+
+    ``values`` is None where values of this sort can never be of the column's kind.
+    """
 
     column: Column
+    sort: Sort
     tidied: Sequence[Any]
-    values: Sequence[Any] | Floats
+    values: Sequence[Any] | Floats | None = None
 
 
 def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str = "the data") -> Rows:
@@ -128,46 +166,75 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str
     columns = [column for column in schema.columns if column.role != "ignore"]
     without = misfits.lacking(table.columns, columns, source, allow_missing)
     nothing = Raw("null", [None] * table.rows)
-    passages = [_passage(column, table.columns.get(column.name, nothing), source) for column in columns]
-    for each in passages:
-        _refuse_misfit(each, source)
-    canonical = {each.column.name: _of_programs(each) for each in passages}
-    for name, values in canonical.items():
-        _refuse_infinity(schema[name], values, source)
-    return Rows(canonical, table.rows, without)
+    passages = [_passage(column, table.columns.get(column.name, nothing)) for column in columns]
+    _apply_rules(passages, table.rows)
+    known = [(each, each.values) for each in passages if each.values is not None]
+    if len(known) < len(passages):
+        other = next(each for each in passages if each.values is None)
+        raise misfits.other_type(other.column, other.sort, source)
+    for each, values in known:
+        _refuse_misfit(each.column, each.tidied, values, source)
+    canonical = {each.column.name: _of_programs(each.column, values) for each, values in known}
+    _refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, source)
+    return Rows(canonical, np.arange(table.rows), without, source)
 
 
-def _passage(column: Column, raw: Raw, source: str) -> _Passage:
-    if isinstance(raw.values, np.ndarray) and _needs_no_rules(column, raw.sort):
-        return _Passage(column, (), as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64))
+def _passage(column: Column, raw: Raw) -> _Passage:
+    kind = kind_of(column.kind)
+    if isinstance(raw.values, np.ndarray) and is_number(raw.sort) and kind.takes_numbers(column):
+        numbers = as_read(raw.values) if raw.sort == "single" else raw.values.astype(np.float64)
+        return _Passage(column, raw.sort, (), numbers)
     values = cells_of(raw)
-    if not is_text(raw.sort) or len(values) < _MANY:
-        return _by_rules(column, values, raw.sort, source)
+    if raw.sort == "text" and kind.takes_plain_numbers(column):
+        cells = Cells(values).cast(float, strict=False).values
+        if _missing(cells) == _missing(values):
+            return _Passage(column, "number", cells)
+    return _Passage(column, raw.sort, values)
+
+
+def _apply_rules(passages: Sequence[_Passage], rows: int) -> None:
+    """Columns that one rule is about are read as one: of a single row, that takes as long as one of them."""
+    alike: dict[tuple[object, ...], list[_Passage]] = {}
+    for each in passages:
+        if each.values is None:
+            column = each.column
+            rule = (each.sort, column.kind, column.format, column.levels, column.absent)
+            alike.setdefault(rule, []).append(each)
+    for some in alike.values():
+        tidied, values = _of_distinct(
+            some[0].column, list(chain.from_iterable(each.tidied for each in some)), some[0].sort
+        )
+        for at, each in enumerate(some):
+            of_column = slice(at * rows, (at + 1) * rows)
+            each.tidied = tidied[of_column]
+            if values is not None:
+                each.values = values[of_column]
+            elif _missing(each.tidied) == rows:
+                each.values = each.tidied
+
+
+def _of_distinct(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:
+    """As ``_by_rule``; of many texts, those that repeat are looked at once."""
+    if not is_text(sort) or len(values) < _MANY:
+        return _by_rule(column, values, sort)
     known: dict[Any, int] = {}
     places = [known.setdefault(value, len(known)) for value in values]
-    few = _by_rules(column, list(known), raw.sort, source)
-    return _Passage(column, [few.tidied[at] for at in places], [few.values[at] for at in places])
+    tidied, found = _by_rule(column, list(known), sort)
+    return [tidied[at] for at in places], None if found is None else [found[at] for at in places]
 
 
-def _needs_no_rules(column: Column, sort: Sort) -> bool:
-    """Whether the values of an array are canonical as they are."""
-    return column.kind == "number" and column.format != DURATION and not column.absent and is_number(sort)
-
-
-def _by_rules(column: Column, values: Sequence[Any], sort: Sort, source: str) -> _Passage:
-    if needs_no_tidying(column, sort):
-        numbers = Cells(values).cast(float, strict=False).values
-        if _missing(numbers) == _missing(values):
-            values, sort = numbers, "number"
-    tidied = plain(column, Cells(values), sort)
+def _by_rule(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:
+    """The values tidied and canonical, of a column or of several like it; None where their sort is of another kind."""
+    kind = kind_of(column.kind)
+    tidied = kind.plain(column, Cells(values), sort)
     if _missing(tidied.values) == len(values):
-        return _Passage(column, tidied.values, tidied.values)
-    found = canonical(column, tidied, sort)
-    if found is None:
-        raise misfits.other_type(column, sort, source)
-    if column.kind == "datetime" and is_text(sort) and _missing(found.values) != _missing(tidied.values):
-        found = any_time(column.format or "%Y-%m-%d", tidied)
-    return _Passage(column, tidied.values, found.values)
+        return tidied.values, tidied.values
+    canonical = kind.canonical(column, tidied, sort)
+    if canonical is None:
+        return tidied.values, None
+    if is_text(sort) and _missing(canonical.values) != _missing(tidied.values):
+        canonical = kind.lenient(column, tidied) or canonical
+    return tidied.values, canonical.values
 
 
 def _missing(values: Sequence[Any]) -> int:
@@ -193,28 +260,33 @@ _OF_SORT: dict[Sort, Callable[[Any], int]] = {
 }
 
 
-def _refuse_misfit(passage: _Passage, source: str) -> None:
-    if passage.column.kind == "boolean":
+def _refuse_misfit(column: Column, tidied: Sequence[Any], values: Sequence[Any] | Floats, source: str) -> None:
+    if not kind_of(column.kind).strict:
         return
-    pairs = zip(passage.tidied, passage.values, strict=False)
-    wrong = [row for row, (before, after) in enumerate(pairs) if after is None and before is not None]
+    wrong = [
+        row
+        for row, (before, after) in enumerate(zip(tidied, values, strict=False))
+        if after is None and before is not None
+    ]
     if wrong:
-        raise misfits.misfit(passage.column, passage.tidied[wrong[0]], wrong[0] + 1, len(wrong) - 1, source)
+        raise misfits.misfit(column, tidied[wrong[0]], wrong[0] + 1, len(wrong) - 1, source)
 
 
-def _of_programs(passage: _Passage) -> Values:
-    if passage.column.kind not in ("number", "boolean", "datetime"):
-        return list(passage.values)
-    if isinstance(passage.values, np.ndarray):
-        return passage.values
-    numbers = np.array([math.nan if v is None else v for v in passage.values], dtype=np.float64)
-    return numbers / 1e6 if passage.column.kind == "datetime" else numbers
+def _of_programs(column: Column, values: Sequence[Any] | Floats) -> Values:
+    kind = kind_of(column.kind)
+    if not kind.numeric:
+        return list(values)
+    if isinstance(values, np.ndarray):
+        return values
+    numbers = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+    return numbers / 1e6 if kind.storage == "moment" else numbers
 
 
-def _refuse_infinity(column: Column, values: Values, source: str) -> None:
-    if column.kind != "number" or not isinstance(values, np.ndarray):
+def _refuse_infinity(numbers: Mapping[str, Any], source: str) -> None:
+    if not numbers or not (np.abs(np.concatenate([*numbers.values()])) > misfits.LARGEST).any():
         return
-    beyond = np.flatnonzero(np.abs(values) > misfits.LARGEST)
-    if len(beyond):
-        row = int(beyond[0])
-        raise misfits.too_large(column.name, float(values[row]), row + 1, source)
+    for name, values in numbers.items():
+        beyond = np.flatnonzero(np.abs(values) > misfits.LARGEST)
+        if len(beyond):
+            row = int(beyond[0])
+            raise misfits.too_large(name, float(values[row]), row + 1, source)

@@ -23,12 +23,13 @@ from sortal.core.coded import Coded
 from sortal.core.costs import CostColumn, amounts_of
 from sortal.core.errors import DataError
 from sortal.core.fork import need_polars
+from sortal.core.kinds import kind_of
 from sortal.core.misfits import LARGEST
 from sortal.core.raw import Raw, check_columns, is_pandas, of_pandas, of_polars, of_values, raw_table, unique_names
 from sortal.core.relations import by_appearance, by_size, ranks, same_rows
-from sortal.core.schema import Column, Kind, Role, Schema
+from sortal.core.schema import Column, Role, Schema
 from sortal.core.series import TYPES, Times, sort_of, to_series
-from sortal.core.values import any_time, as_read, canonical, evaluated, is_text, needs_no_tidying, plain
+from sortal.core.values import as_read, evaluated, is_text
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
 
@@ -37,7 +38,7 @@ ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weigh
 class Table:
     """Rows in canonical types.
 
-    ``schema`` describes the columns, ``frame`` holds them (the types are listed in ``core.schema``) and
+    ``schema`` describes the columns, ``frame`` holds them (in the types of ``core.series``) and
     ``rows`` (n,) are the ids of the rows in the source they came from.
     """
 
@@ -75,8 +76,8 @@ class Table:
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | Sequence[str | None]]:
         """Plain columns for the engine.
 
-        number, boolean (0/1) and datetime (seconds since 1970, UTC) as (n,) float64, missing is NaN;
-        category and text as a sequence of str, missing is None.
+        Numbers, booleans (0/1) and moments (seconds since 1970, UTC) as (n,) float64, missing is NaN;
+        texts as a sequence of str, missing is None.
         """
         return {name: _plain_column(self[name]) for name in names}
 
@@ -164,16 +165,16 @@ def conform(
     frame.columns = [str(i) for i in range(len(columns))]
     frame = _clean_numbers(frame.with_columns(_as_read(frame)), columns)
     tidied = frame.select(
-        plain(c, pl.col(s.name), sort_of(s.dtype)).alias(s.name)
+        kind_of(c.kind).plain(c, pl.col(s.name), sort_of(s.dtype)).alias(s.name)
         for c, s in zip(columns, frame.iter_columns(), strict=True)
     )
     tidied = tidied.with_columns(s.cast(pl.Null) for s in tidied.iter_columns() if s.null_count() == len(s))
     values = tidied.select(_expression(c, s, source) for c, s in zip(columns, tidied.iter_columns(), strict=True))
     for column, before, after in zip(columns, tidied.iter_columns(), values.iter_columns(), strict=True):
-        if column.kind != "boolean" and before.null_count() != after.null_count():
-            moments = _other_times(column, before, after)
-            _refuse_misfit(column, before, moments, source, first_row)
-            values = values.with_columns(moments)
+        if kind_of(column.kind).strict and before.null_count() != after.null_count():
+            after = _leniently(column, before, after)
+            _refuse_misfit(column, before, after, source, first_row)
+            values = values.with_columns(after)
     for column, series in zip(columns, values.iter_columns(), strict=True):
         _refuse_infinity(column.name, series, source, first_row)
     values.columns = [column.name for column in columns]
@@ -197,25 +198,24 @@ def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
 
 def _clean_numbers(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     pairs = zip(columns, frame.iter_columns(), strict=True)
-    texts = [s.name for c, s in pairs if needs_no_tidying(c, sort_of(s.dtype))]
+    texts = [s.name for c, s in pairs if sort_of(s.dtype) == "text" and kind_of(c.kind).takes_plain_numbers(c)]
     numbers = frame.select(pl.col(texts).cast(pl.Float64, strict=False)) if texts else pl.DataFrame()
     return frame.with_columns(n for n in numbers.iter_columns() if n.null_count() == frame[n.name].null_count())
 
 
 def _expression(column: Column, series: pl.Series, source: str) -> pl.Expr:
     if isinstance(series.dtype, pl.Null):
-        return pl.col(series.name).cast(TYPES[column.kind])
-    expression = canonical(column, pl.col(series.name), sort_of(series.dtype))
+        return pl.col(series.name).cast(TYPES[kind_of(column.kind).storage])
+    expression = kind_of(column.kind).canonical(column, pl.col(series.name), sort_of(series.dtype))
     if expression is None:
         raise misfits.other_type(column, sort_of(series.dtype), source)
     return expression.alias(series.name)
 
 
-def _other_times(column: Column, tidied: pl.Series, values: pl.Series) -> pl.Series:
-    """Dates with another time of day than at training (none, no seconds, a zone) are still clear."""
-    if column.kind != "datetime" or not is_text(sort_of(tidied.dtype)):
-        return values
-    return evaluated(tidied, lambda text: any_time(column.format or "%Y-%m-%d", text))
+def _leniently(column: Column, tidied: pl.Series, values: pl.Series) -> pl.Series:
+    """Texts that their kind's own notation does not fit, in its second reading."""
+    second = kind_of(column.kind).lenient(column, pl.nth(0)) if is_text(sort_of(tidied.dtype)) else None
+    return values if second is None else evaluated(tidied, lambda _: second)
 
 
 def _refuse_misfit(column: Column, tidied: pl.Series, values: pl.Series, source: str, first_row: int) -> None:
@@ -271,7 +271,7 @@ def to_frame(columns: Mapping[str, Raw]) -> pl.DataFrame:
     return pl.DataFrame([to_series(name, raw) for name, raw in columns.items()])
 
 
-def declared_kinds(data: object) -> dict[str, Kind]:
+def declared_kinds(data: object) -> dict[str, str]:
     """Columns that a table in memory says are categories, though their values are numbers, dates or booleans (pandas)."""
     table: Any = data
     if not is_pandas(table, "DataFrame"):

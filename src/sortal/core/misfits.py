@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from sortal.core.errors import DataError, did_you_mean
+from sortal.core.kinds import kind_of
 from sortal.core.raw import Sort, shown
 from sortal.core.schema import Column
-from sortal.core.values import DURATION, EXACT
 
 LARGEST = float(np.finfo(np.float32).max)
 """Several libraries compute in float32; a number beyond it would become an infinity there."""
@@ -47,14 +46,6 @@ def lacking(names: Collection[str], columns: Sequence[Column], source: str, allo
     return without
 
 
-_NEEDED = {
-    "number": "a number",
-    "boolean": "yes or no",
-    "category": "a category",
-    "datetime": "a date",
-    "text": "text",
-    "image": "an image",
-}
 _SORTS: dict[Sort, str] = {
     "single": "number",
     "whole": "whole number",
@@ -67,34 +58,21 @@ _SORTS: dict[Sort, str] = {
 def other_type(column: Column, sort: Sort, source: str) -> DataError:
     """Values of this sort can never be of the column's kind."""
     return DataError(
-        f"column {column.name!r} of {source} holds values of type {_SORTS.get(sort, sort)}, where {_needed(column)} "
-        "is needed; convert it, or leave the column out with --ignore"
+        f"column {column.name!r} of {source} holds values of type {_SORTS.get(sort, sort)}, where "
+        f"{kind_of(column.kind).noun_of(column)} is needed; convert it, or leave the column out with --ignore"
     )
-
-
-def _needed(column: Column) -> str:
-    if column.format == DURATION:
-        return "a duration or a time such as 1:30:00, PT90M or 0 days 01:30:00"
-    return _NEEDED[column.kind]
 
 
 def misfit(column: Column, value: object, row: int, more: int, source: str) -> DataError:
     """A value does not fit the kind of its column, and so do ``more`` of them."""
-    needed = _needed(column)
-    if column.format not in ("", ".", DURATION, EXACT):
-        needed += f" written like {_example(column)}"
+    kind = kind_of(column.kind)
+    example = kind.example(column)
+    needed = kind.noun_of(column) + (f" written like {example}" if example else "")
     others = f" (and {more:,} more)" if more else ""
     return DataError(
         f"column {column.name!r} of {source} holds {shown(value)} in row {row:,}{others}, where {needed} is needed; "
         "correct it or leave it blank"
     )
-
-
-def _example(column: Column) -> str:
-    if column.kind == "datetime":
-        return dt.datetime(2018, 7, 31, 14, 30, tzinfo=dt.UTC).strftime(column.format.replace("%.f", "")).strip()
-    marks = column.format
-    return f"1{marks[1]}234{marks[0]}5{marks[2:]}" if len(marks) > 1 else f"1{marks[0]}5"
 
 
 def too_large(name: str, value: float, row: int, source: str) -> DataError:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.kinds import kind_of
 from sortal.core.quantiles import ends, quantiles
-from sortal.core.schema import Kind
 
 if TYPE_CHECKING:
     from sortal.core.frame import Table
@@ -40,7 +40,7 @@ class ColumnProfile:
     """
 
     name: str
-    kind: Kind
+    kind: str
     rows: int
     missing: int
     distinct: int
@@ -61,22 +61,18 @@ class ColumnProfile:
     @property
     def numeric(self) -> bool:
         """Whether its values have an order, and levels are not what it has."""
-        return self.kind in ("number", "boolean", "datetime")
+        return kind_of(self.kind).numeric
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Beyond these a value is odd: the ends; of dates, as far beyond the rows as these reach, since time goes on."""
+        """Beyond these a value is odd: the ends; of what goes on as time does, as far beyond the rows as these reach, since time goes on."""
         low, high = self.ends or (-np.inf, np.inf)
-        span = high - low if self.kind == "datetime" else 0.0
+        span = high - low if kind_of(self.kind).ongoing else 0.0
         return low - span, high + span
 
     def shown(self, value: float) -> str:
         """A value as a person writes it."""
-        if self.kind == "datetime":
-            return str(np.datetime64(round(value), "s")).removesuffix("T00:00:00").replace("T", " ")
-        if self.kind == "boolean":
-            return "true" if value else "false"
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
+        return kind_of(self.kind).shown(value)
 
 
 def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
@@ -87,10 +83,10 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
     }
 
 
-def _profile(name: str, kind: Kind, values: Values, least: int) -> ColumnProfile:
+def _profile(name: str, kind: str, values: Values, least: int) -> ColumnProfile:
     if isinstance(values, np.ndarray):
         # That a yes or no is one of the two tells nothing of anybody.
-        return _of_numbers(name, kind, values, 1 if kind == "boolean" else least)
+        return _of_numbers(name, kind, values, 1 if kind_of(kind).storage == "boolean" else least)
     counted = Counter(values)
     missing = counted.pop(None, 0)
     ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
@@ -108,7 +104,7 @@ def _profile(name: str, kind: Kind, values: Values, least: int) -> ColumnProfile
     )
 
 
-def _of_numbers(name: str, kind: Kind, values: NDArray[np.float64], least: int) -> ColumnProfile:
+def _of_numbers(name: str, kind: str, values: NDArray[np.float64], least: int) -> ColumnProfile:
     known = np.sort(values[~np.isnan(values)])
     figures, limits = quantiles(known, GRID, least), ends(known, least)
     low, high = limits or (-np.inf, np.inf)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sortal.core.errors import OptionError, did_you_mean
 
-Group = Literal["sortal.preparers", "sortal.models", "sortal.metrics", "sortal.calibrators", "sortal.checks"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Group = Literal[
+    "sortal.kinds", "sortal.preparers", "sortal.models", "sortal.metrics", "sortal.calibrators", "sortal.checks"
+]
 
 
 @cache
 def _points(group: Group) -> dict[str, EntryPoint]:
+    # Imported where it is needed: scoring a row needs nothing that is registered.
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=group)}
 
 

@@ -1,27 +1,18 @@
 """What the columns of a table are: name, kind, role, and how their text is read.
 
-A **kind** says what the values mean, a **role** what a column is for. The canonical polars type of each kind
-(what ``core.frame.conform`` returns, and the only types that the rest of the package sees):
-
-    number    Float64, missing is null (never NaN, never infinite)
-    boolean   Boolean
-    category  String
-    datetime  Datetime("us")
-    text      String
-    image     Binary or String (a path)
+A **kind** says what the values mean (``core.kinds``: number, category, boolean, datetime, text, image, and those of others), a
+**role** what a column is for.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from sortal.core.errors import OptionError, did_you_mean
 
-Kind = Literal["number", "category", "boolean", "datetime", "text", "image"]
 Role = Literal["feature", "target", "time", "group", "split", "weight", "cost", "ignore"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def column_name(name: object) -> str:
@@ -55,7 +46,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: str
     role: Role = "feature"
     reason: str = ""
     missing: float = 0.0

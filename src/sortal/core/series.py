@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from sortal.core.kinds import Storage
 from sortal.core.raw import Raw, Sort
-from sortal.core.schema import Kind
 
-TYPES: dict[Kind, pl.DataType] = {
+TYPES: dict[Storage, pl.DataType] = {
     "number": pl.Float64(),
     "boolean": pl.Boolean(),
-    "category": pl.String(),
-    "datetime": pl.Datetime("us"),
+    "moment": pl.Datetime("us"),
     "text": pl.String(),
-    "image": pl.Binary(),
+    "bytes": pl.Binary(),
 }
 """Of canonical values."""
 

@@ -29,6 +29,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.kinds import kind_of
 from sortal.core.profile import ColumnProfile, Columns, Values
 from sortal.core.writing import percent
 
@@ -180,7 +181,7 @@ def _range(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     share = count.outside / rows
     low, high = column.ends
     how = "all values lie" if share == 1 else f"{percent(share)} of the values lie"
-    beyond = "far outside" if column.kind == "datetime" else "outside"
+    beyond = "far outside" if kind_of(column.kind).ongoing else "outside"
     span = f"{column.shown(low)} to {column.shown(high)}"
     text = f"{how} {beyond} {span}, about the range in training, such as {column.shown(count.example)}"
     return _found(column, "range", rows, share, (column.beyond + 2) / (column.known + 1), text)
@@ -214,9 +215,9 @@ def _at(column: ColumnProfile, value: float) -> int:
 
 
 def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
-    """Of dates nothing is said: that they go on is what dates do."""
+    """Of dates nothing is said: that they go on is what they do."""
     rows = count.rows - count.missing
-    if column.kind == "datetime" or not rows or not column.quantiles:
+    if kind_of(column.kind).ongoing or not rows or not column.quantiles:
         return None
     now = count.places / rows
     then = np.array(column.reached) / column.known
@@ -226,7 +227,7 @@ def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     expected = sqrt(pi / 8) * sqrt(1 / rows + 1 / column.known)
     if not _far(float(distance[at]), expected, rows, column.known, chance):
         return None
-    if column.kind == "boolean":
+    if kind_of(column.kind).storage == "boolean":
         now, then = 1 - now, 1 - then
         text = f"it is true in {percent(float(now[0]))} of the rows, and was in {percent(float(then[0]))} in training"
         at = 0

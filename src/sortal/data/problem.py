@@ -15,14 +15,15 @@ from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
+from sortal.core.kinds import kind_of
 from sortal.core.labels import encode, label_type_of
 from sortal.core.raw import is_records
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.task import Task
-from sortal.core.values import MISSING, is_text, missing_texts
+from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
 from sortal.data.read import Source, read
 
@@ -122,7 +123,11 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     """How many rows have no label, by the text that says so; and classes that are called as missing values usually are."""
     notes = []
     if missing := labels.null_count():
-        texts = parted(counted(raw), missing_texts(column)).missing if is_text(sort_of(raw.dtype)) else {"": missing}
+        texts = (
+            parted(counted(raw), kind_of(column.kind).missing_texts(column)).missing
+            if is_text(sort_of(raw.dtype))
+            else {"": missing}
+        )
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
         if told := {text: n for text, n in texts.items() if text}:
             note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
@@ -183,7 +188,7 @@ def with_cost_columns(schema: Schema, cost_columns: Sequence[str], source: str) 
         name = text.partition("=")[2].strip()
         if name and name not in schema:
             raise OptionError(f"no column {name!r} in {source} for the costs; {did_you_mean(name, schema.names)}")
-        if name and schema[name].kind not in ("number", "boolean"):
+        if name and kind_of(schema[name].kind).storage not in ("number", "boolean"):
             raise OptionError(f"column {name!r} of {source} holds no numbers, but costs: {schema[name].reason}")
         if name and schema[name].role == "ignore":
             schema = schema.with_role(name, "cost", "what a decision costs; no model sees it")
@@ -201,7 +206,10 @@ def with_enough_rows(schema: Schema, frame: pl.DataFrame, smallest_count: int) -
         known = len(values) - values.null_count()
         if 0 < known < smallest_count:
             few = f"a value in {known} row{'s' if known > 1 else ''} only"
-        elif column.kind == "boolean" and 0 < (fewer := min(yes := int(values.sum()), known - yes)) < smallest_count:
+        elif (
+            kind_of(column.kind).storage == "boolean"
+            and 0 < (fewer := min(yes := int(values.sum()), known - yes)) < smallest_count
+        ):
             few = f"{'yes' if fewer == yes else 'no'} in {fewer} row{'s' if fewer > 1 else ''} only"
         else:
             continue
@@ -222,7 +230,7 @@ def with_weight(schema: Schema, options: RowOptions, source: str) -> Schema:
     if column.role not in ("feature", "ignore") or name in options.ignore:
         role = "ignored" if name in options.ignore else f"the {column.role}"
         raise OptionError(f"column {name!r} cannot be both the weight and {role}; drop one of the two")
-    if column.kind != "number":
+    if kind_of(column.kind).storage != "number":
         raise OptionError(f"column {name!r} of {source} holds no numbers, but weights: {column.reason}")
     return schema.with_role(name, "weight", "how much a row counts in a fit; no model sees it")
 

@@ -1,7 +1,7 @@
 """From files to raw tables.
 
 The content of a file decides how it is read, its name only where the content leaves a choice. Text stays
-text: ``core.kinds`` decides what it means.
+text: ``core.infer`` decides what it means.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import polars as pl
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.fork import need_polars
 from sortal.core.raw import unique_names
-from sortal.core.schema import Kind
 from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.blocks import encoding_of, raw_blocks
@@ -76,7 +75,7 @@ class Source:
     notes: tuple[str, ...] = ()
     separator: str = ""
     records: bool = False
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(paths: Paths) -> Source:
@@ -153,16 +152,6 @@ def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame
 
 def _note_of_part(note: Note, name: str, text: str) -> None:
     note(f"{name}: {text}")
-
-
-def targets_in_metadata(path: str | Path) -> str | None:
-    """The target column that a Parquet file (or the first of a folder) names under the key ``target``."""
-    _, files, _ = _find(path)
-    if _format(files[0]) != "parquet":
-        return None
-    declared(files[0], parquet.walk)
-    with _damage_named(files[0]):
-        return pl.read_parquet_metadata(files[0]).get("target")
 
 
 def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:

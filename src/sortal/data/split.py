@@ -15,7 +15,7 @@ import numpy as np
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Role
-from sortal.data.deal import Floats, Ints, deal, joined, targets
+from sortal.data.stratify import Floats, Ints, connected_groups, stratified_assign, targets
 
 FOLDS = 5
 LARGE = 200_000
@@ -173,15 +173,15 @@ def _by_class(table: Table, codes: Ints, shares: Floats, seed: int) -> tuple[Int
         together = copies
     else:
         method, alone = f"whole groups of {_name(table, 'group')!r}, stratified", table.groups
-        together = joined(alone, copies)
+        together = connected_groups(alone, copies)
     if together.max() < alone.max():
-        part = deal(codes, together, shares, seed, keep)
+        part = stratified_assign(codes, together, shares, seed, keep)
         if together.max() + 1 >= _LEAST_UNITS and _near(part, codes, targets(codes, shares, keep)):
             return part, f"{method}; exact copies of a row together", notes + _frequent_note(copies, part)
         distinct = f"only {copies.max() + 1:,} of {len(table):,} rows differ"
         reason = distinct if table.groups is None else "they tie most groups together"
         notes.append(f"exact copies of a row could not be kept on one side: {reason}")
-    return deal(codes, alone, shares, seed, keep), method, notes
+    return stratified_assign(codes, alone, shares, seed, keep), method, notes
 
 
 def _frequent_note(copies: Ints, part: Ints) -> list[str]:
@@ -307,7 +307,7 @@ def folds(
         raise DataError(f"{k} folds need at least {k} {things}")
     pairs = []
     for repeat in range(repeats):
-        part = deal(codes, units, np.full(k, 1 / k), [seed, repeat])
+        part = stratified_assign(codes, units, np.full(k, 1 / k), [seed, repeat])
         pairs += [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(k)]
     return pairs
 
@@ -338,7 +338,7 @@ def holdout(codes: Ints, share: float, seed: int, groups: Ints | None = None) ->
     (90, 10)
     """
     units = np.arange(len(codes)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    part = deal(codes, units, np.array([1 - share, share]), [seed, 1], keep=2)
+    part = stratified_assign(codes, units, np.array([1 - share, share]), [seed, 1], keep=2)
     return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
 
 

@@ -42,18 +42,6 @@ class NetBenefit:
     least_gain: Floats
 
 
-@dataclass(frozen=True)
-class Stakes:
-    """Where on the curve the costs of two classes are. ``threshold``: the one that follows from them (Elkan 2001, eq. 2).
-
-    ``caught``: what it saves to decide positive rather than negative where positive is true. The net benefit at
-    ``threshold`` times ``caught`` is what a model saves a row, against never deciding positive.
-    """
-
-    threshold: float
-    caught: float
-
-
 def net_benefit(
     positive: NDArray[np.bool_],
     score: Floats,
@@ -103,21 +91,6 @@ def net_benefit(
         always=share - weight * (1 - share),
         least_gain=np.minimum(model - below, over_always),
     )
-
-
-def stakes(costs: Floats, positive: int) -> Stakes | None:
-    """What (2, 2) ``costs``, truth by decision, say of the curve; ``positive``: the code of that class.
-
-    None where no threshold follows: being right costs more than being wrong, or catching a positive saves nothing.
-
-    >>> stakes(np.array([[0.0, 1.0], [12.0, 2.0]]), 1)
-    Stakes(threshold=0.09090909090909091, caught=10.0)
-    """
-    false_alarm = float(costs[1 - positive, positive] - costs[1 - positive, 1 - positive])
-    caught = float(costs[positive, 1 - positive] - costs[positive, positive])
-    if false_alarm < 0 or caught <= 0:
-        return None
-    return Stakes(false_alarm / (false_alarm + caught), caught)
 
 
 def weight_in_words(threshold: float, positive: str) -> str:

@@ -2,9 +2,9 @@
 
 Tests come one after the other, each at the full level alpha = 1 - confidence, from a start downwards, until one fails; the
 last that passed is taken (fixed sequence: Bauer 1991; Learn then Test, Angelopoulos et al. 2022). Start and order are
-laid down before the labels of ``held`` are looked at for the first time.
+laid down before the labels of ``certification`` are looked at for the first time.
 
-**Precision** alone: the tests go down ``held`` by rank. Each takes the highest rows, as few as suffice for 0, 1, 2, ... wrong
+**Precision** alone: the tests go down ``certification`` by rank. Each takes the highest rows, as few as suffice for 0, 1, 2, ... wrong
 ones among them to pass, for a further row could only add a wrong one. Why a miss has probability <= alpha: let t be the
 threshold below which fresh rows break the promise. The first test with rows from below t must have passed; of its m
 rows let a lie above t. Given a, and the score at which the m end, the a are drawn from all rows above t and right
@@ -13,17 +13,17 @@ would not be too low at their end. So at most Binomial(m, promised precision) ar
 probability <= alpha. This takes for granted that the precision stays too low from t on, and that few rows tie; decision
 0019 says what was tried to break the level otherwise, without success.
 
-**Several measures**: the thresholds are those of ``learned`` rows, and whatever the precision does further down, the level
+**Several measures**: the thresholds are those of ``tuning`` rows, and whatever the precision does further down, the level
 holds. Let t be the first threshold that breaks the promise: one from t on is certified only if the test at t passes. The
 measures are one promise at each threshold, which breaks it if it breaks any; the test passes if those of all measures do,
 each at alpha (intersection-union test, Berger 1982), so nothing is divided.
 
-**Recall** or **false positive rate** alone: they move one way with the threshold, so no path is needed. With P
+**Recall** or **false positive rate** alone: they move one way with the threshold, so no sequence is needed. With P
 positives, the threshold that leaves the r lowest of them out is valid for the largest r with P(Binomial(P, recall) >=
 P - r) <= alpha: were the recall there too low, then at the boundary, too, at most r positives would lie below it.
 
-**Refusal**: the threshold is the start of the path, and the measures get their Clopper-Pearson bounds there, each at the
-full level, from the one that looked safest on ``learned`` to the one that looked least safe; after the first that falls
+**Refusal**: the threshold is the start of the sequence, and the measures get their Clopper-Pearson bounds there, each at the
+full level, from the one that looked safest on ``tuning`` to the one that looked least safe; after the first that falls
 short, the others get none. The total of misses stays <= alpha, for start and order were laid down before, and no level
 better than the asked one is ever stated. If the start keeps the promise, then no such statement about it can be wrong,
 and a pass further down is bounded as above. If it breaks it, take the first measure in that order which it breaks: to
@@ -31,8 +31,8 @@ pass, to state too much of this measure, or to state anything of a later one, it
 each case the same event of probability <= alpha. Recall or false positive rate alone are refused by the number of
 positives (negatives) alone, given which the bound at the start is exact.
 
-How the start is chosen cannot harm the guarantee, only decide how much it yields: by simulation of held samples
-under what ``learned`` says of the scores, the start with the largest expected recall at the end of the path.
+How the start is chosen cannot harm the guarantee, only decide how much it yields: by simulation of certification samples
+under what ``tuning`` says of the scores, the start with the largest expected recall at the end of the sequence.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.decide.certificate import Bound, Certificate, Measure
-from sortal.decide.exact import Counts, Demand, Scored, at_least, between, clopper_pearson, p_value
-from sortal.decide.path import labels_needed, planned_path
+from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, clopper_pearson, p_value
+from sortal.decide.fixed_sequence import labels_needed, planned_sequence
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -55,99 +55,103 @@ Mask = NDArray[np.bool_]
 LEARNING_SHARE, SEED = 1 / 3, 0
 
 
-def certify(promise: Promise, learned: Predictions | None, held: Predictions, positive: str) -> Certificate:
+def certify(promise: Promise, tuning: Predictions | None, certification: Predictions, positive: str) -> Certificate:
     """A threshold that keeps the promise on fresh rows with its confidence, or a refusal.
 
-    ``held``: predictions of the very model that is shipped, for labelled rows that it has not seen. ``learned``:
+    ``certification``: predictions of the very model that is shipped, for labelled rows that it has not seen. ``tuning``:
     predictions for other rows, such as out-of-fold ones of the training rows; they choose which thresholds are
-    tried and are no evidence. Without them a third of ``held`` (at random, always the same) plays their part
+    tried and are no evidence. Without them a third of ``certification`` (at random, always the same) plays their part
     where one is needed. Of all thresholds that were certified, the lowest is taken if precision or ``fpr`` is asked
-    for (most recall), else the highest (most precision). The guarantee is for rows drawn like ``held``, from the
+    for (most recall), else the highest (most precision). The guarantee is for rows drawn like ``certification``, from the
     same prevalence. Rows of a group vary together, and what is proven counts rows that do not: one row of each group is drawn.
 
     Raises OptionError for a promise that asks for nothing, for a level or a confidence not between 0 and 1 and for a
-    ``positive`` that is no class, and DataError where ``held`` has no rows.
+    ``positive`` that is no class, and DataError where ``certification`` has no rows.
 
     >>> rng = np.random.default_rng(1)
     >>> p = rng.beta(0.5, 1, size=4000)
     >>> truth = (rng.random(4000) < p).astype(np.int64)
     >>> rows, probability = np.arange(2000), np.column_stack([1 - p, p])
-    >>> learned = Predictions(("no", "yes"), rows, truth[:2000], probability[:2000], "out-of-fold")
-    >>> held = Predictions(("no", "yes"), rows, truth[2000:], probability[2000:], "valid")
-    >>> print(certify(Promise(precision=0.8), learned, held, "yes").explanation)
+    >>> tuning = Predictions(("no", "yes"), rows, truth[:2000], probability[:2000], "out-of-fold")
+    >>> certification = Predictions(("no", "yes"), rows, truth[2000:], probability[2000:], "valid")
+    >>> print(certify(Promise(precision=0.8), tuning, certification, "yes").explanation)
     precision >= .8 certified at 95 % confidence on 2,000 labelled rows: p >= .656 says yes to 354, 296 rightly (.836)
     """
-    demands = _demands(promise)
-    if positive not in held.classes:
-        raise OptionError(f"no class {positive!r} to make a promise about; {did_you_mean(positive, held.classes)}")
-    if not len(held):
+    constraints = _constraints(promise)
+    if positive not in certification.classes:
+        raise OptionError(
+            f"no class {positive!r} to make a promise about; {did_you_mean(positive, certification.classes)}"
+        )
+    if not len(certification):
         raise DataError("a promise cannot be certified without labelled rows; hold some out")
-    grouped, held = held.groups is not None, held.one_a_group(SEED)
-    found = _certify(demands, learned, Scored.of(held, positive), positive, promise.confidence)
+    grouped, certification = certification.groups is not None, certification.one_a_group(SEED)
+    found = _certify(constraints, tuning, RankedScores.of(certification, positive), positive, promise.confidence)
     return replace(found, grouped=grouped)
 
 
 def _certify(
-    demands: list[Demand], learned: Predictions | None, tested: Scored, positive: str, confidence: float
+    constraints: list[Constraint], tuning: Predictions | None, tested: RankedScores, positive: str, confidence: float
 ) -> Certificate:
     alpha = 1 - confidence
-    if len(demands) == 1 and demands[0].measure != "precision":
-        threshold = _by_rank(demands[0], tested, alpha)
+    if len(constraints) == 1 and constraints[0].measure != "precision":
+        threshold = _by_rank(constraints[0], tested, alpha)
         if threshold is not None:
-            return _kept(positive, threshold, confidence, demands, tested)
-    learner = Scored.of(learned, positive) if learned is not None and len(learned) else None
+            return _kept(positive, threshold, confidence, constraints, tested)
+    learner = RankedScores.of(tuning, positive) if tuning is not None and len(tuning) else None
     if learner is None:
         learner, tested = _split(tested)
-    path = planned_path(demands, learner, tested.score, alpha)
-    passed = _passes(demands, tested.counts(path), alpha)
-    certified = len(path) if passed.all() else int(passed.argmin())
+    sequence = planned_sequence(constraints, learner, tested.score, alpha)
+    passed = _passes(constraints, tested.counts(sequence), alpha)
+    certified = len(sequence) if passed.all() else int(passed.argmin())
     if certified:
-        return _kept(positive, float(path[certified - 1]), confidence, demands, tested)
-    start = float(path[0])
-    needed = labels_needed(demands, _pooled(learner, tested), len(tested), alpha)
-    safest_first = sorted(demands, key=lambda demand: float(p_value(demand, learner.counts(path[:1]))[0]))
-    bounds = _refused(safest_first, tested.counts(path[:1]), confidence, needed)
-    ordered = tuple(bounds[safest_first.index(demand)] for demand in demands)
+        return _kept(positive, float(sequence[certified - 1]), confidence, constraints, tested)
+    start = float(sequence[0])
+    needed = labels_needed(constraints, _pooled(learner, tested), len(tested), alpha)
+    safest_first = sorted(
+        constraints, key=lambda constraint: float(p_value(constraint, learner.counts(sequence[:1]))[0])
+    )
+    bounds = _refused(safest_first, tested.counts(sequence[:1]), confidence, needed)
+    ordered = tuple(bounds[safest_first.index(constraint)] for constraint in constraints)
     return _certificate(positive, start, confidence, tested, ordered)
 
 
-def _demands(promise: Promise) -> list[Demand]:
+def _constraints(promise: Promise) -> list[Constraint]:
     asked: list[tuple[Measure, float | None]]
     asked = [("precision", promise.precision), ("recall", promise.recall), ("fpr", promise.fpr)]
-    demands = [Demand(m, level, 1 - level if m == "fpr" else level) for m, level in asked if level is not None]
-    if not demands:
+    constraints = [Constraint(m, level, 1 - level if m == "fpr" else level) for m, level in asked if level is not None]
+    if not constraints:
         raise OptionError("a promise needs a level to keep; give precision, recall or fpr")
-    for name, level in [*((d.measure, d.asked) for d in demands), ("confidence", promise.confidence)]:
+    for name, level in [*((d.measure, d.asked) for d in constraints), ("confidence", promise.confidence)]:
         if not 0 < level < 1:
             raise OptionError(f"{name} must lie strictly between 0 and 1, not {level}")
-    return demands
+    return constraints
 
 
-def _split(rows: Scored) -> tuple[Scored, Scored]:
+def _split(rows: RankedScores) -> tuple[RankedScores, RankedScores]:
     """A random third to learn from, and the rest."""
     draw = np.random.default_rng(SEED).permutation(len(rows)) < round(LEARNING_SHARE * len(rows))
     return rows.take(draw), rows.take(~draw)
 
 
-def _pooled(first: Scored, second: Scored) -> Scored:
+def _pooled(first: RankedScores, second: RankedScores) -> RankedScores:
     score = np.concatenate([first.score, second.score])
     order = np.argsort(score, kind="stable")
-    return Scored(score[order], np.concatenate([first.positive, second.positive])[order])
+    return RankedScores(score[order], np.concatenate([first.positive, second.positive])[order])
 
 
-def _passes(demands: list[Demand], counts: Counts, alpha: float) -> Mask:
+def _passes(constraints: list[Constraint], counts: Counts, alpha: float) -> Mask:
     """Whether the exact tests of all measures pass, at each threshold."""
-    largest: Floats = np.maximum.reduce([p_value(demand, counts) for demand in demands])
+    largest: Floats = np.maximum.reduce([p_value(constraint, counts) for constraint in constraints])
     return largest <= alpha
 
 
-def _by_rank(demand: Demand, rows: Scored, alpha: float) -> float | None:
+def _by_rank(constraint: Constraint, rows: RankedScores, alpha: float) -> float | None:
     """The threshold of recall (highest) or false positive rate (lowest) alone; None where too few rows would show it."""
-    recall = demand.measure == "recall"
+    recall = constraint.measure == "recall"
     class_scores = rows.score[rows.positive == recall]
     n = len(class_scores)
     wrong = np.arange(n, dtype=np.float64)
-    allowed = np.flatnonzero(at_least(n - wrong, np.full(n, float(n)), demand.rate) <= alpha)
+    allowed = np.flatnonzero(at_least(n - wrong, np.full(n, float(n)), constraint.rate) <= alpha)
     if not len(allowed):
         return None
     if recall:
@@ -159,35 +163,39 @@ def _by_rank(demand: Demand, rows: Scored, alpha: float) -> float | None:
     return between(highest, rows.score[above] if above < len(rows) else np.nextafter(1.0, 2.0))
 
 
-def _observed(demand: Demand, counts: Counts) -> tuple[float, float, float]:
+def _observed(constraint: Constraint, counts: Counts) -> tuple[float, float, float]:
     """Successes, trials, and the value of the measure; 0 where it is not defined."""
-    successes, trials = (float(np.squeeze(x)) for x in demand.outcome(counts))
-    wanted = trials - successes if demand.measure == "fpr" else successes
+    successes, trials = (float(np.squeeze(x)) for x in constraint.outcome(counts))
+    wanted = trials - successes if constraint.measure == "fpr" else successes
     return successes, trials, wanted / trials if trials else 0.0
 
 
-def _kept(positive: str, threshold: float, confidence: float, demands: list[Demand], rows: Scored) -> Certificate:
+def _kept(
+    positive: str, threshold: float, confidence: float, constraints: list[Constraint], rows: RankedScores
+) -> Certificate:
     counts = rows.counts(np.array([threshold]))
-    bounds = (Bound(d.measure, d.asked, d.asked, _observed(d, counts)[2], None, True) for d in demands)
+    bounds = (Bound(d.measure, d.asked, d.asked, _observed(d, counts)[2], None, True) for d in constraints)
     return _certificate(positive, threshold, confidence, rows, tuple(bounds))
 
 
-def _refused(safest_first: list[Demand], counts: Counts, confidence: float, needed: int | None) -> list[Bound]:
-    """Bounds in the order of the demands, each at full level as long as all before it hold; see the top of the module."""
+def _refused(safest_first: list[Constraint], counts: Counts, confidence: float, needed: int | None) -> list[Bound]:
+    """Bounds in the order of the constraints, each at full level as long as all before it hold; see the top of the module."""
     bounds: list[Bound] = []
-    for demand in safest_first:
-        successes, trials, observed = _observed(demand, counts)
+    for constraint in safest_first:
+        successes, trials, observed = _observed(constraint, counts)
         stated = all(bound.holds for bound in bounds)
-        holds = stated and bool(p_value(demand, counts)[0] <= 1 - confidence)
-        rate = min(float(clopper_pearson(successes, trials, confidence)), demand.rate) if stated else 0.0
-        proven = 1 - rate if demand.measure == "fpr" else rate
-        certified = demand.asked if holds else proven
-        bounds.append(Bound(demand.measure, demand.asked, certified, observed, None if holds else needed, holds))
+        holds = stated and bool(p_value(constraint, counts)[0] <= 1 - confidence)
+        rate = min(float(clopper_pearson(successes, trials, confidence)), constraint.rate) if stated else 0.0
+        proven = 1 - rate if constraint.measure == "fpr" else rate
+        certified = constraint.asked if holds else proven
+        bounds.append(
+            Bound(constraint.measure, constraint.asked, certified, observed, None if holds else needed, holds)
+        )
     return bounds
 
 
 def _certificate(
-    positive: str, threshold: float, confidence: float, rows: Scored, bounds: tuple[Bound, ...]
+    positive: str, threshold: float, confidence: float, rows: RankedScores, bounds: tuple[Bound, ...]
 ) -> Certificate:
     positives, selected = int(rows.positive.sum()), int((rows.score >= threshold).sum())
     share = positives / len(rows)

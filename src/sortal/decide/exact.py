@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Demand:
+class Constraint:
     """``rate``: the least share of successes among trials that the asked level comes to."""
 
     measure: Measure
@@ -42,14 +42,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Scored:
+class RankedScores:
     """``score``: (n,) probabilities of the positive class from low to high; ``positive``: (n,) whether they are it."""
 
     score: Floats
     positive: Mask
 
     @classmethod
-    def of(cls, predictions: Predictions, positive: str) -> Scored:
+    def of(cls, predictions: Predictions, positive: str) -> RankedScores:
         code = predictions.classes.index(positive)
         order = np.argsort(predictions.probability[:, code], kind="stable")
         return cls(predictions.probability[order, code], predictions.truth[order] == code)
@@ -57,8 +57,8 @@ class Scored:
     def __len__(self) -> int:
         return len(self.score)
 
-    def take(self, rows: Mask) -> Scored:
-        return Scored(self.score[rows], self.positive[rows])
+    def take(self, rows: Mask) -> RankedScores:
+        return RankedScores(self.score[rows], self.positive[rows])
 
     def counts(self, thresholds: Floats) -> Counts:
         above = np.append(np.cumsum(self.positive[::-1])[::-1], 0)
@@ -109,8 +109,8 @@ def fewest_trials(failures: Floats, rate: float, alpha: float) -> Floats:
     return high
 
 
-def p_value(demand: Demand, counts: Counts) -> Floats:
-    return at_least(*demand.outcome(counts), demand.rate)
+def p_value(constraint: Constraint, counts: Counts) -> Floats:
+    return at_least(*constraint.outcome(counts), constraint.rate)
 
 
 def between(low: float, high: float) -> float:

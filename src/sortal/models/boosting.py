@@ -26,7 +26,7 @@ def threads(request: FitRequest) -> int:
     They meet hundreds of times a round, and spin while they wait. Where another process holds a core, a round of two threads
     took up to seventy times that of one; on a free machine the second thread saves a third.
     """
-    return 1 if request.train.X.size < MANY_CELLS else request.threads
+    return 1 if request.train.X.size < MANY_CELLS else request.resources.threads
 
 
 def patience(n_rows: int, haste: float = 1.0) -> int:

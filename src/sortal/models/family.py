@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -36,6 +37,23 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a fit may use of the machine: ``threads`` at the same time, and the ``device`` where it computes.
+
+    Libraries that add numbers up in parallel may add them in another order with another number of threads, so that a model of many
+    rows can differ in the last bits between machines of different size.
+    """
+
+    threads: int = 1
+    device: str = "cpu"
+
+    @classmethod
+    def here(cls) -> Resources:
+        """As many threads as there are cores that this process may use."""
+        return cls(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
 class FitRequest:
     """One fit. Every class 0..n_classes-1 is present in ``train``.
 
@@ -50,15 +68,18 @@ class FitRequest:
     stop: Rows | None = None
     categorical: tuple[int, ...] = ()
     seconds: float = math.inf
-    threads: int = 2
+    resources: Resources = Resources()
 
 
 class OutOfTime(Exception):  # noqa: N818 - an answer, not an error: the training loop skips the candidate
     """A fit that could not become a useful model in its seconds; ``needed`` is the prediction of what would do."""
 
     def __init__(self, needed: float) -> None:
-        super().__init__(f"needs about {needed:.0f} s")
+        super().__init__(needed)
         self.needed = needed
+
+    def __str__(self) -> str:
+        return f"needs about {self.needed:.0f} s"
 
 
 @dataclass(frozen=True)

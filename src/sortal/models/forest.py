@@ -34,7 +34,7 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
         max_features=settings.get("max_features", "sqrt"),
         warm_start=True,
         random_state=request.seed,
-        n_jobs=1 if rows.X.size < FEW_CELLS else request.threads,
+        n_jobs=1 if rows.X.size < FEW_CELLS else request.resources.threads,
     )
     grown = _grow(model, request, int(settings.get("trees", TREES)))
     # One thread sums the trees in their order, so that equal trees give equal bits.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
@@ -20,7 +21,7 @@ from sortal.prepare.view import Labels, Prepared, Preparer, View
 
 
 @dataclass(frozen=True)
-class Design:
+class Preprocessor:
     """A fitted table. ``names``: of the matrix's columns. ``sources``: the table column that each comes from.
 
     ``categorical``: indices of the matrix columns that hold codes without an order.
@@ -42,33 +43,33 @@ class Design:
 
 def fit(
     table: Table, labels: Labels, view: View, seed: int, select: int | None = None
-) -> tuple[Design, NDArray[np.float64]]:
-    """Fit on the rows of ``table`` and return the design and the training matrix.
+) -> tuple[Preprocessor, NDArray[np.float64]]:
+    """Fit on the rows of ``table`` and return the preprocessor and the training matrix.
 
     ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most.
     """
     features = table.schema.features
     columns = [_fit_column(column, table[column.name], labels, view, seed) for column in features]
-    design = Design(
+    preprocessor = Preprocessor(
         program=Program("table", steps=tuple(c.program for c in columns)),
         names=tuple(n for c in columns for n in c.names),
         sources=tuple(s.name for s, c in zip(features, columns, strict=True) for _ in c.names),
         categorical=tuple(np.flatnonzero([flag for c in columns for flag in c.categorical]).tolist()),
     )
-    matrix = design.transform(table)
+    matrix = preprocessor.transform(table)
     _put_out_of_fold(matrix, columns)
     if view.numbers != "raw":
         numeric = np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
-        design, matrix = _impute(design, matrix, numeric, view.smallest_count)
+        preprocessor, matrix = _impute(preprocessor, matrix, numeric, view.smallest_count)
     if view.numbers == "scaled":
-        design, matrix = _scale(design, matrix)
+        preprocessor, matrix = _scale(preprocessor, matrix)
     if select is not None and select < matrix.shape[1]:
-        design, matrix = _select(design, matrix, labels, seed, select)
-    return design, matrix
+        preprocessor, matrix = _select(preprocessor, matrix, labels, seed, select)
+    return preprocessor, matrix
 
 
 def _fit_column(column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
-    preparer: Preparer = registry.load("sortal.preparers", column.kind)
+    preparer: Preparer = registry.load("sortal.preparers", kind_of(column.kind).encoding)
     return preparer.fit(column, values, labels, view, seed)
 
 
@@ -81,14 +82,14 @@ def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[Prepared]) -> No
         start = stop
 
 
-def _then(design: Design, step: Program) -> Program:
-    steps = design.program.steps if design.program.op == "chain" else (design.program,)
+def _then(preprocessor: Preprocessor, step: Program) -> Program:
+    steps = preprocessor.program.steps if preprocessor.program.op == "chain" else (preprocessor.program,)
     return Program("chain", steps=(*steps, step))
 
 
 def _impute(
-    design: Design, matrix: NDArray[np.float64], numeric: NDArray[np.bool_], smallest_count: int
-) -> tuple[Design, NDArray[np.float64]]:
+    preprocessor: Preprocessor, matrix: NDArray[np.float64], numeric: NDArray[np.bool_], smallest_count: int
+) -> tuple[Preprocessor, NDArray[np.float64]]:
     """Median for quantities (0 where too few are known), -1 for codes; a column of quantities with missing values also gets an
     indicator column.
     """
@@ -100,23 +101,27 @@ def _impute(
         value[at] = np.nan_to_num(middle(known, smallest_count))
     indicator = np.flatnonzero(missing & numeric)
     step = Program("fill", arrays={"value": value, "indicator": indicator})
-    names = (*design.names, *(f"{design.names[i]} is missing" for i in indicator))
-    sources = (*design.sources, *(design.sources[i] for i in indicator))
-    return Design(_then(design, step), names, sources, design.categorical), compile_program(step)(matrix)
+    names = (*preprocessor.names, *(f"{preprocessor.names[i]} is missing" for i in indicator))
+    sources = (*preprocessor.sources, *(preprocessor.sources[i] for i in indicator))
+    return Preprocessor(_then(preprocessor, step), names, sources, preprocessor.categorical), compile_program(step)(
+        matrix
+    )
 
 
-def _scale(design: Design, matrix: NDArray[np.float64]) -> tuple[Design, NDArray[np.float64]]:
+def _scale(preprocessor: Preprocessor, matrix: NDArray[np.float64]) -> tuple[Preprocessor, NDArray[np.float64]]:
     """Zero mean and unit variance. One-hot columns too: a penalty then means the same for every column."""
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(matrix)
     step = Program("scale", arrays={"mean": scaler.mean_, "scale": scaler.scale_})
-    return Design(_then(design, step), design.names, design.sources, design.categorical), compile_program(step)(matrix)
+    return Preprocessor(
+        _then(preprocessor, step), preprocessor.names, preprocessor.sources, preprocessor.categorical
+    ), compile_program(step)(matrix)
 
 
 def _select(
-    design: Design, matrix: NDArray[np.float64], labels: Labels, seed: int, most: int
-) -> tuple[Design, NDArray[np.float64]]:
+    preprocessor: Preprocessor, matrix: NDArray[np.float64], labels: Labels, seed: int, most: int
+) -> tuple[Preprocessor, NDArray[np.float64]]:
     from sklearn.ensemble import ExtraTreesClassifier
 
     trees = ExtraTreesClassifier(100, min_samples_leaf=5, random_state=seed, n_jobs=1)
@@ -124,9 +129,9 @@ def _select(
     index = np.sort(np.argsort(-trees.feature_importances_, kind="stable")[:most])
     step = Program("pick", arrays={"index": index})
     kept = {int(old): new for new, old in enumerate(index)}
-    return Design(
-        program=_then(design, step),
-        names=tuple(design.names[i] for i in index),
-        sources=tuple(design.sources[i] for i in index),
-        categorical=tuple(kept[i] for i in design.categorical if i in kept),
+    return Preprocessor(
+        program=_then(preprocessor, step),
+        names=tuple(preprocessor.names[i] for i in index),
+        sources=tuple(preprocessor.sources[i] for i in index),
+        categorical=tuple(kept[i] for i in preprocessor.categorical if i in kept),
     ), np.ascontiguousarray(matrix[:, index])

@@ -40,13 +40,13 @@ from sortal.report.record import Estimate, RunRecord
 from sortal.report.rule import rule as words
 from sortal.report.trial import Promises, trial
 from sortal.training.balancing import balancing
-from sortal.training.candidate import Witness
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
+from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
-from sortal.training.select import gap, unflattered
+from sortal.training.select import bias_corrected_interval, paired_difference
 from sortal.training.trained import Trained
 
-CLOCKED = ("fit_seconds", "row_microseconds")
+CLOCKED = ("fit_seconds", "program_microseconds")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def assemble(results: Results, recipe: Recipe, timing: record.Timing) -> RunReco
     finalized, folds = trained.finalized, trained.developed.folds
     shown = results.test or finalized.evidence
     decided = finalized.decision.decide(shown)
-    scored = trained.developed.explored.scored
+    scored = trained.developed.explored.results
     sets = _sets(trained, results.test)
     test, judged = (None, None) if results.test is None else _tested(results, results.test, sets, recipe.search.seed)
     return RunRecord(
@@ -191,11 +191,11 @@ def leaderboard(trained: Trained, task: Task) -> tuple[record.Row, ...]:
     """The candidates, best first."""
     explored, choice = trained.developed.explored, trained.developed.choice
     sign = -1.0 if choice.metric.higher_is_better else 1.0
-    ranked = sorted(explored.scored, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
+    ranked = sorted(explored.results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
     return tuple(_row(s, trained, task) for s in ranked)
 
 
-def _row(scored: Scored, trained: Trained, task: Task) -> record.Row:
+def _row(scored: CVResult, trained: Trained, task: Task) -> record.Row:
     choice, folds = trained.developed.choice, trained.developed.folds
     scores = scored.fold_scores[choice.metric.name]
     around = Estimate.of(_spread(scored, trained, task))
@@ -208,7 +208,7 @@ def _row(scored: Scored, trained: Trained, task: Task) -> record.Row:
         low=around.low,
         high=around.high,
         fit_seconds=scored.fit_seconds * len(folds.parts),
-        row_microseconds=1e6 * scored.single_row_seconds,
+        program_microseconds=1e6 * scored.single_row_seconds,
         selected=scored is choice.chosen,
         baseline=scored.candidate.baseline,
         metrics={n: record.Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
@@ -216,7 +216,7 @@ def _row(scored: Scored, trained: Trained, task: Task) -> record.Row:
     )
 
 
-def _notes(scored: Scored, trained: Trained) -> Iterator[str]:
+def _notes(scored: CVResult, trained: Trained) -> Iterator[str]:
     """What is special about a candidate."""
     if scored in trained.developed.choice.tied:
         yield "tie with the best"
@@ -224,7 +224,7 @@ def _notes(scored: Scored, trained: Trained) -> Iterator[str]:
         yield f"on a sample of {count(scored.rows)} rows"
 
 
-def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
+def _spread(scored: CVResult, trained: Trained, task: Task) -> Interval:
     """The mean over folds, and around it what other rows could have made of it.
 
     By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the same shares of the
@@ -241,10 +241,14 @@ def _std(scores: np.ndarray) -> float | None:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def _baseline(scored: Scored, trained: Trained) -> record.Baseline:
+def _baseline(scored: CVResult, trained: Trained) -> record.Baseline:
     choice = trained.developed.choice
     name, groups = choice.metric.name, trained.dev.units_of(scored.predictions)
-    margin = None if scored is choice.chosen else Estimate.of(gap(scored, choice.chosen, choice.metric, groups))
+    margin = (
+        None
+        if scored is choice.chosen
+        else Estimate.of(paired_difference(scored, choice.chosen, choice.metric, groups))
+    )
     return record.Baseline(
         scored.candidate.name,
         scored.candidate.family.name,
@@ -260,7 +264,9 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {title(choice.metric.name)}"
     else:
-        behind = gap(choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions))
+        behind = paired_difference(
+            choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions)
+        )
         explanation = (
             f"{chosen} cannot be told apart from {best} "
             f"({title(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
@@ -269,7 +275,9 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
         chosen=chosen,
         metric=choice.metric.name,
         uncorrected=Estimate.of(_spread(choice.chosen, trained, task)),
-        corrected=Estimate.of(choice.metric.within(unflattered(_spread(choice.chosen, trained, task), choice.bias))),
+        corrected=Estimate.of(
+            choice.metric.within(bias_corrected_interval(_spread(choice.chosen, trained, task), choice.bias))
+        ),
         corrected_estimate=choice.corrected,
         bias=choice.bias,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
@@ -282,14 +290,14 @@ def _selection(trained: Trained, task: Task) -> record.Selection:
 def _imbalance(trained: Trained) -> record.Imbalance | None:
     choice = trained.developed.choice
     units = trained.dev.units_of(choice.chosen.predictions)
-    found = balancing(trained.developed.explored.scored, choice.metric, units)
+    found = balancing(trained.developed.explored.results, choice.metric, units)
     if found is None:
         return None
     return record.Imbalance(
         candidate=found.winner.candidate,
-        way=TOLD[found.winner.way],
+        way=TOLD[found.winner.strategy],
         rival=found.rival.candidate,
-        rival_way=TOLD[found.rival.way],
+        rival_way=TOLD[found.rival.strategy],
         metric=choice.metric.name,
         gain=Estimate.of(found.behind),
     )
@@ -335,7 +343,7 @@ def _importance(trained: Trained) -> record.Importance:
     """The model's own weights, summed over the prepared columns that come from one column of the table."""
     pipeline = trained.finalized.pipeline
     total: dict[str, float] = defaultdict(float)
-    for source, weight in zip(pipeline.design.sources, pipeline.fitted.importance.tolist(), strict=True):
+    for source, weight in zip(pipeline.preprocessor.sources, pipeline.fitted.importance.tolist(), strict=True):
         total[source] += weight
     whole = sum(total.values()) or 1.0
     ranked = sorted(total.items(), key=lambda item: -item[1])
@@ -411,16 +419,16 @@ def _f_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, 
     return {n: f1.score(task, evidence, d) for n, d in decided.items()}
 
 
-def facts(results: Results, model: Model, witness: Witness, sealed: NDArray[np.int64]) -> Facts:
+def facts(results: Results, model: Model, log: FitLog, sealed: NDArray[np.int64]) -> Facts:
     """What the checklist is judged on beyond the record."""
     trained, finalized = results.trained, results.trained.finalized
     chosen = trained.developed.choice.chosen
-    scored = trained.developed.explored.scored
+    scored = trained.developed.explored.results
     tried = {s.candidate.balance for s in scored} - {chosen.candidate.balance}
     others = [told for way, told in TOLD.items() if way in tried]
     return Facts(
-        fits=witness.fits,
-        foreign_rows=witness.foreign,
+        fits=log.fits,
+        foreign_rows=log.leaked_rows,
         out_of_fold_rows=len(chosen.predictions),
         sealed_rows_scored=int(np.isin(chosen.predictions.rows, sealed).sum()),
         decision_part=finalized.evidence.part,

@@ -280,9 +280,13 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
 def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
     """How long it took, and where everything is."""
     budget = f" of {timing.budget_seconds:g}" if timing.budget_seconds else ""
-    model = [f"{artifact.file} ({size(artifact.bytes)})"] if artifact else []
-    files = "  ".join(["report.html", *model, "run.json"])
+    files = "  ".join(["report.html", *([_model(artifact)] if artifact else []), "run.json"])
     _line(console, Text(f"{timing.wall_seconds:.1f} s{budget}.  {folder}:  {files}"))
+
+
+def _model(artifact: Artifact) -> str:
+    row = "" if artifact.row_microseconds is None else f", {microseconds(artifact.row_microseconds)} a row"
+    return f"{artifact.file} ({size(artifact.bytes)}{row})"
 
 
 class Progress:
@@ -372,7 +376,7 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         table.append(_Column(metric(second), [number(value) for value in found], right=True))
     return [
         *table,
-        _Column("row", [microseconds(row.row_microseconds) for row in rows], right=True),
+        _Column("program", [microseconds(row.program_microseconds) for row in rows], right=True),
         _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
     ]
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from sortal.testing.calibrators import check_calibrator
 from sortal.testing.checks import check_check
 from sortal.testing.families import check_family
+from sortal.testing.kinds import check_kind
 from sortal.testing.metrics import check_metric
 from sortal.testing.preparers import check_preparer
 from sortal.testing.requirement import ConformanceError, Requirement
@@ -27,6 +28,7 @@ __all__ = [
     "check_calibrator",
     "check_check",
     "check_family",
+    "check_kind",
     "check_metric",
     "check_preparer",
 ]

@@ -13,13 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Column, Schema
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import SEVERITIES, Check, Finding, NotApplicable
 from sortal.testing.requirement import Requirement, require
 
 ROWS = 400
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, str] = {
     "Float64": "number",
     "Boolean": "boolean",
     "String": "category",

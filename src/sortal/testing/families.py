@@ -271,7 +271,6 @@ def _request(problem: Problem) -> FitRequest:
         n_classes=problem.n_classes,
         seed=0,
         categorical=problem.categorical,
-        threads=1,
     )
 
 

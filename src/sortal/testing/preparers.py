@@ -1,4 +1,4 @@
-"""What every preparer must do (entry-point group ``sortal.preparers``, each named after its kind of column)."""
+"""What every preparer must do (entry-point group ``sortal.preparers``; a kind of column names the one that encodes it)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.kinds import BUILT_IN, kind_of
+from sortal.core.schema import Column, Schema
 from sortal.core.series import TYPES
 from sortal.engine import compile as compile_program
 from sortal.prepare.view import Labels, Prepared, Preparer, View
@@ -27,11 +28,11 @@ class Subject:
     """A preparer, the kind of column that it is for, and the view it is asked for."""
 
     preparer: Preparer
-    kind: Kind
+    kind: str
     view: View
 
 
-def check_preparer(preparer: Preparer, kind: Kind) -> Iterator[Requirement]:
+def check_preparer(preparer: Preparer, kind: str) -> Iterator[Requirement]:
     """The requirements on a preparer of columns of this kind, to be run one by one.
 
     >>> from sortal.core import registry
@@ -114,7 +115,7 @@ def scores_rows_independently(subject: Subject) -> None:
 def keeps_no_rare_value(subject: Subject) -> None:
     """A value of fewer rows than the view's smallest count is not in the program, and is as unseen to it."""
     view = replace(subject.view, smallest_count=RARE + 1)
-    values = sample(subject.kind, n_distinct=10_000 if subject.kind == "number" else 8, missing=0.1)
+    values = sample(subject.kind, n_distinct=10_000 if kind_of(subject.kind).storage == "number" else 8, missing=0.1)
     rare = values[:0]
     if values.dtype == pl.String:
         rare = pl.Series("column", ["somebody"] * RARE, dtype=pl.String)
@@ -123,7 +124,7 @@ def keeps_no_rare_value(subject: Subject) -> None:
     if values.dtype == pl.String:
         unseen = pl.Series("column", ["never seen"] * RARE, dtype=pl.String)
         require_equal(_run(prepared, rare), _run(prepared, unseen), 0.0, "rare and unseen values")
-    if subject.kind == "number":
+    if kind_of(subject.kind).storage == "number":
         known = values.drop_nulls().to_numpy()
         kept = [np.isin(array, known).any() for array in arrays_of(prepared.program)]
         require(not any(kept), "the program holds the number of a row")
@@ -144,22 +145,23 @@ CHECKS = (
 )
 
 
-def sample(kind: Kind, *, n_distinct: int = 8, missing: float = 0.15, seed: int = 0) -> pl.Series:
+def sample(kind: str, *, n_distinct: int = 8, missing: float = 0.15, seed: int = 0) -> pl.Series:
     """(ROWS,) canonical values of a kind, of which a share is missing; other seeds have other values."""
     rng = np.random.default_rng([seed, n_distinct])
     code = rng.integers(n_distinct, size=ROWS) + 1000 * seed
     gone = rng.random(ROWS) < missing
     values: list[object]
-    if kind == "number":
+    storage = kind_of(kind).storage
+    if storage == "number":
         values = (code * 1.5 - 3).tolist()
-    elif kind == "boolean":
+    elif storage == "boolean":
         values = (code % 2 == 0).tolist()
-    elif kind == "datetime":
+    elif storage == "moment":
         values = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=31 * int(c)) for c in code]
     else:
         values = [f"value {c}" for c in code]
     kept = [None if g else v for g, v in zip(gone, values, strict=True)]
-    return pl.Series("column", kept, dtype=TYPES[kind], strict=True)
+    return pl.Series("column", kept, dtype=TYPES[storage], strict=True)
 
 
 def _fit(subject: Subject, values: pl.Series) -> Prepared:
@@ -169,6 +171,6 @@ def _fit(subject: Subject, values: pl.Series) -> Prepared:
 
 def _run(prepared: Prepared, values: pl.Series) -> NDArray[np.float64]:
     """The program on these values alone."""
-    kind: Kind = next(k for k, dtype in TYPES.items() if dtype == values.dtype)
+    kind = next(kind.name for kind in BUILT_IN.values() if TYPES[kind.storage] == values.dtype)
     table = Table(Schema((Column("column", kind),)), values.to_frame(), np.arange(len(values)))
     return compile_program(prepared.program)(table.columns(["column"]))

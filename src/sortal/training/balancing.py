@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from sortal.core.interval import Interval
 from sortal.evaluate.metrics import Metric
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 from sortal.training.imbalance import Balance
-from sortal.training.select import gap
+from sortal.training.select import paired_difference
 
 
 @dataclass(frozen=True)
-class Side:
+class Arm:
     """A candidate by its name, and what it does about rare classes."""
 
     candidate: str
-    way: Balance
+    strategy: Balance
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,19 @@ class Balancing:
     ``behind``: by how much the rival is worse, in the metric's unit, paired.
     """
 
-    winner: Side
-    rival: Side
+    winner: Arm
+    rival: Arm
     behind: Interval
 
     @property
     def helped(self) -> bool:
         """Whether the better one is the one that balances."""
-        return self.winner.way != "none"
+        return self.winner.strategy != "none"
 
 
-def balancing(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None = None) -> Balancing | None:
+def balancing(
+    scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None = None
+) -> Balancing | None:
     """The comparison within the family whose best candidate is the best of all; None where nothing was balanced.
 
     Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing. ``groups``: (n,) ids
@@ -57,17 +59,17 @@ def balancing(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.gener
         for s in comparable
         if s.candidate.family.name == best.candidate.family.name and _balances(s) != _balances(best)
     )
-    return Balancing(_side(best), _side(rival), gap(rival, best, metric, groups))
+    return Balancing(_arm(best), _arm(rival), paired_difference(rival, best, metric, groups))
 
 
-def _balances(scored: Scored) -> bool:
+def _balances(scored: CVResult) -> bool:
     return scored.candidate.balance != "none"
 
 
-def _side(scored: Scored) -> Side:
-    return Side(scored.candidate.name, scored.candidate.balance)
+def _arm(scored: CVResult) -> Arm:
+    return Arm(scored.candidate.name, scored.candidate.balance)
 
 
-def _loss(scored: Scored, metric: Metric) -> float:
+def _loss(scored: CVResult, metric: Metric) -> float:
     mean = float(np.mean(scored.fold_scores[metric.name]))
     return float("inf") if np.isnan(mean) else (-mean if metric.higher_is_better else mean)

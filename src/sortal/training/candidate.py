@@ -15,9 +15,9 @@ from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
-from sortal.models.family import Family, FitRequest, Fitted, Matrix, Rows, Settings
+from sortal.models.family import Family, FitRequest, Fitted, Matrix, Resources, Rows, Settings
 from sortal.prepare import table as prepare
-from sortal.prepare.table import Design
+from sortal.prepare.table import Preprocessor
 from sortal.prepare.view import Labels, View
 from sortal.training.imbalance import FOCAL, Balance, balance
 
@@ -44,24 +44,6 @@ class Candidate:
     baseline: bool = False
 
 
-@dataclass
-class Witness:
-    """Sees every row that any fit sees, so that 'fitted on training rows only' is a count and not a claim.
-
-    ``sealed``: ids of the rows that no fit may see. ``foreign`` counts those that one saw all the same, or that it was
-    evaluated on later.
-    """
-
-    sealed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    fits: int = 0
-    foreign: int = 0
-
-    def saw(self, rows: NDArray[np.int64], evaluated: NDArray[np.int64]) -> None:
-        """A fit on these row ids begins, to be evaluated on those."""
-        self.fits += 1
-        self.foreign += int(np.isin(rows, self.sealed).sum() + np.isin(rows, evaluated).sum())
-
-
 @dataclass(frozen=True)
 class Development:
     """The rows that training may use, and what belongs to them. ``units``: (n,) ids of rows that must not be torn apart (groups, and
@@ -77,8 +59,7 @@ class Development:
     seed: int
     units: NDArray[np.int64] | None = None
     select: int | None = None
-    threads: int = 2
-    witness: Witness = field(default_factory=Witness)
+    resources: Resources = field(default_factory=Resources.here)
     cost_columns: tuple[CostColumn, ...] = ()
     smallest_count: int = 1
 
@@ -96,19 +77,16 @@ class Development:
         order = np.argsort(self.table.rows, kind="stable")
         return self.units[order[np.searchsorted(self.table.rows, predictions.rows, sorter=order)]]
 
-    def rehearsing(self) -> Development:
-        """For fits that only tell how long a fit takes: their results are thrown away, and a repeated run does without them."""
-        return replace(self, witness=Witness(self.witness.sealed))
-
 
 @dataclass(frozen=True)
-class Prepared:
-    """Training rows as one view sees them. ``present``: the class codes that occur, ``y`` counts within them.
+class TrainingMatrix:
+    """Training rows as one view sees them, ``rows`` their ids. ``present``: the class codes that occur, ``y`` counts within them.
 
     ``weight``: (n,) of the rows, 1 in the mean; None where all weigh the same.
     """
 
-    design: Design
+    preprocessor: Preprocessor
+    rows: Index
     X: Matrix
     y: NDArray[np.int64]
     present: NDArray[np.int64]
@@ -118,12 +96,16 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted on."""
+    """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted on.
 
-    design: Design
+    ``saw``: ids of all rows that preparation and model saw, those for early stopping among them.
+    """
+
+    preprocessor: Preprocessor
     fitted: Fitted
     tail: tuple[Program, ...]
     rows: int
+    saw: Index
 
     def predict_proba(self, X: Matrix) -> Matrix:
         """Probabilities of prepared rows, by the library that fitted the model."""
@@ -134,26 +116,23 @@ class Pipeline:
 
     def program(self) -> Program:
         """Columns of a table -> (n, K) probabilities."""
-        prepared = self.design.program
-        before = prepared.steps if prepared.op == "chain" else (prepared,)
+        preparation = self.preprocessor.program
+        before = preparation.steps if preparation.op == "chain" else (preparation,)
         return Program("chain", steps=(*before, self.fitted.program(), *self.tail))
 
 
-def prepare_rows(dev: Development, rows: Index, view: View, evaluated: Index = NOTHING) -> Prepared:
-    """Fit the preparation on these rows, and set some of them aside for families that stop early.
-
-    ``evaluated``: the rows that models fitted on this will be judged by.
-    """
+def prepare_rows(dev: Development, rows: Index, view: View) -> TrainingMatrix:
+    """Fit the preparation on these rows, and set some of them aside for families that stop early."""
     table, codes = dev.table.take(rows), dev.codes[rows]
-    dev.witness.saw(table.rows, dev.table.rows[evaluated])
     present, y = np.unique(codes, return_inverse=True)
     view = replace(view, smallest_count=dev.smallest_count)
-    design, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
+    preprocessor, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
     units = None if dev.units is None else dev.units[rows]
     share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
     stop = holdout(y, share, dev.seed, units)[1] if len(y) >= STOP_ROWS else NOTHING
     weight = table.weights
-    return Prepared(design, X, y, present, stop, None if weight is None else weight / weight.mean())
+    weight = None if weight is None else weight / weight.mean()
+    return TrainingMatrix(preprocessor, table.rows, X, y, present, stop, weight)
 
 
 def sample(dev: Development, rows: Index, most: int | None) -> Index:
@@ -172,51 +151,51 @@ def sample(dev: Development, rows: Index, most: int | None) -> Index:
 
 def fit(
     candidate: Candidate,
-    prepared: Prepared,
+    matrix: TrainingMatrix,
     dev: Development,
     settings: Settings,
     *,
     seconds: float = math.inf,
     purpose: Purpose = "judge",
 ) -> Pipeline:
-    """Fit the model of a candidate on prepared rows.
+    """Fit the model of a candidate on a training matrix.
 
     To ``judge`` a family that stops early, rows are set aside for that, and do not train. To ``repeat`` such a fit its effort is
     among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
     """
-    if len(prepared.present) == 1:
-        return Pipeline(prepared.design, _certain(prepared, len(dev.classes)), (), len(prepared.y))
+    if len(matrix.present) == 1:
+        return Pipeline(matrix.preprocessor, _certain(matrix, len(dev.classes)), (), len(matrix.y), matrix.rows)
     family = candidate.family
-    rows, stop = Rows(prepared.X, prepared.y, prepared.weight), None
+    rows, stop = Rows(matrix.X, matrix.y, matrix.weight), None
     if family.early_stopping and purpose != "ship":
-        rows, stop = _without(rows, prepared.stop)
-        stop = stop if len(prepared.stop) else None
-    balanced = balance(candidate.balance, rows, stop, len(prepared.present), dev.seed)
+        rows, stop = _without(rows, matrix.stop)
+        stop = stop if len(matrix.stop) else None
+    balanced = balance(candidate.balance, rows, stop, len(matrix.present), dev.seed)
     request = FitRequest(
         train=balanced.train,
-        n_classes=len(prepared.present),
+        n_classes=len(matrix.present),
         seed=dev.seed,
         stop=balanced.stop if purpose == "judge" else None,
-        categorical=prepared.design.categorical,
+        categorical=matrix.preprocessor.categorical,
         seconds=seconds,
-        threads=dev.threads,
+        resources=dev.resources,
     )
     loss: Settings = FOCAL if candidate.balance == "focal" else {}
     fitted = family.fit(request, {**candidate.settings, **loss, **settings})
     tail = balanced.tail()
-    if len(prepared.present) < len(dev.classes):
+    if len(matrix.present) < len(dev.classes):
         index = {"classes": len(dev.classes)}
-        tail = (*tail, Program("spread", index, {"index": prepared.present}))
-    return Pipeline(prepared.design, fitted, tail, len(request.train.y))
+        tail = (*tail, Program("spread", index, {"index": matrix.present}))
+    return Pipeline(matrix.preprocessor, fitted, tail, len(request.train.y), matrix.rows)
 
 
-def _certain(prepared: Prepared, n_classes: int) -> Fitted:
+def _certain(matrix: TrainingMatrix, n_classes: int) -> Fitted:
     """Of rows of one class (an early window of time, a few groups) nothing else can be learned than that class."""
-    probability = np.eye(n_classes)[prepared.present[0]]
+    probability = np.eye(n_classes)[matrix.present[0]]
     return Fitted(
         predict_proba=lambda X: np.tile(probability, (len(X), 1)),
         program=lambda: Program("constant", arrays={"probability": probability}),
-        importance=np.zeros(prepared.X.shape[1]),
+        importance=np.zeros(matrix.X.shape[1]),
     )
 
 

@@ -16,19 +16,18 @@ from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
 from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
-from sortal.prepare.view import View
-from sortal.training.candidate import Candidate, Development, Index, Pipeline, Prepared, fit, prepare_rows, sample
-from sortal.training.pace import AT_ONCE, Pace, look
+from sortal.training.candidate import Candidate, Development, Index, Pipeline
+from sortal.training.executor import Executor, SerialExecutor
+from sortal.training.fit_log import FitRows
+from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
+from sortal.training.pace import Pace
 
 T = TypeVar("T", bound=np.generic)
 
-CACHE_BYTES = 3_000_000_000
 REFIT = 1.6
 """A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside."""
 WORTH_REFIT = 1.15
 """A refit on fewer than this many times the rows of a fold is the same model again: the fold's own is shipped."""
-HURRIED = 0.5
-"""A fold that would get less than this share of what the first fold took is not comparable to it any more."""
 LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
 """A sample of fewer rows, or of a smaller share of them, is no fair trial of a candidate."""
 MARGIN = 0.8
@@ -37,59 +36,14 @@ TIMED_ROWS, MOST_SECONDS_ALONE = 300, 0.05
 
 
 @dataclass(frozen=True)
-class Folds:
-    """``parts``: (training, validation) rows a fold. The first ``per_repeat`` of them validate every row at most once."""
-
-    parts: tuple[tuple[Index, Index], ...]
-    per_repeat: int
-
-    @property
-    def repeats(self) -> int:
-        return len(self.parts) // self.per_repeat
-
-    def first(self, count: int) -> Folds:
-        """Only the first folds: one repeat, or a single holdout."""
-        return Folds(self.parts[:count], min(count, self.per_repeat))
-
-
-@dataclass
-class FoldCache:
-    """What candidates share: rows prepared for those that look at the table in the same way, and the pace that each was seen at."""
-
-    dev: Development
-    folds: Folds
-    paces: dict[str, Pace] = field(default_factory=dict)
-    kept: dict[tuple[int, View, int | None], tuple[Prepared, NDArray[np.float64]]] = field(default_factory=dict)
-
-    def pace(self, candidate: Candidate, seconds: float) -> Pace:
-        """How long a fit of a candidate takes, where all of it may take so many seconds; each is looked at once."""
-        if math.isinf(seconds):
-            return AT_ONCE
-        if candidate.name not in self.paces:
-            self.paces[candidate.name] = look(candidate, self.dev, self.folds.parts[0][0], seconds)
-        return self.paces[candidate.name]
-
-    def get(self, fold: int, view: View, rows: int | None = None) -> tuple[Prepared, NDArray[np.float64]]:
-        """The prepared training rows of a fold (a sample of so many ``rows``), and its validation rows as a matrix."""
-        if (fold, view, rows) not in self.kept:
-            train, valid = self.folds.parts[fold]
-            prepared = prepare_rows(self.dev, sample(self.dev, train, rows), view, evaluated=valid)
-            entry = prepared, prepared.design.transform(self.dev.table.take(valid))
-            if sum(p.X.nbytes + v.nbytes for p, v in self.kept.values()) + prepared.X.nbytes > CACHE_BYTES:
-                return entry
-            self.kept[fold, view, rows] = entry
-        return self.kept[fold, view, rows]
-
-
-@dataclass(frozen=True)
-class Scored:
+class CVResult:
     """A candidate with its evidence.
 
     ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows of a fold,
     those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each.
     ``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows
     that it was given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``: what a refit would
-    take, 0 where it would be on hardly more rows than that fit.
+    take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's fit saw.
     """
 
     candidate: Candidate
@@ -104,6 +58,7 @@ class Scored:
     pipeline: Pipeline | None = None
     rows: int | None = None
     refit_seconds: float = 0.0
+    fits: tuple[FitRows, ...] = ()
 
     @property
     def effort(self) -> Settings:
@@ -125,98 +80,105 @@ Score = Callable[[Predictions], dict[str, float]]
 """Metrics by name, of the predictions of one fold."""
 
 
-def crossval(
-    candidate: Candidate, dev: Development, cache: FoldCache, score: Score, seconds: float = math.inf
-) -> Scored | Skipped:
-    """Fit and score every fold within ``seconds``, on as many rows of each as that allows, or say why not."""
-    start, n_folds = time.monotonic(), len(cache.folds.parts)
-    train, family = cache.folds.parts[0][0], candidate.family
-    n, fits = len(train), n_folds + (REFIT if n_folds > 1 else 0.0)
-    pace = cache.pace(candidate, seconds)
-    rows = n if family.most_rows is None else min(family.most_rows, n)
+@dataclass(frozen=True)
+class CrossValidation:
+    """What all candidates of a run have in common: the rows and their folds, how predictions are scored, and where fits run."""
+
+    data: FoldData
+    score: Score
+    executor: Executor = field(default_factory=SerialExecutor)
+
+    @property
+    def n_folds(self) -> int:
+        return len(self.data.folds.parts)
+
+    @property
+    def n_fits(self) -> float:
+        """How many fits of a fold all folds and a refit take as long as."""
+        return self.n_folds + (REFIT if self.n_folds > 1 else 0.0)
+
+
+def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.inf) -> CVResult | Skipped:
+    """Fit and score every fold within ``seconds``, on as many rows of each as that allows, or say why not.
+
+    Where the first plan fails a second one, with less, is made from what is known then.
+    """
+    start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
+    most = candidate.family.most_rows
+    pace, rows = cv.data.pace(candidate, seconds), n if most is None else min(most, n)
     least = min(rows, max(LEAST_ROWS, int(LEAST_SHARE * n)))
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
-        a_fold = (limit - (time.monotonic() - start)) / fits
-        if pace.rows(a_fold) < rows:
-            # Of more rows with less work on them, and fewer with all of it, neither is best: the geometric mean of both.
-            rows = min(rows, pace.rows(a_fold / math.sqrt(family.least_share)))
+        left = limit - (time.monotonic() - start)
+        rows = _affordable_rows(candidate, pace, rows, left / cv.n_fits)
         if rows < least:
-            needed = pace.seconds(least) * family.least_share * fits
-            if needed > limit - (time.monotonic() - start) and not candidate.baseline:
+            needed = pace.seconds(least) * candidate.family.least_share * cv.n_fits
+            if needed > left and not candidate.baseline:
                 return _too_slow(candidate, needed, seconds)
             rows = least
+        some = None if rows == n else rows
         try:
-            return _folded(candidate, dev, cache, score, None if rows == n else rows, start + seconds, patient=patient)
+            return _result(candidate, cv, some, _fit_folds(candidate, cv, some, start + seconds, patient))
         except OutOfTime as short:
             pace = Pace(0.0, short.needed / rows)
-    return _too_slow(candidate, pace.seconds(rows) * fits, seconds)
+    return _too_slow(candidate, pace.seconds(rows) * cv.n_fits, seconds)
 
 
-def repeat(candidate: Candidate, dev: Development, cache: FoldCache, score: Score, plan: Planned) -> Scored:
+def repeat(candidate: Candidate, cv: CrossValidation, plan: Planned) -> CVResult:
     """The same fits as in an earlier run; no clock decides anything."""
-    return _folded(candidate, dev, cache, score, plan.rows, math.inf, plan.efforts)
+    jobs = [FoldJob(candidate, i, plan.rows, plan.efforts[i], "repeat") for i in range(cv.n_folds)]
+    first = fit_fold(cv.data, jobs[0])
+    return _result(candidate, cv, plan.rows, [first, *cv.executor.map(fit_fold, cv.data, jobs[1:])])
 
 
-def _folded(
-    candidate: Candidate,
-    dev: Development,
-    cache: FoldCache,
-    score: Score,
-    rows: int | None,
-    until: float,
-    efforts: Sequence[Settings] | None = None,
-    patient: bool = True,
-) -> Scored:
-    """Raises OutOfTime where the folds cannot be done until then (``time.monotonic``), unless that is to be borne."""
-    n_folds = len(cache.folds.parts)
-    fitted: list[tuple[Pipeline, Predictions, float]] = []
-    pace: Settings = {}
-    for i in range(n_folds):
-        begun = time.monotonic()
-        prepared, X = cache.get(i, candidate.family.view, rows)
-        ready = time.monotonic()
-        limit = (until - ready) / (n_folds - i + (REFIT if n_folds > 1 else 0.0))
-        if i and limit < HURRIED * fitted[0][2] and not patient:
-            raise OutOfTime(fitted[0][2])
-        if efforts is None:
-            pipeline = fit(candidate, prepared, dev, pace, seconds=limit)
-        else:
-            pipeline = fit(candidate, prepared, dev, efforts[i], purpose="repeat")
-        probability = pipeline.predict_proba(X)
-        predictions = dev.predictions(cache.folds.parts[i][1], probability, "out-of-fold")
-        fitted.append((pipeline, predictions, time.monotonic() - (ready if i else begun)))
-        pace = pipeline.fitted.pace
-    return _scored(candidate, dev, cache.folds, score, rows, fitted)
+def _affordable_rows(candidate: Candidate, pace: Pace, rows: int, seconds: float) -> int:
+    """As many of the rows as a fit of so many seconds allows.
+
+    Of more rows with less work on them, and fewer with all of it, neither is best: the geometric mean of both.
+    """
+    if pace.rows(seconds) >= rows:
+        return rows
+    return min(rows, pace.rows(seconds / math.sqrt(candidate.family.least_share)))
 
 
-def _scored(
-    candidate: Candidate,
-    dev: Development,
-    folds: Folds,
-    score: Score,
-    rows: int | None,
-    fitted: Sequence[tuple[Pipeline, Predictions, float]],
-) -> Scored:
+def _fit_folds(
+    candidate: Candidate, cv: CrossValidation, rows: int | None, until: float, patient: bool
+) -> list[FoldResult]:
+    """The first fold, and then the others with the pace that it found, side by side if the executor wants.
+
+    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne.
+    """
+    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=FitBudget(until, cv.n_fits)))
+    usual = 0.0 if patient else first.seconds
+    jobs = [
+        FoldJob(candidate, i, rows, first.pace, budget=FitBudget(until, cv.n_fits - i, usual))
+        for i in range(1, cv.n_folds)
+    ]
+    return [first, *cv.executor.map(fit_fold, cv.data, jobs)]
+
+
+def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results: Sequence[FoldResult]) -> CVResult:
     """What the fits of all folds come to."""
-    first = fitted[0][0]
-    scores = [score(predictions) for _, predictions, _ in fitted]
-    predictions, fold = _joined([p for _, p, _ in fitted[: folds.per_repeat]])
+    dev, folds, first = cv.data.dev, cv.data.folds, results[0].pipeline
+    assert first is not None
+    scores = [cv.score(result.predictions) for result in results]
+    predictions, fold = _joined([result.predictions for result in results[: folds.per_repeat]])
     train, valid = folds.parts[0]
     row_seconds, single_row_seconds = time_rows(first, dev, valid)
-    fit_seconds = float(np.mean([took for _, _, took in fitted]))
-    return Scored(
+    fit_seconds = float(np.mean([result.seconds for result in results]))
+    return CVResult(
         candidate=candidate,
         predictions=predictions,
         fold=fold,
         train_share=len(train) / (len(train) + len(valid)),
         fold_scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
-        efforts=tuple(pipeline.fitted.effort for pipeline, _, _ in fitted),
+        efforts=tuple(result.effort for result in results),
         fit_seconds=fit_seconds,
         row_seconds=row_seconds,
         single_row_seconds=single_row_seconds,
         pipeline=first,
         rows=rows,
         refit_seconds=REFIT * fit_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
+        fits=tuple(result.fit_rows for result in results),
     )
 
 

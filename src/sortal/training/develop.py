@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ from sortal.decide.threshold import decide
 from sortal.evaluate.intervals import Sampling
 from sortal.evaluate.metrics import Metric
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import REFIT, FoldCache, Folds, repeat
+from sortal.training.crossval import REFIT, CrossValidation, repeat
+from sortal.training.executor import Executor, SerialExecutor
+from sortal.training.fold import FoldData, Folds
 from sortal.training.select import Choice, choose
-from sortal.training.zoo import Clock, Explored, baselines, explore, zoo
+from sortal.training.zoo import Explored, TimeReserve, baselines, explore, zoo
 
 SMALL = 1_000
 REPEATS = 3
@@ -48,38 +50,42 @@ class Developed:
 
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
-        return tuple(Planned(s.candidate.name, tuple(dict(e) for e in s.efforts), s.rows) for s in self.explored.scored)
+        return tuple(
+            Planned(s.candidate.name, tuple(dict(e) for e in s.efforts), s.rows) for s in self.explored.results
+        )
 
 
 def develop(
     dev: Development,
     task: Task,
     search: SearchOptions,
-    clock: Clock,
+    reserve: TimeReserve,
     listener: Listener,
+    executor: Executor | None = None,
 ) -> Developed:
     """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(search.models, weighted))
     parts = fold(dev, search.budget)
-    cache = FoldCache(dev, _as_planned(parts, search.plan) if search.plan else parts)
+    data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     if not search.plan:
-        cache.folds = _in_time(cache, candidates, clock)
+        data = replace(data, folds=_in_time(data, candidates, reserve))
+    cv = CrossValidation(data, score, executor or SerialExecutor())
     if search.plan:
-        explored = _replay(candidates, search.plan, dev, cache, score)
+        explored = _replay(candidates, search.plan, cv)
     else:
-        explored = explore(candidates, dev, cache, score, clock, listener)
+        explored = explore(candidates, cv, reserve, listener)
     metric: Metric = registry.load("sortal.metrics", task.metric)
     choice = choose(
-        explored.scored,
+        explored.results,
         metric,
         lambda p: score.of(metric, p),
         dev.seed,
         describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
-        groups=dev.units_of(explored.scored[0].predictions),
+        groups=dev.units_of(explored.results[0].predictions),
     )
-    return Developed(explored, choice, cache.folds)
+    return Developed(explored, choice, data.folds)
 
 
 def holdout_rows(budget: float) -> int:
@@ -109,21 +115,21 @@ def fold(dev: Development, budget: float = math.inf) -> Folds:
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)
 
 
-def _in_time(cache: FoldCache, candidates: Sequence[Candidate], clock: Clock) -> Folds:
+def _in_time(data: FoldData, candidates: Sequence[Candidate], reserve: TimeReserve) -> Folds:
     """As many folds as the most promising candidate is likely to get through in its part of the time.
 
     A few folds of a strong model say more than many folds of a weak one.
     """
-    parts = cache.folds
+    parts = data.folds
     if len(parts.parts) == 1:
         return parts
-    if clock.deadline.importing > clock.left([]):
+    if reserve.deadline.importing > reserve.left([]):
         return parts.first(1)
     first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
-    pace = cache.pace(first, FIRST_SHARE * clock.left([]))
+    pace = data.pace(first, FIRST_SHARE * reserve.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
-        if a_fold * (count + REFIT) < FIRST_SHARE * clock.left([]):
+        if a_fold * (count + REFIT) < FIRST_SHARE * reserve.left([]):
             return parts.first(min(count, len(parts.parts)))
     return parts.first(1)
 
@@ -166,13 +172,11 @@ class Scorer:
 def _replay(
     candidates: Sequence[Candidate],
     plan: Sequence[Planned],
-    dev: Development,
-    cache: FoldCache,
-    score: Scorer,
+    cv: CrossValidation,
 ) -> Explored:
     known = {c.name: c for c in candidates}
     if foreign := [planned.name for planned in plan if planned.name not in known]:
         raise OptionError(
             f"the recipe ran {foreign[0]!r}, which is not tried here; take its plan out, and it is searched anew"
         )
-    return Explored(tuple(repeat(known[p.name], dev, cache, score, p) for p in plan), ())
+    return Explored(tuple(repeat(known[p.name], cv, p) for p in plan), ())

@@ -22,8 +22,9 @@ from sortal.decide.sets import Sets, fewest_rows, fit_sets
 from sortal.decide.threshold import decide
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
-from sortal.training.candidate import NOTHING, Development, Index, Pipeline, fit, prepare_rows, sample
-from sortal.training.crossval import Scored, worth_refit
+from sortal.training.candidate import Development, Index, Pipeline, fit, prepare_rows, sample
+from sortal.training.crossval import CVResult, worth_refit
+from sortal.training.fit_log import NO_ROWS, FitRows
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Finalized:
     ``pipeline``: the fit that is shipped, on ``refit_rows`` rows; ``refit``: whether it is a refit, and not the fit of a fold, and
     ``worth_refit``: whether a refit would see many more rows.
     ``program``: table columns -> calibrated probabilities. ``sets``: how
-    prediction sets are made, where they were asked for.
+    prediction sets are made, where they were asked for. ``fits``: what the fits saw that were made here.
     """
 
     evidence: Predictions
@@ -45,10 +46,11 @@ class Finalized:
     refit: bool
     worth_refit: bool
     sets: Sets | None = None
+    fits: tuple[FitRows, ...] = ()
 
     def predict_by_library(self, table: Table) -> NDArray[np.float64]:
         """(n, K) what the library that trained the model says of these rows; the program has to say the same."""
-        return _calibrated(self.calibration, self.pipeline.predict_proba(self.pipeline.design.transform(table)))
+        return _calibrated(self.calibration, self.pipeline.predict_proba(self.pipeline.preprocessor.transform(table)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Limits:
 
 
 def finalize(
-    chosen: Scored, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
+    chosen: CVResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
 ) -> Finalized:
     """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its part.
 
@@ -72,7 +74,8 @@ def finalize(
     if task.promises:
         return _promised(chosen, dev, task, train, valid, limits)
     own_folds = len(valid) == 0 and chosen.fold.max() > 0
-    raw = chosen.predictions if len(valid) == 0 else _predict(_refit(chosen, dev, train, limits, valid), dev, valid)
+    judge = None if len(valid) == 0 else _refit(chosen, dev, train, limits)
+    raw = chosen.predictions if judge is None else _predict(judge, dev, valid)
     calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
     rows = np.sort(np.concatenate([train, valid]))
@@ -86,10 +89,11 @@ def finalize(
         refit_rows=pipeline.rows,
         refit=pipeline is not chosen.pipeline,
         worth_refit=_worth(chosen, rows),
+        fits=(*_new_fit(chosen, judge, raw), *_new_fit(chosen, pipeline)),
     )
 
 
-def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
+def _promised(chosen: CVResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
     """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et al. 2021).
 
     So ``train`` alone fits, and its out-of-fold predictions calibrate and say where to look for a threshold; what is shipped is
@@ -98,7 +102,7 @@ def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid:
     own_folds = chosen.fold if chosen.fold.max() > 0 else None
     calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
     learned = replace(chosen.predictions, probability=_calibrated(calibration, chosen.predictions.probability))
-    pipeline = _refit(chosen, dev, train, limits, valid)
+    pipeline = _refit(chosen, dev, train, limits)
     raw = _predict(pipeline, dev, valid)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
     decision = decide(task, learned)
@@ -131,32 +135,40 @@ def _promised(chosen: Scored, dev: Development, task: Task, train: Index, valid:
         refit=pipeline is not chosen.pipeline,
         worth_refit=_worth(chosen, train),
         sets=sets,
+        fits=_new_fit(chosen, pipeline, raw),
     )
 
 
-def _refit(chosen: Scored, dev: Development, rows: Index, limits: Limits, evaluated: Index = NOTHING) -> Pipeline:
+def _refit(chosen: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
     """The chosen candidate on these rows, or the fit of its first fold (see ``finalize``)."""
     first, seconds = chosen.pipeline, limits.seconds()
     wanted = sample(dev, rows, chosen.rows)
     spared = not limits.refit or chosen.refit_seconds > seconds
     if first is not None and (spared or not _worth(chosen, wanted)):
         return first
-    prepared = prepare_rows(dev, wanted, chosen.candidate.family.view, evaluated)
+    matrix = prepare_rows(dev, wanted, chosen.candidate.family.view)
     try:
         with interrupted_after(math.inf if first is None else seconds):
-            return fit(chosen.candidate, prepared, dev, chosen.effort, purpose="ship")
+            return fit(chosen.candidate, matrix, dev, chosen.effort, purpose="ship")
     except TimeUp:
         if first is None:
             raise
         return first
 
 
-def _worth(chosen: Scored, rows: Index) -> bool:
+def _new_fit(chosen: CVResult, pipeline: Pipeline | None, evaluated: Predictions | None = None) -> tuple[FitRows, ...]:
+    """What a refit saw; nothing where the fit of the first fold took its place, but for the rows that this is evaluated on anew."""
+    if pipeline is None or (pipeline is chosen.pipeline and evaluated is None):
+        return ()
+    return (FitRows(pipeline.saw, NO_ROWS if evaluated is None else evaluated.rows),)
+
+
+def _worth(chosen: CVResult, rows: Index) -> bool:
     return chosen.pipeline is None or worth_refit(chosen.pipeline, chosen.rows, len(rows))
 
 
 def _predict(pipeline: Pipeline, dev: Development, valid: Index) -> Predictions:
-    probability = pipeline.predict_proba(pipeline.design.transform(dev.table.take(valid)))
+    probability = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(valid)))
     return dev.predictions(valid, probability, "valid")
 
 

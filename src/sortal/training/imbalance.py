@@ -38,16 +38,16 @@ class Balanced(NamedTuple):
         return () if self.shift is None else (correction(self.shift),)
 
 
-def balance(way: Balance, train: Rows, stop: Rows | None, n_classes: int, seed: int) -> Balanced:
+def balance(strategy: Balance, train: Rows, stop: Rows | None, n_classes: int, seed: int) -> Balanced:
     """Balance the training rows. Rows to stop by are never resampled: they get the weights that amount to the same.
 
     Resampling leaves out whole rows. Copies of rows (oversampling) are weights that take longer and that no smallest leaf holds
     off; rows made up between others (SMOTE) do not exist where values are missing or codes, and no correction of the class shares
     makes up for them.
     """
-    if way in ("none", "focal"):
+    if strategy in ("none", "focal"):
         return Balanced(train, stop, None)
-    if way == "weights":
+    if strategy == "weights":
         shift = balanced(train.y, n_classes, train.weight)
         rows = _weighted(train, shift)
     else:

@@ -72,10 +72,10 @@ class _Short(NamedTuple):
 
 def _short(candidate: Candidate, dev: Development, train: Index, rows: int) -> _Short:
     """A short fit on so many rows; its result is thrown away, and a repeated run does without it."""
-    family, rehearsal = candidate.family, dev.rehearsing()
+    family = candidate.family
     start = time.monotonic()
-    prepared = prepare_rows(rehearsal, sample(dev, train, rows), family.view)
+    matrix = prepare_rows(dev, sample(dev, train, rows), family.view)
     preparing = time.monotonic() - start
-    fit(candidate, prepared, rehearsal, family.pilot, purpose="repeat")
+    fit(candidate, matrix, dev, family.pilot, purpose="repeat")
     fitting = time.monotonic() - start - preparing
     return _Short(preparing + fitting, preparing + fitting / family.pilot_share)

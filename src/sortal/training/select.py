@@ -1,6 +1,6 @@
 """The choice among candidates: the best on the chosen metric, unless a simpler or faster one cannot be told apart from it.
 
-The score of whatever looked best is flattered by having looked best. ``flattery`` says by how much, for any rule of choice.
+The score of whatever looked best is flattered by having looked best. ``selection_bias`` says by how much, for any rule of choice.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.intervals import Mean, Ranks, Rates, Sampling
 from sortal.evaluate.metrics import Metric, per_row_log_loss
-from sortal.training.crossval import Scored
+from sortal.training.crossval import CVResult
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 ScoreRows = Callable[[Predictions], float]
 Describe = Callable[[Predictions], Sampling | None]
 """How a candidate's score varies with the rows, as the metric's ``sampling`` tells it."""
-Pick = Callable[[Floats], int]
+Selector = Callable[[Floats], int]
 """From (K,) losses to the number of the candidate that is chosen by them."""
 Reason = Literal["best", "simpler", "faster"]
 
@@ -42,15 +42,15 @@ MUCH_FASTER = 0.5
 class Choice:
     """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest of all these.
 
-    ``reason``: why it was chosen. ``corrected``: its estimate without the flattery of having been picked; ``bias``: what was
+    ``reason``: why it was chosen. ``corrected``: its estimate without the bias of having been selected; ``bias``: what was
     taken off (reported minus corrected). ``p_value`` compares it with the ``runner_up``.
     """
 
     metric: Metric
-    chosen: Scored
-    best: Scored
-    runner_up: Scored | None
-    tied: tuple[Scored, ...]
+    chosen: CVResult
+    best: CVResult
+    runner_up: CVResult | None
+    tied: tuple[CVResult, ...]
     p_value: float | None
     corrected: float
     bias: float
@@ -63,7 +63,7 @@ class Choice:
 
 
 def choose(
-    scored: Sequence[Scored],
+    scored: Sequence[CVResult],
     metric: Metric,
     score_rows: ScoreRows,
     seed: int,
@@ -78,10 +78,10 @@ def choose(
     that belong together.
     """
     losses = np.array([_loss(s, metric) for s in scored])
-    near = _near(scored, metric, groups)
-    candidates = near(losses)
-    burdens = [Burden.of(s) for s in scored]
-    number = plainest(burdens, candidates)
+    ties = _ties(scored, metric, groups)
+    candidates = ties(losses)
+    complexities = [Complexity.of(s) for s in scored]
+    number = simplest(complexities, candidates)
     best, chosen = scored[candidates[0]], scored[number]
     ranked = [scored[i] for i in np.argsort(losses, kind="stable")]
     runner_up = next((s for s in ranked if s is not chosen), None)
@@ -95,12 +95,12 @@ def choose(
         p_value=None if runner_up is None else _p_value(runner_up, chosen, metric, groups),
         corrected=float(np.mean(chosen.fold_scores[metric.name])) - bias,
         bias=bias,
-        reason=_reason(burdens[number], burdens[candidates[0]]),
+        reason=_reason(complexities[number], complexities[candidates[0]]),
     )
 
 
 @dataclass(frozen=True)
-class Burden:
+class Complexity:
     """What speaks against a candidate beside its score: ``complexity`` of its family, and ``trees`` that a row goes through.
 
     Boosters and forests take as long for a row as they have trees (a class); what a clock measured would not repeat.
@@ -110,42 +110,44 @@ class Burden:
     trees: float
 
     @staticmethod
-    def of(scored: Scored) -> Burden:
+    def of(scored: CVResult) -> Complexity:
         effort = scored.effort
-        return Burden(scored.candidate.family.complexity, float(effort.get("rounds", effort.get("trees", 0))))
+        return Complexity(scored.candidate.family.complexity, float(effort.get("rounds", effort.get("trees", 0))))
 
-    def much_less(self, other: Burden) -> bool:
+    def much_less(self, other: Complexity) -> bool:
         """Simpler, or as simple and much faster."""
         if self.complexity != other.complexity:
             return self.complexity < other.complexity
         return 0 < self.trees <= MUCH_FASTER * other.trees
 
 
-def plainest(burdens: Sequence[Burden], candidates: Sequence[int]) -> int:
+def simplest(complexities: Sequence[Complexity], candidates: Sequence[int]) -> int:
     """Of these candidates, best first, the simplest; of equally simple ones the best, unless another is much faster.
 
-    >>> plainest([Burden(4, 900), Burden(4, 300), Burden(4, 250)], [0, 1, 2])
+    >>> simplest([Complexity(4, 900), Complexity(4, 300), Complexity(4, 250)], [0, 1, 2])
     1
     """
     chosen = candidates[0]
     for i in candidates[1:]:
-        if burdens[i].much_less(burdens[chosen]):
+        if complexities[i].much_less(complexities[chosen]):
             chosen = i
     return chosen
 
 
-def _reason(chosen: Burden, best: Burden) -> Reason:
+def _reason(chosen: Complexity, best: Complexity) -> Reason:
     if not chosen.much_less(best):
         return "best"
     return "simpler" if chosen.complexity < best.complexity else "faster"
 
 
-def _loss(scored: Scored, metric: Metric) -> float:
+def _loss(scored: CVResult, metric: Metric) -> float:
     mean = float(np.mean(scored.fold_scores[metric.name]))
     return np.inf if np.isnan(mean) else (-mean if metric.higher_is_better else mean)
 
 
-def gap(worse: Scored, better: Scored, metric: Metric, groups: NDArray[np.generic] | None = None) -> Interval:
+def paired_difference(
+    worse: CVResult, better: CVResult, metric: Metric, groups: NDArray[np.generic] | None = None
+) -> Interval:
     """By how much one candidate is worse than another, in the metric's unit; positive where it is.
 
     For the log-loss from paired rows, which holds for the average loss of the models of the folds (Bayle et al. 2020,
@@ -157,14 +159,14 @@ def gap(worse: Scored, better: Scored, metric: Metric, groups: NDArray[np.generi
     return _by_folds(worse, better, metric)[0]
 
 
-def _by_folds(worse: Scored, better: Scored, metric: Metric) -> tuple[Interval, float]:
+def _by_folds(worse: CVResult, better: CVResult, metric: Metric) -> tuple[Interval, float]:
     a, b = worse.fold_scores[metric.name], better.fold_scores[metric.name]
     a, b = (b, a) if metric.higher_is_better else (a, b)
     return corrected_t(a.tolist(), b.tolist(), worse.train_share)
 
 
-def _near(
-    scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None
+def _ties(
+    scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None
 ) -> Callable[[Floats], list[int]]:
     """From (K,) losses to the best candidate and those that cannot be told apart from it, best first.
 
@@ -174,7 +176,7 @@ def _near(
     little = IMMATERIAL * np.abs([_loss(s, metric) for s in scored])
     margin = np.minimum(_standard_errors(scored, metric, groups), little)
 
-    def near(losses: Floats) -> list[int]:
+    def ties(losses: Floats) -> list[int]:
         order = np.argsort(losses, kind="stable").tolist()
         best = order[0]
         if not np.isfinite(losses[best]):
@@ -182,11 +184,11 @@ def _near(
         tied = losses - losses[best] <= margin[:, best]
         return [best, *(i for i in order[1:] if tied[i])]
 
-    return near
+    return ties
 
 
-def _standard_errors(scored: Sequence[Scored], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
-    """(K, K) standard errors of the differences that ``gap`` gives, all at once from the covariance of the candidates."""
+def _standard_errors(scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
+    """(K, K) standard errors of the differences that ``paired_difference`` gives, all at once from the covariance of the candidates."""
     if metric.name == "log_loss":
         values = np.array([per_row_log_loss(s.predictions) for s in scored])
         values -= values.mean(axis=1, keepdims=True)
@@ -207,18 +209,18 @@ def _standard_errors(scored: Sequence[Scored], metric: Metric, groups: NDArray[n
     return errors
 
 
-def _p_value(a: Scored, b: Scored, metric: Metric, groups: NDArray[np.generic] | None) -> float | None:
+def _p_value(a: CVResult, b: CVResult, metric: Metric, groups: NDArray[np.generic] | None) -> float | None:
     """Two-sided, that neither is better; None where it cannot be told."""
     if metric.name != "log_loss":
         p = _by_folds(a, b, metric)[1]
         return None if np.isnan(p) else p
     error = float(_standard_errors((a, b), metric, groups)[0, 1])
-    behind = gap(a, b, metric, groups).value
+    behind = paired_difference(a, b, metric, groups).value
     return 2 * (1 - NormalDist().cdf(abs(behind) / error)) if error > 0 else None
 
 
 def optimism(
-    scored: Sequence[Scored],
+    scored: Sequence[CVResult],
     metric: Metric,
     score_rows: ScoreRows,
     seed: int,
@@ -228,16 +230,16 @@ def optimism(
 ) -> float:
     """By how much the score of the chosen candidate is flattered: its score less what it will be, in the metric's unit.
 
-    ``flattery`` of the very rule that chooses, ties included. A metric that does not tell what it is made of is scored again
+    ``selection_bias`` of the very rule that chooses, ties included. A metric that does not tell what it is made of is scored again
     and again, fewer times.
     """
     if len(scored) < 2:
         return 0.0
     losses = np.array([_loss(s, metric) for s in scored])
-    near, burdens = _near(scored, metric, groups), [Burden.of(s) for s in scored]
+    ties, complexities = _ties(scored, metric, groups), [Complexity.of(s) for s in scored]
 
     def pick(losses: Floats) -> int:
-        return plainest(burdens, near(losses))
+        return simplest(complexities, ties(losses))
 
     if describe is None and metric.name == "log_loss":
         describe = _log_loss_rows
@@ -245,7 +247,7 @@ def optimism(
     known = [d for d in described if isinstance(d, Mean | Rates | Ranks)]
     sign = 1.0 if metric.higher_is_better else -1.0
     if len(known) == len(scored):
-        return sign * flattery(known, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups)
+        return sign * selection_bias(known, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups)
     return sign * _rescored(scored, losses, pick, lambda p: -sign * score_rows(p), seed, groups)
 
 
@@ -253,10 +255,10 @@ def _log_loss_rows(predictions: Predictions) -> Mean:
     return Mean(per_row_log_loss(predictions), 0.0, np.inf)
 
 
-def flattery(
+def selection_bias(
     described: Sequence[Mean | Rates | Ranks],
     losses: Floats,
-    pick: Pick,
+    pick: Selector,
     seed: int,
     *,
     higher_is_better: bool = False,
@@ -275,7 +277,7 @@ def flattery(
     >>> noise = np.random.default_rng(0).normal(size=(20, 100))
     >>> losses = noise.mean(axis=1)
     >>> best = lambda losses: int(np.argmin(losses))
-    >>> found = flattery([Mean(x, -np.inf, np.inf) for x in noise], losses, best, seed=0)
+    >>> found = selection_bias([Mean(x, -np.inf, np.inf) for x in noise], losses, best, seed=0)
     >>> print(f"looks {losses.min():.2f}, corrected {losses.min() + found:.2f}, is 0")
     looks -0.26, corrected -0.14, is 0
     """
@@ -290,13 +292,13 @@ def flattery(
     return _mean_of_finite(lost)
 
 
-def unflattered(reported: Interval, bias: float) -> Interval:
+def bias_corrected_interval(reported: Interval, bias: float) -> Interval:
     """A reported interval of the chosen candidate with its ``bias`` taken off the figure, as wide as the doubt about both.
 
     It reaches from the further of the reported and the corrected end on one side to that on the other: the correction is as
     uncertain as what it corrects, so that an interval which is merely shifted holds the truth too seldom.
 
-    >>> print(unflattered(Interval(0.82, 0.78, 0.86), 0.02))
+    >>> print(bias_corrected_interval(Interval(0.82, 0.78, 0.86), 0.02))
     .80 [.76 .86]
     """
     low, high = reported.low - bias, reported.high - bias
@@ -304,9 +306,9 @@ def unflattered(reported: Interval, bias: float) -> Interval:
 
 
 def _rescored(
-    scored: Sequence[Scored],
+    scored: Sequence[CVResult],
     losses: Floats,
-    pick: Pick,
+    pick: Selector,
     loss: ScoreRows,
     seed: int,
     groups: NDArray[np.generic] | None,

@@ -12,12 +12,14 @@ from sortal.core.frame import Table
 from sortal.core.listen import Listener
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.data.deal import joined
+from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
-from sortal.training.candidate import Development, Index, Witness
+from sortal.training.candidate import Development, Index
 from sortal.training.develop import Developed, develop
+from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
-from sortal.training.zoo import Clock
+from sortal.training.fit_log import FitLog
+from sortal.training.zoo import TimeReserve
 
 LARGEST_COPY = 0.02
 """Rows that many times alike are coarse columns, not copies of one another: keeping them together would spoil the folds."""
@@ -25,11 +27,16 @@ LARGEST_COPY = 0.02
 
 @dataclass(frozen=True)
 class Trained:
-    """``dev``: the rows that were used, with the witness of every fit."""
+    """``dev``: the rows that were used."""
 
     dev: Development
     developed: Developed
     finalized: Finalized
+
+    def fit_log(self, sealed: Index) -> FitLog:
+        """What all fits that have a part in the result saw. ``sealed``: ids of the rows that none of them may see."""
+        of_folds = (fit for result in self.developed.explored.results for fit in result.fits)
+        return FitLog.of((*of_folds, *self.finalized.fits), sealed)
 
 
 def train_rows(
@@ -37,34 +44,34 @@ def train_rows(
     codes: NDArray[np.int64],
     task: Task,
     recipe: Recipe,
-    clock: Clock,
+    reserve: TimeReserve,
     listener: Listener,
     *,
     valid: Index | None = None,
-    witness: Witness | None = None,
+    executor: Executor | None = None,
 ) -> Trained:
     """Cross-validate, choose, calibrate, decide and refit.
 
     ``codes``: (n,) class codes of ``table``. ``valid``: positions that are kept out of cross-validation, for calibration
-    and decision; without them out-of-fold predictions play that part.
+    and decision; without them out-of-fold predictions play that part. ``executor``: where the fits of
+    folds run, one after another in this process where None.
     """
-    witness = witness or Witness()
-    everything = _development(table, codes, task, recipe, witness)
+    everything = _development(table, codes, task, recipe)
     valid = np.empty(0, dtype=np.int64) if valid is None else valid
     train = np.setdiff1d(np.arange(len(codes)), valid)
-    dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe, witness)
+    dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe)
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
-        developed = develop(dev, task, recipe.search, clock, listener)
+        developed = develop(dev, task, recipe.search, reserve, listener, executor)
         chosen = developed.choice.chosen
         listener.running(f"refit of {chosen.candidate.name}")
-        limits = Limits(refit=recipe.search.refit) if recipe.search.plan else Limits(lambda: clock.for_refit(chosen))
+        limits = Limits(refit=recipe.search.refit) if recipe.search.plan else Limits(lambda: reserve.for_refit(chosen))
         limits = replace(limits, entries=entries(recipe.search.budget))
         finalized = finalize(chosen, everything, task, train, valid, limits)
     return Trained(dev, developed, finalized)
 
 
-def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe, witness: Witness) -> Development:
+def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
     return Development(
         table=table,
         codes=codes,
@@ -72,7 +79,6 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
         seed=recipe.search.seed,
         units=_units(table),
         select=recipe.search.select,
-        witness=witness,
         cost_columns=task.cost_columns,
         smallest_count=recipe.rows.smallest_count,
     )
@@ -84,4 +90,4 @@ def _units(table: Table) -> NDArray[np.int64] | None:
     coarse = np.bincount(copies).max() > max(2, LARGEST_COPY * len(copies))
     if groups is None:
         return None if coarse or copies.max() + 1 == len(copies) else copies
-    return groups if coarse else joined(groups, copies)
+    return groups if coarse else connected_groups(groups, copies)

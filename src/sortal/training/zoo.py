@@ -11,8 +11,8 @@ from sortal.core import registry
 from sortal.core.interrupt import Interrupts, TimeUp, interrupted_after
 from sortal.core.listen import Listener
 from sortal.models.family import Family, Settings
-from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import FoldCache, Score, Scored, Skipped, crossval
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import CrossValidation, CVResult, Skipped, crossval
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.imbalance import Balance
 
@@ -73,8 +73,8 @@ def zoo(models: Sequence[str], imbalanced: bool) -> tuple[Candidate, ...]:
             for label, settings in VARIANTS.get(name, ())
         ]
     balanced = [
-        Candidate(label, registry.load("sortal.models", name), balance=way)
-        for label, name, way in BALANCED
+        Candidate(label, registry.load("sortal.models", name), balance=strategy)
+        for label, name, strategy in BALANCED
         if imbalanced and (name in families or not models)
     ]
     return (*plain, *balanced)
@@ -84,12 +84,12 @@ def zoo(models: Sequence[str], imbalanced: bool) -> tuple[Candidate, ...]:
 class Explored:
     """Every candidate that was scored, in the order of trial, and those that were not, with the reason."""
 
-    scored: tuple[Scored, ...]
+    results: tuple[CVResult, ...]
     skipped: tuple[Skipped, ...]
 
 
 @dataclass
-class Clock:
+class TimeReserve:
     """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the machine as it
     was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through the artifact after the choice.
 
@@ -106,93 +106,89 @@ class Clock:
         """Seconds until calibration and all that follows has to begin."""
         return self.deadline.left - self.closing * self.busyness.now()
 
-    def for_refit(self, chosen: Scored) -> float:
+    def for_refit(self, chosen: CVResult) -> float:
         """Seconds that a refit may take."""
         return self.until_closing() - self.closing_rows * chosen.row_seconds
 
-    def left(self, scored: Sequence[Scored]) -> float:
+    def left(self, results: Sequence[CVResult]) -> float:
         """Seconds until the refit of the best candidate so far would have to begin."""
-        if not scored:
+        if not results:
             return self.until_closing()
-        best = min(scored, key=_log_loss)
+        best = min(results, key=_log_loss)
         return self.for_refit(best) - best.refit_seconds
 
 
 def explore(
     candidates: Sequence[Candidate],
-    dev: Development,
-    cache: FoldCache,
-    score: Score,
-    clock: Clock,
+    cv: CrossValidation,
+    reserve: TimeReserve,
     listener: Listener,
 ) -> Explored:
     """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 
     A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all that is left.
     """
-    scored: list[Scored] = []
+    results: list[CVResult] = []
     reasons: dict[str, str] = {}
     waiting = [(share, candidate) for share in (SHARE, 1.0) for candidate in candidates]
     at_work = ""
     try:
-        with clock.interrupts.searching():
+        with reserve.interrupts.searching():
             for share, candidate in waiting:
-                if candidate.name in {s.candidate.name for s in scored}:
+                if candidate.name in {s.candidate.name for s in results}:
                     continue
                 at_work = candidate.name
                 listener.running(at_work)
-                outcome = _in_time(candidate, dev, cache, score, clock, scored, share)
-                if isinstance(outcome, Skipped) and candidate.family.early_stopping and not _boosted(scored):
+                outcome = _in_time(candidate, cv, reserve, results, share)
+                if isinstance(outcome, Skipped) and candidate.family.early_stopping and not _boosted(results):
                     # Nothing else gains as much on most tables, so a booster goes before all that would follow.
-                    outcome = _in_time(candidate, dev, cache, score, clock, scored, 1.0)
-                if isinstance(outcome, Scored):
-                    scored.append(outcome)
-                    listener.best(_best(scored))
+                    outcome = _in_time(candidate, cv, reserve, results, 1.0)
+                if isinstance(outcome, CVResult):
+                    results.append(outcome)
+                    listener.best(_best(results))
                 else:
                     reasons[candidate.name] = outcome.reason
-                if len(scored) >= len(BASELINES):
-                    clock.interrupts.in_hand()
+                if len(results) >= len(BASELINES):
+                    reserve.interrupts.in_hand()
     except TimeUp:
         reasons.pop(at_work, None)
-    done = {s.candidate.name for s in scored}
-    why = ENDED if clock.interrupts.asked else NO_TIME
+    done = {s.candidate.name for s in results}
+    why = ENDED if reserve.interrupts.asked else NO_TIME
     return Explored(
-        tuple(scored), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
+        tuple(results), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
     )
 
 
 def _in_time(
     candidate: Candidate,
-    dev: Development,
-    cache: FoldCache,
-    score: Score,
-    clock: Clock,
-    scored: Sequence[Scored],
+    cv: CrossValidation,
+    reserve: TimeReserve,
+    results: Sequence[CVResult],
     share: float,
-) -> Scored | Skipped:
+) -> CVResult | Skipped:
     """Baselines are fitted whatever the clock says, on few rows if need be: without them nothing can be judged.
 
     Only where the time would be over before their library is imported, the first, which needs none, has to do.
     """
-    left = clock.left(scored)
-    if scored and clock.deadline.importing > max(left, 0.0):
+    left = reserve.left(results)
+    if results and reserve.deadline.importing > max(left, 0.0):
         return Skipped(candidate.name, NO_TIME)
     if candidate.baseline:
-        return crossval(candidate, dev, cache, score, seconds=max(left * BASELINE_SHARE, LEAST_SECONDS))
+        return crossval(candidate, cv, seconds=max(left * BASELINE_SHARE, LEAST_SECONDS))
     if left <= LEAST_SECONDS:
         return Skipped(candidate.name, NO_TIME)
-    with interrupted_after(clock.until_closing()):
-        return crossval(candidate, dev, cache, score, seconds=left * share)
+    with interrupted_after(reserve.until_closing()):
+        return crossval(candidate, cv, seconds=left * share)
 
 
-def _boosted(scored: Sequence[Scored]) -> bool:
-    return any(s.candidate.family.early_stopping for s in scored)
+def _boosted(results: Sequence[CVResult]) -> bool:
+    return any(s.candidate.family.early_stopping for s in results)
 
 
-def _best(scored: Sequence[Scored]) -> str:
-    best = min(scored, key=_log_loss)
+def _best(results: Sequence[CVResult]) -> str:
+    best = min(results, key=_log_loss)
     return f"{best.candidate.name} {_log_loss(best):.4f}"
 
 
-def _log_loss(scored: Scored) -> float:
-    return float(np.mean(scored.fold_scores["log_loss"]))
+def _log_loss(result: CVResult) -> float:
+    return float(np.mean(result.fold_scores["log_loss"]))

@@ -1,4 +1,4 @@
-"""A001 and A005: the spy counts what a fit was really given, also by somebody's own preparer that takes more than it should."""
+"""A001 and A005: what a fit was really given is counted, also by somebody's own preparer that takes more than it should."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sortal.data.audit import Case, History, NotApplicable, audit
 from sortal.data.audit.history import foreign_check, looks, looks_check
 from sortal.prepare.view import View
 from sortal.testing.checks import clean, typed
-from sortal.training.candidate import Development, Witness, prepare_rows
+from sortal.training.candidate import Development, prepare_rows
+from sortal.training.fit_log import FitLog, FitRows
 
 
 def told(history: History) -> Case:
@@ -19,23 +20,17 @@ def told(history: History) -> Case:
 
 def test_a_fit_on_sealed_rows_is_seen():
     table, codes = clean(0)
-    sealed = np.arange(350, 400)
-    witness = Witness(table.rows[sealed])
-    dev = Development(table, codes, ("a", "b"), seed=0, witness=witness)
+    sealed = table.rows[350:400]
+    dev = Development(table, codes, ("a", "b"), seed=0)
     view = View("scaled", "onehot")
-    prepare_rows(dev, np.arange(350), view)
-    assert foreign_check.find(told(History(witness.fits, witness.foreign, 1))) == []
-    prepare_rows(dev, np.arange(400), view)
-    [finding] = foreign_check.find(told(History(witness.fits, witness.foreign, 1)))
+    fits = [FitRows(prepare_rows(dev, np.arange(n), view).rows) for n in (350, 400)]
+    assert foreign_check.find(told(history(FitLog.of(fits[:1], sealed)))) == []
+    [finding] = foreign_check.find(told(history(FitLog.of(fits, sealed))))
     assert (finding.severity, finding.evidence) == ("severe", {"rows": 50, "fits": 2})
 
 
-def test_a_fit_on_the_rows_it_is_judged_by_is_seen():
-    table, codes = clean(0)
-    witness = Witness()
-    dev = Development(table, codes, ("a", "b"), seed=0, witness=witness)
-    prepare_rows(dev, np.arange(300), View("scaled", "onehot"), evaluated=np.arange(290, 400))
-    assert witness.foreign == 10
+def history(log: FitLog) -> History:
+    return History(log.fits, log.leaked_rows, 1)
 
 
 @pytest.mark.parametrize(("opens", "found"), [(0, 0), (1, 0), (2, 1), (9, 1)])

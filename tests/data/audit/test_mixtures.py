@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table, conform
-from sortal.core.kinds import infer
+from sortal.core.infer import infer
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Finding, NotApplicable
 from sortal.data.audit.mixtures import check, of_numbers

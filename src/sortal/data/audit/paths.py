@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
-from sortal.core.kinds import AS_ASKED
+from sortal.core.infer import AS_ASKED
 from sortal.core.quantiles import middle
-from sortal.core.schema import Column, Kind, Schema
+from sortal.core.schema import Column, Schema
 from sortal.core.writing import percent
 from sortal.data.audit.case import Case
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring, too_few
@@ -109,7 +109,7 @@ def _judge(case: Case, column: Column, values: pl.Series, codes: Ints) -> Findin
 def _alone(parts: Sequence[Part], codes: Ints, seed: int) -> list[Power]:
     if not parts:
         return []
-    kinds: list[Kind] = ["category" if part.values.dtype == pl.String else "number" for part in parts]
+    kinds = ["category" if part.values.dtype == pl.String else "number" for part in parts]
     schema = Schema(tuple(Column(part.what, kind) for part, kind in zip(parts, kinds, strict=True)))
     frame = pl.DataFrame([part.values.alias(part.what) for part in parts])
     return alone(Table(schema, frame, np.arange(len(codes))), codes, seed)

@@ -12,7 +12,7 @@ from sortal.core.frame import Table
 from sortal.data.audit.case import Case, Parting
 from sortal.data.audit.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.data.audit.power import area, binned, ranks, usable
-from sortal.data.deal import joined
+from sortal.data.stratify import connected_groups
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -57,7 +57,7 @@ def find(case: Case) -> list[Finding] | NotApplicable:
 
 def _one_of_each(parting: Parting, seed: int) -> Ints:
     """At most 4000 rows, of which no two must stay together; as many of the held ones as may be, up to a half."""
-    units = parting.copies if parting.groups is None else joined(parting.copies, parting.groups)
+    units = parting.copies if parting.groups is None else connected_groups(parting.copies, parting.groups)
     shuffled = np.random.default_rng(seed).permutation(len(units))
     rows = shuffled[np.unique(units[shuffled], return_index=True)[1]]
     rows = np.random.default_rng([seed, 1]).permutation(rows)

@@ -1,6 +1,6 @@
 """Where a search for a threshold starts and which way it goes, and how many labels it would need.
 
-A path cannot harm a guarantee: it is laid down before the labels that are the evidence are looked at.
+A sequence cannot harm a guarantee: it is laid down before the labels that are the evidence are looked at.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sortal.decide.exact import Counts, Demand, Scored, at_least, between, fewest_trials
+from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, fewest_trials
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 FIRST, STEP = 5, 1.03
 """Rows selected by the first start that is considered, and how many times as many each next one selects."""
 FINE_STEP = 0.2
-"""Rows between neighbouring thresholds of a path, times the square root of those selected: a part of their noise."""
+"""Rows between neighbouring thresholds of a sequence, times the square root of those selected: a part of their noise."""
 DRAWS, SEED = 200, 0
 NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
@@ -27,7 +27,7 @@ POWER, MOST_LABELS = 0.8, 10_000_000
 
 
 @dataclass(frozen=True)
-class _Bins:
+class _ScoreBins:
     """Learned rows between neighbouring candidate thresholds, from high to low: (J,) arrays.
 
     ``log_odds``: mean of the scores. ``rows``, ``hits``: rows, and positives among them. The last bin ends with the
@@ -40,13 +40,13 @@ class _Bins:
     hits: Floats
 
     @classmethod
-    def of(cls, learned: Scored) -> _Bins:
-        score, n = learned.score[::-1], len(learned)
-        thresholds, ends = _cuts(learned.score, _growing(n))
+    def of(cls, tuning: RankedScores) -> _ScoreBins:
+        score, n = tuning.score[::-1], len(tuning)
+        thresholds, ends = _cuts(tuning.score, _growing(n))
         starts = np.append(0, ends[:-1])
         clipped = np.clip(score, 1e-12, 1 - 1e-12)
         rows = np.diff(ends, prepend=0).astype(np.float64)
-        hits = np.add.reduceat(learned.positive[::-1].astype(np.float64), starts)
+        hits = np.add.reduceat(tuning.positive[::-1].astype(np.float64), starts)
         return cls(thresholds, np.add.reduceat(np.log(clipped / (1 - clipped)), starts) / rows, rows, hits)
 
     @property
@@ -77,42 +77,46 @@ def _cuts(score: Floats, ranks: Floats) -> tuple[Floats, Ints]:
     return np.array([between(low, high) for low, high in zip(below, values, strict=True)]), n - first
 
 
-def planned_path(demands: list[Demand], learned: Scored, held_scores: Floats, alpha: float) -> Floats:
-    """The candidate thresholds in the order of their tests; of the held rows only the scores are known.
+def planned_sequence(
+    constraints: list[Constraint], tuning: RankedScores, certification_scores: Floats, alpha: float
+) -> Floats:
+    """The candidate thresholds in the order of their tests; of the certification rows only the scores are known.
 
-    Precision alone goes by ranks of the held scores: each test takes the fewest rows with which so many wrong ones
+    Precision alone goes by ranks of the certification scores: each test takes the fewest rows with which so many wrong ones
     pass, for with more of them the same number would prove less than was asked. With other measures the
-    thresholds are those of learned rows.
+    thresholds are those of tuning rows.
     """
-    if not len(learned):
+    if not len(tuning):
         return np.array([0.5])
-    rows = len(held_scores)
-    if [demand.measure for demand in demands] == ["precision"]:
-        ranks = _frugal_ranks(demands[0], rows, alpha)
-        start = _best_start(demands, learned, ranks, alpha, ranked=True)
-        return _cuts(held_scores, ranks[start:])[0]
+    rows = len(certification_scores)
+    if [constraint.measure for constraint in constraints] == ["precision"]:
+        ranks = _frugal_ranks(constraints[0], rows, alpha)
+        start = _best_start(constraints, tuning, ranks, alpha, ranked=True)
+        return _cuts(certification_scores, ranks[start:])[0]
     ranks = _growing(rows)
-    first = ranks[_best_start(demands, learned, ranks, alpha, ranked=False)] * len(learned) / rows
-    return _cuts(learned.score, _finely(first, len(learned)) + 1e-6)[0]
+    first = ranks[_best_start(constraints, tuning, ranks, alpha, ranked=False)] * len(tuning) / rows
+    return _cuts(tuning.score, _finely(first, len(tuning)) + 1e-6)[0]
 
 
-def _frugal_ranks(demand: Demand, rows: int, alpha: float) -> Floats:
+def _frugal_ranks(constraint: Constraint, rows: int, alpha: float) -> Floats:
     """The fewest rows with which 0, 1, 2, ... wrong ones pass, and all; before them, fewer, of which some may be refused best.
 
     Not every number of wrong ones where neighbours are far closer than noise.
     """
-    wrong = np.unique(np.floor((1 - demand.rate) * _finely(0, rows)))
-    fewest = fewest_trials(wrong, demand.rate, alpha)
+    wrong = np.unique(np.floor((1 - constraint.rate) * _finely(0, rows)))
+    fewest = fewest_trials(wrong, constraint.rate, alpha)
     few = _growing(rows)
     return np.unique(np.concatenate([few[few < fewest[0]], fewest[fewest < rows], [rows]]))
 
 
-def _best_start(demands: list[Demand], learned: Scored, ranks: Floats, alpha: float, *, ranked: bool) -> int:
-    """Which test promises most as the first, by simulated held rows under what is known of the scores.
+def _best_start(
+    constraints: list[Constraint], tuning: RankedScores, ranks: Floats, alpha: float, *, ranked: bool
+) -> int:
+    """Which test promises most as the first, by simulated certification rows under what is known of the scores.
 
-    The tests select the highest ``ranks`` of all ``ranks[-1]`` held rows, exactly if ``ranked`` and on average if not.
+    The tests select the highest ``ranks`` of all ``ranks[-1]`` certification rows, exactly if ``ranked`` and on average if not.
     """
-    bins, rows = _Bins.of(learned), ranks[-1]
+    bins, rows = _ScoreBins.of(tuning), ranks[-1]
     rng = np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
     share, found = (np.insert(np.cumsum(x, axis=-1), 0, 0, axis=-1) for x in (bins.share, bins.share * rate))
@@ -124,7 +128,7 @@ def _best_start(demands: list[Demand], learned: Scored, ranks: Floats, alpha: fl
     selected = np.cumsum(drawn, axis=1).astype(np.float64)
     positives = hits[:, -1:]
     counts = Counts(selected, hits, positives, selected[:, -1:] - positives)
-    outcomes = [(*demand.outcome(counts), demand.rate) for demand in demands]
+    outcomes = [(*constraint.outcome(counts), constraint.rate) for constraint in constraints]
     passed = np.logical_and.reduce([at_least(k, m, r) <= alpha for k, m, r in outcomes])
     worth = _worth(passed, recalled / np.maximum(recalled[:, -1:], 1e-300))
     # among starts that are as good, and where all are hopeless, the one where most can be certified
@@ -162,7 +166,7 @@ def _critical(trials: Floats, rate: ArrayLike, alpha: float) -> Floats:
     return least
 
 
-def _drawn_rates(bins: _Bins, rng: np.random.Generator) -> Floats:
+def _drawn_rates(bins: _ScoreBins, rng: np.random.Generator) -> Floats:
     """(DRAWS, J) shares of positives in the bins, drawn from what is known of them.
 
     Half of the draws follow a logistic curve of the scores, fitted to the bins; half follow each bin by itself,
@@ -177,7 +181,7 @@ def _drawn_rates(bins: _Bins, rng: np.random.Generator) -> Floats:
     return np.concatenate([smooth, rough])
 
 
-def _logistic(bins: _Bins) -> tuple[Floats, Floats]:
+def _logistic(bins: _ScoreBins) -> tuple[Floats, Floats]:
     """Intercept and slope of log-odds on log-odds by Newton's method, with their covariance.
 
     A normal prior around 0 and 1 (precisions .01 and 1) stands in where there is nothing to learn.
@@ -199,13 +203,13 @@ def _sigmoid(x: Floats) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def labels_needed(demands: list[Demand], known: Scored, rows: int, alpha: float) -> int | None:
+def labels_needed(constraints: list[Constraint], known: RankedScores, rows: int, alpha: float) -> int | None:
     """About how many labelled rows pass the tests at the most promising threshold in four of five draws.
 
     None where even ten million would not. By the logistic curve of all labelled rows, the prevalence unchanged;
     at least ``rows``.
     """
-    bins = _Bins.of(known)
+    bins = _ScoreBins.of(known)
     fit, _ = _logistic(bins)
     rate = _sigmoid(fit[0] + fit[1] * bins.log_odds)
     selected, hits = np.cumsum(bins.share), np.cumsum(bins.share * rate)
@@ -213,11 +217,11 @@ def labels_needed(demands: list[Demand], known: Scored, rows: int, alpha: float)
     def enough(n: int) -> bool:
         of_n = [np.floor(n * share) for share in (selected, hits, hits[-1:], 1 - hits[-1:])]
         power = []
-        for demand in demands:
-            successes, share = demand.outcome(Counts(selected, hits, hits[-1:], 1 - hits[-1:]))
-            _, trials = demand.outcome(Counts(*of_n))
+        for constraint in constraints:
+            successes, share = constraint.outcome(Counts(selected, hits, hits[-1:], 1 - hits[-1:]))
+            _, trials = constraint.outcome(Counts(*of_n))
             true = np.clip(successes / np.maximum(share, 1e-300), 0, 1)
-            power.append(at_least(np.ceil(_critical(trials, demand.rate, alpha)), trials, true))
+            power.append(at_least(np.ceil(_critical(trials, constraint.rate, alpha)), trials, true))
         return bool(np.minimum.reduce(np.broadcast_arrays(*power)).max() >= POWER)
 
     most = rows

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sortal.core.columns import Origin
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.frame import conform
-from sortal.core.kinds import infer
-from sortal.core.notation import NUMBER_NOTATIONS, date_pattern, number_notation
-from sortal.core.schema import Column, Kind
-from sortal.core.values import DATE_PARTS, datetime_from_text, number_from_text
+from sortal.core.infer import infer
+from sortal.core.kinds.datetime import DATE_PARTS, date_pattern, datetime_from_text
+from sortal.core.kinds.number import NUMBER_NOTATIONS, number_from_text, number_notation
+from sortal.core.schema import Column
 
 quick = settings(deadline=None, max_examples=40)
 
@@ -379,7 +379,7 @@ class TestEveryTable:
 
     @quick
     @given(st.lists(texts | st.none(), max_size=9), st.sampled_from(["number", "boolean", "category", "datetime"]))
-    def test_what_is_asked_can_be_read_or_is_refused(self, values: list[str | None], kind: Kind) -> None:
+    def test_what_is_asked_can_be_read_or_is_refused(self, values: list[str | None], kind: str) -> None:
         frame = pl.DataFrame({"c": values}, schema={"c": pl.String})
         try:
             schema = infer(frame, None, kinds={"c": kind})
@@ -416,7 +416,7 @@ class TestAsAsked:
             ([[1]], "category", "holds values of type List(Int64), which cannot be a category"),
         ],
     )
-    def test_impossible_kinds_are_refused(self, values: list[object], kind: Kind, message: str) -> None:
+    def test_impossible_kinds_are_refused(self, values: list[object], kind: str, message: str) -> None:
         with pytest.raises(OptionError) as raised:
             look(values, kind)
         assert message in str(raised.value)

@@ -16,10 +16,10 @@ _MOST_SIGNATURES = 2000
 _LARGE = 0.5
 
 
-def joined(first: Ints, second: Ints) -> Ints:
+def connected_groups(first: Ints, second: Ints) -> Ints:
     """(n,) ids of the smallest units that hold the units of both whole (connected components).
 
-    >>> joined(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
+    >>> connected_groups(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
     [0, 0, 0, 1]
     """
     from scipy.sparse import coo_array
@@ -32,14 +32,14 @@ def joined(first: Ints, second: Ints) -> Ints:
     return np.unique(component[first], return_inverse=True)[1].astype(np.int64)
 
 
-def apportion(sizes: Ints, shares: Floats) -> Ints:
+def allocate(sizes: Ints, shares: Floats) -> Ints:
     """(K, P) whole numbers near ``sizes`` (K,) times ``shares`` (P,), which sum to one.
 
     Each number is the floor or the ceiling of its quota, each row sums to the size of its class, and what
     rounding owes a part is carried from class to class (error diffusion, smallest class first), so that the
     sizes of parts hold too.
 
-    >>> apportion(np.array([7, 3]), np.array([0.75, 0.25])).tolist()
+    >>> allocate(np.array([7, 3]), np.array([0.75, 0.25])).tolist()
     [[6, 1], [2, 1]]
     """
     quota = np.outer(sizes, shares)
@@ -63,14 +63,14 @@ def targets(codes: Ints, shares: Floats, keep: int = 0, among: NDArray[np.bool_]
     """
     classes: Ints = np.bincount(codes)
     sizes = classes if among is None else np.bincount(codes[among], minlength=len(classes))
-    target = apportion(sizes, shares)
+    target = allocate(sizes, shares)
     rare = classes <= keep
     target[rare] = 0
     target[rare, 0] = sizes[rare]
     return target
 
 
-def deal(codes: Ints, units: Ints, shares: Floats, seed: int | list[int], keep: int = 0) -> Ints:
+def stratified_assign(codes: Ints, units: Ints, shares: Floats, seed: int | list[int], keep: int = 0) -> Ints:
     """(n,) the part 0..P-1 of every row; ``shares`` (P,) are the wished sizes of parts, the first is the main one.
 
     Classes of at most ``keep`` rows go to the first part. A unit that is large for a part takes of the room of its
@@ -86,25 +86,25 @@ def deal(codes: Ints, units: Ints, shares: Floats, seed: int | list[int], keep: 
     target = targets(codes, shares, keep)
     large = unit_sizes > max(1, _LARGE * shares.min() * len(codes))
     if large.any():
-        _deal_several(codes, units, np.flatnonzero(large), part, target.astype(np.float64), rng)
+        _assign_several(codes, units, np.flatnonzero(large), part, target.astype(np.float64), rng)
     if large.any() and not large.all():
         held = np.bincount(part[units[large[units]]], minlength=len(shares))
         room = np.maximum(shares * len(codes) - held, 0)
         target = targets(codes, room / room.sum(), keep, among=~large[units])
     left = target.astype(np.float64)
     if (several := np.flatnonzero((unit_sizes > 1) & ~large)).size:
-        _deal_several(codes, units, several, part, left, rng)
+        _assign_several(codes, units, several, part, left, rng)
     single = np.flatnonzero(unit_sizes[units] == 1)
     for c in np.unique(codes[single]):
         members = rng.permutation(single[codes[single] == c])
         wish = np.clip(left[c], 0, None)
-        counts = apportion(np.array([len(members)]), wish / wish.sum())[0]
+        counts = allocate(np.array([len(members)]), wish / wish.sum())[0]
         part[units[members]] = np.repeat(np.arange(len(counts)), counts)
     _fill_empty(codes, units, part, len(shares))
     return part[units]
 
 
-def _deal_several(codes: Ints, units: Ints, chosen: Ints, part: Ints, left: Floats, rng: np.random.Generator) -> None:
+def _assign_several(codes: Ints, units: Ints, chosen: Ints, part: Ints, left: Floats, rng: np.random.Generator) -> None:
     """Deals the ``chosen`` units: writes their ``part`` and takes their rows from ``left`` (K, P)."""
     classes, parts = left.shape
     place = np.full(len(part), -1)

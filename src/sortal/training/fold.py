@@ -1,0 +1,158 @@
+"""The fit of one candidate on one fold: what it is given, and what it returns. Nothing else changes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sortal.core.predictions import Predictions
+from sortal.models.family import Matrix, OutOfTime, Settings
+from sortal.prepare.view import View
+from sortal.training.candidate import (
+    Candidate,
+    Development,
+    Index,
+    Pipeline,
+    Purpose,
+    TrainingMatrix,
+    fit,
+    prepare_rows,
+    sample,
+)
+from sortal.training.fit_log import FitRows
+from sortal.training.pace import AT_ONCE, Pace, look
+
+CACHE_BYTES = 3_000_000_000
+HURRIED = 0.5
+"""A fold that would get less than this share of what the first fold took is not comparable to it any more."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """``parts``: (training, validation) rows a fold. The first ``per_repeat`` of them validate every row at most once."""
+
+    parts: tuple[tuple[Index, Index], ...]
+    per_repeat: int
+
+    @property
+    def repeats(self) -> int:
+        return len(self.parts) // self.per_repeat
+
+    def first(self, count: int) -> Folds:
+        """Only the first folds: one repeat, or a single holdout."""
+        return Folds(self.parts[:count], min(count, self.per_repeat))
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """The rows that training may use, and their folds; with a memory of what candidates share, which another process does without.
+
+    ``paces``: of the candidates that were looked at. ``matrices``: of each fold, for candidates with the same view and sample.
+    """
+
+    dev: Development
+    folds: Folds
+    paces: dict[str, Pace] = field(default_factory=dict, repr=False)
+    matrices: dict[tuple[int, View, int | None], tuple[TrainingMatrix, Matrix]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def pace(self, candidate: Candidate, seconds: float) -> Pace:
+        """How long a fit of a candidate takes, where all of it may take so many seconds; each is looked at once."""
+        if math.isinf(seconds):
+            return AT_ONCE
+        if candidate.name not in self.paces:
+            self.paces[candidate.name] = look(candidate, self.dev, self.folds.parts[0][0], seconds)
+        return self.paces[candidate.name]
+
+    def matrix(self, fold: int, view: View, rows: int | None = None) -> tuple[TrainingMatrix, Matrix]:
+        """The training matrix of a fold (of a sample of so many ``rows``), and the matrix of its validation rows."""
+        if (fold, view, rows) not in self.matrices:
+            train, valid = self.folds.parts[fold]
+            matrix = prepare_rows(self.dev, sample(self.dev, train, rows), view)
+            entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid))
+            if sum(m.X.nbytes + v.nbytes for m, v in self.matrices.values()) + matrix.X.nbytes > CACHE_BYTES:
+                return entry
+            self.matrices[fold, view, rows] = entry
+        return self.matrices[fold, view, rows]
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {"dev": self.dev, "folds": self.folds, "paces": {}, "matrices": {}}
+
+
+@dataclass(frozen=True)
+class FitBudget:
+    """The time of a fit: one of so many ``shares`` of what is left ``until`` a moment (``time.monotonic``, which is the same for all
+    processes of a machine).
+
+    ``usual``: seconds that a fit took which this one is to be comparable with; 0 where it is begun in any case.
+    """
+
+    until: float = math.inf
+    shares: float = 1.0
+    usual: float = 0.0
+
+    def seconds(self) -> float:
+        """From now on. Raises OutOfTime where they are too few."""
+        seconds = (self.until - time.monotonic()) / self.shares
+        if self.usual and seconds < HURRIED * self.usual:
+            raise OutOfTime(self.usual)
+        return seconds
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """What ``fit_fold`` is to fit: a ``candidate`` on a ``fold``, by its number, on a sample of ``rows`` of it, None for all.
+
+    ``settings``: the pace of the first fold, or, to ``repeat`` an earlier run, the effort of its fit.
+    """
+
+    candidate: Candidate
+    fold: int
+    rows: int | None = None
+    settings: Settings = field(default_factory=dict)
+    purpose: Purpose = "judge"
+    budget: FitBudget = FitBudget()
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """``predictions`` of the validation rows, and what the fit tells of itself (see ``Fitted``). ``seconds``: what fitting and
+    predicting took, for the first fold with preparation.
+
+    ``fit_rows``: the rows that the fit saw and was evaluated on. ``pipeline``: the fit itself, of the first fold alone: it may be shipped
+    for want of a refit.
+    """
+
+    predictions: Predictions
+    effort: Settings
+    pace: Settings
+    seconds: float
+    fit_rows: FitRows
+    pipeline: Pipeline | None = None
+
+
+def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
+    """Fit a candidate on the training rows of a fold, and predict its validation rows.
+
+    Raises OutOfTime where the seconds of the job are too few.
+    """
+    begun = time.monotonic()
+    matrix, X = data.matrix(job.fold, job.candidate.family.view, job.rows)
+    ready = time.monotonic()
+    seconds = job.budget.seconds()
+    pipeline = fit(job.candidate, matrix, data.dev, job.settings, seconds=seconds, purpose=job.purpose)
+    valid = data.folds.parts[job.fold][1]
+    predictions = data.dev.predictions(valid, pipeline.predict_proba(X), "out-of-fold")
+    first = job.fold == 0
+    return FoldResult(
+        predictions=predictions,
+        effort=pipeline.fitted.effort,
+        pace=pipeline.fitted.pace,
+        seconds=time.monotonic() - (begun if first else ready),
+        fit_rows=FitRows(pipeline.saw, predictions.rows),
+        pipeline=pipeline if first else None,
+    )
