@@ -14,9 +14,9 @@ def takes(options: Iterable[Parameter]) -> Callable[[Function], Function]:
     """Show ``options`` in the place of the function's ``**options``, before its other keywords.
 
     >>> @takes([Parameter("seed", Parameter.KEYWORD_ONLY, default=0)])
-    ... def train(data: str, *, out: str = "", **options: int) -> None: ...
-    >>> str(signature(train))
-    '(data: str, *, seed=0, out: str = \\'\\') -> None'
+    ... def train(data: str, *, threads: int = 2, **options: int) -> None: ...
+    >>> print(signature(train))
+    (data: str, *, seed=0, threads: int = 2) -> None
     """
     shown = tuple(options)
 
