@@ -30,8 +30,8 @@ from sortal.core.task import Capacity, Promise
 from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
+from sortal.evaluation import evaluate
 from sortal.report import summary
-from sortal.workflow import evaluate
 
 Parts = dict[str, Any]
 

@@ -10,22 +10,11 @@ import pytest
 
 from bench import trip
 from bench._outcome import Goal, Outcome
+from sortal.artifact.model import Parity
+from sortal.core.interval import Estimate
 from sortal.core.task import Task
-from sortal.report.record import (
-    Artifact,
-    Baseline,
-    Calibration,
-    Data,
-    Decision,
-    Estimate,
-    Ledger,
-    Parity,
-    Row,
-    RunRecord,
-    Selection,
-    Split,
-    Timing,
-)
+from sortal.record.parts import Artifact, Baseline, Calibration, Data, Decision, Ledger, Row, Selection, Split, Timing
+from sortal.record.run import RunRecord
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from sortal.artifact.model import Model
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
@@ -17,9 +18,8 @@ from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.engine import Program
+from sortal.record.fresh import Evaluation, Fresh, compare, judge
 from sortal.report import summary
-from sortal.report.evaluation import Evaluation, Fresh, compare, judge
-from sortal.report.record import Estimate
 
 
 @pytest.mark.parametrize(

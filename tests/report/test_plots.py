@@ -17,9 +17,10 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import alternatives
+from sortal.record.parts import Confusion, Importance
+from sortal.record.run import RunRecord
+from sortal.record.wording import number
 from sortal.report import plots
-from sortal.report.notation import number
-from sortal.report.record import Confusion, Importance, RunRecord
 
 THRESHOLD = {"threshold", "decision_curve"}
 BINARY = {"leaderboard", "confusion", "roc", "precision_recall", "reliability", "importance"} | THRESHOLD
@@ -66,7 +67,7 @@ def test_the_callers_settings_are_neither_used_nor_changed(binary: Any) -> None:
 def test_pyplot_is_never_imported() -> None:
     code = (
         "import sys; from sortal.report import plots, html; assert 'matplotlib' not in sys.modules;"
-        "from sortal.report.record import ColumnWeight, Importance;\n"
+        "from sortal.record.parts import ColumnWeight, Importance;\n"
         "with plots.style(): plots.svg(plots.importance(Importance('gain', (ColumnWeight('a', 1.0),))))\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
@@ -246,5 +247,5 @@ def test_what_there_is_no_time_for_is_not_drawn_and_named(binary: Any) -> None:
     turns = iter([True, True, False])
     drawn = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
     assert list(drawn.figures) == ["leaderboard", "confusion"]
-    assert drawn.late[0] == "roc"
-    assert len(drawn.late) == 6
+    assert drawn.timed_out[0] == "roc"
+    assert len(drawn.timed_out) == 6

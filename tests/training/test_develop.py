@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from sortal.core.listen import Silent
+from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
 from sortal.training.deadline import Deadline
@@ -22,7 +22,7 @@ def clock(budget=60.0):
 
 def trained(dev, task, recipe=None, budget=60.0, **options):
     recipe = recipe or Recipe(target="y", models=("svm",))
-    return train_rows(dev.table, dev.codes, task, recipe, clock(budget), Silent(), **options)
+    return train_rows(dev.table, dev.codes, task, recipe, clock(budget), Observer(), **options)
 
 
 def test_folds_repeat_when_rows_are_few():

@@ -191,9 +191,9 @@ class Model(AsText, Contents):
 class Parity:
     """How well a model reproduces what was trained, on ``rows`` rows."""
 
+    rows: int
     max_difference: float
     label_flips: int
-    rows: int
 
 
 def load(path: str | Path, verify: str | Path | None = None) -> Model:
@@ -280,7 +280,7 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
             f"the saved model does not reproduce the trained one: probabilities differ by up to {difference:.1e} "
             f"(allowed: {tolerance:.0e}) and {flips} of {len(table)} labels change; it was not kept"
         )
-    return Parity(difference, flips, len(table))
+    return Parity(len(table), difference, flips)
 
 
 _DTYPES: tuple[Kind, ...] = ("number", "boolean", "category", "text", "datetime")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
 
+class Observer:
+    """Hears what a run does, and does nothing: for pipes, tests and Python. Training speaks to it and knows nothing of terminals.
 
-class Listener(Protocol):
-    """Hears what a run does. Training code speaks to it and knows nothing of terminals."""
+    >>> Observer().running("logistic fold 1/5")
+    """
 
     def phase(self, name: str) -> None:
         """A step of the trip begins, for example ``"TRAIN"``."""
@@ -19,23 +20,3 @@ class Listener(Protocol):
 
     def finishing(self) -> None:
         """Somebody asked, by Ctrl-C, to finish with the best so far."""
-
-
-class Silent:
-    """A listener that says nothing: for pipes, tests and the Python interface.
-
-    >>> listener: Listener = Silent()
-    >>> listener.running("logistic fold 1/5")
-    """
-
-    def phase(self, name: str) -> None:
-        """Does nothing."""
-
-    def running(self, what: str) -> None:
-        """Does nothing."""
-
-    def best(self, text: str) -> None:
-        """Does nothing."""
-
-    def finishing(self) -> None:
-        """Does nothing."""

@@ -7,79 +7,131 @@ rows; a rule that costs more there than deciding all rows alike is told so even 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.costs import incurred
-from sortal.core.interval import Interval
+from sortal.core.interval import Estimate
+from sortal.core.plain import plain
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.decide.certificate import Certificate
+from sortal.core.writing import interval, level, listing, number
 from sortal.evaluate.compare import apart, change, difference
-from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
-from sortal.report.notation import interval, level, listing, number, plain
-from sortal.report.notation import metric as title
-from sortal.report.record import Estimate, Kept, Rival, Sets, Standing, Trial
+from sortal.evaluate.metrics import Metric, absent, decided_rows, label_of, rejected
 
 Codes = NDArray[np.int64]
 Figures = Mapping[str, Estimate]
+Standing = Literal["as promised", "better", "in doubt", "worse", "unknown"]
+
+COVERAGE = "coverage of sets"
+"""Named beside the metrics: how often the prediction set of a row holds its true class."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Deciding every row alike, on the test: its ``cost`` a row, and by how much the rule costs more (``excess``, paired)."""
+
+    name: str
+    cost: float
+    excess: Estimate
+
+
+@dataclass(frozen=True)
+class PromiseCheck:
+    """A figure as it was promised and as it is on the test.
+
+    ``metric``: its name, or "coverage of sets". ``promised``: on rows that the model never saw, or the level that was asked for,
+    which has no interval. ``change``: from one to the other, null where a level was asked for. ``standing``: "worse" and
+    "better" are beyond chance, "in doubt" is worse and outside both intervals, but may be chance.
+    """
+
+    metric: str
+    promised: Estimate
+    found: Estimate
+    change: Estimate | None
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The test against what was promised before it.
+
+    ``absent``: classes that are true of no row, ``undecided``: those of which every row is left to a person; averages over classes
+    leave them out. ``rejected``: the share of rows that is left to a person, null where none can be. ``warnings``: what falls short,
+    in sentences; ``notes``: what else a reader of the figures should know.
+    """
+
+    rows: int
+    absent: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    rejected: Estimate | None = None
+    rivals: tuple[Rival, ...] = ()
+    promises: tuple[PromiseCheck, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level that was asked for: ``figure`` is to be at least that, or ``at_most``. ``refused``: it could not be promised."""
+
+    name: str
+    asked: float
+    figure: Estimate
+    at_most: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
 class Promises:
-    """What was known before the test was opened: the ``evidence`` that the decision was made on, its figures, and a certificate."""
+    """What was known before the test was opened: the ``evidence`` that the decision was made on, and its figures. ``levels``: what
+    was asked for, with the figures that the test has of it.
+    """
 
     evidence: Predictions
     figures: Figures
-    certificate: Certificate | None = None
+    levels: Sequence[Level] = ()
 
 
-def trial(
-    task: Task,
-    test: Predictions,
-    decided: Codes,
-    found: Figures,
-    promises: Promises,
-    sets: Sets | None = None,
-) -> Trial:
-    """How these rows of the test, decided so (n,), bear out what was promised. ``found``: their figures."""
-    proven = {bound.measure for bound in promises.certificate.bounds} if promises.certificate else set()
-    names = [name for name in dict.fromkeys((*task.headline, task.metric)) if name in found and name not in proven]
-    held = [
-        *_proven(promises.certificate, found),
-        *([at_least("coverage of sets", sets.asked, sets.coverage)] if sets is not None else []),
-        *(kept(name, promises.figures[name], found[name]) for name in names if name in promises.figures),
+def verify(task: Task, test: Predictions, decided: Codes, figures: Figures, promises: Promises) -> Verification:
+    """How these rows of the test, decided so (n,), bear out what was promised. ``figures``: those of the test."""
+    asked = {each.name for each in promises.levels}
+    names = [n for n in dict.fromkeys((*task.headline, task.metric)) if n in figures and n not in asked]
+    checks = [
+        *(check_level(each) for each in promises.levels if not each.refused),
+        *(check_figure(name, promises.figures[name], figures[name]) for name in names if name in promises.figures),
     ]
     rivals = tuple(_rivals(task, promises.evidence, test, decided))
-    lost = absent(task, test.truth)
-    left = tuple(name for name in absent(task, decided_rows(task, test.truth, decided)) if name not in lost)
-    return Trial(
+    no_row = absent(task, test.truth)
+    undecided = tuple(name for name in absent(task, decided_rows(task, test.truth, decided)) if name not in no_row)
+    return Verification(
         rows=len(test),
-        absent=lost,
-        undecided=left,
+        absent=no_row,
+        undecided=undecided,
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, test.clusters)),
         rivals=rivals,
-        promises=tuple(held),
-        warnings=(*_dearer(rivals), *(_said(k) for k in held if k.standing == "worse")),
-        notes=(*(_said(k) for k in held if k.standing == "in doubt"), *absences(lost, left)),
+        promises=tuple(checks),
+        warnings=(*_dearer(rivals), *(_sentence(each) for each in checks if each.standing == "worse")),
+        notes=(*(_sentence(each) for each in checks if each.standing == "in doubt"), *absences(no_row, undecided)),
     )
 
 
-def absences(lost: tuple[str, ...], left: tuple[str, ...] = ()) -> Iterator[str]:
+def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = ()) -> Iterator[str]:
     """Which classes an average over classes leaves out: those true of no row, and those whose rows are all left to a person.
 
     >>> list(absences(("a", "b"), ("c",)))
     ['no row is a, b: averages over classes leave them out', 'all rows of c are left to a person: averages over decisions leave it out']
     """
-    if lost:
-        names, them = listing([plain(name) for name in lost]), "it" if len(lost) == 1 else "them"
+    if no_row:
+        names, them = listing([plain(name) for name in no_row]), "it" if len(no_row) == 1 else "them"
         yield f"no row is {names}: averages over classes leave {them} out"
-    if left:
-        names, them = listing([plain(name) for name in left]), "it" if len(left) == 1 else "them"
+    if undecided:
+        names, them = listing([plain(name) for name in undecided]), "it" if len(undecided) == 1 else "them"
         yield f"all rows of {names} are left to a person: averages over decisions leave {them} out"
 
 
@@ -114,11 +166,11 @@ def _dearer(rivals: tuple[Rival, ...]) -> Iterator[str]:
             yield f"the rule costs more than {rival.name} ({number(rival.cost)} a row) on the test: by {interval(excess, 1)}{chance}"
 
 
-def kept(name: str, promised: Estimate, found: Estimate) -> Kept:
+def check_figure(name: str, promised: Estimate, found: Estimate) -> PromiseCheck:
     """A figure against the one that was promised."""
-    before, after = _whole(promised), _whole(found)
+    before, after = promised.interval, found.interval
     if before is None or after is None:
-        return Kept(name, promised, found, None, "unknown")
+        return PromiseCheck(name, promised, found, None, "unknown")
     measure: Metric = registry.load("sortal.metrics", name)
     moved = change(before, after)
     gain = moved.value if measure.higher_is_better else -moved.value
@@ -128,35 +180,23 @@ def kept(name: str, promised: Estimate, found: Estimate) -> Kept:
         standing = "better" if gain > 0 else "worse"
     elif gain < 0 and apart(before, after):
         standing = "in doubt"
-    return Kept(name, promised, found, Estimate.of(moved), standing)
+    return PromiseCheck(name, promised, found, Estimate.of(moved), standing)
 
 
-def _whole(figure: Estimate) -> Interval | None:
-    if figure.value is None or figure.low is None or figure.high is None:
-        return None
-    return Interval(figure.value, figure.low, figure.high)
-
-
-def _proven(certificate: Certificate | None, found: Figures) -> Iterator[Kept]:
-    """Levels that were certified; those that were refused are no promises."""
-    for bound in certificate.bounds if certificate is not None and certificate.holds else ():
-        if bound.measure in found:
-            yield at_least(bound.measure, bound.asked, found[bound.measure], most=bound.measure == "fpr")
-
-
-def at_least(name: str, asked: float, found: Estimate, most: bool = False) -> Kept:
-    """``asked`` is the least figure, or the ``most``, that was promised."""
-    ends = (found.low, found.value) if most else (found.high, found.value)
-    short = [end is not None and (end > asked if most else end < asked) for end in ends]
+def check_level(asked: Level) -> PromiseCheck:
+    """A figure against the level that was asked for."""
+    figure = asked.figure
+    ends = (figure.low, figure.value) if asked.at_most else (figure.high, figure.value)
+    short = [end is not None and (end > asked.asked if asked.at_most else end < asked.asked) for end in ends]
     standing: Standing = "worse" if short[0] else "in doubt" if short[1] else "as promised"
-    return Kept(name, Estimate(asked), found, None, standing)
+    return PromiseCheck(asked.name, Estimate(asked.asked), figure, None, standing)
 
 
-def _said(kept: Kept) -> str:
-    name = kept.metric if kept.metric == "coverage of sets" else title(kept.metric)
-    if kept.change is None:
-        promised = f"{level(kept.promised.value or 0.0)} was promised"
+def _sentence(check: PromiseCheck) -> str:
+    name = check.metric if check.metric == COVERAGE else label_of(check.metric)
+    if check.change is None:
+        promised = f"{level(check.promised.value or 0.0)} was promised"
     else:
-        promised = f"{interval(kept.promised)} was promised"
-    doubt = ", which may be chance" if kept.standing == "in doubt" else ""
-    return f"{name} is {interval(kept.found)} on the test, {promised}{doubt}"
+        promised = f"{interval(check.promised)} was promised"
+    doubt = ", which may be chance" if check.standing == "in doubt" else ""
+    return f"{name} is {interval(check.found)} on the test, {promised}{doubt}"

@@ -20,9 +20,9 @@ from sortal.data.ledger import Seal
 from sortal.data.read import Source, read
 from sortal.data.sealed import LEDGER, RECORD, is_sealed, run_of
 from sortal.data.whole import replacing
-from sortal.report.assemble import describe_findings, describe_ledger
-from sortal.report.notation import times
-from sortal.report.record import RunRecord
+from sortal.record.describe import describe_ledger
+from sortal.record.run import RunRecord
+from sortal.record.wording import times
 
 CLOSED = "the sealed rows stay closed"
 
@@ -109,7 +109,7 @@ def _sha256(path: Path) -> str:
 
 def _note(seal: Seal, run: RunRecord) -> None:
     """The run's record tells how often its test was opened."""
-    tainted = describe_findings(looks(History(0, 0, seal.opens)))
+    tainted = looks(History(0, 0, seal.opens))
     findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
     run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(seal))
     with replacing(seal.folder / RECORD) as partial:

@@ -1,56 +1,27 @@
-"""``run.json``: everything that a run found, decided and counted, as plain data.
+"""The parts of a run's record that no other room has of its own, as plain data; ``record.run`` puts them together.
 
-The dataclasses here and ``run.schema.json`` beside them are one contract, held together by a test. Within
-one ``protocol`` number no key appears, goes away or changes its meaning. Every key is always written; a
-figure that does not exist (or is not finite) is null. Shares lie between 0 and 1, durations say their
-unit in their name, class orders are those of ``task.classes``.
+What the audit, the certificate, the calibration and the saved model tell of themselves goes into the record as it is. Shares lie
+between 0 and 1, durations say their unit in their name, class orders are those of ``task.classes``, and a figure that does not
+exist (or is not finite) is null.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import msgspec
-
-from sortal.core.errors import DataError
+from sortal.artifact.model import Parity
+from sortal.core.interval import Estimate
+from sortal.core.plain import plain
 from sortal.core.predictions import Part
-from sortal.core.schema import Column
-from sortal.core.task import Goal, Task
+from sortal.core.skipped import Skipped
+from sortal.core.task import Goal
 from sortal.decide.certificate import Certificate
-from sortal.report import notation
 
-PROTOCOL: Final = 1
 CHOSEN: Final = "chosen"
-SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
-Severity = Literal["severe", "warning", "note"]
 Status = Literal["holds", "fails", "not looked for", "not applicable"]
-Standing = Literal["as promised", "better", "in doubt", "worse", "unknown"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its two-sided 95 % interval; like ``core.interval.Interval``, but any part may be
-    unknown.
-
-    >>> print(Estimate(0.9451, 0.9389, 0.9512))
-    .945 [.939 .951]
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    @classmethod
-    def of(cls, figure: notation.Estimated) -> Estimate:
-        """From an ``Interval`` or the like, with numbers of Python's own; what is not finite is unknown."""
-        parts = (figure.value, figure.low, figure.high)
-        return cls(*(float(part) if part is not None and notation.known(part) else None for part in parts))
-
-    def __str__(self) -> str:
-        return notation.interval(self)
 
 
 @dataclass(frozen=True)
@@ -62,21 +33,6 @@ class Data:
     columns: int
     sha256: str | None = None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that the audit found, with its numbers and what can be done. ``column`` is null where it
-    concerns rows or the whole table. ``columns``: those that can be left out because of it.
-    """
-
-    code: str
-    severity: Severity
-    column: str | None
-    message: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    fix: str = ""
-    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +64,7 @@ class Split:
         """
         if self.column is None or repr(self.column) in self.method:
             return self.method
-        return f"by {self.method} ({notation.plain(self.column)})"
+        return f"by {self.method} ({plain(self.column)})"
 
 
 @dataclass(frozen=True)
@@ -241,21 +197,6 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """Precision, recall and F1 of one class; ``support`` is how many rows truly have it.
-
-    ``rejected``: the share of them that is left to a person, where some rows are; the other figures are of the rest then.
-    """
-
-    label: str
-    support: int
-    precision: Estimate
-    recall: Estimate
-    f1: float | None = None
-    rejected: Estimate | None = None
-
-
-@dataclass(frozen=True)
 class ClassCoverage:
     """How often the prediction set holds the class where it is true. ``neglected``: too seldom for chance."""
 
@@ -283,50 +224,6 @@ class Sets:
 
 
 @dataclass(frozen=True)
-class Rival:
-    """Deciding every row alike, on the test: its ``cost`` a row, and by how much the rule costs more (``excess``, paired)."""
-
-    name: str
-    cost: float
-    excess: Estimate
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A figure as it was promised and as it is on the test.
-
-    ``metric``: its name, or "coverage of sets". ``promised``: on rows that the model never saw, or the level that was asked for,
-    which has no interval. ``change``: from one to the other, null where a level was asked for. ``standing``: "worse" and
-    "better" are beyond chance, "in doubt" is worse and outside both intervals, but may be chance.
-    """
-
-    metric: str
-    promised: Estimate
-    found: Estimate
-    change: Estimate | None
-    standing: Standing
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The test against what was promised before it.
-
-    ``absent``: classes that are true of no row, ``undecided``: those of which every row is left to a person; averages over classes
-    leave them out. ``rejected``: the share of rows that is left to a person, null where none can be. ``warnings``: what falls short,
-    in sentences; ``notes``: what else a reader of the figures should know.
-    """
-
-    rows: int
-    absent: tuple[str, ...] = ()
-    undecided: tuple[str, ...] = ()
-    rejected: Estimate | None = None
-    rivals: tuple[Rival, ...] = ()
-    promises: tuple[Kept, ...] = ()
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class ColumnWeight:
     """How much one column matters."""
 
@@ -350,24 +247,6 @@ class Phase:
 
     name: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A candidate that was not trained, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Unchecked:
-    """A check that was not made, and why. ``blind``: there may be something all the same; else there is nothing to look at."""
-
-    code: str
-    title: str
-    reason: str
-    blind: bool
 
 
 @dataclass(frozen=True)
@@ -404,15 +283,6 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """The saved model against the trained one: largest difference of a probability, changed labels."""
-
-    rows: int
-    max_difference: float
-    label_flips: int
-
-
-@dataclass(frozen=True)
 class Artifact:
     """The saved model."""
 
@@ -429,101 +299,3 @@ class Item:
     item: str
     status: Status
     evidence: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """A whole run; ``run.json`` is this and nothing else.
-
-    ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for.
-    ``test`` and ``trial`` are null where the test was not opened. ``per_class`` and ``confusion`` are of the test then,
-    else out of fold.
-    """
-
-    protocol: Literal[1] = PROTOCOL
-    sortal_version: str
-    seed: int
-    data: Data
-    columns: tuple[Column, ...] = ()
-    task: Task
-    audit: tuple[Finding, ...] = ()
-    audit_skipped: tuple[Unchecked, ...] = ()
-    split: Split
-    baselines: tuple[Baseline, ...] = ()
-    leaderboard: tuple[Row, ...]
-    selection: Selection
-    imbalance: Imbalance | None = None
-    calibration: Calibration
-    decision: Decision
-    sets: Sets | None = None
-    test: Mapping[str, Estimate] | None = None
-    trial: Trial | None = None
-    confusion: Confusion | None = None
-    per_class: tuple[ClassFigures, ...] = ()
-    importance: Importance | None = None
-    timing: Timing
-    ledger: Ledger
-    artifact: Artifact | None = None
-    checklist: tuple[Item, ...] = ()
-
-    @property
-    def chosen(self) -> Row | None:
-        """The leaderboard's row of the chosen model."""
-        return next((row for row in self.leaderboard if row.selected), None)
-
-    def to_json(self) -> bytes:
-        """As the content of ``run.json``: UTF-8, two spaces of indentation, figures that are not finite as
-        null.
-        """
-        return msgspec.json.format(msgspec.json.encode(self, enc_hook=_plain), indent=2) + b"\n"
-
-    @classmethod
-    def from_json(cls, content: bytes) -> RunRecord:
-        """The record of a ``run.json``. Raises DataError where it is not one, or is of another protocol."""
-        try:
-            protocol = msgspec.json.decode(content, type=_Protocol).protocol
-        except msgspec.MsgspecError as error:
-            raise DataError(f"this is not a run.json of sortal: {error}") from None
-        if protocol != PROTOCOL:
-            reads = f"this version of sortal reads {PROTOCOL}; use the version that wrote it"
-            raise DataError(f"run.json has protocol {protocol}, {reads}")
-        try:
-            return msgspec.json.decode(content, type=cls)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"run.json does not follow its schema: {error}") from None
-
-
-class _Protocol(msgspec.Struct):
-    protocol: int
-
-
-def _plain(value: object) -> object:
-    """NumPy's scalars and arrays as Python's own."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise NotImplementedError(f"{type(value).__name__} has no place in run.json")
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of ``run.json``, made from the dataclasses; ``run.schema.json`` is its
-    committed copy.
-
-    Every object is closed (no keys beyond the named ones) and complete (all of them required), save for
-    the maps: metrics, evidence, comparison, weights and prevalence.
-    """
-    definitions = msgspec.json.schema(RunRecord)["$defs"]
-    for name, definition in definitions.items():
-        if "properties" in definition:
-            definition["additionalProperties"] = False
-            definition["required"] = list(definition["properties"])
-            for property in definition["properties"].values():
-                property.pop("default", None)
-        definition["description"] = " ".join(definition["description"].replace("``", "").split(">>>")[0].split())
-        definition["title"] = name
-    definitions["RunRecord"]["properties"]["protocol"] = {"const": PROTOCOL}
-    return {
-        "$schema": SCHEMA_ID,
-        "title": "run.json of sortal",
-        "$ref": "#/$defs/RunRecord",
-        "$defs": definitions,
-    }

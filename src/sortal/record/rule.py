@@ -6,7 +6,7 @@ import numpy as np
 
 from sortal.core.costs import costs_of, expected
 from sortal.decide.policy import Decision
-from sortal.report.notation import count, number, percent, plain
+from sortal.record.wording import count, number, percent, plain
 
 STEPS = 10_001
 

@@ -23,6 +23,7 @@ from sortal.core.writing import (
     spread,
 )
 from sortal.evaluate.metrics import Metric
+from sortal.evaluate.metrics import label_of as metric
 
 __all__ = [
     "DASH",
@@ -120,18 +121,6 @@ def tiny(difference: float) -> str:
     ('2e-16', '0')
     """
     return f"{difference:.0e}" if difference else "0"
-
-
-def metric(name: str) -> str:
-    """The name of a metric as people write it: its own label, or its words where it is not installed.
-
-    >>> metric("roc_auc"), metric("recall_at_precision"), metric("of_a_plug_in")
-    ('ROC-AUC', 'recall at precision .9', 'of a plug in')
-    """
-    if name not in registry.names("sortal.metrics"):
-        return name.replace("_", " ")
-    found: Metric = registry.load("sortal.metrics", name)
-    return found.label
 
 
 def of_decided_rows(name: str) -> bool:

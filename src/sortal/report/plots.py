@@ -21,9 +21,10 @@ from sortal.core.task import Task
 from sortal.core.writing import pointed
 from sortal.decide.benefit import net_benefit, weight_in_words
 from sortal.decide.threshold import curve as threshold_curve
-from sortal.report import curves
-from sortal.report.notation import count, known, metric, number, percent, short
-from sortal.report.record import Confusion, Importance, Row, RunRecord
+from sortal.evaluate import curves
+from sortal.record.parts import Confusion, Importance, Row
+from sortal.record.run import Outcome
+from sortal.record.wording import count, known, metric, number, percent, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,11 +77,11 @@ class Drawn:
     """Figures by name, as SVG, and the names of those for which there was no time."""
 
     figures: dict[str, str]
-    late: tuple[str, ...] = ()
+    timed_out: tuple[str, ...] = ()
 
 
 def draw_all(
-    record: RunRecord, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
+    record: Outcome, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
 ) -> Drawn:
     """Every figure that this run has, as long as there is time.
 
@@ -136,7 +137,7 @@ def svg(figure: Figure) -> str:
     return re.sub(r"\s*\n\s*", "\n", text)
 
 
-def roc(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure:
+def roc(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
     """Recall against false alarms."""
     figure, axes = _canvas()
     chosen = _chosen(record)
@@ -151,7 +152,7 @@ def roc(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure
     return figure
 
 
-def precision_recall(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure:
+def precision_recall(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
     """Precision against recall."""
     figure, axes = _canvas()
     chosen = _chosen(record)
@@ -167,7 +168,7 @@ def precision_recall(record: RunRecord, oof: Predictions, test: Predictions | No
     return figure
 
 
-def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
+def reliability(record: Outcome, predictions: Predictions) -> Figure | None:
     """How often a probability comes true, with exact intervals, over a histogram of the probabilities.
 
     With more than two classes: of the most probable class.
@@ -198,7 +199,7 @@ def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
     return figure
 
 
-def threshold(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure | None:
+def threshold(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure | None:
     """Cost per row (or F1) from each threshold on, in steps from saying the class always to saying it never, with the chosen one.
 
     None with more than two classes.
@@ -233,7 +234,7 @@ def _from_on(task: Task) -> str:
     return f"say {short(task.positive)} from this probability on: always on the left, never on the right"
 
 
-def decision_curve(record: RunRecord, predictions: Predictions) -> Figure | None:
+def decision_curve(record: Outcome, predictions: Predictions) -> Figure | None:
     """Net benefit of the model and of saying the class always or never, at every weight of misses against false alarms.
 
     None where no threshold decides, or these rows are all of one class.
@@ -369,7 +370,7 @@ def _room(labels: Sequence[str]) -> float:
     return (14 + 5.2 * max(map(len, labels), default=0)) / (72 * WIDTH)
 
 
-def _series(record: RunRecord, oof: Predictions, test: Predictions | None) -> Iterator[Series]:
+def _series(record: Outcome, oof: Predictions, test: Predictions | None) -> Iterator[Series]:
     """What curves are drawn of. Two classes: the positive one, out of fold and on the test.
 
     More classes: the largest ones against the rest, on the test if there is one.
@@ -395,7 +396,7 @@ def _parts(oof: Predictions, test: Predictions | None) -> list[tuple[Predictions
     return [(part, look) for part, look in parts if len(part)]
 
 
-def _chosen(record: RunRecord) -> float | None:
+def _chosen(record: Outcome) -> float | None:
     """The threshold of two classes; the most probable class is said from 0.5 on. None where it is no probability."""
     if record.decision.kind == "capacity" and record.task.cost is not None:
         return None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from sortal.core.frame import Table
-from sortal.core.listen import Listener
+from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
 from sortal.data.deal import joined, same_rows
@@ -39,7 +39,7 @@ def train_rows(
     task: Task,
     recipe: Recipe,
     clock: Clock,
-    listener: Listener,
+    listener: Observer,
     *,
     valid: Index | None = None,
     witness: Witness | None = None,

@@ -9,10 +9,11 @@ import numpy as np
 
 from sortal.core import registry
 from sortal.core.interrupt import Interrupts, TimeUp, interrupted_after
-from sortal.core.listen import Listener
+from sortal.core.observer import Observer
+from sortal.core.skipped import Skipped
 from sortal.models.family import Family, Settings
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import FoldCache, Score, Scored, Skipped, crossval
+from sortal.training.crossval import FoldCache, Score, Scored, crossval
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.imbalance import Balance
 
@@ -124,7 +125,7 @@ def explore(
     cache: FoldCache,
     score: Score,
     clock: Clock,
-    listener: Listener,
+    listener: Observer,
 ) -> Explored:
     """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 
