@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -83,7 +84,7 @@ def test_nothing_is_learned_from_sealed_rows(command, name, refused, run, tmp_pa
 def swap_model(run: Path, tmp_path: Path) -> None:
     """The model of a run whose only difference is its seed."""
     model = library.load(run / "model.sortal")
-    object.__setattr__(model, "card", {**model.card, "seed": 99})
+    object.__setattr__(model, "card", replace(model.card, seed=99))
     model.save(run / "model.sortal")
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 
+from sortal.artifact.card import Data
 from sortal.core.display import AsText
 from sortal.core.errors import OptionError
 from sortal.core.frame import Table
@@ -23,7 +24,7 @@ from sortal.data.problem import Problem, frame_problem, part
 from sortal.data.split import Parts, divide, time_stamps
 from sortal.data.whole import replacing
 from sortal.record.describe import describe_columns, describe_data, describe_split
-from sortal.record.parts import Data, Split
+from sortal.record.parts import Split
 from sortal.report import terminal
 from sortal.report.screen import NOTEBOOK, Screen
 

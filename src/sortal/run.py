@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from sortal import auditing
+from sortal.artifact.card import Item
 from sortal.artifact.model import Model, load
 from sortal.auditing import AuditReport
 from sortal.core.disclosure import SMALLEST_COUNT
@@ -26,7 +27,6 @@ from sortal.core.recipe import Recipe
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
 from sortal.record.events import RunObserver
-from sortal.record.parts import Item
 from sortal.record.run import RunRecord
 from sortal.record.tables import leaderboard_table
 from sortal.report import terminal

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sortal
+from sortal.artifact.card import Item
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, golden_rows, load
 from sortal.auditing import case_of
 from sortal.core.cost_notation import names_a_file
 from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
-from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
@@ -37,7 +37,7 @@ from sortal.record.assemble import Results, assemble, facts, model_card
 from sortal.record.checklist import checklist
 from sortal.record.describe import describe_data, describe_split
 from sortal.record.events import RunObserver
-from sortal.record.parts import Artifact, Item
+from sortal.record.parts import Artifact
 from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.report.html import render
@@ -93,7 +93,7 @@ def train_into(out: Path, data: object, recipe: Recipe, observer: RunObserver, s
         audited = replace(audited, findings=audited.findings + looked_back(dev, recipe, history))
 
         steps.enter("report")
-        promised = {name: Estimate(**each) for name, each in model.metrics[trained.finalized.evidence.part].items()}
+        promised = model.metrics[trained.finalized.evidence.part]
         results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         outcome = assemble(results, recipe)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, witness, sealed))

@@ -10,10 +10,11 @@ import pytest
 
 from bench import trip
 from bench._outcome import Goal, Outcome
+from sortal.artifact.card import Data
 from sortal.artifact.model import Parity
 from sortal.core.interval import Estimate
 from sortal.core.task import Task
-from sortal.record.parts import Artifact, Baseline, Calibration, Data, Decision, Ledger, Row, Selection, Split, Timing
+from sortal.record.parts import Artifact, Baseline, Calibration, Decision, Ledger, Row, Selection, Split, Timing
 from sortal.record.run import RunRecord
 
 ROOT = Path(__file__).parents[2]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from sortal.artifact.card import Data
 from sortal.artifact.model import Parity
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Part, Predictions
@@ -24,7 +25,6 @@ from sortal.record.parts import (
     Calibration,
     ColumnWeight,
     Confusion,
-    Data,
     Decision,
     Importance,
     Ledger,

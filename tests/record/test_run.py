@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from sortal.artifact import model
+from sortal.artifact import card, model
 from sortal.core import costs, interval, skipped, task
 from sortal.core.errors import DataError
 from sortal.core.interval import Estimate, Interval
@@ -94,7 +94,7 @@ def test_committed_schema_is_that_of_the_dataclasses() -> None:
 
 
 def test_schema_and_dataclasses_have_the_same_fields() -> None:
-    rooms = (run, parts, task, costs, certificate, audit, model, figures, verification, interval, skipped)
+    rooms = (run, parts, card, task, costs, certificate, audit, model, figures, verification, interval, skipped)
     for name, definition in committed()["$defs"].items():
         kind = next(getattr(room, name) for room in rooms if hasattr(room, name))
         assert list(definition["required"]) == list(definition["properties"])

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from sortal.artifact.card import Data, Item
 from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.schema import Column
 from sortal.data.audit import Finding, SkippedCheck
-from sortal.record.parts import Data, Item
 from sortal.record.run import RunRecord
 from sortal.report import terminal
 from sortal.report.live import TerminalObserver

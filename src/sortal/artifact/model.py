@@ -20,7 +20,7 @@ from sortal.artifact.store import Contents, Golden, Value, as_written, load_cont
 from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.interval import Interval
+from sortal.core.interval import Estimate
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Kind, Schema
@@ -300,9 +300,8 @@ def _check_columns(model: Model) -> None:
             raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
-    known = [figure[name] for name in ("value", "low", "high")]
-    return "unknown" if None in known else str(Interval(*known))
+def _interval(figure: Estimate) -> str:
+    return "unknown" if figure.interval is None else str(figure)
 
 
 def _listed(labels: Sequence[object]) -> str:

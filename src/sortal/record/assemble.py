@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 import sortal
+from sortal.artifact.card import Card, Data, Item, LedgerHead
 from sortal.artifact.model import Model, Parity
 from sortal.core import registry
 from sortal.core.interval import Estimate
@@ -35,7 +35,6 @@ from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
 from sortal.record.facts import Facts, Saved
-from sortal.record.parts import Item
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
@@ -44,6 +43,11 @@ from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
 
 CLOCKED = ("fit_seconds", "row_microseconds")
+DETAILS = (
+    *("columns", "split", "baselines", "selection", "calibration", "decision"),
+    *("per_class", "confusion", "audit", "importance"),
+)
+"""What the card of a model holds of the record for machines."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Results:
     """
 
     dev: Problem
-    data: parts.Data
+    data: Data
     split: parts.Split
     seal: Seal | None
     audited: Audit
@@ -268,25 +272,15 @@ def facts(
     )
 
 
-def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> dict[str, Any]:
+def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> Card:
     """What the model file tells of the run that made it: the record without clocks, so that equal runs give equal bytes."""
-    record = msgspec.to_builtins(outcome, enc_hook=float)
-    names = (
-        "seed",
-        "data",
-        "columns",
-        "split",
-        "baselines",
-        "selection",
-        "calibration",
-        "decision",
-        "per_class",
-        "confusion",
-    )
+    record, ledger = msgspec.to_builtins(outcome, enc_hook=float), outcome.ledger
     rows = [{k: v for k, v in row.items() if k not in CLOCKED} for row in record["leaderboard"]]
-    return {
-        **{name: record[name] for name in (*names, "audit", "importance")},
-        "checklist": msgspec.to_builtins(checklist),
-        "leaderboard": rows,
-        "ledger": {name: record["ledger"][name] for name in ("opens", "head", "sealed")},
-    }
+    return Card(
+        seed=outcome.seed,
+        data=outcome.data,
+        chosen=outcome.selection.chosen,
+        checklist=checklist,
+        ledger=LedgerHead(ledger.opens, ledger.head, ledger.sealed),
+        details={**{name: record[name] for name in DETAILS}, "leaderboard": rows},
+    )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from sortal.artifact.card import Item, Status
 from sortal.record import discipline, traps
 from sortal.record.facts import UNSEEN, Facts, Verdict
-from sortal.record.parts import Item, Status
 from sortal.record.run import Outcome
 
 STATUS: Final[dict[bool | str | None, Status]] = {

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from sortal.artifact.card import Data
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.data.split import Parts
-from sortal.record.parts import Data, Ledger, Opening, Split
+from sortal.record.parts import Ledger, Opening, Split
 
 
 def describe_data(problem: Problem) -> Data:

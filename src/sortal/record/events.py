@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sortal.artifact.card import Data
 from sortal.core.observer import Observer
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.data.audit import Finding, SkippedCheck
-from sortal.record.parts import Data, Split
+from sortal.record.parts import Split
 
 
 class RunObserver(Observer):

@@ -135,7 +135,7 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
     part = "test" if "test" in model.metrics else next(iter(model.metrics), "nothing")
     promised, predictions = model.metrics.get(part, {}), fresh.predictions
     decided = model.decision.decide(predictions)
-    now = figures(model.task, predictions, decided, model.card.get("seed", 0))
+    now = figures(model.task, predictions, decided, model.card.seed if model.card else 0)
     watch = Watch(model.profiled(without=fresh.absent))
     watch.add(fresh.columns)
     shifts = watch.shifts()
@@ -179,17 +179,14 @@ def _gravity(judged: Comparison | Promise) -> int:
     return GRAVEST.index(judged.verdict) if judged.verdict in GRAVEST else len(GRAVEST)
 
 
-def compare(
-    name: str, promised: Mapping[str, float | None] | None, found: Estimate, reserved: bool = False
-) -> Comparison:
+def compare(name: str, promised: Estimate | None, found: Estimate, reserved: bool = False) -> Comparison:
     """Judge one metric by its two intervals. ``reserved``: the rows are not like those of training."""
     if promised is None:
         return Comparison(name, None, found, "unknown")
-    before = Estimate(promised["value"], promised["low"], promised["high"])
-    standing = check_figure(name, before, found).standing
-    if standing == "as promised" and _falls_outside(name, before, found):
+    standing = check_figure(name, promised, found).standing
+    if standing == "as promised" and _falls_outside(name, promised, found):
         standing = "in doubt"
-    return Comparison(name, before, found, _with_reserve(standing, reserved))
+    return Comparison(name, promised, found, _with_reserve(standing, reserved))
 
 
 def _falls_outside(name: str, promised: Estimate, found: Estimate) -> bool:

@@ -7,7 +7,7 @@ The rows are scored by the model that they were sealed for. Three witnesses have
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,9 +97,7 @@ def _record(seal: Seal) -> RunRecord:
 
 def _head(model: Model) -> str | None:
     """The newest entry of the ledger that the model knows of."""
-    told = model.card.get("ledger")
-    head = told.get("head") if isinstance(told, Mapping) else None
-    return head if isinstance(head, str) else None
+    return None if model.card is None else model.card.ledger.head
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from sortal.artifact.model import Parity
 from sortal.core.interval import Estimate
@@ -20,19 +20,6 @@ from sortal.core.task import Goal
 from sortal.decide.certificate import Certificate
 
 CHOSEN: Final = "chosen"
-
-Status = Literal["holds", "fails", "not looked for", "not applicable"]
-
-
-@dataclass(frozen=True)
-class Data:
-    """What was read: its name (not its path), its size, its hash, and what was noticed while reading."""
-
-    name: str
-    rows: int
-    columns: int
-    sha256: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -290,12 +277,3 @@ class Artifact:
     bytes: int
     sha256: str
     parity: Parity | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One line of the checklist, with the evidence for its status."""
-
-    item: str
-    status: Status
-    evidence: str

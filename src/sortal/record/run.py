@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from sortal.artifact.card import Data, Item
 from sortal.core.errors import DataError
 from sortal.core.interval import Estimate
 from sortal.core.schema import Column
@@ -24,11 +25,9 @@ from sortal.record.parts import (
     Baseline,
     Calibration,
     Confusion,
-    Data,
     Decision,
     Imbalance,
     Importance,
-    Item,
     Ledger,
     Row,
     Selection,

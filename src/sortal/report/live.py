@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from sortal.artifact.card import Data
 from sortal.core.plain import plain
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.data.audit import Finding, SkippedCheck
 from sortal.record.events import RunObserver
-from sortal.record.parts import Data, Split
+from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.report import terminal
 from sortal.report.terminal import INDENT

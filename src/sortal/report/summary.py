@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -15,7 +14,6 @@ from sortal.artifact.model import Model
 from sortal.core.interval import Estimate
 from sortal.record import wording
 from sortal.record.fresh import GRAVEST, Against, Evaluation, Promise, Verdict
-from sortal.record.parts import Item
 from sortal.record.rule import rule
 from sortal.report import terminal
 
@@ -39,19 +37,14 @@ def model(console: Console, shown: Model, file: str) -> None:
             "certified" if shown.decision.certificate.holds else "refused",
             shown.decision.certificate.explanation,
         )
-    if card:
-        chosen = card["selection"]["chosen"]
-        _line(console, "model", f"{chosen}: {' > '.join(step.op for step in shown.program.steps)}")
-        data = card["data"]
-        digest = f", SHA-256 {data['sha256'][:12]}" if data.get("sha256") else ""
-        source = f"{data['name']}, {data['rows']:,} rows{digest}; seed {card['seed']}"
-        _line(console, "trained on", source)
+    if card is not None:
+        _line(console, "model", f"{card.chosen}: {' > '.join(step.op for step in shown.program.steps)}")
+        digest = f", SHA-256 {card.data.sha256[:12]}" if card.data.sha256 else ""
+        _line(console, "trained on", f"{card.data.name}, {card.data.rows:,} rows{digest}; seed {card.seed}")
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
     console.print(_columns(shown))
-    terminal.checklist(
-        console, tuple(msgspec.convert(item, Item) for item in card.get("checklist", ())), "sortal show --json"
-    )
+    terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 
 
 def evaluation(console: Console, found: Evaluation) -> None:
@@ -159,8 +152,8 @@ def _line(console: Console, name: str, text: str) -> None:
     terminal.hang(console, name, Text(text), MARGIN)
 
 
-def _figures(console: Console, part: str, figures: Mapping[str, Any]) -> None:
-    shown = [f"{wording.metric(name)} {wording.interval(Estimate(**figure))}" for name, figure in figures.items()]
+def _figures(console: Console, part: str, figures: Mapping[str, Estimate]) -> None:
+    shown = [f"{wording.metric(name)} {wording.interval(figure)}" for name, figure in figures.items()]
     _line(console, part, " · ".join(shown))
 
 

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from sortal.artifact.card import Data, Item
 from sortal.core.interval import Estimate
 from sortal.core.plain import BREAKS
 from sortal.core.schema import Column
@@ -22,20 +23,7 @@ from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.audit import Finding, SkippedCheck
 from sortal.evaluate.verification import Verification
-from sortal.record.parts import (
-    CHOSEN,
-    Artifact,
-    Calibration,
-    Data,
-    Decision,
-    Item,
-    Ledger,
-    Row,
-    Selection,
-    Sets,
-    Split,
-    Timing,
-)
+from sortal.record.parts import CHOSEN, Artifact, Calibration, Decision, Ledger, Row, Selection, Sets, Split, Timing
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
     counted,
