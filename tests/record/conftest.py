@@ -15,6 +15,7 @@ from sortal.core.schema import Column
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.audit import Finding
+from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.figures import ClassScore
 from sortal.evaluate.verification import PromiseCheck, Rival, Verification
 from sortal.record.checklist import checklist
@@ -22,7 +23,6 @@ from sortal.record.facts import Facts, Saved
 from sortal.record.parts import (
     Artifact,
     Baseline,
-    Calibration,
     ColumnWeight,
     Confusion,
     Decision,
@@ -163,7 +163,7 @@ def binary_example(n: int = 4000) -> Example:
             tied=("ensemble of 3",),
             explanation="not distinguishable from the ensemble, five times faster",
         ),
-        calibration=Calibration("none", 0.1881, 0.1881, "beta would gain .0002 ± .0004"),
+        calibration=CalibrationResult("none", 0.1881, 0.1881, "beta would gain .0002 ± .0004"),
         decision=Decision(
             kind="cost",
             positive="yes",

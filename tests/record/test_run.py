@@ -20,7 +20,7 @@ from sortal.core.errors import DataError
 from sortal.core.interval import Estimate, Interval
 from sortal.data import audit
 from sortal.data.audit import Finding
-from sortal.decide import certificate
+from sortal.decide import calibrate, certificate
 from sortal.evaluate import figures, verification
 from sortal.record import parts, run
 from sortal.record.parts import Spread
@@ -94,7 +94,21 @@ def test_committed_schema_is_that_of_the_dataclasses() -> None:
 
 
 def test_schema_and_dataclasses_have_the_same_fields() -> None:
-    rooms = (run, parts, card, task, costs, certificate, audit, model, figures, verification, interval, skipped)
+    rooms = (
+        run,
+        parts,
+        calibrate,
+        card,
+        task,
+        costs,
+        certificate,
+        audit,
+        model,
+        figures,
+        verification,
+        interval,
+        skipped,
+    )
     for name, definition in committed()["$defs"].items():
         kind = next(getattr(room, name) for room in rooms if hasattr(room, name))
         assert list(definition["required"]) == list(definition["properties"])

@@ -18,11 +18,11 @@ from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
-from sortal.core.writing import level, percent, spread
+from sortal.core.writing import level
 from sortal.data.audit import Audit
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
-from sortal.decide.calibrate import Calibration, entries, recalibration_gain
+from sortal.decide.calibrate import entries, recalibration_gain
 from sortal.decide.certificate import Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
@@ -75,6 +75,7 @@ def assemble(results: Results, recipe: Recipe) -> Outcome:
     shown = results.test or finalized.evidence
     decided = finalized.decision.decide(shown)
     sets = _sets(trained, results.test)
+    removable = recalibration_gain(shown, seed=recipe.seed, most=entries(recipe.budget) // 2)
     test, verification = (None, None) if results.test is None else _tested(results, results.test, sets, recipe.seed)
     return Outcome(
         sortal_version=sortal.__version__,
@@ -89,7 +90,7 @@ def assemble(results: Results, recipe: Recipe) -> Outcome:
         leaderboard=leaderboard(trained, task),
         selection=selection(trained, task),
         imbalance=imbalance(trained),
-        calibration=_calibration(finalized.calibration, shown, recipe.seed, entries(recipe.budget) // 2),
+        calibration=replace(finalized.calibration.result, removable=Estimate.of(removable)),
         decision=_decision(trained, task, recipe.seed),
         sets=sets,
         test=test,
@@ -168,26 +169,6 @@ def _importance(trained: Trained) -> parts.Importance:
     return parts.Importance(
         "share of the model's splits' gain, or of its coefficients' size",
         tuple(parts.ColumnWeight(name, weight / whole) for name, weight in ranked),
-    )
-
-
-def _calibration(found: Calibration, shown: Predictions, seed: int, entries: int) -> parts.Calibration:
-    by = spread(abs(found.gain), found.standard_error, 4)
-    if found.method != "none":
-        explanation = f"lowers the cross-fitted log-loss by {by}"
-        if len(found.weights) > 1:
-            explanation += ": " + ", ".join(f"{name} {percent(w)}" for name, w in found.weights)
-    elif found.candidate != "none":
-        explanation = f"{found.candidate} would {'gain' if found.gain > 0 else 'lose'} {by}"
-    else:
-        explanation = "nothing lowers the cross-fitted log-loss"
-    return parts.Calibration(
-        method=found.method,
-        log_loss_before=found.log_loss_before,
-        log_loss_after=found.log_loss_after,
-        explanation=explanation,
-        weights=dict(found.weights),
-        removable=Estimate.of(recalibration_gain(shown, seed=seed, most=entries)),
     )
 
 

@@ -134,21 +134,6 @@ class Imbalance:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """``method`` is "none" where nothing helped, "average" of several by their ``weights``; the log-losses are out of fold,
-    ``explanation`` says what was tried. ``removable``: the log-loss that recalibration would still remove, a row, on the test (on
-    what the decision was made on where the test was not opened).
-    """
-
-    method: str
-    log_loss_before: float | None = None
-    log_loss_after: float | None = None
-    explanation: str = ""
-    weights: Mapping[str, float] = field(default_factory=dict)
-    removable: Estimate | None = None
-
-
-@dataclass(frozen=True)
 class Decision:
     """How probabilities become a decision.
 

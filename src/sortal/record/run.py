@@ -18,12 +18,12 @@ from sortal.core.interval import Estimate
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.data.audit import Finding, SkippedCheck
+from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.figures import ClassScore
 from sortal.evaluate.verification import Verification
 from sortal.record.parts import (
     Artifact,
     Baseline,
-    Calibration,
     Confusion,
     Decision,
     Imbalance,
@@ -61,7 +61,7 @@ class Outcome:
     leaderboard: tuple[Row, ...]
     selection: Selection
     imbalance: Imbalance | None = None
-    calibration: Calibration
+    calibration: CalibrationResult
     decision: Decision
     sets: Sets | None = None
     test: Mapping[str, Estimate] | None = None

@@ -22,8 +22,19 @@ from sortal.core.schema import Column
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.audit import Finding, SkippedCheck
+from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.verification import Verification
-from sortal.record.parts import CHOSEN, Artifact, Calibration, Decision, Ledger, Row, Selection, Sets, Split, Timing
+from sortal.record.parts import (
+    CHOSEN,
+    Artifact,
+    Decision,
+    Ledger,
+    Row,
+    Selection,
+    Sets,
+    Split,
+    Timing,
+)
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
     counted,
@@ -168,7 +179,7 @@ def _corrected(selection: Selection) -> str:
     )
 
 
-def decision(console: Console, task: Task, calibration: Calibration, decision: Decision) -> None:
+def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:
     """How probabilities become decisions, and what the alternatives would cost."""
     why = f" ({plain(calibration.explanation)})" if calibration.explanation else ""
     _title(console, "DECIDE", f"calibration: {plain(calibration.method)}{why}")
