@@ -148,9 +148,9 @@ def binary_example(n: int = 4000) -> Example:
             prevalence={"train": (1 - share, share), "test": (1 - share, share)},
         ),
         baselines=(
-            Baseline("logistic", "logistic", "log_loss", 0.2381, Estimate(0.0500, 0.0471, 0.0529)),
+            Baseline("logistic", "logistic", "log_loss", 0.2381, Estimate(0.0500, 0.0471, 0.0529), "linear model"),
             Baseline("shallow tree", "tree", "log_loss", 0.2660, Estimate(0.0779, 0.0741, 0.0816)),
-            Baseline("majority", "majority", "log_loss", 0.3609, Estimate(0.1728, 0.1690, 0.1766)),
+            Baseline("majority", "majority", "log_loss", 0.3609, Estimate(0.1728, 0.1690, 0.1766), "majority class"),
         ),
         leaderboard=leaderboard,
         selection=Selection(

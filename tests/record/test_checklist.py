@@ -57,8 +57,8 @@ def chosen_is_a_baseline(record: RunRecord, facts: Facts) -> tuple[RunRecord, Fa
 def beaten_by(low: float | None) -> Change:
     margin = None if low is None else Estimate(low + 0.01, low, low + 0.02)
     ones = (
-        Baseline("logistic", "logistic", "log_loss", 0.2, margin),
-        Baseline("majority", "majority", "log_loss", 0.3, margin),
+        Baseline("logistic", "logistic", "log_loss", 0.2, margin, "linear model"),
+        Baseline("majority", "majority", "log_loss", 0.3, margin, "majority class"),
     )
     return of_record(baselines=ones)
 
@@ -116,6 +116,7 @@ BREAKS: dict[str, list[Change]] = {
         beaten_by(-0.001),
         beaten_by(None),
         of_record(baselines=()),
+        of_record(baselines=(Baseline("a stump", "tree", "log_loss", 0.3, Estimate(0.1, 0.05, 0.15)),)),
         of_record(leaderboard=()),
         chosen_is_a_baseline,
     ],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from sortal.record.facts import Facts, Verdict, agreement
+from sortal.record.parts import BaselineKind
 from sortal.record.run import Outcome
 from sortal.record.wording import costs, count, counted, interval, level, listing, metric, number, percent, plain
 
 LARGE_HOLDOUT = 10_000
 """From this many rows on, one holdout is as good as folds."""
-LINEAR_FAMILIES = ("logistic", "svm")
 
 
 def objective(outcome: Outcome, facts: Facts) -> Verdict:
@@ -69,15 +71,8 @@ def pipeline(outcome: Outcome, facts: Facts) -> Verdict:
 
 def baselines(outcome: Outcome, facts: Facts) -> Verdict:
     chosen = outcome.chosen
-    families = {baseline.family for baseline in outcome.baselines}
-    missing = [
-        thing
-        for thing, there in (
-            ("majority class", "majority" in families),
-            ("linear model", not families.isdisjoint(LINEAR_FAMILIES)),
-        )
-        if not there
-    ]
+    kinds = {baseline.kind for baseline in outcome.baselines}
+    missing = [kind for kind in get_args(BaselineKind) if kind not in kinds]
     if missing or chosen is None:
         return False, f"not compared with a {' and a '.join(missing) or 'baseline: nothing was chosen'}"
     if chosen.baseline:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from sortal.artifact.model import Parity
 from sortal.core.interval import Estimate
@@ -20,6 +20,7 @@ from sortal.core.task import Goal
 from sortal.decide.certificate import Certificate
 
 CHOSEN: Final = "chosen"
+BaselineKind = Literal["majority class", "linear model"]
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline; ``margin``: by how much the chosen model beats it, a paired difference."""
+    """A baseline; ``margin``: by how much the chosen model beats it, a paired difference.
+
+    ``kind``: which of those it is that every model has to be compared with; null for a further one.
+    """
 
     name: str
     family: str
     metric: str
     mean: float | None
     margin: Estimate | None = None
+    kind: BaselineKind | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def _baseline(scored: Scored, trained: Trained) -> Baseline:
         name,
         float(np.mean(scored.fold_scores[name])),
         margin,
+        scored.candidate.family.baseline,
     )
 
 

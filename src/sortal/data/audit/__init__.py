@@ -87,9 +87,6 @@ class Audit:
     findings: tuple[Finding, ...]
     skipped: tuple[SkippedCheck, ...]
 
-    def of(self, severity: Severity) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.severity == severity)
-
     @property
     def timed_out(self) -> tuple[SkippedCheck, ...]:
         """The checks for which there was no time."""
@@ -125,8 +122,8 @@ def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without:
     start = time.monotonic()
     for check in checks:
         left = seconds - (time.monotonic() - start)
-        late = check.code in without or left <= 0
-        found = NO_TIME if late else _within(left, check, case)
+        timed_out = check.code in without or left <= 0
+        found = NO_TIME if timed_out else _within(left, check, case)
         if isinstance(found, NotApplicable):
             skipped.append(SkippedCheck(check.code, check.title, found.reason, found.blind, found.timed_out))
         else:
