@@ -5,7 +5,7 @@ import time
 import pytest
 
 from sortal import timetable
-from sortal.report import plots
+from sortal.report import canvas, plots
 from sortal.timetable import Closing, Size, plan_closing
 
 SMALL = Size(rows=1_000, classes=2, columns=10, entries=20_000)
@@ -49,5 +49,5 @@ def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> No
         time.sleep(0.2)
         return ""
 
-    monkeypatch.setattr(plots, "svg", slow)
+    monkeypatch.setattr(canvas, "svg", slow)
     assert 0.2 <= timetable._unit() < 2.0

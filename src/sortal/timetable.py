@@ -14,7 +14,7 @@ from sortal.core.skipped import Skipped
 from sortal.data.problem import Problem
 from sortal.decide.calibrate import entries
 from sortal.record.parts import Phase, Row, Timing
-from sortal.report import plots
+from sortal.report import canvas, plots
 from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
 
@@ -115,10 +115,10 @@ def _unit() -> float:
     seconds = 0.0
     for _ in range(2):
         start = time.monotonic()
-        with plots.style():
+        with canvas.style():
             figure = plots.leaderboard(rows)
             if figure is not None:
-                plots.svg(figure)
+                canvas.svg(figure)
         seconds = time.monotonic() - start
     return seconds
 
