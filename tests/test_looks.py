@@ -180,7 +180,7 @@ def test_a_link_to_the_model_leads_to_its_run(sortal, run, tmp_path):
 def test_a_look_that_cannot_be_noted_shows_nothing(refused, run, monkeypatch):
     """The look is in the ledger by then: rather one too many than one too few."""
     from sortal.core.errors import OutputError
-    from sortal.report import looks
+    from sortal.record import looks
 
     def full(path: Path) -> None:
         raise OutputError(f"the disk is full: {path.name!r} could not be written; nothing was changed")

@@ -110,19 +110,21 @@ def _tested(
     """The figures of the test, and how they bear out what was promised."""
     task, rule = results.dev.task, results.trained.finalized.decision
     decided = rule.decide(test)
-    found = figures(task, test, decided, seed)
-    levels = tuple(_levels(rule.certificate, sets, found))
-    return found, verify(
-        task, test, decided, found, Promises(results.trained.finalized.evidence, results.promised, levels)
+    measured = figures(task, test, decided, seed)
+    levels = tuple(_levels(rule.certificate, sets, measured))
+    return measured, verify(
+        task, test, decided, measured, Promises(results.trained.finalized.evidence, results.promised, levels)
     )
 
 
-def _levels(certificate: Certificate | None, sets: parts.Sets | None, found: Mapping[str, Estimate]) -> Iterator[Level]:
+def _levels(
+    certificate: Certificate | None, sets: parts.Sets | None, measured: Mapping[str, Estimate]
+) -> Iterator[Level]:
     """What was asked for, beside what the test has of it."""
     for bound in certificate.bounds if certificate is not None else ():
-        if bound.measure in found:
+        if bound.measure in measured:
             refused = certificate is None or not certificate.holds
-            yield Level(bound.measure, bound.asked, found[bound.measure], bound.measure == "fpr", refused)
+            yield Level(bound.measure, bound.asked, measured[bound.measure], bound.measure == "fpr", refused)
     if sets is not None:
         yield Level(COVERAGE, sets.asked, sets.coverage)
 

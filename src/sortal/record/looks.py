@@ -72,9 +72,9 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
     run = _record(seal)
     if run.ledger.head is None:
         raise DataError(f"the run in {str(seal.folder)!r} has sealed no rows; give labelled rows")
-    found, own = _sha256(model_file), None if run.artifact is None else run.artifact.sha256
-    if found != own:
-        hashes = f"SHA-256 {found[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
+    digest, own = _sha256(model_file), None if run.artifact is None else run.artifact.sha256
+    if digest != own:
+        hashes = f"SHA-256 {digest[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
         raise DataError(
             f"{model_file.name} is not the model of the run in {str(seal.folder)!r} ({hashes}); {CLOSED}, as they are scored by "
             "the model that they were sealed for: put it back"

@@ -88,8 +88,8 @@ class RunRecord(Outcome):
     @classmethod
     def of(cls, outcome: Outcome, timing: Timing, artifact: Artifact, checklist: tuple[Item, ...]) -> RunRecord:
         """The outcome, with what became of it."""
-        found = {each.name: getattr(outcome, each.name) for each in fields(outcome)}
-        return cls(**found, timing=timing, artifact=artifact, checklist=checklist)
+        parts = {each.name: getattr(outcome, each.name) for each in fields(outcome)}
+        return cls(**parts, timing=timing, artifact=artifact, checklist=checklist)
 
     def to_json(self) -> bytes:
         """As the content of ``run.json``: UTF-8, two spaces of indentation, figures that are not finite as

@@ -64,8 +64,8 @@ def _spread(scored: Scored, trained: Trained, task: Task) -> Interval:
     By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the same shares of the
     classes, and what fresh rows vary by most would be left out.
     """
-    metric, told = trained.developed.choice.metric, scored.predictions
-    by_rows = interval(metric, task, told, decide(task, told).decide(told))
+    metric, predictions = trained.developed.choice.metric, scored.predictions
+    by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
     mean = float(np.mean(scored.fold_scores[metric.name]))
     moved = mean - by_rows.value
     return metric.within(Interval(mean, by_rows.low + moved, by_rows.high + moved))

@@ -137,11 +137,11 @@ def _audited(outcome: Outcome, codes: tuple[str, ...], what: str) -> Verdict:
 
 def _listed(outcome: Outcome, codes: tuple[str, ...]) -> str:
     """The severe findings and warnings of these checks, empty where there are none."""
-    found = [f for f in outcome.audit if f.code in codes and f.severity != "note"]
-    if any(f.column is None for f in found):
-        return "; ".join(f"{f.code} {plain(f.message)}" for f in found)
+    findings = [f for f in outcome.audit if f.code in codes and f.severity != "note"]
+    if any(f.column is None for f in findings):
+        return "; ".join(f"{f.code} {plain(f.message)}" for f in findings)
     return listing(
-        [f"{f.code} {listing([plain(name) for name in f.columns or (f.column,)], most=4)}" for f in found], most=6
+        [f"{f.code} {listing([plain(name) for name in f.columns or (f.column,)], most=4)}" for f in findings], most=6
     )
 
 

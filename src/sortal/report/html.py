@@ -63,16 +63,16 @@ def headline(record: RunRecord) -> str:
 
 def plain_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the test; where rows are left to a person, those of all rows."""
-    found = record.test or {}
+    figures = record.test or {}
     if record.verification is None or record.verification.rejected is None:
-        return dict(found)
-    return {name: figure for name, figure in found.items() if not wording.of_decided_rows(name)}
+        return dict(figures)
+    return {name: figure for name, figure in figures.items() if not wording.of_decided_rows(name)}
 
 
 def decided_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the rows of the test that are decided."""
-    found = record.test or {}
-    return {name: found[name] for name in wording.decided_first(list(found), found)}
+    figures = record.test or {}
+    return {name: figures[name] for name in wording.decided_first(list(figures), figures)}
 
 
 def excludes_zero(gain: Estimate) -> bool:

@@ -180,22 +180,22 @@ def decision_curve(record: Outcome, predictions: Predictions) -> Figure | None:
     code, said = record.task.positive_code, short(record.task.positive, 18)
     left, right = _window(chosen)
     at = np.union1d(np.linspace(left, min(right, 0.99), 120), [chosen])
-    found = net_benefit(predictions.truth == code, predictions.probability[:, code], at, groups=predictions.groups)
-    better = np.where(found.least_gain > 0, found.model, np.nan)
+    benefit = net_benefit(predictions.truth == code, predictions.probability[:, code], at, groups=predictions.groups)
+    better = np.where(benefit.least_gain > 0, benefit.model, np.nan)
     here = int(np.searchsorted(at, chosen))
     figure, axes = canvas(left=0.14, top=0.92)
-    axes.fill_between(at, found.low, found.high, color=MAIN, alpha=0.15, linewidth=0)
-    axes.plot(at, found.model, label="by the model", color=MAIN, linewidth=0.9)
+    axes.fill_between(at, benefit.low, benefit.high, color=MAIN, alpha=0.15, linewidth=0)
+    axes.plot(at, benefit.model, label="by the model", color=MAIN, linewidth=0.9)
     axes.plot(at, better, label="better than both, beyond chance", color=MAIN, linewidth=2.4)
-    axes.plot(at, found.always, label=f"always {said}", **THIN)
+    axes.plot(at, benefit.always, label=f"always {said}", **THIN)
     axes.axhline(0, label=f"never {said}", color=MUTED, linewidth=1.1, linestyle=":")
     axes.axvline(chosen, color=SECOND, linewidth=1.2)
-    _mark(axes, chosen, float(found.model[here]), {"color": SECOND})
-    top = 1.05 * max(found.model.max(), found.always.max(), found.high[here])
-    axes.set(xlim=(left, right), ylim=(np.clip(found.low[here], -0.3 * top, -0.08 * top), top))
+    _mark(axes, chosen, float(benefit.model[here]), {"color": SECOND})
+    top = 1.05 * max(benefit.model.max(), benefit.always.max(), benefit.high[here])
+    axes.set(xlim=(left, right), ylim=(np.clip(benefit.low[here], -0.3 * top, -0.08 * top), top))
     axes.set(xlabel=f"say {said} from this probability on, {predictions.part} rows", ylabel="net benefit a row")
-    told = f"chosen: p ≥ {number(chosen)}, {weight_in_words(chosen, said)}"
-    axes.set_title(told, fontsize=9, color=SECOND, loc="left")
+    heading = f"chosen: p ≥ {number(chosen)}, {weight_in_words(chosen, said)}"
+    axes.set_title(heading, fontsize=9, color=SECOND, loc="left")
     axes.legend(loc="best")
     return figure
 
@@ -251,9 +251,9 @@ def leaderboard(rows: Sequence[Row]) -> Figure | None:
     return figure
 
 
-def importance(found: Importance) -> Figure | None:
+def importance(weights: Importance) -> Figure | None:
     """The columns that matter most, as bars."""
-    shown = [column for column in found.columns if known(column.value)][:MOST_BARS]
+    shown = [column for column in weights.columns if known(column.value)][:MOST_BARS]
     if not shown:
         return None
     figure, axes = lines([column.column for column in shown])
@@ -261,7 +261,7 @@ def importance(found: Importance) -> Figure | None:
     for y, column in enumerate(shown):
         if column.low is not None and column.high is not None:
             axes.plot([column.low, column.high], [y, y], color=INK, linewidth=1)
-    axes.set(xlabel=found.measure)
+    axes.set(xlabel=weights.measure)
     return figure
 
 

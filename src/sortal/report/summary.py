@@ -47,49 +47,49 @@ def model(console: Console, shown: Model, file: str) -> None:
     terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 
 
-def evaluation(console: Console, found: Evaluation) -> None:
+def evaluation(console: Console, result: Evaluation) -> None:
     """What fell short is said first, then where the rows are not like those of training, then what was promised, one by one."""
-    rows = f"{wording.plain(found.data)}: {wording.counted(found.rows, 'labelled row')}"
-    console.print(Text(f"{rows} scored by {wording.plain(found.model)}", "bold"))
-    if found.unlabelled:
-        _line(console, "left out", f"{wording.counted(found.unlabelled, 'row')} without a label")
+    rows = f"{wording.plain(result.data)}: {wording.counted(result.rows, 'labelled row')}"
+    console.print(Text(f"{rows} scored by {wording.plain(result.model)}", "bold"))
+    if result.unlabelled:
+        _line(console, "left out", f"{wording.counted(result.unlabelled, 'row')} without a label")
     for verdict in GRAVEST:
-        _short_of_promise(console, found, verdict)
-    for name in found.columns_absent:
+        _short_of_promise(console, result, verdict)
+    for name in result.columns_absent:
         _line(console, "missing", f"no column {wording.plain(name)!r}, which the model reads: missing in all rows")
-    for shift in found.shifts:
+    for shift in result.shifts:
         terminal.hang(console, "unlike", Text(f"not as in training: {wording.plain(shift.message)}", "yellow"), MARGIN)
-    for promise in found.promises:
+    for promise in result.promises:
         _line(console, "promised", f"{_pledge(promise)}; found {wording.interval(promise.found)}: {promise.verdict}")
-    if found.against is not None:
-        _line(console, "decision", _beside_constants(found.against))
-    if found.rejected is not None:
-        _line(console, "rejected", f"{wording.percents(found.rejected)} of the rows are left to a person")
+    if result.against is not None:
+        _line(console, "decision", _beside_constants(result.against))
+    if result.rejected is not None:
+        _line(console, "rejected", f"{wording.percents(result.rejected)} of the rows are left to a person")
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
+    for heading in ("metric", f"promised ({result.promised_on})", "found", ""):
         table.add_column(heading)
-    for c in found.comparisons:
+    for c in result.comparisons:
         promised = wording.DASH if c.promised is None else wording.interval(c.promised)
         style = {"worse": "bold red", "in doubt": "red", "better": "green"}.get(c.verdict, "dim")
-        of = " (decided rows)" if found.rejected is not None and wording.of_decided_rows(c.metric) else ""
+        of = " (decided rows)" if result.rejected is not None and wording.of_decided_rows(c.metric) else ""
         table.add_row(wording.metric(c.metric) + of, promised, wording.interval(c.found), Text(c.verdict, style))
     console.print(table)
-    if found.ledger is not None:
-        blind = "" if found.ledger.blind else ": this score is no longer blind"
-        console.print(f"the sealed test has now been opened {wording.times(found.ledger.opens)}{blind}")
-    console.print(_conclusion(found))
+    if result.ledger is not None:
+        blind = "" if result.ledger.blind else ": this score is no longer blind"
+        console.print(f"the sealed test has now been opened {wording.times(result.ledger.opens)}{blind}")
+    console.print(_conclusion(result))
 
 
-def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> None:
+def _short_of_promise(console: Console, result: Evaluation, verdict: Verdict) -> None:
     """Everything with this verdict, with both figures."""
-    short = [f"{_pledge(p)}, found {wording.interval(p.found)}" for p in found.promises if p.verdict == verdict]
+    short = [f"{_pledge(p)}, found {wording.interval(p.found)}" for p in result.promises if p.verdict == verdict]
     short += [
         f"{wording.metric(c.metric)} {wording.interval(c.found)}, promised {wording.interval(c.promised)}"
-        for c in found.comparisons
+        for c in result.comparisons
         if c.verdict == verdict
     ]
-    if found.against is not None and found.against.verdict == verdict:
-        rival = found.against.rivals[0]
+    if result.against is not None and result.against.verdict == verdict:
+        rival = result.against.rivals[0]
         short.append(
             f"the decision costs more than {wording.plain(rival.name)}, by {wording.interval(rival.excess)} a row"
         )
@@ -114,18 +114,18 @@ def _beside_constants(against: Against) -> str:
     return f"{head}; {', '.join(ways)}"
 
 
-def _conclusion(found: Evaluation) -> str:
-    if found.worse:
-        return f"worse than promised: {wording.listing([wording.metric(name) for name in found.worse])}"
-    if found.shifts or found.columns_absent:
-        odd = len({shift.column for shift in found.shifts} | {*found.columns_absent})
+def _conclusion(result: Evaluation) -> str:
+    if result.worse:
+        return f"worse than promised: {wording.listing([wording.metric(name) for name in result.worse])}"
+    if result.shifts or result.columns_absent:
+        odd = len({shift.column for shift in result.shifts} | {*result.columns_absent})
         said = f"{wording.counted(odd, 'column')} not as in training, and a promise is about rows like those"
         return f"nothing is clearly worse than promised, with reservation: {said}"
-    return "nothing is worse than promised" if not _doubtful(found) else "nothing is clearly worse than promised"
+    return "nothing is worse than promised" if not _doubtful(result) else "nothing is clearly worse than promised"
 
 
-def _doubtful(found: Evaluation) -> bool:
-    verdicts = [*(p.verdict for p in found.promises), *(c.verdict for c in found.comparisons)]
+def _doubtful(result: Evaluation) -> bool:
+    verdicts = [*(p.verdict for p in result.promises), *(c.verdict for c in result.comparisons)]
     return "in doubt" in verdicts
 
 

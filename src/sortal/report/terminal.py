@@ -196,20 +196,20 @@ def decision(console: Console, task: Task, calibration: CalibrationResult, decis
         left = f"left to a person: {percents(decision.rejected)} of the rows"
         hang(console, "", Text(f"{left}; of the others: accuracy {interval(decision.decided_accuracy)}"), INDENT)
     if decision.certificate is not None:
-        held = decision.certificate.holds
-        head = "certified: " if held else "REFUSED: "
-        hang(console, "", Text.assemble((head, "green" if held else "bold red"), decision.explanation), INDENT)
+        holds = decision.certificate.holds
+        head = "certified: " if holds else "REFUSED: "
+        hang(console, "", Text.assemble((head, "green" if holds else "bold red"), decision.explanation), INDENT)
 
 
-def sets(console: Console, found: Sets | None) -> None:
+def sets(console: Console, sets: Sets | None) -> None:
     """How often prediction sets hold the true class, and how large they are; nothing where none were asked for."""
-    if found is None:
+    if sets is None:
         return
-    held = f"coverage {interval(found.coverage)} on {found.part} rows"
-    size = f"{number(found.mean_size, 2)} classes on average, one alone in {percents(found.singles)} of the rows"
-    _title(console, "SETS", f"asked {level(found.asked)}: {held}; {size}")
-    neglected = [plain(c.label) for c in found.per_class if c.neglected]
-    for note in (*found.notes, *([f"seldom held where true: {listing(neglected)}"] if neglected else [])):
+    coverage = f"coverage {interval(sets.coverage)} on {sets.part} rows"
+    size = f"{number(sets.mean_size, 2)} classes on average, one alone in {percents(sets.singles)} of the rows"
+    _title(console, "SETS", f"asked {level(sets.asked)}: {coverage}; {size}")
+    neglected = [plain(c.label) for c in sets.per_class if c.neglected]
+    for note in (*sets.notes, *([f"seldom held where true: {listing(neglected)}"] if neglected else [])):
         hang(console, "", Text(note, "dim"), INDENT)
 
 
@@ -243,8 +243,8 @@ def sealed_test(
 def checklist(console: Console, items: Sequence[Item], where: str = "report.html") -> None:
     """What does not hold, each with its evidence, and how many more there are; ``where`` they can be read."""
     applicable = [item for item in items if item.status != "not applicable"]
-    held = sum(item.status == "holds" for item in applicable)
-    _title(console, "CHECKLIST", f"{held} of {len(applicable)} hold")
+    holding = sum(item.status == "holds" for item in applicable)
+    _title(console, "CHECKLIST", f"{holding} of {len(applicable)} hold")
     marks = {"fails": ("x", "bold red"), "not looked for": ("?", "yellow")}
     shown = [item for status in marks for item in items if item.status == status]
     width = max((cell_len(item.item) for item in shown), default=0)
@@ -256,7 +256,7 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
     others = len(items) - len(applicable)
     beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
     if items:
-        rest = f"{held}{' more' if shown else ''} {'holds' if held == 1 else 'hold'}"
+        rest = f"{holding}{' more' if shown else ''} {'holds' if holding == 1 else 'hold'}"
         hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
@@ -293,8 +293,8 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         _Column(metric(name), figures),
     ]
     if second != name and any(second in row.metrics for row in rows):
-        found = [row.metrics[second].mean if second in row.metrics else None for row in rows]
-        table.append(_Column(metric(second), [number(value) for value in found], right=True))
+        means = [row.metrics[second].mean if second in row.metrics else None for row in rows]
+        table.append(_Column(metric(second), [number(value) for value in means], right=True))
     return [
         *table,
         _Column("row", [microseconds(row.row_microseconds) for row in rows], right=True),
