@@ -13,7 +13,8 @@ import polars as pl
 from bench._fuzz.tables import bomb
 from sortal.core import registry
 from sortal.core.recipe import Planned, Recipe
-from sortal.workflow import MODEL_FILE, NoAudience, train_into
+from sortal.record.events import RunObserver
+from sortal.workflow import MODEL_FILE, train_into
 
 ROWS, FRESH = 400, 230
 """Of training, and of the table that comes later: enough for the way through a forest that many rows take."""
@@ -98,7 +99,7 @@ def _train(folder: Path, kind: Kind) -> Seed:
     if not seed.rows.exists():
         plan = (Planned(kind.candidate, (dict(kind.effort),) * 5),)
         asked = {**vars(kind.recipe), "plan": plan, "unchecked": tuple(registry.names("sortal.checks"))}
-        train_into(folder / kind.name, table(ROWS, kind.many), Recipe(**asked), NoAudience(), time.monotonic())
+        train_into(folder / kind.name, table(ROWS, kind.many), Recipe(**asked), RunObserver(), time.monotonic())
         table(FRESH, kind.many, seed=1).write_csv(seed.rows)
     return seed
 

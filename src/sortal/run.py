@@ -15,8 +15,10 @@ from typing import Any
 
 from rich.console import Console
 
-from sortal import workflow
+from sortal import auditing
+from sortal.artifact.card import Item
 from sortal.artifact.model import Model, load
+from sortal.auditing import AuditReport
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.display import AsText, isolated
 from sortal.core.native import is_pandas, to_native
@@ -24,14 +26,14 @@ from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
+from sortal.record.events import RunObserver
+from sortal.record.run import RunRecord
+from sortal.record.tables import leaderboard_table
 from sortal.report import terminal
-from sortal.report.assemble import leaderboard_table
-from sortal.report.evaluation import AuditReport
-from sortal.report.narrator import Narrator
-from sortal.report.record import Item, RunRecord
+from sortal.report.live import TerminalObserver
 from sortal.report.screen import NOTEBOOK, Screen
 from sortal.training.executor import Executor
-from sortal.workflow import MODEL_FILE, NoAudience, train_into
+from sortal.workflow import MODEL_FILE, train_into
 
 _log = logging.getLogger("sortal")
 
@@ -209,7 +211,7 @@ def audit(
 
     The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same options, the same rows.
     """
-    return workflow.audit(data, _recipe(audit, locals()))
+    return auditing.audit(data, _recipe(audit, locals()))
 
 
 def trip(
@@ -222,10 +224,10 @@ def trip(
 ) -> RunRecord:
     """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
     if console is None:
-        return train_into(folder, data, recipe, NoAudience(), started, executor)
-    with Narrator(console, recipe.budget, started) as narrator:
-        record = train_into(folder, data, recipe, narrator, started, executor)
-    narrator.finished(record, folder)
+        return train_into(folder, data, recipe, RunObserver(), started, executor)
+    with TerminalObserver(console, recipe.budget, started) as observer:
+        record = train_into(folder, data, recipe, observer, started, executor)
+    observer.finished(record, folder)
     return record
 
 
