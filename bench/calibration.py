@@ -172,7 +172,7 @@ def compare(evidence: Evidence) -> Compared:
     for method in ("sigmoid", "isotonic") if complete else ():
         after[f"scikit-learn {method}"] = log_loss(by_scikit_learn(method, seen)(test.probability), test.truth)
     after[ORACLE] = min(before, *after.values())
-    chosen = " + ".join(f"{name} {weight:.2f}" for name, weight in found.weights) or found.method
+    chosen = " + ".join(f"{name} {weight:.2f}" for name, weight in found.result.weights.items()) or found.result.method
     return Compared(evidence.table, evidence.model, evidence.seed, len(seen), n_classes, before, after, chosen)
 
 

@@ -34,7 +34,7 @@ from sortal.decide.threshold import cost_threshold, decide
 from sortal.evaluate.compare import corrected_t
 from sortal.evaluate.intervals import mean_interval
 from sortal.models.family import FitRequest, Resources, Rows, Settings
-from sortal.report.notation import DASH
+from sortal.record.wording import DASH
 from sortal.training.candidate import Candidate, Development, prepare_rows
 
 BINARY = ("fp=1,fn=5", "fp=1,fn=20", "fp=5,fn=1")

@@ -21,7 +21,7 @@ import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
 from bench.trip import FAST_BUDGET, Case, best_baseline, fast_cases, folder_cases
-from sortal.report.record import RunRecord
+from sortal.record.run import RunRecord
 
 BUDGETS = (10.0, 20.0, 60.0)
 QUIET_LIMIT, BUSY_LIMIT, USED = 1.05, 1.15, 0.85

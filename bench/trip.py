@@ -24,8 +24,9 @@ from bench._tables import EXAMPLE, no_table, table_files
 from sortal.core.columns import Origin
 from sortal.core.errors import InputError
 from sortal.core.infer import infer
-from sortal.report import notation
-from sortal.report.record import Baseline, RunRecord
+from sortal.record import wording
+from sortal.record.parts import Baseline
+from sortal.record.run import RunRecord
 
 LATEST = 1.05
 COMPARED = (
@@ -181,20 +182,20 @@ def cells(trial: Trial) -> dict[str, str]:
     record = trial.record
     shown = {"table": trial.name, "wall/budget": f"{trial.wall / trial.budget:.3f}"}
     if record is None:
-        return shown | dict.fromkeys(FOUND, notation.DASH)
+        return shown | dict.fromkeys(FOUND, wording.DASH)
     baseline, test, artifact = best_baseline(record), record.test or {}, record.artifact
-    margin = "it is the baseline" if baseline.margin is None else notation.interval(baseline.margin, 1)
+    margin = "it is the baseline" if baseline.margin is None else wording.interval(baseline.margin, 1)
     parity = artifact.parity if artifact else None
     found = (
         f"{record.data.rows:,}",
-        f"{baseline.name} {notation.number(baseline.mean, 4)}",
-        record.chosen.name if record.chosen else notation.DASH,
+        f"{baseline.name} {wording.number(baseline.mean, 4)}",
+        record.chosen.name if record.chosen else wording.DASH,
         margin,
-        notation.interval(test.get("log_loss"), 1),
-        notation.interval(test.get("roc_auc")),
+        wording.interval(test.get("log_loss"), 1),
+        wording.interval(test.get("roc_auc")),
         str(record.ledger.opens),
-        f"{artifact.bytes / 1e6:.2f}" if artifact else notation.DASH,
-        f"{parity.max_difference:.0e}, {parity.label_flips} flips" if parity else notation.DASH,
+        f"{artifact.bytes / 1e6:.2f}" if artifact else wording.DASH,
+        f"{parity.max_difference:.0e}, {parity.label_flips} flips" if parity else wording.DASH,
     )
     return shown | dict(zip(FOUND, found, strict=True))
 

@@ -12,7 +12,7 @@ import pytest
 import sortal
 from sortal.artifact.score import score_file
 from sortal.core.errors import InputError
-from sortal.report.record import RunRecord
+from sortal.record.run import RunRecord
 
 ROWS = 900
 QUICK = {"models": ["logistic"], "budget": "1h", "positive": "yes"}
@@ -273,10 +273,11 @@ def test_a_promise_needs_two_classes():
 
 def test_the_recipe_replays_the_decision(promised, tmp_path: Path):
     from sortal.core.recipe import Recipe
-    from sortal.workflow import NoAudience, train_into
+    from sortal.record.events import RunObserver
+    from sortal.workflow import train_into
 
     recipe = Recipe.read(promised.folder / "recipe.toml")
     assert (recipe.goal.precision, recipe.goal.sets, recipe.parts) == (0.8, 0.9, "65/20/15")
-    again = train_into(tmp_path / "again", table(), recipe, NoAudience(), started=0.0)
+    again = train_into(tmp_path / "again", table(), recipe, RunObserver(), started=0.0)
     assert again.decision == promised.record.decision
     assert (tmp_path / "again/model.sortal").read_bytes() == (promised.folder / "model.sortal").read_bytes()

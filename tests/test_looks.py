@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -83,7 +84,7 @@ def test_nothing_is_learned_from_sealed_rows(command, name, refused, run, tmp_pa
 def swap_model(run: Path, tmp_path: Path) -> None:
     """The model of a run whose only difference is its seed."""
     model = library.load(run / "model.sortal")
-    object.__setattr__(model, "card", {**model.card, "seed": 99})
+    object.__setattr__(model, "card", replace(model.card, seed=99))
     model.save(run / "model.sortal")
 
 
@@ -179,7 +180,7 @@ def test_a_link_to_the_model_leads_to_its_run(sortal, run, tmp_path):
 def test_a_look_that_cannot_be_noted_shows_nothing(refused, run, monkeypatch):
     """The look is in the ledger by then: rather one too many than one too few."""
     from sortal.core.errors import OutputError
-    from sortal.report import looks
+    from sortal.record import looks
 
     def full(path: Path) -> None:
         raise OutputError(f"the disk is full: {path.name!r} could not be written; nothing was changed")

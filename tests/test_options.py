@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 import sortal
-from sortal import cli, workflow
+from sortal import auditing, cli
 from sortal import run as runs
 from sortal.core.recipe import Recipe, defaults, flag
 from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
@@ -84,7 +84,7 @@ def asked_by(monkeypatch, call):
         got.extend(a for a in (*arguments, *more.values()) if isinstance(a, Recipe))
         raise sortal.InputError("far enough")
 
-    monkeypatch.setattr(workflow, "audit", hear)
+    monkeypatch.setattr(auditing, "audit", hear)
     monkeypatch.setattr(runs, "train_into", hear)
     call()
     [recipe] = got
@@ -237,8 +237,11 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_the_command_line_hands_a_recipe_on(sortal, written, monkeypatch):
     got = []
-    monkeypatch.setattr(workflow, "audit", lambda data, recipe: got.append(recipe) or SimpleNamespace(findings=()))
-    monkeypatch.setattr("sortal.report.summary.audit", lambda *_: None)
+    monkeypatch.setattr(
+        auditing,
+        "audit",
+        lambda data, recipe: got.append(recipe) or SimpleNamespace(findings=(), print=lambda console: None),
+    )
     assert sortal("audit", "data.csv", "--recipe", written, "--cost", "fp=1,fn=8").code == 0
     assert got == [Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8")]
     refused = sortal("audit", "data.csv", "--recipe", written, "--seed", "4")

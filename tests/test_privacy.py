@@ -26,6 +26,7 @@ from sortal.core.plan import Planned
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
+from sortal.record.run import RunRecord
 from sortal.run import Run
 
 N = 420
@@ -224,9 +225,7 @@ def test_a_private_run_quotes_no_value_however_many_rows_hold_it(frame, folders)
 def test_a_private_run_has_no_rows_and_no_numbers_of_rows(folders):
     assert (folders["usual"] / "oof.parquet").exists()
     assert not (folders["private"] / "oof.parquet").exists()
-    usual, private = (
-        sortal.report.record.RunRecord.from_json((folders[n] / "run.json").read_bytes()) for n in ("usual", "private")
-    )
+    usual, private = (RunRecord.from_json((folders[n] / "run.json").read_bytes()) for n in ("usual", "private"))
     assert {finding.code for finding in private.audit} == {finding.code for finding in usual.audit}
     assert [c.levels for c in usual.columns if c.name == "smoker"] == [("off", "on")]
     assert all(column.levels == () for column in private.columns)

@@ -12,7 +12,7 @@ from typer.main import get_command
 import sortal
 from sortal.cli import app
 from sortal.core import registry
-from sortal.report.record import RunRecord
+from sortal.record.run import RunRecord
 
 
 def test_the_public_face():
@@ -75,7 +75,7 @@ def test_the_keys_of_run_json():
         "task",
         "audit",
         "audit_skipped",
-        "trial",
+        "verification",
         "split",
         "baselines",
         "leaderboard",

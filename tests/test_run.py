@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 
 import sortal
-from sortal import workflow
+from sortal import evaluation
 from sortal.cli import main
 from sortal.core import registry
 from sortal.core.interval import Interval
@@ -225,7 +225,7 @@ def test_a_pickled_run_outlives_its_temporary_folder(columns, tmp_path, monkeypa
     assert np.array_equal(again.model.predict_proba(columns), expected)
     assert again.report.html == html
     assert sorted(p.relative_to(again.folder).as_posix() for p in again.folder.rglob("*") if p.is_file()) == names
-    assert workflow.evaluate(again.folder / "model.sortal", [], sealed=True).rows == again.record.split.test
+    assert evaluation.evaluate(again.folder / "model.sortal", [], sealed=True).rows == again.record.split.test
     del again
     gc.collect()
     assert list(tmp_path.iterdir()) == []

@@ -42,7 +42,7 @@ def test_a_run_folder_holds_what_it_should_and_nothing_else(trained):
 
 
 def test_json_is_run_json_and_follows_its_schema(trained):
-    schema = json.loads(files("sortal.report").joinpath("run.schema.json").read_text())
+    schema = json.loads(files("sortal.record").joinpath("run.schema.json").read_text())
     record = json.loads(trained.printed)
     jsonschema.validate(record, schema)
     assert record == trained.record

@@ -18,12 +18,14 @@ from sortal.data.ledger import Seal
 from sortal.data.read import Source
 from sortal.decide.policy import Decision
 from sortal.engine import Program
-from sortal.workflow import NoAudience, evaluate, next_folder, score_labelled, train_into
+from sortal.evaluation import evaluate, score_labelled
+from sortal.record.events import RunObserver
+from sortal.workflow import next_folder, train_into
 
 RECIPE = Recipe.of("Churn", models=("logistic",), budget=3_600.0)
 
 
-class Witness(NoAudience):
+class Witness(RunObserver):
     """Notes what it hears, and what it sees on disk meanwhile."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,11 +40,10 @@ class Witness(NoAudience):
             self.opens[name] = Seal(partial[0]).opens
         assert not (self.folder / "run").exists()
 
-    def framed(self, data, dev, split):
+    def framed(self, data, columns, task, split):
         self.heard.append(f"framed {split.train} and {split.test} rows")
-        assert len(dev.table) == split.train
 
-    def audited(self, findings, late):
+    def audited(self, findings, timed_out):
         self.heard.append("audited")
 
 
@@ -65,7 +66,7 @@ def test_steps_are_heard_in_order_and_the_test_stays_closed_until_its_step(rows,
 @pytest.mark.parametrize("step", ["READ", "TRAIN", "FINALIZE", "REPORT"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_whatever_goes_wrong_leaves_nothing(rows, tmp_path, step, error):
-    class Trouble(NoAudience):
+    class Trouble(RunObserver):
         def phase(self, name):
             if name == step:
                 raise error("trouble")
@@ -76,7 +77,7 @@ def test_whatever_goes_wrong_leaves_nothing(rows, tmp_path, step, error):
 
 
 def test_the_record_on_disk_is_the_record_that_is_returned(rows, tmp_path):
-    record = train_into(tmp_path / "run", rows, RECIPE, NoAudience(), time.monotonic())
+    record = train_into(tmp_path / "run", rows, RECIPE, RunObserver(), time.monotonic())
     assert (tmp_path / "run" / "run.json").read_bytes() == record.to_json()
     model = load(tmp_path / "run" / "model.sortal")
     assert set(model.metrics) == {"out-of-fold", "test"}
@@ -92,7 +93,7 @@ def test_the_record_on_disk_is_the_record_that_is_returned(rows, tmp_path):
 
 
 def test_a_run_may_be_moved(rows, tmp_path):
-    train_into(tmp_path / "run", rows, RECIPE, NoAudience(), time.monotonic())
+    train_into(tmp_path / "run", rows, RECIPE, RunObserver(), time.monotonic())
     (tmp_path / "run").rename(tmp_path / "moved")
     found = evaluate(tmp_path / "moved" / "model.sortal", [], sealed=True)
     assert found.ledger is not None
@@ -169,7 +170,7 @@ def test_the_next_free_folder(tmp_path, monkeypatch):
 @pytest.mark.clock
 def test_the_time_of_a_row_is_what_whoever_asks_for_one_waits(rows, tmp_path):
     """Through the door, not of the program alone: a dict, as a user has it, to its probabilities."""
-    record = train_into(tmp_path / "run", rows, RECIPE, NoAudience(), time.monotonic())
+    record = train_into(tmp_path / "run", rows, RECIPE, RunObserver(), time.monotonic())
     model, row, seconds = load(tmp_path / "run" / "model.sortal"), rows.row(0, named=True), []
     for _ in range(50):
         start = time.perf_counter()

@@ -20,7 +20,8 @@ from bench._fuzz.seeds import Seed, table
 from sortal.artifact.model import Model
 from sortal.artifact.store import load_contents
 from sortal.core.recipe import Recipe
-from sortal.workflow import NoAudience, train_into
+from sortal.record.events import RunObserver
+from sortal.workflow import train_into
 
 ROWS = 60
 """Of a data file."""
@@ -85,7 +86,7 @@ class Cases:
         if not recipe.search.plan:
             return
         with tempfile.TemporaryDirectory(dir=self.judge.folder) as home:
-            train_into(Path(home, "run"), self._frame, recipe, NoAudience(), time.monotonic())
+            train_into(Path(home, "run"), self._frame, recipe, RunObserver(), time.monotonic())
 
     def _again(self, content: bytes) -> Members | None:
         """The members of a model file with its golden rows scored anew: so a changed program passes the door behind which it runs."""

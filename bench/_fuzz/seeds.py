@@ -14,7 +14,8 @@ from bench._fuzz.tables import bomb
 from sortal.core import registry
 from sortal.core.plan import Planned
 from sortal.core.recipe import Recipe
-from sortal.workflow import MODEL_FILE, NoAudience, train_into
+from sortal.record.events import RunObserver
+from sortal.workflow import MODEL_FILE, train_into
 
 ROWS, FRESH = 400, 230
 """Of training, and of the table that comes later: enough for the way through a forest that many rows take."""
@@ -99,7 +100,7 @@ def _train(folder: Path, kind: Kind) -> Seed:
     if not seed.rows.exists():
         plan = (Planned(kind.candidate, (dict(kind.effort),) * 5),)
         recipe = kind.recipe.changed(plan=plan, unchecked=tuple(registry.names("sortal.checks")))
-        train_into(folder / kind.name, table(ROWS, kind.many), recipe, NoAudience(), time.monotonic())
+        train_into(folder / kind.name, table(ROWS, kind.many), recipe, RunObserver(), time.monotonic())
         table(FRESH, kind.many, seed=1).write_csv(seed.rows)
     return seed
 

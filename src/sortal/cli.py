@@ -38,8 +38,8 @@ from sortal.options import (
 
 if TYPE_CHECKING:
     from sortal.core.recipe import Recipe
+    from sortal.data.audit import Finding
     from sortal.data.read import Source
-    from sortal.report.record import Finding
     from sortal.report.screen import Screen
 
 app = typer.Typer(
@@ -112,7 +112,7 @@ def predict(
     with spooled(data) as files:
 
         def look() -> Source:
-            from sortal.report.looks import to_predict
+            from sortal.record.looks import to_predict
 
             return to_predict(model, files, verify)
 
@@ -136,13 +136,13 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Compare fresh labelled rows with what was promised."""
-    from sortal import workflow
+    from sortal import evaluation
     from sortal.data.standard_input import spooled
     from sortal.report import summary
 
     _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        found = workflow.evaluate(model, files, sealed=sealed, allow_missing=allow_missing, verify=verify)
+        found = evaluation.evaluate(model, files, sealed=sealed, allow_missing=allow_missing, verify=verify)
     if json:
         print(found.to_json().decode())
     else:
@@ -194,7 +194,7 @@ def audit(
     **options: Any,
 ) -> None:
     """What is wrong with the data, before any training; the options are those of train."""
-    from sortal import workflow
+    from sortal import auditing
     from sortal.data.read import files_of
     from sortal.data.standard_input import spooled
     from sortal.data.whole import replacing
@@ -205,16 +205,16 @@ def audit(
     asked = _asked(context, options, recipe)
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
-        found = workflow.audit(files, asked)
+        found = auditing.audit(files, asked)
         if out is not None:
             with replacing(out, sparing=files_of(files)) as temporary:
                 temporary.write_bytes(found.to_json())
     if json:
         print(found.to_json().decode())
     else:
-        summary.audit(_console(), found)
+        found.print(_console())
     if fix:
-        written = workflow.write_fix(Path(RECIPE_FILE), asked, found)
+        written = auditing.write_fix(Path(RECIPE_FILE), asked, found)
         if not json:
             summary.fixed(_console(), RECIPE_FILE, written, data)
     _judge(found.findings, strict)

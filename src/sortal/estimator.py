@@ -26,8 +26,8 @@ from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
 from sortal.core.infer import infer
-from sortal.core.listen import Silent
 from sortal.core.native import is_pandas, to_native
+from sortal.core.observer import Observer
 from sortal.core.option_values import parse_budget
 from sortal.core.plain import sentence
 from sortal.core.profile import profile
@@ -225,7 +225,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         task = self._task(classes, codes, recipe.goal)
         table.amounts(task.cost_columns, "X")  # refuses a row without one before any work is done
         reserve = TimeReserve(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
-        trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Silent())
+        trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Observer())
         self.classes_ = classes
         self.model_ = _model(table, task, trained)
         self.leaderboard_ = to_native(_leaderboard(trained.developed), is_pandas(X))

@@ -15,8 +15,10 @@ from typing import Any, Unpack
 
 from rich.console import Console
 
-from sortal import workflow
+from sortal import auditing
+from sortal.artifact.card import Item
 from sortal.artifact.model import Model, load
+from sortal.auditing import AuditReport
 from sortal.core.display import AsText, isolated
 from sortal.core.errors import OptionError, did_you_mean
 from sortal.core.native import is_pandas, to_native
@@ -27,14 +29,14 @@ from sortal.core.signatures import takes
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
 from sortal.keywords import AuditOptions, TrainOptions, in_python
+from sortal.record.events import RunObserver
+from sortal.record.run import RunRecord
+from sortal.record.tables import leaderboard_table
 from sortal.report import terminal
-from sortal.report.assemble import leaderboard_table
-from sortal.report.evaluation import AuditReport
-from sortal.report.narrator import Narrator
-from sortal.report.record import Item, RunRecord
+from sortal.report.live import TerminalObserver
 from sortal.report.screen import NOTEBOOK, Screen
 from sortal.training.executor import Executor
-from sortal.workflow import MODEL_FILE, NoAudience, train_into
+from sortal.workflow import MODEL_FILE, train_into
 
 _log = logging.getLogger("sortal")
 
@@ -163,7 +165,7 @@ def audit(
 
     The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same options, the same rows.
     """
-    return workflow.audit(data, _asked(audit, target, recipe, options))
+    return auditing.audit(data, _asked(audit, target, recipe, options))
 
 
 def trip(
@@ -176,10 +178,10 @@ def trip(
 ) -> RunRecord:
     """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
     if console is None:
-        return train_into(folder, data, recipe, NoAudience(), started, executor)
-    with Narrator(console, recipe.search.budget, started) as narrator:
-        record = train_into(folder, data, recipe, narrator, started, executor)
-    narrator.finished(record, folder)
+        return train_into(folder, data, recipe, RunObserver(), started, executor)
+    with TerminalObserver(console, recipe.search.budget, started) as observer:
+        record = train_into(folder, data, recipe, observer, started, executor)
+    observer.finished(record, folder)
     return record
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sortal.artifact.card import Card, Data, Item
 from sortal.artifact.model import Model
+from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
@@ -50,17 +52,18 @@ def model() -> Model:
         task=TASK,
         decision=Decision("threshold", ("no", "yes"), "yes", threshold=0.2),
         program=a_program(),
-        metrics={"cv": {"log_loss": {"value": 0.41, "low": 0.39, "high": 0.43}}},
+        metrics={"cv": {"log_loss": Estimate(0.41, 0.39, 0.43)}},
         profile={
             "age": ColumnProfile(
                 "age", "number", 90, 9, 60, quantiles=(18.0, 40.0, 90.0), reached=(2, 41, 81), ends=(18.0, 90.0)
             ),
             "city": ColumnProfile("city", "category", 90, 0, 2, levels=("Bonn", "Ulm"), counts=(60, 30)),
         },
-        card={
-            "seed": 0,
-            "data": {"name": "churn.csv", "rows": 1000, "sha256": "ab" * 32},
-            "selection": {"chosen": "logistic", "why": [1, None, {"ä": "ö"}]},
-            "checklist": [{"item": "baselines beaten", "status": "holds", "evidence": "by .1"}],
-        },
+        card=Card(
+            seed=0,
+            data=Data("churn.csv", 1000, 7, "ab" * 32),
+            chosen="logistic",
+            checklist=(Item("baselines beaten", "holds", "by .1"),),
+            details={"why": [1, None, {"ä": "ö"}]},
+        ),
     )

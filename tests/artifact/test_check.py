@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from sortal.artifact import model as model_module
+from sortal.artifact.card import Data
 from sortal.artifact.check import check
 from sortal.artifact.model import Model, load
 from sortal.artifact.store import load_contents
@@ -30,8 +31,8 @@ from sortal.core.task import Capacity, Promise
 from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
+from sortal.evaluation import evaluate
 from sortal.report import summary
-from sortal.workflow import evaluate
 
 Parts = dict[str, Any]
 
@@ -156,12 +157,12 @@ BAD = [
     ("profile", put("city", "counts", [80, 30]), "more values than there are"),
     ("profile", put("city", "others", -1), "more values than there are"),
     ("card", put("seed", -1), "seed"),
-    ("card", put("seed", "x"), "card does not fit"),
-    ("card", put("data", None), "card does not fit"),
-    ("card", lambda card: card.pop("selection") and None, "card does not fit"),
-    ("card", put("checklist", 0, "status", "perhaps"), "card does not fit"),
-    ("card", put("more", json.loads("[" * 100 + "]" * 100)), "nested deeper"),
-    ("card", put("more", [0] * 500_001), "more than 500,000 values"),
+    ("card", put("seed", "x"), "card.json does not fit"),
+    ("card", put("data", None), "card.json does not fit"),
+    ("card", lambda card: card.pop("chosen") and None, "card.json does not fit"),
+    ("card", put("checklist", 0, "status", "perhaps"), "card.json does not fit"),
+    ("card", put("details", "more", json.loads("[" * 100 + "]" * 100)), "nested deeper"),
+    ("card", put("details", "more", [0] * 500_001), "more than 500,000 values"),
     ("golden", put("rows", [{}] * 40), "40 golden rows"),
     ("golden", put("rows", 0, "age", "x"), "no value for 'age'"),
     ("golden", put("rows", 0, "age", 1e300), "no value for 'age'"),
@@ -306,7 +307,7 @@ def use(loaded: Model, path: Path) -> None:
 
 
 def test_data_without_a_hash_is_shown(rich, tmp_path):
-    card = {**rich.card, "data": {"name": "the data", "rows": 9}}
+    card = replace(rich.card, data=Data("the data", 9, 7))
     replace(rich, card=card).save(tmp_path / "m.sortal")
     console = Console(file=io.StringIO(), width=100)
     summary.model(console, load(tmp_path / "m.sortal"), "m.sortal")
@@ -324,7 +325,7 @@ def test_a_model_without_a_target_is_not_evaluated(rich, tmp_path):
 
 def test_a_model_without_figures_is_evaluated_all_the_same(rich, tmp_path):
     path = tmp_path / "m.sortal"
-    replace(rich, metrics={}, card={}).save(path)
+    replace(rich, metrics={}, card=None).save(path)
     use(load(path), path)
     assert load_contents(path).metrics == {}
 

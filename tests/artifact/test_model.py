@@ -153,7 +153,10 @@ def test_contents_that_do_not_fit_each_other_are_refused(model, tmp_path, change
 
 def test_values_that_a_file_cannot_hold_are_refused(model, tmp_path):
     odd = Program("linear", {"link": "sigmoid"}, {"coef": np.array([[1.0]], dtype=object)})
-    for changes, error in (({"program": odd}, ValueError), ({"card": {**model.card, "x": object()}}, TypeError)):
+    for changes, error in (
+        ({"program": odd}, ValueError),
+        ({"card": replace(model.card, details={"x": object()})}, TypeError),
+    ):
         with pytest.raises(error):
             replace(model, **changes).save(tmp_path / "m.sortal")
     with pytest.raises(OutputError):

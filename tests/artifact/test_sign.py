@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sortal as library
+from sortal.artifact.card import Card, Data
 from sortal.artifact.model import Model
 from sortal.artifact.sign import check, sign, signature_of
 from sortal.core.errors import ArtifactError, OptionError, OutputError
@@ -103,7 +104,7 @@ def test_a_file_that_was_written_anew_is_found_out(model: Path, tmp_path: Path) 
     private, public = write_pair(tmp_path)
     sign(model, private)
     changed = library.load(model)
-    card = {"seed": 1, "data": {"name": "a.csv", "rows": 9}, "selection": {"chosen": "svm"}, "checklist": []}
+    card = Card(seed=1, data=Data("a.csv", 9, 7), chosen="svm")
     object.__setattr__(changed, "card", card)
     changed.save(model)
     library.load(model)

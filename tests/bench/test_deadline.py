@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from bench import deadline
-from sortal.report.record import Skipped, Timing
+from sortal.core.skipped import Skipped
+from sortal.record.parts import Timing
 from tests.bench.test_trip import RECORD, row
 
 FOREST = replace(RECORD, timing=Timing(60.0, 55.0, (), (Skipped("svm", "no time left"),)))

@@ -10,22 +10,13 @@ import pytest
 
 from bench import trip
 from bench._outcome import Goal, Outcome
+from sortal.artifact.card import Data
+from sortal.artifact.model import Parity
+from sortal.core.interval import Estimate
 from sortal.core.task import Task
-from sortal.report.record import (
-    Artifact,
-    Baseline,
-    Calibration,
-    Data,
-    Decision,
-    Estimate,
-    Ledger,
-    Parity,
-    Row,
-    RunRecord,
-    Selection,
-    Split,
-    Timing,
-)
+from sortal.decide.calibrate import CalibrationResult
+from sortal.record.parts import Artifact, Baseline, Decision, Ledger, Row, Selection, Split, Timing
+from sortal.record.run import RunRecord
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +38,7 @@ RECORD = RunRecord(
     ),
     leaderboard=(row("forest", 0.40, selected=True), row("logistic", 0.45, baseline=True)),
     selection=Selection("forest", "log_loss"),
-    calibration=Calibration("none"),
+    calibration=CalibrationResult("none"),
     decision=Decision("argmax"),
     test={"log_loss": Estimate(0.42, 0.38, 0.46), "roc_auc": Estimate(0.9, 0.88, 0.92)},
     timing=Timing(60.0, 55.0),

@@ -25,9 +25,9 @@ def test_those_that_estimate_steps_ask_for_rows_of_the_rarer_class():
 @pytest.mark.parametrize("k", [2, 3])
 def test_the_overconfident_are_calibrated_and_the_gain_is_real(k):
     found = choose(predictions(*draw(3000, k, 4, 2.0)), seed=0)
-    assert found.method != "none" != found.candidate
+    assert found.result.method != "none" != found.candidate
     assert found.gain > GATE * found.standard_error > 0
-    assert found.log_loss_after == pytest.approx(found.log_loss_before - found.gain)
+    assert found.result.log_loss_after == pytest.approx(found.result.log_loss_before - found.gain)
     fresh, truth = draw(20_000, k, 5, 2.0)
     assert loss(fresh, truth) - loss(compile(found.program)(fresh), truth) > 0.9 * found.gain
 
@@ -36,8 +36,8 @@ def test_the_overconfident_are_calibrated_and_the_gain_is_real(k):
 def test_what_is_applied_is_the_average_of_its_members(k):
     probability, truth = draw(400, k, 1, 1.6, 0.3)
     found = choose(predictions(probability, truth), seed=0)
-    assert found.method == "average"
-    weights = dict(found.weights)
+    assert found.result.method == "average"
+    weights = dict(found.result.weights)
     assert sum(weights.values()) == pytest.approx(1)
     assert min(weights.values()) >= LEAST_WEIGHT
     assert found.candidate == max(weights.keys() - {"none"}, key=weights.__getitem__)
@@ -54,18 +54,18 @@ def test_a_single_member_is_applied_as_itself():
     told = rng.choice([0.4, 0.6], size=1500)
     truth = (rng.random(1500) < np.where(told > 0.5, 0.85, 0.4)).astype(np.int64)
     found = [choose(predictions(np.column_stack([1 - told, told]), truth), seed=seed) for seed in range(3)]
-    assert all("temperature" not in dict(c.weights) for c in found)
-    assert all((len(c.weights) == 1) == (c.method == c.candidate) for c in found)
-    assert all((c.method == "average") == (c.program.op == "average") for c in found)
+    assert all("temperature" not in dict(c.result.weights) for c in found)
+    assert all((len(c.result.weights) == 1) == (c.result.method == c.candidate) for c in found)
+    assert all((c.result.method == "average") == (c.program.op == "average") for c in found)
 
 
 @pytest.mark.parametrize("n", [20, 300, 1500])
 def test_the_calibrated_are_mostly_left_alone(n):
     found = [choose(predictions(*draw(n, 2, seed)), seed=seed) for seed in range(16)]
-    assert [c.method for c in found].count("none") >= 9
+    assert [c.result.method for c in found].count("none") >= 9
     alone = next(c for c in found if c.program is None)
-    assert alone.log_loss_after == alone.log_loss_before
-    assert alone.weights == ()
+    assert alone.result.log_loss_after == alone.result.log_loss_before
+    assert alone.result.weights == {}
     fresh, truth = draw(20_000, 2, 99)
     worse = [loss(compile(c.program)(fresh), truth) / loss(fresh, truth) - 1 if c.program else 0.0 for c in found]
     assert np.mean(worse) < 6 / n
@@ -83,8 +83,8 @@ def test_what_says_the_same_of_every_row_has_nothing_to_calibrate(monkeypatch):
     truth = rng.choice(3, p=[0.7, 0.25, 0.05], size=2000)
     shares = np.array([[0.7, 0.25, 0.05], [0.71, 0.242, 0.048]])[rng.integers(2, size=2000)]
     found = choose(predictions(shares, truth), seed=0)
-    assert (found.method, found.gain, found.program) == ("none", 0.0, None)
-    assert found.log_loss_after == found.log_loss_before == pytest.approx(loss(shares, truth))
+    assert (found.result.method, found.gain, found.program) == ("none", 0.0, None)
+    assert found.result.log_loss_after == found.result.log_loss_before == pytest.approx(loss(shares, truth))
 
 
 def test_rare_classes_differ_though_all_their_probabilities_are_small():
@@ -92,7 +92,7 @@ def test_rare_classes_differ_though_all_their_probabilities_are_small():
     right = rng.choice([0.001, 0.008], size=20_000)
     truth = (rng.random(20_000) < right).astype(np.int64)
     told = right / 3
-    assert choose(predictions(np.column_stack([1 - told, told]), truth), seed=0).method != "none"
+    assert choose(predictions(np.column_stack([1 - told, told]), truth), seed=0).result.method != "none"
 
 
 def test_the_choice_is_reproducible_and_takes_the_folds_it_is_given():
@@ -100,7 +100,7 @@ def test_the_choice_is_reproducible_and_takes_the_folds_it_is_given():
     assert repr(choose(given_rows, seed=1)) == repr(choose(given_rows, seed=1))
     fold = np.arange(400) % 4
     assert choose(given_rows, fold=fold, seed=1).gain != choose(given_rows, seed=1).gain
-    assert choose(given_rows, fold=np.zeros(400, dtype=np.int64), seed=1).method == "none"
+    assert choose(given_rows, fold=np.zeros(400, dtype=np.int64), seed=1).result.method == "none"
 
 
 def test_a_class_that_is_rare_is_no_obstacle():
@@ -108,7 +108,7 @@ def test_a_class_that_is_rare_is_no_obstacle():
     truth = np.where(truth == 2, 0, truth)
     truth[0] = 2
     found = choose(predictions(probability, truth), seed=0)
-    assert np.isfinite([found.gain, found.standard_error, found.log_loss_after]).all()
+    assert np.isfinite([found.gain, found.standard_error, found.result.log_loss_after]).all()
 
 
 @pytest.mark.clock

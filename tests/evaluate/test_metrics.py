@@ -12,6 +12,7 @@ from sortal.core import registry
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.evaluate.figures import per_class
 from sortal.evaluate.intervals import interval
 from sortal.evaluate.metrics import (
     BINS,
@@ -19,7 +20,6 @@ from sortal.evaluate.metrics import (
     absent,
     confusion,
     metrics_for,
-    per_class,
     per_row_log_loss,
     rejected,
 )
@@ -204,7 +204,7 @@ def test_rows_that_are_left_to_a_person_count_in_no_metric_of_decisions(name, k,
 
 def test_each_class_says_how_much_of_it_is_left_to_a_person():
     truth, decided = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 2, 2, 1, 1, 2])
-    first, second = per_class(make_task(2), truth, decided)
+    first, second = per_class(replace(make_task(2), reject_cost=0.2), truth, decided)
     assert (first.support, first.recall.value, first.rejected.value) == (4, 0.5, 0.5)
     assert (second.support, second.precision.value, second.rejected.value) == (2, 0.5, 0.5)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from sortal.data.audit import Finding
 from sortal.decide.certificate import Bound, Certificate
+from sortal.record.parts import ColumnWeight, Importance
+from sortal.record.run import RunRecord
 from sortal.report import html
 from sortal.report.plots import draw_all
-from sortal.report.record import ColumnWeight, Finding, Importance, RunRecord
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

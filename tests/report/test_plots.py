@@ -17,9 +17,10 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import alternatives
-from sortal.report import plots
-from sortal.report.notation import number
-from sortal.report.record import Confusion, Importance, RunRecord
+from sortal.record.parts import Confusion, Importance
+from sortal.record.run import RunRecord
+from sortal.record.wording import number
+from sortal.report import canvas, plots
 
 THRESHOLD = {"threshold", "decision_curve"}
 BINARY = {"leaderboard", "confusion", "roc", "precision_recall", "reliability", "importance"} | THRESHOLD
@@ -65,9 +66,9 @@ def test_the_callers_settings_are_neither_used_nor_changed(binary: Any) -> None:
 
 def test_pyplot_is_never_imported() -> None:
     code = (
-        "import sys; from sortal.report import plots, html; assert 'matplotlib' not in sys.modules;"
-        "from sortal.report.record import ColumnWeight, Importance;\n"
-        "with plots.style(): plots.svg(plots.importance(Importance('gain', (ColumnWeight('a', 1.0),))))\n"
+        "import sys; from sortal.report import canvas, plots, html; assert 'matplotlib' not in sys.modules;"
+        "from sortal.record.parts import ColumnWeight, Importance;\n"
+        "with canvas.style(): canvas.svg(plots.importance(Importance('gain', (ColumnWeight('a', 1.0),))))\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
@@ -92,14 +93,14 @@ def test_figures_say_their_numbers(binary: Any) -> None:
 @pytest.mark.parametrize(("chosen", "left", "right"), [(0.3, 0.0, 1.02), (0.02, 0.0, 0.2), (0.999, 0.8, 1.02)])
 def test_the_chosen_threshold_is_in_sight(binary: Any, chosen: float, left: float, right: float) -> None:
     record = replace(binary.record, decision=replace(binary.record.decision, threshold=chosen))
-    with plots.style():
+    with canvas.style():
         figure = plots.threshold(record, binary.oof, binary.test)
     assert figure is not None
     assert figure.axes[0].get_xlim() == pytest.approx((left, right))
 
 
 def test_the_cheapest_threshold_lies_where_costs_say(binary: Any) -> None:
-    with plots.style():
+    with canvas.style():
         figure = plots.threshold(binary.record, binary.oof, None)
     assert figure is not None
     x, y = figure.axes[0].lines[0].get_data()
@@ -113,7 +114,7 @@ def test_the_steps_are_the_figures_of_the_table_beside_them(binary: Any, levels:
     oof = replace(binary.oof, probability=np.column_stack([1 - p, p]))
     rule = Decision("threshold", oof.classes, "yes", binary.record.decision.threshold)
     told = {a.name: a.expected_cost for a in alternatives(binary.record.task, oof, rule)}
-    with plots.style():
+    with canvas.style():
         figure = plots.threshold(binary.record, oof, None)
     assert figure is not None
     line = figure.axes[0].lines[0]
@@ -128,7 +129,7 @@ def test_the_steps_are_the_figures_of_the_table_beside_them(binary: Any, levels:
 
 def test_benefits_are_in_sight(binary: Any) -> None:
     task = replace(binary.record.task, cost=((0.0, 1.0), (12.0, -30.0)))
-    with plots.style():
+    with canvas.style():
         figure = plots.threshold(replace(binary.record, task=task), binary.oof, None)
     assert figure is not None
     bottom, top = figure.axes[0].get_ylim()
@@ -154,7 +155,7 @@ def test_of_many_classes_the_largest_are_drawn_as_the_test_has_them(binary: Any)
 
 
 def decision_curve(record: RunRecord, predictions: Predictions) -> Any:
-    with plots.style():
+    with canvas.style():
         figure = plots.decision_curve(record, predictions)
     assert figure is not None
     return figure.axes[0]
@@ -235,8 +236,8 @@ def test_nothing_to_draw_is_left_out(binary: Any) -> None:
 def test_confusion_of_any_number_of_classes(k: int) -> None:
     counts = np.random.default_rng(k).integers(0, 99, size=(k, k))
     matrix = Confusion("test", tuple(f"class {i}" for i in range(k)), tuple(map(tuple, counts.tolist())))
-    with plots.style():
-        svg = plots.svg(plots.confusion(matrix))
+    with canvas.style():
+        svg = canvas.svg(plots.confusion(matrix))
     assert ("<image" in svg) == (k > 12)
     assert ("class 1" in texts(svg)) == (k <= 40)
     assert len(svg) < 60_000
@@ -246,5 +247,5 @@ def test_what_there_is_no_time_for_is_not_drawn_and_named(binary: Any) -> None:
     turns = iter([True, True, False])
     drawn = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
     assert list(drawn.figures) == ["leaderboard", "confusion"]
-    assert drawn.late[0] == "roc"
-    assert len(drawn.late) == 6
+    assert drawn.timed_out[0] == "roc"
+    assert len(drawn.timed_out) == 6

@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from sortal.core.listen import Listener, Silent
+from sortal.artifact.card import Data, Item
+from sortal.core.interval import Estimate
+from sortal.core.observer import Observer
 from sortal.core.schema import Column
+from sortal.data.audit import Finding, SkippedCheck
+from sortal.record.run import RunRecord
 from sortal.report import terminal
-from sortal.report.record import Data, Estimate, Finding, Item, RunRecord, Unchecked
+from sortal.report.live import TerminalObserver
 
 
 def printed(part: Any, *arguments: Any, width: int = 100, **options: Any) -> list[str]:
@@ -27,8 +31,16 @@ def printed(part: Any, *arguments: Any, width: int = 100, **options: Any) -> lis
     return stream.getvalue().splitlines()
 
 
+def tell(console: Console, record: RunRecord) -> None:
+    """All that a person sees of a run."""
+    observer = TerminalObserver(console)
+    observer.framed(record.data, record.columns, record.task, record.split)
+    observer.audited(record.audit, ())
+    observer.finished(record, Path("runs/bank-1"))
+
+
 def story(record: RunRecord, width: int) -> list[str]:
-    return printed(terminal.story, record, Path("runs/bank-1"), width=width)
+    return printed(tell, record, width=width)
 
 
 def test_the_story_in_order(binary: Any) -> None:
@@ -53,7 +65,7 @@ def test_the_story_has_every_figure(binary: Any) -> None:
     for words in (
         "4,800 rows, 8 columns: 3 numbers, 1 category, 1 boolean, 1 datetime",
         "-> imbalanced: reporting average precision",
-        "800 test rows (17 %, stratified); opened once",
+        "800 test rows (17 %, stratified); opened 0 times",
         "AUDIT 2 findings ! A104 duration predicts alone",
         "known only afterwards? sortal train ... --ignore duration A301",
         "* catboost .1881 [.1851 .1911] .943 19 µs 17 s tie with the ensemble (p = .31)",
@@ -83,7 +95,7 @@ def test_a_pipe_gets_no_colour_codes_and_a_terminal_does(binary: Any) -> None:
     assert "\x1b" not in "".join(story(binary.record, 80))
     stream = io.StringIO()
     console = Console(file=stream, width=80, force_terminal=True, color_system="truecolor")
-    terminal.story(console, binary.record, Path("runs"))
+    tell(console, binary.record)
     assert "\x1b[" in stream.getvalue()
 
 
@@ -144,9 +156,9 @@ def test_what_the_test_does_not_bear_out_comes_before_what_was_promised(binary: 
         "the rule costs more than always yes (190.000 a row) on the test: by 11.00 [-5.00 27.00], which may be chance"
     )
     trial = replace(
-        binary.record.trial, warnings=(warning,), notes=("no row is x: averages over classes leave it out",)
+        binary.record.verification, warnings=(warning,), notes=("no row is x: averages over classes leave it out",)
     )
-    record = replace(binary.record, trial=trial)
+    record = replace(binary.record, verification=trial)
     lines = story(record, 160)
     first = next(i for i, line in enumerate(lines) if warning in line)
     assert lines[first - 1].startswith("NOT AS PROMISED")
@@ -155,12 +167,12 @@ def test_what_the_test_does_not_bear_out_comes_before_what_was_promised(binary: 
     )
     assert "averages over classes leave it out" in " ".join(lines)
     assert warning in " ".join(printed(terminal.headline, record, width=160))
-    assert not printed(terminal.shortfall, binary.record.trial)
+    assert not printed(terminal.shortfall, binary.record.verification)
 
 
 def test_with_rejects_figures_of_decided_rows_stand_beside_the_share_left_to_a_person(binary: Any) -> None:
     task = replace(binary.record.task, headline=("expected_cost", "recall", "log_loss"), reject_cost=0.2)
-    trial = replace(binary.record.trial, rejected=Estimate(0.24, 0.2163, 0.2789))
+    trial = replace(binary.record.verification, rejected=Estimate(0.24, 0.2163, 0.2789))
     lines = printed(terminal.sealed_test, binary.record.test, trial, task, binary.record.ledger, width=120)
     assert lines[2].strip() == "expected cost .32 [.29 .35] · log-loss .188 [.180 .196]"
     assert lines[3].strip() == (
@@ -204,7 +216,7 @@ def test_a_sealed_test_stays_sealed(binary: Any) -> None:
         printed(terminal.sealed_test, None, None, binary.record.task, binary.record.ledger)[1] == "TEST   still sealed"
     )
     second = replace(binary.record.ledger, opens=2, blind=False)
-    lines = printed(terminal.sealed_test, binary.record.test, binary.record.trial, binary.record.task, second)
+    lines = printed(terminal.sealed_test, binary.record.test, binary.record.verification, binary.record.task, second)
     assert lines[1] == "TEST   opened twice, on the saved model, no longer blind"
 
 
@@ -224,7 +236,7 @@ def test_any_names_print_on_any_width(binary: Any, name: str, width: int) -> Non
 
 
 def test_the_live_line_says_what_runs() -> None:
-    progress = terminal.Progress(Console(file=io.StringIO()), budget=60.0)
+    progress = TerminalObserver(Console(file=io.StringIO()), budget=60.0)
     progress.phase("TRAIN")
     progress.running("catboost fold 4/5")
     progress.best("lightgbm .1873")
@@ -236,7 +248,7 @@ def test_the_live_line_says_what_runs() -> None:
 
 
 def test_without_a_budget_there_is_no_bar() -> None:
-    progress = terminal.Progress(Console(file=io.StringIO()), started=time.monotonic() - 7)
+    progress = TerminalObserver(Console(file=io.StringIO()), started=time.monotonic() - 7)
     progress.phase("TRAIN")
     assert progress.__rich__().plain == "TRAIN  7 s"
 
@@ -244,7 +256,7 @@ def test_without_a_budget_there_is_no_bar() -> None:
 def test_a_terminal_sees_the_line_live_and_it_goes_away() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=100, force_terminal=True, force_interactive=True)
-    with terminal.Progress(console, budget=60.0) as progress:
+    with TerminalObserver(console, budget=60.0) as progress:
         progress.phase("TRAIN")
         progress.running("logistic fold 1/5")
         deadline = time.monotonic() + 5
@@ -259,7 +271,7 @@ def test_a_terminal_sees_the_line_live_and_it_goes_away() -> None:
 
 def test_a_pipe_sees_nothing_of_it() -> None:
     stream = io.StringIO()
-    with terminal.Progress(Console(file=stream), budget=60.0) as progress:
+    with TerminalObserver(Console(file=stream), budget=60.0) as progress:
         progress.phase("TRAIN")
         progress.best("x")
     assert stream.getvalue() == ""
@@ -267,25 +279,25 @@ def test_a_pipe_sees_nothing_of_it() -> None:
 
 def test_the_line_goes_away_when_interrupted() -> None:
     stream = io.StringIO()
-    progress = terminal.Progress(Console(file=stream, force_terminal=True, force_interactive=True))
+    progress = TerminalObserver(Console(file=stream, force_terminal=True, force_interactive=True))
     with pytest.raises(KeyboardInterrupt), progress:
         raise KeyboardInterrupt
     assert "\x1b[?25h" in stream.getvalue()
 
 
-@pytest.mark.parametrize("listener", [Silent(), terminal.Progress(Console(file=io.StringIO()))])
-def test_both_are_listeners(listener: Listener, capsys: pytest.CaptureFixture[str]) -> None:
-    listener.phase("TRAIN")
-    listener.running("logistic")
-    listener.best("logistic .2")
+@pytest.mark.parametrize("observer", [Observer(), TerminalObserver(Console(file=io.StringIO()))])
+def test_nobody_and_a_pipe_hear_nothing_of_the_steps(observer: Observer, capsys: pytest.CaptureFixture[str]) -> None:
+    observer.phase("TRAIN")
+    observer.running("logistic")
+    observer.best("logistic .2")
     assert capsys.readouterr() == ("", "")
 
 
 def test_checks_that_were_not_made_are_listed_by_reason() -> None:
     stream = io.StringIO()
-    late = [Unchecked(f"A10{i}", "a title", "no time left", blind=True) for i in range(2)]
-    named = Unchecked("A003", "groups", "no group column was named", blind=False)
-    terminal.unchecked(Console(file=stream, width=120), [*late, named])
+    timed_out = [SkippedCheck(f"A10{i}", "a title", "no time left", blind=True) for i in range(2)]
+    named = SkippedCheck("A003", "groups", "no group column was named", blind=False)
+    terminal.unchecked(Console(file=stream, width=120), [*timed_out, named])
     assert " ".join(stream.getvalue().split()) == (
         "not looked for: A100, A101 (no time left); A003 (no group column was named)"
     )

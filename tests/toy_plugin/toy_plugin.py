@@ -61,7 +61,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     )
 
 
-nearest_mean = Family("nearest_mean", "nearest mean", View("scaled", "onehot"), complexity=1, fit=_fit)
+nearest_mean = Family("nearest_mean", View("scaled", "onehot"), complexity=1, fit=_fit)
 
 
 def _correlation(task: Task, told: Predictions, decided: NDArray[np.int64]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sortal.core.frame import Table
-from sortal.core.listen import Silent
+from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
 from sortal.training.deadline import Deadline
@@ -24,7 +24,7 @@ def reserve(budget=60.0):
 
 def trained(dev, task, recipe=None, budget=60.0, **options):
     recipe = recipe or Recipe.of("y", models=("svm",))
-    return train_rows(dev.table, dev.codes, task, recipe, reserve(budget), Silent(), **options)
+    return train_rows(dev.table, dev.codes, task, recipe, reserve(budget), Observer(), **options)
 
 
 def test_folds_repeat_when_rows_are_few():

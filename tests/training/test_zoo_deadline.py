@@ -12,7 +12,7 @@ import pytest
 
 from sortal.core import registry
 from sortal.core.interrupt import finishing_on_interrupt
-from sortal.core.listen import Silent
+from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
 from sortal.models.family import OutOfTime
@@ -113,7 +113,7 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
         (*baselines(), logistic("stuck", fit=endless)),
         folded(dev, task),
         reserve(8.0),
-        Silent(),
+        Observer(),
     )
     assert [s.candidate.name for s in found.results] == ["majority", "logistic", "tree"]
     assert {s.name: s.reason for s in found.skipped} == {"stuck": "no time left"}
@@ -131,7 +131,7 @@ def test_ctrl_c_finishes_with_the_best_so_far():
             (*baselines(), logistic("pressed", fit=pressed), logistic("never begun")),
             folded(dev, task),
             reserve(60.0, interrupts=interrupts),
-            Silent(),
+            Observer(),
         )
     assert len(found.results) == 3
     assert {s.name: s.reason for s in found.skipped} == dict.fromkeys(("pressed", "never begun"), ENDED)
@@ -143,11 +143,11 @@ def test_a_run_that_saw_samples_and_shipped_a_fold_repeats_by_its_plan(monkeypat
     family = registry.load("sortal.models", "logistic")
     monkeypatch.setattr(registry, "load", lambda group, name: few(registry_load(group, name)))
 
-    first = train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("svm",)), reserve(), Silent())
+    first = train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("svm",)), reserve(), Observer())
     plan = first.developed.plan()
     assert {p.rows for p in plan} == {300}
     recipe = Recipe.from_toml(Recipe.of("y", models=("svm",), plan=plan, refit=first.finalized.refit).to_toml())
-    again = train_rows(dev.table, dev.codes, task, recipe, reserve(-1.0), Silent())
+    again = train_rows(dev.table, dev.codes, task, recipe, reserve(-1.0), Observer())
     columns = dev.table.columns([column.name for column in dev.table.schema.features])
     assert np.array_equal(compile(first.finalized.program)(columns), compile(again.finalized.program)(columns))
     assert family.most_rows != 300

@@ -7,13 +7,11 @@ lengths that must agree. What does not fit is a ValueError of one sentence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
-import msgspec
 import numpy as np
 
+from sortal.artifact.card import Card
 from sortal.artifact.store import Contents, Golden, Value
 from sortal.core.errors import ArtifactError
 from sortal.core.kinds import Storage, is_kind, kind_of
@@ -51,7 +49,7 @@ def check(contents: Contents) -> None:
     kinds = {column.name: column.kind for column in contents.schema.features}
     for name, column in contents.profile.items():
         _check_profile(name, column, kinds)
-    _check_card(contents)
+    _check_card(contents.card)
     _check_golden(contents.golden, contents)
 
 
@@ -153,7 +151,7 @@ def _check_sets(contents: Contents) -> None:
 def _check_metrics(contents: Contents) -> None:
     for part, figures in contents.metrics.items():
         for name, figure in figures.items():
-            value, low, high = figure["value"], figure["low"], figure["high"]
+            value, low, high = figure.value, figure.low, figure.high
             known = [part for part in (value, low, high) if part is not None]
             _need(all(abs(part) <= MOST_FIGURE for part in known), f"{name[:40]!r} on {part[:40]!r} is out of range")
             ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
@@ -181,45 +179,12 @@ def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, str]) -
         _need(sum(column.counts) + column.others <= column.known, f"{where} counts more values than there are")
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    chosen: str
-
-
-@dataclass(frozen=True)
-class _Data:
-    name: str
-    rows: int
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class _Item:
-    item: str
-    status: Literal["holds", "fails", "not looked for", "not applicable"]
-    evidence: str
-
-
-@dataclass(frozen=True)
-class _Card:
-    """What is shown of a card; the rest of it is for machines."""
-
-    seed: int
-    data: _Data
-    selection: _Chosen
-    checklist: tuple[_Item, ...]
-
-
-def _check_card(contents: Contents) -> None:
-    if contents.card:
-        try:
-            card = msgspec.convert(dict(contents.card), _Card)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"its card does not fit ({str(error)[:120]})") from None
-        _need(
-            0 <= card.seed < 2**63 and _counts([card.data.rows]), "its card has a seed or a number of rows beyond any"
-        )
-    level: list[object] = [dict(contents.card)]
+def _check_card(card: Card | None) -> None:
+    if card is None:
+        return
+    counted = 0 <= card.seed < 2**63 and _counts([card.data.rows, card.data.columns, card.ledger.opens])
+    _need(counted, "its card has a seed or a number of rows beyond any")
+    level: list[object] = [dict(card.details)]
     for _ in range(DEEPEST_CARD):
         level = [value for each in level for value in _inside(each)]
         _need(len(level) <= MOST_CARD, f"its card has more than {MOST_CARD:,} values side by side")

@@ -23,7 +23,7 @@ from sortal.artifact.store import Contents, Golden, Value, as_written, load_cont
 from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.interval import Interval
+from sortal.core.interval import Estimate
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
@@ -211,9 +211,9 @@ class Model(AsText, Contents):
 class Parity:
     """How well a model reproduces what was trained, on ``rows`` rows."""
 
+    rows: int
     max_difference: float
     label_flips: int
-    rows: int
 
 
 def load(path: str | Path, verify: str | Path | None = None) -> Model:
@@ -301,7 +301,7 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
             f"the saved model does not reproduce the trained one: probabilities differ by up to {difference:.1e} "
             f"(allowed: {tolerance:.0e}) and {flips} of {len(table)} labels change; it was not kept"
         )
-    return Parity(difference, flips, len(table))
+    return Parity(len(table), difference, flips)
 
 
 def time_row(model: Model, row: Mapping[str, object]) -> float:
@@ -331,9 +331,8 @@ def _check_columns(model: Model) -> None:
             raise ValueError(f"op '{op}' reads column {name!r}, whose kind is {kinds.get(name)}")
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
-    known = [figure[name] for name in ("value", "low", "high")]
-    return "unknown" if None in known else str(Interval(*known))
+def _interval(figure: Estimate) -> str:
+    return "unknown" if figure.interval is None else str(figure)
 
 
 def _listed(labels: Sequence[object]) -> str:

@@ -22,14 +22,16 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from math import prod
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from sortal import __version__
 from sortal.artifact import archive
+from sortal.artifact.card import Card
 from sortal.core.errors import ArtifactError
+from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
 from sortal.core.task import Task
@@ -61,7 +63,7 @@ class Golden:
 class Contents:
     """What a model file holds.
 
-    ``metrics`` and ``card`` are JSON values, for people; scoring needs none of them. ``profile`` says what each feature looked like
+    ``metrics``, the figures of each part by name, and ``card`` are for people; scoring needs none of them. ``profile`` says what each feature looked like
     in training, which rows that come in are compared with. ``version``: of the sortal that trained the model.
     """
 
@@ -70,19 +72,11 @@ class Contents:
     decision: Decision
     program: Program
     sets: Sets | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: Card | None = None
     golden: Golden = Golden()
     version: str = __version__
-
-
-class Figure(TypedDict):
-    """A figure with its interval, as ``metrics`` holds it; unknown is None."""
-
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -100,9 +94,9 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "task": msgspec.json.Decoder(Task),
     "decision": msgspec.json.Decoder(Decision),
     "sets": msgspec.json.Decoder(Sets | None),
-    "metrics": msgspec.json.Decoder(dict[str, dict[str, Figure]]),
+    "metrics": msgspec.json.Decoder(dict[str, dict[str, Estimate]]),
     "profile": msgspec.json.Decoder(dict[str, ColumnProfile]),
-    "card": msgspec.json.Decoder(dict[str, Any]),
+    "card": msgspec.json.Decoder(Card | None),
     "golden": msgspec.json.Decoder(Golden),
 }
 _NODE = msgspec.json.Decoder(_Node)

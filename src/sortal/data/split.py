@@ -14,6 +14,7 @@ import numpy as np
 
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
+from sortal.core.recipe import Recipe
 from sortal.core.schema import Role
 from sortal.data.stratify import Floats, Ints, connected_groups, stratified_assign, targets
 
@@ -128,6 +129,13 @@ PART_WORDS = {
     "test": ("test", "testing", "holdout"),
 }
 """What people call the parts; a "dev" set of the field is one to validate on."""
+
+
+def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:
+    """The parts, as the recipe asks for them or as a column tells them."""
+    if recipe.rows.split_column is not None:
+        return split_as_told(table, codes, recipe.rows.split_column)
+    return split(table, codes, SplitPlan.parse(recipe.parts), recipe.search.seed)
 
 
 def split_as_told(table: Table, codes: Ints, column: str) -> Parts:

@@ -8,15 +8,16 @@ What else was tried is in docs/decisions/0013-calibration-gate.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
-from sortal.core.interval import Interval
+from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
+from sortal.core.writing import percent, spread
 from sortal.engine import compile as compile_program
 from sortal.engine.affine import log_probability
 from sortal.engine.program import Program
@@ -57,23 +58,35 @@ class Calibrator:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What was found, and what is applied.
+class CalibrationResult:
+    """What came of calibrating: ``method`` is "none" where nothing helped, "average" of several by their ``weights``.
 
-    ``gain``: by how much the average of the calibrators lowers the log-loss of rows that neither its members nor
-    their weights have seen (mean over rows, with its standard error). ``candidate``: the member that weighs most
-    beside "none". ``method``: what is applied, "none", a calibrator's name, or "average"; ``weights`` of its members
-    by name, ``program`` and ``log_loss_after`` are of that, and empty, None and unchanged where nothing is.
+    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that recalibration would still
+    remove, a row, on the test (on what the decision was made on where the test was not opened); null until it is known.
     """
 
     method: str
+    log_loss_before: float | None = None
+    log_loss_after: float | None = None
+    explanation: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    removable: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is applied, ``program`` (None where nothing is), and why.
+
+    ``gain``: by how much the average of the calibrators lowers the log-loss of rows that neither its members nor
+    their weights have seen (mean over rows, with its standard error). ``candidate``: the member that weighs most
+    beside "none". The ``result`` is of what is applied.
+    """
+
+    result: CalibrationResult
     program: Program | None
-    log_loss_before: float
-    log_loss_after: float
     candidate: str
     gain: float
     standard_error: float
-    weights: tuple[tuple[str, float], ...] = ()
 
 
 def entries(budget: float) -> int:
@@ -100,13 +113,24 @@ def choose(
     weights = {name: float(w) for name, w in zip(trial.names, trial.weight, strict=True) if w > 0}
     candidate = max((name for name in weights if name != "none"), key=lambda name: weights[name], default="none")
     if candidate == "none" or not gain > GATE * error:
-        return Calibration("none", None, loss, loss, candidate, gain, error)
+        result = CalibrationResult("none", loss, loss, _not_applied(candidate, gain, error))
+        return Calibration(result, None, candidate, gain, error)
     n_classes = trial.probability.shape[1]
     members = tuple(_load(name).fit(trial.probability, trial.truth, n_classes) for name in weights)
     method, program = candidate, members[0]
     if len(members) > 1:
         method, program = "average", Program("average", {}, {"weight": np.array([*weights.values()])}, members)
-    return Calibration(method, program, loss, loss - gain, candidate, gain, error, tuple(weights.items()))
+    explanation = f"lowers the cross-fitted log-loss by {spread(abs(gain), error, 4)}"
+    if len(weights) > 1:
+        explanation += ": " + ", ".join(f"{name} {percent(weight)}" for name, weight in weights.items())
+    result = CalibrationResult(method, loss, loss - gain, explanation, weights)
+    return Calibration(result, program, candidate, gain, error)
+
+
+def _not_applied(candidate: str, gain: float, error: float) -> str:
+    if candidate == "none":
+        return "nothing lowers the cross-fitted log-loss"
+    return f"{candidate} would {'gain' if gain > 0 else 'lose'} {spread(abs(gain), error, 4)}"
 
 
 def recalibration_gain(

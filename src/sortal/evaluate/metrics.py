@@ -70,18 +70,6 @@ class Metric:
         return Interval(*(min(max(x, low), high) for x in (figure.value, figure.low, figure.high)))
 
 
-@dataclass(frozen=True)
-class ClassScore:
-    """Precision and recall (with Wilson intervals) and F1 of one class, its true rows, and the share of them left to a person."""
-
-    label: str
-    precision: Interval
-    recall: Interval
-    f1: float
-    support: int
-    rejected: Interval
-
-
 def metrics_for(task: Task) -> tuple[Metric, ...]:
     """All registered metrics that mean something for this task, by name."""
     found: list[Metric] = [registry.load("sortal.metrics", name) for name in registry.names("sortal.metrics")]
@@ -102,29 +90,16 @@ def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
     return np.bincount(truth * d + decided, minlength=k * d).reshape(k, d).astype(np.int64)
 
 
-def per_class(task: Task, truth: Codes, decided: Codes, clusters: Codes | None = None) -> list[ClassScore]:
-    """Precision, recall and F1 of every class, in the order of the classes; of the rows that are decided.
+def label_of(name: str) -> str:
+    """The name of a metric as people write it: its own label, or its words where it is not installed.
 
-    ``clusters``: (n,) ids from 0 on of rows that vary together.
+    >>> label_of("roc_auc"), label_of("recall_at_precision"), label_of("of_a_plug_in")
+    ('ROC-AUC', 'recall at precision .9', 'of a plug in')
     """
-    unknown = Interval(np.nan, np.nan, np.nan)
-    known = decided_rows(task, truth, decided)
-    scores = []
-    for code, label in enumerate(task.classes):
-        row, true, said = truth == code, known == code, decided == code
-        hit = true & said
-        support, some = int(row.sum()), bool(true.any())
-        scores.append(
-            ClassScore(
-                label=label,
-                precision=rates_interval(Rates([(said, hit)]), clusters),
-                recall=rates_interval(Rates([(true, hit)]), clusters) if some else unknown,
-                f1=2 * int(hit.sum()) / int(true.sum() + said.sum()) if some else float("nan"),
-                support=support,
-                rejected=rates_interval(Rates([(row, row & ~true)]), clusters) if support else unknown,
-            )
-        )
-    return scores
+    if name not in registry.names("sortal.metrics"):
+        return name.replace("_", " ")
+    metric: Metric = registry.load("sortal.metrics", name)
+    return metric.label
 
 
 def rejected(task: Task, decided: Codes, clusters: Codes | None = None) -> Interval:

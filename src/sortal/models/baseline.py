@@ -49,6 +49,11 @@ def _smooth(tree: Any, n_classes: int) -> None:
 
 
 majority = Family(
-    "majority", "majority class", View("raw", "codes"), complexity=0, fit=_fit_majority, most_rows=SIMPLE_ROWS
+    "majority",
+    View("raw", "codes"),
+    complexity=0,
+    fit=_fit_majority,
+    most_rows=SIMPLE_ROWS,
+    baseline="majority class",
 )
-tree = Family("tree", "shallow tree", View("imputed", "codes"), complexity=2, fit=_fit_tree, most_rows=SIMPLE_ROWS)
+tree = Family("tree", View("imputed", "codes"), complexity=2, fit=_fit_tree, most_rows=SIMPLE_ROWS)

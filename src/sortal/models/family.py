@@ -16,7 +16,7 @@ from sortal.prepare.view import View
 
 Matrix = NDArray[np.float64]
 Settings = Mapping[str, float | int | str]
-
+Baseline = Literal["majority class", "linear model"]
 
 SIMPLE_ROWS = 50_000
 """Training rows that a linear model or a shallow tree is given at most. Chosen, not measured: some hundreds of rows for each of the
@@ -107,11 +107,11 @@ class Family:
     ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums, which bounds how closely
     the program can agree with it. ``most_rows``: more training rows than these add time, not skill; None where they always add.
     ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is;
-    ``least_share``: how much of that work makes a model that is worth having.
+    ``least_share``: how much of that work makes a model that is worth having. ``baseline``: which of the baselines that every model
+    has to be compared with it can serve as.
     """
 
     name: str
-    title: str
     view: View
     complexity: int
     fit: Callable[[FitRequest, Settings], Fitted]
@@ -122,3 +122,4 @@ class Family:
     pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0
     least_share: float = 1.0
+    baseline: Baseline | None = None

@@ -71,7 +71,6 @@ def _importance(model: Any) -> NDArray[np.float64]:
 
 forest = Family(
     "forest",
-    "random forest",
     View("imputed", "codes"),
     complexity=3,
     fit=partial(_fit, "forest"),
@@ -83,7 +82,6 @@ forest = Family(
 )
 extra_trees = Family(
     "extra_trees",
-    "extra trees",
     View("imputed", "codes"),
     complexity=3,
     fit=partial(_fit, "extra_trees"),

@@ -167,7 +167,6 @@ def _probabilities(booster: Any, focal: Focal | None, X: Any, rounds: int, reque
 
 family = Family(
     "lightgbm",
-    "LightGBM",
     View("raw", "codes"),
     complexity=4,
     fit=_fit,

@@ -57,7 +57,6 @@ def linear_program(coef: NDArray[np.float64], intercept: NDArray[np.float64]) ->
 
 logistic = Family(
     "logistic",
-    "logistic regression",
     View("scaled", "onehot"),
     complexity=1,
     fit=_fit,
@@ -65,4 +64,5 @@ logistic = Family(
     most_rows=SIMPLE_ROWS,
     pilot={"iterations": CHUNK},
     pilot_share=0.5,
+    baseline="linear model",
 )

@@ -50,4 +50,4 @@ def _judgeable(rows: Rows) -> Rows:
     return Rows(rows.X[index], rows.y[index], weight[index])
 
 
-svm = Family("svm", "linear SVM", View("scaled", "onehot"), complexity=1, fit=_fit, most_rows=SIMPLE_ROWS)
+svm = Family("svm", View("scaled", "onehot"), complexity=1, fit=_fit, most_rows=SIMPLE_ROWS, baseline="linear model")

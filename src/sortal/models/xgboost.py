@@ -184,7 +184,6 @@ def _importance(booster: Any, width: int) -> Any:
 
 family = Family(
     "xgboost",
-    "XGBoost",
     View("raw", "onehot"),
     complexity=4,
     fit=_fit,

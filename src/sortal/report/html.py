@@ -8,8 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sortal.report import notation
-from sortal.report.record import CHOSEN, Estimate, Row, RunRecord
+from sortal.core.interval import Estimate
+from sortal.record import wording
+from sortal.record.parts import CHOSEN, Row
+from sortal.record.run import RunRecord
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -48,7 +50,7 @@ def render(record: RunRecord, drawn: Mapping[str, str]) -> str:
         phases=phases(record),
         plain_figures=plain_figures(record),
         decided_figures=decided_figures(record),
-        kinds=notation.kinds(record.columns),
+        kinds=wording.kinds(record.columns),
         fold=FOLD,
     )
 
@@ -61,16 +63,16 @@ def headline(record: RunRecord) -> str:
 
 def plain_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the test; where rows are left to a person, those of all rows."""
-    found = record.test or {}
-    if record.trial is None or record.trial.rejected is None:
-        return dict(found)
-    return {name: figure for name, figure in found.items() if not notation.of_decided_rows(name)}
+    figures = record.test or {}
+    if record.verification is None or record.verification.rejected is None:
+        return dict(figures)
+    return {name: figure for name, figure in figures.items() if not wording.of_decided_rows(name)}
 
 
 def decided_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the rows of the test that are decided."""
-    found = record.test or {}
-    return {name: found[name] for name in notation.decided_first(list(found), found)}
+    figures = record.test or {}
+    return {name: figures[name] for name in wording.decided_first(list(figures), figures)}
 
 
 def excludes_zero(gain: Estimate) -> bool:
@@ -110,7 +112,7 @@ def phases(record: RunRecord) -> tuple[Bar, ...]:
 
 def row_interval(row: Row) -> str:
     """The figure of a candidate, in the digits that tell candidates apart."""
-    return notation.interval(Estimate(row.mean, row.low, row.high), digits=4)
+    return wording.interval(Estimate(row.mean, row.low, row.high), digits=4)
 
 
 @cache
@@ -119,31 +121,31 @@ def _template() -> Template:
     from markupsafe import Markup
 
     def printable(value: object) -> object:
-        return notation.plain(value) if isinstance(value, str) and not isinstance(value, Markup) and value else value
+        return wording.plain(value) if isinstance(value, str) and not isinstance(value, Markup) and value else value
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=printable, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        interval=notation.interval,
+        interval=wording.interval,
         row_interval=row_interval,
         excludes_zero=excludes_zero,
-        percents=notation.percents,
-        spread=notation.spread,
-        level=notation.level,
-        tiny=notation.tiny,
-        places=lambda figure: notation.decimals(figure.low, figure.high),
-        times=notation.times,
-        number=notation.number,
-        count=notation.count,
-        counted=notation.counted,
-        percent=notation.percent,
-        seconds=notation.seconds,
-        microseconds=notation.microseconds,
-        size=notation.size,
-        metric=notation.metric,
-        costs=notation.costs,
-        short=notation.short,
-        evidence=notation.evidence,
+        percents=wording.percents,
+        spread=wording.spread,
+        level=wording.level,
+        tiny=wording.tiny,
+        places=lambda figure: wording.decimals(figure.low, figure.high),
+        times=wording.times,
+        number=wording.number,
+        count=wording.count,
+        counted=wording.counted,
+        percent=wording.percent,
+        seconds=wording.seconds,
+        microseconds=wording.microseconds,
+        size=wording.size,
+        metric=wording.metric,
+        costs=wording.costs,
+        short=wording.short,
+        evidence=wording.evidence,
     )
     return environment.from_string(files("sortal.report").joinpath("report.html.j2").read_text(encoding="utf-8"))

@@ -1,15 +1,8 @@
-"""The figures of the report, as small SVG texts that follow the colours of the page around them.
-
-matplotlib draws; it is imported on first use, never through pyplot, and the caller's settings are left alone.
-"""
+"""The figures of the report, as small SVG texts that follow the colours of the page around them."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,22 +11,17 @@ from numpy.typing import NDArray
 
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.core.writing import pointed
 from sortal.decide.benefit import net_benefit, weight_in_words
 from sortal.decide.threshold import curve as threshold_curve
-from sortal.report import curves
-from sortal.report.notation import count, known, metric, number, percent, short
-from sortal.report.record import Confusion, Importance, Row, RunRecord
+from sortal.evaluate import curves
+from sortal.record.parts import Confusion, Importance, Row
+from sortal.record.run import Outcome
+from sortal.record.wording import count, known, metric, number, percent, short
+from sortal.report.canvas import INK, MAIN, MUTED, PALETTE, SECOND, canvas, lines, room, style, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ticker import ScalarFormatter
-
-INK, MUTED, LINE = "#1c2126", "#68727d", "#d5dbe1"
-# Okabe & Ito (2008): told apart by colour-blind readers and in greyscale print.
-PALETTE: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#7a5195", "#8c8c8c")
-MAIN, SECOND = PALETTE[:2]
 
 Floats = NDArray[np.float64]
 Look = dict[str, Any]
@@ -43,32 +31,9 @@ THIN: Final[Look] = {"color": MUTED, "linewidth": 1.1}
 DASHES: Final = ("-", "--", "-.")
 
 MOST_CLASSES, MOST_BARS, MOST_CELLS, MOST_NAMES = 8, 20, 12, 40
-WIDTH, HEIGHT = 5.4, 4.0
 HALF: Final = 0.5
 NEVER: Final = 1.02
 """Where the steps of thresholds end, so that what never costs can be seen beside a probability of one."""
-
-STYLE: Final[dict[Any, Any]] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "sortal",
-    "text.parse_math": False,
-    "font.size": 9,
-    "text.color": INK,
-    "lines.linewidth": 1.6,
-    "grid.linewidth": 0.6,
-    "legend.fontsize": 8.5,
-    **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
-    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
-    **dict.fromkeys(("axes.edgecolor", "grid.color", "xtick.color", "ytick.color"), LINE),
-    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), MUTED),
-    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), "none"),
-}
-_VARIABLES = {
-    INK: "currentColor",
-    MUTED: "var(--muted)",
-    LINE: "var(--line)",
-    **{color: f"var(--c{i})" for i, color in enumerate(PALETTE, start=1)},
-}
 
 
 @dataclass(frozen=True)
@@ -76,11 +41,11 @@ class Drawn:
     """Figures by name, as SVG, and the names of those for which there was no time."""
 
     figures: dict[str, str]
-    late: tuple[str, ...] = ()
+    timed_out: tuple[str, ...] = ()
 
 
 def draw_all(
-    record: RunRecord, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
+    record: Outcome, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
 ) -> Drawn:
     """Every figure that this run has, as long as there is time.
 
@@ -107,38 +72,9 @@ def draw_all(
     return Drawn(figures)
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """The look of the figures, in place of whatever the caller has set in matplotlib."""
-    import matplotlib
-
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        # Text stays text, so glyphs are the browser's business.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
-        yield
-
-
-def svg(figure: Figure) -> str:
-    """A figure as SVG inside a page: no prologue and no styles of its own, colours by CSS variables."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    opening = r'<svg class="plot" viewBox="\1" role="img">'
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', opening, text, count=1)
-    # Only clip paths and markers are referred to, by the hash of what they are: equal names are equal things.
-    text = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"| transform="rotate\(-0 [^"]*"| ?font-family: [^;"]*;?', "", text)
-    for color, variable in _VARIABLES.items():
-        text = text.replace(color, variable)
-    return re.sub(r"\s*\n\s*", "\n", text)
-
-
-def roc(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure:
+def roc(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
     """Recall against false alarms."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     chosen = _chosen(record)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     for label, truth, score, look in _series(record, oof, test):
@@ -151,9 +87,9 @@ def roc(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure
     return figure
 
 
-def precision_recall(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure:
+def precision_recall(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
     """Precision against recall."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     chosen = _chosen(record)
     for label, truth, score, look in _series(record, oof, test):
         curve = curves.precision_recall(truth, score)
@@ -167,7 +103,7 @@ def precision_recall(record: RunRecord, oof: Predictions, test: Predictions | No
     return figure
 
 
-def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
+def reliability(record: Outcome, predictions: Predictions) -> Figure | None:
     """How often a probability comes true, with exact intervals, over a histogram of the probabilities.
 
     With more than two classes: of the most probable class.
@@ -183,7 +119,7 @@ def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
         hit, p = predictions.truth == best, predictions.probability.max(axis=1)
         thing = "p(most probable class)"
     bins = curves.reliability(hit, p, predictions.clusters)
-    figure, axes = _canvas(bottom=0.3)
+    figure, axes = canvas(bottom=0.3)
     below = figure.add_axes((0.12, 0.12, 0.85, 0.15), sharex=axes)
     axes.tick_params(labelbottom=False)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
@@ -198,7 +134,7 @@ def reliability(record: RunRecord, predictions: Predictions) -> Figure | None:
     return figure
 
 
-def threshold(record: RunRecord, oof: Predictions, test: Predictions | None) -> Figure | None:
+def threshold(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure | None:
     """Cost per row (or F1) from each threshold on, in steps from saying the class always to saying it never, with the chosen one.
 
     None with more than two classes.
@@ -208,7 +144,7 @@ def threshold(record: RunRecord, oof: Predictions, test: Predictions | None) -> 
         return None
     best = record.decision.kind == "f1"
     left, right = _window(chosen)
-    figure, axes = _canvas(top=0.92)
+    figure, axes = canvas(top=0.92)
     seen: list[float] = []
     for part, look in _parts(oof, test):
         line = threshold_curve(task, part, points=200, keep=(chosen, HALF))
@@ -233,7 +169,7 @@ def _from_on(task: Task) -> str:
     return f"say {short(task.positive)} from this probability on: always on the left, never on the right"
 
 
-def decision_curve(record: RunRecord, predictions: Predictions) -> Figure | None:
+def decision_curve(record: Outcome, predictions: Predictions) -> Figure | None:
     """Net benefit of the model and of saying the class always or never, at every weight of misses against false alarms.
 
     None where no threshold decides, or these rows are all of one class.
@@ -244,22 +180,22 @@ def decision_curve(record: RunRecord, predictions: Predictions) -> Figure | None
     code, said = record.task.positive_code, short(record.task.positive, 18)
     left, right = _window(chosen)
     at = np.union1d(np.linspace(left, min(right, 0.99), 120), [chosen])
-    found = net_benefit(predictions.truth == code, predictions.probability[:, code], at, groups=predictions.groups)
-    better = np.where(found.least_gain > 0, found.model, np.nan)
+    benefit = net_benefit(predictions.truth == code, predictions.probability[:, code], at, groups=predictions.groups)
+    better = np.where(benefit.least_gain > 0, benefit.model, np.nan)
     here = int(np.searchsorted(at, chosen))
-    figure, axes = _canvas(left=0.14, top=0.92)
-    axes.fill_between(at, found.low, found.high, color=MAIN, alpha=0.15, linewidth=0)
-    axes.plot(at, found.model, label="by the model", color=MAIN, linewidth=0.9)
+    figure, axes = canvas(left=0.14, top=0.92)
+    axes.fill_between(at, benefit.low, benefit.high, color=MAIN, alpha=0.15, linewidth=0)
+    axes.plot(at, benefit.model, label="by the model", color=MAIN, linewidth=0.9)
     axes.plot(at, better, label="better than both, beyond chance", color=MAIN, linewidth=2.4)
-    axes.plot(at, found.always, label=f"always {said}", **THIN)
+    axes.plot(at, benefit.always, label=f"always {said}", **THIN)
     axes.axhline(0, label=f"never {said}", color=MUTED, linewidth=1.1, linestyle=":")
     axes.axvline(chosen, color=SECOND, linewidth=1.2)
-    _mark(axes, chosen, float(found.model[here]), {"color": SECOND})
-    top = 1.05 * max(found.model.max(), found.always.max(), found.high[here])
-    axes.set(xlim=(left, right), ylim=(np.clip(found.low[here], -0.3 * top, -0.08 * top), top))
+    _mark(axes, chosen, float(benefit.model[here]), {"color": SECOND})
+    top = 1.05 * max(benefit.model.max(), benefit.always.max(), benefit.high[here])
+    axes.set(xlim=(left, right), ylim=(np.clip(benefit.low[here], -0.3 * top, -0.08 * top), top))
     axes.set(xlabel=f"say {said} from this probability on, {predictions.part} rows", ylabel="net benefit a row")
-    told = f"chosen: p ≥ {number(chosen)}, {weight_in_words(chosen, said)}"
-    axes.set_title(told, fontsize=9, color=SECOND, loc="left")
+    heading = f"chosen: p ≥ {number(chosen)}, {weight_in_words(chosen, said)}"
+    axes.set_title(heading, fontsize=9, color=SECOND, loc="left")
     axes.legend(loc="best")
     return figure
 
@@ -270,7 +206,7 @@ def confusion(matrix: Confusion) -> Figure:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     k, named = len(matrix.classes), len(matrix.classes) <= MOST_NAMES
     names = [short(name, 16) if named else str(i) for i, name in enumerate(matrix.classes, start=1)]
-    figure, axes = _canvas(height=1.2 + 0.55 * min(max(k, 3), 8), left=_room(names) + 0.04, bottom=0.2)
+    figure, axes = canvas(height=1.2 + 0.55 * min(max(k, 3), 8), left=room(names) + 0.04, bottom=0.2)
     if k <= MOST_CELLS:
         _cells(axes, counts, shares)
     else:
@@ -298,7 +234,7 @@ def leaderboard(rows: Sequence[Row]) -> Figure | None:
     shown = [row for row in rows if known(row.mean)][:MOST_BARS]
     if not shown:
         return None
-    figure, axes = _lines([row.name for row in shown])
+    figure, axes = lines([row.name for row in shown])
     left, right = _span(shown)
     for y, row in enumerate(shown):
         color = MAIN if row.selected else MUTED if row.baseline else INK
@@ -315,61 +251,21 @@ def leaderboard(rows: Sequence[Row]) -> Figure | None:
     return figure
 
 
-def importance(found: Importance) -> Figure | None:
+def importance(weights: Importance) -> Figure | None:
     """The columns that matter most, as bars."""
-    shown = [column for column in found.columns if known(column.value)][:MOST_BARS]
+    shown = [column for column in weights.columns if known(column.value)][:MOST_BARS]
     if not shown:
         return None
-    figure, axes = _lines([column.column for column in shown])
+    figure, axes = lines([column.column for column in shown])
     axes.barh(range(len(shown)), [column.value or 0.0 for column in shown], color=MAIN, alpha=0.75, height=0.6)
     for y, column in enumerate(shown):
         if column.low is not None and column.high is not None:
             axes.plot([column.low, column.high], [y, y], color=INK, linewidth=1)
-    axes.set(xlabel=found.measure)
+    axes.set(xlabel=weights.measure)
     return figure
 
 
-def _canvas(height: float = HEIGHT, left: float = 0.12, bottom: float = 0.12, top: float = 0.97) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes. Margins are set, not searched: that halves the time to draw."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height))
-    figure.subplots_adjust(left=left, right=0.97, top=top, bottom=bottom)
-    axes = figure.add_subplot()
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(_ticks())
-    return figure, axes
-
-
-def _ticks() -> ScalarFormatter:
-    """Numbers at axes, written as everywhere else."""
-    from matplotlib.ticker import ScalarFormatter
-
-    class Ticks(ScalarFormatter):
-        def __call__(self, value: float, position: int | None = None) -> str:
-            return "0" if value == 0 else pointed(super().__call__(value, position).replace("\N{MINUS SIGN}", "-"))
-
-    return Ticks(useOffset=False)
-
-
-def _lines(names: Sequence[str]) -> tuple[Figure, Axes]:
-    """A figure with one named line for each thing, the first on top."""
-    height = 0.65 + 0.25 * len(names)
-    labels = [short(name) for name in names]
-    figure, axes = _canvas(height, left=_room(labels), bottom=0.5 / height, top=1 - 0.05 / height)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), labels, color=INK)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")
-    return figure, axes
-
-
-def _room(labels: Sequence[str]) -> float:
-    """Share of the width that labels need on the left; generous, because the font is the browser's."""
-    return (14 + 5.2 * max(map(len, labels), default=0)) / (72 * WIDTH)
-
-
-def _series(record: RunRecord, oof: Predictions, test: Predictions | None) -> Iterator[Series]:
+def _series(record: Outcome, oof: Predictions, test: Predictions | None) -> Iterator[Series]:
     """What curves are drawn of. Two classes: the positive one, out of fold and on the test.
 
     More classes: the largest ones against the rest, on the test if there is one.
@@ -395,7 +291,7 @@ def _parts(oof: Predictions, test: Predictions | None) -> list[tuple[Predictions
     return [(part, look) for part, look in parts if len(part)]
 
 
-def _chosen(record: RunRecord) -> float | None:
+def _chosen(record: Outcome) -> float | None:
     """The threshold of two classes; the most probable class is said from 0.5 on. None where it is no probability."""
     if record.decision.kind == "capacity" and record.task.cost is not None:
         return None

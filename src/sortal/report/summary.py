@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -12,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sortal.artifact.model import Model
-from sortal.report import notation, terminal
-from sortal.report.evaluation import GRAVEST, Against, AuditReport, Evaluation, Promise, Verdict
-from sortal.report.record import Estimate, Item
-from sortal.report.rule import rule
+from sortal.core.interval import Estimate
+from sortal.record import wording
+from sortal.record.fresh import GRAVEST, Against, Evaluation, Promise, Verdict
+from sortal.record.rule import rule
+from sortal.report import terminal
 
 MARGIN = 13
 MOST_COLUMNS = 40
@@ -25,133 +25,119 @@ MOST_RIVALS = 3
 def model(console: Console, shown: Model, file: str) -> None:
     """Task, decision, figures, columns, provenance and checklist."""
     task, card = shown.task, shown.card
-    console.print(Text(f"{notation.plain(file)}: written by sortal {notation.plain(shown.version)}", "bold"))
-    _line(console, "predicts", f"{task.target}: {notation.listing([notation.plain(c) for c in task.classes], most=12)}")
+    console.print(Text(f"{wording.plain(file)}: written by sortal {wording.plain(shown.version)}", "bold"))
+    _line(console, "predicts", f"{task.target}: {wording.listing([wording.plain(c) for c in task.classes], most=12)}")
     if task.positive is not None:
-        _line(console, "positive", notation.plain(task.positive))
+        _line(console, "positive", wording.plain(task.positive))
     text = rule(shown.decision)
-    _line(console, "decides", f"{text}; {notation.costs(task)}" if task.cost else text)
+    _line(console, "decides", f"{text}; {wording.costs(task)}" if task.cost else text)
     if shown.decision.certificate is not None:
         _line(
             console,
             "certified" if shown.decision.certificate.holds else "refused",
             shown.decision.certificate.explanation,
         )
-    if card:
-        chosen = card["selection"]["chosen"]
-        _line(console, "model", f"{chosen}: {' > '.join(step.op for step in shown.program.steps)}")
-        data = card["data"]
-        digest = f", SHA-256 {data['sha256'][:12]}" if data.get("sha256") else ""
-        source = f"{data['name']}, {data['rows']:,} rows{digest}; seed {card['seed']}"
-        _line(console, "trained on", source)
+    if card is not None:
+        _line(console, "model", f"{card.chosen}: {' > '.join(step.op for step in shown.program.steps)}")
+        digest = f", SHA-256 {card.data.sha256[:12]}" if card.data.sha256 else ""
+        _line(console, "trained on", f"{card.data.name}, {card.data.rows:,} rows{digest}; seed {card.seed}")
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
     console.print(_columns(shown))
-    terminal.checklist(
-        console, tuple(msgspec.convert(item, Item) for item in card.get("checklist", ())), "sortal show --json"
-    )
+    terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 
 
-def evaluation(console: Console, found: Evaluation) -> None:
+def evaluation(console: Console, result: Evaluation) -> None:
     """What fell short is said first, then where the rows are not like those of training, then what was promised, one by one."""
-    rows = f"{notation.plain(found.data)}: {notation.counted(found.rows, 'labelled row')}"
-    console.print(Text(f"{rows} scored by {notation.plain(found.model)}", "bold"))
-    if found.unlabelled:
-        _line(console, "left out", f"{notation.counted(found.unlabelled, 'row')} without a label")
+    rows = f"{wording.plain(result.data)}: {wording.counted(result.rows, 'labelled row')}"
+    console.print(Text(f"{rows} scored by {wording.plain(result.model)}", "bold"))
+    if result.unlabelled:
+        _line(console, "left out", f"{wording.counted(result.unlabelled, 'row')} without a label")
     for verdict in GRAVEST:
-        _short_of_promise(console, found, verdict)
-    for name in found.columns_absent:
-        _line(console, "missing", f"no column {notation.plain(name)!r}, which the model reads: missing in all rows")
-    for shift in found.shifts:
-        terminal.hang(console, "unlike", Text(f"not as in training: {notation.plain(shift.message)}", "yellow"), MARGIN)
-    for promise in found.promises:
-        _line(console, "promised", f"{_pledge(promise)}; found {notation.interval(promise.found)}: {promise.verdict}")
-    if found.against is not None:
-        _line(console, "decision", _beside_constants(found.against))
-    if found.rejected is not None:
-        _line(console, "rejected", f"{notation.percents(found.rejected)} of the rows are left to a person")
+        _short_of_promise(console, result, verdict)
+    for name in result.columns_absent:
+        _line(console, "missing", f"no column {wording.plain(name)!r}, which the model reads: missing in all rows")
+    for shift in result.shifts:
+        terminal.hang(console, "unlike", Text(f"not as in training: {wording.plain(shift.message)}", "yellow"), MARGIN)
+    for promise in result.promises:
+        _line(console, "promised", f"{_pledge(promise)}; found {wording.interval(promise.found)}: {promise.verdict}")
+    if result.against is not None:
+        _line(console, "decision", _beside_constants(result.against))
+    if result.rejected is not None:
+        _line(console, "rejected", f"{wording.percents(result.rejected)} of the rows are left to a person")
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("metric", f"promised ({found.promised_on})", "found", ""):
+    for heading in ("metric", f"promised ({result.promised_on})", "found", ""):
         table.add_column(heading)
-    for c in found.comparisons:
-        promised = notation.DASH if c.promised is None else notation.interval(c.promised)
+    for c in result.comparisons:
+        promised = wording.DASH if c.promised is None else wording.interval(c.promised)
         style = {"worse": "bold red", "in doubt": "red", "better": "green"}.get(c.verdict, "dim")
-        of = " (decided rows)" if found.rejected is not None and notation.of_decided_rows(c.metric) else ""
-        table.add_row(notation.metric(c.metric) + of, promised, notation.interval(c.found), Text(c.verdict, style))
+        of = " (decided rows)" if result.rejected is not None and wording.of_decided_rows(c.metric) else ""
+        table.add_row(wording.metric(c.metric) + of, promised, wording.interval(c.found), Text(c.verdict, style))
     console.print(table)
-    if found.ledger is not None:
-        blind = "" if found.ledger.blind else ": this score is no longer blind"
-        console.print(f"the sealed test has now been opened {notation.times(found.ledger.opens)}{blind}")
-    console.print(_conclusion(found))
+    if result.ledger is not None:
+        blind = "" if result.ledger.blind else ": this score is no longer blind"
+        console.print(f"the sealed test has now been opened {wording.times(result.ledger.opens)}{blind}")
+    console.print(_conclusion(result))
 
 
-def _short_of_promise(console: Console, found: Evaluation, verdict: Verdict) -> None:
+def _short_of_promise(console: Console, result: Evaluation, verdict: Verdict) -> None:
     """Everything with this verdict, with both figures."""
-    told = [f"{_pledge(p)}, found {notation.interval(p.found)}" for p in found.promises if p.verdict == verdict]
-    told += [
-        f"{notation.metric(c.metric)} {notation.interval(c.found)}, promised {notation.interval(c.promised)}"
-        for c in found.comparisons
+    short = [f"{_pledge(p)}, found {wording.interval(p.found)}" for p in result.promises if p.verdict == verdict]
+    short += [
+        f"{wording.metric(c.metric)} {wording.interval(c.found)}, promised {wording.interval(c.promised)}"
+        for c in result.comparisons
         if c.verdict == verdict
     ]
-    if found.against is not None and found.against.verdict == verdict:
-        rival = found.against.rivals[0]
-        told.append(
-            f"the decision costs more than {notation.plain(rival.name)}, by {notation.interval(rival.excess)} a row"
+    if result.against is not None and result.against.verdict == verdict:
+        rival = result.against.rivals[0]
+        short.append(
+            f"the decision costs more than {wording.plain(rival.name)}, by {wording.interval(rival.excess)} a row"
         )
     style = "bold red" if verdict == "worse" else "red"
-    for i, text in enumerate(told):
+    for i, text in enumerate(short):
         terminal.hang(console, "" if i else verdict, Text(text, style), MARGIN + 2)
 
 
 def _pledge(promise: Promise) -> str:
     sign = "<=" if promise.measure == "fpr" else ">="
-    of = f" of {notation.plain(promise.label)}" if promise.label is not None else ""
-    refused = f" ({notation.level(promise.asked)} was asked and refused)" if promise.asked != promise.level else ""
-    name = "coverage of sets" if promise.measure == "coverage" else notation.metric(promise.measure)
-    return f"{name}{of} {sign} {notation.level(promise.level, 3)}{refused}"
+    of = f" of {wording.plain(promise.label)}" if promise.label is not None else ""
+    refused = f" ({wording.level(promise.asked)} was asked and refused)" if promise.asked != promise.level else ""
+    name = "coverage of sets" if promise.measure == "coverage" else wording.metric(promise.measure)
+    return f"{name}{of} {sign} {wording.level(promise.level, 3)}{refused}"
 
 
 def _beside_constants(against: Against) -> str:
     """The rule, and deciding every row alike."""
-    cost = notation.interval(against.cost)
+    cost = wording.interval(against.cost)
     head = f"costs {cost} a row" if against.measure == "cost" else f"errs in {cost} of the rows"
-    ways = [f"{notation.plain(r.name)} {notation.number(r.cost)}" for r in against.rivals[:MOST_RIVALS]]
+    ways = [f"{wording.plain(r.name)} {wording.number(r.cost)}" for r in against.rivals[:MOST_RIVALS]]
     return f"{head}; {', '.join(ways)}"
 
 
-def _conclusion(found: Evaluation) -> str:
-    if found.worse:
-        return f"worse than promised: {notation.listing([notation.metric(name) for name in found.worse])}"
-    if found.shifts or found.columns_absent:
-        odd = len({shift.column for shift in found.shifts} | {*found.columns_absent})
-        said = f"{notation.counted(odd, 'column')} not as in training, and a promise is about rows like those"
+def _conclusion(result: Evaluation) -> str:
+    if result.worse:
+        return f"worse than promised: {wording.listing([wording.metric(name) for name in result.worse])}"
+    if result.shifts or result.columns_absent:
+        odd = len({shift.column for shift in result.shifts} | {*result.columns_absent})
+        said = f"{wording.counted(odd, 'column')} not as in training, and a promise is about rows like those"
         return f"nothing is clearly worse than promised, with reservation: {said}"
-    return "nothing is worse than promised" if not _doubtful(found) else "nothing is clearly worse than promised"
+    return "nothing is worse than promised" if not _doubtful(result) else "nothing is clearly worse than promised"
 
 
-def _doubtful(found: Evaluation) -> bool:
-    verdicts = [*(p.verdict for p in found.promises), *(c.verdict for c in found.comparisons)]
+def _doubtful(result: Evaluation) -> bool:
+    verdicts = [*(p.verdict for p in result.promises), *(c.verdict for c in result.comparisons)]
     return "in doubt" in verdicts
-
-
-def audit(console: Console, found: AuditReport) -> None:
-    """The data, the target, the parts and the findings with what can be done about each."""
-    terminal.data_line(console, found.data, found.columns)
-    terminal.target_line(console, found.task)
-    terminal.sealed_line(console, found.split)
-    terminal.audit(console, found.findings)
-    terminal.unchecked(console, found.skipped)
 
 
 def fixed(console: Console, file: str, ignored: Sequence[str], data: Sequence[str]) -> None:
     """What ``--fix`` wrote, and how it is used."""
-    names = notation.listing([notation.plain(name) for name in ignored], most=12) if ignored else "no column"
+    names = wording.listing([wording.plain(name) for name in ignored], most=12) if ignored else "no column"
     _line(console, "fixed", f"{file} leaves out {names}: sortal train {shlex.join(data)} --recipe {file}")
 
 
 def as_json(shown: Model) -> bytes:
     """What ``show`` prints, for machines."""
-    told = {
+    content = {
         "version": shown.version,
         "task": shown.task,
         "schema": shown.schema,
@@ -159,15 +145,15 @@ def as_json(shown: Model) -> bytes:
         "metrics": shown.metrics,
         "card": shown.card,
     }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+    return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
 
 def _line(console: Console, name: str, text: str) -> None:
     terminal.hang(console, name, Text(text), MARGIN)
 
 
-def _figures(console: Console, part: str, figures: Mapping[str, Any]) -> None:
-    shown = [f"{notation.metric(name)} {notation.interval(Estimate(**figure))}" for name, figure in figures.items()]
+def _figures(console: Console, part: str, figures: Mapping[str, Estimate]) -> None:
+    shown = [f"{wording.metric(name)} {wording.interval(figure)}" for name, figure in figures.items()]
     _line(console, part, " · ".join(shown))
 
 
@@ -176,8 +162,8 @@ def _columns(shown: Model) -> Table:
     for heading in ("column", "kind", "missing", "why"):
         table.add_column(heading)
     for column in shown.schema.features[:MOST_COLUMNS]:
-        missing = notation.percent(column.missing) if column.missing else ""
-        table.add_row(Text(notation.short(column.name)), column.kind, missing, Text(notation.plain(column.reason)))
+        missing = wording.percent(column.missing) if column.missing else ""
+        table.add_row(Text(wording.short(column.name)), column.kind, missing, Text(wording.plain(column.reason)))
     if (more := len(shown.schema.features) - MOST_COLUMNS) > 0:
         table.add_row(f"and {more} more")
     return table

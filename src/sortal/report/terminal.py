@@ -7,22 +7,36 @@ colours.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
+from sortal.artifact.card import Data, Item
+from sortal.core.interval import Estimate
 from sortal.core.plain import BREAKS
 from sortal.core.schema import Column
+from sortal.core.skipped import Skipped
 from sortal.core.task import Task
-from sortal.report.notation import (
+from sortal.data.audit import Finding, SkippedCheck
+from sortal.decide.calibrate import CalibrationResult
+from sortal.evaluate.verification import Verification
+from sortal.record.parts import (
+    CHOSEN,
+    Artifact,
+    Decision,
+    Ledger,
+    Row,
+    Selection,
+    Sets,
+    Split,
+    Timing,
+)
+from sortal.record.run import RunRecord
+from sortal.record.wording import (
     counted,
     decided_first,
     decimals,
@@ -42,46 +56,11 @@ from sortal.report.notation import (
     size,
     times,
 )
-from sortal.report.record import (
-    CHOSEN,
-    Artifact,
-    Calibration,
-    Data,
-    Decision,
-    Estimate,
-    Finding,
-    Item,
-    Ledger,
-    Row,
-    RunRecord,
-    Selection,
-    Sets,
-    Skipped,
-    Split,
-    Timing,
-    Trial,
-    Unchecked,
-)
 
 MARGIN = 11
 INDENT = 7
 MOST_FINDINGS = 12
 MOST_FIGURES = 6
-
-
-def story(console: Console, record: RunRecord, folder: Path) -> None:
-    """The whole story of a finished run."""
-    data_line(console, record.data, record.columns)
-    target_line(console, record.task)
-    sealed_line(console, record.split, record.ledger.opens)
-    audit(console, record.audit)
-    shortfall(console, record.trial)
-    leaderboard(console, record.leaderboard, record.selection, record.timing.skipped)
-    decision(console, record.task, record.calibration, record.decision)
-    sets(console, record.sets)
-    sealed_test(console, record.test, record.trial, record.task, record.ledger)
-    checklist(console, record.checklist)
-    closing(console, record.timing, folder, record.artifact)
 
 
 def headline(console: Console, record: RunRecord) -> None:
@@ -93,10 +72,10 @@ def headline(console: Console, record: RunRecord) -> None:
         Text.assemble((names, "bold"), f": {record.decision.rule}; by {plain(record.selection.chosen)}"),
         0,
     )
-    for warning in record.trial.warnings if record.trial else ():
+    for warning in record.verification.warnings if record.verification else ():
         hang(console, "! ", Text(warning, "bold red"), 2)
     if record.test:
-        _figures(console, record.test, record.trial, record.task, 0)
+        _figures(console, record.test, record.verification, record.task, 0)
 
 
 def data_line(console: Console, data: Data, columns: Sequence[Column], took: float | None = None) -> None:
@@ -147,7 +126,7 @@ def audit(console: Console, findings: Sequence[Finding]) -> None:
         hang(console, "", Text(f"and {len(ranked) - MOST_FINDINGS} more, in the report", "dim"), INDENT)
 
 
-def unchecked(console: Console, skipped: Sequence[Unchecked]) -> None:
+def unchecked(console: Console, skipped: Sequence[SkippedCheck]) -> None:
     """The codes of checks that had nothing to look at, or no time, by reason."""
     codes: dict[str, list[str]] = {}
     for skip in skipped:
@@ -200,7 +179,7 @@ def _corrected(selection: Selection) -> str:
     )
 
 
-def decision(console: Console, task: Task, calibration: Calibration, decision: Decision) -> None:
+def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:
     """How probabilities become decisions, and what the alternatives would cost."""
     why = f" ({plain(calibration.explanation)})" if calibration.explanation else ""
     _title(console, "DECIDE", f"calibration: {plain(calibration.method)}{why}")
@@ -217,34 +196,38 @@ def decision(console: Console, task: Task, calibration: Calibration, decision: D
         left = f"left to a person: {percents(decision.rejected)} of the rows"
         hang(console, "", Text(f"{left}; of the others: accuracy {interval(decision.decided_accuracy)}"), INDENT)
     if decision.certificate is not None:
-        held = decision.certificate.holds
-        head = "certified: " if held else "REFUSED: "
-        hang(console, "", Text.assemble((head, "green" if held else "bold red"), decision.explanation), INDENT)
+        holds = decision.certificate.holds
+        head = "certified: " if holds else "REFUSED: "
+        hang(console, "", Text.assemble((head, "green" if holds else "bold red"), decision.explanation), INDENT)
 
 
-def sets(console: Console, found: Sets | None) -> None:
+def sets(console: Console, sets: Sets | None) -> None:
     """How often prediction sets hold the true class, and how large they are; nothing where none were asked for."""
-    if found is None:
+    if sets is None:
         return
-    held = f"coverage {interval(found.coverage)} on {found.part} rows"
-    size = f"{number(found.mean_size, 2)} classes on average, one alone in {percents(found.singles)} of the rows"
-    _title(console, "SETS", f"asked {level(found.asked)}: {held}; {size}")
-    neglected = [plain(c.label) for c in found.per_class if c.neglected]
-    for note in (*found.notes, *([f"seldom held where true: {listing(neglected)}"] if neglected else [])):
+    coverage = f"coverage {interval(sets.coverage)} on {sets.part} rows"
+    size = f"{number(sets.mean_size, 2)} classes on average, one alone in {percents(sets.singles)} of the rows"
+    _title(console, "SETS", f"asked {level(sets.asked)}: {coverage}; {size}")
+    neglected = [plain(c.label) for c in sets.per_class if c.neglected]
+    for note in (*sets.notes, *([f"seldom held where true: {listing(neglected)}"] if neglected else [])):
         hang(console, "", Text(note, "dim"), INDENT)
 
 
-def shortfall(console: Console, trial: Trial | None) -> None:
+def shortfall(console: Console, verification: Verification | None) -> None:
     """What the test does not bear out, before anything that it was promised by; nothing where it bears out all."""
-    if trial is None or not trial.warnings:
+    if verification is None or not verification.warnings:
         return
-    _title(console, "NOT AS PROMISED", f"{counted(trial.rows, 'sealed row')}, on the saved model")
-    for warning in trial.warnings:
+    _title(console, "NOT AS PROMISED", f"{counted(verification.rows, 'sealed row')}, on the saved model")
+    for warning in verification.warnings:
         hang(console, Text("! ", "bold red"), Text(warning, "bold red"), INDENT)
 
 
 def sealed_test(
-    console: Console, figures: Mapping[str, Estimate] | None, trial: Trial | None, task: Task, ledger: Ledger
+    console: Console,
+    figures: Mapping[str, Estimate] | None,
+    verification: Verification | None,
+    task: Task,
+    ledger: Ledger,
 ) -> None:
     """The figures of the sealed rows."""
     if not figures:
@@ -252,16 +235,16 @@ def sealed_test(
         return
     blind = "" if ledger.blind else ", no longer blind"
     _title(console, "TEST", f"opened {times(ledger.opens)}, on the saved model{blind}")
-    _figures(console, figures, trial, task, INDENT)
-    for note in trial.notes if trial else ():
+    _figures(console, figures, verification, task, INDENT)
+    for note in verification.notes if verification else ():
         hang(console, "", Text(note, "dim"), INDENT)
 
 
 def checklist(console: Console, items: Sequence[Item], where: str = "report.html") -> None:
     """What does not hold, each with its evidence, and how many more there are; ``where`` they can be read."""
     applicable = [item for item in items if item.status != "not applicable"]
-    held = sum(item.status == "holds" for item in applicable)
-    _title(console, "CHECKLIST", f"{held} of {len(applicable)} hold")
+    holding = sum(item.status == "holds" for item in applicable)
+    _title(console, "CHECKLIST", f"{holding} of {len(applicable)} hold")
     marks = {"fails": ("x", "bold red"), "not looked for": ("?", "yellow")}
     shown = [item for status in marks for item in items if item.status == status]
     width = max((cell_len(item.item) for item in shown), default=0)
@@ -273,7 +256,7 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
     others = len(items) - len(applicable)
     beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
     if items:
-        rest = f"{held}{' more' if shown else ''} {'holds' if held == 1 else 'hold'}"
+        rest = f"{holding}{' more' if shown else ''} {'holds' if holding == 1 else 'hold'}"
         hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
@@ -287,64 +270,6 @@ def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact |
 def _model(artifact: Artifact) -> str:
     row = "" if artifact.row_microseconds is None else f", {microseconds(artifact.row_microseconds)} a row"
     return f"{artifact.file} ({size(artifact.bytes)}{row})"
-
-
-class Progress:
-    """A live line: the step, the time, what runs now and the best so far. Silent where there is no terminal.
-
-    A ``core.listen.Listener``. ``budget`` in seconds, None without one; ``started``: ``time.monotonic()``
-    when the clock began.
-    """
-
-    def __init__(self, console: Console, budget: float | None = None, started: float | None = None) -> None:
-        self._budget = budget
-        self._started = time.monotonic() if started is None else started
-        self._phase, self._running, self._best = "", "", ""
-        shown = console.is_terminal and not console.is_jupyter
-        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if shown else None
-
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live:
-            self._live.stop()
-
-    def phase(self, name: str) -> None:
-        """A step of the trip begins; nothing runs in it yet."""
-        self._phase, self._running = plain(name), ""
-
-    def running(self, what: str) -> None:
-        """What runs from now on."""
-        self._running = plain(what)
-
-    def best(self, text: str) -> None:
-        """The best so far."""
-        self._best = plain(text)
-
-    def __rich__(self) -> Text:
-        return self.line(time.monotonic() - self._started)
-
-    def line(self, elapsed: float) -> Text:
-        """The line as it stands after so many seconds."""
-        bar, of = "", ""
-        if self._budget:
-            full = round(20 * min(elapsed / self._budget, 1.0))
-            bar, of = f"|{'#' * full}{'-' * (20 - full)}|  ", f" of {self._budget:g}"
-        text = Text.assemble(
-            (f"{self._phase:<{INDENT}}", "bold"),
-            f"{bar}{elapsed:.0f} s{of}",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-        for name, what in (("now", self._running), ("best", self._best)):
-            if what:
-                text.append(f"   {name} ", "dim").append(what)
-        return text
 
 
 @dataclass(frozen=True)
@@ -372,8 +297,8 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         _Column(metric(name), figures),
     ]
     if second != name and any(second in row.metrics for row in rows):
-        found = [row.metrics[second].mean if second in row.metrics else None for row in rows]
-        table.append(_Column(metric(second), [number(value) for value in found], right=True))
+        means = [row.metrics[second].mean if second in row.metrics else None for row in rows]
+        table.append(_Column(metric(second), [number(value) for value in means], right=True))
     return [
         *table,
         _Column("program", [microseconds(row.program_microseconds) for row in rows], right=True),
@@ -381,10 +306,12 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
     ]
 
 
-def _figures(console: Console, figures: Mapping[str, Estimate], trial: Trial | None, task: Task, indent: int) -> None:
+def _figures(
+    console: Console, figures: Mapping[str, Estimate], verification: Verification | None, task: Task, indent: int
+) -> None:
     """The headline figures, or the first ones where none of these is there; those of decisions apart where rows are left to a person."""
     shown = ([name for name in task.headline if name in figures] or list(figures))[:MOST_FIGURES]
-    if trial is None or trial.rejected is None:
+    if verification is None or verification.rejected is None:
         _row(console, shown, figures, indent)
         return
     _row(console, [name for name in shown if not of_decided_rows(name)], figures, indent)
@@ -393,7 +320,7 @@ def _figures(console: Console, figures: Mapping[str, Estimate], trial: Trial | N
         decided_first(shown, figures),
         figures,
         indent,
-        f"left to a person {percents(trial.rejected)} of the rows; of the others",
+        f"left to a person {percents(verification.rejected)} of the rows; of the others",
     )
 
 

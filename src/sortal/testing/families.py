@@ -59,12 +59,11 @@ def check_family(family: Family, settings: Settings | None = None) -> Iterator[R
 
 
 def describes_itself(family: Family) -> None:
-    """A name to type, a title to read, a place in the order from simple to elaborate."""
+    """A name to type, and a place in the order from simple to elaborate."""
     require(
         family.name.isidentifier() and family.name.islower(),
         f"name {family.name!r} should be like 'extra_trees'",
     )
-    require(family.title.strip(), "the title is empty")
     require(family.complexity >= 0, f"complexity {family.complexity} is negative")
     require(family.precision in PARITY, f"precision {family.precision!r} is not one of {', '.join(PARITY)}")
     hash(family)

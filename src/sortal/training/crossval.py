@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
+from sortal.core.skipped import Skipped
 from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
 from sortal.training.candidate import Candidate, Development, Index, Pipeline
@@ -68,12 +69,6 @@ class CVResult:
             name: type(value)(median(e[name] for e in self.efforts)) if isinstance(value, int | float) else value  # type: ignore[type-var]
             for name, value in first.items()
         }
-
-
-@dataclass(frozen=True)
-class Skipped:
-    name: str
-    reason: str
 
 
 Score = Callable[[Predictions], dict[str, float]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.errors import OptionError
-from sortal.core.listen import Listener
+from sortal.core.observer import Observer
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import SearchOptions
@@ -60,7 +60,7 @@ def develop(
     task: Task,
     search: SearchOptions,
     reserve: TimeReserve,
-    listener: Listener,
+    listener: Observer,
     executor: Executor | None = None,
 ) -> Developed:
     """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""

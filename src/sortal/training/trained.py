@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from sortal.core.frame import Table
-from sortal.core.listen import Listener
+from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.core.task import Task
 from sortal.data.stratify import connected_groups
@@ -45,7 +45,7 @@ def train_rows(
     task: Task,
     recipe: Recipe,
     reserve: TimeReserve,
-    listener: Listener,
+    listener: Observer,
     *,
     valid: Index | None = None,
     executor: Executor | None = None,

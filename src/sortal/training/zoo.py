@@ -9,10 +9,11 @@ import numpy as np
 
 from sortal.core import registry
 from sortal.core.interrupt import Interrupts, TimeUp, interrupted_after
-from sortal.core.listen import Listener
+from sortal.core.observer import Observer
+from sortal.core.skipped import Skipped
 from sortal.models.family import Family, Settings
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CrossValidation, CVResult, Skipped, crossval
+from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.imbalance import Balance
 
@@ -122,7 +123,7 @@ def explore(
     candidates: Sequence[Candidate],
     cv: CrossValidation,
     reserve: TimeReserve,
-    listener: Listener,
+    listener: Observer,
 ) -> Explored:
     """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 

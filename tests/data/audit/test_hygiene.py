@@ -45,7 +45,7 @@ def test_constant_columns() -> None:
 
 def test_one_constant_column_is_named() -> None:
     found = together(constant, {"veil": ["p"] * N, "x": np.arange(N) * 1.0})
-    assert (found.column, found.suspects, found.message) == ("veil", ("veil",), "veil is always 'p'")
+    assert (found.column, found.columns, found.message) == ("veil", ("veil",), "veil is always 'p'")
 
 
 def test_nearly_constant_columns() -> None:

@@ -206,7 +206,7 @@ class TestMissingness:
         assert (finding.severity, finding.column) == ("severe", "boat")
         assert finding.message.startswith("boat and 1 more are missing in ")
         assert finding.evidence["columns"] == ["boat", "deck"]
-        assert finding.suspects == ("boat", "deck")
+        assert finding.columns == ("boat", "deck")
         assert finding.fix.endswith("--ignore boat --ignore deck")
 
     def test_warns_where_a_rare_value_is_there_for_one_class_only(self) -> None:

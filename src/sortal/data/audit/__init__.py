@@ -53,13 +53,13 @@ __all__ = [
     "NotApplicable",
     "Parting",
     "Severity",
-    "Skipped",
+    "SkippedCheck",
     "audit",
     "run",
 ]
 
 
-NO_TIME = "no time left"
+NO_TIME = NotApplicable("no time left", blind=True, timed_out=True)
 GROUPS = "0312"
 """In which order the hundreds of codes are gone through: what is counted is quick, what is guessed takes longer."""
 COUNTED = ("A0", "A301", "A302", "A303", "A304")
@@ -67,13 +67,17 @@ COUNTED = ("A0", "A301", "A302", "A303", "A304")
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A check that had nothing to say about this table, or was not made, and why; ``blind``: there may be something all the same."""
+class SkippedCheck:
+    """A check that was not made, or had nothing to look at, and why. ``blind``: there may be something all the same.
+
+    ``timed_out``: there was no time for it.
+    """
 
     code: str
     title: str
     reason: str
     blind: bool = False
+    timed_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,12 @@ class Audit:
     """What was found, the most severe first, and what was not applicable."""
 
     findings: tuple[Finding, ...]
-    skipped: tuple[Skipped, ...]
-
-    def of(self, severity: Severity) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.severity == severity)
+    skipped: tuple[SkippedCheck, ...]
 
     @property
-    def late(self) -> tuple[Skipped, ...]:
+    def timed_out(self) -> tuple[SkippedCheck, ...]:
         """The checks for which there was no time."""
-        return tuple(skip for skip in self.skipped if skip.reason == NO_TIME)
+        return tuple(skip for skip in self.skipped if skip.timed_out)
 
 
 def audit(
@@ -117,14 +118,14 @@ def audit(
 def run(checks: Iterable[Check], case: Case, seconds: float = math.inf, without: Sequence[str] = ()) -> Audit:
     """These checks, one after another."""
     findings: list[Finding] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedCheck] = []
     start = time.monotonic()
     for check in checks:
         left = seconds - (time.monotonic() - start)
-        late = check.code in without or left <= 0
-        found = NotApplicable(NO_TIME, blind=True) if late else _within(left, check, case)
+        timed_out = check.code in without or left <= 0
+        found = NO_TIME if timed_out else _within(left, check, case)
         if isinstance(found, NotApplicable):
-            skipped.append(Skipped(check.code, check.title, found.reason, found.blind))
+            skipped.append(SkippedCheck(check.code, check.title, found.reason, found.blind, found.timed_out))
         else:
             weighed = [_weighed(finding, case) for finding in found]
             findings += [unquoted(finding, check.title) for finding in weighed] if case.disclosure.private else weighed
@@ -137,7 +138,7 @@ def _within(seconds: float, check: Check, case: Case) -> Sequence[Finding] | Not
         with interrupted_after(seconds):
             return check.find(case)
     except TimeUp:
-        return NotApplicable(NO_TIME, blind=True)
+        return NO_TIME
 
 
 def _weighed(finding: Finding, case: Case) -> Finding:
@@ -145,7 +146,7 @@ def _weighed(finding: Finding, case: Case) -> Finding:
     if finding.severity == "note" or not finding.code.startswith("A1"):
         return finding
     features = {power.column for power in case.powers}
-    suspects = [name for name in finding.suspects if name in features]
+    suspects = [name for name in finding.columns if name in features]
     if not suspects:
         return finding
     scores = {"roc_auc_with": case.reach(), "roc_auc_without": case.reach(suspects)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -13,7 +13,7 @@ from sortal.data.audit.case import Case
 Severity = Literal["severe", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 About = Literal["data", "run"]
-Evidence = float | int | str | list[float] | list[int] | list[str]
+Evidence = float | int | str | bool | Sequence[float | int | str | bool | None] | None
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Finding:
 
     ``severe``: scores will deceive unless something is done. ``warning``: they may; a person should judge.
     ``note``: good to know. ``column`` is None where it is about the whole table. ``evidence`` holds the figures
-    behind the message, ready for JSON. ``fix`` says what can be done. ``columns``: what can be left out because of it, where
-    that is more than ``column``.
+    behind the message, ready for JSON. ``fix`` says what can be done. ``columns``: what can be left out because of it, which is
+    ``column`` unless there are more.
 
     >>> Finding("A301", "note", "veil", "veil is always 'p'", fix="--ignore veil").severity
     'note'
@@ -37,10 +37,9 @@ class Finding:
     fix: str = ""
     columns: tuple[str, ...] = ()
 
-    @property
-    def suspects(self) -> tuple[str, ...]:
-        """The columns that it is about."""
-        return self.columns or (() if self.column is None else (self.column,))
+    def __post_init__(self) -> None:
+        if self.column is not None and not self.columns:
+            object.__setattr__(self, "columns", (self.column,))
 
 
 def unquoted(finding: Finding, title: str) -> Finding:
@@ -49,9 +48,9 @@ def unquoted(finding: Finding, title: str) -> Finding:
     >>> found = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
     >>> unquoted(found, "a column with one value")
     Finding(code='A301', severity='note', column='veil', message='a column with one value: veil', evidence={'rows': 9}, \
-fix='--ignore veil', columns=())
+fix='--ignore veil', columns=('veil',))
     """
-    names = list(finding.suspects)
+    names = list(finding.columns)
     return replace(
         finding,
         message=f"{title}: {listing(names)}" if names else title,
@@ -67,11 +66,12 @@ OPENLY = "sortal audit without --private says what was seen, and quotes it"
 class NotApplicable:
     """Why a check has nothing to say about this table, for example "no group column was named".
 
-    ``blind``: there may be something all the same, as with too few rows to tell.
+    ``blind``: there may be something all the same, as with too few rows to tell. ``timed_out``: there was no time to look.
     """
 
     reason: str
     blind: bool = False
+    timed_out: bool = False
 
 
 def too_few(what: str) -> NotApplicable:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from sortal.core import registry
 from sortal.core.costs import CostColumn
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Part, Predictions
 from sortal.core.task import Capacity, Task
-from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.intervals import interval
-from sortal.report.record import Estimate, Sets, Trial
-from sortal.report.trial import Promises, absences, trial
+from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, absences, verify
 
 TASK = Task(
     *("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("expected_cost", "roc_auc", "log_loss"), ()),
@@ -43,12 +42,16 @@ def figures(task: Task, rows: Predictions, rule: Decision) -> dict[str, Estimate
 
 
 def tried(
-    evidence: Predictions, test: Predictions, task: Task = TASK, rule: Decision | None = None, **more: Any
-) -> Trial:
+    evidence: Predictions,
+    test: Predictions,
+    task: Task = TASK,
+    rule: Decision | None = None,
+    levels: Sequence[Level] = (),
+) -> Verification:
     rule = rule or decide(task, evidence)
     decided = rule.apply(test.probability, test.amounts)
-    promises = Promises(evidence, figures(task, evidence, rule), rule.certificate)
-    return trial(task, test, decided, figures(task, test, rule), promises, **more)
+    promises = Promises(evidence, figures(task, evidence, rule), levels)
+    return verify(task, test, decided, figures(task, test, rule), promises)
 
 
 def test_noise_does_not_cry_wolf() -> None:
@@ -135,12 +138,12 @@ def test_classes_that_are_absent_or_left_to_a_person_are_named() -> None:
     [((0.95, 0.92, 0.97), "as promised"), ((0.88, 0.8, 0.93), "in doubt"), ((0.7, 0.6, 0.8), "worse")],
 )
 def test_a_certificate_is_held_to_what_it_promised(precision: tuple[float, ...], said: str) -> None:
-    proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (Bound("precision", 0.9, 0.9, 0.95, None, True),), 0.23)
     evidence, test = draw(400, 2, "valid"), draw(60, 3, "test")
     task = replace(TASK, goal="promise", headline=("precision", "log_loss"))
-    rule = Decision("threshold", TASK.classes, "yes", 0.6, certificate=proof)
+    rule = Decision("threshold", TASK.classes, "yes", 0.6)
     known = {"precision": Estimate(*precision), "log_loss": Estimate(0.3, 0.2, 0.4)}
-    found = trial(task, test, rule.apply(test.probability), known, Promises(evidence, known, proof))
+    level = Level("precision", 0.9, known["precision"])
+    found = verify(task, test, rule.apply(test.probability), known, Promises(evidence, known, [level]))
     first = found.promises[0]
     assert (first.metric, first.promised, first.standing) == ("precision", Estimate(0.9), said)
     assert [k.metric for k in found.promises] == ["precision", "log_loss"]
@@ -148,12 +151,11 @@ def test_a_certificate_is_held_to_what_it_promised(precision: tuple[float, ...],
     assert len(text) == (said != "as promised")
     assert all(line.startswith("precision is ") and ".9 was promised" in line for line in text)
     assert bool(found.warnings) == (said == "worse")
-    refused = replace(proof, bounds=(Bound("precision", 0.9, 0.8, 0.85, 4000, False),))
-    assert not trial(task, test, rule.apply(test.probability), known, Promises(evidence, known, refused)).warnings
+    refused = Promises(evidence, known, [replace(level, refused=True)])
+    assert not verify(task, test, rule.apply(test.probability), known, refused).warnings
 
 
 def test_sets_are_held_to_the_coverage_that_was_asked() -> None:
     evidence, test = draw(400, 2, "out-of-fold"), draw(200, 3, "test")
-    sets = Sets("lac", 0.9, 400, "test", Estimate(0.8, 0.74, 0.85), 1.3, Estimate(0.7, 0.6, 0.8), ())
-    found = tried(evidence, test, sets=sets)
+    found = tried(evidence, test, levels=[Level(COVERAGE, 0.9, Estimate(0.8, 0.74, 0.85))])
     assert "coverage of sets is .80 [.74 .85] on the test, .9 was promised" in found.warnings

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import sortal
 from sortal.core import registry
 from sortal.core.interval import Interval
-from sortal.report import notation
+from sortal.record import wording
 
 finite = st.floats(-1e9, 1e9)
 ROOT = Path(sortal.__file__).parent
@@ -25,7 +25,7 @@ ROOT = Path(sortal.__file__).parent
 @settings(deadline=None, max_examples=200)
 @given(finite, st.integers(0, 6))
 def test_numbers_say_what_they_are_without_a_zero_before_the_point(value: float, digits: int) -> None:
-    text = notation.number(value, digits)
+    text = wording.number(value, digits)
     assert float(text.replace(",", "") or 0) == pytest.approx(value, abs=0.51 * 10**-digits)
     assert not text.lstrip("-").startswith("0.")
     assert float(text.replace(",", "")) != 0 or not text.startswith("-")
@@ -34,8 +34,8 @@ def test_numbers_say_what_they_are_without_a_zero_before_the_point(value: float,
 @settings(deadline=None, max_examples=100)
 @given(st.floats(0, 1))
 def test_a_share_that_is_not_all_is_not_called_all(share: float) -> None:
-    assert (notation.percent(share) == "100 %") == (share == 1)
-    assert (notation.percent(share) == "0 %") == (share == 0)
+    assert (wording.percent(share) == "100 %") == (share == 1)
+    assert (wording.percent(share) == "0 %") == (share == 0)
 
 
 @pytest.mark.parametrize(
@@ -50,28 +50,28 @@ def test_a_share_that_is_not_all_is_not_called_all(share: float) -> None:
     ],
 )
 def test_decimals_follow_the_interval(low: float, high: float, digits: int) -> None:
-    assert notation.decimals(low, high) == digits
+    assert wording.decimals(low, high) == digits
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 def test_unknown_figures_are_a_dash(value: float | None) -> None:
-    formats = (notation.number, notation.percent, notation.seconds, notation.microseconds)
-    assert {form(value) for form in formats} == {notation.DASH}
+    formats = (wording.number, wording.percent, wording.seconds, wording.microseconds)
+    assert {form(value) for form in formats} == {wording.DASH}
 
 
 def test_one_notation_for_the_terminal_and_the_page() -> None:
     figure = Interval(0.32, 0.29, 0.35)
-    assert notation.interval(figure) == str(figure) == ".32 [.29 .35]"
-    assert notation.interval(figure, digits=4) == ".3200 [.2900 .3500]"
-    assert notation.interval(Interval(-0.012, -0.02, 0.004)) == "-.01 [-.02 .00]"
-    assert notation.interval(Interval(1250.0, 1180.0, 1320.0)) == "1,250.00 [1,180.00 1,320.00]"
-    assert notation.interval(None) == notation.DASH
+    assert wording.interval(figure) == str(figure) == ".32 [.29 .35]"
+    assert wording.interval(figure, digits=4) == ".3200 [.2900 .3500]"
+    assert wording.interval(Interval(-0.012, -0.02, 0.004)) == "-.01 [-.02 .00]"
+    assert wording.interval(Interval(1250.0, 1180.0, 1320.0)) == "1,250.00 [1,180.00 1,320.00]"
+    assert wording.interval(None) == wording.DASH
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.text(max_size=60), st.integers(8, 40))
 def test_names_from_data_fit_on_a_line(text: str, most: int) -> None:
-    shown = notation.short(text, most)
+    shown = wording.short(text, most)
     assert 0 < len(shown) <= max(most, len("(empty)"))
     assert not {unicodedata.category(letter) for letter in shown.replace("\u200c", "").replace("\u200d", "")} & {
         "Cc",
@@ -83,11 +83,11 @@ def test_names_from_data_fit_on_a_line(text: str, most: int) -> None:
 
 
 def test_costs_in_words(binary: Any, many: Any) -> None:
-    assert notation.costs(binary.record.task) == "fp=1 fn=12"
-    assert notation.costs(replace(binary.record.task, positive="no")) == "fp=12 fn=1"
-    assert notation.costs(many.record.task) == "every error counts the same"
+    assert wording.costs(binary.record.task) == "fp=1 fn=12"
+    assert wording.costs(replace(binary.record.task, positive="no")) == "fp=12 fn=1"
+    assert wording.costs(many.record.task) == "every error counts the same"
     priced = replace(many.record.task, cost=((0.0, 1.0) * 3 + (0.0,),) * 7)
-    assert notation.costs(priced) == "a 7 x 7 matrix of costs"
+    assert wording.costs(priced) == "a 7 x 7 matrix of costs"
 
 
 def test_no_message_has_a_notation_of_its_own() -> None:
@@ -102,5 +102,5 @@ def test_no_message_has_a_notation_of_its_own() -> None:
 
 def test_a_metric_is_called_by_its_own_label() -> None:
     for name in registry.names("sortal.metrics"):
-        assert notation.metric(name) == registry.load("sortal.metrics", name).label
-    assert notation.metric("recall_at_precision") == "recall at precision .9"
+        assert wording.metric(name) == registry.load("sortal.metrics", name).label
+    assert wording.metric("recall_at_precision") == "recall at precision .9"

@@ -6,7 +6,7 @@ import numpy as np
 
 from sortal.core.costs import costs_of, expected
 from sortal.decide.policy import Decision
-from sortal.report.notation import count, number, percent, plain
+from sortal.record.wording import count, number, percent, plain
 
 STEPS = 10_001
 
@@ -22,10 +22,10 @@ def rule(decision: Decision) -> str:
     positive = plain(decision.positive)
     if decision.capacity is not None:
         which = "spares the largest expected cost" if decision.cost else "is most probable"
-        told = decision.capacity.count
+        most_rows = decision.capacity.count
         share = f"{percent(decision.capacity.share)} of the rows"
-        most = f"{share} at once, rounded down" if told is None else f"at most {count(told)} rows at once"
-        part = "" if told is None else f" ({share} in training)"
+        most = f"{share} at once, rounded down" if most_rows is None else f"at most {count(most_rows)} rows at once"
+        part = "" if most_rows is None else f" ({share} in training)"
         return f"say {positive} for {most}{part}, where that {which}; of equal rows the first"
     if decision.threshold is not None:
         return f"say {positive} from p = {number(decision.threshold)} on"

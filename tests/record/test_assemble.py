@@ -9,7 +9,8 @@ import polars as pl
 
 from sortal.core.predictions import Predictions
 from sortal.data.ledger import Seal
-from sortal.report.assemble import describe_ledger, predictions_table
+from sortal.record.describe import describe_ledger
+from sortal.record.tables import predictions_table
 
 
 def test_the_ledger_tells_of_looks_and_of_nothing_else(tmp_path: Path) -> None:

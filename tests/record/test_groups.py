@@ -20,8 +20,8 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.decide.calibrate import recalibration_gain
 from sortal.decide.certify import certify
-from sortal.report import curves
-from sortal.report.assemble import Results, assemble
+from sortal.evaluate import curves
+from sortal.record.assemble import Results, assemble
 
 ELSEWHERE = ("calibration",)
 """What calibration would gain: clones make up another value (see below)."""
@@ -93,7 +93,7 @@ def test_every_interval_of_a_run_is_wider_than_that_of_rows_that_stand_alone(
         "decision",
         "per_class",
         "test",
-        "trial",
+        "verification",
         *(["sets"] if "sets" in options else []),
     }
     narrow = {n: (together[n], apart[n]) for n in names if not together[n] > 1.15 * apart[n]}

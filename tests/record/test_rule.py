@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sortal.decide.policy import Decision
-from sortal.report.rule import rule
+from sortal.record.rule import rule
 
 
 @pytest.mark.parametrize("positive", ["no", "yes"])

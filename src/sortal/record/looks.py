@@ -7,7 +7,7 @@ The rows are scored by the model that they were sealed for. Three witnesses have
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from sortal.data.ledger import Seal
 from sortal.data.read import Source, read
 from sortal.data.sealed import LEDGER, RECORD, is_sealed, run_of
 from sortal.data.whole import replacing
-from sortal.report.assemble import describe_findings, describe_ledger
-from sortal.report.notation import times
-from sortal.report.record import RunRecord
+from sortal.record.describe import describe_ledger
+from sortal.record.run import RunRecord
+from sortal.record.wording import times
 
 CLOSED = "the sealed rows stay closed"
 
@@ -72,9 +72,9 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
     run = _record(seal)
     if run.ledger.head is None:
         raise DataError(f"the run in {str(seal.folder)!r} has sealed no rows; give labelled rows")
-    found, own = _sha256(model_file), None if run.artifact is None else run.artifact.sha256
-    if found != own:
-        hashes = f"SHA-256 {found[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
+    digest, own = _sha256(model_file), None if run.artifact is None else run.artifact.sha256
+    if digest != own:
+        hashes = f"SHA-256 {digest[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
         raise DataError(
             f"{model_file.name} is not the model of the run in {str(seal.folder)!r} ({hashes}); {CLOSED}, as they are scored by "
             "the model that they were sealed for: put it back"
@@ -97,9 +97,7 @@ def _record(seal: Seal) -> RunRecord:
 
 def _head(model: Model) -> str | None:
     """The newest entry of the ledger that the model knows of."""
-    told = model.card.get("ledger")
-    head = told.get("head") if isinstance(told, Mapping) else None
-    return head if isinstance(head, str) else None
+    return None if model.card is None else model.card.ledger.head
 
 
 def _sha256(path: Path) -> str:
@@ -109,7 +107,7 @@ def _sha256(path: Path) -> str:
 
 def _note(seal: Seal, run: RunRecord) -> None:
     """The run's record tells how often its test was opened."""
-    tainted = describe_findings(looks(History(0, 0, seal.opens)))
+    tainted = looks(History(0, 0, seal.opens))
     findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
     run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(seal))
     with replacing(seal.folder / RECORD) as partial:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from sortal.artifact.model import Model
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
@@ -17,9 +18,8 @@ from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.engine import Program
+from sortal.record.fresh import Evaluation, Fresh, compare, judge
 from sortal.report import summary
-from sortal.report.evaluation import Evaluation, Fresh, compare, judge
-from sortal.report.record import Estimate
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from sortal.report.record import Estimate
     ],
 )
 def test_a_verdict_needs_a_difference_beyond_chance_and_doubt_a_figure_outside(metric, found, verdict):
-    assert compare(metric, {"value": 0.8, "low": 0.75, "high": 0.85}, found).verdict == verdict
+    assert compare(metric, Estimate(0.8, 0.75, 0.85), found).verdict == verdict
 
 
 def test_what_was_not_promised_cannot_be_broken():
@@ -46,7 +46,7 @@ def test_what_was_not_promised_cannot_be_broken():
 
 
 def test_what_is_worse_is_named():
-    promised = {"value": 0.8, "low": 0.75, "high": 0.85}
+    promised = Estimate(0.8, 0.75, 0.85)
     comparisons = tuple(
         compare(name, promised, Estimate(0.5, 0.45, 0.55)) for name in ("roc_auc", "log_loss", "accuracy")
     )
@@ -75,8 +75,8 @@ def fresh(right: float = 0.9, rows: int = 400, seed: int = 0, **more) -> Fresh:
 def model(**more) -> Model:
     promised = {
         "test": {
-            "roc_auc": {"value": 0.9, "low": 0.87, "high": 0.93},
-            "precision": {"value": 0.9, "low": 0.86, "high": 0.94},
+            "roc_auc": Estimate(0.9, 0.87, 0.93),
+            "precision": Estimate(0.9, 0.86, 0.94),
         }
     }
     rule = Decision("threshold", TASK.classes, "yes", 0.5, COSTS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from sortal.report import curves
+from sortal.evaluate import curves
 
 Sample = tuple["np.ndarray", "np.ndarray"]
 

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from sortal.core.interval import Estimate
 from sortal.core.task import Promise
+from sortal.data.audit import Finding, SkippedCheck
 from sortal.decide.certificate import Bound, Certificate
-from sortal.report.checklist import ITEMS, OUTCOME, SHARED, Facts, checklist
-from sortal.report.record import Baseline, Estimate, Finding, Imbalance, RunRecord, Unchecked
+from sortal.record.checklist import ITEMS, checklist
+from sortal.record.facts import Facts
+from sortal.record.parts import Baseline, Imbalance
+from sortal.record.run import RunRecord
+from sortal.record.traps import OUTCOME, SHARED
 
 Change = Callable[[RunRecord, Facts], tuple[RunRecord, Facts]]
 
@@ -33,13 +38,10 @@ def of_saved(**changes: Any) -> Change:
 
 
 def of_parity(**changes: Any) -> Change:
-    def change(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
-        assert record.artifact is not None
-        assert record.artifact.parity is not None
-        parity = replace(record.artifact.parity, **changes)
-        return replace(record, artifact=replace(record.artifact, parity=parity)), facts
-
-    return change
+    return lambda record, facts: (
+        record,
+        replace(facts, saved=replace(facts.saved, parity=replace(facts.saved.parity, **changes))),
+    )
 
 
 def no_costs(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
@@ -55,8 +57,8 @@ def chosen_is_a_baseline(record: RunRecord, facts: Facts) -> tuple[RunRecord, Fa
 def beaten_by(low: float | None) -> Change:
     margin = None if low is None else Estimate(low + 0.01, low, low + 0.02)
     ones = (
-        Baseline("logistic", "logistic", "log_loss", 0.2, margin),
-        Baseline("majority", "majority", "log_loss", 0.3, margin),
+        Baseline("logistic", "logistic", "log_loss", 0.2, margin, "linear model"),
+        Baseline("majority", "majority", "log_loss", 0.3, margin, "majority class"),
     )
     return of_record(baselines=ones)
 
@@ -89,7 +91,7 @@ def found_by(code: str, severity: Any, column: str | None = None) -> Change:
 
 def not_looked(*codes: str, blind: bool = True) -> Change:
     reason = "no time left" if blind else "no group column was named"
-    return of_record(audit=(), audit_skipped=tuple(Unchecked(code, "a title", reason, blind) for code in codes))
+    return of_record(audit=(), audit_skipped=tuple(SkippedCheck(code, "a title", reason, blind) for code in codes))
 
 
 # What must turn each item red; every item is here.
@@ -108,13 +110,13 @@ BREAKS: dict[str, list[Change]] = {
         of_saved(operations=("forest",)),
         of_parity(label_flips=1),
         of_facts(saved=None),
-        of_record(artifact=None),
     ],
     "baselines beaten": [
         beaten_by(0.0),
         beaten_by(-0.001),
         beaten_by(None),
         of_record(baselines=()),
+        of_record(baselines=(Baseline("a stump", "tree", "log_loss", 0.3, Estimate(0.1, 0.05, 0.15)),)),
         of_record(leaderboard=()),
         chosen_is_a_baseline,
     ],
@@ -130,7 +132,7 @@ BREAKS: dict[str, list[Change]] = {
         of_facts(decision_rows=0),
     ],
     "what was promised is certified": [promised(precision=0.95)],
-    "the test is as promised": [of_part("trial", warnings=("log-loss is 1.90 on the test, .33 was promised",))],
+    "the test is as promised": [of_part("verification", warnings=("log-loss is 1.90 on the test, .33 was promised",))],
     "refit and calibration": [
         of_facts(refit_rows=3999),
         of_facts(refit_rows=4001),
@@ -138,7 +140,6 @@ BREAKS: dict[str, list[Change]] = {
         of_part("calibration", method="beta", log_loss_after=0.19),
     ],
     "model, preprocessing, metrics and version saved": [
-        of_record(artifact=None),
         of_facts(saved=None),
         of_saved(metrics=()),
         of_saved(operations=()),
@@ -146,7 +147,7 @@ BREAKS: dict[str, list[Change]] = {
     ],
     "monitoring ready": [of_saved(profiled=5), of_saved(features=0, profiled=0), of_facts(saved=None)],
     "everything fitted on training rows only": [
-        of_facts(foreign_rows=1),
+        of_facts(leaked_rows=1),
         of_facts(fits=0),
         found_by("A106", "warning", "z"),
     ],
@@ -165,7 +166,6 @@ BREAKS: dict[str, list[Change]] = {
         of_saved(classes=("yes", "no")),
         of_part("confusion", classes=("yes", "no")),
         of_parity(label_flips=2),
-        of_record(artifact=None),
         of_facts(saved=None),
     ],
     "test opened once": [
@@ -265,15 +265,15 @@ def test_better_is_said_beyond_chance_only(binary: Any, low: float, word: str) -
 
 
 def test_a_test_without_intervals_is_not_looked_at(binary: Any) -> None:
-    record = replace(binary.record, trial=replace(binary.record.trial, promises=()))
+    record = replace(binary.record, verification=replace(binary.record.verification, promises=()))
     assert judged(record, binary.facts)["the test is as promised"] == "not looked for"
-    sealed = replace(binary.record, trial=None, test=None)
+    sealed = replace(binary.record, verification=None, test=None)
     assert judged(sealed, binary.facts)["the test is as promised"] == "not applicable"
 
 
 def test_what_may_be_chance_is_said_and_no_failure(binary: Any) -> None:
     note = "log-loss is .21 on the test, .19 was promised, which may be chance"
-    record = replace(binary.record, trial=replace(binary.record.trial, notes=(note,)))
+    record = replace(binary.record, verification=replace(binary.record.verification, notes=(note,)))
     [item] = [i for i in checklist(record, binary.facts) if i.item == "the test is as promised"]
     assert item.status == "holds"
     assert note in item.evidence

@@ -23,6 +23,7 @@ from sortal.core.writing import (
     spread,
 )
 from sortal.evaluate.metrics import Metric
+from sortal.evaluate.metrics import label_of as metric
 
 __all__ = [
     "DASH",
@@ -122,24 +123,12 @@ def tiny(difference: float) -> str:
     return f"{difference:.0e}" if difference else "0"
 
 
-def metric(name: str) -> str:
-    """The name of a metric as people write it: its own label, or its words where it is not installed.
-
-    >>> metric("roc_auc"), metric("recall_at_precision"), metric("of_a_plug_in")
-    ('ROC-AUC', 'recall at precision .9', 'of a plug in')
-    """
-    if name not in registry.names("sortal.metrics"):
-        return name.replace("_", " ")
-    found: Metric = registry.load("sortal.metrics", name)
-    return found.label
-
-
 def of_decided_rows(name: str) -> bool:
     """Whether this metric is of the rows that are decided, where others are left to a person; what these cost counts all rows."""
     if name == "expected_cost" or name not in registry.names("sortal.metrics"):
         return False
-    found: Metric = registry.load("sortal.metrics", name)
-    return found.needs == "decision"
+    metric: Metric = registry.load("sortal.metrics", name)
+    return metric.needs == "decision"
 
 
 def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[str]:
@@ -188,6 +177,6 @@ def costs(task: Task) -> str:
     p = task.positive_code
     cells = {"fp": (1 - p, p), "fn": (p, 1 - p), "tp": (p, p), "tn": (1 - p, 1 - p)}
     columns = {(cell.truth, cell.decided): cell.column for cell in task.cost_columns}
-    told = {name: columns.get(at, level(task.cost[at[0]][at[1]])) for name, at in cells.items()}
-    words = [f"{name}={value}" for name, value in told.items() if name in ("fp", "fn") or value != "0"]
+    values = {name: columns.get(at, level(task.cost[at[0]][at[1]])) for name, at in cells.items()}
+    words = [f"{name}={value}" for name, value in values.items() if name in ("fp", "fn") or value != "0"]
     return " ".join([*words, *([f"reject={level(task.reject_cost)}"] if task.reject_cost is not None else [])])

@@ -1,14 +1,13 @@
-"""What ``sortal evaluate`` and ``sortal audit`` find, as plain data.
+"""Fresh labelled rows against what a model promised, as plain data.
 
 Fresh rows are judged by what was really promised: first what was certified and how often sets hold the true class, then the
-figures by their intervals, by the rules of ``report.trial``; whatever lies outside the promised interval, and not to its good, is
+figures by their intervals, by the rules of ``evaluate.verification``; whatever lies outside the promised interval, and not to its good, is
 at least **in doubt**. A promise is about rows like those of training: on others nothing is as promised, at best it is
 **with reservation**.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,22 +19,20 @@ from numpy.typing import NDArray
 from sortal.artifact.model import Model
 from sortal.core import registry
 from sortal.core.costs import incurred
-from sortal.core.display import AsText
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.profile import Columns
-from sortal.core.schema import Column
 from sortal.core.shift import Shift, Watch
-from sortal.core.task import Task
+from sortal.core.writing import percent
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
 from sortal.evaluate.compare import difference
-from sortal.evaluate.intervals import Rates, mean_interval, rates_interval
+from sortal.evaluate.figures import figures, share
+from sortal.evaluate.intervals import mean_interval
 from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
-from sortal.report.assemble import figures
-from sortal.report.notation import count, percent
-from sortal.report.record import Data, Estimate, Finding, Ledger, Rival, Split, Standing, Unchecked
-from sortal.report.screen import NOTEBOOK, Screen
-from sortal.report.trial import absences, at_least, kept
+from sortal.evaluate.verification import Level, Rival, Standing, absences, check_figure, check_level
+from sortal.record.parts import Ledger
+from sortal.record.wording import count
 
 Verdict = Standing | Literal["with reservation"]
 GRAVEST: tuple[Verdict, ...] = ("worse", "in doubt")
@@ -126,30 +123,8 @@ class Evaluation:
     @property
     def worse(self) -> tuple[str, ...]:
         """The metrics and promises that fell short of what was promised."""
-        kept = [p.measure for p in self.promises if p.verdict == "worse"]
-        return tuple(dict.fromkeys([*kept, *(c.metric for c in self.comparisons if c.verdict == "worse")]))
-
-    def to_json(self) -> bytes:
-        return msgspec.json.format(msgspec.json.encode(self), indent=2)
-
-
-@dataclass(frozen=True, repr=False)
-class AuditReport(AsText):
-    """What ``sortal audit`` says of the rows that training would see; the others stay unseen, but for what parts have in common."""
-
-    data: Data
-    columns: tuple[Column, ...]
-    task: Task
-    split: Split
-    findings: tuple[Finding, ...]
-    skipped: tuple[Unchecked, ...] = ()
-
-    def __repr__(self) -> str:
-        from sortal.report import summary
-
-        text = io.StringIO()
-        summary.audit(Screen(text, NOTEBOOK), self)
-        return text.getvalue().rstrip()
+        levels = [p.measure for p in self.promises if p.verdict == "worse"]
+        return tuple(dict.fromkeys([*levels, *(c.metric for c in self.comparisons if c.verdict == "worse")]))
 
     def to_json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
@@ -159,16 +134,17 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
     """Hold fresh labelled rows against everything that the model promised."""
     part = "test" if "test" in model.metrics else next(iter(model.metrics), "nothing")
     promised, predictions = model.metrics.get(part, {}), fresh.predictions
-    now = figures(model.task, predictions, model.decision, model.card.get("seed", 0))
+    decided = model.decision.decide(predictions)
+    now = figures(model.task, predictions, decided, model.card.seed if model.card else 0)
     watch = Watch(model.profiled(without=fresh.absent))
     watch.add(fresh.columns)
     shifts = watch.shifts()
     reserved = bool(shifts or fresh.absent)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
-    task, decided = model.task, model.decision.decide(predictions)
-    lost = absent(task, predictions.truth)
-    left = tuple(n for n in absent(task, decided_rows(task, predictions.truth, decided)) if n not in lost)
+    task = model.task
+    no_row = absent(task, predictions.truth)
+    undecided = tuple(n for n in absent(task, decided_rows(task, predictions.truth, decided)) if n not in no_row)
     return Evaluation(
         model=file,
         data=fresh.name,
@@ -179,10 +155,10 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         against=_against(model, predictions),
         shifts=shifts,
         columns_absent=fresh.absent,
-        classes_absent=lost,
+        classes_absent=no_row,
         unlabelled=fresh.unlabelled,
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, predictions.clusters)),
-        notes=(*fresh.notes, *_notes(model, predictions), *absences(lost, left)),
+        notes=(*fresh.notes, *_notes(model, predictions), *absences(no_row, undecided)),
         ledger=ledger,
     )
 
@@ -203,17 +179,14 @@ def _gravity(judged: Comparison | Promise) -> int:
     return GRAVEST.index(judged.verdict) if judged.verdict in GRAVEST else len(GRAVEST)
 
 
-def compare(
-    name: str, promised: Mapping[str, float | None] | None, found: Estimate, reserved: bool = False
-) -> Comparison:
+def compare(name: str, promised: Estimate | None, found: Estimate, reserved: bool = False) -> Comparison:
     """Judge one metric by its two intervals. ``reserved``: the rows are not like those of training."""
     if promised is None:
         return Comparison(name, None, found, "unknown")
-    before = Estimate(promised["value"], promised["low"], promised["high"])
-    standing = kept(name, before, found).standing
-    if standing == "as promised" and _falls_outside(name, before, found):
+    standing = check_figure(name, promised, found).standing
+    if standing == "as promised" and _falls_outside(name, promised, found):
         standing = "in doubt"
-    return Comparison(name, before, found, _with_reserve(standing, reserved))
+    return Comparison(name, promised, found, _with_reserve(standing, reserved))
 
 
 def _falls_outside(name: str, promised: Estimate, found: Estimate) -> bool:
@@ -233,7 +206,7 @@ def _certified(certificate: Certificate | None, now: Mapping[str, Estimate], res
         at_most = bound.measure == "fpr"
         if bound.measure in now and bound.certified != (1.0 if at_most else 0.0):
             found = now[bound.measure]
-            standing = at_least(bound.measure, bound.certified, found, at_most).standing
+            standing = check_level(Level(bound.measure, bound.certified, found, at_most)).standing
             yield Promise(bound.measure, bound.certified, found, _with_reserve(standing, reserved), bound.asked)
 
 
@@ -243,14 +216,14 @@ def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
     if sets is None:
         return
     rows = np.arange(len(predictions))
-    held = sets.apply(predictions.probability)[rows, predictions.truth]
-    parts: dict[str | None, NDArray[np.bool_]] = {None: np.ones(len(held), dtype=np.bool_)}
+    hit = sets.apply(predictions.probability)[rows, predictions.truth]
+    parts: dict[str | None, NDArray[np.bool_]] = {None: np.ones(len(hit), dtype=np.bool_)}
     if sets.method == "lac by class":
         parts = {name: predictions.truth == code for code, name in enumerate(predictions.classes)}
     for label, part in parts.items():
         if part.any():
-            found = Estimate.of(rates_interval(Rates([(part, part & held)]), predictions.clusters))
-            standing = at_least("coverage", sets.coverage, found).standing
+            found = share(part, part & hit, predictions.clusters)
+            standing = check_level(Level("coverage", sets.coverage, found)).standing
             yield Promise("coverage", sets.coverage, found, _with_reserve(standing, reserved), sets.coverage, label)
 
 

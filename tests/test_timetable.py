@@ -4,17 +4,18 @@ import time
 
 import pytest
 
-from sortal.report import closing, plots
-from sortal.report.closing import Closing, Size, plan_closing
+from sortal import timetable
+from sortal.report import canvas, plots
+from sortal.timetable import Closing, Size, plan_closing
 
 SMALL = Size(rows=1_000, classes=2, columns=10, entries=20_000)
 
 
 def test_with_time_the_end_is_told_by_drawing_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closing, "_unit", lambda: 0.1)
+    monkeypatch.setattr(timetable, "_unit", lambda: 0.1)
     plan = plan_closing(SMALL, left=60.0, busyness=1.0)
     assert plan.figures
-    assert plan.seconds == pytest.approx(0.1 * (SMALL.units + closing.FIGURES))
+    assert plan.seconds == pytest.approx(0.1 * (SMALL.units + timetable.FIGURES))
     assert 0 < plan.page < plan.seconds
 
 
@@ -48,5 +49,5 @@ def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> No
         time.sleep(0.2)
         return ""
 
-    monkeypatch.setattr(plots, "svg", slow)
-    assert 0.2 <= closing._unit() < 2.0
+    monkeypatch.setattr(canvas, "svg", slow)
+    assert 0.2 <= timetable._unit() < 2.0

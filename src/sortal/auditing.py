@@ -1,0 +1,102 @@
+"""What is wrong with labelled data, before any training."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from sortal.artifact.card import Data
+from sortal.core.disclosure import Disclosure
+from sortal.core.display import AsText
+from sortal.core.errors import OptionError
+from sortal.core.recipe import Recipe
+from sortal.core.schema import Column
+from sortal.core.task import Task
+from sortal.data.audit import Case, Finding, Parting, SkippedCheck
+from sortal.data.audit import audit as audit_rows
+from sortal.data.problem import Problem, frame_problem, part
+from sortal.data.split import Parts, divide
+from sortal.data.whole import replacing
+from sortal.record.describe import describe_columns, describe_data, describe_split
+from sortal.record.parts import Split
+from sortal.report import terminal
+from sortal.report.screen import NOTEBOOK, Screen
+
+
+@dataclass(frozen=True, repr=False)
+class AuditReport(AsText):
+    """What ``sortal audit`` says of the rows that training would see; the others stay unseen, but for what parts have in common."""
+
+    data: Data
+    columns: tuple[Column, ...]
+    task: Task
+    split: Split
+    findings: tuple[Finding, ...]
+    skipped: tuple[SkippedCheck, ...] = ()
+
+    def print(self, console: Console) -> None:
+        """The data, the target, the parts and the findings with what can be done about each."""
+        terminal.data_line(console, self.data, self.columns)
+        terminal.target_line(console, self.task)
+        terminal.sealed_line(console, self.split)
+        terminal.audit(console, self.findings)
+        terminal.unchecked(console, self.skipped)
+
+    def __repr__(self) -> str:
+        text = io.StringIO()
+        self.print(Screen(text, NOTEBOOK))
+        return text.getvalue().rstrip()
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+
+def audit(data: object, recipe: Recipe) -> AuditReport:
+    """All checks, of the rows that a run with this recipe would train on."""
+    whole = frame_problem(data, recipe.goal, recipe.rows)
+    parts = divide(whole.table, whole.codes, recipe)
+    dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
+    audited = audit_rows(case_of(whole, parts, dev, recipe.search.seed, recipe.rows.disclosure))
+    return AuditReport(
+        data=describe_data(whole),
+        columns=describe_columns(whole.table.schema, recipe.rows),
+        task=dev.task,
+        split=describe_split(whole, parts, recipe.rows),
+        findings=audited.findings,
+        skipped=audited.skipped,
+    )
+
+
+def case_of(whole: Problem, parts: Parts, dev: Problem, seed: int, disclosure: Disclosure) -> Case:
+    """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
+    if not len(parts.test) + len(parts.valid):
+        return Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw, disclosure=disclosure)
+    held = np.zeros(len(whole.codes), dtype=np.bool_)
+    held[np.concatenate([parts.valid, parts.test])] = True
+    parting = Parting(
+        features=whole.table.features(),
+        held=held,
+        groups=whole.table.groups,
+        times=whole.table.times,
+    )
+    return Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw, parting, disclosure=disclosure)
+
+
+def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]:
+    """Write a recipe that leaves out the columns of severe findings, and return what it leaves out.
+
+    A recipe that is there keeps its other options. Raises OptionError where it is about another target.
+    """
+    recipe = Recipe.read(path) if path.exists() else asked
+    if recipe.goal.target != asked.goal.target:
+        raise OptionError(f"{path} is there already and predicts {recipe.goal.target!r}; move it away")
+    severe = [name for finding in report.findings if finding.severity == "severe" for name in finding.columns]
+    recipe = recipe.changed(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())
+    with replacing(path) as temporary:
+        temporary.write_text(recipe.to_toml(), "utf-8")
+    return recipe.rows.ignore

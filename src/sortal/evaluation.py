@@ -1,0 +1,73 @@
+"""A model on labelled rows that came later, or once more on its sealed ones: how well it keeps what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.artifact.model import Model, load
+from sortal.core.door import rows_of_frame
+from sortal.core.errors import DataError, OptionError
+from sortal.core.frame import conform
+from sortal.core.labels import encode
+from sortal.core.predictions import Part, Predictions
+from sortal.core.relations import same_rows
+from sortal.data.ledger import Seal
+from sortal.data.read import Source, read
+from sortal.record.describe import describe_ledger
+from sortal.record.fresh import Evaluation, Fresh, judge
+from sortal.record.looks import folder_of, look, seal_of
+
+
+def evaluate(
+    model_file: Path,
+    data: Sequence[str],
+    sealed: bool = False,
+    *,
+    allow_missing: bool = False,
+    verify: Path | None = None,
+) -> Evaluation:
+    """Score labelled rows and compare with what was promised.
+
+    A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
+    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then. ``verify``: a public key, for which the model must be signed.
+    """
+    if sealed and data:
+        raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
+    if not sealed and not data:
+        raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
+    model = load(model_file, verify)
+    home = Seal(folder_of(model_file)) if sealed else seal_of(data, model_file)
+    source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
+    fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
+    return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
+
+
+def score_labelled(
+    model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
+) -> Fresh:
+    """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
+    if model.schema.only("target") is None:
+        raise OptionError(
+            f"the model does not know the column of {model.task.target!r}; evaluate one that was trained from a table"
+        )
+    labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
+    codes = encode(labels, model.task)
+    known = np.flatnonzero(codes >= 0)
+    if not len(known):
+        raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
+    ids = np.arange(len(codes)) if rows is None else rows
+    may_lack = allow_missing or source.records
+    # All rows are conformed, so that messages count them as the file does.
+    labelled = rows_of_frame(source.frame, model.needs, source=source.name, allow_missing=may_lack).take(known)
+    grouping, groups = model.schema.only("group"), None
+    if grouping is not None and grouping.name in source.frame.columns:
+        groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
+    answers, amounts = model.answer_rows(labelled), labelled.amounts(model.decision.cost_columns)
+    predictions = Predictions(
+        model.task.classes, ids[known], codes[known], answers.probabilities, named, amounts, groups
+    )
+    return Fresh(source.name, predictions, len(codes) - len(known), labelled.columns, labelled.absent, source.notes)

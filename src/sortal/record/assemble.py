@@ -1,0 +1,267 @@
+"""From what a run found to its record: every figure of ``run.json`` is taken from its source here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import sortal
+from sortal.artifact.card import Card, Data, Item, LedgerHead
+from sortal.artifact.model import Model, Parity
+from sortal.core import registry
+from sortal.core.interval import Estimate
+from sortal.core.predictions import Predictions
+from sortal.core.sheets import RowOptions, SearchOptions
+from sortal.core.task import Task
+from sortal.core.writing import level
+from sortal.data.audit import Audit
+from sortal.data.ledger import Seal
+from sortal.data.problem import Problem
+from sortal.decide.calibrate import entries, recalibration_gain
+from sortal.decide.certificate import Certificate
+from sortal.decide.policy import Decision
+from sortal.decide.sets import describe as describe_sets
+from sortal.decide.sets import notes
+from sortal.decide.threshold import alternatives
+from sortal.evaluate.figures import figures, per_class, share
+from sortal.evaluate.intervals import interval
+from sortal.evaluate.metrics import Metric, confusion, rejected
+from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
+from sortal.record import parts
+from sortal.record.describe import describe_columns, describe_ledger
+from sortal.record.facts import Facts, Saved
+from sortal.record.rule import rule as words
+from sortal.record.run import Outcome
+from sortal.record.search import baselines, imbalance, leaderboard, selection
+from sortal.training.fit_log import FitLog
+from sortal.training.imbalance import TOLD
+from sortal.training.trained import Trained
+
+CLOCKED = ("fit_seconds", "program_microseconds")
+DETAILS = (
+    *("columns", "split", "baselines", "selection", "calibration", "decision"),
+    *("per_class", "confusion", "audit", "importance"),
+)
+"""What the card of a model holds of the record for machines."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run found, in the words of the rooms that found it. ``dev``: the problem on its development rows.
+
+    ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the figures of
+    the rows that the decision was made on, as the model file had them before the test was opened.
+    """
+
+    dev: Problem
+    data: Data
+    split: parts.Split
+    seal: Seal | None
+    audited: Audit
+    trained: Trained
+    promised: Mapping[str, Estimate]
+    test: Predictions | None
+
+
+def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outcome:
+    """The record, but for what is known only when the model is filed."""
+    trained, task = results.trained, results.dev.task
+    finalized, folds = trained.finalized, trained.developed.folds
+    shown = results.test or finalized.evidence
+    decided = finalized.decision.decide(shown)
+    sets = _sets(trained, results.test)
+    removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
+    test, verification = (None, None) if results.test is None else _tested(results, results.test, sets, search.seed)
+    return Outcome(
+        sortal_version=sortal.__version__,
+        seed=search.seed,
+        data=results.data,
+        columns=describe_columns(results.dev.table.schema, rows),
+        task=task,
+        audit=results.audited.findings,
+        audit_skipped=results.audited.skipped,
+        split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
+        baselines=baselines(trained),
+        leaderboard=leaderboard(trained, task),
+        selection=selection(trained, task),
+        imbalance=imbalance(trained),
+        calibration=replace(finalized.calibration.result, removable=Estimate.of(removable)),
+        decision=_decision(trained, task, search.seed),
+        sets=sets,
+        test=test,
+        verification=verification,
+        confusion=parts.Confusion(
+            shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
+        ),
+        per_class=per_class(task, shown.truth, decided, shown.clusters),
+        importance=_importance(trained),
+        ledger=describe_ledger(results.seal),
+    )
+
+
+def _tested(
+    results: Results, test: Predictions, sets: parts.Sets | None, seed: int
+) -> tuple[dict[str, Estimate], Verification]:
+    """The figures of the test, and how they bear out what was promised."""
+    task, rule = results.dev.task, results.trained.finalized.decision
+    decided = rule.decide(test)
+    measured = figures(task, test, decided, seed)
+    levels = tuple(_levels(rule.certificate, sets, measured))
+    return measured, verify(
+        task, test, decided, measured, Promises(results.trained.finalized.evidence, results.promised, levels)
+    )
+
+
+def _levels(
+    certificate: Certificate | None, sets: parts.Sets | None, measured: Mapping[str, Estimate]
+) -> Iterator[Level]:
+    """What was asked for, beside what the test has of it."""
+    for bound in certificate.bounds if certificate is not None else ():
+        if bound.measure in measured:
+            refused = certificate is None or not certificate.holds
+            yield Level(bound.measure, bound.asked, measured[bound.measure], bound.measure == "fpr", refused)
+    if sets is not None:
+        yield Level(COVERAGE, sets.asked, sets.coverage)
+
+
+def _sets(trained: Trained, test: Predictions | None) -> parts.Sets | None:
+    """How prediction sets do on the test; on the rows that they were fitted on where it was not opened."""
+    sets = trained.finalized.sets
+    if sets is None:
+        return None
+    shown = test or trained.finalized.evidence
+    described = describe_sets(sets, shown.probability, shown.truth, shown.classes)
+    every = np.ones(len(shown), dtype=np.bool_)
+    of = {c.label: shown.truth == code for code, c in enumerate(described.per_class)}
+    return parts.Sets(
+        method=sets.method,
+        asked=sets.coverage,
+        rows=sum(sets.rows),
+        part=shown.part,
+        coverage=share(every, described.hit, shown.clusters),
+        mean_size=described.mean_size,
+        singles=share(every, described.single, shown.clusters),
+        per_class=tuple(
+            parts.ClassCoverage(c.label, share(of[c.label], of[c.label] & described.hit, shown.clusters), c.neglected)
+            for c in described.per_class
+            if c.rows
+        ),
+        notes=(*notes(sets, shown.classes), *_thinned(trained.finalized.evidence)),
+    )
+
+
+def _thinned(evidence: Predictions) -> Iterator[str]:
+    if evidence.groups is not None:
+        yield "one row of each group fitted them, as rows of a group vary together"
+
+
+def _importance(trained: Trained) -> parts.Importance:
+    """The model's own weights, summed over the prepared columns that come from one column of the table."""
+    pipeline = trained.finalized.pipeline
+    total: dict[str, float] = defaultdict(float)
+    for source, weight in zip(pipeline.preprocessor.sources, pipeline.fitted.importance.tolist(), strict=True):
+        total[source] += weight
+    whole = sum(total.values()) or 1.0
+    ranked = sorted(total.items(), key=lambda item: -item[1])
+    return parts.Importance(
+        "share of the model's splits' gain, or of its coefficients' size",
+        tuple(parts.ColumnWeight(name, weight / whole) for name, weight in ranked),
+    )
+
+
+def _decision(trained: Trained, task: Task, seed: int) -> parts.Decision:
+    finalized = trained.finalized
+    evidence, rule = finalized.evidence, finalized.decision
+    decided = rule.decide(evidence)
+    cost: Metric = registry.load("sortal.metrics", "expected_cost")
+    measure, compared = "expected_cost", {}
+    if task.goal == "f1":
+        measure, compared = "f1" if task.beta == 1 else "fbeta", _f_compared(task, evidence, rule)
+    else:
+        compared = {a.name: a.expected_cost for a in alternatives(task, evidence, rule)}
+    right: Metric = registry.load("sortal.metrics", "accuracy")
+    return parts.Decision(
+        kind=task.goal,
+        positive=task.positive,
+        rule=words(rule),
+        threshold=rule.threshold,
+        expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
+        measure=measure,
+        comparison=compared,
+        certificate=rule.certificate,
+        rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, evidence.clusters)),
+        decided_accuracy=None
+        if task.reject_cost is None
+        else Estimate.of(interval(right, task, evidence, decided, seed=seed)),
+        explanation=_why(task, rule),
+    )
+
+
+def _why(task: Task, rule: Decision) -> str:
+    if rule.certificate is not None:
+        return rule.certificate.explanation
+    if task.goal == "f1":
+        return f"the largest F{level(task.beta)} on rows the model never saw"
+    if task.goal == "capacity":
+        return "as many as the capacity allows" + (", and none that costs more than it spares" if task.cost else "")
+    return "follows from the costs" if task.cost else "no costs given: every error costs one"
+
+
+def _f_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, float | None]:
+    f1: Metric = registry.load("sortal.metrics", "f1" if task.beta == 1 else "fbeta")
+    rules = {"chosen": rule, "at .5": Decision("threshold", task.classes, task.positive, 0.5)}
+    decided = {name: r.apply(evidence.probability) for name, r in rules.items()}
+    decided[f"always {task.positive}"] = np.full(len(evidence), task.positive_code)
+    return {n: f1.score(task, evidence, d) for n, d in decided.items()}
+
+
+def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog, sealed: NDArray[np.int64]) -> Facts:
+    """What the checklist is judged on beyond the parts."""
+    trained, finalized = results.trained, results.trained.finalized
+    chosen = trained.developed.choice.chosen
+    scored = trained.developed.explored.results
+    tried = {s.candidate.balance for s in scored} - {chosen.candidate.balance}
+    others = [words for way, words in TOLD.items() if way in tried]
+    return Facts(
+        fits=log.fits,
+        leaked_rows=log.leaked_rows,
+        out_of_fold_rows=len(chosen.predictions),
+        sealed_rows_scored=int(np.isin(chosen.predictions.rows, sealed).sum()),
+        decision_part=finalized.evidence.part,
+        decision_rows=len(finalized.evidence),
+        sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
+        refit_rows=finalized.refit_rows,
+        refit=finalized.refit,
+        worth_refit=finalized.worth_refit,
+        imbalance=(TOLD[chosen.candidate.balance], *others),
+        ledger_intact=results.seal is None or len(results.seal.entries) > 0,
+        saved=Saved(
+            file=file,
+            version=model.version,
+            parity=parity,
+            operations=tuple(step.op for step in model.program.steps),
+            classes=model.task.classes,
+            features=len(model.schema.features),
+            profiled=len(model.profile),
+            metrics=tuple(name for part in model.metrics.values() for name in part),
+        ),
+    )
+
+
+def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> Card:
+    """What the model file tells of the run that made it: the record without clocks, so that equal runs give equal bytes."""
+    record, ledger = msgspec.to_builtins(outcome, enc_hook=float), outcome.ledger
+    rows = [{k: v for k, v in row.items() if k not in CLOCKED} for row in record["leaderboard"]]
+    return Card(
+        seed=outcome.seed,
+        data=outcome.data,
+        chosen=outcome.selection.chosen,
+        checklist=checklist,
+        ledger=LedgerHead(ledger.opens, ledger.head, ledger.sealed),
+        details={**{name: record[name] for name in DETAILS}, "leaderboard": rows},
+    )

@@ -1,0 +1,68 @@
+"""What the checklist is judged on beyond the record, and what a judgement is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from sortal.artifact.model import Parity
+from sortal.core.predictions import Part
+from sortal.record.wording import counted, tiny
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was read back from the model file ``file``, and its ``parity`` with the trained model.
+
+    ``operations``: the ops of its program in the order in which they run. ``classes``: in its order.
+    ``features``: how many columns it expects, ``profiled``: how many of them carry a profile of the
+    training data. ``metrics``: the names of those in it.
+    """
+
+    file: str
+    version: str
+    parity: Parity
+    operations: tuple[str, ...]
+    classes: tuple[str, ...]
+    features: int
+    profiled: int
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the run counted while it ran, beyond run.json.
+
+    ``fits``: how often anything was fitted. ``leaked_rows``: rows that a fit saw and must not have seen:
+    sealed ones, held-out ones, those that its fold is evaluated on. ``out_of_fold_rows``: rows with an
+    out-of-fold prediction; ``sealed_rows_scored``: sealed ones among the rows that candidates were
+    compared on. ``decision_part``, ``decision_rows``, ``sealed_rows_decided``: the rows that the decision
+    rule was chosen on, and the sealed ones among them. ``refit_rows``: rows of the final fit; ``refit``: whether
+    it is one of its own, and ``worth_refit``, whether that would see many more rows than a fold.
+    ``imbalance``: what was compared against imbalance, the chosen way first. ``ledger_intact``: whether
+    the ledger's hash chain was verified. ``saved``: None where no model was saved.
+    """
+
+    fits: int
+    leaked_rows: int
+    out_of_fold_rows: int
+    sealed_rows_scored: int
+    decision_part: Part
+    decision_rows: int
+    sealed_rows_decided: int
+    refit_rows: int
+    refit: bool
+    worth_refit: bool
+    imbalance: tuple[str, ...]
+    ledger_intact: bool
+    saved: Saved | None
+
+
+UNSEEN: Final = "not looked for"
+Verdict = tuple[bool | Literal["not looked for"] | None, str]
+"""Whether an item holds (None: it does not apply; or nobody looked), and the evidence."""
+
+
+def agreement(parity: Parity) -> str:
+    difference = f"probabilities differ by at most {tiny(parity.max_difference)}"
+    return f"on {counted(parity.rows, 'row')} {difference}, {counted(parity.label_flips, 'label')} changed"

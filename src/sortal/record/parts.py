@@ -1,0 +1,270 @@
+"""The parts of a run's record that no other room has of its own, as plain data; ``record.run`` puts them together.
+
+What the audit, the certificate, the calibration and the saved model tell of themselves goes into the record as it is. Shares lie
+between 0 and 1, durations say their unit in their name, class orders are those of ``task.classes``, and a figure that does not
+exist (or is not finite) is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from sortal.artifact.model import Parity
+from sortal.core.interval import Estimate
+from sortal.core.plain import plain
+from sortal.core.predictions import Part
+from sortal.core.skipped import Skipped
+from sortal.core.task import Goal
+from sortal.decide.certificate import Certificate
+
+CHOSEN: Final = "chosen"
+BaselineKind = Literal["majority class", "linear model"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How rows were parted. ``method``: stratified, time or group; ``column``: the time or group column.
+
+    ``train``, ``valid`` and ``test`` are numbers of rows; ``valid`` is 0 where out-of-fold predictions
+    play its part. ``prevalence`` has the class shares of each part, ``folds`` and ``repeats`` describe
+    the cross-validation, which is ``forward`` where its folds follow each other in time.
+    """
+
+    method: str
+    train: int
+    valid: int
+    test: int
+    column: str | None = None
+    folds: int = 0
+    repeats: int = 1
+    forward: bool = False
+    prevalence: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """The method, with the column where it does not name it itself.
+
+        >>> Split("newest rows by 'day'", 9, 0, 1, "day").how, Split("time", 9, 0, 1, "day").how
+        ("newest rows by 'day'", 'by time (day)')
+        """
+        if self.column is None or repr(self.column) in self.method:
+            return self.method
+        return f"by {self.method} ({plain(self.column)})"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline; ``margin``: by how much the chosen model beats it, a paired difference.
+
+    ``kind``: which of those it is that every model has to be compared with; null for a further one.
+    """
+
+    name: str
+    family: str
+    metric: str
+    mean: float | None
+    margin: Estimate | None = None
+    kind: BaselineKind | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation over folds."""
+
+    mean: float | None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate on the leaderboard, best first. ``metric`` is what candidates are selected by.
+
+    ``mean``, ``std``, ``low`` and ``high`` are of that metric over the folds (a 95 % interval);
+    ``metrics`` has all of them. ``fit_seconds`` is the time of all folds, ``program_microseconds`` that
+    of the program alone on one row, whose columns are read already. ``note`` says what is special.
+    """
+
+    name: str
+    family: str
+    metric: str
+    mean: float | None
+    std: float | None
+    low: float | None
+    high: float | None
+    fit_seconds: float | None
+    program_microseconds: float | None
+    selected: bool = False
+    baseline: bool = False
+    metrics: Mapping[str, Spread] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which candidate was taken and why.
+
+    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` the same after taking off ``bias``, by which
+    picking the best flatters; its interval is as wide as the doubt about both. ``corrected_estimate`` is the latter's value. ``tied`` are the candidates that cannot be told apart from the best; ``p_value`` compares
+    the chosen one with ``runner_up``.
+    """
+
+    chosen: str
+    metric: str
+    corrected_estimate: float | None = None
+    bias: float | None = None
+    uncorrected: Estimate | None = None
+    corrected: Estimate | None = None
+    runner_up: str | None = None
+    p_value: float | None = None
+    tied: tuple[str, ...] = ()
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """What came of treating rare classes: the better of two candidates of one family, of which one balances the classes.
+
+    ``way`` and ``rival_way`` say how. ``gain``: by how much the candidate is better on the metric of selection, paired.
+    """
+
+    candidate: str
+    way: str
+    rival: str
+    rival_way: str
+    metric: str
+    gain: Estimate
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How probabilities become a decision.
+
+    ``kind``: "cost" (least expected cost), "f1" (the largest F-beta), "promise" (what a certificate proves), "capacity" (the best of
+    so many rows) or "argmax"; ``rule`` says it in words. ``threshold``: the positive class is said from this probability
+    on (of a capacity with costs: from this expected saving on); null where there is none. ``expected_cost`` is per row, on
+    rows that the model never saw; without costs every error costs one. ``comparison`` has the ``measure`` of the
+    alternatives by name on the same rows, and of this rule under "chosen". ``certificate``: what was promised and what holds; null
+    where nothing was. ``rejected``: the share of rows that are left to a person, ``decided_accuracy``: of the others, how many are
+    decided rightly; null where no row can be rejected.
+    """
+
+    kind: Goal
+    positive: str | None = None
+    rule: str = ""
+    threshold: float | None = None
+    expected_cost: Estimate | None = None
+    measure: str = "expected_cost"
+    comparison: Mapping[str, float | None] = field(default_factory=dict)
+    certificate: Certificate | None = None
+    rejected: Estimate | None = None
+    decided_accuracy: Estimate | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of rows, truth by decision. ``classes`` are the rows and the columns; a last column more counts what was rejected."""
+
+    part: Part
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class ClassCoverage:
+    """How often the prediction set holds the class where it is true. ``neglected``: too seldom for chance."""
+
+    label: str
+    coverage: Estimate
+    neglected: bool
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Prediction sets. ``asked``: the share of sets that has to hold the true class; ``rows``: those that they were fitted on.
+
+    ``coverage``, ``mean_size`` and ``singles`` (sets of one class) are of the rows of ``part``.
+    """
+
+    method: str
+    asked: float
+    rows: int
+    part: Part
+    coverage: Estimate
+    mean_size: float
+    singles: Estimate
+    per_class: tuple[ClassCoverage, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnWeight:
+    """How much one column matters."""
+
+    column: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Importance:
+    """``measure`` says in words what the values mean; ``columns`` come largest first."""
+
+    measure: str
+    columns: tuple[ColumnWeight, ...] = ()
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step of the run and how long it took."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time asked for and time taken, of the whole process. ``budget_seconds`` is null without a deadline."""
+
+    budget_seconds: float | None
+    wall_seconds: float
+    phases: tuple[Phase, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One look at the sealed rows, as the ledger has it."""
+
+    at: str
+    reason: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The looks at the sealed rows. ``head`` is the last hash of its chain, ``sealed`` the SHA-256 of the file of the rows; a
+    score is ``blind`` only for the first look.
+    """
+
+    opens: int
+    blind: bool = True
+    head: str | None = None
+    sealed: str | None = None
+    entries: tuple[Opening, ...] = ()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The saved model. ``row_microseconds``: what ``predict_proba`` of a dict of one row takes, the median of thirty."""
+
+    file: str
+    bytes: int
+    sha256: str
+    parity: Parity | None = None
+    row_microseconds: float | None = None

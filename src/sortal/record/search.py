@@ -1,0 +1,145 @@
+"""The search for a model in the record: leaderboard, baselines, the choice, and what came of treating rare classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sortal.core.interval import Estimate, Interval
+from sortal.core.task import Task
+from sortal.core.writing import number
+from sortal.decide.threshold import decide
+from sortal.evaluate.intervals import interval
+from sortal.evaluate.metrics import label_of
+from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
+from sortal.record.wording import count
+from sortal.training.balancing import balancing
+from sortal.training.crossval import CVResult
+from sortal.training.imbalance import TOLD
+from sortal.training.select import bias_corrected_interval, paired_difference
+from sortal.training.trained import Trained
+
+
+def leaderboard(trained: Trained, task: Task) -> tuple[Row, ...]:
+    """The candidates, best first."""
+    explored, choice = trained.developed.explored, trained.developed.choice
+    sign = -1.0 if choice.metric.higher_is_better else 1.0
+    ranked = sorted(explored.results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
+    return tuple(_row(s, trained, task) for s in ranked)
+
+
+def _row(scored: CVResult, trained: Trained, task: Task) -> Row:
+    choice, folds = trained.developed.choice, trained.developed.folds
+    scores = scored.fold_scores[choice.metric.name]
+    around = Estimate.of(_spread(scored, trained, task))
+    return Row(
+        name=scored.candidate.name,
+        family=scored.candidate.family.name,
+        metric=choice.metric.name,
+        mean=around.value,
+        std=_std(scores),
+        low=around.low,
+        high=around.high,
+        fit_seconds=scored.fit_seconds * len(folds.parts),
+        program_microseconds=1e6 * scored.single_row_seconds,
+        selected=scored is choice.chosen,
+        baseline=scored.candidate.baseline,
+        metrics={n: Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
+        note="; ".join(_notes(scored, trained)),
+    )
+
+
+def _notes(scored: CVResult, trained: Trained) -> Iterator[str]:
+    """What is special about a candidate."""
+    if scored in trained.developed.choice.tied:
+        yield "tie with the best"
+    if scored.rows is not None:
+        yield f"on a sample of {count(scored.rows)} rows"
+
+
+def _spread(scored: CVResult, trained: Trained, task: Task) -> Interval:
+    """The mean over folds, and around it what other rows could have made of it.
+
+    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the same shares of the
+    classes, and what fresh rows vary by most would be left out.
+    """
+    metric, predictions = trained.developed.choice.metric, scored.predictions
+    by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
+    mean = float(np.mean(scored.fold_scores[metric.name]))
+    moved = mean - by_rows.value
+    return metric.within(Interval(mean, by_rows.low + moved, by_rows.high + moved))
+
+
+def _std(scores: np.ndarray) -> float | None:
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def baselines(trained: Trained) -> tuple[Baseline, ...]:
+    """Each beside the chosen model."""
+    return tuple(_baseline(s, trained) for s in trained.developed.explored.results if s.candidate.baseline)
+
+
+def _baseline(scored: CVResult, trained: Trained) -> Baseline:
+    choice = trained.developed.choice
+    name, groups = choice.metric.name, trained.dev.units_of(scored.predictions)
+    margin = (
+        None
+        if scored is choice.chosen
+        else Estimate.of(paired_difference(scored, choice.chosen, choice.metric, groups))
+    )
+    return Baseline(
+        scored.candidate.name,
+        scored.candidate.family.name,
+        name,
+        float(np.mean(scored.fold_scores[name])),
+        margin,
+        scored.candidate.family.baseline,
+    )
+
+
+def selection(trained: Trained, task: Task) -> Selection:
+    """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
+    choice = trained.developed.choice
+    chosen, best = choice.chosen.candidate.name, choice.best.candidate.name
+    if choice.chosen is choice.best:
+        explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
+    else:
+        behind = paired_difference(
+            choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions)
+        )
+        explanation = (
+            f"{chosen} cannot be told apart from {best} "
+            f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
+        )
+    return Selection(
+        chosen=chosen,
+        metric=choice.metric.name,
+        uncorrected=Estimate.of(_spread(choice.chosen, trained, task)),
+        corrected=Estimate.of(
+            choice.metric.within(bias_corrected_interval(_spread(choice.chosen, trained, task), choice.bias))
+        ),
+        corrected_estimate=choice.corrected,
+        bias=choice.bias,
+        runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
+        p_value=choice.p_value,
+        tied=tuple(s.candidate.name for s in choice.tied),
+        explanation=explanation,
+    )
+
+
+def imbalance(trained: Trained) -> Imbalance | None:
+    """What came of treating rare classes; None where nothing can be compared."""
+    choice = trained.developed.choice
+    units = trained.dev.units_of(choice.chosen.predictions)
+    compared = balancing(trained.developed.explored.results, choice.metric, units)
+    if compared is None:
+        return None
+    return Imbalance(
+        candidate=compared.winner.candidate,
+        way=TOLD[compared.winner.strategy],
+        rival=compared.rival.candidate,
+        rival_way=TOLD[compared.rival.strategy],
+        metric=choice.metric.name,
+        gain=Estimate.of(compared.behind),
+    )

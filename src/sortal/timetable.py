@@ -1,0 +1,147 @@
+"""How a run shares its budget between the audit, the search for a model and its own end, and what each step took.
+
+How long the end will take is told before the search begins, by a rehearsal of a part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sortal.core.observer import Observer
+from sortal.core.skipped import Skipped
+from sortal.data.problem import Problem
+from sortal.decide.calibrate import entries
+from sortal.record.parts import Phase, Row, Timing
+from sortal.report import canvas, plots
+from sortal.training.deadline import Deadline
+from sortal.training.develop import LARGE, holdout_rows
+
+AUDIT_SHARE = 0.1
+"""Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it, of what is left."""
+GUESSING_SHARE = 1 / 3
+"""Of the time until the end has to begin, what importing what guessing checks need may take; training needs the rest, and the same import."""
+FOLDED = 10_000
+"""Rows times classes that a second of the budget gets through all folds, so that all of them are evidence; else one fold is."""
+
+UNIT = 0.06
+"""Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what follows."""
+FIGURES, DRAWING = 9.0, 12.0
+"""Drawing all figures of a report, and importing what draws them."""
+REST, PAGE = 14.0, 6.0
+"""Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
+ENTRY = 4e-4
+"""Trying calibrators on one probability."""
+CELL = 2e-5
+"""The figures of one row and one class."""
+COLUMN = 0.015
+"""A column of the table: its profile, its step in the program, and twice the check of both."""
+PROFILED = 8e-7
+"""A value of the training rows, in the profile."""
+EXIT = 2.0
+"""The end of the process."""
+MOST = 0.25
+"""Of the time that is left, what figures may take: rather a report without them than no model."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the end of a run depends on. ``rows``: of evidence and test together; ``entries``: probabilities to calibrate on;
+    ``profiled``: rows that the profile in the model file is made of.
+    """
+
+    rows: int
+    classes: int
+    columns: int
+    entries: int
+    profiled: int = 0
+
+    @property
+    def units(self) -> float:
+        cells = self.rows * self.classes
+        work = ENTRY * min(self.entries, cells) + CELL * cells + PROFILED * self.profiled * self.columns
+        return REST + EXIT + COLUMN * self.columns + work
+
+
+@dataclass(frozen=True)
+class Closing:
+    """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is time to draw.
+    ``page``: what the files and the exit take, after the last figure.
+    """
+
+    seconds: float
+    figures: bool
+    page: float = 0.0
+
+    def may_draw(self, left: float) -> bool:
+        """Whether one more figure can be drawn with so many seconds to go."""
+        return self.figures and left > self.page
+
+
+def audit_seconds(deadline: Deadline) -> float:
+    """What the audit may take."""
+    return AUDIT_SHARE * min(deadline.budget, 2 * deadline.left)
+
+
+def may_guess(deadline: Deadline, closing: Closing) -> bool:
+    """Whether there is time for the checks of the audit that fit something."""
+    return deadline.importing < GUESSING_SHARE * (deadline.left - closing.seconds)
+
+
+def closing_of(dev: Problem, sealed: int, deadline: Deadline) -> Closing:
+    """What must follow the search for a model on ``dev``, with so many sealed rows, and how long it will take."""
+    n, classes, budget = len(dev.codes), len(dev.task.classes), deadline.budget
+    evidence = holdout_rows(budget) if n > LARGE else min(n, max(n // 5, int(FOLDED * budget / classes)))
+    size = Size(evidence + sealed, classes, len(dev.table.schema.columns), entries(budget), n)
+    return plan_closing(size, deadline.left, deadline.busyness)
+
+
+def plan_closing(size: Size, left: float, busyness: float) -> Closing:
+    """How the run will end, with ``left`` seconds to go on a machine where all takes ``busyness`` times as long as alone.
+
+    Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so. What drawing
+    needs is imported by it, now that it counts.
+    """
+    if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
+        return Closing(size.units * UNIT * busyness, figures=False)
+    unit = _unit()
+    return Closing((size.units + FIGURES) * unit, figures=True, page=(PAGE + EXIT + COLUMN * size.columns) * unit)
+
+
+def _unit() -> float:
+    """Seconds of one figure; the first is slower, as it imports what drawing needs."""
+    rows = [Row(name, name, "log_loss", mean, 0.1, mean - 0.1, mean + 0.1, 1.0, 1.0) for name, mean in _ROWS.items()]
+    seconds = 0.0
+    for _ in range(2):
+        start = time.monotonic()
+        with canvas.style():
+            figure = plots.leaderboard(rows)
+            if figure is not None:
+                canvas.svg(figure)
+        seconds = time.monotonic() - start
+    return seconds
+
+
+_ROWS = {"first": 0.3, "second": 0.4, "third": 0.5}
+
+
+class Steps:
+    """The steps of a run, with the seconds that each took."""
+
+    def __init__(self, observer: Observer, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self._observer = observer
+        self._begun: list[tuple[str, float]] = [("start", 0.0)]
+
+    def enter(self, name: str) -> None:
+        """The step before ends and this one begins."""
+        self._begun.append((name, self.deadline.spent))
+        self._observer.phase(name.upper())
+
+    def timing(self, skipped: Sequence[Skipped]) -> Timing:
+        """Up to now. ``skipped``: what there was no time for."""
+        now = self.deadline.spent
+        ends = [*(at for _, at in self._begun[1:]), now]
+        phases = [Phase(name, end - at) for (name, at), end in zip(self._begun, ends, strict=True)]
+        return Timing(self.deadline.budget, now, tuple(phases), tuple(skipped))
