@@ -96,7 +96,7 @@ def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]
     if recipe.goal.target != asked.goal.target:
         raise OptionError(f"{path} is there already and predicts {recipe.goal.target!r}; move it away")
     severe = [name for finding in report.findings if finding.severity == "severe" for name in finding.columns]
-    recipe = recipe.changed(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())
+    recipe = recipe.with_options(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())
     with replacing(path) as temporary:
         temporary.write_text(recipe.to_toml(), "utf-8")
     return recipe.rows.ignore

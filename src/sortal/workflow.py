@@ -107,7 +107,7 @@ def train_into(
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
         artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds)
-        write_tables(folder, outcome, trained, recipe.changed(unchecked=tuple(s.code for s in audited.timed_out)))
+        write_tables(folder, outcome, trained, recipe.with_options(unchecked=tuple(s.code for s in audited.timed_out)))
         drawn = draw_all(outcome, trained.finalized.evidence, test, lambda: closing.may_draw(deadline.left))
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
@@ -168,7 +168,7 @@ def artifact_of(path: Path, parity: Parity, row_seconds: float) -> Artifact:
 
 def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recipe) -> None:
     """What was asked and run, the leaderboard, and the predictions that the decision was made on, which are of single rows."""
-    run = recipe.changed(
+    run = recipe.with_options(
         cost=_costs(recipe.goal, outcome.task), plan=trained.developed.plan(), refit=trained.finalized.refit
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
