@@ -37,8 +37,8 @@ from sortal.options import (
 )
 
 if TYPE_CHECKING:
+    from sortal.checks.audit import Finding
     from sortal.core.recipe import Recipe
-    from sortal.data.audit import Finding
     from sortal.data.read import Source
     from sortal.report.screen import Screen
 
