@@ -97,14 +97,14 @@ def test_the_keys_of_run_json():
 
 FRAMING = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
-    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private --recipe --resume --out --strict --json "
+    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private --recipe --out --strict --json "
 )
 
 
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", FRAMING + "--select --models --budget"),
+        ("train", FRAMING + "--select --models --budget --resume"),
         ("predict", "--out --allow-missing --warnings --verify"),
         ("evaluate", "--sealed --allow-missing --verify --json"),
         ("show", "--verify --json"),
