@@ -23,7 +23,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.S)
     assert blocks
     for block in blocks:
-        code = block.replace('budget="60s"', 'budget="20s"')
+        code = block.replace('budget="60s"', 'budget="10s"')
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
         )
