@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from bench._seeds import COLUMNS, LeakyColumn
 from bench._tables import EXAMPLE, table_files
 from bench.leaks import MATTERS, matrix, reached
+from sortal.checks.audit import AuditContext, Finding, audit
 from sortal.core.sheets import GoalOptions, RowOptions
-from sortal.data.audit import Case, Finding, audit
 from sortal.data.problem import frame_problem
 
 Found = tuple[str, str | None]
@@ -42,7 +42,7 @@ ROWS = 1_000
 def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
     """Codes of the audit, and "left out" for columns that are left out as they were read."""
     problem = frame_problem(frame, GoalOptions(target), RowOptions())
-    found = audit(Case(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
+    found = audit(AuditContext(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
     ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
     return ignored + [(finding.code, name) for finding in found for name in _columns(finding)]
 

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.checks.context import AuditContext, RunCounts, SplitView
 from sortal.core.frame import Table
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
-from sortal.data.audit.case import Case, History, Parting
 from sortal.data.split import holdout
 
 Ints = NDArray[np.int64]
@@ -105,12 +105,12 @@ COLUMNS = (
 )
 
 
-def with_column(case: Case, values: pl.Series) -> Case:
+def with_column(case: AuditContext, values: pl.Series) -> AuditContext:
     """The same rows with the leak as one more feature."""
     kind = "category" if values.dtype == pl.String else "number"
     schema = Schema((*case.table.schema.columns, Column(LEAK, kind)))
     table = Table(schema, case.table.frame.with_columns(values.alias(LEAK)), case.table.rows)
-    return Case(table, case.codes, case.classes, case.seed, case.raw)
+    return AuditContext(table, case.codes, case.classes, case.seed, case.raw)
 
 
 @dataclass(frozen=True)
@@ -123,24 +123,26 @@ class Fault:
     kind: str
     code: str
     shares: tuple[float, ...]
-    make: Callable[[Case, float, Generator], Case | None]
+    make: Callable[[AuditContext, float, Generator], AuditContext | None]
     way: str = ""
 
 
-def parted(case: Case, features: Table, part: Ints, groups: Ints | None = None, times: Ints | None = None) -> Case:
-    """A case of the training rows; the parting knows all of them."""
+def parted(
+    case: AuditContext, features: Table, part: Ints, groups: Ints | None = None, times: Ints | None = None
+) -> AuditContext:
+    """A case of the training rows; the split_view knows all of them."""
     train = np.flatnonzero(part == TRAIN)
-    parting = Parting(features, part == TEST, groups, times)
-    known = Case(case.table.take(train), case.codes[train], case.classes, case.seed, case.table.frame[train])
-    return replace(known, parting=parting, history=History(fits=1, foreign_rows=0, opens=0))
+    split_view = SplitView(features, part == TEST, groups, times)
+    known = AuditContext(case.table.take(train), case.codes[train], case.classes, case.seed, case.table.frame[train])
+    return replace(known, split_view=split_view, run_counts=RunCounts(fits=1, leaked_rows=0, opens=0))
 
 
-def well_parted(case: Case) -> Case:
+def well_parted(case: AuditContext) -> AuditContext:
     """At random, copies of a row on one side."""
     return parted(case, features_of(case.table), part_by(case, case.table.copies))
 
 
-def part_by(case: Case, units: Ints) -> Ints:
+def part_by(case: AuditContext, units: Ints) -> Ints:
     part = np.full(len(case), TRAIN)
     part[holdout(case.codes, TEST_SHARE, case.seed, units)[1]] = TEST
     return part
@@ -154,7 +156,7 @@ def features_of(table: Table) -> Table:
     )
 
 
-def copied_rows(case: Case, share: float, rng: Generator) -> Case:
+def copied_rows(case: AuditContext, share: float, rng: Generator) -> AuditContext:
     """A share of the test rows are training rows once more, under ids of their own."""
     part = part_by(case, case.table.copies)
     test, train = np.flatnonzero(part == TEST), np.flatnonzero(part == TRAIN)
@@ -165,7 +167,7 @@ def copied_rows(case: Case, share: float, rng: Generator) -> Case:
     return parted(case, Table(features.schema, features.frame[source], features.rows), part)
 
 
-def torn_groups(case: Case, share: float, rng: Generator) -> Case:
+def torn_groups(case: AuditContext, share: float, rng: Generator) -> AuditContext:
     """Groups of five rows, a share of which lie on both sides."""
     units = case.table.copies
     part = part_by(case, units)
@@ -179,7 +181,7 @@ def torn_groups(case: Case, share: float, rng: Generator) -> Case:
     return parted(case, features_of(case.table), part, groups=groups)
 
 
-def newer_rows(case: Case, share: float, rng: Generator) -> Case:
+def newer_rows(case: AuditContext, share: float, rng: Generator) -> AuditContext:
     """The newest rows are the test, but a share of the training rows are newer still."""
     units = case.table.copies
     part = part_by(case, units)
@@ -205,8 +207,8 @@ def mean_filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def prepared_on_all(
-    transform: Callable[[NDArray[np.float64]], NDArray[np.float64]], case: Case, share: float, rng: Generator
-) -> Case | None:
+    transform: Callable[[NDArray[np.float64]], NDArray[np.float64]], case: AuditContext, share: float, rng: Generator
+) -> AuditContext | None:
     """A user's own step on the number columns, fitted on all rows, or by share 0 not at all."""
     part = part_by(case, case.table.copies)
     frame = case.table.frame
@@ -222,7 +224,7 @@ def prepared_on_all(
     return parted(done, features_of(done.table), part)
 
 
-def encoded_on_all(case: Case, share: float, rng: Generator) -> Case | None:
+def encoded_on_all(case: AuditContext, share: float, rng: Generator) -> AuditContext | None:
     """Categories as the mean of the target over all rows, test rows among them; by share 0 not at all."""
     part = part_by(case, case.table.copies)
     frame, schema = case.table.frame, case.table.schema
@@ -242,7 +244,7 @@ def encoded_on_all(case: Case, share: float, rng: Generator) -> Case | None:
     return parted(done, features_of(done.table), part)
 
 
-def foreign_fit(case: Case, share: float, rng: Generator) -> Case:
+def foreign_fit(case: AuditContext, share: float, rng: Generator) -> AuditContext:
     """A fit sees a share of the sealed rows, and the run's log of fits counts them."""
     from sortal.core import registry
     from sortal.training.candidate import Development, prepare_rows
@@ -254,7 +256,7 @@ def foreign_fit(case: Case, share: float, rng: Generator) -> Case:
     seen = np.arange(kept + int(np.ceil(share * (len(rows) - kept))))
     matrix = prepare_rows(dev, seen, registry.load("sortal.models", "logistic").view)
     log = FitLog.of([FitRows(matrix.rows)], sealed=some.rows[kept:])
-    return replace(well_parted(case), history=History(log.fits, log.leaked_rows, 0))
+    return replace(well_parted(case), run_counts=RunCounts(log.fits, log.leaked_rows, 0))
 
 
 FAULTS = (

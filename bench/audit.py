@@ -19,9 +19,9 @@ import polars as pl
 
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import table_files
+from sortal.checks.audit import AuditContext, NotApplicable
 from sortal.core import registry
 from sortal.core.sheets import GoalOptions, RowOptions
-from sortal.data.audit import Case, NotApplicable
 from sortal.data.problem import frame_problem
 
 ROWS, FAST_ROWS = 1_000_000, 50_000
@@ -114,7 +114,7 @@ def timed_steps(file: Path, target: str) -> list[Timed]:
     start = time.monotonic()
     problem = frame_problem(str(file), GoalOptions(target), RowOptions())
     steps = [Timed("read, infer kinds, conform", time.monotonic() - start)]
-    case = Case(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
+    case = AuditContext(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
     start = time.monotonic()
     powers = case.powers
     steps.append(Timed("each column alone (shared)", time.monotonic() - start, f"{len(powers)} columns"))

@@ -22,13 +22,13 @@ from bench._outcome import Goal, Options, Outcome
 from bench._seeds import COLUMNS, FAULTS, LEAK, PREPARED, Fault, LeakyColumn, well_parted, with_column
 from bench._tables import EXAMPLE, no_table
 from bench.trip import folder_cases
+from sortal.checks.audit import Finding
+from sortal.checks.audit import run as run_checks
+from sortal.checks.context import AuditContext
 from sortal.core import registry
 from sortal.core.errors import InputError
 from sortal.core.frame import Table
 from sortal.core.sheets import GoalOptions, RowOptions
-from sortal.data.audit import Finding
-from sortal.data.audit import run as run_checks
-from sortal.data.audit.case import Case
 from sortal.data.problem import Problem, frame_problem
 
 MATTERS = 0.05
@@ -122,7 +122,7 @@ def run(options: Options) -> Outcome:
     return outcome(trials, silences, known, notes)
 
 
-def cases(options: Options) -> Iterator[tuple[str, Case | str]]:
+def cases(options: Options) -> Iterator[tuple[str, AuditContext | str]]:
     """The tables by name, or why one is left out."""
     if options.fast or options.data is None:
         churn = pl.read_csv(EXAMPLE, infer_schema=False).sample(FAST_ROWS, seed=0)
@@ -136,11 +136,11 @@ def cases(options: Options) -> Iterator[tuple[str, Case | str]]:
         yield name, file.unusable or framed(str(file.file), file.target)
 
 
-def unparted(problem: Problem) -> Case:
-    return Case(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
+def unparted(problem: Problem) -> AuditContext:
+    return AuditContext(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
 
 
-def framed(file: str, target: str) -> Case | str:
+def framed(file: str, target: str) -> AuditContext | str:
     try:
         case = unparted(frame_problem([file], GoalOptions(target), RowOptions()))
     except InputError as error:
@@ -148,7 +148,7 @@ def framed(file: str, target: str) -> Case | str:
     return sampled(case, MOST_ROWS)
 
 
-def sampled(case: Case, most: int) -> Case:
+def sampled(case: AuditContext, most: int) -> AuditContext:
     """So many rows at random, in their order."""
     if len(case) <= most:
         return case
@@ -156,7 +156,7 @@ def sampled(case: Case, most: int) -> Case:
     return replace(case, table=case.table.take(rows), codes=case.codes[rows], raw=case.raw[rows])
 
 
-def without(case: Case, names: Sequence[str]) -> Case:
+def without(case: AuditContext, names: Sequence[str]) -> AuditContext:
     schema = case.table.schema
     for name in names:
         if name in schema:
@@ -164,7 +164,7 @@ def without(case: Case, names: Sequence[str]) -> Case:
     return replace(case, table=Table(schema, case.table.frame, case.table.rows))
 
 
-def audited(case: Case, codes: Sequence[str]) -> tuple[Finding, ...]:
+def audited(case: AuditContext, codes: Sequence[str]) -> tuple[Finding, ...]:
     names = [name for name in registry.names("sortal.checks") if name in codes]
     return run_checks((registry.load("sortal.checks", name) for name in names), case).findings
 
@@ -174,7 +174,7 @@ def about(findings: Sequence[Finding], column: str) -> list[Finding]:
     return [f for f in findings if column == f.column or column in list(f.evidence.get("columns", []) or [])]  # type: ignore[arg-type]
 
 
-def known_leaks(name: str, case: Case) -> list[Trial]:
+def known_leaks(name: str, case: AuditContext) -> list[Trial]:
     columns = [c for c in HEADLINES.get(name, KNOWN.get(name, ((), ""))[0]) if c in case.table.schema]
     if not columns:
         return []
@@ -188,7 +188,7 @@ def judged(table: str, kind: str, strength: str, lift: float | None, found: Sequ
     )
 
 
-def silence(name: str, case: Case) -> Silence:
+def silence(name: str, case: AuditContext) -> Silence:
     """All registered checks on the table as it is, with parts dealt well."""
     parted, names = well_parted(case), registry.names("sortal.checks")
     found = run_checks((registry.load("sortal.checks", n) for n in names), parted)
@@ -196,7 +196,7 @@ def silence(name: str, case: Case) -> Silence:
     return Silence(name, len(case.table.schema.features), len(names) - len(found.skipped), told)
 
 
-def tried(name: str, case: Case, columns: Sequence[LeakyColumn]) -> Iterator[Trial]:
+def tried(name: str, case: AuditContext, columns: Sequence[LeakyColumn]) -> Iterator[Trial]:
     """Every leak in this table, one at a time. Leaky columns that do not matter are not audited."""
     rng = np.random.default_rng([case.seed, zlib.crc32(name.encode())])
     base = matrix(case.table)
@@ -210,7 +210,7 @@ def tried(name: str, case: Case, columns: Sequence[LeakyColumn]) -> Iterator[Tri
 
 def column_trial(
     name: str,
-    case: Case,
+    case: AuditContext,
     leak: LeakyColumn,
     rng: np.random.Generator,
     known: tuple[pl.DataFrame, float],
@@ -225,7 +225,7 @@ def column_trial(
     yield judged(name, leak.kind, leak.strength, lift, findings)
 
 
-def fault_trials(name: str, case: Case, fault: Fault, rng: np.random.Generator) -> Iterator[Trial]:
+def fault_trials(name: str, case: AuditContext, fault: Fault, rng: np.random.Generator) -> Iterator[Trial]:
     """The fault at every share; by share 0 its check is to be silent."""
     for share in (0.0, *fault.shares):
         if (made := fault.make(case, share, rng)) is not None:

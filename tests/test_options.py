@@ -142,7 +142,7 @@ def test_an_option_that_a_function_does_not_have_is_refused():
 def test_a_default_is_the_same_everywhere(function):
     for name, parameter in signature(function).parameters.items():
         if name in defaults() and (function, name) != (sortal.SortalClassifier, "budget"):
-            plain = Recipe.asked({"target": "y", name: parameter.default})
+            plain = Recipe.from_options({"target": "y", name: parameter.default})
             assert plain == Recipe.of("y"), name
 
 
@@ -150,7 +150,7 @@ def test_defaults_of_the_command_line_are_those_of_a_recipe():
     for command in ("train", "audit"):
         for parameter in COMMANDS[command].params:
             if parameter.name in defaults():
-                assert Recipe.asked({"target": "y", parameter.name: parameter.default or None}) == Recipe.of("y")
+                assert Recipe.from_options({"target": "y", parameter.name: parameter.default or None}) == Recipe.of("y")
 
 
 def table() -> str:
@@ -182,7 +182,7 @@ def written(tmp_path):
 
 
 def test_what_a_recipe_does_not_mention_may_be_added(written):
-    asked = Recipe.asked({"cost": "fp=1,fn=8", "budget": "20s", "seed": 3}, written)
+    asked = Recipe.from_options({"cost": "fp=1,fn=8", "budget": "20s", "seed": 3}, written)
     assert asked == Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8", budget=20.0)
 
 
@@ -196,15 +196,15 @@ def test_what_a_recipe_does_not_mention_may_be_added(written):
 )
 def test_what_a_recipe_says_may_not_be_contradicted(written, options, said):
     with pytest.raises(sortal.InputError, match=said):
-        Recipe.asked(options, written)
+        Recipe.from_options(options, written)
 
 
 def test_another_run_of_a_recipe_is_searched_anew(written):
     ran = '\nunchecked = ["A103"]\n[[plan]]\nname = "majority"\nefforts = [{}]\n'
     written.write_text(written.read_text() + ran)
-    assert Recipe.asked({}, written).search.plan
-    assert Recipe.asked({"seed": 3, "confidence": 0.95}, written) == Recipe.read(written)
-    changed = Recipe.asked({"cost": "fp=1,fn=8"}, written)
+    assert Recipe.from_options({}, written).search.plan
+    assert Recipe.from_options({"seed": 3, "confidence": 0.95}, written) == Recipe.read(written)
+    changed = Recipe.from_options({"cost": "fp=1,fn=8"}, written)
     assert (changed.search.plan, changed.search.unchecked) == ((), ())
 
 
@@ -224,13 +224,15 @@ def test_a_recipe_says_nothing_of_what_is_as_usual():
 )
 def test_options_of_another_type_are_refused(options, said):
     with pytest.raises(sortal.InputError, match=said):
-        Recipe.asked(options)
+        Recipe.from_options(options)
 
 
 def test_numbers_of_numpy_are_numbers():
     import numpy as np
 
-    asked = Recipe.asked({"target": 3, "seed": np.int64(4), "precision": np.float32(0.5), "cost": {"fp": np.int8(2)}})
+    asked = Recipe.from_options(
+        {"target": 3, "seed": np.int64(4), "precision": np.float32(0.5), "cost": {"fp": np.int8(2)}}
+    )
     assert (asked.goal.target, asked.search.seed, asked.goal.precision, asked.goal.cost) == ("3", 4, 0.5, {"fp": 2})
     assert type(asked.goal.cost["fp"]) is int
 

@@ -33,7 +33,7 @@ def test_the_public_face():
 
 def test_names_are_functions_whatever_was_imported_before():
     """A folder of the package with the name of a function would take its place."""
-    code = "import sortal.training.zoo, sortal.data.audit, sortal; assert callable(sortal.train) and callable(sortal.audit)"
+    code = "import sortal.training.zoo, sortal.checks.audit, sortal; assert callable(sortal.train) and callable(sortal.audit)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

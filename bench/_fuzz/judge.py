@@ -136,7 +136,7 @@ class Judge:
 
     def options(self, options: dict[str, Any], frame: pl.DataFrame, use: Callable[[Recipe], None]) -> None:
         """The same from Python."""
-        recipe = _allowed(lambda: Recipe.asked(options))
+        recipe = _allowed(lambda: Recipe.from_options(options))
         _allowed(lambda: frame_problem(frame, recipe.goal, recipe.rows))
         _allowed(lambda: use(recipe))
 

@@ -99,7 +99,7 @@ def _train(folder: Path, kind: Kind) -> Seed:
     seed = Seed(folder / kind.name / MODEL_FILE, folder / f"{kind.name}.csv")
     if not seed.rows.exists():
         plan = (Planned(kind.candidate, (dict(kind.effort),) * 5),)
-        recipe = kind.recipe.changed(plan=plan, unchecked=tuple(registry.names("sortal.checks")))
+        recipe = kind.recipe.with_options(plan=plan, unchecked=tuple(registry.names("sortal.checks")))
         train_into(folder / kind.name, table(ROWS, kind.many), recipe, RunObserver(), time.monotonic())
         table(FRESH, kind.many, seed=1).write_csv(seed.rows)
     return seed

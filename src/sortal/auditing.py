@@ -11,14 +11,14 @@ import numpy as np
 from rich.console import Console
 
 from sortal.artifact.card import Data
+from sortal.checks.audit import AuditContext, Finding, SkippedCheck, SplitView
+from sortal.checks.audit import audit as audit_rows
 from sortal.core.disclosure import Disclosure
 from sortal.core.display import AsText
 from sortal.core.errors import OptionError
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column
 from sortal.core.task import Task
-from sortal.data.audit import Case, Finding, Parting, SkippedCheck
-from sortal.data.audit import audit as audit_rows
 from sortal.data.problem import Problem, frame_problem, part
 from sortal.data.split import Parts, divide
 from sortal.data.whole import replacing
@@ -72,19 +72,19 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     )
 
 
-def case_of(whole: Problem, parts: Parts, dev: Problem, seed: int, disclosure: Disclosure) -> Case:
+def case_of(whole: Problem, parts: Parts, dev: Problem, seed: int, disclosure: Disclosure) -> AuditContext:
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
     if not len(parts.test) + len(parts.valid):
-        return Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw, disclosure=disclosure)
+        return AuditContext(dev.table, dev.codes, dev.task.classes, seed, dev.raw, disclosure=disclosure)
     held = np.zeros(len(whole.codes), dtype=np.bool_)
     held[np.concatenate([parts.valid, parts.test])] = True
-    parting = Parting(
+    split_view = SplitView(
         features=whole.table.features(),
         held=held,
         groups=whole.table.groups,
         times=whole.table.times,
     )
-    return Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw, parting, disclosure=disclosure)
+    return AuditContext(dev.table, dev.codes, dev.task.classes, seed, dev.raw, split_view, disclosure=disclosure)
 
 
 def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]
     if recipe.goal.target != asked.goal.target:
         raise OptionError(f"{path} is there already and predicts {recipe.goal.target!r}; move it away")
     severe = [name for finding in report.findings if finding.severity == "severe" for name in finding.columns]
-    recipe = recipe.changed(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())
+    recipe = recipe.with_options(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())
     with replacing(path) as temporary:
         temporary.write_text(recipe.to_toml(), "utf-8")
     return recipe.rows.ignore

@@ -37,8 +37,8 @@ from sortal.options import (
 )
 
 if TYPE_CHECKING:
+    from sortal.checks.audit import Finding
     from sortal.core.recipe import Recipe
-    from sortal.data.audit import Finding
     from sortal.data.read import Source
     from sortal.report.screen import Screen
 
@@ -236,7 +236,7 @@ def _asked(context: typer.Context, options: Mapping[str, Any], file: Path | None
     """What was asked: the options that a person gave, beside what stands in a recipe."""
     from sortal.core.recipe import Recipe
 
-    return Recipe.asked({name: value for name, value in options.items() if _was_given(context, name)}, file)
+    return Recipe.from_options({name: value for name, value in options.items() if _was_given(context, name)}, file)
 
 
 def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:

@@ -21,13 +21,13 @@ def on_command_line(option: Field[Any]) -> Parameter:
     return keyword(option, kind, typer.Option(default, *flag, help=option.metadata["help"]))
 
 
-def _written(held: Any, default: Any) -> tuple[Any, Any]:
+def _written(field_type: Any, default: Any) -> tuple[Any, Any]:
     """The type and the default of what is written for a value that a sheet holds."""
     if isinstance(default, str):
         return str, default
-    members = {*get_args(held)} - {NoneType} if isinstance(held, UnionType) else {held}
+    members = {*get_args(field_type)} - {NoneType} if isinstance(field_type, UnionType) else {field_type}
     if members & {bool, int, float} and len(members) == 1:
-        return held, default
+        return field_type, default
     return (list[str] | None if {get_origin(each) for each in members} & {tuple, dict} else str | None), None
 
 

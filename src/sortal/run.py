@@ -196,7 +196,7 @@ def _asked(call: Callable[..., object], target: object, file: str | Path | None,
     for name in options:
         if name not in known:
             raise OptionError(f"{call.__name__} has no option {quoted(name)}; {did_you_mean(name, known)}")
-    return Recipe.asked({"target": target, **options}, None if file is None else Path(file))
+    return Recipe.from_options({"target": target, **options}, None if file is None else Path(file))
 
 
 def _files(folder: Path) -> dict[str, bytes]:

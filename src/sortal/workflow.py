@@ -16,6 +16,8 @@ import sortal
 from sortal.artifact.card import Item
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, golden_rows, load, time_row
 from sortal.auditing import case_of
+from sortal.checks.audit import AuditContext, Finding, RunCounts
+from sortal.checks.audit import audit as audit_rows
 from sortal.core.cost_notation import names_a_file
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import OptionError
@@ -26,8 +28,6 @@ from sortal.core.recipe import Recipe
 from sortal.core.sheets import GoalOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
-from sortal.data.audit import Case, Finding, History
-from sortal.data.audit import audit as audit_rows
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
@@ -95,9 +95,10 @@ def train_into(
 
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
-        history = History(log.fits, log.leaked_rows, seal.opens if seal else 0)
+        run_counts = RunCounts(log.fits, log.leaked_rows, seal.opens if seal else 0)
         audited = replace(
-            audited, findings=audited.findings + looked_back(dev, recipe.search.seed, recipe.rows.disclosure, history)
+            audited,
+            findings=audited.findings + looked_back(dev, recipe.search.seed, recipe.rows.disclosure, run_counts),
         )
 
         steps.enter("report")
@@ -107,7 +108,7 @@ def train_into(
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
         artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds)
-        write_tables(folder, outcome, trained, recipe.changed(unchecked=tuple(s.code for s in audited.timed_out)))
+        write_tables(folder, outcome, trained, recipe.with_options(unchecked=tuple(s.code for s in audited.timed_out)))
         drawn = draw_all(outcome, trained.finalized.evidence, test, lambda: closing.may_draw(deadline.left))
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
@@ -168,7 +169,7 @@ def artifact_of(path: Path, parity: Parity, row_seconds: float) -> Artifact:
 
 def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recipe) -> None:
     """What was asked and run, the leaderboard, and the predictions that the decision was made on, which are of single rows."""
-    run = recipe.changed(
+    run = recipe.with_options(
         cost=_costs(recipe.goal, outcome.task), plan=trained.developed.plan(), refit=trained.finalized.refit
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
@@ -190,9 +191,11 @@ def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Predictions:
     return score_labelled(model, sealed, "test", rows).predictions
 
 
-def looked_back(dev: Problem, seed: int, disclosure: Disclosure, history: History) -> tuple[Finding, ...]:
+def looked_back(dev: Problem, seed: int, disclosure: Disclosure, run_counts: RunCounts) -> tuple[Finding, ...]:
     """What the audit says of the run itself."""
-    case = Case(dev.table, dev.codes, dev.task.classes, seed, dev.raw, history=history, disclosure=disclosure)
+    case = AuditContext(
+        dev.table, dev.codes, dev.task.classes, seed, dev.raw, run_counts=run_counts, disclosure=disclosure
+    )
     return audit_rows(case, "run").findings
 
 

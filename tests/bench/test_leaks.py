@@ -10,16 +10,16 @@ import pytest
 from bench import _seeds as seeds
 from bench import leaks
 from bench._outcome import Options
+from sortal.checks.audit import Finding
+from sortal.checks.context import AuditContext
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
-from sortal.data.audit import Finding
-from sortal.data.audit.case import Case
 
 N = 600
 RNG = np.random.default_rng
 
 
-def made_up(classes: int = 2) -> Case:
+def made_up(classes: int = 2) -> AuditContext:
     rng = RNG(0)
     codes = rng.integers(0, classes, N)
     frame = pl.DataFrame(
@@ -35,7 +35,7 @@ def made_up(classes: int = 2) -> Case:
         Column(name, kind, "target" if name == "y" else "feature")  # type: ignore[arg-type]
         for name, kind in kinds.items()
     )
-    return Case(Table(Schema(columns), frame, np.arange(N)), codes, [str(c) for c in range(classes)], raw=frame)
+    return AuditContext(Table(Schema(columns), frame, np.arange(N)), codes, [str(c) for c in range(classes)], raw=frame)
 
 
 @pytest.mark.parametrize("leak", seeds.COLUMNS, ids=lambda leak: f"{leak.kind}, {leak.strength}")
@@ -63,9 +63,9 @@ def both_sides(ids: np.ndarray, held: np.ndarray) -> int:
 
 def test_faults_are_there_and_are_not_where_it_was_done_right() -> None:
     for share, wrong in ((0.0, False), (0.05, True)):
-        copied = fault("duplicates across parts").make(made_up(), share, RNG(0)).parting  # type: ignore[union-attr]
-        torn = fault("group overlap").make(made_up(), share, RNG(0)).parting  # type: ignore[union-attr]
-        newer = fault("time travel").make(made_up(), share, RNG(0)).parting  # type: ignore[union-attr]
+        copied = fault("duplicates across parts").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
+        torn = fault("group overlap").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
+        newer = fault("time travel").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
         assert copied is not None
         assert torn is not None
         assert torn.groups is not None
@@ -81,15 +81,15 @@ def test_a_fit_on_sealed_rows_is_witnessed() -> None:
     for share, foreign in ((0.0, 0), (0.01, 1), (1.0, 100)):
         made = fault("fit on sealed rows").make(made_up(), share, RNG(0))
         assert made is not None
-        assert made.history is not None
-        assert (made.history.fits, made.history.foreign_rows) == (1, foreign)
+        assert made.run_counts is not None
+        assert (made.run_counts.fits, made.run_counts.leaked_rows) == (1, foreign)
 
 
 def test_preparation_on_all_rows_is_of_all_rows() -> None:
     made = fault("standardised").make(made_up(), 1.0, RNG(0))
     assert made is not None
-    assert made.parting is not None
-    x = made.parting.features.frame["x"].to_numpy()
+    assert made.split_view is not None
+    x = made.split_view.features.frame["x"].to_numpy()
     assert (x.mean(), x.std()) == pytest.approx((0, 1))
     assert abs(made.table.frame["x"].to_numpy().mean()) > 1e-6
     filled = fault("mean for missing").make(made_up(), 1.0, RNG(0))

@@ -55,7 +55,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("name", "value"), OPTIONS, ids=lambda value: ascii(value)[:30])
 def test_an_option_in_python_is_refused_by_name(name, value):
     with pytest.raises(InputError) as refusal:
-        Recipe.asked({"target": "y", name: value})
+        Recipe.from_options({"target": "y", name: value})
     said = str(refusal.value)
     assert {"models": "model", "unchecked": "check", "\x1b[31m": r"\x1b"}.get(name, name[:20]) in said
     assert len(said) < 1_000
@@ -117,7 +117,7 @@ NAMES = st.sampled_from(["target", *defaults()])
 @settings(deadline=None, max_examples=300)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=4))
 def test_any_recipe_is_read_or_refused_in_a_sentence(options):
-    for read in (lambda: Recipe.asked(options), lambda: Recipe.from_toml(tomli_w.dumps(options))):
+    for read in (lambda: Recipe.from_options(options), lambda: Recipe.from_toml(tomli_w.dumps(options))):
         recipe = answer(read)
         if isinstance(recipe, InputError):
             assert "\n" not in str(recipe)

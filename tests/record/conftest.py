@@ -9,12 +9,12 @@ import pytest
 
 from sortal.artifact.card import Data
 from sortal.artifact.model import Parity
+from sortal.checks.audit import Finding
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Part, Predictions
 from sortal.core.schema import Column
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
-from sortal.data.audit import Finding
 from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.figures import ClassScore
 from sortal.evaluate.verification import PromiseCheck, Rival, Verification

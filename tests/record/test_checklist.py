@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.interval import Estimate
 from sortal.core.task import Promise
-from sortal.data.audit import Finding, SkippedCheck
 from sortal.decide.certificate import Bound, Certificate
 from sortal.record.checklist import ITEMS, checklist
 from sortal.record.facts import Facts

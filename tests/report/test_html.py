@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sortal.data.audit import Finding
+from sortal.checks.audit import Finding
 from sortal.decide.certificate import Bound, Certificate
 from sortal.record.parts import ColumnWeight, Importance
 from sortal.record.run import RunRecord

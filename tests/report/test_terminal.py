@@ -16,10 +16,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from sortal.artifact.card import Data, Item
+from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.schema import Column
-from sortal.data.audit import Finding, SkippedCheck
 from sortal.record.run import RunRecord
 from sortal.report import terminal
 from sortal.report.live import TerminalObserver

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sortal.checks.finding import Check, Finding
 from sortal.core import registry
 from sortal.core.cells import Cells
 from sortal.core.columns import RawColumn
@@ -21,7 +22,6 @@ from sortal.core.kinds.datetime import Datetime
 from sortal.core.kinds.number import Number
 from sortal.core.raw import Sort
 from sortal.core.schema import Column
-from sortal.data.audit.finding import Check, Finding
 from sortal.engine import Program
 from sortal.models.family import Family, FitRequest, Fitted, Settings
 from sortal.prepare.number import preparer as number

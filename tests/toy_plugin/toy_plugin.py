@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import Check, Finding
 from sortal.core.cells import E, where
 from sortal.core.kinds.kind import Kind
 from sortal.core.predictions import Predictions
@@ -14,8 +16,6 @@ from sortal.core.raw import Sort
 from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.core.values import is_text
-from sortal.data.audit.case import Case
-from sortal.data.audit.finding import Check, Finding
 from sortal.engine import Program
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, Settings
@@ -103,7 +103,7 @@ matthews = Metric(
 )
 
 
-def _find(case: Case) -> list[Finding]:
+def _find(case: AuditContext) -> list[Finding]:
     """Columns whose names say that they were made from the target."""
     return [
         Finding(

@@ -45,17 +45,17 @@ class Recipe:
         >>> Recipe.of("churned", cost="fp=1,fn=8", budget="1m").search.budget
         60.0
         """
-        return cls.asked({"target": target, **options})
+        return cls.from_options({"target": target, **options})
 
     @classmethod
-    def asked(cls, options: Mapping[str, Any], file: Path | None = None) -> Recipe:
+    def from_options(cls, options: Mapping[str, Any], file: Path | None = None) -> Recipe:
         """The recipe that ``options`` amount to, by their names and as a person writes them; beside what stands in ``file``.
 
         An option that the file does not mention is taken; it makes another run of it, which is searched for anew. Raises
         OptionError for an option that contradicts the file, that has not the type it should have, or where no target is named.
 
-        >>> asked = Recipe.asked({"target": "y", "budget": "2m", "kind": ["zip=category"], "models": "svm, tree"})
-        >>> asked.search.budget, asked.rows.kind, asked.search.models
+        >>> recipe = Recipe.from_options({"target": "y", "budget": "2m", "kind": ["zip=category"], "models": "svm, tree"})
+        >>> recipe.search.budget, recipe.rows.kind, recipe.search.models
         (120.0, {'zip': 'category'}, ('svm', 'tree'))
         """
         for name in options:
@@ -67,15 +67,15 @@ class Recipe:
                 raise OptionError("say which column is to be predicted: --target COLUMN")
             return cls._from_flat(given)
         text = _text(file)
-        recipe, said = cls.from_toml(text, file.name), toml_tree(text, file.name)
-        held = recipe.options()
+        recipe, in_file = cls.from_toml(text, file.name), toml_tree(text, file.name)
+        current = recipe.options()
         for name, value in given.items():
-            if name in said and held[name] != value:
+            if name in in_file and current[name] != value:
                 raise OptionError(
-                    f"{flag(name)} contradicts {file.name}, which says {name} = {said[name]!r}; leave one of them out"
+                    f"{flag(name)} contradicts {file.name}, which says {name} = {in_file[name]!r}; leave one of them out"
                 )
-        changed = recipe.changed(**given)
-        return recipe if changed == recipe else changed.changed(**{name: defaults()[name] for name in RAN})
+        changed = recipe.with_options(**given)
+        return recipe if changed == recipe else changed.with_options(**{name: defaults()[name] for name in RAN})
 
     @classmethod
     def _from_flat(cls, options: Mapping[str, Any]) -> Recipe:
@@ -87,8 +87,8 @@ class Recipe:
         """All options by name, as the sheets hold them."""
         return {**vars(self.goal), **vars(self.rows), **vars(self.search)}
 
-    def changed(self, **options: Any) -> Recipe:
-        """With other options, in the form that the sheets hold."""
+    def with_options(self, **options: Any) -> Recipe:
+        """The recipe with these options instead, in the form that the sheets hold."""
         return self._from_flat({**self.options(), **options})
 
     @property
@@ -118,19 +118,19 @@ class Recipe:
     @classmethod
     def from_toml(cls, text: str, name: str = "this") -> Recipe:
         """Raises OptionError where the text is no recipe; ``name`` is what the message calls it."""
-        told = toml_tree(text, name)
-        for key in told:
+        tree = toml_tree(text, name)
+        for key in tree:
             if key not in option_types():
                 raise OptionError(
                     f"{name} is not a recipe of sortal: it has {quoted(key)}; {did_you_mean(key, option_types())}"
                 )
-        if "target" not in told:
+        if "target" not in tree:
             raise OptionError(f"{name} is not a recipe of sortal: it names no target")
-        if told.get("plan") == []:
+        if tree.get("plan") == []:
             raise OptionError(f"{name} has an empty plan; take plan out, and candidates are searched anew")
-        _check_planned(told.get("plan"), name)
+        _check_planned(tree.get("plan"), name)
         try:
-            return cls._from_flat({key: _read_plain(key, value) for key, value in told.items()})
+            return cls._from_flat({key: _read_plain(key, value) for key, value in tree.items()})
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from None
         except msgspec.ValidationError as error:

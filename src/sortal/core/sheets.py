@@ -130,4 +130,4 @@ AUDIT_OPTIONS = tuple(each for each in TRAIN_OPTIONS if each.name == "seed" or e
 @cache
 def option_types() -> dict[str, Any]:
     """What the sheets hold, by the names of their fields."""
-    return {name: held for sheet in SHEETS for name, held in get_type_hints(sheet).items()}
+    return {name: hint for sheet in SHEETS for name, hint in get_type_hints(sheet).items()}

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 import sortal
 from sortal.artifact.card import Card, Data, Item, LedgerHead
 from sortal.artifact.model import Model, Parity
+from sortal.checks.audit import Audit
 from sortal.core import registry
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import RowOptions, SearchOptions
 from sortal.core.task import Task
 from sortal.core.writing import level
-from sortal.data.audit import Audit
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.decide.calibrate import entries, recalibration_gain

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sortal.artifact.card import Data
+from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.observer import Observer
 from sortal.core.schema import Column
 from sortal.core.task import Task
-from sortal.data.audit import Finding, SkippedCheck
 from sortal.record.parts import Split
 
 

@@ -13,11 +13,11 @@ from typing import Final, Literal
 import msgspec
 
 from sortal.artifact.card import Data, Item
+from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.errors import DataError
 from sortal.core.interval import Estimate
 from sortal.core.schema import Column
 from sortal.core.task import Task
-from sortal.data.audit import Finding, SkippedCheck
 from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.figures import ClassScore
 from sortal.evaluate.verification import Verification

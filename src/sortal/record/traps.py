@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sortal.data.audit import Finding
+from sortal.checks.audit import Finding
 from sortal.record.facts import UNSEEN, Facts, Verdict, agreement
 from sortal.record.run import Outcome
 from sortal.record.wording import counted, listing, metric, percent, plain, times

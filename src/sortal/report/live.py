@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.text import Text
 
 from sortal.artifact.card import Data
+from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.plain import plain
 from sortal.core.schema import Column
 from sortal.core.task import Task
-from sortal.data.audit import Finding, SkippedCheck
 from sortal.record.events import RunObserver
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord

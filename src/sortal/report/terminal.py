@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.text import Text
 
 from sortal.artifact.card import Data, Item
+from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.interval import Estimate
 from sortal.core.plain import BREAKS
 from sortal.core.schema import Column
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
-from sortal.data.audit import Finding, SkippedCheck
 from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.verification import Verification
 from sortal.record.parts import (

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import SEVERITIES, Check, Finding, NotApplicable
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
-from sortal.data.audit.case import Case
-from sortal.data.audit.finding import SEVERITIES, Check, Finding, NotApplicable
 from sortal.testing.requirement import Requirement, require
 
 ROWS = 400
@@ -109,7 +109,7 @@ CHECKS = (
 
 def run(check: Check, table: Table, codes: NDArray[np.int64], n_classes: int = 2) -> list[Finding]:
     """What the check finds; nothing where it does not apply, which needs a reason."""
-    found = check.find(Case(table, codes, [f"class {k}" for k in range(n_classes)], raw=table.frame))
+    found = check.find(AuditContext(table, codes, [f"class {k}" for k in range(n_classes)], raw=table.frame))
     if isinstance(found, NotApplicable):
         require(found.reason.strip(), "it does not apply, but does not say why")
         return []

@@ -1,0 +1,91 @@
+"""A301 and A302: columns with one value, or with one value almost everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
+from sortal.core.frame import Table
+from sortal.core.writing import listing
+
+_LEAST_ROWS = 20
+_RARE_SHARE = 0.001
+_FEW, _ENOUGH = 2, 50
+_FIRST_LOOK = 10_000
+
+
+def _others(table: Table, name: str) -> int:
+    """How many rows hold another value than the most frequent one; missing counts as a value."""
+    values = table[name]
+    beginning = values.head(_FIRST_LOOK)
+    if len(values) > _FIRST_LOOK and _rest(beginning) > _ENOUGH:
+        return _rest(beginning)
+    return _rest(values)
+
+
+def _rest(values: pl.Series) -> int:
+    counts = _counts(values)["rows"]
+    return int(counts.sum() - counts[0])
+
+
+def _counts(values: pl.Series) -> pl.DataFrame:
+    """``value`` and ``rows``, the most frequent value first."""
+    return values.alias("value").value_counts(sort=True, name="rows")
+
+
+def find_constant(context: AuditContext) -> list[Finding] | NotApplicable:
+    """One finding for all of them."""
+    table = context.table
+    names = [column.name for column in table.schema.features if _others(table, column.name) == 0]
+    if not names:
+        return []
+    said = [f"{name} is {_always(table[name][0], context.disclosure.quotes(len(context)))}" for name in names]
+    fix = f"nothing can be learnt from {'it' if len(names) == 1 else 'them'}: {ignoring(names)}"
+    return [_finding(constant, names, listing(said), {}, fix)]
+
+
+def find_nearly(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest; one finding for all of them."""
+    table, n = context.table, len(context)
+    if n < _LEAST_ROWS:
+        return too_few(f"{_LEAST_ROWS} rows")
+    few = max(_FEW, min(_RARE_SHARE * n, _ENOUGH))
+    others = {column.name: _others(table, column.name) for column in table.schema.features}
+    others = {name: count for name, count in others.items() if 0 < count <= few}
+    if not others:
+        return []
+    said = [
+        f"{name} is {_usual(table[name], context.disclosure.quotes(n - count))} in all but {count} of {n:,} rows"
+        for name, count in others.items()
+    ]
+    fix = f"leave {'it' if len(others) == 1 else 'them'} out: {ignoring(others)}"
+    evidence: dict[str, Evidence] = {"others": list(others.values()), "rows": n}
+    return [_finding(nearly, list(others), f"{listing(said)}: too few to learn from", evidence, fix)]
+
+
+def _finding(check: Check, names: list[str], message: str, evidence: Mapping[str, Evidence], fix: str) -> Finding:
+    """About one column, or several."""
+    if len(names) == 1:
+        return Finding(check.code, "note", names[0], message, evidence, fix)
+    return Finding(check.code, "note", None, message, {"columns": names, **evidence}, fix, tuple(names))
+
+
+def _always(value: object, quoted: bool) -> str:
+    return "always missing" if value is None else f"always {_shown(value) if quoted else 'the same'}"
+
+
+def _usual(values: pl.Series, quoted: bool) -> str:
+    value = _counts(values)["value"][0]
+    return "missing" if value is None else _shown(value) if quoted else "the same"
+
+
+def _shown(value: object, most: int = 40) -> str:
+    text = f"{value:g}" if isinstance(value, float) else repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+constant = Check("A301", "a column with one value", find_constant)
+nearly = Check("A302", "a column with one value almost everywhere", find_nearly)

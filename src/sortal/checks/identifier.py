@@ -1,0 +1,91 @@
+"""A303: columns that number or name the rows, from which only these rows could be learnt by heart."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
+from sortal.core.writing import percent
+
+_LEAST_ROWS = 50
+_FIRST_LOOK = 10_000
+_NEARLY_ALL, _MOST = 0.99, 0.9
+_DENSE = 3.0
+_IN_ORDER = 0.999
+_NAMES = re.compile(r"(?:^|[^a-z])(?:id|ids|uuid|guid|key|nr|no|num|number|index|row|rowid|code)$")
+
+
+def find(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Categories with a level a row; whole numbers that differ in each row and run on, or are called an id."""
+    table = context.table
+    if len(table) < _LEAST_ROWS:
+        return too_few(f"{_LEAST_ROWS} rows")
+    findings = []
+    for column in table.schema.features:
+        values = table[column.name]
+        reason = names_rows(column.name, values, table.rows) if column.kind in ("number", "category") else ""
+        if reason:
+            message = f"{column.name} names the rows rather than describing them: {reason}"
+            evidence: dict[str, Evidence] = {"distinct_share": _distinct(values), "reason": reason}
+            fix = f"leave it out: {ignoring([column.name])}"
+            findings.append(Finding(check.code, "warning", column.name, message, evidence, fix))
+    return findings
+
+
+def names_rows(name: str, values: pl.Series, rows: NDArray[np.int64]) -> str:
+    """How one can tell that these values number or name the rows (with ids ``rows``); empty where they do not."""
+    if not _possible(values.head(_FIRST_LOOK)):
+        return ""
+    share = _distinct(values)
+    return "" if share < _MOST else _reason(name, values, share, rows)
+
+
+def _possible(values: pl.Series) -> bool:
+    return _whole(values) and _distinct(values) >= _MOST
+
+
+def _whole(values: pl.Series) -> bool:
+    """Texts, or whole numbers."""
+    if values.dtype == pl.String:
+        return True
+    numbers = values.drop_nulls().to_numpy()
+    return bool((np.rint(numbers) == numbers).all())
+
+
+def _distinct(values: pl.Series) -> float:
+    """Distinct values among those that are there; 0 where few are there."""
+    known = values.drop_nulls()
+    return known.n_unique() / len(known) if len(known) >= _LEAST_ROWS else 0.0
+
+
+def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64]) -> str:
+    many = f"{percent(share)} of its values occur once only" if share < 1 else "no value occurs twice"
+    if values.dtype == pl.String:
+        return many
+    numbers = values.to_numpy()
+    known = np.isfinite(numbers)
+    numbers, rows = numbers[known], rows[known]
+    if not _whole(values):
+        return ""
+    if share >= _NEARLY_ALL and abs(np.corrcoef(np.argsort(np.argsort(numbers)), rows)[0, 1]) >= _IN_ORDER:
+        return f"whole numbers in the order of the rows, {many}"
+    if share >= _NEARLY_ALL and np.ptp(numbers) <= _DENSE * len(numbers):
+        return f"whole numbers that run on, {many}"
+    return f"whole numbers, {many}" if _is_called_id(name) else ""
+
+
+def _is_called_id(name: str) -> bool:
+    """By its last word, also in camel context.
+
+    >>> [_is_called_id(name) for name in ("hospital_number", "customerID", "Row", "humid", "valid", "amount")]
+    [True, True, True, False, False, False]
+    """
+    return _NAMES.search(re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()) is not None
+
+
+check = Check("A303", "a column that names the rows", find)

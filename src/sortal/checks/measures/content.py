@@ -1,0 +1,115 @@
+"""Texts that are nearly the same words, and images that look nearly the same (A204)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.checks.measures.nearest import NEIGHBOURS, Points, near_copies, sizes
+
+Ints = NDArray[np.int64]
+
+_MOST_TEXTS, _MOST_WORDS, _MOST_IMAGES = 20_000, 100, 3_000
+_WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}\p{N}]+"
+_BANDS, _MINIMA = 6, 3
+_ALIKE, _LEAST_WORDS = 0.85, 5
+_SIDE = 16
+_NEAR_IMAGE = 0.15
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """(m, 2) positions of rows that are nearly the same, among ``asked`` rows compared with ``compared``; ``expected`` by chance."""
+
+    pairs: Ints
+    asked: int
+    compared: int
+    expected: int
+
+
+def _distinct(values: pl.Series, most: int, seed: int) -> Ints:
+    """Positions of values that are there and differ exactly, in random order."""
+    first = (
+        values.to_frame("value").with_row_index("row").drop_nulls().unique("value", keep="first", maintain_order=True)
+    )
+    rows = first["row"].to_numpy().astype(np.int64)
+    return np.random.default_rng(seed).permutation(rows)[:most]
+
+
+def near_texts(values: pl.Series, seed: int) -> Pairs:
+    """Texts that differ in context, digits or punctuation only, or share 85 % of their words (Jaccard, of five words or more).
+
+    Candidates share three minima of hashed words (MinHash; Broder 1997) in one of six draws, and are then compared.
+    """
+    rows = _distinct(values.cast(pl.String), _MOST_TEXTS, seed)
+    texts = pl.DataFrame({"row": rows, "text": values[rows].cast(pl.String)})
+    words = texts.select(
+        "row",
+        word=pl.col("text")
+        .str.to_lowercase()
+        .str.replace_all(r"\d", "0")
+        .str.extract_all(_WORD)
+        .list.head(_MOST_WORDS),
+    )
+    spelled = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
+    found = _in_buckets(spelled, "text")
+    signed = (
+        words.filter(pl.col("word").list.len() >= _LEAST_WORDS).explode("word").group_by("row", maintain_order=True)
+    )
+    minima = signed.agg(pl.col("word").hash(k).min().alias(f"{k}") for k in range(_BANDS * _MINIMA))
+    sets = dict(words.iter_rows())
+    for band in range(_BANDS):
+        keys = [f"{_MINIMA * band + k}" for k in range(_MINIMA)]
+        candidates = _in_buckets(minima.select("row", key=pl.struct(keys)), "key")
+        found |= {(a, b) for a, b in candidates if _jaccard(sets[a], sets[b]) >= _ALIKE}
+    pairs = np.array(sorted({(max(pair), min(pair)) for pair in found}), dtype=np.int64).reshape(-1, 2)
+    return Pairs(pairs, len(rows), len(rows), 0)
+
+
+def _in_buckets(frame: pl.DataFrame, key: str) -> set[tuple[int, int]]:
+    """Each row with the first and with the previous of those that share its key."""
+    pairs = frame.select(
+        "row", first=pl.col("row").first().over(key), before=pl.col("row").shift(1).over(key)
+    ).drop_nulls()
+    found = set(pairs.select("row", "first").iter_rows())
+    return found | set(pairs.select("row", "before").iter_rows())
+
+
+def _jaccard(one: Iterable[str], other: Iterable[str]) -> float:
+    first, second = set(one), set(other)
+    return len(first & second) / len(first | second)
+
+
+def near_images(values: pl.Series, seed: int) -> Pairs:
+    """Images whose thumbnails, evened out in brightness and contrast, are far nearer to each other than to other ones."""
+    rows = _distinct(values, _MOST_IMAGES, seed)
+    thumbnails = [_thumbnail(values[int(row)]) for row in rows]
+    seen = np.flatnonzero([thumbnail is not None for thumbnail in thumbnails])
+    if len(seen) <= 2 * NEIGHBOURS + 4:
+        return Pairs(np.empty((0, 2), dtype=np.int64), len(seen), len(seen), 0)
+    numbers = np.stack([thumbnail for thumbnail in thumbnails if thumbnail is not None])
+    asked, _ = sizes(len(numbers), 1)
+    near = near_copies(Points(numbers, np.empty((len(numbers), 0), dtype=np.int64)), asked, seed, _NEAR_IMAGE)
+    return Pairs(rows[seen[np.column_stack([near.row, near.partner])]], asked, len(seen), near.expected)
+
+
+def _thumbnail(image: bytes | str) -> NDArray[np.float32] | None:
+    """(256,) grey values with mean 0 and spread 1; None for what cannot be read, or is all of one colour."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(image, str) and not Path(image).is_file():
+        return None
+    try:
+        with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
+            small = opened.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    except (UnidentifiedImageError, OSError):  # files that are no images are another check's
+        return None
+    grey = np.asarray(small, dtype=np.float32).ravel()
+    spread = float(grey.std())
+    return None if spread < 1 else (grey - grey.mean()) / np.float32(spread)

@@ -1,0 +1,108 @@
+"""A204: rows that differ from another row by next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
+from sortal.checks.measures.content import Pairs, near_images, near_texts
+from sortal.checks.measures.nearest import near_copies, points, sizes
+from sortal.core.frame import Table
+from sortal.core.relations import same_rows
+from sortal.core.schema import Schema
+from sortal.core.writing import percent
+
+Ints = NDArray[np.int64]
+
+LEAST_ROWS = 100
+_NOTED, _MANY = 0.01, 0.05
+_BEYOND, _LEAST = 3, 5
+_SHOWN = 20
+
+
+def find(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Near-copies by numbers and categories, by words, and by what images look like.
+
+    A note from 1 % of the rows on; a warning from 5 %, and wherever the two lie in different parts. Exact copies are
+    A201's. Where there are parts, all rows are looked at, the sealed ones among them.
+    """
+    table = context.table if context.split_view is None else context.split_view.features
+    if len(table) < LEAST_ROWS:
+        return too_few(f"{LEAST_ROWS} rows")
+    found = [_finding(context, None, "rows", _near_rows(_narrow(table, context.shortlist), context.seed))]
+    for name, values in _contents(context, table, "text"):
+        found.append(_finding(context, name, f"texts of {name}", near_texts(values, context.seed)))
+    for name, values in _contents(context, table, "image"):
+        found.append(_finding(context, name, f"images of {name}", near_images(values, context.seed)))
+    return [finding for finding in found if finding is not None]
+
+
+def _near_rows(table: Table, seed: int) -> Pairs:
+    """Among rows that differ; at least three columns, since rows of two are near each other by nature."""
+    features = [column for column in table.schema.features if column.kind not in ("text", "image")]
+    nothing = Pairs(np.empty((0, 2), dtype=np.int64), 0, 0, 0)
+    if len(features) < 3:
+        return nothing
+    same = same_rows(table.frame[[column.name for column in features]])
+    distinct = np.unique(same, return_index=True)[1]
+    if len(distinct) < LEAST_ROWS:
+        return nothing
+    asked, compared = sizes(len(distinct), len(features))
+    some = np.random.default_rng(seed).permutation(distinct)[:compared]
+    near = near_copies(points(table, some), asked, seed)
+    return Pairs(np.column_stack([some[near.row], some[near.partner]]), asked, compared, near.expected)
+
+
+def _narrow(table: Table, names: list[str]) -> Table:
+    kept = set(names)
+    return Table(Schema(tuple(c for c in table.schema.features if c.name in kept)), table.frame, table.rows)
+
+
+def _contents(context: AuditContext, table: Table, kind: str) -> Iterator[tuple[str, pl.Series]]:
+    """Columns of this kind, also those that no model uses (of the case's own rows then)."""
+    for column in context.table.schema.columns:
+        if column.kind == kind and column.role in ("feature", "ignore"):
+            if column.name in table.frame.columns:
+                yield column.name, table[column.name]
+            elif column.name in context.raw.columns:
+                yield column.name, context.raw[column.name].alias("")
+
+
+def _finding(context: AuditContext, column: str | None, what: str, pairs: Pairs) -> Finding | None:
+    rows = len(np.unique(pairs.pairs[:, 0]))
+    if rows < max(_LEAST, _NOTED * pairs.asked) or rows <= _BEYOND * pairs.expected + _LEAST:
+        return None
+    share = rows / pairs.asked
+    table, across = context.table, 0
+    if context.split_view is not None and (column is None or column in context.split_view.features.frame.columns):
+        table = context.split_view.features
+        across = int((np.diff(context.split_view.held[pairs.pairs].astype(np.int64), axis=1) != 0).sum())
+    evidence: dict[str, Evidence] = {
+        "share": share,
+        "rows": rows,
+        "rows_asked": pairs.asked,
+        "rows_compared": pairs.compared,
+        "by_chance": pairs.expected,
+        "source_rows": (table.rows[pairs.pairs[:_SHOWN, 0]] + 1).tolist(),
+        "source_partners": (table.rows[pairs.pairs[:_SHOWN, 1]] + 1).tolist(),
+    }
+    first, second = (int(row) + 1 for row in table.rows[pairs.pairs[0]])
+    message = (
+        f"{percent(share)} of the {what} differ from another one by next to nothing "
+        f"(such as rows {first:,} and {second:,})"
+    )
+    if context.split_view is not None:
+        evidence["across_parts"] = across
+        message += f"; {across:,} of {len(pairs.pairs):,} such pairs lie in different parts" if across else ""
+    message += ": the same case twice makes scores too good"
+    severity: Severity = "warning" if share >= _MANY or across else "note"
+    fix = "find out whether these are the same cases; drop the repeats, or keep them together with --group"
+    return Finding(check.code, severity, column, message, evidence, fix)
+
+
+check = Check("A204", "rows that differ by next to nothing", find)

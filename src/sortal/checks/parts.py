@@ -1,0 +1,100 @@
+"""A002, A003 and A004: what parts of the rows have in common, or in the wrong order. Counted, so there are no false alarms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sortal.checks.context import AuditContext, SplitView
+from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity
+from sortal.core.relations import same_rows
+from sortal.core.writing import percent
+
+_MANY, _BY_CHANCE = 0.01, 0.5
+
+
+def _parted(context: AuditContext) -> SplitView | NotApplicable:
+    split_view = context.split_view
+    return (
+        NotApplicable("the rows are not parted yet") if split_view is None or not split_view.held.any() else split_view
+    )
+
+
+def find_copies(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Severe where more than a hundredth of the held-out rows are copied from rows to train on.
+
+    A warning where the parts follow time, and where the table is so coarse that rows agree by chance: that is counted
+    with every column shuffled on its own.
+    """
+    split_view = _parted(context)
+    if isinstance(split_view, NotApplicable):
+        return split_view
+    copies = split_view.copies
+    shared = np.isin(copies[split_view.held], copies[~split_view.held])
+    if not shared.any():
+        return []
+    count, share = int(shared.sum()), float(shared.mean())
+    evidence: dict[str, Evidence] = {"rows": count, "share": share}
+    severity: Severity = "warning"
+    if share > _MANY and split_view.times is None:
+        evidence["share_by_chance"] = chance = _by_chance(split_view, context.seed)
+        severity = "severe" if chance < _BY_CHANCE * share else "warning"
+    rows = "row repeats" if count == 1 else "rows repeat"
+    message = (
+        f"{count:,} held-out {rows} a row to train on exactly ({percent(share)} of them): "
+        "a model that learned it by heart is rewarded"
+    )
+    fix = "drop the copies from one side, or let sortal part the rows (no --split COLUMN), which keeps copies together"
+    return [Finding(copies_check.code, severity, None, message, evidence, fix)]
+
+
+def _by_chance(split_view: SplitView, seed: int) -> float:
+    """Share of held-out rows that agree with a row to train on when every column is shuffled on its own."""
+    rng, frame = np.random.default_rng(seed), split_view.features.frame
+    mixed = same_rows(frame.select(series[rng.permutation(len(series))] for series in frame.iter_columns()))
+    return float(np.isin(mixed[split_view.held], mixed[~split_view.held]).mean())
+
+
+def find_groups(context: AuditContext) -> list[Finding] | NotApplicable:
+    split_view = _parted(context)
+    if isinstance(split_view, NotApplicable):
+        return split_view
+    if split_view.groups is None:
+        return NotApplicable("no group column was named")
+    held = split_view.groups[split_view.held]
+    torn = np.isin(held, split_view.groups[~split_view.held])
+    if not torn.any():
+        return []
+    groups = len(np.unique(held[torn]))
+    message = (
+        f"{groups:,} of the {len(np.unique(held)):,} held-out groups have rows to train on as well ({int(torn.sum()):,} "
+        "held-out rows): what is known of a group there is known of it here"
+    )
+    fix = "let sortal part the rows (no --split COLUMN): it keeps groups whole"
+    evidence: dict[str, Evidence] = {"groups": groups, "rows": int(torn.sum()), "share": float(torn.mean())}
+    return [Finding(groups_check.code, "severe", None, message, evidence, fix)]
+
+
+def find_newer(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Where groups are kept whole under time, older rows of the newest groups are in the test on purpose: a note."""
+    split_view = _parted(context)
+    if isinstance(split_view, NotApplicable):
+        return split_view
+    if split_view.times is None:
+        return NotApplicable("no time column was named")
+    newer = ~split_view.held & (split_view.times > split_view.times[split_view.held].min())
+    if not newer.any():
+        return []
+    count, share = int(newer.sum()), float(newer.sum() / (~split_view.held).sum())
+    severity: Severity = "note" if split_view.groups is not None and share < _MANY else "severe"
+    rows = "row" if count == 1 else "rows"
+    message = (
+        f"{count:,} {rows} to train on ({percent(share)}) {'is' if count == 1 else 'are'} newer than the oldest held-out row: "
+        "the model is asked about a past whose future it knows"
+    )
+    fix = "let sortal part the rows (--time without --split COLUMN): the newest rows are the test"
+    return [Finding(newer_check.code, severity, None, message, {"rows": count, "share": share}, fix)]
+
+
+copies_check = Check("A002", "exact copies of rows across parts", find_copies)
+groups_check = Check("A003", "groups across parts", find_groups)
+newer_check = Check("A004", "rows to train on that are newer than held-out rows", find_newer)

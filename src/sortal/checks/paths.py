@@ -1,0 +1,197 @@
+"""A105: names of rows that tell the class: a folder, a prefix, a part of a file name, the range of an id."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring, too_few
+from sortal.checks.identifier import names_rows
+from sortal.checks.measures.power import LEAST_ROWS, Power, univariate
+from sortal.core.frame import Table
+from sortal.core.infer import AS_ASKED
+from sortal.core.quantiles import middle
+from sortal.core.schema import Column, Schema
+from sortal.core.writing import percent
+from sortal.data.split import holdout
+
+Ints = NDArray[np.int64]
+
+_MOST_ROWS = 10_000
+_LOOK = 1_000
+_MANY_VALUES, _MOST_BLANKS, _LONGEST = 0.5, 1.0, 300
+_TELLING, _DECISIVE, _ERRORS = 0.75, 0.95, 6.0
+_MOST_PARTS, _MOST_LEVELS = 8, 0.5
+_GROUP_LEVELS = 10
+_PARTS = re.compile(r"[^\W\d_]+|\d+")
+_PLAIN = re.compile(r"\s*[+-]?\d*[.,]\d+\s*$|\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:\D|$)")
+_PLACES = ("first", "second", "third", "4th", "5th", "6th", "7th", "8th")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a name: what it is in words, and (n,) its values, numbers or texts, None where a name has no such part."""
+
+    what: str
+    values: pl.Series
+
+
+def find(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Every part of a name alone against chance, out of fold. Severe where it is decisive and a model would see it.
+
+    Looks at columns that were left out as well: rows that are named after their class were often collected apart.
+    """
+    if len(context) < LEAST_ROWS:
+        return too_few(f"{LEAST_ROWS} rows")
+    columns = [c for c in context.table.schema.columns if c.role in ("feature", "ignore") and c.reason != AS_ASKED]
+    rows, codes = np.arange(len(context)), context.codes
+    if len(codes) > _MOST_ROWS:
+        rows = holdout(codes, _MOST_ROWS / len(codes), context.seed)[1]
+        codes = codes[rows]
+    named = [(column, values) for column in columns if (values := _names(context, column, rows)) is not None]
+    if not named:
+        return NotApplicable("no column of names, paths or ids")
+    found = [_judge(context, column, values, codes) for column, values in named]
+    return [finding for finding in found if finding is not None]
+
+
+def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | None:
+    """Values of a column that names its rows, at ``rows``: paths, file names, codes, ids; None for any other."""
+    if column.kind == "number" and column.role == "feature":
+        values = context.table[column.name]
+        return values[rows] if names_rows(column.name, values, context.table.rows) else None
+    if column.name not in context.raw.columns:
+        return None
+    values = context.raw[column.name].alias("")[rows]
+    if values.dtype not in (pl.String, pl.Categorical):
+        return None
+    values = values.cast(pl.String)
+    return values if _mostly_distinct(values) and _is_like_a_name(values) else None
+
+
+def _mostly_distinct(values: pl.Series) -> bool:
+    known = values.drop_nulls()
+    return len(known) >= LEAST_ROWS and known.n_unique() >= _MANY_VALUES * len(known)
+
+
+def _is_like_a_name(values: pl.Series) -> bool:
+    """Hardly any blanks, digits or separators in most, and not a number or a date with nothing else."""
+    look: list[str] = values.drop_nulls().head(_LOOK).to_list()
+    blanks = np.mean([len(text.split()) - 1 for text in look])
+    parted = np.mean([re.search(r"[\d/\\_.-]", text) is not None for text in look])
+    amounts = np.mean([_PLAIN.match(text) is not None for text in look])
+    return bool(blanks <= _MOST_BLANKS and parted > 0.5 and amounts < 0.5 and np.mean([*map(len, look)]) < _LONGEST)
+
+
+def _judge(context: AuditContext, column: Column, values: pl.Series, codes: Ints) -> Finding | None:
+    known = values.is_not_null().to_numpy()
+    values, codes = values.filter(pl.Series(known)), codes[known]
+    sizes = np.bincount(codes, minlength=1)
+    rest = len(codes) - int(sizes.max(initial=0))
+    if len(codes) < LEAST_ROWS or rest < _GROUP_LEVELS:
+        return None
+    parts = list(parts_of(values))
+    powers = _alone(parts, codes, context.seed)
+    chance = np.sqrt((1 / sizes.max() + 1 / rest) / 12)
+    if not powers or powers[0].auc < max(_TELLING, 0.5 + _ERRORS * chance):
+        return None
+    best = next(part for part in parts if part.what == powers[0].column)
+    return _finding(context, column, best, codes, powers[0].auc)
+
+
+def _alone(parts: Sequence[Part], codes: Ints, seed: int) -> list[Power]:
+    if not parts:
+        return []
+    kinds = ["category" if part.values.dtype == pl.String else "number" for part in parts]
+    schema = Schema(tuple(Column(part.what, kind) for part, kind in zip(parts, kinds, strict=True)))
+    frame = pl.DataFrame([part.values.alias(part.what) for part in parts])
+    return univariate(Table(schema, frame, np.arange(len(codes))), codes, seed)
+
+
+def parts_of(values: pl.Series) -> Iterator[Part]:
+    """Folders, file ending, words and numbers from left to right, and length; for numbers their size.
+
+    >>> names = pl.Series(["cats/a_001.jpg", "cats/b_002.jpg", "dogs/a_003.jpg"] * 20)
+    >>> [part.what for part in parts_of(names)]
+    ['its first folder', 'its first word', 'its second word', 'its first number']
+    """
+    if values.dtype != pl.String:
+        yield Part("its size", values)
+        return
+    texts = [text.strip() for text in values.to_list()]
+    paths = [re.split(r"[/\\]+", text.lstrip("./\\")) for text in texts]
+    tokens = [_PARTS.findall(text) for text in texts]
+    words = [[token for token in row if not token.isdigit()] for row in tokens]
+    digits = [[token for token in row if token.isdigit()] for row in tokens]
+    for place in range(min(_MOST_PARTS, max(map(len, paths)) - 1)):
+        yield from _column(
+            f"its {_PLACES[place]} folder", [p[place] if len(p) > place + 1 else None for p in paths], True
+        )
+    for what, lists, is_text in (("word", words, True), ("number", digits, False)):
+        for place in range(min(_MOST_PARTS, max(map(len, lists), default=0))):
+            yield from _column(
+                f"its {_PLACES[place]} {what}", [row[place] if len(row) > place else None for row in lists], is_text
+            )
+    yield from _column("its length", [str(len(text)) for text in texts], False)
+
+
+def _column(what: str, found: list[str | None], is_text: bool) -> Iterator[Part]:
+    """A part with at least two values; as text only where a value has several rows, else nothing could be learnt."""
+    values = pl.Series(what, found, dtype=pl.String)
+    distinct = values.n_unique()
+    if distinct < 2 or (is_text and distinct > _MOST_LEVELS * len(values)):
+        return
+    yield Part(what, values if is_text else values.str.slice(0, 15).cast(pl.Float64))
+
+
+def _finding(context: AuditContext, column: Column, part: Part, codes: Ints, roc_auc: float) -> Finding:
+    levels = part.values.n_unique()
+    whose = levels > max(_GROUP_LEVELS, 2 * len(context.classes)) and levels <= len(codes) / 2
+    seen = column.role == "feature"
+    severity: Severity = "severe" if seen and roc_auc >= _DECISIVE else "warning"
+    how = (
+        f"rows with the same {part.what.removeprefix('its ')} are of one class" if whose else _how(context, part, codes)
+    )
+    message = f"{column.name} tells the class: {how}, ROC-AUC {brief(roc_auc)} alone"
+    if not seen:
+        message += "; no model sees it, but were the classes collected apart?"
+    fix = ignoring([column.name]) if seen else "look whether other columns differ for the same reason"
+    fix = f"leave it out: {fix}" if seen else fix
+    if whose:
+        fix += f"; if the {part.what.removeprefix('its ')} says whose rows these are, make it a column and keep them together: --group"
+    evidence: dict[str, Evidence] = {"roc_auc": roc_auc, "part": part.what, "values": levels}
+    return Finding(check.code, severity, column.name, message, evidence, fix)
+
+
+def _how(context: AuditContext, part: Part, codes: Ints) -> str:
+    """The value that goes most with one class, or for numbers the class with the larger ones."""
+    values = part.values
+    if values.dtype == pl.String:
+        frame = pl.DataFrame({"value": values, "code": codes}).drop_nulls("value")
+        cells = (
+            frame.group_by("value", "code").len("rows").sort("rows", "value", "code", descending=[True, False, False])
+        )
+        value, code, rows = cells.row(0)
+        size = frame.filter(pl.col("value") == value).height
+        share = rows / size
+        if not context.disclosure.quotes(size):
+            return f"{part.what} depends on the class"
+        return f"{part.what} {shlex.quote(value)} is {percent(share)} {context.classes[code]!r}"
+    numbers = values.fill_null(-1).to_numpy()
+    found = {middle(numbers[codes == code], context.disclosure.smallest_count): code for code in np.unique(codes)}
+    middles = {number: code for number, code in found.items() if not np.isnan(number)}
+    low, high = min(middles, default=0.0), max(middles, default=0.0)
+    if low == high:
+        return f"{part.what} depends on the class"
+    first, last = (context.classes[middles[end]] for end in (low, high))
+    return f"{part.what} is about {low:,.0f} for {first!r} and {high:,.0f} for {last!r}"
+
+
+check = Check("A105", "a name, path or id of the rows that tells the class", find)

@@ -1,0 +1,184 @@
+"""A103: a value that occurs with one class almost only, where the other columns do not see it coming."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sortal.checks.context import AuditContext
+from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
+from sortal.checks.measures.power import LEAST_ROWS, sampled
+from sortal.checks.measures.purity import evidence, purity
+from sortal.checks.missingness import telling
+from sortal.checks.target_copy import copies
+from sortal.core.frame import Table
+from sortal.core.writing import percent
+
+_ROWS = 20_000
+_LEAST, _LEAST_FOREST = 20, 10
+_CHANCE = 1e-4
+_FEW_NUMBERS = 20
+_SPIKE = 0.05
+_FEWEST, _MOST, _SHARE = 2, 5, 1 / 4
+_COMMON, _NATS = 0.8, 5.0
+_SEVERE, _WARNED = 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class _Event:
+    """Rows where ``column`` holds one of ``values``, or with ``other`` any value but these; never missing.
+
+    ``rows`` of the sample, ``count`` of which have class ``code``, as in ``share`` of the rows where the column is filled in
+    and in ``recall`` of the class.
+    """
+
+    column: str
+    values: tuple[object, ...]
+    other: bool
+    code: int
+    rows: int
+    count: int
+    share: float
+    recall: float
+
+    @property
+    def nats(self) -> float:
+        return evidence(self.count, self.rows, self.share)
+
+    def holds(self, table: Table) -> NDArray[np.bool_]:
+        values = table[self.column]
+        inside = values.is_in(pl.Series(list(self.values), dtype=values.dtype).implode())
+        found: NDArray[np.bool_] = (
+            ((~inside if self.other else inside) & values.is_not_null()).fill_null(False).to_numpy()
+        )
+        return found
+
+
+def find(context: AuditContext) -> list[Finding] | NotApplicable:
+    """Values, and all but the commonest value ("above 0"), that belong to one class almost only.
+
+    Chance is excluded over all values, classes and columns. An honest value may be as pure; then the other columns
+    tell the class of these rows too, so only what surprises them is found. Severe: half of the class has it; warning: a tenth.
+    Columns that A101 or A102 found are left aside.
+    """
+    if len(context) < LEAST_ROWS:
+        return too_few(f"{LEAST_ROWS} rows")
+    aside = {power.column for power in copies(context.powers, context.codes)} | telling(context)
+    names = [name for name in context.shortlist if name not in aside]
+    table, codes = sampled(context.table, context.codes, _ROWS, context.seed)
+    events = [event for name in names if (event := _purest(table, codes, name, len(names))) is not None]
+    if not events:
+        return []
+    events.sort(key=lambda event: -event.nats)
+    suspects = events[: max(_FEWEST, min(_MOST, int(_SHARE * len(names))))]
+    rest = context.multivariate([*aside, *(event.column for event in suspects)])
+    findings = []
+    for event in suspects:
+        there = event.holds(rest.table)
+        rows, count = int(there.sum()), int((rest.codes[there] == event.code).sum())
+        expected = float(rest.probability[there, event.code].mean()) if rows else 1.0
+        if rows >= _LEAST_FOREST and purity(count, rows, expected, _NATS, _COMMON):
+            findings.append(_finding(context, event, expected, len(table)))
+    return findings
+
+
+def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> _Event | None:
+    """What says most of this column's values, if anything does beyond chance."""
+    values = table[name]
+    place = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    classes = int(codes.max()) + 1
+    counts = np.bincount(place * classes + codes, minlength=(int(place.max()) + 1) * classes).reshape(-1, classes)[1:]
+    if len(counts) < 2:
+        return None
+    nats = math.log(columns * classes * (len(counts) + 1) / _CHANCE)
+    listed = values.dtype in (pl.String, pl.Boolean) or len(counts) <= _FEW_NUMBERS
+    distinct, events = values.drop_nulls().unique().sort(), []
+    for code in range(classes):
+        for chosen, other in _choices(counts, code, nats, listed):
+            inside = np.setdiff1d(np.arange(len(counts)), chosen) if other else chosen
+            rows, (count, total) = (
+                int(counts[inside].sum()),
+                (int(part[:, code].sum()) for part in (counts[inside], counts)),
+            )
+            share = total / int(counts.sum())
+            if rows >= _LEAST and purity(count, rows, share, nats, _COMMON):
+                chosen_values = tuple(distinct[chosen].to_list())
+                events.append(_Event(name, chosen_values, other, code, rows, count, share, count / total))
+    return max(events, key=lambda event: event.nats, default=None)
+
+
+def _choices(
+    counts: NDArray[np.int64], code: int, nats: float, listed: bool
+) -> Iterator[tuple[NDArray[np.int64], bool]]:
+    """Sets of values (rows of ``counts``) that might be pure, and whether all others are meant.
+
+    The commonest value, all others, and where values are few or have no order those that are pure each on its own.
+    """
+    sizes, share = counts.sum(axis=1), float(counts[:, code].sum() / counts.sum())
+    spike = np.array([sizes.argmax()])
+    if sizes[spike[0]] >= _SPIKE * sizes.sum():
+        yield spike, False
+        yield spike, True
+    if listed:
+        pure = [
+            i
+            for i in np.flatnonzero(sizes >= _LEAST)
+            if purity(int(counts[i, code]), int(sizes[i]), share, nats, _COMMON)
+        ]
+        if pure:
+            yield np.array(pure), False
+
+
+def _finding(context: AuditContext, event: _Event, expected: float, rows: int) -> Finding:
+    label, name, pure = context.classes[event.code], event.column, event.count / event.rows
+    values = _quotable(context, event)
+    message = (
+        f"{name} is {_said(context.table, event, values)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
+        f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
+        "Written down only afterwards?"
+    )
+    figures: dict[str, Evidence] = {
+        "class": label,
+        "rows": event.rows,
+        "share": pure,
+        "share_present": event.share,
+        "share_expected": expected,
+        "share_of_class": event.recall,
+        "values": [str(value) for value in values[:20]],
+    }
+    severity: Severity = "severe" if event.recall >= _SEVERE else "warning" if event.recall >= _WARNED else "note"
+    fix = f"leave it out if it is known only after the outcome: {ignoring([name])}"
+    return Finding(check.code, severity, name, message, figures, fix)
+
+
+def _quotable(context: AuditContext, event: _Event) -> tuple[object, ...]:
+    """The values of the event that enough rows hold for them to be told."""
+    counted = context.table[event.column].alias("value").value_counts(name="rows")
+    rows = dict(counted.iter_rows())
+    return tuple(value for value in event.values if context.disclosure.quotes(rows.get(value, 0)))
+
+
+def _said(table: Table, event: _Event, values: Sequence[object]) -> str:
+    """The event in words, by those of its ``values`` that may be told.
+
+    >>> from sortal.core.schema import Column, Schema
+    >>> table = Table(Schema((Column("x", "number"),)), pl.DataFrame({"x": [0.0, 2.0]}), np.arange(2))
+    >>> event = _Event("x", (0.0,), True, 0, 1, 1, 0.5, 0.5)
+    >>> _said(table, event, event.values), _said(table, event, ())
+    ('above 0', 'not a certain value')
+    """
+    shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in values]
+    if not shown:
+        return "not a certain value" if event.other else "a certain value"
+    if event.other and table.schema[event.column].kind == "number" and table[event.column].min() == event.values[0]:
+        return f"above {shown[0]}"
+    listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
+    return f"not {listed}" if event.other else listed
+
+
+check = Check("A103", "a value that comes with one class only", find)

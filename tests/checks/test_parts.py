@@ -1,0 +1,103 @@
+"""A002 to A004: what parts have in common. Laws: every shared row is counted, and parts that share nothing are never suspected."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.checks.audit import AuditContext, NotApplicable, SplitView
+from sortal.checks.parts import copies_check, groups_check, newer_check
+from sortal.testing.checks import typed
+
+LAWS = settings(deadline=None, max_examples=60)
+CHECKS = (copies_check, groups_check, newer_check)
+
+
+def case(values, held, groups=None, times=None) -> AuditContext:  # type: ignore[no-untyped-def]
+    """One column, no labels that matter: checks of parts look at neither."""
+    table = typed(pl.DataFrame({"x": np.asarray(values, dtype=float)}))
+    split_view = SplitView(
+        features=table,
+        held=np.asarray(held, dtype=bool),
+        groups=None if groups is None else np.asarray(groups),
+        times=None if times is None else np.asarray(times),
+    )
+    return AuditContext(table, np.zeros(len(table), dtype=np.int64), ["a", "b"], split_view=split_view)
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40).filter(
+    lambda rows: 0 < sum(held for _, held in rows) < len(rows)
+)
+
+
+@given(ROWS)
+@LAWS
+def test_every_held_row_with_a_copy_is_counted(rows):
+    values, held = zip(*rows, strict=True)
+    training = {value for value, out in rows if not out}
+    shared = sum(value in training for value, out in rows if out)
+    found = copies_check.find(case(values, held))
+    assert [f.evidence["rows"] for f in found] == [shared] * (shared > 0)
+
+
+@given(ROWS)
+@LAWS
+def test_every_torn_group_is_counted(rows):
+    groups, held = zip(*rows, strict=True)
+    torn = {group for group, out in rows if out} & {group for group, out in rows if not out}
+    found = groups_check.find(case(range(len(rows)), held, groups=groups))
+    assert [f.evidence["groups"] for f in found] == [len(torn)] * bool(torn)
+    assert all(f.severity == "severe" for f in found)
+
+
+@given(ROWS)
+@LAWS
+def test_every_row_from_the_future_is_counted(rows):
+    times, held = zip(*rows, strict=True)
+    oldest = min(time for time, out in rows if out)
+    newer = sum(time > oldest for time, out in rows if not out)
+    found = newer_check.find(case(range(len(rows)), held, times=times))
+    assert [f.evidence["rows"] for f in found] == [newer] * (newer > 0)
+
+
+def test_few_copies_are_a_warning_and_many_are_severe():
+    held = np.arange(1_000) >= 500
+    few, many = np.arange(1_000), np.arange(1_000)
+    few[500] = 0
+    many[500:510] = np.arange(10)
+    assert [copies_check.find(case(values, held))[0].severity for values in (few, many)] == ["warning", "severe"]
+    # The newest rows may well repeat older ones.
+    assert copies_check.find(case(many, held, times=np.arange(1_000)))[0].severity == "warning"
+
+
+def test_rows_of_a_coarse_table_agree_by_chance():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({name: rng.integers(2, size=1_000).astype(float) for name in "abc"})
+    held = np.arange(1_000) >= 850
+    coarse = AuditContext(
+        typed(frame), np.zeros(1_000, dtype=np.int64), ["a", "b"], split_view=SplitView(typed(frame), held)
+    )
+    [finding] = copies_check.find(coarse)
+    assert (finding.severity, finding.evidence["rows"]) == ("warning", 150)
+    fine = frame.with_columns(id=pl.Series(np.arange(1_000.0)))
+    copied = pl.concat([fine.filter(~pl.Series(held)), fine.filter(~pl.Series(held)).head(150)])
+    [finding] = copies_check.find(
+        AuditContext(
+            typed(copied), np.zeros(1_000, dtype=np.int64), ["a", "b"], split_view=SplitView(typed(copied), held)
+        )
+    )
+    assert (finding.severity, finding.evidence["rows"]) == ("severe", 150)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_says_where_there_are_no_parts(check):
+    table = typed(pl.DataFrame({"x": [1.0, 2.0]}))
+    assert isinstance(check.find(AuditContext(table, np.array([0, 1]), ["a", "b"])), NotApplicable)
+
+
+@pytest.mark.parametrize(("check", "named"), [(groups_check, "group"), (newer_check, "time")])
+def test_says_where_no_column_was_named(check, named):
+    assert named in check.find(case([1, 2], [False, True])).reason
