@@ -97,7 +97,7 @@ def test_the_keys_of_run_json():
 
 FRAMING = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
-    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private --recipe --out --strict --json "
+    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private --recipe --resume --out --strict --json "
 )
 
 

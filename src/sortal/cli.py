@@ -30,6 +30,7 @@ from sortal.options import (
     Json,
     ModelFile,
     RecipeFile,
+    Resume,
     RunFolder,
     Strict,
     Verify,
@@ -79,6 +80,7 @@ def train(
     *,
     recipe: RecipeFile = None,
     out: RunFolder = None,
+    resume: Resume = False,
     strict: Strict = False,
     json: Json = False,
     **options: Any,
@@ -87,7 +89,9 @@ def train(
     asked = _asked(context, options, recipe)
     if recipe is not None:
         _tell_if_not_repeated(asked, recipe)
-    _train(data, asked, out, json, strict)
+    if resume and out is None:
+        raise OptionError("say which run to resume: --out FOLDER")
+    _train(data, asked, out, json, strict, resume)
 
 
 @app.command()
@@ -252,7 +256,9 @@ def _was_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False) -> None:
+def _train(
+    data: list[str], recipe: Recipe, out: Path | None, json: bool, strict: bool = False, resume: bool = False
+) -> None:
     from sortal.data.standard_input import spooled
     from sortal.run import trip
     from sortal.training.deadline import process_start
@@ -262,7 +268,7 @@ def _train(data: list[str], recipe: Recipe, out: Path | None, json: bool, strict
     with spooled(data) as files:
         # What comes through a pipe may be long in coming: the clock starts when it is there.
         started = process_start() if files == data else time.monotonic()
-        finished = trip(out or next_folder(files), files, recipe, started, None if json else _console())
+        finished = trip(out or next_folder(files), files, recipe, started, None if json else _console(), resume=resume)
     if json:
         print(finished.to_json().decode())
     _judge(finished.audit, strict)

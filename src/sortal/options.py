@@ -40,6 +40,7 @@ RecipeFile = Annotated[
     Path | None,
     typer.Option(help="Options from the recipe.toml of a run, or of audit --fix; what was run is repeated."),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="The run --out was killed: what it had done is not done again.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where the audit finds something severe.")]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="A column that the model reads may be absent: missing in all rows.")

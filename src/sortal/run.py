@@ -130,6 +130,7 @@ def train(
     out: str | Path | None = None,
     progress: bool = False,
     executor: Executor | None = None,
+    resume: bool = False,
     **options: Unpack[TrainOptions],
 ) -> Run:
     """Train a classifier on a labelled table and score it once on a sealed test.
@@ -137,17 +138,20 @@ def train(
     ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options have the names and
     the meaning that they have on the command line: see ``sortal train --help``. ``budget`` counts from this call. ``recipe``: the
     ``recipe.toml`` of an earlier run; options beside it may not contradict it. ``progress`` prints what the command line prints.
-    ``executor``: where the fits of folds run (see ``sortal.training.executor``); one after another in this process unless given.
+    ``executor``: where the fits of folds run (see ``sortal.training.executor``); one after another in this process unless given. ``resume``: the run ``out`` was killed; what it had
+    done is not done again.
 
     Raises InputError, in a sentence, where the data or the options cannot be used.
     """
     started = clock.monotonic()
+    if resume and out is None:
+        raise OptionError("say which run to resume: out='runs/NAME'")
     asked = _asked(train, target, recipe, options)
     console = Screen() if progress else None
     for left in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
         _log.warning(sentence(left))
     if out is not None:
-        return _run(data, trip(Path(out), data, asked, started, console, executor), Path(out))
+        return _run(data, trip(Path(out), data, asked, started, console, executor, resume), Path(out))
     home = temporary_folder()
     try:
         folder = home.path / "run"
@@ -175,12 +179,13 @@ def trip(
     started: float,
     console: Console | None,
     executor: Executor | None = None,
+    resume: bool = False,
 ) -> RunRecord:
     """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
     if console is None:
-        return train_into(folder, data, recipe, RunObserver(), started, executor)
+        return train_into(folder, data, recipe, RunObserver(), started, executor, resume)
     with TerminalObserver(console, recipe.search.budget, started) as observer:
-        record = train_into(folder, data, recipe, observer, started, executor)
+        record = train_into(folder, data, recipe, observer, started, executor, resume)
     observer.finished(record, folder)
     return record
 

@@ -25,14 +25,14 @@ from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
 from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import GoalOptions
+from sortal.core.sheets import RAN, GoalOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
 from sortal.data.split import Parts, divide
-from sortal.data.whole import is_taken, new_folder
+from sortal.data.whole import is_taken, new_folder, unfinished
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
 from sortal.record.assemble import Results, assemble, facts, model_card
@@ -47,21 +47,28 @@ from sortal.report.plots import draw_all
 from sortal.timetable import Steps, audit_seconds, closing_of, may_guess
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
-from sortal.training.trained import Trained, train_rows
+from sortal.training.fold_store import FoldStore
+from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.training.zoo import NO_TIME, TimeReserve
 
-MODEL_FILE = "model.sortal"
+MODEL_FILE, FOLDS = "model.sortal", "folds"
 RUNS = "runs"
 """Where runs go that were given no folder."""
 
 
 def train_into(
-    out: Path, data: object, recipe: Recipe, observer: RunObserver, started: float, executor: Executor | None = None
+    out: Path,
+    data: object,
+    recipe: Recipe,
+    observer: RunObserver,
+    started: float,
+    executor: Executor | None = None,
+    resume: bool = False,
 ) -> RunRecord:
     """The whole trip. The folder appears at ``out`` when everything is in it, or not at all.
 
     ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts. ``executor``: where the
-    fits of folds run; in this process where None.
+    fits of folds run; in this process where None. ``resume``: what a run that was killed has kept of ``out`` is used.
     """
     deadline = Deadline.since(started, recipe.search.budget)
     steps = Steps(observer, deadline)
@@ -70,6 +77,7 @@ def train_into(
         whole = frame_problem(data, recipe.goal, recipe.rows)
         parts, seal = seal_test(whole, recipe, folder)
         about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe.rows)
+        store = fold_store(out, folder, whole, recipe, resume)
         sealed = whole.table.rows[parts.test]
         dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
         valid = np.flatnonzero(np.isin(dev.table.rows, whole.table.rows[parts.valid]))
@@ -86,7 +94,9 @@ def train_into(
 
         steps.enter("train")
         reserve = TimeReserve(deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
-        trained = train_rows(dev.table, dev.codes, dev.task, recipe, reserve, observer, valid=valid, executor=executor)
+        trained = train_rows(
+            dev.table, dev.codes, dev.task, recipe, reserve, observer, valid=valid, workplace=Workplace(executor, store)
+        )
         log = trained.fit_log(sealed)
 
         steps.enter("finalize")
@@ -115,7 +125,32 @@ def train_into(
         record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)
         (folder / "report.html").write_text(render(record, drawn.figures), "utf-8")
         (folder / "run.json").write_bytes(record.to_json())
+        if store is not None:
+            store.remove()
     return record
+
+
+def fold_store(out: Path, folder: Path, whole: Problem, recipe: Recipe, resume: bool) -> FoldStore | None:
+    """Where the results of folds are kept while the run goes, with those of a killed run that is resumed; a private run keeps none.
+
+    Raises OptionError where there is nothing to resume.
+    """
+    left = [path for path in unfinished(out) if (path / FOLDS).is_dir()] if resume else []
+    if resume and recipe.rows.private:
+        raise OptionError("a private run keeps no results on disk, so it cannot be resumed; leave --resume out")
+    if resume and not left:
+        raise OptionError(f"there is no unfinished run of {str(out)!r} to resume; leave --resume out")
+    if left and (seal := Seal(left[-1])).path.exists() and seal.opens:
+        raise OptionError(
+            f"the unfinished run {str(left[-1])!r} had opened its sealed test already, and one look is all that is blind; "
+            "leave --resume out, and name another --out"
+        )
+    if recipe.rows.private or recipe.search.plan:
+        return None
+    # The time and the families may be others: what was fitted stays what it is.
+    same = {n: v for n, v in recipe.options().items() if n not in ("budget", "models", *RAN)}
+    key = hashlib.sha256(repr((sortal.__version__, whole.digest, sorted(same.items()))).encode()).hexdigest()
+    return FoldStore.new(folder / FOLDS, key, left[-1] / FOLDS if left else None)
 
 
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:

@@ -152,6 +152,17 @@ def abandoned(folder: Path) -> list[str]:
     return told + more
 
 
+def unfinished(path: Path) -> list[Path]:
+    """What killed processes left of the result that was to be called ``path``, the oldest first."""
+    path = _resolved(path)
+    if not path.parent.is_dir():
+        return []
+    left = [
+        other for other in path.parent.iterdir() if other.name.startswith(_stem(path.name)) and _is_abandoned(other)
+    ]
+    return sorted(left, key=lambda other: other.stat().st_mtime)
+
+
 def _is_abandoned(path: Path) -> bool:
     """An empty folder may be about to be locked, and holds nothing."""
     try:

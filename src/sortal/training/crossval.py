@@ -21,6 +21,7 @@ from sortal.training.candidate import Candidate, Development, Index, Pipeline
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
+from sortal.training.fold_store import FoldStore
 from sortal.training.pace import Pace
 
 T = TypeVar("T", bound=np.generic)
@@ -77,11 +78,14 @@ Score = Callable[[Predictions], dict[str, float]]
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What all candidates of a run have in common: the rows and their folds, how predictions are scored, and where fits run."""
+    """What all candidates of a run have in common: the rows and their folds, how predictions are scored, where fits run, and where
+    their results are kept, if they are.
+    """
 
     data: FoldData
     score: Score
     executor: Executor = field(default_factory=SerialExecutor)
+    store: FoldStore | None = None
 
     @property
     def n_folds(self) -> int:
@@ -96,8 +100,10 @@ class CrossValidation:
 def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.inf) -> CVResult | Skipped:
     """Fit and score every fold within ``seconds``, on as many rows of each as that allows, or say why not.
 
-    Where the first plan fails a second one, with less, is made from what is known then.
+    Where the first plan fails a second one, with less, is made from what is known then. What an earlier run kept is taken as it is.
     """
+    if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
+        return _result(candidate, cv, *kept)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
     most = candidate.family.most_rows
     pace, rows = cv.data.pace(candidate, seconds), n if most is None else min(most, n)
@@ -112,7 +118,10 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
             rows = least
         some = None if rows == n else rows
         try:
-            return _result(candidate, cv, some, _fit_folds(candidate, cv, some, start + seconds, patient))
+            results = _fit_folds(candidate, cv, some, start + seconds, patient)
+            if cv.store is not None:
+                cv.store.save(candidate, some, results)
+            return _result(candidate, cv, some, results)
         except OutOfTime as short:
             pace = Pace(0.0, short.needed / rows)
     return _too_slow(candidate, pace.seconds(rows) * cv.n_fits, seconds)

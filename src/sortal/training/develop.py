@@ -25,6 +25,7 @@ from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import REFIT, CrossValidation, repeat
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fold import FoldData, Folds
+from sortal.training.fold_store import FoldStore
 from sortal.training.select import Choice, choose
 from sortal.training.zoo import Explored, TimeReserve, baselines, explore, zoo
 
@@ -62,16 +63,21 @@ def develop(
     reserve: TimeReserve,
     listener: Observer,
     executor: Executor | None = None,
+    store: FoldStore | None = None,
 ) -> Developed:
-    """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose."""
+    """Cross-validate candidates until the time is up (or exactly those of the recipe's plan), and choose.
+
+    ``store``: where results are kept, and those of an earlier run lie.
+    """
     score = Scorer(task)
     weighted = task.imbalanced or task.cost is not None
     candidates = (*baselines(), *zoo(search.models, weighted))
     parts = fold(dev, search.budget)
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     if not search.plan:
-        data = replace(data, folds=_in_time(data, candidates, reserve))
-    cv = CrossValidation(data, score, executor or SerialExecutor())
+        kept = None if store is None else store.folds()
+        data = replace(data, folds=_in_time(data, candidates, reserve) if kept is None else parts.first(kept))
+    cv = CrossValidation(data, score, executor or SerialExecutor(), store)
     if search.plan:
         explored = _replay(candidates, search.plan, cv)
     else:

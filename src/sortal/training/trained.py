@@ -19,6 +19,7 @@ from sortal.training.develop import Developed, develop
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
 from sortal.training.fit_log import FitLog
+from sortal.training.fold_store import FoldStore
 from sortal.training.zoo import TimeReserve
 
 LARGEST_COPY = 0.02
@@ -39,6 +40,17 @@ class Trained:
         return FitLog.of((*of_folds, *self.finalized.fits), sealed)
 
 
+@dataclass(frozen=True)
+class Workplace:
+    """``executor``: runs the fits of folds, one after another in this process where None. ``store``: keeps their results, if there is one."""
+
+    executor: Executor | None = None
+    store: FoldStore | None = None
+
+
+HERE = Workplace()
+
+
 def train_rows(
     table: Table,
     codes: NDArray[np.int64],
@@ -48,13 +60,13 @@ def train_rows(
     listener: Observer,
     *,
     valid: Index | None = None,
-    executor: Executor | None = None,
+    workplace: Workplace = HERE,
 ) -> Trained:
     """Cross-validate, choose, calibrate, decide and refit.
 
     ``codes``: (n,) class codes of ``table``. ``valid``: positions that are kept out of cross-validation, for calibration
-    and decision; without them out-of-fold predictions play that part. ``executor``: where the fits of
-    folds run, one after another in this process where None.
+    and decision; without them out-of-fold predictions play that part. ``workplace``: where the fits of
+    folds run, and where their results are kept.
     """
     everything = _development(table, codes, task, recipe)
     valid = np.empty(0, dtype=np.int64) if valid is None else valid
@@ -62,7 +74,7 @@ def train_rows(
     dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe)
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
-        developed = develop(dev, task, recipe.search, reserve, listener, executor)
+        developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
         chosen = developed.choice.chosen
         listener.running(f"refit of {chosen.candidate.name}")
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else Limits(lambda: reserve.for_refit(chosen))
