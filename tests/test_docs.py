@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,26 @@ def test_paths_that_the_documents_name_exist() -> None:
     for document, text in TEXT.items():
         for path in re.findall(r"`((?:src|tests|docs|bench|examples)/[\w/.-]+)`", text):
             assert (ROOT / path).exists(), f"{document} names {path}"
+    for document in ("docs/index.md", "CONTRIBUTING.md"):
+        for path in re.findall(r"`(\w+/[\w/]*(?:\.py|/)|\w+\.py)`", TEXT[document]):
+            assert any((ROOT / home / path).exists() for home in ("src/sortal", "")), f"{document} names {path}"
+
+
+def test_the_picture_of_the_rooms_shows_the_layers_that_imports_are_held_to() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    picture = TEXT["docs/index.md"].partition("\n## ")[0]
+    rooms = re.findall(r"^ {4}(\w+(?: \| \w+)*)  ", picture, re.M)
+    assert rooms == [layer.replace("sortal.", "") for layer in layers]
+    assert picture.count("↓") == len(layers) - 1
+
+
+def test_every_decision_is_linked_from_the_index() -> None:
+    pages = {page.name for page in (ROOT / "docs" / "decisions").glob("*.md")}
+    assert pages == set(re.findall(r"\]\(decisions/([^)]+)\)\n", TEXT["docs/index.md"]))
+
+
+def test_tests_that_the_list_of_faults_names_exist() -> None:
+    for path, name in re.findall(r"([\w/]+\.py)::(\w+)", TEXT["docs/faults.md"]):
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), f"{path}::{name}"

@@ -125,7 +125,9 @@ def test_the_same_options_everywhere():
         flags = {o.removeprefix("--").replace("-", "_") for p in COMMANDS[command].params for o in p.opts}
         shown = set(signature(getattr(sortal, command)).parameters)
         assert wanted <= flags
-        assert shown - wanted == {"data", "recipe"} | ({"out", "progress", "executor", "resume"} if command == "train" else set())
+        assert shown - wanted == {"data", "recipe"} | (
+            {"out", "progress", "executor", "resume"} if command == "train" else set()
+        )
         assert types.__optional_keys__ == wanted - {"target"} == shown & wanted - {"target"}
     taken = set(signature(sortal.SortalClassifier).parameters) - {"random_state"}
     assert taken == set(OPTIONS) - ONLY_WITH_A_TEST

@@ -1,4 +1,4 @@
-"""A distribution of somebody else's adds a kind, a family, a metric and a check, by its entry points alone."""
+"""A distribution of somebody else's adds a kind, a family, a metric and a check by its entry points alone, and brings an executor."""
 
 from __future__ import annotations
 
@@ -109,17 +109,36 @@ def test_all_of_them_make_the_whole_trip(site: Path, tmp_path: Path) -> None:
         "paint": paint,
         "answer": answer,
     }
-    pl.DataFrame(table).write_csv(tmp_path / "data.csv")
-    options = ["--target", "answer", "--models", "nearest_mean", "--metric", "matthews", "--budget", "20s"]
-    options += ["--kind", "paint=colour"]
-    out = tmp_path / "run"
-    python(site, "-m", "sortal.cli", "train", str(tmp_path / "data.csv"), *options, "--out", str(out), "--json")
+    data, out = str(tmp_path / "data.csv"), tmp_path / "run"
+    pl.DataFrame(table).write_csv(data)
+    code = f"""
+import json
+import polars as pl
+import sortal
+from toy_plugin import LastFirst
+executor = LastFirst()
+options = dict(kind={{"paint": "colour"}}, models="nearest_mean", metric="matthews", budget="20s")
+run = sortal.train({data!r}, "answer", **options, executor=executor, out={str(out)!r})
+again = sortal.train({data!r}, "answer", recipe=run.folder / "recipe.toml")
+rows = pl.read_csv({data!r})
+print(json.dumps({{
+    "folds": [job.fold for job in executor.jobs],
+    "data": len(set(map(id, executor.data))),
+    "same": run.model.predict_proba(rows).tolist() == again.model.predict_proba(rows).tolist(),
+}}))
+"""
+    fits = json.loads(python(site, "-c", code))
     record = json.loads((out / "run.json").read_bytes())
     row = next(row for row in record["leaderboard"] if row["family"] == "nearest_mean")
     assert row["metric"] == record["task"]["metric"] == "matthews"
     assert row["mean"] > 0.3
     assert [f["column"] for f in record["audit"] if f["code"] == "T901"] == ["former target"]
     assert {"name": "paint", "kind": "colour", "role": "feature"}.items() <= record["columns"][3].items()
+    folds = record["split"]["folds"] * record["split"]["repeats"]
+    assert len(fits["folds"]) == (folds - 1) * len(record["leaderboard"]) > 0
+    assert min(fits["folds"]) > 0
+    assert fits["data"] == 1
+    assert fits["same"], "a recipe repeats the run, wherever its fits ran"
 
     model, rows = str(out / "model.sortal"), [{"first": 0.1, "paint": "#ff8800"}, {"first": 0.1, "paint": "#FF8800"}]
     code = f"""

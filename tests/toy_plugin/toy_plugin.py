@@ -1,6 +1,8 @@
-"""A plug-in for sortal in one file: a kind of column, a family, a metric and a check of the audit."""
+"""A plug-in for sortal in one file: a kind of column, a family, an executor, a metric and a check of the audit."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from sortal.engine import Program
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, Settings
 from sortal.prepare.view import View
+from sortal.training.executor import FitFold
+from sortal.training.fold import FoldData, FoldJob, FoldResult
 
 
 class Colour(Kind):
@@ -62,6 +66,20 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
 
 
 nearest_mean = Family("nearest_mean", View("scaled", "onehot"), complexity=1, fit=_fit)
+
+
+class LastFirst:
+    """An executor that runs the last job first. No entry point names it: ``sortal.train(..., executor=LastFirst())`` takes the object."""
+
+    def __init__(self) -> None:
+        self.jobs: list[FoldJob] = []
+        self.data: list[FoldData] = []
+
+    def map(self, fit: FitFold, data: FoldData, jobs: Sequence[FoldJob]) -> list[FoldResult]:
+        """What each job comes to, in the order of the jobs."""
+        self.jobs += jobs
+        self.data.append(data)
+        return [fit(data, job) for job in reversed(jobs)][::-1]
 
 
 def _correlation(task: Task, told: Predictions, decided: NDArray[np.int64]) -> float:
