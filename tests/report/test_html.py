@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sortal.checks.audit import Finding
+from sortal.core.interval import Estimate
 from sortal.decide.certificate import Bound, Certificate
-from sortal.record.parts import ColumnWeight, Importance
+from sortal.record.parts import ColumnWeight, Imbalance, Importance
 from sortal.record.run import RunRecord
 from sortal.report import html
 from sortal.report.plots import draw_all
@@ -167,6 +168,12 @@ def test_a_second_look_is_told(binary: Any) -> None:
     ledger = replace(binary.record.ledger, opens=2, blind=False)
     text = " ".join(page(binary, ledger=ledger).text)
     assert "opened twice and so no longer blind" in text
+
+
+@pytest.mark.parametrize(("low", "words"), [(-0.1, "is not clearly better than"), (0.01, "is better than")])
+def test_what_treating_rare_classes_brought_stands_in_whole_words(binary: Any, low: float, words: str) -> None:
+    compared = Imbalance("a", "no weights", "b", "class weights", "log_loss", Estimate(0.02, low, 0.2))
+    assert words in html.render(replace(binary.record, imbalance=compared), {})
 
 
 def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
