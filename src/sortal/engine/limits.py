@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEEPEST = 32
-"""Programs within programs; those that sortal writes have three levels."""
+"""Programs within programs; those that sortal writes have three levels, and five where they average several members."""
 MOST_STEPS = 50_000
 """Programs in one: ten for each of 5,000 columns."""
 MOST_NUMBERS = 2**27

@@ -116,9 +116,7 @@ class Pipeline:
 
     def program(self) -> Program:
         """Columns of a table -> (n, K) probabilities."""
-        preparation = self.preprocessor.program
-        before = preparation.steps if preparation.op == "chain" else (preparation,)
-        return Program("chain", steps=(*before, self.fitted.program(), *self.tail))
+        return self.preprocessor.program.then(self.fitted.program(), *self.tail)
 
 
 def prepare_rows(dev: Development, rows: Index, view: View) -> TrainingMatrix:
