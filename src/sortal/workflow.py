@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 import sortal
 from sortal.artifact.card import Item
-from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, golden_rows, load, time_row
+from sortal.artifact.model import PARITY_ROWS, Model, Parity, time_row
 from sortal.auditing import case_of
 from sortal.core.cost_notation import names_a_file
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
-from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import GoalOptions
 from sortal.core.skipped import Skipped
@@ -44,6 +43,7 @@ from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.report.html import render
 from sortal.report.plots import draw_all
+from sortal.shipping import ship
 from sortal.timetable import Steps, audit_seconds, closing_of, may_guess
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
@@ -90,7 +90,9 @@ def train_into(
         log = trained.fit_log(sealed)
 
         steps.enter("finalize")
-        model, parity = save(folder / MODEL_FILE, dev, trained, recipe.search.seed)
+        evidence, decision = trained.finalized.evidence, trained.finalized.decision
+        measured = figures(dev.task, evidence, decision.decide(evidence), recipe.search.seed)
+        model, parity = ship(dev.table, dev.task, trained, measured, folder / MODEL_FILE)
         row_seconds = time_row(model, {name: dev.raw[name][0] for name in model.reads.names})
 
         steps.enter("test")
@@ -101,14 +103,14 @@ def train_into(
         )
 
         steps.enter("report")
-        promised = model.metrics[trained.finalized.evidence.part]
+        promised = model.metrics[evidence.part]
         results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         outcome = assemble(results, recipe.rows, recipe.search)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
         artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds)
         write_tables(folder, outcome, trained, recipe.changed(unchecked=tuple(s.code for s in audited.timed_out)))
-        drawn = draw_all(outcome, trained.finalized.evidence, test, lambda: closing.may_draw(deadline.left))
+        drawn = draw_all(outcome, evidence, test, lambda: closing.may_draw(deadline.left))
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
         record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)
@@ -128,30 +130,6 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
     if not len(parts.test):
         return parts, None
     return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
-
-
-def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, Parity]:
-    """Write the model file, read it back, and prove that it says what the trained model says.
-
-    Raises ParityError where it does not.
-    """
-    finalized = trained.finalized
-    evidence, known = finalized.evidence, profile(dev.table, trained.dev.smallest_count)
-    Model(
-        schema=dev.table.schema,
-        task=dev.task,
-        decision=finalized.decision,
-        program=finalized.program,
-        metrics={evidence.part: figures(dev.task, evidence, finalized.decision.decide(evidence), seed)},
-        sets=finalized.sets,
-        profile=known,
-        golden=golden_rows(known),
-    ).save(path)
-    model = load(path)
-    rows = dev.table.take(np.arange(min(PARITY_ROWS, len(dev.table))))
-    expected = finalized.predict_by_library(rows)
-    precision = trained.developed.choice.chosen.candidate.family.precision
-    return model, check_parity(model, rows, expected, TOLERANCE[precision])
 
 
 def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]) -> None:
