@@ -90,9 +90,7 @@ def train_into(
         log = trained.fit_log(sealed)
 
         steps.enter("finalize")
-        evidence, decision = trained.finalized.evidence, trained.finalized.decision
-        measured = figures(dev.task, evidence, decision.decide(evidence), recipe.search.seed)
-        model, parity = ship(dev.table, dev.task, trained, measured, folder / MODEL_FILE)
+        model, parity = save(folder / MODEL_FILE, dev, trained, recipe.search.seed)
         row_seconds = time_row(model, {name: dev.raw[name][0] for name in model.reads.names})
 
         steps.enter("test")
@@ -103,14 +101,14 @@ def train_into(
         )
 
         steps.enter("report")
-        promised = model.metrics[evidence.part]
+        promised = model.metrics[trained.finalized.evidence.part]
         results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
         outcome = assemble(results, recipe.rows, recipe.search)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
         artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds)
         write_tables(folder, outcome, trained, recipe.changed(unchecked=tuple(s.code for s in audited.timed_out)))
-        drawn = draw_all(outcome, evidence, test, lambda: closing.may_draw(deadline.left))
+        drawn = draw_all(outcome, trained.finalized.evidence, test, lambda: closing.may_draw(deadline.left))
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
         record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)
@@ -130,6 +128,13 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
     if not len(parts.test):
         return parts, None
     return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
+
+
+def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, Parity]:
+    """Ship the model in a file, with the figures of the rows that the decision was made on."""
+    finalized = trained.finalized
+    decided = finalized.decision.decide(finalized.evidence)
+    return ship(dev.table, dev.task, trained, figures(dev.task, finalized.evidence, decided, seed), path)
 
 
 def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]) -> None:
