@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sortal.engine import Program, bitvector, compile
+from sortal.engine import Program, bitvector, compile, limits
 from sortal.engine.run import reads
 
 NAMES = ("a", "b", "c")
@@ -88,11 +88,25 @@ def test_the_trees_of_a_member_become_bit_vectors_as_they_do_alone(monkeypatch):
 
 def test_all_members_count():
     rng = np.random.default_rng(0)
-    members = [linear(("a", "b"), rng), stumps(NAMES, rng)]
-    cost, alone = compile(average(members, [1, 1])).cost, [compile(m).cost for m in members]
+    members = [linear(("a", "b"), rng), stumps(NAMES, rng), stumps(("b",), rng)]
+    cost, alone = compile(average(members, [1, 1, 1])).cost, [compile(m).cost for m in members]
     assert cost.call > sum(c.call for c in alone)
     assert cost.row > sum(c.row for c in alone)
     assert cost.room > sum(c.room for c in alone)
+    assert cost.build == sum(c.build for c in alone) > alone[1].build > alone[0].build == 0
+    assert cost.held == sum(c.held for c in alone) > alone[1].held > alone[0].held == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "field", "message"),
+    [("MOST_BUILD", "build", "operations to compile"), ("MOST_HELD", "held", "bytes of tables")],
+)
+def test_the_tables_of_all_members_together_have_a_limit(monkeypatch, limit, field, message):
+    member = stumps(NAMES, np.random.default_rng(0))
+    monkeypatch.setattr(limits, limit, 2 * getattr(compile(member).cost, field))
+    compile(average([member] * 2, [1, 1]))
+    with pytest.raises(ValueError, match=f"'average': takes .* {message}"):
+        compile(average([member] * 3, [1, 1, 1]))
 
 
 RNG = np.random.default_rng(1)
@@ -103,11 +117,7 @@ RNG = np.random.default_rng(1)
     [
         (average([linear(("a",), RNG), linear(("a",), RNG, k=2)], [1, 1]), "does not take named columns and give 3"),
         (average([linear(("a",), RNG), linear(("a",), RNG).steps[-1]], [1, 1]), "does not take named columns"),
-        (average([Program("focal", {"gamma": 1.0, "classes": 3}), linear(("a",), RNG)], [1, 1]), "take 3 columns"),
         (average([linear(("a",), RNG)], [1.0]).then(linear(("a",), RNG)), "'chain' takes named columns"),
-        (Program("average", {}, {"weight": np.array([1.2, -0.2])}, (linear(("a",), RNG),) * 2), "negative values"),
-        (Program("average", {}, {"weight": np.ones(1)}, (linear(("a",), RNG),) * 2), "array 'weight' has shape"),
-        (Program("average", {}, {"weight": np.ones(0)}), "has no steps"),
     ],
 )
 def test_members_that_do_not_go_together_are_refused(program, message):

@@ -3,7 +3,7 @@
 No program that compiles can run forever or fail midway, whatever file it comes from:
 
 - It is a finite tree. How deep it is, its steps and the numbers in its arrays are counted before anything is built; building is
-  linear in them, but for the tables of trees, which have a limit of their own. There is no op that repeats or branches by data.
+  linear in them, but for the tables of trees, which are counted with the costs. There is no op that repeats or branches by data.
 - What a step costs follows from shapes and settings. The costs of all steps are added up while they are built, and above a limit
   (``limits.py``) the program is refused. A table that takes more than ``SLICE`` is scored slice by slice.
 - Every index into an array was compared with the length of that array, and the width of each step with what the next one takes.
