@@ -18,7 +18,7 @@ from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
-from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, check_parity, golden_rows
+from sortal.artifact.model import PARITY_ROWS
 from sortal.core.columns import Origin
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.door import rows_of_frame
@@ -30,15 +30,15 @@ from sortal.core.native import is_pandas, to_native
 from sortal.core.observer import Observer
 from sortal.core.option_values import parse_budget
 from sortal.core.plain import sentence
-from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.sheets import GoalOptions
 from sortal.core.task import Task
 from sortal.data.problem import with_cost_columns
+from sortal.shipping import ship
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
-from sortal.training.trained import Trained, train_rows
+from sortal.training.trained import train_rows
 from sortal.training.zoo import TimeReserve
 
 CLOSING_SHARE = 0.05
@@ -227,7 +227,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reserve = TimeReserve(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
         trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Observer())
         self.classes_ = classes
-        self.model_ = _model(table, task, trained)
+        self.model_, _ = ship(table, task, trained)
         self.leaderboard_ = to_native(_leaderboard(trained.developed), is_pandas(X))
         self.skipped_ = {skipped.name: skipped.reason for skipped in trained.developed.explored.skipped}
         return self
@@ -356,24 +356,6 @@ def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
     if unused := [f"{c.name!r} ({c.reason})" for c in left_out if c.missing < 1]:
         message = f"columns of X that are left out: {', '.join(unused)}; name them in ignore where that is right"
         warnings.warn(sentence(message), UserWarning, stacklevel=3)
-
-
-def _model(table: Table, task: Task, trained: Trained) -> Model:
-    """What predicts, proven to say what the trained model says. Raises ParityError where it does not."""
-    finalized = trained.finalized
-    known = profile(table, trained.dev.smallest_count)
-    model = Model(
-        schema=table.schema,
-        task=task,
-        decision=finalized.decision,
-        program=finalized.program,
-        profile=known,
-        golden=golden_rows(known),
-    )
-    rows = table.take(np.arange(min(PARITY_ROWS, len(table))))
-    precision = trained.developed.choice.chosen.candidate.family.precision
-    check_parity(model, rows, finalized.predict_by_library(rows), TOLERANCE[precision])
-    return model
 
 
 def _leaderboard(developed: Developed) -> pl.DataFrame:

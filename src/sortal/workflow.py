@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import sortal
 from sortal.artifact.card import Item
-from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, golden_rows, load, time_row
+from sortal.artifact.model import PARITY_ROWS, Model, Parity, time_row
 from sortal.auditing import case_of
 from sortal.checks.audit import AuditContext, Finding, RunCounts
 from sortal.checks.audit import audit as audit_rows
@@ -23,7 +23,6 @@ from sortal.core.disclosure import Disclosure
 from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
-from sortal.core.profile import profile
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import RAN, GoalOptions
 from sortal.core.skipped import Skipped
@@ -44,6 +43,7 @@ from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.report.html import render
 from sortal.report.plots import draw_all
+from sortal.shipping import ship
 from sortal.timetable import Steps, audit_seconds, closing_of, may_guess
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
@@ -167,27 +167,10 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
 
 
 def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, Parity]:
-    """Write the model file, read it back, and prove that it says what the trained model says.
-
-    Raises ParityError where it does not.
-    """
+    """Ship the model in a file, with the figures of the rows that the decision was made on."""
     finalized = trained.finalized
-    evidence, known = finalized.evidence, profile(dev.table, trained.dev.smallest_count)
-    Model(
-        schema=dev.table.schema,
-        task=dev.task,
-        decision=finalized.decision,
-        program=finalized.program,
-        metrics={evidence.part: figures(dev.task, evidence, finalized.decision.decide(evidence), seed)},
-        sets=finalized.sets,
-        profile=known,
-        golden=golden_rows(known),
-    ).save(path)
-    model = load(path)
-    rows = dev.table.take(np.arange(min(PARITY_ROWS, len(dev.table))))
-    expected = finalized.predict_by_library(rows)
-    precision = trained.developed.choice.chosen.candidate.family.precision
-    return model, check_parity(model, rows, expected, TOLERANCE[precision])
+    decided = finalized.decision.decide(finalized.evidence)
+    return ship(dev.table, dev.task, trained, figures(dev.task, finalized.evidence, decided, seed), path)
 
 
 def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]) -> None:

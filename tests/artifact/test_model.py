@@ -19,7 +19,7 @@ from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
-from sortal.engine import Program
+from sortal.engine import Program, compile
 from sortal.models.trees import from_lightgbm
 
 ROWS = [
@@ -105,14 +105,42 @@ def test_golden_rows_are_no_rows_of_the_data(model, tmp_path):
     assert golden_rows({}, count=0).rows == ({},)
 
 
+NUMBER = Program("number", {"column": "age"})
+
+
+def member(read: Program, coef: float) -> Program:
+    fill = Program("fill", {}, {"value": np.zeros(1), "indicator": np.zeros(0, dtype=np.int32)})
+    arrays = {"coef": np.full((1, 1), coef), "intercept": np.array([0.5])}
+    return Program("table", steps=(read,)).then(fill, Program("linear", {"link": "sigmoid"}, arrays))
+
+
+def test_an_ensemble_reads_the_columns_of_all_its_members(model, tmp_path):
+    members = member(NUMBER, -0.02), member(Program("number", {"column": "member"}), 1.5)
+    calibrator = Program("logit_affine", {}, {"weight": 0.9 * np.eye(2), "bias": np.zeros(2)})
+    mean = Program("average", {}, {"weight": np.array([0.3, 0.7])}, members)
+    replace(model, program=mean.then(calibrator), golden=golden_rows(model.profile)).save(tmp_path / "m.sortal")
+    loaded = load(tmp_path / "m.sortal")
+    assert loaded.reads.names == ("age", "member")
+    apart = [replace(model, program=each).predict_proba(ROWS) for each in members]
+    assert_allclose(
+        loaded.predict_proba(ROWS), compile(calibrator)(np.average(apart, axis=0, weights=[0.3, 0.7])), atol=1e-15
+    )
+    assert len(loaded.golden.probability) == 9
+    loaded.save(tmp_path / "again.sortal")
+    assert (tmp_path / "again.sortal").read_bytes() == (tmp_path / "m.sortal").read_bytes()
+    with pytest.raises(DataError, match="'member'"):
+        loaded.predict_proba(pl.DataFrame(ROWS).drop("member"))
+    note = member(Program("number", {"column": "note"}), 1.0)
+    replace(model, program=Program("average", {}, mean.arrays, (members[0], note))).save(tmp_path / "note.sortal")
+    with pytest.raises(ArtifactError, match="reads column 'note'"):
+        load(tmp_path / "note.sortal")
+
+
 def test_a_model_that_scores_its_golden_rows_otherwise_is_refused(model, tmp_path, monkeypatch):
     model.save(tmp_path / "m.sortal")
     monkeypatch.setattr("sortal.artifact.model.Model.score_rows", lambda self, rows: np.array([[0.5, 0.5]]))
     with pytest.raises(ArtifactError, match="golden rows otherwise"):
         load(tmp_path / "m.sortal")
-
-
-NUMBER = Program("number", {"column": "age"})
 
 
 def chain(read: Program, classes: int = 2) -> Program:

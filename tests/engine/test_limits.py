@@ -109,7 +109,10 @@ def made_up(seed: int) -> Program:
             break
         names = list(OPS)
         steps.append(OPS[str(rng.choice(names))](rng, compile(so_far).step.outputs, int(rng.integers(2, 5))))
-    return Program("chain", steps=tuple(steps))
+    found = Program("chain", steps=tuple(steps))
+    if rng.random() < 0.3:
+        return Program("average", {}, {"weight": np.array([0.25, 0.75])}, (found, found))
+    return found
 
 
 def _compiles(program: Program) -> bool:
@@ -171,6 +174,10 @@ DEEP = Program(
 )
 
 
+def mean_of(member: Program, times: int) -> Program:
+    return Program("average", {}, {"weight": np.full(times, 1 / times)}, (member,) * times)
+
+
 @pytest.mark.parametrize(
     ("program", "message"),
     [
@@ -186,7 +193,6 @@ DEEP = Program(
         (nested(50), "33 levels, more than the 32"),
         (nested(5_000), "33 levels, more than the 32"),
         (one_column(wide(2**27 + 1)), "134,217,729 numbers, more than the 134,217,728"),
-        (one_column(*[DEEP] * 10), "'chain': takes .* operations a call"),
         (
             Program(
                 "average",
@@ -196,6 +202,9 @@ DEEP = Program(
             ),
             "'average': takes",
         ),
+        (mean_of(one_column(wide(3), DEEP), 10), "'average': takes .* operations a call"),
+        (mean_of(one_column(wide(2**22)), 9), "'average': takes .* bytes a row"),
+        (mean_of(one_column(wide(2)), 12_501), "50,005 steps, more than the 50,000"),
     ],
 )
 def test_a_program_that_would_eat_the_machine_is_refused_before_it_is_built(program, message):

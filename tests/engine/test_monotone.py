@@ -112,7 +112,7 @@ BAD = {
     "a negative weight": average([1.5, -0.5], IDENTITY, IDENTITY),
     "weights beyond one": average([0.9, 0.9], IDENTITY, IDENTITY),
     "steps of two widths": average([0.5, 0.5], IDENTITY, WIDER),
-    "named columns": average([1.0], NUMBER),
+    "named columns beside an array": average([0.5, 0.5], IDENTITY, NUMBER),
 }
 
 

@@ -62,7 +62,7 @@ def test_the_shipped_program_says_what_the_library_says(three):
     names = [column.name for column in dev.table.schema.features]
     program = compile(found.program)(dev.table.columns(names))
     assert np.abs(program - found.predict_by_library(dev.table)).max() < 1e-12
-    assert found.refit_rows == len(dev.codes)
+    assert found.ensemble.rows == len(dev.codes)
 
 
 def test_a_valid_part_is_the_evidence_where_there_is_one(two):
@@ -72,7 +72,7 @@ def test_a_valid_part_is_the_evidence_where_there_is_one(two):
     assert found.finalized.evidence.part == "valid"
     assert found.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
     assert not np.isin(found.developed.choice.chosen.predictions.rows, dev.table.rows[valid]).any()
-    assert found.finalized.refit_rows == 400
+    assert found.finalized.ensemble.rows == 400
     assert found.fit_log(sealed=dev.table.rows[:0]).leaked_rows == 0
 
 

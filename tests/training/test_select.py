@@ -14,15 +14,14 @@ from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t
 from sortal.evaluate.intervals import Mean
 from sortal.training.candidate import Candidate
+from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult
 from sortal.training.select import (
-    Complexity,
     bias_corrected_interval,
     choose,
     optimism,
     paired_difference,
     selection_bias,
-    simplest,
 )
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")

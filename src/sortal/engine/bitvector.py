@@ -42,6 +42,9 @@ _ANSWERS = 2**31
 _TABLES = 2**16
 """Columns by blocks: each has a table, which takes a tenth of a millisecond to make."""
 
+_MAKING = 100 * CALL
+"""Operations that count for making one of them."""
+
 _ALL = np.uint64(2**64 - 1)
 
 
@@ -87,7 +90,10 @@ def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
     rows = int(np.clip(_NUMBERS // (_TREES * m), 1, _ROWS))
     numbers = 40 * len(columns) + (10 + 4 * m) * len(trees.root) + 2 * _TREES * tables + 3 * parts
     room = 8 * (len(columns) + _TREES * (8 + 3 * m))
-    return rows, score, Cost(calls * CALL, numbers + calls * CALL // rows, room)
+    inner = int(np.count_nonzero(trees.feature >= 0))
+    build = len(blocks) * inner + sum(len(c.nodes) * c.places for c in columns) + parts * _MAKING
+    held = value.nbytes + sum(table.nbytes for block in blocks for table, _ in block.tables)
+    return rows, score, Cost(calls * CALL, numbers + calls * CALL // rows, room, build, held)
 
 
 def _words(trees: Trees) -> tuple[Ints, Words]:

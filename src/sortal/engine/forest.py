@@ -63,7 +63,8 @@ def forest(program: Program) -> Step:
         return _probability(trees, sums)
 
     one, other, k = few[2], many[2], trees.classes
-    cost = Cost(max(one.call, other.call), max(one.row, other.row) + 50 * k, max(one.room, other.room) + 50 * k)
+    row, room = max(one.row, other.row) + 50 * k, max(one.room, other.room) + 50 * k
+    cost = Cost(max(one.call, other.call), row, room, other.build, other.held)
     return Step("forest", run, k, cost, least=int(trees.feature.max()) + 1, fills=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEEPEST = 32
-"""Programs within programs; those that sortal writes have three levels."""
+"""Programs within programs; those that sortal writes have three levels, and five where they average several members."""
 MOST_STEPS = 50_000
 """Programs in one: ten for each of 5,000 columns."""
 MOST_NUMBERS = 2**27
@@ -17,7 +17,7 @@ MOST_NUMBERS = 2**27
 BYTES_A_NUMBER = 40
 """What compiling takes at most for each of them, beside the tables of trees: measured at 23 for the nodes of trees, less elsewhere."""
 TABLED = 2**25
-"""Numbers in the tables that make trees fast, a quarter of a gibibyte; trees that would need more are walked."""
+"""Numbers in the tables that make the trees of one forest fast, a quarter of a gibibyte; trees that would need more are walked."""
 
 CALL = 1_000
 """Operations that a call into numpy counts for: a microsecond."""
@@ -29,6 +29,10 @@ MOST_ROOM = 2**28
 """Bytes that one row takes while it is scored: 5,000 columns take half a megabyte."""
 SLICE = 2**30
 """Bytes that rows may take that are scored at once; more rows are scored one slice after another."""
+MOST_HELD = 2**31
+"""Bytes of the tables of all forests together: eight of the largest."""
+MOST_BUILD = 2 * 10**10
+"""Operations that their tables take to make: twenty seconds, and twice what one forest may take."""
 
 LARGEST = 1e100
 """Of parameters and of numbers between steps, so that no sum of products overflows. Tables hold none beyond 3.4e38."""
@@ -38,16 +42,26 @@ LARGEST = 1e100
 class Cost:
     """What scoring takes at most: operations of a ``call`` and of every ``row``, and ``room``, the bytes of a row, result included.
 
+    ``build``: operations that making the tables of trees takes beforehand, and ``held``: the bytes of these.
+
     >>> Cost(call=2_000, row=10) + Cost(call=1_000, room=8)
-    Cost(call=3000, row=10, room=8)
+    Cost(call=3000, row=10, room=8, build=0, held=0)
     """
 
     call: int = 0
     row: int = 0
     room: int = 0
+    build: int = 0
+    held: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.call + other.call, self.row + other.row, self.room + other.room)
+        return Cost(
+            self.call + other.call,
+            self.row + other.row,
+            self.room + other.room,
+            self.build + other.build,
+            self.held + other.held,
+        )
 
     def check(self, op: str) -> None:
         """Raises ValueError, with the name of the op, where the cost is above a limit."""
@@ -55,6 +69,8 @@ class Cost:
             ("operations a call", self.call, MOST_CALL),
             ("operations a row", self.row, MOST_ROW),
             ("bytes a row", self.room, MOST_ROOM),
+            ("operations to compile", self.build, MOST_BUILD),
+            ("bytes of tables", self.held, MOST_HELD),
         )
         for what, value, most in limits:
             if value > most:

@@ -6,7 +6,8 @@ Fitted preparers, models and calibrators write themselves as programs; ``engine`
 |--------------|-----------------------------|--------------------|----------------------------------------------------|
 | chain        | x -> last step              |                    | (steps, run one after another)                     |
 | table        | Columns -> (n, d)           |                    | (steps are column programs; outputs side by side)  |
-| average      | (n, K) -> (n, K)            |                    | weight (steps,): the mean of what the steps give   |
+| average      | Columns or (n, K) -> (n, K) |                    | weight (steps,): the mean of what the steps give;  |
+|              |                             |                    | all are column programs, or none is                |
 | number       | Columns -> (n, 1)           | column             |                                                    |
 | lookup       | Columns -> (n, m)           | column, categories | table (categories + 2, m): a row a category, then  |
 |              |                             |                    | the row of a missing value, then of an unseen one  |
@@ -52,3 +53,11 @@ class Program:
     settings: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
     steps: tuple[Program, ...] = ()
+
+    def then(self, *more: Program) -> Program:
+        """One chain of this program and more, whether this one is a chain already or not.
+
+        >>> [step.op for step in Program("table").then(Program("fill")).then(Program("linear")).steps]
+        ['table', 'fill', 'linear']
+        """
+        return Program("chain", steps=(*(self.steps if self.op == "chain" else (self,)), *more))

@@ -3,7 +3,7 @@
 No program that compiles can run forever or fail midway, whatever file it comes from:
 
 - It is a finite tree. How deep it is, its steps and the numbers in its arrays are counted before anything is built; building is
-  linear in them, but for the tables of trees, which have a limit of their own. There is no op that repeats or branches by data.
+  linear in them, but for the tables of trees, which are counted with the costs. There is no op that repeats or branches by data.
 - What a step costs follows from shapes and settings. The costs of all steps are added up while they are built, and above a limit
   (``limits.py``) the program is refused. A table that takes more than ``SLICE`` is scored slice by slice.
 - Every index into an array was compared with the length of that array, and the width of each step with what the next one takes.
@@ -213,22 +213,24 @@ def _table(program: Program) -> Step:
 
 
 def _average(program: Program) -> Step:
-    """The weighted mean of what programs make of the same probabilities."""
+    """The weighted mean of the probabilities that programs give: of members that read columns, or of calibrators of the same array."""
     steps, cost = _steps(program)
     weight = floats(program, "weight", (len(steps),))
     if weight.min() < 0 or abs(weight.sum() - 1) > 1e-9:
         raise fail("average", "array 'weight' holds negative values or does not sum to one")
-    width = steps[0].outputs
+    named, width = steps[0].named, steps[0].outputs
+    takes = "named columns" if named else f"{width} columns"
     for step in steps:
-        if step.named or (step.inputs, step.outputs) != (width, width):
-            raise fail("average", f"step '{step.op}' does not take and give {width} columns")
+        if step.named != named or step.outputs != width or not (named or step.inputs == width):
+            raise fail("average", f"step '{step.op}' does not take {takes} and give {width}")
     pairs = [(float(w), step.run) for w, step in zip(weight, steps, strict=True)]
     return Step(
         op="average",
-        run=lambda p: np.asarray(sum(w * run(p) for w, run in pairs)),
+        run=lambda x: np.asarray(sum(w * run(x) for w, run in pairs)),
         outputs=width,
         cost=cost + Cost(4 * CALL * len(steps), 2 * width * len(steps), 24 * width),
-        inputs=width,
+        inputs=None if named else width,
+        named=named,
         needs=any(step.needs for step in steps),
         fills=all(step.fills for step in steps),
     )

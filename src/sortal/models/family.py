@@ -17,6 +17,7 @@ from sortal.prepare.view import View
 Matrix = NDArray[np.float64]
 Settings = Mapping[str, float | int | str]
 Baseline = Literal["majority class", "linear model"]
+Precision = Literal["float64", "float32"]
 
 SIMPLE_ROWS = 50_000
 """Training rows that a linear model or a shallow tree is given at most. Chosen, not measured: some hundreds of rows for each of the
@@ -117,7 +118,7 @@ class Family:
     fit: Callable[[FitRequest, Settings], Fitted]
     early_stopping: bool = False
     interruptible: bool = False
-    precision: Literal["float64", "float32"] = "float64"
+    precision: Precision = "float64"
     most_rows: int | None = None
     pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0

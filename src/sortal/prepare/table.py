@@ -82,11 +82,6 @@ def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[Prepared]) -> No
         start = stop
 
 
-def _then(preprocessor: Preprocessor, step: Program) -> Program:
-    steps = preprocessor.program.steps if preprocessor.program.op == "chain" else (preprocessor.program,)
-    return Program("chain", steps=(*steps, step))
-
-
 def _impute(
     preprocessor: Preprocessor, matrix: NDArray[np.float64], numeric: NDArray[np.bool_], smallest_count: int
 ) -> tuple[Preprocessor, NDArray[np.float64]]:
@@ -103,9 +98,9 @@ def _impute(
     step = Program("fill", arrays={"value": value, "indicator": indicator})
     names = (*preprocessor.names, *(f"{preprocessor.names[i]} is missing" for i in indicator))
     sources = (*preprocessor.sources, *(preprocessor.sources[i] for i in indicator))
-    return Preprocessor(_then(preprocessor, step), names, sources, preprocessor.categorical), compile_program(step)(
-        matrix
-    )
+    return Preprocessor(preprocessor.program.then(step), names, sources, preprocessor.categorical), compile_program(
+        step
+    )(matrix)
 
 
 def _scale(preprocessor: Preprocessor, matrix: NDArray[np.float64]) -> tuple[Preprocessor, NDArray[np.float64]]:
@@ -115,7 +110,7 @@ def _scale(preprocessor: Preprocessor, matrix: NDArray[np.float64]) -> tuple[Pre
     scaler = StandardScaler().fit(matrix)
     step = Program("scale", arrays={"mean": scaler.mean_, "scale": scaler.scale_})
     return Preprocessor(
-        _then(preprocessor, step), preprocessor.names, preprocessor.sources, preprocessor.categorical
+        preprocessor.program.then(step), preprocessor.names, preprocessor.sources, preprocessor.categorical
     ), compile_program(step)(matrix)
 
 
@@ -130,7 +125,7 @@ def _select(
     step = Program("pick", arrays={"index": index})
     kept = {int(old): new for new, old in enumerate(index)}
     return Preprocessor(
-        program=_then(preprocessor, step),
+        program=preprocessor.program.then(step),
         names=tuple(preprocessor.names[i] for i in index),
         sources=tuple(preprocessor.sources[i] for i in index),
         categorical=tuple(kept[i] for i in preprocessor.categorical if i in kept),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -28,6 +27,8 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives
+from sortal.engine.program import Program
+from sortal.engine.run import reads
 from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.intervals import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
@@ -161,16 +162,11 @@ def _thinned(evidence: Predictions) -> Iterator[str]:
 
 
 def _importance(trained: Trained) -> parts.Importance:
-    """The model's own weights, summed over the prepared columns that come from one column of the table."""
-    pipeline = trained.finalized.pipeline
-    total: dict[str, float] = defaultdict(float)
-    for source, weight in zip(pipeline.preprocessor.sources, pipeline.fitted.importance.tolist(), strict=True):
-        total[source] += weight
-    whole = sum(total.values()) or 1.0
-    ranked = sorted(total.items(), key=lambda item: -item[1])
+    """The columns of the table, the most important first."""
+    ranked = sorted(trained.finalized.ensemble.importance.items(), key=lambda item: -item[1])
     return parts.Importance(
         "share of the model's splits' gain, or of its coefficients' size",
-        tuple(parts.ColumnWeight(name, weight / whole) for name, weight in ranked),
+        tuple(parts.ColumnWeight(name, weight) for name, weight in ranked),
     )
 
 
@@ -235,7 +231,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         decision_part=finalized.evidence.part,
         decision_rows=len(finalized.evidence),
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
-        refit_rows=finalized.refit_rows,
+        refit_rows=finalized.ensemble.rows,
         refit=finalized.refit,
         worth_refit=finalized.worth_refit,
         imbalance=(TOLD[chosen.candidate.balance], *others),
@@ -244,13 +240,22 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
             file=file,
             version=model.version,
             parity=parity,
-            operations=tuple(step.op for step in model.program.steps),
+            operations=tuple(_operations(model.program)),
             classes=model.task.classes,
             features=len(model.schema.features),
             profiled=len(model.profile),
             metrics=tuple(name for part in model.metrics.values() for name in part),
         ),
     )
+
+
+def _operations(program: Program) -> Iterator[str]:
+    """The ops of a program; before an average of members that read columns, those of each member."""
+    for step in program.steps:
+        if step.op == "average" and any(reads(step)):
+            for member in step.steps:
+                yield from _operations(member)
+        yield step.op
 
 
 def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> Card:

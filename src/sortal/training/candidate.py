@@ -98,9 +98,10 @@ class TrainingMatrix:
 class Pipeline:
     """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted on.
 
-    ``saw``: ids of all rows that preparation and model saw, those for early stopping among them.
+    ``tail``: what follows on the model, as undoing its class weights. ``saw``: ids of all rows that preparation and model saw, those for early stopping among them.
     """
 
+    candidate: Candidate
     preprocessor: Preprocessor
     fitted: Fitted
     tail: tuple[Program, ...]
@@ -116,9 +117,7 @@ class Pipeline:
 
     def program(self) -> Program:
         """Columns of a table -> (n, K) probabilities."""
-        preparation = self.preprocessor.program
-        before = preparation.steps if preparation.op == "chain" else (preparation,)
-        return Program("chain", steps=(*before, self.fitted.program(), *self.tail))
+        return self.preprocessor.program.then(self.fitted.program(), *self.tail)
 
 
 def prepare_rows(dev: Development, rows: Index, view: View) -> TrainingMatrix:
@@ -164,7 +163,8 @@ def fit(
     among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
     """
     if len(matrix.present) == 1:
-        return Pipeline(matrix.preprocessor, _certain(matrix, len(dev.classes)), (), len(matrix.y), matrix.rows)
+        certain = _certain(matrix, len(dev.classes))
+        return Pipeline(candidate, matrix.preprocessor, certain, (), len(matrix.y), matrix.rows)
     family = candidate.family
     rows, stop = Rows(matrix.X, matrix.y, matrix.weight), None
     if family.early_stopping and purpose != "ship":
@@ -186,7 +186,7 @@ def fit(
     if len(matrix.present) < len(dev.classes):
         index = {"classes": len(dev.classes)}
         tail = (*tail, Program("spread", index, {"index": matrix.present}))
-    return Pipeline(matrix.preprocessor, fitted, tail, len(request.train.y), matrix.rows)
+    return Pipeline(candidate, matrix.preprocessor, fitted, tail, len(request.train.y), matrix.rows)
 
 
 def _certain(matrix: TrainingMatrix, n_classes: int) -> Fitted:

@@ -1,4 +1,4 @@
-"""From the chosen candidate to one program: calibrate if that helps, decide, and refit on all development rows, unless something
+"""From the chosen ensemble to one program: calibrate if that helps, decide, and refit on all development rows, unless something
 is promised: then the very model that was tested is shipped.
 """
 
@@ -24,6 +24,7 @@ from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
 from sortal.training.candidate import Development, Index, Pipeline, fit, prepare_rows, sample
 from sortal.training.crossval import CVResult, worth_refit
+from sortal.training.ensemble import Ensemble, EnsembleResult
 from sortal.training.fit_log import NO_ROWS, FitRows
 
 
@@ -31,26 +32,24 @@ from sortal.training.fit_log import NO_ROWS, FitRows
 class Finalized:
     """``evidence``: calibrated predictions of rows that their models never saw; the decision was made on them.
 
-    ``pipeline``: the fit that is shipped, on ``refit_rows`` rows; ``refit``: whether it is a refit, and not the fit of a fold, and
-    ``worth_refit``: whether a refit would see many more rows.
-    ``program``: table columns -> calibrated probabilities. ``sets``: how
+    ``ensemble``: the fits that are shipped; ``refit``: whether they are refits, and not the fits of a fold, and ``worth_refit``:
+    whether a refit would see many more rows. ``program``: table columns -> calibrated probabilities. ``sets``: how
     prediction sets are made, where they were asked for. ``fits``: what the fits saw that were made here.
     """
 
     evidence: Predictions
     calibration: Calibration
     decision: Decision
-    pipeline: Pipeline
+    ensemble: Ensemble
     program: Program
-    refit_rows: int
     refit: bool
     worth_refit: bool
     sets: Sets | None = None
     fits: tuple[FitRows, ...] = ()
 
     def predict_by_library(self, table: Table) -> NDArray[np.float64]:
-        """(n, K) what the library that trained the model says of these rows; the program has to say the same."""
-        return _calibrated(self.calibration, self.pipeline.predict_proba(self.pipeline.preprocessor.transform(table)))
+        """(n, K) what the libraries that trained the model say of these rows; the program has to say the same."""
+        return _calibrated(self.calibration, self.ensemble.predict_proba(table))
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,11 @@ class Limits:
 
 
 def finalize(
-    chosen: CVResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
+    chosen: EnsembleResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
 ) -> Finalized:
     """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its part.
 
-    Where there is no time for a refit, or it would be on hardly more rows than a fold, the model of the first fold is shipped.
+    Where there is no time for a refit, or it would be on hardly more rows than a fold, the fits of the first fold are shipped.
     """
     if task.promises:
         return _promised(chosen, dev, task, train, valid, limits)
@@ -79,21 +78,22 @@ def finalize(
     calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
     rows = np.sort(np.concatenate([train, valid]))
-    pipeline = _refit(chosen, dev, rows, limits)
+    ensemble = _refit(chosen, dev, rows, limits)
     return Finalized(
         evidence=evidence,
         calibration=calibration,
         decision=decide(task, evidence),
-        pipeline=pipeline,
-        program=_program(pipeline, calibration),
-        refit_rows=pipeline.rows,
-        refit=pipeline is not chosen.pipeline,
-        worth_refit=_worth(chosen, rows),
-        fits=(*_new_fit(chosen, judge, raw), *_new_fit(chosen, pipeline)),
+        ensemble=ensemble,
+        program=_program(ensemble, calibration),
+        refit=_is_refit(chosen, ensemble),
+        worth_refit=any(_worth(result, rows) for result in chosen.results),
+        fits=(*_new_fits(chosen, judge, raw), *_new_fits(chosen, ensemble)),
     )
 
 
-def _promised(chosen: CVResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
+def _promised(
+    chosen: EnsembleResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits
+) -> Finalized:
     """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et al. 2021).
 
     So ``train`` alone fits, and its out-of-fold predictions calibrate and say where to look for a threshold; what is shipped is
@@ -102,8 +102,8 @@ def _promised(chosen: CVResult, dev: Development, task: Task, train: Index, vali
     own_folds = chosen.fold if chosen.fold.max() > 0 else None
     calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
     learned = replace(chosen.predictions, probability=_calibrated(calibration, chosen.predictions.probability))
-    pipeline = _refit(chosen, dev, train, limits)
-    raw = _predict(pipeline, dev, valid)
+    ensemble = _refit(chosen, dev, train, limits)
+    raw = _predict(ensemble, dev, valid)
     evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
     decision = decide(task, learned)
     if task.promise is not None and task.positive is not None:
@@ -129,52 +129,70 @@ def _promised(chosen: CVResult, dev: Development, task: Task, train: Index, vali
         evidence=evidence,
         calibration=calibration,
         decision=decision,
-        pipeline=pipeline,
-        program=_program(pipeline, calibration),
-        refit_rows=pipeline.rows,
-        refit=pipeline is not chosen.pipeline,
-        worth_refit=_worth(chosen, train),
+        ensemble=ensemble,
+        program=_program(ensemble, calibration),
+        refit=_is_refit(chosen, ensemble),
+        worth_refit=any(_worth(result, train) for result in chosen.results),
         sets=sets,
-        fits=_new_fit(chosen, pipeline, raw),
+        fits=_new_fits(chosen, ensemble, raw),
     )
 
 
-def _refit(chosen: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
-    """The chosen candidate on these rows, or the fit of its first fold (see ``finalize``)."""
-    first, seconds = chosen.pipeline, limits.seconds()
-    wanted = sample(dev, rows, chosen.rows)
-    spared = not limits.refit or chosen.refit_seconds > seconds
-    if first is not None and (spared or not _worth(chosen, wanted)):
+def _refit(chosen: EnsembleResult, dev: Development, rows: Index, limits: Limits) -> Ensemble:
+    """Every member on these rows, or all the fits of the first fold (see ``finalize``): a recipe repeats either."""
+    first = chosen.first_fits
+    if first is not None and (not limits.refit or chosen.refit_seconds > limits.seconds()):
         return first
-    matrix = prepare_rows(dev, wanted, chosen.candidate.family.view)
     try:
-        with interrupted_after(math.inf if first is None else seconds):
-            return fit(chosen.candidate, matrix, dev, chosen.effort, purpose="ship")
+        members = [
+            _refit_member(result, dev, rows, limits if first is not None else Limits()) for result in chosen.results
+        ]
     except TimeUp:
         if first is None:
             raise
         return first
+    return Ensemble(tuple(members), chosen.weights)
 
 
-def _new_fit(chosen: CVResult, pipeline: Pipeline | None, evaluated: Predictions | None = None) -> tuple[FitRows, ...]:
-    """What a refit saw; nothing where the fit of the first fold took its place, but for the rows that this is evaluated on anew."""
-    if pipeline is None or (pipeline is chosen.pipeline and evaluated is None):
+def _refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
+    """A member on these rows, or its own fit of the first fold where that saw hardly fewer. Raises TimeUp where it takes too long."""
+    seconds = limits.seconds()
+    wanted = sample(dev, rows, result.rows)
+    if result.pipeline is not None and not _worth(result, wanted):
+        return result.pipeline
+    matrix = prepare_rows(dev, wanted, result.candidate.family.view)
+    with interrupted_after(seconds):
+        return fit(result.candidate, matrix, dev, result.effort, purpose="ship")
+
+
+def _is_refit(chosen: EnsembleResult, ensemble: Ensemble) -> bool:
+    return any(m is not r.pipeline for m, r in zip(ensemble.members, chosen.results, strict=True))
+
+
+def _new_fits(
+    chosen: EnsembleResult, ensemble: Ensemble | None, evaluated: Predictions | None = None
+) -> tuple[FitRows, ...]:
+    """What refits saw; nothing where the fit of the first fold took the place of one, but for the rows that it is evaluated on anew."""
+    if ensemble is None:
         return ()
-    return (FitRows(pipeline.saw, NO_ROWS if evaluated is None else evaluated.rows),)
+    rows = NO_ROWS if evaluated is None else evaluated.rows
+    return tuple(
+        FitRows(member.saw, rows)
+        for member, result in zip(ensemble.members, chosen.results, strict=True)
+        if member is not result.pipeline or evaluated is not None
+    )
 
 
-def _worth(chosen: CVResult, rows: Index) -> bool:
-    return chosen.pipeline is None or worth_refit(chosen.pipeline, chosen.rows, len(rows))
+def _worth(result: CVResult, rows: Index) -> bool:
+    return result.pipeline is None or worth_refit(result.pipeline, result.rows, len(rows))
 
 
-def _predict(pipeline: Pipeline, dev: Development, valid: Index) -> Predictions:
-    probability = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(valid)))
-    return dev.predictions(valid, probability, "valid")
+def _predict(ensemble: Ensemble, dev: Development, valid: Index) -> Predictions:
+    return dev.predictions(valid, ensemble.predict_proba(dev.table.take(valid)), "valid")
 
 
-def _program(pipeline: Pipeline, calibration: Calibration) -> Program:
-    tail = () if calibration.program is None else (calibration.program,)
-    return Program("chain", steps=(*pipeline.program().steps, *tail))
+def _program(ensemble: Ensemble, calibration: Calibration) -> Program:
+    return ensemble.program().then(*(() if calibration.program is None else (calibration.program,)))
 
 
 def _calibrated(calibration: Calibration, probability: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.intervals import Mean, Ranks, Rates, Sampling
 from sortal.evaluate.metrics import Metric, per_row_log_loss
+from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,6 @@ SPLITS, FEWER_SPLITS = 200, 40
 CELLS_AT_ONCE = 4_000_000
 IMMATERIAL = 0.02
 """A candidate that is further behind the best than this share of its score is worse, however noisy the comparison."""
-MUCH_FASTER = 0.5
-"""Of two equally simple candidates that tie, one goes before a better one if it has at most this share of its trees."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def choose(
     losses = np.array([_loss(s, metric) for s in scored])
     ties = _ties(scored, metric, groups)
     candidates = ties(losses)
-    complexities = [Complexity.of(s) for s in scored]
+    complexities = [_complexity(s) for s in scored]
     number = simplest(complexities, candidates)
     best, chosen = scored[candidates[0]], scored[number]
     ranked = [scored[i] for i in np.argsort(losses, kind="stable")]
@@ -99,39 +98,8 @@ def choose(
     )
 
 
-@dataclass(frozen=True)
-class Complexity:
-    """What speaks against a candidate beside its score: ``complexity`` of its family, and ``trees`` that a row goes through.
-
-    Boosters and forests take as long for a row as they have trees (a class); what a clock measured would not repeat.
-    """
-
-    complexity: int
-    trees: float
-
-    @staticmethod
-    def of(scored: CVResult) -> Complexity:
-        effort = scored.effort
-        return Complexity(scored.candidate.family.complexity, float(effort.get("rounds", effort.get("trees", 0))))
-
-    def much_less(self, other: Complexity) -> bool:
-        """Simpler, or as simple and much faster."""
-        if self.complexity != other.complexity:
-            return self.complexity < other.complexity
-        return 0 < self.trees <= MUCH_FASTER * other.trees
-
-
-def simplest(complexities: Sequence[Complexity], candidates: Sequence[int]) -> int:
-    """Of these candidates, best first, the simplest; of equally simple ones the best, unless another is much faster.
-
-    >>> simplest([Complexity(4, 900), Complexity(4, 300), Complexity(4, 250)], [0, 1, 2])
-    1
-    """
-    chosen = candidates[0]
-    for i in candidates[1:]:
-        if complexities[i].much_less(complexities[chosen]):
-            chosen = i
-    return chosen
+def _complexity(scored: CVResult) -> Complexity:
+    return Complexity.of(scored.candidate.family, scored.effort)
 
 
 def _reason(chosen: Complexity, best: Complexity) -> Reason:
@@ -236,7 +204,7 @@ def optimism(
     if len(scored) < 2:
         return 0.0
     losses = np.array([_loss(s, metric) for s in scored])
-    ties, complexities = _ties(scored, metric, groups), [Complexity.of(s) for s in scored]
+    ties, complexities = _ties(scored, metric, groups), [_complexity(s) for s in scored]
 
     def pick(losses: Floats) -> int:
         return simplest(complexities, ties(losses))

@@ -16,6 +16,7 @@ from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
 from sortal.training.candidate import Development, Index
 from sortal.training.develop import Developed, develop
+from sortal.training.ensemble import EnsembleResult
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
 from sortal.training.fit_log import FitLog
@@ -75,9 +76,10 @@ def train_rows(
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
-        chosen = developed.choice.chosen
-        listener.running(f"refit of {chosen.candidate.name}")
-        limits = Limits(refit=recipe.search.refit) if recipe.search.plan else Limits(lambda: reserve.for_refit(chosen))
+        chosen = EnsembleResult((developed.choice.chosen,))
+        listener.running(f"refit of {chosen.name}")
+        by_clock = Limits(lambda: reserve.for_refit(chosen.row_seconds))
+        limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
         limits = replace(limits, entries=entries(recipe.search.budget))
         finalized = finalize(chosen, everything, task, train, valid, limits)
     return Trained(dev, developed, finalized)

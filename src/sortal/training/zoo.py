@@ -107,16 +107,16 @@ class TimeReserve:
         """Seconds until calibration and all that follows has to begin."""
         return self.deadline.left - self.closing * self.busyness.now()
 
-    def for_refit(self, chosen: CVResult) -> float:
-        """Seconds that a refit may take."""
-        return self.until_closing() - self.closing_rows * chosen.row_seconds
+    def for_refit(self, row_seconds: float) -> float:
+        """Seconds that a refit may take of a model that scores a row in ``row_seconds``."""
+        return self.until_closing() - self.closing_rows * row_seconds
 
     def left(self, results: Sequence[CVResult]) -> float:
         """Seconds until the refit of the best candidate so far would have to begin."""
         if not results:
             return self.until_closing()
         best = min(results, key=_log_loss)
-        return self.for_refit(best) - best.refit_seconds
+        return self.for_refit(best.row_seconds) - best.refit_seconds
 
 
 def explore(

@@ -1,0 +1,86 @@
+"""From training to the model: a run whose ensemble has two members of different families."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import sortal
+from sortal import shipping
+from sortal.core.errors import ParityError
+from sortal.core.interval import Estimate
+from sortal.core.observer import Observer
+from sortal.core.recipe import Recipe
+from sortal.engine import Program
+from sortal.training import trained
+from sortal.training.deadline import Deadline
+from sortal.training.ensemble import EnsembleResult
+from sortal.training.zoo import TimeReserve
+from tests.training.conftest import development
+
+MEMBERS, WEIGHTS = ("logistic", "tree"), (0.4, 0.6)
+
+
+@pytest.fixture
+def two_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Selection chooses one candidate; from here on these two are shipped instead."""
+    developed = []
+    develop = trained.develop
+
+    def kept(*arguments):
+        developed.append(develop(*arguments))
+        return developed[-1]
+
+    def both(_):
+        results = {result.candidate.name: result for result in developed[-1].explored.results}
+        return EnsembleResult(tuple(results[name] for name in MEMBERS), WEIGHTS)
+
+    monkeypatch.setattr(trained, "develop", kept)
+    monkeypatch.setattr(trained, "EnsembleResult", both)
+
+
+@pytest.mark.usefixtures("two_members")
+def test_two_members_are_trained_shipped_loaded_and_scored(churn: pl.DataFrame, tmp_path: Path) -> None:
+    rows, out = churn.head(300), tmp_path / "run"
+    run = sortal.train(rows, target="Churn", models=["logistic"], budget=600, out=out)
+    model = sortal.load(out / "model.sortal")
+    members = model.program.steps[0]
+    assert (members.op, len(members.steps)) == ("average", 2)
+    assert members.arrays["weight"].tolist() == [*WEIGHTS]
+    assert [step.op for step in model.program.steps[1:]] in ([], ["average"])
+    assert run.record.artifact.parity.max_difference <= 1e-12
+    assert run.record.artifact.parity.label_flips == 0
+    assert len(model.golden.probability) == len(model.golden.rows) > 1
+    kept = next(item for item in run.record.checklist if item.item == "one pipeline with its preprocessing")
+    assert kept.status == "holds"
+    assert "table" in kept.evidence
+    assert sum(column.value for column in run.record.importance.columns) == pytest.approx(1)
+    probability = model.predict_proba(rows)
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
+    assert np.array_equal(probability[:1], model.predict_proba(rows.row(0, named=True)))
+
+
+def test_what_is_proven_is_the_file_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dev, task = development(2)
+    reserve = TimeReserve(Deadline(time.monotonic(), -1.0), closing=0.0, closing_rows=0)
+    found = trained.train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("logistic",)), reserve, Observer())
+    model, parity = shipping.ship(dev.table, task, found)
+    figures = {"log_loss": Estimate(0.5, 0.4, 0.6)}
+    read, _ = shipping.ship(dev.table, task, found, figures, tmp_path / "m.sortal")
+    assert parity.rows == len(dev.table)
+    assert (model.metrics, read.metrics) == ({}, {"out-of-fold": figures})
+    assert np.array_equal(model.predict_proba(dev.table.frame), read.predict_proba(dev.table.frame))
+    assert len(read.golden.probability) > len(model.golden.probability) == 0
+    monkeypatch.setattr(shipping, "load", lambda path: replace(read, program=no_program(len(task.classes))))
+    with pytest.raises(ParityError, match="does not reproduce the trained one"):
+        shipping.ship(dev.table, task, found, figures, tmp_path / "m.sortal")
+
+
+def no_program(classes: int) -> Program:
+    read = Program("table", steps=(Program("number", {"column": "x"}),))
+    return read.then(Program("constant", arrays={"probability": np.full(classes, 1 / classes)}))
