@@ -81,8 +81,7 @@ def test_a_fit_on_sealed_rows_is_witnessed() -> None:
     for share, foreign in ((0.0, 0), (0.01, 1), (1.0, 100)):
         made = fault("fit on sealed rows").make(made_up(), share, RNG(0))
         assert made is not None
-        assert made.run_counts is not None
-        assert (made.run_counts.fits, made.run_counts.leaked_rows) == (1, foreign)
+        assert (made.fits, made.leaked_rows) == (1, foreign)
 
 
 def test_preparation_on_all_rows_is_of_all_rows() -> None:

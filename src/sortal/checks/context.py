@@ -42,21 +42,11 @@ class SplitView:
 
 
 @dataclass(frozen=True)
-class RunCounts:
-    """What a run counted: fits, rows that a fit saw and must not have seen, and looks at the sealed test."""
-
-    fits: int
-    leaked_rows: int
-    opens: int
-
-
-@dataclass(frozen=True)
 class AuditContext:
     """Labelled rows that a model may be trained on, and what is known about them.
 
     ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that ``table`` leaves out
-    (ids, texts, images). ``split_view`` and ``run_counts`` are None where there are no parts, or no run, yet. ``disclosure``: which values
-    a finding may quote.
+    (ids, texts, images). ``split_view`` is None where there are no parts yet. ``disclosure``: which values a finding may quote.
     """
 
     table: Table
@@ -65,7 +55,6 @@ class AuditContext:
     seed: int = 0
     raw: pl.DataFrame = field(default_factory=pl.DataFrame)
     split_view: SplitView | None = None
-    run_counts: RunCounts | None = None
     disclosure: Disclosure = OPEN
 
     def __len__(self) -> int:

@@ -12,7 +12,6 @@ from sortal.core.writing import listing, number
 
 Severity = Literal["severe", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-About = Literal["data", "run"]
 Evidence = float | int | str | bool | Sequence[float | int | str | bool | None] | None
 
 
@@ -91,13 +90,12 @@ class Check:
     """One question to the data, registered under its code in the entry-point group ``sortal.checks``.
 
     ``code`` is never used again for another question. ``title`` says what is looked for. ``find`` is called with
-    the case and changes nothing of it. ``about``: data, before any training, or the run, after it.
+    the case and changes nothing of it.
     """
 
     code: str
     title: str
     find: Finder
-    about: About = "data"
 
 
 def brief(share: float) -> str:
