@@ -31,6 +31,8 @@
 
 Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way. A001 and A005
 are none: they judge what a run counted, after it, and need no data (``run_counts``).
+
+Each threshold says where it comes from; decisions are pages of docs/decisions.
 """
 
 from __future__ import annotations

@@ -17,8 +17,12 @@ from sortal.core.frame import Table
 
 Ints = NDArray[np.int64]
 
-_SHORT = 500
-_SHUFFLED, _PROMISING = 30, 0.53
+_MOST_LISTED = 500
+"""Features, for speed: of thousands, each check looks at the best by themselves."""
+_SHUFFLED = 30
+"""Columns that are shuffled, for speed: those best by themselves."""
+_PROMISING = 0.53
+"""ROC-AUC of a column by itself. Chosen, not measured: weaker ones hardly add what A104 asks for."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class AuditContext:
     @cached_property
     def shortlist(self) -> list[str]:
         """The features that checks look at one by one: all, but of thousands those that tell most of the class."""
-        return [power.column for power in self.powers[:_SHORT]]
+        return [power.column for power in self.powers[:_MOST_LISTED]]
 
     def values(self, name: str) -> pl.Series | None:
         """A column in its canonical type, or as it was read where ``table`` leaves it out."""

@@ -18,12 +18,39 @@ from sortal.core.frame import Table
 Floats = NDArray[np.float64]
 
 _LEAST_ROWS = 50
-_EXACT, _ROUNDED, _CERTAIN = 1e-6, 1e-9, 0.01
-_MOST_DECIMALS, _FLOAT, _LOOK = 12, 1e14, 5_000
-_LEAST_SCALED, _SCALED_SHARE, _LONELY = 3, 0.5, 3
-_LEAST_STEPS, _MOST_STEPS = 20, 1_000_000
-_LEAST_FILLED, _FILLED_SHARE, _OUTSTANDING = 5, 0.01, 5
-_MOST_SCORES, _CHUNK = 200, 50_000
+"""Chosen, not measured: equations of few rows hold by chance."""
+_EXACT = 1e-6
+"""What equations may be off by: more than arithmetic costs, far less than chance brings about (decision 0018)."""
+_ROUNDED = 1e-9
+"""What an end of 0 or 1 may be off by: no more than arithmetic costs."""
+_CERTAIN = 0.01
+"""Standard errors that rounding may explain: a hundredth, so that chance does not come near (decision 0018)."""
+_MOST_DECIMALS = 12
+"""Chosen, not measured: whoever rounds leaves fewer."""
+_FLOAT = 1e14
+"""A float holds 15 to 16 digits; the last one or two are arithmetic."""
+_LOOK = 5_000
+"""Values that tell how a column is written, for speed."""
+_LEAST_SCALED = 3
+"""Columns. Shares end at 0 and 1 too, so one or two are no proof (decision 0018)."""
+_SCALED_SHARE = 0.5
+"""Share of the wide columns, for the same reason (decision 0018)."""
+_LONELY = 3
+"""Rows at 1: an extreme is rare, a share of all is not (decision 0018)."""
+_LEAST_STEPS = 20
+"""Chosen, not measured: fewer steps are grades."""
+_MOST_STEPS = 1_000_000
+"""For arithmetic: a million steps are told apart by a float with room to spare."""
+_LEAST_FILLED = 5
+"""Rows. Chosen, not measured: fewer equal values happen."""
+_FILLED_SHARE = 0.01
+"""Share of rows. Chosen, not measured: columns with fewer gaps are seldom worth filling."""
+_OUTSTANDING = 5
+"""Times as frequent as the next value. Chosen, not measured: what is measured does not stand out so."""
+_MOST_SCORES = 200
+"""Columns, for speed: all pairs are compared."""
+_CHUNK = 50_000
+"""Rows at a time, for memory: 80 MB of 200 columns."""
 _END_OF_NORMAL = 5.199337582605575
 """Where scikit-learn's QuantileTransformer cuts off its normal output."""
 

@@ -12,11 +12,22 @@ import polars as pl
 from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.values import BLANKS, MISSING
 
-_MOST_TEXTS, _LONGEST = 20_000, 80
-_NEARLY_ALL, _SOME = 0.95, 0.01
+_MOST_TEXTS = 20_000
+"""Distinct texts, for speed: the most frequent ones."""
+_LONGEST = 80
+"""Characters of a level, for speed. Chosen, not measured: longer ones are texts, which nobody spells twice."""
+_NEARLY_ALL = 0.95
+"""Share of rows. Chosen, not measured: a column of dates or amounts may hold a few remarks."""
+_SOME = 0.01
+"""Share of rows of a way of writing. Chosen, not measured: rarer ones are slips."""
 _LEAST_VALUES = 5
-_FEWEST, _FEW = 2, 0.001
+"""Distinct texts. Chosen, not measured: fewer may be levels that look like amounts."""
+_FEWEST = 2
+"""Rows in the rarer spellings. Chosen, not measured: a single one is a slip."""
+_RARER_SHARE = 0.001
+"""Share of rows in the rarer spellings. Chosen, not measured: less changes no model."""
 _SHOWN = 3
+"""Examples that the message names: as many as a line holds."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ def _spellings(values: Texts) -> Mixture | None:
         return None
     several.sort(key=lambda spelled: -spelled[1][1])
     rarer = sum(rows for spelled in several for _, rows in spelled[1:])
-    if rarer < max(_FEWEST, _FEW * values.total):
+    if rarer < max(_FEWEST, _RARER_SHARE * values.total):
         return None
     told = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
     told = [texts for texts in told if texts][:_SHOWN]
