@@ -15,6 +15,7 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import LEAST_ROWS, auc, held_out, ranks
 from sortal.checks.target_copy import copies
+from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
 from sortal.data.split import folds
 
@@ -119,9 +120,10 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 
 
 def _owners(context: AuditContext, column: Column, names: Sequence[str]) -> Owners | None:
-    if column.kind not in ("category", "number"):
+    kind = kind_of(column.kind)
+    if kind.storage != "number" and not kind.categorical:
         return None
-    if column.kind == "number" and not _is_owner(column.name):
+    if kind.storage == "number" and not _is_owner(column.name):
         return None
     values = context.values(column.name)
     if values is None or not (codes := _codes(values)).size:
@@ -218,7 +220,7 @@ def _drop(context: AuditContext, owners: Owners, names: Sequence[str]) -> _Drop 
 def _score_falls(owners: Owners, drop: _Drop) -> Finding:
     name = owners.column.name
     sure = owners.alike >= _ALIKE or (owners.named and bool(owners.same))
-    severity: Severity = "warning" if sure or (owners.named and owners.column.kind == "category") else "note"
+    severity: Severity = "warning" if sure or (owners.named and kind_of(owners.column.kind).categorical) else "note"
     message = (
         f"rows with the same {name} resemble each other: with whole groups of {name} held out, a quick model reaches "
         f"ROC-AUC {brief(drop.whole)}, with as many random rows {brief(drop.random)}"

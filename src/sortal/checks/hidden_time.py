@@ -16,6 +16,7 @@ from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Sever
 from sortal.checks.measures.power import auc, held_out, ranks
 from sortal.checks.order import neighbours_tell
 from sortal.checks.target_copy import copies
+from sortal.core.kinds import kind_of
 from sortal.data.split import holdout
 
 Ints = NDArray[np.int64]
@@ -101,18 +102,18 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 def _orders(context: AuditContext) -> Iterator[_Order]:
     """Columns that say when, dates first."""
     columns = [column for column in context.table.schema.columns if column.role in ("feature", "ignore")]
-    for column in sorted(columns, key=lambda column: column.kind != "datetime"):
-        values = context.values(column.name)
-        if column.kind not in ("datetime", "number") or values is None:
+    for column in sorted(columns, key=lambda column: kind_of(column.kind).storage != "moment"):
+        values, storage = context.values(column.name), kind_of(column.kind).storage
+        if storage not in ("moment", "number") or values is None:
             continue
-        if column.kind == "datetime" and not values.dtype.is_temporal():
+        if storage == "moment" and not values.dtype.is_temporal():
             continue
         if values.null_count() > (1 - _KNOWN) * len(values) or _BIRTH.search(column.name.lower()):
             continue
-        if column.kind == "number" and not _is_time(column.name, values):
+        if storage == "number" and not _is_time(column.name, values):
             continue
         moments = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-        least = _LEAST_TIMES if column.kind == "datetime" else _LEAST_YEARS
+        least = _LEAST_TIMES if storage == "moment" else _LEAST_YEARS
         if moments.max() >= least:
             yield _Order(column.name, moments)
 
@@ -142,7 +143,7 @@ def _drop(context: AuditContext, order: _Order) -> _Drop | None:
     rows = np.sort(rng.permutation(len(context))[:_SAMPLE])
     moments, codes = order.moments[rows], np.unique(context.codes[rows], return_inverse=True)[1]
     aside = {power.column for power in copies(context.powers, context.codes)}
-    dates = {column.name for column in context.table.schema.features if column.kind == "datetime"}
+    dates = {column.name for column in context.table.schema.features if kind_of(column.kind).storage == "moment"}
     names = [power.column for power in context.powers if power.column not in {order.column, *aside, *dates}]
     newest = _newest(moments)
     if not names or not _comparable(codes, newest, sorted_file=order.column is None):

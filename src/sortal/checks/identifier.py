@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
+from sortal.core.kinds import kind_of
 from sortal.core.writing import percent
 
 _LEAST_ROWS = 50
@@ -35,7 +36,9 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     findings = []
     for column in table.schema.features:
         values = table[column.name]
-        reason = names_rows(column.name, values, table.rows) if column.kind in ("number", "category") else ""
+        kind = kind_of(column.kind)
+        names = kind.storage == "number" or kind.categorical
+        reason = names_rows(column.name, values, table.rows) if names else ""
         if reason:
             message = f"{column.name} names the rows rather than describing them: {reason}"
             evidence: dict[str, Evidence] = {"distinct_share": _distinct(values), "reason": reason}

@@ -10,6 +10,7 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.checks.measures.spelling import Mixture, mixed_texts
 from sortal.core.disclosure import OPEN, Disclosure
+from sortal.core.kinds import kind_of
 from sortal.core.quantiles import quantiles
 from sortal.core.schema import Column
 from sortal.core.writing import percent
@@ -81,16 +82,17 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 
 
 def _mixtures(context: AuditContext, column: Column) -> list[Mixture]:
-    if column.kind == "number" and column.role == "feature":
+    kind = kind_of(column.kind)
+    if kind.storage == "number" and column.role == "feature":
         values = context.table[column.name].drop_nulls()
         found = of_numbers(_some(values).to_numpy(), context.disclosure) if len(values) >= _LEAST_ROWS else None
         return [] if found is None else [found]
-    if column.kind not in ("category", "text") or column.name not in context.raw.columns:
+    if kind.storage != "text" or column.name not in context.raw.columns:
         return []
     texts = context.raw[column.name].alias("")
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
-    levels = column.kind == "category" and column.role != "ignore"
+    levels = kind.categorical and column.role != "ignore"
     return mixed_texts(_some(texts), levels, context.disclosure)
 
 

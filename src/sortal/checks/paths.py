@@ -17,6 +17,7 @@ from sortal.checks.identifier import names_rows
 from sortal.checks.measures.power import LEAST_ROWS, Power, univariate
 from sortal.core.frame import Table
 from sortal.core.infer import AS_ASKED
+from sortal.core.kinds import kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column, Schema
 from sortal.core.writing import percent
@@ -80,7 +81,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 
 def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | None:
     """Values of a column that names its rows, at ``rows``: paths, file names, codes, ids; None for any other."""
-    if column.kind == "number" and column.role == "feature":
+    if kind_of(column.kind).storage == "number" and column.role == "feature":
         values = context.table[column.name]
         return values[rows] if names_rows(column.name, values, context.table.rows) else None
     if column.name not in context.raw.columns:

@@ -17,6 +17,7 @@ from sortal.checks.measures.purity import evidence, purity
 from sortal.checks.missingness import telling
 from sortal.checks.target_copy import copies
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 from sortal.core.writing import percent
 
 _ROWS = 20_000
@@ -193,7 +194,8 @@ def _said(table: Table, event: _Event, values: Sequence[object]) -> str:
     shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in values]
     if not shown:
         return "not a certain value" if event.other else "a certain value"
-    if event.other and table.schema[event.column].kind == "number" and table[event.column].min() == event.values[0]:
+    numeric = kind_of(table.schema[event.column].kind).storage == "number"
+    if event.other and numeric and table[event.column].min() == event.values[0]:
         return f"above {shown[0]}"
     listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
     return f"not {listed}" if event.other else listed

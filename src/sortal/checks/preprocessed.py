@@ -14,6 +14,7 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.checks.measures.target_encoding import encoded
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +92,9 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(context.shortlist)
     columns = [
-        numbers(c.name, table[c.name]) for c in table.schema.features if c.kind == "number" and c.name in looked_at
+        numbers(c.name, table[c.name])
+        for c in table.schema.features
+        if kind_of(c.kind).storage == "number" and c.name in looked_at
     ]
     columns = [column for column in columns if len(column.values) >= _LEAST_ROWS]
     if not columns:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, brief, ignoring, too_few
 from sortal.checks.measures.power import LEAST_ROWS, Power
+from sortal.core.kinds import kind_of
 from sortal.core.writing import percent
 
 _EXPLAINED = 0.99
@@ -67,7 +68,7 @@ def _finding(context: AuditContext, power: Power, rest: float, easy: bool) -> Fi
     guess = 1 - np.bincount(context.codes).max() / len(context)
     if levels <= len(context.classes):
         what = f"{name} is the target under another name"
-    elif context.table.schema[name].kind == "category":
+    elif kind_of(context.table.schema[name].kind).categorical:
         what = f"each value of {name} belongs to one class"
     else:
         what = f"{name} gives the target away"

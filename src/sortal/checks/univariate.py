@@ -15,6 +15,7 @@ from sortal.checks.measures.power import LEAST_ROWS, Power
 from sortal.checks.missingness import telling
 from sortal.checks.target_copy import copies
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 
 _LEAST_OTHERS = 20
 """Rows. Chosen, not measured: fewer tell no ROC-AUC."""
@@ -135,8 +136,12 @@ def _suspects(powers: Sequence[Power], table: Table) -> list[list[Power]]:
     """The columns from each level of strength upwards, as long as they are few of all, dates not counted."""
     most = max(1, _FEW * len(powers))
     sets = [[power for power in powers if power.auc >= level] for level in _LEVELS]
-    few = [sum(table.schema[power.column].kind != "datetime" for power in some) <= most for some in sets]
+    few = [sum(not _is_date(power.column, table) for power in some) <= most for some in sets]
     return [some for some, fewer, ok in zip(sets, [[], *sets], few, strict=False) if ok and len(fewer) < len(some)]
+
+
+def _is_date(name: str, table: Table) -> bool:
+    return kind_of(table.schema[name].kind).storage == "moment"
 
 
 def _gini(roc_auc: float) -> float:
@@ -181,7 +186,7 @@ def _adds(power: Power, lift: Lift, table: Table) -> Finding:
         "roc_auc_rest": lift.rest,
         "standard_error": lift.error,
     }
-    large = lift.value >= _LIFTS and _good(lift, _GOOD) and table.schema[power.column].kind != "datetime"
+    large = lift.value >= _LIFTS and _good(lift, _GOOD) and not _is_date(power.column, table)
     severity: Severity = "warning" if large else "note"
     return Finding(check.code, severity, power.column, message, evidence, _fix(power.column, table))
 
@@ -196,7 +201,7 @@ def _evidence(power: Power, gap: _Gap) -> dict[str, float | int | str | list[str
 
 
 def _fix(name: str, table: Table) -> str:
-    if table.schema[name].kind == "datetime":
+    if _is_date(name, table):
         return f"if rows follow each other in time, split by it: --time {shlex.quote(name)}"
     return f"leave it out if it is known only after the outcome: {ignoring([name])}"
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.measures.power import auc, ranks, sampled
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 from sortal.data.split import folds
 
 Ints = NDArray[np.int64]
@@ -121,7 +122,7 @@ def _sampled(table: Table, codes: Ints, seed: int) -> tuple[Table, Ints]:
 def _folds(table: Table, codes: Ints, seed: int) -> list[tuple[Ints, Ints]]:
     """Three, at random. Where a column says when a row was, of nine blocks in time: neighbours may be nearly the same row."""
     when = table.schema.only("time")
-    dates = [column for column in table.schema.features if column.kind == "datetime"]
+    dates = [column for column in table.schema.features if kind_of(column.kind).storage == "moment"]
     if when is None and len(dates) == 1:
         when = dates[0]
     if when is None:

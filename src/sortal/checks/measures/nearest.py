@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -74,9 +75,10 @@ def points(table: Table, rows: Ints) -> Points:
     numbers, levels = [], []
     for column in table.schema.features:
         values = table[column.name][rows]
-        if column.kind in ("number", "datetime"):
+        kind = kind_of(column.kind)
+        if kind.storage in ("number", "moment"):
             numbers.append(_places(values))
-        elif column.kind in ("category", "boolean"):
+        elif kind.storage == "boolean" or kind.categorical:
             levels.append(values.rank("dense").fill_null(0).to_numpy().astype(np.int64))
     empty = np.empty((len(rows), 0))
     return Points(

@@ -13,6 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
+from sortal.core.schema import Column
 from sortal.data.split import folds, holdout
 
 Ints = NDArray[np.int64]
@@ -46,8 +48,14 @@ class Power:
 
 
 def usable(table: Table) -> list[str]:
-    """The features that can be weighed here: all but text and images."""
-    return [column.name for column in table.schema.features if column.kind not in ("text", "image")]
+    """The features that can be weighed here: all but free text, images and the like."""
+    return [column.name for column in table.schema.features if is_weighable(column)]
+
+
+def is_weighable(column: Column) -> bool:
+    """Whether single values say something: they have an order, or come again."""
+    kind = kind_of(column.kind)
+    return kind.numeric or kind.categorical
 
 
 def sampled(table: Table, codes: Ints, most: int, seed: int) -> tuple[Table, Ints]:
