@@ -126,11 +126,11 @@ def run(
     for check in checks:
         left = seconds - (time.monotonic() - start)
         timed_out = check.code in without or left <= 0
-        found = NO_TIME if timed_out else _within(left, check, context)
-        if isinstance(found, NotApplicable):
-            skipped.append(SkippedCheck(check.code, check.title, found.reason, found.blind, found.timed_out))
+        outcome = NO_TIME if timed_out else _within(left, check, context)
+        if isinstance(outcome, NotApplicable):
+            skipped.append(SkippedCheck(check.code, check.title, outcome.reason, outcome.blind, outcome.timed_out))
         else:
-            weighed = [_weighed(finding, context) for finding in found]
+            weighed = [_weighed(finding, context) for finding in outcome]
             findings += (
                 [unquoted(finding, check.title) for finding in weighed] if context.disclosure.private else weighed
             )

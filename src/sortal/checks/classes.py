@@ -25,7 +25,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return []
     labels, rows = [context.classes[code] for code in rare], sizes[rare].tolist()
     few = int(np.searchsorted(rows, _LEARNABLE))
-    unlearnt, unjudged = _told(labels[:few], rows[:few]), _told(labels[few:], rows[few:])
+    unlearnt, unjudged = _in_words(labels[:few], rows[:few]), _in_words(labels[few:], rows[few:])
     parts = []
     if unlearnt:
         parts.append(f"{unlearnt} to train on: too few to learn, or to say how well that went")
@@ -37,7 +37,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     return [Finding(check.code, "warning" if few else "note", None, "; ".join(parts), evidence, fix)]
 
 
-def _told(labels: list[str], rows: list[int]) -> str:
+def _in_words(labels: list[str], rows: list[int]) -> str:
     if len(labels) == 1:
         return f"class {labels[0]!r} has {rows[0]} row{'' if rows[0] == 1 else 's'}"
     named = [f"{label!r} {size}" for label, size in zip(labels, rows, strict=True)]

@@ -29,13 +29,13 @@ _PROMISING = 0.53
 class SplitView:
     """How all rows are parted, the sealed ones among them: what a check may know of them, which is not their classes.
 
-    ``features``: a table of all rows without the target. ``held``: (n,) which of them judge the model, valid or
+    ``features``: a table of all rows without the target. ``held_out``: (n,) which of them judge the model, valid or
     sealed; all others train.
     ``groups``, ``times``: (n,) ids and moments where the rows have them.
     """
 
     features: Table
-    held: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
     groups: Ints | None = None
     times: Ints | None = None
 
@@ -97,13 +97,13 @@ class AuditContext:
     def multivariate(self, without: Sequence[str] = (), weighed: bool = False) -> Multivariate:
         """What all features but these say of a sample of rows. ``weighed``: also what shuffling each of them costs."""
         left_out = frozenset(without)
-        found = self._multivariate.get(left_out)
-        if found is None or (weighed and not found.drops):
+        known = self._multivariate.get(left_out)
+        if known is None or (weighed and not known.drops):
             powers = [power for power in self.powers if power.column not in left_out]
             shuffled = [power.column for power in powers[:_SHUFFLED] if power.auc >= _PROMISING] if weighed else []
             names = [power.column for power in powers]
-            found = self._multivariate[left_out] = multivariate(self.table, self.codes, names, self.seed, shuffled)
-        return found
+            known = self._multivariate[left_out] = multivariate(self.table, self.codes, names, self.seed, shuffled)
+        return known
 
     @cached_property
     def _multivariate(self) -> dict[frozenset[str], Multivariate]:

@@ -44,8 +44,8 @@ class Finding:
 def unquoted(finding: Finding, title: str) -> Finding:
     """The same finding without a value or a row of the data: what was looked for, the columns, and figures.
 
-    >>> found = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
-    >>> unquoted(found, "a column with one value")
+    >>> finding = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
+    >>> unquoted(finding, "a column with one value")
     Finding(code='A301', severity='note', column='veil', message='a column with one value: veil', evidence={'rows': 9}, \
 fix='--ignore veil', columns=('veil',))
     """

@@ -109,14 +109,14 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     columns = [c for c in context.table.schema.columns if c.name in looked_at or c.role == "ignore"]
     possible = [owners for column in columns if (owners := _owners(context, column, names))]
     possible.sort(key=lambda owners: (-owners.named, -len(owners.same), -owners.alike, owners.column.name))
-    found = []
+    findings = []
     for owners in possible[:_MOST_TRIED]:
         drop = _drop(context, owners, names)
         if drop is not None and drop.lost >= max(_DROP, drop.noise):
-            found.append(_score_falls(owners, drop))
+            findings.append(_score_falls(owners, drop))
         elif owners.named and owners.telling >= max(_TELLING, 0.5 + _ERRORS * _chance(context.codes[owners.rows])):
-            found.append(_owner_tells(owners))
-    return found
+            findings.append(_owner_tells(owners))
+    return findings
 
 
 def _owners(context: AuditContext, column: Column, names: Sequence[str]) -> Owners | None:

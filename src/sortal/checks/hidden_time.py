@@ -87,16 +87,16 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return too_few(f"{_LEAST_ROWS} rows")
     if context.table.schema.only("time") is not None:
         return NotApplicable("the time column is known already")
-    found = []
+    findings = []
     orders = list(_orders(context))[:_MOST_TRIED]
     for order in orders or [_Order(None, context.table.rows)]:
         drop = _drop(context, order)
         reach, area = (0, 0.5) if order.column is None else _neighbours(context, order)
         if drop is not None and drop.lost >= max(_DROP, drop.noise):
-            found.append(_score_falls(order, drop))
+            findings.append(_score_falls(order, drop))
         elif reach:
-            found.append(_neighbours_tell(order, reach, area))
-    return sorted(found, key=lambda finding: finding.severity != "warning")[:1]  # dates of one row say much the same
+            findings.append(_neighbours_tell(order, reach, area))
+    return sorted(findings, key=lambda finding: finding.severity != "warning")[:1]  # dates of one row say much the same
 
 
 def _orders(context: AuditContext) -> Iterator[_Order]:

@@ -85,8 +85,8 @@ def _mixtures(context: AuditContext, column: Column) -> list[Mixture]:
     kind = kind_of(column.kind)
     if kind.storage == "number" and column.role == "feature":
         values = context.table[column.name].drop_nulls()
-        found = of_numbers(_some(values).to_numpy(), context.disclosure) if len(values) >= _LEAST_ROWS else None
-        return [] if found is None else [found]
+        mixture = of_numbers(_some(values).to_numpy(), context.disclosure) if len(values) >= _LEAST_ROWS else None
+        return [] if mixture is None else [mixture]
     if kind.storage != "text" or column.name not in context.raw.columns:
         return []
     texts = context.raw[column.name].alias("")
@@ -108,11 +108,11 @@ def _finding(name: str, mixture: Mixture) -> Finding:
 
 def of_numbers(values: Floats, disclosure: Disclosure = OPEN) -> Mixture | None:
     """A number that means missing, or else two units."""
-    found, counts = np.unique(values, return_counts=True)
-    if len(found) < _LEAST_VALUES:
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) < _LEAST_VALUES:
         return None
     least = disclosure.smallest_count
-    return _code(found, counts, least) or _zero(found, counts, least) or _units(values, least)
+    return _code(distinct, counts, least) or _zero(distinct, counts, least) or _units(values, least)
 
 
 def _span(ordered: Floats, smallest_count: int) -> str:
@@ -121,13 +121,13 @@ def _span(ordered: Floats, smallest_count: int) -> str:
     return f"{known[0]:g} to {known[1]:g}" if len(known) else "elsewhere"
 
 
-def _code(found: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
+def _code(distinct: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
     """-1, -999, 99 or 9999 far away from all other values, or the only negative value and more frequent than its neighbours."""
     n = int(counts.sum())
     least = max(_LEAST_OF_A_CODE, _CODE_SHARE * n, smallest_count)  # 99 of three rows may be how old somebody is
     for end, codes in ((0, _NEGATIVE), (-1, _LARGE)):
-        value, count = float(found[end]), int(counts[end])
-        others = found[1:] if end == 0 else found[:-1]
+        value, count = float(distinct[end]), int(counts[end])
+        others = distinct[1:] if end == 0 else distinct[:-1]
         if value not in codes or count < least or len(others) < _LEAST_VALUES:
             continue
         spread = float(others[-1] - others[0])
@@ -145,16 +145,16 @@ def _code(found: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixt
     return None
 
 
-def _zero(found: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
+def _zero(distinct: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
     """Zeros far from all other values, where those are about a middle: what is measured is never near nothing."""
     n, zeros = int(counts.sum()), int(counts[0])
-    if found[0] != 0 or not max(_LEAST_OF_A_CODE, _CODE_SHARE * n) <= zeros <= _MOST_ZEROS * n:
+    if distinct[0] != 0 or not max(_LEAST_OF_A_CODE, _CODE_SHARE * n) <= zeros <= _MOST_ZEROS * n:
         return None
-    others = np.repeat(found[1:], counts[1:])
+    others = np.repeat(distinct[1:], counts[1:])
     middle = float(np.median(others))
-    away = others.mean() >= _ZERO_AWAY * others.std() and found[1] >= _ZERO_GAP * middle
-    steps = np.diff(found[1:])
-    if not away or len(steps) < _LEAST_VALUES or found[1] < _GAP * np.quantile(steps, 0.9):
+    away = others.mean() >= _ZERO_AWAY * others.std() and distinct[1] >= _ZERO_GAP * middle
+    steps = np.diff(distinct[1:])
+    if not away or len(steps) < _LEAST_VALUES or distinct[1] < _GAP * np.quantile(steps, 0.9):
         return None
     message = f"is 0 in {_rows(zeros, n)} and else {_span(others, smallest_count)}: does 0 stand for missing?"
     return Mixture("zero for missing", message, zeros / n, "if so, leave those cells blank", doubtful=True)

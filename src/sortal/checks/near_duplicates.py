@@ -44,12 +44,12 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     table = context.table if context.split_view is None else context.split_view.features
     if len(table) < LEAST_ROWS:
         return too_few(f"{LEAST_ROWS} rows")
-    found = [_finding(context, None, "rows", _near_rows(_narrow(table, context.shortlist), context.seed))]
+    findings = [_finding(context, None, "rows", _near_rows(_narrow(table, context.shortlist), context.seed))]
     for name, values in _contents(context, table, "text"):
-        found.append(_finding(context, name, f"texts of {name}", near_texts(values, context.seed)))
+        findings.append(_finding(context, name, f"texts of {name}", near_texts(values, context.seed)))
     for name, values in _contents(context, table, "bytes"):
-        found.append(_finding(context, name, f"images of {name}", near_images(values, context.seed)))
-    return [finding for finding in found if finding is not None]
+        findings.append(_finding(context, name, f"images of {name}", near_images(values, context.seed)))
+    return [finding for finding in findings if finding is not None]
 
 
 def _near_rows(table: Table, seed: int) -> Pairs:
@@ -92,7 +92,7 @@ def _finding(context: AuditContext, column: str | None, what: str, pairs: Pairs)
     table, across = context.table, 0
     if context.split_view is not None and (column is None or column in context.split_view.features.frame.columns):
         table = context.split_view.features
-        across = int((np.diff(context.split_view.held[pairs.pairs].astype(np.int64), axis=1) != 0).sum())
+        across = int((np.diff(context.split_view.held_out[pairs.pairs].astype(np.int64), axis=1) != 0).sum())
     evidence: dict[str, Evidence] = {
         "share": share,
         "rows": rows,

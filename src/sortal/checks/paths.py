@@ -75,8 +75,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     named = [(column, values) for column in columns if (values := _names(context, column, rows)) is not None]
     if not named:
         return NotApplicable("no column of names, paths or ids")
-    found = [_judge(context, column, values, codes) for column, values in named]
-    return [finding for finding in found if finding is not None]
+    findings = [_judge(context, column, values, codes) for column, values in named]
+    return [finding for finding in findings if finding is not None]
 
 
 def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | None:
@@ -159,9 +159,9 @@ def parts_of(values: pl.Series) -> Iterator[Part]:
     yield from _column("its length", [str(len(text)) for text in texts], False)
 
 
-def _column(what: str, found: list[str | None], is_text: bool) -> Iterator[Part]:
+def _column(what: str, texts: list[str | None], is_text: bool) -> Iterator[Part]:
     """A part with at least two values; as text only where a value has several rows, else nothing could be learnt."""
-    values = pl.Series(what, found, dtype=pl.String)
+    values = pl.Series(what, texts, dtype=pl.String)
     distinct = values.n_unique()
     if distinct < 2 or (is_text and distinct > _MOST_LEVELS * len(values)):
         return
@@ -202,8 +202,8 @@ def _how(context: AuditContext, part: Part, codes: Ints) -> str:
             return f"{part.what} depends on the class"
         return f"{part.what} {shlex.quote(value)} is {percent(share)} {context.classes[code]!r}"
     numbers = values.fill_null(-1).to_numpy()
-    found = {middle(numbers[codes == code], context.disclosure.smallest_count): code for code in np.unique(codes)}
-    middles = {number: code for number, code in found.items() if not np.isnan(number)}
+    codes_of = {middle(numbers[codes == code], context.disclosure.smallest_count): code for code in np.unique(codes)}
+    middles = {number: code for number, code in codes_of.items() if not np.isnan(number)}
     low, high = min(middles, default=0.0), max(middles, default=0.0)
     if low == high:
         return f"{part.what} depends on the class"

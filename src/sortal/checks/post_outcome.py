@@ -72,10 +72,10 @@ class _Event:
     def holds(self, table: Table) -> NDArray[np.bool_]:
         values = table[self.column]
         inside = values.is_in(pl.Series(list(self.values), dtype=values.dtype).implode())
-        found: NDArray[np.bool_] = (
+        rows: NDArray[np.bool_] = (
             ((~inside if self.other else inside) & values.is_not_null()).fill_null(False).to_numpy()
         )
-        return found
+        return rows
 
 
 def find(context: AuditContext) -> list[Finding] | NotApplicable:

@@ -126,9 +126,9 @@ def decimals(values: Floats) -> int:
     >>> decimals(np.array([1.5, 2.25])), decimals(np.array([1 / 3])), decimals(np.array([1e6 / 3]))
     (2, 12, 12)
     """
-    found = next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
-    held = 10.0**found * np.abs(values).max(initial=0) < _FLOAT / 100
-    return found if found == 0 or held else _MOST_DECIMALS
+    digits = next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
+    exact = 10.0**digits * np.abs(values).max(initial=0) < _FLOAT / 100
+    return digits if digits == 0 or exact else _MOST_DECIMALS
 
 
 def _has_more(values: Floats, places: int) -> NDArray[np.bool_]:
@@ -158,14 +158,14 @@ def _is_standard(column: Numbers) -> bool:
 
 def _robust(columns: Sequence[Numbers]) -> list[str]:
     """Median 0 and quartiles 1 apart, neither of which is a whole number as where zeros are many."""
-    found = []
+    names = []
     for column in columns:
         if not column.fine or abs(np.median(column.values)) > _EXACT:
             continue
         low, high = np.percentile(column.values, [25, 75])
         if abs(high - low - 1) <= _EXACT and abs(low - np.rint(low)) > 1e-3:
-            found.append(column.name)
-    return found
+            names.append(column.name)
+    return names
 
 
 def _scaled(columns: Sequence[Numbers]) -> list[str]:
@@ -174,17 +174,17 @@ def _scaled(columns: Sequence[Numbers]) -> list[str]:
     Or with two of them in whole steps of their own, as what was counted has when it is divided by its own range.
     """
     wide = [c for c in columns if len(np.unique(c.look)) > 10 and not _in_bytes(c.look)]
-    found = [
+    scaled = [
         c for c in wide if abs(c.values.min()) <= _ROUNDED and abs(c.values.max() - 1) <= _ROUNDED and _is_inner(c)
     ]
-    if len(found) < _SCALED_SHARE * len(wide) or _shares(found):
+    if len(scaled) < _SCALED_SHARE * len(wide) or _shares(scaled):
         return []
-    lonely = [c for c in found if np.count_nonzero(c.values >= 1 - _ROUNDED) <= _LONELY]
+    lonely = [c for c in scaled if np.count_nonzero(c.values >= 1 - _ROUNDED) <= _LONELY]
     full = [c for c in lonely if c.decimals == _MOST_DECIMALS]
-    steps = {_steps(c) for c in found} - {0}
-    every = len(found) == len(wide) and len(full) > 1
+    steps = {_steps(c) for c in scaled} - {0}
+    every = len(scaled) == len(wide) and len(full) > 1
     several = len(lonely) >= _LEAST_SCALED or every or len(steps) > 1
-    return [c.name for c in found] if several else []
+    return [c.name for c in scaled] if several else []
 
 
 def _is_inner(column: Numbers) -> bool:
@@ -198,9 +198,9 @@ def _steps(column: Numbers) -> int:
     """In how many even steps the values lie, if no round number of them; 0 where they do not."""
     if column.decimals < _MOST_DECIMALS:
         return 0
-    found = np.unique(column.values)
-    steps = int(np.rint(1 / np.diff(found).min())) if np.diff(found).min() > _ROUNDED else 0
-    even = _LEAST_STEPS <= steps <= _MOST_STEPS and not _has_more(found * steps, 0).any()
+    distinct = np.unique(column.values)
+    steps = int(np.rint(1 / np.diff(distinct).min())) if np.diff(distinct).min() > _ROUNDED else 0
+    even = _LEAST_STEPS <= steps <= _MOST_STEPS and not _has_more(distinct * steps, 0).any()
     return steps if even else 0
 
 
@@ -279,8 +279,8 @@ def _outstanding(values: Floats) -> tuple[float | None, bool]:
 
 
 def _mode(values: Floats) -> tuple[float, int]:
-    found, counts = np.unique(values, return_counts=True)
-    return float(found[counts.argmax()]), int(counts.max())
+    distinct, counts = np.unique(values, return_counts=True)
+    return float(distinct[counts.argmax()]), int(counts.max())
 
 
 def _scores(columns: Sequence[Numbers]) -> list[str]:

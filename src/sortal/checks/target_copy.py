@@ -38,13 +38,13 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Columns whose values tell the class, and with three classes or more those that the class tells: groups of it."""
     if len(context) < LEAST_ROWS:
         return too_few(f"{LEAST_ROWS} rows")
-    found = copies(context.powers, context.codes)
-    coarse = [power for power in context.powers if power not in found and _groups_classes(context, power.column)]
-    if not found and not coarse:
+    copied = copies(context.powers, context.codes)
+    coarse = [power for power in context.powers if power not in copied and _groups_classes(context, power.column)]
+    if not copied and not coarse:
         return []
-    rest = context.reach([power.column for power in [*found, *coarse]])
-    easy = rest >= _EASY or len(found) > max(2, len(context.powers) / 2)
-    findings = [_finding(context, power, rest, easy) for power in found]
+    rest = context.reach([power.column for power in [*copied, *coarse]])
+    easy = rest >= _EASY or len(copied) > max(2, len(context.powers) / 2)
+    findings = [_finding(context, power, rest, easy) for power in copied]
     return findings + [_coarse(context, power, rest) for power in coarse]
 
 

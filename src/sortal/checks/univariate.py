@@ -77,8 +77,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return too_few(f"{LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
         return too_few(f"{_LEAST_OTHERS} rows outside the most frequent class")
-    told = telling(context) | {power.column for power in copies(context.powers, codes)}
-    aside = [power for power in context.powers if power.column in told]
+    known = telling(context) | {power.column for power in copies(context.powers, codes)}
+    aside = [power for power in context.powers if power.column in known]
     powers = [power for power in context.powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")
@@ -94,8 +94,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     remarkable = [power for power in powers if power.auc >= _REMARKABLE]
     if len(remarkable) > max(2, _FEW * len(powers)):
         return findings
-    told = {finding.column for finding in findings if finding.column}
-    new = [power for power in remarkable[:_MOST_NOTES] if power.column not in told]
+    named = {finding.column for finding in findings if finding.column}
+    new = [power for power in remarkable[:_MOST_NOTES] if power.column not in named]
     return findings + [_note(power, _gap(context, [power], aside).rest, table) for power in new]
 
 
@@ -117,8 +117,8 @@ def _adding(context: AuditContext, powers: Sequence[Power], aside: Sequence[Powe
     used = sorted((name for name, drop in drops.items() if drop >= _USED), key=lambda name: -drops[name])[:_MOST_LIFTS]
     lifts = {name: context.lift(name, others) for name in used}
     least = max(_ADDS, _AMONG * min(lift.value for lift in lifts.values()) if len(lifts) == _MOST_LIFTS else 0.0)
-    told = {name: lift for name, lift in lifts.items() if lift.value >= max(least, _ERRORS * lift.error)}
-    good = {name: lift for name, lift in told.items() if _good(lift, _FAIR)}
+    clear = {name: lift for name, lift in lifts.items() if lift.value >= max(least, _ERRORS * lift.error)}
+    good = {name: lift for name, lift in clear.items() if _good(lift, _FAIR)}
     return [_adds(power, good[power.column], context.table) for power in powers if power.column in good]
 
 

@@ -71,7 +71,7 @@ def near_texts(values: pl.Series, seed: int) -> Pairs:
         .list.head(_MOST_WORDS),
     )
     spelled = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
-    found = _in_buckets(spelled, "text")
+    near = _in_buckets(spelled, "text")
     signed = (
         words.filter(pl.col("word").list.len() >= _LEAST_WORDS).explode("word").group_by("row", maintain_order=True)
     )
@@ -80,8 +80,8 @@ def near_texts(values: pl.Series, seed: int) -> Pairs:
     for band in range(_BANDS):
         keys = [f"{_MINIMA * band + k}" for k in range(_MINIMA)]
         candidates = _in_buckets(minima.select("row", key=pl.struct(keys)), "key")
-        found |= {(a, b) for a, b in candidates if _jaccard(sets[a], sets[b]) >= _SAME_WORDS}
-    pairs = np.array(sorted({(max(pair), min(pair)) for pair in found}), dtype=np.int64).reshape(-1, 2)
+        near |= {(a, b) for a, b in candidates if _jaccard(sets[a], sets[b]) >= _SAME_WORDS}
+    pairs = np.array(sorted({(max(pair), min(pair)) for pair in near}), dtype=np.int64).reshape(-1, 2)
     return Pairs(pairs, len(rows), len(rows), 0)
 
 
@@ -90,8 +90,8 @@ def _in_buckets(frame: pl.DataFrame, key: str) -> set[tuple[int, int]]:
     pairs = frame.select(
         "row", first=pl.col("row").first().over(key), before=pl.col("row").shift(1).over(key)
     ).drop_nulls()
-    found = set(pairs.select("row", "first").iter_rows())
-    return found | set(pairs.select("row", "before").iter_rows())
+    both = set(pairs.select("row", "first").iter_rows())
+    return both | set(pairs.select("row", "before").iter_rows())
 
 
 def _jaccard(one: Iterable[str], other: Iterable[str]) -> float:

@@ -140,10 +140,10 @@ def influence(codes: Ints, score: Floats) -> Floats:
     if score.shape[1] == 2:
         return _influence(codes == 1, score[:, 1]) if len(present) else np.zeros(len(codes))
     weights = sizes[present] / max(1, sizes[present].sum())
-    found = np.zeros(len(codes))
+    total = np.zeros(len(codes))
     for c, weight in zip(present, weights, strict=True):
-        found += weight * _influence(codes == c, score[:, c])
-    return found
+        total += weight * _influence(codes == c, score[:, c])
+    return total
 
 
 def _influence(positive: NDArray[np.bool_], score: Floats) -> Floats:
@@ -153,5 +153,5 @@ def _influence(positive: NDArray[np.bool_], score: Floats) -> Floats:
     beaten = ((np.cumsum(below) - below / 2) / below.sum())[place]
     beating = ((above.sum() - np.cumsum(above) + above / 2) / above.sum())[place]
     area = float(beaten[positive].mean())
-    found: Floats = np.where(positive, (beaten - area) / above.sum(), (beating - area) / below.sum())
-    return found
+    each: Floats = np.where(positive, (beaten - area) / above.sum(), (beating - area) / below.sum())
+    return each

@@ -118,8 +118,8 @@ def binned(values: pl.Series, bins: int | None = None) -> Ints:
     bins = bins or int(np.clip(np.sqrt(len(numbers)), 8, _MOST_BINS))
     ordered = np.sort(numbers[known])
     edges = np.unique(ordered[np.rint(np.linspace(0, len(ordered) - 1, bins + 1)).astype(np.int64)])
-    held = np.searchsorted(ordered, edges, "right") - np.searchsorted(ordered, edges, "left")
-    frequent = edges[held >= max(2, len(ordered) / (2 * bins))]
+    counts = np.searchsorted(ordered, edges, "right") - np.searchsorted(ordered, edges, "left")
+    frequent = edges[counts >= max(2, len(ordered) / (2 * bins))]
     place = 1 + np.searchsorted(edges, numbers, "left") + np.searchsorted(frequent, numbers, "right")
     return np.where(known, place, 0)
 

@@ -69,10 +69,10 @@ def mixed_texts(series: pl.Series, levels: bool, disclosure: Disclosure) -> list
     values = Texts(counts["text"].to_list(), counts["rows"].to_list(), disclosure)
     if not values.texts:
         return []
-    found = [_broken(values)]
+    mixtures = [_broken(values)]
     looks: Sequence[Callable[[Texts], Mixture | None]] = (_yes_no, _dates, _amounts, *([_spellings] if levels else []))
-    found.append(next((mixture for look in looks if (mixture := look(values)) is not None), None))
-    return [mixture for mixture in found if mixture is not None]
+    mixtures.append(next((mixture for look in looks if (mixture := look(values)) is not None), None))
+    return [mixture for mixture in mixtures if mixture is not None]
 
 
 def key(text: str) -> str:
@@ -108,10 +108,10 @@ def _spellings(values: Texts) -> Mixture | None:
     rarer = sum(rows for spelled in several for _, rows in spelled[1:])
     if rarer < max(_FEWEST, _RARER_SHARE * values.total):
         return None
-    told = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
-    told = [texts for texts in told if texts][:_SHOWN]
-    shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in told)
-    more = f" and {len(several) - len(told)} more" if 0 < len(told) < len(several) else ""
+    quoted = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
+    quoted = [texts for texts in quoted if texts][:_SHOWN]
+    shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in quoted)
+    more = f" and {len(several) - len(quoted)} more" if 0 < len(quoted) < len(several) else ""
     message = f"spells {_plural(len(several), 'level')} in several ways{': ' if shown else ''}{shown}{more} ({_rows(rarer)} in the rarer ones)"
     return Mixture("spellings", message, rarer / values.total, "write each level in one way")
 
@@ -210,10 +210,10 @@ def _amounts(values: Texts) -> Mixture | None:
     """Amounts with several units, or with a point and with a comma before their last digits."""
 
     def way_of(text: str) -> str | None:
-        found = _AMOUNT.fullmatch(text)
-        if found is None or re.fullmatch(r"0\d+", text):
+        match = _AMOUNT.fullmatch(text)
+        if match is None or re.fullmatch(r"0\d+", text):
             return None
-        sign, digits, unit = found[1], found[2].strip(), re.sub(r"\s", "", found[3] or "").lower()
+        sign, digits, unit = match[1], match[2].strip(), re.sub(r"\s", "", match[3] or "").lower()
         decimal = re.search(r"([.,])\d{1,2}$", digits)
         return f"{sign}1{decimal[1] + '5' if decimal else ''}{' ' + unit if unit else ''}"
 

@@ -98,7 +98,7 @@ def _plain(levels: _Levels) -> bool:
 
 def _surprise(levels: _Levels, slack: Floats, inner: NDArray[np.bool_]) -> float:
     """Minus the logarithm of the probability that honest figures near the rates would fit so well."""
-    found = 0.0
+    nats = 0.0
     for place in np.flatnonzero(inner)[:_LOOKED_AT]:
         value, rows, doubt = float(levels.values[place]), int(levels.sizes[place]), float(slack[place])
         whole = 1.0
@@ -106,8 +106,8 @@ def _surprise(levels: _Levels, slack: Floats, inner: NDArray[np.bool_]) -> float
             whole = min(Fraction(value).limit_denominator(rows).denominator, 0.5 / doubt if doubt else np.inf)
         likely = 1 + 2.5 * math.sqrt(rows * value * (1 - value))
         window = 1 + int(levels.unknown[place]) + 2 * doubt
-        found += math.log(whole) + max(0.0, math.log(likely / window))
-    return found
+        nats += math.log(whole) + max(0.0, math.log(likely / window))
+    return nats
 
 
 def _slack(values: Floats) -> float:
