@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.checks.context import AuditContext, RunCounts, SplitView
+from sortal.checks.context import AuditContext, SplitView
+from sortal.checks.run_counts import RunCounts
 from sortal.core.frame import Table
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
@@ -115,7 +116,8 @@ def with_column(case: AuditContext, values: pl.Series) -> AuditContext:
 
 @dataclass(frozen=True)
 class Fault:
-    """``make``: a case in which a share of the rows was treated wrongly, by 0 none. ``code``: the check that is to see it.
+    """``make``: a case in which a share of the rows was treated wrongly, by 0 none, or what a run counted that did so.
+    ``code``: the check that is to see it.
 
     ``way``: in which of several ways that was done.
     """
@@ -123,7 +125,7 @@ class Fault:
     kind: str
     code: str
     shares: tuple[float, ...]
-    make: Callable[[AuditContext, float, Generator], AuditContext | None]
+    make: Callable[[AuditContext, float, Generator], AuditContext | RunCounts | None]
     way: str = ""
 
 
@@ -134,7 +136,7 @@ def parted(
     train = np.flatnonzero(part == TRAIN)
     split_view = SplitView(features, part == TEST, groups, times)
     known = AuditContext(case.table.take(train), case.codes[train], case.classes, case.seed, case.table.frame[train])
-    return replace(known, split_view=split_view, run_counts=RunCounts(fits=1, leaked_rows=0, opens=0))
+    return replace(known, split_view=split_view)
 
 
 def well_parted(case: AuditContext) -> AuditContext:
@@ -244,7 +246,7 @@ def encoded_on_all(case: AuditContext, share: float, rng: Generator) -> AuditCon
     return parted(done, features_of(done.table), part)
 
 
-def foreign_fit(case: AuditContext, share: float, rng: Generator) -> AuditContext:
+def foreign_fit(case: AuditContext, share: float, rng: Generator) -> RunCounts:
     """A fit sees a share of the sealed rows, and the run's log of fits counts them."""
     from sortal.core import registry
     from sortal.training.candidate import Development, prepare_rows
@@ -256,7 +258,7 @@ def foreign_fit(case: AuditContext, share: float, rng: Generator) -> AuditContex
     seen = np.arange(kept + int(np.ceil(share * (len(rows) - kept))))
     matrix = prepare_rows(dev, seen, registry.load("sortal.models", "logistic").view)
     log = FitLog.of([FitRows(matrix.rows)], sealed=some.rows[kept:])
-    return replace(well_parted(case), run_counts=RunCounts(log.fits, log.leaked_rows, 0))
+    return RunCounts(log.fits, log.leaked_rows, opens=0)
 
 
 FAULTS = (

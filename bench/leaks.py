@@ -25,6 +25,7 @@ from bench.trip import folder_cases
 from sortal.checks.audit import Finding
 from sortal.checks.audit import run as run_checks
 from sortal.checks.context import AuditContext
+from sortal.checks.run_counts import LEAKED, RunCounts, run_findings
 from sortal.core import registry
 from sortal.core.errors import InputError
 from sortal.core.frame import Table
@@ -164,6 +165,11 @@ def without(case: AuditContext, names: Sequence[str]) -> AuditContext:
     return replace(case, table=Table(schema, case.table.frame, case.table.rows))
 
 
+def checked() -> set[str]:
+    """The codes of all checks: those of the data are registered, that of a run is counted."""
+    return {*registry.names("sortal.checks"), LEAKED}
+
+
 def audited(case: AuditContext, codes: Sequence[str]) -> tuple[Finding, ...]:
     names = [name for name in registry.names("sortal.checks") if name in codes]
     return run_checks((registry.load("sortal.checks", name) for name in names), case).findings
@@ -203,8 +209,7 @@ def tried(name: str, case: AuditContext, columns: Sequence[LeakyColumn]) -> Iter
     without_leak = reached(base, case.codes)
     for leak in columns:
         yield from column_trial(name, case, leak, rng, (base, without_leak))
-    registered = registry.names("sortal.checks")
-    for fault in (f for f in FAULTS if f.code in registered):
+    for fault in (f for f in FAULTS if f.code in checked()):
         yield from fault_trials(name, case, fault, rng)
 
 
@@ -229,7 +234,8 @@ def fault_trials(name: str, case: AuditContext, fault: Fault, rng: np.random.Gen
     """The fault at every share; by share 0 its check is to be silent."""
     for share in (0.0, *fault.shares):
         if (made := fault.make(case, share, rng)) is not None:
-            found = [f for f in audited(made, [fault.code]) if f.code == fault.code]
+            findings = run_findings(made) if isinstance(made, RunCounts) else audited(made, [fault.code])
+            found = [f for f in findings if f.code == fault.code]
             how = fault.way or f"{share:.0%} of the rows"
             yield judged(name, fault.kind, how if share else RIGHT, None, found)
 
@@ -265,7 +271,7 @@ def outcome(trials: list[Trial], silences: list[Silence], known: list[Trial], no
     guessed = [t for t in trials if t.lift is not None]
     kinds = list(dict.fromkeys(t.kind for t in guessed))
     faults = [t for t in trials if t.lift is None]
-    not_run = sorted({f.code for f in FAULTS} - set(registry.names("sortal.checks")))
+    not_run = sorted({f.code for f in FAULTS} - checked())
     goals = [found_goal(kind, [t for t in guessed if t.kind == kind]) for kind in kinds]
     goals.append(found_goal("all leaky columns", guessed))
     done = dict.fromkeys(t.kind for t in faults)

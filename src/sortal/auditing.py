@@ -76,11 +76,11 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, seed: int, disclosure: D
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
     if not len(parts.test) + len(parts.valid):
         return AuditContext(dev.table, dev.codes, dev.task.classes, seed, dev.raw, disclosure=disclosure)
-    held = np.zeros(len(whole.codes), dtype=np.bool_)
-    held[np.concatenate([parts.valid, parts.test])] = True
+    held_out = np.zeros(len(whole.codes), dtype=np.bool_)
+    held_out[np.concatenate([parts.valid, parts.test])] = True
     split_view = SplitView(
         features=whole.table.features(),
-        held=held,
+        held_out=held_out,
         groups=whole.table.groups,
         times=whole.table.times,
     )

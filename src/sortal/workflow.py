@@ -16,10 +16,9 @@ import sortal
 from sortal.artifact.card import Item
 from sortal.artifact.model import PARITY_ROWS, Model, Parity, time_row
 from sortal.auditing import case_of
-from sortal.checks.audit import AuditContext, Finding, RunCounts
 from sortal.checks.audit import audit as audit_rows
+from sortal.checks.run_counts import RunCounts, run_findings
 from sortal.core.cost_notation import names_a_file
-from sortal.core.disclosure import Disclosure
 from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
@@ -106,10 +105,7 @@ def train_into(
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
         run_counts = RunCounts(log.fits, log.leaked_rows, seal.opens if seal else 0)
-        audited = replace(
-            audited,
-            findings=audited.findings + looked_back(dev, recipe.search.seed, recipe.rows.disclosure, run_counts),
-        )
+        audited = replace(audited, findings=audited.findings + run_findings(run_counts))
 
         steps.enter("report")
         promised = model.metrics[trained.finalized.evidence.part]
@@ -207,14 +203,6 @@ def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Predictions:
     """The one look at the sealed rows, through the model file as it was saved."""
     sealed = Source(seal.open("score of the saved model", by=_signature()), "the sealed test")
     return score_labelled(model, sealed, "test", rows).predictions
-
-
-def looked_back(dev: Problem, seed: int, disclosure: Disclosure, run_counts: RunCounts) -> tuple[Finding, ...]:
-    """What the audit says of the run itself."""
-    case = AuditContext(
-        dev.table, dev.codes, dev.task.classes, seed, dev.raw, run_counts=run_counts, disclosure=disclosure
-    )
-    return audit_rows(case, "run").findings
 
 
 def undrawn(figures: Sequence[str]) -> list[Skipped]:

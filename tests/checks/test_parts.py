@@ -21,7 +21,7 @@ def case(values, held, groups=None, times=None) -> AuditContext:  # type: ignore
     table = typed(pl.DataFrame({"x": np.asarray(values, dtype=float)}))
     split_view = SplitView(
         features=table,
-        held=np.asarray(held, dtype=bool),
+        held_out=np.asarray(held, dtype=bool),
         groups=None if groups is None else np.asarray(groups),
         times=None if times is None else np.asarray(times),
     )

@@ -200,7 +200,7 @@ def test_rates_of_former_rows_and_of_training_rows_are_honest() -> None:
     assert case.split_view is not None
     former = rng.binomial(400, 0.15 + 0.04 * np.arange(15)) / 400
     assert findings({"rate": former[level]}, codes) == []
-    dev = ~case.split_view.held
+    dev = ~case.split_view.held_out
     own = np.bincount(level[dev], weights=codes[dev]) / np.bincount(level[dev])
     assert findings({"rate": own[level]}, codes) == []
 

@@ -250,7 +250,6 @@ def binary_example(n: int = 4000) -> Example:
     )
     facts = Facts(
         fits=57,
-        leaked_rows=0,
         out_of_fold_rows=n,
         sealed_rows_scored=0,
         decision_part="out-of-fold",

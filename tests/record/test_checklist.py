@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sortal.checks.audit import Finding, SkippedCheck
+from sortal.checks.run_counts import RunCounts, run_findings
 from sortal.core.interval import Estimate
 from sortal.core.task import Promise
 from sortal.decide.certificate import Bound, Certificate
@@ -147,7 +148,7 @@ BREAKS: dict[str, list[Change]] = {
     ],
     "monitoring ready": [of_saved(profiled=5), of_saved(features=0, profiled=0), of_facts(saved=None)],
     "everything fitted on training rows only": [
-        of_facts(leaked_rows=1),
+        of_record(audit=run_findings(RunCounts(fits=57, leaked_rows=1, opens=1))),
         of_facts(fits=0),
         found_by("A106", "warning", "z"),
     ],
@@ -169,8 +170,7 @@ BREAKS: dict[str, list[Change]] = {
         of_facts(saved=None),
     ],
     "test opened once": [
-        of_part("ledger", opens=2),
-        of_part("ledger", blind=False),
+        of_record(audit=run_findings(RunCounts(fits=57, leaked_rows=0, opens=2))),
         of_facts(ledger_intact=False),
         lambda record, facts: (
             replace(record, ledger=replace(record.ledger, opens=0)),

@@ -93,7 +93,7 @@ def test_costs_in_words(binary: Any, many: Any) -> None:
 def test_no_message_has_a_notation_of_its_own() -> None:
     """Figures are written by core.writing; a format of its own in a sentence for people is found here."""
     own = re.compile(r"\+-\d|\+-\{|:[,]?\.\d+f?\} ?%|:\.\d%\}|%\.\d|compact=")
-    for room in ("report", "data/audit", "decide"):
+    for room in ("report", "checks", "decide"):
         for path in (ROOT / room).glob("*.*"):
             if path.suffix in (".py", ".j2"):
                 lines = [line for line in path.read_text("utf-8").splitlines() if own.search(line)]

@@ -29,7 +29,10 @@
         A304  a class with few rows
         A305  a column in two units, codes or spellings
 
-Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way.
+Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way. A001 and A005
+are none: they judge what a run counted, after it, and need no data (``run_counts``).
+
+Each threshold says where it comes from; decisions are pages of docs/decisions.
 """
 
 from __future__ import annotations
@@ -39,8 +42,8 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sortal.checks.context import AuditContext, RunCounts, SplitView
-from sortal.checks.finding import SEVERITIES, About, Check, Finding, NotApplicable, Severity, unquoted
+from sortal.checks.context import AuditContext, SplitView
+from sortal.checks.finding import SEVERITIES, Check, Finding, NotApplicable, Severity, unquoted
 from sortal.core import registry
 from sortal.core.interrupt import TimeUp, interrupted_after
 
@@ -50,7 +53,6 @@ __all__ = [
     "Check",
     "Finding",
     "NotApplicable",
-    "RunCounts",
     "Severity",
     "SkippedCheck",
     "SplitView",
@@ -95,19 +97,18 @@ class Audit:
 
 def audit(
     context: AuditContext,
-    about: About = "data",
     *,
     seconds: float = math.inf,
     guesses: bool = True,
     without: Sequence[str] | None = None,
 ) -> Audit:
-    """All registered checks about the data, or about the run. Give it rows to train on only: what is found may be acted upon.
+    """All registered checks. Give it rows to train on only: what is found may be acted upon.
 
     After so many ``seconds`` no check begins, and one at work is cut short; the quickest come first. ``guesses``: whether there is time for those that fit something, too. ``without``: codes of those that an earlier run had
     no time for, so that it is repeated whatever the clock says.
     """
     checks: list[Check] = [registry.load("sortal.checks", name) for name in registry.names("sortal.checks")]
-    some = sorted((c for c in checks if c.about == about), key=lambda c: (GROUPS.find(c.code[1]), c.code))
+    some = sorted(checks, key=lambda c: (GROUPS.find(c.code[1]), c.code))
     if without is not None:
         return run(some, context, without=without)
     if guesses and math.isfinite(seconds):
@@ -125,11 +126,11 @@ def run(
     for check in checks:
         left = seconds - (time.monotonic() - start)
         timed_out = check.code in without or left <= 0
-        found = NO_TIME if timed_out else _within(left, check, context)
-        if isinstance(found, NotApplicable):
-            skipped.append(SkippedCheck(check.code, check.title, found.reason, found.blind, found.timed_out))
+        outcome = NO_TIME if timed_out else _within(left, check, context)
+        if isinstance(outcome, NotApplicable):
+            skipped.append(SkippedCheck(check.code, check.title, outcome.reason, outcome.blind, outcome.timed_out))
         else:
-            weighed = [_weighed(finding, context) for finding in found]
+            weighed = [_weighed(finding, context) for finding in outcome]
             findings += (
                 [unquoted(finding, check.title) for finding in weighed] if context.disclosure.private else weighed
             )

@@ -8,20 +8,24 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Finding, NotApplicable
 from sortal.core.writing import listing, number
 
-_LEARN, _JUDGE = 10, 50
+_LEARNABLE = 10
+"""Rows: two in each of five folds."""
+_JUDGED = 50
+"""Rows: recall is known to about .14 by 50 of them (1.96 errors of a share of a half)."""
 _NAMED = 12
+"""Classes that the message names: as many as a few lines hold."""
 _FIX = "collect more of it, join it with a class that is treated alike, or leave these rows out"
 
 
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """One finding for all of them, the rarest first: a warning below 10 rows (two in each of five folds), a note below 50."""
     sizes = np.bincount(context.codes, minlength=len(context.classes))
-    rare = [int(code) for code in np.argsort(sizes, kind="stable") if sizes[code] < _JUDGE]
+    rare = [int(code) for code in np.argsort(sizes, kind="stable") if sizes[code] < _JUDGED]
     if not rare:
         return []
     labels, rows = [context.classes[code] for code in rare], sizes[rare].tolist()
-    few = int(np.searchsorted(rows, _LEARN))
-    unlearnt, unjudged = _told(labels[:few], rows[:few]), _told(labels[few:], rows[few:])
+    few = int(np.searchsorted(rows, _LEARNABLE))
+    unlearnt, unjudged = _in_words(labels[:few], rows[:few]), _in_words(labels[few:], rows[few:])
     parts = []
     if unlearnt:
         parts.append(f"{unlearnt} to train on: too few to learn, or to say how well that went")
@@ -33,7 +37,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     return [Finding(check.code, "warning" if few else "note", None, "; ".join(parts), evidence, fix)]
 
 
-def _told(labels: list[str], rows: list[int]) -> str:
+def _in_words(labels: list[str], rows: list[int]) -> str:
     if len(labels) == 1:
         return f"class {labels[0]!r} has {rows[0]} row{'' if rows[0] == 1 else 's'}"
     named = [f"{label!r} {size}" for label, size in zip(labels, rows, strict=True)]

@@ -12,9 +12,15 @@ from sortal.core.frame import Table
 from sortal.core.writing import listing
 
 _LEAST_ROWS = 20
+"""Chosen, not measured: of fewer rows a single one is a twentieth, and so not rare."""
 _RARE_SHARE = 0.001
-_FEW, _ENOUGH = 2, 50
+"""Share of rows that differ. Chosen, not measured: a test of some thousand rows holds a handful of them."""
+_FEWEST = 2
+"""Rows that may differ in any table. Chosen, not measured: two rows teach nothing."""
+_ENOUGH = 50
+"""Rows that differ and can be learned from in any table: as many as A304 asks of a class that is to be judged."""
 _FIRST_LOOK = 10_000
+"""Rows that are counted first, for speed: where enough of them differ, the rest need no count."""
 
 
 def _others(table: Table, name: str) -> int:
@@ -52,7 +58,7 @@ def find_nearly(context: AuditContext) -> list[Finding] | NotApplicable:
     table, n = context.table, len(context)
     if n < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")
-    few = max(_FEW, min(_RARE_SHARE * n, _ENOUGH))
+    few = max(_FEWEST, min(_RARE_SHARE * n, _ENOUGH))
     others = {column.name: _others(table, column.name) for column in table.schema.features}
     others = {name: count for name, count in others.items() if 0 < count <= few}
     if not others:

@@ -17,21 +17,25 @@ from sortal.core.frame import Table
 
 Ints = NDArray[np.int64]
 
-_SHORT = 500
-_SHUFFLED, _PROMISING = 30, 0.53
+_MOST_LISTED = 500
+"""Features, for speed: of thousands, each check looks at the best by themselves."""
+_SHUFFLED = 30
+"""Columns that are shuffled, for speed: those best by themselves."""
+_PROMISING = 0.53
+"""ROC-AUC of a column by itself. Chosen, not measured: weaker ones hardly add what A104 asks for."""
 
 
 @dataclass(frozen=True)
 class SplitView:
     """How all rows are parted, the sealed ones among them: what a check may know of them, which is not their classes.
 
-    ``features``: a table of all rows without the target. ``held``: (n,) which of them judge the model, valid or
+    ``features``: a table of all rows without the target. ``held_out``: (n,) which of them judge the model, valid or
     sealed; all others train.
     ``groups``, ``times``: (n,) ids and moments where the rows have them.
     """
 
     features: Table
-    held: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
     groups: Ints | None = None
     times: Ints | None = None
 
@@ -42,21 +46,11 @@ class SplitView:
 
 
 @dataclass(frozen=True)
-class RunCounts:
-    """What a run counted: fits, rows that a fit saw and must not have seen, and looks at the sealed test."""
-
-    fits: int
-    leaked_rows: int
-    opens: int
-
-
-@dataclass(frozen=True)
 class AuditContext:
     """Labelled rows that a model may be trained on, and what is known about them.
 
     ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that ``table`` leaves out
-    (ids, texts, images). ``split_view`` and ``run_counts`` are None where there are no parts, or no run, yet. ``disclosure``: which values
-    a finding may quote.
+    (ids, texts, images). ``split_view`` is None where there are no parts yet. ``disclosure``: which values a finding may quote.
     """
 
     table: Table
@@ -65,7 +59,6 @@ class AuditContext:
     seed: int = 0
     raw: pl.DataFrame = field(default_factory=pl.DataFrame)
     split_view: SplitView | None = None
-    run_counts: RunCounts | None = None
     disclosure: Disclosure = OPEN
 
     def __len__(self) -> int:
@@ -79,7 +72,7 @@ class AuditContext:
     @cached_property
     def shortlist(self) -> list[str]:
         """The features that checks look at one by one: all, but of thousands those that tell most of the class."""
-        return [power.column for power in self.powers[:_SHORT]]
+        return [power.column for power in self.powers[:_MOST_LISTED]]
 
     def values(self, name: str) -> pl.Series | None:
         """A column in its canonical type, or as it was read where ``table`` leaves it out."""
@@ -104,13 +97,13 @@ class AuditContext:
     def multivariate(self, without: Sequence[str] = (), weighed: bool = False) -> Multivariate:
         """What all features but these say of a sample of rows. ``weighed``: also what shuffling each of them costs."""
         left_out = frozenset(without)
-        found = self._multivariate.get(left_out)
-        if found is None or (weighed and not found.drops):
+        known = self._multivariate.get(left_out)
+        if known is None or (weighed and not known.drops):
             powers = [power for power in self.powers if power.column not in left_out]
             shuffled = [power.column for power in powers[:_SHUFFLED] if power.auc >= _PROMISING] if weighed else []
             names = [power.column for power in powers]
-            found = self._multivariate[left_out] = multivariate(self.table, self.codes, names, self.seed, shuffled)
-        return found
+            known = self._multivariate[left_out] = multivariate(self.table, self.codes, names, self.seed, shuffled)
+        return known
 
     @cached_property
     def _multivariate(self) -> dict[frozenset[str], Multivariate]:

@@ -10,9 +10,12 @@ from sortal.core.frame import Table
 from sortal.core.relations import same_rows
 from sortal.core.writing import percent
 
-_MANY = 0.05
+_MANY_COPIES = 0.05
+"""Share of rows that repeat another. Chosen, not measured: one row in twenty on both sides moves a score."""
 _BY_CHANCE = 0.5
+"""Share of the copies that shuffled columns have too; a coarse table. Chosen, not measured: then chance explains most."""
 _CONFLICTING = 0.01
+"""Share of rows no model can get right. Chosen, not measured: models are often compared by a point of accuracy."""
 
 
 def find_copies(context: AuditContext) -> list[Finding] | NotApplicable:
@@ -33,7 +36,7 @@ def find_copies(context: AuditContext) -> list[Finding] | NotApplicable:
     repeat = "row repeats" if copies == 1 else "rows repeat"
     message = f"{copies:,} {repeat} another row exactly ({percent(share)}){many}; copies are kept on one side"
     severity: Severity = "note"
-    if share >= _MANY:
+    if share >= _MANY_COPIES:
         chance = _shuffled_copies(context.table, context.seed) / len(groups)
         evidence["share_by_chance"] = chance
         severity = "warning" if chance < _BY_CHANCE * share else "note"

@@ -12,7 +12,6 @@ from sortal.core.writing import listing, number
 
 Severity = Literal["severe", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-About = Literal["data", "run"]
 Evidence = float | int | str | bool | Sequence[float | int | str | bool | None] | None
 
 
@@ -45,8 +44,8 @@ class Finding:
 def unquoted(finding: Finding, title: str) -> Finding:
     """The same finding without a value or a row of the data: what was looked for, the columns, and figures.
 
-    >>> found = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
-    >>> unquoted(found, "a column with one value")
+    >>> finding = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
+    >>> unquoted(finding, "a column with one value")
     Finding(code='A301', severity='note', column='veil', message='a column with one value: veil', evidence={'rows': 9}, \
 fix='--ignore veil', columns=('veil',))
     """
@@ -91,13 +90,12 @@ class Check:
     """One question to the data, registered under its code in the entry-point group ``sortal.checks``.
 
     ``code`` is never used again for another question. ``title`` says what is looked for. ``find`` is called with
-    the case and changes nothing of it. ``about``: data, before any training, or the run, after it.
+    the case and changes nothing of it.
     """
 
     code: str
     title: str
     find: Finder
-    about: About = "data"
 
 
 def brief(share: float) -> str:

@@ -17,6 +17,7 @@ from sortal.checks.identifier import names_rows
 from sortal.checks.measures.power import LEAST_ROWS, Power, univariate
 from sortal.core.frame import Table
 from sortal.core.infer import AS_ASKED
+from sortal.core.kinds import kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column, Schema
 from sortal.core.writing import percent
@@ -25,11 +26,27 @@ from sortal.data.split import holdout
 Ints = NDArray[np.int64]
 
 _MOST_ROWS = 10_000
-_LOOK = 1_000
-_MANY_VALUES, _MOST_BLANKS, _LONGEST = 0.5, 1.0, 300
-_TELLING, _DECISIVE, _ERRORS = 0.75, 0.95, 6.0
-_MOST_PARTS, _MOST_LEVELS = 8, 0.5
+"""For speed. Chance moves a ROC-AUC of so many rows by .006 (two classes of one size)."""
+_LOOKED_AT = 1_000
+"""Values by which names are told from texts, for speed: a thousand tell a share to .02."""
+_DISTINCT_SHARE = 0.5
+"""Chosen, not measured: values that repeat more are levels, which other checks weigh."""
+_MOST_BLANKS = 1.0
+"""Blanks in a name, on average. Chosen, not measured: two words may be a name, more are a text."""
+_LONGEST = 300
+"""Characters of a name, on average. Chosen, not measured: most systems end a path about there."""
+_TELLING = 0.75
+"""ROC-AUC of a part of a name. With it two of 31 public tables have a finding, and both are true (decision 0018)."""
+_DECISIVE = 0.95
+"""ROC-AUC from which on it is severe. Chosen with A104, which calls the same figure decisive (decision 0018)."""
+_ERRORS = 6.0
+"""Standard errors above chance (decision 0018). Six, since the best of many parts of many columns is taken."""
+_MOST_PARTS = 8
+"""Parts of each sort, for speed: as many as there are words for below."""
+_MOST_LEVELS = 0.5
+"""Levels for each row. More hardly come again, so that nothing can be learned from them."""
 _GROUP_LEVELS = 10
+"""Levels of a part that tells persons. Chosen, not measured: fewer may as well be classes or places."""
 _PARTS = re.compile(r"[^\W\d_]+|\d+")
 _PLAIN = re.compile(r"\s*[+-]?\d*[.,]\d+\s*$|\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:\D|$)")
 _PLACES = ("first", "second", "third", "4th", "5th", "6th", "7th", "8th")
@@ -58,13 +75,13 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     named = [(column, values) for column in columns if (values := _names(context, column, rows)) is not None]
     if not named:
         return NotApplicable("no column of names, paths or ids")
-    found = [_judge(context, column, values, codes) for column, values in named]
-    return [finding for finding in found if finding is not None]
+    findings = [_judge(context, column, values, codes) for column, values in named]
+    return [finding for finding in findings if finding is not None]
 
 
 def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | None:
     """Values of a column that names its rows, at ``rows``: paths, file names, codes, ids; None for any other."""
-    if column.kind == "number" and column.role == "feature":
+    if kind_of(column.kind).storage == "number" and column.role == "feature":
         values = context.table[column.name]
         return values[rows] if names_rows(column.name, values, context.table.rows) else None
     if column.name not in context.raw.columns:
@@ -78,12 +95,12 @@ def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | Non
 
 def _mostly_distinct(values: pl.Series) -> bool:
     known = values.drop_nulls()
-    return len(known) >= LEAST_ROWS and known.n_unique() >= _MANY_VALUES * len(known)
+    return len(known) >= LEAST_ROWS and known.n_unique() >= _DISTINCT_SHARE * len(known)
 
 
 def _is_like_a_name(values: pl.Series) -> bool:
     """Hardly any blanks, digits or separators in most, and not a number or a date with nothing else."""
-    look: list[str] = values.drop_nulls().head(_LOOK).to_list()
+    look: list[str] = values.drop_nulls().head(_LOOKED_AT).to_list()
     blanks = np.mean([len(text.split()) - 1 for text in look])
     parted = np.mean([re.search(r"[\d/\\_.-]", text) is not None for text in look])
     amounts = np.mean([_PLAIN.match(text) is not None for text in look])
@@ -142,9 +159,9 @@ def parts_of(values: pl.Series) -> Iterator[Part]:
     yield from _column("its length", [str(len(text)) for text in texts], False)
 
 
-def _column(what: str, found: list[str | None], is_text: bool) -> Iterator[Part]:
+def _column(what: str, texts: list[str | None], is_text: bool) -> Iterator[Part]:
     """A part with at least two values; as text only where a value has several rows, else nothing could be learnt."""
-    values = pl.Series(what, found, dtype=pl.String)
+    values = pl.Series(what, texts, dtype=pl.String)
     distinct = values.n_unique()
     if distinct < 2 or (is_text and distinct > _MOST_LEVELS * len(values)):
         return
@@ -185,8 +202,8 @@ def _how(context: AuditContext, part: Part, codes: Ints) -> str:
             return f"{part.what} depends on the class"
         return f"{part.what} {shlex.quote(value)} is {percent(share)} {context.classes[code]!r}"
     numbers = values.fill_null(-1).to_numpy()
-    found = {middle(numbers[codes == code], context.disclosure.smallest_count): code for code in np.unique(codes)}
-    middles = {number: code for number, code in found.items() if not np.isnan(number)}
+    codes_of = {middle(numbers[codes == code], context.disclosure.smallest_count): code for code in np.unique(codes)}
+    middles = {number: code for number, code in codes_of.items() if not np.isnan(number)}
     low, high = min(middles, default=0.0), max(middles, default=0.0)
     if low == high:
         return f"{part.what} depends on the class"

@@ -17,16 +17,35 @@ from sortal.checks.measures.purity import evidence, purity
 from sortal.checks.missingness import telling
 from sortal.checks.target_copy import copies
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 from sortal.core.writing import percent
 
 _ROWS = 20_000
-_LEAST, _LEAST_FOREST = 20, 10
+"""For speed."""
+_LEAST_EVENT = 20
+"""Rows with the value. Chosen, not measured: fewer are pure too easily, and matter little."""
+_LEAST_FOREST = 10
+"""Of those, rows in the forest's sample. Chosen, not measured: fewer do not tell what the others expect."""
 _CHANCE = 1e-4
+"""Probability over all values, classes and columns of a table (decision 0016)."""
 _FEW_NUMBERS = 20
+"""Distinct numbers that are levels. Chosen, not measured: codes and grades have fewer."""
 _SPIKE = 0.05
-_FEWEST, _MOST, _SHARE = 2, 5, 1 / 4
-_COMMON, _NATS = 0.8, 5.0
-_SEVERE, _WARNED = 0.5, 0.1
+"""Share of the commonest value. Chosen, not measured: a default such as 0 is in at least so many rows."""
+_LEAST_SUSPECTS = 2
+"""Chosen, not measured: one leak often comes with a twin."""
+_MOST_SUSPECTS = 5
+"""For speed, and since the others must be left with something to say."""
+_SUSPECT_SHARE = 1 / 4
+"""Share of the columns. Chosen, not measured: without more the others could not say what is to be expected."""
+_COMMON = 0.8
+"""Share that the others may expect. Three quarters passed over a true leak of 300 rows (lesion, .78; decision 0016)."""
+_NATS = 5.0
+"""Evidence against what the others expect: once in 150 times by chance. Chosen on the tables of decision 0016."""
+_SEVERE = 0.5
+"""Share of the class that has the value. Chosen on the tables of decision 0016."""
+_WARNED = 0.1
+"""Share of the class: rarer values were warnings once, and mostly honest (decision 0016)."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +72,10 @@ class _Event:
     def holds(self, table: Table) -> NDArray[np.bool_]:
         values = table[self.column]
         inside = values.is_in(pl.Series(list(self.values), dtype=values.dtype).implode())
-        found: NDArray[np.bool_] = (
+        rows: NDArray[np.bool_] = (
             ((~inside if self.other else inside) & values.is_not_null()).fill_null(False).to_numpy()
         )
-        return found
+        return rows
 
 
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
@@ -75,7 +94,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     if not events:
         return []
     events.sort(key=lambda event: -event.nats)
-    suspects = events[: max(_FEWEST, min(_MOST, int(_SHARE * len(names))))]
+    suspects = events[: max(_LEAST_SUSPECTS, min(_MOST_SUSPECTS, int(_SUSPECT_SHARE * len(names))))]
     rest = context.multivariate([*aside, *(event.column for event in suspects)])
     findings = []
     for event in suspects:
@@ -106,7 +125,7 @@ def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> 
                 (int(part[:, code].sum()) for part in (counts[inside], counts)),
             )
             share = total / int(counts.sum())
-            if rows >= _LEAST and purity(count, rows, share, nats, _COMMON):
+            if rows >= _LEAST_EVENT and purity(count, rows, share, nats, _COMMON):
                 chosen_values = tuple(distinct[chosen].to_list())
                 events.append(_Event(name, chosen_values, other, code, rows, count, share, count / total))
     return max(events, key=lambda event: event.nats, default=None)
@@ -127,7 +146,7 @@ def _choices(
     if listed:
         pure = [
             i
-            for i in np.flatnonzero(sizes >= _LEAST)
+            for i in np.flatnonzero(sizes >= _LEAST_EVENT)
             if purity(int(counts[i, code]), int(sizes[i]), share, nats, _COMMON)
         ]
         if pure:
@@ -175,7 +194,8 @@ def _said(table: Table, event: _Event, values: Sequence[object]) -> str:
     shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in values]
     if not shown:
         return "not a certain value" if event.other else "a certain value"
-    if event.other and table.schema[event.column].kind == "number" and table[event.column].min() == event.values[0]:
+    numeric = kind_of(table.schema[event.column].kind).storage == "number"
+    if event.other and numeric and table[event.column].min() == event.values[0]:
         return f"above {shown[0]}"
     listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
     return f"not {listed}" if event.other else listed

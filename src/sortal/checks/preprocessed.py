@@ -14,16 +14,44 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.checks.measures.target_encoding import encoded
 from sortal.core.frame import Table
+from sortal.core.kinds import kind_of
 
 Floats = NDArray[np.float64]
 
 _LEAST_ROWS = 50
-_EXACT, _ROUNDED, _CERTAIN = 1e-6, 1e-9, 0.01
-_MOST_DECIMALS, _FLOAT, _LOOK = 12, 1e14, 5_000
-_LEAST_SCALED, _SCALED_SHARE, _LONELY = 3, 0.5, 3
-_LEAST_STEPS, _MOST_STEPS = 20, 1_000_000
-_LEAST_FILLED, _FILLED_SHARE, _OUTSTANDING = 5, 0.01, 5
-_MOST_SCORES, _CHUNK = 200, 50_000
+"""Chosen, not measured: equations of few rows hold by chance."""
+_EXACT = 1e-6
+"""What equations may be off by: more than arithmetic costs, far less than chance brings about (decision 0018)."""
+_ROUNDED = 1e-9
+"""What an end of 0 or 1 may be off by: no more than arithmetic costs."""
+_CERTAIN = 0.01
+"""Standard errors that rounding may explain: a hundredth, so that chance does not come near (decision 0018)."""
+_MOST_DECIMALS = 12
+"""Chosen, not measured: whoever rounds leaves fewer."""
+_FLOAT = 1e14
+"""A float holds 15 to 16 digits; the last one or two are arithmetic."""
+_LOOK = 5_000
+"""Values that tell how a column is written, for speed."""
+_LEAST_SCALED = 3
+"""Columns. Shares end at 0 and 1 too, so one or two are no proof (decision 0018)."""
+_SCALED_SHARE = 0.5
+"""Share of the wide columns, for the same reason (decision 0018)."""
+_LONELY = 3
+"""Rows at 1: an extreme is rare, a share of all is not (decision 0018)."""
+_LEAST_STEPS = 20
+"""Chosen, not measured: fewer steps are grades."""
+_MOST_STEPS = 1_000_000
+"""For arithmetic: a million steps are told apart by a float with room to spare."""
+_LEAST_FILLED = 5
+"""Rows. Chosen, not measured: fewer equal values happen."""
+_FILLED_SHARE = 0.01
+"""Share of rows. Chosen, not measured: columns with fewer gaps are seldom worth filling."""
+_OUTSTANDING = 5
+"""Times as frequent as the next value. Chosen, not measured: what is measured does not stand out so."""
+_MOST_SCORES = 200
+"""Columns, for speed: all pairs are compared."""
+_CHUNK = 50_000
+"""Rows at a time, for memory: 80 MB of 200 columns."""
 _END_OF_NORMAL = 5.199337582605575
 """Where scikit-learn's QuantileTransformer cuts off its normal output."""
 
@@ -64,7 +92,9 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return too_few(f"{_LEAST_ROWS} rows")
     looked_at = set(context.shortlist)
     columns = [
-        numbers(c.name, table[c.name]) for c in table.schema.features if c.kind == "number" and c.name in looked_at
+        numbers(c.name, table[c.name])
+        for c in table.schema.features
+        if kind_of(c.kind).storage == "number" and c.name in looked_at
     ]
     columns = [column for column in columns if len(column.values) >= _LEAST_ROWS]
     if not columns:
@@ -96,9 +126,9 @@ def decimals(values: Floats) -> int:
     >>> decimals(np.array([1.5, 2.25])), decimals(np.array([1 / 3])), decimals(np.array([1e6 / 3]))
     (2, 12, 12)
     """
-    found = next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
-    held = 10.0**found * np.abs(values).max(initial=0) < _FLOAT / 100
-    return found if found == 0 or held else _MOST_DECIMALS
+    digits = next((d for d in range(_MOST_DECIMALS) if not _has_more(values, d).any()), _MOST_DECIMALS)
+    exact = 10.0**digits * np.abs(values).max(initial=0) < _FLOAT / 100
+    return digits if digits == 0 or exact else _MOST_DECIMALS
 
 
 def _has_more(values: Floats, places: int) -> NDArray[np.bool_]:
@@ -128,14 +158,14 @@ def _is_standard(column: Numbers) -> bool:
 
 def _robust(columns: Sequence[Numbers]) -> list[str]:
     """Median 0 and quartiles 1 apart, neither of which is a whole number as where zeros are many."""
-    found = []
+    names = []
     for column in columns:
         if not column.fine or abs(np.median(column.values)) > _EXACT:
             continue
         low, high = np.percentile(column.values, [25, 75])
         if abs(high - low - 1) <= _EXACT and abs(low - np.rint(low)) > 1e-3:
-            found.append(column.name)
-    return found
+            names.append(column.name)
+    return names
 
 
 def _scaled(columns: Sequence[Numbers]) -> list[str]:
@@ -144,17 +174,17 @@ def _scaled(columns: Sequence[Numbers]) -> list[str]:
     Or with two of them in whole steps of their own, as what was counted has when it is divided by its own range.
     """
     wide = [c for c in columns if len(np.unique(c.look)) > 10 and not _in_bytes(c.look)]
-    found = [
+    scaled = [
         c for c in wide if abs(c.values.min()) <= _ROUNDED and abs(c.values.max() - 1) <= _ROUNDED and _is_inner(c)
     ]
-    if len(found) < _SCALED_SHARE * len(wide) or _shares(found):
+    if len(scaled) < _SCALED_SHARE * len(wide) or _shares(scaled):
         return []
-    lonely = [c for c in found if np.count_nonzero(c.values >= 1 - _ROUNDED) <= _LONELY]
+    lonely = [c for c in scaled if np.count_nonzero(c.values >= 1 - _ROUNDED) <= _LONELY]
     full = [c for c in lonely if c.decimals == _MOST_DECIMALS]
-    steps = {_steps(c) for c in found} - {0}
-    every = len(found) == len(wide) and len(full) > 1
+    steps = {_steps(c) for c in scaled} - {0}
+    every = len(scaled) == len(wide) and len(full) > 1
     several = len(lonely) >= _LEAST_SCALED or every or len(steps) > 1
-    return [c.name for c in found] if several else []
+    return [c.name for c in scaled] if several else []
 
 
 def _is_inner(column: Numbers) -> bool:
@@ -168,9 +198,9 @@ def _steps(column: Numbers) -> int:
     """In how many even steps the values lie, if no round number of them; 0 where they do not."""
     if column.decimals < _MOST_DECIMALS:
         return 0
-    found = np.unique(column.values)
-    steps = int(np.rint(1 / np.diff(found).min())) if np.diff(found).min() > _ROUNDED else 0
-    even = _LEAST_STEPS <= steps <= _MOST_STEPS and not _has_more(found * steps, 0).any()
+    distinct = np.unique(column.values)
+    steps = int(np.rint(1 / np.diff(distinct).min())) if np.diff(distinct).min() > _ROUNDED else 0
+    even = _LEAST_STEPS <= steps <= _MOST_STEPS and not _has_more(distinct * steps, 0).any()
     return steps if even else 0
 
 
@@ -249,8 +279,8 @@ def _outstanding(values: Floats) -> tuple[float | None, bool]:
 
 
 def _mode(values: Floats) -> tuple[float, int]:
-    found, counts = np.unique(values, return_counts=True)
-    return float(found[counts.argmax()]), int(counts.max())
+    distinct, counts = np.unique(values, return_counts=True)
+    return float(distinct[counts.argmax()]), int(counts.max())
 
 
 def _scores(columns: Sequence[Numbers]) -> list[str]:

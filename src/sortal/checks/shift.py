@@ -17,14 +17,28 @@ from sortal.data.stratify import connected_groups
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_LEAST_UNITS, _LEAST_OF_PART = 200, 30
-_SAMPLE, _MOST_COLUMNS, _TREES = 4_000, 60, 60
-_ERRORS, _TELLING, _EXPECTED = 3.5, 0.55, 0.6
+_LEAST_UNITS = 200
+"""Rows that have nothing to do with each other. Chosen, not measured: half of them are all that the forest learns from."""
+_LEAST_OF_PART = 30
+"""Chosen, not measured: the half that is guessed still has 15, for a ROC-AUC."""
+_SAMPLE = 4_000
+"""Rows, for speed: chance moves a ROC-AUC of the half that is guessed by .013 at least."""
+_MOST_COLUMNS = 60
+"""For speed: those whose distributions differ most."""
+_TREES = 60
+"""For speed. Chosen, not measured."""
+_ERRORS = 3.5
+"""Standard errors. Chance reaches them once in 4,000 times; the largest of 176 random splits was 2.1 (decision 0017)."""
+_TELLING = 0.55
+"""ROC-AUC. Chosen, not measured: in large tables errors are small, and less of a difference harms no score."""
+_EXPECTED = 0.6
+"""ROC-AUC of parts made by time that goes without saying. Chosen, not measured: time changes every table a little."""
 _SHOWN = 3
+"""Columns that the message names: as many as a line holds."""
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Separation:
     """How well the test part is told from the rest, its standard error by chance, and the columns that tell most."""
 
     roc_auc: float
@@ -45,27 +59,27 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     if not usable(split_view.features):
         return NotApplicable("no column to tell parts apart by")
     rows = _one_of_each(split_view, context.seed)
-    last = split_view.held[rows]
+    last = split_view.held_out[rows]
     if len(rows) < _LEAST_UNITS or min(last.sum(), (~last).sum()) < _LEAST_OF_PART:
         return too_few(f"{_LEAST_UNITS} different rows, or a part with fewer than {_LEAST_OF_PART}")
-    told = _told(split_view.features.take(rows), last, context.seed)
-    if told.roc_auc < max(_TELLING, 0.5 + _ERRORS * told.chance):
+    separation = _tell_apart(split_view.features.take(rows), last, context.seed)
+    if separation.roc_auc < max(_TELLING, 0.5 + _ERRORS * separation.chance):
         return []
     by_time = split_view.times is not None
-    return [] if by_time and told.roc_auc < _EXPECTED else [_finding(told, len(rows), by_time)]
+    return [] if by_time and separation.roc_auc < _EXPECTED else [_finding(separation, len(rows), by_time)]
 
 
 def _one_of_each(split_view: SplitView, seed: int) -> Ints:
-    """At most 4000 rows, of which no two must stay together; as many of the held ones as may be, up to a half."""
+    """At most 4000 rows, of which no two must stay together; as many of the held-out ones as may be, up to a half."""
     units = split_view.copies if split_view.groups is None else connected_groups(split_view.copies, split_view.groups)
     shuffled = np.random.default_rng(seed).permutation(len(units))
     rows = shuffled[np.unique(units[shuffled], return_index=True)[1]]
     rows = np.random.default_rng([seed, 1]).permutation(rows)
-    last = split_view.held[rows]
+    last = split_view.held_out[rows]
     return np.concatenate([rows[last][: _SAMPLE // 2], rows[~last][: _SAMPLE // 2]])
 
 
-def _told(table: Table, last: NDArray[np.bool_], seed: int) -> _Told:
+def _tell_apart(table: Table, last: NDArray[np.bool_], seed: int) -> _Separation:
     """A small forest is fitted to one half, and scores the other."""
     from sklearn.ensemble import ExtraTreesClassifier
 
@@ -86,7 +100,7 @@ def _told(table: Table, last: NDArray[np.bool_], seed: int) -> _Told:
     inside, outside = int(positive.sum()), int((~positive).sum())
     chance = float(np.sqrt((inside + outside + 1) / (12 * inside * outside)))
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_SHOWN]
-    return _Told(area(positive, guessed), chance, [names[k] for k in strongest])
+    return _Separation(area(positive, guessed), chance, [names[k] for k in strongest])
 
 
 def _alone(values: pl.Series, last: NDArray[np.bool_]) -> float:
@@ -97,24 +111,24 @@ def _alone(values: pl.Series, last: NDArray[np.bool_]) -> float:
     return float(np.abs(inside - outside).sum())
 
 
-def _finding(told: _Told, rows: int, by_time: bool) -> Finding:
-    telling = ", ".join(told.columns)
+def _finding(separation: _Separation, rows: int, by_time: bool) -> Finding:
+    telling = ", ".join(separation.columns)
     why = ", as may be when the newest rows are the test" if by_time else ""
     message = (
-        f"a quick model tells held-out rows from those to train on with ROC-AUC {brief(told.roc_auc)} "
+        f"a quick model tells held-out rows from those to train on with ROC-AUC {brief(separation.roc_auc)} "
         f"(.50 if they were alike){why}; it looks most at {telling}"
     )
     evidence: dict[str, Evidence] = {
-        "roc_auc": told.roc_auc,
-        "chance": told.chance,
-        "errors": (told.roc_auc - 0.5) / told.chance,
-        "columns": told.columns,
+        "roc_auc": separation.roc_auc,
+        "chance": separation.chance,
+        "errors": (separation.roc_auc - 0.5) / separation.chance,
+        "columns": separation.columns,
         "rows_looked_at": rows,
     }
     fix = (
         "expect scores to fall as time goes on; leave out columns that only count time"
         if by_time
-        else f"find out how the parts were made, and whether {told.columns[0]} means the same in both"
+        else f"find out how the parts were made, and whether {separation.columns[0]} means the same in both"
     )
     severity: Severity = "note" if by_time else "warning"
     return Finding(check.code, severity, None, message, evidence, fix)

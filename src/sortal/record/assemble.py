@@ -225,7 +225,6 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
     others = [words for way, words in TOLD.items() if way in tried]
     return Facts(
         fits=log.fits,
-        leaked_rows=log.leaked_rows,
         out_of_fold_rows=len(chosen.predictions),
         sealed_rows_scored=int(np.isin(chosen.predictions.rows, sealed).sum()),
         decision_part=finalized.evidence.part,

@@ -33,9 +33,7 @@ class Saved:
 class Facts:
     """What the run counted while it ran, beyond run.json.
 
-    ``fits``: how often anything was fitted. ``leaked_rows``: rows that a fit saw and must not have seen:
-    sealed ones, held-out ones, those that its fold is evaluated on. ``out_of_fold_rows``: rows with an
-    out-of-fold prediction; ``sealed_rows_scored``: sealed ones among the rows that candidates were
+    ``fits``: how often anything was fitted. ``out_of_fold_rows``: rows with an out-of-fold prediction; ``sealed_rows_scored``: sealed ones among the rows that candidates were
     compared on. ``decision_part``, ``decision_rows``, ``sealed_rows_decided``: the rows that the decision
     rule was chosen on, and the sealed ones among them. ``refit_rows``: rows of the final fit; ``refit``: whether
     it is one of its own, and ``worth_refit``, whether that would see many more rows than a fold.
@@ -44,7 +42,6 @@ class Facts:
     """
 
     fits: int
-    leaked_rows: int
     out_of_fold_rows: int
     sealed_rows_scored: int
     decision_part: Part

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import sortal
 from sortal.artifact.model import Model, load
-from sortal.checks.audit import RunCounts
 from sortal.checks.run_counts import looks
 from sortal.core.errors import DataError, OptionError
 from sortal.data.ledger import Seal
@@ -107,7 +106,7 @@ def _sha256(path: Path) -> str:
 
 def _note(seal: Seal, run: RunRecord) -> None:
     """The run's record tells how often its test was opened."""
-    tainted = looks(RunCounts(0, 0, seal.opens))
+    tainted = looks(seal.opens)
     findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
     run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(seal))
     with replacing(seal.folder / RECORD) as partial:

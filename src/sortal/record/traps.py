@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sortal.checks.audit import Finding
+from sortal.checks.run_counts import LEAKED, REOPENED
 from sortal.record.facts import UNSEEN, Facts, Verdict, agreement
 from sortal.record.run import Outcome
 from sortal.record.wording import counted, listing, metric, percent, plain, times
@@ -16,7 +17,7 @@ SHARED = ("A002", "A003", "A004", "A203", "A204", "A205", "A206")
 """Checks of the audit by which rows, groups or time could be on both sides of a split."""
 OUTCOME = ("A101", "A102", "A103", "A104", "A105")
 """Those of columns that say what is known only after the outcome."""
-PREPARED, ALIKE = ("A001", "A106"), ("A207",)
+PREPARED, ALIKE = (LEAKED, "A106"), ("A207",)
 """Those of rows or columns that a fit must not have seen, and of parts that should be alike."""
 SAID = 2
 """So many of the test's shortfalls are told in the checklist; the screen and the report begin with all of them."""
@@ -26,8 +27,10 @@ def train_only(outcome: Outcome, facts: Facts) -> Verdict:
     # How many fits there were depends on what the clock let begin; the evidence goes into the model file, which does not.
     if facts.fits == 0:
         return False, "no fit was watched"
-    seen = f"all fits together saw {counted(facts.leaked_rows, 'row')} that they should not have seen"
-    if facts.leaked_rows > 0:
+    leaked = next((finding.evidence["rows"] for finding in outcome.audit if finding.code == LEAKED), 0)
+    assert isinstance(leaked, int)
+    seen = f"all fits together saw {counted(leaked, 'row')} that they should not have seen"
+    if leaked:
         return False, seen
     holds, why = _audited(outcome, PREPARED, "columns prepared on all rows before the split")
     return holds, f"{seen}; {why}"
@@ -76,7 +79,7 @@ def opened_once(outcome: Outcome, facts: Facts) -> Verdict:
     if ledger.opens == 0:
         return (None if facts.ledger_intact else False), f"not opened yet; {chain}"
     return (
-        ledger.opens == 1 and ledger.blind and facts.ledger_intact,
+        facts.ledger_intact and not any(finding.code == REOPENED for finding in outcome.audit),
         f"opened {times(ledger.opens)}; {chain}",
     )
 

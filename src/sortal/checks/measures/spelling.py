@@ -12,11 +12,22 @@ import polars as pl
 from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.values import BLANKS, MISSING
 
-_MOST_TEXTS, _LONGEST = 20_000, 80
-_NEARLY_ALL, _SOME = 0.95, 0.01
+_MOST_TEXTS = 20_000
+"""Distinct texts, for speed: the most frequent ones."""
+_LONGEST = 80
+"""Characters of a level, for speed. Chosen, not measured: longer ones are texts, which nobody spells twice."""
+_NEARLY_ALL = 0.95
+"""Share of rows. Chosen, not measured: a column of dates or amounts may hold a few remarks."""
+_SOME = 0.01
+"""Share of rows of a way of writing. Chosen, not measured: rarer ones are slips."""
 _LEAST_VALUES = 5
-_FEWEST, _FEW = 2, 0.001
+"""Distinct texts. Chosen, not measured: fewer may be levels that look like amounts."""
+_FEWEST = 2
+"""Rows in the rarer spellings. Chosen, not measured: a single one is a slip."""
+_RARER_SHARE = 0.001
+"""Share of rows in the rarer spellings. Chosen, not measured: less changes no model."""
 _SHOWN = 3
+"""Examples that the message names: as many as a line holds."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +69,10 @@ def mixed_texts(series: pl.Series, levels: bool, disclosure: Disclosure) -> list
     values = Texts(counts["text"].to_list(), counts["rows"].to_list(), disclosure)
     if not values.texts:
         return []
-    found = [_broken(values)]
+    mixtures = [_broken(values)]
     looks: Sequence[Callable[[Texts], Mixture | None]] = (_yes_no, _dates, _amounts, *([_spellings] if levels else []))
-    found.append(next((mixture for look in looks if (mixture := look(values)) is not None), None))
-    return [mixture for mixture in found if mixture is not None]
+    mixtures.append(next((mixture for look in looks if (mixture := look(values)) is not None), None))
+    return [mixture for mixture in mixtures if mixture is not None]
 
 
 def key(text: str) -> str:
@@ -95,12 +106,12 @@ def _spellings(values: Texts) -> Mixture | None:
         return None
     several.sort(key=lambda spelled: -spelled[1][1])
     rarer = sum(rows for spelled in several for _, rows in spelled[1:])
-    if rarer < max(_FEWEST, _FEW * values.total):
+    if rarer < max(_FEWEST, _RARER_SHARE * values.total):
         return None
-    told = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
-    told = [texts for texts in told if texts][:_SHOWN]
-    shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in told)
-    more = f" and {len(several) - len(told)} more" if 0 < len(told) < len(several) else ""
+    quoted = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
+    quoted = [texts for texts in quoted if texts][:_SHOWN]
+    shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in quoted)
+    more = f" and {len(several) - len(quoted)} more" if 0 < len(quoted) < len(several) else ""
     message = f"spells {_plural(len(several), 'level')} in several ways{': ' if shown else ''}{shown}{more} ({_rows(rarer)} in the rarer ones)"
     return Mixture("spellings", message, rarer / values.total, "write each level in one way")
 
@@ -199,10 +210,10 @@ def _amounts(values: Texts) -> Mixture | None:
     """Amounts with several units, or with a point and with a comma before their last digits."""
 
     def way_of(text: str) -> str | None:
-        found = _AMOUNT.fullmatch(text)
-        if found is None or re.fullmatch(r"0\d+", text):
+        match = _AMOUNT.fullmatch(text)
+        if match is None or re.fullmatch(r"0\d+", text):
             return None
-        sign, digits, unit = found[1], found[2].strip(), re.sub(r"\s", "", found[3] or "").lower()
+        sign, digits, unit = match[1], match[2].strip(), re.sub(r"\s", "", match[3] or "").lower()
         decimal = re.search(r"([.,])\d{1,2}$", digits)
         return f"{sign}1{decimal[1] + '5' if decimal else ''}{' ' + unit if unit else ''}"
 

@@ -15,13 +15,22 @@ from sortal.checks.context import AuditContext
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_LEAST_LEVELS, _MOST_LEVELS = 3, 20_000
-_LOOK = 1_000
+_LEAST_LEVELS = 3
+"""Chosen: rates of so few levels are hardly ever unlikely enough by chance (decision 0018)."""
+_MOST_LEVELS = 20_000
+"""For speed."""
+_LOOKED_AT = 1_000
+"""Levels that are weighed, for speed: each adds to the surprise, and far fewer decide."""
 _MOST_CLASSES = 20
+"""For speed."""
 _FITTING = 0.99
+"""Share of rows with a value that fits. Chosen, not measured: a few cells may have been changed later."""
 _SURE = math.log(1e8)
+"""Odds against chance, in nats. With them 600 made-up tables of 10 honest columns have no finding (decision 0018)."""
 _PRECISE = 1e-7
-_PLACES = 6
+"""What is lost by arithmetic and by a file of 7 digits (float32 has as many)."""
+_MOST_PLACES = 6
+"""Decimals of a rounded rate. Chosen, not measured: people round to four or six, and eight are as good as all."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +98,21 @@ def _plain(levels: _Levels) -> bool:
 
 def _surprise(levels: _Levels, slack: Floats, inner: NDArray[np.bool_]) -> float:
     """Minus the logarithm of the probability that honest figures near the rates would fit so well."""
-    found = 0.0
-    for place in np.flatnonzero(inner)[:_LOOK]:
+    nats = 0.0
+    for place in np.flatnonzero(inner)[:_LOOKED_AT]:
         value, rows, doubt = float(levels.values[place]), int(levels.sizes[place]), float(slack[place])
         whole = 1.0
         if doubt < 0.5:
             whole = min(Fraction(value).limit_denominator(rows).denominator, 0.5 / doubt if doubt else np.inf)
         likely = 1 + 2.5 * math.sqrt(rows * value * (1 - value))
         window = 1 + int(levels.unknown[place]) + 2 * doubt
-        found += math.log(whole) + max(0.0, math.log(likely / window))
-    return found
+        nats += math.log(whole) + max(0.0, math.log(likely / window))
+    return nats
 
 
 def _slack(values: Floats) -> float:
     """Half of the last digit that the values are written with; 0 where they are written in full."""
-    for places in range(1, _PLACES + 3):
+    for places in range(1, _MOST_PLACES + 3):
         scaled = values * 10.0**places
         if np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-9 * 10.0**places):
             return float(0.5 * 10.0**-places)

@@ -131,6 +131,11 @@ class Kind(ABC):
         """Whether its values have an order, and levels are not what it has."""
         return self.storage in ("number", "boolean", "moment")
 
+    @property
+    def categorical(self) -> bool:
+        """Whether its values are levels, which come again; not so free text, images and the like, of which each is its own."""
+        return self.storage == "text" and self.encoding not in ("", "text")
+
     def shown(self, value: float) -> str:
         """A value, as the engine has it, as a person writes it."""
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
