@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import sortal
 from sortal.artifact.card import Item
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, golden_rows, load, time_row
 from sortal.auditing import case_of
@@ -49,6 +48,7 @@ from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.trained import Trained, train_rows
 from sortal.training.zoo import NO_TIME, TimeReserve
+from sortal.version import __version__
 
 MODEL_FILE = "model.sortal"
 RUNS = "runs"
@@ -211,4 +211,4 @@ def next_folder(data: Sequence[str]) -> Path:
 
 
 def _signature() -> str:
-    return f"sortal {sortal.__version__}"
+    return f"sortal {__version__}"

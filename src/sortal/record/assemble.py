@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-import sortal
 from sortal.artifact.card import Card, Data, Item, LedgerHead
 from sortal.artifact.model import Model, Parity
 from sortal.checks.audit import Audit
@@ -41,6 +40,7 @@ from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
+from sortal.version import __version__
 
 CLOCKED = ("fit_seconds", "program_microseconds")
 DETAILS = (
@@ -78,7 +78,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
     test, verification = (None, None) if results.test is None else _tested(results, results.test, sets, search.seed)
     return Outcome(
-        sortal_version=sortal.__version__,
+        sortal_version=__version__,
         seed=search.seed,
         data=results.data,
         columns=describe_columns(results.dev.table.schema, rows),
