@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.sweep import sweep
+from sortal.core.thresholds import threshold_counts
 from sortal.evaluate.ranking import average_precision, roc_auc
 
 Floats = NDArray[np.float64]
@@ -44,14 +44,14 @@ def roc(truth: Truth, score: Floats) -> Curve:
     >>> curve.x.tolist(), curve.y.tolist(), curve.area
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0], 0.5)
     """
-    _, hits, alarms = sweep(truth, score)
+    _, hits, alarms = threshold_counts(truth, score)
     x, y = (np.concatenate([[0.0], counts / counts[-1]]) for counts in (alarms, hits))
     return Curve(*thin(x, y), roc_auc(truth, score))
 
 
 def precision_recall(truth: Truth, score: Floats) -> Curve:
     """Recall against precision, from the first hit on; the area is the average precision."""
-    _, hits, alarms = sweep(truth, score)
+    _, hits, alarms = threshold_counts(truth, score)
     hit = hits > 0
     recall, precision = hits[hit] / hits[-1], hits[hit] / (hits + alarms)[hit]
     return Curve(*thin(recall, precision), average_precision(truth, score))

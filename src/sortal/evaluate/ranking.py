@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.sweep import descending, sweep
+from sortal.core.thresholds import descending, threshold_counts
 from sortal.evaluate.intervals import Cells
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ def roc_auc(positive: Mask, score: Floats, order: Order = None) -> float:
     hits, negatives = np.count_nonzero(positive), np.count_nonzero(~positive)
     if not hits or not negatives:
         return float("nan")
-    _, tp, fp = sweep(positive, score, order)
+    _, tp, fp = threshold_counts(positive, score, order)
     height = (tp + np.concatenate([[0.0], tp[:-1]])) / 2
     return float(np.diff(fp, prepend=0.0) @ height / (hits * negatives))
 
@@ -63,7 +63,7 @@ def average_precision(positive: Mask, score: Floats, order: Order = None) -> flo
     """
     if not positive.any():
         return float("nan")
-    _, tp, fp = sweep(positive, score, order)
+    _, tp, fp = threshold_counts(positive, score, order)
     return float(np.diff(tp, prepend=0.0) @ (tp / (tp + fp)) / tp[-1])
 
 
@@ -77,7 +77,7 @@ def average_precision_effect(positive: Mask, score: Floats, order: Order = None)
     if hits < 2:
         return np.full(n, np.nan)
     order = descending(score) if order is None else order
-    _, tp, fp = sweep(positive, score, order)
+    _, tp, fp = threshold_counts(positive, score, order)
     gain, rows = np.diff(tp, prepend=0.0), tp + fp
     fewer = np.maximum(rows - 1, 1)
     above = np.concatenate([[0.0], np.cumsum(gain * tp / rows)[:-1]])
@@ -98,7 +98,7 @@ def recall_at_precision(positive: Mask, score: Floats, precision: float = PRECIS
     """
     if not positive.any():
         return float("nan")
-    _, tp, fp = sweep(positive, score)
+    _, tp, fp = threshold_counts(positive, score)
     return float(np.max(tp, initial=0.0, where=tp >= precision * (tp + fp) - 1e-9) / tp[-1])
 
 
@@ -107,7 +107,7 @@ def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = 
 
     Only thresholds right after a positive matter, so with up to 1,000 positives nothing is lost.
     """
-    thresholds, tp, _ = sweep(positive, score)
+    thresholds, tp, _ = threshold_counts(positive, score)
     hits, size = int(tp[-1]), min(int(tp[-1]), CUTS) + 1
     before = np.concatenate([[0.0], tp[:-1]])
     slices = (before * (size - 1) // hits).astype(np.int64)
