@@ -12,17 +12,16 @@ from sortal.core import registry
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.intervals import (
-    Mean,
-    Rates,
-    _between,
     folds_interval,
-    interval,
     mean_interval,
+    percentile_interval,
     rates_interval,
     resample,
     wilson,
 )
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, metrics_for
+from sortal.stats.sampling import Mean, Rates
 
 TASK = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), (), cost=((0.0, 1.0), (8.0, 0.0)))
 
@@ -244,7 +243,7 @@ def test_sampling_says_what_the_score_is_made_of():
 
 
 def test_percentiles_leave_out_as_much_on_each_side():
-    found = _between(0.5, np.linspace(0, 1, 1001), 0.95)
+    found = percentile_interval(0.5, np.linspace(0, 1, 1001), 0.95)
     assert (found.low, found.high) == pytest.approx((0.025, 0.975))
 
 

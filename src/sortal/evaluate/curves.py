@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.thresholds import threshold_counts
-from sortal.evaluate.ranking import average_precision, roc_auc
+from sortal.stats.ranking import average_precision, roc_auc
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.evaluate.intervals import Rates, interval, rates_interval
+from sortal.evaluate.intervals import rates_interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import decided_rows, metrics_for
+from sortal.stats.sampling import Rates
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -28,7 +28,7 @@ from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives
 from sortal.evaluate.figures import figures, per_class, share
-from sortal.evaluate.intervals import interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.thresholds import descending, threshold_counts
-from sortal.evaluate.intervals import Cells
+from sortal.stats.sampling import CountCells
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -102,7 +102,7 @@ def recall_at_precision(positive: Mask, score: Floats, precision: float = PRECIS
     return float(np.max(tp, initial=0.0, where=tp >= precision * (tp + fp) - 1e-9) / tp[-1])
 
 
-def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = PRECISION) -> Cells:
+def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = PRECISION) -> CountCells:
     """The same from counts in up to 1,000 slices of the ranking that hold equally many positives.
 
     Only thresholds right after a positive matter, so with up to 1,000 positives nothing is lost.
@@ -120,7 +120,7 @@ def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = 
         recall: Floats = np.divide(reached, tp[:, -1], out=np.full(len(tp), np.nan), where=tp[:, -1] > 0)
         return recall
 
-    return Cells(cell, 2 * size, best)
+    return CountCells(cell, 2 * size, best)
 
 
 def _suffix(values: Floats) -> Floats:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sortal.evaluate import ranking
+from sortal.stats import ranking
 
 
 def draw(n: int, seed: int, levels: int):
