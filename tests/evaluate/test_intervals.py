@@ -17,7 +17,6 @@ from sortal.evaluate.intervals import (
     percentile_interval,
     rates_interval,
     resample,
-    wilson,
 )
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, metrics_for
@@ -39,19 +38,6 @@ def draw(rng: np.random.Generator, n: int, groups=None):
     truth = (rng.random(n) < p).astype(np.int64)
     predictions = Predictions(("no", "yes"), np.arange(n), truth, np.column_stack([1 - p, p]), "test", groups=groups)
     return predictions, (p > 0.3).astype(np.int64)
-
-
-@given(hits=st.integers(0, 40), more=st.integers(0, 60), confidence=st.sampled_from([0.8, 0.95]))
-@settings(deadline=None, max_examples=60)
-def test_wilson_is_scipys(hits, more, confidence):
-    trials = hits + more + 1
-    low, high = wilson(hits / trials, trials, confidence)
-    expected = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
-    assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
-
-def test_wilson_of_no_trials_knows_nothing():
-    assert [float(x) for x in wilson(0.0, 0)] == [0, 1]
 
 
 @given(seed=st.integers(0, 500), n=st.integers(20, 80))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.thresholds import threshold_counts
+from sortal.stats.proportions import clopper_pearson
 from sortal.stats.ranking import average_precision, roc_auc
 
 Floats = NDArray[np.float64]
@@ -128,18 +129,3 @@ def _edges(p: Floats) -> NDArray[np.int64]:
     if len(edges) > 2 and edges[-1] - edges[-2] < FEWEST:
         del edges[-2]
     return np.array(edges, dtype=np.int64)
-
-
-def clopper_pearson(hits: NDArray[np.int64] | Floats, rows: NDArray[np.int64] | Floats) -> tuple[Floats, Floats]:
-    """Exact two-sided 95 % intervals of proportions (Clopper & Pearson 1934).
-
-    >>> low, high = clopper_pearson(np.array([0]), np.array([10]))
-    >>> float(low[0]), round(float(high[0]), 4)
-    (0.0, 0.3085)
-    """
-    from scipy.special import betaincinv
-
-    misses = rows - hits
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), misses + 1, 0.025), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-9), 0.975), 1.0)
-    return low, high

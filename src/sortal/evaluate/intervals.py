@@ -1,6 +1,7 @@
 """How sure a score is: two-sided intervals, most of them in closed form.
 
-A metric says how it varies from sample to sample by one of five plain descriptions (``stats.sampling``), and each has one method:
+A metric says how it varies from sample to sample by one of five plain descriptions (``stats.sampling``), and each has
+one method:
 
 | description     | score                       | method                                                    |
 |-----------------|-----------------------------|-----------------------------------------------------------|
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.interval import Interval
+from sortal.stats.proportions import two_sided_z, wilson
 from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
 
 Floats = NDArray[np.float64]
@@ -54,20 +56,6 @@ def sampling_interval(
             return percentile_interval(value, scores, confidence, optimistic=True)
 
 
-def wilson(share: Floats | float, trials: Floats | float, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Wilson's score interval of shares of successes (Wilson 1927); of no trials: 0 to 1.
-
-    >>> low, high = wilson(1.0, 10)
-    >>> float(low.round(3)), float(high.round(3))
-    (0.722, 1.0)
-    """
-    z = _z(confidence)
-    share, trials = np.asarray(share, dtype=np.float64), np.asarray(trials, dtype=np.float64)
-    center = (share * trials + z * z / 2) / (trials + z * z)
-    half = z * np.sqrt(share * (1 - share) * trials + z * z / 4) / (trials + z * z)
-    return np.maximum(center - half, 0.0), np.minimum(center + half, 1.0)
-
-
 def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
     """Wilson's interval of each rate, joined to that of their mean by MOVER (Zou & Donner 2008).
 
@@ -85,7 +73,7 @@ def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: floa
         design = max(_variance(effect, clusters), float(effect @ effect)) / independent
     else:
         design = 1.0 if clusters is None else len(clusters) / (clusters.max() + 1)
-    low, high = wilson(share, trials / design, confidence)
+    low, high = wilson(share, trials / design, two_sided_z(confidence))
     if rates.f1:
         low, high = 2 * low / (1 + low), 2 * high / (1 + high)
     value, m = float(score.mean()), len(score)
@@ -119,7 +107,7 @@ def mean_interval(
     deviation = values - value
     spread = float(np.sqrt((deviation**2).sum() / (n - 1)))
     if spread <= 1e-12 * max(1.0, abs(value)):
-        share = float(wilson(0.0, n, confidence)[1])
+        share = float(wilson(0.0, n, two_sided_z(confidence))[1])
         down, up = (share * room if np.isfinite(room) else 0.0 for room in (value - low, high - value))
         return Interval(value, value - down, value + up)
     skew = float((deviation**3).mean()) / spread**3
@@ -206,16 +194,16 @@ def _influence(value: float, influence: Influence, clusters: Codes | None, confi
     if evidence < 2 or not np.isfinite(variance):
         return Interval(value, 0.0, 1.0)
     if min(value, 1 - value) < 1e-12:  # perfectly ranked: no variance to see, as with a rate of 0 or 1
-        low, high = wilson(round(value), evidence, confidence)
+        low, high = wilson(round(value), evidence, two_sided_z(confidence))
         return Interval(value, min(value, float(low)), max(value, float(high)))
-    reach = np.exp(_z(confidence) * np.sqrt(variance) / (value * (1 - value)))
+    reach = np.exp(two_sided_z(confidence) * np.sqrt(variance) / (value * (1 - value)))
     return Interval(value, value / (value + (1 - value) * reach), value * reach / (value * reach + 1 - value))
 
 
 def _bins(value: float, bins: CalibrationBins, clusters: Codes | None, confidence: float) -> Interval:
     count, share, square, error = bin_squares(bins, clusters)
     variance = (share**2 * (4 * np.maximum(square, 0) * error + 2 * error**2))[count > 1].sum()
-    half = _z(confidence) * np.sqrt(variance)
+    half = two_sided_z(confidence) * np.sqrt(variance)
     total = float((share * square).sum())
     return Interval(value, min(value, max(total - half, 0.0) ** 0.5), max(value, max(total + half, 0.0) ** 0.5))
 
@@ -265,7 +253,3 @@ def _without_skew(x: float, skew: float, n: int) -> float:
         return x
     root = np.sqrt(n)
     return float(root * 3 / skew * (np.cbrt(1 + skew * (x / root - skew / (6 * n))) - 1))
-
-
-def _z(confidence: float) -> float:
-    return NormalDist().inv_cdf(0.5 + confidence / 2)

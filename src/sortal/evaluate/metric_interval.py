@@ -26,8 +26,8 @@ def interval(
 ) -> Interval:
     """A metric of these predictions, with the interval for the rows that could have been drawn instead.
 
-    ``decided``: (n,) class codes. ``seed`` and ``repeats`` are for the metrics that are bootstrapped. All three figures are NaN where the metric is
-    undefined; none lies beyond the metric's span.
+    ``decided``: (n,) class codes. ``seed`` and ``repeats`` are for the metrics that are bootstrapped. All three figures
+    are NaN where the metric is undefined; none lies beyond the metric's span.
     """
     value = metric.score(task, predictions, decided)
     if not np.isfinite(value):
