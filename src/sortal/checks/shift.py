@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
-from sortal.checks.measures.power import area, binned, ranks, usable
+from sortal.checks.measures.power import binned, ranks, usable
 from sortal.core.frame import Table
 from sortal.data.stratify import connected_groups
+from sortal.stats.ranking import roc_auc
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -86,7 +87,7 @@ def _told(table: Table, last: NDArray[np.bool_], seed: int) -> _Told:
     inside, outside = int(positive.sum()), int((~positive).sum())
     chance = float(np.sqrt((inside + outside + 1) / (12 * inside * outside)))
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_SHOWN]
-    return _Told(area(positive, guessed), chance, [names[k] for k in strongest])
+    return _Told(roc_auc(positive, guessed), chance, [names[k] for k in strongest])
 
 
 def _alone(values: pl.Series, last: NDArray[np.bool_]) -> float:

@@ -35,23 +35,32 @@ def roc_auc(positive: Mask, score: Floats, order: Order = None) -> float:
     return float(np.diff(fp, prepend=0.0) @ height / (hits * negatives))
 
 
-def roc_auc_effect(positive: Mask, score: Floats, order: Order = None) -> Floats:
-    """Effects whose squares sum to DeLong's variance.
+def placements(positive: Mask, score: Floats, order: Order = None) -> Floats:
+    """(n,) the share of the other class that each row is ranked rightly against, less the mean of its own class.
 
-    DeLong, DeLong & Clarke-Pearson (1988), with the placements found by sorting, as in Sun & Xu
-    (2014). NaN for a class of one row, and all NaN without two classes.
+    DeLong, DeLong & Clarke-Pearson (1988), by sorting, as in Sun & Xu (2014); ties count half. All NaN without two classes.
+
+    >>> placements(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])).tolist()
+    [0.25, -0.25, -0.25, 0.25]
     """
     order = np.argsort(score) if order is None else order[::-1]
     ordered, hit = score[order], positive[order]
     block = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
-    effect = np.full(len(score), np.nan)
+    centred = np.full(len(score), np.nan)
     hits, misses = (np.bincount(block, weights=mask) for mask in (hit, ~hit))
     for mask, other, sign in ((hit, misses, 1.0), (~hit, hits, -1.0)):
-        below, k = np.cumsum(other) - other / 2, np.count_nonzero(mask)
-        if not other.any() or k < 2:
-            continue
-        placement = sign * below[block[mask]] / other.sum()
-        effect[order[mask]] = (placement - placement.mean()) / np.sqrt(k * (k - 1))
+        if mask.any() and other.any():
+            placement = sign * (np.cumsum(other) - other / 2)[block[mask]] / other.sum()
+            centred[order[mask]] = placement - placement.mean()
+    return centred
+
+
+def roc_auc_effect(positive: Mask, score: Floats, order: Order = None) -> Floats:
+    """Effects whose squares sum to DeLong's variance; NaN for a class of one row, and all NaN without two classes."""
+    effect = placements(positive, score, order)
+    for mask in (positive, ~positive):
+        k = np.count_nonzero(mask)
+        effect[mask] = effect[mask] / np.sqrt(k * (k - 1)) if k > 1 else np.nan
     return effect
 
 
