@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from sortal.checks.measures.multivariate import Lift, Multivariate, multivariate
 from sortal.checks.measures.power import Power, univariate
+from sortal.core.arrays import Ints
 from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.frame import Table
-
-Ints = NDArray[np.int64]
 
 _SHORT = 500
 _SHUFFLED, _PROMISING = 30, 0.53

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import LEAST_ROWS, auc, held_out, ranks
 from sortal.checks.target_copy import copies
+from sortal.core.arrays import Floats, Ints
 from sortal.core.schema import Column
 from sortal.data.split import folds
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _LEAST_GROUPS, _REPEATED, _LARGEST, _KNOWN = 15, 2.0, 0.2, 0.95
 _SAMPLE, _MOST_COLUMNS, _MOST_TRIED = 2_000, 40, 2

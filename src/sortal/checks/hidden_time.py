@@ -16,9 +16,8 @@ from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Sever
 from sortal.checks.measures.power import auc, held_out, ranks
 from sortal.checks.order import neighbours_tell
 from sortal.checks.target_copy import copies
+from sortal.core.arrays import Ints
 from sortal.data.split import holdout
-
-Ints = NDArray[np.int64]
 
 _LEAST_ROWS, _LEAST_TIMES, _LEAST_YEARS, _KNOWN = 200, 20, 3, 0.95
 _SAMPLE, _MOST_COLUMNS, _MOST_TRIED = 3_000, 40, 3

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.checks.measures.spelling import Mixture, mixed_texts
+from sortal.core.arrays import Floats
 from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.quantiles import quantiles
 from sortal.core.schema import Column
 from sortal.core.writing import percent
-
-Floats = NDArray[np.float64]
 
 _LEAST_ROWS, _MANY = 50, 0.05
 _MOST_ROWS = 100_000

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.checks.measures.target_encoding import encoded
+from sortal.core.arrays import Floats
 from sortal.core.frame import Table
-
-Floats = NDArray[np.float64]
 
 _LEAST_ROWS = 50
 _EXACT, _ROUNDED, _CERTAIN = 1e-6, 1e-9, 0.01

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import binned, ranks, usable
+from sortal.core.arrays import Ints
 from sortal.core.frame import Table
 from sortal.data.stratify import connected_groups
 from sortal.stats.ranking import roc_auc
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _LEAST_UNITS, _LEAST_OF_PART = 200, 30
 _SAMPLE, _MOST_COLUMNS, _TREES = 4_000, 60, 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from sortal.core.arrays import Floats
 
 
 def descending(score: Floats) -> NDArray[np.int64]:

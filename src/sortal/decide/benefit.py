@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.writing import level
 from sortal.stats.proportions import two_sided_z, wilson
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.integer[Any]]
 
 

@@ -40,8 +40,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Mask
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
@@ -49,9 +49,6 @@ from sortal.decide.certificate import Bound, Certificate, Measure
 from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, p_value
 from sortal.decide.fixed_sequence import labels_needed, planned_sequence
 from sortal.stats.proportions import clopper_pearson
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 LEARNING_SHARE, SEED = 1 / 3, 0
 

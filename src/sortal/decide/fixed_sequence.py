@@ -8,14 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from sortal.core.arrays import Floats, Ints, Mask
 from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, fewest_trials
 from sortal.stats.proportions import wilson
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 FIRST, STEP = 5, 1.03
 """Rows selected by the first start that is considered, and how many times as many each next one selects."""

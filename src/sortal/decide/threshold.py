@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
 from sortal.core.task import Capacity, Task
 from sortal.core.thresholds import threshold_counts
 from sortal.decide.policy import Decision
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

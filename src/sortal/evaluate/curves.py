@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Mask
 from sortal.core.thresholds import threshold_counts
 from sortal.stats.proportions import clopper_pearson
 from sortal.stats.ranking import average_precision, roc_auc
-
-Floats = NDArray[np.float64]
-Truth = NDArray[np.bool_]
 
 BINS, FEWEST, WIDEST = 20, 30, 0.1
 """Of a reliability curve: bins before any is halved, rows that each has at least, width from which on it is halved."""
@@ -38,7 +36,7 @@ class Reliability:
     rows: NDArray[np.int64]
 
 
-def roc(truth: Truth, score: Floats) -> Curve:
+def roc(truth: Mask, score: Floats) -> Curve:
     """False positive rate against recall; (n,) each. Needs at least one row of both classes.
 
     >>> curve = roc(np.array([True, True, False]), np.array([0.9, 0.4, 0.6]))
@@ -50,7 +48,7 @@ def roc(truth: Truth, score: Floats) -> Curve:
     return Curve(*thin(x, y), roc_auc(truth, score))
 
 
-def precision_recall(truth: Truth, score: Floats) -> Curve:
+def precision_recall(truth: Mask, score: Floats) -> Curve:
     """Recall against precision, from the first hit on; the area is the average precision."""
     _, hits, alarms = threshold_counts(truth, score)
     hit = hits > 0
@@ -72,7 +70,7 @@ def thin(x: Floats, y: Floats, most: int = 160) -> tuple[Floats, Floats]:
     return x[keep], y[keep]
 
 
-def reliability(hit: Truth, probability: Floats, clusters: NDArray[np.int64] | None = None) -> Reliability:
+def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | None = None) -> Reliability:
     """How often predictions of about the same probability come true, with Clopper-Pearson intervals.
 
     Bins hold equal numbers of rows, a twentieth of all; where such a bin would be wider than a tenth, as at the sparse
@@ -95,7 +93,7 @@ def reliability(hit: Truth, probability: Floats, clusters: NDArray[np.int64] | N
     return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, low, high, rows)
 
 
-def design_effects(hit: Truth, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
+def design_effects(hit: Mask, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
     """(bins,) the variance of the share of hits when whole clusters are drawn, over that of independent rows; at least 1.
 
     Where all rows of a bin agree, their clusters cannot be told apart from single rows: each counts as one.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sortal.core.arrays import Codes, Mask
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
@@ -14,9 +12,6 @@ from sortal.evaluate.intervals import rates_interval
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import decided_rows, metrics_for
 from sortal.stats.sampling import Rates
-
-Codes = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

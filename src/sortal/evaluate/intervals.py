@@ -24,14 +24,11 @@ from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Interval
 from sortal.stats.proportions import two_sided_z, wilson
 from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 CELLS_AT_ONCE = 2_000_000
 SURE = 8.0

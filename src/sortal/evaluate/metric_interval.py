@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Codes
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.intervals import percentile_interval, resample, sampling_interval
 from sortal.evaluate.metrics import Metric
-
-Codes = NDArray[np.int64]
 
 
 def interval(

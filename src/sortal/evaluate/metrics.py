@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.costs import incurred
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
@@ -27,10 +28,6 @@ from sortal.evaluate.intervals import bin_squares, rates_interval
 from sortal.stats import ranking
 from sortal.stats.ranking import Order
 from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 NOBODY = -1
 """In place of the true class of a row that is left to a person, for the metrics of decisions."""

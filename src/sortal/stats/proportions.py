@@ -8,9 +8,9 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from sortal.core.arrays import Floats
 
 FEWEST = 1e-9
 """Successes or failures from which on their number is one to ``betaincinv``, which has no value at 0."""

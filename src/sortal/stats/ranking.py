@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Mask
 from sortal.core.thresholds import descending, threshold_counts
 from sortal.stats.sampling import CountCells
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Order = NDArray[np.int64] | None
 
 PRECISION = 0.9

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
@@ -20,8 +21,6 @@ from sortal.evaluate.metrics import Metric, per_row_log_loss
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 from sortal.training.crossval import CVResult
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 ScoreRows = Callable[[Predictions], float]
 Describe = Callable[[Predictions], Sampling | None]
 """How a candidate's score varies with the rows, as the metric's ``sampling`` tells it."""

@@ -12,8 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.checks.measures.nearest import NEIGHBOURS, Points, near_copies, sizes
-
-Ints = NDArray[np.int64]
+from sortal.core.arrays import Ints
 
 _MOST_TEXTS, _MOST_WORDS, _MOST_IMAGES = 20_000, 100, 3_000
 _WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{M}\p{N}]+"

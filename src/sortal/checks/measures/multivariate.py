@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.checks.measures.power import auc, ranks, sampled
+from sortal.core.arrays import Floats, Ints
 from sortal.core.frame import Table
 from sortal.data.split import folds
 from sortal.stats.ranking import placements
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _ROWS, _RARE_ROWS = 3_000, 1_000
 _MOST_COLUMNS, _TRIED, _TREES, _LEAF = 200, 20, 25, 5

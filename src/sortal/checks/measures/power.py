@@ -10,14 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Ints
 from sortal.core.frame import Table
 from sortal.data.split import folds, holdout
 from sortal.stats.ranking import roc_auc
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 LEAST_ROWS = 50
 _CELLS = 1_000_000
