@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
 from bench._scores import Population, Sample, example, folder, populations
-from sortal.core.sweep import sweep
 from sortal.core.task import Promise
+from sortal.core.thresholds import threshold_counts
 from sortal.decide.certify import certify
 
 Floats = NDArray[np.float64]
@@ -96,7 +96,7 @@ def sortal(learned: Sample, held: Sample, measure: str, target: float) -> float 
 
 def curve_point(learned: Sample, held: Sample, measure: str, target: float) -> float | None:
     """The point of the held curve that meets the target and is best in the other measure."""
-    threshold, true, false = sweep(held.positive, held.score)
+    threshold, true, false = threshold_counts(held.positive, held.score)
     if measure == "precision":
         kept = np.flatnonzero(true / (true + false) >= target)
         return float(threshold[kept[-1]]) if len(kept) else None

@@ -27,10 +27,11 @@ from sortal.core.predictions import Predictions
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.task import Task
 from sortal.data.problem import frame_problem
-from sortal.evaluate.intervals import Mean, interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
-from sortal.evaluate.ranking import roc_auc
 from sortal.models.family import Resources, Settings
+from sortal.stats.ranking import roc_auc
+from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
 from sortal.training.select import bias_corrected_interval, selection_bias
 

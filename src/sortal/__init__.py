@@ -10,13 +10,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sortal.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from sortal.artifact.model import Model, load
     from sortal.core.errors import InputError, SortalError
     from sortal.estimator import SortalClassifier
     from sortal.run import Run, audit, train
-
-__version__ = "0.1.0"
 
 __all__ = ["InputError", "Model", "Run", "SortalClassifier", "SortalError", "audit", "load", "train"]
 

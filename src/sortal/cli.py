@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from sortal import __version__
 from sortal.core.errors import InputError, OptionError, SortalError
 from sortal.core.plain import sentence, visible
 from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
@@ -36,6 +35,7 @@ from sortal.options import (
     Verify,
     on_command_line,
 )
+from sortal.version import __version__
 
 if TYPE_CHECKING:
     from sortal.checks.audit import Finding

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import sortal
 from sortal.artifact.card import Item
 from sortal.artifact.model import PARITY_ROWS, Model, Parity, time_row
 from sortal.auditing import case_of
@@ -49,6 +48,7 @@ from sortal.training.executor import Executor
 from sortal.training.fold_store import FoldStore
 from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.training.zoo import NO_TIME, TimeReserve
+from sortal.version import __version__
 
 MODEL_FILE, FOLDS = "model.sortal", "folds"
 RUNS = "runs"
@@ -145,7 +145,7 @@ def fold_store(out: Path, folder: Path, whole: Problem, recipe: Recipe, resume: 
         return None
     # The time and the families may be others: what was fitted stays what it is.
     same = {n: v for n, v in recipe.options().items() if n not in ("budget", "models", *RAN)}
-    key = hashlib.sha256(repr((sortal.__version__, whole.digest, sorted(same.items()))).encode()).hexdigest()
+    key = hashlib.sha256(repr((__version__, whole.digest, sorted(same.items()))).encode()).hexdigest()
     return FoldStore.new(folder / FOLDS, key, left[-1] / FOLDS if left else None)
 
 
@@ -217,4 +217,4 @@ def next_folder(data: Sequence[str]) -> Path:
 
 
 def _signature() -> str:
-    return f"sortal {sortal.__version__}"
+    return f"sortal {__version__}"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from sortal.evaluate import curves
@@ -54,16 +53,6 @@ def test_thinned_curves_keep_their_ends_their_shape_and_their_area() -> None:
     assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
     assert np.trapezoid(curve.y, curve.x) == pytest.approx(curve.area, abs=2e-3)
     assert (np.diff(curve.x) >= 0).all()
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.integers(1, 400), st.floats(0, 1))
-def test_clopper_pearson_is_that_of_scipy(rows: int, share: float) -> None:
-    hits = round(rows * share)
-    low, high = curves.clopper_pearson(np.array([hits]), np.array([rows]))
-    exact = binomtest(hits, rows).proportion_ci(method="exact")
-    assert low[0] == pytest.approx(exact.low, abs=1e-12)
-    assert high[0] == pytest.approx(exact.high, abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60)

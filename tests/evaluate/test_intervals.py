@@ -12,17 +12,15 @@ from sortal.core import registry
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.intervals import (
-    Mean,
-    Rates,
-    _between,
     folds_interval,
-    interval,
     mean_interval,
+    percentile_interval,
     rates_interval,
     resample,
-    wilson,
 )
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, metrics_for
+from sortal.stats.sampling import Mean, Rates
 
 TASK = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), (), cost=((0.0, 1.0), (8.0, 0.0)))
 
@@ -40,19 +38,6 @@ def draw(rng: np.random.Generator, n: int, groups=None):
     truth = (rng.random(n) < p).astype(np.int64)
     predictions = Predictions(("no", "yes"), np.arange(n), truth, np.column_stack([1 - p, p]), "test", groups=groups)
     return predictions, (p > 0.3).astype(np.int64)
-
-
-@given(hits=st.integers(0, 40), more=st.integers(0, 60), confidence=st.sampled_from([0.8, 0.95]))
-@settings(deadline=None, max_examples=60)
-def test_wilson_is_scipys(hits, more, confidence):
-    trials = hits + more + 1
-    low, high = wilson(hits / trials, trials, confidence)
-    expected = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
-    assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
-
-def test_wilson_of_no_trials_knows_nothing():
-    assert [float(x) for x in wilson(0.0, 0)] == [0, 1]
 
 
 @given(seed=st.integers(0, 500), n=st.integers(20, 80))
@@ -244,7 +229,7 @@ def test_sampling_says_what_the_score_is_made_of():
 
 
 def test_percentiles_leave_out_as_much_on_each_side():
-    found = _between(0.5, np.linspace(0, 1, 1001), 0.95)
+    found = percentile_interval(0.5, np.linspace(0, 1, 1001), 0.95)
     assert (found.low, found.high) == pytest.approx((0.025, 0.975))
 
 

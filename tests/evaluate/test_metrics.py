@@ -13,7 +13,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.figures import per_class
-from sortal.evaluate.intervals import interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import (
     BINS,
     Metric,

@@ -15,7 +15,7 @@ from sortal.core.predictions import Part, Predictions
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
-from sortal.evaluate.intervals import interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, absences, verify
 
 TASK = Task(

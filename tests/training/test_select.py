@@ -12,7 +12,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t
-from sortal.evaluate.intervals import Mean
+from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate
 from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sortal import __version__
 from sortal.core.errors import ArtifactError
+from sortal.version import __version__
 
 FORMAT = "sortal model"
 PROTOCOL = 1

@@ -20,6 +20,7 @@ from sortal.artifact.answers import Answers
 from sortal.artifact.check import check
 from sortal.artifact.probabilities import checked
 from sortal.artifact.store import Contents, Golden, Value, as_written, load_contents, save
+from sortal.core.arrays import Floats
 from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
@@ -37,7 +38,6 @@ from sortal.engine.run import reads
 if TYPE_CHECKING:
     from sortal.core.frame import Table
 
-Floats = NDArray[np.float64]
 
 GOLDEN_TOLERANCE = 1e-9
 PARITY_ROWS = 2_000

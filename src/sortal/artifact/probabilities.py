@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.errors import ArtifactError
-
-Floats = NDArray[np.float64]
 
 OFF_ONE = 1e-6
 """How far the probabilities of a row may be from summing to one: what float32 loses in a sum of many classes."""

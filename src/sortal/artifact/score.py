@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from sortal.artifact.answers import Answers
 from sortal.artifact.model import Model, load
+from sortal.core.arrays import Codes, Floats
 from sortal.core.door import Rows, rows_of_frame
 from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.data.read import Source, batches, files_of, holds_records
 from sortal.data.write import writer
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 @dataclass

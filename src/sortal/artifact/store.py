@@ -27,7 +27,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sortal import __version__
 from sortal.artifact import archive
 from sortal.artifact.card import Card
 from sortal.core.errors import ArtifactError
@@ -39,6 +38,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.engine.limits import DEEPEST
 from sortal.engine.program import Array, Program
+from sortal.version import __version__
 
 Value = float | int | bool | str | None
 

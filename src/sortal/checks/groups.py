@@ -9,18 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import LEAST_ROWS, auc, held_out, ranks
 from sortal.checks.target_copy import copies
+from sortal.core.arrays import Floats, Ints
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
 from sortal.data.split import folds
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _LEAST_GROUPS = 15
 """Chosen, not measured: three folds then have five groups each."""

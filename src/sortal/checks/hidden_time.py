@@ -16,10 +16,9 @@ from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Sever
 from sortal.checks.measures.power import auc, held_out, ranks
 from sortal.checks.order import neighbours_tell
 from sortal.checks.target_copy import copies
+from sortal.core.arrays import Ints
 from sortal.core.kinds import kind_of
 from sortal.data.split import holdout
-
-Ints = NDArray[np.int64]
 
 _LEAST_ROWS = 200
 """Chosen, not measured: the newest quarter is then fifty rows."""

@@ -11,11 +11,10 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.checks.measures.power import held_out, ranks
 from sortal.checks.target_copy import copies
+from sortal.core.arrays import Floats, Ints
 from sortal.core.writing import percent
 from sortal.data.split import folds
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _LEAST_ROWS = 200

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
 from sortal.checks.measures.spelling import Mixture, mixed_texts
+from sortal.core.arrays import Floats
 from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.kinds import kind_of
 from sortal.core.quantiles import quantiles
 from sortal.core.schema import Column
 from sortal.core.writing import percent
-
-Floats = NDArray[np.float64]
 
 _LEAST_ROWS = 50
 """Chosen, not measured: a mixture is a matter of shares, and one of 50 rows is 2 %."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
@@ -18,8 +17,6 @@ from sortal.core.kinds import Storage, kind_of
 from sortal.core.relations import same_rows
 from sortal.core.schema import Schema
 from sortal.core.writing import percent
-
-Ints = NDArray[np.int64]
 
 LEAST_ROWS = 100
 """Chosen, not measured: ten times the neighbours that a row is compared with."""

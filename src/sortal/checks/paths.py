@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, ignoring, too_few
 from sortal.checks.identifier import names_rows
 from sortal.checks.measures.power import LEAST_ROWS, Power, univariate
+from sortal.core.arrays import Ints
 from sortal.core.frame import Table
 from sortal.core.infer import AS_ASKED
 from sortal.core.kinds import kind_of
@@ -22,8 +22,6 @@ from sortal.core.quantiles import middle
 from sortal.core.schema import Column, Schema
 from sortal.core.writing import percent
 from sortal.data.split import holdout
-
-Ints = NDArray[np.int64]
 
 _MOST_ROWS = 10_000
 """For speed. Chance moves a ROC-AUC of so many rows by .006 (two classes of one size)."""

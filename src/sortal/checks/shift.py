@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
-from sortal.checks.measures.power import area, binned, ranks, usable
+from sortal.checks.measures.power import binned, ranks, usable
+from sortal.core.arrays import Ints
 from sortal.core.frame import Table
 from sortal.data.stratify import connected_groups
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from sortal.stats.ranking import roc_auc
 
 _LEAST_UNITS = 200
 """Rows that have nothing to do with each other. Chosen, not measured: half of them are all that the forest learns from."""
@@ -100,7 +99,7 @@ def _tell_apart(table: Table, last: NDArray[np.bool_], seed: int) -> _Separation
     inside, outside = int(positive.sum()), int((~positive).sum())
     chance = float(np.sqrt((inside + outside + 1) / (12 * inside * outside)))
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_SHOWN]
-    return _Separation(area(positive, guessed), chance, [names[k] for k in strongest])
+    return _Separation(roc_auc(positive, guessed), chance, [names[k] for k in strongest])
 
 
 def _alone(values: pl.Series, last: NDArray[np.bool_]) -> float:

@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.moments import BLANK, DAY, SECOND, day_of, reader
 from sortal.core.raw import Sort
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", "pl.Expr", "Cells")
 """What a rule is about: an expression of polars, or the values themselves."""
-
-Floats = NDArray[np.float64]
 
 
 class Cells:

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Codes, Floats
 from sortal.core.errors import DataError
 
 Matrix = tuple[tuple[float, ...], ...]
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 MOST_COST = 1e15
 """Of a decision. Sums over all rows of a table, and squares of them, stay numbers; and beside it a cost of 1 still counts."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import misfits
+from sortal.core.arrays import Floats
 from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
 from sortal.core.coded import Coded
@@ -31,7 +32,6 @@ from sortal.core.values import as_read, is_number, is_text
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = NDArray[np.float64]
 Values = Floats | Sequence[str | None]
 
 MOST_ROWS = 1_000

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.sweep import descending
+from sortal.core.thresholds import descending
 
 Part = Literal["out-of-fold", "valid", "test", "fresh"]
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from sortal.core.arrays import Floats
 
 
 def quantiles(ordered: Floats, shares: Sequence[float], smallest_count: int = 1) -> Floats:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Ints
 from sortal.core.errors import DataError
-
-Ints = NDArray[np.int64]
 
 
 def same_rows(frame: pl.DataFrame) -> Ints:

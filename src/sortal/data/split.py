@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sortal.core.arrays import Floats, Ints
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Role
-from sortal.data.stratify import Floats, Ints, connected_groups, stratified_assign, targets
+from sortal.data.stratify import connected_groups, stratified_assign, targets
 
 FOLDS = 5
 LARGE = 200_000

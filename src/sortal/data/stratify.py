@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from sortal.core.arrays import Floats, Ints
 
 _MOST_SIGNATURES = 2000
 _LARGE = 0.5

@@ -13,15 +13,15 @@ model has to beat.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.writing import level
+from sortal.stats.proportions import two_sided_z, wilson
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.integer[Any]]
 
 
@@ -77,7 +77,7 @@ def net_benefit(
     rows = np.full((2, len(thresholds)), float(n))
     if groups is not None:
         rows /= _design_effects(positive, score, thresholds, groups)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = two_sided_z(confidence)
     model = true - weight * false
     below, above = _reach(true, false, weight, rows[0], z)
     # Over always deciding positive a model has what it spares, less what it misses.
@@ -114,8 +114,8 @@ def _reaching(score: Floats, thresholds: Floats) -> Floats:
 
 def _reach(true: Floats, false: Floats, weight: Floats, rows: Floats, z: float) -> tuple[Floats, Floats]:
     """(m,) how far the limits of ``true - weight * false`` lie below and above it."""
-    true_low, true_high = _wilson(true, rows, z)
-    false_low, false_high = _wilson(false, rows, z)
+    true_low, true_high = wilson(true, rows, z)
+    false_low, false_high = wilson(false, rows, z)
     odds = true * false / np.maximum((1 - true) * (1 - false), 1e-300)
     correlation = -np.sqrt(np.minimum(odds, 1.0))
 
@@ -125,12 +125,6 @@ def _reach(true: Floats, false: Floats, weight: Floats, rows: Floats, z: float) 
     below = joined(true - true_low, weight * (false_high - false))
     above = joined(true_high - true, weight * (false - false_low))
     return below, above
-
-
-def _wilson(share: Floats, rows: Floats, z: float) -> tuple[Floats, Floats]:
-    center = (share * rows + z * z / 2) / (rows + z * z)
-    half = z * np.sqrt(share * (1 - share) * rows + z * z / 4) / (rows + z * z)
-    return np.maximum(np.minimum(center - half, share), 0.0), np.minimum(np.maximum(center + half, share), 1.0)
 
 
 def _design_effects(

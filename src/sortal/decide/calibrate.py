@@ -12,18 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.writing import percent, spread
 from sortal.engine import compile as compile_program
 from sortal.engine.affine import log_probability
 from sortal.engine.program import Program
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 MOST_ROWS, LEAST_ROWS = 20_000, 1_000
 MOST_ENTRIES, ENTRIES_A_SECOND = 100_000, 2_000

@@ -40,17 +40,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Mask
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.decide.certificate import Bound, Certificate, Measure
-from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, clopper_pearson, p_value
+from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, p_value
 from sortal.decide.fixed_sequence import labels_needed, planned_sequence
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from sortal.stats.proportions import clopper_pearson
 
 LEARNING_SHARE, SEED = 1 / 3, 0
 
@@ -185,7 +183,7 @@ def _refused(safest_first: list[Constraint], counts: Counts, confidence: float, 
         successes, trials, observed = _observed(constraint, counts)
         stated = all(bound.holds for bound in bounds)
         holds = stated and bool(p_value(constraint, counts)[0] <= 1 - confidence)
-        rate = min(float(clopper_pearson(successes, trials, confidence)), constraint.rate) if stated else 0.0
+        rate = min(float(clopper_pearson(successes, trials, 1 - confidence)[0]), constraint.rate) if stated else 0.0
         proven = 1 - rate if constraint.measure == "fpr" else rate
         certified = constraint.asked if holds else proven
         bounds.append(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from sortal.core.arrays import Floats, Mask
 from sortal.core.predictions import Predictions
 from sortal.decide.certificate import Measure
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -65,19 +63,6 @@ class RankedScores:
         first = np.searchsorted(self.score, thresholds)
         positives, n = above[0], len(self)
         return Counts(*(np.asarray(a, dtype=np.float64) for a in (n - first, above[first], positives, n - positives)))
-
-
-def clopper_pearson(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Floats:
-    """The exact one-sided lower bound of a rate (Clopper & Pearson 1934); 0 without successes.
-
-    >>> bound = clopper_pearson(29, 29, 0.95)
-    >>> bool(np.isclose(bound, 0.05 ** (1 / 29)))
-    True
-    """
-    from scipy.special import betaincinv
-
-    k, m = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
-    return np.where(k > 0, betaincinv(np.maximum(k, 1), m - np.minimum(k, m) + 1, 1 - confidence), 0.0)
 
 
 def at_least(successes: Floats, trials: Floats, rate: ArrayLike) -> Floats:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from sortal.core.arrays import Floats, Ints, Mask
 from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, fewest_trials
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from sortal.stats.proportions import wilson
 
 FIRST, STEP = 5, 1.03
 """Rows selected by the first start that is considered, and how many times as many each next one selects."""
@@ -133,7 +131,7 @@ def _best_start(
     worth = _worth(passed, recalled / np.maximum(recalled[:, -1:], 1e-300))
     # among starts that are as good, and where all are hopeless, the one where most can be certified
     good = (worth >= NEARLY * worth.max()) | (worth.max() < HOPELESS)
-    surplus = np.minimum.reduce([_wilson(k, m, alpha) - r for k, m, r in outcomes]).mean(axis=0)
+    surplus = np.minimum.reduce([_lower_limit(k, m, alpha) - r for k, m, r in outcomes]).mean(axis=0)
     return int(np.where(good, surplus, -np.inf).argmax())
 
 
@@ -148,13 +146,12 @@ def _worth(passed: Mask, recall: Floats) -> Floats:
     return worth
 
 
-def _wilson(successes: Floats, trials: Floats, alpha: float) -> Floats:
-    """A one-sided lower bound (Wilson 1927), close to Clopper-Pearson's and fast."""
+def _lower_limit(successes: Floats, trials: Floats, alpha: float) -> Floats:
+    """Wilson's, one-sided: close to Clopper-Pearson's and fast."""
     from scipy.special import ndtri
 
-    z, m = -float(ndtri(alpha)), np.maximum(trials, 1)
-    bound: Floats = (successes + z * z / 2 - z * np.sqrt(successes * (m - successes) / m + z * z / 4)) / (m + z * z)
-    return bound
+    trials = np.maximum(trials, 1)
+    return wilson(successes / trials, trials, -float(ndtri(alpha)))[0]
 
 
 def _critical(trials: Floats, rate: ArrayLike, alpha: float) -> Floats:

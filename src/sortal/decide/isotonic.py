@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sortal.decide.calibrate import Calibrator, Codes, Floats
+from sortal.core.arrays import Codes, Floats
+from sortal.decide.calibrate import Calibrator
 from sortal.engine.program import Program
 
 LEVELS = 500

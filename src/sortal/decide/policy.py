@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.costs import CostColumn, Matrix, costs_of, expected
 from sortal.core.predictions import Predictions
 from sortal.core.task import Capacity
 from sortal.decide.certificate import Certificate
 
-Floats = NDArray[np.float64]
 REJECT = "reject"
 """What a decision is called that leaves the row to a person."""
 

@@ -23,7 +23,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sortal.decide.calibrate import Calibrator, Codes, Floats
+from sortal.core.arrays import Codes, Floats
+from sortal.decide.calibrate import Calibrator
 from sortal.engine.affine import log_probability
 from sortal.engine.monotone import bend, log_odds
 from sortal.engine.program import Program

@@ -23,13 +23,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.errors import OptionError
 from sortal.core.writing import level
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 Held = NDArray[np.bool_]
-Mask = NDArray[np.bool_]
 
 Method = Literal["lac", "lac by class"]
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.costs import incurred
 from sortal.core.predictions import Predictions
-from sortal.core.sweep import sweep
 from sortal.core.task import Capacity, Task
+from sortal.core.thresholds import threshold_counts
 from sortal.decide.policy import Decision
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
 
 def _sweep(task: Task, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
     code = task.positive_code
-    return sweep(predictions.truth == code, predictions.probability[:, code])
+    return threshold_counts(predictions.truth == code, predictions.probability[:, code])
 
 
 def _constant(task: Task, predictions: Predictions) -> Floats:
@@ -192,7 +190,7 @@ def _constant(task: Task, predictions: Predictions) -> Floats:
 
 
 def _costs(task: Task, predictions: Predictions) -> Floats:
-    """Mean cost a row at each step of the sweep: what never deciding positive costs, and what each row more changes."""
+    """Mean cost a row at each threshold: what never deciding positive costs, and what each row more changes."""
     costs, truth, code = task.costs(predictions.amounts), predictions.truth, task.positive_code
     no, yes = (incurred(costs, truth, np.full(len(truth), d)) for d in (1 - code, code))
     score = predictions.probability[:, code]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.engine.link import softmax
-
-Floats = NDArray[np.float64]
 
 SMALLEST = 1e-15
 """Probabilities below this are read as this before the logarithm, here and when a calibrator is fitted."""

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Ints
 from sortal.engine.limits import CALL, TABLED, Cost
 from sortal.engine.program import Array
-from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Ints, Trees
+from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Trees
 
-Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
 _ROWS = 4096

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.coded import Coded
 from sortal.engine.limits import CALL, LARGEST, Cost
 from sortal.engine.program import Columns, Program
 from sortal.engine.step import Run, Step, array, fail, floats, or_missing, text, texts
-
-Floats = NDArray[np.float64]
 
 _LATEST = 9.3e12
 """Seconds that 64-bit microseconds can reach, either way of 1970."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.engine.affine import SMALLEST
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.link import softmax
 from sortal.engine.program import Program
 from sortal.engine.step import Step, count, fail
-
-Floats = NDArray[np.float64]
 
 LARGEST = 100.0
 """Of gamma: beyond it powers of small probabilities leave the range of numbers."""

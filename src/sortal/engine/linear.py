@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.engine import link
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Program
 from sortal.engine.step import Run, Step, array, choice, count, fail, floats
-
-Floats = NDArray[np.float64]
 
 
 def linear(program: Program) -> Step:

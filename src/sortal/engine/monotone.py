@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.engine.affine import log_probability
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.link import sigmoid
 from sortal.engine.program import Program
 from sortal.engine.step import Run, Step, choice, fail, floats
-
-Floats = NDArray[np.float64]
 
 COST = Cost(40 * CALL, row=500, room=160)
 

@@ -23,8 +23,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
 from sortal.engine import encode, focal, forest, linear, monotone
 from sortal.engine.affine import logit_affine
@@ -32,8 +32,6 @@ from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
 from sortal.engine.program import Columns, Program
 from sortal.engine.step import Step, fail, floats
-
-Floats = NDArray[np.float64]
 
 
 def compile(program: Program) -> Compiled:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Ints
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Array
-from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Ints, Trees
-
-Floats = NDArray[np.float64]
+from sortal.engine.trees import NAN_LEFT, NAN_ZERO, Trees
 
 _PAIRS = 16384
 """Pairs of a row and a tree that walk together: many hide the cost of a call, few stay in the cache."""

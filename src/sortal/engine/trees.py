@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats, Ints
 from sortal.engine.program import Array, Program
 from sortal.engine.step import array, choice, fail, floats
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 NAN_LEFT, NAN_ZERO = 1, 2
 """Codes of ``missing``; the third, 0, is right."""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.evaluate.intervals import folds_interval, mean_interval
-
-Floats = NDArray[np.float64]
 
 
 def difference(

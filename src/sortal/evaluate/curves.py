@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.sweep import sweep
-from sortal.evaluate.ranking import average_precision, roc_auc
-
-Floats = NDArray[np.float64]
-Truth = NDArray[np.bool_]
+from sortal.core.arrays import Floats, Mask
+from sortal.core.thresholds import threshold_counts
+from sortal.stats.proportions import clopper_pearson
+from sortal.stats.ranking import average_precision, roc_auc
 
 BINS, FEWEST, WIDEST = 20, 30, 0.1
 """Of a reliability curve: bins before any is halved, rows that each has at least, width from which on it is halved."""
@@ -37,21 +36,21 @@ class Reliability:
     rows: NDArray[np.int64]
 
 
-def roc(truth: Truth, score: Floats) -> Curve:
+def roc(truth: Mask, score: Floats) -> Curve:
     """False positive rate against recall; (n,) each. Needs at least one row of both classes.
 
     >>> curve = roc(np.array([True, True, False]), np.array([0.9, 0.4, 0.6]))
     >>> curve.x.tolist(), curve.y.tolist(), curve.area
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0], 0.5)
     """
-    _, hits, alarms = sweep(truth, score)
+    _, hits, alarms = threshold_counts(truth, score)
     x, y = (np.concatenate([[0.0], counts / counts[-1]]) for counts in (alarms, hits))
     return Curve(*thin(x, y), roc_auc(truth, score))
 
 
-def precision_recall(truth: Truth, score: Floats) -> Curve:
+def precision_recall(truth: Mask, score: Floats) -> Curve:
     """Recall against precision, from the first hit on; the area is the average precision."""
-    _, hits, alarms = sweep(truth, score)
+    _, hits, alarms = threshold_counts(truth, score)
     hit = hits > 0
     recall, precision = hits[hit] / hits[-1], hits[hit] / (hits + alarms)[hit]
     return Curve(*thin(recall, precision), average_precision(truth, score))
@@ -71,7 +70,7 @@ def thin(x: Floats, y: Floats, most: int = 160) -> tuple[Floats, Floats]:
     return x[keep], y[keep]
 
 
-def reliability(hit: Truth, probability: Floats, clusters: NDArray[np.int64] | None = None) -> Reliability:
+def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | None = None) -> Reliability:
     """How often predictions of about the same probability come true, with Clopper-Pearson intervals.
 
     Bins hold equal numbers of rows, a twentieth of all; where such a bin would be wider than a tenth, as at the sparse
@@ -94,7 +93,7 @@ def reliability(hit: Truth, probability: Floats, clusters: NDArray[np.int64] | N
     return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, low, high, rows)
 
 
-def design_effects(hit: Truth, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
+def design_effects(hit: Mask, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
     """(bins,) the variance of the share of hits when whole clusters are drawn, over that of independent rows; at least 1.
 
     Where all rows of a bin agree, their clusters cannot be told apart from single rows: each counts as one.
@@ -128,18 +127,3 @@ def _edges(p: Floats) -> NDArray[np.int64]:
     if len(edges) > 2 and edges[-1] - edges[-2] < FEWEST:
         del edges[-2]
     return np.array(edges, dtype=np.int64)
-
-
-def clopper_pearson(hits: NDArray[np.int64] | Floats, rows: NDArray[np.int64] | Floats) -> tuple[Floats, Floats]:
-    """Exact two-sided 95 % intervals of proportions (Clopper & Pearson 1934).
-
-    >>> low, high = clopper_pearson(np.array([0]), np.array([10]))
-    >>> float(low[0]), round(float(high[0]), 4)
-    (0.0, 0.3085)
-    """
-    from scipy.special import betaincinv
-
-    misses = rows - hits
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), misses + 1, 0.025), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, 1e-9), 0.975), 1.0)
-    return low, high

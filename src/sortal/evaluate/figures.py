@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sortal.core.arrays import Codes, Mask
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.evaluate.intervals import Rates, interval, rates_interval
+from sortal.evaluate.intervals import rates_interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import decided_rows, metrics_for
-
-Codes = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from sortal.stats.sampling import Rates
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """How sure a score is: two-sided intervals, most of them in closed form.
 
-A metric says how it varies from sample to sample by one of five plain descriptions, and each has one method:
+A metric says how it varies from sample to sample by one of five plain descriptions (``stats.sampling``), and each has
+one method:
 
-| description | score                       | method                                                    |
-|-------------|-----------------------------|-----------------------------------------------------------|
-| Rates       | mean of shares of successes | Wilson (1927), joined by MOVER (Zou & Donner 2008)        |
-| Mean        | mean of one value a row     | Student's t after Hall's (1992) removal of skewness       |
-| Ranks       | figure of a ranking, 0 to 1 | DeLong's (1988) or jackknife variance, on the logit scale |
-| Bins        | calibration error           | normal approximation of a debiased quadratic form         |
-| Cells       | best of many counts         | bootstrap of the counts, the low end reflected            |
+| description     | score                       | method                                                    |
+|-----------------|-----------------------------|-----------------------------------------------------------|
+| Rates           | mean of shares of successes | Wilson (1927), joined by MOVER (Zou & Donner 2008)        |
+| Mean            | mean of one value a row     | Student's t after Hall's (1992) removal of skewness       |
+| Influence       | figure of a ranking, 0 to 1 | DeLong's (1988) or jackknife variance, on the logit scale |
+| CalibrationBins | calibration error           | normal approximation of a debiased quadratic form         |
+| CountCells      | best of many counts         | bootstrap of the counts, the low end reflected            |
 
 A metric that gives none is bootstrapped by row. In simulations, closed forms kept their level where
 percentiles of a bootstrap did not (skewed losses, few positives, rates near 0 or 1). ``groups`` (rows that
@@ -20,158 +21,36 @@ Student's t with one degree of freedom less than there are groups (Cameron & Mil
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Interval
-from sortal.core.predictions import Predictions
-from sortal.core.task import Task
-
-if TYPE_CHECKING:
-    from sortal.evaluate.metrics import Metric
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from sortal.stats.proportions import two_sided_z, wilson
+from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
 
 CELLS_AT_ONCE = 2_000_000
 SURE = 8.0
 """Beyond this many standard deviations a normal probability is one in floating point."""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """The mean of m shares of successes, or of F1 = 2 s / (1 + s) of each share s.
-
-    ``pairs``: for each share an (n,) mask of the rows that are its trials, and of those that are its
-    successes.
-    """
-
-    pairs: Sequence[tuple[Mask, Mask]]
-    f1: bool = False
-
-    @property
-    def trials(self) -> Floats:
-        return np.array([np.count_nonzero(trial) for trial, _ in self.pairs], dtype=np.float64)
-
-    @property
-    def shares(self) -> Floats:
-        """(m,) shares of successes; 0 of no trials."""
-        hits = np.array([np.count_nonzero(success) for _, success in self.pairs], dtype=np.float64)
-        return hits / np.maximum(self.trials, 1)
-
-    @property
-    def scores(self) -> Floats:
-        """(m,) figures whose mean is the score."""
-        return 2 * self.shares / (1 + self.shares) if self.f1 else self.shares
-
-
-@dataclass(frozen=True)
-class Mean:
-    """The mean of ``values`` (n,), each of which lies between ``low`` and ``high``."""
-
-    values: Floats
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """``effect`` (n,): what each row adds to the score's deviation; their squares sum to its variance.
-
-    ``evidence``: rows of the rarest class, on which a perfect score rests.
-    """
-
-    effect: Floats
-    evidence: int
-
-
-@dataclass(frozen=True)
-class Bins:
-    """The root of the debiased mean square, over ``bin`` (n,), of the mean ``deviation`` (n,) in each."""
-
-    bin: Codes
-    deviation: Floats
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A score that is the best over something counted, such as thresholds.
-
-    Such a score is optimistic, and with few positive rows its interval still reaches too little below it.
-    ``score`` takes counts (R, size) of the cells that the rows fall in, ``cell`` (n,), and gives (R,) scores.
-    """
-
-    cell: Codes
-    size: int
-    score: Callable[[NDArray[np.int64]], Floats]
-
-
-Sampling = Rates | Mean | Ranks | Bins | Cells
-
-
-def interval(
-    metric: Metric,
-    task: Task,
-    predictions: Predictions,
-    decided: Codes,
-    *,
-    seed: int = 0,
-    confidence: float = 0.95,
-    repeats: int = 1000,
-) -> Interval:
-    """A metric of these predictions, with the interval for the rows that could have been drawn instead.
-
-    ``decided``: (n,) class codes. ``seed`` and ``repeats`` are for the metrics that are bootstrapped. All three figures are NaN where the metric is
-    undefined; none lies beyond the metric's span.
-    """
-    value = metric.score(task, predictions, decided)
-    if not np.isfinite(value):
-        return Interval(value, np.nan, np.nan)
-    clusters = predictions.clusters
-    if metric.sampling is None:
-
-        def score(rows: Codes) -> float:
-            return metric.score(task, predictions.take(rows), decided[rows])
-
-        return _between(value, resample(score, len(predictions), clusters, seed, repeats), confidence)
-    sampling = metric.sampling(task, predictions, decided)
-    return metric.within(_closed(value, sampling, clusters, seed, confidence, repeats))
-
-
-def _closed(
+def sampling_interval(
     value: float, sampling: Sampling, clusters: Codes | None, seed: int, confidence: float, repeats: int
 ) -> Interval:
+    """The interval of a score of this ``value`` by the method of its description."""
     match sampling:
         case Rates() as rates:
             return rates_interval(rates, clusters, confidence)
         case Mean() as mean:
             return mean_interval(mean.values, clusters, confidence, low=mean.low, high=mean.high)
-        case Ranks() as ranks:
-            return _ranks(value, ranks, clusters, confidence)
-        case Bins() as bins:
+        case Influence() as influence:
+            return _influence(value, influence, clusters, confidence)
+        case CalibrationBins() as bins:
             return _bins(value, bins, clusters, confidence)
-        case Cells() as cells:
+        case CountCells() as cells:
             scores = _recount(cells, clusters, seed, repeats)
-            return _between(value, scores, confidence, optimistic=True)
-
-
-def wilson(share: Floats | float, trials: Floats | float, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Wilson's score interval of shares of successes (Wilson 1927); of no trials: 0 to 1.
-
-    >>> low, high = wilson(1.0, 10)
-    >>> float(low.round(3)), float(high.round(3))
-    (0.722, 1.0)
-    """
-    z = _z(confidence)
-    share, trials = np.asarray(share, dtype=np.float64), np.asarray(trials, dtype=np.float64)
-    center = (share * trials + z * z / 2) / (trials + z * z)
-    half = z * np.sqrt(share * (1 - share) * trials + z * z / 4) / (trials + z * z)
-    return np.maximum(center - half, 0.0), np.minimum(center + half, 1.0)
+            return percentile_interval(value, scores, confidence, optimistic=True)
 
 
 def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
@@ -191,7 +70,7 @@ def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: floa
         design = max(_variance(effect, clusters), float(effect @ effect)) / independent
     else:
         design = 1.0 if clusters is None else len(clusters) / (clusters.max() + 1)
-    low, high = wilson(share, trials / design, confidence)
+    low, high = wilson(share, trials / design, two_sided_z(confidence))
     if rates.f1:
         low, high = 2 * low / (1 + low), 2 * high / (1 + high)
     value, m = float(score.mean()), len(score)
@@ -225,7 +104,7 @@ def mean_interval(
     deviation = values - value
     spread = float(np.sqrt((deviation**2).sum() / (n - 1)))
     if spread <= 1e-12 * max(1.0, abs(value)):
-        share = float(wilson(0.0, n, confidence)[1])
+        share = float(wilson(0.0, n, two_sided_z(confidence))[1])
         down, up = (share * room if np.isfinite(room) else 0.0 for room in (value - low, high - value))
         return Interval(value, value - down, value + up)
     skew = float((deviation**3).mean()) / spread**3
@@ -271,7 +150,7 @@ def resample(score: Callable[[Codes], float], n: int, clusters: Codes | None, se
     return np.array([score(np.concatenate([members[g] for g in draw])) for draw in drawn])
 
 
-def _recount(cells: Cells, clusters: Codes | None, seed: int, repeats: int) -> Floats:
+def _recount(cells: CountCells, clusters: Codes | None, seed: int, repeats: int) -> Floats:
     """Scores of bootstrap samples of the counts, which for independent rows are multinomial."""
     rng = np.random.default_rng(seed)
     n, used = len(cells.cell), np.unique(cells.cell)
@@ -291,7 +170,7 @@ def _recount(cells: Cells, clusters: Codes | None, seed: int, repeats: int) -> F
     return np.concatenate(scores)
 
 
-def _between(value: float, scores: Floats, confidence: float, optimistic: bool = False) -> Interval:
+def percentile_interval(value: float, scores: Floats, confidence: float, optimistic: bool = False) -> Interval:
     """Percentiles of bootstrap scores; samples in which the metric is undefined are left out.
 
     The best of many flatters, and the best of a resample flatters once more: the low end of such a score is
@@ -306,27 +185,27 @@ def _between(value: float, scores: Floats, confidence: float, optimistic: bool =
     return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
-def _ranks(value: float, ranks: Ranks, clusters: Codes | None, confidence: float) -> Interval:
-    variance, confidence = _variance(ranks.effect, clusters), _enough(confidence, clusters)
-    evidence = ranks.evidence if clusters is None else min(ranks.evidence, int(clusters.max()) + 1)
+def _influence(value: float, influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
+    variance, confidence = _variance(influence.effect, clusters), _enough(confidence, clusters)
+    evidence = influence.evidence if clusters is None else min(influence.evidence, int(clusters.max()) + 1)
     if evidence < 2 or not np.isfinite(variance):
         return Interval(value, 0.0, 1.0)
     if min(value, 1 - value) < 1e-12:  # perfectly ranked: no variance to see, as with a rate of 0 or 1
-        low, high = wilson(round(value), evidence, confidence)
+        low, high = wilson(round(value), evidence, two_sided_z(confidence))
         return Interval(value, min(value, float(low)), max(value, float(high)))
-    reach = np.exp(_z(confidence) * np.sqrt(variance) / (value * (1 - value)))
+    reach = np.exp(two_sided_z(confidence) * np.sqrt(variance) / (value * (1 - value)))
     return Interval(value, value / (value + (1 - value) * reach), value * reach / (value * reach + 1 - value))
 
 
-def _bins(value: float, bins: Bins, clusters: Codes | None, confidence: float) -> Interval:
+def _bins(value: float, bins: CalibrationBins, clusters: Codes | None, confidence: float) -> Interval:
     count, share, square, error = bin_squares(bins, clusters)
     variance = (share**2 * (4 * np.maximum(square, 0) * error + 2 * error**2))[count > 1].sum()
-    half = _z(confidence) * np.sqrt(variance)
+    half = two_sided_z(confidence) * np.sqrt(variance)
     total = float((share * square).sum())
     return Interval(value, min(value, max(total - half, 0.0) ** 0.5), max(value, max(total + half, 0.0) ** 0.5))
 
 
-def bin_squares(bins: Bins, clusters: Codes | None = None) -> tuple[Floats, Floats, Floats, Floats]:
+def bin_squares(bins: CalibrationBins, clusters: Codes | None = None) -> tuple[Floats, Floats, Floats, Floats]:
     """Of each bin: rows, share of rows, unbiased square of the mean deviation, squared error of the mean.
 
     The square of a mean exceeds that of the expectation by the mean's variance, which is taken off (Bröcker
@@ -371,7 +250,3 @@ def _without_skew(x: float, skew: float, n: int) -> float:
         return x
     root = np.sqrt(n)
     return float(root * 3 / skew * (np.cbrt(1 + skew * (x / root - skew / (6 * n))) - 1))
-
-
-def _z(confidence: float) -> float:
-    return NormalDist().inv_cdf(0.5 + confidence / 2)

@@ -18,18 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.costs import incurred
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import level
-from sortal.evaluate import ranking
-from sortal.evaluate.intervals import Bins, Cells, Mean, Ranks, Rates, Sampling, bin_squares, rates_interval
-from sortal.evaluate.ranking import Order
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from sortal.evaluate.intervals import bin_squares, rates_interval
+from sortal.stats import ranking
+from sortal.stats.ranking import Order
+from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
 
 NOBODY = -1
 """In place of the true class of a row that is left to a person, for the metrics of decisions."""
@@ -47,7 +45,7 @@ class Metric:
     ``score`` takes the task, predictions of n rows and (n,) decided codes; the code K leaves a row to a person (a reject).
     ``needs``: whether it reads the probabilities or the decisions. ``binary_only``: it has no meaning with more than two
     classes. ``sampling`` takes the same and describes how the score varies from sample to sample (see
-    ``evaluate.intervals``); None: it is bootstrapped by row. ``span``: the least and the largest figure that it can have.
+    ``stats.sampling``); None: it is bootstrapped by row. ``span``: the least and the largest figure that it can have.
     """
 
     name: str
@@ -218,12 +216,12 @@ def _ranking(
         scores = [score(told.truth == k, told.probability[:, k], told.descending(k)) for k in codes]
         return float(np.mean(scores)) if scores else float("nan")
 
-    def sampling(task: Task, told: Predictions, decided: Codes) -> Ranks:
+    def sampling(task: Task, told: Predictions, decided: Codes) -> Influence:
         total, codes = np.zeros(len(told)), _of_interest(task, told.truth)
         for k in codes:
             total += effect(told.truth == k, told.probability[:, k], told.descending(k)) / len(codes)
         sizes = np.bincount(told.truth)
-        return Ranks(total, int(sizes[sizes > 0].min()))
+        return Influence(total, int(sizes[sizes > 0].min()))
 
     return Metric(name, label, True, "probability", False, mean, doc, sampling, SHARE)
 
@@ -232,7 +230,7 @@ def _recall_at_precision(task: Task, told: Predictions, decided: Codes) -> float
     return ranking.recall_at_precision(*_positive(task, told))
 
 
-def _recall_at_precision_cells(task: Task, told: Predictions, decided: Codes) -> Cells:
+def _recall_at_precision_cells(task: Task, told: Predictions, decided: Codes) -> CountCells:
     return ranking.recall_at_precision_cells(*_positive(task, told))
 
 
@@ -272,7 +270,7 @@ def _expected_cost(task: Task, told: Predictions, decided: Codes) -> Mean:
 # Calibration.
 
 
-def _bins(task: Task, told: Predictions, decided: Codes) -> Bins:
+def _bins(task: Task, told: Predictions, decided: Codes) -> CalibrationBins:
     """Equally many rows a bin, up to 15; rows with equal probability share one."""
     if task.positive is not None:
         hit, probability = _positive(task, told)
@@ -282,7 +280,7 @@ def _bins(task: Task, told: Predictions, decided: Codes) -> Bins:
     n = len(probability)
     rank = np.searchsorted(np.sort(probability), probability)
     number = max(1, min(BINS, n // ROWS_PER_BIN))
-    return Bins((rank * number // max(n, 1)).astype(np.int64), probability - hit)
+    return CalibrationBins((rank * number // max(n, 1)).astype(np.int64), probability - hit)
 
 
 def _ece(task: Task, told: Predictions, decided: Codes) -> float:

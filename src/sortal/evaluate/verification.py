@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
+from sortal.core.arrays import Codes
 from sortal.core.costs import incurred
 from sortal.core.interval import Estimate
 from sortal.core.plain import plain
@@ -24,7 +25,6 @@ from sortal.core.writing import interval, level, listing, number
 from sortal.evaluate.compare import apart, change, difference
 from sortal.evaluate.metrics import Metric, absent, decided_rows, label_of, rejected
 
-Codes = NDArray[np.int64]
 Figures = Mapping[str, Estimate]
 Standing = Literal["as promised", "better", "in doubt", "worse", "unknown"]
 

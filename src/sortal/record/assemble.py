@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-import sortal
 from sortal.artifact.card import Card, Data, Item, LedgerHead
 from sortal.artifact.model import Model, Parity
 from sortal.checks.audit import Audit
@@ -30,7 +29,7 @@ from sortal.decide.threshold import alternatives
 from sortal.engine.program import Program
 from sortal.engine.run import reads
 from sortal.evaluate.figures import figures, per_class, share
-from sortal.evaluate.intervals import interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts
@@ -42,6 +41,7 @@ from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
+from sortal.version import __version__
 
 CLOCKED = ("fit_seconds", "program_microseconds")
 DETAILS = (
@@ -79,7 +79,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
     test, verification = (None, None) if results.test is None else _tested(results, results.test, sets, search.seed)
     return Outcome(
-        sortal_version=sortal.__version__,
+        sortal_version=__version__,
         seed=search.seed,
         data=results.data,
         columns=describe_columns(results.dev.table.schema, rows),

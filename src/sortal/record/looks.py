@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import sortal
 from sortal.artifact.model import Model, load
 from sortal.checks.run_counts import looks
 from sortal.core.errors import DataError, OptionError
@@ -22,6 +21,7 @@ from sortal.data.whole import replacing
 from sortal.record.describe import describe_ledger
 from sortal.record.run import RunRecord
 from sortal.record.wording import times
+from sortal.version import __version__
 
 CLOSED = "the sealed rows stay closed"
 
@@ -79,7 +79,7 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
             "the model that they were sealed for: put it back"
         )
     heads = {RECORD: run.ledger.head, "the model": _head(model)}
-    by = f"sortal {sortal.__version__}"
+    by = f"sortal {__version__}"
     return Source(seal.open(reason, by, heads, lambda: _note(seal, run)), "the sealed test")
 
 

@@ -10,7 +10,7 @@ from sortal.core.interval import Estimate, Interval
 from sortal.core.task import Task
 from sortal.core.writing import number
 from sortal.decide.threshold import decide
-from sortal.evaluate.intervals import interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import label_of
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
 from sortal.record.wording import count

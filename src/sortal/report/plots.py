@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.benefit import net_benefit, weight_in_words
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Floats = NDArray[np.float64]
 Look = dict[str, Any]
 Series = tuple[str, NDArray[np.bool_], Floats, Look]
 STRONG: Final[Look] = {"color": MAIN}

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.decide.calibrate import Calibrator
 from sortal.engine import compile as compile_program
 from sortal.testing.requirement import Requirement, fingerprint, require, require_plain, require_probabilities
 
-Floats = NDArray[np.float64]
 ROWS = 600
 TOLERANCE = 1e-3
 """By how much regularisation may raise the log-loss of the rows that a calibrator was fitted on."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.evaluate.intervals import interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.testing.requirement import Requirement, require
 

@@ -19,8 +19,8 @@ from sortal.core.task import Task
 from sortal.data.split import fold_count, folds, holdout
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
-from sortal.evaluate.intervals import Sampling
 from sortal.evaluate.metrics import Metric
+from sortal.stats.sampling import Sampling
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import REFIT, CrossValidation, repeat
 from sortal.training.executor import Executor, SerialExecutor

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.engine.program import Program
 from sortal.models.family import Rows, Settings
 
@@ -23,7 +24,6 @@ FOCAL: Settings = {"focal": 2.0}
 """The gamma of Lin et al. (2017)."""
 
 Index = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 class Balanced(NamedTuple):

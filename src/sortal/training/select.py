@@ -13,16 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import corrected_t, difference
-from sortal.evaluate.intervals import Mean, Ranks, Rates, Sampling
 from sortal.evaluate.metrics import Metric, per_row_log_loss
+from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 ScoreRows = Callable[[Predictions], float]
 Describe = Callable[[Predictions], Sampling | None]
 """How a candidate's score varies with the rows, as the metric's ``sampling`` tells it."""
@@ -212,7 +211,7 @@ def optimism(
     if describe is None and metric.name == "log_loss":
         describe = _log_loss_rows
     described = [] if describe is None else [describe(s.predictions) for s in scored]
-    known = [d for d in described if isinstance(d, Mean | Rates | Ranks)]
+    known = [d for d in described if isinstance(d, Mean | Rates | Influence)]
     sign = 1.0 if metric.higher_is_better else -1.0
     if len(known) == len(scored):
         return sign * selection_bias(known, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups)
@@ -224,7 +223,7 @@ def _log_loss_rows(predictions: Predictions) -> Mean:
 
 
 def selection_bias(
-    described: Sequence[Mean | Rates | Ranks],
+    described: Sequence[Mean | Rates | Influence],
     losses: Floats,
     pick: Selector,
     seed: int,
@@ -319,15 +318,15 @@ def _left_out(n: int, groups: NDArray[np.generic] | None, splits: int, seed: int
         yield masks if clusters is None else masks[:, clusters]
 
 
-def _rows(described: Mean | Rates | Ranks) -> int:
+def _rows(described: Mean | Rates | Influence) -> int:
     match described:
-        case Mean(values=values) | Ranks(effect=values):
+        case Mean(values=values) | Influence(effect=values):
             return len(values)
         case Rates(pairs=pairs):
             return len(pairs[0][0])
 
 
-def _deviations(described: Sequence[Mean | Rates | Ranks]) -> Callable[[Floats], tuple[Floats, Floats]]:
+def _deviations(described: Sequence[Mean | Rates | Influence]) -> Callable[[Floats], tuple[Floats, Floats]]:
     """From (b, n) masks of rows to (b, K) deviations from the scores of all rows: of the others, and of those rows.
 
     Every score is a mean of m ratios of sums over rows; that of a ranking is one in the first order, by what each row adds.
@@ -355,12 +354,12 @@ def _deviations(described: Sequence[Mean | Rates | Ranks]) -> Callable[[Floats],
     return deviate
 
 
-def _sums(described: Mean | Rates | Ranks) -> tuple[Floats, Floats]:
+def _sums(described: Mean | Rates | Influence) -> tuple[Floats, Floats]:
     """(n, m) what each row adds above, and below, each of the m fraction bars."""
     match described:
         case Mean(values=values):
             return values[:, None], np.ones((len(values), 1))
-        case Ranks(effect=effect):
+        case Influence(effect=effect):
             return len(effect) * effect[:, None], np.ones((len(effect), 1))
         case Rates(pairs=pairs):
             won, tried = (np.column_stack([pair[i] for pair in pairs]).astype(np.float64) for i in (1, 0))

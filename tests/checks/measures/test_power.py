@@ -3,21 +3,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from sortal.checks.measures.multivariate import multivariate
-from sortal.checks.measures.power import area, auc, binned, sampled, univariate
+from sortal.checks.measures.power import auc, binned, sampled, univariate
 from sortal.testing.checks import typed
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=60))
-@settings(deadline=None, max_examples=60)
-def test_area_is_that_of_scikit_learn(rows: list[tuple[bool, int]]) -> None:
-    positive, score = np.array([r[0] for r in rows]), np.array([r[1] / 6 for r in rows])
-    if positive.any() and not positive.all():
-        assert area(positive, score) == pytest.approx(roc_auc_score(positive, score))
 
 
 def test_several_classes_are_weighted() -> None:

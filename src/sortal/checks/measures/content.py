@@ -12,8 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.checks.measures.nearest import NEIGHBOURS, Points, near_copies, sizes
-
-Ints = NDArray[np.int64]
+from sortal.core.arrays import Ints
 
 _MOST_TEXTS = 20_000
 """For speed. Chosen, not measured."""

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Ints
 from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
 
-Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 NEIGHBOURS = 10

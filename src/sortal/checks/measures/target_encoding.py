@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from sortal.core.arrays import Floats, Ints
 
 _LEAST_LEVELS = 3
 """Chosen: rates of so few levels are hardly ever unlikely enough by chance (decision 0018)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from sortal.core.arrays import Floats
 
 
 def descending(score: Floats) -> NDArray[np.int64]:
@@ -13,7 +13,7 @@ def descending(score: Floats) -> NDArray[np.int64]:
     return np.argsort(-score, kind="stable")
 
 
-def sweep(
+def threshold_counts(
     positive: NDArray[np.bool_], score: Floats, order: NDArray[np.int64] | None = None
 ) -> tuple[Floats, Floats, Floats]:
     """Thresholds from high to low, one a distinct score, with the true and the false positives from each on.
@@ -21,7 +21,7 @@ def sweep(
     ``positive``: (n,) mask, ``score``: (n,) numbers, n > 0. Curves of ROC, precision and recall, F1 and
     cost all follow from these three (m,) arrays. ``order``: as ``descending`` gives it, where it is known already.
 
-    >>> sweep(np.array([True, False, True]), np.array([0.9, 0.5, 0.5]))
+    >>> threshold_counts(np.array([True, False, True]), np.array([0.9, 0.5, 0.5]))
     (array([0.9, 0.5]), array([1., 2.]), array([0., 1.]))
     """
     order = descending(score) if order is None else order

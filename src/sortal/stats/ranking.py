@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.sweep import descending, sweep
-from sortal.evaluate.intervals import Cells
+from sortal.core.arrays import Floats, Mask
+from sortal.core.thresholds import descending, threshold_counts
+from sortal.stats.sampling import CountCells
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Order = NDArray[np.int64] | None
 
 PRECISION = 0.9
@@ -30,28 +29,37 @@ def roc_auc(positive: Mask, score: Floats, order: Order = None) -> float:
     hits, negatives = np.count_nonzero(positive), np.count_nonzero(~positive)
     if not hits or not negatives:
         return float("nan")
-    _, tp, fp = sweep(positive, score, order)
+    _, tp, fp = threshold_counts(positive, score, order)
     height = (tp + np.concatenate([[0.0], tp[:-1]])) / 2
     return float(np.diff(fp, prepend=0.0) @ height / (hits * negatives))
 
 
-def roc_auc_effect(positive: Mask, score: Floats, order: Order = None) -> Floats:
-    """Effects whose squares sum to DeLong's variance.
+def placements(positive: Mask, score: Floats, order: Order = None) -> Floats:
+    """(n,) the share of the other class that each row is ranked rightly against, less the mean of its own class.
 
-    DeLong, DeLong & Clarke-Pearson (1988), with the placements found by sorting, as in Sun & Xu
-    (2014). NaN for a class of one row, and all NaN without two classes.
+    DeLong, DeLong & Clarke-Pearson (1988), by sorting, as in Sun & Xu (2014); ties count half. All NaN without two classes.
+
+    >>> placements(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])).tolist()
+    [0.25, -0.25, -0.25, 0.25]
     """
     order = np.argsort(score) if order is None else order[::-1]
     ordered, hit = score[order], positive[order]
     block = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
-    effect = np.full(len(score), np.nan)
+    centred = np.full(len(score), np.nan)
     hits, misses = (np.bincount(block, weights=mask) for mask in (hit, ~hit))
     for mask, other, sign in ((hit, misses, 1.0), (~hit, hits, -1.0)):
-        below, k = np.cumsum(other) - other / 2, np.count_nonzero(mask)
-        if not other.any() or k < 2:
-            continue
-        placement = sign * below[block[mask]] / other.sum()
-        effect[order[mask]] = (placement - placement.mean()) / np.sqrt(k * (k - 1))
+        if mask.any() and other.any():
+            placement = sign * (np.cumsum(other) - other / 2)[block[mask]] / other.sum()
+            centred[order[mask]] = placement - placement.mean()
+    return centred
+
+
+def roc_auc_effect(positive: Mask, score: Floats, order: Order = None) -> Floats:
+    """Effects whose squares sum to DeLong's variance; NaN for a class of one row, and all NaN without two classes."""
+    effect = placements(positive, score, order)
+    for mask in (positive, ~positive):
+        k = np.count_nonzero(mask)
+        effect[mask] = effect[mask] / np.sqrt(k * (k - 1)) if k > 1 else np.nan
     return effect
 
 
@@ -63,7 +71,7 @@ def average_precision(positive: Mask, score: Floats, order: Order = None) -> flo
     """
     if not positive.any():
         return float("nan")
-    _, tp, fp = sweep(positive, score, order)
+    _, tp, fp = threshold_counts(positive, score, order)
     return float(np.diff(tp, prepend=0.0) @ (tp / (tp + fp)) / tp[-1])
 
 
@@ -77,7 +85,7 @@ def average_precision_effect(positive: Mask, score: Floats, order: Order = None)
     if hits < 2:
         return np.full(n, np.nan)
     order = descending(score) if order is None else order
-    _, tp, fp = sweep(positive, score, order)
+    _, tp, fp = threshold_counts(positive, score, order)
     gain, rows = np.diff(tp, prepend=0.0), tp + fp
     fewer = np.maximum(rows - 1, 1)
     above = np.concatenate([[0.0], np.cumsum(gain * tp / rows)[:-1]])
@@ -98,16 +106,16 @@ def recall_at_precision(positive: Mask, score: Floats, precision: float = PRECIS
     """
     if not positive.any():
         return float("nan")
-    _, tp, fp = sweep(positive, score)
+    _, tp, fp = threshold_counts(positive, score)
     return float(np.max(tp, initial=0.0, where=tp >= precision * (tp + fp) - 1e-9) / tp[-1])
 
 
-def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = PRECISION) -> Cells:
+def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = PRECISION) -> CountCells:
     """The same from counts in up to 1,000 slices of the ranking that hold equally many positives.
 
     Only thresholds right after a positive matter, so with up to 1,000 positives nothing is lost.
     """
-    thresholds, tp, _ = sweep(positive, score)
+    thresholds, tp, _ = threshold_counts(positive, score)
     hits, size = int(tp[-1]), min(int(tp[-1]), CUTS) + 1
     before = np.concatenate([[0.0], tp[:-1]])
     slices = (before * (size - 1) // hits).astype(np.int64)
@@ -120,7 +128,7 @@ def recall_at_precision_cells(positive: Mask, score: Floats, precision: float = 
         recall: Floats = np.divide(reached, tp[:, -1], out=np.full(len(tp), np.nan), where=tp[:, -1] > 0)
         return recall
 
-    return Cells(cell, 2 * size, best)
+    return CountCells(cell, 2 * size, best)
 
 
 def _suffix(values: Floats) -> Floats:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from sortal.evaluate import ranking
+from sortal.stats import ranking
 
 
 def draw(n: int, seed: int, levels: int):
@@ -13,6 +14,25 @@ def draw(n: int, seed: int, levels: int):
     positive = rng.random(n) < 0.4
     score = np.round((rng.normal(size=n) + positive) * levels) / levels
     return positive, score
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=60))
+@settings(deadline=None, max_examples=60)
+def test_roc_auc_is_that_of_scikit_learn(rows):
+    positive, score = np.array([p for p, _ in rows]), np.array([s / 6 for _, s in rows])
+    assume(positive.any() and not positive.all())
+    assert ranking.roc_auc(positive, score) == pytest.approx(roc_auc_score(positive, score))
+
+
+@given(n=st.integers(3, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
+@settings(deadline=None, max_examples=40)
+def test_placements_are_those_of_every_pair_less_their_mean(n, seed, levels):
+    positive, score = draw(n, seed, levels)
+    assume(positive.any() and not positive.all())
+    pairs = np.sign(score[positive][:, None] - score[~positive][None, :]) / 2 + 0.5
+    centred = ranking.placements(positive, score)
+    assert centred[positive] == pytest.approx(pairs.mean(axis=1) - pairs.mean(), abs=1e-12)
+    assert centred[~positive] == pytest.approx(pairs.mean(axis=0) - pairs.mean(), abs=1e-12)
 
 
 def delong_variance(positive, score) -> float:
