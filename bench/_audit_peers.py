@@ -1,7 +1,7 @@
 """What other libraries find in a labelled table: one adapter a peer, each imported only when it is asked.
 
-``python -m bench._audit_peers [FOLDER]`` sows one fault at a time into tables and prints who finds which, and how often the
-same is said of the table as it was.
+``python -m bench._audit_peers [FOLDER]`` sows one fault at a time into tables and prints who finds which, and how often
+the same is said of the table as it was.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
 def cleanlab_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
     """Kinds of issues of a Datalab with at least one row or column.
 
-    It is given labels, out-of-fold probabilities of boosted trees and standardised features; and the columns for its search for
-    ids, which cleanlab has but does not run by itself.
+    It is given labels, out-of-fold probabilities of boosted trees and standardised features; and the columns for its
+    search for ids, which cleanlab has but does not run by itself.
     """
     from cleanlab import Datalab
     from cleanlab.datalab.internal.issue_manager.identifier_column import IdentifierColumnIssueManager
@@ -259,7 +259,9 @@ def says(found: list[Found], fault: Fault, peer: str) -> bool:
 
 @dataclass
 class Count:
-    """How often a peer found a fault, how often it said the same of the table without it, and how often it was tried."""
+    """How often a peer found a fault, how often it said the same of the table without it, and how often it was
+    tried.
+    """
 
     found: int = 0
     before: int = 0
@@ -270,7 +272,9 @@ class Count:
 
 
 def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str, there: Mapping[str, Finder]) -> None:
-    """Sows every fault into one table and adds to the counts by fault and peer; a peer is asked where it looks for such."""
+    """Sows every fault into one table and adds to the counts by fault and peer; a peer is asked where it looks for
+    such.
+    """
     rng = np.random.default_rng(0)
     before = {peer: find(frame, target, 0) for peer, find in there.items()}
     for fault in FAULTS:

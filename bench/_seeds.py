@@ -1,7 +1,7 @@
 """Leaks that are put into a table on purpose, each a small function of the classes or of the rows.
 
-``COLUMNS``: columns that tell the class, which an audit can only guess. ``FAULTS``: what was done wrong to rows and parts,
-which an audit that looks at the parts can know.
+``COLUMNS``: columns that tell the class, which an audit can only guess. ``FAULTS``: what was done wrong to rows and
+parts, which an audit that looks at the parts can know.
 """
 
 from __future__ import annotations

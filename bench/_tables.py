@@ -17,7 +17,9 @@ TABULAR = "tabular"
 
 @dataclass(frozen=True)
 class TableFile:
-    """``target`` is empty where the metadata name none; ``lane``: what kind of columns a DATASETS.csv beside it says it has."""
+    """``target`` is empty where the metadata name none; ``lane``: what kind of columns a DATASETS.csv beside it says it
+    has.
+    """
 
     path: Path
     target: str

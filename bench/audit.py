@@ -1,7 +1,7 @@
 """Seconds and memory of an audit of a large table of mixed kinds, and of each of its checks.
 
-The command line runs as a process of its own: reading, inference of kinds, all checks and printing. A second run, in this
-process, takes the time of each check; the first check that needs what checks share pays for it.
+The command line runs as a process of its own: reading, inference of kinds, all checks and printing. A second run, in
+this process, takes the time of each check; the first check that needs what checks share pays for it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def run(options: Options) -> Outcome:
 
 
 def mixed_frame(rows: int, seed: int = 0) -> pl.DataFrame:
-    """49 columns and a target: numbers, categories with few and many levels, booleans, dates; some missing, some rows twice."""
+    """49 columns and a target: numbers, categories with few and many levels, booleans, dates; some missing, some rows
+    twice.
+    """
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=rows)
     columns: dict[str, object] = {}

@@ -1,8 +1,8 @@
 """Do certified thresholds keep their promise on fresh rows, and how much do they give away for it?
 
 A population of scores is drawn from again and again: n rows to learn from, n rows to certify on. Since the whole
-population is known, so is what each threshold does on fresh rows, exactly. Beside the certificate: the first point of the
-curve that meets the target, and MAPIE's controllers, which get the same rows.
+population is known, so is what each threshold does on fresh rows, exactly. Beside the certificate: the first point of
+the curve that meets the target, and MAPIE's controllers, which get the same rows.
 """
 
 from __future__ import annotations
@@ -166,7 +166,9 @@ def mapie_method(procedure: Any, candidates: Callable[[Sample], Floats]) -> Meth
 
 
 def risks(sample: Sample, thresholds: Floats, measure: str) -> tuple[Floats, Floats, Floats]:
-    """MAPIE's risk (1 without trials), its trials (-1 without), and the measure that it improves next, at each threshold."""
+    """MAPIE's risk (1 without trials), its trials (-1 without), and the measure that it improves next, at each
+    threshold.
+    """
     selected, hits = (counts.astype(np.float64) for counts in sample.counts(thresholds))
     positives = np.full(len(thresholds), float(sample.positive.sum()))
     trials, others = (selected, positives) if measure == "precision" else (positives, selected)

@@ -1,8 +1,10 @@
-"""Does deciding by expected cost cost more than a tuned threshold? The same models on both sides: only the decision differs.
+"""Does deciding by expected cost cost more than a tuned threshold? The same models on both sides: only the decision
+differs.
 
 Two classes: sortal calibrates out-of-fold predictions where that helps and takes the threshold that follows from the
-costs; its rival is scikit-learn's TunedThresholdClassifierCV, which takes the threshold that was cheapest out of fold. Both
-see the same five folds and the same refit. More classes: the argmin of expected cost against the most probable class.
+costs; its rival is scikit-learn's TunedThresholdClassifierCV, which takes the threshold that was cheapest out of fold.
+Both see the same five folds and the same refit. More classes: the argmin of expected cost against the most probable
+class.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ TOLERANCE, FAST_TOLERANCE = 1, 2
 
 @dataclass(frozen=True)
 class Cell:
-    """What each way to decide costs a row of one test: above the right decisions, as a share of what the cheapest constant one does."""
+    """What each way to decide costs a row of one test: above the right decisions, as a share of what the cheapest
+    constant one does.
+    """
 
     table: str
     costs: str
@@ -253,7 +257,9 @@ class Compared:
 
 
 def rival_of(cells: Sequence[Cell], costs: str) -> str:
-    """What sortal has to beat: the setting of scikit-learn's that costs less on these very tests, or the most probable class."""
+    """What sortal has to beat: the setting of scikit-learn's that costs less on these very tests, or the most probable
+    class.
+    """
     if costs == DRAWN:
         return LIKELIEST
     means = over_tables(cells, costs, SORTAL).paid

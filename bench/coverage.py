@@ -42,7 +42,8 @@ SIZES, FAST_SIZES = (200, 1_000, 5_000), (200, 1_000)
 REPETITIONS, FAST_REPETITIONS = 500, 80
 TABLES, WANTED, LARGE, TRAINING_ROWS, POPULATION_ROWS = 4, 3, 15_000, 4_000, 40_000
 POSITIVES, EXPECTED = 30, 48
-"""Rows of the positive class in any sample, and the number expected in the smallest, by which fewer are hardly ever drawn."""
+"""Rows of the positive class in any sample, and the number expected in the smallest, by which fewer are hardly ever
+drawn."""
 EASY = 0.999
 """A table that is ranked better than this has next to no errors to sample: mostly one with a leak."""
 NOMINAL, LOW, HIGH = 0.95, 0.93, 0.97

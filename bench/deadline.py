@@ -1,7 +1,9 @@
-"""Whether the deadline is one: the wall clock of whole processes, from 60 rows to a million, on a quiet machine and on a busy one.
+"""Whether the deadline is one: the wall clock of whole processes, from 60 rows to a million, on a quiet machine and on
+a busy one.
 
-Made-up tables of every shape (few rows, many classes, many columns, many rows) and real ones of the folder, from the smallest to
-the largest, each at several budgets, by the command line. Then all of it again beside four processes that do nothing but compute.
+Made-up tables of every shape (few rows, many classes, many columns, many rows) and real ones of the folder, from the
+smallest to the largest, each at several budgets, by the command line. Then all of it again beside four processes that
+do nothing but compute.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from sortal.record.run import RunRecord
 
 BUDGETS = (10.0, 20.0, 60.0)
 QUIET_LIMIT, BUSY_LIMIT, USED = 1.05, 1.15, 0.85
-"""Of the budget: what a run may take on a quiet machine and on a busy one, and what it has to use where it skipped something."""
+"""Of the budget: what a run may take on a quiet machine and on a busy one, and what it has to use where it skipped
+something."""
 BUSY_PROCESSES = 4
 MILLION, MILLION_BUDGET, MEMORY = "1,000,000 x 50", 180.0, 8.0
 """The largest table, the seconds it is given, and how many GB it may take."""
@@ -59,7 +62,9 @@ LARGEST = Shape(MILLION, 1_000_000, 40, 10, 2)
 
 @dataclass(frozen=True)
 class Trial:
-    """One run. ``record`` is None where it did not finish; ``message`` is its last line then. ``gigabytes``: its peak memory."""
+    """One run. ``record`` is None where it did not finish; ``message`` is its last line then. ``gigabytes``: its peak
+    memory.
+    """
 
     table: str
     budget: float

@@ -1,8 +1,9 @@
-"""Is every file refused or right? Spoilt model files, data files and recipes, each tried in a process with limits and under watch.
+"""Is every file refused or right? Spoilt model files, data files and recipes, each tried in a process with limits and
+under watch.
 
-A case is refused (one sentence, an error of the InputError tree, nothing that a terminal could be led astray by) or right: scores are
-probabilities, no row is lost, and ``show``, ``evaluate``, ``predict`` and ``decide`` work. Anything else is a fault, told with the
-case that shows it again: ``python -m bench fuzz --case model:123``.
+A case is refused (one sentence, an error of the InputError tree, nothing that a terminal could be led astray by) or
+right: scores are probabilities, no row is lost, and ``show``, ``evaluate``, ``predict`` and ``decide`` work. Anything
+else is a fault, told with the case that shows it again: ``python -m bench fuzz --case model:123``.
 """
 
 from __future__ import annotations

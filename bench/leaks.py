@@ -1,9 +1,9 @@
 """Leaks put into every table of a folder: does the audit find them, and is it silent where there are none?
 
-Leaky columns (copies of the target, noisy and coarse ones, values that are there after the outcome only) are counted where they
-matter: an independent model, boosted trees over three folds, gains .05 of ROC-AUC or more by the column. What was done
-wrong to rows and parts is to be found always. Real tables have leaks of their own; those that their publishers or the notes
-on the data name are left out before anything is seeded, and are a figure of their own.
+Leaky columns (copies of the target, noisy and coarse ones, values that are there after the outcome only) are counted
+where they matter: an independent model, boosted trees over three folds, gains .05 of ROC-AUC or more by the column.
+What was done wrong to rows and parts is to be found always. Real tables have leaks of their own; those that their
+publishers or the notes on the data name are left out before anything is seeded, and are a figure of their own.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ HEADLINES = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One leak in one table. ``lift``: what it adds to an independent model, None for faults. ``severity`` of the worst finding."""
+    """One leak in one table. ``lift``: what it adds to an independent model, None for faults. ``severity`` of the worst
+    finding.
+    """
 
     table: str
     kind: str
@@ -325,7 +327,9 @@ def found_goal(kind: str, trials: list[Trial]) -> Goal:
 
 
 def fault_goal(kind: str, trials: list[Trial]) -> Goal:
-    """What is counted is found wherever it was done, and nothing found where it was not; fingerprints as often as guesses."""
+    """What is counted is found wherever it was done, and nothing found where it was not; fingerprints as often as
+    guesses.
+    """
     if kind == PREPARED:
         done, undone = ([t for t in trials if (t.strength == RIGHT) == r] for r in (False, True))
         found, loud = ([t for t in some if t.found] for some in (done, undone))

@@ -1,8 +1,9 @@
-"""Does the comparison with the profile in a model file keep quiet on rows like those of training, and speak up on others?
+"""Does the comparison with the profile in a model file keep quiet on rows like those of training, and speak up on
+others?
 
-Every table is halved at random, again and again: one half is profiled, the other comes in, all of it and in batches. What is
-then said of a column is a false alarm. To see whether anything real is noticed, the same batches come in damaged: texts in
-upper case, numbers a thousand times too small, three values in ten missing.
+Every table is halved at random, again and again: one half is profiled, the other comes in, all of it and in batches.
+What is then said of a column is a false alarm. To see whether anything real is noticed, the same batches come in
+damaged: texts in upper case, numbers a thousand times too small, three values in ten missing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Does a model lose anything where rare levels are learned as unseen ones?
 
-Every table with categories is parted at random, again and again. The same families with the same settings are fitted to four fifths with every level
-named, and with those of fewer rows than the smallest count as unseen; the log-loss on the last fifth is compared row by row.
+Every table with categories is parted at random, again and again. The same families with the same settings are fitted to
+four fifths with every level named, and with those of fewer rows than the smallest count as unseen; the log-loss on the
+last fifth is compared row by row.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ WORSE = 0.01
 
 @dataclass(frozen=True)
 class Cell:
-    """Log-loss of a family on fresh rows of a table, and how much it rises (``rise``, with its standard error) by the rule."""
+    """Log-loss of a family on fresh rows of a table, and how much it rises (``rise``, with its standard error) by the
+    rule.
+    """
 
     table: str
     family: str

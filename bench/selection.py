@@ -1,8 +1,8 @@
 """How much better does the winner look than it is, and how much of that does the correction take off?
 
-Candidates of known quality are cross-validated, one is chosen by ``training.select.choose``, and what is reported of it is
-held against what it is. In simulations the truth is exact; on real tables it is the same models' score on the rows that took
-no part, many times as many.
+Candidates of known quality are cross-validated, one is chosen by ``training.select.choose``, and what is reported of it
+is held against what it is. In simulations the truth is exact; on real tables it is the same models' score on the rows
+that took no part, many times as many.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ CANDIDATES, FOLDS = 20, 5
 TOLERATED = 0.005
 REPETITIONS, FAST_REPETITIONS = 400, 40
 ENOUGH = 300
-"""Repetitions from which on the three settings are held to the figure alone; with fewer, two standard errors are added."""
+"""Repetitions from which on the three settings are held to the figure alone; with fewer, two standard errors are
+added."""
 TABLES, LARGE, ROWS, FEW_ROWS, HELD_OUT, REAL_REPETITIONS = 3, 15_000, 1_000, 2_000, 10_000, 100
 EASY = 0.99
 """A table that a small tree ranks better than this leaves nothing to choose between."""
@@ -49,7 +50,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Setting:
-    """Simulated candidates: their true ROC-AUC and complexity, (20,) each, and how their scores correlate within a class.
+    """Simulated candidates: their true ROC-AUC and complexity, (20,) each, and how their scores correlate within a
+    class.
 
     ``known``: the flattery of the winner's ROC-AUC that the setting is to reproduce.
     """

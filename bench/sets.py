@@ -1,8 +1,8 @@
 """Prediction sets on every table of a folder: is the true class in them as often as was asked, and how large are they?
 
 A quick model is trained on a part of each table. The rows that it has not seen are dealt anew many times into rows that
-sets are fitted on and fresh rows that they are held against. As rows are dealt at random, also of tables that are ordered
-by time or group, this judges the method and not whether tomorrow is like today.
+sets are fitted on and fresh rows that they are held against. As rows are dealt at random, also of tables that are
+ordered by time or group, this judges the method and not whether tomorrow is like today.
 
 Goals are judged over many tables: of exact sets some fall two standard errors short by chance, and so many may.
 """
@@ -55,8 +55,8 @@ class Scored:
 class Cell:
     """What sets did on one table: each array has one figure a split.
 
-    ``kind``: "all", "by class" or a peer's name. ``classes``: (splits, K) coverage within each class, NaN where the fresh
-    rows have none of it or the sample has too few. ``empty``: share of sets without a class.
+    ``kind``: "all", "by class" or a peer's name. ``classes``: (splits, K) coverage within each class, NaN where the
+    fresh rows have none of it or the sample has too few. ``empty``: share of sets without a class.
     """
 
     table: str

@@ -1,4 +1,5 @@
-"""What a decision can be made for: promises, costs in the rows, rejects, capacities, sets. From the options to every file of the run."""
+"""What a decision can be made for: promises, costs in the rows, rejects, capacities, sets. From the options to every
+file of the run."""
 
 from __future__ import annotations
 
@@ -107,7 +108,7 @@ def test_a_model_without_sets_says_so():
 
 @pytest.fixture(scope="module", params=[False, True], ids=["a feature too", "ignored"])
 def by_amount(request, tmp_path_factory):
-    out = tmp_path_factory.mktemp("amounts") / "run"
+    out = tmp_path_factory.mktemp("row_costs") / "run"
     ignore = ["amount"] if request.param else []
     return sortal.train(table(), "y", cost={"fp": 2}, cost_column={"fn": "amount"}, ignore=ignore, out=out, **QUICK)
 

@@ -1,4 +1,5 @@
-"""The law of doors from end to end: one table, trained and scored by path and from memory, gives the same probabilities."""
+"""The law of doors from end to end: one table, trained and scored by path and from memory, gives the same
+probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One name for an option wherever it is given: on the command line, in Python, in a recipe, in the estimator, in the docs."""
+"""One name for an option wherever it is given: on the command line, in Python, in a recipe, in the estimator, in the
+docs."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ ONLY_WITH_A_TEST = {
     "private",
     "seed",
 }
-"""What a classifier of scikit-learn's says in other ways (y, sample_weight, random_state), or has no rows, labels or files for."""
+"""What a classifier of scikit-learn's says in other ways (y, sample_weight, random_state), or has no rows, labels or
+files for."""
 COMMANDS = get_command(cli.app).commands
 UNUSUAL = {
     "target": ("y", "y"),

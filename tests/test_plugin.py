@@ -1,4 +1,5 @@
-"""A distribution of somebody else's adds a kind, a family, a metric and a check by its entry points alone, and brings an executor."""
+"""A distribution of somebody else's adds a kind, a family, a metric and a check by its entry points alone, and brings
+an executor."""
 
 from __future__ import annotations
 

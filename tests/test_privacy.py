@@ -34,7 +34,9 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "privacy.md"
 
 
 def people() -> pl.DataFrame:
-    """Rows whose every column has something that few or single rows share: levels, numbers, extremes, dates, ids, texts."""
+    """Rows whose every column has something that few or single rows share: levels, numbers, extremes, dates, ids,
+    texts.
+    """
     rng = np.random.default_rng(7)
     score = rng.normal(50.0, 10.0, N)
     income = rng.lognormal(7.0, 1.0, N)

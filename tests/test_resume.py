@@ -1,4 +1,5 @@
-"""A run that was killed is picked up: what its folds gave is not computed again, and the result repeats like any other."""
+"""A run that was killed is picked up: what its folds gave is not computed again, and the result repeats like any
+other."""
 
 from __future__ import annotations
 

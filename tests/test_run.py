@@ -338,7 +338,9 @@ def hurried(request, settings):
 
 
 def test_a_run_whose_clock_dropped_a_candidate_replays_to_the_same_bytes(columns, tmp_path, monkeypatch):
-    """The candidate looks at the table as no other does: what was prepared for it, and how often, stays out of the model file."""
+    """The candidate looks at the table as no other does: what was prepared for it, and how often, stays out of the
+    model file.
+    """
     slow = replace(registry.load("sortal.models", "svm"), fit=hurried, view=View("imputed", "onehot"))
     real = registry.load
     monkeypatch.setattr(registry, "load", lambda group, name: slow if name == "svm" else real(group, name))

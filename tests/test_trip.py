@@ -67,7 +67,9 @@ def test_the_record_agrees_with_itself(trained):
 
 
 def test_the_leaderboard_is_as_uncertain_as_its_rows(trained):
-    """Folds are stratified, so that their scores of the majority are alike; fresh rows would have other shares of the classes."""
+    """Folds are stratified, so that their scores of the majority are alike; fresh rows would have other shares of the
+    classes.
+    """
     oof = pl.read_parquet(trained.folder / "oof.parquet")
     row = next(row for row in trained.record["leaderboard"] if row["name"] == "majority")
     share = (oof["truth"] == "Yes").mean()

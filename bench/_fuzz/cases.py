@@ -28,8 +28,8 @@ ROWS = 60
 WHOLE, TRAINED = 0.3, 0.1
 """See ``Cases``."""
 TRAINING, TABLE = 60.0, 20.0
-"""Seconds of the processor, as ``guard.SECONDS``: for a recipe, which may be trained with, and for a table, which may have 20,000 columns
-and is read five times."""
+"""Seconds of the processor, as ``guard.SECONDS``: for a recipe, which may be trained with, and for a table, which may
+have 20,000 columns and is read five times."""
 PLANNED = 120
 """Rows that a recipe is trained on."""
 
@@ -38,8 +38,8 @@ PLANNED = 120
 class Cases:
     """Cases of three kinds, ``model``, ``data`` and ``recipe``, by number.
 
-    ``trained``: the share of recipes that are trained with. ``whole``: of model files, how many go through all commands; the others are
-    loaded, shown and score.
+    ``trained``: the share of recipes that are trained with. ``whole``: of model files, how many go through all
+    commands; the others are loaded, shown and score.
     """
 
     seeds: list[Seed]
@@ -89,7 +89,9 @@ class Cases:
             train_into(Path(home, "run"), self._frame, recipe, RunObserver(), time.monotonic())
 
     def _again(self, content: bytes) -> Members | None:
-        """The members of a model file with its golden rows scored anew: so a changed program passes the door behind which it runs."""
+        """The members of a model file with its golden rows scored anew: so a changed program passes the door behind
+        which it runs.
+        """
         path = self.judge.folder / "again.sortal"
         path.write_bytes(content)
         try:

@@ -18,7 +18,8 @@ SECONDS = 6.0
 MEMORY = 300 * 2**20
 """Bytes that a case may take beyond what the process had. No file here holds 2 MB."""
 ADDRESSES = 3 * 2**30
-"""Bytes of address space beyond those of a process that has done a few cases: a huge request fails instead of ending the machine."""
+"""Bytes of address space beyond those of a process that has done a few cases: a huge request fails instead of ending
+the machine."""
 FORBIDDEN = (
     *("pickle.", "marshal.", "exec", "compile", "socket.", "subprocess.", "ctypes.", "import"),
     *(

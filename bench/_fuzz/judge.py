@@ -31,7 +31,8 @@ LONGEST = 2_000
 UNSAFE = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-"""What a terminal, or who reads it, can be led astray by: controls, bidirectional overrides, separators, lone surrogates."""
+"""What a terminal, or who reads it, can be led astray by: controls, bidirectional overrides, separators, lone
+surrogates."""
 SCORED = 5
 """Rows that go in as Python objects."""
 
@@ -55,7 +56,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 
 @dataclass(frozen=True)
 class Judge:
-    """``watch``: over what a case does to the process. ``folder``: for files that come and go. ``nowhere``: a file number to write to."""
+    """``watch``: over what a case does to the process. ``folder``: for files that come and go. ``nowhere``: a file
+    number to write to.
+    """
 
     watch: Watch
     folder: Path

@@ -59,7 +59,8 @@ def members_of(path: Path) -> Members:
 def spoilt_model(rng: Random, members: Members, zeros: bytes, again: Callable[[bytes], Members | None]) -> bytes:
     """The bytes of a model file with one to three changes.
 
-    ``zeros``: a deflated stream of very many. ``again``: the members of a file with its golden rows scored anew, or None.
+    ``zeros``: a deflated stream of very many. ``again``: the members of a file with its golden rows scored anew, or
+    None.
     """
     spoilt = dict(members)
     manifest = json.loads(spoilt.pop("manifest.json"))

@@ -44,7 +44,9 @@ LARGEST = 2_000_000
 
 
 def spoilt_table(rng: Random, frame: pl.DataFrame, bomb: bytes) -> File:
-    """A file of some format with one or more changes; now and then with none. ``bomb``: a small gzip of very many lines."""
+    """A file of some format with one or more changes; now and then with none. ``bomb``: a small gzip of very many
+    lines.
+    """
     kind = rng.choice(FORMATS)
     name = _name(rng, SUFFIX.get(kind, kind))
     if rng.random() < 0.01:

@@ -1,4 +1,5 @@
-"""A process that tries cases: it reads ``KIND FIRST LAST`` lines and answers with a line of JSON before and after each case."""
+"""A process that tries cases: it reads ``KIND FIRST LAST`` lines and answers with a line of JSON before and after each
+case."""
 
 from __future__ import annotations
 

@@ -30,7 +30,9 @@ from sortal.report.screen import NOTEBOOK, Screen
 
 @dataclass(frozen=True, repr=False)
 class AuditReport(AsText):
-    """What ``sortal audit`` says of the rows that training would see; the others stay unseen, but for what parts have in common."""
+    """What ``sortal audit`` says of the rows that training would see; the others stay unseen, but for what parts have
+    in common.
+    """
 
     data: Data
     columns: tuple[Column, ...]
@@ -60,22 +62,24 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     """All checks, of the rows that a run with this recipe would train on."""
     whole = frame_problem(data, recipe.goal, recipe.rows)
     parts = divide(whole.table, whole.codes, recipe)
-    dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
-    audited = audit_rows(case_of(whole, parts, dev, recipe.search.seed, recipe.rows.disclosure))
+    unsealed = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
+    audited = audit_rows(context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure))
     return AuditReport(
         data=describe_data(whole),
         columns=describe_columns(whole.table.schema, recipe.rows),
-        task=dev.task,
+        task=unsealed.task,
         split=describe_split(whole, parts, recipe.rows),
         findings=audited.findings,
         skipped=audited.skipped,
     )
 
 
-def case_of(whole: Problem, parts: Parts, dev: Problem, seed: int, disclosure: Disclosure) -> AuditContext:
+def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, disclosure: Disclosure) -> AuditContext:
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
     if not len(parts.test) + len(parts.valid):
-        return AuditContext(dev.table, dev.codes, dev.task.classes, seed, dev.raw, disclosure=disclosure)
+        return AuditContext(
+            unsealed.table, unsealed.codes, unsealed.task.classes, seed, unsealed.raw, disclosure=disclosure
+        )
     held_out = np.zeros(len(whole.codes), dtype=np.bool_)
     held_out[np.concatenate([parts.valid, parts.test])] = True
     split_view = SplitView(
@@ -84,7 +88,9 @@ def case_of(whole: Problem, parts: Parts, dev: Problem, seed: int, disclosure: D
         groups=whole.table.groups,
         times=whole.table.times,
     )
-    return AuditContext(dev.table, dev.codes, dev.task.classes, seed, dev.raw, split_view, disclosure=disclosure)
+    return AuditContext(
+        unsealed.table, unsealed.codes, unsealed.task.classes, seed, unsealed.raw, split_view, disclosure=disclosure
+    )
 
 
 def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]:

@@ -347,7 +347,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _collect_rarely() -> None:
-    """A process that imports much, runs once and ends is not to search its modules for garbage: a fifth of the time of a short run."""
+    """A process that imports much, runs once and ends is not to search its modules for garbage: a fifth of the time of
+    a short run.
+    """
     gc.set_threshold(MANY_OBJECTS)
     atexit.register(gc.freeze)
 

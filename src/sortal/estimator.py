@@ -208,7 +208,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             kept = weight > 0
             frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
         classes, codes = np.unique(y, return_inverse=True)
-        # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users expect.
+        # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users
+        # expect.
         whole = [] if is_into_dataframe(X) else [s.name for s in frame.iter_columns() if s.dtype.is_integer()]
         schema = infer(
             frame,
@@ -223,7 +224,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _check_usable(schema, recipe.rows.ignore)
         table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
         task = self._task(classes, codes, recipe.goal)
-        table.amounts(task.cost_columns, "X")  # refuses a row without one before any work is done
+        table.row_costs(task.cost_columns, "X")  # refuses a row without one before any work is done
         reserve = TimeReserve(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
         trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Observer())
         self.classes_ = classes
@@ -279,7 +280,9 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return frame
 
     def _read(self, X: Any, *, reset: bool) -> pl.DataFrame:
-        """A raw frame. Arrays meet scikit-learn's checks, tables, which may hold text, only those of names and width."""
+        """A raw frame. Arrays meet scikit-learn's checks, tables, which may hold text, only those of names and
+        width.
+        """
         if isinstance(X, pl.LazyFrame):
             X = X.collect()
         if is_into_dataframe(X):

@@ -32,8 +32,9 @@ def evaluate(
 ) -> Evaluation:
     """Score labelled rows and compare with what was promised.
 
-    A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the score is
-    blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing in all rows then. ``verify``: a public key, for which the model must be signed.
+    A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the
+    score is blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing
+    in all rows then. ``verify``: a public key, for which the model must be signed.
     """
     if sealed and data:
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
@@ -66,8 +67,8 @@ def score_labelled(
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
-    answers, amounts = model.answer_rows(labelled), labelled.amounts(model.decision.cost_columns)
+    answers, row_costs = model.answer_rows(labelled), labelled.row_costs(model.decision.cost_columns)
     predictions = Predictions(
-        model.task.classes, ids[known], codes[known], answers.probabilities, named, amounts, groups
+        model.task.classes, ids[known], codes[known], answers.probabilities, named, row_costs, groups
     )
     return Fresh(source.name, predictions, len(codes) - len(known), labelled.columns, labelled.absent, source.notes)

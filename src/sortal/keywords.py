@@ -1,6 +1,7 @@
 """The options of a recipe as keywords in Python: what a person may write for each, for editors and type checkers.
 
-Names, defaults and meaning stand in ``core.sheets``; a static checker reads no fields, and so needs the names once more.
+Names, defaults and meaning stand in ``core.sheets``; a static checker reads no fields, and so needs the names once
+more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The command line's options and arguments: those of a recipe as its sheets have them, and those that more than one command has."""
+"""The command line's options and arguments: those of a recipe as its sheets have them, and those that more than one
+command has."""
 
 from __future__ import annotations
 

@@ -62,9 +62,9 @@ class Report:
 class Run(AsText):
     """What ``sortal.train`` returns. ``folder`` holds every file of the run; ``record`` is its ``run.json``.
 
-    Where no ``out`` was given the folder lies in a temporary ``home`` that goes away with the run: save what should stay. A copy of
-    such a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test among them. ``pandas``:
-    whether the data came from there.
+    Where no ``out`` was given the folder lies in a temporary ``home`` that goes away with the run: save what should
+    stay. A copy of such a run, by ``copy`` or by ``pickle``, has its own folder with the same files, the sealed test
+    among them. ``pandas``: whether the data came from there.
     """
 
     folder: Path
@@ -135,11 +135,12 @@ def train(
 ) -> Run:
     """Train a classifier on a labelled table and score it once on a sealed test.
 
-    ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options have the names and
-    the meaning that they have on the command line: see ``sortal train --help``. ``budget`` counts from this call. ``recipe``: the
-    ``recipe.toml`` of an earlier run; options beside it may not contradict it. ``progress`` prints what the command line prints.
-    ``executor``: where the fits of folds run (see ``sortal.training.executor``); one after another in this process unless given. ``resume``: the run ``out`` was killed; what it had
-    done is not done again.
+    ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options have
+    the names and the meaning that they have on the command line: see ``sortal train --help``. ``budget`` counts from
+    this call. ``recipe``: the ``recipe.toml`` of an earlier run; options beside it may not contradict it. ``progress``
+    prints what the command line prints. ``executor``: where the fits of folds run (see ``sortal.training.executor``);
+    one after another in this process unless given. ``resume``: the run ``out`` was killed; what it had done is not done
+    again.
 
     Raises InputError, in a sentence, where the data or the options cannot be used.
     """
@@ -167,7 +168,8 @@ def audit(
 ) -> AuditReport:
     """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``.
 
-    The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same options, the same rows.
+    The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same
+    options, the same rows.
     """
     return auditing.audit(data, _asked(audit, target, recipe, options))
 
@@ -196,7 +198,9 @@ def _run(data: object, record: RunRecord, folder: Path, home: Claim | None = Non
 
 
 def _asked(call: Callable[..., object], target: object, file: str | Path | None, options: Mapping[str, Any]) -> Recipe:
-    """What a call asks for, beside what stands in a recipe. Raises OptionError for an option that the call does not have."""
+    """What a call asks for, beside what stands in a recipe. Raises OptionError for an option that the call does not
+    have.
+    """
     known = signature(call).parameters
     for name in options:
         if name not in known:

@@ -24,8 +24,9 @@ def ship(
 ) -> tuple[Model, Parity]:
     """The model, proven on rows of ``table`` to say what the libraries say that trained it.
 
-    ``table``: the rows of training, of which the model keeps a profile. ``figures``: by name, of the rows that the decision was made
-    on. ``file``: where the model is written; what is proven and returned is then what was read back from there.
+    ``table``: the rows of training, of which the model keeps a profile. ``figures``: by name, of the rows that the
+    decision was made on. ``file``: where the model is written; what is proven and returned is then what was read back
+    from there.
 
     Raises ParityError where it does not say the same.
     """

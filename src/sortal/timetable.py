@@ -19,14 +19,18 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
 
 AUDIT_SHARE = 0.1
-"""Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it, of what is left."""
+"""Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it,
+of what is left."""
 GUESSING_SHARE = 1 / 3
-"""Of the time until the end has to begin, what importing what guessing checks need may take; training needs the rest, and the same import."""
+"""Of the time until the end has to begin, what importing what guessing checks need may take; training needs the rest,
+and the same import."""
 FOLDED = 10_000
-"""Rows times classes that a second of the budget gets through all folds, so that all of them are evidence; else one fold is."""
+"""Rows times classes that a second of the budget gets through all folds, so that all of them are evidence; else one
+fold is."""
 
 UNIT = 0.06
-"""Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what follows."""
+"""Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what
+follows."""
 FIGURES, DRAWING = 9.0, 12.0
 """Drawing all figures of a report, and importing what draws them."""
 REST, PAGE = 14.0, 6.0
@@ -47,8 +51,8 @@ MOST = 0.25
 
 @dataclass(frozen=True)
 class Size:
-    """What the end of a run depends on. ``rows``: of evidence and test together; ``entries``: probabilities to calibrate on;
-    ``profiled``: rows that the profile in the model file is made of.
+    """What the end of a run depends on. ``rows``: of evidence and test together; ``entries``: probabilities to
+    calibrate on; ``profiled``: rows that the profile in the model file is made of.
     """
 
     rows: int
@@ -66,8 +70,8 @@ class Size:
 
 @dataclass(frozen=True)
 class Closing:
-    """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is time to draw.
-    ``page``: what the files and the exit take, after the last figure.
+    """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is
+    time to draw. ``page``: what the files and the exit take, after the last figure.
     """
 
     seconds: float
@@ -89,19 +93,20 @@ def may_guess(deadline: Deadline, closing: Closing) -> bool:
     return deadline.importing < GUESSING_SHARE * (deadline.left - closing.seconds)
 
 
-def closing_of(dev: Problem, sealed: int, deadline: Deadline) -> Closing:
-    """What must follow the search for a model on ``dev``, with so many sealed rows, and how long it will take."""
-    n, classes, budget = len(dev.codes), len(dev.task.classes), deadline.budget
+def closing_of(unsealed: Problem, sealed: int, deadline: Deadline) -> Closing:
+    """What must follow the search for a model on ``unsealed``, with so many sealed rows, and how long it will take."""
+    n, classes, budget = len(unsealed.codes), len(unsealed.task.classes), deadline.budget
     evidence = holdout_rows(budget) if n > LARGE else min(n, max(n // 5, int(FOLDED * budget / classes)))
-    size = Size(evidence + sealed, classes, len(dev.table.schema.columns), entries(budget), n)
+    size = Size(evidence + sealed, classes, len(unsealed.table.schema.columns), entries(budget), n)
     return plan_closing(size, deadline.left, deadline.busyness)
 
 
 def plan_closing(size: Size, left: float, busyness: float) -> Closing:
-    """How the run will end, with ``left`` seconds to go on a machine where all takes ``busyness`` times as long as alone.
+    """How the run will end, with ``left`` seconds to go on a machine where all takes ``busyness`` times as long as
+    alone.
 
-    Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so. What drawing
-    needs is imported by it, now that it counts.
+    Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so.
+    What drawing needs is imported by it, now that it counts.
     """
     if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
         return Closing(size.units * UNIT * busyness, figures=False)

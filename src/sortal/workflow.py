@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.artifact.card import Item
 from sortal.artifact.model import PARITY_ROWS, Model, Parity, time_row
-from sortal.auditing import case_of
+from sortal.auditing import context_of
 from sortal.checks.audit import audit as audit_rows
 from sortal.checks.run_counts import RunCounts, run_findings
 from sortal.core.cost_notation import names_a_file
@@ -66,8 +66,9 @@ def train_into(
 ) -> RunRecord:
     """The whole trip. The folder appears at ``out`` when everything is in it, or not at all.
 
-    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts. ``executor``: where the
-    fits of folds run; in this process where None. ``resume``: what a run that was killed has kept of ``out`` is used.
+    ``data``: paths or a table; ``started``: the ``time.monotonic()`` from which the budget counts. ``executor``: where
+    the fits of folds run; in this process where None. ``resume``: what a run that was killed has kept of ``out`` is
+    used.
     """
     deadline = Deadline.since(started, recipe.search.budget)
     steps = Steps(observer, deadline)
@@ -78,29 +79,36 @@ def train_into(
         about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe.rows)
         store = fold_store(out, folder, whole, recipe, resume)
         sealed = whole.table.rows[parts.test]
-        dev = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
-        valid = np.flatnonzero(np.isin(dev.table.rows, whole.table.rows[parts.valid]))
-        case = case_of(whole, parts, dev, recipe.search.seed, recipe.rows.disclosure)
+        unsealed = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
+        valid = np.flatnonzero(np.isin(unsealed.table.rows, whole.table.rows[parts.valid]))
+        context = context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure)
         del whole
-        observer.framed(about_data, dev.table.schema.columns, dev.task, about_split)
+        observer.framed(about_data, unsealed.table.schema.columns, unsealed.task, about_split)
 
         steps.enter("audit")
-        seconds, closing = audit_seconds(deadline), closing_of(dev, len(sealed), deadline)
+        seconds, closing = audit_seconds(deadline), closing_of(unsealed, len(sealed), deadline)
         without = recipe.search.unchecked if recipe.search.plan else None
-        audited = audit_rows(case, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
-        del case
+        audited = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
+        del context
         observer.audited(audited.findings, audited.timed_out)
 
         steps.enter("train")
         reserve = TimeReserve(deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
         trained = train_rows(
-            dev.table, dev.codes, dev.task, recipe, reserve, observer, valid=valid, workplace=Workplace(executor, store)
+            unsealed.table,
+            unsealed.codes,
+            unsealed.task,
+            recipe,
+            reserve,
+            observer,
+            valid=valid,
+            workplace=Workplace(executor, store),
         )
         log = trained.fit_log(sealed)
 
         steps.enter("finalize")
-        model, parity = save(folder / MODEL_FILE, dev, trained, recipe.search.seed)
-        row_seconds = time_row(model, {name: dev.raw[name][0] for name in model.reads.names})
+        model, parity = save(folder / MODEL_FILE, unsealed, trained, recipe.search.seed)
+        row_seconds = time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names})
 
         steps.enter("test")
         test = None if seal is None else open_test(model, seal, sealed)
@@ -109,7 +117,7 @@ def train_into(
 
         steps.enter("report")
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(dev, about_data, about_split, seal, audited, trained, promised, test)
+        results = Results(unsealed, about_data, about_split, seal, audited, trained, promised, test)
         outcome = assemble(results, recipe.rows, recipe.search)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
@@ -127,7 +135,8 @@ def train_into(
 
 
 def fold_store(out: Path, folder: Path, whole: Problem, recipe: Recipe, resume: bool) -> FoldStore | None:
-    """Where the results of folds are kept while the run goes, with those of a killed run that is resumed; a private run keeps none.
+    """Where the results of folds are kept while the run goes, with those of a killed run that is resumed; a private run
+    keeps none.
 
     Raises OptionError where there is nothing to resume.
     """
@@ -162,15 +171,17 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
     return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
 
 
-def save(path: Path, dev: Problem, trained: Trained, seed: int) -> tuple[Model, Parity]:
+def save(path: Path, unsealed: Problem, trained: Trained, seed: int) -> tuple[Model, Parity]:
     """Ship the model in a file, with the figures of the rows that the decision was made on."""
     finalized = trained.finalized
     decided = finalized.decision.decide(finalized.evidence)
-    return ship(dev.table, dev.task, trained, figures(dev.task, finalized.evidence, decided, seed), path)
+    return ship(unsealed.table, unsealed.task, trained, figures(unsealed.task, finalized.evidence, decided, seed), path)
 
 
 def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]) -> None:
-    """Put the figures of the test and the card into the model file; what scores a row is the very program that was tested."""
+    """Put the figures of the test and the card into the model file; what scores a row is the very program that was
+    tested.
+    """
     metrics = model.metrics if outcome.test is None else {**model.metrics, "test": outcome.test}
     replace(model, metrics=metrics, card=model_card(outcome, items)).save(path)
 
@@ -182,7 +193,9 @@ def artifact_of(path: Path, parity: Parity, row_seconds: float) -> Artifact:
 
 
 def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recipe) -> None:
-    """What was asked and run, the leaderboard, and the predictions that the decision was made on, which are of single rows."""
+    """What was asked and run, the leaderboard, and the predictions that the decision was made on, which are of single
+    rows.
+    """
     run = recipe.with_options(
         cost=_costs(recipe.goal, outcome.task), plan=trained.developed.plan(), refit=trained.finalized.refit
     )

@@ -1,4 +1,5 @@
-"""A loaded model is sound: whatever its parts say was looked at, and show, evaluate, decide and predict cannot fail of it."""
+"""A loaded model is sound: whatever its parts say was looked at, and show, evaluate, decide and predict cannot fail of
+it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A process that was forked after polars had computed scores what needs no polars, and says of the rest that it cannot."""
+"""A process that was forked after polars had computed scores what needs no polars, and says of the rest that it
+cannot."""
 
 from __future__ import annotations
 

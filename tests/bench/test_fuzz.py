@@ -1,4 +1,5 @@
-"""Two thousand spoilt model files, three hundred data files and two hundred recipes, always the same ones: refused or right."""
+"""Two thousand spoilt model files, three hundred data files and two hundred recipes, always the same ones: refused or
+right."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from bench._fuzz.worker import warm_up
 from bench.fuzz import outcome
 
 WHOLE, TRAINED = 0.05, 0.0
-"""Shares of the cases that go through all commands, and of the recipes that are trained with: those take most of the time."""
+"""Shares of the cases that go through all commands, and of the recipes that are trained with: those take most of the
+time."""
 COUNTS = {"model": 2_000, "data": 300, "recipe": 200}
 
 

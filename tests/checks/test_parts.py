@@ -1,4 +1,5 @@
-"""A002 to A004: what parts have in common. Laws: every shared row is counted, and parts that share nothing are never suspected."""
+"""A002 to A004: what parts have in common. Laws: every shared row is counted, and parts that share nothing are never
+suspected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A001 and A005: what a fit was really given is counted, also by somebody's own preparer that takes more than it should."""
+"""A001 and A005: what a fit was really given is counted, also by somebody's own preparer that takes more than it
+should."""
 
 from __future__ import annotations
 

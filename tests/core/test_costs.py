@@ -21,8 +21,8 @@ def test_a_cost_of_nothing_for_rejecting_is_still_a_decision():
 
 def test_columns_put_the_amounts_of_each_row_into_the_matrix():
     columns = (CostColumn(1, 0, "amount"), CostColumn(1, 1, "gain"))
-    amounts = np.array([[100.0, -3.0], [7.0, 0.0]])
-    found = costs_of(TWO, 0.5, columns, amounts)
+    row_costs = np.array([[100.0, -3.0], [7.0, 0.0]])
+    found = costs_of(TWO, 0.5, columns, row_costs)
     assert found[0].tolist() == [[0, 1, 0.5], [100, -3, 0.5]]
     assert found[1].tolist() == [[0, 1, 0.5], [7, 0, 0.5]]
     assert TWO == ((0.0, 1.0), (8.0, -20.0))
@@ -32,10 +32,10 @@ def test_no_rows_have_no_costs():
     assert costs_of(TWO, None, (CostColumn(1, 0, "amount"),), np.empty((0, 1))).shape == (0, 2, 2)
 
 
-@pytest.mark.parametrize("amounts", [None, np.ones(3), np.ones((3, 2))])
-def test_the_amounts_of_all_cost_columns_are_needed(amounts):
-    with pytest.raises(ValueError, match="the amounts of 1 cost columns"):
-        costs_of(TWO, None, (CostColumn(1, 0, "amount"),), amounts)
+@pytest.mark.parametrize("row_costs", [None, np.ones(3), np.ones((3, 2))])
+def test_the_amounts_of_all_cost_columns_are_needed(row_costs):
+    with pytest.raises(ValueError, match="the costs of each row in 1 cost columns"):
+        costs_of(TWO, None, (CostColumn(1, 0, "amount"),), row_costs)
 
 
 def draw(k: int, decisions: int, seed: int, by_row: bool):

@@ -1,4 +1,5 @@
-"""The law of the door: rows on their way without polars are, to the bit, what polars makes of them; or both say the same sentence."""
+"""The law of the door: rows on their way without polars are, to the bit, what polars makes of them; or both say the
+same sentence."""
 
 from __future__ import annotations
 
@@ -226,8 +227,8 @@ def test_texts_that_repeat_are_looked_at_once() -> None:
 
 def test_costs_of_rows() -> None:
     rows = rows_of([{"age": 1}, {"age": 2}], Schema((Column("age", "number", "cost"), Column("plan", "category"))))
-    np.testing.assert_array_equal(rows.amounts([CostColumn(1, 0, "age")]), [[1.0], [2.0]])
-    assert rows.amounts([]) is None
+    np.testing.assert_array_equal(rows.row_costs([CostColumn(1, 0, "age")]), [[1.0], [2.0]])
+    assert rows.row_costs([]) is None
     assert (len(rows), rows.absent) == (2, ("plan",))
 
 
@@ -243,7 +244,7 @@ def test_some_of_the_rows_keep_their_numbers(n: int) -> None:
         [2, 0],
     )
     with pytest.raises(DataError, match="no value in row 2,"):
-        rows.take(np.array([2, 1])).amounts([CostColumn(1, 0, "age")])
+        rows.take(np.array([2, 1])).row_costs([CostColumn(1, 0, "age")])
 
 
 @pytest.mark.parametrize(

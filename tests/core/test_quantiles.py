@@ -1,4 +1,5 @@
-"""Figures that belong to several rows: what they are, what has no part in them, and how often fresh rows lie beyond the ends."""
+"""Figures that belong to several rows: what they are, what has no part in them, and how often fresh rows lie beyond the
+ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a recipe, or an option in Python, cannot be is refused before anything is read, in one sentence that names it."""
+"""What a recipe, or an option in Python, cannot be is refused before anything is read, in one sentence that names
+it."""
 
 from __future__ import annotations
 

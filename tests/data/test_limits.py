@@ -1,4 +1,5 @@
-"""No file hangs the reader or fills the machine: it is read, or refused in a sentence, in a process of little memory and time."""
+"""No file hangs the reader or fills the machine: it is read, or refused in a sentence, in a process of little memory
+and time."""
 
 from __future__ import annotations
 

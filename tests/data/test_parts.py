@@ -1,4 +1,5 @@
-"""Several files, and blocks of one: every value under its own name and with its own meaning, whichever format it came in."""
+"""Several files, and blocks of one: every value under its own name and with its own meaning, whichever format it came
+in."""
 
 from __future__ import annotations
 

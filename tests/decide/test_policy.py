@@ -96,24 +96,24 @@ def test_the_dearer_rejecting_the_fewer_rows_are_rejected(k, seed):
 
 def test_costs_in_the_rows_decide_row_by_row():
     rule = Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(1, 0, "amount"),))
-    p, amounts = two(0.1, 0.1, 0.1), np.array([[5.0], [9.5], [100.0]])
+    p, row_costs = two(0.1, 0.1, 0.1), np.array([[5.0], [9.5], [100.0]])
     # Yes costs .9; no costs .1 of the amount.
-    assert rule.apply(p, amounts).tolist() == [0, 1, 1]
-    with pytest.raises(ValueError, match="amounts"):
+    assert rule.apply(p, row_costs).tolist() == [0, 1, 1]
+    with pytest.raises(ValueError, match="costs of each row"):
         rule.apply(p)
     with pytest.raises(ValueError, match="beyond the 2"):
         Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(2, 0, "amount"),))
 
 
 def test_the_priority_is_the_probability_or_the_cost_that_is_spared():
-    p, amounts = two(0.1, 0.5), np.array([[100.0], [10.0]])
+    p, row_costs = two(0.1, 0.5), np.array([[100.0], [10.0]])
     one = Capacity(0.5, 1)
     by_chance = Decision("capacity", YES_NO, "yes", 0.5, capacity=one)
     by_cost = Decision("capacity", YES_NO, "yes", 0.0, FREE, (CostColumn(1, 0, "amount"),), capacity=one)
     assert by_chance.priority(p).tolist() == [0.1, 0.5]
-    np.testing.assert_allclose(by_cost.priority(p, amounts), [10 - 0.9, 5 - 0.5])
+    np.testing.assert_allclose(by_cost.priority(p, row_costs), [10 - 0.9, 5 - 0.5])
     assert by_chance.apply(p).tolist() == [0, 1]
-    assert by_cost.apply(p, amounts).tolist() == [1, 0]
+    assert by_cost.apply(p, row_costs).tolist() == [1, 0]
 
 
 SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats(-1, 1), max_size=40).map(np.array)

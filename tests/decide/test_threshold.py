@@ -77,12 +77,12 @@ def test_costs_in_the_rows_and_rejects_have_no_threshold():
     by_row = replace(make_task(((0.0, 1.0), (0.0, 0.0)), "cost"), cost_columns=(CostColumn(1, 0, "amount"),))
     for task in (rejecting, by_row):
         assert bayes_threshold(task) is None
-        predictions = replace(draw(50, 0), amounts=np.full((50, 1), 4.0))
+        predictions = replace(draw(50, 0), row_costs=np.full((50, 1), 4.0))
         rule = decide(task, predictions)
         assert (rule.kind, rule.reject_cost, rule.cost_columns) == ("cost", task.reject_cost, task.cost_columns)
     # What every row holds amounts to the same as a number for all.
     same = decide(make_task(errors, "cost"), predictions).apply(predictions.probability)
-    np.testing.assert_array_equal(rule.apply(predictions.probability, predictions.amounts), same)
+    np.testing.assert_array_equal(rule.apply(predictions.probability, predictions.row_costs), same)
 
 
 @given(
@@ -112,14 +112,14 @@ def test_a_capacity_with_amounts_takes_the_rows_with_the_most_at_stake():
         capacity=Capacity(0.5, 2),
         cost_columns=(CostColumn(1, 0, "amount"),),
     )
-    p, amounts = np.array([0.9, 0.2, 0.1, 0.5]), np.array([[1.0], [100.0], [1000.0], [1.0]])
+    p, row_costs = np.array([0.9, 0.2, 0.1, 0.5]), np.array([[1.0], [100.0], [1000.0], [1.0]])
     truth = np.array([1, 0, 1, 0])
     predictions = Predictions(
-        task.classes, np.arange(4), truth, np.column_stack([1 - p, p]), "out-of-fold", amounts=amounts
+        task.classes, np.arange(4), truth, np.column_stack([1 - p, p]), "out-of-fold", row_costs=row_costs
     )
     rule = decide(task, predictions)
     assert rule.capacity == Capacity(0.5, 2)
-    assert rule.apply(predictions.probability, amounts).tolist() == [0, 1, 1, 0]
+    assert rule.apply(predictions.probability, row_costs).tolist() == [0, 1, 1, 0]
 
 
 def test_the_kind_of_decision_follows_the_task():
@@ -248,8 +248,8 @@ def test_alternatives_are_compared_on_the_same_rows():
 
 def test_alternatives_count_rejects_and_the_costs_in_the_rows():
     predictions = draw(400, 5)
-    amounts = np.random.default_rng(0).uniform(1, 20, size=(400, 1))
-    predictions = replace(predictions, amounts=amounts)
+    row_costs = np.random.default_rng(0).uniform(1, 20, size=(400, 1))
+    predictions = replace(predictions, row_costs=row_costs)
     task = replace(
         make_task(((0.0, 1.0), (0.0, -0.5)), "cost"), cost_columns=(CostColumn(1, 0, "amount"),), reject_cost=0.4
     )
@@ -259,13 +259,13 @@ def test_alternatives_count_rejects_and_the_costs_in_the_rows():
 
     def mean(decided) -> float:
         right = np.where(positive, -0.5, 0.0)
-        wrong = np.where(positive, amounts[:, 0], 1.0)
+        wrong = np.where(positive, row_costs[:, 0], 1.0)
         return np.where(decided == 2, 0.4, np.where(decided == positive, right, wrong)).mean()
 
     assert found["always yes"] == pytest.approx(mean(np.ones(400)))
     assert found["never yes"] == pytest.approx(mean(np.zeros(400)))
     assert found["at .5"] == pytest.approx(mean(p > 0.5))
-    decided = rule.apply(predictions.probability, amounts)
+    decided = rule.apply(predictions.probability, row_costs)
     assert set(decided) == {0, 1, 2}
     assert found["chosen"] == pytest.approx(mean(decided))
     assert found["tuned"] == pytest.approx(min(mean(p >= t) for t in [*p, 2.0]))

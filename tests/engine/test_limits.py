@@ -1,4 +1,5 @@
-"""No program runs forever, fails midway or takes more than it says: made-up programs, and those that were meant to eat a machine."""
+"""No program runs forever, fails midway or takes more than it says: made-up programs, and those that were meant to eat
+a machine."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def draw(n: int, seed: int, part: Part, wrong: float = 0.0, classes: int = 2) ->
 
 
 def figures(task: Task, rows: Predictions, rule: Decision) -> dict[str, Estimate]:
-    decided = rule.apply(rows.probability, rows.amounts)
+    decided = rule.apply(rows.probability, rows.row_costs)
     names = [name for name in task.headline if task.cost is not None or name != "expected_cost"]
     return {name: Estimate.of(interval(registry.load("sortal.metrics", name), task, rows, decided)) for name in names}
 
@@ -49,7 +49,7 @@ def tried(
     levels: Sequence[Level] = (),
 ) -> Verification:
     rule = rule or decide(task, evidence)
-    decided = rule.apply(test.probability, test.amounts)
+    decided = rule.apply(test.probability, test.row_costs)
     promises = Promises(evidence, figures(task, evidence, rule), levels)
     return verify(task, test, decided, figures(task, test, rule), promises)
 
@@ -97,12 +97,12 @@ def test_costs_in_the_rows_count_as_they_are() -> None:
     task = replace(TASK, cost_columns=(CostColumn(1, 0, "loss"),))
     rng = np.random.default_rng(0)
     evidence, test = (
-        replace(draw(n, n, part), amounts=rng.uniform(100, 900, size=(n, 1)))
+        replace(draw(n, n, part), row_costs=rng.uniform(100, 900, size=(n, 1)))
         for n, part in ((300, "out-of-fold"), (80, "test"))
     )
     found = tried(evidence, test, task)
     never = {rival.name: rival.cost for rival in found.rivals}["never yes"]
-    assert never == pytest.approx(np.where(test.truth == 1, test.amounts[:, 0], 0.0).mean())
+    assert never == pytest.approx(np.where(test.truth == 1, test.row_costs[:, 0], 0.0).mean())
 
 
 def test_a_capacity_is_compared_with_what_it_allows() -> None:

@@ -69,7 +69,9 @@ nearest_mean = Family("nearest_mean", View("scaled", "onehot"), complexity=1, fi
 
 
 class LastFirst:
-    """An executor that runs the last job first. No entry point names it: ``sortal.train(..., executor=LastFirst())`` takes the object."""
+    """An executor that runs the last job first. No entry point names it: ``sortal.train(..., executor=LastFirst())``
+    takes the object.
+    """
 
     def __init__(self) -> None:
         self.jobs: list[FoldJob] = []

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 class Answers:
     """What a model says of n rows, K classes in the order of its ``classes_``.
 
-    ``labels``: (n,) the most probable class. ``probabilities``: (n, K). ``decisions``: (n,) what the decision rule says, as
-    ``Model.decide`` gives it. ``sets``: (n, K) which classes the prediction set of each row holds; None where the model has none.
-    ``warnings``: of each row what training never saw; None where nobody asked.
+    ``labels``: (n,) the most probable class. ``probabilities``: (n, K). ``decisions``: (n,) what the decision rule
+    says, as ``Model.decide`` gives it. ``sets``: (n, K) which classes the prediction set of each row holds; None where
+    the model has none. ``warnings``: of each row what training never saw; None where nobody asked.
     """
 
     labels: NDArray[Any]

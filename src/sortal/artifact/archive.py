@@ -95,7 +95,9 @@ def _content(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A member as the directory of the archive tells of it; ``start`` and ``packed``: where its bytes begin, and how many they are."""
+    """A member as the directory of the archive tells of it; ``start`` and ``packed``: where its bytes begin, and how
+    many they are.
+    """
 
     name: str
     flags: int
@@ -113,7 +115,8 @@ _END = struct.Struct("<4sHHHHIIH")
 
 
 def _entries(content: bytes, file: str) -> list[_Entry]:
-    """The members in their order: an archive that begins with the first byte, has nothing between its parts, and ends with the last.
+    """The members in their order: an archive that begins with the first byte, has nothing between its parts, and ends
+    with the last.
 
     Only one way to write a zip is read, the one of ``write`` and of Python: no comments, extra fields, disks or sizes
     behind the data. So no two programs can see different members in it.

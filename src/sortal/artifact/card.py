@@ -40,7 +40,9 @@ class LedgerHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """``chosen``: the name of the candidate that became the model. ``details``: more of the run's record, for machines."""
+    """``chosen``: the name of the candidate that became the model. ``details``: more of the run's record, for
+    machines.
+    """
 
     seed: int
     data: Data

@@ -1,7 +1,7 @@
 """Whether the parts of a model fit each other, value by value: what reads a loaded model later has nothing to doubt.
 
-JSON knows no NaN and no infinity, and the decoders have seen to the types. Here are the ranges, the columns that must exist, and the
-lengths that must agree. What does not fit is a ValueError of one sentence.
+JSON knows no NaN and no infinity, and the decoders have seen to the types. Here are the ranges, the columns that must
+exist, and the lengths that must agree. What does not fit is a ValueError of one sentence.
 """
 
 from __future__ import annotations

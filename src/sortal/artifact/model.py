@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 GOLDEN_TOLERANCE = 1e-9
 PARITY_ROWS = 2_000
 TIMES, MOST_SECONDS_TIMING = 30, 0.1
-"""A row is timed so often, and not for longer: a median that no hiccup moves, and a tenth of a second is no loss of a short budget."""
+"""A row is timed so often, and not for longer: a median that no hiccup moves, and a tenth of a second is no loss of a
+short budget."""
 MOST_LABELS, MOST_FIGURES = 8, 3
 """What a model says of itself in a few lines."""
 MOST_TEXT = 200
@@ -55,11 +56,11 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 class Model(AsText, Contents):
     """A classifier as it is deployed: a program of arrays, the columns that it reads, and a decision.
 
-    ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of
-    dicts), or a dict of one row. Columns that the program does not use may be left out; a column that it uses
-    raises DataError where it is not there, unless it is allowed to be missing in all rows (``allow_missing``), or
-    holds what its kind does not allow. All but tables of polars, and tables of many rows, is scored without polars, also in a process
-    that was forked; there a table of polars raises ForkError.
+    ``rows`` are any table that ``sortal`` reads (pandas, polars, pyarrow, numpy, a dict of columns, a list of dicts),
+    or a dict of one row. Columns that the program does not use may be left out; a column that it uses raises DataError
+    where it is not there, unless it is allowed to be missing in all rows (``allow_missing``), or holds what its kind
+    does not allow. All but tables of polars, and tables of many rows, is scored without polars, also in a process that
+    was forked; there a table of polars raises ForkError.
     """
 
     @property
@@ -79,8 +80,9 @@ class Model(AsText, Contents):
     def decide(self, rows: object, *, allow_missing: bool = False) -> NDArray[Any]:
         """(n,) what the decision rule says: by costs, promise or capacity, where there are any, else as ``predict``.
 
-        Costs that stand in columns are needed in every row. A capacity is one of all these rows together: the best of them are
-        decided positive, of equal ones the first. What is left to a person is ``"reject"``, and then all labels are text.
+        Costs that stand in columns are needed in every row. A capacity is one of all these rows together: the best of
+        them are decided positive, of equal ones the first. What is left to a person is ``"reject"``, and then all
+        labels are text.
         """
         table = rows_of(rows, self.needs, allow_missing=allow_missing)
         self._warn_of_no_capacity(len(table))
@@ -89,7 +91,8 @@ class Model(AsText, Contents):
     def answer(self, rows: object, *, allow_missing: bool = False, warnings: bool = False) -> Answers:
         """All that the model says of rows at once: labels, probabilities, decisions and prediction sets.
 
-        ``warnings``: also what is odd about each row, as ``odd_values``. Columns are needed, and errors raised, as by ``decide``.
+        ``warnings``: also what is odd about each row, as ``odd_values``. Columns are needed, and errors raised, as by
+        ``decide``.
         """
         table = rows_of(rows, self.needs, allow_missing=allow_missing)
         self._warn_of_no_capacity(len(table))
@@ -102,7 +105,7 @@ class Model(AsText, Contents):
         """
         probabilities = self.score_rows(rows)
         if decided is None:
-            decided = self.decision.apply(probabilities, rows.amounts(self.decision.cost_columns))
+            decided = self.decision.apply(probabilities, rows.row_costs(self.decision.cost_columns))
         return Answers(
             labels=self._labels[probabilities.argmax(axis=1)],
             probabilities=probabilities,
@@ -135,7 +138,9 @@ class Model(AsText, Contents):
         return watch.shifts()
 
     def odd_values(self, rows: object, *, allow_missing: bool = False) -> list[list[str]]:
-        """Of each row what training never saw: values, numbers beyond its range, and missing values where it had none."""
+        """Of each row what training never saw: values, numbers beyond its range, and missing values where it had
+        none.
+        """
         return self._odd(rows_of(rows, self.reads, allow_missing=allow_missing))
 
     def _odd(self, rows: Rows) -> list[list[str]]:
@@ -146,14 +151,16 @@ class Model(AsText, Contents):
         return {n: self.profile[n] for n in self.reads.names if n in self.profile and n not in without}
 
     def score_rows(self, rows: Rows) -> Floats:
-        """(n, K) probabilities of rows that hold the columns of ``reads``. Raises ArtifactError for a row that gets none."""
+        """(n, K) probabilities of rows that hold the columns of ``reads``. Raises ArtifactError for a row that gets
+        none.
+        """
         return checked(self._run(rows.columns), len(self.task.classes), rows.ids)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a ``.sortal`` file, with what its golden rows get.
 
-        Raises OutputError where it cannot be written, TypeError and ValueError where no file could hold it, or its parts do not fit
-        each other.
+        Raises OutputError where it cannot be written, TypeError and ValueError where no file could hold it, or its
+        parts do not fit each other.
         """
         rows = self.golden.rows or ({},)
         probability = tuple(map(tuple, self.score_rows(canonical_rows(rows, self.reads)).tolist()))
@@ -259,7 +266,8 @@ def _reason(error: Exception) -> str:
 
 
 def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
-    """Rows to prove a model file with: made up of what the profile has anyway, so that no row of the data leaves with it.
+    """Rows to prove a model file with: made up of what the profile has anyway, so that no row of the data leaves with
+    it.
 
     The last of them has no value in any column.
     """

@@ -25,7 +25,9 @@ from sortal.data.write import writer
 
 @dataclass
 class Scored:
-    """How many ``rows`` were scored, what has to be known of them (``notes``), and where they are not like those of training."""
+    """How many ``rows`` were scored, what has to be known of them (``notes``), and where they are not like those of
+    training.
+    """
 
     rows: int = 0
     notes: list[str] = field(default_factory=list)
@@ -41,12 +43,14 @@ def score_file(
     warnings: bool = False,
     verify: Path | None = None,
 ) -> Scored:
-    """Write the scored rows to ``out`` (CSV to the standard output where it is None), and say what has to be known of them.
+    """Write the scored rows to ``out`` (CSV to the standard output where it is None), and say what has to be known of
+    them.
 
-    Rows are read, scored and written a batch at a time; the output appears when all of it is written. ``allow_missing``: a column
-    that the model reads and that is not there is missing in every row. ``warnings``: one more column says what is odd about a row.
-    ``data``: paths, or what reads a table, called once all else is known to be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out`` is the model
-    or one of the files that are scored.
+    Rows are read, scored and written a batch at a time; the output appears when all of it is written.
+    ``allow_missing``: a column that the model reads and that is not there is missing in every row. ``warnings``: one
+    more column says what is odd about a row. ``data``: paths, or what reads a table, called once all else is known to
+    be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out`` is the
+    model or one of the files that are scored.
     """
     model = load(model_file, verify)
     with writer(out, sparing=[model_file, *([] if callable(data) else files_of(data))]) as file:
@@ -111,7 +115,9 @@ class _Job:
     def _decide_together(self) -> Codes:
         """(n,) codes of all rows as one batch."""
         model, rule = self._model, self._model.decision
-        ranked = [rule.priority(model.score_rows(rows), rows.amounts(rule.cost_columns)) for _, rows in self._batches()]
+        ranked = [
+            rule.priority(model.score_rows(rows), rows.row_costs(rule.cost_columns)) for _, rows in self._batches()
+        ]
         priority = np.concatenate(ranked)
         taken = rule.takes(priority)
         self.scored.notes += _about_the_cut(model, priority, taken)
@@ -135,8 +141,9 @@ def _name_of(data: Sequence[str] | Source) -> str:
 
 
 def columns_of(model: Model, warnings: bool = False) -> tuple[str, ...]:
-    """What a scored table says beside its own columns: ``prediction`` (the most probable class), ``decision``, a ``probability_...``
-    a class, the prediction ``set`` where the model has them, as a JSON list, and ``warnings`` where they are asked for.
+    """What a scored table says beside its own columns: ``prediction`` (the most probable class), ``decision``, a
+    ``probability_...`` a class, the prediction ``set`` where the model has them, as a JSON list, and ``warnings`` where
+    they are asked for.
     """
     probabilities = [f"probability_{name}" for name in model.task.classes]
     more = [*(["set"] if model.sets is not None else []), *(["warnings"] if warnings else [])]

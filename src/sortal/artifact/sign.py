@@ -1,11 +1,11 @@
 """Signatures of model files (ed25519): who has the public key can tell whether a file is the one that was signed.
 
-The hashes in a model file guard against accidents: whoever changes it on purpose writes them anew. A signature lies beside the
-file, as ``model.sortal.sig``, and cannot be made without the private key. It covers every byte of the file, and so what its card
-says of the run: the figures of the test, the hash of the sealed rows and the head of the ledger.
+The hashes in a model file guard against accidents: whoever changes it on purpose writes them anew. A signature lies
+beside the file, as ``model.sortal.sig``, and cannot be made without the private key. It covers every byte of the file,
+and so what its card says of the run: the figures of the test, the hash of the sealed rows and the head of the ledger.
 
-Keys are PEM files, as ``openssl genpkey -algorithm ed25519`` makes them, or OpenSSH's. The package ``cryptography`` does the
-work; sortal needs it for nothing else, so it is an extra.
+Keys are PEM files, as ``openssl genpkey -algorithm ed25519`` makes them, or OpenSSH's. The package ``cryptography``
+does the work; sortal needs it for nothing else, so it is an extra.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _CONTEXT = b"sortal model file, protocol 1\n"
 
 @dataclass(frozen=True)
 class Signature:
-    """The content of a signature file. ``sha256``: of the model file; ``key``: the public one; ``signature``: of both in hex."""
+    """The content of a signature file. ``sha256``: of the model file; ``key``: the public one; ``signature``: of both
+    in hex.
+    """
 
     format: Literal["sortal-signature"]
     protocol: Literal[1]
@@ -63,7 +65,9 @@ def sign(model_file: Path, key_file: Path) -> Path:
 
 
 def check(content: bytes, model_file: Path, key_file: Path) -> None:
-    """Raises ArtifactError where these bytes of a model file were not signed with the private key of this public one."""
+    """Raises ArtifactError where these bytes of a model file were not signed with the private key of this public
+    one.
+    """
     _need_cryptography()
     from cryptography.exceptions import InvalidSignature
 

@@ -63,8 +63,9 @@ class Golden:
 class Contents:
     """What a model file holds.
 
-    ``metrics``, the figures of each part by name, and ``card`` are for people; scoring needs none of them. ``profile`` says what each feature looked like
-    in training, which rows that come in are compared with. ``version``: of the sortal that trained the model.
+    ``metrics``, the figures of each part by name, and ``card`` are for people; scoring needs none of them. ``profile``
+    says what each feature looked like in training, which rows that come in are compared with. ``version``: of the
+    sortal that trained the model.
     """
 
     schema: Schema

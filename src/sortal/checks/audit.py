@@ -29,8 +29,8 @@
         A304  a class with few rows
         A305  a column in two units, codes or spellings
 
-Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way. A001 and A005
-are none: they judge what a run counted, after it, and need no data (``run_counts``).
+Every check is an entry point of the group ``sortal.checks``, named by its code; a plug-in adds its own in the same way.
+A001 and A005 are none: they judge what a run counted, after it, and need no data (``run_counts``).
 
 Each threshold says where it comes from; decisions are pages of docs/decisions.
 """
@@ -104,8 +104,9 @@ def audit(
 ) -> Audit:
     """All registered checks. Give it rows to train on only: what is found may be acted upon.
 
-    After so many ``seconds`` no check begins, and one at work is cut short; the quickest come first. ``guesses``: whether there is time for those that fit something, too. ``without``: codes of those that an earlier run had
-    no time for, so that it is repeated whatever the clock says.
+    After so many ``seconds`` no check begins, and one at work is cut short; the quickest come first. ``guesses``:
+    whether there is time for those that fit something, too. ``without``: codes of those that an earlier run had no time
+    for, so that it is repeated whatever the clock says.
     """
     checks: list[Check] = [registry.load("sortal.checks", name) for name in registry.names("sortal.checks")]
     some = sorted(checks, key=lambda c: (GROUPS.find(c.code[1]), c.code))

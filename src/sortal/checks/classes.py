@@ -18,7 +18,9 @@ _FIX = "collect more of it, join it with a class that is treated alike, or leave
 
 
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
-    """One finding for all of them, the rarest first: a warning below 10 rows (two in each of five folds), a note below 50."""
+    """One finding for all of them, the rarest first: a warning below 10 rows (two in each of five folds), a note below
+    50.
+    """
     sizes = np.bincount(context.codes, minlength=len(context.classes))
     rare = [int(code) for code in np.argsort(sizes, kind="stable") if sizes[code] < _JUDGED]
     if not rare:

@@ -54,7 +54,9 @@ def find_constant(context: AuditContext) -> list[Finding] | NotApplicable:
 
 
 def find_nearly(context: AuditContext) -> list[Finding] | NotApplicable:
-    """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest; one finding for all of them."""
+    """Columns in which a thousandth of the rows (two at least, fifty at most) differ from the rest; one finding for all
+    of them.
+    """
     table, n = context.table, len(context)
     if n < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")

@@ -48,8 +48,9 @@ class SplitView:
 class AuditContext:
     """Labelled rows that a model may be trained on, and what is known about them.
 
-    ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that ``table`` leaves out
-    (ids, texts, images). ``split_view`` is None where there are no parts yet. ``disclosure``: which values a finding may quote.
+    ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that
+    ``table`` leaves out (ids, texts, images). ``split_view`` is None where there are no parts yet. ``disclosure``:
+    which values a finding may quote.
     """
 
     table: Table

@@ -13,7 +13,8 @@ from sortal.core.writing import percent
 _MANY_COPIES = 0.05
 """Share of rows that repeat another. Chosen, not measured: one row in twenty on both sides moves a score."""
 _BY_CHANCE = 0.5
-"""Share of the copies that shuffled columns have too; a coarse table. Chosen, not measured: then chance explains most."""
+"""Share of the copies that shuffled columns have too; a coarse table. Chosen, not measured: then chance explains
+most."""
 _CONFLICTING = 0.01
 """Share of rows no model can get right. Chosen, not measured: models are often compared by a point of accuracy."""
 

@@ -19,9 +19,9 @@ Evidence = float | int | str | bool | Sequence[float | int | str | bool | None] 
 class Finding:
     """One thing about the data that somebody should know.
 
-    ``severe``: scores will deceive unless something is done. ``warning``: they may; a person should judge.
-    ``note``: good to know. ``column`` is None where it is about the whole table. ``evidence`` holds the figures
-    behind the message, ready for JSON. ``fix`` says what can be done. ``columns``: what can be left out because of it, which is
+    ``severe``: scores will deceive unless something is done. ``warning``: they may; a person should judge. ``note``:
+    good to know. ``column`` is None where it is about the whole table. ``evidence`` holds the figures behind the
+    message, ready for JSON. ``fix`` says what can be done. ``columns``: what can be left out because of it, which is
     ``column`` unless there are more.
 
     >>> Finding("A301", "note", "veil", "veil is always 'p'", fix="--ignore veil").severity
@@ -65,7 +65,8 @@ OPENLY = "sortal audit without --private says what was seen, and quotes it"
 class NotApplicable:
     """Why a check has nothing to say about this table, for example "no group column was named".
 
-    ``blind``: there may be something all the same, as with too few rows to tell. ``timed_out``: there was no time to look.
+    ``blind``: there may be something all the same, as with too few rows to tell. ``timed_out``: there was no time to
+    look.
     """
 
     reason: str

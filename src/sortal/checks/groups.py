@@ -58,9 +58,9 @@ _OWNERS = re.compile(
 class Owners:
     """A column whose values may say whose rows these are, on a sample of whole groups.
 
-    ``rows`` (m,): the sampled rows; ``groups`` (m,): their owners. ``alike``: the share of the variance of other columns that lies
-    between owners, the median over columns. ``same``: columns that hold one value for each owner. ``telling``: ROC-AUC of
-    guessing the class of a row from the other rows of its owner.
+    ``rows`` (m,): the sampled rows; ``groups`` (m,): their owners. ``alike``: the share of the variance of other
+    columns that lies between owners, the median over columns. ``same``: columns that hold one value for each owner.
+    ``telling``: ROC-AUC of guessing the class of a row from the other rows of its owner.
     """
 
     column: Column

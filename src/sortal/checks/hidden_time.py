@@ -56,7 +56,9 @@ _YEARS = (1900, 2100)
 
 @dataclass(frozen=True)
 class _Order:
-    """(n,) ``moments`` of the rows by which they can be put in order; ``column`` is None for their place in the file."""
+    """(n,) ``moments`` of the rows by which they can be put in order; ``column`` is None for their place in the
+    file.
+    """
 
     column: str | None
     moments: Ints
@@ -78,9 +80,9 @@ class _Drop:
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Trains on older rows and tests on the newest quarter, and compares with random parts of the same sizes.
 
-    Times are dates (but of birth), seconds since 1970, and years; where there are none, the place in the file. A warning
-    where a date or number costs 3 points of ROC-AUC beyond noise, or rows near in time tell the class; a note where
-    the place in the file does, if classes are not just sorted (A203 says whether neighbours tell the class).
+    Times are dates (but of birth), seconds since 1970, and years; where there are none, the place in the file. A
+    warning where a date or number costs 3 points of ROC-AUC beyond noise, or rows near in time tell the class; a note
+    where the place in the file does, if classes are not just sorted (A203 says whether neighbours tell the class).
     """
     if len(context) < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")
@@ -137,7 +139,9 @@ def _neighbours(context: AuditContext, order: _Order) -> tuple[int, float]:
 
 
 def _drop(context: AuditContext, order: _Order) -> _Drop | None:
-    """Without dates, which go on. None where nothing can be compared: a class lacks on one side, or (in a file) is sorted."""
+    """Without dates, which go on. None where nothing can be compared: a class lacks on one side, or (in a file) is
+    sorted.
+    """
     rng = np.random.default_rng(context.seed)
     rows = np.sort(rng.permutation(len(context))[:_SAMPLE])
     moments, codes = order.moments[rows], np.unique(context.codes[rows], return_inverse=True)[1]

@@ -66,7 +66,8 @@ class _Guesses:
 
 @dataclass(frozen=True)
 class _Floor:
-    """Shares of labels that the guess misses where it is surest: in a tenth, a quarter (``rows``) and a half of the rows.
+    """Shares of labels that the guess misses where it is surest: in a tenth, a quarter (``rows``) and a half of the
+    rows.
 
     ``commonest``: the share that always guessing the commonest class misses.
     """
@@ -93,8 +94,8 @@ class _Floor:
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Out-of-fold guesses, and the rows whose label is confidently another class (Northcutt et al. 2021).
 
-    Classes that overlap are no wrong labels: then the guess misses fewer, the surer it is. Wrong labels are missed at the
-    same rate wherever it is sure. Only such a floor is reported, with as many rows to look at as it lets expect.
+    Classes that overlap are no wrong labels: then the guess misses fewer, the surer it is. Wrong labels are missed at
+    the same rate wherever it is sure. Only such a floor is reported, with as many rows to look at as it lets expect.
     Columns that are the target under another name are left out.
     """
     if len(context) < _LEAST_ROWS:

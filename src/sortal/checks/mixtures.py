@@ -33,7 +33,8 @@ _FACTORS = {
     "feet beside metres": 3.28084,
     "centimetres beside feet": 30.48,
 }
-"""By definition of the units. Each further factor fits by chance more often: 60 and a million are gone (decision 0018)."""
+"""By definition of the units. Each further factor fits by chance more often: 60 and a million are gone (decision
+0018)."""
 _LEAST_OF_A_UNIT = 15
 """Values in each unit. Chosen, not measured: the limit for shapes below holds for large samples."""
 _SHARE_OF_A_UNIT = 0.005
@@ -64,7 +65,8 @@ _AWAY = 1.0
 _FREQUENT = 3.0
 """Times as many rows as the usual value. Chosen, not measured: outliers do not repeat."""
 _ZERO_AWAY = 2.5
-"""Deviations from 0 to the mean of the others. Wrong in 12 % of made-up narrow columns, hence a note (decision 0018)."""
+"""Deviations from 0 to the mean of the others. Wrong in 12 % of made-up narrow columns, hence a note (decision
+0018)."""
 _ZERO_GAP = 0.2
 """Part of the middle that no other value is below. Chosen together with the deviations (decision 0018)."""
 _MOST_ZEROS = 0.6
@@ -121,7 +123,9 @@ def _span(ordered: Floats, smallest_count: int) -> str:
 
 
 def _code(distinct: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:
-    """-1, -999, 99 or 9999 far away from all other values, or the only negative value and more frequent than its neighbours."""
+    """-1, -999, 99 or 9999 far away from all other values, or the only negative value and more frequent than its
+    neighbours.
+    """
     n = int(counts.sum())
     least = max(_LEAST_OF_A_CODE, _CODE_SHARE * n, smallest_count)  # 99 of three rows may be how old somebody is
     for end, codes in ((0, _NEGATIVE), (-1, _LARGE)):
@@ -217,7 +221,9 @@ def _mapped(upper: Floats) -> dict[str, Floats]:
 
 
 def _same_shape(lower: Floats, mapped: Floats) -> bool:
-    """By Kolmogorov and Smirnov's distance, at 2 % for each pair of units, where middles are known well enough to tell units apart."""
+    """By Kolmogorov and Smirnov's distance, at 2 % for each pair of units, where middles are known well enough to tell
+    units apart.
+    """
     scale = np.sqrt(len(lower) * len(mapped) / (len(lower) + len(mapped)))
     if mapped[0] <= 0:
         return False

@@ -14,7 +14,8 @@ _LEAST_ROWS = 100
 _REACHES = (2, 50)
 """Rows on each side: 2 see copies and series, 50 see drift and sorting. Chosen, not measured."""
 _TELLING = 0.6
-"""ROC-AUC. With it ten or so of 31 tables are named, all but one of which are ordered by their notes (decision 0016)."""
+"""ROC-AUC. With it ten or so of 31 tables are named, all but one of which are ordered by their notes (decision
+0016)."""
 _CLEAR = 0.7
 """ROC-AUC of a warning. Chosen, not measured: half of the way from there to what A102 calls severe."""
 _ERRORS = 6.0

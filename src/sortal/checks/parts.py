@@ -1,4 +1,5 @@
-"""A002, A003 and A004: what parts of the rows have in common, or in the wrong order. Counted, so there are no false alarms."""
+"""A002, A003 and A004: what parts of the rows have in common, or in the wrong order. Counted, so there are no false
+alarms."""
 
 from __future__ import annotations
 

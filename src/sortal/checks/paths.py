@@ -52,7 +52,9 @@ _PLACES = ("first", "second", "third", "4th", "5th", "6th", "7th", "8th")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a name: what it is in words, and (n,) its values, numbers or texts, None where a name has no such part."""
+    """A part of a name: what it is in words, and (n,) its values, numbers or texts, None where a name has no such
+    part.
+    """
 
     what: str
     values: pl.Series

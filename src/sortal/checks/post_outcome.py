@@ -52,8 +52,8 @@ _WARNED = 0.1
 class _Event:
     """Rows where ``column`` holds one of ``values``, or with ``other`` any value but these; never missing.
 
-    ``rows`` of the sample, ``count`` of which have class ``code``, as in ``share`` of the rows where the column is filled in
-    and in ``recall`` of the class.
+    ``rows`` of the sample, ``count`` of which have class ``code``, as in ``share`` of the rows where the column is
+    filled in and in ``recall`` of the class.
     """
 
     column: str
@@ -81,9 +81,9 @@ class _Event:
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Values, and all but the commonest value ("above 0"), that belong to one class almost only.
 
-    Chance is excluded over all values, classes and columns. An honest value may be as pure; then the other columns
-    tell the class of these rows too, so only what surprises them is found. Severe: half of the class has it; warning: a tenth.
-    Columns that A101 or A102 found are left aside.
+    Chance is excluded over all values, classes and columns. An honest value may be as pure; then the other columns tell
+    the class of these rows too, so only what surprises them is found. Severe: half of the class has it; warning: a
+    tenth. Columns that A101 or A102 found are left aside.
     """
     if len(context) < LEAST_ROWS:
         return too_few(f"{LEAST_ROWS} rows")

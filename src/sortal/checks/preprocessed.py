@@ -82,7 +82,8 @@ class Numbers:
 
 
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
-    """Exact fingerprints, over the rows of all parts: mean 0 and deviation 1, extremes 0 and 1, even ranks, a mean filled in.
+    """Exact fingerprints, over the rows of all parts: mean 0 and deviation 1, extremes 0 and 1, even ranks, a mean
+    filled in.
 
     One finding a fingerprint. A warning, and severe where the classes of all rows are in the values (target encoding).
     """
@@ -220,7 +221,9 @@ def _ranked(columns: Sequence[Numbers]) -> list[str]:
 
 
 def _is_ranked(column: Numbers) -> bool:
-    """The places of the values themselves, evenly from 0 to 1, and not in the order of the rows; or scikit-learn's quantiles."""
+    """The places of the values themselves, evenly from 0 to 1, and not in the order of the rows; or scikit-learn's
+    quantiles.
+    """
     x, n = column.values, len(column.values)
     low, high = float(x.min()), float(x.max())
     if abs(low + _END_OF_NORMAL) < _EXACT and abs(high - _END_OF_NORMAL) < _EXACT:

@@ -1,4 +1,5 @@
-"""A001 and A005: what a run did with the rows that nothing may see. Counted while it ran, so there are no false alarms."""
+"""A001 and A005: what a run did with the rows that nothing may see. Counted while it ran, so there are no false
+alarms."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from sortal.data.stratify import connected_groups
 from sortal.stats.ranking import roc_auc
 
 _LEAST_UNITS = 200
-"""Rows that have nothing to do with each other. Chosen, not measured: half of them are all that the forest learns from."""
+"""Rows that have nothing to do with each other. Chosen, not measured: half of them are all that the forest learns
+from."""
 _LEAST_OF_PART = 30
 """Chosen, not measured: the half that is guessed still has 15, for a ROC-AUC."""
 _SAMPLE = 4_000
@@ -27,7 +28,8 @@ _MOST_COLUMNS = 60
 _TREES = 60
 """For speed. Chosen, not measured."""
 _ERRORS = 3.5
-"""Standard errors. Chance reaches them once in 4,000 times; the largest of 176 random splits was 2.1 (decision 0017)."""
+"""Standard errors. Chance reaches them once in 4,000 times; the largest of 176 random splits was 2.1 (decision
+0017)."""
 _TELLING = 0.55
 """ROC-AUC. Chosen, not measured: in large tables errors are small, and less of a difference harms no score."""
 _EXPECTED = 0.6

@@ -18,7 +18,8 @@ from sortal.core.writing import percent
 _EXPLAINED = 0.99
 """Share of the errors of guessing that a copy spares. On 31 tables all of 83 are found (decision 0016)."""
 _EASY = 0.99
-"""ROC-AUC of the other columns where a copy may be real, as they do as well. Chosen on the same tables (decision 0016)."""
+"""ROC-AUC of the other columns where a copy may be real, as they do as well. Chosen on the same tables (decision
+0016)."""
 _GROUP_LEVELS = 10
 """Levels of a column that tells persons. Chosen, not measured: fewer may as well be classes or places."""
 _LEAST_RARE = 20

@@ -42,7 +42,8 @@ _USED = 0.01
 _LIFTS = 0.04
 """ROC-AUC. Chosen on the tables of decision 0016: 99 % of leaks that are worth .05 are found."""
 _ADDS = 0.025
-"""ROC-AUC of a note. Chosen on the same tables: no leak is noted that is no warning, so it could be more (decision 0016)."""
+"""ROC-AUC of a note. Chosen on the same tables: no leak is noted that is no warning, so it could be more (decision
+0016)."""
 _ERRORS = 2.0
 """Standard errors of the lift (DeLong's). Chosen on the same tables (decision 0016)."""
 _GOOD = 0.72
@@ -67,10 +68,10 @@ class _Gap:
 def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Severe: the few columns without which a decisive table (ROC-AUC >= .95) is no longer decisive.
 
-    Warning: one column, far ahead of the next, that carries a third of what all achieve, or any that adds .04 or more to
-    what the others reach, beyond two standard errors and twice what the third best adds. Note: a column that adds .025,
-    or one that is decisive alone where the others are as well; none where most columns are. Copies of the target (A101)
-    and columns that are missing by class (A102) are left aside.
+    Warning: one column, far ahead of the next, that carries a third of what all achieve, or any that adds .04 or more
+    to what the others reach, beyond two standard errors and twice what the third best adds. Note: a column that adds
+    .025, or one that is decisive alone where the others are as well; none where most columns are. Copies of the target
+    (A101) and columns that are missing by class (A102) are left aside.
     """
     table, codes = context.table, context.codes
     if len(codes) < LEAST_ROWS:

@@ -55,7 +55,9 @@ def _sort_of(types: Any, dtype: Any) -> Sort:
 
 
 def _of_ticks(column: Any, dtype: Any) -> Raw:
-    """Days, or seconds and their parts, as microseconds: of a moment the one before, of a duration the one nearer to zero."""
+    """Days, or seconds and their parts, as microseconds: of a moment the one before, of a duration the one nearer to
+    zero.
+    """
     types = sys.modules["pyarrow"].types
     unit = "day" if types.is_date32(dtype) else "ms" if types.is_date64(dtype) else dtype.unit
     ticks = column.cast("int32" if unit == "day" else "int64").to_pylist()

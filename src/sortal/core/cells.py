@@ -1,8 +1,9 @@
-"""A column of few values as a list of Python, with those operations of polars expressions that kinds (``core.kinds``) state their rules in.
+"""A column of few values as a list of Python, with those operations of polars expressions that kinds (``core.kinds``)
+state their rules in.
 
-So every rule stands once and has two interpreters: polars for tables, this one for a row (polars takes a hundred times as long for
-it) and for a process that was forked (polars cannot compute there). ``tests/core/test_cells.py`` holds the two equal, operation by
-operation.
+So every rule stands once and has two interpreters: polars for tables, this one for a row (polars takes a hundred times
+as long for it) and for a process that was forked (polars cannot compute there). ``tests/core/test_cells.py`` holds the
+two equal, operation by operation.
 """
 
 from __future__ import annotations

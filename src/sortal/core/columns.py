@@ -24,8 +24,8 @@ SAMPLE = 100
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a table comes from: its ``name`` in messages, what stands between the fields of its lines, if it is a text, the
-    texts that were told to mean "no value" (None: those that usually do), and what may be quoted of it.
+    """Where a table comes from: its ``name`` in messages, what stands between the fields of its lines, if it is a text,
+    the texts that were told to mean "no value" (None: those that usually do), and what may be quoted of it.
     """
 
     name: str = "the data"
@@ -78,7 +78,8 @@ class Texts(NamedTuple):
 class RawColumn:
     """A column whose kind is to be said: its values of one sort, and what they are as texts.
 
-    ``series`` has no name of its own: polars takes one such as ``^p.*$`` for a pattern. ``decisive``: the order of its dates matters.
+    ``series`` has no name of its own: polars takes one such as ``^p.*$`` for a pattern. ``decisive``: the order of its
+    dates matters.
     """
 
     name: str

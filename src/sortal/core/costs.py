@@ -17,7 +17,8 @@ from sortal.core.errors import DataError
 Matrix = tuple[tuple[float, ...], ...]
 
 MOST_COST = 1e15
-"""Of a decision. Sums over all rows of a table, and squares of them, stay numbers; and beside it a cost of 1 still counts."""
+"""Of a decision. Sums over all rows of a table, and squares of them, stay numbers; and beside it a cost of 1 still
+counts."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ class CostColumn:
 
 
 def costs_of(
-    matrix: Matrix, reject: float | None = None, columns: Sequence[CostColumn] = (), amounts: Floats | None = None
+    matrix: Matrix, reject: float | None = None, columns: Sequence[CostColumn] = (), row_costs: Floats | None = None
 ) -> Floats:
-    """Costs, truth by decision: (K, D), or (n, K, D) where ``columns`` put ``amounts`` (n, m) of each row into the matrix.
+    """Costs, truth by decision: (K, D), or (n, K, D) where ``columns`` put ``row_costs`` (n, m) of each row into the
+    matrix.
 
     D is K, or K + 1 where rejecting has a cost: whatever the truth is, the last decision costs ``reject``.
 
-    Raises ValueError where the amounts of the columns are not given.
+    Raises ValueError where the row_costs of the columns are not given.
 
     >>> costs_of(((0, 1), (8, 0)), reject=0.5)
     array([[0. , 1. , 0.5],
@@ -47,20 +49,21 @@ def costs_of(
         costs = np.column_stack([costs, np.full(len(costs), reject)])
     if not columns:
         return costs
-    if amounts is None or amounts.ndim != 2 or amounts.shape[1] != len(columns):
-        raise ValueError(f"the amounts of {len(columns)} cost columns are needed")
-    rows = np.repeat(costs[None], len(amounts), axis=0)
+    if row_costs is None or row_costs.ndim != 2 or row_costs.shape[1] != len(columns):
+        raise ValueError(f"the costs of each row in {len(columns)} cost columns are needed")
+    rows = np.repeat(costs[None], len(row_costs), axis=0)
     for j, cell in enumerate(columns):
-        rows[:, cell.truth, cell.decided] = amounts[:, j]
+        rows[:, cell.truth, cell.decided] = row_costs[:, j]
     return rows
 
 
-def amounts_of(
+def row_costs_of(
     values: Mapping[str, object], columns: Sequence[CostColumn], rows: Codes, source: str = "the data"
 ) -> Floats | None:
     """(n, m) what the cost ``columns`` hold; None where there are none.
 
-    ``values``: (n,) numbers of each of them, missing is NaN; ``rows``: (n,) ids of the rows. Raises DataError for a row without a value.
+    ``values``: (n,) numbers of each of them, missing is NaN; ``rows``: (n,) ids of the rows. Raises DataError for a row
+    without a value.
     """
     if not columns:
         return None

@@ -1,8 +1,9 @@
-"""What of the data may be written down: figures and values that belong to several rows, so that none tells of one of them.
+"""What of the data may be written down: figures and values that belong to several rows, so that none tells of one of
+them.
 
-Official statistics publish no cell of fewer than some rows (the threshold rule; 3 to 10 are in use: Hundepool et al. 2012,
-*Statistical Disclosure Control*). Here the rule holds for whatever is written down of a column: a value is named where so many
-rows hold it, and a figure is the mean of so many neighbours in order (``core.quantiles``).
+Official statistics publish no cell of fewer than some rows (the threshold rule; 3 to 10 are in use: Hundepool et al.
+2012, *Statistical Disclosure Control*). Here the rule holds for whatever is written down of a column: a value is named
+where so many rows hold it, and a figure is the mean of so many neighbours in order (``core.quantiles``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ SMALLEST_COUNT = 5
 
 @dataclass(frozen=True)
 class Disclosure:
-    """What was asked: values of at least ``smallest_count`` rows are named, and where it is ``private`` none is quoted."""
+    """What was asked: values of at least ``smallest_count`` rows are named, and where it is ``private`` none is
+    quoted.
+    """
 
     smallest_count: int = 1
     private: bool = False

@@ -1,7 +1,8 @@
 """Rows on their way to a program, without polars: a dict, records, a dict of columns, numpy, pandas and pyarrow.
 
-What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.kinds``). That takes a tenth of the
-time for a few rows, and is the only way in a process that was forked. Many rows, and tables that are polars' own, go through polars.
+What polars does to a table (``core.frame``) is done here to lists of Python, by the same rules (``core.kinds``). That
+takes a tenth of the time for a few rows, and is the only way in a process that was forked. Many rows, and tables that
+are polars' own, go through polars.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sortal.core.arrays import Floats
 from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
 from sortal.core.coded import Coded
-from sortal.core.costs import CostColumn, amounts_of
+from sortal.core.costs import CostColumn, row_costs_of
 from sortal.core.fork import polars_is_lost
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.moments import RarePatternError, microseconds, nanoseconds
@@ -44,8 +45,8 @@ _MANY = 32
 class Rows:
     """Rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
 
-    ``ids``: (n,) which rows of ``source`` they are, counted from 0. ``absent`` names columns that they came without, and that are
-    taken as missing.
+    ``ids``: (n,) which rows of ``source`` they are, counted from 0. ``absent`` names columns that they came without,
+    and that are taken as missing.
     """
 
     columns: Mapping[str, Values]
@@ -61,9 +62,9 @@ class Rows:
         columns = {name: _taken(values, index) for name, values in self.columns.items()}
         return replace(self, columns=columns, ids=self.ids[index])
 
-    def amounts(self, columns: Sequence[CostColumn]) -> Floats | None:
+    def row_costs(self, columns: Sequence[CostColumn]) -> Floats | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
-        return amounts_of(self.columns, columns, self.ids, self.source)
+        return row_costs_of(self.columns, columns, self.ids, self.source)
 
 
 def _taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
@@ -77,8 +78,9 @@ def _taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
 def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:
     """The columns of ``schema`` in any table, or in a dict of one row.
 
-    Records and one row need not name what they do not have; ``allow_missing`` says the same of a table. Raises DataError as
-    ``core.frame.conform`` does, and ForkError for a table that needs polars in a process that was forked after polars had computed.
+    Records and one row need not name what they do not have; ``allow_missing`` says the same of a table. Raises
+    DataError as ``core.frame.conform`` does, and ForkError for a table that needs polars in a process that was forked
+    after polars had computed.
 
     >>> rows_of({"price": "1,5", "more": 1}, Schema((Column("price", "number", format=","), Column("zip", "category")))).columns
     {'price': array([1.5]), 'zip': [None]}

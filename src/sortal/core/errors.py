@@ -10,8 +10,8 @@
     ├── ForkError             a forked process cannot compute with polars; give it other tables, or start it otherwise
     └── ParityError           an exported model does not reproduce the trained one; our bug, exits with 1
 
-A message is one sentence (two at most) that says what is wrong, where (file, column, row), and what to do. What it quotes may come
-from anybody's file: it is shown as ``core.plain`` shows it.
+A message is one sentence (two at most) that says what is wrong, where (file, column, row), and what to do. What it
+quotes may come from anybody's file: it is shown as ``core.plain`` shows it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """The bytes of a file. Raises OSError where it cannot be opened, and for a folder, a pipe, a socket or a device, at once."""
+    """The bytes of a file. Raises OSError where it cannot be opened, and for a folder, a pipe, a socket or a device, at
+    once.
+    """
     # Without O_NONBLOCK, a pipe would be waited for until somebody writes to it.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if stat.S_ISREG(os.fstat(number).st_mode):

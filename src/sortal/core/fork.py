@@ -1,7 +1,8 @@
-"""Whether polars can compute in this process: its threads do not go along when a process forks, and whoever waits for them waits for ever.
+"""Whether polars can compute in this process: its threads do not go along when a process forks, and whoever waits for
+them waits for ever.
 
-``fork`` is how ``multiprocessing`` and ``concurrent.futures`` start processes on Linux up to Python 3.13, and how web servers
-preload an application. A model scores there all the same, without polars (``core.door``).
+``fork`` is how ``multiprocessing`` and ``concurrent.futures`` start processes on Linux up to Python 3.13, and how web
+servers preload an application. A model scores there all the same, without polars (``core.door``).
 """
 
 from __future__ import annotations

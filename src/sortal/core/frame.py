@@ -1,8 +1,8 @@
 """The one door for tables: anything in, polars inside, canonical types.
 
-``from_any`` takes what people hold (pandas, polars, pyarrow, numpy, dicts) and gives a raw polars frame;
-``conform`` makes the columns of a schema of any raw frame, at training and at prediction alike. ``core.door`` does without polars what the
-two do, for few rows.
+``from_any`` takes what people hold (pandas, polars, pyarrow, numpy, dicts) and gives a raw polars frame; ``conform``
+makes the columns of a schema of any raw frame, at training and at prediction alike. ``core.door`` does without polars
+what the two do, for few rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sortal.core import misfits
 from sortal.core.coded import Coded
-from sortal.core.costs import CostColumn, amounts_of
+from sortal.core.costs import CostColumn, row_costs_of
 from sortal.core.errors import DataError
 from sortal.core.fork import need_polars
 from sortal.core.kinds import kind_of
@@ -108,9 +108,9 @@ class Table:
         column = self.schema.only("time")
         return None if column is None else ranks(self[column.name], column.name, self.rows)
 
-    def amounts(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
+    def row_costs(self, columns: Sequence[CostColumn], source: str = "the data") -> NDArray[np.float64] | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
-        return amounts_of(self.columns([cell.column for cell in columns]), columns, self.rows, source)
+        return row_costs_of(self.columns([cell.column for cell in columns]), columns, self.rows, source)
 
 
 MANY_VALUES = 1_000_000
@@ -147,10 +147,11 @@ def conform(
 ) -> pl.DataFrame:
     """The columns of ``schema`` with these roles, in its order and in canonical types; others are dropped.
 
-    ``source`` names the data in messages; ``first_row`` is the number of the first row there (batches of a
-    larger file). ``allow_missing``: a feature that is not there has no values (records name only what they have). Raises DataError
-    for another column that is not there, and for a value that does not fit the kind of its column: text that is no number, an
-    infinity, a date in another notation. What is neither yes nor no is missing, as an unseen category is like no other.
+    ``source`` names the data in messages; ``first_row`` is the number of the first row there (batches of a larger
+    file). ``allow_missing``: a feature that is not there has no values (records name only what they have). Raises
+    DataError for another column that is not there, and for a value that does not fit the kind of its column: text that
+    is no number, an infinity, a date in another notation. What is neither yes nor no is missing, as an unseen category
+    is like no other.
 
     >>> schema = Schema((Column("price", "number", format=","), Column("zip", "category")))
     >>> conform(pl.DataFrame({"zip": [98101.0, None], "price": ["1,5", "?"], "more": [1, 2]}), schema).rows()
@@ -182,7 +183,9 @@ def conform(
 
 
 def _as_read(frame: pl.DataFrame) -> list[pl.Series]:
-    """The columns of 32 bits. Not by an expression of polars, which is slow for thousands of columns; numpy lets threads work side by side."""
+    """The columns of 32 bits. Not by an expression of polars, which is slow for thousands of columns; numpy lets
+    threads work side by side.
+    """
     singles = [series for series in frame.iter_columns() if series.dtype == pl.Float32]
     if frame.height * len(singles) < MANY_VALUES:
         return [pl.Series(series.name, as_read(series.to_numpy())) for series in singles]
@@ -237,10 +240,10 @@ def _refuse_infinity(name: str, values: pl.Series, source: str, first_row: int) 
 def from_any(data: object, note: Callable[[str], None] = lambda text: None) -> pl.DataFrame:
     """A raw polars frame of whatever table a person holds.
 
-    Takes pandas (the index is left out), polars (eager or lazy), pyarrow and whatever else narwhals knows, a
-    2-d numpy array (columns x0, x1, ...), a dict of columns, a list of dicts or of rows. Columns of
-    mixed types become text. ``note`` hears of times that are none. Raises DataError for anything else, ForkError in a process that was
-    forked after polars had computed.
+    Takes pandas (the index is left out), polars (eager or lazy), pyarrow and whatever else narwhals knows, a 2-d numpy
+    array (columns x0, x1, ...), a dict of columns, a list of dicts or of rows. Columns of mixed types become text.
+    ``note`` hears of times that are none. Raises DataError for anything else, ForkError in a process that was forked
+    after polars had computed.
 
     >>> from_any([{"a": 1, "b": "x"}, {"b": 2}]).rows()
     [(1, 'x'), (None, '2')]
@@ -272,7 +275,9 @@ def to_frame(columns: Mapping[str, Raw]) -> pl.DataFrame:
 
 
 def declared_kinds(data: object) -> dict[str, str]:
-    """Columns that a table in memory says are categories, though their values are numbers, dates or booleans (pandas)."""
+    """Columns that a table in memory says are categories, though their values are numbers, dates or booleans
+    (pandas).
+    """
     table: Any = data
     if not is_pandas(table, "DataFrame"):
         return {}

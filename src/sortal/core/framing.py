@@ -32,9 +32,9 @@ Counts = Mapping[str, int]
 def frame_task(labels: pl.Series, goal: GoalOptions, label_type: LabelType = "str", weight: str | None = None) -> Task:
     """The task that a target column and the caller's wishes amount to.
 
-    ``labels``: canonical text (polars String), missing is null. ``goal``: what was asked. The positive class is the rarer one
-    unless told; candidates are selected by log-loss, a proper scoring rule (Gneiting & Raftery 2007), unless told. The
-    headline figures follow the situation: balanced, imbalanced, costs. ``label_type``: see ``label_type_of``;
+    ``labels``: canonical text (polars String), missing is null. ``goal``: what was asked. The positive class is the
+    rarer one unless told; candidates are selected by log-loss, a proper scoring rule (Gneiting & Raftery 2007), unless
+    told. The headline figures follow the situation: balanced, imbalanced, costs. ``label_type``: see ``label_type_of``;
     ``weight``: the column of weights, where there is one.
 
     Raises TaskError where the target cannot be learned (one class, no values, nearly all distinct, a

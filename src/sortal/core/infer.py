@@ -49,10 +49,11 @@ def infer(
 ) -> Schema:
     """Kinds and roles of the columns of a raw frame, each with its reason.
 
-    ``kinds`` are given kinds, also with a format (``"datetime:%d/%m/%Y"``, ``"number:,"``: the decimal mark); ``ignore`` names
-    columns that no model may see; ``time``, ``group`` and ``split`` name the columns that a split must respect. ``source`` is where
-    the frame comes from. Raises TaskError where there is no such target; OptionError for another unknown column, for a kind that
-    the values do not have, for a column that is asked to be two things, and for a ``time`` whose dates can be read in two ways.
+    ``kinds`` are given kinds, also with a format (``"datetime:%d/%m/%Y"``, ``"number:,"``: the decimal mark);
+    ``ignore`` names columns that no model may see; ``time``, ``group`` and ``split`` name the columns that a split must
+    respect. ``source`` is where the frame comes from. Raises TaskError where there is no such target; OptionError for
+    another unknown column, for a kind that the values do not have, for a column that is asked to be two things, and for
+    a ``time`` whose dates can be read in two ways.
 
     >>> frame = pl.DataFrame({"price": ["1,5", "2", "?"], "ok": ["no", "yes", "no"], "zip": ["01", "9", "9"]})
     >>> for column in infer(frame, "ok").columns:
@@ -126,7 +127,9 @@ def _column(raw: RawColumn, role: Role | None, asked: str | None) -> Column:
 
 
 def inferred(raw: RawColumn) -> Column:
-    """Kind, notation and reason of a column of any type. Raises OptionError where its dates can be read in two ways, and that matters."""
+    """Kind, notation and reason of a column of any type. Raises OptionError where its dates can be read in two ways,
+    and that matters.
+    """
     if raw.series.null_count() == len(raw.series):
         return ignored(raw.name, "category", "all values are missing", missing=1.0)
     columns = (kind.infer(raw) for kind in INFERRED)
@@ -136,7 +139,8 @@ def inferred(raw: RawColumn) -> Column:
 def _target(raw: RawColumn) -> Column:
     """Classes are kept as they are written, and no text is dropped that may be one.
 
-    Among words every text is a class, ``NA`` too; among numbers, or yes and no, what usually means "no value" means it here.
+    Among words every text is a class, ``NA`` too; among numbers, or yes and no, what usually means "no value" means it
+    here.
     """
     if raw.origin.missing is None and is_text(raw.sort) and _are_words(raw):
         raw = replace(raw, origin=replace(raw.origin, missing=()))
@@ -150,7 +154,9 @@ def _are_words(raw: RawColumn) -> bool:
 
 
 def _as_asked(raw: RawColumn, asked: str) -> Column:
-    """A column of the kind that was asked for. Raises OptionError that names a value where the values are not of this kind."""
+    """A column of the kind that was asked for. Raises OptionError that names a value where the values are not of this
+    kind.
+    """
     name, _, form = asked.partition(":")
     kind = kind_of(name)
     if raw.series.null_count() == len(raw.series):

@@ -1,7 +1,8 @@
 """How work is cut short: by its own clock, or by a person who presses Ctrl-C and wants the best so far.
 
-Both arrive as a signal, which Python delivers between two of its instructions: a call into a library is finished first. Elsewhere
-than in the main thread of a POSIX system there are no such signals for us, and only the work's own looks at the clock end it.
+Both arrive as a signal, which Python delivers between two of its instructions: a call into a library is finished first.
+Elsewhere than in the main thread of a POSIX system there are no such signals for us, and only the work's own looks at
+the clock end it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class TimeUp(BaseException):
 
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:
-    """Raises TimeUp in the block once so many seconds are over. Does nothing where a timer of somebody else is running."""
+    """Raises TimeUp in the block once so many seconds are over. Does nothing where a timer of somebody else is
+    running.
+    """
     if not _signals_are_ours() or seconds == float("inf") or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
         return
@@ -40,7 +43,8 @@ def interrupted_after(seconds: float) -> Iterator[None]:
 
 
 class Interrupts:
-    """What Ctrl-C does. At first it ends the run; while a choice is made it ends the search (TimeUp), once; later it is only noted.
+    """What Ctrl-C does. At first it ends the run; while a choice is made it ends the search (TimeUp), once; later it is
+    only noted.
 
     The second Ctrl-C always ends the run, and nothing is written.
     """

@@ -55,7 +55,8 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
 def code_of(label: object, classes: Sequence[str]) -> int | None:
     """The code of a label as a person or another file writes it; None if it is no class.
 
-    A class that is written so comes first, then the only one that means the same number: 1, 1.0, ``"1.0"``, True and ``"TRUE"``.
+    A class that is written so comes first, then the only one that means the same number: 1, 1.0, ``"1.0"``, True and
+    ``"TRUE"``.
 
     >>> code_of(1.0, ("0", "1")), code_of(True, ("False", "True")), code_of("maybe", ("no", "yes"))
     (1, 1, None)

@@ -25,7 +25,8 @@ def absent(names: Collection[str], columns: Sequence[Column]) -> tuple[str, ...]
 def lacking(names: Collection[str], columns: Sequence[Column], source: str, allow_missing: bool) -> tuple[str, ...]:
     """The names of columns that are taken as missing in all rows. Raises DataError where a column may not be.
 
-    Only a feature is ever taken for missing, and not where another is there under nearly its name, or where no column is.
+    Only a feature is ever taken for missing, and not where another is there under nearly its name, or where no column
+    is.
     """
     without = absent(names, columns)
     if not without:

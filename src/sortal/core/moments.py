@@ -1,4 +1,5 @@
-"""Moments as whole microseconds since 1970, read from text as polars (and so chrono of Rust) reads it: exactly, for rows without polars."""
+"""Moments as whole microseconds since 1970, read from text as polars (and so chrono of Rust) reads it: exactly, for
+rows without polars."""
 
 from __future__ import annotations
 
@@ -87,12 +88,14 @@ _DIRECTIVES = {
     "%": "%",
 }
 _SHORTHAND = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y"}
-"""Directives of ``strftime`` and what they match. Every number may have blanks before it, and need not be written with all its
-digits, but takes all that it can get (``++``): 202015 is no ``%Y%m%d``."""
+"""Directives of ``strftime`` and what they match. Every number may have blanks before it, and need not be written with
+all its digits, but takes all that it can get (``++``): 202015 is no ``%Y%m%d``."""
 
 
 def reader(pattern: str) -> Callable[[str], int | None]:
-    """Reads a moment from a text: UTC, and None where the text is not written so. Raises RarePatternError for rarer directives."""
+    """Reads a moment from a text: UTC, and None where the text is not written so. Raises RarePatternError for rarer
+    directives.
+    """
     return _reader(pattern)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class Observer:
-    """Hears what a run does, and does nothing: for pipes, tests and Python. Training speaks to it and knows nothing of terminals.
+    """Hears what a run does, and does nothing: for pipes, tests and Python. Training speaks to it and knows nothing of
+    terminals.
 
     >>> Observer().running("logistic fold 1/5")
     """

@@ -1,4 +1,5 @@
-"""An option as a person writes it (``"2m"``, one name or several, a mapping or its texts), read into the value that a sheet holds."""
+"""An option as a person writes it (``"2m"``, one name or several, a mapping or its texts), read into the value that a
+sheet holds."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Text from files as a person may be shown it: nothing in it commands a terminal, misleads who reads it, or goes on without end.
+"""Text from files as a person may be shown it: nothing in it commands a terminal, misleads who reads it, or goes on
+without end.
 
-Names of columns, classes and files, values, and what libraries say of them may hold anything. They are cleaned here, where they are
-written for people: by every error (``core.errors``), every console (``report.screen``) and whatever else the command line says. Data
-are written as they are.
+Names of columns, classes and files, values, and what libraries say of them may hold anything. They are cleaned here,
+where they are written for people: by every error (``core.errors``), every console (``report.screen``) and whatever else
+the command line says. Data are written as they are.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _WORDS = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
 
 
 def visible(text: str) -> str:
-    """The text with its breaks as blanks and what cannot be seen as Python writes it: controls, escape sequences, marks that turn
-    the direction of reading, halves of characters.
+    """The text with its breaks as blanks and what cannot be seen as Python writes it: controls, escape sequences, marks
+    that turn the direction of reading, halves of characters.
 
     >>> print(visible("two\\nlines \\x1b[31mred \\u202egnp.exe \\ud800"))
     two lines \\x1b[31mred \\u202egnp.exe \\ud800

@@ -21,10 +21,11 @@ Part = Literal["out-of-fold", "valid", "test", "fresh"]
 class Predictions:
     """Probabilities of ``n`` rows for ``K`` classes.
 
-    ``rows``: (n,) row ids in the source table. ``truth``: (n,) class codes 0..K-1. ``probability``: (n, K), rows sum
-    to 1, columns in the order of ``classes``. ``part`` says which rows of the data these are. ``amounts``: (n, m) what the
-    task's cost columns hold in these rows; None where it has none. ``groups``: (n,) ids of rows that vary together, such as those of
-    one patient; None where every row stands alone. All that is told of the rows with an interval takes it from here.
+    ``rows``: (n,) row ids in the source table. ``truth``: (n,) class codes 0..K-1. ``probability``: (n, K), rows sum to
+    1, columns in the order of ``classes``. ``part`` says which rows of the data these are. ``row_costs``: (n, m) what
+    the task's cost columns hold in these rows; None where it has none. ``groups``: (n,) ids of rows that vary together,
+    such as those of one patient; None where every row stands alone. All that is told of the rows with an interval takes
+    it from here.
     """
 
     classes: tuple[str, ...]
@@ -32,7 +33,7 @@ class Predictions:
     truth: NDArray[np.int64]
     probability: NDArray[np.float64]
     part: Part
-    amounts: NDArray[np.float64] | None = None
+    row_costs: NDArray[np.float64] | None = None
     groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
@@ -52,7 +53,9 @@ class Predictions:
         return len(self.rows)
 
     def descending(self, code: int) -> NDArray[np.int64]:
-        """(n,) rows from the highest probability of a class to the lowest: the one sorting that all its rankings share."""
+        """(n,) rows from the highest probability of a class to the lowest: the one sorting that all its rankings
+        share.
+        """
         if code not in self._orders:
             self._orders[code] = descending(self.probability[:, code])
         return self._orders[code]
@@ -68,7 +71,7 @@ class Predictions:
             rows=self.rows[index],
             truth=self.truth[index],
             probability=self.probability[index],
-            amounts=None if self.amounts is None else self.amounts[index],
+            row_costs=None if self.row_costs is None else self.row_costs[index],
             groups=None if self.groups is None else self.groups[index],
         )
 
@@ -78,9 +81,11 @@ class Predictions:
         return None if self.groups is None else np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
 
     def one_a_group(self, seed: int) -> Predictions:
-        """One row of each group, drawn by ``seed``: rows that do not vary together. All of them where there are no groups.
+        """One row of each group, drawn by ``seed``: rows that do not vary together. All of them where there are no
+        groups.
 
-        Dunn, Wasserman & Ramdas (2023), "Distribution-Free Prediction Sets for Two-Layer Hierarchical Models", section 3.
+        Dunn, Wasserman & Ramdas (2023), "Distribution-Free Prediction Sets for Two-Layer Hierarchical Models", section
+        3.
         """
         if self.groups is None:
             return self

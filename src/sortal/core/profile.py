@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64] | Sequence[str | None]
 Columns = Mapping[str, Any]
-"""Columns as ``core.frame.Table.columns`` gives them: numbers with NaN, or texts with None, where a value is missing."""
+"""Columns as ``core.frame.Table.columns`` gives them: numbers with NaN, or texts with None, where a value is
+missing."""
 
 GRID = tuple(np.linspace(0, 1, 21).round(2).tolist())
 TOP = 1_000
@@ -32,11 +33,11 @@ TOP = 1_000
 class ColumnProfile:
     """One feature in ``rows`` rows, of which ``missing`` have no value.
 
-    Numbers, booleans and datetimes (seconds since 1970) have ``quantiles`` at 0, .05, ..., 1, each the mean of some neighbours, and
-    ``reached``: how many values are at most that; and their ``ends``, about the smallest and the largest value, with ``beyond``: how many values
-    lie outside. Categories have their most frequent ``levels`` with ``counts``; ``others`` is in how many rows a level is that is not
-    named, and ``barely`` in how many one that has just as few rows as a level needs to be named. ``distinct``: how many values
-    there are.
+    Numbers, booleans and datetimes (seconds since 1970) have ``quantiles`` at 0, .05, ..., 1, each the mean of some
+    neighbours, and ``reached``: how many values are at most that; and their ``ends``, about the smallest and the
+    largest value, with ``beyond``: how many values lie outside. Categories have their most frequent ``levels`` with
+    ``counts``; ``others`` is in how many rows a level is that is not named, and ``barely`` in how many one that has
+    just as few rows as a level needs to be named. ``distinct``: how many values there are.
     """
 
     name: str
@@ -65,7 +66,9 @@ class ColumnProfile:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Beyond these a value is odd: the ends; of what goes on as time does, as far beyond the rows as these reach, since time goes on."""
+        """Beyond these a value is odd: the ends; of what goes on as time does, as far beyond the rows as these reach,
+        since time goes on.
+        """
         low, high = self.ends or (-np.inf, np.inf)
         span = high - low if kind_of(self.kind).ongoing else 0.0
         return low - span, high + span

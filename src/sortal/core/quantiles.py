@@ -1,5 +1,5 @@
-"""Quantiles that tell of no single row: each is the mean of so many neighbours in order (microaggregation), of which the extremes
-have no part (Hundepool et al. 2012, *Statistical Disclosure Control*).
+"""Quantiles that tell of no single row: each is the mean of so many neighbours in order (microaggregation), of which
+the extremes have no part (Hundepool et al. 2012, *Statistical Disclosure Control*).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from sortal.core.arrays import Floats
 
 
 def quantiles(ordered: Floats, shares: Sequence[float], smallest_count: int = 1) -> Floats:
-    """Figures in the places of these quantiles, each the mean of ``smallest_count`` neighbours; empty for too few values.
+    """Figures in the places of these quantiles, each the mean of ``smallest_count`` neighbours; empty for too few
+    values.
 
-    ``ordered``: (n,) ascending. The ``smallest_count`` - 1 values at either end have no part in any figure. For a smallest count of 1
-    they are the plain quantiles.
+    ``ordered``: (n,) ascending. The ``smallest_count`` - 1 values at either end have no part in any figure. For a
+    smallest count of 1 they are the plain quantiles.
 
     >>> ordered = np.arange(101.0)
     >>> quantiles(ordered, (0, 0.5, 1)), quantiles(ordered, (0, 0.5, 1), 5)
@@ -51,9 +52,9 @@ def middle(values: Floats, smallest_count: int = 1) -> float:
 def ends(ordered: Floats, smallest_count: int = 1) -> tuple[float, float] | None:
     """About the smallest and the largest value; None for too few values.
 
-    An end that ``smallest_count`` rows hold is itself. Else it is where the extreme is expected from the two groups of neighbours
-    that come after the ``smallest_count`` - 1 extremes, which have no part in it: the spacings of order statistics of an exponential tail
-    have the means 1, 1/2, 1/3, ... of its scale (Rényi 1953).
+    An end that ``smallest_count`` rows hold is itself. Else it is where the extreme is expected from the two groups of
+    neighbours that come after the ``smallest_count`` - 1 extremes, which have no part in it: the spacings of order
+    statistics of an exponential tail have the means 1, 1/2, 1/3, ... of its scale (Rényi 1953).
 
     >>> ends(np.arange(101.0)), ends(np.repeat([1.0, 2.0, 5.0], 9), 5)
     ((0.0, 100.0), (1.0, 5.0))

@@ -1,4 +1,5 @@
-"""Tables as people hold them, column by column and without polars: of each column its values, and the one sort that they share."""
+"""Tables as people hold them, column by column and without polars: of each column its values, and the one sort that
+they share."""
 
 from __future__ import annotations
 
@@ -33,13 +34,16 @@ Sort = Literal[
     "nested",
     "null",
 ]
-"""What the values of a column are by their type, whatever they mean. ``levels`` are texts that are declared a category, ``single`` numbers
-of 32 bits; ``zoned`` moments and ``date`` occur in polars alone: from elsewhere both come as moments in UTC."""
+"""What the values of a column are by their type, whatever they mean. ``levels`` are texts that are declared a category,
+``single`` numbers of 32 bits; ``zoned`` moments and ``date`` occur in polars alone: from elsewhere both come as moments
+in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """(n,) values of one sort as Python's, or as an array of numpy; None, NaN and NaT are missing. Moments are in UTC."""
+    """(n,) values of one sort as Python's, or as an array of numpy; None, NaN and NaT are missing. Moments are in
+    UTC.
+    """
 
     sort: Sort
     values: list[Any] | NDArray[Any]
@@ -111,7 +115,9 @@ def _sort_of_array(values: NDArray[Any]) -> Sort:
 
 
 def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Times of numpy in the unit that polars knows; missing where one has no such number, which numpy would wrap around."""
+    """Times of numpy in the unit that polars knows; missing where one has no such number, which numpy would wrap
+    around.
+    """
     kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
     found = values.astype(f"{kind}8[us]")
     wrapped = found.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
@@ -120,7 +126,9 @@ def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def of_pandas(series: Any) -> Raw:
-    """A column of pandas, of any of its types. A category of texts is one; a category of numbers or booleans is its values."""
+    """A column of pandas, of any of its types. A category of texts is one; a category of numbers or booleans is its
+    values.
+    """
     dtype = str(series.dtype)
     if dtype == "category":
         return _of_categories(series)
@@ -233,8 +241,9 @@ def of_polars(data: object) -> bool:
 
 
 def raw_table(data: object) -> RawTable | None:
-    """A table that needs no polars: pandas (the index is left out), a 2-d numpy array (columns x0, x1, ...), a dict of columns, a list of
-    dicts or of rows. None for anything else. Raises DataError for what is one of them and still no table.
+    """A table that needs no polars: pandas (the index is left out), a 2-d numpy array (columns x0, x1, ...), a dict of
+    columns, a list of dicts or of rows. None for anything else. Raises DataError for what is one of them and still no
+    table.
 
     >>> raw_table([{"a": 1, "b": "x"}, {"b": 2}]).columns["b"]
     Raw(sort='text', values=['x', '2'])

@@ -25,8 +25,8 @@ MOST_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run's options on three sheets, each of which goes to the steps that it is about. Whoever writes or reads options sees one
-    flat list of names. Raises OptionError for what no data can make right.
+    """A run's options on three sheets, each of which goes to the steps that it is about. Whoever writes or reads
+    options sees one flat list of names. Raises OptionError for what no data can make right.
     """
 
     goal: GoalOptions
@@ -49,10 +49,12 @@ class Recipe:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], file: Path | None = None) -> Recipe:
-        """The recipe that ``options`` amount to, by their names and as a person writes them; beside what stands in ``file``.
+        """The recipe that ``options`` amount to, by their names and as a person writes them; beside what stands in
+        ``file``.
 
-        An option that the file does not mention is taken; it makes another run of it, which is searched for anew. Raises
-        OptionError for an option that contradicts the file, that has not the type it should have, or where no target is named.
+        An option that the file does not mention is taken; it makes another run of it, which is searched for anew.
+        Raises OptionError for an option that contradicts the file, that has not the type it should have, or where no
+        target is named.
 
         >>> recipe = Recipe.from_options({"target": "y", "budget": "2m", "kind": ["zip=category"], "models": "svm, tree"})
         >>> recipe.search.budget, recipe.rows.kind, recipe.search.models

@@ -33,7 +33,8 @@ def same_rows(frame: pl.DataFrame) -> Ints:
 def ranks(moments: pl.Series, name: str, rows: Ints) -> Ints:
     """(n,) ranks 0, 1, ... of the values of a time column, equal for equal times.
 
-    Raises DataError for a column (by its name) that is neither a date nor a number, and for rows (by their ids) without a time.
+    Raises DataError for a column (by its name) that is neither a date nor a number, and for rows (by their ids) without
+    a time.
 
     >>> ranks(pl.Series([2021, 1999, 2021]), "year", np.arange(3)).tolist()
     [1, 0, 1]

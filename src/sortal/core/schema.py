@@ -1,7 +1,7 @@
 """What the columns of a table are: name, kind, role, and how their text is read.
 
-A **kind** says what the values mean (``core.kinds``: number, category, boolean, datetime, text, image, and those of others), a
-**role** what a column is for.
+A **kind** says what the values mean (``core.kinds``: number, category, boolean, datetime, text, image, and those of
+others), a **role** what a column is for.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
 class Column:
     """One column of a table.
 
-    ``reason`` says in words why the kind (and the role ``ignore``, where it was inferred) was chosen.
-    ``missing`` is the share of missing values, 0 to 1, in the rows that the schema was inferred from.
-    ``format`` says how text becomes a value. number: the decimal mark, followed by the thousands mark if there is one
-    (``"."``, ``",."``), or ``"duration"``; datetime: a strftime pattern, or empty where the file already holds dates; category:
-    ``"exact"`` where texts are kept as they are written, else 1 and 1.0, true and True are the same.
-    ``levels`` are the two texts of a boolean, false first; empty where the file already holds booleans.
-    ``absent`` are the texts that say that there is no value, beside the empty one; None for those that usually do.
-    ``doubt`` says what was assumed where the values could be read in another way, or is empty.
+    ``reason`` says in words why the kind (and the role ``ignore``, where it was inferred) was chosen. ``missing`` is
+    the share of missing values, 0 to 1, in the rows that the schema was inferred from. ``format`` says how text becomes
+    a value. number: the decimal mark, followed by the thousands mark if there is one (``"."``, ``",."``), or
+    ``"duration"``; datetime: a strftime pattern, or empty where the file already holds dates; category: ``"exact"``
+    where texts are kept as they are written, else 1 and 1.0, true and True are the same. ``levels`` are the two texts
+    of a boolean, false first; empty where the file already holds booleans. ``absent`` are the texts that say that there
+    is no value, beside the empty one; None for those that usually do. ``doubt`` says what was assumed where the values
+    could be read in another way, or is empty.
     """
 
     name: str

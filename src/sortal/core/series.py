@@ -66,8 +66,8 @@ _SORTS: dict[type[pl.DataType], Sort] = {
 def in_calendar(column: pl.Series) -> pl.Series:
     """The column without moments that no calendar has: outside the years 1 to 9999 they are missing.
 
-    Databases write such a day, the last that they know, where there is none, and polars panics when it has to show it. So are a
-    time of day of more than a day, and a duration that has no number of microseconds.
+    Databases write such a day, the last that they know, where there is none, and polars panics when it has to show it.
+    So are a time of day of more than a day, and a duration that has no number of microseconds.
 
     >>> in_calendar(pl.Series([2**31 - 1, 0]).cast(pl.Int32).cast(pl.Date)).to_list()
     [None, datetime.date(1970, 1, 1)]

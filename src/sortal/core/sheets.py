@@ -1,8 +1,9 @@
-"""The options of a run, each written down once, on three sheets: what is decided, what the rows are, how a model is searched for.
+"""The options of a run, each written down once, on three sheets: what is decided, what the rows are, how a model is
+searched for.
 
-An option's name is the name of its field everywhere: ``cost_column`` in Python and in a recipe, ``--cost-column`` on the command line.
-The command line, ``sortal.train`` and docs/options.md take names, defaults and help from here. A field without help is no option:
-a run writes it into its recipe.
+An option's name is the name of its field everywhere: ``cost_column`` in Python and in a recipe, ``--cost-column`` on
+the command line. The command line, ``sortal.train`` and docs/options.md take names, defaults and help from here. A
+field without help is no option: a run writes it into its recipe.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from sortal.core.plan import Planned
 
 
 def option(default: Any, help: str, written: str | None = None) -> Any:
-    """A field of a sheet: its default and what it is for. ``written``: the default as a person writes it, where that is another form."""
+    """A field of a sheet: its default and what it is for. ``written``: the default as a person writes it, where that is
+    another form.
+    """
     metadata = {"help": help, "written": default if written is None else written}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
@@ -61,11 +64,11 @@ class GoalOptions:
 class RowOptions:
     """How the rows are read, what their columns are for, how they are split, and what may be quoted of them.
 
-    ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. ``split``: train/valid/test
-    or train/test in percent, or the name of a column that says which part a row is in.
+    ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. ``split``:
+    train/valid/test or train/test in percent, or the name of a column that says which part a row is in.
 
-    ``smallest_count``: a value of a column that fewer rows hold leaves with no file, and is as unseen to every model. ``private``: no
-    value, row or row number is quoted at all, in a finding or reason or anywhere in the report.
+    ``smallest_count``: a value of a column that fewer rows hold leaves with no file, and is as unseen to every model.
+    ``private``: no value, row or row number is quoted at all, in a finding or reason or anywhere in the report.
     """
 
     kind: dict[str, str] = option({}, "COLUMN=KIND or COLUMN=KIND:FORMAT, where what is inferred is wrong; may repeat.")  # noqa: RUF009
@@ -103,9 +106,9 @@ class RowOptions:
 class SearchOptions:
     """How a model is searched for, and what was run. ``budget`` in seconds.
 
-    ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and ``unchecked`` has
-    the checks of the audit that it had no time for. With them the same data and recipe give the same model, byte for byte,
-    whatever the clock says.
+    ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
+    ``unchecked`` has the checks of the audit that it had no time for. With them the same data and recipe give the same
+    model, byte for byte, whatever the clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")

@@ -1,19 +1,22 @@
 """Whether the rows that come in look like those of training.
 
-A ``Watch`` counts rows as they come, a batch at a time, and needs numpy alone. Of every column it looks at six things, and
-speaks of one where it **matters**: where chance alone would do it in fewer than ``CHANCE`` of the tables (Bonferroni over
-columns and things) *and* enough rows are concerned (``FEW`` of them, or for the mix of values ``MOVED``).
+A ``Watch`` counts rows as they come, a batch at a time, and needs numpy alone. Of every column it looks at six things,
+and speaks of one where it **matters**: where chance alone would do it in fewer than ``CHANCE`` of the tables
+(Bonferroni over columns and things) *and* enough rows are concerned (``FEW`` of them, or for the mix of values
+``MOVED``).
 
-unseen, range, missing: how many rows have a value that no profile names, one beyond the ends, or none. Where a of n rows did so in
-training, the number among m fresh ones is beta-binomial with Beta(a + 1, n - a): that is exact for values beyond the extremes of exchangeable rows
-(Gumbel & von Schelling 1950, "The Distribution of the Number of Exceedances", a = 1) and otherwise leans to silence, as the upper end of
-Clopper & Pearson (1934) does. The ends that a profile has follow from the rows before the last few alone; of these few some lie beyond them by
-the same chance as fresh rows, so a is one more than these. Levels of up to k rows are expected, with those never seen, as often as levels
+unseen, range, missing: how many rows have a value that no profile names, one beyond the ends, or none. Where a of n
+rows did so in training, the number among m fresh ones is beta-binomial with Beta(a + 1, n - a): that is exact for
+values beyond the extremes of exchangeable rows (Gumbel & von Schelling 1950, "The Distribution of the Number of
+Exceedances", a = 1) and otherwise leans to silence, as the upper end of Clopper & Pearson (1934) does. The ends that a
+profile has follow from the rows before the last few alone; of these few some lie beyond them by the same chance as
+fresh rows, so a is one more than these. Levels of up to k rows are expected, with those never seen, as often as levels
 of 1 to k + 1 rows were seen (Good 1953, after Turing, who has k = 0).
 
-moved, mix: how far the distribution is from that of training, for numbers the largest difference of the two cumulative shares
-(Kolmogorov & Smirnov), for categories the sum of all gains in share (total variation). One row moves either by 1/m or 1/n at
-most, so that the distance is above its expectation by t with probability exp(-2 t^2 / (1/m + 1/n)) at most (McDiarmid 1989).
+moved, mix: how far the distribution is from that of training, for numbers the largest difference of the two cumulative
+shares (Kolmogorov & Smirnov), for categories the sum of all gains in share (total variation). One row moves either by
+1/m or 1/n at most, so that the distance is above its expectation by t with probability exp(-2 t^2 / (1/m + 1/n)) at
+most (McDiarmid 1989).
 
 constant: all rows hold one value, where training had several.
 """
@@ -42,14 +45,17 @@ FEW = 0.02
 MOVED = 0.25
 """The least distance of two distributions that matters: a quarter of the rows is elsewhere."""
 COMMON = 10
-"""Rows of a level from which on its share is compared; which levels are rarer is itself chance, and they count together."""
+"""Rows of a level from which on its share is compared; which levels are rarer is itself chance, and they count
+together."""
 THINGS = 4
 """So many of the six things are looked at in one column."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """One way in which the values of a column are not as in training. ``share`` of the ``rows`` where ``expected`` were."""
+    """One way in which the values of a column are not as in training. ``share`` of the ``rows`` where ``expected``
+    were.
+    """
 
     column: str
     what: What
@@ -61,7 +67,9 @@ class Shift:
 
 @dataclass
 class _Count:
-    """What was counted of one column. ``places``: how many values each level has, or how many are at most each quantile."""
+    """What was counted of one column. ``places``: how many values each level has, or how many are at most each
+    quantile.
+    """
 
     rows: int = 0
     missing: int = 0
@@ -90,7 +98,9 @@ class Watch:
         self._codes = {n: dict(zip(c.levels, range(len(c.levels)), strict=True)) for n, c in self._columns.items()}
 
     def add(self, columns: Columns) -> None:
-        """Count a batch; columns that were not in training are passed over, and those of the profile may be left out."""
+        """Count a batch; columns that were not in training are passed over, and those of the profile may be left
+        out.
+        """
         for name, column in self._columns.items():
             if name in columns:
                 if isinstance(columns[name], np.ndarray):
@@ -272,7 +282,8 @@ def _far(distance: float, expected: float, rows: int, of: int, chance: float) ->
 
 
 def _tail(now: int, rows: int, then: int, of: int) -> float:
-    """The chance of ``now`` or more among ``rows`` fresh rows, where ``then`` of ``of`` did: beta-binomial, Beta(then + 1, of - then).
+    """The chance of ``now`` or more among ``rows`` fresh rows, where ``then`` of ``of`` did: beta-binomial, Beta(then +
+    1, of - then).
 
     >>> round(_tail(1, 1, 1, 99), 3)  # one fresh value beyond both extremes of 99 others
     0.02

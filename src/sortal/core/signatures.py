@@ -1,4 +1,5 @@
-"""Functions that take ``**options`` and show each of them: to the command line, to ``help()``, to an editor in a notebook."""
+"""Functions that take ``**options`` and show each of them: to the command line, to ``help()``, to an editor in a
+notebook."""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ Goal = Literal["cost", "f1", "argmax", "promise", "capacity"]
 
 @dataclass(frozen=True)
 class Promise:
-    """What a decision has to keep on fresh rows, of the positive class: at least this ``precision`` and ``recall``, at most this
-    false positive rate (``fpr``), each where it is asked for, and all of them together with this ``confidence``.
+    """What a decision has to keep on fresh rows, of the positive class: at least this ``precision`` and ``recall``, at
+    most this false positive rate (``fpr``), each where it is asked for, and all of them together with this
+    ``confidence``.
     """
 
     precision: float | None = None
@@ -28,8 +29,8 @@ class Promise:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The ``share`` of rows that can be decided positive. ``count``: their number at once, where it was told as a number; the share
-    is then that of a batch as large as the data.
+    """The ``share`` of rows that can be decided positive. ``count``: their number at once, where it was told as a
+    number; the share is then that of a batch as large as the data.
 
     >>> Capacity(0.05).of(119), Capacity(0.05, count=20).of(119)
     (5, 20)
@@ -48,15 +49,15 @@ class Capacity:
 class Task:
     """A classification task.
 
-    ``classes`` is the one order of classes everywhere: columns of every probability matrix, rows and columns of
-    the cost matrix. ``prevalence``: their shares in the development rows. ``positive``: the class of interest of a binary
+    ``classes`` is the one order of classes everywhere: columns of every probability matrix, rows and columns of the
+    cost matrix. ``prevalence``: their shares in the development rows. ``positive``: the class of interest of a binary
     task, None with more classes. ``metric`` is what candidates are selected by and ``headline`` what is reported first;
     ``reasons`` says why, a sentence each. ``label_type`` is the Python type that labels are given back in.
 
-    ``goal`` is what the decision is made for. ``cost[t][d]``: of deciding class ``d`` where ``t`` is true, None where no costs were
-    given; ``cost_columns``: costs that stand in the rows instead; ``reject_cost``: of leaving a row to a person, None where
-    that is no choice. ``beta``: how much more recall weighs than precision in F-beta. ``promise``: what a threshold has to keep.
-    ``capacity``: how many rows can be decided positive. ``coverage``: the share of rows
+    ``goal`` is what the decision is made for. ``cost[t][d]``: of deciding class ``d`` where ``t`` is true, None where
+    no costs were given; ``cost_columns``: costs that stand in the rows instead; ``reject_cost``: of leaving a row to a
+    person, None where that is no choice. ``beta``: how much more recall weighs than precision in F-beta. ``promise``:
+    what a threshold has to keep. ``capacity``: how many rows can be decided positive. ``coverage``: the share of rows
     whose prediction set has to hold the true class.
     """
 
@@ -98,13 +99,13 @@ class Task:
         """The rarest class has less than half of its equal share."""
         return min(self.prevalence) < 0.5 / len(self.classes)
 
-    def costs(self, amounts: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def costs(self, row_costs: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Costs, truth by decision, as ``costs.costs_of`` gives them; one for every error where no costs were given.
 
-        ``amounts``: (n, m) what the cost columns hold, needed where there are any.
+        ``row_costs``: (n, m) what the cost columns hold, needed where there are any.
         """
         matrix = self.cost or tuple(map(tuple, (1.0 - np.eye(len(self.classes))).tolist()))
-        return costs_of(matrix, self.reject_cost, self.cost_columns, amounts)
+        return costs_of(matrix, self.reject_cost, self.cost_columns, row_costs)
 
     def label(self, code: int) -> str | int | float | bool:
         """The label of a class code, in the type that the target had."""

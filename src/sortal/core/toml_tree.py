@@ -18,7 +18,9 @@ _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"")[ \t]*+\.[ \t]*+){64,}""")
 
 
 def toml_tree(text: str, name: str) -> dict[str, Any]:
-    """The tables of a TOML text; ``name`` is what messages call it. Raises OptionError, which names the key or the line."""
+    """The tables of a TOML text; ``name`` is what messages call it. Raises OptionError, which names the key or the
+    line.
+    """
     what = f"{name} is not a recipe of sortal"
     if (long := _LONG_KEY.search(_STRING.sub('""', text))) is not None:
         raise OptionError(f"{what}: the key {quoted(long[0])} has very many parts")

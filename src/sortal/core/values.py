@@ -1,8 +1,9 @@
-"""How the values of any column are tidied, whatever their kind: the same at training and at prediction, for a table and for a row.
+"""How the values of any column are tidied, whatever their kind: the same at training and at prediction, for a table and
+for a row.
 
 The rules of each kind stand in its own file (``core.kinds``). A rule is about an expression of polars, which
-``core.frame.conform`` applies to tables, or about the values themselves (``core.cells``), of which ``core.door`` makes use for a few
-rows: the same lines say what either is.
+``core.frame.conform`` applies to tables, or about the values themselves (``core.cells``), of which ``core.door`` makes
+use for a few rows: the same lines say what either is.
 """
 
 from __future__ import annotations
@@ -55,14 +56,17 @@ def is_number(sort: Sort) -> bool:
 
 
 def evaluated(series: pl.Series, expression: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
-    """An expression of the values of a series. Polars would take a name such as ``*`` for a pattern, so none is used."""
+    """An expression of the values of a series. Polars would take a name such as ``*`` for a pattern, so none is
+    used.
+    """
     import polars as pl
 
     return series.to_frame().select(expression(pl.nth(0)).alias(series.name)).to_series()
 
 
 def plain(values: E, sort: Sort, missing: frozenset[str]) -> E:
-    """The values with one notation of missing: tidied text, floats without NaN, dates without the year 1, others as they are.
+    """The values with one notation of missing: tidied text, floats without NaN, dates without the year 1, others as
+    they are.
 
     A number of 32 bits is the number that a person reads there: .1 and not .10000000149.
     """

@@ -1,9 +1,10 @@
-"""How figures and lists are written for people: one notation on the screen, in the report and its figures, in findings and in reasons.
+"""How figures and lists are written for people: one notation on the screen, in the report and its figures, in findings
+and in reasons.
 
-A figure (a score, a probability, a threshold, a cost) has no zero before its point, and as many decimals as its interval
-is worth: ``.93 [.91 .95]``. What it may be off by stands behind a sign: ``.0153 ± .0121``. A level that somebody asked for
-keeps the digits that it was given: ``.9``. Only shares of rows are in percent: ``11.7 %``. Counts have commas: ``45,211``.
-Unknown is a dash.
+A figure (a score, a probability, a threshold, a cost) has no zero before its point, and as many decimals as its
+interval is worth: ``.93 [.91 .95]``. What it may be off by stands behind a sign: ``.0153 ± .0121``. A level that
+somebody asked for keeps the digits that it was given: ``.9``. Only shares of rows are in percent: ``11.7 %``. Counts
+have commas: ``45,211``. Unknown is a dash.
 """
 
 from __future__ import annotations

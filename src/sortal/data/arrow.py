@@ -1,4 +1,5 @@
-"""What an Arrow file or stream declares: its footer and messages, which are flatbuffers (arrow.apache.org/docs/format/Columnar.html)."""
+"""What an Arrow file or stream declares: its footer and messages, which are flatbuffers
+(arrow.apache.org/docs/format/Columnar.html)."""
 
 from __future__ import annotations
 

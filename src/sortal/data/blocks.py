@@ -29,7 +29,8 @@ _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM
 
 @contextmanager
 def open_binary(path: Path) -> Iterator[tuple[IO[bytes], float]]:
-    """The bytes of a file, unpacked if it is gzip, bzip2 or xz; and its size, which is infinite where nothing is unpacked.
+    """The bytes of a file, unpacked if it is gzip, bzip2 or xz; and its size, which is infinite where nothing is
+    unpacked.
 
     Raises DataError if it cannot be opened.
     """
@@ -67,8 +68,8 @@ def _check_memory_of_xz(path: Path, start: bytes) -> None:
 def raw_blocks(path: Path, size: int = BLOCK, free: int = FREELY_UNPACKED) -> Iterator[bytes]:
     """The decompressed bytes of a file.
 
-    Raises DataError where the file ends too early or is damaged, and where it unpacks to more than ``free`` bytes that are
-    ``MOST_TIMES`` its size.
+    Raises DataError where the file ends too early or is damaged, and where it unpacks to more than ``free`` bytes that
+    are ``MOST_TIMES`` its size.
     """
     with open_binary(path) as (file, packed):
         most, total = max(free, MOST_TIMES * packed), 0
@@ -91,8 +92,8 @@ def raw_blocks(path: Path, size: int = BLOCK, free: int = FREELY_UNPACKED) -> It
 def encoding_of(path: Path) -> tuple[str, str]:
     """The encoding of a text file, and a note where it is not UTF-8.
 
-    A byte-order mark decides; else all of the file is tried as UTF-8, and is Windows-1252 (or Latin-1, where
-    a byte is not in use there) if that fails. Raises DataError for a file with NUL bytes, which is no text, and for one that ends
+    A byte-order mark decides; else all of the file is tried as UTF-8, and is Windows-1252 (or Latin-1, where a byte is
+    not in use there) if that fails. Raises DataError for a file with NUL bytes, which is no text, and for one that ends
     in the middle of a character.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()

@@ -1,7 +1,8 @@
 """What a Parquet or Arrow file says of itself, held against its length before polars believes it.
 
-A damaged or made-up file can name offsets beyond its end, or ask for terabytes; a library that allocates first and reads later ends
-the whole process then. ``data.parquet`` and ``data.arrow`` walk through what is declared; nothing of it is decoded here.
+A damaged or made-up file can name offsets beyond its end, or ask for terabytes; a library that allocates first and
+reads later ends the whole process then. ``data.parquet`` and ``data.arrow`` walk through what is declared; nothing of
+it is decoded here.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Declared:
 
 
 def declared(path: Path, walk: Callable[[mmap.mmap], Iterable[Piece]]) -> Declared:
-    """What a file declares. Raises DataError where that cannot be true, or is more than this machine can hold at once."""
+    """What a file declares. Raises DataError where that cannot be true, or is more than this machine can hold at
+    once.
+    """
     try:
         with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             size = len(content)
@@ -60,7 +63,9 @@ def refuse_beyond_memory(name: str, size: int) -> None:
 
 
 def inflated(size: int, packed: int, method: str) -> int:
-    """The size of a buffer when it is unpacked, as declared. Raises DamagedError where it cannot be that of ``packed`` bytes."""
+    """The size of a buffer when it is unpacked, as declared. Raises DamagedError where it cannot be that of ``packed``
+    bytes.
+    """
     most = INFLATION.get(method)
     if size < 0 or (most is not None and size > most * packed + SPARE):
         raise DamagedError(f"a buffer of {packed:,} bytes cannot hold {size:,}")

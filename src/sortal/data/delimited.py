@@ -43,8 +43,8 @@ _ROWS_AT_A_TIME = 50_000
 class Layout:
     """How a delimited file is written: found by ``inspect``, used by ``frames``.
 
-    ``header`` is the first row as it stands there, ``names`` are the columns' names, and ``skip`` is the number of lines
-    before the first row of data. ``notes`` say what is unusual.
+    ``header`` is the first row as it stands there, ``names`` are the columns' names, and ``skip`` is the number of
+    lines before the first row of data. ``notes`` say what is unusual.
     """
 
     path: Path
@@ -62,7 +62,9 @@ class Layout:
 
 
 def inspect(path: Path) -> Layout:
-    """Encoding, separator and column names of a file. Raises DataError for an empty one, and for a header whose quotes are not closed."""
+    """Encoding, separator and column names of a file. Raises DataError for an empty one, and for a header whose quotes
+    are not closed.
+    """
     encoding, note = encoding_of(path)
     lines = _head(path, encoding)
     skip = next((i for i, line in enumerate(lines) if line.strip()), None)
@@ -87,7 +89,9 @@ def inspect(path: Path) -> Layout:
 
 
 def _told(line: str, name: str) -> str:
-    """The separator that the first line says there is, as Excel does; nothing where it says none. Raises DataError for one that cannot be."""
+    """The separator that the first line says there is, as Excel does; nothing where it says none. Raises DataError for
+    one that cannot be.
+    """
     told = re.fullmatch(r"sep=([^\w\r]{2,}|[^,;|\r]*|.)\r?", line)
     if told and (len(told[1]) > 1 or not told[1].isascii() or told[1] == '"'):
         raise DataError(
@@ -137,10 +141,10 @@ def _counts(lines: list[str], separator: str, most: int = 100) -> list[int]:
 def frames(layout: Layout, size: int = BLOCK, note: Note = lambda text: None) -> Iterator[pl.DataFrame]:
     """The rows of a file, some at a time, all columns as text; empty fields are null.
 
-    Blank lines are left out, but in a file of one column they are rows without a value. Where the header stands again, as
-    in files put together, it is no row. ``note`` hears how often, at the end. ``size`` is the number of bytes that are
-    read at a time. Raises DataError that names the line where a row has too many or too few fields, and where a quote is not
-    closed or may be a letter.
+    Blank lines are left out, but in a file of one column they are rows without a value. Where the header stands again,
+    as in files put together, it is no row. ``note`` hears how often, at the end. ``size`` is the number of bytes that
+    are read at a time. Raises DataError that names the line where a row has too many or too few fields, and where a
+    quote is not closed or may be a letter.
     """
     before, repeated, blank = 0, 0, 0
     for frame in _frames(layout, size):
@@ -271,7 +275,9 @@ def _has_stray_quotes(data: bytes, separator: str) -> bool:
 
 
 def _has_doubtful_rows(data: bytes, layout: Layout) -> bool:
-    """Whether a row over several lines may be several rows: see ``quotes.in_doubt``, which looks at the few that remain here."""
+    """Whether a row over several lines may be several rows: see ``quotes.in_doubt``, which looks at the few that remain
+    here.
+    """
     text = np.frombuffer(data, dtype=np.uint8)
     newlines = np.flatnonzero(text == ord("\n"))
     ends_row = ~_inside_quotes(text)[newlines]

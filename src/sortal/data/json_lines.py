@@ -1,7 +1,7 @@
 """JSON Lines, and JSON as an array of records.
 
-A value means the same whatever stands beside it: a column is of one type where all its values are, and text where they are
-not, with numbers as they are written there. So the types are those of all of the file, which is read twice for it.
+A value means the same whatever stands beside it: a column is of one type where all its values are, and text where they
+are not, with numbers as they are written there. So the types are those of all of the file, which is read twice for it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _whole_lines(path: Path, encoding: str, size: int) -> Iterator[tuple[bytes, 
 
 
 def _pieces(block: bytes, line: int) -> Iterator[tuple[bytes, int]]:
-    """A block in pieces of ``MANY_KEYS`` lines: for records of other keys each, polars takes time by the square of their number."""
+    """A block in pieces of ``MANY_KEYS`` lines: for records of other keys each, polars takes time by the square of
+    their number.
+    """
     ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))[MANY_KEYS - 1 :: MANY_KEYS] + 1
     start = 0
     for end in [*ends.tolist(), len(block)]:
@@ -155,7 +157,9 @@ class _Float(float):
 
 
 def decoded(text: bytes) -> Any:
-    """JSON in which 1.0 is not 1, for where it turns out to be a text. Raises ValueError for what is none, or too deep, or no Unicode."""
+    """JSON in which 1.0 is not 1, for where it turns out to be a text. Raises ValueError for what is none, or too deep,
+    or no Unicode.
+    """
     if _may_be_deep(text) and _depth(text) > DEEPEST:
         raise ValueError(f"it has more than {DEEPEST} brackets within each other")
     try:

@@ -3,13 +3,13 @@
 A run folder holds ``sealed/test.parquet`` and ``ledger.jsonl``, one line an entry, each with the hash of the
 entry before it. A line that was changed, removed or moved breaks the chain, and a broken chain opens nothing.
 
-What a chain of hashes cannot see by itself: that its last lines were cut off, or that all of it was written
-anew. For this, ``Seal.head`` is kept elsewhere (in ``run.json`` and in the card of the model) and handed to ``verify`` and
-``Seal.open``: a ledger that does not contain these heads is refused. Nobody is kept from reading the Parquet file by other means:
-the ledger makes honest work easy to prove, it does not make cheating impossible.
+What a chain of hashes cannot see by itself: that its last lines were cut off, or that all of it was written anew. For
+this, ``Seal.head`` is kept elsewhere (in ``run.json`` and in the card of the model) and handed to ``verify`` and
+``Seal.open``: a ledger that does not contain these heads is refused. Nobody is kept from reading the Parquet file by
+other means: the ledger makes honest work easy to prove, it does not make cheating impossible.
 
-A hash of the chain is of everything but the time, since equal runs give equal model files, whose cards hold such a hash. The
-time is in a second hash, of the whole line.
+A hash of the chain is of everything but the time, since equal runs give equal model files, whose cards hold such a
+hash. The time is in a second hash, of the whole line.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ NO_HEADS: Heads = {}
 class Entry:
     """One line of the ledger.
 
-    ``time``: UTC, ISO 8601. ``rows``: how many were sealed or shown. ``sha256``: of the sealed file.
-    ``previous``: hash of the entry before, zeros in the first. ``hash``: SHA-256 of the line while it, ``check`` and ``time`` were
-    empty; ``check``: of the line while only this was empty.
+    ``time``: UTC, ISO 8601. ``rows``: how many were sealed or shown. ``sha256``: of the sealed file. ``previous``: hash
+    of the entry before, zeros in the first. ``hash``: SHA-256 of the line while it, ``check`` and ``time`` were empty;
+    ``check``: of the line while only this was empty.
     """
 
     index: int
@@ -201,10 +201,10 @@ class Seal:
     ) -> pl.DataFrame:
         """The sealed rows. The look is in the ledger, on disk, before the rows are returned.
 
-        Simultaneous calls, of other processes too, wait for each other and are all recorded. ``heads``: as in ``verify``.
-        ``note`` is called once the look is in the ledger, while no other can begin: to write it down elsewhere, too.
-        Raises DataError when the ledger or the sealed file was altered, and OutputError when the look cannot be recorded; the
-        rows then stay closed.
+        Simultaneous calls, of other processes too, wait for each other and are all recorded. ``heads``: as in
+        ``verify``. ``note`` is called once the look is in the ledger, while no other can begin: to write it down
+        elsewhere, too. Raises DataError when the ledger or the sealed file was altered, and OutputError when the look
+        cannot be recorded; the rows then stay closed.
         """
         with self._locked() as sealed:
             content = sealed.read()

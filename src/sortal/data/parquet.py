@@ -13,7 +13,8 @@ MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4")
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8, 6: 16}
-"""Bytes of a value in memory, by its physical type: boolean, int32, int64, int96, float, double, text. One of fixed length says its own."""
+"""Bytes of a value in memory, by its physical type: boolean, int32, int64, int96, float, double, text. One of fixed
+length says its own."""
 
 
 _NO_PARQUET = "its metadata is not that of a Parquet file"
@@ -44,7 +45,9 @@ def walk(content: mmap.mmap) -> Iterator[Piece]:
 
 
 def _chunk(content: mmap.mmap, footer: int, column: Struct, leaf: Struct) -> int:
-    """The memory of a column in a row group: of its pages as they are unpacked, or of its values where these are more."""
+    """The memory of a column in a row group: of its pages as they are unpacked, or of its values where these are
+    more.
+    """
     values, left = _number(column, 5), _number(column, 5)
     codec = _number(column, 4)
     method = _CODECS[codec] if codec < len(_CODECS) else ""

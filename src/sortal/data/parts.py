@@ -27,8 +27,8 @@ class Part:
     """A file as a part of a table.
 
     ``types`` are known before its rows are read, which ``frames`` does, some at a time; ``notes`` and what ``frames``
-    tells are in words. ``separator`` stands between the fields of a text; in ``records`` a row may lack a column. ``size``: bytes
-    of memory that all of its rows need, where the file says so.
+    tells are in words. ``separator`` stands between the fields of a text; in ``records`` a row may lack a column.
+    ``size``: bytes of memory that all of its rows need, where the file says so.
     """
 
     path: Path

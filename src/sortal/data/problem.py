@@ -91,7 +91,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
     table = Table(schema, frame, rows)
-    table.amounts(task.cost_columns, source.name)  # refuses a row without one before any work is done
+    table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
         source.name,
         notes,
@@ -120,7 +120,9 @@ def doubts(schema: Schema) -> list[str]:
 
 
 def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
-    """How many rows have no label, by the text that says so; and classes that are called as missing values usually are."""
+    """How many rows have no label, by the text that says so; and classes that are called as missing values usually
+    are.
+    """
     notes = []
     if missing := labels.null_count():
         texts = (
@@ -143,7 +145,9 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
 
 
 def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
-    """Classes of fewer rows than a value needs to be named: a model says classes, so these are named all the same, and that is said."""
+    """Classes of fewer rows than a value needs to be named: a model says classes, so these are named all the same, and
+    that is said.
+    """
     counts = labels.drop_nulls().alias("").value_counts(sort=True, name="rows")
     few = [f"{label!r} ({rows} rows)" for label, rows in counts.iter_rows() if rows < smallest_count]
     if not few:
@@ -168,7 +172,9 @@ def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
 
 
 def check_groups(problem: Problem, train: NDArray[np.int64], options: RowOptions) -> None:
-    """Cross-validation by groups needs some of them. Raises DataError where the rows ``train``, to train on, have too few."""
+    """Cross-validation by groups needs some of them. Raises DataError where the rows ``train``, to train on, have too
+    few.
+    """
     if options.group is None or options.time is not None:
         return
     groups = problem.table.groups
@@ -183,7 +189,9 @@ def check_groups(problem: Problem, train: NDArray[np.int64], options: RowOptions
 
 
 def with_cost_columns(schema: Schema, cost_columns: Sequence[str], source: str) -> Schema:
-    """Columns of costs are read also where no model may see them. Raises OptionError where one is not there or holds no numbers."""
+    """Columns of costs are read also where no model may see them. Raises OptionError where one is not there or holds no
+    numbers.
+    """
     for text in cost_columns:
         name = text.partition("=")[2].strip()
         if name and name not in schema:
@@ -198,8 +206,8 @@ def with_cost_columns(schema: Schema, cost_columns: Sequence[str], source: str) 
 def with_enough_rows(schema: Schema, frame: pl.DataFrame, smallest_count: int) -> Schema:
     """Without features that hold a value in fewer rows than the smallest count, or a yes or a no.
 
-    Of a category with a rare level all others are left; of these nothing would be left to learn from, and of a yes or no the two
-    texts would leave with the model.
+    Of a category with a rare level all others are left; of these nothing would be left to learn from, and of a yes or
+    no the two texts would leave with the model.
     """
     for column in schema.features:
         values = frame[column.name]
@@ -236,7 +244,9 @@ def with_weight(schema: Schema, options: RowOptions, source: str) -> Schema:
 
 
 def check_weights(weights: pl.Series, labels: pl.Series, what: str) -> pl.Series:
-    """(n,) whether a row has a label and weighs nothing. Raises DataError where a labelled row has no weight or a negative one."""
+    """(n,) whether a row has a label and weighs nothing. Raises DataError where a labelled row has no weight or a
+    negative one.
+    """
     values, labelled = weights.cast(pl.Float64), labels.is_not_null()
     for wrong, how in ((values.is_null() | values.is_nan(), "no value"), (values < 0, "a negative weight")):
         rows = (wrong.fill_null(False) & labelled).arg_true()

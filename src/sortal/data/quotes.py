@@ -29,7 +29,9 @@ _NUMBER = re.compile(r"\W*\d[\d\W]*")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``line`` is the number of the first of its ``lines`` in the file; ``quoted`` has the positions of the values in quotes."""
+    """``line`` is the number of the first of its ``lines`` in the file; ``quoted`` has the positions of the values in
+    quotes.
+    """
 
     line: int
     lines: Sequence[str]
@@ -65,7 +67,9 @@ class Fields(NamedTuple):
 
 
 def split(text: str, separator: str, alone: bool = False) -> Fields:
-    """The fields of a line. With ``alone`` it is taken as a row for itself: a quote that is not closed in it is a letter."""
+    """The fields of a line. With ``alone`` it is taken as a row for itself: a quote that is not closed in it is a
+    letter.
+    """
     if '"' not in text:
         return Fields(text.removesuffix("\r").split(separator))
     values: list[str] = []
@@ -91,7 +95,8 @@ def split(text: str, separator: str, alone: bool = False) -> Fields:
 
 
 def rows(lines: Iterable[str], separator: str, name: str, first_line: int = 1) -> Iterator[Row]:
-    """The rows of a text, given line by line. Raises DataError where a quote is not closed, or not at the end of a field.
+    """The rows of a text, given line by line. Raises DataError where a quote is not closed, or not at the end of a
+    field.
 
     >>> [row.values for row in rows(['a,"b', 'c"', '1,5" pipe'], ",", "t.csv")]
     [['a', 'b\\nc'], ['1', '5" pipe']]

@@ -66,8 +66,8 @@ FOREIGN = {
 class Source:
     """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files.
 
-    ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that is not
-    named is missing. ``kinds``: columns that say themselves what they are.
+    ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that
+    is not named is missing. ``kinds``: columns that say themselves what they are.
     """
 
     frame: pl.DataFrame
@@ -81,9 +81,10 @@ class Source:
 def read(paths: Paths) -> Source:
     """All rows of a file, of several, or of a folder of parts.
 
-    CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON
-    arrays; text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together.
-    Raises DataError for a file that is not there, is empty, damaged or no table, for parts whose columns differ, and for sealed rows.
+    CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON arrays;
+    text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together. Raises
+    DataError for a file that is not there, is empty, damaged or no table, for parts whose columns differ, and for
+    sealed rows.
     """
     name, files, notes = _find(paths)
     parts = list(map(_open, files))
@@ -102,8 +103,8 @@ def read(paths: Paths) -> Source:
 def batches(paths: Paths | Source, size: int = 65_536, note: Note = lambda text: None) -> Iterator[pl.DataFrame]:
     """The same rows in the same columns and types, at most ``size`` at a time, for files larger than memory.
 
-    A table that was read already is given out likewise. ``note`` hears what ``read`` notes. JSON arrays and Arrow streams are read whole. Raises DataError as ``read`` does,
-    some of them only when the bad line is reached.
+    A table that was read already is given out likewise. ``note`` hears what ``read`` notes. JSON arrays and Arrow
+    streams are read whole. Raises DataError as ``read`` does, some of them only when the bad line is reached.
     """
     if isinstance(paths, Source):
         for text in paths.notes:
@@ -132,7 +133,9 @@ def files_of(paths: Paths) -> list[Path]:
 
 
 def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame]:
-    """The rows of all parts as one table; frames without rows are left out. Raises DataError where there is no row at all."""
+    """The rows of all parts as one table; frames without rows are left out. Raises DataError where there is no row at
+    all.
+    """
     types = common_types(parts)
     empty = True
     times = Times()

@@ -1,8 +1,8 @@
 """How a file is known to hold the sealed rows of a run: by its place, or by a mark that every copy of it keeps.
 
-The sealed test is ``sealed/test.parquet`` in the folder of a run; whatever else lies in ``sealed`` counts as sealed, too. The
-file carries a mark where Parquet keeps notes (its footer), so that a copy is known by whatever name and in whatever place. What
-was read and written again by another program, as CSV say, has lost the mark.
+The sealed test is ``sealed/test.parquet`` in the folder of a run; whatever else lies in ``sealed`` counts as sealed,
+too. The file carries a mark where Parquet keeps notes (its footer), so that a copy is known by whatever name and in
+whatever place. What was read and written again by another program, as CSV say, has lost the mark.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:
 def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
     """The parts that a column of the table names: train, valid (or val, dev) and test.
 
-    Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a row
-    without one, and where no row trains or is tested.
+    Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a
+    row without one, and where no row trains or is tested.
     """
     told = table[column].str.strip_chars().str.to_lowercase()
     known = [word for words in PART_WORDS.values() for word in words]

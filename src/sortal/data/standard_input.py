@@ -19,8 +19,9 @@ NAME = "standard input"
 
 @contextmanager
 def spooled(data: Sequence[str]) -> Iterator[list[str]]:
-    """The paths with the standard input where one of them is ``-``. It is read more than once, so it goes to a file of its own,
-    which is removed when the block ends. Raises OptionError where it is asked for twice, DataError where it may have no end.
+    """The paths with the standard input where one of them is ``-``. It is read more than once, so it goes to a file of
+    its own, which is removed when the block ends. Raises OptionError where it is asked for twice, DataError where it
+    may have no end.
     """
     if "-" not in data:
         yield list(data)

@@ -1,4 +1,5 @@
-"""The compact protocol of Apache Thrift, in which Parquet writes its metadata: numbers, lists and structs; texts are skipped."""
+"""The compact protocol of Apache Thrift, in which Parquet writes its metadata: numbers, lists and structs; texts are
+skipped."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one door to polars for what a stranger wrote: whatever goes wrong behind it is a PolarsError, and quiet.
 
-A library in Rust that meets what it did not expect panics: it writes to the standard error, and raises what is no ``Exception``, so
-that no clause would catch it.
+A library in Rust that meets what it did not expect panics: it writes to the standard error, and raises what is no
+``Exception``, so that no clause would catch it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def quiet() -> Iterator[None]:
 
 
 class _Held:
-    """The standard error of the process, kept back while some thread is in such a block, and written at its end up to a panic."""
+    """The standard error of the process, kept back while some thread is in such a block, and written at its end up to a
+    panic.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

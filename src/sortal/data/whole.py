@@ -1,9 +1,10 @@
 """Files and folders that appear whole or not at all: the one place where results get their names.
 
-What is unfinished lies beside its final place in a folder of its own, ``.NAME.partial-RANDOM``, which is new (``mkdir`` follows
-no link and takes over no folder), which nobody else may enter (0700), and which this process holds a lock on. So nothing can be
-planted there; only what was made here is removed; and a folder that nobody holds a lock on was left by a run that was killed:
-the system gives locks back when a process ends, however it ends. Such folders are named by ``abandoned``, never removed unasked.
+What is unfinished lies beside its final place in a folder of its own, ``.NAME.partial-RANDOM``, which is new (``mkdir``
+follows no link and takes over no folder), which nobody else may enter (0700), and which this process holds a lock on.
+So nothing can be planted there; only what was made here is removed; and a folder that nobody holds a lock on was left
+by a run that was killed: the system gives locks back when a process ends, however it ends. Such folders are named by
+``abandoned``, never removed unasked.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ _PARTIAL = re.compile(r"\..*\.partial-[0-9a-f]{16}")
 def replacing(path: str | Path, mode: int | None = None, sparing: Sequence[str | Path] = ()) -> Iterator[Path]:
     """A path to write a file to, which takes the name ``path`` when the block ends without an error.
 
-    After any error, Ctrl-C included, it is removed and ``path`` is as it was. Nobody else can read it before it is finished;
-    then it has the permissions ``mode``: where None, those of the file that it replaces, else the usual ones. ``sparing``: files
-    that are being read, which must not be replaced. Raises OutputError for these, for sealed rows and ledgers, for what is no
-    ordinary file, and for errors of the operating system (no space, no permission, no folder).
+    After any error, Ctrl-C included, it is removed and ``path`` is as it was. Nobody else can read it before it is
+    finished; then it has the permissions ``mode``: where None, those of the file that it replaces, else the usual ones.
+    ``sparing``: files that are being read, which must not be replaced. Raises OutputError for these, for sealed rows
+    and ledgers, for what is no ordinary file, and for errors of the operating system (no space, no permission, no
+    folder).
     """
     path = _resolved(path)
     with _failures_named(path):
@@ -63,9 +65,9 @@ def replacing(path: str | Path, mode: int | None = None, sparing: Sequence[str |
 def new_folder(path: str | Path, mode: int | None = None) -> Iterator[Path]:
     """A folder beside ``path`` to fill; it takes the name ``path`` when the block ends without an error.
 
-    After any error, Ctrl-C included, it is removed. Folders above are made if needed. Nobody else can enter it before it is
-    finished; then it has the permissions ``mode``, the usual ones where None. Raises OutputError where ``path`` exists, and
-    for errors of the operating system.
+    After any error, Ctrl-C included, it is removed. Folders above are made if needed. Nobody else can enter it before
+    it is finished; then it has the permissions ``mode``, the usual ones where None. Raises OutputError where ``path``
+    exists, and for errors of the operating system.
     """
     path = _resolved(path)
     if path.exists():
@@ -136,7 +138,8 @@ def temporary_files() -> Path:
 def abandoned(folder: Path) -> list[str]:
     """A sentence for each unfinished result of ours that a killed process left in ``folder``.
 
-    A living process holds a lock on its own. Where the system cannot tell (Windows, some network disks), nothing is named.
+    A living process holds a lock on its own. Where the system cannot tell (Windows, some network disks), nothing is
+    named.
     """
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if _PARTIAL.fullmatch(entry.name))
@@ -192,7 +195,9 @@ def _locked(path: Path, wait: bool) -> int | None:
 
 
 def _usual_mode(folder: Path) -> int:
-    """Of a folder that is made in this one. It follows from the mask of the process and what is set here: the system is asked."""
+    """Of a folder that is made in this one. It follows from the mask of the process and what is set here: the system is
+    asked.
+    """
     probe = folder / "probe"
     probe.mkdir()
     try:
@@ -232,7 +237,9 @@ def _resolved(path: str | Path) -> Path:
 
 @contextmanager
 def _folders_above(path: Path) -> Iterator[None]:
-    """Makes the folders that ``path`` is to lie in; after an error those made here are removed, if nothing else came into them."""
+    """Makes the folders that ``path`` is to lie in; after an error those made here are removed, if nothing else came
+    into them.
+    """
     made: list[Path] = []
     try:
         for folder in reversed([parent for parent in path.parents if not parent.exists()]):
@@ -284,7 +291,9 @@ _REASONS = {
 
 
 def _code(error: Exception) -> int | None:
-    """The number of the system's error; polars has it only in the text of its own errors, some of which are no OSError."""
+    """The number of the system's error; polars has it only in the text of its own errors, some of which are no
+    OSError.
+    """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     if not isinstance(error, OSError) and not type(error).__module__.startswith("polars"):

@@ -33,8 +33,9 @@ def writer(path: str | Path | None, sparing: Sequence[str | Path] = ()) -> Itera
     """Write a table to a file of the format that its ending names, replacing the file if it is there.
 
     Without a path, write CSV to the standard output. All of it appears when the block ends, nothing if anything goes
-    wrong, and a file stays as it was. Memory holds one frame at a time. ``sparing``: files that must not be replaced, as they are
-    being read. Raises OptionError for another ending, OutputError where the file or a column cannot be written.
+    wrong, and a file stays as it was. Memory holds one frame at a time. ``sparing``: files that must not be replaced,
+    as they are being read. Raises OptionError for another ending, OutputError where the file or a column cannot be
+    written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,8 @@ class NetBenefit:
 
     ``low`` and ``high`` are pointwise limits of ``model``. ``always``: of deciding positive whatever the score. That of
     never deciding it is 0. ``least_gain``: lower limit of what the model has over the better of the two; it is useful
-    where that is above 0. It can be while the limits of ``model`` hold ``always``: both move with the share of positives.
+    where that is above 0. It can be while the limits of ``model`` hold ``always``: both move with the share of
+    positives.
     """
 
     threshold: Floats
@@ -52,12 +53,12 @@ def net_benefit(
 ) -> NetBenefit:
     """The decision curve of these rows, with pointwise limits.
 
-    ``positive``: (n,) where the positive class is true, ``score``: (n,) its probabilities, ``thresholds``: (m,) from 0 to
-    below 1. ``groups``: (n,) ids of rows that vary together.
+    ``positive``: (n,) where the positive class is true, ``score``: (n,) its probabilities, ``thresholds``: (m,) from 0
+    to below 1. ``groups``: (n,) ids of rows that vary together.
 
-    The limits join Wilson's of the shares of true and of false positives (1927) by MOVER (Zou & Donner 2008), with their
-    correlation as cells of a multinomial; groups divide the number of rows by the design effect. Unlike those by the
-    standard error they do not shrink to nothing where nobody is decided positive.
+    The limits join Wilson's of the shares of true and of false positives (1927) by MOVER (Zou & Donner 2008), with
+    their correlation as cells of a multinomial; groups divide the number of rows by the design effect. Unlike those by
+    the standard error they do not shrink to nothing where nobody is decided positive.
 
     Raises ValueError where shapes differ, there are no rows, or a threshold is outside.
 
@@ -145,8 +146,8 @@ def _design_effects(
 
 
 def _design_effect(plus: Codes, minus: Codes, weight: float, sizes: Codes) -> float:
-    """The variance of ``plus`` less ``weight * minus`` rows when whole groups are drawn, over that of independent rows; at
-    least 1. ``plus`` and ``minus`` are the groups of such rows, ``sizes`` those of all groups.
+    """The variance of ``plus`` less ``weight * minus`` rows when whole groups are drawn, over that of independent rows;
+    at least 1. ``plus`` and ``minus`` are the groups of such rows, ``sizes`` those of all groups.
     """
     n, groups = sizes.sum(), len(sizes)
     mean = (len(plus) - weight * len(minus)) / n

@@ -24,13 +24,14 @@ from sortal.engine.program import Program
 
 MOST_ROWS, LEAST_ROWS = 20_000, 1_000
 MOST_ENTRIES, ENTRIES_A_SECOND = 100_000, 2_000
-"""Probabilities that calibrators are tried on, and how many of them a second of the budget buys: about a twentieth of it. Told by the
-budget, not by the clock, so that runs repeat."""
+"""Probabilities that calibrators are tried on, and how many of them a second of the budget buys: about a twentieth of
+it. Told by the budget, not by the clock, so that runs repeat."""
 SAMPLES = 100
 LEAST_WEIGHT = 0.05
 """A calibrator that is the best in fewer of the samples is left out."""
 SAME = 1.1
-"""Probabilities within a tenth of each other are those of a model that says the same of every row, whatever the fold."""
+"""Probabilities within a tenth of each other are those of a model that says the same of every row, whatever the
+fold."""
 GATE = 0.5
 """Standard errors that the average has to gain."""
 
@@ -40,7 +41,8 @@ class Calibrator:
     """``fit`` takes (n, K) probabilities, (n,) true codes and K; its program takes and gives (n, K) probabilities.
 
     It suits tasks with ``least`` to ``most`` classes (None: any number), and competes with others where the rarest
-    class has at least ``rows`` rows, and where there are ``rows_a_square`` rows for every square of the number of classes.
+    class has at least ``rows`` rows, and where there are ``rows_a_square`` rows for every square of the number of
+    classes.
     """
 
     name: str
@@ -58,8 +60,9 @@ class Calibrator:
 class CalibrationResult:
     """What came of calibrating: ``method`` is "none" where nothing helped, "average" of several by their ``weights``.
 
-    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that recalibration would still
-    remove, a row, on the test (on what the decision was made on where the test was not opened); null until it is known.
+    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that recalibration
+    would still remove, a row, on the test (on what the decision was made on where the test was not opened); null until
+    it is known.
     """
 
     method: str
@@ -100,10 +103,10 @@ def choose(
 ) -> Calibration:
     """The average of the calibrators, weighted by how often each is the best, if it gains half a standard error.
 
-    ``predictions``: of rows that the model has not seen. Each calibrator is fitted on all folds but one and
-    judged on that one; gains are paired by row. ``fold``: (n,) fold numbers, such as those of the
-    cross-validation; drawn with ``seed``, stratified, where not given. At most 20,000 rows and ``most`` probabilities are used
-    (of 1,000 rows always), drawn at random.
+    ``predictions``: of rows that the model has not seen. Each calibrator is fitted on all folds but one and judged on
+    that one; gains are paired by row. ``fold``: (n,) fold numbers, such as those of the cross-validation; drawn with
+    ``seed``, stratified, where not given. At most 20,000 rows and ``most`` probabilities are used (of 1,000 rows
+    always), drawn at random.
     """
     trial = _try_all(predictions, fold, seed, folds, most)
     loss, gain, error = float(trial.before.mean()), trial.gain, trial.standard_error
@@ -219,7 +222,9 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
 
 
 def _differ(probability: Floats) -> bool:
-    """Whether the probabilities of any class differ from row to row; else there is nothing that a calibrator could set right."""
+    """Whether the probabilities of any class differ from row to row; else there is nothing that a calibrator could set
+    right.
+    """
     return bool((probability.max(axis=0) > SAME * probability.min(axis=0)).any())
 
 

@@ -36,10 +36,10 @@ class Bound:
 class Certificate:
     """The threshold, and what it keeps on fresh rows like the labelled ones; or a refusal, with what it does keep.
 
-    The probability that any ``certified`` level is missed is at most 1 - ``confidence``, over the draw of the
-    labelled rows. ``positive`` is decided where its probability is at least ``threshold``: for ``selected`` of
-    ``rows`` labelled rows, of which ``positives`` are positive, a share of ``prevalence``. ``grouped``: the rows are one of each group, and
-    so is what the promise is about: a row of a group that is drawn at random.
+    The probability that any ``certified`` level is missed is at most 1 - ``confidence``, over the draw of the labelled
+    rows. ``positive`` is decided where its probability is at least ``threshold``: for ``selected`` of ``rows`` labelled
+    rows, of which ``positives`` are positive, a share of ``prevalence``. ``grouped``: the rows are one of each group,
+    and so is what the promise is about: a row of a group that is drawn at random.
 
     >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, needed=None, holds=True)
     >>> found = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (bound,), 300 / 1310)

@@ -1,38 +1,38 @@
 """Thresholds that keep a promise on fresh rows, or a refusal: the search and the exact tests behind a certificate.
 
-Tests come one after the other, each at the full level alpha = 1 - confidence, from a start downwards, until one fails; the
-last that passed is taken (fixed sequence: Bauer 1991; Learn then Test, Angelopoulos et al. 2022). Start and order are
-laid down before the labels of ``certification`` are looked at for the first time.
+Tests come one after the other, each at the full level alpha = 1 - confidence, from a start downwards, until one fails;
+the last that passed is taken (fixed sequence: Bauer 1991; Learn then Test, Angelopoulos et al. 2022). Start and order
+are laid down before the labels of ``certification`` are looked at for the first time.
 
-**Precision** alone: the tests go down ``certification`` by rank. Each takes the highest rows, as few as suffice for 0, 1, 2, ... wrong
-ones among them to pass, for a further row could only add a wrong one. Why a miss has probability <= alpha: let t be the
-threshold below which fresh rows break the promise. The first test with rows from below t must have passed; of its m
-rows let a lie above t. Given a, and the score at which the m end, the a are drawn from all rows above t and right
-with the promised probability; the others are drawn from between, and right with a lower one, or the precision
-would not be too low at their end. So at most Binomial(m, promised precision) are right, and the test passes with
-probability <= alpha. This takes for granted that the precision stays too low from t on, and that few rows tie; decision
-0019 says what was tried to break the level otherwise, without success.
+**Precision** alone: the tests go down ``certification`` by rank. Each takes the highest rows, as few as suffice for 0,
+1, 2, ... wrong ones among them to pass, for a further row could only add a wrong one. Why a miss has probability <=
+alpha: let t be the threshold below which fresh rows break the promise. The first test with rows from below t must have
+passed; of its m rows let a lie above t. Given a, and the score at which the m end, the a are drawn from all rows above
+t and right with the promised probability; the others are drawn from between, and right with a lower one, or the
+precision would not be too low at their end. So at most Binomial(m, promised precision) are right, and the test passes
+with probability <= alpha. This takes for granted that the precision stays too low from t on, and that few rows tie;
+decision 0019 says what was tried to break the level otherwise, without success.
 
-**Several measures**: the thresholds are those of ``tuning`` rows, and whatever the precision does further down, the level
-holds. Let t be the first threshold that breaks the promise: one from t on is certified only if the test at t passes. The
-measures are one promise at each threshold, which breaks it if it breaks any; the test passes if those of all measures do,
-each at alpha (intersection-union test, Berger 1982), so nothing is divided.
+**Several measures**: the thresholds are those of ``tuning`` rows, and whatever the precision does further down, the
+level holds. Let t be the first threshold that breaks the promise: one from t on is certified only if the test at t
+passes. The measures are one promise at each threshold, which breaks it if it breaks any; the test passes if those of
+all measures do, each at alpha (intersection-union test, Berger 1982), so nothing is divided.
 
 **Recall** or **false positive rate** alone: they move one way with the threshold, so no sequence is needed. With P
 positives, the threshold that leaves the r lowest of them out is valid for the largest r with P(Binomial(P, recall) >=
 P - r) <= alpha: were the recall there too low, then at the boundary, too, at most r positives would lie below it.
 
-**Refusal**: the threshold is the start of the sequence, and the measures get their Clopper-Pearson bounds there, each at the
-full level, from the one that looked safest on ``tuning`` to the one that looked least safe; after the first that falls
-short, the others get none. The total of misses stays <= alpha, for start and order were laid down before, and no level
-better than the asked one is ever stated. If the start keeps the promise, then no such statement about it can be wrong,
-and a pass further down is bounded as above. If it breaks it, take the first measure in that order which it breaks: to
-pass, to state too much of this measure, or to state anything of a later one, its bound must exceed its true value, in
-each case the same event of probability <= alpha. Recall or false positive rate alone are refused by the number of
-positives (negatives) alone, given which the bound at the start is exact.
+**Refusal**: the threshold is the start of the sequence, and the measures get their Clopper-Pearson bounds there, each
+at the full level, from the one that looked safest on ``tuning`` to the one that looked least safe; after the first that
+falls short, the others get none. The total of misses stays <= alpha, for start and order were laid down before, and no
+level better than the asked one is ever stated. If the start keeps the promise, then no such statement about it can be
+wrong, and a pass further down is bounded as above. If it breaks it, take the first measure in that order which it
+breaks: to pass, to state too much of this measure, or to state anything of a later one, its bound must exceed its true
+value, in each case the same event of probability <= alpha. Recall or false positive rate alone are refused by the
+number of positives (negatives) alone, given which the bound at the start is exact.
 
-How the start is chosen cannot harm the guarantee, only decide how much it yields: by simulation of certification samples
-under what ``tuning`` says of the scores, the start with the largest expected recall at the end of the sequence.
+How the start is chosen cannot harm the guarantee, only decide how much it yields: by simulation of certification
+samples under what ``tuning`` says of the scores, the start with the largest expected recall at the end of the sequence.
 """
 
 from __future__ import annotations
@@ -56,12 +56,13 @@ LEARNING_SHARE, SEED = 1 / 3, 0
 def certify(promise: Promise, tuning: Predictions | None, certification: Predictions, positive: str) -> Certificate:
     """A threshold that keeps the promise on fresh rows with its confidence, or a refusal.
 
-    ``certification``: predictions of the very model that is shipped, for labelled rows that it has not seen. ``tuning``:
-    predictions for other rows, such as out-of-fold ones of the training rows; they choose which thresholds are
-    tried and are no evidence. Without them a third of ``certification`` (at random, always the same) plays their part
-    where one is needed. Of all thresholds that were certified, the lowest is taken if precision or ``fpr`` is asked
-    for (most recall), else the highest (most precision). The guarantee is for rows drawn like ``certification``, from the
-    same prevalence. Rows of a group vary together, and what is proven counts rows that do not: one row of each group is drawn.
+    ``certification``: predictions of the very model that is shipped, for labelled rows that it has not seen.
+    ``tuning``: predictions for other rows, such as out-of-fold ones of the training rows; they choose which thresholds
+    are tried and are no evidence. Without them a third of ``certification`` (at random, always the same) plays their
+    part where one is needed. Of all thresholds that were certified, the lowest is taken if precision or ``fpr`` is
+    asked for (most recall), else the highest (most precision). The guarantee is for rows drawn like ``certification``,
+    from the same prevalence. Rows of a group vary together, and what is proven counts rows that do not: one row of each
+    group is drawn.
 
     Raises OptionError for a promise that asks for nothing, for a level or a confidence not between 0 and 1 and for a
     ``positive`` that is no class, and DataError where ``certification`` has no rows.
@@ -144,7 +145,9 @@ def _passes(constraints: list[Constraint], counts: Counts, alpha: float) -> Mask
 
 
 def _by_rank(constraint: Constraint, rows: RankedScores, alpha: float) -> float | None:
-    """The threshold of recall (highest) or false positive rate (lowest) alone; None where too few rows would show it."""
+    """The threshold of recall (highest) or false positive rate (lowest) alone; None where too few rows would show
+    it.
+    """
     recall = constraint.measure == "recall"
     class_scores = rows.score[rows.positive == recall]
     n = len(class_scores)
@@ -177,7 +180,9 @@ def _kept(
 
 
 def _refused(safest_first: list[Constraint], counts: Counts, confidence: float, needed: int | None) -> list[Bound]:
-    """Bounds in the order of the constraints, each at full level as long as all before it hold; see the top of the module."""
+    """Bounds in the order of the constraints, each at full level as long as all before it hold; see the top of the
+    module.
+    """
     bounds: list[Bound] = []
     for constraint in safest_first:
         successes, trials, observed = _observed(constraint, counts)

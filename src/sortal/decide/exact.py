@@ -31,7 +31,9 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows at thresholds, in arrays that broadcast: selected ones, positives among them, positives and negatives at all."""
+    """Rows at thresholds, in arrays that broadcast: selected ones, positives among them, positives and negatives at
+    all.
+    """
 
     selected: Floats
     hits: Floats
@@ -76,7 +78,8 @@ def at_least(successes: Floats, trials: Floats, rate: ArrayLike) -> Floats:
 
 
 def fewest_trials(failures: Floats, rate: float, alpha: float) -> Floats:
-    """The least number of trials with which so many failures still show a rate of success above ``rate`` at level ``alpha``.
+    """The least number of trials with which so many failures still show a rate of success above ``rate`` at level
+    ``alpha``.
 
     >>> fewest_trials(np.array([0.0, 1.0, 2.0]), 0.9, 0.05).tolist()
     [29.0, 46.0, 61.0]
@@ -99,6 +102,8 @@ def p_value(constraint: Constraint, counts: Counts) -> Floats:
 
 
 def between(low: float, high: float) -> float:
-    """A threshold that selects ``high`` and not ``low``: their middle, so that small changes of scores change nothing."""
+    """A threshold that selects ``high`` and not ``low``: their middle, so that small changes of scores change
+    nothing.
+    """
     middle = (low + high) / 2
     return float(middle if low < middle <= high else high)

@@ -17,7 +17,8 @@ from sortal.stats.proportions import wilson
 FIRST, STEP = 5, 1.03
 """Rows selected by the first start that is considered, and how many times as many each next one selects."""
 FINE_STEP = 0.2
-"""Rows between neighbouring thresholds of a sequence, times the square root of those selected: a part of their noise."""
+"""Rows between neighbouring thresholds of a sequence, times the square root of those selected: a part of their
+noise."""
 DRAWS, SEED = 200, 0
 NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
@@ -80,9 +81,9 @@ def planned_sequence(
 ) -> Floats:
     """The candidate thresholds in the order of their tests; of the certification rows only the scores are known.
 
-    Precision alone goes by ranks of the certification scores: each test takes the fewest rows with which so many wrong ones
-    pass, for with more of them the same number would prove less than was asked. With other measures the
-    thresholds are those of tuning rows.
+    Precision alone goes by ranks of the certification scores: each test takes the fewest rows with which so many wrong
+    ones pass, for with more of them the same number would prove less than was asked. With other measures the thresholds
+    are those of tuning rows.
     """
     if not len(tuning):
         return np.array([0.5])
@@ -97,7 +98,8 @@ def planned_sequence(
 
 
 def _frugal_ranks(constraint: Constraint, rows: int, alpha: float) -> Floats:
-    """The fewest rows with which 0, 1, 2, ... wrong ones pass, and all; before them, fewer, of which some may be refused best.
+    """The fewest rows with which 0, 1, 2, ... wrong ones pass, and all; before them, fewer, of which some may be
+    refused best.
 
     Not every number of wrong ones where neighbours are far closer than noise.
     """
@@ -112,7 +114,8 @@ def _best_start(
 ) -> int:
     """Which test promises most as the first, by simulated certification rows under what is known of the scores.
 
-    The tests select the highest ``ranks`` of all ``ranks[-1]`` certification rows, exactly if ``ranked`` and on average if not.
+    The tests select the highest ``ranks`` of all ``ranks[-1]`` certification rows, exactly if ``ranked`` and on average
+    if not.
     """
     bins, rows = _ScoreBins.of(tuning), ranks[-1]
     rng = np.random.default_rng(SEED)
@@ -155,7 +158,9 @@ def _lower_limit(successes: Floats, trials: Floats, alpha: float) -> Floats:
 
 
 def _critical(trials: Floats, rate: ArrayLike, alpha: float) -> Floats:
-    """The least number of successes that passes, before rounding; by the Cornish-Fisher expansion, good to a row or so."""
+    """The least number of successes that passes, before rounding; by the Cornish-Fisher expansion, good to a row or
+    so.
+    """
     from scipy.special import ndtri
 
     z, r = -float(ndtri(alpha)), np.asarray(rate)

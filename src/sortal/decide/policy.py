@@ -22,14 +22,14 @@ REJECT = "reject"
 class Decision:
     """How probabilities become a decision; plain values, so that it can be stored as JSON.
 
-    ``kind`` argmax: the most probable class. threshold (two classes): ``positive`` where its probability is
-    at least ``threshold``, else the other. cost: the decision with the lowest expected cost, the argmin of
-    ``probability @ cost``, where ``cost[t][d]`` is the cost of deciding ``d`` where ``t`` is true; with a ``reject_cost``,
-    leaving the row to a person is one more decision, whose code is K. capacity (two classes): ``positive`` for as many rows of
-    a batch as ``capacity`` says, those that it pays most to decide so, of equal ones the first; ``threshold`` is where that began
-    in training, and decides nothing. ``certificate``: what its threshold keeps on fresh rows, proven. Of equal decisions
-    the first in the order of ``classes`` is taken. A threshold that was derived from costs keeps them in ``cost``.
-    ``cost_columns`` are costs that stand in the rows.
+    ``kind`` argmax: the most probable class. threshold (two classes): ``positive`` where its probability is at least
+    ``threshold``, else the other. cost: the decision with the lowest expected cost, the argmin of ``probability @
+    cost``, where ``cost[t][d]`` is the cost of deciding ``d`` where ``t`` is true; with a ``reject_cost``, leaving the
+    row to a person is one more decision, whose code is K. capacity (two classes): ``positive`` for as many rows of a
+    batch as ``capacity`` says, those that it pays most to decide so, of equal ones the first; ``threshold`` is where
+    that began in training, and decides nothing. ``certificate``: what its threshold keeps on fresh rows, proven. Of
+    equal decisions the first in the order of ``classes`` is taken. A threshold that was derived from costs keeps them
+    in ``cost``. ``cost_columns`` are costs that stand in the rows.
 
     >>> rule = Decision("threshold", ("no", "yes"), "yes", threshold=0.2)
     >>> rule.apply(np.array([[0.9, 0.1], [0.8, 0.2]]))
@@ -60,31 +60,31 @@ class Decision:
         if any(not (0 <= cell.truth < k and 0 <= cell.decided < k) for cell in self.cost_columns):
             raise ValueError(f"a cost column is about a class beyond the {k}")
 
-    def apply(self, probability: Floats, amounts: Floats | None = None) -> NDArray[np.int64]:
+    def apply(self, probability: Floats, row_costs: Floats | None = None) -> NDArray[np.int64]:
         """(n,) class codes of the (n, K) probabilities of one batch; K where the row is rejected.
 
-        ``amounts``: (n, m) what the cost columns hold in these rows. Raises ValueError where the number of columns is not
-        that of the classes, and where amounts are needed and not given.
+        ``row_costs``: (n, m) what the cost columns hold in these rows. Raises ValueError where the number of columns is
+        not that of the classes, and where row_costs are needed and not given.
         """
         if probability.ndim != 2 or probability.shape[1] != len(self.classes):
             raise ValueError(f"expected (n, {len(self.classes)}) probabilities, not {probability.shape}")
         if self.kind == "cost":
-            found = np.argmin(expected(self._costs(amounts), probability), axis=1)
+            found = np.argmin(expected(self._costs(row_costs), probability), axis=1)
         elif self.threshold is not None and self.positive is not None:
             code = self.classes.index(self.positive)
-            found = np.where(self.takes(self.priority(probability, amounts)), code, 1 - code)
+            found = np.where(self.takes(self.priority(probability, row_costs)), code, 1 - code)
         else:
             found = np.argmax(probability, axis=1)
         return np.asarray(found, dtype=np.int64)
 
-    def priority(self, probability: Floats, amounts: Floats | None = None) -> Floats:
-        """(n,) how much it pays to decide positive: its probability, or for a capacity with costs the cost that it is expected to
-        spare. Only for two classes.
+    def priority(self, probability: Floats, row_costs: Floats | None = None) -> Floats:
+        """(n,) how much it pays to decide positive: its probability, or for a capacity with costs the cost that it is
+        expected to spare. Only for two classes.
         """
         code = self.classes.index(str(self.positive))
         if self.kind != "capacity" or self.cost is None:
             return np.asarray(probability[:, code])
-        spent = expected(self._costs(amounts), probability)
+        spent = expected(self._costs(row_costs), probability)
         return np.asarray(spent[:, 1 - code] - spent[:, code])
 
     def takes(self, priority: Floats) -> NDArray[np.bool_]:
@@ -94,16 +94,16 @@ class Decision:
         return best(priority, self.capacity.of(len(priority)), paying=self.cost is not None)
 
     def decide(self, predictions: Predictions) -> NDArray[np.int64]:
-        """(n,) codes of these rows. A part of the training data gets its share of a capacity that was told as a number, since that is of
-        a batch as large as all of it; fresh rows are a batch.
+        """(n,) codes of these rows. A part of the training data gets its share of a capacity that was told as a number,
+        since that is of a batch as large as all of it; fresh rows are a batch.
         """
         rule = self
         if self.capacity is not None and predictions.part != "fresh":
             rule = replace(self, capacity=Capacity(self.capacity.share))
-        return rule.apply(predictions.probability, predictions.amounts)
+        return rule.apply(predictions.probability, predictions.row_costs)
 
-    def _costs(self, amounts: Floats | None) -> Floats:
-        return costs_of(self.cost or (), self.reject_cost, self.cost_columns, amounts)
+    def _costs(self, row_costs: Floats | None) -> Floats:
+        return costs_of(self.cost or (), self.reject_cost, self.cost_columns, row_costs)
 
 
 def best(priority: Floats, most: int, paying: bool) -> NDArray[np.bool_]:

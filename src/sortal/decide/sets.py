@@ -87,7 +87,9 @@ class ClassCoverage:
 
 @dataclass(frozen=True)
 class SetFigures:
-    """How sets did on other rows. ``hit``: (n,) whether a set holds the true class; ``size``: (n,) how many classes it holds."""
+    """How sets did on other rows. ``hit``: (n,) whether a set holds the true class; ``size``: (n,) how many classes it
+    holds.
+    """
 
     hit: Mask
     size: Codes
@@ -129,13 +131,14 @@ class SetFigures:
 def fit_sets(probability: Floats, truth: Codes, coverage: float, *, by_class: bool = False) -> Sets:
     """Sets that hold the true class of at least the share ``coverage`` of fresh rows, whatever the model is worth.
 
-    ``probability``: (n, K) of rows that the shipped model never saw, ``truth``: (n,) class codes. With ``by_class`` each
-    class is covered on its own. Of too few rows (``fewest_rows``) there is no set to promise, so that it holds all
+    ``probability``: (n, K) of rows that the shipped model never saw, ``truth``: (n,) class codes. With ``by_class``
+    each class is covered on its own. Of too few rows (``fewest_rows``) there is no set to promise, so that it holds all
     classes (or that class); ``notes`` says so.
 
     On average over samples of n rows (drawn like the fresh ones, in any order) coverage lies between ``coverage`` and
-    ``coverage`` + 1/(n + 1), and above only through ties and the most probable class (Vovk et al. 2005; Lei et al. 2018).
-    That of one sample varies around it like Beta(r, n + 1 - r), r = ``rank(n, coverage)``: for n = 1,000, by .009.
+    ``coverage`` + 1/(n + 1), and above only through ties and the most probable class (Vovk et al. 2005; Lei et al.
+    2018). That of one sample varies around it like Beta(r, n + 1 - r), r = ``rank(n, coverage)``: for n = 1,000, by
+    .009.
 
     Raises OptionError where coverage is not between 0 and 1, ValueError where shapes differ.
 
@@ -164,7 +167,8 @@ def fit_sets(probability: Floats, truth: Codes, coverage: float, *, by_class: bo
 
 
 def rank(rows: int, coverage: float) -> int:
-    """Which of the ascending scores of ``rows`` rows bounds a fresh one with this probability: ceil((rows + 1) coverage).
+    """Which of the ascending scores of ``rows`` rows bounds a fresh one with this probability: ceil((rows + 1)
+    coverage).
 
     Above ``rows`` where none does. Exact: 0.9 counts as nine tenths, not as the binary number next to it.
 

@@ -29,8 +29,8 @@ class Alternative:
 class Curve:
     """What deciding positive from each threshold on does to these rows: (m,) arrays, from low to high.
 
-    The figures of a threshold are those of all thresholds down to the next lower one: steps, not a line. The first are those of
-    always deciding positive, the last, above every probability, those of never.
+    The figures of a threshold are those of all thresholds down to the next lower one: steps, not a line. The first are
+    those of always deciding positive, the last, above every probability, those of never.
     """
 
     threshold: Floats
@@ -43,9 +43,10 @@ class Curve:
 def decide(task: Task, predictions: Predictions) -> Decision:
     """The decision that the task asks for; ``predictions`` should be out-of-fold.
 
-    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: as many as it says of every batch. Costs of two classes: the threshold that follows from them alone, which needs no tuning where
-    probabilities are calibrated (Elkan 2001). Costs of more classes, in the rows, or with a reject: the argmin of expected
-    cost. Otherwise: the most probable class. What a promise needs is found by ``certify``.
+    F-beta: the threshold with the largest F-beta on ``predictions``. Capacity: as many as it says of every batch. Costs
+    of two classes: the threshold that follows from them alone, which needs no tuning where probabilities are calibrated
+    (Elkan 2001). Costs of more classes, in the rows, or with a reject: the argmin of expected cost. Otherwise: the most
+    probable class. What a promise needs is found by ``certify``.
     """
     if task.goal == "f1":
         return Decision("threshold", task.classes, task.positive, f_threshold(task, predictions))
@@ -68,7 +69,7 @@ def _within_capacity(task: Task, capacity: Capacity, predictions: Predictions) -
         cost_columns=task.cost_columns,
         capacity=capacity,
     )
-    priority = rule.priority(predictions.probability, predictions.amounts)
+    priority = rule.priority(predictions.probability, predictions.row_costs)
     taken = priority[rule.decide(predictions) == task.positive_code]
     # Where nothing is taken, it would begin above everything.
     begins = taken.min() if len(taken) else np.nextafter(priority.max(initial=0.0), np.inf)
@@ -121,8 +122,8 @@ def cost_threshold(task: Task, predictions: Predictions) -> float:
 def curve(task: Task, predictions: Predictions, points: int = 500, keep: Sequence[float] = ()) -> Curve:
     """Cost, precision, recall and F-beta at up to ``points`` thresholds, spread evenly over values and over rows.
 
-    Binary tasks only. Without costs every error costs one. ``keep``: thresholds at which the steps are exact, whatever is
-    thinned out.
+    Binary tasks only. Without costs every error costs one. ``keep``: thresholds at which the steps are exact, whatever
+    is thinned out.
     """
     score, tp, fp = _sweep(task, predictions)
     by_rank = np.linspace(0, len(score) - 1, points // 2).round().astype(np.int64)
@@ -142,7 +143,9 @@ def curve(task: Task, predictions: Predictions, points: int = 500, keep: Sequenc
 
 
 def constants(task: Task, predictions: Predictions) -> tuple[Alternative, ...]:
-    """What deciding the same everywhere costs a row of these, by class; of two classes it is always or never the positive one."""
+    """What deciding the same everywhere costs a row of these, by class; of two classes it is always or never the
+    positive one.
+    """
     found = _constant(task, predictions)
     names = [f"always {name}" for name in task.classes]
     if task.positive is not None:
@@ -155,7 +158,7 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
 
     Without costs every error costs one.
     """
-    costs, constant = task.costs(predictions.amounts), constants(task, predictions)
+    costs, constant = task.costs(predictions.row_costs), constants(task, predictions)
     likeliest = Decision("argmax", task.classes)
 
     def mean(rule: Decision) -> float:
@@ -184,14 +187,14 @@ def _sweep(task: Task, predictions: Predictions) -> tuple[Floats, Floats, Floats
 
 def _constant(task: Task, predictions: Predictions) -> Floats:
     """(D,) mean cost a row of deciding the same everywhere."""
-    costs, truth = task.costs(predictions.amounts), predictions.truth
+    costs, truth = task.costs(predictions.row_costs), predictions.truth
     rows = costs[truth] if costs.ndim == 2 else costs[np.arange(len(truth)), truth]
     return np.asarray(rows.mean(axis=0))
 
 
 def _costs(task: Task, predictions: Predictions) -> Floats:
     """Mean cost a row at each threshold: what never deciding positive costs, and what each row more changes."""
-    costs, truth, code = task.costs(predictions.amounts), predictions.truth, task.positive_code
+    costs, truth, code = task.costs(predictions.row_costs), predictions.truth, task.positive_code
     no, yes = (incurred(costs, truth, np.full(len(truth), d)) for d in (1 - code, code))
     score = predictions.probability[:, code]
     order = np.argsort(-score, kind="stable")

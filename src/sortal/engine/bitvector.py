@@ -37,7 +37,8 @@ _SET_WORDS = 128
 """Words of the largest bit set that is tabled: 4,096 categories."""
 
 _ANSWERS = 2**31
-"""Tests by places that are worked out for the tables, and tests by blocks that are looked through for them: some two seconds each."""
+"""Tests by places that are worked out for the tables, and tests by blocks that are looked through for them: some two
+seconds each."""
 
 _TABLES = 2**16
 """Columns by blocks: each has a table, which takes a tenth of a millisecond to make."""
@@ -49,7 +50,9 @@ _ALL = np.uint64(2**64 - 1)
 
 
 def suits(trees: Trees) -> bool:
-    """Whether the leaves fit a word, the bit sets are small enough to be tabled, and the tables are small and soon made."""
+    """Whether the leaves fit a word, the bit sets are small enough to be tabled, and the tables are small and soon
+    made.
+    """
     if int(trees.leaves.max()) > 64 or int(np.diff(trees.category_start).max(initial=0)) > _SET_WORDS:
         return False
     inner, blocks = int(np.count_nonzero(trees.feature >= 0)), -(-len(trees.root) // _TREES)

@@ -18,7 +18,9 @@ LARGEST = 100.0
 
 
 class Parts(NamedTuple):
-    """Probabilities ``v`` (n, K) with what is left of one, ``rest`` = 1 - v, and ``log`` v, both exact also near one."""
+    """Probabilities ``v`` (n, K) with what is left of one, ``rest`` = 1 - v, and ``log`` v, both exact also near
+    one.
+    """
 
     v: Floats
     rest: Floats
@@ -49,11 +51,11 @@ def others(values: Floats) -> Floats:
 def focal(probability: Floats, gamma: float) -> Floats:
     """Psi^gamma: (n, K) probabilities that minimise the focal loss to those of the classes.
 
-    The focal loss -(1 - v)^gamma log v of the true class's probability v is not proper: what minimises it are not the shares of the
-    classes. It is a known function of them, though, and this is the inverse: h(v_k) over its sum, with
-    h(v) = v / ((1 - v)^gamma - gamma (1 - v)^(gamma - 1) v log v) (Charoenphakdee, Vongkulbhisal, Chairatanakul & Sugiyama 2021,
-    "On focal loss for class-posterior probability estimation", the transformation Psi^gamma). The order of the classes stays as it
-    is. With gamma = 0, where the focal loss is the log-loss, nothing changes.
+    The focal loss -(1 - v)^gamma log v of the true class's probability v is not proper: what minimises it are not the
+    shares of the classes. It is a known function of them, though, and this is the inverse: h(v_k) over its sum, with
+    h(v) = v / ((1 - v)^gamma - gamma (1 - v)^(gamma - 1) v log v) (Charoenphakdee, Vongkulbhisal, Chairatanakul &
+    Sugiyama 2021, "On focal loss for class-posterior probability estimation", the transformation Psi^gamma). The order
+    of the classes stays as it is. With gamma = 0, where the focal loss is the log-loss, nothing changes.
 
     >>> focal(np.array([[0.7, 0.3], [0.5, 0.5]]), gamma=2.0).round(3)
     array([[0.906, 0.094],

@@ -1,7 +1,7 @@
 """How much a program may cost. Whatever file it comes from, what is above a limit is refused before it runs.
 
-The yardstick is a generous ensemble, 100 classes x 1,000 trees of 31 leaves on 5,000 columns: 40 million numbers, 5,000 steps,
-1e8 operations a call and 2e7 a row. An operation computes one number, and takes about a nanosecond.
+The yardstick is a generous ensemble, 100 classes x 1,000 trees of 31 leaves on 5,000 columns: 40 million numbers, 5,000
+steps, 1e8 operations a call and 2e7 a row. An operation computes one number, and takes about a nanosecond.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ MOST_STEPS = 50_000
 MOST_NUMBERS = 2**27
 """In all arrays of a program: a gibibyte of float64, three times the yardstick."""
 BYTES_A_NUMBER = 40
-"""What compiling takes at most for each of them, beside the tables of trees: measured at 23 for the nodes of trees, less elsewhere."""
+"""What compiling takes at most for each of them, beside the tables of trees: measured at 23 for the nodes of trees,
+less elsewhere."""
 TABLED = 2**25
-"""Numbers in the tables that make the trees of one forest fast, a quarter of a gibibyte; trees that would need more are walked."""
+"""Numbers in the tables that make the trees of one forest fast, a quarter of a gibibyte; trees that would need more are
+walked."""
 
 CALL = 1_000
 """Operations that a call into numpy counts for: a microsecond."""
@@ -40,7 +42,8 @@ LARGEST = 1e100
 
 @dataclass(frozen=True)
 class Cost:
-    """What scoring takes at most: operations of a ``call`` and of every ``row``, and ``room``, the bytes of a row, result included.
+    """What scoring takes at most: operations of a ``call`` and of every ``row``, and ``room``, the bytes of a row,
+    result included.
 
     ``build``: operations that making the tables of trees takes beforehand, and ``held``: the bytes of these.
 

@@ -1,6 +1,7 @@
 """A program: how to compute something from plain arrays. It holds data only, never code.
 
-Fitted preparers, models and calibrators write themselves as programs; ``engine`` runs them and ``artifact`` stores them.
+Fitted preparers, models and calibrators write themselves as programs; ``engine`` runs them and ``artifact`` stores
+them.
 
 | op           | input -> output             | settings           | arrays                                             |
 |--------------|-----------------------------|--------------------|----------------------------------------------------|

@@ -3,16 +3,18 @@
 No program that compiles can run forever or fail midway, whatever file it comes from:
 
 - It is a finite tree. How deep it is, its steps and the numbers in its arrays are counted before anything is built; building is
-  linear in them, but for the tables of trees, which are counted with the costs. There is no op that repeats or branches by data.
+  linear in them, but for the tables of trees, which are counted with the costs. There is no op that repeats or branches
+  by data.
 - What a step costs follows from shapes and settings. The costs of all steps are added up while they are built, and above a limit
   (``limits.py``) the program is refused. A table that takes more than ``SLICE`` is scored slice by slice.
 - Every index into an array was compared with the length of that array, and the width of each step with what the next one takes.
 - Every number is finite: canonical numbers and all parameters are at most 1e100, a step that could give more cuts it off there,
-  and no sum has more than 2**27 products, so that none comes near 1.8e308. Probabilities are clipped to 1e-15 before a logarithm,
-  and a softmax takes the largest off. NaN means missing: a program is refused where it could reach a step that computes with it.
+  and no sum has more than 2**27 products, so that none comes near 1.8e308. Probabilities are clipped to 1e-15 before a
+  logarithm, and a softmax takes the largest off. NaN means missing: a program is refused where it could reach a step
+  that computes with it.
 
-So for columns in canonical types, all of one length n, a compiled table or chain gives (n, k) numbers within its cost, and NaN only
-where it hands missing values on; after a model's op there are none.
+So for columns in canonical types, all of one length n, a compiled table or chain gives (n, k) numbers within its cost,
+and NaN only where it hands missing values on; after a model's op there are none.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ from sortal.engine.step import Step, fail, floats
 def compile(program: Program) -> Compiled:
     """The function that a program describes: named Columns, or an (n, d) array, to an (n, k) float64 array.
 
-    Every setting and array is checked here (presence, dtype, shape, range, the width from step to step, the cost), so that no
-    program can read outside its arrays, run forever or fail midway; the module says why.
+    Every setting and array is checked here (presence, dtype, shape, range, the width from step to step, the cost), so
+    that no program can read outside its arrays, run forever or fail midway; the module says why.
 
     Raises ValueError with the op's name; of an unknown op with the ops that there are. The function raises
     ValueError for an array of another width and for a column that is not there.
@@ -211,7 +213,9 @@ def _table(program: Program) -> Step:
 
 
 def _average(program: Program) -> Step:
-    """The weighted mean of the probabilities that programs give: of members that read columns, or of calibrators of the same array."""
+    """The weighted mean of the probabilities that programs give: of members that read columns, or of calibrators of the
+    same array.
+    """
     steps, cost = _steps(program)
     weight = floats(program, "weight", (len(steps),))
     if weight.min() < 0 or abs(weight.sum() - 1) > 1e-9:

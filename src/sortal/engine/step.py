@@ -19,9 +19,9 @@ Run = Callable[[Any], NDArray[np.float64]]
 class Step:
     """A checked op, ready to run.
 
-    ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them.
-    ``least``: the fewest columns that it can do with. ``outputs``: the columns that it gives. ``needs``: it cannot do with
-    missing values; ``fills``: it gives none, whatever it takes. Raises ValueError where the ``cost`` is above a limit.
+    ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them. ``least``: the
+    fewest columns that it can do with. ``outputs``: the columns that it gives. ``needs``: it cannot do with missing
+    values; ``fills``: it gives none, whatever it takes. Raises ValueError where the ``cost`` is above a limit.
     """
 
     op: str

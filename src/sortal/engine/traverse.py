@@ -59,7 +59,9 @@ def traverse(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
 
 
 def _cost(trees: Trees, depth: Ints, width: int, rows: int, pairs: int) -> Cost:
-    """Of a walk for ``rows`` at once: a dozen numbers a node on the way, and calls for every level; to compile a level takes more."""
+    """Of a walk for ``rows`` at once: a dozen numbers a node on the way, and calls for every level; to compile a level
+    takes more.
+    """
     count, m = len(trees.root), trees.value.shape[1]
 
     def calls(at_once: int) -> int:

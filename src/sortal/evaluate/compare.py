@@ -53,8 +53,8 @@ def corrected_t(
 def change(before: Interval, after: Interval) -> Interval:
     """``after - before`` of one figure on two sets of rows that have nothing in common, from their two intervals.
 
-    MOVER, the method of variance estimates recovery (Zou & Donner 2008): half-widths are added as squares, those that face each
-    other.
+    MOVER, the method of variance estimates recovery (Zou & Donner 2008): half-widths are added as squares, those that
+    face each other.
 
     >>> print(change(Interval(0.33, 0.30, 0.36), Interval(0.37, 0.33, 0.41)))
     .04 [-.01 .09]

@@ -76,8 +76,8 @@ def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | No
     Bins hold equal numbers of rows, a twentieth of all; where such a bin would be wider than a tenth, as at the sparse
     end of an imbalanced task, it is halved as long as 30 rows remain. Probabilities differ within a bin, and their hits
     spread a little less than a binomial (Hoeffding 1956): of calibrated bins at least 95 % have their mean probability
-    within the interval, whatever the number of rows. ``clusters``: (n,) ids from 0 on of rows that vary together; a bin then counts
-    as many rows as it is worth (``design_effects``).
+    within the interval, whatever the number of rows. ``clusters``: (n,) ids from 0 on of rows that vary together; a bin
+    then counts as many rows as it is worth (``design_effects``).
 
     >>> bins = reliability(np.arange(100) % 2 == 0, np.full(100, 0.5))
     >>> bins.rate.tolist(), bins.rows.tolist()
@@ -94,7 +94,8 @@ def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | No
 
 
 def design_effects(hit: Mask, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
-    """(bins,) the variance of the share of hits when whole clusters are drawn, over that of independent rows; at least 1.
+    """(bins,) the variance of the share of hits when whole clusters are drawn, over that of independent rows; at least
+    1.
 
     Where all rows of a bin agree, their clusters cannot be told apart from single rows: each counts as one.
 

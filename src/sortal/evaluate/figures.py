@@ -18,7 +18,8 @@ from sortal.stats.sampling import Rates
 class ClassScore:
     """Precision and recall (with Wilson intervals) and F1 of one class; ``support`` is how many rows truly have it.
 
-    ``rejected``: the share of them that is left to a person, where some rows can be; the other figures are of the rest then.
+    ``rejected``: the share of them that is left to a person, where some rows can be; the other figures are of the rest
+    then.
     """
 
     label: str

@@ -235,7 +235,9 @@ def _variance(effect: Floats, clusters: Codes | None) -> float:
 
 
 def _enough(confidence: float, clusters: Codes | None) -> float:
-    """The confidence at which the normal quantile is that of Student's t with the degrees of freedom of the clusters."""
+    """The confidence at which the normal quantile is that of Student's t with the degrees of freedom of the
+    clusters.
+    """
     from scipy.special import stdtrit
 
     if clusters is None:

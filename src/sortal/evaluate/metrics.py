@@ -42,9 +42,10 @@ SHARE = (0.0, 1.0)
 class Metric:
     """A figure that says how good predictions are.
 
-    ``score`` takes the task, predictions of n rows and (n,) decided codes; the code K leaves a row to a person (a reject).
-    ``needs``: whether it reads the probabilities or the decisions. ``binary_only``: it has no meaning with more than two
-    classes. ``sampling`` takes the same and describes how the score varies from sample to sample (see
+    ``score`` takes the task, predictions of n rows and (n,) decided codes; the code K leaves a row to a person (a
+    reject). ``doc``: what it measures, in a sentence that the report shows where a pointer rests on its label.
+    ``needs``: whether it reads the probabilities or the decisions. ``binary_only``: it has no meaning with more than
+    two classes. ``sampling`` takes the same and describes how the score varies from sample to sample (see
     ``stats.sampling``); None: it is bootstrapped by row. ``span``: the least and the largest figure that it can have.
     """
 
@@ -100,6 +101,14 @@ def label_of(name: str) -> str:
     return metric.label
 
 
+def doc_of(name: str) -> str:
+    """What a metric measures, in a sentence; empty where it is not installed."""
+    if name not in registry.names("sortal.metrics"):
+        return ""
+    metric: Metric = registry.load("sortal.metrics", name)
+    return metric.doc
+
+
 def rejected(task: Task, decided: Codes, clusters: Codes | None = None) -> Interval:
     """The share of rows that are left to a person. ``clusters``: (n,) ids from 0 on of rows that vary together."""
     every = np.ones(len(decided), dtype=np.bool_)
@@ -144,8 +153,8 @@ def _positive(task: Task, told: Predictions) -> tuple[Mask, Floats]:
 def _deciding(
     name: str, label: str, rates: Callable[[Task, Codes, Codes], Rates], doc: str, *, false: bool = False
 ) -> Metric:
-    """A metric of decisions; ``rates`` takes the true classes of the rows that are decided (``decided_rows``), and has no
-    pairs where it is undefined. ``false``: it counts errors, of two classes."""
+    """A metric of decisions; ``rates`` takes the true classes of the rows that are decided (``decided_rows``), and has
+    no pairs where it is undefined. ``false``: it counts errors, of two classes."""
 
     def sampling(task: Task, told: Predictions, decided: Codes) -> Rates:
         return rates(task, decided_rows(task, told.truth, decided), decided)
@@ -263,7 +272,7 @@ def _brier(task: Task, told: Predictions, decided: Codes) -> Mean:
 
 
 def _expected_cost(task: Task, told: Predictions, decided: Codes) -> Mean:
-    costs = task.costs(told.amounts)
+    costs = task.costs(told.row_costs)
     return Mean(incurred(costs, told.truth, decided), float(costs.min()), float(costs.max()))
 
 

@@ -1,8 +1,10 @@
-"""The test against what was promised before it: figures, certificates and sets, and the rule beside deciding all rows alike.
+"""The test against what was promised before it: figures, certificates and sets, and the rule beside deciding all rows
+alike.
 
-A figure is worse where the difference to what was promised is beyond chance, both being known from their rows alone, and in doubt
-where each lies outside the other's interval, which chance may bring. Costs are paired, since all ways to decide see the same
-rows; a rule that costs more there than deciding all rows alike is told so even where that may be chance: it did not pay.
+A figure is worse where the difference to what was promised is beyond chance, both being known from their rows alone,
+and in doubt where each lies outside the other's interval, which chance may bring. Costs are paired, since all ways to
+decide see the same rows; a rule that costs more there than deciding all rows alike is told so even where that may be
+chance: it did not pay.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ COVERAGE = "coverage of sets"
 
 @dataclass(frozen=True)
 class Rival:
-    """Deciding every row alike, on the test: its ``cost`` a row, and by how much the rule costs more (``excess``, paired)."""
+    """Deciding every row alike, on the test: its ``cost`` a row, and by how much the rule costs more (``excess``,
+    paired).
+    """
 
     name: str
     cost: float
@@ -45,9 +49,9 @@ class Rival:
 class PromiseCheck:
     """A figure as it was promised and as it is on the test.
 
-    ``metric``: its name, or "coverage of sets". ``promised``: on rows that the model never saw, or the level that was asked for,
-    which has no interval. ``change``: from one to the other, null where a level was asked for. ``standing``: "worse" and
-    "better" are beyond chance, "in doubt" is worse and outside both intervals, but may be chance.
+    ``metric``: its name, or "coverage of sets". ``promised``: on rows that the model never saw, or the level that was
+    asked for, which has no interval. ``change``: from one to the other, null where a level was asked for. ``standing``:
+    "worse" and "better" are beyond chance, "in doubt" is worse and outside both intervals, but may be chance.
     """
 
     metric: str
@@ -61,9 +65,9 @@ class PromiseCheck:
 class Verification:
     """The test against what was promised before it.
 
-    ``absent``: classes that are true of no row, ``undecided``: those of which every row is left to a person; averages over classes
-    leave them out. ``rejected``: the share of rows that is left to a person, null where none can be. ``warnings``: what falls short,
-    in sentences; ``notes``: what else a reader of the figures should know.
+    ``absent``: classes that are true of no row, ``undecided``: those of which every row is left to a person; averages
+    over classes leave them out. ``rejected``: the share of rows that is left to a person, null where none can be.
+    ``warnings``: what falls short, in sentences; ``notes``: what else a reader of the figures should know.
     """
 
     rows: int
@@ -78,7 +82,9 @@ class Verification:
 
 @dataclass(frozen=True)
 class Level:
-    """A level that was asked for: ``figure`` is to be at least that, or ``at_most``. ``refused``: it could not be promised."""
+    """A level that was asked for: ``figure`` is to be at least that, or ``at_most``. ``refused``: it could not be
+    promised.
+    """
 
     name: str
     asked: float
@@ -89,8 +95,8 @@ class Level:
 
 @dataclass(frozen=True)
 class Promises:
-    """What was known before the test was opened: the ``evidence`` that the decision was made on, and its figures. ``levels``: what
-    was asked for, with the figures that the test has of it.
+    """What was known before the test was opened: the ``evidence`` that the decision was made on, and its figures.
+    ``levels``: what was asked for, with the figures that the test has of it.
     """
 
     evidence: Predictions
@@ -122,7 +128,8 @@ def verify(task: Task, test: Predictions, decided: Codes, figures: Figures, prom
 
 
 def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = ()) -> Iterator[str]:
-    """Which classes an average over classes leaves out: those true of no row, and those whose rows are all left to a person.
+    """Which classes an average over classes leaves out: those true of no row, and those whose rows are all left to a
+    person.
 
     >>> list(absences(("a", "b"), ("c",)))
     ['no row is a, b: averages over classes leave them out', 'all rows of c are left to a person: averages over decisions leave it out']
@@ -136,8 +143,8 @@ def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = ()) -> Iterat
 
 
 def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes) -> Iterator[Rival]:
-    """Deciding every row alike, where costs are what the decision is made by: of two classes always and never, of more classes the
-    one that looked cheapest before the test. A capacity does not allow always."""
+    """Deciding every row alike, where costs are what the decision is made by: of two classes always and never, of more
+    classes the one that looked cheapest before the test. A capacity does not allow always."""
     if task.goal not in ("cost", "argmax") and not (task.goal == "capacity" and task.cost is not None):
         return
     if task.positive is None:
@@ -147,7 +154,7 @@ def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes
         code, said = task.positive_code, plain(task.positive)
         ways = {} if task.goal == "capacity" else {f"always {said}": code}
         ways[f"never {said}"] = 1 - code
-    spent = incurred(task.costs(test.amounts), test.truth, decided)
+    spent = incurred(task.costs(test.row_costs), test.truth, decided)
     for name, code in ways.items():
         alike = _alike(task, test, code)
         yield Rival(name, float(alike.mean()), Estimate.of(difference(spent, alike, groups=test.groups)))
@@ -155,7 +162,7 @@ def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes
 
 def _alike(task: Task, rows: Predictions, code: int) -> NDArray[np.float64]:
     """(n,) costs of deciding this class in every row."""
-    return incurred(task.costs(rows.amounts), rows.truth, np.full(len(rows), code))
+    return incurred(task.costs(rows.row_costs), rows.truth, np.full(len(rows), code))
 
 
 def _dearer(rivals: tuple[Rival, ...]) -> Iterator[str]:

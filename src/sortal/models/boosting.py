@@ -1,4 +1,5 @@
-"""What the boosters share: threads, how many rounds, how fast to learn under a clock, how long to wait for improvement."""
+"""What the boosters share: threads, how many rounds, how fast to learn under a clock, how long to wait for
+improvement."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ MANY_CELLS = 2_000_000
 def threads(request: FitRequest) -> int:
     """Threads of OpenMP: one, but for large matrices.
 
-    They meet hundreds of times a round, and spin while they wait. Where another process holds a core, a round of two threads
-    took up to seventy times that of one; on a free machine the second thread saves a third.
+    They meet hundreds of times a round, and spin while they wait. Where another process holds a core, a round of two
+    threads took up to seventy times that of one; on a free machine the second thread saves a third.
     """
     return 1 if request.train.X.size < MANY_CELLS else request.resources.threads
 
@@ -59,7 +60,9 @@ def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> floa
 
 
 def typical(a_round: Callable[[], object], times: int) -> float:
-    """Seconds of a round on the machine as busy as it is now: the mean of a few, without the first, which sets things up."""
+    """Seconds of a round on the machine as busy as it is now: the mean of a few, without the first, which sets things
+    up.
+    """
     taken = []
     for _ in range(times + 1):
         start = time.perf_counter()

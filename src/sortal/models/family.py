@@ -1,4 +1,5 @@
-"""What a family of models is: the contract between a family and the training loop (entry-point group ``sortal.models``)."""
+"""What a family of models is: the contract between a family and the training loop (entry-point group
+``sortal.models``)."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ Baseline = Literal["majority class", "linear model"]
 Precision = Literal["float64", "float32"]
 
 SIMPLE_ROWS = 50_000
-"""Training rows that a linear model or a shallow tree is given at most. Chosen, not measured: some hundreds of rows for each of the
-parameters that such a model usually has, and a fit takes seconds."""
+"""Training rows that a linear model or a shallow tree is given at most. Chosen, not measured: some hundreds of rows for
+each of the parameters that such a model usually has, and a fit takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Rows:
 class Resources:
     """What a fit may use of the machine: ``threads`` at the same time, and the ``device`` where it computes.
 
-    Libraries that add numbers up in parallel may add them in another order with another number of threads, so that a model of many
-    rows can differ in the last bits between machines of different size.
+    Libraries that add numbers up in parallel may add them in another order with another number of threads, so that a
+    model of many rows can differ in the last bits between machines of different size.
     """
 
     threads: int = 1
@@ -59,8 +60,8 @@ class FitRequest:
     """One fit. Every class 0..n_classes-1 is present in ``train``.
 
     ``stop``: rows for early stopping, a part of the training fold and never of the rows that are evidence later.
-    ``categorical``: columns of X that hold codes without an order (NaN is missing or rare). ``seconds``: when the fit should be
-    over; a family that cannot be interrupted is only started where its predicted time fits.
+    ``categorical``: columns of X that hold codes without an order (NaN is missing or rare). ``seconds``: when the fit
+    should be over; a family that cannot be interrupted is only started where its predicted time fits.
     """
 
     train: Rows
@@ -89,8 +90,8 @@ class Fitted:
 
     ``predict_proba``: (n, d) -> (n, K), by the library that fitted it. ``program``: the same model as data.
     ``importance``: (d,) weights of the columns of X, not negative; zeros where the model has no such notion.
-    ``effort``: the settings under which a later fit does as much work without a clock and without stopping rows (rounds).
-    ``pace``: settings that were derived from a clock in the first fold and must hold in every other.
+    ``effort``: the settings under which a later fit does as much work without a clock and without stopping rows
+    (rounds). ``pace``: settings that were derived from a clock in the first fold and must hold in every other.
     """
 
     predict_proba: Callable[[Matrix], Matrix]
@@ -104,12 +105,12 @@ class Fitted:
 class Family:
     """A kind of model.
 
-    ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants ``stop`` rows.
-    ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums, which bounds how closely
-    the program can agree with it. ``most_rows``: more training rows than these add time, not skill; None where they always add.
-    ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is;
-    ``least_share``: how much of that work makes a model that is worth having. ``baseline``: which of the baselines that every model
-    has to be compared with it can serve as.
+    ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants
+    ``stop`` rows. ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums,
+    which bounds how closely the program can agree with it. ``most_rows``: more training rows than these add time, not
+    skill; None where they always add. ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how
+    much of the work of a whole fit that is; ``least_share``: how much of that work makes a model that is worth having.
+    ``baseline``: which of the baselines that every model has to be compared with it can serve as.
     """
 
     name: str

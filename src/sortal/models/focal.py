@@ -1,7 +1,7 @@
 """The focal loss as an objective of boosters: derivatives, where to start, and how its probabilities become honest.
 
-Lin, Goyal, Girshick, He & Dollár (2017), "Focal loss for dense object detection". With v the softmax of the scores z, the loss of
-a row of class t is -(1 - v_t)^gamma log v_t: rows that are easily told weigh less.
+Lin, Goyal, Girshick, He & Dollár (2017), "Focal loss for dense object detection". With v the softmax of the scores z,
+the loss of a row of class t is -(1 - v_t)^gamma log v_t: rows that are easily told weigh less.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ CHUNK = 4_000
 class Focal:
     """The focal loss of one fit.
 
-    ``start``: the scores of a model without trees, (1,) log-odds of class 1 for two classes, else (K,). Boosters do not see it:
-    their scores, (n,) or (n, K), are what trees add to it.
+    ``start``: the scores of a model without trees, (1,) log-odds of class 1 for two classes, else (K,). Boosters do not
+    see it: their scores, (n,) or (n, K), are what trees add to it.
     """
 
     gamma: float
@@ -41,9 +41,9 @@ class Focal:
     def derivatives(self, scores: Matrix, rows: Rows) -> tuple[Matrix, Matrix]:
         """Gradient and expected Hessian of the loss by ``scores``, both of their shape.
 
-        The gradient is that of the log-loss times phi(v_t). The second derivative can be negative, which boosters cannot use. Its
-        mean over the classes that v stands for, Psi^gamma(v), is positive everywhere (Fisher scoring), and for gamma = 0 that of
-        the log-loss.
+        The gradient is that of the log-loss times phi(v_t). The second derivative can be negative, which boosters
+        cannot use. Its mean over the classes that v stands for, Psi^gamma(v), is positive everywhere (Fisher scoring),
+        and for gamma = 0 that of the log-loss.
         """
         gradient, hessian = np.empty(scores.shape), np.empty(scores.shape)
         for first in range(0, len(scores), CHUNK):
@@ -63,7 +63,8 @@ class Focal:
         hessian = _expected_hessian(told, phi, self.gamma)
         if len(self.start) == 1:
             return gradient[:, 1], hessian[:, 1]
-        # The diagonal alone understates the curvature; LightGBM's own multiclass objective makes up for it by the same factor.
+        # The diagonal alone understates the curvature; LightGBM's own multiclass objective makes up for it by the same
+        # factor.
         return gradient, hessian * (self.n_classes / (self.n_classes - 1))
 
     def predict_proba(self, scores: Matrix) -> Matrix:
@@ -97,7 +98,9 @@ def objective(request: FitRequest, settings: Settings) -> Focal | None:
 
 
 def _start(shares: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
-    """(K,) scores of the constant model with the least focal loss: those whose honest probabilities are the class shares."""
+    """(K,) scores of the constant model with the least focal loss: those whose honest probabilities are the class
+    shares.
+    """
     goal = log_probability(shares)
     scores = goal / (1 + gamma)
     for _ in range(STEPS):

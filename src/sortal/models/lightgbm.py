@@ -39,7 +39,8 @@ TUNED = {
 }
 PILOT_ROUNDS = 4
 WIDE = 500
-"""With more columns than this, histograms are built a column at a time; below, a row at a time. Fixed, so that runs repeat."""
+"""With more columns than this, histograms are built a column at a time; below, a row at a time. Fixed, so that runs
+repeat."""
 
 
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
@@ -136,7 +137,9 @@ def _stopping_loss(booster: Any, focal: Focal | None, stop: Rows) -> float:
 def _boost(
     request: FitRequest, focal: Focal | None, params: Mapping[str, Any], data: Any, clock: Clock, most: int
 ) -> tuple[Any, int]:
-    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best round."""
+    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best
+    round.
+    """
     import lightgbm
 
     booster = lightgbm.Booster(dict(params), data)

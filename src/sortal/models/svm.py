@@ -40,7 +40,9 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
 
 
 def _judgeable(rows: Rows) -> Rows:
-    """The same rows to the machine, with the row of a class that has only one in two halves: one trains while the other is judged."""
+    """The same rows to the machine, with the row of a class that has only one in two halves: one trains while the other
+    is judged.
+    """
     single = np.flatnonzero(np.bincount(rows.y)[rows.y] == 1)
     if len(single) == 0:
         return rows

@@ -91,9 +91,9 @@ def _matrix(rows: Rows, nthread: int) -> Any:
 def between(X: Matrix) -> NDArray[np.float32]:
     """Every value as one halfway between the value before and itself; the smallest stays.
 
-    XGBoost splits at values that it is given, as other libraries do between two of them. Fed with what lies between, it parts
-    the rows in the very same ways, and no value of a row stands in the model. Beyond the largest value it sets a split of its own at twice
-    that, which here is at most the mean of the two largest and not the largest.
+    XGBoost splits at values that it is given, as other libraries do between two of them. Fed with what lies between, it
+    parts the rows in the very same ways, and no value of a row stands in the model. Beyond the largest value it sets a
+    split of its own at twice that, which here is at most the mean of the two largest and not the largest.
 
     >>> between(np.array([[3.0], [1.0], [np.nan], [2.0], [1.0]])).ravel()
     array([2.25, 1.  ,  nan, 1.5 , 1.  ], dtype=float32)
@@ -145,7 +145,9 @@ def _stopping_loss(booster: Any, focal: Focal | None, stop: Any, rows: Rows) -> 
 def _boost(
     request: FitRequest, focal: Focal | None, params: dict[str, Any], data: Any, clock: Clock, most: int
 ) -> tuple[Any, int]:
-    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best round."""
+    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; and the best
+    round.
+    """
     import xgboost
 
     stop = (

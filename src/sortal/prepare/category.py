@@ -1,7 +1,7 @@
 """Categories: one-hot, ordinal codes, or out-of-fold target encoding. Each of them is one table, looked up by value.
 
-Levels of fewer rows than the view's smallest count are not in the table. The model learns from their rows what to make of a value
-that it does not know: rare and unseen ones are the same to it.
+Levels of fewer rows than the view's smallest count are not in the table. The model learns from their rows what to make
+of a value that it does not know: rare and unseen ones are the same to it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ MAX_TARGET_CLASSES = 20
 
 @dataclass(frozen=True)
 class _Block:
-    """Columns made from one category column: ``table`` by level (then missing, then unseen), and the training rows' values."""
+    """Columns made from one category column: ``table`` by level (then missing, then unseen), and the training rows'
+    values.
+    """
 
     names: tuple[str, ...]
     table: NDArray[np.float64]
@@ -82,8 +84,8 @@ def _codes(name: str, n_levels: int, level_of_row: NDArray[np.int64]) -> _Block:
 
 
 def _onehot(name: str, levels: list[str], most: int, level_of_row: NDArray[np.int64]) -> _Block:
-    """A column for each of the ``most`` frequent levels, and one for missing values where there are any; rare and unseen ones are in
-    none of them. Where there are two levels and nothing else, one column will do.
+    """A column for each of the ``most`` frequent levels, and one for missing values where there are any; rare and
+    unseen ones are in none of them. Where there are two levels and nothing else, one column will do.
     """
     n_levels, shown = len(levels), levels[:most]
     table = np.zeros((n_levels + 2, len(shown) + 1))
@@ -99,7 +101,9 @@ def _onehot(name: str, levels: list[str], most: int, level_of_row: NDArray[np.in
 
 
 def _target(name: str, n_levels: int, level_of_row: NDArray[np.int64], labels: Labels, seed: int) -> _Block:
-    """Smoothed class shares by level; the training rows get the shares learned without them (scikit-learn's TargetEncoder)."""
+    """Smoothed class shares by level; the training rows get the shares learned without them (scikit-learn's
+    TargetEncoder).
+    """
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import TargetEncoder
 

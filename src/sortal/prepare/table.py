@@ -85,8 +85,8 @@ def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[Prepared]) -> No
 def _impute(
     preprocessor: Preprocessor, matrix: NDArray[np.float64], numeric: NDArray[np.bool_], smallest_count: int
 ) -> tuple[Preprocessor, NDArray[np.float64]]:
-    """Median for quantities (0 where too few are known), -1 for codes; a column of quantities with missing values also gets an
-    indicator column.
+    """Median for quantities (0 where too few are known), -1 for codes; a column of quantities with missing values also
+    gets an indicator column.
     """
     absent = np.isnan(matrix)
     missing = np.asarray(absent.any(axis=0))

@@ -15,13 +15,14 @@ from sortal.engine.program import Program
 
 @dataclass(frozen=True)
 class View:
-    """``numbers``: raw (missing stays NaN), imputed (median and a missing-indicator) or scaled (imputed, then standardised).
+    """``numbers``: raw (missing stays NaN), imputed (median and a missing-indicator) or scaled (imputed, then
+    standardised).
 
     ``categories``: codes (ordinal, most frequent first) or onehot. A column with more than ``many`` levels gets the
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
-    ``smallest_count`` is not the family's wish, but the data's owner's: levels of fewer training rows are as unseen, also in training,
-    and what imputes a missing value is no single row's.
+    ``smallest_count`` is not the family's wish, but the data's owner's: levels of fewer training rows are as unseen,
+    also in training, and what imputes a missing value is no single row's.
     """
 
     numbers: Literal["raw", "imputed", "scaled"]
@@ -42,9 +43,9 @@ class Labels:
 class Prepared:
     """A fitted column: Columns -> (n, len(names)).
 
-    ``numeric``: its values are quantities, to be imputed and scaled. ``categorical``: per output column, whether it holds codes
-    without an order. ``train``: what the training rows themselves get, where that differs from running the program (out-of-fold
-    target encoding); None otherwise.
+    ``numeric``: its values are quantities, to be imputed and scaled. ``categorical``: per output column, whether it
+    holds codes without an order. ``train``: what the training rows themselves get, where that differs from running the
+    program (out-of-fold target encoding); None otherwise.
     """
 
     program: Program

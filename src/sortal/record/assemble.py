@@ -53,13 +53,13 @@ DETAILS = (
 
 @dataclass(frozen=True)
 class Results:
-    """What a run found, in the words of the rooms that found it. ``dev``: the problem on its development rows.
+    """What a run found, in the words of the rooms that found it. ``unsealed``: the problem on its development rows.
 
-    ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the figures of
-    the rows that the decision was made on, as the model file had them before the test was opened.
+    ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the
+    figures of the rows that the decision was made on, as the model file had them before the test was opened.
     """
 
-    dev: Problem
+    unsealed: Problem
     data: Data
     split: parts.Split
     seal: Seal | None
@@ -71,7 +71,7 @@ class Results:
 
 def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outcome:
     """The record, but for what is known only when the model is filed."""
-    trained, task = results.trained, results.dev.task
+    trained, task = results.trained, results.unsealed.task
     finalized, folds = trained.finalized, trained.developed.folds
     shown = results.test or finalized.evidence
     decided = finalized.decision.decide(shown)
@@ -82,7 +82,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         sortal_version=__version__,
         seed=search.seed,
         data=results.data,
-        columns=describe_columns(results.dev.table.schema, rows),
+        columns=describe_columns(results.unsealed.table.schema, rows),
         task=task,
         audit=results.audited.findings,
         audit_skipped=results.audited.skipped,
@@ -109,7 +109,7 @@ def _tested(
     results: Results, test: Predictions, sets: parts.Sets | None, seed: int
 ) -> tuple[dict[str, Estimate], Verification]:
     """The figures of the test, and how they bear out what was promised."""
-    task, rule = results.dev.task, results.trained.finalized.decision
+    task, rule = results.unsealed.task, results.trained.finalized.decision
     decided = rule.decide(test)
     measured = figures(task, test, decided, seed)
     levels = tuple(_levels(rule.certificate, sets, measured))
@@ -258,7 +258,9 @@ def _operations(program: Program) -> Iterator[str]:
 
 
 def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> Card:
-    """What the model file tells of the run that made it: the record without clocks, so that equal runs give equal bytes."""
+    """What the model file tells of the run that made it: the record without clocks, so that equal runs give equal
+    bytes.
+    """
     record, ledger = msgspec.to_builtins(outcome, enc_hook=float), outcome.ledger
     rows = [{k: v for k, v in row.items() if k not in CLOCKED} for row in record["leaderboard"]]
     return Card(

@@ -1,8 +1,8 @@
 """The checklist of a run: every item is judged from what the run counted, and shows its evidence.
 
-The first eleven items are the discipline of a classification project, the others its common traps. An item
-that does not hold says what to do. Nothing here is true by assertion: what a check of the audit would have to show, and could
-not look for, is said to be so.
+The first eleven items are the discipline of a classification project, the others its common traps. An item that does
+not hold says what to do. Nothing here is true by assertion: what a check of the audit would have to show, and could not
+look for, is said to be so.
 """
 
 from __future__ import annotations

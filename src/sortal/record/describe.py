@@ -1,4 +1,5 @@
-"""What is known of a run before anything is trained: its data, its columns, its parts, and the looks at its sealed rows."""
+"""What is known of a run before anything is trained: its data, its columns, its parts, and the looks at its sealed
+rows."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def objective(outcome: Outcome, facts: Facts) -> Verdict:
 
 def split(outcome: Outcome, facts: Facts) -> Verdict:
     split, predicted = outcome.split, facts.out_of_fold_rows
-    dev = split.train + split.valid
-    parts = f"{split.how}: {count(dev)} rows to develop on, {count(split.test)} sealed"
+    unsealed = split.train + split.valid
+    parts = f"{split.how}: {count(unsealed)} rows to develop on, {count(split.test)} sealed"
     if split.test == 0:
         return False, f"{parts}: there is no test"
     if split.folds < 2:
@@ -137,21 +137,21 @@ def promise(outcome: Outcome, facts: Facts) -> Verdict:
 
 
 def refit(outcome: Outcome, facts: Facts) -> Verdict:
-    calibration, dev = outcome.calibration, outcome.split.train + outcome.split.valid
+    calibration, unsealed = outcome.calibration, outcome.split.train + outcome.split.valid
     before, after = calibration.log_loss_before, calibration.log_loss_after
     certified = outcome.task.promises
     if facts.refit:
-        refit = f"refit on {count(facts.refit_rows)} of {count(dev)} rows"
+        refit = f"refit on {count(facts.refit_rows)} of {count(unsealed)} rows"
     else:
         why = "no time was left for a refit" if facts.worth_refit else "a refit would see hardly more"
-        refit = f"the model of the first fold, trained on {count(facts.refit_rows)} of {count(dev)} rows: {why}"
+        refit = f"the model of the first fold, trained on {count(facts.refit_rows)} of {count(unsealed)} rows: {why}"
     if certified and facts.refit:
         refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
     change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
     helped = calibration.method == "none" or (after is not None and after <= before)
-    whole = certified or (facts.refit and facts.refit_rows == dev) or not facts.worth_refit
+    whole = certified or (facts.refit and facts.refit_rows == unsealed) or not facts.worth_refit
     return whole and helped, f"{refit}; calibration {calibration.method}, {change}"
 
 

@@ -33,12 +33,12 @@ class Saved:
 class Facts:
     """What the run counted while it ran, beyond run.json.
 
-    ``fits``: how often anything was fitted. ``out_of_fold_rows``: rows with an out-of-fold prediction; ``sealed_rows_scored``: sealed ones among the rows that candidates were
-    compared on. ``decision_part``, ``decision_rows``, ``sealed_rows_decided``: the rows that the decision
-    rule was chosen on, and the sealed ones among them. ``refit_rows``: rows of the final fit; ``refit``: whether
-    it is one of its own, and ``worth_refit``, whether that would see many more rows than a fold.
-    ``imbalance``: what was compared against imbalance, the chosen way first. ``ledger_intact``: whether
-    the ledger's hash chain was verified. ``saved``: None where no model was saved.
+    ``fits``: how often anything was fitted. ``out_of_fold_rows``: rows with an out-of-fold prediction;
+    ``sealed_rows_scored``: sealed ones among the rows that candidates were compared on. ``decision_part``,
+    ``decision_rows``, ``sealed_rows_decided``: the rows that the decision rule was chosen on, and the sealed ones among
+    them. ``refit_rows``: rows of the final fit; ``refit``: whether it is one of its own, and ``worth_refit``, whether
+    that would see many more rows than a fold. ``imbalance``: what was compared against imbalance, the chosen way first.
+    ``ledger_intact``: whether the ledger's hash chain was verified. ``saved``: None where no model was saved.
     """
 
     fits: int

@@ -1,9 +1,9 @@
 """Fresh labelled rows against what a model promised, as plain data.
 
-Fresh rows are judged by what was really promised: first what was certified and how often sets hold the true class, then the
-figures by their intervals, by the rules of ``evaluate.verification``; whatever lies outside the promised interval, and not to its good, is
-at least **in doubt**. A promise is about rows like those of training: on others nothing is as promised, at best it is
-**with reservation**.
+Fresh rows are judged by what was really promised: first what was certified and how often sets hold the true class, then
+the figures by their intervals, by the rules of ``evaluate.verification``; whatever lies outside the promised interval,
+and not to its good, is at least **in doubt**. A promise is about rows like those of training: on others nothing is as
+promised, at best it is **with reservation**.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Promise:
-    """A level that was promised: a ``precision`` or ``recall`` or ``coverage`` of at least ``level``, an ``fpr`` of at most that.
+    """A level that was promised: a ``precision`` or ``recall`` or ``coverage`` of at least ``level``, an ``fpr`` of at
+    most that.
 
-    ``label``: the class that a coverage is about, where it is promised class by class. ``asked`` is more than ``level`` where the promise
-    was refused and less was certified.
+    ``label``: the class that a coverage is about, where it is promised class by class. ``asked`` is more than ``level``
+    where the promise was refused and less was certified.
     """
 
     measure: Literal["precision", "recall", "fpr", "coverage"]
@@ -67,11 +68,12 @@ class Promise:
 
 @dataclass(frozen=True)
 class Against:
-    """What the decision costs a row of these beside deciding every row alike (``rivals``, the cheapest first); without costs every
-    error costs one (``measure``).
+    """What the decision costs a row of these beside deciding every row alike (``rivals``, the cheapest first); without
+    costs every error costs one (``measure``).
 
-    The verdict is ``worse`` where the rule costs more than the cheapest of them beyond chance, ``in doubt`` where that may be chance;
-    ``unknown`` where the rule was made for something else than few errors, and no costs say what that is worth.
+    The verdict is ``worse`` where the rule costs more than the cheapest of them beyond chance, ``in doubt`` where that
+    may be chance; ``unknown`` where the rule was made for something else than few errors, and no costs say what that is
+    worth.
     """
 
     measure: Literal["cost", "errors"]
@@ -84,8 +86,8 @@ class Against:
 class Fresh:
     """Labelled rows as they came in: ``name`` of the data, and how many rows had no label.
 
-    ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data does not have.
-    ``notes``: what was unusual about the files.
+    ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data
+    does not have. ``notes``: what was unusual about the files.
     """
 
     name: str
@@ -98,11 +100,11 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where the
-    rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were left out.
-    ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no row can be.
-    ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run, where its sealed rows
-    were looked at.
+    """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where
+    the rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were
+    left out. ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no
+    row can be. ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run,
+    where its sealed rows were looked at.
     """
 
     model: str
@@ -229,7 +231,7 @@ def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
 
 def _against(model: Model, predictions: Predictions) -> Against:
     task, truth = model.task, predictions.truth
-    costs = task.costs(predictions.amounts)
+    costs = task.costs(predictions.row_costs)
     spent = incurred(costs, truth, model.decision.decide(predictions))
     rivals = []
     for code, alike in enumerate(constants(task, predictions)):

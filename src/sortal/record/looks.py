@@ -1,7 +1,8 @@
 """Looks at the sealed rows of a run that is over: what is asked before one, and where it is written down.
 
-The rows are scored by the model that they were sealed for. Three witnesses have to agree before they are opened: the ledger,
-``run.json`` and the card of the model. Then the look stands in the ledger and in ``run.json``, before anybody sees a row.
+The rows are scored by the model that they were sealed for. Three witnesses have to agree before they are opened: the
+ledger, ``run.json`` and the card of the model. Then the look stands in the ledger and in ``run.json``, before anybody
+sees a row.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ CLOSED = "the sealed rows stay closed"
 
 
 def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
-    """The seal that one of these files belongs to: a look at sealed rows is a look, by whatever name. None for other files.
+    """The seal that one of these files belongs to: a look at sealed rows is a look, by whatever name. None for other
+    files.
 
-    A copy belongs to the run of the model, or to none that is at hand. Raises OptionError where sealed rows are among others,
-    DataError for a copy of what another run has sealed.
+    A copy belongs to the run of the model, or to none that is at hand. Raises OptionError where sealed rows are among
+    others, DataError for a copy of what another run has sealed.
     """
     sealed = [path for path in (Path(given).expanduser() for given in data) if is_sealed(path)]
     if not sealed:
@@ -65,8 +67,8 @@ def to_predict(model_file: Path, data: Sequence[str], verify: Path | None = None
 def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
     """The sealed rows, once the look at them is written down.
 
-    Raises DataError where the model is not the one that the rows were sealed for, or a witness is missing or disagrees, and
-    OutputError where the look cannot be written down.
+    Raises DataError where the model is not the one that the rows were sealed for, or a witness is missing or disagrees,
+    and OutputError where the look cannot be written down.
     """
     run = _record(seal)
     if run.ledger.head is None:

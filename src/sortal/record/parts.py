@@ -1,8 +1,8 @@
 """The parts of a run's record that no other room has of its own, as plain data; ``record.run`` puts them together.
 
-What the audit, the certificate, the calibration and the saved model tell of themselves goes into the record as it is. Shares lie
-between 0 and 1, durations say their unit in their name, class orders are those of ``task.classes``, and a figure that does not
-exist (or is not finite) is null.
+What the audit, the certificate, the calibration and the saved model tell of themselves goes into the record as it is.
+Shares lie between 0 and 1, durations say their unit in their name, class orders are those of ``task.classes``, and a
+figure that does not exist (or is not finite) is null.
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ class Row:
 class Selection:
     """Which candidate was taken and why.
 
-    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` the same after taking off ``bias``, by which
-    picking the best flatters; its interval is as wide as the doubt about both. ``corrected_estimate`` is the latter's value. ``tied`` are the candidates that cannot be told apart from the best; ``p_value`` compares
-    the chosen one with ``runner_up``.
+    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` the same after taking off ``bias``, by
+    which picking the best flatters; its interval is as wide as the doubt about both. ``corrected_estimate`` is the
+    latter's value. ``tied`` are the candidates that cannot be told apart from the best; ``p_value`` compares the chosen
+    one with ``runner_up``.
     """
 
     chosen: str
@@ -125,7 +126,8 @@ class Selection:
 
 @dataclass(frozen=True)
 class Imbalance:
-    """What came of treating rare classes: the better of two candidates of one family, of which one balances the classes.
+    """What came of treating rare classes: the better of two candidates of one family, of which one balances the
+    classes.
 
     ``way`` and ``rival_way`` say how. ``gain``: by how much the candidate is better on the metric of selection, paired.
     """
@@ -142,13 +144,13 @@ class Imbalance:
 class Decision:
     """How probabilities become a decision.
 
-    ``kind``: "cost" (least expected cost), "f1" (the largest F-beta), "promise" (what a certificate proves), "capacity" (the best of
-    so many rows) or "argmax"; ``rule`` says it in words. ``threshold``: the positive class is said from this probability
-    on (of a capacity with costs: from this expected saving on); null where there is none. ``expected_cost`` is per row, on
-    rows that the model never saw; without costs every error costs one. ``comparison`` has the ``measure`` of the
-    alternatives by name on the same rows, and of this rule under "chosen". ``certificate``: what was promised and what holds; null
-    where nothing was. ``rejected``: the share of rows that are left to a person, ``decided_accuracy``: of the others, how many are
-    decided rightly; null where no row can be rejected.
+    ``kind``: "cost" (least expected cost), "f1" (the largest F-beta), "promise" (what a certificate proves), "capacity"
+    (the best of so many rows) or "argmax"; ``rule`` says it in words. ``threshold``: the positive class is said from
+    this probability on (of a capacity with costs: from this expected saving on); null where there is none.
+    ``expected_cost`` is per row, on rows that the model never saw; without costs every error costs one. ``comparison``
+    has the ``measure`` of the alternatives by name on the same rows, and of this rule under "chosen". ``certificate``:
+    what was promised and what holds; null where nothing was. ``rejected``: the share of rows that are left to a person,
+    ``decided_accuracy``: of the others, how many are decided rightly; null where no row can be rejected.
     """
 
     kind: Goal
@@ -166,7 +168,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of rows, truth by decision. ``classes`` are the rows and the columns; a last column more counts what was rejected."""
+    """Counts of rows, truth by decision. ``classes`` are the rows and the columns; a last column more counts what was
+    rejected.
+    """
 
     part: Part
     classes: tuple[str, ...]
@@ -184,7 +188,8 @@ class ClassCoverage:
 
 @dataclass(frozen=True)
 class Sets:
-    """Prediction sets. ``asked``: the share of sets that has to hold the true class; ``rows``: those that they were fitted on.
+    """Prediction sets. ``asked``: the share of sets that has to hold the true class; ``rows``: those that they were
+    fitted on.
 
     ``coverage``, ``mean_size`` and ``singles`` (sets of one class) are of the rows of ``part``.
     """
@@ -248,8 +253,8 @@ class Opening:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The looks at the sealed rows. ``head`` is the last hash of its chain, ``sealed`` the SHA-256 of the file of the rows; a
-    score is ``blind`` only for the first look.
+    """The looks at the sealed rows. ``head`` is the last hash of its chain, ``sealed`` the SHA-256 of the file of the
+    rows; a score is ``blind`` only for the first look.
     """
 
     opens: int
@@ -261,7 +266,9 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Artifact:
-    """The saved model. ``row_microseconds``: what ``predict_proba`` of a dict of one row takes, the median of thirty."""
+    """The saved model. ``row_microseconds``: what ``predict_proba`` of a dict of one row takes, the median of
+    thirty.
+    """
 
     file: str
     bytes: int

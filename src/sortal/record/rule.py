@@ -42,7 +42,9 @@ def rule(decision: Decision) -> str:
 
 
 def _reject_range(decision: Decision) -> tuple[float, float] | None:
-    """The probabilities of the positive class between which rows of two classes are rejected; None where there is no one range."""
+    """The probabilities of the positive class between which rows of two classes are rejected; None where there is no
+    one range.
+    """
     if decision.positive is None or decision.reject_cost is None or decision.cost_columns or decision.cost is None:
         return None
     code = decision.classes.index(decision.positive)

@@ -43,9 +43,9 @@ PROTOCOL: Final = 1
 class Outcome:
     """What a run found and decided, before it is judged, timed and filed.
 
-    ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for.
-    ``test`` and ``verification`` are null where the test was not opened. ``per_class`` and ``confusion`` are of the test then,
-    else out of fold.
+    ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for. ``test`` and
+    ``verification`` are null where the test was not opened. ``per_class`` and ``confusion`` are of the test then, else
+    out of fold.
     """
 
     protocol: Literal[1] = PROTOCOL

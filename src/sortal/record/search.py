@@ -61,8 +61,8 @@ def _notes(scored: CVResult, trained: Trained) -> Iterator[str]:
 def _spread(scored: CVResult, trained: Trained, task: Task) -> Interval:
     """The mean over folds, and around it what other rows could have made of it.
 
-    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the same shares of the
-    classes, and what fresh rows vary by most would be left out.
+    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the
+    same shares of the classes, and what fresh rows vary by most would be left out.
     """
     metric, predictions = trained.developed.choice.metric, scored.predictions
     by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))

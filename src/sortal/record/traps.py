@@ -24,7 +24,8 @@ SAID = 2
 
 
 def train_only(outcome: Outcome, facts: Facts) -> Verdict:
-    # How many fits there were depends on what the clock let begin; the evidence goes into the model file, which does not.
+    # How many fits there were depends on what the clock let begin; the evidence goes into the model file, which does
+    # not.
     if facts.fits == 0:
         return False, "no fit was watched"
     leaked = next((finding.evidence["rows"] for finding in outcome.audit if finding.code == LEAKED), 0)
@@ -127,7 +128,9 @@ def sound(outcome: Outcome, facts: Facts) -> Verdict:
 
 
 def _audited(outcome: Outcome, codes: tuple[str, ...], what: str) -> Verdict:
-    """What these checks of the audit say: a warning is no proof of the opposite, and a check that could not look proves nothing."""
+    """What these checks of the audit say: a warning is no proof of the opposite, and a check that could not look proves
+    nothing.
+    """
     if said := _listed(outcome, codes):
         return False, said
     blind = [skip for skip in outcome.audit_skipped if skip.code in codes and skip.blind]

@@ -124,7 +124,9 @@ def tiny(difference: float) -> str:
 
 
 def of_decided_rows(name: str) -> bool:
-    """Whether this metric is of the rows that are decided, where others are left to a person; what these cost counts all rows."""
+    """Whether this metric is of the rows that are decided, where others are left to a person; what these cost counts
+    all rows.
+    """
     if name == "expected_cost" or name not in registry.names("sortal.metrics"):
         return False
     metric: Metric = registry.load("sortal.metrics", name)

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sortal.core.interval import Estimate
+from sortal.evaluate.metrics import doc_of
 from sortal.record import wording
 from sortal.record.parts import CHOSEN, Row
 from sortal.record.run import RunRecord
@@ -144,6 +145,7 @@ def _template() -> Template:
         microseconds=wording.microseconds,
         size=wording.size,
         metric=wording.metric,
+        metric_doc=doc_of,
         costs=wording.costs,
         short=wording.short,
         evidence=wording.evidence,

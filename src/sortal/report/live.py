@@ -26,8 +26,8 @@ from sortal.report.terminal import INDENT
 class TerminalObserver(RunObserver):
     """Prints what it hears. Used as a context, so that the live line goes when the run ends.
 
-    The live line has the step, the time, what runs now and the best so far; there is none where there is no terminal. ``budget`` in
-    seconds, None without one; ``started``: ``time.monotonic()`` when the clock began.
+    The live line has the step, the time, what runs now and the best so far; there is none where there is no terminal.
+    ``budget`` in seconds, None without one; ``started``: ``time.monotonic()`` when the clock began.
     """
 
     def __init__(self, console: Console, budget: float | None = None, started: float | None = None) -> None:

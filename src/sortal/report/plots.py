@@ -135,7 +135,8 @@ def reliability(record: Outcome, predictions: Predictions) -> Figure | None:
 
 
 def threshold(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure | None:
-    """Cost per row (or F1) from each threshold on, in steps from saying the class always to saying it never, with the chosen one.
+    """Cost per row (or F1) from each threshold on, in steps from saying the class always to saying it never, with the
+    chosen one.
 
     None with more than two classes.
     """

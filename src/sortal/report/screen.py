@@ -11,11 +11,14 @@ from rich.segment import Segment
 from sortal.core.plain import visible
 
 PIPE, NOTEBOOK = 120, 110
-"""Letters in a line where there is no terminal that says how many it has: of a pipe, and of what stands for an object."""
+"""Letters in a line where there is no terminal that says how many it has: of a pipe, and of what stands for an
+object."""
 
 
 class Screen(Console):
-    """As wide as the terminal, or ``width``. What is printed is text, never markup, and only its own styles command the terminal."""
+    """As wide as the terminal, or ``width``. What is printed is text, never markup, and only its own styles command the
+    terminal.
+    """
 
     def __init__(self, file: IO[str] | None = None, width: int | None = None) -> None:
         super().__init__(file=file, width=width, markup=False, emoji=False, highlight=False)

@@ -48,7 +48,9 @@ def model(console: Console, shown: Model, file: str) -> None:
 
 
 def evaluation(console: Console, result: Evaluation) -> None:
-    """What fell short is said first, then where the rows are not like those of training, then what was promised, one by one."""
+    """What fell short is said first, then where the rows are not like those of training, then what was promised, one by
+    one.
+    """
     rows = f"{wording.plain(result.data)}: {wording.counted(result.rows, 'labelled row')}"
     console.print(Text(f"{rows} scored by {wording.plain(result.model)}", "bold"))
     if result.unlabelled:

@@ -309,7 +309,9 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
 def _figures(
     console: Console, figures: Mapping[str, Estimate], verification: Verification | None, task: Task, indent: int
 ) -> None:
-    """The headline figures, or the first ones where none of these is there; those of decisions apart where rows are left to a person."""
+    """The headline figures, or the first ones where none of these is there; those of decisions apart where rows are
+    left to a person.
+    """
     shown = ([name for name in task.headline if name in figures] or list(figures))[:MOST_FIGURES]
     if verification is None or verification.rejected is None:
         _row(console, shown, figures, indent)
@@ -342,7 +344,9 @@ def _title(console: Console, name: str, text: str) -> None:
 
 
 def hang(console: Console, head: str | Text, body: Text, indent: int = MARGIN) -> None:
-    """``head`` in the margin, ``body`` wrapped beside it; below it where the margin is too small. Names in it break no line."""
+    """``head`` in the margin, ``body`` wrapped beside it; below it where the margin is too small. Names in it break no
+    line.
+    """
     head = Text(head) if isinstance(head, str) else head
     head, body = _in_one_line(head), _in_one_line(body)
     if head.cell_len >= max(indent, 1):

@@ -37,7 +37,8 @@ def roc_auc(positive: Mask, score: Floats, order: Order = None) -> float:
 def placements(positive: Mask, score: Floats, order: Order = None) -> Floats:
     """(n,) the share of the other class that each row is ranked rightly against, less the mean of its own class.
 
-    DeLong, DeLong & Clarke-Pearson (1988), by sorting, as in Sun & Xu (2014); ties count half. All NaN without two classes.
+    DeLong, DeLong & Clarke-Pearson (1988), by sorting, as in Sun & Xu (2014); ties count half. All NaN without two
+    classes.
 
     >>> placements(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])).tolist()
     [0.25, -0.25, -0.25, 0.25]

@@ -1,4 +1,5 @@
-"""How a score varies from sample to sample: five plain descriptions, each with its closed form in ``evaluate.intervals``."""
+"""How a score varies from sample to sample: five plain descriptions, each with its closed form in
+``evaluate.intervals``."""
 
 from __future__ import annotations
 

@@ -194,7 +194,9 @@ def scores_rows_independently(subject: Subject, n_classes: int) -> None:
 
 
 def keeps_no_value_of_a_row(subject: Subject, n_classes: int) -> None:
-    """A model file goes where the rows do not: what splits or shifts a column lies between the values of rows, and is none of them."""
+    """A model file goes where the rows do not: what splits or shifts a column lies between the values of rows, and is
+    none of them.
+    """
     problem = subject.problem(n_classes)
     numbers = problem.train.X[:, : -1 if problem.categorical else -LEVELS]
     values = np.unique(numbers[~np.isnan(numbers)].astype(np.float32))

@@ -56,7 +56,8 @@ class Subject:
 
 
 def check_kind(kind: Kind, texts: Sequence[str]) -> Iterator[Requirement]:
-    """The requirements on a kind, to be run one by one; ``texts`` are at least two different values of it, as a file has them.
+    """The requirements on a kind, to be run one by one; ``texts`` are at least two different values of it, as a file
+    has them.
 
     >>> from sortal.core import registry
     >>> for requirement in check_kind(registry.load("sortal.kinds", "number"), ["1,5", "2"]):
@@ -194,7 +195,9 @@ def _canonical(kind: Kind, column: Column, values: Sequence[Any]) -> pl.Series |
 
 
 def _both(kind: Kind, column: Column, values: Sequence[Any]) -> tuple[list[Any] | None, list[Any] | None]:
-    """Canonical values as polars makes them, and as they are made without it; None where the kind has none of this sort."""
+    """Canonical values as polars makes them, and as they are made without it; None where the kind has none of this
+    sort.
+    """
     series, raw = _canonical(kind, column, values), of_values(list(values))
     cells = kind.canonical(column, kind.plain(column, Cells(cells_of(raw)), raw.sort), raw.sort)
     if series is not None and series.dtype.is_temporal():

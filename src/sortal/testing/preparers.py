@@ -1,4 +1,5 @@
-"""What every preparer must do (entry-point group ``sortal.preparers``; a kind of column names the one that encodes it)."""
+"""What every preparer must do (entry-point group ``sortal.preparers``; a kind of column names the one that encodes
+it)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class Balancing:
-    """``winner`` against ``rival``: of one family, one balances the classes and the other does not, each the best that does.
+    """``winner`` against ``rival``: of one family, one balances the classes and the other does not, each the best that
+    does.
 
     ``behind``: by how much the rival is worse, in the metric's unit, paired.
     """
@@ -45,8 +46,8 @@ def balancing(
 ) -> Balancing | None:
     """The comparison within the family whose best candidate is the best of all; None where nothing was balanced.
 
-    Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing. ``groups``: (n,) ids
-    of the rows of the candidates' predictions that belong together.
+    Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing.
+    ``groups``: (n,) ids of the rows of the candidates' predictions that belong together.
     """
     ranked = sorted(scored, key=lambda s: _loss(s, metric))
     kinds = {(s.candidate.family.name, _balances(s)) for s in ranked}

@@ -46,11 +46,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Development:
-    """The rows that training may use, and what belongs to them. ``units``: (n,) ids of rows that must not be torn apart (groups, and
-    exact copies), or None.
+    """The rows that training may use, and what belongs to them. ``units``: (n,) ids of rows that must not be torn apart
+    (groups, and exact copies), or None.
 
-    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along. ``smallest_count``: levels of
-    fewer rows are learned as unseen ones.
+    ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
+    ``smallest_count``: levels of fewer rows are learned as unseen ones.
     """
 
     table: Table
@@ -66,9 +66,9 @@ class Development:
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
         """What a model that did not see the rows at these positions says of them."""
         table = self.table.take(index)
-        amounts = table.amounts(self.cost_columns)
+        row_costs = table.row_costs(self.cost_columns)
         groups = None if self.table.groups is None else self.table.groups[index]
-        return Predictions(self.classes, table.rows, self.codes[index], probability, part, amounts, groups)
+        return Predictions(self.classes, table.rows, self.codes[index], probability, part, row_costs, groups)
 
     def units_of(self, predictions: Predictions) -> Index | None:
         """(n,) units of the rows that these predictions are of; None where each row is one."""
@@ -80,7 +80,8 @@ class Development:
 
 @dataclass(frozen=True)
 class TrainingMatrix:
-    """Training rows as one view sees them, ``rows`` their ids. ``present``: the class codes that occur, ``y`` counts within them.
+    """Training rows as one view sees them, ``rows`` their ids. ``present``: the class codes that occur, ``y`` counts
+    within them.
 
     ``weight``: (n,) of the rows, 1 in the mean; None where all weigh the same.
     """
@@ -96,9 +97,11 @@ class TrainingMatrix:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted on.
+    """A fitted candidate: from table columns to probabilities of all classes. ``rows``: how many the model was fitted
+    on.
 
-    ``tail``: what follows on the model, as undoing its class weights. ``saw``: ids of all rows that preparation and model saw, those for early stopping among them.
+    ``tail``: what follows on the model, as undoing its class weights. ``saw``: ids of all rows that preparation and
+    model saw, those for early stopping among them.
     """
 
     candidate: Candidate
@@ -135,7 +138,9 @@ def prepare_rows(dev: Development, rows: Index, view: View) -> TrainingMatrix:
 
 
 def sample(dev: Development, rows: Index, most: int | None) -> Index:
-    """At most about so many of these rows, ascending; the same for everybody who asks. Every class keeps its share, and a few rows."""
+    """At most about so many of these rows, ascending; the same for everybody who asks. Every class keeps its share, and
+    a few rows.
+    """
     if most is None or most >= len(rows):
         return rows
     shuffled = np.random.default_rng(dev.seed).permutation(rows)
@@ -159,8 +164,8 @@ def fit(
 ) -> Pipeline:
     """Fit the model of a candidate on a training matrix.
 
-    To ``judge`` a family that stops early, rows are set aside for that, and do not train. To ``repeat`` such a fit its effort is
-    among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
+    To ``judge`` a family that stops early, rows are set aside for that, and do not train. To ``repeat`` such a fit its
+    effort is among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
     """
     if len(matrix.present) == 1:
         certain = _certain(matrix, len(dev.classes))

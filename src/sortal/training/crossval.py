@@ -41,11 +41,12 @@ TIMED_ROWS, MOST_SECONDS_ALONE = 300, 0.05
 class CVResult:
     """A candidate with its evidence.
 
-    ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows of a fold,
-    those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each.
-    ``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows
-    that it was given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``: what a refit would
-    take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's fit saw.
+    ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows
+    of a fold, those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each. ``row_seconds``: scoring
+    one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows that it was
+    given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``:
+    what a refit would take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's
+    fit saw.
     """
 
     candidate: Candidate
@@ -78,8 +79,8 @@ Score = Callable[[Predictions], dict[str, float]]
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What all candidates of a run have in common: the rows and their folds, how predictions are scored, where fits run, and where
-    their results are kept, if they are.
+    """What all candidates of a run have in common: the rows and their folds, how predictions are scored, where fits
+    run, and where their results are kept, if they are.
     """
 
     data: FoldData
@@ -100,7 +101,8 @@ class CrossValidation:
 def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.inf) -> CVResult | Skipped:
     """Fit and score every fold within ``seconds``, on as many rows of each as that allows, or say why not.
 
-    Where the first plan fails a second one, with less, is made from what is known then. What an earlier run kept is taken as it is.
+    Where the first plan fails a second one, with less, is made from what is known then. What an earlier run kept is
+    taken as it is.
     """
     if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
         return _result(candidate, cv, *kept)
@@ -187,7 +189,9 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
 
 
 def worth_refit(first: Pipeline, rows: int | None, n: int) -> bool:
-    """Whether a refit on ``n`` rows, or on the sample of ``rows`` that the folds were given, is more than the first fold's model again."""
+    """Whether a refit on ``n`` rows, or on the sample of ``rows`` that the folds were given, is more than the first
+    fold's model again.
+    """
     return (n if rows is None else min(rows, n)) >= WORTH_REFIT * first.rows
 
 
@@ -223,7 +227,7 @@ def _joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
         rows=rows,
         truth=np.concatenate([p.truth for p in parts]),
         probability=np.concatenate([p.probability for p in parts]),
-        amounts=_stacked([p.amounts for p in parts]),
+        row_costs=_stacked([p.row_costs for p in parts]),
         groups=_stacked([p.groups for p in parts]),
     )
     return whole.take(order), fold[order]

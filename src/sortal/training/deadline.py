@@ -14,8 +14,8 @@ SKLEARN_SECONDS = 1.8
 
 @dataclass(frozen=True)
 class Deadline:
-    """``budget`` seconds from ``started`` (a ``time.monotonic`` value); ``worked``: the seconds that this process had computed by
-    then (``time.process_time``).
+    """``budget`` seconds from ``started`` (a ``time.monotonic`` value); ``worked``: the seconds that this process had
+    computed by then (``time.process_time``).
     """
 
     started: float
@@ -24,7 +24,9 @@ class Deadline:
 
     @classmethod
     def since(cls, started: float, budget: float) -> Deadline:
-        """From a moment in the past. What the process has computed beyond the time since then, it had computed before."""
+        """From a moment in the past. What the process has computed beyond the time since then, it had computed
+        before.
+        """
         return cls(started, budget, max(0.0, time.process_time() - (time.monotonic() - started)))
 
     @property
@@ -37,7 +39,9 @@ class Deadline:
 
     @property
     def busyness(self) -> float:
-        """How much longer things have taken so far than they would have alone on the machine, if they did nothing but compute."""
+        """How much longer things have taken so far than they would have alone on the machine, if they did nothing but
+        compute.
+        """
         return max(1.0, self.spent / max(time.process_time() - self.worked, 1e-3))
 
     @property
@@ -49,7 +53,8 @@ class Deadline:
 class Busyness:
     """How much longer the same work takes now than when this was made, for other processes come and go.
 
-    Measured by some milliseconds of work, averaged over the last few looks: one alone may fall between two turns of the others.
+    Measured by some milliseconds of work, averaged over the last few looks: one alone may fall between two turns of the
+    others.
     """
 
     WORK, LOOKS, EVERY = 400_000, 3, 0.3

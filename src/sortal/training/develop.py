@@ -1,4 +1,5 @@
-"""From development rows to a choice: baselines first, then the zoo while there is time, then the simplest of the best."""
+"""From development rows to a choice: baselines first, then the zoo while there is time, then the simplest of the
+best."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ SMALL = 1_000
 REPEATS = 3
 LARGE = 100_000
 HOLDOUT_SHARE, HOLDOUT_ROWS, HOLDOUT_A_SECOND = 0.2, 50_000, 1_000
-"""Of a large table one part is held out: more rows make no figure surer that anybody reads, and each candidate has to score them. A
-short budget buys fewer; it is the budget that says so, not the clock, so that runs repeat."""
+"""Of a large table one part is held out: more rows make no figure surer that anybody reads, and each candidate has to
+score them. A short budget buys fewer; it is the budget that says so, not the clock, so that runs repeat."""
 MIDDLE = 3
 FIRST_SHARE = 0.5
 """Of the time, what the folds and the refit of the first candidate may be expected to take."""
@@ -104,8 +105,8 @@ def holdout_rows(budget: float) -> int:
 
 
 def fold(dev: Development, budget: float = math.inf) -> Folds:
-    """Five stratified folds, fewer where there are fewer groups; repeated when rows are few, one holdout when they are many; forward
-    in time where time is given.
+    """Five stratified folds, fewer where there are fewer groups; repeated when rows are few, one holdout when they are
+    many; forward in time where time is given.
     """
     n, times = len(dev.codes), dev.table.times
     if n > LARGE and times is None:
@@ -157,8 +158,8 @@ class Scorer:
         return {metric.name: self.of(metric, predictions) for metric in self.metrics}
 
     def of(self, metric: Metric, predictions: Predictions) -> float:
-        """Costs decide by least expected cost and a capacity takes the best of the rows, everything else decides for the most probable
-        class: no threshold is tuned in a fold.
+        """Costs decide by least expected cost and a capacity takes the best of the rows, everything else decides for
+        the most probable class: no threshold is tuned in a fold.
         """
         return metric.score(self.task, predictions, self._decided(predictions))
 

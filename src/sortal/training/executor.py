@@ -1,4 +1,5 @@
-"""Where fits run: one after another in this process, side by side in others, or wherever somebody's own executor puts them."""
+"""Where fits run: one after another in this process, side by side in others, or wherever somebody's own executor puts
+them."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ FitFold = Callable[[FoldData, FoldJob], FoldResult]
 
 
 class Executor(Protocol):
-    """Runs fits that do not depend on one another: the folds of a candidate but the first, which tells how long they take."""
+    """Runs fits that do not depend on one another: the folds of a candidate but the first, which tells how long they
+    take.
+    """
 
     def map(self, fit: FitFold, data: FoldData, jobs: Sequence[FoldJob]) -> Iterable[FoldResult]:
         """``fit(data, job)`` of each job, in the order of the jobs. What a fit raises is raised here.
@@ -40,8 +43,9 @@ class SerialExecutor:
 class ProcessExecutor:
     """Fits side by side in ``workers`` processes, each with its part of this one's cores.
 
-    The processes are started anew (``spawn``), as polars survives no fork: a script that uses them has to begin its work under
-    ``if __name__ == "__main__"``. They start with the first fits, each gets the data once, and they end with the block:
+    The processes are started anew (``spawn``), as polars survives no fork: a script that uses them has to begin its
+    work under ``if __name__ == "__main__"``. They start with the first fits, each gets the data once, and they end with
+    the block:
 
         with ProcessExecutor(workers=4) as executor:
             sortal.train(frame, "churned", executor=executor)
@@ -55,7 +59,9 @@ class ProcessExecutor:
         self._data: FoldData | None = None
 
     def map(self, fit: FitFold, data: FoldData, jobs: Sequence[FoldJob]) -> list[FoldResult]:
-        """See ``Executor``. Where one fit fails those that have not begun are left out, and after Ctrl-C all of them end."""
+        """See ``Executor``. Where one fit fails those that have not begun are left out, and after Ctrl-C all of them
+        end.
+        """
         pool = self._pool_for(data)
         futures = [pool.submit(_fit, fit, job) for job in jobs]
         try:

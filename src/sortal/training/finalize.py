@@ -1,5 +1,5 @@
-"""From the chosen ensemble to one program: calibrate if that helps, decide, and refit on all development rows, unless something
-is promised: then the very model that was tested is shipped.
+"""From the chosen ensemble to one program: calibrate if that helps, decide, and refit on all development rows, unless
+something is promised: then the very model that was tested is shipped.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from sortal.training.fit_log import NO_ROWS, FitRows
 class Finalized:
     """``evidence``: calibrated predictions of rows that their models never saw; the decision was made on them.
 
-    ``ensemble``: the fits that are shipped; ``refit``: whether they are refits, and not the fits of a fold, and ``worth_refit``:
-    whether a refit would see many more rows. ``program``: table columns -> calibrated probabilities. ``sets``: how
-    prediction sets are made, where they were asked for. ``fits``: what the fits saw that were made here.
+    ``ensemble``: the fits that are shipped; ``refit``: whether they are refits, and not the fits of a fold, and
+    ``worth_refit``: whether a refit would see many more rows. ``program``: table columns -> calibrated probabilities.
+    ``sets``: how prediction sets are made, where they were asked for. ``fits``: what the fits saw that were made here.
     """
 
     evidence: Predictions
@@ -54,8 +54,8 @@ class Finalized:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a refit may take: ``seconds`` by the clock, or nothing at all where an earlier run had no time for it. ``entries``: the
-    probabilities that calibrators are tried on.
+    """What a refit may take: ``seconds`` by the clock, or nothing at all where an earlier run had no time for it.
+    ``entries``: the probabilities that calibrators are tried on.
     """
 
     seconds: Callable[[], float] = lambda: math.inf
@@ -66,9 +66,11 @@ class Limits:
 def finalize(
     chosen: EnsembleResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
 ) -> Finalized:
-    """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its part.
+    """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its
+    part.
 
-    Where there is no time for a refit, or it would be on hardly more rows than a fold, the fits of the first fold are shipped.
+    Where there is no time for a refit, or it would be on hardly more rows than a fold, the fits of the first fold are
+    shipped.
     """
     if task.promises:
         return _promised(chosen, dev, task, train, valid, limits)
@@ -94,10 +96,11 @@ def finalize(
 def _promised(
     chosen: EnsembleResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits
 ) -> Finalized:
-    """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et al. 2021).
+    """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et
+    al. 2021).
 
-    So ``train`` alone fits, and its out-of-fold predictions calibrate and say where to look for a threshold; what is shipped is
-    then tested on ``valid``, which nothing saw before.
+    So ``train`` alone fits, and its out-of-fold predictions calibrate and say where to look for a threshold; what is
+    shipped is then tested on ``valid``, which nothing saw before.
     """
     own_folds = chosen.fold if chosen.fold.max() > 0 else None
     calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
@@ -119,8 +122,8 @@ def _promised(
         )
     sets = None
     if task.coverage is not None:
-        # Sets that seldom hold a rare class would keep a promise about all rows together; but a class of too few rows would
-        # have to be in every set.
+        # Sets that seldom hold a rare class would keep a promise about all rows together; but a class of too few rows
+        # would have to be in every set.
         alone = evidence.one_a_group(dev.seed)
         rarest = np.bincount(alone.truth, minlength=len(task.classes)).min()
         by_class = task.imbalanced and rarest >= fewest_rows(task.coverage)
@@ -155,7 +158,9 @@ def _refit(chosen: EnsembleResult, dev: Development, rows: Index, limits: Limits
 
 
 def _refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
-    """A member on these rows, or its own fit of the first fold where that saw hardly fewer. Raises TimeUp where it takes too long."""
+    """A member on these rows, or its own fit of the first fold where that saw hardly fewer. Raises TimeUp where it
+    takes too long.
+    """
     seconds = limits.seconds()
     wanted = sample(dev, rows, result.rows)
     if result.pipeline is not None and not _worth(result, wanted):
@@ -172,7 +177,9 @@ def _is_refit(chosen: EnsembleResult, ensemble: Ensemble) -> bool:
 def _new_fits(
     chosen: EnsembleResult, ensemble: Ensemble | None, evaluated: Predictions | None = None
 ) -> tuple[FitRows, ...]:
-    """What refits saw; nothing where the fit of the first fold took the place of one, but for the rows that it is evaluated on anew."""
+    """What refits saw; nothing where the fit of the first fold took the place of one, but for the rows that it is
+    evaluated on anew.
+    """
     if ensemble is None:
         return ()
     rows = NO_ROWS if evaluated is None else evaluated.rows

@@ -22,8 +22,8 @@ class FitRows:
 
 @dataclass(frozen=True)
 class FitLog:
-    """``fits``: how many there were. ``leaked_rows``: rows that a fit saw though they were sealed, or that it was evaluated on later;
-    a row counts once for each such fit.
+    """``fits``: how many there were. ``leaked_rows``: rows that a fit saw though they were sealed, or that it was
+    evaluated on later; a row counts once for each such fit.
 
     >>> known = [FitRows(np.array([1, 2, 3]), np.array([4])), FitRows(np.array([1, 2, 9]), np.array([2, 3]))]
     >>> FitLog.of(known, sealed=np.array([8, 9]))

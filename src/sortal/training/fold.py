@@ -32,7 +32,9 @@ HURRIED = 0.5
 
 @dataclass(frozen=True)
 class Folds:
-    """``parts``: (training, validation) rows a fold. The first ``per_repeat`` of them validate every row at most once."""
+    """``parts``: (training, validation) rows a fold. The first ``per_repeat`` of them validate every row at most
+    once.
+    """
 
     parts: tuple[tuple[Index, Index], ...]
     per_repeat: int
@@ -48,9 +50,11 @@ class Folds:
 
 @dataclass(frozen=True)
 class FoldData:
-    """The rows that training may use, and their folds; with a memory of what candidates share, which another process does without.
+    """The rows that training may use, and their folds; with a memory of what candidates share, which another process
+    does without.
 
-    ``paces``: of the candidates that were looked at. ``matrices``: of each fold, for candidates with the same view and sample.
+    ``paces``: of the candidates that were looked at. ``matrices``: of each fold, for candidates with the same view and
+    sample.
     """
 
     dev: Development
@@ -85,8 +89,8 @@ class FoldData:
 
 @dataclass(frozen=True)
 class FitBudget:
-    """The time of a fit: one of so many ``shares`` of what is left ``until`` a moment (``time.monotonic``, which is the same for all
-    processes of a machine).
+    """The time of a fit: one of so many ``shares`` of what is left ``until`` a moment (``time.monotonic``, which is the
+    same for all processes of a machine).
 
     ``usual``: seconds that a fit took which this one is to be comparable with; 0 where it is begun in any case.
     """
@@ -105,7 +109,8 @@ class FitBudget:
 
 @dataclass(frozen=True)
 class FoldJob:
-    """What ``fit_fold`` is to fit: a ``candidate`` on a ``fold``, by its number, on a sample of ``rows`` of it, None for all.
+    """What ``fit_fold`` is to fit: a ``candidate`` on a ``fold``, by its number, on a sample of ``rows`` of it, None
+    for all.
 
     ``settings``: the pace of the first fold, or, to ``repeat`` an earlier run, the effort of its fit.
     """
@@ -120,11 +125,11 @@ class FoldJob:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """``predictions`` of the validation rows, and what the fit tells of itself (see ``Fitted``). ``seconds``: what fitting and
-    predicting took, for the first fold with preparation.
+    """``predictions`` of the validation rows, and what the fit tells of itself (see ``Fitted``). ``seconds``: what
+    fitting and predicting took, for the first fold with preparation.
 
-    ``fit_rows``: the rows that the fit saw and was evaluated on. ``pipeline``: the fit itself, of the first fold alone: it may be shipped
-    for want of a refit.
+    ``fit_rows``: the rows that the fit saw and was evaluated on. ``pipeline``: the fit itself, of the first fold alone:
+    it may be shipped for want of a refit.
     """
 
     predictions: Predictions

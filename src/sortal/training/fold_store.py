@@ -1,7 +1,7 @@
 """Results of folds on disk while a run goes, so that one that was killed can be picked up where it was.
 
-A candidate is kept when all of its folds are done: one file of arrays, nothing pickled. Its predictions are of single rows, so a private run
-keeps none, and a finished run takes the folder away.
+A candidate is kept when all of its folds are done: one file of arrays, nothing pickled. Its predictions are of single
+rows, so a private run keeps none, and a finished run takes the folder away.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class FoldStore:
     def load(self, candidate: Candidate, data: FoldData) -> tuple[int | None, list[FoldResult]] | None:
         """The sample of rows and the results of all folds; None where the candidate is not there.
 
-        The first fold is fitted again with its effort, since its model may be shipped. Where it does not predict what it did (another
-        version of a library), nothing is used.
+        The first fold is fitted again with its effort, since its model may be shipped. Where it does not predict what
+        it did (another version of a library), nothing is used.
         """
         file = self._file(candidate)
         if not file.exists():

@@ -27,7 +27,9 @@ Index = NDArray[np.int64]
 
 
 class Balanced(NamedTuple):
-    """Rows to fit on and to stop by, and by how much the share of each class was multiplied, (K,); None where it was not."""
+    """Rows to fit on and to stop by, and by how much the share of each class was multiplied, (K,); None where it was
+    not.
+    """
 
     train: Rows
     stop: Rows | None
@@ -41,9 +43,9 @@ class Balanced(NamedTuple):
 def balance(strategy: Balance, train: Rows, stop: Rows | None, n_classes: int, seed: int) -> Balanced:
     """Balance the training rows. Rows to stop by are never resampled: they get the weights that amount to the same.
 
-    Resampling leaves out whole rows. Copies of rows (oversampling) are weights that take longer and that no smallest leaf holds
-    off; rows made up between others (SMOTE) do not exist where values are missing or codes, and no correction of the class shares
-    makes up for them.
+    Resampling leaves out whole rows. Copies of rows (oversampling) are weights that take longer and that no smallest
+    leaf holds off; rows made up between others (SMOTE) do not exist where values are missing or codes, and no
+    correction of the class shares makes up for them.
     """
     if strategy in ("none", "focal"):
         return Balanced(train, stop, None)
@@ -87,7 +89,8 @@ def undersampled(codes: Index, seed: int) -> Index:
 def correction(shift: Floats) -> Program:
     """Undo the shift of the class shares that weights or resampling made: p_k / shift_k, normalised.
 
-    Saerens, Latinne & Decaestecker (2002), "Adjusting the outputs of a classifier to new a priori probabilities", eq. 2.4.
+    Saerens, Latinne & Decaestecker (2002), "Adjusting the outputs of a classifier to new a priori probabilities", eq.
+    2.4.
     """
     return Program("logit_affine", arrays={"weight": np.eye(len(shift)), "bias": -np.log(shift)})
 

@@ -15,8 +15,8 @@ WARM, FEW, MORE = 200, 1_000, 8_000
 LOOK_SHARE = 0.1
 """Of the time of a candidate, what the second look may take."""
 FIXED = 0.5
-"""Of the first look, what is taken for the same whatever the rows where there is no second: less than it is (three quarters of a round
-of a booster), and only where the fit itself notices that it was not so."""
+"""Of the first look, what is taken for the same whatever the rows where there is no second: less than it is (three
+quarters of a round of a booster), and only where the fit itself notices that it was not so."""
 STEEPER = 1.15
 """Sorting and deeper trees make a row of many a little dearer than a row of few."""
 
@@ -46,8 +46,9 @@ AT_ONCE = Pace(0.0, 0.0)
 def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -> Pace:
     """The pace of a candidate, from one or two short fits on some of the rows ``train``.
 
-    ``seconds``: what the candidate may take; a second look is taken only where it costs little of that. Where all rows are hardly
-    more than the first look would see, it would be the fit itself: only of families that stop early it tells how many folds there are time for.
+    ``seconds``: what the candidate may take; a second look is taken only where it costs little of that. Where all rows
+    are hardly more than the first look would see, it would be the fit itself: only of families that stop early it tells
+    how many folds there are time for.
     """
     n, cells = len(train), len(train) * len(dev.table.schema.features) * len(dev.classes)
     if (n <= FEW and not candidate.family.early_stopping) or (cells <= FEW_CELLS and candidate.family.interruptible):

@@ -1,6 +1,8 @@
-"""The choice among candidates: the best on the chosen metric, unless a simpler or faster one cannot be told apart from it.
+"""The choice among candidates: the best on the chosen metric, unless a simpler or faster one cannot be told apart from
+it.
 
-The score of whatever looked best is flattered by having looked best. ``selection_bias`` says by how much, for any rule of choice.
+The score of whatever looked best is flattered by having looked best. ``selection_bias`` says by how much, for any rule
+of choice.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ IMMATERIAL = 0.02
 
 @dataclass(frozen=True)
 class Choice:
-    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest of all these.
+    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest of all
+    these.
 
-    ``reason``: why it was chosen. ``corrected``: its estimate without the bias of having been selected; ``bias``: what was
-    taken off (reported minus corrected). ``p_value`` compares it with the ``runner_up``.
+    ``reason``: why it was chosen. ``corrected``: its estimate without the bias of having been selected; ``bias``: what
+    was taken off (reported minus corrected). ``p_value`` compares it with the ``runner_up``.
     """
 
     metric: Metric
@@ -71,9 +74,9 @@ def choose(
 ) -> Choice:
     """Choose by cross-validation. Nothing that a clock measured has a say, so that runs repeat.
 
-    ``score_rows``: the metric of some predictions. ``describe``: what that score is made of; it makes the correction surer and
-    quicker for any metric that is a mean, a share or a ranking. ``groups``: (n,) ids of the rows of the candidates' predictions
-    that belong together.
+    ``score_rows``: the metric of some predictions. ``describe``: what that score is made of; it makes the correction
+    surer and quicker for any metric that is a mean, a share or a ranking. ``groups``: (n,) ids of the rows of the
+    candidates' predictions that belong together.
     """
     losses = np.array([_loss(s, metric) for s in scored])
     ties = _ties(scored, metric, groups)
@@ -118,8 +121,8 @@ def paired_difference(
     """By how much one candidate is worse than another, in the metric's unit; positive where it is.
 
     For the log-loss from paired rows, which holds for the average loss of the models of the folds (Bayle et al. 2020,
-    "Cross-validation confidence intervals for test error"); for other metrics from paired folds, by the corrected resampled t.
-    ``groups``: (n,) ids of rows that belong together.
+    "Cross-validation confidence intervals for test error"); for other metrics from paired folds, by the corrected
+    resampled t. ``groups``: (n,) ids of rows that belong together.
     """
     if metric.name == "log_loss":
         return difference(per_row_log_loss(worse.predictions), per_row_log_loss(better.predictions), groups=groups)
@@ -137,8 +140,8 @@ def _ties(
 ) -> Callable[[Floats], list[int]]:
     """From (K,) losses to the best candidate and those that cannot be told apart from it, best first.
 
-    That is: less than one standard error behind (Breiman et al. 1984, here on paired differences), and by little. A few rows
-    that a model is sure and wrong about blow up the error as much as the difference: noise excuses no large gap.
+    That is: less than one standard error behind (Breiman et al. 1984, here on paired differences), and by little. A few
+    rows that a model is sure and wrong about blow up the error as much as the difference: noise excuses no large gap.
     """
     little = IMMATERIAL * np.abs([_loss(s, metric) for s in scored])
     margin = np.minimum(_standard_errors(scored, metric, groups), little)
@@ -155,7 +158,9 @@ def _ties(
 
 
 def _standard_errors(scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
-    """(K, K) standard errors of the differences that ``paired_difference`` gives, all at once from the covariance of the candidates."""
+    """(K, K) standard errors of the differences that ``paired_difference`` gives, all at once from the covariance of
+    the candidates.
+    """
     if metric.name == "log_loss":
         values = np.array([per_row_log_loss(s.predictions) for s in scored])
         values -= values.mean(axis=1, keepdims=True)
@@ -197,8 +202,8 @@ def optimism(
 ) -> float:
     """By how much the score of the chosen candidate is flattered: its score less what it will be, in the metric's unit.
 
-    ``selection_bias`` of the very rule that chooses, ties included. A metric that does not tell what it is made of is scored again
-    and again, fewer times.
+    ``selection_bias`` of the very rule that chooses, ties included. A metric that does not tell what it is made of is
+    scored again and again, fewer times.
     """
     if len(scored) < 2:
         return 0.0
@@ -233,13 +238,14 @@ def selection_bias(
 ) -> float:
     """How much worse a candidate that ``pick`` chooses is than it looked, as a loss: zero or more, but for noise.
 
-    ``described``: what the scores of K candidates on the same n rows are made of. ``losses``: (K,) what is known of them, which
-    ``pick`` chose by. ``groups``: (n,) ids of rows that stay together.
+    ``described``: what the scores of K candidates on the same n rows are made of. ``losses``: (K,) what is known of
+    them, which ``pick`` chose by. ``groups``: (n,) ids of rows that stay together.
 
-    Pick by three quarters of the rows, and score the pick on the others, again and again. What is averaged is by how much it
-    falls short there of the pick of all rows: that has the same expectation, and the noise that all candidates share cancels.
-    Close to bootstrap bias correction (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the out-of-sample
-    predictions"), whose samples are as noisy as halves of the rows would be: it makes a clear winner look worse than it is.
+    Pick by three quarters of the rows, and score the pick on the others, again and again. What is averaged is by how
+    much it falls short there of the pick of all rows: that has the same expectation, and the noise that all candidates
+    share cancels. Close to bootstrap bias correction (Tsamardinos, Greasidou & Borboudakis 2018, "Bootstrapping the
+    out-of-sample predictions"), whose samples are as noisy as halves of the rows would be: it makes a clear winner look
+    worse than it is.
 
     >>> noise = np.random.default_rng(0).normal(size=(20, 100))
     >>> losses = noise.mean(axis=1)
@@ -260,10 +266,11 @@ def selection_bias(
 
 
 def bias_corrected_interval(reported: Interval, bias: float) -> Interval:
-    """A reported interval of the chosen candidate with its ``bias`` taken off the figure, as wide as the doubt about both.
+    """A reported interval of the chosen candidate with its ``bias`` taken off the figure, as wide as the doubt about
+    both.
 
-    It reaches from the further of the reported and the corrected end on one side to that on the other: the correction is as
-    uncertain as what it corrects, so that an interval which is merely shifted holds the truth too seldom.
+    It reaches from the further of the reported and the corrected end on one side to that on the other: the correction
+    is as uncertain as what it corrects, so that an interval which is merely shifted holds the truth too seldom.
 
     >>> print(bias_corrected_interval(Interval(0.82, 0.78, 0.86), 0.02))
     .80 [.76 .86]
@@ -329,7 +336,8 @@ def _rows(described: Mean | Rates | Influence) -> int:
 def _deviations(described: Sequence[Mean | Rates | Influence]) -> Callable[[Floats], tuple[Floats, Floats]]:
     """From (b, n) masks of rows to (b, K) deviations from the scores of all rows: of the others, and of those rows.
 
-    Every score is a mean of m ratios of sums over rows; that of a ranking is one in the first order, by what each row adds.
+    Every score is a mean of m ratios of sums over rows; that of a ranking is one in the first order, by what each row
+    adds.
     """
     parts = [_sums(d) for d in described]
     above, below = (np.concatenate([part[i] for part in parts], axis=1) for i in (0, 1))

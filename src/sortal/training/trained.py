@@ -24,7 +24,8 @@ from sortal.training.fold_store import FoldStore
 from sortal.training.zoo import TimeReserve
 
 LARGEST_COPY = 0.02
-"""Rows that many times alike are coarse columns, not copies of one another: keeping them together would spoil the folds."""
+"""Rows that many times alike are coarse columns, not copies of one another: keeping them together would spoil the
+folds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class Workplace:
-    """``executor``: runs the fits of folds, one after another in this process where None. ``store``: keeps their results, if there is one."""
+    """``executor``: runs the fits of folds, one after another in this process where None. ``store``: keeps their
+    results, if there is one.
+    """
 
     executor: Executor | None = None
     store: FoldStore | None = None
@@ -65,8 +68,8 @@ def train_rows(
 ) -> Trained:
     """Cross-validate, choose, calibrate, decide and refit.
 
-    ``codes``: (n,) class codes of ``table``. ``valid``: positions that are kept out of cross-validation, for calibration
-    and decision; without them out-of-fold predictions play that part. ``workplace``: where the fits of
+    ``codes``: (n,) class codes of ``table``. ``valid``: positions that are kept out of cross-validation, for
+    calibration and decision; without them out-of-fold predictions play that part. ``workplace``: where the fits of
     folds run, and where their results are kept.
     """
     everything = _development(table, codes, task, recipe)

@@ -91,8 +91,9 @@ class Explored:
 
 @dataclass
 class TimeReserve:
-    """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the machine as it
-    was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through the artifact after the choice.
+    """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the
+    machine as it was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through
+    the artifact after the choice.
 
     ``interrupts``: what Ctrl-C does.
     """
@@ -127,7 +128,8 @@ def explore(
 ) -> Explored:
     """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 
-    A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all that is left.
+    A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all
+    that is left.
     """
     results: list[CVResult] = []
     reasons: dict[str, str] = {}

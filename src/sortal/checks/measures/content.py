@@ -37,7 +37,9 @@ _NEAR_IMAGE = 0.15
 
 @dataclass(frozen=True)
 class Pairs:
-    """(m, 2) positions of rows that are nearly the same, among ``asked`` rows compared with ``compared``; ``expected`` by chance."""
+    """(m, 2) positions of rows that are nearly the same, among ``asked`` rows compared with ``compared``; ``expected``
+    by chance.
+    """
 
     pairs: Ints
     asked: int
@@ -55,7 +57,8 @@ def _distinct(values: pl.Series, most: int, seed: int) -> Ints:
 
 
 def near_texts(values: pl.Series, seed: int) -> Pairs:
-    """Texts that differ in context, digits or punctuation only, or share 85 % of their words (Jaccard, of five words or more).
+    """Texts that differ in context, digits or punctuation only, or share 85 % of their words (Jaccard, of five words or
+    more).
 
     Candidates share three minima of hashed words (MinHash; Broder 1997) in one of six draws, and are then compared.
     """
@@ -99,7 +102,9 @@ def _jaccard(one: Iterable[str], other: Iterable[str]) -> float:
 
 
 def near_images(values: pl.Series, seed: int) -> Pairs:
-    """Images whose thumbnails, evened out in brightness and contrast, are far nearer to each other than to other ones."""
+    """Images whose thumbnails, evened out in brightness and contrast, are far nearer to each other than to other
+    ones.
+    """
     rows = _distinct(values, _MOST_IMAGES, seed)
     thumbnails = [_thumbnail(values[int(row)]) for row in rows]
     seen = np.flatnonzero([thumbnail is not None for thumbnail in thumbnails])

@@ -1,7 +1,7 @@
 """What several columns achieve together, by a small forest, and what one of them adds to the others.
 
-All figures are out of fold and come from a stratified sample. A difference of two of them has a standard error, because both
-are of the same rows and folds.
+All figures are out of fold and come from a stratified sample. A difference of two of them has a standard error, because
+both are of the same rows and folds.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def _sampled(table: Table, codes: Ints, seed: int) -> tuple[Table, Ints]:
 
 
 def _folds(table: Table, codes: Ints, seed: int) -> list[tuple[Ints, Ints]]:
-    """Three, at random. Where a column says when a row was, of nine blocks in time: neighbours may be nearly the same row."""
+    """Three, at random. Where a column says when a row was, of nine blocks in time: neighbours may be nearly the same
+    row.
+    """
     when = table.schema.only("time")
     dates = [column for column in table.schema.features if kind_of(column.kind).storage == "moment"]
     if when is None and len(dates) == 1:

@@ -40,7 +40,8 @@ _BLOCK = 8_000_000
 class Near:
     """Near-copies among ``asked`` rows that were compared with ``compared`` others.
 
-    ``row`` and ``partner`` (m,): positions of near-copies and of the rows they repeat. ``expected``: how many there are by chance.
+    ``row`` and ``partner`` (m,): positions of near-copies and of the rows they repeat. ``expected``: how many there are
+    by chance.
     """
 
     row: Ints
@@ -107,10 +108,12 @@ def sizes(n: int, width: int) -> tuple[int, int]:
 
 
 def near_copies(among: Points, asked: int, seed: int, near: float = NEAR) -> Near:
-    """Those of the first ``asked`` rows that are far nearer (by the factor ``near``) to some row than to their tenth neighbour.
+    """Those of the first ``asked`` rows that are far nearer (by the factor ``near``) to some row than to their tenth
+    neighbour.
 
-    The distance of two rows is the sum of their differences in all columns. How many rows look like this by chance is counted
-    on rows that never were: half of the columns of a row, and the other half of a row that resembles it in the first.
+    The distance of two rows is the sum of their differences in all columns. How many rows look like this by chance is
+    counted on rows that never were: half of the columns of a row, and the other half of a row that resembles it in the
+    first.
     """
     everything = np.arange(asked)
     places, distance = _nearest(among, among.take(everything), everything[:, None])

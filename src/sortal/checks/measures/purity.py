@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 COMMON = 0.7
-"""A class that makes up more of the table is no surprise anywhere. Chosen, not measured: by then many values are nearly pure by chance."""
+"""A class that makes up more of the table is no surprise anywhere. Chosen, not measured: by then many values are nearly
+pure by chance."""
 _LEFT = 1 / 5
 """Share of the other classes that may be left. Chosen on the tables of decision 0016."""
 

@@ -58,7 +58,8 @@ class Texts:
 
 
 def mixed_texts(series: pl.Series, levels: bool, disclosure: Disclosure) -> list[Mixture]:
-    """What is mixed in these texts, by those that may be quoted. ``levels``: they are levels of a category, so that spelling matters.
+    """What is mixed in these texts, by those that may be quoted. ``levels``: they are levels of a category, so that
+    spelling matters.
 
     Blanks around texts and marks of missing values do not count: they are read as what they are.
     """

@@ -33,7 +33,9 @@ _MOST_PLACES = 6
 
 @dataclass(frozen=True)
 class _Levels:
-    """The distinct values of a column, and for each its rows of all parts, those with known class, and of these one class's."""
+    """The distinct values of a column, and for each its rows of all parts, those with known class, and of these one
+    class's.
+    """
 
     values: Floats
     sizes: Ints
@@ -75,10 +77,11 @@ def _is_encoded(context: AuditContext, name: str) -> bool:
 
 
 def _plain(levels: _Levels) -> bool:
-    """Each value times the rows of its level is a whole number of rows, and one that what is known of the classes allows.
+    """Each value times the rows of its level is a whole number of rows, and one that what is known of the classes
+    allows.
 
-    By chance the one happens once in so many cases as the denominator of the rate, the other once in so many as counts are
-    likely. All levels together must be less likely than one in a hundred million.
+    By chance the one happens once in so many cases as the denominator of the rate, the other once in so many as counts
+    are likely. All levels together must be less likely than one in a hundred million.
     """
     total = levels.values * levels.sizes
     count = np.rint(total)

@@ -1,7 +1,7 @@
 """Kinds of columns, a file each: how a kind is recognised, read, shown and compared. Everything else asks the kind.
 
-Built-in kinds are imported with this package, so that a row is scored without a look at what is installed; kinds of others are entry
-points (group ``sortal.kinds``), and are imported only when a column is of one.
+Built-in kinds are imported with this package, so that a row is scored without a look at what is installed; kinds of
+others are entry points (group ``sortal.kinds``), and are imported only when a column is of one.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ class Boolean(Kind):
         return None if levels is None else _column(raw.name, raw.texts, levels, raw.origin)
 
     def as_asked(self, raw: RawColumn, form: str = "") -> Column | None:
-        """Two values of any type, the same levels from text and from numbers: a pair like no and yes, else the first in order is false."""
+        """Two values of any type, the same levels from text and from numbers: a pair like no and yes, else the first in
+        order is false.
+        """
         if raw.sort == "boolean":
             return self.typed(raw, "true or false")
         values = category.written(Column(raw.name, "category", absent=raw.origin.missing), raw, "boolean")
@@ -68,8 +70,8 @@ class Boolean(Kind):
 def boolean_words(levels: tuple[str, ...]) -> dict[str, bool]:
     """What the texts of a boolean column mean, in lower case.
 
-    Its own ``levels`` come first. True and false always have a meaning, 0 and 1 where the levels are no other numbers, and all
-    words for yes and no where the levels are such words, or where there are none.
+    Its own ``levels`` come first. True and false always have a meaning, 0 and 1 where the levels are no other numbers,
+    and all words for yes and no where the levels are such words, or where there are none.
 
     >>> boolean_words(("1", "2")), boolean_words(("m", "f"))["f"], boolean_words(("No", "Yes"))["0"]
     ({'false': False, 'true': True, '1': False, '2': True}, True, False)

@@ -30,7 +30,9 @@ FEW_ROWS = 20
 
 
 class Category(Kind):
-    """1, 1.0 and ``"1.0"`` are ``"1"``, true and ``"True"`` are ``"true"``, unless the format is ``EXACT``: texts stay as written."""
+    """1, 1.0 and ``"1.0"`` are ``"1"``, true and ``"True"`` are ``"true"``, unless the format is ``EXACT``: texts stay
+    as written.
+    """
 
     name = "category"
     noun = "a category"
@@ -104,7 +106,9 @@ def _column(raw: RawColumn) -> Column:
 
 
 def category_format(texts: pl.Series) -> str:
-    """Texts are kept as they are written where two of them would become one: ``TRUE`` and ``true``, ``1`` and ``1.0``."""
+    """Texts are kept as they are written where two of them would become one: ``TRUE`` and ``true``, ``1`` and
+    ``1.0``.
+    """
     one = evaluated(texts, lambda values: one_form(text_of(values, "text")))
     return EXACT if one.n_unique() < texts.n_unique() else ""
 

@@ -154,7 +154,9 @@ def is_pattern(pattern: str) -> bool:
 
 
 class Dates(NamedTuple):
-    """The ``pattern`` of dates; and the ``other`` one, with day and month the other way round, where that gives other dates."""
+    """The ``pattern`` of dates; and the ``other`` one, with day and month the other way round, where that gives other
+    dates.
+    """
 
     pattern: str
     other: str | None
@@ -205,7 +207,8 @@ def _swapped(texts: pl.Series, day: str, pattern: str) -> str | None:
 
 
 def only_one_ascends(moments: pl.Series, others: pl.Series) -> bool | None:
-    """Whether the rows stand in the order of the first of two readings (True), or of the second (False); None if both or neither.
+    """Whether the rows stand in the order of the first of two readings (True), or of the second (False); None if both
+    or neither.
 
     The newest may come first. The order of fewer than six different times may be chance: of six, 2 orders in 720 do.
     """
@@ -226,8 +229,8 @@ def _first_misfit(texts: pl.Series) -> str:
 def _column(raw: RawColumn, pattern: str = "") -> Column | None:
     """Dates, also where some are written as zeros; None for texts that are none.
 
-    ``pattern`` is how they are written, where that is told. Which of day and month stands first is decided by all values, else by
-    the order of the rows. Raises OptionError where that is not enough and it is decisive.
+    ``pattern`` is how they are written, where that is told. Which of day and month stands first is decided by all
+    values, else by the order of the rows. Raises OptionError where that is not enough and it is decisive.
     """
     name, texts, origin = raw.name, raw.among_values, raw.origin
     zeros = texts.values.str.contains(NO_DATE)

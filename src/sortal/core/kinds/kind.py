@@ -35,11 +35,12 @@ A missing value is null; NaN among floats of the engine.
 class Kind(ABC):
     """What the values of a column mean: how they are recognised, read, shown and compared.
 
-    ``name`` is what a person asks for (``--kind column=name``), ``noun`` what a message says is needed. ``storage`` is what canonical
-    values are. ``encoding`` names the preparer (``sortal.preparers``) that makes numbers of them: the kind's own, or that of another
-    kind of the same storage; empty where no model can use such a column yet. ``missing`` are the texts that usually say that there is no
-    value. Of a ``strict`` kind a value that does not fit is refused where rows come in; else it is missing. Values of an ``ongoing``
-    kind go on as time does, so that later ones are no surprise.
+    ``name`` is what a person asks for (``--kind column=name``), ``noun`` what a message says is needed. ``storage`` is
+    what canonical values are. ``encoding`` names the preparer (``sortal.preparers``) that makes numbers of them: the
+    kind's own, or that of another kind of the same storage; empty where no model can use such a column yet. ``missing``
+    are the texts that usually say that there is no value. Of a ``strict`` kind a value that does not fit is refused
+    where rows come in; else it is missing. Values of an ``ongoing`` kind go on as time does, so that later ones are no
+    surprise.
 
     A kind states its rules once, about an expression of polars or about the values themselves (``core.cells``).
     """
@@ -111,7 +112,9 @@ class Kind(ABC):
         return None
 
     def takes_plain_numbers(self, column: Column) -> bool:
-        """Whether texts that are nothing but plain numbers can be read at once, where no value is any other text: much faster."""
+        """Whether texts that are nothing but plain numbers can be read at once, where no value is any other text: much
+        faster.
+        """
         return False
 
     def takes_numbers(self, column: Column) -> bool:
@@ -133,7 +136,9 @@ class Kind(ABC):
 
     @property
     def categorical(self) -> bool:
-        """Whether its values are levels, which come again; not so free text, images and the like, of which each is its own."""
+        """Whether its values are levels, which come again; not so free text, images and the like, of which each is its
+        own.
+        """
         return self.storage == "text" and self.encoding not in ("", "text")
 
     def shown(self, value: float) -> str:
@@ -168,7 +173,9 @@ class Kind(ABC):
         return replace(column, reason=reason, missing=share(absent, rows), doubt=doubt)
 
     def _absent(self, column: Column, raw: RawColumn) -> int:
-        """How many values ``plain`` calls missing. An expression of polars a column is slow for thousands of columns."""
+        """How many values ``plain`` calls missing. An expression of polars a column is slow for thousands of
+        columns.
+        """
         if raw.series.dtype.is_float() and not column.absent:
             return int(np.isnan(raw.series.to_numpy()).sum())
         if self.storage == "moment" or column.absent:

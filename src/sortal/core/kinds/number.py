@@ -29,7 +29,8 @@ NUMBER_NOTATIONS = (".", ".,", ",", ",.", ". ", ", ", ".'", ",'")
 
 _CODE = r"^(0\d+|\d{17,})$"
 _NUMBER = r"(?is)[^a-df-z\d]*+\d[^a-df-z]*+|.*inf(inity)?"
-"""What every number fits, in any notation: digits and no letter beside that of an exponent. In one pass, however long a text is."""
+"""What every number fits, in any notation: digits and no letter beside that of an exponent. In one pass, however long a
+text is."""
 
 _ACCOUNTED = r"\(|\)|-$"
 """Ways to write a negative number that only accounts have."""
@@ -42,7 +43,9 @@ LONGEST = 10**16
 
 
 class Number(Kind):
-    """A decimal mark, thousands, a currency or a per cent sign and the minus of accounts are read; codes are no numbers."""
+    """A decimal mark, thousands, a currency or a per cent sign and the minus of accounts are read; codes are no
+    numbers.
+    """
 
     name = "number"
     noun = "a number"
@@ -106,7 +109,9 @@ def _duration(values: E, sort: Sort) -> E | None:
 
 
 def seconds(ticks: E, per_second: float) -> E:
-    """Polars multiplies a column by the reciprocal and divides a lone value: one row would differ from the same row of many."""
+    """Polars multiplies a column by the reciprocal and divides a lone value: one row would differ from the same row of
+    many.
+    """
     return computed(ticks.cast(float), lambda numbers: numbers / per_second)
 
 
@@ -118,7 +123,8 @@ _ISO = r"^([+-]?)P(?:(-?\d+)D)?T?(?:(-?\d+(?:\.\d*)?)H)?(?:(-?\d+(?:\.\d*)?)M)?(
 def duration_from_text(text: E) -> E:
     """Seconds from tidied text; null where it is no duration.
 
-    ``1:30:00``, ``1:30``, ``2 days 01:30:00`` (pandas), ``-1 day, 23:00:00`` (Python), ``5 days`` and ``PT90M`` (ISO 8601).
+    ``1:30:00``, ``1:30``, ``2 days 01:30:00`` (pandas), ``-1 day, 23:00:00`` (Python), ``5 days`` and ``PT90M`` (ISO
+    8601).
     """
     ways = []
     for pattern in (_CLOCK, _DAYS, _ISO):
@@ -200,9 +206,9 @@ def _may_be_thousands(series: pl.Series) -> bool:
 def number_notation(texts: pl.Series, codes: bool = False, separator: str = "", decimal: str = "") -> str | None:
     """The notation (``number_from_text``) in which all of these tidied, distinct texts are numbers.
 
-    ``separator`` is what stands between the fields of the file: beside ``;`` a comma is a decimal mark. ``decimal``: the
-    decimal mark, where it is told. None where there is no such notation, and for codes (leading zeros, more than 16 digits)
-    unless they are asked for.
+    ``separator`` is what stands between the fields of the file: beside ``;`` a comma is a decimal mark. ``decimal``:
+    the decimal mark, where it is told. None where there is no such notation, and for codes (leading zeros, more than 16
+    digits) unless they are asked for.
 
     >>> import polars as pl
     >>> number_notation(pl.Series(["1,234", "12"])), number_notation(pl.Series(["1,234", "0,5"]))
@@ -224,7 +230,8 @@ def number_notation(texts: pl.Series, codes: bool = False, separator: str = "", 
 
 
 def other_notation(texts: pl.Series, notation: str) -> str | None:
-    """Another notation with the other decimal mark, in which the same texts are other numbers; None where there is none.
+    """Another notation with the other decimal mark, in which the same texts are other numbers; None where there is
+    none.
 
     >>> import polars as pl
     >>> other_notation(pl.Series(["1,234", "2,345"]), ".,"), other_notation(pl.Series(["1.5", "2.345"]), ".")
@@ -254,8 +261,8 @@ def holds_codes(texts: pl.Series) -> bool:
 
 
 def _comma_is_decimal(texts: pl.Series, separator: str) -> bool:
-    """Every comma could stand between thousands. Without proof, an ungrouped 1234 says that none does, and so does a file whose
-    fields are separated by ``;``: it is written so where the comma is the decimal mark.
+    """Every comma could stand between thousands. Without proof, an ungrouped 1234 says that none does, and so does a
+    file whose fields are separated by ``;``: it is written so where the comma is the decimal mark.
     """
     proof = texts.str.contains(r",\d{3}[,.]").any()
     return bool(not proof and (separator == ";" or texts.str.contains(r"^[+-]?\d{4,}").any()))
