@@ -50,7 +50,8 @@ NOTES = (
     "gain: share of the test log-loss that calibration removes, no less than -100 % a case (where a model is all but "
     "certain, one row can multiply the log-loss); nats: the same as a difference; worsened: by more than .1 %",
     "binary only: platt, beta, quadratic, venn_abers, isotonic; 3+ classes only: vector, matrix; such a method leaves "
-    "the other cases as they are, and so does scikit-learn's where a class has no row to calibrate on; +-: standard error, "
+    "the other cases as they are, and so does scikit-learn's where a class has no row to calibrate on; +-: standard "
+    "error, "
     "tables as units",
 )
 

@@ -273,7 +273,8 @@ def compared(cells: list[Cell], peer: str, noisy: bool) -> list[Goal]:
     least = min(by_cell, key=lambda name: by_cell[name][0])
     return [
         Goal(
-            f"precision, n = {JUDGED_SIZE:,}: useful recall >= {GAIN} of the best valid MAPIE ({peer}), mean over the cells",
+            f"precision, n = {JUDGED_SIZE:,}: useful recall >= {GAIN} of the best valid MAPIE ({peer}), mean over "
+            "the cells",
             f"{gain:.3f} +- {error:.3f} (of the means {pooled:.3f} +- {pooled_error:.3f}: {average(judged, OURS):.3f} "
             f"against {average(judged, peer):.3f})",
             gain + slack * error >= GAIN,
@@ -288,10 +289,12 @@ def compared(cells: list[Cell], peer: str, noisy: bool) -> list[Goal]:
 
 def explained(by_measure: dict[str, list[Cell]], peer: dict[str, str | None]) -> list[str]:
     notes = [
-        "missed: runs whose certified threshold is below the target on the whole population, which is known; refused: runs "
+        "missed: runs whose certified threshold is below the target on the whole population, which is known; "
+        "refused: runs "
         "without a certificate; useful: recall (for a recall target, precision) relative to the best threshold of the "
         "population, 0 for a refused run",
-        "every method has n learned rows (they play out-of-fold predictions of training rows, so they are no evidence) and n "
+        "every method has n learned rows (they play out-of-fold predictions of training rows, so they are no "
+        "evidence) and n "
         "held rows: MAPIE's split procedure learns its order on the learned ones, its quantile lists come from them",
     ]
     for measure, cells in by_measure.items():

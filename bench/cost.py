@@ -307,7 +307,8 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERA
                 means.append((name, over_tables(some, costs, rivals[costs])))
     goals = [goal(m, [t for t in tables if t.costs == m.costs], tolerance) for name, m in means if name == "all"]
     return Outcome(
-        title="cost of decisions on fresh rows, above the right ones, as a share of what the cheapest constant decision costs",
+        title="cost of decisions on fresh rows, above the right ones, as a share of what the cheapest constant "
+        "decision costs",
         columns=["table", "costs", *WAYS, "sortal less its rival", "95 %", ""],
         rows=[
             *([t.tables[0], *shown(t), t.verdict] for t in sorted(tables, key=lambda t: t.tables)),

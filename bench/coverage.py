@@ -304,10 +304,13 @@ def outcome(cells: Sequence[Cell], reps: int, found: Sequence[Population], notes
             f"populations: {shares}",
             f"where a sample of n rows would hold less than {EXPECTED} positives on average, positives are drawn more "
             f"often, for the truth too; none holds less than {POSITIVES}",
-            "balanced accuracy and cost: of the decision of least expected cost, a missed positive costing as many false "
+            "balanced accuracy and cost: of the decision of least expected cost, a missed positive costing as many "
+            "false "
             "alarms as there are negatives to a positive",
-            "best of 20: by the metric of the column, on a sample of n rows; 'its own rows' are those. Corrected: the bias "
-            "that sortal reports is taken off, and the interval is widened to both figures; as they are: for comparison",
+            "best of 20: by the metric of the column, on a sample of n rows; 'its own rows' are those. Corrected: "
+            "the bias "
+            "that sortal reports is taken off, and the interval is widened to both figures; as they are: for "
+            "comparison",
             *notes,
         ],
         figures=[figures(c) for c in cells],

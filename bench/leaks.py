@@ -282,7 +282,8 @@ def outcome(trials: list[Trial], silences: list[Silence], known: list[Trial], no
         goals.append(all_of("leaks that the tables are known for are found", known, [t for t in known if t.found]))
     goals.append(alarm_goal(silences))
     notes = [
-        f"counted: leaks that add {MATTERS} or more of ROC-AUC to an independent model; found: a warning or worse names the column",
+        f"counted: leaks that add {MATTERS} or more of ROC-AUC to an independent model; found: a warning or worse "
+        "names the column",
         f"true whatever they say, and no alarms: {'; '.join(f'{code}: {why}' for code, why in FACTS.items())}",
         *(f"not run: {f.kind}: the check {f.code} is not registered" for f in FAULTS if f.code in not_run),
         *(
@@ -348,7 +349,10 @@ def all_of(goal: str, trials: list[Trial], right: list[Trial]) -> Goal:
 def alarm_goal(silences: list[Silence]) -> Goal:
     places = sum(s.columns * s.checks for s in silences)
     loud, notes = ([sum((f.severity == "note") == n for f in s.findings) for s in silences] for n in (False, True))
-    figure = f"{sum(loud)} alarms ({100 * sum(loud) / places:.2g} %), {sum(notes)} notes more ({100 * sum(loud + notes) / places:.2g} %)"
+    figure = (
+        f"{sum(loud)} alarms ({100 * sum(loud) / places:.2g} %), {sum(notes)} notes more "
+        f"({100 * sum(loud + notes) / places:.2g} %)"
+    )
     goal = f"false alarms in {ALARMS:.0%} of columns times checks or fewer ({places:,} places)"
     return Goal(goal, figure, sum(loud) <= ALARMS * places)
 

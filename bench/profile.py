@@ -163,7 +163,8 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str]) -> Outcome:
     like = [found["all", kind] for kind in kinds[: -len(DAMAGES)]]
     goals = [
         Goal(
-            f"on rows like those of training at most {FALSE:.0%} of the columns are spoken of, whatever the size of the batch",
+            f"on rows like those of training at most {FALSE:.0%} of the columns are spoken of, whatever the size of "
+            "the batch",
             f"at worst {share(*max(like, key=lambda pair: pair[1] / max(pair[0], 1)), digits=2)}",
             all(said <= FALSE * columns for columns, said in like),
         ),

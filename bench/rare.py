@@ -133,7 +133,8 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str]) -> Outcome:
     beyond = [c for c in cells if c.rise > 2 * c.error]
     worst = f", clearly in {len(beyond)}: {', '.join(dict.fromkeys(c.table for c in beyond))}" if beyond else ""
     goal = Goal(
-        f"learning levels of fewer than {SMALLEST_COUNT} rows as unseen raises the mean log-loss by at most {WORSE:.0%}",
+        f"learning levels of fewer than {SMALLEST_COUNT} rows as unseen raises the mean log-loss by at most "
+        f"{WORSE:.0%}",
         f"{100 * rise:+.2f} % over {len(cells)} fits{worst}",
         rise <= WORSE,
     )

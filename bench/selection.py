@@ -300,9 +300,11 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str]) -> Outcome:
             ),
         ],
         notes=[
-            "simulated: true ROC-AUC .75 and scores of correlation .72, .24 and 0, so that the winner is flattered as known",
+            "simulated: true ROC-AUC .75 and scores of correlation .72, .24 and 0, so that the winner is flattered "
+            "as known",
             "one is better: ROC-AUC .79. 10 simpler ones: .75 where the others have .755; ties go to them",
-            "real tables: 20 logistic regressions and trees, each on half the columns, five folds; the truth is the mean "
+            "real tables: 20 logistic regressions and trees, each on half the columns, five folds; the truth is the "
+            "mean "
             "score of the fold's models on rows that took no part",
             *notes,
         ],

@@ -243,9 +243,11 @@ def outcome(tables: list[Scored], cells: list[Cell], splits: int, notes: list[st
             *size_goals(cells),
         ],
         notes=[
-            f"shown: sets of {max(SAMPLES)} rows (or half of the rows there are); goals also count those of {min(SAMPLES)}",
+            f"shown: sets of {max(SAMPLES)} rows (or half of the rows there are); goals also count those of "
+            f"{min(SAMPLES)}",
             "worst class: lowest mean coverage at .9 of a class with enough rows in the sample",
-            "MAPIE: mean size, and the share of sets without a class; sizes of ours are over all splits, goals over its splits",
+            "MAPIE: mean size, and the share of sets without a class; sizes of ours are over all splits, goals over "
+            "its splits",
             *notes,
         ],
         figures=[figures(c) for c in cells],

@@ -30,7 +30,8 @@ from sortal.record.run import RunRecord
 
 LATEST = 1.05
 COMPARED = (
-    "beats it by: log-loss of the best baseline less that of the chosen model, paired over out-of-fold rows, with its 95 % "
+    "beats it by: log-loss of the best baseline less that of the chosen model, paired over out-of-fold rows, with "
+    "its 95 % "
     "interval; the test is the saved model's, on rows that were opened once"
 )
 GIVEN_UP = 5.0

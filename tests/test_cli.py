@@ -112,7 +112,8 @@ def test_values_that_training_never_saw_are_scored_and_said(sortal, trained, chu
     told = sortal("predict", trained.model, tmp_path / "odd.csv", "-o", tmp_path / "odd.parquet", "--warnings")
     assert told.code == 0
     assert told.err.splitlines() == [
-        "sortal: not as in training: 'tenure': all values lie outside 1 to 72, about the range in training, such as 1,000,000",
+        "sortal: not as in training: 'tenure': all values lie outside 1 to 72, about the range in training, such as "
+        "1,000,000",
         "sortal: not as in training: 'Contract': none of its 3 values was seen in training, such as 'Decade'",
         "sortal: not as in training: 'PaymentMethod': all values are missing, 0 % in training",
     ]

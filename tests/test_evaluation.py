@@ -28,7 +28,8 @@ def test_what_only_scores_loads_nothing_that_trains(trained, tmp_path: Path, com
     if command == "predict":
         words += ["-o", str(tmp_path / "out.csv")]
     code = (
-        f"import sys; from sortal.cli import main\ntry:\n    main({words!r})\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"import sys; from sortal.cli import main\ntry:\n    main({words!r})\nexcept SystemExit as end:\n    assert "
+        "not end.code\n"
         f"loaded = [m for m in {HEAVY!r} if m in sys.modules]\nassert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -33,7 +33,10 @@ def test_the_public_face():
 
 def test_names_are_functions_whatever_was_imported_before():
     """A folder of the package with the name of a function would take its place."""
-    code = "import sortal.training.zoo, sortal.checks.audit, sortal; assert callable(sortal.train) and callable(sortal.audit)"
+    code = (
+        "import sortal.training.zoo, sortal.checks.audit, sortal; assert callable(sortal.train) and "
+        "callable(sortal.audit)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -51,13 +54,15 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.models", "extra_trees forest lightgbm logistic majority svm tree xgboost"),
         (
             "sortal.metrics",
-            "accuracy average_precision balanced_accuracy brier ece expected_cost f1 fbeta fpr log_loss precision recall "
+            "accuracy average_precision balanced_accuracy brier ece expected_cost f1 fbeta fpr log_loss precision "
+            "recall "
             "recall_at_precision roc_auc",
         ),
         ("sortal.calibrators", "beta isotonic matrix none platt quadratic temperature vector venn_abers"),
         (
             "sortal.checks",
-            "A001 A002 A003 A004 A005 A101 A102 A103 A104 A105 A106 A201 A202 A203 A204 A205 A206 A207 A208 A301 A302 A303 A304 A305",
+            "A001 A002 A003 A004 A005 A101 A102 A103 A104 A105 A106 A201 A202 A203 A204 A205 A206 A207 A208 A301 "
+            "A302 A303 A304 A305",
         ),
     ],
 )
@@ -96,8 +101,10 @@ def test_the_keys_of_run_json():
 
 
 FRAMING = (
-    "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 --f-beta "
-    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private --recipe --out --strict --json "
+    "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 "
+    "--f-beta "
+    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private "
+    "--recipe --out --strict --json "
 )
 
 

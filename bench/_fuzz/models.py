@@ -209,7 +209,10 @@ def _spoilt_header(rng: Random, content: bytes) -> bytes:
     text = rng.choice(
         [
             f"{{'descr': {dtype}, 'fortran_order': False, 'shape': ({len(rest) // 8},), }}".encode(),
-            f"{{'descr': '<f8', 'fortran_order': {rng.choice(['True', '0', 'None', '[]'])}, 'shape': ({len(rest) // 8},), }}".encode(),
+            (
+                f"{{'descr': '<f8', 'fortran_order': {rng.choice(['True', '0', 'None', '[]'])}, "
+                f"'shape': ({len(rest) // 8},), }}"
+            ).encode(),
             f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode(),
             *(
                 b"{}",

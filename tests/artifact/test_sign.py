@@ -181,7 +181,8 @@ def test_without_the_extra(model: Path, tmp_path: Path) -> None:
         "import sys; sys.modules['cryptography'] = None\n"
         "from pathlib import Path; import sortal; from sortal.artifact.sign import sign\n"
         f"sortal.load({str(model)!r})\n"
-        f"for act in (lambda: sortal.load({str(model)!r}, verify={str(public)!r}), lambda: sign(Path({str(model)!r}), Path({str(private)!r}))):\n"
+        f"for act in (lambda: sortal.load({str(model)!r}, verify={str(public)!r}), lambda: "
+        f"sign(Path({str(model)!r}), Path({str(private)!r}))):\n"
         "    try: act()\n"
         "    except sortal.InputError as error: print(error)"
     )

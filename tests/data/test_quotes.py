@@ -77,7 +77,8 @@ def test_quotes_that_may_be_letters_are_refused(
     with pytest.raises(DataError) as raised:
         read_rows(text.replace("\n", newline), tmp_path, block)
     assert str(raised.value) == (
-        f"t.csv, line {first}: a quote is opened that is closed in line {last}, but each line could be a row for itself; "
+        f"t.csv, line {first}: a quote is opened that is closed in line {last}, but each line could be a row for "
+        "itself; "
         "double the quotes if they are letters, or put all values of the column in quotes"
     )
 

@@ -36,7 +36,8 @@ def test_several_promises_are_explained_in_one_sentence():
     whole = replace(FOUND, bounds=(PRECISION, RECALL, FPR))
     assert whole.explanation == (
         "precision >= .9 and recall >= .5 and false positive rate <= .02 certified together at 95 % confidence on "
-        "1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948) and finds 199 of 300 positives (.663) and says "
+        "1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948) and finds 199 of 300 positives (.663) and "
+        "says "
         "yes to 11 of 1,010 negatives (.011)"
     )
 
@@ -57,7 +58,8 @@ def test_a_joint_refusal_names_what_each_measure_keeps():
     alarms = replace(FPR, certified=0.0213, holds=False, needed=4200)
     refused = replace(FOUND, bounds=(PRECISION, replace(RECALL, certified=0.0, holds=False, needed=4200), alarms))
     assert refused.explanation == (
-        "precision >= .9 and recall >= .5 and false positive rate <= .02 cannot be certified together from 1,310 labels: "
+        "precision >= .9 and recall >= .5 and false positive rate <= .02 cannot be certified together from 1,310 "
+        "labels: "
         "precision >= .9 and false positive rate <= .0213 can. About 4,200 labels would do."
     )
 

@@ -76,7 +76,8 @@ def test_the_story_has_every_figure(binary: Any) -> None:
         "say yes from p = .077 on: expected cost per row .31 [.29 .33]; always yes .88, never yes 1.40, ",
         "TEST opened once, on the saved model expected cost .32 [.29 .35]",
         "ROC-AUC .945 [.939 .951]",
-        "CHECKLIST 18 of 19 hold x no column known only after the outcome A104 duration: if it is known only afterwards, --ignore it "
+        "CHECKLIST 18 of 19 hold x no column known only after the outcome A104 duration: if it is known only "
+        "afterwards, --ignore it "
         "18 more hold, 1 does not apply: see report.html",
         "58.4 s of 60. runs/bank-1: report.html model.sortal (1.9 MB, 612 µs a row) run.json",
     ):

@@ -78,7 +78,8 @@ def _check_schema(schema: Schema) -> None:
         _need(0 <= column.missing <= 1, f"{where} has a share of missing values beyond 0..1")
         if not is_kind(column.kind):
             raise ArtifactError(
-                f"{where} is of kind {column.kind[:40]!r}, which is not installed here; install the package that it comes from"
+                f"{where} is of kind {column.kind[:40]!r}, which is not installed here; install the package that it "
+                "comes from"
             )
         _need(
             kind_of(column.kind).is_format(column.format),

@@ -134,7 +134,8 @@ def _key(path: Path, kind: Literal["private", "public"]) -> Any:
         raise OptionError(f"the key {str(path)!r} cannot be read ({error.strerror})") from None
     except TypeError:
         raise OptionError(
-            f"the key {path.name} has a passphrase, which sortal does not ask for; give one without: openssl pkey -in {path.name}"
+            f"the key {path.name} has a passphrase, which sortal does not ask for; give one without: openssl pkey "
+            f"-in {path.name}"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise OptionError(f"{path.name} is no {kind} ed25519 key; {_MAKE}") from None

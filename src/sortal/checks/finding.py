@@ -46,8 +46,8 @@ def unquoted(finding: Finding, title: str) -> Finding:
 
     >>> finding = Finding("A301", "note", "veil", "veil is always 'p'", {"rows": 9, "first": "p"}, "--ignore veil")
     >>> unquoted(finding, "a column with one value")
-    Finding(code='A301', severity='note', column='veil', message='a column with one value: veil', evidence={'rows': 9}, \
-fix='--ignore veil', columns=('veil',))
+    Finding(code='A301', severity='note', column='veil', message='a column with one value: veil', \
+evidence={'rows': 9}, fix='--ignore veil', columns=('veil',))
     """
     names = list(finding.columns)
     return replace(

@@ -183,7 +183,10 @@ def _finding(context: AuditContext, guesses: _Guesses, queue: Ints, floor: _Floo
         "probability": [round(float(p), 4) for p in guesses.probability[top, guesses.best[top]]],
     }
     severity: Severity = "warning" if floor.surest >= _MANY else "note"
-    fix = "look at these rows, the first ones first, and correct what is wrong; about half of such rows turn out to be right"
+    fix = (
+        "look at these rows, the first ones first, and correct what is wrong; about half of such rows turn out to be "
+        "right"
+    )
     return Finding(check.code, severity, None, message, evidence, fix)
 
 

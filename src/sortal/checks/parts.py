@@ -72,7 +72,8 @@ def find_groups(context: AuditContext) -> list[Finding] | NotApplicable:
         return []
     torn_groups = len(np.unique(groups[torn]))
     message = (
-        f"{torn_groups:,} of the {len(np.unique(groups)):,} held-out groups have rows to train on as well ({int(torn.sum()):,} "
+        f"{torn_groups:,} of the {len(np.unique(groups)):,} held-out groups have rows to train on as well "
+        f"({int(torn.sum()):,} "
         "held-out rows): what is known of a group there is known of it here"
     )
     fix = "let sortal part the rows (no --split COLUMN): it keeps groups whole"
@@ -94,7 +95,8 @@ def find_newer(context: AuditContext) -> list[Finding] | NotApplicable:
     severity: Severity = "note" if split_view.groups is not None and share < _MANY else "severe"
     rows = "row" if count == 1 else "rows"
     message = (
-        f"{count:,} {rows} to train on ({percent(share)}) {'is' if count == 1 else 'are'} newer than the oldest held-out row: "
+        f"{count:,} {rows} to train on ({percent(share)}) {'is' if count == 1 else 'are'} newer than the oldest "
+        "held-out row: "
         "the model is asked about a past whose future it knows"
     )
     fix = "let sortal part the rows (--time without --split COLUMN): the newest rows are the test"

@@ -182,7 +182,10 @@ def _finding(context: AuditContext, column: Column, part: Part, codes: Ints, roc
     fix = ignoring([column.name]) if seen else "look whether other columns differ for the same reason"
     fix = f"leave it out: {fix}" if seen else fix
     if whose:
-        fix += f"; if the {part.what.removeprefix('its ')} says whose rows these are, make it a column and keep them together: --group"
+        fix += (
+            f"; if the {part.what.removeprefix('its ')} says whose rows these are, make it a column and keep them "
+            "together: --group"
+        )
     evidence: dict[str, Evidence] = {"roc_auc": roc_auc, "part": part.what, "values": levels}
     return Finding(check.code, severity, column.name, message, evidence, fix)
 

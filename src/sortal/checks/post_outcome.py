@@ -157,7 +157,8 @@ def _finding(context: AuditContext, event: _Event, expected: float, rows: int) -
     label, name, pure = context.classes[event.code], event.column, event.count / event.rows
     values = _quotable(context, event)
     message = (
-        f"{name} is {_said(context.table, event, values)} in {percent(event.rows / rows)} of the rows, and {percent(pure)} of these are "
+        f"{name} is {_said(context.table, event, values)} in {percent(event.rows / rows)} of the rows, and "
+        f"{percent(pure)} of these are "
         f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
         "Written down only afterwards?"
     )

@@ -178,7 +178,8 @@ def _note(power: Power, rest: float, table: Table) -> Finding:
 def _adds(power: Power, lift: Lift, table: Table) -> Finding:
     """Many honest columns are strong: the smaller the lift, the more this is a question."""
     message = (
-        f"{power.column} knows what the others do not: ROC-AUC {brief(lift.everything)} with it, {brief(lift.rest)} without. "
+        f"{power.column} knows what the others do not: ROC-AUC {brief(lift.everything)} with it, {brief(lift.rest)} "
+        "without. "
         "Is it known when the decision is due?"
     )
     evidence = {

@@ -82,7 +82,8 @@ def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Row
     DataError as ``core.frame.conform`` does, and ForkError for a table that needs polars in a process that was forked
     after polars had computed.
 
-    >>> rows_of({"price": "1,5", "more": 1}, Schema((Column("price", "number", format=","), Column("zip", "category")))).columns
+    >>> schema = Schema((Column("price", "number", format=","), Column("zip", "category")))
+    >>> rows_of({"price": "1,5", "more": 1}, schema).columns
     {'price': array([1.5]), 'zip': [None]}
     """
     if is_one_row(data):

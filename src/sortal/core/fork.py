@@ -28,7 +28,8 @@ def need_polars(what: str) -> None:
     """Raises ForkError where polars is needed for ``what`` and cannot compute in this process."""
     if _lost:
         raise ForkError(
-            f"{what} cannot be used in a process that was forked after polars had computed in its parent, whose threads it has not; "
+            f"{what} cannot be used in a process that was forked after polars had computed in its parent, whose "
+            "threads it has not; "
             'start processes by "spawn" or "forkserver", or give the model dicts, numpy, pandas or pyarrow'
         )
 

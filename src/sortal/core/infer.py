@@ -7,8 +7,8 @@ The rules are those of a careful colleague who looks at all values of a column:
   no ungrouped 1234 occurs beside it; else the comma is a decimal mark. Digits with leading zeros (``00501``)
   or more than 16 digits are codes, so categories. Whole numbers stay numbers, also 0 and 1.
 - **boolean**: two values that form a pair like yes and no.
-- **datetime**: every value is a date in one notation. Day or month first is decided from the whole column; where both fit,
-  rows in the order of time decide; else ``1/2/2020`` is read month first, ``1-2-2020`` and ``1.2.2020`` day first.
+- **datetime**: every value is a date in one notation. Day or month first is decided from the whole column; where both
+  fit, rows in the order of time decide; else ``1/2/2020`` is read month first, ``1-2-2020`` and ``1.2.2020`` day first.
 - **text**: several words, mostly distinct. **image**: bytes of an image, or names of image files.
 - **category**: all other text. Where almost every value occurs once it identifies rows, and is ignored.
 """
@@ -99,7 +99,8 @@ def _roles(
             raise OptionError(f"no kind {kind!r} (asked for column {name!r}); {did_you_mean(kind, names())}")
         if form and not kind_of(kind).may_be_asked(form):
             raise OptionError(
-                f"column {name!r} cannot be of kind {asked!r}; a format is the decimal mark (number:,) or the way that a date is "
+                f"column {name!r} cannot be of kind {asked!r}; a format is the decimal mark (number:,) or the way "
+                "that a date is "
                 "written (datetime:%d/%m/%Y)"
             )
     roles: dict[str, Role] = {}

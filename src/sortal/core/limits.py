@@ -35,7 +35,8 @@ def check_goal(goal: GoalOptions) -> None:
             raise OptionError(f"{name} {value:g} is no share between 0 and 1; give for example 0.9")
     if not 1 / MOST_BETA <= goal.beta <= MOST_BETA:
         raise OptionError(
-            f"f_beta {goal.beta:g} weighs nothing against nothing; give a number from {1 / MOST_BETA:g} to {MOST_BETA:,}, such as 2 "
+            f"f_beta {goal.beta:g} weighs nothing against nothing; give a number from {1 / MOST_BETA:g} to "
+            f"{MOST_BETA:,}, such as 2 "
             "where recall weighs more"
         )
     if goal.f1 and goal.beta != 1:
@@ -53,7 +54,8 @@ def check_rows(rows: RowOptions) -> None:
     _check_texts(vars(rows))
     if not 1 <= rows.smallest_count <= MOST_ROWS:
         raise OptionError(
-            f"smallest count {quoted(rows.smallest_count)} is no number of rows; give 1 to name every value, or more, such as 5"
+            f"smallest count {quoted(rows.smallest_count)} is no number of rows; give 1 to name every value, or "
+            "more, such as 5"
         )
 
 
@@ -102,7 +104,8 @@ def _check_plan(plan: Sequence[Planned]) -> None:
             raise OptionError(f"{what} has no efforts, and needs the settings of each fold; take it out of the plan")
         if len(planned.efforts) != len(plan[0].efforts):
             raise OptionError(
-                f"{what} has efforts for {len(planned.efforts)} folds, and the first candidate for {len(plan[0].efforts)}"
+                f"{what} has efforts for {len(planned.efforts)} folds, and the first candidate for "
+                f"{len(plan[0].efforts)}"
             )
         if planned.rows is not None and planned.rows < 1:
             raise OptionError(
@@ -112,7 +115,8 @@ def _check_plan(plan: Sequence[Planned]) -> None:
             for name, value in effort.items():
                 if isinstance(value, str) or not 0 < value <= MOST_WORK:
                     raise OptionError(
-                        f"{what} has {quoted(name)} = {quoted(value)} in its efforts; give a number above 0, up to {MOST_WORK:,}"
+                        f"{what} has {quoted(name)} = {quoted(value)} in its efforts; give a number above 0, up to "
+                        f"{MOST_WORK:,}"
                     )
 
 

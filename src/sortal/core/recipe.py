@@ -56,7 +56,8 @@ class Recipe:
         Raises OptionError for an option that contradicts the file, that has not the type it should have, or where no
         target is named.
 
-        >>> recipe = Recipe.from_options({"target": "y", "budget": "2m", "kind": ["zip=category"], "models": "svm, tree"})
+        >>> options = {"target": "y", "budget": "2m", "kind": ["zip=category"], "models": "svm, tree"}
+        >>> recipe = Recipe.from_options(options)
         >>> recipe.search.budget, recipe.rows.kind, recipe.search.models
         (120.0, {'zip': 'category'}, ('svm', 'tree'))
         """
@@ -74,7 +75,8 @@ class Recipe:
         for name, value in given.items():
             if name in in_file and current[name] != value:
                 raise OptionError(
-                    f"{flag(name)} contradicts {file.name}, which says {name} = {in_file[name]!r}; leave one of them out"
+                    f"{flag(name)} contradicts {file.name}, which says {name} = {in_file[name]!r}; leave one of them "
+                    "out"
                 )
         changed = recipe.with_options(**given)
         return recipe if changed == recipe else changed.with_options(**{name: defaults()[name] for name in RAN})

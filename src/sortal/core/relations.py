@@ -45,7 +45,8 @@ def ranks(moments: pl.Series, name: str, rows: Ints) -> Ints:
         first = int(rows[int(moments.is_null().arg_true()[0])])
         what = "row" if missing == 1 else "rows"
         raise DataError(
-            f"column {name!r} has no time in {missing:,} {what} (first: row {first + 1:,}); fill them or leave the rows out"
+            f"column {name!r} has no time in {missing:,} {what} (first: row {first + 1:,}); fill them or leave the "
+            "rows out"
         )
     return (moments.rank("dense").to_numpy() - 1).astype(np.int64)
 

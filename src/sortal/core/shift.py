@@ -83,7 +83,8 @@ class _Count:
 class Watch:
     """Counts rows as they come in, a batch at a time, against the profile of training.
 
-    >>> plan = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, levels=("pro", "free"), counts=(60, 40))
+    >>> levels = {"levels": ("pro", "free"), "counts": (60, 40)}
+    >>> plan = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, **levels)
     >>> watch = Watch({"plan": plan})
     >>> watch.add({"plan": ["PRO", "FREE"] * 20})
     >>> print(watch.shifts()[0].message)
@@ -243,7 +244,10 @@ def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         at = 0
     else:
         where = column.shown(column.quantiles[at])
-        text = f"{percent(float(now[at]))} of the values are at most {where}, and were {percent(float(then[at]))} in training"
+        text = (
+            f"{percent(float(now[at]))} of the values are at most {where}, and were {percent(float(then[at]))} in "
+            "training"
+        )
     return _found(column, "moved", rows, float(now[at]), float(then[at]), text)
 
 
@@ -261,7 +265,10 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         return None
     at = int(gain.argmax())
     level = _short(column.levels[at]) if at < common else "a rare or new value"
-    text = f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} in training"
+    text = (
+        f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} "
+        "in training"
+    )
     return _found(column, "mix", rows, float(now[at]), float(then[at]), text)
 
 

@@ -81,7 +81,8 @@ def raw_blocks(path: Path, size: int = BLOCK, free: int = FREELY_UNPACKED) -> It
             total += len(block)
             if total > most:
                 raise DataError(
-                    f"{path.name} unpacks to more than {MOST_TIMES} times its size ({total:,} bytes so far), which no table does; "
+                    f"{path.name} unpacks to more than {MOST_TIMES} times its size ({total:,} bytes so far), which "
+                    "no table does; "
                     "if it is one, unpack it first"
                 )
             if not block:
@@ -150,7 +151,8 @@ def utf8_blocks(path: Path, encoding: str, size: int = BLOCK, longest: float = L
         length += len(text) if end < 0 else end
         if length > longest:
             raise DataError(
-                f"{path.name}, line {lines:,} has more than {longest:,} bytes, which no row of a table has; give each row a line"
+                f"{path.name}, line {lines:,} has more than {longest:,} bytes, which no row of a table has; give "
+                "each row a line"
             )
         if end >= 0:
             lines += text.count(b"\n")

@@ -48,7 +48,8 @@ def declared(path: Path, walk: Callable[[mmap.mmap], Iterable[Piece]]) -> Declar
     found = Declared(sum(pieces), max(pieces, default=0))
     if found.total > max(FREELY_DECODED, MOST_TIMES_DECODED * size):
         raise DataError(
-            f"{path.name} has {size:,} bytes and says that they are {found.total:,} when they are unpacked, which no table does"
+            f"{path.name} has {size:,} bytes and says that they are {found.total:,} when they are unpacked, which no "
+            "table does"
         )
     refuse_beyond_memory(path.name, found.largest)
     return found

@@ -95,7 +95,8 @@ def _told(line: str, name: str) -> str:
     told = re.fullmatch(r"sep=([^\w\r]{2,}|[^,;|\r]*|.)\r?", line)
     if told and (len(told[1]) > 1 or not told[1].isascii() or told[1] == '"'):
         raise DataError(
-            f"{name} says in its first line that {told[1]!r} separates the fields, and a separator is one character of ASCII, "
+            f"{name} says in its first line that {told[1]!r} separates the fields, and a separator is one character "
+            "of ASCII, "
             "which is no quote; write the file with another"
         )
     return told[1] if told else ""
@@ -183,7 +184,8 @@ def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.Dat
     for at, values_again in rows_again.items():
         if values_again != header and frame.width > 2 and sorted(values_again) == sorted(set(header)):
             raise DataError(
-                f"{layout.path.name} holds its header again after row {before + at:,}, with the columns in another order; "
+                f"{layout.path.name} holds its header again after row {before + at:,}, with the columns in another "
+                "order; "
                 "give the parts as files of their own"
             )
     again = [at for at, values_again in rows_again.items() if values_again == header]

@@ -137,7 +137,8 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     if column.absent == ():
         odd = parted(counted(labels), MISSING).missing
         notes += [
-            f"{text!r} is a class of {column.name!r} ({n:,} rows); if it means that there is no value, say --missing {text!r}"
+            f"{text!r} is a class of {column.name!r} ({n:,} rows); if it means that there is no value, say --missing "
+            f"{text!r}"
             for text, n in odd.items()
             if text
         ]
@@ -154,7 +155,8 @@ def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
         return []
     have, them = ("class has", "it") if len(few) == 1 else ("classes have", "them")
     return [
-        f"{len(few)} {have} fewer than {smallest_count} rows and will be named by the model, since that is what a model says: "
+        f"{len(few)} {have} fewer than {smallest_count} rows and will be named by the model, since that is what a "
+        "model says: "
         f"{listing(few)}; join {them} with another class, or leave these rows out, where a name tells of somebody"
     ]
 
@@ -182,8 +184,10 @@ def check_groups(problem: Problem, train: NDArray[np.int64], options: RowOptions
     left = len(np.unique(groups[train]))
     if left < FEWEST_GROUPS:
         raise DataError(
-            f"column {options.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on when the others "
-            f"are set apart, and cross-validation by groups needs {FEWEST_GROUPS}: name a column of more groups, or leave --group "
+            f"column {options.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on "
+            "when the others "
+            f"are set apart, and cross-validation by groups needs {FEWEST_GROUPS}: name a column of more groups, or "
+            "leave --group "
             "out if rows of one group may be in training and test"
         )
 

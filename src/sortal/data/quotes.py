@@ -147,14 +147,16 @@ def _not_closed(name: str, line: int) -> DataError:
 
 def _misquoted(name: str, line: int) -> DataError:
     return DataError(
-        f"{name}, line {line:,}: a field goes on after the quote that closes it; double the quotes within a field in quotes"
+        f"{name}, line {line:,}: a field goes on after the quote that closes it; double the quotes within a field in "
+        "quotes"
     )
 
 
 def doubtful(name: str, row: Row) -> DataError:
     """What to say of a row that is ``in_doubt``."""
     return DataError(
-        f"{name}, line {row.line:,}: a quote is opened that is closed in line {row.line + len(row.lines) - 1:,}, but each line "
+        f"{name}, line {row.line:,}: a quote is opened that is closed in line {row.line + len(row.lines) - 1:,}, but "
+        "each line "
         "could be a row for itself; double the quotes if they are letters, or put all values of the column in quotes"
     )
 

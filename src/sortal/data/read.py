@@ -239,7 +239,8 @@ def _opened(path: Path) -> Part:
         return _renamed(Part(path, types, lambda _: frames(), (note,) if note else (), records=True))
     if not _in_utf8(path):
         raise DataError(
-            f"{path.name} has a name that is not in UTF-8, and {kind.capitalize()} files are opened by it; rename the file"
+            f"{path.name} has a name that is not in UTF-8, and {kind.capitalize()} files are opened by it; rename "
+            "the file"
         )
     size = declared(path, _WALKS[kind])
     with _damage_named(path):

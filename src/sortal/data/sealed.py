@@ -34,8 +34,10 @@ def refuse_sealed(path: Path) -> None:
     """Raises DataError where the file holds sealed rows: these come by the ledger alone."""
     if is_sealed(path):
         raise DataError(
-            f"{path.name!r} holds the sealed test of a run, and nothing may be learned from it: give the data that the run was "
-            "trained on; sortal evaluate and sortal predict score it with the model of the run, and the look is recorded"
+            f"{path.name!r} holds the sealed test of a run, and nothing may be learned from it: give the data that "
+            "the run was "
+            "trained on; sortal evaluate and sortal predict score it with the model of the run, and the look is "
+            "recorded"
         )
 
 

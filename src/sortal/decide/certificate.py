@@ -96,7 +96,8 @@ class Certificate:
             return f"{asked} cannot be certified{together} from {labels}: {self._possible} {self._outlook}"
         grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
         return (
-            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled rows{self._each}: "
+            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled "
+            f"rows{self._each}: "
             f"p >= {_threshold(self.threshold)} {grounds}"
         )
 

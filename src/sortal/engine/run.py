@@ -2,16 +2,17 @@
 
 No program that compiles can run forever or fail midway, whatever file it comes from:
 
-- It is a finite tree. How deep it is, its steps and the numbers in its arrays are counted before anything is built; building is
-  linear in them, but for the tables of trees, which are counted with the costs. There is no op that repeats or branches
-  by data.
-- What a step costs follows from shapes and settings. The costs of all steps are added up while they are built, and above a limit
-  (``limits.py``) the program is refused. A table that takes more than ``SLICE`` is scored slice by slice.
-- Every index into an array was compared with the length of that array, and the width of each step with what the next one takes.
-- Every number is finite: canonical numbers and all parameters are at most 1e100, a step that could give more cuts it off there,
-  and no sum has more than 2**27 products, so that none comes near 1.8e308. Probabilities are clipped to 1e-15 before a
-  logarithm, and a softmax takes the largest off. NaN means missing: a program is refused where it could reach a step
-  that computes with it.
+- It is a finite tree. How deep it is, its steps and the numbers in its arrays are counted before anything is built;
+  building is linear in them, but for the tables of trees, which are counted with the costs. There is no op that repeats
+  or branches by data.
+- What a step costs follows from shapes and settings. The costs of all steps are added up while they are built, and
+  above a limit (``limits.py``) the program is refused. A table that takes more than ``SLICE`` is scored slice by slice.
+- Every index into an array was compared with the length of that array, and the width of each step with what the next
+  one takes.
+- Every number is finite: canonical numbers and all parameters are at most 1e100, a step that could give more cuts it
+  off there, and no sum has more than 2**27 products, so that none comes near 1.8e308. Probabilities are clipped to
+  1e-15 before a logarithm, and a softmax takes the largest off. NaN means missing: a program is refused where it could
+  reach a step that computes with it.
 
 So for columns in canonical types, all of one length n, a compiled table or chain gives (n, k) numbers within its cost,
 and NaN only where it hands missing values on; after a model's op there are none.

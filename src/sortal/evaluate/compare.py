@@ -68,7 +68,8 @@ def change(before: Interval, after: Interval) -> Interval:
 def apart(before: Interval, after: Interval) -> bool:
     """Whether each figure lies outside the other's interval.
 
-    >>> apart(Interval(0.33, 0.30, 0.36), Interval(0.37, 0.33, 0.41)), apart(Interval(0.3, 0.2, 0.4), Interval(0.5, 0.4, 0.6))
+    >>> near, far = Interval(0.37, 0.33, 0.41), Interval(0.5, 0.4, 0.6)
+    >>> apart(Interval(0.33, 0.30, 0.36), near), apart(Interval(0.3, 0.2, 0.4), far)
     (False, True)
     """
     return not before.low <= after.value <= before.high and not after.low <= before.value <= after.high

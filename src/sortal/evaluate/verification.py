@@ -128,11 +128,12 @@ def verify(task: Task, test: Predictions, decided: Codes, figures: Figures, prom
 
 
 def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = ()) -> Iterator[str]:
-    """Which classes an average over classes leaves out: those true of no row, and those whose rows are all left to a
+    r"""Which classes an average over classes leaves out: those true of no row, and those whose rows are all left to a
     person.
 
-    >>> list(absences(("a", "b"), ("c",)))
-    ['no row is a, b: averages over classes leave them out', 'all rows of c are left to a person: averages over decisions leave it out']
+    >>> print(*absences(("a", "b"), ("c",)), sep="\n")
+    no row is a, b: averages over classes leave them out
+    all rows of c are left to a person: averages over decisions leave it out
     """
     if no_row:
         names, them = listing([plain(name) for name in no_row]), "it" if len(no_row) == 1 else "them"
@@ -170,7 +171,10 @@ def _dearer(rivals: tuple[Rival, ...]) -> Iterator[str]:
         excess = rival.excess
         if excess.value is not None and excess.value > 0:
             chance = "" if excess.low is not None and excess.low > 0 else ", which may be chance"
-            yield f"the rule costs more than {rival.name} ({number(rival.cost)} a row) on the test: by {interval(excess, 1)}{chance}"
+            yield (
+                f"the rule costs more than {rival.name} ({number(rival.cost)} a row) on the test: by "
+                f"{interval(excess, 1)}{chance}"
+            )
 
 
 def check_figure(name: str, promised: Estimate, found: Estimate) -> PromiseCheck:

@@ -77,7 +77,8 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
     if digest != own:
         hashes = f"SHA-256 {digest[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
         raise DataError(
-            f"{model_file.name} is not the model of the run in {str(seal.folder)!r} ({hashes}); {CLOSED}, as they are scored by "
+            f"{model_file.name} is not the model of the run in {str(seal.folder)!r} ({hashes}); {CLOSED}, as they "
+            "are scored by "
             "the model that they were sealed for: put it back"
         )
     heads = {RECORD: run.ledger.head, "the model": _head(model)}

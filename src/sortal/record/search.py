@@ -110,7 +110,8 @@ def selection(trained: Trained, task: Task) -> Selection:
         )
         explanation = (
             f"{chosen} cannot be told apart from {best} "
-            f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is {choice.reason}"
+            f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
+            f"{choice.reason}"
         )
     return Selection(
         chosen=chosen,

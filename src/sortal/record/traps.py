@@ -46,7 +46,10 @@ def stratified(outcome: Outcome, facts: Facts) -> Verdict:
     shares = list(split.prevalence.values())
     gap = max(max(share) - min(share) for share in zip(*shares, strict=True))
     holds = gap <= max(SHARE_TOLERANCE, 2 / min(n for n in (split.train, split.valid, split.test) if n))
-    shown = f"class shares of {listing(list(split.prevalence))} differ by {'less than 0.1 %' if gap < 0.001 else f'at most {percent(gap)}'}"
+    shown = (
+        f"class shares of {listing(list(split.prevalence))} differ by "
+        f"{'less than 0.1 %' if gap < 0.001 else f'at most {percent(gap)}'}"
+    )
     if not holds or not (said := _listed(outcome, ALIKE)):
         return holds, shown
     return False, f"{shown}; {said}"

@@ -113,7 +113,10 @@ def _spellings(values: Texts) -> Mixture | None:
     quoted = [texts for texts in quoted if texts][:_SHOWN]
     shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in quoted)
     more = f" and {len(several) - len(quoted)} more" if 0 < len(quoted) < len(several) else ""
-    message = f"spells {_plural(len(several), 'level')} in several ways{': ' if shown else ''}{shown}{more} ({_rows(rarer)} in the rarer ones)"
+    message = (
+        f"spells {_plural(len(several), 'level')} in several ways{': ' if shown else ''}{shown}{more} "
+        f"({_rows(rarer)} in the rarer ones)"
+    )
     return Mixture("spellings", message, rarer / values.total, "write each level in one way")
 
 
