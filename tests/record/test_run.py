@@ -15,11 +15,11 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from sortal.artifact import card, model
+from sortal.checks import audit
 from sortal.checks.audit import Finding
 from sortal.core import costs, interval, skipped, task
 from sortal.core.errors import DataError
 from sortal.core.interval import Estimate, Interval
-from sortal.data import audit
 from sortal.decide import calibrate, certificate
 from sortal.evaluate import figures, verification
 from sortal.record import parts, run
