@@ -11,20 +11,20 @@ from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.prepare.category import MAX_CODES, preparer
-from sortal.prepare.view import Labels, Prepared, View
+from sortal.prepare.view import EncodedColumn, Labels, View
 
 LAWS = settings(deadline=None, max_examples=50)
 CODES, ONEHOT = View("raw", "codes"), View("scaled", "onehot")
 LEVELS = st.lists(st.sampled_from(["a", "b", "c", "d", "ä b", "=", "E"]), min_size=1, max_size=40)
 
 
-def fit(values: list[str | None], view: View, codes: np.ndarray | None = None, n_classes: int = 2) -> Prepared:
+def fit(values: list[str | None], view: View, codes: np.ndarray | None = None, n_classes: int = 2) -> EncodedColumn:
     series = pl.Series("x", values, dtype=pl.String)
     labels = Labels(np.arange(len(values)) % n_classes if codes is None else codes, n_classes)
     return preparer.fit(Column("x", "category"), series, labels, view, seed=0)
 
 
-def run(prepared: Prepared, values: list[str | None]) -> np.ndarray:
+def run(prepared: EncodedColumn, values: list[str | None]) -> np.ndarray:
     return compile_program(prepared.program)({"x": values})
 
 

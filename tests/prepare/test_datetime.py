@@ -12,18 +12,18 @@ from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
 from sortal.engine import compile as compile_program
 from sortal.prepare.datetime import preparer
-from sortal.prepare.view import Labels, Prepared, View
+from sortal.prepare.view import EncodedColumn, Labels, View
 
 LAWS = settings(deadline=None, max_examples=50)
 MOMENTS = st.lists(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)) | st.none(), min_size=2, max_size=30)
 
 
-def fit(values: pl.Series) -> Prepared:
+def fit(values: pl.Series) -> EncodedColumn:
     labels = Labels(np.arange(len(values)) % 2, 2)
     return preparer.fit(Column("when", "datetime"), values, labels, View("raw", "codes"), seed=0)
 
 
-def run(prepared: Prepared, values: pl.Series) -> pl.DataFrame:
+def run(prepared: EncodedColumn, values: pl.Series) -> pl.DataFrame:
     table = Table(Schema((Column("when", "datetime"),)), values.to_frame(), np.arange(len(values)))
     matrix = compile_program(prepared.program)(table.columns(["when"]))
     return pl.DataFrame(matrix, schema=[name.removeprefix("when ") for name in prepared.names])

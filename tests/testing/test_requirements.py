@@ -25,7 +25,7 @@ from sortal.core.schema import Column
 from sortal.engine import Program
 from sortal.models.family import Family, FitRequest, Fitted, Settings
 from sortal.prepare.number import preparer as number
-from sortal.prepare.view import Prepared
+from sortal.prepare.view import EncodedColumn
 from sortal.testing import (
     ConformanceError,
     Requirement,
@@ -149,7 +149,7 @@ def test_a_preparer_with_a_fault_fails() -> None:
     class Learned:
         """Remembers how many rows it saw, and calls two columns by one name."""
 
-        def fit(self, *arguments: Any) -> Prepared:
+        def fit(self, *arguments: Any) -> EncodedColumn:
             prepared = number.fit(*arguments)
             steps = (prepared.program, prepared.program)
             return replace(
@@ -162,7 +162,7 @@ def test_a_preparer_with_a_fault_fails() -> None:
     class Misshapen:
         """Has training rows of another shape."""
 
-        def fit(self, *arguments: Any) -> Prepared:
+        def fit(self, *arguments: Any) -> EncodedColumn:
             return replace(number.fit(*arguments), train=np.zeros((3, 1)))
 
     assert failed(check_preparer(Learned(), "number"), "names_its_columns")

@@ -24,7 +24,7 @@ from sortal.data.write import writer
 
 
 @dataclass
-class Scored:
+class ScoreSummary:
     """How many ``rows`` were scored, what has to be known of them (``notes``), and where they are not like those of
     training.
     """
@@ -42,7 +42,7 @@ def score_file(
     allow_missing: bool = False,
     warnings: bool = False,
     verify: Path | None = None,
-) -> Scored:
+) -> ScoreSummary:
     """Write the scored rows to ``out`` (CSV to the standard output where it is None), and say what has to be known of
     them.
 
@@ -64,7 +64,7 @@ class _Job:
     """Scores all batches, and remembers what has to be known of them."""
 
     def __init__(self, model: Model, data: Sequence[str] | Source, allow_missing: bool, warnings: bool) -> None:
-        self.scored = Scored()
+        self.scored = ScoreSummary()
         self._model, self._data = model, data
         self._allow_missing, self._warnings = allow_missing, warnings
         self._watch: Watch | None = None

@@ -93,10 +93,10 @@ def datetime(program: Program) -> Step:
     return Step("datetime", run, len(parts), cost, named=True)
 
 
-Clock = Mapping[str, NDArray[Any]]
+TimeOfDay = Mapping[str, NDArray[Any]]
 
 
-def _clock(seconds: Floats) -> Clock:
+def _clock(seconds: Floats) -> TimeOfDay:
     """Seconds since 1970 as days, months and years since 1970, their first days, and seconds of the day."""
     days = np.floor(seconds / 86400.0)
     day = days.astype("datetime64[D]")
@@ -104,13 +104,13 @@ def _clock(seconds: Floats) -> Clock:
     return {"seconds": seconds, "of_day": seconds - days * 86400.0, "day": day, "month": month, "year": year}
 
 
-def _days(clock: Clock, since: str) -> NDArray[np.int64]:
+def _days(clock: TimeOfDay, since: str) -> NDArray[np.int64]:
     """Whole days since the first day of the month or year."""
     days: NDArray[np.int64] = (clock["day"] - clock[since].astype("datetime64[D]")).astype(np.int64)
     return days
 
 
-_PARTS: dict[str, Callable[[Clock], NDArray[Any]]] = {
+_PARTS: dict[str, Callable[[TimeOfDay], NDArray[Any]]] = {
     "year": lambda c: c["year"].astype(np.int64) + 1970,
     "month": lambda c: c["month"].astype(np.int64) % 12 + 1,
     "day": lambda c: _days(c, "month") + 1,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sortal.core.schema import Column
 from sortal.engine.program import Program
-from sortal.prepare.view import Labels, Prepared, View
+from sortal.prepare.view import EncodedColumn, Labels, View
 
 MAX_CODES = 1000
 """Levels beyond the most frequent thousand are one level: LightGBM groups them anyway, and the artifact stays small."""
@@ -37,7 +37,7 @@ class _Block:
 class CategoryPreparer:
     """High cardinality and unseen values are ordinary: a rare or unseen value gets the encoding of 'any other'."""
 
-    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
+    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
         levels = _levels(values, view.smallest_count)
         level_of_row = _level_of_row(values, levels)
         many = len(levels) > view.many and labels.n_classes <= MAX_TARGET_CLASSES
@@ -50,7 +50,7 @@ class CategoryPreparer:
             blocks.append(_target(column.name, len(levels), level_of_row, labels, seed))
         table = np.hstack([b.table for b in blocks])
         names = tuple(name for b in blocks for name in b.names)
-        return Prepared(
+        return EncodedColumn(
             program=Program("lookup", {"column": column.name, "categories": levels}, {"table": table}),
             names=names,
             numeric=False,

@@ -6,13 +6,13 @@ import polars as pl
 
 from sortal.core.schema import Column
 from sortal.engine.program import Program
-from sortal.prepare.view import Labels, Prepared, View
+from sortal.prepare.view import EncodedColumn, Labels, View
 
 
 class DatetimePreparer:
     """Calendar parts, as scikit-learn's and skrub's users expect them; a part that never changes is left out."""
 
-    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
+    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
         dt = values.drop_nulls().dt
         varying = {
             "year": dt.year(),
@@ -23,7 +23,7 @@ class DatetimePreparer:
             "minute": dt.minute(),
         }
         parts = [*(part for part, seen in varying.items() if seen.n_unique() > 1), "total_seconds"]
-        return Prepared(
+        return EncodedColumn(
             program=Program("datetime", {"column": column.name, "parts": parts}),
             names=tuple(f"{column.name} {part.replace('_', ' ')}" for part in parts),
             numeric=True,

@@ -6,14 +6,14 @@ import polars as pl
 
 from sortal.core.schema import Column
 from sortal.engine.program import Program
-from sortal.prepare.view import Labels, Prepared, View
+from sortal.prepare.view import EncodedColumn, Labels, View
 
 
 class NumberPreparer:
     """A number as it is; a boolean as 0 or 1."""
 
-    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
-        return Prepared(
+    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
+        return EncodedColumn(
             program=Program("number", {"column": column.name}),
             names=(column.name,),
             numeric=True,

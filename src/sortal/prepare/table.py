@@ -17,7 +17,7 @@ from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program
-from sortal.prepare.view import Labels, Prepared, Preparer, View
+from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def fit(
     return preprocessor, matrix
 
 
-def _fit_column(column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
+def _fit_column(column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
     preparer: Preparer = registry.load("sortal.preparers", kind_of(column.kind).encoding)
     return preparer.fit(column, values, labels, view, seed)
 
 
-def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[Prepared]) -> None:
+def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[EncodedColumn]) -> None:
     start = 0
     for column in columns:
         stop = start + len(column.names)

@@ -40,7 +40,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class EncodedColumn:
     """A fitted column: Columns -> (n, len(names)).
 
     ``numeric``: its values are quantities, to be imputed and scaled. ``categorical``: per output column, whether it
@@ -58,6 +58,6 @@ class Prepared:
 class Preparer(Protocol):
     """Turns columns of one kind into numbers."""
 
-    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> Prepared:
+    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
         """Learn from the canonical values of the training rows."""
         ...

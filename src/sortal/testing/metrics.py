@@ -20,7 +20,7 @@ ROWS = 150
 
 
 @dataclass(frozen=True)
-class Scored:
+class DecidedRows:
     """What a metric is given: a task, (n,) true codes, (n, K) probabilities and (n,) decided codes."""
 
     task: Task
@@ -36,8 +36,8 @@ class Scored:
     def score(self, metric: Metric) -> float:
         return metric.score(self.task, self.predictions, self.decided)
 
-    def take(self, rows: NDArray[np.int64]) -> Scored:
-        return Scored(self.task, self.truth[rows], self.probability[rows], self.decided[rows])
+    def take(self, rows: NDArray[np.int64]) -> DecidedRows:
+        return DecidedRows(self.task, self.truth[rows], self.probability[rows], self.decided[rows])
 
 
 def check_metric(metric: Metric) -> Iterator[Requirement]:
@@ -91,7 +91,7 @@ def reads_what_it_says(metric: Metric, n_classes: int) -> None:
         decided = other.decided
     else:
         probability = other.probability
-    changed = Scored(scored.task, scored.truth, probability, decided)
+    changed = DecidedRows(scored.task, scored.truth, probability, decided)
     require(changed.score(metric) == scored.score(metric), f"it needs the {metric.needs} only, but reads more")
 
 
@@ -148,16 +148,16 @@ def task(n_classes: int) -> Task:
     return Task("y", classes, (1 / n_classes,) * n_classes, positive, "log_loss", (), (), "cost", cost)
 
 
-def some(n_classes: int, seed: int = 0) -> Scored:
+def some(n_classes: int, seed: int = 0) -> DecidedRows:
     """Predictions that know something, for classes of equal size; the truth is the same for every seed."""
     rng = np.random.default_rng(seed)
     truth = np.arange(ROWS) % n_classes
     strength = rng.gamma(1.0, size=(ROWS, n_classes))
     strength[np.arange(ROWS), truth] += rng.gamma(2.0, size=ROWS)
     probability = strength / strength.sum(axis=1, keepdims=True)
-    return Scored(task(n_classes), truth, probability, probability.argmax(axis=1))
+    return DecidedRows(task(n_classes), truth, probability, probability.argmax(axis=1))
 
 
-def sure(n_classes: int, truth: NDArray[np.int64], decided: NDArray[np.int64]) -> Scored:
+def sure(n_classes: int, truth: NDArray[np.int64], decided: NDArray[np.int64]) -> DecidedRows:
     """Predictions without any doubt."""
-    return Scored(task(n_classes), truth, np.eye(n_classes)[decided], decided)
+    return DecidedRows(task(n_classes), truth, np.eye(n_classes)[decided], decided)

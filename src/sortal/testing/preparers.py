@@ -17,7 +17,7 @@ from sortal.core.kinds import BUILT_IN, kind_of
 from sortal.core.schema import Column, Schema
 from sortal.core.series import TYPES
 from sortal.engine import compile as compile_program
-from sortal.prepare.view import Labels, Prepared, Preparer, View
+from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
 from sortal.testing.requirement import Requirement, arrays_of, fingerprint, require, require_equal, require_plain
 
 VIEWS = {"raw": View("raw", "codes"), "imputed": View("imputed", "codes"), "scaled": View("scaled", "onehot")}
@@ -165,12 +165,12 @@ def sample(kind: str, *, n_distinct: int = 8, missing: float = 0.15, seed: int =
     return pl.Series("column", kept, dtype=TYPES[storage], strict=True)
 
 
-def _fit(subject: Subject, values: pl.Series) -> Prepared:
+def _fit(subject: Subject, values: pl.Series) -> EncodedColumn:
     labels = Labels(np.arange(len(values)) % 2, n_classes=2)
     return subject.preparer.fit(Column("column", subject.kind), values, labels, subject.view, 0)
 
 
-def _run(prepared: Prepared, values: pl.Series) -> NDArray[np.float64]:
+def _run(prepared: EncodedColumn, values: pl.Series) -> NDArray[np.float64]:
     """The program on these values alone."""
     kind = next(kind.name for kind in BUILT_IN.values() if TYPES[kind.storage] == values.dtype)
     table = Table(Schema((Column("column", kind),)), values.to_frame(), np.arange(len(values)))
