@@ -148,8 +148,7 @@ def fold_store(out: Path, folder: Path, whole: Problem, recipe: Recipe, resume: 
     if left and (seal := Seal(left[-1])).path.exists() and seal.opens:
         raise OptionError(
             f"the unfinished run {str(left[-1])!r} had opened its sealed test already, and one look is all that is "
-            "blind; "
-            "leave --resume out, and name another --out"
+            "blind; leave --resume out, and name another --out"
         )
     if recipe.rows.private or recipe.search.plan:
         return None

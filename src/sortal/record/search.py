@@ -102,6 +102,7 @@ def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
     chosen, best = choice.chosen.candidate.name, choice.best.candidate.name
+    uncorrected = _spread(choice.chosen, trained, task)
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
     else:
@@ -116,10 +117,8 @@ def selection(trained: Trained, task: Task) -> Selection:
     return Selection(
         chosen=chosen,
         metric=choice.metric.name,
-        uncorrected=Estimate.of(_spread(choice.chosen, trained, task)),
-        corrected=Estimate.of(
-            choice.metric.within(bias_corrected_interval(_spread(choice.chosen, trained, task), choice.bias))
-        ),
+        uncorrected=Estimate.of(uncorrected),
+        corrected=Estimate.of(choice.metric.within(bias_corrected_interval(uncorrected, choice.bias))),
         corrected_estimate=choice.corrected,
         bias=choice.bias,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,

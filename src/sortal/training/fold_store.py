@@ -26,14 +26,14 @@ KEY = "key.json"
 
 @dataclass(frozen=True)
 class FoldStore:
-    """A folder of results, all of the same rows and options, of which ``key`` is a digest."""
+    """A folder of results, all of the same rows and options."""
 
     folder: Path
-    key: str
 
     @classmethod
     def new(cls, folder: Path, key: str, earlier: Path | None = None) -> FoldStore:
-        """Where this run keeps its results; those of an ``earlier`` one that was killed come along.
+        """Where this run keeps its results; those of an ``earlier`` one that was killed come along. ``key``: a digest
+        of the rows and options.
 
         Raises OptionError where that one was of other rows or options.
         """
@@ -47,7 +47,7 @@ class FoldStore:
                 )
             for file in earlier.glob("*.npz"):
                 shutil.copy(file, folder)
-        return cls(folder, key)
+        return cls(folder)
 
     def save(self, candidate: Candidate, rows: int | None, results: Sequence[FoldResult]) -> None:
         """Keep what all folds of a candidate gave, on a sample of so many ``rows``."""
