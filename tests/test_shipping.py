@@ -13,10 +13,11 @@ import pytest
 import sortal
 from sortal import shipping
 from sortal.core.errors import ParityError
+from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
-from sortal.engine import Program
+from sortal.engine import Program, compile
 from sortal.training import trained
 from sortal.training.deadline import Deadline
 from sortal.training.ensemble import EnsembleResult
@@ -84,3 +85,24 @@ def test_what_is_proven_is_the_file_where_there_is_one(tmp_path: Path, monkeypat
 def no_program(classes: int) -> Program:
     read = Program("table", steps=(Program("number", {"column": "x"}),))
     return read.then(Program("constant", arrays={"probability": np.full(classes, 1 / classes)}))
+
+
+def test_a_calibration_that_makes_much_of_sure_probabilities_stops_no_training() -> None:
+    """A library's 1 - p is exact to 1e-16 only, so that of two ways to sum 1e-15 is another number in its first digit."""
+    dev, task = development(2)
+    reserve = TimeReserve(Deadline(time.monotonic(), -1.0), closing=0.0, closing_rows=0)
+    found = trained.train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("logistic",)), reserve, Observer())
+    flatter = Program("logit_affine", arrays={"weight": np.eye(2) / 3, "bias": np.zeros(2)})
+    ensemble = found.finalized.ensemble
+    calibrated = replace(
+        found.finalized,
+        calibration=replace(found.finalized.calibration, program=flatter),
+        program=ensemble.program().then(flatter),
+    )
+    far = Table(dev.table.schema, dev.table.frame.with_columns(pl.col("x") * 8), dev.table.rows)
+    by_library = compile(flatter)(ensemble.predict_proba(far))
+    by_program = compile(calibrated.program)(far.columns(["x", "noise", "colour"]))
+    assert np.abs(by_library - by_program).max() > 1e-10
+    model, parity = shipping.ship(far, task, replace(found, finalized=calibrated))
+    assert parity.max_difference <= 1e-12
+    assert np.array_equal(model.predict_proba(far.frame), by_program)

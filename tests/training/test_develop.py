@@ -60,8 +60,8 @@ def test_the_shipped_program_says_what_the_library_says(three):
     dev, task = three
     found = trained(dev, task).finalized
     names = [column.name for column in dev.table.schema.features]
-    program = compile(found.program)(dev.table.columns(names))
-    assert np.abs(program - found.predict_by_library(dev.table)).max() < 1e-12
+    program = compile(found.ensemble.program())(dev.table.columns(names))
+    assert np.abs(program - found.ensemble.predict_proba(dev.table)).max() < 1e-12
     assert found.ensemble.rows == len(dev.codes)
 
 

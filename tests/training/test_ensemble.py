@@ -92,8 +92,8 @@ def test_two_members_are_refitted_calibrated_and_exported_as_one(result, valid):
     assert found.refit
     assert [member.rows for member in found.ensemble.members] == [400, 400]
     assert found.program.steps[0].op == "average"
-    program = compile(found.program)
-    assert np.abs(program(columns(DEV.table)) - found.predict_by_library(DEV.table)).max() < 1e-12
+    program = compile(found.ensemble.program())
+    assert np.abs(program(columns(DEV.table)) - found.ensemble.predict_proba(DEV.table)).max() < 1e-12
     assert len(found.fits) == (4 if len(valid) else 2)
     if len(valid):
         assert found.evidence.rows.tolist() == DEV.table.rows[valid].tolist()

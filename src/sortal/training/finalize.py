@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
@@ -46,10 +45,6 @@ class Finalized:
     worth_refit: bool
     sets: Sets | None = None
     fits: tuple[FitRows, ...] = ()
-
-    def predict_by_library(self, table: Table) -> NDArray[np.float64]:
-        """(n, K) what the libraries that trained the model say of these rows; the program has to say the same."""
-        return _calibrated(self.calibration, self.ensemble.predict_proba(table))
 
 
 @dataclass(frozen=True)
