@@ -13,12 +13,13 @@ from scipy.special import expit
 
 from sortal.artifact.model import Model, check_parity, golden_rows, load
 from sortal.artifact.store import Golden
-from sortal.core.errors import ArtifactError, DataError, OutputError, ParityError
+from sortal.core.errors import ArtifactError, DataError, OptionError, OutputError, ParityError
 from sortal.core.frame import Table, conform
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
 from sortal.engine import Program, compile
 from sortal.models.trees import from_lightgbm
 
@@ -240,3 +241,27 @@ def test_a_boosted_model_on_raw_columns(tmp_path):
     canonical = Table(schema, conform(frame, schema), np.arange(500))
     parity = check_parity(load(tmp_path / "m.sortal"), canonical, booster.predict(X, num_threads=1), 1e-12)
     assert parity.rows == 500
+
+
+def test_a_model_at_another_prevalence_decides_by_the_costs_there(model, tmp_path):
+    costs = Decision("threshold", ("no", "yes"), "yes", threshold=0.2, cost=((0.0, 1.0), (4.0, 0.0)))
+    usual = replace(model, decision=costs)
+    rarer = usual.at_prevalence({"yes": 0.05})
+    odds = np.exp(LOG_ODDS) * (0.05 / 0.95) / (0.25 / 0.75)
+    assert_allclose(rarer.predict_proba(ROWS)[:, 1], odds / (1 + odds), rtol=1e-12)
+    assert (rarer.decide(ROWS) == np.where(odds / (1 + odds) >= 0.2, "yes", "no")).all()
+    assert (usual.decide(ROWS) != rarer.decide(ROWS)).any()
+    assert (rarer.task.prevalence, rarer.metrics, rarer.card) == ((0.95, 0.05), {}, None)
+    rarer.save(tmp_path / "rarer.sortal")
+    assert_array_equal(load(tmp_path / "rarer.sortal").predict_proba(ROWS), rarer.predict_proba(ROWS))
+    assert_allclose(rarer.at_prevalence({"yes": 0.25}).predict_proba(ROWS), usual.predict_proba(ROWS), rtol=1e-12)
+
+
+def test_what_was_fitted_to_the_shares_of_training_is_not_moved(model):
+    with pytest.raises(OptionError, match="the threshold was fitted to the class shares of training"):
+        model.at_prevalence({"yes": 0.05})
+    with_sets = replace(
+        model, decision=Decision("argmax", ("no", "yes")), sets=Sets("lac", 0.9, (90, 30), (0.2, 0.2), 1.4)
+    )
+    with pytest.raises(OptionError, match="the sets were fitted"):
+        with_sets.at_prevalence({"yes": 0.05})

@@ -32,6 +32,7 @@ from sortal.core.schema import Schema
 from sortal.core.shift import Shift, Watch, odd_values
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
+from sortal.decide.prevalence import class_shares, label_shift
 from sortal.engine import Columns, compile
 from sortal.engine.run import reads
 
@@ -126,6 +127,27 @@ class Model(AsText, Contents):
         if self.sets is None:
             raise OptionError("this model was trained without prediction sets; train it with --sets 0.9")
         return self.sets.apply(self.predict_proba(rows, allow_missing=allow_missing))
+
+    def at_prevalence(self, shares: Mapping[Any, float]) -> Model:
+        """The model for rows of which the classes have other shares, and look as they did in training (label shift).
+
+        ``shares``: by label; of two classes one is enough: ``model.at_prevalence({"yes": 0.1})``. Probabilities move,
+        and with them the decisions that follow from costs. What was measured in training is left out: it was of other
+        shares. Raises OptionError for shares that are none, and for a model whose threshold or sets were fitted to the
+        shares of training: what they promise would not hold.
+        """
+        fitted = self.decision.kind == "threshold" and self.decision.cost is None
+        if fitted or self.sets is not None:
+            what = "threshold was" if fitted else "sets were"
+            raise OptionError(f"the {what} fitted to the class shares of training; train with costs, or on other rows")
+        after = class_shares(shares, self.task.classes)
+        return replace(
+            self,
+            program=self.program.then(label_shift(self.task.prevalence, after)),
+            task=replace(self.task, prevalence=after),
+            metrics={},
+            card=None,
+        )
 
     def compare(self, rows: object, *, allow_missing: bool = False) -> tuple[Shift, ...]:
         """Where these rows are not like those of training, column by column; ``core.shift`` says when that matters.
