@@ -1,0 +1,307 @@
+"""Do the figures that ship hold? ``sortal.train`` on samples of tables, and ``run.json`` against all other rows.
+
+Nothing is computed here as the program would: the intervals, certificates and sets are those that a run wrote down, and
+the model that it saved scores the rest of the table, which is the future of the sample.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import sortal
+from bench._futures import Cell, Sample, Table, cells
+from bench._outcome import Goal, Options, Outcome
+from bench._tables import EXAMPLE, no_table, tabular
+from sortal.core import registry
+from sortal.core.costs import incurred
+from sortal.core.errors import SortalError
+from sortal.core.interval import Estimate
+from sortal.core.labels import encode
+from sortal.core.predictions import Predictions
+from sortal.decide.calibrate import recalibration_gain
+from sortal.evaluate.metrics import Metric
+from sortal.record.run import RunRecord
+
+LEAST_ROWS, MOST_COLUMNS = 11_000, 60
+"""Tables with enough of a future, and quickly trained on."""
+SECONDS, WORKERS = 5.0, 2
+LOW, HIGH, NOMINAL, LEAST = 0.93, 0.97, 0.95, 0.90
+FALSELY, SETS_WITHIN = 0.025, 0.01
+LEAST_HITS = 20
+"""Rows of the future that a share of it is known from."""
+FAST_CELLS = ("300 rows", "nothing to learn")
+FAST_REPS = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A figure of a run and what became of it. ``holds``: None where the run said nothing of it.
+
+    ``kind``: which figure; ``low`` and ``high`` its interval, ``value`` what the run said, ``true`` that of the future.
+    """
+
+    cell: str
+    table: str
+    kind: str
+    value: float | None
+    low: float | None
+    high: float | None
+    true: float
+
+    @property
+    def holds(self) -> bool | None:
+        return None if self.low is None or self.high is None else self.low - 1e-9 <= self.true <= self.high + 1e-9
+
+
+def run(options: Options) -> Outcome:
+    if not options.fast and options.data is None:
+        sys.exit("which tables? give --data FOLDER, or --fast")
+    if not _tables(options.data):
+        no_table(f"of {LEAST_ROWS:,} rows")
+    names = [c.name for c in cells() if (c.name in FAST_CELLS if options.fast else options.case in c.name)]
+    reps = FAST_REPS if options.fast else options.reps
+    claims, failures = _claims([(options.data, name, rep) for name in names for rep in range(reps)])
+    return outcome(claims, failures, reps)
+
+
+@cache
+def _tables(folder: Path | None) -> list[Table]:
+    if folder is None:
+        return [Table("example", pl.read_csv(EXAMPLE), "Churn")]
+    tables = [Table(f.name, f.frame(), f.target) for f in tabular(folder)]
+    return [t for t in tables if len(t.frame) >= LEAST_ROWS and t.frame.width <= MOST_COLUMNS]
+
+
+Job = tuple[Path | None, str, int]
+"""The folder of the tables, the name of a cell and the number of its repetition."""
+
+
+def _claims(jobs: Sequence[Job]) -> tuple[list[Claim], list[str]]:
+    """Of trainings side by side, one thread each: they are many and small."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
+    claims: list[Claim] = []
+    failures: list[str] = []
+    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+        for number, (some, failure) in enumerate(pool.map(_train, jobs), 1):
+            claims += some
+            failures += [failure] if failure else []
+            if number % 50 == 0:
+                print(f"{number} of {len(jobs)} trainings", file=sys.stderr)
+    return claims, failures
+
+
+def _train(job: Job) -> tuple[list[Claim], str]:
+    """What one run claims, or why it came to nothing."""
+    folder, name, rep = job
+    cell = next(c for c in cells() if c.name == name)
+    table, sample = _draw(cell, _tables(folder), rep)
+    if sample is None:
+        return [], f"{cell.name}: no table suits"
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "run"
+        try:
+            sortal.train(
+                sample.known, sample.target, models=list(cell.models), budget=SECONDS, seed=rep, out=out, **cell.options
+            )
+        except SortalError as error:
+            return [], f"{cell.name}, {table}: {error}"
+        record, model = RunRecord.from_json((out / "run.json").read_bytes()), sortal.load(out / "model.sortal")
+    truth = encode(sample.future[sample.target].cast(pl.String), record.task)
+    future = Predictions(record.task.classes, np.arange(len(truth)), truth, model.predict_proba(sample.future), "fresh")
+    return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future)], ""
+
+
+def _draw(cell: Cell, tables: Sequence[Table], rep: int) -> tuple[str, Sample | None]:
+    """A sample of a table that suits the cell, another table for each repetition."""
+    for offset in range(len(tables)):
+        table = tables[(rep + offset) % len(tables)]
+        sample = cell.draw(table, np.random.default_rng([rep, *cell.name.encode()]))
+        if sample is not None:
+            return table.name, sample
+    return "", None
+
+
+Figure = tuple[str, float | None, float | None, float | None, float]
+
+
+def claims_of(record: RunRecord, model: Any, future: Predictions) -> Iterator[Figure]:
+    """Every interval of a record, with the figure of the future."""
+    task = record.task
+    decided = model.decision.decide(future)
+
+    def true(name: str) -> float:
+        metric: Metric = registry.load("sortal.metrics", name)
+        return metric.score(task, future, decided)
+
+    for name, estimate in (record.test or {}).items():
+        yield from _figure("calibration error" if name == "ece" else f"test: {name}", estimate, true(name))
+    chosen, selection = record.chosen, record.selection
+    if chosen is not None:
+        yield from _figure(
+            "leaderboard, the chosen", Estimate(chosen.mean, chosen.low, chosen.high), true(chosen.metric)
+        )
+    yield from _figure("corrected for the choice", selection.corrected, true(selection.metric))
+    yield from _figure("expected cost out of fold", record.decision.expected_cost, true("expected_cost"))
+    yield from _majority(record, future, true(selection.metric))
+    for code, scores in enumerate(record.per_class):
+        said, is_it = decided == code, future.truth == code
+        if said.sum() >= LEAST_HITS:
+            yield from _figure("precision of a class", scores.precision, float(is_it[said].mean()))
+        if is_it.sum() >= LEAST_HITS:
+            yield from _figure("recall of a class", scores.recall, float(said[is_it].mean()))
+    costs = task.costs(None) if not model.decision.cost_columns else None
+    if record.verification is not None and costs is not None:
+        for rival in record.verification.rivals:
+            code = _code(task, rival.name)
+            gap = incurred(costs, future.truth, decided) - costs[future.truth, code]
+            yield from _figure("cost beside deciding all alike", rival.excess, float(gap.mean()))
+    if record.calibration.removable is not None:
+        yield from _figure(
+            "still to gain by recalibrating", record.calibration.removable, recalibration_gain(future).value
+        )
+    yield from _promises(record, model, future, decided)
+
+
+def _code(task: Any, words: str) -> int:
+    """The class of "always yes" or "never yes"."""
+    how, label = words.split(" ", 1)
+    code = list(task.classes).index(label)
+    return code if how == "always" else 1 - code
+
+
+def _majority(record: RunRecord, future: Predictions, chosen: float) -> Iterator[Figure]:
+    """The baseline that can be scored without a model: the shares of the classes, as they were in training."""
+    if record.selection.metric != "log_loss":
+        return
+    shares = np.array(record.split.prevalence["train"])
+    there = np.bincount(future.truth, minlength=len(shares)) / len(future)
+    loss = -float(there[there > 0] @ np.log(np.clip(shares[there > 0], 1e-15, 1)))
+    for row in record.leaderboard:
+        if row.name == "majority":
+            yield from _figure("leaderboard, the majority", Estimate(row.mean, row.low, row.high), loss)
+    for baseline in record.baselines:
+        if baseline.name == "majority" and baseline.margin is not None:
+            yield from _figure("better than the majority", baseline.margin, loss - chosen)
+
+
+def _promises(record: RunRecord, model: Any, future: Predictions, decided: Any) -> Iterator[Figure]:
+    """Certificates, as intervals that reach from the certified level to one; and the coverage of sets."""
+    certificate = record.decision.certificate
+    if certificate is not None:
+        code, bound = record.task.classes.index(certificate.positive), certificate.bounds[0]
+        said = decided == code
+        if said.sum() >= LEAST_HITS and bound.certified > 0:
+            yield "certificate", bound.observed, bound.certified, 1.0, float((future.truth[said] == code).mean())
+    if record.sets is not None:
+        hit = model.sets.apply(future.probability)[np.arange(len(future)), future.truth]
+        coverage = record.sets.coverage
+        yield "coverage of sets", record.sets.asked, coverage.low, coverage.high, float(hit.mean())
+
+
+def _figure(kind: str, estimate: Estimate | None, true: float) -> Iterator[Figure]:
+    if estimate is not None and np.isfinite(true):
+        yield kind, estimate.value, estimate.low, estimate.high, true
+
+
+def outcome(claims: Sequence[Claim], failures: Sequence[str], reps: int) -> Outcome:
+    by_kind: dict[str, dict[str, list[Claim]]] = defaultdict(lambda: defaultdict(list))
+    for claim in claims:
+        by_kind[claim.kind][claim.cell].append(claim)
+    intervals = {kind: each for kind, each in by_kind.items() if kind not in ("certificate", "coverage of sets")}
+    short = [
+        f"falls short: {kind} in {cell}: {_share(some)}"
+        for kind, each in intervals.items()
+        for cell, some in each.items()
+        if _known(some) and _coverage(some) < LEAST - 2 * _error(some, LEAST)
+    ]
+    return Outcome(
+        title=f"figures of run.json against the rest of the table, {reps} trainings a cell: 95 % intervals that hold",
+        columns=["figure", "sample", "hold", "silent", "mean error", "mean width"],
+        rows=[_row(kind, cell, some) for kind, each in by_kind.items() for cell, some in each.items()],
+        goals=[
+            *(_pooled(kind, [c for some in each.values() for c in some]) for kind, each in intervals.items()),
+            Goal("no cell below 90 % by more than two standard errors", f"{len(short)} are", not short),
+            *_certificates(by_kind.get("certificate", {})),
+            *_coverages(by_kind.get("coverage of sets", {})),
+            *_falsely(by_kind.get("better than the majority", {})),
+        ],
+        notes=[*short, *(f"not trained: {failure}" for failure in dict.fromkeys(failures))],
+        figures=[
+            {"figure": c.kind, "sample": c.cell, "table": c.table, "value": c.value, "low": c.low, "high": c.high}
+            | {"true": c.true}
+            for c in claims
+        ],
+    )
+
+
+def _known(claims: Sequence[Claim]) -> list[Claim]:
+    return [c for c in claims if c.holds is not None]
+
+
+def _coverage(claims: Sequence[Claim]) -> float:
+    return float(np.mean([bool(c.holds) for c in _known(claims)]))
+
+
+def _error(claims: Sequence[Claim], share: float) -> float:
+    return float(np.sqrt(share * (1 - share) / max(len(_known(claims)), 1)))
+
+
+def _share(claims: Sequence[Claim]) -> str:
+    known = _known(claims)
+    return f"{sum(bool(c.holds) for c in known)} of {len(known)}" + (
+        f" ({100 * _coverage(known):.1f} %)" if known else ""
+    )
+
+
+def _row(kind: str, cell: str, claims: Sequence[Claim]) -> list[str]:
+    errors = [c.value - c.true for c in claims if c.value is not None]
+    widths = [c.high - c.low for c in claims if c.low is not None and c.high is not None]
+    means = [f"{np.mean(each):+.4f}" if each else "" for each in (errors, widths)]
+    return [kind, cell, _share(claims), f"{len(claims) - len(_known(claims))}", *means]
+
+
+def _pooled(kind: str, claims: Sequence[Claim]) -> Goal:
+    low, high = LOW - 2 * _error(claims, LOW), HIGH + 2 * _error(claims, HIGH)
+    holds = bool(_known(claims)) and low <= _coverage(claims) <= high
+    return Goal(f"{kind}: 93-97 % +- 2 standard errors", _share(claims), holds)
+
+
+def _certificates(by_cell: dict[str, list[Claim]]) -> Iterator[Goal]:
+    for cell, claims in by_cell.items():
+        broken = sum(c.holds is False for c in claims)
+        limit = 0.1 + 2 * float(np.sqrt(0.1 * 0.9 / len(claims)))
+        figure = f"{broken} of {len(claims)}"
+        yield Goal(f"certificates broken <= 10 % + 2 standard errors ({cell})", figure, broken <= limit * len(claims))
+
+
+def _coverages(by_cell: dict[str, list[Claim]]) -> Iterator[Goal]:
+    for cell, claims in by_cell.items():
+        gaps = np.array([c.true - (c.value or 0.0) for c in claims])
+        within = SETS_WITHIN + 2 * float(gaps.std() / np.sqrt(len(gaps)))
+        figure = f"{100 * gaps.mean():+.1f} points over {len(gaps)}"
+        yield Goal(f"sets within one point of what was asked ({cell})", figure, abs(float(gaps.mean())) <= within)
+
+
+def _falsely(by_cell: dict[str, list[Claim]]) -> Iterator[Goal]:
+    """Said to be better than the majority, and not so, among trainings where nothing can be learnt."""
+    claims = by_cell.get("nothing to learn", [])
+    if claims:
+        wrong = sum(c.low is not None and c.low > 0 and c.true <= 0 for c in claims)
+        limit = FALSELY + 2 * float(np.sqrt(FALSELY * (1 - FALSELY) / len(claims)))
+        figure = f"{wrong} of {len(claims)}"
+        yield Goal(
+            "falsely 'better than the majority' <= 2.5 % + 2 standard errors", figure, wrong <= limit * len(claims)
+        )

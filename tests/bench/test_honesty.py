@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from bench._futures import GROUP, MEMBERS, Cell, Table, cells
+from bench.honesty import Claim, outcome
+
+ROWS = 24_000
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    rng = np.random.default_rng(0)
+    x, colour = rng.normal(size=ROWS), rng.choice(["red", "green", "blue"], size=ROWS)
+    yes = x + (colour == "red") + rng.normal(size=ROWS) > 1
+    columns = {"row": np.arange(ROWS), "x": x, "colour": colour, "y": np.where(yes, "yes", "no")}
+    return Table("made up", pl.DataFrame(columns), "y")
+
+
+def cell(name: str) -> Cell:
+    return next(c for c in cells() if c.name == name)
+
+
+@pytest.mark.parametrize("name", [c.name for c in cells() if c.name != "few distinct rows"])
+def test_a_sample_and_its_future_share_no_row(name, table):
+    sample = cell(name).draw(table, np.random.default_rng(1))
+    rows = sample.known.get_column("row") if "row" in sample.known.columns else sample.known.get_column("x")
+    later = sample.future.get_column(rows.name)
+    assert not rows.is_in(later.implode()).any()
+    assert len(rows) >= 0.9 * cell(name).rows
+    assert sample.target in sample.known.columns
+
+
+@pytest.mark.parametrize("groups", [5, 20, 100])
+def test_groups_come_whole_and_are_alike_within(groups, table):
+    sample = cell(f"{groups} groups").draw(table, np.random.default_rng(1))
+    assert not set(sample.known[GROUP]) & set(sample.future[GROUP])
+    assert sample.known[GROUP].value_counts()["count"].to_list() == [MEMBERS] * groups
+    rows = pl.concat([sample.known, sample.future])
+    means = rows.group_by(GROUP).agg((pl.col("y") == "yes").mean().alias("share"))["share"]
+    assert means.std() > 2 * np.sqrt(means.mean() * (1 - means.mean()) / MEMBERS)
+
+
+def test_few_positives_few_distinct_rows_and_a_rare_class(table):
+    rng = np.random.default_rng(2)
+    rare = cell("2 % positives, a miss costs 30").draw(table, rng)
+    assert (pl.concat([rare.known, rare.future])["y"] == "yes").mean() == pytest.approx(0.02, abs=0.001)
+    coarse = cell("few distinct rows").draw(table, rng)
+    assert coarse.known.drop("y").unique().height <= 3**3
+    ten = cell("10 classes, one rare").draw(table, rng)
+    shares = ten.known[ten.target].value_counts()["count"] / len(ten.known)
+    assert len(shares) == 10
+    assert shares.min() < 0.04 < 0.08 < shares.sort()[1]
+
+
+def claims(kind: str, cell: str, holds: int, misses: int, **ends: float) -> list[Claim]:
+    low, high = ends.get("low", 0.4), ends.get("high", 0.6)
+    return [Claim(cell, "t", kind, 0.5, low, high, 0.5 if i < holds else 0.3) for i in range(holds + misses)]
+
+
+def goal(some: list[Claim], words: str) -> bool:
+    return next(g.holds for g in outcome(some, [], 1).goals if words in g.goal)
+
+
+def test_intervals_are_judged_together_and_cell_by_cell():
+    assert goal(claims("cost", "a", 380, 20), "cost: 93-97 %")
+    assert not goal(claims("cost", "a", 360, 40), "cost: 93-97 %")
+    assert not goal(claims("cost", "a", 400, 0), "cost: 93-97 %")
+    uneven = claims("cost", "a", 800, 10) + claims("cost", "b", 80, 20)
+    assert not goal(uneven, "no cell below 90 %")
+    assert "falls short: cost in b: 80 of 100 (80.0 %)" in outcome(uneven, [], 1).notes
+
+
+def test_promises_are_judged_by_what_was_broken():
+    assert goal(claims("certificate", "a", 90, 10), "certificates broken")
+    assert not goal(claims("certificate", "a", 80, 20), "certificates broken")
+    nothing = [Claim("nothing to learn", "t", "better than the majority", 0.1, 0.05, 0.2, -0.01)]
+    assert not goal(nothing * 10 + claims("better than the majority", "nothing to learn", 90, 0), "falsely")
+    assert goal(claims("better than the majority", "nothing to learn", 90, 0), "falsely")
+    sets = [Claim("sets", "t", "coverage of sets", 0.9, 0.8, 1.0, true) for true in (0.88, 0.9, 0.92)]
+    assert goal(sets * 10, "sets within one point")
+    assert not goal([Claim("sets", "t", "coverage of sets", 0.9, 0.8, 1.0, 0.85)] * 10, "sets within one point")
+
+
+def test_a_figure_that_says_nothing_is_counted_and_not_judged():
+    silent = [Claim("a", "t", "cost", None, None, None, 0.5)] * 5
+    rows = outcome(claims("cost", "a", 95, 5) + silent, [], 1).rows
+    assert rows == [["cost", "a", "95 of 100 (95.0 %)", "5", "+0.0100", "+0.2000"]]
