@@ -116,11 +116,12 @@ def _train(job: Job) -> tuple[list[Claim], str]:
             sortal.train(
                 sample.known, sample.target, models=list(cell.models), budget=SECONDS, seed=rep, out=out, **cell.options
             )
+            record, model = RunRecord.from_json((out / "run.json").read_bytes()), sortal.load(out / "model.sortal")
+            probability = model.predict_proba(sample.future)
         except SortalError as error:
             return [], f"{cell.name}, {table}: {error}"
-        record, model = RunRecord.from_json((out / "run.json").read_bytes()), sortal.load(out / "model.sortal")
     truth = encode(sample.future[sample.target].cast(pl.String), record.task)
-    future = Predictions(record.task.classes, np.arange(len(truth)), truth, model.predict_proba(sample.future), "fresh")
+    future = Predictions(record.task.classes, np.arange(len(truth)), truth, probability, "fresh")
     return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future)], ""
 
 

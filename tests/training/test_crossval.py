@@ -36,6 +36,24 @@ def test_every_row_is_predicted_once_out_of_fold(two, name):
 
 
 @pytest.mark.parametrize("name", ["logistic", "lightgbm", "forest"])
+@pytest.mark.parametrize("lone", [0, 2])
+def test_a_fold_that_trains_on_one_class_has_no_say_in_the_effort(two, name, lone):
+    """As where all rows of a class are one group: that fold says the other class, and tells no effort."""
+    dev, task = two
+    folds, ones = fold(dev), np.flatnonzero(dev.codes == 1)
+    parts = [(train[train % 3 != part], valid) for part, (train, valid) in enumerate(folds.parts[:3])]
+    train, valid = parts[lone]
+    parts[lone] = (np.setdiff1d(train, ones), valid)
+    data = FoldData(dev, replace(folds, parts=tuple(parts), per_repeat=3))
+    found = crossval(Candidate(name, registry.load("sortal.models", name)), CrossValidation(data, Scorer(task)))
+    told = [effort for effort in found.efforts if effort]
+    assert [not effort for effort in found.efforts] == [part == lone for part in range(3)]
+    assert set(found.effort) == set(told[0]) == set(told[1])
+    for key, value in found.effort.items():
+        assert value == type(value)(np.median([effort[key] for effort in told]))
+
+
+@pytest.mark.parametrize("name", ["logistic", "lightgbm", "forest"])
 def test_efforts_repeat_a_cross_validation_exactly(three, name):
     dev, task = three
     tried, cv = Candidate(name, registry.load("sortal.models", name)), folded(dev, task)

@@ -65,12 +65,17 @@ class CVResult:
 
     @property
     def effort(self) -> Settings:
-        """What the refit on all rows is told: the median over the folds."""
-        first = self.efforts[0]
-        return {
-            name: type(value)(median(e[name] for e in self.efforts)) if isinstance(value, int | float) else value  # type: ignore[type-var]
-            for name, value in first.items()
-        }
+        """What the refit on all rows is told: the median over the folds that tell it. A fold that trains on rows of one
+        class only has nothing to tell.
+        """
+        names = dict.fromkeys(name for effort in self.efforts for name in effort)
+        return {name: _middle([effort[name] for effort in self.efforts if name in effort]) for name in names}
+
+
+def _middle(values: Sequence[float | int | str]) -> float | int | str:
+    """The median of numbers, in their own type; of words the first."""
+    first = values[0]
+    return first if isinstance(first, str) else type(first)(median(values))  # type: ignore[type-var]
 
 
 Score = Callable[[Predictions], dict[str, float]]
