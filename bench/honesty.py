@@ -44,6 +44,7 @@ LEAST_HITS = 20
 """Rows of the future that a share of it is known from."""
 FAST_CELLS = ("300 rows", "nothing to learn")
 FAST_REPS = 3
+CRASHED = "crashed"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _train(job: Job) -> tuple[list[Claim], str]:
     cell = next(c for c in cells() if c.name == name)
     table, sample = _draw(cell, _tables(folder), rep)
     if sample is None:
-        return [], f"{cell.name}: no table suits"
+        return [], f"no table suits: {cell.name}"
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "run"
         try:
@@ -119,7 +120,9 @@ def _train(job: Job) -> tuple[list[Claim], str]:
             record, model = RunRecord.from_json((out / "run.json").read_bytes()), sortal.load(out / "model.sortal")
             probability = model.predict_proba(sample.future)
         except SortalError as error:
-            return [], f"{cell.name}, {table}: {error}"
+            return [], f"refused: {cell.name}, {table}: {error}"
+        except Exception as error:  # noqa: BLE001 - what ends without a sentence is a fault, and a goal names it
+            return [], f"{CRASHED}: {cell.name}, {table}: {error!r}"
     truth = encode(sample.future[sample.target].cast(pl.String), record.task)
     future = Predictions(record.task.classes, np.arange(len(truth)), truth, probability, "fresh")
     return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future)], ""
@@ -228,6 +231,7 @@ def outcome(claims: Sequence[Claim], failures: Sequence[str], reps: int) -> Outc
         for cell, some in each.items()
         if _known(some) and _coverage(some) < LEAST - 2 * _error(some, LEAST)
     ]
+    crashed = [failure for failure in failures if failure.startswith(CRASHED)]
     return Outcome(
         title=f"figures of run.json against the rest of the table, {reps} trainings a cell: 95 % intervals that hold",
         columns=["figure", "sample", "hold", "silent", "mean error", "mean width"],
@@ -238,8 +242,9 @@ def outcome(claims: Sequence[Claim], failures: Sequence[str], reps: int) -> Outc
             *_certificates(by_kind.get("certificate", {})),
             *_coverages(by_kind.get("coverage of sets", {})),
             *_falsely(by_kind.get("better than the majority", {})),
+            Goal("every training ends with a model or a sentence", f"{len(crashed)} do not", not crashed),
         ],
-        notes=[*short, *(f"not trained: {failure}" for failure in dict.fromkeys(failures))],
+        notes=[*short, *dict.fromkeys(failures)],
         figures=[
             {"figure": c.kind, "sample": c.cell, "table": c.table, "value": c.value, "low": c.low, "high": c.high}
             | {"true": c.true}

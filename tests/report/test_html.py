@@ -193,6 +193,9 @@ def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
     shifts = dict(html.shifts(replace(binary.record, decision=decision)))
     assert shifts[0.2] == pytest.approx(0.9)
     assert sorted(shifts.values()) == list(shifts.values())
+    for share in (0.0, 1.0):
+        one_class = replace(decision, certificate=replace(decision.certificate, prevalence=share))
+        assert html.shifts(replace(binary.record, decision=one_class)) == ()
 
 
 def test_bars_are_shares_of_the_largest(binary: Any) -> None:

@@ -95,9 +95,11 @@ def comparison(record: RunRecord) -> tuple[Bar, ...]:
 
 
 def shifts(record: RunRecord) -> tuple[tuple[float, float], ...]:
-    """Shares of the positive class, and the precision that is certified if it had them."""
+    """Shares of the positive class, and the precision that is certified if it had them; none where the labelled rows
+    had one class only, from which no other share can be reasoned.
+    """
     certificate = record.decision.certificate
-    if certificate is None or not any(bound.measure == "precision" for bound in certificate.bounds):
+    if certificate is None or certificate.bound("precision") is None or not 0 < certificate.prevalence < 1:
         return ()
     odds = certificate.prevalence / (1 - certificate.prevalence)
     shares = [factor * odds / (1 + factor * odds) for factor in SHIFTS]
