@@ -34,7 +34,7 @@ from sortal.data.problem import frame_problem
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.evaluate.compare import corrected_t
-from sortal.evaluate.intervals import mean_interval
+from sortal.evaluate.intervals import folds_interval
 from sortal.models.family import FitRequest, Resources, Rows, Settings
 from sortal.record.wording import DASH
 from sortal.training.candidate import Candidate, Development, prepare_rows
@@ -284,9 +284,10 @@ def over_tables(cells: Sequence[Cell], costs: str, rival: str) -> Compared:
     """Means over tables, which are the units: their differences vary from one to the next."""
     found = each_table(cells, costs, rival)
     gaps = np.array([t.difference.value for t in found])
+    around = folds_interval(gaps.tolist(), 1, 0)  # Student's t: tables have no rows in common
     means = {way: float(np.mean([t.paid[way] for t in found])) for way in found[0].paid}
     error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
-    return Compared(tuple(t for c in found for t in c.tables), costs, rival, means, mean_interval(gaps), error)
+    return Compared(tuple(t for c in found for t in c.tables), costs, rival, means, around, error)
 
 
 def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERANCE) -> Outcome:

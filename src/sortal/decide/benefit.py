@@ -12,6 +12,7 @@ model has to beat.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats
 from sortal.core.writing import level
-from sortal.stats.proportions import two_sided_z, wilson
+from sortal.stats.bands import each_confidence
+from sortal.stats.clusters import Worth, worth, worth_of_sizes
+from sortal.stats.means import score_limits
 
 Codes = NDArray[np.integer[Any]]
 
@@ -29,10 +32,9 @@ Codes = NDArray[np.integer[Any]]
 class NetBenefit:
     """Net benefit a row of deciding positive from each ``threshold`` on: (m,) arrays.
 
-    ``low`` and ``high`` are pointwise limits of ``model``. ``always``: of deciding positive whatever the score. That of
-    never deciding it is 0. ``least_gain``: lower limit of what the model has over the better of the two; it is useful
-    where that is above 0. It can be while the limits of ``model`` hold ``always``: both move with the share of
-    positives.
+    ``low`` and ``high`` are limits of ``model``. ``always``: of deciding positive whatever the score. That of never
+    deciding it is 0. ``least_gain``: lower limit of what the model has over the better of the two; it is useful where
+    that is above 0. It can be while the limits of ``model`` hold ``always``: both move with the share of positives.
     """
 
     threshold: Floats
@@ -50,15 +52,17 @@ def net_benefit(
     *,
     groups: NDArray[np.generic] | None = None,
     confidence: float = 0.95,
+    together: bool = False,
 ) -> NetBenefit:
-    """The decision curve of these rows, with pointwise limits.
+    """The decision curve of these rows, with its limits.
 
-    ``positive``: (n,) where the positive class is true, ``score``: (n,) its probabilities, ``thresholds``: (m,) from 0
-    to below 1. ``groups``: (n,) ids of rows that vary together.
+    ``positive``: (n,) where the positive class is true, ``score``: (n,) its probabilities, ``thresholds``: (m,)
+    ascending, from 0 to below 1. ``groups``: (n,) ids of rows that vary together. ``together``: whether limits hold at
+    all thresholds at once (``stats.bands``), or at each by itself.
 
-    The limits join Wilson's of the shares of true and of false positives (1927) by MOVER (Zou & Donner 2008), with
-    their correlation as cells of a multinomial; groups divide the number of rows by the design effect. Unlike those by
-    the standard error they do not shrink to nothing where nobody is decided positive.
+    The limits are those of a mean of one value a row (``stats.means``): 1 where a positive is caught, less the weight
+    of a false alarm, or 0; groups divide the number of rows by the design effect. Unlike limits by the standard error
+    they do not shrink to nothing where nobody is decided positive.
 
     Raises ValueError where shapes differ, there are no rows, or a threshold is outside.
 
@@ -75,22 +79,21 @@ def net_benefit(
     true = _reaching(score[positive], thresholds) / n
     false = _reaching(score[~positive], thresholds) / n
     missed, spared = share - true, 1 - share - false
-    rows = np.full((2, len(thresholds)), float(n))
-    if groups is not None:
-        rows /= _design_effects(positive, score, thresholds, groups)
-    z = two_sided_z(confidence)
-    model = true - weight * false
-    below, above = _reach(true, false, weight, rows[0], z)
+    sides = [(true, false), (missed, spared)]
+    levels = [each_confidence(_neighbours(*side, weight), confidence) if together else confidence for side in sides]
+    worths = _worths(positive, score, thresholds, groups)
+    rows = n / np.array([[each.design for each in side] for side in worths])
+    z = np.array([[each.z(level) for each in side] for side, level in zip(worths, levels, strict=True)])
+    low, high = _limits(true, false, weight, rows[0], z[0])
     # Over always deciding positive a model has what it spares, less what it misses.
-    _, more_missed = _reach(missed, spared, weight, rows[1], z)
-    over_always = weight * spared - missed - more_missed
+    spared_less, _ = _limits(missed, spared, weight, rows[1], z[1], sign=-1.0)
     return NetBenefit(
         threshold=thresholds,
-        model=model,
-        low=model - below,
-        high=model + above,
+        model=true - weight * false,
+        low=low,
+        high=high,
         always=share - weight * (1 - share),
-        least_gain=np.minimum(model - below, over_always),
+        least_gain=np.minimum(low, spared_less),
     )
 
 
@@ -113,46 +116,56 @@ def _reaching(score: Floats, thresholds: Floats) -> Floats:
     return len(score) - np.searchsorted(np.sort(score), thresholds, side="left").astype(np.float64)
 
 
-def _reach(true: Floats, false: Floats, weight: Floats, rows: Floats, z: float) -> tuple[Floats, Floats]:
-    """(m,) how far the limits of ``true - weight * false`` lie below and above it."""
-    true_low, true_high = wilson(true, rows, z)
-    false_low, false_high = wilson(false, rows, z)
-    odds = true * false / np.maximum((1 - true) * (1 - false), 1e-300)
-    correlation = -np.sqrt(np.minimum(odds, 1.0))
-
-    def joined(a: Floats, b: Floats) -> Floats:
-        return np.sqrt(a**2 + b**2 - 2 * correlation * a * b)
-
-    below = joined(true - true_low, weight * (false_high - false))
-    above = joined(true_high - true, weight * (false - false_low))
-    return below, above
+def _limits(
+    positive: Floats, negative: Floats, weight: Floats, rows: Floats, z: Floats, sign: float = 1.0
+) -> tuple[Floats, Floats]:
+    """(m,) limits of ``sign * (positive - weight * negative)``, of shares of rows: a mean of three values a row."""
+    worth = sign * np.stack([np.ones_like(weight), -weight, np.zeros_like(weight)], axis=1)
+    share = np.stack([positive, negative, np.maximum(1 - positive - negative, 0.0)], axis=1)
+    return score_limits(worth, share, rows, z, low=worth.min(axis=1), high=worth.max(axis=1))
 
 
-def _design_effects(
-    positive: NDArray[np.bool_], score: Floats, thresholds: Floats, groups: NDArray[np.generic]
-) -> Floats:
-    """(2, m) design effects of true less false positives, and of missed less spared rows."""
+def _neighbours(positive: Floats, negative: Floats, weight: Floats) -> Floats:
+    """(m - 1,) how ``positive - weight * negative`` at one threshold goes with that at the next: their correlation, of
+    independent rows. Rows that count at one of two thresholds count at the other, or are more.
+    """
+    mean = positive - weight * negative
+    variance = np.maximum(positive + weight**2 * negative - mean**2, 0.0)
+    both = np.minimum(positive[:-1], positive[1:]) + weight[:-1] * weight[1:] * np.minimum(negative[:-1], negative[1:])
+    scale = np.sqrt(variance[:-1] * variance[1:])
+    still: Floats = (variance[:-1] == variance[1:]).astype(np.float64)
+    np.divide(both - mean[:-1] * mean[1:], scale, out=still, where=scale > 0)
+    return still
+
+
+def _worths(
+    positive: NDArray[np.bool_], score: Floats, thresholds: Floats, groups: NDArray[np.generic] | None
+) -> tuple[Sequence[Worth], Sequence[Worth]]:
+    """What rows are worth to true less false positives at each threshold, and to missed less spared rows."""
+    if groups is None:
+        return [Worth(1.0)] * len(thresholds), [Worth(1.0)] * len(thresholds)
     _, code = np.unique(groups, return_inverse=True)
     sizes = np.bincount(code)
     order = np.argsort(score, kind="stable")
     first, second = (order[truth] for truth in (positive[order], ~positive[order]))
     starts = zip(np.searchsorted(score[first], thresholds), np.searchsorted(score[second], thresholds), strict=True)
     hits, alarms = code[first], code[second]
-    effects = [
-        (_design_effect(hits[i:], alarms[j:], weight, sizes), _design_effect(hits[:i], alarms[:j], weight, sizes))
+    found = [
+        (_worth(hits[i:], alarms[j:], weight, sizes), _worth(hits[:i], alarms[:j], weight, sizes))
         for (i, j), weight in zip(starts, thresholds / (1 - thresholds), strict=True)
     ]
-    return np.array(effects).reshape(-1, 2).T
+    return [above for above, _ in found], [below for _, below in found]
 
 
-def _design_effect(plus: Codes, minus: Codes, weight: float, sizes: Codes) -> float:
-    """The variance of ``plus`` less ``weight * minus`` rows when whole groups are drawn, over that of independent rows;
-    at least 1. ``plus`` and ``minus`` are the groups of such rows, ``sizes`` those of all groups.
+def _worth(plus: Codes, minus: Codes, weight: float, sizes: Codes) -> Worth:
+    """Of rows each of which adds 1, takes off ``weight``, or does nothing. ``plus`` and ``minus`` are the groups of
+    such rows, ``sizes`` those of all groups.
     """
-    n, groups = sizes.sum(), len(sizes)
-    mean = (len(plus) - weight * len(minus)) / n
-    by_row = len(plus) + weight**2 * len(minus) - n * mean**2
+    gains, losses = (np.bincount(some, minlength=len(sizes)).astype(np.float64) for some in (plus, minus))
+    rows = sizes.astype(np.float64)
+    n = rows.sum()
+    mean = float(gains.sum() - weight * losses.sum()) / n
+    by_row = float(gains.sum() + weight**2 * losses.sum() - n * mean**2)
     if by_row <= 1e-12:
-        return float(n / groups)
-    sums = np.bincount(plus, minlength=groups) - weight * np.bincount(minus, minlength=groups) - mean * sizes
-    return max(1.0, float(sums @ sums) * groups / max(groups - 1, 1) / float(by_row))
+        return worth_of_sizes(rows)
+    return worth(gains - weight * losses - mean * rows, rows, by_row, by_row)

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.arrays import Floats
+from sortal.core.arrays import Codes, Floats
+from sortal.core.costs import incurred
 from sortal.core.interval import Interval
+from sortal.core.predictions import Predictions
+from sortal.core.task import Task
 from sortal.evaluate.intervals import folds_interval, mean_interval
+from sortal.stats.sampling import Mean
 
 
 def difference(
@@ -24,7 +28,19 @@ def difference(
     .000 [.000 .000]
     """
     clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    return mean_interval(np.asarray(a - b, dtype=np.float64), clusters, confidence)
+    return mean_interval(Mean(np.asarray(a - b, dtype=np.float64)), clusters, confidence)
+
+
+def excess_cost(task: Task, predictions: Predictions, decided: Codes, code: int) -> Interval:
+    """By how much decisions cost more a row than deciding class ``code`` in every row, paired: negative where they cost
+    less.
+
+    ``decided``: (n,) codes. Of errors that cost one each, the interval is Tango's (1998) of paired shares.
+    """
+    costs = task.costs(predictions.row_costs)
+    gap, cells = costs - costs[..., code, None], (-2, -1)
+    paired = Mean.within(incurred(gap, predictions.truth, decided), gap.min(axis=cells), gap.max(axis=cells))
+    return mean_interval(paired, predictions.clusters)
 
 
 def corrected_t(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats, Mask
 from sortal.core.thresholds import threshold_counts
+from sortal.stats.clusters import Worth, worth_of_rows
 from sortal.stats.proportions import clopper_pearson
 from sortal.stats.ranking import average_precision, roc_auc
 
+MISSED = 0.05
 BINS, FEWEST, WIDEST = 20, 30, 0.1
 """Of a reliability curve: bins before any is halved, rows that each has at least, width from which on it is halved."""
 
@@ -27,12 +32,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Bins of predictions: mean probability, share that came true with its 95 % interval, number of rows."""
+    """Bins of predictions: mean probability, share that came true with its 95 % interval, number of rows.
+
+    ``band_low``, ``band_high``: limits that hold in all bins at once with that confidence.
+    """
 
     probability: Floats
     rate: Floats
     low: Floats
     high: Floats
+    band_low: Floats
+    band_high: Floats
     rows: NDArray[np.int64]
 
 
@@ -76,8 +86,9 @@ def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | No
     Bins hold equal numbers of rows, a twentieth of all; where such a bin would be wider than a tenth, as at the sparse
     end of an imbalanced task, it is halved as long as 30 rows remain. Probabilities differ within a bin, and their hits
     spread a little less than a binomial (Hoeffding 1956): of calibrated bins at least 95 % have their mean probability
-    within the interval, whatever the number of rows. ``clusters``: (n,) ids from 0 on of rows that vary together; a bin
-    then counts as many rows as it is worth (``design_effects``).
+    within the interval, whatever the number of rows. The limits of the band miss in one of m bins as seldom as that of
+    one bin misses alone (Bonferroni). ``clusters``: (n,) ids from 0 on of rows that vary together; a bin then counts as
+    many rows as it is worth (``stats.clusters``).
 
     >>> bins = reliability(np.arange(100) % 2 == 0, np.full(100, 0.5))
     >>> bins.rate.tolist(), bins.rows.tolist()
@@ -88,31 +99,23 @@ def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | No
     edges = _edges(p)
     rows = np.diff(edges)
     hits = np.add.reduceat(hit.astype(np.int64), edges[:-1])
-    effect = design_effects(hit, edges, None if clusters is None else clusters[order])
-    low, high = clopper_pearson(hits / effect, rows / effect)
-    return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, low, high, rows)
+    worths = [Worth(1.0)] * len(rows) if clusters is None else list(_worths(hit, edges, clusters[order]))
+    design = np.array([worth.design for worth in worths])
+
+    def limits(confidence: float) -> tuple[Floats, Floats]:
+        tail = [NormalDist().cdf(-worth.z(confidence)) for worth in worths]
+        return clopper_pearson(hits / design, rows / design, np.array(tail))
+
+    each, band = limits(1 - MISSED), limits(1 - MISSED / len(rows))
+    return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, *each, *band, rows)
 
 
-def design_effects(hit: Mask, edges: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> Floats:
-    """(bins,) the variance of the share of hits when whole clusters are drawn, over that of independent rows; at least
-    1.
-
-    Where all rows of a bin agree, their clusters cannot be told apart from single rows: each counts as one.
-
-    >>> design_effects(np.array([True, True, False, False]), np.array([0, 4]), np.array([0, 0, 1, 1])).tolist()
-    [4.0]
-    """
-    effects = np.ones(len(edges) - 1)
-    if clusters is None:
-        return effects
-    for b in range(len(effects)):
-        rows = slice(edges[b], edges[b + 1])
+def _worths(hit: Mask, edges: NDArray[np.int64], clusters: NDArray[np.int64]) -> Iterator[Worth]:
+    """What the rows of each bin are worth to its share of hits."""
+    for start, end in pairwise(edges.tolist()):
+        rows = slice(start, end)
         some, ids = hit[rows], np.unique(clusters[rows], return_inverse=True)[1]
-        rate, count = some.mean(), ids.max() + 1
-        sums = np.bincount(ids, some - rate)
-        apart = len(some) * rate * (1 - rate) * max(count - 1, 1) / count
-        effects[b] = max(1.0, sums @ sums / apart) if apart > 0 else len(some) / count
-    return effects
+        yield worth_of_rows(some - some.mean(), ids)
 
 
 def _edges(p: Floats) -> NDArray[np.int64]:

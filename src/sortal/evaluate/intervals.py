@@ -6,8 +6,8 @@ one method:
 | description     | score                       | method                                                    |
 |-----------------|-----------------------------|-----------------------------------------------------------|
 | Rates           | mean of shares of successes | Wilson (1927), joined by MOVER (Zou & Donner 2008)        |
-| Mean            | mean of one value a row     | Student's t after Hall's (1992) removal of skewness       |
-| Influence       | figure of a ranking, 0 to 1 | DeLong's (1988) or jackknife variance, on the logit scale |
+| Mean            | mean of one value a row     | Wilson's for more values than two (``stats.means``)       |
+| Influence       | figure of a ranking, 0 to 1 | the same, of a class and of the others, joined by MOVER   |
 | CalibrationBins | calibration error           | normal approximation of a debiased quadratic form         |
 | CountCells      | best of many counts         | bootstrap of the counts, the low end reflected            |
 
@@ -21,18 +21,17 @@ Student's t with one degree of freedom less than there are groups (Cameron & Mil
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Interval
+from sortal.stats.clusters import worth_of_rows
+from sortal.stats.means import score_limits
 from sortal.stats.proportions import two_sided_z, wilson
-from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
+from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling, Spread
 
 CELLS_AT_ONCE = 2_000_000
-SURE = 8.0
-"""Beyond this many standard deviations a normal probability is one in floating point."""
 
 
 def sampling_interval(
@@ -43,9 +42,9 @@ def sampling_interval(
         case Rates() as rates:
             return rates_interval(rates, clusters, confidence)
         case Mean() as mean:
-            return mean_interval(mean.values, clusters, confidence, low=mean.low, high=mean.high)
+            return mean_interval(mean, clusters, confidence)
         case Influence() as influence:
-            return _influence(value, influence, clusters, confidence)
+            return _influence(influence, clusters, confidence)
         case CalibrationBins() as bins:
             return _bins(value, bins, clusters, confidence)
         case CountCells() as cells:
@@ -59,58 +58,33 @@ def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: floa
     Where rates share rows, or rows come in clusters, trials are divided by the design effect: the variance
     of the linearised mean over that of independent rates.
     """
-    confidence = _enough(confidence, clusters)
     trials, share, score = rates.trials, rates.shares, rates.scores
     slope = 2 / (1 + share) ** 2 if rates.f1 else np.ones_like(share)
-    effect = np.zeros(len(rates.pairs[0][0]))
+    effect, expected = np.zeros((2, len(rates.pairs[0][0])))
     for k, (trial, success) in enumerate(rates.pairs):
-        effect += slope[k] / np.maximum(trials[k], 1) * (success - share[k] * trial)
-    independent = float((slope**2 * share * (1 - share) / np.maximum(trials, 1)).sum())
-    if independent > 0:
-        design = max(_variance(effect, clusters), float(effect @ effect)) / independent
-    else:
-        design = 1.0 if clusters is None else len(clusters) / (clusters.max() + 1)
-    low, high = wilson(share, trials / design, two_sided_z(confidence))
+        each = slope[k] / max(trials[k], 1)
+        effect += each * (success - share[k] * trial)
+        expected += each**2 * share[k] * (1 - share[k]) * trial
+    worth = worth_of_rows(effect, clusters, expected=expected, independent=float(expected.sum()))
+    low, high = wilson(share, trials / worth.design, worth.z(confidence))
     if rates.f1:
         low, high = 2 * low / (1 + low), 2 * high / (1 + high)
-    value, m = float(score.mean()), len(score)
-    below, above = np.sqrt(((score - low) ** 2).sum()) / m, np.sqrt(((high - score) ** 2).sum()) / m
-    return Interval(value, max(value - below, 0.0), min(value + above, 1.0))
+    return _of_mean(score, low, high)
 
 
-def mean_interval(
-    values: Floats,
-    clusters: Codes | None = None,
-    confidence: float = 0.95,
-    *,
-    low: float = -np.inf,
-    high: float = np.inf,
-) -> Interval:
-    """The mean of one value a row, by Student's t on Hall's cubic transformation, which removes the skewness.
+def mean_interval(mean: Mean, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
+    """The score interval of a mean of one value a row (``stats.means``), with the quantile of Student's t.
 
-    Hall (1992), "On the removal of skewness by transformation". With clusters the units are
-    cluster sums, linearised. Where nothing varies and the values have a range, a share of fresh rows that
-    Wilson's bound allows may lie at its ends.
+    Rows that come in clusters count as many as they are worth: their number divided by the design effect.
     """
-    from scipy.special import stdtrit
-
-    value = float(values.mean())
-    if clusters is not None:
-        sums = np.bincount(clusters, weights=values - value)
-        values = np.asarray(value + sums * (len(sums) / len(values)), dtype=np.float64)
-    n = len(values)
+    values = mean.values
+    n, value = len(values), float(values.mean())
     if n < 2:
         return Interval(value, np.nan, np.nan)
-    deviation = values - value
-    spread = float(np.sqrt((deviation**2).sum() / (n - 1)))
-    if spread <= 1e-12 * max(1.0, abs(value)):
-        share = float(wilson(0.0, n, two_sided_z(confidence))[1])
-        down, up = (share * room if np.isfinite(room) else 0.0 for room in (value - low, high - value))
-        return Interval(value, value - down, value + up)
-    skew = float((deviation**3).mean()) / spread**3
-    error, t = spread / np.sqrt(n), float(stdtrit(n - 1, 0.5 + confidence / 2))
-    bounds = [value - error * _without_skew(x, skew, n) for x in (t, -t)]
-    return Interval(value, max(low, min(value, bounds[0])), min(high, max(value, bounds[1])))
+    worth = worth_of_rows(values - value, clusters)
+    z = two_sided_z(confidence, worth.groups or n)
+    low, high = score_limits(values, 1 / n, n / worth.design, z, low=mean.low, high=mean.high)
+    return Interval(value, float(low), float(high))
 
 
 def folds_interval(
@@ -185,70 +159,67 @@ def percentile_interval(value: float, scores: Floats, confidence: float, optimis
     return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
-def _influence(value: float, influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
-    variance, confidence = _variance(influence.effect, clusters), _enough(confidence, clusters)
-    evidence = influence.evidence if clusters is None else min(influence.evidence, int(clusters.max()) + 1)
-    if evidence < 2 or not np.isfinite(variance):
-        return Interval(value, 0.0, 1.0)
-    if min(value, 1 - value) < 1e-12:  # perfectly ranked: no variance to see, as with a rate of 0 or 1
-        low, high = wilson(round(value), evidence, two_sided_z(confidence))
-        return Interval(value, min(value, float(low)), max(value, float(high)))
-    reach = np.exp(two_sided_z(confidence) * np.sqrt(variance) / (value * (1 - value)))
-    return Interval(value, value / (value + (1 - value) * reach), value * reach / (value * reach + 1 - value))
+def _influence(influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
+    """The limits of each class's figure by its own rows and by the others (``stats.means``), joined by MOVER, and those
+    of all classes likewise. A class of one row says nothing of how its figure varies: that may be anything.
+    """
+    figures = influence.figures
+    independent = sum(own.variance + others.variance for _, own, others in figures) / len(figures) ** 2
+    worth = worth_of_rows(influence.effect, clusters, expected=influence.expected, independent=independent)
+    limits = np.array([_ranked(*each, worth.design, worth.z(confidence)) for each in figures])
+    return _of_mean(np.array([figure for figure, _, _ in figures]), limits[:, 0], limits[:, 1])
+
+
+def _ranked(figure: float, own: Spread, others: Spread, design: float, z: float) -> tuple[float, float]:
+    if min(own.rows, others.rows) < 2:
+        return 0.0, 1.0
+    below, above = np.transpose([np.abs(figure - np.array(_limits(part, design, z))) for part in (own, others)])
+    return max(figure - float(np.hypot(*below)), 0.0), min(figure + float(np.hypot(*above)), 1.0)
+
+
+def _limits(part: Spread, design: float, z: float) -> tuple[Floats, Floats]:
+    """One row less, as in DeLong's variance (1988): the figure around which values vary is made of them."""
+    trials = (part.rows - 1) / design
+    return score_limits(part.value, part.count / part.rows, trials, z, low=part.low, high=part.high)
+
+
+def _of_mean(score: Floats, low: Floats, high: Floats) -> Interval:
+    """The mean of (m,) shares or the like, whose own limits are joined by MOVER (Zou & Donner 2008)."""
+    value, m = float(score.mean()), len(score)
+    below, above = np.sqrt(((score - low) ** 2).sum()) / m, np.sqrt(((high - score) ** 2).sum()) / m
+    return Interval(value, max(value - float(below), 0.0), min(value + float(above), 1.0))
 
 
 def _bins(value: float, bins: CalibrationBins, clusters: Codes | None, confidence: float) -> Interval:
-    count, share, square, error = bin_squares(bins, clusters)
-    variance = (share**2 * (4 * np.maximum(square, 0) * error + 2 * error**2))[count > 1].sum()
-    half = two_sided_z(confidence) * np.sqrt(variance)
-    total = float((share * square).sum())
+    """The square varies in the first order with the means of bins, which rows of a cluster share, and in the second
+    with the squared errors that are taken off.
+    """
+    share, square, error, residual = bin_squares(bins, clusters)
+    effect = 2 * np.sqrt(np.maximum(square, 0.0))[bins.bin] * residual / len(residual)
+    worth = worth_of_rows(effect, clusters)
+    first = worth.design * float(effect @ effect) if effect.any() else 0.0
+    half = worth.z(confidence) * np.sqrt(first + float((2 * (share * error) ** 2).sum()))
+    total = float(share @ square)
     return Interval(value, min(value, max(total - half, 0.0) ** 0.5), max(value, max(total + half, 0.0) ** 0.5))
 
 
 def bin_squares(bins: CalibrationBins, clusters: Codes | None = None) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of each bin: rows, share of rows, unbiased square of the mean deviation, squared error of the mean.
+    """Of each bin: share of rows, unbiased square of the mean deviation, squared error of the mean; and (n,) how far
+    each row deviates from its bin's mean.
 
     The square of a mean exceeds that of the expectation by the mean's variance, which is taken off (Bröcker
-    2012; Kumar, Liang & Ma 2019, "Verified Uncertainty Calibration"). A bin of one row counts as
-    zero.
+    2012; Kumar, Liang & Ma 2019, "Verified Uncertainty Calibration"). A bin of one row, or of one cluster, counts as
+    zero, and is off by as much as it deviates.
     """
     count = np.bincount(bins.bin).astype(np.float64)
     mean = np.bincount(bins.bin, weights=bins.deviation) / np.maximum(count, 1)
     residual = bins.deviation - mean[bins.bin]
-    error = np.bincount(bins.bin, weights=residual**2) / np.maximum(count * (count - 1), 1)
-    square = np.where(count > 1, mean**2 - error, 0.0)
-    if clusters is not None:
-        _, pair = np.unique(clusters * len(count) + bins.bin, return_inverse=True)
-        owner = np.zeros(pair.max() + 1, dtype=np.int64)
-        owner[pair] = bins.bin
-        squares = np.bincount(pair, weights=residual) ** 2
-        error = np.bincount(owner, weights=squares, minlength=len(count)) / np.maximum(count, 1) ** 2
-    return count, count / len(bins.bin), square, error
-
-
-def _variance(effect: Floats, clusters: Codes | None) -> float:
-    """Variance of a sum of independent effects, or of effects that are independent between clusters only."""
     if clusters is None:
-        return float(effect @ effect)
-    sums = np.bincount(clusters, weights=effect)
-    return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
-
-
-def _enough(confidence: float, clusters: Codes | None) -> float:
-    """The confidence at which the normal quantile is that of Student's t with the degrees of freedom of the
-    clusters.
-    """
-    from scipy.special import stdtrit
-
-    if clusters is None:
-        return confidence
-    t = float(stdtrit(max(int(clusters.max()), 1), 0.5 + confidence / 2))
-    return 2 * NormalDist().cdf(min(t, SURE)) - 1
-
-
-def _without_skew(x: float, skew: float, n: int) -> float:
-    """Inverse of Hall's transformation: the quantile of a studentised mean of skewed values."""
-    if abs(skew) < 1e-9:
-        return x
-    root = np.sqrt(n)
-    return float(root * 3 / skew * (np.cbrt(1 + skew * (x / root - skew / (6 * n))) - 1))
+        units, squares = count, np.bincount(bins.bin, weights=residual**2)
+    else:
+        owner, pair = np.unique(clusters * len(count) + bins.bin, return_inverse=True)
+        owner %= len(count)
+        units = np.bincount(owner, minlength=len(count)).astype(np.float64)
+        squares = np.bincount(owner, weights=np.bincount(pair, weights=residual) ** 2, minlength=len(count))
+    error = np.where(units > 1, squares / np.maximum(count, 1) ** 2 * units / np.maximum(units - 1, 1), mean**2)
+    return count / len(bins.bin), mean**2 - error, error, residual

@@ -216,6 +216,7 @@ def _ranking(
     label: str,
     score: Callable[[Mask, Floats, Order], float],
     effect: Callable[[Mask, Floats, Order], Floats],
+    unrecognised: Callable[[Mask], float],
     doc: str,
 ) -> Metric:
     """A metric of the ranking of each class of interest against the rest."""
@@ -226,11 +227,9 @@ def _ranking(
         return float(np.mean(scores)) if scores else float("nan")
 
     def sampling(task: Task, told: Predictions, decided: Codes) -> Influence:
-        total, codes = np.zeros(len(told)), _of_interest(task, told.truth)
-        for k in codes:
-            total += effect(told.truth == k, told.probability[:, k], told.descending(k)) / len(codes)
-        sizes = np.bincount(told.truth)
-        return Influence(total, int(sizes[sizes > 0].min()))
+        codes = _of_interest(task, told.truth)
+        rankings = [(told.truth == k, told.probability[:, k], told.descending(k)) for k in codes]
+        return ranking.influence(rankings, score, effect, unrecognised)
 
     return Metric(name, label, True, "probability", False, mean, doc, sampling, SHARE)
 
@@ -261,19 +260,29 @@ def _mean(
 
 
 def _log_loss(task: Task, told: Predictions, decided: Codes) -> Mean:
-    return Mean(per_row_log_loss(told), 0.0, np.inf)
+    """Each row could have lost from what it does where its likeliest class is true to what it does on the average of
+    the others: a model that is sure of all rows has shown little by being right.
+    """
+    least, most = (-np.log(np.clip(p, SMALLEST, 1.0)) for p in _likeliest_and_others(told))
+    return Mean.within(per_row_log_loss(told), least, most)
 
 
 def _brier(task: Task, told: Predictions, decided: Codes) -> Mean:
-    error = told.probability.copy()
-    error[np.arange(len(told)), told.truth] -= 1
-    scale = 0.5 if task.binary else 1.0
-    return Mean(scale * (error**2).sum(axis=1), 0.0, 2 * scale)
+    p, scale = told.probability, 0.5 if task.binary else 1.0
+    true = (p[np.arange(len(told)), told.truth], *_likeliest_and_others(told))
+    square = (p**2).sum(axis=1)
+    return Mean.within(*(scale * (square - 2 * each + 1) for each in true))
+
+
+def _likeliest_and_others(told: Predictions) -> tuple[Floats, Floats]:
+    """(n,) the probability of the likeliest class of each row, and the mean of those of the others."""
+    likeliest = told.probability.max(axis=1)
+    return likeliest, (1 - likeliest) / (told.probability.shape[1] - 1)
 
 
 def _expected_cost(task: Task, told: Predictions, decided: Codes) -> Mean:
-    costs = task.costs(told.row_costs)
-    return Mean(incurred(costs, told.truth, decided), float(costs.min()), float(costs.max()))
+    costs, cells = task.costs(told.row_costs), (-2, -1)
+    return Mean.within(incurred(costs, told.truth, decided), costs.min(axis=cells), costs.max(axis=cells))
 
 
 # Calibration.
@@ -295,7 +304,7 @@ def _bins(task: Task, told: Predictions, decided: Codes) -> CalibrationBins:
 def _ece(task: Task, told: Predictions, decided: Codes) -> float:
     if len(told) < 2:
         return float("nan")
-    _, share, square, _ = bin_squares(_bins(task, told, decided))
+    share, square, _, _ = bin_squares(_bins(task, told, decided), told.clusters)
     return float(np.sqrt(max(float(share @ square), 0.0)))
 
 
@@ -330,6 +339,7 @@ roc_auc = _ranking(
     "ROC-AUC",
     ranking.roc_auc,
     ranking.roc_auc_effect,
+    lambda positive: ranking.UNRECOGNISED,
     "Probability that a row of the class ranks above one that is not (ties count half).",
 )
 average_precision = _ranking(
@@ -337,6 +347,7 @@ average_precision = _ranking(
     "average precision",
     ranking.average_precision,
     ranking.average_precision_effect,
+    lambda positive: positive.mean(),
     "Sum over thresholds of precision times the gain in recall (area under the precision-recall curve).",
 )
 recall_at_precision = Metric(

@@ -24,7 +24,7 @@ from sortal.core.plain import plain
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import interval, level, listing, number
-from sortal.evaluate.compare import apart, change, difference
+from sortal.evaluate.compare import apart, change, excess_cost
 from sortal.evaluate.metrics import Metric, absent, decided_rows, label_of, rejected
 
 Figures = Mapping[str, Estimate]
@@ -155,10 +155,9 @@ def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes
         code, said = task.positive_code, plain(task.positive)
         ways = {} if task.goal == "capacity" else {f"always {said}": code}
         ways[f"never {said}"] = 1 - code
-    spent = incurred(task.costs(test.row_costs), test.truth, decided)
     for name, code in ways.items():
-        alike = _alike(task, test, code)
-        yield Rival(name, float(alike.mean()), Estimate.of(difference(spent, alike, groups=test.groups)))
+        excess = excess_cost(task, test, decided, code)
+        yield Rival(name, float(_alike(task, test, code).mean()), Estimate.of(excess))
 
 
 def _alike(task: Task, rows: Predictions, code: int) -> NDArray[np.float64]:

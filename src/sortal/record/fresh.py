@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sortal.artifact.model import Model
 from sortal.core import registry
-from sortal.core.costs import incurred
+from sortal.core.arrays import Codes
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.profile import Columns
@@ -26,9 +26,9 @@ from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
-from sortal.evaluate.compare import difference
+from sortal.evaluate.compare import excess_cost
 from sortal.evaluate.figures import figures, share
-from sortal.evaluate.intervals import mean_interval
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
 from sortal.evaluate.verification import Level, Rival, Standing, absences, check_figure, check_level
 from sortal.record.parts import Ledger
@@ -154,7 +154,7 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         promised_on=part,
         comparisons=tuple(sorted(compared, key=_gravity)),
         promises=tuple(sorted(pledges, key=_gravity)),
-        against=_against(model, predictions),
+        against=_against(model, predictions, decided),
         shifts=shifts,
         columns_absent=fresh.absent,
         classes_absent=no_row,
@@ -229,19 +229,18 @@ def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
             yield Promise("coverage", sets.coverage, found, _with_reserve(standing, reserved), sets.coverage, label)
 
 
-def _against(model: Model, predictions: Predictions) -> Against:
-    task, truth = model.task, predictions.truth
-    costs = task.costs(predictions.row_costs)
-    spent = incurred(costs, truth, model.decision.decide(predictions))
+def _against(model: Model, predictions: Predictions, decided: Codes) -> Against:
+    task = model.task
     rivals = []
     for code, alike in enumerate(constants(task, predictions)):
-        excess = difference(spent, incurred(costs, truth, np.full(len(truth), code)), groups=predictions.groups)
+        excess = excess_cost(task, predictions, decided, code)
         rivals.append(Rival(alike.name, alike.expected_cost, Estimate.of(excess)))
     rivals.sort(key=lambda rival: rival.cost)
     for_few_errors = task.cost is not None or task.goal == "argmax"
+    cost: Metric = registry.load("sortal.metrics", "expected_cost")
     return Against(
         measure="errors" if task.cost is None else "cost",
-        cost=Estimate.of(mean_interval(spent, predictions.clusters, low=float(costs.min()), high=float(costs.max()))),
+        cost=Estimate.of(interval(cost, task, predictions, decided)),
         rivals=tuple(rivals),
         verdict=_worth(rivals[0].excess) if for_few_errors else "unknown",
     )

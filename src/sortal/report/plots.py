@@ -32,6 +32,8 @@ DASHES: Final = ("-", "--", "-.")
 
 MOST_CLASSES, MOST_BARS, MOST_CELLS, MOST_NAMES = 8, 20, 12, 40
 HALF: Final = 0.5
+LEVEL: Final = "95 %"
+"""The confidence of limits, as legends say it."""
 NEVER: Final = 1.02
 """Where the steps of thresholds end, so that what never costs can be seen beside a probability of one."""
 
@@ -104,7 +106,8 @@ def precision_recall(record: Outcome, oof: Predictions, test: Predictions | None
 
 
 def reliability(record: Outcome, predictions: Predictions) -> Figure | None:
-    """How often a probability comes true, with exact intervals, over a histogram of the probabilities.
+    """How often a probability comes true, with exact intervals, of each bin and of all at once, over a histogram of the
+    probabilities.
 
     With more than two classes: of the most probable class.
     """
@@ -123,9 +126,12 @@ def reliability(record: Outcome, predictions: Predictions) -> Figure | None:
     below = figure.add_axes((0.12, 0.12, 0.85, 0.15), sharex=axes)
     axes.tick_params(labelbottom=False)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
-    axes.fill_between(bins.probability, bins.low, bins.high, color=MAIN, alpha=0.18, linewidth=0)
+    band, each = f"{LEVEL}: all bins at once", f"{LEVEL}: each bin by itself"
+    axes.fill_between(bins.probability, bins.band_low, bins.band_high, color=MAIN, alpha=0.18, linewidth=0, label=band)
+    axes.vlines(bins.probability, bins.low, bins.high, color=MAIN, linewidth=1, label=each)
     axes.plot(bins.probability, bins.rate, color=MAIN, marker="o", markersize=3.5)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that came true")
+    axes.legend(loc="best")
     below.hist(p, bins=40, range=(0, 1), color=MAIN, alpha=0.55, log=True)
     below.set(xlim=(-0.02, 1.02), xlabel=f"{thing}, {predictions.part} rows", ylabel="rows (log)")
     below.yaxis.set_ticks([1, 10 ** int(np.log10(len(p)))])
@@ -181,16 +187,20 @@ def decision_curve(record: Outcome, predictions: Predictions) -> Figure | None:
     code, said = record.task.positive_code, short(record.task.positive, 18)
     left, right = _window(chosen)
     at = np.union1d(np.linspace(left, min(right, 0.99), 120), [chosen])
-    benefit = net_benefit(predictions.truth == code, predictions.probability[:, code], at, groups=predictions.groups)
+    positive, score, groups = predictions.truth == code, predictions.probability[:, code], predictions.groups
+    benefit = net_benefit(positive, score, at, groups=groups, together=True)
+    alone = net_benefit(positive, score, np.array([chosen]), groups=groups)
     better = np.where(benefit.least_gain > 0, benefit.model, np.nan)
     here = int(np.searchsorted(at, chosen))
     figure, axes = canvas(left=0.14, top=0.92)
-    axes.fill_between(at, benefit.low, benefit.high, color=MAIN, alpha=0.15, linewidth=0)
+    band = f"{LEVEL}: all thresholds at once"
+    axes.fill_between(at, benefit.low, benefit.high, color=MAIN, alpha=0.15, linewidth=0, label=band)
     axes.plot(at, benefit.model, label="by the model", color=MAIN, linewidth=0.9)
     axes.plot(at, better, label="better than both, beyond chance", color=MAIN, linewidth=2.4)
     axes.plot(at, benefit.always, label=f"always {said}", **THIN)
     axes.axhline(0, label=f"never {said}", color=MUTED, linewidth=1.1, linestyle=":")
-    axes.axvline(chosen, color=SECOND, linewidth=1.2)
+    axes.axvline(chosen, color=SECOND, linewidth=0.8, linestyle=":")
+    axes.vlines(chosen, alone.low, alone.high, color=SECOND, linewidth=2.4, label=f"{LEVEL}: the chosen one by itself")
     _mark(axes, chosen, float(benefit.model[here]), {"color": SECOND})
     top = 1.05 * max(benefit.model.max(), benefit.always.max(), benefit.high[here])
     axes.set(xlim=(left, right), ylim=(np.clip(benefit.low[here], -0.3 * top, -0.08 * top), top))

@@ -16,13 +16,20 @@ FEWEST = 1e-9
 """Successes or failures from which on their number is one to ``betaincinv``, which has no value at 0."""
 
 
-def two_sided_z(confidence: float) -> float:
+def two_sided_z(confidence: float, groups: float | None = None) -> float:
     """The standard deviations within which a normal variable lies with this probability.
 
-    >>> round(two_sided_z(0.95), 2)
-    1.96
+    ``groups``: whose variance was estimated from so many groups of rows; the quantile is then that of Student's t with
+    one degree of freedom less (Cameron & Miller 2015, "A Practitioner's Guide to Cluster-Robust Inference").
+
+    >>> round(two_sided_z(0.95), 2), round(two_sided_z(0.95, groups=11), 2)
+    (1.96, 2.23)
     """
-    return NormalDist().inv_cdf(0.5 + confidence / 2)
+    if groups is None:
+        return NormalDist().inv_cdf(0.5 + confidence / 2)
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(groups - 1, 1), 0.5 + confidence / 2))
 
 
 def wilson(share: ArrayLike, trials: ArrayLike, z: float) -> tuple[Floats, Floats]:
@@ -40,7 +47,7 @@ def wilson(share: ArrayLike, trials: ArrayLike, z: float) -> tuple[Floats, Float
     return np.maximum(np.minimum(center - half, share), 0.0), np.minimum(np.maximum(center + half, share), 1.0)
 
 
-def clopper_pearson(successes: ArrayLike, trials: ArrayLike, tail: float = 0.025) -> tuple[Floats, Floats]:
+def clopper_pearson(successes: ArrayLike, trials: ArrayLike, tail: ArrayLike = 0.025) -> tuple[Floats, Floats]:
     """The exact limits of proportions (Clopper & Pearson 1934), each missed with a probability of ``tail`` at most.
 
     Both together are an interval of confidence 1 - 2 ``tail``; one by itself is a one-sided bound of 1 - ``tail``.
@@ -51,8 +58,8 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike, tail: float = 0.025
     """
     from scipy.special import betaincinv
 
-    hits, count = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    hits, count, beyond = (np.asarray(x, dtype=np.float64) for x in (successes, trials, tail))
     misses = count - np.minimum(hits, count)
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, FEWEST), misses + 1, tail), 0.0)
-    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, FEWEST), 1 - tail), 1.0)
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, FEWEST), misses + 1, beyond), 0.0)
+    high = np.where(misses > 0, betaincinv(hits + 1, np.maximum(misses, FEWEST), 1 - beyond), 1.0)
     return low, high

@@ -6,18 +6,23 @@ are never told apart. ``order``: the rows by descending score, where that is kno
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats, Mask
 from sortal.core.thresholds import descending, threshold_counts
-from sortal.stats.sampling import CountCells
+from sortal.stats.sampling import CountCells, Influence, Spread
 
 Order = NDArray[np.int64] | None
 
 PRECISION = 0.9
 """The precision that ``recall_at_precision`` asks for."""
 CUTS = 1000
+UNRECOGNISED = 1 / 3
+"""Placement of a row that is ranked as if at random, from 0 to 1: its distances from 1 count by their size, as in
+``sampling.Mean.within``, so that it is 1 less 1/3 by 1/2."""
 
 
 def roc_auc(positive: Mask, score: Floats, order: Order = None) -> float:
@@ -98,6 +103,33 @@ def average_precision_effect(positive: Mask, score: Floats, order: Order = None)
     left_out = np.where(positive, without_positive[at], without_negative[at])
     effect: Floats = (left_out.mean() - left_out) * np.sqrt((n - 1) / n)
     return effect
+
+
+def influence(
+    rankings: Sequence[tuple[Mask, Floats, Order]],
+    figure: Callable[[Mask, Floats, Order], float],
+    effect: Callable[[Mask, Floats, Order], Floats],
+    unrecognised: Callable[[Mask], float],
+) -> Influence:
+    """How the mean of a ``figure`` of ``rankings`` (positive, score, order) varies, from the ``effect`` of each row on
+    it.
+
+    ``unrecognised``: what a row adds to the figure that is ranked as if at random. Where a class has one row its
+    effects are not known, and zero.
+    """
+    total, expected = np.zeros((2, len(rankings[0][0])))
+    figures = []
+    for positive, score, order in rankings:
+        value, adds = figure(positive, score, order), effect(positive, score, order)
+        adds = adds if np.isfinite(adds).all() else np.zeros(len(adds))
+        total += adds / len(rankings)
+        spreads = []
+        for rows in (positive, ~positive):
+            some = adds[rows]
+            expected[rows] += some @ some / max(len(some), 1)
+            spreads.append(Spread.around(value, some, unrecognised(positive)))
+        figures.append((value, spreads[0], spreads[1]))
+    return Influence(total, expected, figures)
 
 
 def recall_at_precision(positive: Mask, score: Floats, precision: float = PRECISION) -> float:

@@ -41,22 +41,78 @@ class Rates:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of ``values`` (n,), each of which lies between ``low`` and ``high``."""
+    """The mean of ``values`` (n,). A fresh row may have what none of these has, from ``low`` to ``high``; infinite
+    where that is not known.
+    """
 
     values: Floats
+    low: float = -np.inf
+    high: float = np.inf
+
+    @classmethod
+    def within(cls, values: Floats, least: float | Floats, most: float | Floats) -> Mean:
+        """Of values each of which could have been from ``least`` to ``most``, one for all rows or (n,).
+
+        What a fresh row may have follows from how far each row could have gone: the mean, where far ones count by how
+        far they go, as they do in the variance of events that strike now and then (a compound Poisson's).
+
+        >>> Mean.within(np.zeros(4), 0.0, 8.0).high, Mean.within(np.zeros(4), 0.0, np.array([1.0, 1.0, 1.0, 3.0])).high
+        (8.0, 2.0)
+        """
+        mean = float(values.mean()) if len(values) else 0.0
+        down, up = (_farther(np.broadcast_to(x, values.shape)) for x in (values - least, most - values))
+        low, high = max(mean - down, float(np.min(least))), min(mean + up, float(np.max(most)))
+        return cls(values, min(low, float(values.min(initial=low))), max(high, float(values.max(initial=high))))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values around a mean: (L,) ``value``, of which ``count`` rows each have one. ``low`` and ``high``: as of a
+    ``Mean``.
+    """
+
+    value: Floats
+    count: Floats
     low: float
     high: float
+
+    @classmethod
+    def around(cls, figure: float, effect: Floats, chance: float) -> Spread:
+        """What each row of a class adds to a figure of 0 to 1, in its unit, from the ``effect`` of each on it.
+
+        ``chance``: what a row may add that the model does not recognise, though it recognises all of these; above it
+        where the figure is worse than that.
+        """
+        m = len(effect)
+        value, count = np.unique(
+            figure + np.sqrt(m * (m - 1)) * (effect - effect.sum() / max(m, 1)), return_counts=True
+        )
+        low, high = (chance, 1.0) if figure >= chance else (0.0, 1 - chance)
+        return cls(value, count.astype(np.float64), low, high)
+
+    @property
+    def rows(self) -> float:
+        return float(self.count.sum())
+
+    @property
+    def variance(self) -> float:
+        """Of the mean; 0 of a single row, which says nothing of it."""
+        mean = float(self.count @ self.value) / max(self.rows, 1)
+        return float(self.count @ (self.value - mean) ** 2) / max(self.rows * (self.rows - 1), 1)
 
 
 @dataclass(frozen=True)
 class Influence:
-    """``effect`` (n,): what each row adds to the score's deviation; their squares sum to its variance.
+    """The mean of figures of rankings, of one class each against the rest.
 
-    ``evidence``: rows of the rarest class, on which a perfect score rests.
+    ``effect`` (n,): what each row adds to the score's deviation; their squares sum to its variance. ``expected`` (n,):
+    in proportion to the square that is expected of rows like it. ``figures``: of each class its own figure, and around
+    it the values of the rows of the class and of the others: it is the mean of both, and varies with both.
     """
 
     effect: Floats
-    evidence: int
+    expected: Floats
+    figures: Sequence[tuple[float, Spread, Spread]]
 
 
 @dataclass(frozen=True)
@@ -78,6 +134,12 @@ class CountCells:
     cell: Codes
     size: int
     score: Callable[[NDArray[np.int64]], Floats]
+
+
+def _farther(room: Floats) -> float:
+    """The mean of distances, each counted by its size."""
+    total = float(room.sum())
+    return float(room @ room) / total if total > 0 else 0.0
 
 
 Sampling = Rates | Mean | Influence | CalibrationBins | CountCells
