@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.evaluate.intervals import folds_interval, mean_interval
+from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 
 
 def difference(
@@ -25,6 +26,30 @@ def difference(
     """
     clusters = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64)
     return mean_interval(np.asarray(a - b, dtype=np.float64), clusters, confidence)
+
+
+def row_values(score: float, sampling: Sampling | None) -> Floats | None:
+    """(n,) values of the rows whose mean is the score, and whose spread is, to the first order, that of the score: its
+    infinitesimal jackknife (Jaeckel 1972). None for a score that has none.
+
+    Those of two models on the same rows, compared by ``difference``, say by how much the scores differ.
+
+    >>> rows = np.array([True, True, False, True])
+    >>> row_values(2 / 3, Rates([(rows, np.array([True, True, False, False]))])).round(3).tolist()
+    [1.111, 1.111, 0.667, -0.222]
+    """
+    match sampling:
+        case Mean(values=values):
+            return values
+        case Influence(effect=effect):
+            return score + len(effect) * effect
+        case Rates(pairs=pairs, f1=f1):
+            effect = np.zeros(len(pairs[0][0]))
+            for (trial, success), trials, share in zip(pairs, sampling.trials, sampling.shares, strict=True):
+                slope = 2 / (1 + share) ** 2 if f1 else 1.0
+                effect += slope * (success - share * trial) / max(trials, 1) / len(pairs)
+            return score + len(effect) * effect
+    return None
 
 
 def corrected_t(
