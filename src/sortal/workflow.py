@@ -22,7 +22,7 @@ from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import RAN, GoalOptions
+from sortal.core.sheets import RAN, GoalOptions, RowOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.ledger import Seal
@@ -30,12 +30,14 @@ from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
 from sortal.data.split import Parts, divide
 from sortal.data.whole import is_taken, new_folder, unfinished
+from sortal.decide.chosen import decide_apart
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
 from sortal.record.assemble import Results, assemble, facts, model_card
 from sortal.record.checklist import checklist
 from sortal.record.describe import describe_data, describe_split
 from sortal.record.events import RunObserver
+from sortal.record.opened import OpenedTest
 from sortal.record.parts import Artifact
 from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
@@ -78,7 +80,7 @@ def train_into(
         parts, seal = seal_test(whole, recipe, folder)
         about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe.rows)
         store = fold_store(out, folder, whole, recipe, resume)
-        sealed = whole.table.rows[parts.test]
+        sealed, times = whole.table.rows[parts.test], times_of_test(whole, parts, recipe.rows)
         unsealed = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
         valid = np.flatnonzero(np.isin(unsealed.table.rows, whole.table.rows[parts.valid]))
         context = context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure)
@@ -93,7 +95,7 @@ def train_into(
         observer.audited(audited.findings, audited.timed_out)
 
         steps.enter("train")
-        reserve = TimeReserve(deadline, closing.seconds, len(sealed) + PARITY_ROWS, interrupts)
+        reserve = TimeReserve(deadline, closing.seconds, len(sealed) + PARITY_ROWS, seal is not None, interrupts)
         trained = train_rows(
             unsealed.table,
             unsealed.codes,
@@ -111,13 +113,14 @@ def train_into(
         row_seconds = time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names})
 
         steps.enter("test")
-        test = None if seal is None else open_test(model, seal, sealed)
+        opened = None if seal is None else replace(open_test(model, trained, seal, sealed), times=times)
+        test = None if opened is None else opened.predictions
         run_counts = RunCounts(log.fits, log.leaked_rows, seal.opens if seal else 0)
         audited = replace(audited, findings=audited.findings + run_findings(run_counts))
 
         steps.enter("report")
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, about_data, about_split, seal, audited, trained, promised, test)
+        results = Results(unsealed, about_data, about_split, seal, audited, trained, promised, opened)
         outcome = assemble(results, recipe.rows, recipe.search)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
@@ -171,10 +174,17 @@ def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal
     return parts, Seal.close(folder, whole.raw[parts.test], by=_signature())
 
 
+def times_of_test(whole: Problem, parts: Parts, rows: RowOptions) -> NDArray[np.int64] | None:
+    """(n,) ranks of the rows of the test in time; None where they are not the newest ones."""
+    if rows.time is None or rows.split_column is not None or whole.table.times is None:
+        return None
+    return whole.table.times[parts.test]
+
+
 def save(path: Path, unsealed: Problem, trained: Trained, seed: int) -> tuple[Model, Parity]:
     """Ship the model in a file, with the figures of the rows that the decision was made on."""
     finalized = trained.finalized
-    decided = finalized.decision.decide(finalized.evidence)
+    decided = decide_apart(unsealed.task, finalized.evidence, finalized.decision, seed)
     return ship(unsealed.table, unsealed.task, trained, figures(unsealed.task, finalized.evidence, decided, seed), path)
 
 
@@ -197,7 +207,10 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
     rows.
     """
     run = recipe.with_options(
-        cost=_costs(recipe.goal, outcome.task), plan=trained.developed.plan(), refit=trained.finalized.refit
+        cost=_costs(recipe.goal, outcome.task),
+        plan=trained.developed.plan(),
+        refit=trained.finalized.refit,
+        uncompared=() if outcome.test is None else trained.uncompared,
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")
     leaderboard_table(outcome).write_csv(folder / "leaderboard.csv")
@@ -212,10 +225,17 @@ def _costs(goal: GoalOptions, task: Task) -> Any:
     return {t: dict(zip(task.classes, row, strict=True)) for t, row in zip(task.classes, task.cost, strict=True)}
 
 
-def open_test(model: Model, seal: Seal, rows: NDArray[np.int64]) -> Predictions:
-    """The one look at the sealed rows, through the model file as it was saved."""
+def open_test(model: Model, trained: Trained, seal: Seal, rows: NDArray[np.int64]) -> OpenedTest:
+    """The one look at the sealed rows, through the model file as it was saved, and by name through the baselines that
+    it is compared with.
+    """
     sealed = Source(seal.open("score of the saved model", by=_signature()), "the sealed test")
-    return score_labelled(model, sealed, "test", rows).predictions
+
+    def scored(by: Model) -> Predictions:
+        return score_labelled(by, sealed, "test", rows).predictions
+
+    baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
+    return OpenedTest(scored(model), {name: scored(baseline) for name, baseline in baselines.items()})
 
 
 def undrawn(figures: Sequence[str]) -> list[Skipped]:

@@ -29,7 +29,7 @@ from sortal.core.costs import CostColumn
 from sortal.core.errors import ArtifactError, InputError
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Capacity, Promise
-from sortal.decide.certificate import Bound, Certificate
+from sortal.decide.certificate import Bound, Certificate, Outlook
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.evaluation import evaluate
@@ -43,7 +43,7 @@ def rich(model: Model) -> Model:
     """A model with everything that a file can hold."""
     classes, cost = ("no", "yes"), ((0.0, 1.0), (5.0, 0.0))
     columns = (CostColumn(1, 0, "amount"),)
-    bounds = (Bound("precision", 0.8, 0.8, 0.9, None, True), Bound("recall", 0.8, 0.5, 0.6, 400, False))
+    bounds = (Bound("precision", 0.8, 0.8, 0.9, True), Bound("recall", 0.8, 0.5, 0.6, False))
     task = replace(model.task, goal="promise", cost=cost, cost_columns=columns, coverage=0.9, promise=Promise(0.8, 0.8))
     return replace(
         model,
@@ -56,7 +56,7 @@ def rich(model: Model) -> Model:
             threshold=0.6,
             cost=cost,
             cost_columns=columns,
-            certificate=Certificate("yes", 0.6, 0.95, 1310, 300, 210, bounds, 0.22),
+            certificate=Certificate("yes", 0.6, 0.95, 1310, 300, 210, bounds, 0.22, outlook=Outlook(4200, 0.8)),
         ),
         sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2),
         golden=replace(model.golden, rows=({"age": 30.0, "city": "Ulm", "since": 10**15, "member": True}, {})),
@@ -139,7 +139,7 @@ BAD = [
     ("decision", put("certificate", "selected", 10**9), "certifies no rows"),
     ("decision", put("certificate", "bounds", []), "bounds nothing"),
     ("decision", put("certificate", "bounds", 0, "certified", 2.0), "shares beyond"),
-    ("decision", put("certificate", "bounds", 1, "needed", 10**400), "shares beyond"),
+    ("decision", put("certificate", "outlook", "rows", 10**400), "shares beyond"),
     ("sets", put("rows", [-1, 5]), "fitted on no rows"),
     ("sets", lambda sets: sets.update(rows=[1, 1, 1], threshold=[0.1] * 3), "other classes"),
     ("metrics", put("cv", "log_loss", "low", 0.5), "ends before it begins"),

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sortal.decide.certificate import Bound, Certificate
+from sortal.decide.certificate import Bound, Certificate, Outlook
 
-PRECISION = Bound("precision", 0.9, 0.9, 199 / 210, None, True)
-RECALL = Bound("recall", 0.5, 0.5, 199 / 300, None, True)
-FPR = Bound("fpr", 0.02, 0.02, 11 / 1010, None, True)
+PRECISION = Bound("precision", 0.9, 0.9, 199 / 210, True)
+RECALL = Bound("recall", 0.5, 0.5, 199 / 300, True)
+FPR = Bound("fpr", 0.02, 0.02, 11 / 1010, True)
 FOUND = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (PRECISION,), 300 / 1310)
-SHORT = Bound("precision", 0.95, 0.9191, 199 / 210, 4200, False)
+SHORT = Bound("precision", 0.95, 0.9191, 199 / 210, False)
 
 
 def test_a_certificate_survives_json():
-    whole = replace(FOUND, bounds=(PRECISION, replace(RECALL, holds=False, needed=77), FPR))
+    whole = replace(FOUND, bounds=(PRECISION, replace(RECALL, holds=False), FPR))
     assert msgspec.json.decode(msgspec.json.encode(whole), type=Certificate) == whole
 
 
@@ -43,24 +43,30 @@ def test_several_promises_are_explained_in_one_sentence():
 
 
 def test_a_refusal_says_what_can_be_certified_and_what_it_would_take():
-    refused = replace(FOUND, bounds=(SHORT,))
+    refused = replace(FOUND, bounds=(SHORT,), outlook=Outlook(4200, 0.81))
     assert refused.explanation == (
-        "precision >= .95 cannot be certified from 1,310 labels: .91 can. About 4,200 labels would do."
+        "precision >= .95 cannot be certified from 1,310 labelled rows: .91 can. 3.2 times as many rows, about 4,200 "
+        "to prove it on, would do with a chance of 81 %."
     )
-    vain = replace(FOUND, bounds=(replace(SHORT, asked=0.925, certified=0.0, needed=None),))
+    assert "3.2 times as many groups, about 4,200 to prove it on" in replace(refused, grouped=True).explanation
+    vain = replace(FOUND, bounds=(replace(SHORT, asked=0.925, certified=0.0),), outlook=Outlook(None, 0.02, 0.683))
     assert vain.explanation == (
-        "precision >= .925 cannot be certified from 1,310 labels: no level can. "
-        "More labels are not likely to do; a better model may."
+        "precision >= .925 cannot be certified from 1,310 labelled rows: no level can. "
+        "More rows will not help: this model reaches about .68; a better model may."
     )
+    unclear = replace(vain, outlook=Outlook(None, 0.4))
+    assert unclear.explanation.endswith("More rows may not help; a better model may.")
 
 
 def test_a_joint_refusal_names_what_each_measure_keeps():
-    alarms = replace(FPR, certified=0.0213, holds=False, needed=4200)
-    refused = replace(FOUND, bounds=(PRECISION, replace(RECALL, certified=0.0, holds=False, needed=4200), alarms))
+    alarms = replace(FPR, certified=0.0213, holds=False)
+    bounds = (PRECISION, replace(RECALL, certified=0.0, holds=False), alarms)
+    refused = replace(FOUND, bounds=bounds, outlook=Outlook(20_000, 0.8))
     assert refused.explanation == (
         "precision >= .9 and recall >= .5 and false positive rate <= .02 cannot be certified together from 1,310 "
-        "labels: "
-        "precision >= .9 and false positive rate <= .0213 can. About 4,200 labels would do."
+        "labelled rows: "
+        "precision >= .9 and false positive rate <= .0213 can. 15 times as many rows, about 20,000 to prove it on, "
+        "would do with a chance of 80 %."
     )
 
 
@@ -68,9 +74,9 @@ def test_a_joint_refusal_names_what_each_measure_keeps():
 @settings(deadline=None, max_examples=100)
 def test_a_refusal_never_claims_more_than_it_may(level):
     said = replace(FOUND, bounds=(replace(SHORT, asked=0.9995, certified=level),)).explanation
-    assert float(said.split("labels: ")[1].split(" can")[0]) <= level
-    alarms = replace(FOUND, bounds=(replace(FPR, holds=False, certified=level, needed=1),)).explanation
-    assert float(alarms.split("labels: ")[1].split(" can")[0]) >= level
+    assert float(said.split("rows: ")[1].split(" can")[0]) <= level
+    alarms = replace(FOUND, bounds=(replace(FPR, holds=False, certified=level),)).explanation
+    assert float(alarms.split("rows: ")[1].split(" can")[0]) >= level
 
 
 @given(tpr=st.floats(0.01, 1), fpr=st.floats(0.001, 0.999), here=st.floats(0.01, 0.99), there=st.floats(0.01, 0.99))

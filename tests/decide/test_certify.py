@@ -224,9 +224,9 @@ def test_every_certificate_says_what_its_rows_say(n, seed, prevalence, levels, a
         better = bound.certified < bound.asked if bound.measure == "fpr" else bound.certified > bound.asked
         assert not better
         assert bound.holds == (bound.certified == bound.asked)
-        assert bound.needed is None or not bound.holds
         beyond = bound.observed > bound.asked if bound.measure == "fpr" else bound.observed < bound.asked
         assert not (bound.holds and beyond)
+    assert found.outlook is None or not found.holds
     assert found.prevalence == found.positives / found.rows
     assert found.explanation.startswith(
         " and ".join(b.measure if b.measure != "fpr" else "false" for b in found.bounds)[:5]
@@ -267,23 +267,39 @@ def test_a_refusal_stands_where_the_learned_rows_put_it(asked, where):
         assert c.bounds[0].certified == pytest.approx(float(clopper_pearson(hits, c.selected, 0.05)[0]))
 
 
-def test_as_many_labels_as_were_asked_for_mostly_do():
+def test_as_many_rows_as_were_asked_for_mostly_do():
     rng = np.random.default_rng(4)
     learned, promise = draw(20_000, rng, 0.1), Promise(precision=0.8, confidence=0.9)
     refused = next(c for c in (certify(promise, learned, draw(150, rng, 0.1), "yes") for _ in range(20)) if not c.holds)
-    needed = refused.bounds[0].needed
-    assert needed is not None
-    held = [certify(promise, learned, draw(needed, rng, 0.1), "yes").holds for _ in range(60)]
+    assert refused.outlook is not None
+    rows = refused.outlook.rows
+    assert rows is not None
+    assert 0.8 <= refused.outlook.chance < 0.9
+    held = [certify(promise, learned, draw(rows, rng, 0.1), "yes").holds for _ in range(60)]
     assert 0.6 <= np.mean(held) <= 0.97
 
 
-def test_no_number_of_labels_helps_scores_of_noise():
+def test_no_number_of_rows_helps_scores_of_noise():
+    """And what the best threshold reaches is the share of positives, which all have."""
     rng = np.random.default_rng(2)
-    learned, held = (predictions(rng.random(3000), rng.random(3000) < 0.1) for _ in range(2))
+    learned, held = (predictions(rng.random(3000), rng.random(3000) < 0.4) for _ in range(2))
     refused = certify(Promise(precision=0.9), learned, held, "yes")
     assert not refused.holds
-    assert refused.bounds[0].needed is None
-    assert "a better model may" in refused.explanation
+    assert refused.outlook is not None
+    assert (refused.outlook.rows, refused.outlook.chance) == (None, 0.0)
+    assert refused.outlook.reaches == pytest.approx(0.4, abs=0.08)
+    assert "will not help: this model reaches about .4" in refused.explanation
+
+
+def test_what_is_not_known_of_the_scores_makes_more_rows_needed():
+    """The same 150 certification rows, with much and with little to learn from."""
+    rng = np.random.default_rng(4)
+    promise, held = Promise(precision=0.8, confidence=0.9), draw(150, rng, 0.1)
+    known, guessed = (certify(promise, draw(n, rng, 0.1), held, "yes").outlook for n in (20_000, 150))
+    assert known is not None
+    assert guessed is not None
+    assert known.rows is not None
+    assert guessed.rows is None or guessed.rows > known.rows
 
 
 def test_recall_needs_positives_and_says_how_many_rows_hold_them():
@@ -291,7 +307,8 @@ def test_recall_needs_positives_and_says_how_many_rows_hold_them():
     refused = certify(Promise(recall=0.9), draw(100, rng, 0.1), draw(100, rng, 0.1), "yes")
     assert not refused.holds
     least = np.log(0.05) / np.log(0.9) / 0.1
-    assert 0.6 * least <= (refused.bounds[0].needed or 0) <= 4 * least
+    assert refused.outlook is not None
+    assert 0.6 * least <= (refused.outlook.rows or 0) <= 4 * least
 
 
 # which rows count

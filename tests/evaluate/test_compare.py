@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sortal.evaluate.compare import corrected_t, difference
+from sortal.core import registry
+from sortal.core.predictions import Predictions
+from sortal.core.task import Task
+from sortal.evaluate.compare import corrected_t, difference, row_values
 
 
 @given(k=st.integers(3, 12), seed=st.integers(0, 1000))
@@ -61,3 +64,26 @@ def test_rows_that_belong_together_count_once():
     once = difference(gap[::10], np.zeros(50))
     assert together.high - together.low > 2.5 * (alone.high - alone.low)
     assert (together.low, together.high) == pytest.approx((once.low, once.high), abs=0.02 * (once.high - once.low))
+
+
+@pytest.mark.parametrize("name", ["log_loss", "accuracy", "f1", "balanced_accuracy", "roc_auc", "average_precision"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_values_of_rows_have_the_score_as_their_mean_and_vary_as_the_jackknife_does(name, classes):
+    rng, metric = np.random.default_rng(3), registry.load("sortal.metrics", name)
+    labels = ("a", "b", "c")[:classes]
+    task = Task("y", labels, (1 / classes,) * classes, "b" if classes == 2 else None, "log_loss", (), ())
+    truth = rng.integers(classes, size=240)
+    probability = rng.dirichlet(np.ones(classes), size=240) * 0.7 + 0.3 * np.eye(classes)[truth]
+    rows = Predictions(labels, np.arange(240), truth, probability, "test")
+    decided = probability.argmax(axis=1)
+    score = metric.score(task, rows, decided)
+    values = row_values(score, metric.sampling(task, rows, decided))
+    assert values.mean() == pytest.approx(score, abs=2e-3)
+    keep = ~np.eye(240, dtype=bool)
+    left_out = np.array([metric.score(task, rows.take(k), decided[k]) for k in keep])
+    jackknife = 239 / 240 * ((left_out - left_out.mean()) ** 2).sum()
+    assert values.var(ddof=1) / 240 == pytest.approx(jackknife, rel=0.03)
+
+
+def test_a_score_that_is_the_best_of_many_has_no_values_of_rows():
+    assert row_values(0.5, None) is None

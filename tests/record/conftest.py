@@ -148,9 +148,25 @@ def binary_example(n: int = 4000) -> Example:
             prevalence={"train": (1 - share, share), "test": (1 - share, share)},
         ),
         baselines=(
-            Baseline("logistic", "logistic", "log_loss", 0.2381, Estimate(0.0500, 0.0471, 0.0529), "linear model"),
+            Baseline(
+                "logistic",
+                "logistic",
+                "log_loss",
+                0.2381,
+                Estimate(0.0500, 0.0471, 0.0529),
+                "linear model",
+                Estimate(0.047, 0.038, 0.056),
+            ),
             Baseline("shallow tree", "tree", "log_loss", 0.2660, Estimate(0.0779, 0.0741, 0.0816)),
-            Baseline("majority", "majority", "log_loss", 0.3609, Estimate(0.1728, 0.1690, 0.1766), "majority class"),
+            Baseline(
+                "majority",
+                "majority",
+                "log_loss",
+                0.3609,
+                Estimate(0.1728, 0.1690, 0.1766),
+                "majority class",
+                Estimate(0.172, 0.164, 0.18),
+            ),
         ),
         leaderboard=leaderboard,
         selection=Selection(

@@ -55,11 +55,11 @@ def chosen_is_a_baseline(record: RunRecord, facts: Facts) -> tuple[RunRecord, Fa
     return replace(record, leaderboard=rows), facts
 
 
-def beaten_by(low: float | None) -> Change:
+def beaten_by(low: float | None, on_test: Estimate | None = None) -> Change:
     margin = None if low is None else Estimate(low + 0.01, low, low + 0.02)
     ones = (
-        Baseline("logistic", "logistic", "log_loss", 0.2, margin, "linear model"),
-        Baseline("majority", "majority", "log_loss", 0.3, margin, "majority class"),
+        Baseline("logistic", "logistic", "log_loss", 0.2, margin, "linear model", on_test),
+        Baseline("majority", "majority", "log_loss", 0.3, margin, "majority class", on_test),
     )
     return of_record(baselines=ones)
 
@@ -71,9 +71,7 @@ def another_metric(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
 
 def promised(precision: float) -> Change:
     """A certificate that shows .90 where this was asked for."""
-    shown = Bound(
-        "precision", precision, min(precision, 0.9), 0.93, None if precision <= 0.9 else 4000, precision <= 0.9
-    )
+    shown = Bound("precision", precision, min(precision, 0.9), 0.93, precision <= 0.9)
     certificate = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.23)
 
     def change(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
@@ -116,6 +114,8 @@ BREAKS: dict[str, list[Change]] = {
         beaten_by(0.0),
         beaten_by(-0.001),
         beaten_by(None),
+        beaten_by(0.01, on_test=Estimate(-0.001, -0.03, 0.028)),
+        beaten_by(0.0, on_test=Estimate(0.05, 0.01, 0.09)),
         of_record(baselines=()),
         of_record(baselines=(Baseline("a stump", "tree", "log_loss", 0.3, Estimate(0.1, 0.05, 0.15)),)),
         of_record(leaderboard=()),
@@ -289,7 +289,8 @@ def test_every_item_shows_evidence(binary: Any, many: Any) -> None:
 
 def test_evidence_names_the_numbers(binary: Any) -> None:
     evidence = {item.item: item.evidence for item in checklist(binary.record, binary.facts)}
-    assert "logistic by .0500 [.0471 .0529]" in evidence["baselines beaten"]
+    assert "logistic by .0500 [.0471 .0529], on the test by .0470 [.0380 .0560]" in evidence["baselines beaten"]
+    assert "shallow tree by .0779 [.0741 .0816];" in evidence["baselines beaten"]
     assert "all fits together saw 0 rows" in evidence["everything fitted on training rows only"]
     assert "A104 duration" in evidence["no column known only after the outcome"]
     assert binary.record.artifact.file in evidence["model, preprocessing, metrics and version saved"]

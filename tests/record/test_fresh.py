@@ -92,7 +92,7 @@ def model(**more) -> Model:
 
 
 def certified(asked: float, level: float) -> Decision:
-    bound = Bound("precision", asked, level, 0.95, None, asked == level)
+    bound = Bound("precision", asked, level, 0.95, asked == level)
     certificate = Certificate("yes", 0.5, 0.95, 500, 250, 250, (bound,), 0.5)
     return Decision("threshold", TASK.classes, "yes", 0.5, COSTS, certificate=certificate)
 

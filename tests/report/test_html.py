@@ -183,9 +183,9 @@ def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
 
 @pytest.mark.parametrize("asked", [0.9, 0.95])
 def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
-    shown = Bound("precision", asked, 0.9, 0.93, None if asked == 0.9 else 4000, asked == 0.9)
+    shown = Bound("precision", asked, 0.9, 0.93, asked == 0.9)
     proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.2)
-    decision = replace(binary.record.decision, kind="promise", certificate=proof)
+    decision = replace(binary.record.decision, kind="promise", certificate=proof, explanation=proof.explanation)
     page = rendered(replace(binary.record, decision=decision), binary.oof, binary.test)
     assert ('good">certified<' in page) == proof.holds
     assert ('severe">refused<' in page) != proof.holds

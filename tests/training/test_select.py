@@ -14,13 +14,13 @@ from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t
 from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate
+from sortal.training.comparison import paired_difference
 from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult
 from sortal.training.select import (
     bias_corrected_interval,
     choose,
     optimism,
-    paired_difference,
     selection_bias,
 )
 

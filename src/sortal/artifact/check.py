@@ -137,9 +137,13 @@ def _check_certificate(found: Certificate, rule: Decision) -> None:
     _need(0 < found.confidence < 1 and 0 <= found.prevalence <= 1, "its certificate has shares beyond 0..1")
     measures = [bound.measure for bound in found.bounds]
     _need(len(set(measures)) == len(measures) > 0, "its certificate bounds nothing, or something twice")
-    for bound in found.bounds:
-        shares = (bound.asked, bound.certified, bound.observed)
-        _need(_shares(shares) and _counts([bound.needed]), "its certificate has shares beyond 0..1")
+    shares = [share for bound in found.bounds for share in (bound.asked, bound.certified, bound.observed)]
+    _need(_shares(shares), "its certificate has shares beyond 0..1")
+    if (outlook := found.outlook) is not None:
+        _need(
+            _shares([outlook.chance, outlook.reaches]) and _counts([outlook.rows]),
+            "its certificate has shares beyond 0..1",
+        )
 
 
 def _check_sets(contents: Contents) -> None:

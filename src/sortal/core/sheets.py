@@ -107,7 +107,8 @@ class SearchOptions:
     """How a model is searched for, and what was run. ``budget`` in seconds.
 
     ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
-    ``unchecked`` has the checks of the audit that it had no time for. With them the same data and recipe give the same
+    ``unchecked`` has the checks of the audit that it had no time for, ``uncompared`` the baselines that it had no time
+    to fit for the test. With them the same data and recipe give the same
     model, byte for byte, whatever the clock says.
     """
 
@@ -118,6 +119,7 @@ class SearchOptions:
     plan: tuple[Planned, ...] = ()
     refit: bool = True
     unchecked: tuple[str, ...] = ()
+    uncompared: tuple[str, ...] = ()
 
 
 SHEETS = (GoalOptions, RowOptions, SearchOptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from sortal.core import writing
 from sortal.core.writing import number, percent
 
 Measure = Literal["precision", "recall", "fpr"]
+UNLIKELY = 0.2
+"""More rows will not help where even ten million would do with no more than this chance."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +23,29 @@ class Bound:
     test shows it at the confidence of the certificate. ``certified`` is the level that is guaranteed: the exact
     one-sided Clopper-Pearson (1934) bound where the promise was refused, but never better than ``asked``, since a
     search for a threshold proves what it searched for and no more. ``observed``: the value on the labelled rows; 0
-    where it is not defined. ``needed``: about how many labelled rows would certify ``asked`` in four of five
-    attempts; None where it holds and where no number would do.
+    where it is not defined.
     """
 
     measure: Measure
     asked: float
     certified: float
     observed: float
-    needed: int | None
     holds: bool
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What more labelled rows would do where a promise was refused, the model being what it is.
+
+    ``rows``: about how many would have to be there in place of those that it was to be proven on, so that it is
+    certified with this ``chance``; None where no number would do, and ``chance`` is then that of ten million. What is
+    not known of the model's scores is in the chance. ``reaches``: the best precision of any threshold that the
+    rows show beyond chance, where precision alone was asked for; None otherwise.
+    """
+
+    rows: int | None
+    chance: float
+    reaches: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,9 +55,9 @@ class Certificate:
     The probability that any ``certified`` level is missed is at most 1 - ``confidence``, over the draw of the labelled
     rows. ``positive`` is decided where its probability is at least ``threshold``: for ``selected`` of ``rows`` labelled
     rows, of which ``positives`` are positive, a share of ``prevalence``. ``grouped``: the rows are one of each group,
-    and so is what the promise is about: a row of a group that is drawn at random.
+    and so is what the promise is about: a row of a group that is drawn at random. ``outlook``: where it is a refusal.
 
-    >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, needed=None, holds=True)
+    >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, holds=True)
     >>> found = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (bound,), 300 / 1310)
     >>> print(found.explanation)
     precision >= .9 certified at 95 % confidence on 1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948)
@@ -58,6 +74,7 @@ class Certificate:
     bounds: tuple[Bound, ...]
     prevalence: float
     grouped: bool = False
+    outlook: Outlook | None = None
 
     @property
     def holds(self) -> bool:
@@ -92,8 +109,10 @@ class Certificate:
         asked = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
         together = " together" if len(self.bounds) > 1 else ""
         if not self.holds:
-            labels = f"{self.rows:,} labels{self._each}"
-            return f"{asked} cannot be certified{together} from {labels}: {self._possible} {self._outlook}"
+            rows = f"{self.rows:,} labelled rows{self._each}"
+            return " ".join(
+                [f"{asked} cannot be certified{together} from {rows}: {self._possible}", *self._prospects()]
+            )
         grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
         return (
             f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled "
@@ -124,12 +143,20 @@ class Certificate:
             return f"{_safely(stated[0])} can."
         return " and ".join(_level(bound, _safely(bound)) for bound in stated) + " can."
 
-    @property
-    def _outlook(self) -> str:
-        needed = next(bound.needed for bound in self.bounds if not bound.holds)
-        if needed is None:
-            return "More labels are not likely to do; a better model may."
-        return f"About {needed:,} labels would do."
+    def _prospects(self) -> Iterator[str]:
+        outlook = self.outlook
+        if outlook is None:
+            return
+        if outlook.rows is not None:
+            things, chance = "groups" if self.grouped else "rows", percent(round(outlook.chance, 2))
+            yield (
+                f"{_times(outlook.rows / self.rows)} as many {things}, about {outlook.rows:,} to prove it on, would do "
+                f"with a chance of {chance}."
+            )
+            return
+        reaches = "" if outlook.reaches is None else f": this model reaches about {number(outlook.reaches, 2)}"
+        help = "will not help" if outlook.chance < UNLIKELY else "may not help"
+        yield f"More rows {help}{reaches}; a better model may."
 
 
 def _level(bound: Bound, level: str) -> str:
@@ -147,6 +174,25 @@ def _safely(bound: Bound) -> str:
     places = 2 if bound.certified >= 0.01 and bound.measure != "fpr" else 4
     toward = math.ceil if bound.measure == "fpr" else math.floor
     return number(toward(bound.certified * 10**places) / 10**places, places)
+
+
+def about(rows: float) -> int:
+    """A number of rows in two digits, rounded up: more are not known.
+
+    >>> about(4172.3), about(97)
+    (4200, 97)
+    """
+    unit = int(10 ** max(len(str(math.ceil(rows))) - 2, 0))
+    return math.ceil(rows / unit) * unit
+
+
+def _times(factor: float) -> str:
+    """How many times as many.
+
+    >>> _times(1.24), _times(3.1), _times(27.2)
+    ('1.2 times', '3.1 times', '27 times')
+    """
+    return f"{factor:.1f} times" if factor < 9.95 else f"{factor:,.0f} times"
 
 
 def _threshold(value: float) -> str:

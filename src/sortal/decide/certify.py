@@ -47,7 +47,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.decide.certificate import Bound, Certificate, Measure
 from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, p_value
-from sortal.decide.fixed_sequence import labels_needed, planned_sequence
+from sortal.decide.fixed_sequence import outlook, planned_sequence
 from sortal.stats.proportions import clopper_pearson
 
 LEARNING_SHARE, SEED = 1 / 3, 0
@@ -105,13 +105,13 @@ def _certify(
     if certified:
         return _kept(positive, float(sequence[certified - 1]), confidence, constraints, tested)
     start = float(sequence[0])
-    needed = labels_needed(constraints, _pooled(learner, tested), len(tested), alpha)
     safest_first = sorted(
         constraints, key=lambda constraint: float(p_value(constraint, learner.counts(sequence[:1]))[0])
     )
-    bounds = _refused(safest_first, tested.counts(sequence[:1]), confidence, needed)
+    bounds = _refused(safest_first, tested.counts(sequence[:1]), confidence)
     ordered = tuple(bounds[safest_first.index(constraint)] for constraint in constraints)
-    return _certificate(positive, start, confidence, tested, ordered)
+    refused = _certificate(positive, start, confidence, tested, ordered)
+    return replace(refused, outlook=outlook(constraints, _pooled(learner, tested), len(tested), alpha))
 
 
 def _constraints(promise: Promise) -> list[Constraint]:
@@ -175,11 +175,11 @@ def _kept(
     positive: str, threshold: float, confidence: float, constraints: list[Constraint], rows: RankedScores
 ) -> Certificate:
     counts = rows.counts(np.array([threshold]))
-    bounds = (Bound(d.measure, d.asked, d.asked, _observed(d, counts)[2], None, True) for d in constraints)
+    bounds = (Bound(d.measure, d.asked, d.asked, _observed(d, counts)[2], True) for d in constraints)
     return _certificate(positive, threshold, confidence, rows, tuple(bounds))
 
 
-def _refused(safest_first: list[Constraint], counts: Counts, confidence: float, needed: int | None) -> list[Bound]:
+def _refused(safest_first: list[Constraint], counts: Counts, confidence: float) -> list[Bound]:
     """Bounds in the order of the constraints, each at full level as long as all before it hold; see the top of the
     module.
     """
@@ -191,9 +191,7 @@ def _refused(safest_first: list[Constraint], counts: Counts, confidence: float, 
         rate = min(float(clopper_pearson(successes, trials, 1 - confidence)[0]), constraint.rate) if stated else 0.0
         proven = 1 - rate if constraint.measure == "fpr" else rate
         certified = constraint.asked if holds else proven
-        bounds.append(
-            Bound(constraint.measure, constraint.asked, certified, observed, None if holds else needed, holds)
-        )
+        bounds.append(Bound(constraint.measure, constraint.asked, certified, observed, holds))
     return bounds
 
 

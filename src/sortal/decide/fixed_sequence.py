@@ -1,4 +1,4 @@
-"""Where a search for a threshold starts and which way it goes, and how many labels it would need.
+"""Where a search for a threshold starts and which way it goes, and how many rows it would need.
 
 A sequence cannot harm a guarantee: it is laid down before the labels that are the evidence are looked at.
 """
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sortal.core.arrays import Floats, Ints, Mask
+from sortal.decide.certificate import Outlook, about
 from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, between, fewest_trials
-from sortal.stats.proportions import wilson
+from sortal.stats.proportions import two_sided_z, wilson
 
 FIRST, STEP = 5, 1.03
 """Rows selected by the first start that is considered, and how many times as many each next one selects."""
@@ -22,7 +23,11 @@ noise."""
 DRAWS, SEED = 200, 0
 NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
-POWER, MOST_LABELS = 0.8, 10_000_000
+BEND = 5.0
+"""Log-odds of a rather sure score, whose square counts as much as it."""
+CURVES = 100
+CHANCE, MOST_ROWS = 0.8, 10_000_000
+"""What a number of rows has to do with, and beyond which there is none."""
 
 
 @dataclass(frozen=True)
@@ -183,57 +188,86 @@ def _drawn_rates(bins: _ScoreBins, rng: np.random.Generator) -> Floats:
     return np.concatenate([smooth, rough])
 
 
-def _logistic(bins: _ScoreBins) -> tuple[Floats, Floats]:
-    """Intercept and slope of log-odds on log-odds by Newton's method, with their covariance.
+def _logistic(bins: _ScoreBins, bent: bool = False) -> tuple[Floats, Floats]:
+    """Intercept and slope of log-odds on log-odds by Newton's method, with their covariance; ``bent``: and their
+    square.
 
-    A normal prior around 0 and 1 (precisions .01 and 1) stands in where there is nothing to learn.
+    A normal prior around 0, 1 and 0 (precisions .01, 1 and 1) stands in where there is nothing to learn.
     """
-    x = np.column_stack([np.ones_like(bins.log_odds), bins.log_odds])
-    centre, precision = np.array([0.0, 1.0]), np.diag([0.01, 1.0])
+    x = _powers(bins, bent)
+    centre, precision = np.array([0.0, 1.0, 0.0])[: x.shape[1]], np.diag([0.01, 1.0, 1.0][: x.shape[1]])
     fit, curvature = centre.copy(), precision
+
+    def loss(at: Floats) -> float:
+        away = at - centre
+        return float(bins.rows @ np.logaddexp(0, x @ at) - bins.hits @ (x @ at) + away @ precision @ away / 2)
+
     for _ in range(100):
         p = _sigmoid(x @ fit)
         curvature = (x * (bins.rows * p * (1 - p))[:, None]).T @ x + precision
         step = np.linalg.solve(curvature, x.T @ (bins.hits - bins.rows * p) - precision @ (fit - centre))
-        fit = fit + step * min(1.0, 2 / float(np.abs(step).max() + 1e-12))
+        # Where the scores say nothing, a whole step goes too far, and the next one back.
+        while loss(fit + step) > loss(fit) and np.abs(step).max() >= 1e-8:
+            step = step / 2
+        fit = fit + step
         if np.abs(step).max() < 1e-8:
             break
     return fit, np.linalg.inv(curvature)
+
+
+def _powers(bins: _ScoreBins, bent: bool) -> Floats:
+    """(J, 2) ones and log-odds, or (J, 3) with a square of about their size."""
+    x = bins.log_odds
+    return np.column_stack([np.ones_like(x), x, *([x * x / BEND] if bent else [])])
 
 
 def _sigmoid(x: Floats) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def labels_needed(constraints: list[Constraint], known: RankedScores, rows: int, alpha: float) -> int | None:
-    """About how many labelled rows pass the tests at the most promising threshold in four of five draws.
+def outlook(constraints: list[Constraint], known: RankedScores, rows: int, alpha: float) -> Outlook:
+    """About how many labelled rows, at least ``rows``, would pass the tests at the best threshold with a chance of four
+    in five.
 
-    None where even ten million would not. By the logistic curve of all labelled rows, the prevalence unchanged;
-    at least ``rows``.
+    The chance is over the rows and over what is known of the scores: curves of all labelled rows, logistic and free to
+    bend where sure scores are too sure, drawn from their uncertainty (an assurance: O'Hagan, Stevens & Campbell 2005).
+    The prevalence stays what it is.
     """
     bins = _ScoreBins.of(known)
-    fit, _ = _logistic(bins)
-    rate = _sigmoid(fit[0] + fit[1] * bins.log_odds)
-    selected, hits = np.cumsum(bins.share), np.cumsum(bins.share * rate)
+    fit, covariance = _logistic(bins, bent=True)
+    curves = np.random.default_rng(SEED).multivariate_normal(fit, covariance, size=CURVES)
+    rate = _sigmoid(curves @ _powers(bins, bent=True).T)
+    selected, hits = np.cumsum(bins.share), np.cumsum(bins.share * rate, axis=1)
+    positives = hits[:, -1:]
+    shares = Counts(selected, hits, positives, 1 - positives)
 
-    def enough(n: int) -> bool:
-        of_n = [np.floor(n * share) for share in (selected, hits, hits[-1:], 1 - hits[-1:])]
+    def chance(n: int) -> float:
+        of_n = Counts(*(np.floor(n * share) for share in (selected, hits, positives, 1 - positives)))
         power = []
         for constraint in constraints:
-            successes, share = constraint.outcome(Counts(selected, hits, hits[-1:], 1 - hits[-1:]))
-            _, trials = constraint.outcome(Counts(*of_n))
+            successes, share = constraint.outcome(shares)
+            _, trials = constraint.outcome(of_n)
             true = np.clip(successes / np.maximum(share, 1e-300), 0, 1)
             power.append(at_least(np.ceil(_critical(trials, constraint.rate, alpha)), trials, true))
-        return bool(np.minimum.reduce(np.broadcast_arrays(*power)).max() >= POWER)
+        passed = np.minimum.reduce(np.broadcast_arrays(*power))
+        return float(passed.max(axis=1).mean())
 
     most = rows
-    while not enough(most):
+    while chance(most) < CHANCE:
         most *= 2
-        if most > MOST_LABELS:
-            return None
+        if most > MOST_ROWS:
+            return Outlook(None, chance(MOST_ROWS), _reaches(constraints, bins))
     least = rows if most == rows else most // 2
     while most - least > max(most // 50, 1):
         middle = (least + most) // 2
-        least, most = (least, middle) if enough(middle) else (middle, most)
-    unit = int(10 ** max(len(str(most)) - 2, 0))
-    return -(-most // unit) * unit
+        least, most = (least, middle) if chance(middle) >= CHANCE else (middle, most)
+    most = about(most)
+    return Outlook(most, chance(most), _reaches(constraints, bins))
+
+
+def _reaches(constraints: list[Constraint], bins: _ScoreBins) -> float | None:
+    """The best precision of any threshold that these rows show beyond chance (Wilson); None where more is asked."""
+    if [constraint.measure for constraint in constraints] != ["precision"]:
+        return None
+    selected = np.cumsum(bins.rows)
+    return float(wilson(np.cumsum(bins.hits) / selected, selected, two_sided_z(0.95))[0].max())

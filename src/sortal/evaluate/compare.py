@@ -13,7 +13,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.intervals import folds_interval, mean_interval
-from sortal.stats.sampling import Mean
+from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 
 
 def difference(
@@ -41,6 +41,30 @@ def excess_cost(task: Task, predictions: Predictions, decided: Codes, code: int)
     gap, cells = costs - costs[..., code, None], (-2, -1)
     paired = Mean.within(incurred(gap, predictions.truth, decided), gap.min(axis=cells), gap.max(axis=cells))
     return mean_interval(paired, predictions.clusters)
+
+
+def row_values(score: float, sampling: Sampling | None) -> Floats | None:
+    """(n,) values of the rows whose mean is the score, and whose spread is, to the first order, that of the score: its
+    infinitesimal jackknife (Jaeckel 1972). None for a score that has none.
+
+    Those of two models on the same rows, compared by ``difference``, say by how much the scores differ.
+
+    >>> rows = np.array([True, True, False, True])
+    >>> row_values(2 / 3, Rates([(rows, np.array([True, True, False, False]))])).round(3).tolist()
+    [1.111, 1.111, 0.667, -0.222]
+    """
+    match sampling:
+        case Mean(values=values):
+            return values
+        case Influence(effect=effect):
+            return score + len(effect) * effect
+        case Rates(pairs=pairs, f1=f1):
+            effect = np.zeros(len(pairs[0][0]))
+            for (trial, success), trials, share in zip(pairs, sampling.trials, sampling.shares, strict=True):
+                slope = 2 / (1 + share) ** 2 if f1 else 1.0
+                effect += slope * (success - share * trial) / max(trials, 1) / len(pairs)
+            return score + len(effect) * effect
+    return None
 
 
 def corrected_t(

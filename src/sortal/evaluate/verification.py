@@ -26,6 +26,7 @@ from sortal.core.task import Task
 from sortal.core.writing import interval, level, listing, number
 from sortal.evaluate.compare import apart, change, excess_cost
 from sortal.evaluate.metrics import Metric, absent, decided_rows, label_of, rejected
+from sortal.evaluate.trend import Trend, trend
 
 Figures = Mapping[str, Estimate]
 Standing = Literal["as promised", "better", "in doubt", "worse", "unknown"]
@@ -67,6 +68,7 @@ class Verification:
 
     ``absent``: classes that are true of no row, ``undecided``: those of which every row is left to a person; averages
     over classes leave them out. ``rejected``: the share of rows that is left to a person, null where none can be.
+    ``trend``: of the metric of selection over the time of the test, where its rows are newer than all others.
     ``warnings``: what falls short, in sentences; ``notes``: what else a reader of the figures should know.
     """
 
@@ -76,6 +78,7 @@ class Verification:
     rejected: Estimate | None = None
     rivals: tuple[Rival, ...] = ()
     promises: tuple[PromiseCheck, ...] = ()
+    trend: Trend | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -104,8 +107,19 @@ class Promises:
     levels: Sequence[Level] = ()
 
 
-def verify(task: Task, test: Predictions, decided: Codes, figures: Figures, promises: Promises) -> Verification:
-    """How these rows of the test, decided so (n,), bear out what was promised. ``figures``: those of the test."""
+def verify(
+    task: Task,
+    test: Predictions,
+    decided: Codes,
+    figures: Figures,
+    promises: Promises,
+    times: Codes | None = None,
+    seed: int = 0,
+) -> Verification:
+    """How these rows of the test, decided so (n,), bear out what was promised. ``figures``: those of the test.
+
+    ``times``: (n,) of its rows, where they are newer than those by which the figures were promised.
+    """
     asked = {each.name for each in promises.levels}
     names = [n for n in dict.fromkeys((*task.headline, task.metric)) if n in figures and n not in asked]
     checks = [
@@ -113,6 +127,9 @@ def verify(task: Task, test: Predictions, decided: Codes, figures: Figures, prom
         *(check_figure(name, promises.figures[name], figures[name]) for name in names if name in promises.figures),
     ]
     rivals = tuple(_rivals(task, promises.evidence, test, decided))
+    newer = times is not None
+    metric: Metric = registry.load("sortal.metrics", task.metric)
+    over_time = None if times is None else trend(metric, task, test, decided, times, seed)
     no_row = absent(task, test.truth)
     undecided = tuple(name for name in absent(task, decided_rows(task, test.truth, decided)) if name not in no_row)
     return Verification(
@@ -122,8 +139,13 @@ def verify(task: Task, test: Predictions, decided: Codes, figures: Figures, prom
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, test.clusters)),
         rivals=rivals,
         promises=tuple(checks),
-        warnings=(*_dearer(rivals), *(_sentence(each) for each in checks if each.standing == "worse")),
-        notes=(*(_sentence(each) for each in checks if each.standing == "in doubt"), *absences(no_row, undecided)),
+        trend=over_time,
+        warnings=(*_dearer(rivals), *(_sentence(each, newer) for each in checks if each.standing == "worse")),
+        notes=(
+            *(_sentence(each, newer) for each in checks if each.standing == "in doubt"),
+            *absences(no_row, undecided),
+            *([] if over_time is None else [_over_time(over_time)]),
+        ),
     )
 
 
@@ -202,11 +224,25 @@ def check_level(asked: Level) -> PromiseCheck:
     return PromiseCheck(asked.name, Estimate(asked.asked), figure, None, standing)
 
 
-def _sentence(check: PromiseCheck) -> str:
+def _over_time(trend: Trend) -> str:
+    """What the test says of the future.
+
+    >>> print(_over_time(Trend("log_loss", (), (), Estimate(0.05, 0.01, 0.09))))
+    over the time of the test log-loss changes by .05 [.01 .09]: newer rows fare worse, so that later ones may again
+    """
+    change, measure = trend.change, registry.load("sortal.metrics", trend.metric)
+    said = f"over the time of the test {label_of(trend.metric)} changes by {interval(change)}"
+    if change.low is None or change.high is None or change.low <= 0 <= change.high:
+        return f"{said}: no trend beyond chance"
+    worse = (change.low > 0) != measure.higher_is_better
+    return f"{said}: newer rows fare {'worse' if worse else 'better'}, so that later ones may again"
+
+
+def _sentence(check: PromiseCheck, newer: bool = False) -> str:
     name = check.metric if check.metric == COVERAGE else label_of(check.metric)
     if check.change is None:
         promised = f"{level(check.promised.value or 0.0)} was promised"
     else:
-        promised = f"{interval(check.promised)} was promised"
+        promised = f"{interval(check.promised)} was promised{' by older rows' if newer else ''}"
     doubt = ", which may be chance" if check.standing == "in doubt" else ""
     return f"{name} is {interval(check.found)} on the test, {promised}{doubt}"

@@ -13,7 +13,9 @@ from sortal.artifact.card import Card, Data, Item, LedgerHead
 from sortal.artifact.model import Model, Parity
 from sortal.checks.audit import Audit
 from sortal.core import registry
-from sortal.core.interval import Estimate
+from sortal.core.arrays import Codes
+from sortal.core.costs import incurred
+from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import RowOptions, SearchOptions
 from sortal.core.task import Task
@@ -21,11 +23,12 @@ from sortal.core.writing import level
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.decide.calibrate import entries, recalibration_gain
-from sortal.decide.certificate import Certificate
+from sortal.decide.certificate import Certificate, about
+from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
 from sortal.decide.sets import describe as describe_sets
 from sortal.decide.sets import notes
-from sortal.decide.threshold import alternatives
+from sortal.decide.threshold import alternatives, cost_threshold
 from sortal.engine.program import Program
 from sortal.engine.run import reads
 from sortal.evaluate.figures import figures, per_class, share
@@ -35,9 +38,11 @@ from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
 from sortal.record.facts import Facts, Saved
+from sortal.record.opened import OpenedTest
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
+from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
@@ -66,18 +71,19 @@ class Results:
     audited: Audit
     trained: Trained
     promised: Mapping[str, Estimate]
-    test: Predictions | None
+    test: OpenedTest | None
 
 
 def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outcome:
     """The record, but for what is known only when the model is filed."""
-    trained, task = results.trained, results.unsealed.task
+    trained, task, opened = results.trained, results.unsealed.task, results.test
     finalized, folds = trained.finalized, trained.developed.folds
-    shown = results.test or finalized.evidence
-    decided = finalized.decision.decide(shown)
-    sets = _sets(trained, results.test)
+    shown = finalized.evidence if opened is None else opened.predictions
+    apart = decide_apart(task, finalized.evidence, finalized.decision, search.seed)
+    decided = apart if opened is None else finalized.decision.decide(shown)
+    sets = _sets(trained, shown)
     removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
-    test, verification = (None, None) if results.test is None else _tested(results, results.test, sets, search.seed)
+    test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
         sortal_version=__version__,
         seed=search.seed,
@@ -87,12 +93,12 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         audit=results.audited.findings,
         audit_skipped=results.audited.skipped,
         split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
-        baselines=baselines(trained),
+        baselines=baselines(trained, task, opened),
         leaderboard=leaderboard(trained, task),
         selection=selection(trained, task),
         imbalance=imbalance(trained),
         calibration=replace(finalized.calibration.result, removable=Estimate.of(removable)),
-        decision=_decision(trained, task, search.seed),
+        decision=_decision(results, apart, search.seed),
         sets=sets,
         test=test,
         verification=verification,
@@ -106,16 +112,15 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
 
 
 def _tested(
-    results: Results, test: Predictions, sets: parts.Sets | None, seed: int
+    results: Results, opened: OpenedTest, sets: parts.Sets | None, seed: int
 ) -> tuple[dict[str, Estimate], Verification]:
     """The figures of the test, and how they bear out what was promised."""
-    task, rule = results.unsealed.task, results.trained.finalized.decision
+    task, rule, test = results.unsealed.task, results.trained.finalized.decision, opened.predictions
     decided = rule.decide(test)
     measured = figures(task, test, decided, seed)
     levels = tuple(_levels(rule.certificate, sets, measured))
-    return measured, verify(
-        task, test, decided, measured, Promises(results.trained.finalized.evidence, results.promised, levels)
-    )
+    promises = Promises(results.trained.finalized.evidence, results.promised, levels)
+    return measured, verify(task, test, decided, measured, promises, opened.times, seed)
 
 
 def _levels(
@@ -130,12 +135,11 @@ def _levels(
         yield Level(COVERAGE, sets.asked, sets.coverage)
 
 
-def _sets(trained: Trained, test: Predictions | None) -> parts.Sets | None:
+def _sets(trained: Trained, shown: Predictions) -> parts.Sets | None:
     """How prediction sets do on the test; on the rows that they were fitted on where it was not opened."""
     sets = trained.finalized.sets
     if sets is None:
         return None
-    shown = test or trained.finalized.evidence
     described = describe_sets(sets, shown.probability, shown.truth, shown.classes)
     every = np.ones(len(shown), dtype=np.bool_)
     of = {c.label: shown.truth == code for code, c in enumerate(described.per_class)}
@@ -170,22 +174,26 @@ def _importance(trained: Trained) -> parts.Importance:
     )
 
 
-def _decision(trained: Trained, task: Task, seed: int) -> parts.Decision:
-    finalized = trained.finalized
+def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
+    """``decided``: (n,) what is decided of the evidence, by thresholds that the row had no say in."""
+    finalized, task = results.trained.finalized, results.unsealed.task
     evidence, rule = finalized.evidence, finalized.decision
-    decided = rule.decide(evidence)
     cost: Metric = registry.load("sortal.metrics", "expected_cost")
     measure, compared = "expected_cost", {}
     if task.goal == "f1":
-        measure, compared = "f1" if task.beta == 1 else "fbeta", _f_compared(task, evidence, rule)
+        measure, compared = "f1" if task.beta == 1 else "fbeta", _f_compared(task, evidence, decided)
     else:
         compared = {a.name: a.expected_cost for a in alternatives(task, evidence, rule)}
+        if "tuned" in compared:
+            compared["tuned"] = _tuned_cost(task, evidence, seed)
     right: Metric = registry.load("sortal.metrics", "accuracy")
+    chosen = threshold_interval(task, evidence, rule, seed)
     return parts.Decision(
         kind=task.goal,
         positive=task.positive,
         rule=words(rule),
         threshold=rule.threshold,
+        threshold_interval=None if chosen is None else Estimate.of(chosen),
         expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
         measure=measure,
         comparison=compared,
@@ -194,26 +202,48 @@ def _decision(trained: Trained, task: Task, seed: int) -> parts.Decision:
         decided_accuracy=None
         if task.reject_cost is None
         else Estimate.of(interval(right, task, evidence, decided, seed=seed)),
-        explanation=_why(task, rule),
+        explanation=_why(task, rule, results.data.rows) + _elsewhere(chosen),
     )
 
 
-def _why(task: Task, rule: Decision) -> str:
-    if rule.certificate is not None:
-        return rule.certificate.explanation
+def _why(task: Task, rule: Decision, table_rows: int) -> str:
+    if (certificate := rule.certificate) is not None:
+        outlook = certificate.outlook
+        if outlook is None or outlook.rows is None or certificate.grouped:
+            return certificate.explanation
+        whole = about(table_rows * outlook.rows / certificate.rows)
+        return f"{certificate.explanation} That is a table of about {count(whole)} rows."
     if task.goal == "f1":
-        return f"the largest F{level(task.beta)} on rows the model never saw"
+        return (
+            f"the largest F{level(task.beta)} on rows the model never saw; figures are of thresholds that their rows "
+            "had no say in"
+        )
     if task.goal == "capacity":
         return "as many as the capacity allows" + (", and none that costs more than it spares" if task.cost else "")
     return "follows from the costs" if task.cost else "no costs given: every error costs one"
 
 
-def _f_compared(task: Task, evidence: Predictions, rule: Decision) -> dict[str, float | None]:
+def _elsewhere(threshold: Interval | None) -> str:
+    """How sure a threshold is that the rows chose."""
+    if threshold is None:
+        return ""
+    return (
+        f"; other rows might have put the threshold anywhere from {number(threshold.low)} to {number(threshold.high)}"
+    )
+
+
+def _f_compared(task: Task, evidence: Predictions, chosen: Codes) -> dict[str, float | None]:
     f1: Metric = registry.load("sortal.metrics", "f1" if task.beta == 1 else "fbeta")
-    rules = {"chosen": rule, "at .5": Decision("threshold", task.classes, task.positive, 0.5)}
-    decided = {name: r.apply(evidence.probability) for name, r in rules.items()}
-    decided[f"always {task.positive}"] = np.full(len(evidence), task.positive_code)
+    half = Decision("threshold", task.classes, task.positive, 0.5).apply(evidence.probability)
+    always = np.full(len(evidence), task.positive_code)
+    decided = {"chosen": chosen, "at .5": half, f"always {task.positive}": always}
     return {n: f1.score(task, evidence, d) for n, d in decided.items()}
+
+
+def _tuned_cost(task: Task, evidence: Predictions, seed: int) -> float:
+    """What the threshold of least cost on these rows costs a row of others."""
+    decided = by_threshold_of_others(task, evidence, lambda others: cost_threshold(task, others), seed)
+    return float(incurred(task.costs(evidence.row_costs), evidence.truth, decided).mean())
 
 
 def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog, sealed: NDArray[np.int64]) -> Facts:

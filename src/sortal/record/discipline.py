@@ -7,7 +7,19 @@ from typing import get_args
 from sortal.record.facts import Facts, Verdict, agreement
 from sortal.record.parts import BaselineKind
 from sortal.record.run import Outcome
-from sortal.record.wording import costs, count, counted, interval, level, listing, metric, number, percent, plain
+from sortal.record.wording import (
+    beside,
+    costs,
+    count,
+    counted,
+    interval,
+    level,
+    listing,
+    metric,
+    number,
+    percent,
+    plain,
+)
 
 LARGE_HOLDOUT = 10_000
 """From this many rows on, one holdout is as good as folds."""
@@ -77,10 +89,10 @@ def baselines(outcome: Outcome, facts: Facts) -> Verdict:
         return False, f"not compared with a {' and a '.join(missing) or 'baseline: nothing was chosen'}"
     if chosen.baseline:
         return False, f"the chosen {plain(chosen.name)} is a baseline itself: nothing was clearly better"
-    beaten = [b for b in outcome.baselines if b.margin is not None and b.margin.low is not None and b.margin.low > 0]
-    others = [b for b in outcome.baselines if b not in beaten]
+    beaten = [b for b in outcome.baselines if b.beaten]
+    others = [b for b in outcome.baselines if not b.beaten]
     parts = [
-        f"{words} {'; '.join(f'{plain(b.name)} by {interval(b.margin, extra=1)}' for b in those)}"
+        f"{words} {'; '.join(f'{plain(b.name)} by {beside(b)}' for b in those)}"
         for words, those in (("not clearly better than", others), ("better than", beaten))
         if those
     ]

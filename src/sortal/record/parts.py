@@ -57,9 +57,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline; ``margin``: by how much the chosen model beats it, a paired difference.
+    """A baseline, and by how much the chosen model is better, paired; both figures are null of the chosen one itself.
 
-    ``kind``: which of those it is that every model has to be compared with; null for a further one.
+    ``margin``: out of fold, corrected for the choice: its low end holds for all candidates at once. ``on_test``: of the
+    model that ships and the baseline as it would have shipped (without calibration), on the sealed test, where nothing
+    was chosen; null where that was not compared. ``kind``: which of those it is that every model has to be compared
+    with; null for a further one.
     """
 
     name: str
@@ -68,6 +71,21 @@ class Baseline:
     mean: float | None
     margin: Estimate | None = None
     kind: BaselineKind | None = None
+    on_test: Estimate | None = None
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the chosen model is clearly better: beyond chance and choice out of fold, and no worse on the test.
+
+        >>> margin = Estimate(0.05, 0.01, 0.09)
+        >>> Baseline("tree", "tree", "log_loss", 0.4, margin, on_test=Estimate(0.02, -0.06, 0.1)).beaten
+        True
+        >>> Baseline("tree", "tree", "log_loss", 0.4, margin, on_test=Estimate(-0.02, -0.1, 0.06)).beaten
+        False
+        """
+        if self.margin is None or self.margin.low is None or self.margin.low <= 0:
+            return False
+        return self.on_test is None or self.on_test.value is None or self.on_test.value > 0
 
 
 @dataclass(frozen=True)
@@ -147,8 +165,10 @@ class Decision:
     ``kind``: "cost" (least expected cost), "f1" (the largest F-beta), "promise" (what a certificate proves), "capacity"
     (the best of so many rows) or "argmax"; ``rule`` says it in words. ``threshold``: the positive class is said from
     this probability on (of a capacity with costs: from this expected saving on); null where there is none.
+    ``threshold_interval``: where other rows would have put one that was chosen on rows (F-beta, capacity).
     ``expected_cost`` is per row, on rows that the model never saw; without costs every error costs one. ``comparison``
-    has the ``measure`` of the alternatives by name on the same rows, and of this rule under "chosen". ``certificate``:
+    has the ``measure`` of the alternatives by name on the same rows, and of this rule under "chosen". Where a threshold
+    was chosen on these rows, every figure of it is of thresholds that the row had no say in. ``certificate``:
     what was promised and what holds; null where nothing was. ``rejected``: the share of rows that are left to a person,
     ``decided_accuracy``: of the others, how many are decided rightly; null where no row can be rejected.
     """
@@ -157,6 +177,7 @@ class Decision:
     positive: str | None = None
     rule: str = ""
     threshold: float | None = None
+    threshold_interval: Estimate | None = None
     expected_cost: Estimate | None = None
     measure: str = "expected_cost"
     comparison: Mapping[str, float | None] = field(default_factory=dict)

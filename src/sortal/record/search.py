@@ -7,17 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from sortal.core.interval import Estimate, Interval
+from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import number
 from sortal.decide.threshold import decide
+from sortal.evaluate.compare import difference, row_values
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.metrics import label_of
+from sortal.evaluate.metrics import Metric, label_of
+from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
 from sortal.record.wording import count
 from sortal.training.balancing import balancing
+from sortal.training.comparison import margin, paired_difference
 from sortal.training.crossval import CVResult
+from sortal.training.develop import Scorer
 from sortal.training.imbalance import TOLD
-from sortal.training.select import bias_corrected_interval, paired_difference
+from sortal.training.select import bias_corrected_interval
 from sortal.training.trained import Trained
 
 
@@ -75,27 +80,35 @@ def _std(scores: np.ndarray) -> float | None:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def baselines(trained: Trained) -> tuple[Baseline, ...]:
-    """Each beside the chosen model."""
-    return tuple(_baseline(s, trained) for s in trained.developed.explored.results if s.candidate.baseline)
+def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Baseline, ...]:
+    """Each beside the chosen model, out of fold, and on the test where that was opened."""
+    choice, results = trained.developed.choice, trained.developed.explored.results
+    name = choice.metric.name
+
+    def beside(scored: CVResult) -> tuple[Estimate, Estimate | None]:
+        groups = trained.dev.units_of(scored.predictions)
+        before = margin(scored, choice.chosen, results, choice.metric, choice.bias, groups)
+        theirs = None if test is None else test.baselines.get(scored.candidate.name)
+        on_test = None if test is None or theirs is None else _on_test(theirs, test.predictions, choice.metric, task)
+        return Estimate.of(before), on_test
+
+    def baseline(scored: CVResult) -> Baseline:
+        before, on_test = (None, None) if scored is choice.chosen else beside(scored)
+        family = scored.candidate.family
+        mean = float(np.mean(scored.fold_scores[name]))
+        return Baseline(scored.candidate.name, family.name, name, mean, before, family.baseline, on_test)
+
+    return tuple(baseline(s) for s in results if s.candidate.baseline)
 
 
-def _baseline(scored: CVResult, trained: Trained) -> Baseline:
-    choice = trained.developed.choice
-    name, groups = choice.metric.name, trained.dev.units_of(scored.predictions)
-    margin = (
-        None
-        if scored is choice.chosen
-        else Estimate.of(paired_difference(scored, choice.chosen, choice.metric, groups))
-    )
-    return Baseline(
-        scored.candidate.name,
-        scored.candidate.family.name,
-        name,
-        float(np.mean(scored.fold_scores[name])),
-        margin,
-        scored.candidate.family.baseline,
-    )
+def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task) -> Estimate | None:
+    """By how much one model is better than another on the same rows; None where the metric is no mean over rows, not
+    even to the first order.
+    """
+    score = Scorer(task)
+    pair = (better, worse) if metric.higher_is_better else (worse, better)
+    a, b = (row_values(score.of(metric, p), score.sampling(metric, p)) for p in pair)
+    return None if a is None or b is None else Estimate.of(difference(a, b, groups=better.groups))
 
 
 def selection(trained: Trained, task: Task) -> Selection:

@@ -24,10 +24,12 @@ from sortal.core.writing import (
 )
 from sortal.evaluate.metrics import Metric
 from sortal.evaluate.metrics import label_of as metric
+from sortal.record.parts import Baseline
 
 __all__ = [
     "DASH",
     "Estimated",
+    "beside",
     "costs",
     "count",
     "counted",
@@ -141,6 +143,12 @@ def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[s
     """
     named = dict.fromkeys(["accuracy", *shown])
     return [name for name in named if of_decided_rows(name) and name in figures]
+
+
+def beside(baseline: Baseline) -> str:
+    """By how much the chosen model is better than a baseline."""
+    on_test = "" if baseline.on_test is None else f", on the test by {interval(baseline.on_test, extra=1)}"
+    return f"{interval(baseline.margin, extra=1)}{on_test}"
 
 
 def evidence(values: Mapping[str, object]) -> str:

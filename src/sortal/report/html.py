@@ -151,5 +151,6 @@ def _template() -> Template:
         costs=wording.costs,
         short=wording.short,
         evidence=wording.evidence,
+        beside=wording.beside,
     )
     return environment.from_string(files("sortal.report").joinpath("report.html.j2").read_text(encoding="utf-8"))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from sortal.core.interval import Interval
 from sortal.evaluate.metrics import Metric
+from sortal.training.comparison import loss_of, margin
 from sortal.training.crossval import CVResult
 from sortal.training.imbalance import Balance
-from sortal.training.select import paired_difference
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Balancing:
     """``winner`` against ``rival``: of one family, one balances the classes and the other does not, each the best that
     does.
 
-    ``behind``: by how much the rival is worse, in the metric's unit, paired.
+    ``behind``: by how much the rival is worse, in the metric's unit, paired, its low end for all candidates of the
+    family at once.
     """
 
     winner: Arm
@@ -49,18 +50,15 @@ def balancing(
     Families of which only one kind was tried tell nothing: there the family would be compared, not the balancing.
     ``groups``: (n,) ids of the rows of the candidates' predictions that belong together.
     """
-    ranked = sorted(scored, key=lambda s: _loss(s, metric))
+    ranked = sorted(scored, key=lambda s: loss_of(s, metric))
     kinds = {(s.candidate.family.name, _balances(s)) for s in ranked}
     comparable = [s for s in ranked if (s.candidate.family.name, not _balances(s)) in kinds]
     if not comparable:
         return None
     best = comparable[0]
-    rival = next(
-        s
-        for s in comparable
-        if s.candidate.family.name == best.candidate.family.name and _balances(s) != _balances(best)
-    )
-    return Balancing(_arm(best), _arm(rival), paired_difference(rival, best, metric, groups))
+    family = [s for s in comparable if s.candidate.family.name == best.candidate.family.name]
+    rival = next(s for s in family if _balances(s) != _balances(best))
+    return Balancing(_arm(best), _arm(rival), margin(rival, best, family, metric, 0.0, groups))
 
 
 def _balances(scored: CVResult) -> bool:
@@ -69,8 +67,3 @@ def _balances(scored: CVResult) -> bool:
 
 def _arm(scored: CVResult) -> Arm:
     return Arm(scored.candidate.name, scored.candidate.balance)
-
-
-def _loss(scored: CVResult, metric: Metric) -> float:
-    mean = float(np.mean(scored.fold_scores[metric.name]))
-    return float("inf") if np.isnan(mean) else (-mean if metric.higher_is_better else mean)

@@ -143,7 +143,7 @@ def _refit(chosen: EnsembleResult, dev: Development, rows: Index, limits: Limits
         return first
     try:
         members = [
-            _refit_member(result, dev, rows, limits if first is not None else Limits()) for result in chosen.results
+            refit_member(result, dev, rows, limits if first is not None else Limits()) for result in chosen.results
         ]
     except TimeUp:
         if first is None:
@@ -152,7 +152,7 @@ def _refit(chosen: EnsembleResult, dev: Development, rows: Index, limits: Limits
     return Ensemble(tuple(members), chosen.weights)
 
 
-def _refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
+def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
     """A member on these rows, or its own fit of the first fold where that saw hardly fewer. Raises TimeUp where it
     takes too long.
     """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
-from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.metrics import Metric, per_row_log_loss
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
+from sortal.training.comparison import loss_of, p_value, standard_errors
 from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult
 
@@ -78,7 +77,7 @@ def choose(
     surer and quicker for any metric that is a mean, a share or a ranking. ``groups``: (n,) ids of the rows of the
     candidates' predictions that belong together.
     """
-    losses = np.array([_loss(s, metric) for s in scored])
+    losses = np.array([loss_of(s, metric) for s in scored])
     ties = _ties(scored, metric, groups)
     candidates = ties(losses)
     complexities = [_complexity(s) for s in scored]
@@ -93,7 +92,7 @@ def choose(
         best=best,
         runner_up=runner_up,
         tied=tuple(scored[i] for i in candidates[1:]),
-        p_value=None if runner_up is None else _p_value(runner_up, chosen, metric, groups),
+        p_value=None if runner_up is None else p_value(runner_up, chosen, metric, groups),
         corrected=float(np.mean(chosen.fold_scores[metric.name])) - bias,
         bias=bias,
         reason=_reason(complexities[number], complexities[candidates[0]]),
@@ -110,31 +109,6 @@ def _reason(chosen: Complexity, best: Complexity) -> Reason:
     return "simpler" if chosen.complexity < best.complexity else "faster"
 
 
-def _loss(scored: CVResult, metric: Metric) -> float:
-    mean = float(np.mean(scored.fold_scores[metric.name]))
-    return np.inf if np.isnan(mean) else (-mean if metric.higher_is_better else mean)
-
-
-def paired_difference(
-    worse: CVResult, better: CVResult, metric: Metric, groups: NDArray[np.generic] | None = None
-) -> Interval:
-    """By how much one candidate is worse than another, in the metric's unit; positive where it is.
-
-    For the log-loss from paired rows, which holds for the average loss of the models of the folds (Bayle et al. 2020,
-    "Cross-validation confidence intervals for test error"); for other metrics from paired folds, by the corrected
-    resampled t. ``groups``: (n,) ids of rows that belong together.
-    """
-    if metric.name == "log_loss":
-        return difference(per_row_log_loss(worse.predictions), per_row_log_loss(better.predictions), groups=groups)
-    return _by_folds(worse, better, metric)[0]
-
-
-def _by_folds(worse: CVResult, better: CVResult, metric: Metric) -> tuple[Interval, float]:
-    a, b = worse.fold_scores[metric.name], better.fold_scores[metric.name]
-    a, b = (b, a) if metric.higher_is_better else (a, b)
-    return corrected_t(a.tolist(), b.tolist(), worse.train_share)
-
-
 def _ties(
     scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None
 ) -> Callable[[Floats], list[int]]:
@@ -143,8 +117,8 @@ def _ties(
     That is: less than one standard error behind (Breiman et al. 1984, here on paired differences), and by little. A few
     rows that a model is sure and wrong about blow up the error as much as the difference: noise excuses no large gap.
     """
-    little = IMMATERIAL * np.abs([_loss(s, metric) for s in scored])
-    margin = np.minimum(_standard_errors(scored, metric, groups), little)
+    little = IMMATERIAL * np.abs([loss_of(s, metric) for s in scored])
+    margin = np.minimum(standard_errors(scored, metric, groups), little)
 
     def ties(losses: Floats) -> list[int]:
         order = np.argsort(losses, kind="stable").tolist()
@@ -155,40 +129,6 @@ def _ties(
         return [best, *(i for i in order[1:] if tied[i])]
 
     return ties
-
-
-def _standard_errors(scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None) -> Floats:
-    """(K, K) standard errors of the differences that ``paired_difference`` gives, all at once from the covariance of
-    the candidates.
-    """
-    if metric.name == "log_loss":
-        values = np.array([per_row_log_loss(s.predictions) for s in scored])
-        values -= values.mean(axis=1, keepdims=True)
-        n = values.shape[1]
-        if groups is not None:
-            clusters = np.unique(groups, return_inverse=True)[1]
-            values = np.array([np.bincount(clusters, weights=v) for v in values])
-        units = values.shape[1]
-        scale = units / max(units - 1, 1) / n**2
-    else:
-        values = np.array([s.fold_scores[metric.name] for s in scored])
-        values = values - values.mean(axis=1, keepdims=True)
-        k, train = values.shape[1], scored[0].train_share
-        scale = (1 / k + (1 - train) / train) / (k - 1) if k > 1 else np.nan
-    covariance = scale * values @ values.T
-    own = np.diag(covariance)
-    errors: Floats = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0.0))
-    return errors
-
-
-def _p_value(a: CVResult, b: CVResult, metric: Metric, groups: NDArray[np.generic] | None) -> float | None:
-    """Two-sided, that neither is better; None where it cannot be told."""
-    if metric.name != "log_loss":
-        p = _by_folds(a, b, metric)[1]
-        return None if np.isnan(p) else p
-    error = float(_standard_errors((a, b), metric, groups)[0, 1])
-    behind = paired_difference(a, b, metric, groups).value
-    return 2 * (1 - NormalDist().cdf(abs(behind) / error)) if error > 0 else None
 
 
 def optimism(
@@ -207,7 +147,7 @@ def optimism(
     """
     if len(scored) < 2:
         return 0.0
-    losses = np.array([_loss(s, metric) for s in scored])
+    losses = np.array([loss_of(s, metric) for s in scored])
     ties, complexities = _ties(scored, metric, groups), [_complexity(s) for s in scored]
 
     def pick(losses: Floats) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,15 +12,18 @@ from threadpoolctl import threadpool_limits
 from sortal.core.frame import Table
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
+from sortal.core.sheets import SearchOptions
 from sortal.core.task import Task
 from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
+from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
+from sortal.training.crossval import CVResult
 from sortal.training.develop import Developed, develop
 from sortal.training.ensemble import EnsembleResult
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
-from sortal.training.fit_log import FitLog
+from sortal.training.fit_log import FitLog, FitRows
 from sortal.training.fold_store import FoldStore
 from sortal.training.zoo import TimeReserve
 
@@ -30,16 +34,27 @@ folds."""
 
 @dataclass(frozen=True)
 class Trained:
-    """``dev``: the rows that were used."""
+    """``dev``: the rows that were used. ``baselines``: as they would have shipped, where a test is to compare with
+    them.
+    """
 
     dev: Development
     developed: Developed
     finalized: Finalized
+    baselines: tuple[ShippedBaseline, ...] = ()
+
+    @property
+    def uncompared(self) -> tuple[str, ...]:
+        """The baselines that there was no time to fit for the test."""
+        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.chosen.candidate.name}
+        results = self.developed.explored.results
+        return tuple(s.candidate.name for s in results if s.candidate.baseline and s.candidate.name not in names)
 
     def fit_log(self, sealed: Index) -> FitLog:
         """What all fits that have a part in the result saw. ``sealed``: ids of the rows that none of them may see."""
         of_folds = (fit for result in self.developed.explored.results for fit in result.fits)
-        return FitLog.of((*of_folds, *self.finalized.fits), sealed)
+        of_baselines = (FitRows(baseline.pipeline.saw) for baseline in self.baselines if baseline.new)
+        return FitLog.of((*of_folds, *self.finalized.fits, *of_baselines), sealed)
 
 
 @dataclass(frozen=True)
@@ -84,8 +99,26 @@ def train_rows(
         by_clock = Limits(lambda: reserve.for_refit(chosen.row_seconds))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
         limits = replace(limits, entries=entries(recipe.search.budget))
+        shipped_on = dev if task.promises else everything
+        others = _to_compare(developed, recipe.search) if reserve.comparing else []
+        row_seconds = chosen.row_seconds + sum(s.row_seconds for s in others)
+
+        def left() -> float:
+            return math.inf if recipe.search.plan else reserve.for_refit(row_seconds) - chosen.refit_seconds
+
+        # Before calibration, whose time is kept for it.
+        compared = fit_baselines(others, shipped_on, chosen.refit_seconds > 0, left)
         finalized = finalize(chosen, everything, task, train, valid, limits)
-    return Trained(dev, developed, finalized)
+        if finalized.refit != (chosen.refit_seconds > 0):
+            compared = fit_baselines(others, shipped_on, finalized.refit, left)
+    return Trained(dev, developed, finalized, compared)
+
+
+def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
+    """The baselines beside the chosen candidate; of a run that is repeated, those that it had time for."""
+    chosen = developed.choice.chosen
+    baselines = (s for s in developed.explored.results if s.candidate.baseline and s is not chosen)
+    return [s for s in baselines if s.candidate.name not in search.uncompared]
 
 
 def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:

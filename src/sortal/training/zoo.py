@@ -93,7 +93,7 @@ class Explored:
 class TimeReserve:
     """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the
     machine as it was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through
-    the artifact after the choice.
+    the artifact after the choice. ``comparing``: the baselines are fitted for the test, too.
 
     ``interrupts``: what Ctrl-C does.
     """
@@ -101,6 +101,7 @@ class TimeReserve:
     deadline: Deadline
     closing: float
     closing_rows: int
+    comparing: bool = False
     interrupts: Interrupts = field(default_factory=lambda: Interrupts(lambda: None))
     busyness: Busyness = field(default_factory=Busyness)
 
@@ -113,11 +114,14 @@ class TimeReserve:
         return self.until_closing() - self.closing_rows * row_seconds
 
     def left(self, results: Sequence[CVResult]) -> float:
-        """Seconds until the refit of the best candidate so far would have to begin."""
+        """Seconds until the refit of the best candidate so far would have to begin, and of what it is compared with on
+        the test.
+        """
         if not results:
             return self.until_closing()
         best = min(results, key=_log_loss)
-        return self.for_refit(best.row_seconds) - best.refit_seconds
+        shipped = [best, *(s for s in results if self.comparing and s.candidate.baseline and s is not best)]
+        return self.for_refit(sum(s.row_seconds for s in shipped)) - sum(s.refit_seconds for s in shipped)
 
 
 def explore(

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sortal.core import registry
+from sortal.core.predictions import Predictions
+from sortal.core.task import Capacity, Task
+from sortal.decide.chosen import decide_apart, threshold_interval
+from sortal.decide.threshold import decide
+
+TASK = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("f1",), (), goal="f1")
+F1 = registry.load("sortal.metrics", "f1")
+SHIFT = 1.5
+
+
+def draw(n: int, seed: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(n) < 0.2).astype(np.int64)
+    score = 1 / (1 + np.exp(-SHIFT * (rng.normal(size=n) + SHIFT * (truth - 0.5)) - np.log(0.25)))
+    return Predictions(TASK.classes, np.arange(n), truth, np.column_stack([1 - score, score]), "out-of-fold")
+
+
+def f1(rows: Predictions, decided: np.ndarray) -> float:
+    return F1.score(TASK, rows, decided)
+
+
+def test_the_f1_of_a_chosen_threshold_is_not_flattered_by_its_choice() -> None:
+    """Of 60 samples of 200 rows, against what the thresholds do on many others."""
+    fresh = draw(100_000, seed=1_000_000)
+    naive, apart, truth = [], [], []
+    for seed in range(60):
+        rows = draw(200, seed)
+        rule = decide(TASK, rows)
+        naive.append(f1(rows, rule.decide(rows)))
+        apart.append(f1(rows, decide_apart(TASK, rows, rule, seed)))
+        truth.append(f1(fresh, rule.decide(fresh)))
+    error = np.std(np.array(apart) - truth) / np.sqrt(60)
+    assert np.mean(naive) - np.mean(truth) > 0.03
+    assert abs(np.mean(apart) - np.mean(truth)) <= 2.5 * error
+    assert np.mean(apart) <= np.mean(naive)
+
+
+def test_each_row_is_decided_by_others() -> None:
+    """Wherever the truth of one row is turned, its own decision stays; with groups, that of all its group."""
+    rows = replace(draw(60, seed=3), groups=np.repeat(np.arange(30), 2))
+    before = decide_apart(TASK, rows, decide(TASK, rows), 0)
+    others_moved = False
+    for row in range(60):
+        truth = rows.truth.copy()
+        truth[row] = 1 - truth[row]
+        turned = replace(rows, truth=truth)
+        after = decide_apart(TASK, turned, decide(TASK, turned), 0)
+        own = rows.groups == rows.groups[row]
+        assert (after[own] == before[own]).all()
+        others_moved |= bool((after != before).any())
+    assert others_moved
+
+
+def test_a_rule_that_no_row_chose_decides_as_it_is() -> None:
+    rows = draw(100, seed=4)
+    task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (4.0, 0.0)))
+    rule = decide(task, rows)
+    assert (decide_apart(task, rows, rule, 0) == rule.decide(rows)).all()
+    assert threshold_interval(task, rows, rule, 0) is None
+
+
+def test_the_interval_of_a_threshold_holds_the_best_one() -> None:
+    grid = np.linspace(0.05, 0.9, 200)
+    fresh = draw(200_000, seed=2_000_000)
+    best = grid[np.argmax([f1(fresh, (fresh.probability[:, 1] >= t).astype(np.int64)) for t in grid[::5]]) * 5]
+    held = 0
+    for seed in range(60):
+        rows = draw(400, seed)
+        found = threshold_interval(TASK, rows, decide(TASK, rows), seed)
+        assert found is not None
+        assert found.low <= found.value <= found.high
+        held += found.low <= best <= found.high
+    assert held >= 54
+
+
+def test_the_threshold_of_a_capacity_varies_as_a_quantile() -> None:
+    task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), (), goal="capacity", capacity=Capacity(0.1))
+    rows = draw(1000, seed=5)
+    rule = decide(task, rows)
+    found = threshold_interval(task, rows, rule, 0)
+    assert found is not None
+    ranked = np.sort(rows.probability[:, 1])[::-1]
+    # The rank of a quantile is binomial: 100 +- 1.96 * 9.5 of a thousand rows.
+    assert found.value == rule.threshold == ranked[99]
+    assert found.low == pytest.approx(ranked[118], abs=0.02)
+    assert found.high == pytest.approx(ranked[81], abs=0.02)
+
+
+def test_groups_make_a_threshold_less_sure() -> None:
+    rows = draw(100, seed=6)
+    ten = np.repeat(np.arange(100), 10)
+    many = Predictions(rows.classes, np.arange(1000), rows.truth[ten], rows.probability[ten], rows.part)
+    grouped = Predictions(rows.classes, np.arange(1000), rows.truth[ten], rows.probability[ten], rows.part, groups=ten)
+    alone, together = (threshold_interval(TASK, p, decide(TASK, p), 0) for p in (many, grouped))
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
