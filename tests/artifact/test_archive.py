@@ -140,14 +140,15 @@ def test_a_file_that_is_cut_off_is_refused(whole, data):
 
 
 def test_every_changed_byte_of_the_content_is_noticed(whole):
+    """All but the last of a packed member: the bits that fill it up mean nothing."""
     with zipfile.ZipFile(io.BytesIO(whole)) as file:
         entries = file.infolist()
     for entry in entries:
         start = entry.header_offset + 30 + len(entry.filename)
-        for at in range(start, start + entry.compress_size, 23):
+        for at in range(start, start + entry.compress_size - 1, 23):
             changed = bytearray(whole)
             changed[at] ^= 0x10
-            assert refused_or_equal(bytes(changed), whole) or entry.compress_type == zipfile.ZIP_DEFLATED
+            assert refused_or_equal(bytes(changed), whole), (entry.filename, at - start)
 
 
 def test_equal_contents_give_equal_bytes(whole, tmp_path):

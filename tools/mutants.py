@@ -1,0 +1,237 @@
+"""Do the tests see a mistake? Small ones are made one at a time in a copy of the tree, and the tests of the place run.
+
+The mistakes are mutmut's (a number one more, an operator turned round, an argument left out or None, a condition always
+true). mutmut itself makes all mutants of all files, in one process that forks; here some are drawn by a seed, and each
+is tried by a fresh process, since the libraries that train are not to be forked. See docs/testing.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation.file_mutation import Mutation, create_mutations
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("decide", "evaluate", "training", "data", "artifact", "stats", "record")
+SECONDS, PATIENCE = 60, 4
+"""A mutant that takes longer, and so many times as long as the code without the mistake, runs in circles."""
+CLOCK = "the clock"
+PYTEST = ("-x", "-q", "--no-header", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", "not clock")
+GUARDS = re.compile(r",?\s*\b(?:dtype|strict)=[\w.]+|,\s*(?=\))")
+"""Arguments that change nothing where all is well."""
+
+Tests = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A file of the tree with one mistake in a line."""
+
+    path: Path
+    line: int
+    code: str
+
+    @property
+    def room(self) -> str:
+        return self.path.parts[2]
+
+    def __str__(self) -> str:
+        before, after = (text.splitlines() for text in ((ROOT / self.path).read_text("utf-8"), self.code))
+        changed = [*difflib.unified_diff(before, after, lineterm="", n=0)][3:]
+        return "\n".join([f"{self.path}:{self.line}", *(f"    {line}" for line in changed)])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``killed``: by which test; None where all of them passed."""
+
+    mutant: Mutant
+    killed: str | None
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:3.0f} s, {f'killed by {self.killed}' if self.killed else 'SURVIVES'}: {self.mutant}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--number", type=int, default=200, help="mutants in all, as many from each room")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rooms", default=",".join(ROOMS))
+    parser.add_argument("--files", default="", help="only files whose path holds this")
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    rooms = asked.rooms.split(",")
+    mutants = [m for room in rooms for m in drawn(room, asked.number // len(rooms), asked.seed, asked.files)]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for job in range(asked.jobs):
+            trees.put(copied(Path(folder) / f"{job}"))
+        verdicts = []
+        with ThreadPoolExecutor(asked.jobs) as pool:
+            for verdict in pool.map(lambda mutant: judged(mutant, trees), mutants):
+                verdicts.append(verdict)
+                print(verdict, flush=True)
+        print(summary(verdicts))
+        # What fails without any mistake has seen none.
+        killers = tuple({v.killed: None for v in verdicts if v.killed and "::" in v.killed})
+        if killers and (fails := failing(killers, trees.get(), None)):
+            sys.exit(f"{fails} fails without a mistake, too: mend that first")
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Survivors with what was changed, and the counts of each room."""
+    lines = ["", *(str(v.mutant) for v in verdicts if v.killed is None), "", "room        killed  survived  share"]
+    for name in (*dict.fromkeys(v.mutant.room for v in verdicts), "all"):
+        some = [v for v in verdicts if name in (v.mutant.room, "all")]
+        killed = sum(v.killed is not None for v in some)
+        lines.append(f"{name:12}{killed:6}{len(some) - killed:10}{killed / max(len(some), 1):7.0%}")
+    return "\n".join(lines)
+
+
+def drawn(room: str, number: int, seed: int, files: str) -> list[Mutant]:
+    """So many mutants of a room, each in a line of its own: lines are drawn first, then one of the mistakes in each."""
+    lines: dict[tuple[Path, int], list[tuple[cst.Module, Mutation]]] = defaultdict(list)
+    for path in sorted((ROOT / "src" / "sortal" / room).glob("*.py")):
+        if files in str(path):
+            for line, module, mistake in mistakes(path):
+                lines[path.relative_to(ROOT), line].append((module, mistake))
+    rng = random.Random(f"{seed} {room}")
+    found: list[Mutant] = []
+    for path, line in rng.sample(sorted(lines), len(lines)):
+        if len(found) == number:
+            break
+        module, mistake = rng.choice(lines[path, line])
+        code = module.deep_replace(mistake.original_node, mistake.mutated_node).code
+        if GUARDS.sub("", code) != GUARDS.sub("", module.code):
+            found.append(Mutant(path, line, code))
+    return found
+
+
+def mistakes(path: Path) -> Iterator[tuple[int, cst.Module, Mutation]]:
+    """What can be done wrong in each line: in what functions do, but for the texts that people read. A name that is
+    given None is no mistake that anybody overlooks.
+    """
+    module, mutations, _, _ = create_mutations(str(path), path.read_text("utf-8"))
+    places = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+    texts = {id(node) for text in _texts(module) for node in _inside(text)}
+    for each in mutations:
+        silly = id(each.original_node) in texts or isinstance(each.original_node, cst.Assign | cst.AnnAssign)
+        if each.contained_by_top_level_function is not None and not silly:
+            yield places[each.original_node].start.line, module, each
+
+
+def _texts(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    if isinstance(node, cst.Raise | cst.BaseString):
+        yield node
+    else:
+        for child in node.children:
+            yield from _texts(child)
+
+
+def _inside(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        yield from _inside(child)
+
+
+def copied(folder: Path) -> Path:
+    """The tree as it is now, without what git ignores."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    # Compiled code is taken by the content of its source: a file changes more than once in a second.
+    compiling = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src"]
+    subprocess.run(compiling, cwd=folder, check=True)
+    return folder
+
+
+def judged(mutant: Mutant, trees: SimpleQueue[Path]) -> Verdict:
+    """What the tests of its module say of a mutant: its own first, then those that import the module."""
+    tree, start, killed = trees.get(), time.monotonic(), None
+    file = tree / mutant.path
+    whole = file.read_text("utf-8")
+    for tests in tests_of(mutant.path):
+        file.write_text(mutant.code, "utf-8")
+        killed = failing(tests, tree, SECONDS)
+        if killed == CLOCK:
+            file.write_text(whole, "utf-8")
+            patience = PATIENCE * usual_seconds(tests, tree)
+            file.write_text(mutant.code, "utf-8")
+            killed = failing(tests, tree, patience) if patience > SECONDS else CLOCK
+        if killed:
+            break
+    file.write_text(whole, "utf-8")
+    trees.put(tree)
+    return Verdict(mutant, killed, time.monotonic() - start)
+
+
+@cache
+def tests_of(path: Path) -> tuple[Tests, ...]:
+    """The tests that mirror a module, with its own examples, and then the files that import it."""
+    room, module = path.parts[2], path.stem
+    mirrored = sorted((ROOT / "tests" / room).glob(f"test_{module}*.py"))
+    imports = re.compile(rf"sortal\.{room}\.{module}\b|from sortal\.{room} import .*\b{module}\b")
+    others = [
+        file
+        for file in sorted((ROOT / "tests").rglob("test_*.py"))
+        if file not in mirrored and imports.search(file.read_text("utf-8"))
+    ]
+    first = (str(path), *(str(file.relative_to(ROOT)) for file in mirrored))
+    second = tuple(str(file.relative_to(ROOT)) for file in others)
+    return (first, second) if second else (first,)
+
+
+@cache
+def usual_seconds(tests: Tests, tree: Path) -> float:
+    start = time.monotonic()
+    failing(tests, tree, None)
+    return time.monotonic() - start
+
+
+def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
+    """The first of these tests that fails in a tree; None where all pass."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *PYTEST, *tests],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            printed, _ = running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            return CLOCK
+    if running.returncode in (0, 5):  # 5: there is no test in these files
+        return None
+    named = re.search(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
+    return named[1] if named else f"exit status {running.returncode}"
+
+
+if __name__ == "__main__":
+    main()
