@@ -226,6 +226,21 @@ def test_a_bomb(whole, monkeypatch):
     assert "more than the 100 of any model" in refused(whole)
 
 
+@pytest.mark.parametrize(("beyond", "safe"), [(0, True), (1, False)])
+def test_what_unpacks_to_so_many_times_its_size_is_a_bomb(whole, monkeypatch, beyond, safe):
+    """Where it is more than what every file may unpack to, and never more than the most."""
+    file = zipped(listed({**members_of(whole), "arrays/00009.npy": bytes(60_000)}))
+    with zipfile.ZipFile(io.BytesIO(file)) as opened:
+        unpacked = sum(entry.file_size for entry in opened.infolist())
+    monkeypatch.setattr(archive, "FREE_BYTES", unpacked - beyond)
+    monkeypatch.setattr(archive, "MOST_RATIO", 1)
+    assert ("would unpack to" in refused(file)) != safe
+    monkeypatch.setattr(archive, "MOST_RATIO", 1_000)
+    assert "would unpack to" not in refused(file)
+    monkeypatch.setattr(archive, "MOST_BYTES", max(unpacked - beyond, len(file)))
+    assert ("would unpack to" in refused(file)) != safe
+
+
 def test_a_size_that_lies(whole):
     """The central directory tells a small size of a member that unpacks to more."""
     content = bytearray(zipped(members_of(whole)))

@@ -98,7 +98,6 @@ def test_rare_classes_differ_though_all_their_probabilities_are_small():
 def test_the_choice_is_reproducible_and_takes_the_folds_it_is_given():
     given_rows = predictions(*draw(400, 3, 6, 1.5))
     assert repr(choose(given_rows, seed=1)) == repr(choose(given_rows, seed=1))
-    fold = np.arange(400) % 4
     assert choose(given_rows, fold=np.zeros(400, dtype=np.int64), seed=1).result.method == "none"
 
 

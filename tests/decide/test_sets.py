@@ -247,6 +247,16 @@ def test_the_chance_of_few_hits_is_beta_binomial(hits: int) -> None:
     assert found.neglected == (betabinom(40, 90, 10).cdf(hits) < 0.005)
 
 
+@pytest.mark.parametrize("hits", range(20, 40))
+def test_by_class_the_chance_is_that_of_the_rows_of_the_class(hits: int) -> None:
+    p = np.tile([0.9, 0.1], (40, 1))
+    p[:hits] = 0.5
+    found = describe(
+        Sets("lac by class", 0.9, (2_000, 19), (0.3, 0.3), 1.2), p, np.ones(40, dtype=np.int64), ("a", "b")
+    )
+    assert found.per_class[1].neglected == (betabinom(40, 18, 2).cdf(hits) < 0.005)
+
+
 def test_sets_survive_json_and_refuse_what_is_no_rule() -> None:
     p, truth = draw(60, 3, 2)
     sets = fit_sets(p, truth, 0.9, by_class=True)

@@ -184,6 +184,16 @@ def test_the_f_threshold_lies_in_the_middle_of_a_gap_and_stays_when_scores_move(
     assert threshold(moved) == pytest.approx(0.5, abs=0.011)
 
 
+@pytest.mark.parametrize("gap", [0, 1])
+def test_of_equally_good_f_thresholds_the_widest_gap_is_taken(gap):
+    """One hit of one, and two of three, of two: 1.5 / (1 + .5 * 2) = 1.5 * 2 / (3 + .5 * 2) where beta is the root of .5."""
+    p = np.array([[0.9, 0.5, 0.4, 0.35], [0.9, 0.8, 0.7, 0.1]][gap])
+    truth = np.array([1, 0, 1, 0])
+    at_first, at_third = (0.9 + p[1]) / 2, (p[2] + p[3]) / 2
+    rows = Predictions(("no", "yes"), np.arange(4), truth, np.column_stack([1 - p, p]), "valid")
+    assert f_threshold(replace(make_task(), beta=np.sqrt(0.5)), rows) == pytest.approx([at_first, at_third][gap])
+
+
 def test_neighbouring_floats_are_still_told_apart():
     low = 0.3
     high = np.nextafter(low, 1)
