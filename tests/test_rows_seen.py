@@ -25,6 +25,9 @@ from sortal.core.labels import encode
 from sortal.core.observer import Observer
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
+from sortal.data.problem import with_weight
+from sortal.decide.threshold import f_threshold
+from sortal.engine import compile
 from sortal.models.family import Family, FitRequest, Fitted, Settings
 from sortal.prepare.view import View
 from sortal.training import finalize
@@ -46,6 +49,7 @@ class Fit:
 
     train: frozenset[int]
     stop: frozenset[int]
+    weight: dict[int, float]
     fitted: Fitted
 
     @property
@@ -55,28 +59,41 @@ class Fit:
 
 @dataclass
 class Spies:
-    """All fits, and what calibration, the decision and the proof were given, in the order of their calls."""
+    """All fits, and what calibration and the proof were given, in the order of their calls.
 
+    ``sharpness``: how many times too sure of themselves linear models are made.
+    """
+
+    sharpness: float = 1.0
     fits: list[Fit] = field(default_factory=list)
     calibrated: list[tuple[Predictions, Any]] = field(default_factory=list)
     certified: list[list[Predictions]] = field(default_factory=list)
 
     def family(self, family: Family) -> Family:
         def noting(request: FitRequest, settings: Settings) -> Fitted:
-            fitted = family.fit(request, settings)
-            stop = frozenset() if request.stop is None else numbers(request.stop.X)
-            self.fits.append(Fit(numbers(request.train.X), stop, fitted))
+            fitted = self.sharpened(family.fit(request, settings))
+            train, weight = numbers(request.train.X), request.train.weight
+            stop = [] if request.stop is None else numbers(request.stop.X)
+            weights = {} if weight is None else dict(zip(train, weight.tolist(), strict=True))
+            self.fits.append(Fit(frozenset(train), frozenset(stop), weights, fitted))
             return fitted
 
         return replace(family, fit=noting, view=PLAIN)
+
+    def sharpened(self, fitted: Fitted) -> Fitted:
+        program = fitted.program()
+        if self.sharpness == 1 or program.op != "linear":
+            return fitted
+        sharp = replace(program, arrays={name: self.sharpness * array for name, array in program.arrays.items()})
+        return replace(fitted, predict_proba=compile(sharp), program=lambda: sharp)
 
     def shipped(self, found: Trained) -> Fit:
         (member,) = found.finalized.ensemble.members
         return next(fit for fit in self.fits if fit.fitted is member.fitted)
 
 
-def numbers(X: np.ndarray) -> frozenset[int]:
-    return frozenset(np.rint(X[:, 0]).astype(int).tolist())
+def numbers(X: np.ndarray) -> list[int]:
+    return np.rint(X[:, 0]).astype(int).tolist()
 
 
 @pytest.fixture
@@ -112,7 +129,7 @@ def rows(n: int = N, **more: Any) -> pl.DataFrame:
 
 def trained(frame: pl.DataFrame, valid: np.ndarray | None = None, **options: Any) -> Trained:
     recipe = Recipe.of("y", models=("logistic",), positive="yes", **options)
-    schema = infer(frame, "y", group=recipe.rows.group)
+    schema = with_weight(infer(frame, "y", group=recipe.rows.group), recipe.rows, "the table")
     table = Table(schema, conform(frame, schema), np.arange(frame.height))
     task = frame_task(table.frame["y"], recipe.goal)
     reserve = TimeReserve(Deadline(time.monotonic(), 3_600.0), closing=0.0, closing_rows=0)
@@ -166,6 +183,43 @@ def test_out_of_fold_rows_are_calibrated_by_the_folds_that_predicted_them(spies:
     assert len(set(fold.tolist())) == 5
 
 
+def said(found: Trained, frame: pl.DataFrame) -> np.ndarray:
+    """Probabilities by the program that ships."""
+    return compile(found.finalized.program)({name: frame[name].to_numpy() for name in ("number", "x")})
+
+
+def test_what_is_proven_is_what_ships_calibration_and_all(spies: Spies) -> None:
+    spies.sharpness = 2.0
+    found = trained(rows(), VALID, precision=0.7, sets=0.9)
+    evidence = found.finalized.evidence
+    assert found.finalized.calibration.program is not None
+    np.testing.assert_allclose(said(found, rows()[VALID]), evidence.probability, atol=1e-12)
+    ((tuning, certification),) = spies.certified
+    assert np.array_equal(certification.probability, evidence.probability)
+    calibrate = compile(found.finalized.calibration.program)
+    np.testing.assert_allclose(
+        tuning.probability, calibrate(found.developed.choice.chosen.predictions.probability), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("valid", [None, VALID], ids=["out of fold", "valid"])
+def test_what_is_tuned_is_tuned_on_calibrated_probabilities(spies: Spies, valid: np.ndarray | None) -> None:
+    spies.sharpness = 2.0
+    found = trained(rows(), valid, f1=True)
+    ((raw, _),) = spies.calibrated
+    task = frame_task(rows()["y"], Recipe.of("y", f1=True, positive="yes").goal)
+    assert found.finalized.decision.threshold == f_threshold(task, found.finalized.evidence)
+    assert abs(f_threshold(task, raw) - f_threshold(task, found.finalized.evidence)) > 0.01
+
+
+def test_weights_reach_the_fits_of_their_rows(spies: Spies) -> None:
+    weight = np.random.default_rng(3).permutation(np.linspace(0.5, 2.0, N))
+    trained(rows(w=weight), weight="w")
+    for each in spies.fits:
+        seen = sorted(each.train)
+        assert [each.weight[row] for row in seen] == pytest.approx((weight[seen] / weight[seen].mean()).tolist())
+
+
 def ids(found: Trained, positions: np.ndarray) -> list[int]:
     return found.dev.table.rows[positions].tolist()
 
@@ -194,6 +248,18 @@ def test_folds_tear_neither_groups_nor_the_copies_between_them(spies: Spies) -> 
     unit = np.where(house % 10 == 1, house - 1, house)
     for train, valid in found.developed.folds.parts:
         assert set(unit[ids(found, train)]).isdisjoint(unit[ids(found, valid)])
+
+
+def test_what_is_proven_of_groups_is_proven_on_a_row_of_each(spies: Spies) -> None:
+    house = np.arange(N) // 4
+    found = trained(houses(), np.flatnonzero(house % 3 == 0), group="house", precision=0.6, sets=0.8)
+    proof, certificate = len(set(house[house % 3 == 0])), found.finalized.decision.certificate
+    assert found.finalized.sets is not None
+    assert sum(found.finalized.sets.rows) == proof
+    assert (certificate.rows, certificate.grouped) == (proof, True)
+    ((tuning, certification),) = spies.certified
+    assert certification.groups is not None
+    assert set(house[tuning.rows]).isdisjoint(house[certification.rows])
 
 
 def test_copies_stay_together_where_no_group_is_named(spies: Spies) -> None:

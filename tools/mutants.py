@@ -190,18 +190,32 @@ def judged(mutant: Mutant, trees: SimpleQueue[Path]) -> Verdict:
 
 @cache
 def tests_of(path: Path) -> tuple[Tests, ...]:
-    """The tests that mirror a module, with its own examples, and then the files that import it."""
-    room, module = path.parts[2], path.stem
-    mirrored = sorted((ROOT / "tests" / room).glob(f"test_{module}*.py"))
-    imports = re.compile(rf"sortal\.{room}\.{module}\b|from sortal\.{room} import .*\b{module}\b")
-    others = [
-        file
-        for file in sorted((ROOT / "tests").rglob("test_*.py"))
-        if file not in mirrored and imports.search(file.read_text("utf-8"))
-    ]
-    first = (str(path), *(str(file.relative_to(ROOT)) for file in mirrored))
-    second = tuple(str(file.relative_to(ROOT)) for file in others)
+    """The tests that mirror a module, with its own examples, and then the files that import it.
+
+    What has no mirror is tested with what uses it.
+    """
+    mirrored, places = _mirrors(path), [path]
+    if not mirrored:
+        places += [user for user in _importing([path], ROOT / "src") if user.parts[2] == path.parts[2]]
+        mirrored = [file for user in places for file in _mirrors(user)]
+    others = [file for file in _importing(places, ROOT / "tests") if file not in mirrored]
+    first = (str(path), *map(str, mirrored))
+    second = tuple(str(file) for file in others if file.name.startswith("test_"))
     return (first, second) if second else (first,)
+
+
+def _mirrors(path: Path) -> list[Path]:
+    tests = (ROOT / "tests" / path.parts[2]).glob(f"test_{path.stem}*.py")
+    return [file.relative_to(ROOT) for file in sorted(tests)]
+
+
+def _importing(modules: Sequence[Path], folder: Path) -> list[Path]:
+    """The files below a folder that import one of these modules."""
+    names = "|".join(
+        rf"sortal\.{m.parts[2]}\.{m.stem}\b|from sortal\.{m.parts[2]} import .*\b{m.stem}\b" for m in modules
+    )
+    files = [file for file in sorted(folder.rglob("*.py")) if re.search(names, file.read_text("utf-8"))]
+    return [file.relative_to(ROOT) for file in files if len(file.relative_to(ROOT).parts) > 2 or folder.name == "tests"]
 
 
 @cache
