@@ -267,7 +267,7 @@ def test_a_refusal_stands_where_the_learned_rows_put_it(asked, where):
         assert c.bounds[0].certified == pytest.approx(float(clopper_pearson(hits, c.selected, 0.05)[0]))
 
 
-def tests_at(threshold: float, rows: Predictions, promise: Promise) -> dict[str, tuple[int, int, float]]:
+def counted_at(threshold: float, rows: Predictions, promise: Promise) -> dict[str, tuple[int, int, float]]:
     """Of each measure that is asked for: successes, trials and the share of them that is promised."""
     yes, hit = rows.probability[:, 1] >= threshold, rows.truth == 1
     found = {
@@ -295,11 +295,11 @@ def test_a_refusal_states_bounds_from_the_safest_measure_to_the_first_that_falls
         found = certify(promise, learned, held, "yes")
         if found.holds:
             continue
-        before, tested = (p_values(tests_at(found.threshold, rows, promise)) for rows in (learned, held))
+        before, tested = (p_values(counted_at(found.threshold, rows, promise)) for rows in (learned, held))
         stated, shown = True, {bound.measure: bound for bound in found.bounds}
         order = sorted(before, key=before.__getitem__)
         for place, measure in enumerate(order):
-            won, tried, rate = tests_at(found.threshold, held, promise)[measure]
+            won, tried, rate = counted_at(found.threshold, held, promise)[measure]
             low = float(stats.beta.ppf(alpha, won, tried - won + 1)) if won else 0.0
             holds = stated and tested[measure] <= alpha
             expected = rate if holds else min(low, rate) if stated else 0.0
