@@ -34,10 +34,12 @@ from mutmut.mutation.file_mutation import Mutation, create_mutations
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("decide", "evaluate", "training", "data", "artifact", "stats", "record")
-SECONDS, PATIENCE = 60, 4
-"""A mutant that takes longer, and so many times as long as the code without the mistake, runs in circles."""
+PATIENCE, MORE_SECONDS = 4, 30
+"""A mutant that takes so many times as long as the code without the mistake, and more, runs in circles."""
 CLOCK = "the clock"
 PYTEST = ("-x", "-q", "--no-header", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", "not clock")
+DURATIONS = ("--durations=0", "--durations-min=0")
+PRINTED = "printed"
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Hypothesis is loaded before pytest is asked to."""
 GUARDS = re.compile(r",?\s*\b(?:dtype|strict)=[\w.]+|,\s*(?=\))")
@@ -95,24 +97,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees: SimpleQueue[Path] = SimpleQueue()
         for job in range(asked.jobs):
-            trees.put(check(("tests/stats",), copied(Path(folder) / f"{job}")))
+            trees.put(copied(Path(folder) / f"{job}"))
         verdicts = []
         with ThreadPoolExecutor(asked.jobs) as pool:
             for verdict in pool.map(lambda mutant: judged(mutant, trees), mutants):
                 verdicts.append(verdict)
                 print(verdict, flush=True)
         print(summary(verdicts))
-        # What fails without any mistake has seen none.
-        killers = tuple({v.killed: None for v in verdicts if v.killed and "::" in v.killed})
-        if killers:
-            check(killers, trees.get())
-
-
-def check(tests: Tests, tree: Path) -> Path:
-    """The tree; the end of all where these tests fail in it without any mistake."""
-    if fails := failing(tests, tree, None):
-        sys.exit(f"{fails} fails without a mistake, too: mend that first\n{(tree / 'printed').read_text('utf-8')}")
-    return tree
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -191,16 +182,12 @@ def judged(mutant: Mutant, trees: SimpleQueue[Path]) -> Verdict:
     file = tree / mutant.path
     whole = file.read_text("utf-8")
     for tests in tests_of(mutant.path):
+        usual = passing(tests, tree)
         file.write_text(mutant.code, "utf-8")
-        killed = failing(tests, tree, SECONDS)
-        if killed == CLOCK:
-            file.write_text(whole, "utf-8")
-            patience = PATIENCE * usual_seconds(tests, tree)
-            file.write_text(mutant.code, "utf-8")
-            killed = failing(tests, tree, patience) if patience > SECONDS else CLOCK
+        killed = failing(usual.tests, tree, PATIENCE * usual.seconds + MORE_SECONDS) if usual.tests else None
+        file.write_text(whole, "utf-8")
         if killed:
             break
-    file.write_text(whole, "utf-8")
     trees.put(tree)
     return Verdict(mutant, killed, time.monotonic() - start)
 
@@ -235,16 +222,32 @@ def _importing(modules: Sequence[Path], folder: Path) -> list[Path]:
     return [file.relative_to(ROOT) for file in files if len(file.relative_to(ROOT).parts) > 2 or folder.name == "tests"]
 
 
-@cache
-def usual_seconds(tests: Tests, tree: Path) -> float:
-    start = time.monotonic()
-    failing(tests, tree, None)
-    return time.monotonic() - start
+@dataclass(frozen=True)
+class Usual:
+    """What tests do without a mistake: they pass. ``tests``: one by one, the quickest first."""
+
+    tests: Tests
+    seconds: float
+
+
+USUAL: dict[Tests, Usual] = {}
+
+
+def passing(tests: Tests, tree: Path) -> Usual:
+    """Raises SystemExit where one of them fails."""
+    if tests not in USUAL:
+        start = time.monotonic()
+        if fails := failing((*DURATIONS, *tests), tree, None):
+            sys.exit(f"{fails} fails without a mistake, too: mend that first\n{(tree / PRINTED).read_text('utf-8')}")
+        took = re.findall(r"^([\d.]+)s call +(\S.*)$", (tree / PRINTED).read_text("utf-8"), re.MULTILINE)
+        quickest = tuple(test for _, test in sorted(took, key=lambda each: float(each[0])))
+        USUAL[tests] = Usual(quickest, time.monotonic() - start)
+    return USUAL[tests]
 
 
 def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
     """The first of these tests that fails in a tree; None where all pass."""
-    printed = tree / "printed"
+    printed = tree / PRINTED
     running = FORKS.Process(target=_run, args=(tests, tree, printed))
     running.start()
     running.join(seconds)
