@@ -152,6 +152,44 @@ def test_few_groups_hold_the_truth_as_often_as_they_say():
     assert (held / runs).max() <= 0.98, held / runs
 
 
+ALL = sorted(metric.name for metric in metrics_for(TASK))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_more_confidence_takes_a_wider_interval(name):
+    predictions, decided = draw(np.random.default_rng(3), 200)
+    by_row = replace(load(name), sampling=None)
+    for metric in (load(name), by_row):
+        found = [interval(metric, TASK, predictions, decided, confidence=c, repeats=100) for c in (0.5, 0.8, 0.95)]
+        widths = [each.high - each.low for each in found]
+            assert widths[0] < 0.95 * widths[1] < 0.95**2 * widths[2], metric
+    hits = int((decided == predictions.truth).sum())
+    wilson = stats.binomtest(hits, 200).proportion_ci(0.8, method="wilson")
+    found = interval(load("accuracy"), TASK, predictions, decided, confidence=0.8)
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_clones_in_one_group_tell_no_more_than_the_row_that_was_cloned(name):
+    """In any order of the rows."""
+    metric, n = load(name), 240
+    predictions, decided = draw(np.random.default_rng(9), n)
+    rows = np.random.default_rng(1).permutation(np.repeat(np.arange(n), 5))
+    clones, decided_clones = predictions.take(rows), decided[rows]
+    once, apart, together = (
+        interval(metric, TASK, told, said, repeats=200)
+        for told, said in (
+            (predictions, decided),
+            (clones, decided_clones),
+            (replace(clones, groups=100 - rows), decided_clones),
+        )
+    )
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    if name != "ece":  # which is debiased by the number of rows
+        assert together.value == pytest.approx(once.value)
+        assert together.high - together.low == pytest.approx(once.high - once.low, rel=0.2)
+
+
 def test_a_single_group_tells_nothing_about_a_ranking():
     predictions, decided = draw(np.random.default_rng(12), 60)
     found = interval(load("roc_auc"), TASK, replace(predictions, groups=np.zeros(60, dtype=np.int64)), decided)
