@@ -162,7 +162,7 @@ def test_more_confidence_takes_a_wider_interval(name):
     for metric in (load(name), by_row):
         found = [interval(metric, TASK, predictions, decided, confidence=c, repeats=100) for c in (0.5, 0.8, 0.95)]
         widths = [each.high - each.low for each in found]
-            assert widths[0] < 0.95 * widths[1] < 0.95**2 * widths[2], metric
+        assert widths[0] < 0.95 * widths[1] < 0.95**2 * widths[2], metric
     hits = int((decided == predictions.truth).sum())
     wilson = stats.binomtest(hits, 200).proportion_ci(0.8, method="wilson")
     found = interval(load("accuracy"), TASK, predictions, decided, confidence=0.8)
