@@ -151,6 +151,21 @@ def test_every_changed_byte_of_the_content_is_noticed(whole):
             assert refused_or_equal(bytes(changed), whole), (entry.filename, at - start)
 
 
+def test_every_field_of_the_directory_is_looked_at(whole):
+    """Of the first member, of the last, and of the end; but for who wrote them and the rights of a file."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        names = [entry.filename for entry in file.infolist()]
+    ends = len(whole) - 22
+    first = struct.unpack_from("<I", whole, ends + 16)[0]
+    last = ends - 46 - len(names[-1])
+    places = [start + at for start in (first, last) for at in range(46) if at not in (4, 5, *range(36, 42))]
+    for at in (*places, *range(ends, len(whole))):
+        for bit in (0x01, 0x80):
+            changed = bytearray(whole)
+            changed[at] ^= bit
+            assert refused_or_equal(bytes(changed), whole), at
+
+
 def test_equal_contents_give_equal_bytes(whole, tmp_path):
     small_model().save(tmp_path / "again.sortal")
     assert (tmp_path / "again.sortal").read_bytes() == whole
