@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types imports bench-fast fuzz clean
+.PHONY: help demo test lint types imports bench-fast fuzz mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,12 @@ bench-fast: $(READY) ## every benchmark, small
 
 fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten minutes on two cores
 	@$(BIN)/python -m bench fuzz
+
+N ?= 200
+SEED ?= 0
+mutants: $(READY) ## do the tests see a mistake? N=200 of them, drawn by SEED=0; about half an hour on two cores
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --group mutants
+	@$(BIN)/python tools/mutants.py --number $(N) --seed $(SEED)
 
 clean: ## remove .venv and what tools left behind
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

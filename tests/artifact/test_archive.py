@@ -140,14 +140,30 @@ def test_a_file_that_is_cut_off_is_refused(whole, data):
 
 
 def test_every_changed_byte_of_the_content_is_noticed(whole):
+    """All but the last of a packed member: the bits that fill it up mean nothing."""
     with zipfile.ZipFile(io.BytesIO(whole)) as file:
         entries = file.infolist()
     for entry in entries:
         start = entry.header_offset + 30 + len(entry.filename)
-        for at in range(start, start + entry.compress_size, 23):
+        for at in range(start, start + entry.compress_size - 1, 23):
             changed = bytearray(whole)
             changed[at] ^= 0x10
-            assert refused_or_equal(bytes(changed), whole) or entry.compress_type == zipfile.ZIP_DEFLATED
+            assert refused_or_equal(bytes(changed), whole), (entry.filename, at - start)
+
+
+def test_every_field_of_the_directory_is_looked_at(whole):
+    """Of the first member, of the last, and of the end; but for who wrote them and the rights of a file."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        names = [entry.filename for entry in file.infolist()]
+    ends = len(whole) - 22
+    first = struct.unpack_from("<I", whole, ends + 16)[0]
+    last = ends - 46 - len(names[-1])
+    places = [start + at for start in (first, last) for at in range(46) if at not in (4, 5, *range(36, 42))]
+    for at in (*places, *range(ends, len(whole))):
+        for bit in (0x01, 0x80):
+            changed = bytearray(whole)
+            changed[at] ^= bit
+            assert refused_or_equal(bytes(changed), whole), at
 
 
 def test_equal_contents_give_equal_bytes(whole, tmp_path):
@@ -223,6 +239,21 @@ def test_a_bomb(whole, monkeypatch):
     assert "more than 5 members" in refused(whole)
     monkeypatch.setattr(archive, "MOST_BYTES", 100)
     assert "more than the 100 of any model" in refused(whole)
+
+
+@pytest.mark.parametrize(("beyond", "safe"), [(0, True), (1, False)])
+def test_what_unpacks_to_so_many_times_its_size_is_a_bomb(whole, monkeypatch, beyond, safe):
+    """Where it is more than what every file may unpack to, and never more than the most."""
+    file = zipped(listed({**members_of(whole), "arrays/00009.npy": bytes(60_000)}))
+    with zipfile.ZipFile(io.BytesIO(file)) as opened:
+        unpacked = sum(entry.file_size for entry in opened.infolist())
+    monkeypatch.setattr(archive, "FREE_BYTES", unpacked - beyond)
+    monkeypatch.setattr(archive, "MOST_RATIO", 1)
+    assert ("would unpack to" in refused(file)) != safe
+    monkeypatch.setattr(archive, "MOST_RATIO", 1_000)
+    assert "would unpack to" not in refused(file)
+    monkeypatch.setattr(archive, "MOST_BYTES", max(unpacked - beyond, len(file)))
+    assert ("would unpack to" in refused(file)) != safe
 
 
 def test_a_size_that_lies(whole):

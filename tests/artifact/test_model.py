@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 
@@ -141,6 +142,15 @@ def test_a_model_that_scores_its_golden_rows_otherwise_is_refused(model, tmp_pat
     model.save(tmp_path / "m.sortal")
     monkeypatch.setattr("sortal.artifact.model.Model.score_rows", lambda self, rows: np.array([[0.5, 0.5]]))
     with pytest.raises(ArtifactError, match="golden rows otherwise"):
+        load(tmp_path / "m.sortal")
+
+
+@pytest.mark.parametrize(("off", "refused"), [(2e-9, True), (-2e-9, True), (5e-10, False), (np.nan, True)])
+def test_a_billionth_is_as_far_as_golden_rows_may_be_off(model, tmp_path, monkeypatch, off, refused):
+    model.save(tmp_path / "m.sortal")
+    score = Model.score_rows
+    monkeypatch.setattr(Model, "score_rows", lambda self, rows: score(self, rows) + off * np.array([1.0, -1.0]))
+    with pytest.raises(ArtifactError, match="golden rows otherwise") if refused else nullcontext():
         load(tmp_path / "m.sortal")
 
 

@@ -215,7 +215,13 @@ class TestMissingness:
         columns["body"] = [float(i) if i in set(there) else None for i in range(N)]
         [finding] = found(missingness, columns, codes)
         assert finding.severity == "warning"
+        missing = np.array([value is None for value in columns["body"]])
+        code = ("no", "yes").index(finding.evidence["class"])
+        for name, side in (("share_present", ~missing), ("share_missing", missing)):
+            assert finding.evidence[name] == pytest.approx((codes[side] == code).mean())
         assert finding.evidence["share_present"] in (0.0, 1.0)
+        assert finding.evidence["missing"] == pytest.approx(1 - 60 / N)
+        assert finding.message.startswith("body is missing in ")
 
     def test_is_silent_on_values_missing_for_other_reasons(self) -> None:
         columns, codes = honest()

@@ -247,6 +247,29 @@ def test_targets_that_cannot_be_learned_are_refused_in_one_sentence(labels, opti
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "rows", "complaint"),
+    [
+        (["a", "b", *"cdefghi"], 10, ""),  # nine of ten differ
+        ([*"abcdefghij"], 11, "looks like an id"),
+        ([str(i) for i in range(21)], 210, ""),  # ten rows of each number
+        ([str(i) for i in range(21)], 209, "looks continuous"),
+        ([f"{i}.5" for i in range(20)], 60, ""),  # twenty numbers may have fractions
+        ([f"{i}.5" for i in range(21)], 2_100, "looks continuous"),
+        ([*(f"{i}.5" for i in range(30)), "none"], 90, ""),  # one of them is no number
+    ],
+)
+def test_how_many_names_are_too_many_for_classes(names, rows, complaint):
+    said = ""
+    try:
+        frame_task(pl.Series([names[i % len(names)] for i in range(rows)]), GoalOptions("y"))
+    except TaskError as refused:
+        said = str(refused)
+    assert [words for words in ("looks like an id", "looks continuous") if words in said] == [complaint][
+        : len(complaint)
+    ]
+
+
 def test_numbers_that_name_something_are_classes():
     digits = pl.Series([str(d) for d in range(10)] * 30)
     assert len(frame_task(digits, GoalOptions("digit"), label_type="int").classes) == 10

@@ -113,3 +113,14 @@ def test_an_object_of_columns_and_an_object_that_is_a_record(indent: int | None,
     lines = tmp_path / "t.jsonl"
     lines.write_text('{"a": [1, 2], "b": [3]}')
     assert read(lines).frame.rows() == [([1, 2], [3])]
+
+
+@pytest.mark.parametrize("size", [48, 1 << 20])
+@pytest.mark.parametrize("broken", [1, 5, 1_203, 2_500])
+def test_a_line_that_is_no_record_is_named_wherever_it_stands(size: int, broken: int, tmp_path: Path) -> None:
+    """In a later block, and in a later piece of one."""
+    lines = [f'{{"a": {i}}}' for i in range(2_500)]
+    lines[broken - 1] = "[1"
+    (tmp_path / "t.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=rf"^t.jsonl, line {broken:,} is no JSON"):
+        json_lines(tmp_path / "t.jsonl", "utf-8", size)

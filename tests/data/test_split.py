@@ -13,7 +13,7 @@ from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split, split_as_told
-from sortal.data.stratify import allocate, connected_groups
+from sortal.data.stratify import allocate, connected_groups, stratified_assign
 
 LAWS = settings(deadline=None, max_examples=60)
 PLANS = st.sampled_from(["85/15", "70/15/15", "50/50", "60/10/30", "90/10"])
@@ -396,6 +396,18 @@ class TestFolds:
             assert times[train].max() < times[valid].min()
             assert not set(groups[train]) & set(groups[valid])
 
+    def test_repeats_deal_anew(self) -> None:
+        codes = np.tile([0, 1, 1], 30)
+        once, often = folds(codes, 5, seed=3), folds(codes, 5, seed=3, repeats=3)
+        assert len(often) == 15
+        dealt = [
+            np.concatenate([np.full(18, k) for k in range(5)])[np.argsort(np.concatenate(parts))]
+            for parts in ([valid for _, valid in often[i : i + 5]] for i in (0, 5, 10))
+        ]
+        assert all(np.array_equal(a[1], b[1]) for a, b in zip(once, often[:5], strict=True))
+        for one, other in itertools.combinations(dealt, 2):
+            assert 0.1 < (one == other).mean() < 0.4
+
     def test_depend_on_the_seed_only(self) -> None:
         codes = np.tile([0, 1, 1], 30)
         same = [np.concatenate([v for _, v in folds(codes, 5, seed)]).tolist() for seed in (4, 4, 5)]
@@ -429,6 +441,22 @@ class TestHoldout:
         train, held = holdout(codes, 0.2, seed=0, groups=groups)
         assert len(held) == 20
         assert not set(groups[train]) & set(groups[held])
+
+    @pytest.mark.parametrize(("size", "spared"), [(1, True), (2, True), (3, False)])
+    def test_a_class_of_two_rows_is_not_spared_for_it(self, size: int, spared: bool) -> None:
+        codes = np.repeat([0, 1], [40, size])
+        _, held = holdout(codes, 0.5, seed=0)
+        assert (1 not in codes[held]) == spared
+
+
+def test_a_part_without_any_row_gets_the_smallest_unit_of_the_commonest_class() -> None:
+    codes = np.repeat([0, 1], [11, 4])
+    units = np.repeat(np.arange(6), [3, 3, 3, 2, 2, 2])
+    for seed in range(5):
+        part = stratified_assign(codes, units, np.array([0.99, 0.01]), seed)
+        assert np.flatnonzero(part == 1).tolist() == [9, 10]
+        alone = stratified_assign(codes, np.arange(15), np.array([0.99, 0.01]), seed)
+        assert codes[alone == 1].tolist() == [0]
 
 
 def test_fold_count_never_exceeds_the_rows() -> None:

@@ -267,6 +267,51 @@ def test_a_refusal_stands_where_the_learned_rows_put_it(asked, where):
         assert c.bounds[0].certified == pytest.approx(float(clopper_pearson(hits, c.selected, 0.05)[0]))
 
 
+def counted_at(threshold: float, rows: Predictions, promise: Promise) -> dict[str, tuple[int, int, float]]:
+    """Of each measure that is asked for: successes, trials and the share of them that is promised."""
+    yes, hit = rows.probability[:, 1] >= threshold, rows.truth == 1
+    found = {
+        "precision": (yes & hit, yes, promise.precision),
+        "recall": (yes & hit, hit, promise.recall),
+        "fpr": (~yes & ~hit, ~hit, None if promise.fpr is None else 1 - promise.fpr),
+    }
+    return {m: (int(won.sum()), int(tried.sum()), rate) for m, (won, tried, rate) in found.items() if rate is not None}
+
+
+def p_values(tested: dict[str, tuple[int, int, float]]) -> dict[str, float]:
+    return {measure: stats.binom.sf(won - 1, tried, rate) for measure, (won, tried, rate) in tested.items()}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"precision": 0.85, "recall": 0.5}, {"precision": 0.8, "recall": 0.6, "fpr": 0.04}, {"recall": 0.55, "fpr": 0.03}],
+    ids=str,
+)
+def test_a_refusal_states_bounds_from_the_safest_measure_to_the_first_that_falls_short(asked):
+    """What looks safest is said by the rows that the search learned from; all is computed once more by SciPy."""
+    rng, promise, alpha, cases = np.random.default_rng(12), Promise(**asked), 0.05, set()
+    for _ in range(25):
+        learned, held = draw(150, rng), draw(150, rng)
+        found = certify(promise, learned, held, "yes")
+        if found.holds:
+            continue
+        before, tested = (p_values(counted_at(found.threshold, rows, promise)) for rows in (learned, held))
+        stated, shown = True, {bound.measure: bound for bound in found.bounds}
+        order = sorted(before, key=before.__getitem__)
+        for place, measure in enumerate(order):
+            won, tried, rate = counted_at(found.threshold, held, promise)[measure]
+            low = float(stats.beta.ppf(alpha, won, tried - won + 1)) if won else 0.0
+            holds = stated and tested[measure] <= alpha
+            expected = rate if holds else min(low, rate) if stated else 0.0
+            assert shown[measure].certified == pytest.approx(1 - expected if measure == "fpr" else expected, abs=1e-9)
+            assert shown[measure].holds == holds
+            cases |= {("first", order != [*before])} | ({("silent", place)} if not stated else set())
+            cases |= {("would have held", place)} if not stated and tested[measure] <= alpha else set()
+            stated = holds
+    assert {case for case, _ in cases} == {"first", "silent", "would have held"}
+    assert ("first", True) in cases
+
+
 def test_as_many_rows_as_were_asked_for_mostly_do():
     rng = np.random.default_rng(4)
     learned, promise = draw(20_000, rng, 0.1), Promise(precision=0.8, confidence=0.9)

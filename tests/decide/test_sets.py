@@ -237,7 +237,7 @@ def test_a_class_is_rarely_called_neglected_by_chance() -> None:
     assert called <= 12
 
 
-@pytest.mark.parametrize("hits", [0, 5, 30, 39])
+@pytest.mark.parametrize("hits", [0, *range(20, 40)])
 def test_the_chance_of_few_hits_is_beta_binomial(hits: int) -> None:
     p = np.tile([0.9, 0.1], (40, 1))
     p[:hits] = 0.5
@@ -245,6 +245,16 @@ def test_the_chance_of_few_hits_is_beta_binomial(hits: int) -> None:
     found = describe(sets, p, np.ones(40, dtype=np.int64), ("no", "yes")).per_class[1]
     assert found.hits == hits
     assert found.neglected == (betabinom(40, 90, 10).cdf(hits) < 0.005)
+
+
+@pytest.mark.parametrize("hits", range(20, 40))
+def test_by_class_the_chance_is_that_of_the_rows_of_the_class(hits: int) -> None:
+    p = np.tile([0.9, 0.1], (40, 1))
+    p[:hits] = 0.5
+    found = describe(
+        Sets("lac by class", 0.9, (2_000, 19), (0.3, 0.3), 1.2), p, np.ones(40, dtype=np.int64), ("a", "b")
+    )
+    assert found.per_class[1].neglected == (betabinom(40, 18, 2).cdf(hits) < 0.005)
 
 
 def test_sets_survive_json_and_refuse_what_is_no_rule() -> None:

@@ -184,8 +184,29 @@ def test_the_f_threshold_lies_in_the_middle_of_a_gap_and_stays_when_scores_move(
     assert threshold(moved) == pytest.approx(0.5, abs=0.011)
 
 
-def test_neighbouring_floats_are_still_told_apart():
-    low = 0.3
+@pytest.mark.parametrize("gap", [0, 1])
+def test_of_equally_good_f_thresholds_the_widest_gap_is_taken(gap):
+    """One hit of one, and two of three, of two: 1.5 / (1 + .5 * 2) = 1.5 * 2 / (3 + .5 * 2) where beta is the root of .5."""
+    p = np.array([[0.9, 0.5, 0.4, 0.35], [0.9, 0.8, 0.7, 0.1]][gap])
+    truth = np.array([1, 0, 1, 0])
+    at_first, at_third = (0.9 + p[1]) / 2, (p[2] + p[3]) / 2
+    rows = Predictions(("no", "yes"), np.arange(4), truth, np.column_stack([1 - p, p]), "valid")
+    assert f_threshold(replace(make_task(), beta=np.sqrt(0.5)), rows) == pytest.approx([at_first, at_third][gap])
+
+
+def test_thresholds_are_as_good_where_they_differ_by_rounding_alone():
+    """One hit of one, and six of eight, of ten, at a beta of .2: 1.04 / 1.4 = 6.24 / 8.4, but not in floating point."""
+    truth = np.array([1, 0, 0, 1, 1, 1, 1, 1, *[0] * 30, *[1] * 4])
+    p = np.concatenate([[0.9], np.linspace(0.5, 0.1, len(truth) - 1)])
+    rows = Predictions(("no", "yes"), np.arange(len(p)), truth, np.column_stack([1 - p, p]), "valid")
+    weight = 0.2**2
+    assert (1 + weight) / (1 + 10 * weight) < 6 * (1 + weight) / (8 + 10 * weight)
+    assert f_threshold(replace(make_task(), beta=0.2), rows) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("low", [0.3, np.nextafter(0.3, 1)])
+def test_neighbouring_floats_are_still_told_apart(low):
+    """Their middle is rounded to the one or to the other."""
     high = np.nextafter(low, 1)
     p = np.array([low, high])
     predictions = Predictions(("no", "yes"), np.arange(2), np.array([0, 1]), np.column_stack([1 - p, p]), "valid")

@@ -55,6 +55,16 @@ def test_thinned_curves_keep_their_ends_their_shape_and_their_area() -> None:
     assert (np.diff(curve.x) >= 0).all()
 
 
+@pytest.mark.parametrize(("most", "left"), [(5, 5), (4, 4), (3, 3)])
+def test_a_curve_of_as_few_points_as_are_shown_keeps_all(most: int, left: int) -> None:
+    x = np.array([0.0, 0.001, 0.002, 0.6, 1.0])
+    thinned, same = curves.thin(x, x**2, most)
+    assert len(thinned) <= left
+    assert (len(thinned) == 5) == (most == 5)
+    assert np.array_equal(thinned**2, same)
+    assert (thinned[0], thinned[-1]) == (0.0, 1.0)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 3000), st.floats(0.05, 20), st.integers(0, 2**32 - 1), st.booleans())
 def test_reliability_bins_share_out_all_rows(n: int, shape: float, seed: int, rounded: bool) -> None:

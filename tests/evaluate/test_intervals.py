@@ -67,7 +67,9 @@ def test_a_mean_that_never_varies_may_still_vary_within_its_range():
     t = stats.t.ppf(0.975, 99)
     assert never_wrong.high == pytest.approx(8 * t**2 / (100 + t**2))
     assert mean_interval(Mean(np.full(100, 0.7))).high == pytest.approx(0.7)
-    assert np.isnan(mean_interval(Mean(np.array([0.7]))).high)
+    alone = mean_interval(Mean(np.array([0.7])))
+    assert alone.value == 0.7
+    assert np.isnan([alone.low, alone.high]).all()
 
 
 def test_folds_follow_nadeau_and_bengio():
@@ -77,7 +79,8 @@ def test_folds_follow_nadeau_and_bengio():
     low, high = stats.t.interval(0.95, 4, loc=np.mean(scores), scale=error)
     assert (found.value, found.low, found.high) == pytest.approx((np.mean(scores), low, high))
     assert folds_interval(scores, [790, 810, 800, 800, 800], [210, 190, 200, 200, 200]) == found
-    assert np.isnan(folds_interval([0.8], 800, 200).low)
+    alone = folds_interval([0.8], 800, 200)
+    assert np.isnan([alone.low, alone.high]).all()
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -149,6 +152,44 @@ def test_few_groups_hold_the_truth_as_often_as_they_say():
         held += [i.low <= t <= i.high for i, t in zip(found, truth, strict=True)]
     assert (held / runs).min() >= 0.93, held / runs
     assert (held / runs).max() <= 0.98, held / runs
+
+
+ALL = sorted(metric.name for metric in metrics_for(TASK))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_more_confidence_takes_a_wider_interval(name):
+    predictions, decided = draw(np.random.default_rng(3), 200)
+    by_row = replace(load(name), sampling=None)
+    for metric in (load(name), by_row):
+        found = [interval(metric, TASK, predictions, decided, confidence=c, repeats=100) for c in (0.5, 0.8, 0.95)]
+        widths = [each.high - each.low for each in found]
+        assert widths[0] < 0.95 * widths[1] < 0.95**2 * widths[2], metric
+    hits = int((decided == predictions.truth).sum())
+    wilson = stats.binomtest(hits, 200).proportion_ci(0.8, method="wilson")
+    found = interval(load("accuracy"), TASK, predictions, decided, confidence=0.8)
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_clones_in_one_group_tell_no_more_than_the_row_that_was_cloned(name):
+    """In any order of the rows."""
+    metric, n = load(name), 240
+    predictions, decided = draw(np.random.default_rng(9), n)
+    rows = np.random.default_rng(1).permutation(np.repeat(np.arange(n), 5))
+    clones, decided_clones = predictions.take(rows), decided[rows]
+    once, apart, together = (
+        interval(metric, TASK, told, said, repeats=200)
+        for told, said in (
+            (predictions, decided),
+            (clones, decided_clones),
+            (replace(clones, groups=100 - rows), decided_clones),
+        )
+    )
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    if name != "ece":  # which is debiased by the number of rows
+        assert together.value == pytest.approx(once.value)
+        assert together.high - together.low == pytest.approx(once.high - once.low, rel=0.2)
 
 
 def test_a_single_group_tells_nothing_about_a_ranking():

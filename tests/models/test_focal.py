@@ -89,6 +89,15 @@ def test_weights_multiply(classes):
         np.testing.assert_allclose(weighted, (plain.T * weight).T)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_what_it_stops_by_is_the_log_loss_of_the_honest_probabilities_by_weight(classes):
+    loss, scores, y = drawn(classes, 2.0)
+    told = -np.log(loss.predict_proba(scores)[np.arange(len(y)), y])
+    weight = np.random.default_rng(1).random(len(y))
+    assert loss.log_loss(scores, rows(y)) == pytest.approx(told.mean())
+    assert loss.log_loss(scores, rows(y, weight)) == pytest.approx((weight * told).sum() / weight.sum())
+
+
 def test_without_gamma_it_is_the_log_loss():
     loss, scores, y = drawn(2, 0.0)
     p = expit(scores + loss.start)

@@ -92,6 +92,9 @@ def test_one_class_alone_is_undefined():
     assert np.isnan(ranking.recall_at_precision(np.array([False, False]), score))
     assert np.isnan(ranking.roc_auc_effect(np.array([True, False]), score)).all()
     assert np.isnan(ranking.average_precision_effect(np.array([True, False]), score)).all()
+    for alone in (np.array([True, True]), np.array([False, False])):
+        assert np.isnan(ranking.placements(alone, score)).all()
+        assert np.isnan(ranking.roc_auc_effect(alone, score)).all()
 
 
 OVARIAN = """

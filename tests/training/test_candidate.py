@@ -71,6 +71,15 @@ def test_rows_for_early_stopping_do_not_train_except_in_the_final_fit(two):
     assert seen[1].stop is None
 
 
+def test_rows_for_early_stopping_share_no_group_with_those_that_train(two):
+    dev, _ = two
+    dev = replace(dev, units=np.arange(len(dev.codes)) // 4)
+    some = np.sort(np.random.default_rng(0).permutation(len(dev.codes))[:300])
+    stop = np.isin(np.arange(300), prepare_rows(dev, some, registry.load("sortal.models", "lightgbm").view).stop)
+    assert 20 < stop.sum() < 60
+    assert set(dev.units[some][stop]).isdisjoint(dev.units[some][~stop])
+
+
 def test_a_class_that_a_fold_lacks_gets_zero(three):
     dev, _ = three
     rows = np.flatnonzero(dev.codes != 1)

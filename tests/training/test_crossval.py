@@ -64,6 +64,14 @@ def test_efforts_repeat_a_cross_validation_exactly(three, name):
     assert first.effort == again.effort
 
 
+def test_a_refit_works_as_hard_as_the_folds_did_in_the_median(two):
+    dev, task = two
+    found = crossval(Candidate("majority", registry.load("sortal.models", "majority")), folded(dev, task))
+    efforts = tuple({"rounds": rounds, "rate": rounds / 100, "kind": "a"} for rounds in (90, 10, 30, 500, 20))
+    assert replace(found, efforts=efforts).effort == {"rounds": 30, "rate": 0.3, "kind": "a"}
+    assert replace(found, efforts=efforts[:2]).effort == {"rounds": 50, "rate": 0.5, "kind": "a"}
+
+
 def test_a_candidate_that_cannot_make_it_is_skipped_with_the_reason(two):
     dev, task = two
     family = registry.load("sortal.models", "logistic")

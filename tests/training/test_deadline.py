@@ -9,6 +9,7 @@ import pytest
 from sortal.training.deadline import SKLEARN_SECONDS, Busyness, Deadline, process_start
 
 
+@pytest.mark.clock
 def test_what_is_spent_and_what_is_left_make_the_budget() -> None:
     deadline = Deadline(started=time.monotonic() - 2.0, budget=5.0)
     assert 2.0 <= deadline.spent < 2.5
@@ -19,6 +20,7 @@ def test_a_deadline_that_has_passed_has_less_than_nothing_left() -> None:
     assert Deadline(started=time.monotonic() - 2.0, budget=1.0).left < 0
 
 
+@pytest.mark.clock
 def test_busyness_is_of_the_time_since_the_start_alone() -> None:
     deadline = Deadline.since(time.monotonic(), budget=60.0)
     until = time.process_time() + 0.2

@@ -11,6 +11,7 @@ from sortal.core.frame import Table
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
+from sortal.training import develop
 from sortal.training.deadline import Deadline
 from sortal.training.develop import fold
 from sortal.training.trained import train_rows
@@ -35,6 +36,25 @@ def test_folds_repeat_when_rows_are_few():
     table = Table(large.table.schema.with_role("x", "time", "x tells the time"), large.table.frame, large.table.rows)
     forward, moments = fold(replace(large, table=table)), table["x"].to_numpy()
     assert all(moments[train].max() < moments[valid].min() for train, valid in forward.parts)
+
+
+def test_of_a_large_table_whole_groups_are_held_out_once(monkeypatch):
+    monkeypatch.setattr(develop, "LARGE", 1_000)
+    dev, _ = development(rows=1_200)
+    dev = replace(dev, units=np.arange(1_200) // 6)
+    for budget, share in ((600.0, 0.2), (0.06, 0.05)):
+        folds = fold(dev, budget)
+        ((train, valid),) = folds.parts
+        assert (folds.per_repeat, folds.repeats) == (1, 1)
+        assert len(valid) == pytest.approx(1_200 * share, abs=6)
+        assert sorted([*train, *valid]) == list(range(1_200))
+        assert set(dev.units[train]).isdisjoint(dev.units[valid])
+
+
+def test_there_are_no_more_folds_than_groups():
+    dev, _ = development(rows=1_200)
+    folds = fold(replace(dev, units=np.arange(1_200) % 3))
+    assert len(folds.parts) == 3
 
 
 def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come_too_late(two, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from sortal.core import registry
 from sortal.core.interval import Interval
@@ -106,7 +107,8 @@ def test_noise_excuses_no_large_gap(rng):
     wrong[:2] = 34.0
     best, worse = scored("elaborate", base, complexity=4), scored("simple", wrong, complexity=1)
     behind = paired_difference(worse, best, LOG_LOSS)
-    assert behind.low < 0 < behind.value or behind.value < behind.high - behind.low
+    assert behind.low < 0.1 * behind.value
+    assert behind.high > 1.9 * behind.value
     assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
 
 
@@ -135,10 +137,13 @@ def test_of_two_that_predict_the_same_the_simpler_wins(rng):
 @settings(deadline=None, max_examples=60)
 def test_the_plainest_is_as_simple_as_any(pairs):
     complexities = [Complexity(complexity, trees) for complexity, trees in pairs]
-    found = complexities[simplest(complexities, range(len(complexities)))]
-    assert found.complexity == min(b.complexity for b in complexities)
-    first = next(b for b in complexities if b.complexity == found.complexity)
-    assert found == first or found.trees <= first.trees / 2
+    found = simplest(complexities, range(len(complexities)))
+    least = min(each.complexity for each in complexities)
+    chosen = complexities.index(next(each for each in complexities if each.complexity == least))
+    for i, each in enumerate(complexities):
+        if each.complexity == least and 0 < each.trees <= complexities[chosen].trees / 2:
+            chosen = max(chosen, i)
+    assert found == chosen
 
 
 def test_both_figures_are_told(rng):
@@ -227,6 +232,38 @@ def test_fold_scores_are_compared_by_the_corrected_resampled_t(rng):
     choice = choose([a, b], ROC_AUC, lambda p: 0.8, seed=0)
     expected = corrected_t(a.fold_scores["roc_auc"], b.fold_scores["roc_auc"], 0.8)[1]
     assert choice.p_value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("each", [1, 5])
+def test_the_p_value_is_two_sided_and_counts_groups(rng, each):
+    n, groups = 60, np.repeat(np.arange(60 // each), each)
+    base, gap = rng.uniform(0.3, 0.9, size=n), rng.normal(0.02, 0.1, size=n)
+    a, b = scored("a", base, complexity=1), scored("b", base + gap, complexity=1)
+    sums = np.bincount(groups, gap - gap.mean())
+    error = np.sqrt(sums @ sums * len(sums) / (len(sums) - 1)) / n
+    expected = 2 * stats.norm.sf(abs(gap.mean()) / error)
+    assert 0.02 < expected < 0.9
+    for one, other in ((a, b), (b, a)):
+        choice = choose([one, other], LOG_LOSS, log_loss_of, seed=0, groups=None if each == 1 else groups)
+        assert choice.p_value == pytest.approx(expected)
+    own = choose([a, b], LOG_LOSS, log_loss_of, seed=0, groups=np.arange(n)).p_value
+    assert own == pytest.approx(choose([a, b], LOG_LOSS, log_loss_of, seed=0).p_value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "less"),
+    [
+        ((1, 0), (2, 0), True),
+        ((2, 0), (1, 900), False),
+        ((1, 50), (1, 100), True),
+        ((1, 51), (1, 100), False),
+        ((1, 0), (1, 100), False),
+        ((1, 0), (1, 0), False),
+    ],
+)
+def test_simpler_or_as_simple_with_half_of_the_trees(one, other, less):
+    """What has no trees to count is not known to be faster."""
+    assert Complexity(*one).much_less(Complexity(*other)) == less
 
 
 @given(value=st.floats(0.2, 0.8), down=st.floats(0, 0.1), up=st.floats(0, 0.1), bias=st.floats(-0.05, 0.05))
