@@ -12,11 +12,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sortal.core.errors import OptionError, did_you_mean
-from sortal.core.labels import code_of
 from sortal.engine.program import Program
 
 WHOLE = 1e-6
 """By how much shares may miss one in their sum: those that a person wrote are rounded."""
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""What may happen to the odds of the positive class: a fourth of them to four times as much."""
+
+
+def shares_around(share: float) -> tuple[float, ...]:
+    """What a share becomes where its odds grow by each of ``FACTORS``; the middle one is the share itself.
+
+    >>> [round(x, 3) for x in shares_around(0.2)]
+    [0.059, 0.111, 0.2, 0.333, 0.5]
+    """
+    odds = share / (1 - share)
+    return tuple(share if factor == 1 else factor * odds / (1 + factor * odds) for factor in FACTORS)
 
 
 def class_shares(shares: Mapping[object, float], classes: Sequence[str]) -> tuple[float, ...]:
@@ -28,6 +39,8 @@ def class_shares(shares: Mapping[object, float], classes: Sequence[str]) -> tupl
     >>> class_shares({"yes": 0.1}, ("no", "yes"))
     (0.9, 0.1)
     """
+    from sortal.core.labels import code_of  # loads polars, which scoring does without
+
     known: dict[int, float] = {}
     for label, share in shares.items():
         code = code_of(label, classes)

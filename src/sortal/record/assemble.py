@@ -39,6 +39,7 @@ from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
 from sortal.record.facts import Facts, Saved
 from sortal.record.opened import OpenedTest
+from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
@@ -202,6 +203,7 @@ def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
         decided_accuracy=None
         if task.reject_cost is None
         else Estimate.of(interval(right, task, evidence, decided, seed=seed)),
+        at_shares=tuple(costs_at_shares(task, evidence, rule)),
         explanation=_why(task, rule, results.data.rows) + _elsewhere(chosen),
     )
 

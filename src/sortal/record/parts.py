@@ -159,6 +159,17 @@ class Imbalance:
 
 
 @dataclass(frozen=True)
+class CostAtShare:
+    """What decisions cost a row where the positive class has this ``share`` and looks as it does here: by the rule ``as
+    it is``, and where the model is ``moved`` to that share (``model.at_prevalence``).
+    """
+
+    share: float
+    as_it_is: Estimate
+    moved: Estimate
+
+
+@dataclass(frozen=True)
 class Decision:
     """How probabilities become a decision.
 
@@ -171,6 +182,7 @@ class Decision:
     was chosen on these rows, every figure of it is of thresholds that the row had no say in. ``certificate``:
     what was promised and what holds; null where nothing was. ``rejected``: the share of rows that are left to a person,
     ``decided_accuracy``: of the others, how many are decided rightly; null where no row can be rejected.
+    ``at_shares``: of two classes, what it costs where the positive one has other shares.
     """
 
     kind: Goal
@@ -184,6 +196,7 @@ class Decision:
     certificate: Certificate | None = None
     rejected: Estimate | None = None
     decided_accuracy: Estimate | None = None
+    at_shares: tuple[CostAtShare, ...] = ()
     explanation: str = ""
 
 

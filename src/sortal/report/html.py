@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sortal.core.interval import Estimate
+from sortal.decide.prevalence import shares_around
 from sortal.evaluate.metrics import doc_of
 from sortal.record import wording
 from sortal.record.parts import CHOSEN, Row
@@ -17,8 +18,6 @@ from sortal.record.run import RunRecord
 if TYPE_CHECKING:
     from jinja2 import Template
 
-SHIFTS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""What may happen to the odds of the positive class: a fourth of them to four times as much."""
 FOLD = 30
 """Tables with more rows than this are folded."""
 
@@ -101,9 +100,7 @@ def shifts(record: RunRecord) -> tuple[tuple[float, float], ...]:
     certificate = record.decision.certificate
     if certificate is None or certificate.bound("precision") is None or not 0 < certificate.prevalence < 1:
         return ()
-    odds = certificate.prevalence / (1 - certificate.prevalence)
-    shares = [factor * odds / (1 + factor * odds) for factor in SHIFTS]
-    return tuple((share, certificate.precision_at(share)) for share in shares)
+    return tuple((share, certificate.precision_at(share)) for share in shares_around(certificate.prevalence))
 
 
 def phases(record: RunRecord) -> tuple[Bar, ...]:
