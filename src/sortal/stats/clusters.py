@@ -49,7 +49,7 @@ def worth(sums: Floats, expected: Floats, by_row: float, independent: float) -> 
     (1.33, Worth(design=4.0, groups=2.0))
     """
     share = expected / expected.sum()
-    count = np.count_nonzero(share)
+    count = float(np.count_nonzero(share))
     if count < 2:
         return Worth(np.inf, 2.0)
     variance = float((sums**2 / (1 - np.minimum(share, MOST))).sum())
