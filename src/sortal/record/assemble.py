@@ -136,7 +136,7 @@ def _sets(trained: Trained, test: Predictions | None) -> parts.Sets | None:
     if sets is None:
         return None
     shown = test or trained.finalized.evidence
-    described = describe_sets(sets, shown.probability, shown.truth, shown.classes)
+    described = describe_sets(sets, shown.probability, shown.truth, shown.classes, shown.clusters)
     every = np.ones(len(shown), dtype=np.bool_)
     of = {c.label: shown.truth == code for code, c in enumerate(described.per_class)}
     return parts.Sets(
