@@ -257,6 +257,18 @@ def test_by_class_the_chance_is_that_of_the_rows_of_the_class(hits: int) -> None
     assert found.per_class[1].neglected == (betabinom(40, 18, 2).cdf(hits) < 0.005)
 
 
+def test_a_class_is_not_neglected_by_a_few_groups_that_are() -> None:
+    """Three of four groups of ten rows are never held, which chance may bring; thirty rows by themselves are not."""
+    p = np.tile([0.9, 0.1], (40, 1))
+    p[:10] = 0.5
+    truth, groups = np.ones(40, dtype=np.int64), np.repeat(np.arange(4), 10)
+    sets = Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2)
+    alone, together = (describe(sets, p, truth, ("no", "yes"), clusters).per_class[1] for clusters in (None, groups))
+    assert (alone.hits, together.hits, alone.neglected, together.neglected) == (10, 10, True, False)
+    single = describe(sets, p, truth, ("no", "yes"), np.arange(40)).per_class[1]
+    assert single.neglected
+
+
 def test_sets_survive_json_and_refuse_what_is_no_rule() -> None:
     p, truth = draw(60, 3, 2)
     sets = fit_sets(p, truth, 0.9, by_class=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sortal.core import registry
+from sortal.core.costs import CostColumn
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.evaluate.compare import corrected_t, difference, row_values
+from sortal.evaluate.compare import corrected_t, difference, excess_cost, row_values
 
 
 @given(k=st.integers(3, 12), seed=st.integers(0, 1000))
@@ -87,3 +90,46 @@ def test_values_of_rows_have_the_score_as_their_mean_and_vary_as_the_jackknife_d
 
 def test_a_score_that_is_the_best_of_many_has_no_values_of_rows():
     assert row_values(0.5, None) is None
+
+
+def decided_rows(saved: int, lost: int, n: int) -> tuple[Predictions, np.ndarray]:
+    """Rows of which ``saved`` are yes and said so, and ``lost`` are no but said yes; all others are no, and said so."""
+    decided = (np.arange(n) < saved + lost).astype(np.int64)
+    truth = (np.arange(n) < saved).astype(np.int64)
+    return Predictions(("no", "yes"), np.arange(n), truth, np.full((n, 2), 0.5), "test"), decided
+
+
+def test_errors_saved_against_deciding_all_alike_have_tangos_interval():
+    """Of 50 pairs 12 speak for one side and 2 for the other: Tango's score interval with Student's quantile."""
+    task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), ())
+    found = excess_cost(task, *decided_rows(12, 2, 50), 0)
+    assert found.value == pytest.approx(-0.2)
+    t2, n = stats.t.ppf(0.975, 49) ** 2, 50
+    for limit in (found.low, found.high):
+        b = -12 - 2 + (2 * n - 12 + 2) * -limit
+        c = -2 * -limit * (1 + limit)
+        q = (np.sqrt(b * b - 8 * n * c) - b) / (4 * n)
+        assert (10 + n * limit) ** 2 / (n * (2 * q - limit * (1 + limit))) == pytest.approx(t2, rel=1e-6)
+
+
+def test_a_rule_that_decides_like_its_rival_may_still_differ_from_it():
+    cost = ((0.0, 1.0), (30.0, 0.0))
+    task = Task("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", cost)
+    rows, decided = decided_rows(0, 0, 200)
+    found = excess_cost(task, rows, decided, 0)
+    t2 = stats.t.ppf(0.975, 199) ** 2
+    share = t2 / (200 + t2)
+    # Against never saying yes, a row costs at most one false alarm more, and at most a miss less.
+    assert (found.low, found.value, found.high) == pytest.approx((-30 * share, 0, share))
+
+
+def test_costs_that_stand_in_the_rows_bound_what_may_differ():
+    task = Task(
+        *("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (0.0, 0.0))),
+        cost_columns=(CostColumn(1, 0, "amount"),),
+    )
+    rows, decided = decided_rows(0, 0, 200)
+    amounts = np.where(np.arange(200) < 100, 10.0, 30.0)[:, None]
+    found = excess_cost(task, replace(rows, row_costs=amounts), decided, 0)
+    t2 = stats.t.ppf(0.975, 199) ** 2
+    assert found.low == pytest.approx(-25 * t2 / (200 + t2))  # (10^2 + 30^2) / (10 + 30)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from sortal.evaluate import curves
@@ -110,3 +111,23 @@ def test_equal_probabilities_share_a_bin_and_the_last_bin_is_large_enough() -> N
     assert bins.probability == pytest.approx([0.1, (60 * 0.4 + 10 * 0.9) / 70])
     enough = curves.reliability(np.zeros(140, dtype=bool), np.repeat([0.1, 0.4, 0.9], [50, 60, 30]))
     assert enough.rows.tolist() == [50, 60, 30]
+
+
+def test_the_band_of_all_bins_is_that_of_one_bin_with_the_doubt_of_all() -> None:
+    p = np.repeat([0.1, 0.4, 0.9], [50, 60, 30])
+    hit = np.arange(140) % 3 == 0
+    bins = curves.reliability(hit, p)
+    for k, rows in enumerate((hit[:50], hit[50:110], hit[110:])):
+        exact = stats.binomtest(int(rows.sum()), len(rows))
+        each, band = exact.proportion_ci(0.95), exact.proportion_ci(1 - 0.05 / 3)
+        assert (bins.low[k], bins.high[k]) == pytest.approx((each.low, each.high))
+        assert (bins.band_low[k], bins.band_high[k]) == pytest.approx((band.low, band.high))
+
+
+def test_calibrated_bins_lie_in_the_band_together_as_often_as_said() -> None:
+    rng, runs, held = np.random.default_rng(4), 200, 0
+    for _ in range(runs):
+        p = rng.beta(1, 3, size=800)
+        bins = curves.reliability(rng.random(800) < p, p)
+        held += bool(((bins.band_low <= bins.probability) & (bins.probability <= bins.band_high)).all())
+    assert held >= 0.93 * runs

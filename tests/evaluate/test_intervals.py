@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sortal.core import registry
+from sortal.core.costs import CostColumn
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.intervals import (
@@ -214,6 +215,82 @@ def test_perfect_scores_are_not_certain():
         assert (found.value, found.high) == (1, 1)
         assert found.low == pytest.approx(1 - (1 - chance) * np.hypot(*unseen)), name
     assert interval(load("expected_cost"), TASK, predictions, truth).high > 0
+
+
+def test_a_model_that_is_sure_of_all_rows_has_shown_little_by_being_right():
+    """As often as Wilson's bound allows, a row may lose what it would have lost had the other class been true."""
+    n, truth = 300, np.arange(300) % 2
+    for sure in (0.999, 1 - 1e-6, 1.0):
+        told = np.where(truth[:, None] == np.arange(2), sure, 1 - sure)
+        found = interval(load("log_loss"), TASK, Predictions(("no", "yes"), np.arange(n), truth, told, "test"), truth)
+        t2 = stats.t.ppf(0.975, n - 1) ** 2
+        missed = -np.log(max(1 - sure, 1e-15))
+        assert found.high == pytest.approx(found.value + (missed - found.value) * t2 / (n + t2))
+
+
+def test_rare_losses_of_sure_models_are_covered():
+    """One row of 200 is sure and wrong; of 400 rows, one sample in seven has none."""
+    rng, runs, held = np.random.default_rng(0), 500, 0
+    for _ in range(runs):
+        truth, wrong = rng.integers(2, size=400), rng.random(400) < 0.005
+        p = np.where(truth == wrong, 0.0, 1.0) * (1 - 2e-6) + 1e-6
+        rows = Predictions(("no", "yes"), np.arange(400), truth, np.column_stack([1 - p, p]), "test")
+        found = interval(load("log_loss"), TASK, rows, truth)
+        held += found.low <= -0.005 * np.log(1e-6) - 0.995 * np.log(1 - 1e-6) <= found.high
+    assert 0.93 <= held / runs <= 0.99
+
+
+def test_a_cost_that_stands_in_the_rows_is_not_known_where_no_row_had_it():
+    task = replace(TASK, cost=((0.0, 1.0), (0.0, 0.0)), cost_columns=(CostColumn(1, 0, "amount"),))
+    truth, amounts = np.zeros(100, dtype=np.int64), np.where(np.arange(100) < 50, 10.0, 30.0)[:, None]
+    rows = Predictions(("no", "yes"), np.arange(100), truth, np.full((100, 2), 0.5), "test", row_costs=amounts)
+    found = interval(load("expected_cost"), task, rows, truth)
+    t2 = stats.t.ppf(0.975, 99) ** 2
+    assert (found.low, found.value) == (0, 0)
+    assert found.high == pytest.approx(25 * t2 / (100 + t2))  # (10^2 + 30^2) / (10 + 30)
+
+
+def test_a_class_of_one_row_leaves_the_others_their_say():
+    rng, task = (
+        np.random.default_rng(2),
+        replace(TASK, classes=("a", "b", "c"), prevalence=(0.5, 0.4, 0.1), positive=None),
+    )
+    truth = np.repeat([0, 1, 2], [100, 99, 1])
+    told = rng.dirichlet(np.ones(3), size=200) + 0.5 * np.eye(3)[truth]
+    rows = Predictions(task.classes, np.arange(200), truth, told / told.sum(axis=1, keepdims=True), "test")
+    for name in ("roc_auc", "average_precision"):
+        found = interval(load(name), task, rows, truth)
+        figures = [figure for figure, *_ in load(name).sampling(task, rows, truth).figures]
+        assert found.low == pytest.approx(found.value - figures[2] / 3, abs=0.03)
+        assert found.low < found.value - figures[2] / 3
+        assert found.value < found.high <= min(found.value + (1 - figures[2]) / 3 + 0.05, 1)
+
+
+@pytest.mark.parametrize(("positives", "area"), [(5, 0.98), (10, 0.98), (20, 0.9), (40, 0.98)])
+def test_few_positives_hold_the_area_as_often_as_they_say(positives, area):
+    """DeLong's interval on the logit scale holds it in .83, .83, .92 and .91 of such samples."""
+    rng, runs, held = np.random.default_rng(8), 400, 0
+    shift, truth = np.sqrt(2) * stats.norm.ppf(area), np.repeat([1, 0], [positives, 200])
+    for _ in range(runs):
+        p = 1 / (1 + np.exp(-rng.normal(size=len(truth)) - shift * truth))
+        rows = Predictions(("no", "yes"), np.arange(len(p)), truth, np.column_stack([1 - p, p]), "test")
+        found = interval(load("roc_auc"), TASK, rows, truth)
+        held += found.low <= area <= found.high
+    assert 0.93 <= held / runs <= 0.99
+
+
+def test_the_calibration_error_of_few_groups_is_not_that_of_their_rows():
+    """Rows of a group share their fate and their probability; the probabilities are right."""
+    rng, groups, runs, held, naive = np.random.default_rng(9), np.repeat(np.arange(60), 10), 200, 0, 0
+    for _ in range(runs):
+        p = rng.beta(1, 2, size=60)
+        truth = (rng.random(60) < p).astype(np.int64)[groups]
+        told = np.column_stack([1 - p, p])[groups]
+        rows = Predictions(("no", "yes"), np.arange(600), truth, told, "test", groups=groups)
+        held += interval(load("ece"), TASK, rows, truth).low == 0
+        naive += interval(load("ece"), TASK, replace(rows, groups=None), truth).low == 0
+    assert held >= 0.93 * runs
+    assert naive < 0.5 * runs
 
 
 def test_one_positive_row_tells_nothing_about_a_ranking():

@@ -16,7 +16,7 @@ from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, absences, verify
+from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, absences, one_row, verify
 
 TASK = Task(
     *("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("expected_cost", "roc_auc", "log_loss"), ()),
@@ -131,6 +131,18 @@ def test_classes_that_are_absent_or_left_to_a_person_are_named() -> None:
     assert found.rejected is not None
     assert found.rejected.value == pytest.approx((test.truth == 1).mean())
     assert set(absences(("c",), ("b",))) <= set(found.notes)
+
+
+def test_a_class_of_one_row_is_named() -> None:
+    task = Task("y", ("a", "b", "c"), (0.6, 0.3, 0.1), None, "log_loss", ("roc_auc",), ())
+    evidence, test = draw(500, 0, "out-of-fold", classes=3), draw(120, 1, "test", classes=3)
+    few = np.flatnonzero(test.truth == 2)
+    some = test.take(np.setdiff1d(np.arange(120), few[1:]))
+    assert (one_row(task, some.truth), one_row(task, test.truth)) == (("c",), ())
+    (said,) = absences((), (), ("c",))
+    assert said in tried(evidence, some, task).notes
+    assert said not in tried(evidence, test, task).notes
+    assert next(absences((), (), ("a", "b"))).startswith("a single row each is a, b: how well they are ranked")
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,11 @@ def test_equal_groups_have_the_usual_degrees_of_freedom():
 
 
 def test_unequal_groups_count_as_fewer():
-    sizes = np.array([30, 30, 60])
-    groups, rows = np.repeat(np.arange(3), sizes), np.random.default_rng(0).choice([-1.0, 1.0], size=120)
-    assert worth_of_rows(rows, groups).groups == pytest.approx(120**2 / (900 + 900 + 3600))
+    sizes = np.array([30, 30, 30, 30, 60])
+    groups, rows = np.repeat(np.arange(5), sizes), np.random.default_rng(0).choice([-1.0, 1.0], size=180)
+    assert worth_of_rows(rows, groups).groups == pytest.approx(180**2 / (4 * 900 + 3600))
+    assert worth_of_rows(rows, np.minimum(groups + 1, 1)).design == np.inf
+    assert worth_of_rows(rows, np.where(rows > 0, groups, 0)).groups >= 3  # however unequal
     first = (groups == 0).astype(np.float64)
     assert worth_of_rows(rows, groups, expected=first + (groups == 1)).groups == pytest.approx(2)
     assert worth_of_rows(rows, groups, expected=first).design == np.inf

@@ -162,10 +162,11 @@ def _worth(plus: Codes, minus: Codes, weight: float, sizes: Codes) -> Worth:
     such rows, ``sizes`` those of all groups.
     """
     gains, losses = (np.bincount(some, minlength=len(sizes)).astype(np.float64) for some in (plus, minus))
-    rows = sizes.astype(np.float64)
-    n = rows.sum()
-    mean = float(gains.sum() - weight * losses.sum()) / n
-    by_row = float(gains.sum() + weight**2 * losses.sum() - n * mean**2)
+    rows, moved = sizes.astype(np.float64), gains + losses
+    mean = float(gains.sum() - weight * losses.sum()) / rows.sum()
+    square = float(gains.sum() * (1 - mean) ** 2 + losses.sum() * (weight + mean) ** 2)
+    by_row = square + (rows.sum() - moved.sum()) * mean**2
     if by_row <= 1e-12:
         return worth_of_sizes(rows)
-    return worth(gains - weight * losses - mean * rows, rows, by_row, by_row)
+    expected = square / moved.sum() * moved + mean**2 * (rows - moved)
+    return worth(gains - weight * losses - mean * rows, expected, by_row, by_row)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from sortal.core.writing import percent, spread
 from sortal.engine import compile as compile_program
 from sortal.engine.affine import log_probability
 from sortal.engine.program import Program
+from sortal.stats.clusters import Worth, worth_of_rows
+from sortal.stats.proportions import two_sided_z
 
 MOST_ROWS, LEAST_ROWS = 20_000, 1_000
 MOST_ENTRIES, ENTRIES_A_SECOND = 100_000, 2_000
@@ -153,12 +156,10 @@ def recalibration_gain(
     >>> bool(found.low > 0)
     True
     """
-    from scipy.special import stdtrit
-
     if len(predictions) < 10:
         return Interval(np.nan, np.nan, np.nan)
     trial = _try_all(predictions, fold, seed, 5, most)
-    reach = float(stdtrit(trial.units - 1, 0.975)) * trial.standard_error
+    reach = two_sided_z(0.95, trial.worth.groups or len(trial.truth)) * trial.standard_error
     return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
 
 
@@ -188,19 +189,18 @@ class _Trial:
     clusters: Codes | None = None
 
     @property
-    def units(self) -> int:
-        """How many rows, or groups of rows, vary on their own."""
-        return len(self.truth) if self.clusters is None else int(self.clusters.max()) + 1
-
-    @property
     def gain(self) -> float:
         return float((self.before - self.after).mean())
 
+    @cached_property
+    def worth(self) -> Worth:
+        """What rows are worth to the gain."""
+        return worth_of_rows(self.before - self.after - self.gain, self.clusters)
+
     @property
     def standard_error(self) -> float:
-        gain, n = self.before - self.after, len(self.truth)
-        sums = gain - gain.mean() if self.clusters is None else np.bincount(self.clusters, gain - gain.mean())
-        return float(np.sqrt((sums @ sums) * len(sums) / max(len(sums) - 1, 1)) / n)
+        spread = float((self.before - self.after).std(ddof=1))
+        return spread * float(np.sqrt(self.worth.design / len(self.truth))) if spread > 0 else 0.0
 
 
 def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int, most: int) -> _Trial:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.errors import OptionError
 from sortal.core.writing import level
+from sortal.stats.clusters import worth_of_rows
 
 Held = NDArray[np.bool_]
 
@@ -214,12 +215,15 @@ def notes(sets: Sets, classes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def describe(sets: Sets, probability: Floats, truth: Codes, classes: tuple[str, ...]) -> SetFigures:
+def describe(
+    sets: Sets, probability: Floats, truth: Codes, classes: tuple[str, ...], clusters: Codes | None = None
+) -> SetFigures:
     """How sets do on other rows, such as the test: counts, from which shares and their intervals follow.
 
     A class is neglected where so few hits had a probability below one percent (over all classes together) if it were
-    covered as asked for, with sets of a sample of this size: they keep their promise at its expense. Raises ValueError
-    where there are no rows.
+    covered as asked for, with sets of a sample of this size: they keep their promise at its expense. ``clusters``: (n,)
+    ids from 0 on of rows that vary together, which count as many as they are worth there. Raises ValueError where there
+    are no rows.
     """
     if not len(truth):
         raise ValueError("sets cannot be described on no rows")
@@ -227,15 +231,27 @@ def describe(sets: Sets, probability: Floats, truth: Codes, classes: tuple[str, 
     hit, size = held[np.arange(len(truth)), truth], held.sum(axis=1)
     rows = np.bincount(truth, minlength=len(classes))
     hits = np.bincount(truth[hit], minlength=len(classes))
+    alone = [_alone(hit[truth == k], None if clusters is None else clusters[truth == k]) for k in range(len(classes))]
     fitted = sets.rows if sets.method == "lac by class" else (sum(sets.rows),) * len(classes)
     return SetFigures(
         hit=hit,
         size=size,
         per_class=tuple(
-            ClassCoverage(name, h, r, _chance(h, r, n, sets.coverage) < CHANCE / len(classes))
-            for name, h, r, n in zip(classes, hits.tolist(), rows.tolist(), fitted, strict=True)
+            ClassCoverage(name, h, r, _chance(*worth, n, sets.coverage) < CHANCE / len(classes))
+            for name, h, r, worth, n in zip(classes, hits.tolist(), rows.tolist(), alone, fitted, strict=True)
         ),
     )
+
+
+def _alone(hit: Mask, clusters: Codes | None) -> tuple[int, int]:
+    """Hits and rows of a class, as of rows that do not vary together."""
+    hits, rows = int(hit.sum()), len(hit)
+    if clusters is None or not rows:
+        return hits, rows
+    away = hit.astype(np.float64) - hits / rows
+    together = worth_of_rows(away, np.unique(clusters, return_inverse=True)[1].astype(np.int64))
+    rows = int(rows / together.design)
+    return min(ceil(hits / together.design), rows), rows
 
 
 def _chance(hits: int, rows: int, fitted: int, coverage: float) -> float:

@@ -32,6 +32,8 @@ from sortal.stats.proportions import two_sided_z, wilson
 from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling, Spread
 
 CELLS_AT_ONCE = 2_000_000
+ROUNDING = 1e-12
+"""Values that are this close to their mean, as a share of the largest, are equal to it."""
 
 
 def sampling_interval(
@@ -81,7 +83,9 @@ def mean_interval(mean: Mean, clusters: Codes | None = None, confidence: float =
     n, value = len(values), float(values.mean())
     if n < 2:
         return Interval(value, np.nan, np.nan)
-    worth = worth_of_rows(values - value, clusters)
+    away = values - value
+    away[np.abs(away) <= ROUNDING * np.abs(values).max()] = 0.0
+    worth = worth_of_rows(away, clusters)
     z = two_sided_z(confidence, worth.groups or n)
     low, high = score_limits(values, 1 / n, n / worth.design, z, low=mean.low, high=mean.high)
     return Interval(value, float(low), float(high))

@@ -143,19 +143,20 @@ def verify(
         warnings=(*_dearer(rivals), *(_sentence(each, newer) for each in checks if each.standing == "worse")),
         notes=(
             *(_sentence(each, newer) for each in checks if each.standing == "in doubt"),
-            *absences(no_row, undecided),
+            *absences(no_row, undecided, one_row(task, test.truth)),
             *([] if over_time is None else [_over_time(over_time)]),
         ),
     )
 
 
-def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = ()) -> Iterator[str]:
+def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = (), one_row: tuple[str, ...] = ()) -> Iterator[str]:
     r"""Which classes an average over classes leaves out: those true of no row, and those whose rows are all left to a
-    person.
+    person; and which say next to nothing in it.
 
-    >>> print(*absences(("a", "b"), ("c",)), sep="\n")
+    >>> print(*absences(("a", "b"), ("c",), ("d",)), sep="\n")
     no row is a, b: averages over classes leave them out
     all rows of c are left to a person: averages over decisions leave it out
+    a single row is d: how well it is ranked is not known, which widens ROC-AUC and average precision
     """
     if no_row:
         names, them = listing([plain(name) for name in no_row]), "it" if len(no_row) == 1 else "them"
@@ -163,6 +164,19 @@ def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = ()) -> Iterat
     if undecided:
         names, them = listing([plain(name) for name in undecided]), "it" if len(undecided) == 1 else "them"
         yield f"all rows of {names} are left to a person: averages over decisions leave {them} out"
+    if one_row:
+        names, each = listing([plain(name) for name in one_row]), "" if len(one_row) == 1 else " each"
+        them = "it is" if len(one_row) == 1 else "they are"
+        yield (
+            f"a single row{each} is {names}: how well {them} ranked is not known, which widens ROC-AUC and average "
+            "precision"
+        )
+
+
+def one_row(task: Task, truth: Codes) -> tuple[str, ...]:
+    """The classes that are true of a single row."""
+    counts = np.bincount(truth, minlength=len(task.classes))
+    return tuple(label for label, count in zip(task.classes, counts, strict=True) if count == 1)
 
 
 def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes) -> Iterator[Rival]:

@@ -141,7 +141,7 @@ def _sets(trained: Trained, shown: Predictions) -> parts.Sets | None:
     sets = trained.finalized.sets
     if sets is None:
         return None
-    described = describe_sets(sets, shown.probability, shown.truth, shown.classes)
+    described = describe_sets(sets, shown.probability, shown.truth, shown.classes, shown.clusters)
     every = np.ones(len(shown), dtype=np.bool_)
     of = {c.label: shown.truth == code for code, c in enumerate(described.per_class)}
     return parts.Sets(

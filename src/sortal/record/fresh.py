@@ -30,7 +30,7 @@ from sortal.evaluate.compare import excess_cost
 from sortal.evaluate.figures import figures, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
-from sortal.evaluate.verification import Level, Rival, Standing, absences, check_figure, check_level
+from sortal.evaluate.verification import Level, Rival, Standing, absences, check_figure, check_level, one_row
 from sortal.record.parts import Ledger
 from sortal.record.wording import count
 
@@ -160,7 +160,11 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         classes_absent=no_row,
         unlabelled=fresh.unlabelled,
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, predictions.clusters)),
-        notes=(*fresh.notes, *_notes(model, predictions), *absences(no_row, undecided)),
+        notes=(
+            *fresh.notes,
+            *_notes(model, predictions),
+            *absences(no_row, undecided, one_row(task, predictions.truth)),
+        ),
         ledger=ledger,
     )
 

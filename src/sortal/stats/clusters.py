@@ -16,6 +16,9 @@ import numpy as np
 from sortal.core.arrays import Codes, Floats
 from sortal.stats.proportions import two_sided_z
 
+FEWEST = 3.0
+"""So many clusters, or all where they are fewer, count at least: what unequal ones are worth is itself an estimate, and
+the quantile of one degree of freedom is 13."""
 MOST = 0.9
 """A cluster that makes up more of the variance than this counts as this: beyond, its own square says nothing."""
 
@@ -46,10 +49,11 @@ def worth(sums: Floats, expected: Floats, by_row: float, independent: float) -> 
     (1.33, Worth(design=4.0, groups=2.0))
     """
     share = expected / expected.sum()
-    if np.count_nonzero(share) < 2:
+    count = float(np.count_nonzero(share))
+    if count < 2:
         return Worth(np.inf, 2.0)
     variance = float((sums**2 / (1 - np.minimum(share, MOST))).sum())
-    return Worth(max(by_row, variance) / independent, max(1 / float(share @ share), 2.0))
+    return Worth(max(by_row, variance) / independent, max(1 / float(share @ share), min(count, FEWEST)))
 
 
 def worth_of_rows(
