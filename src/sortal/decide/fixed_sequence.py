@@ -23,7 +23,7 @@ noise."""
 DRAWS, SEED = 200, 0
 NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
-SEEN = 30
+SEEN = 10
 """Rows that a threshold has to have selected so far; what fewer of them show is no ground to ask for more."""
 CHANCE, MOST_ROWS = 0.8, 10_000_000
 """What a number of rows has to do with, and beyond which there is none."""
