@@ -210,6 +210,7 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
         cost=_costs(recipe.goal, outcome.task),
         plan=trained.developed.plan(),
         refit=trained.finalized.refit,
+        halved=trained.developed.halving is not None,
         uncompared=() if outcome.test is None else trained.uncompared,
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")

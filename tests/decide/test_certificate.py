@@ -70,6 +70,12 @@ def test_a_joint_refusal_names_what_each_measure_keeps():
     )
 
 
+def test_the_confidence_is_said_to_be_of_attempts():
+    assert FOUND.caveat.startswith(
+        "The confidence is of attempts, not of certificates: up to 5 % of all attempts certify what does not hold"
+    )
+
+
 @given(level=st.floats(0.0101, 0.999))
 @settings(deadline=None, max_examples=100)
 def test_a_refusal_never_claims_more_than_it_may(level):

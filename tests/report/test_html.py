@@ -190,6 +190,7 @@ def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
     assert ('good">certified<' in page) == proof.holds
     assert ('severe">refused<' in page) != proof.holds
     assert "precision &gt;= " in page
+    assert "The confidence is of attempts, not of certificates" in page
     shifts = dict(html.shifts(replace(binary.record, decision=decision)))
     assert shifts[0.2] == pytest.approx(0.9)
     assert sorted(shifts.values()) == list(shifts.values())

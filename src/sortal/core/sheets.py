@@ -107,9 +107,9 @@ class SearchOptions:
     """How a model is searched for, and what was run. ``budget`` in seconds.
 
     ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
-    ``unchecked`` has the checks of the audit that it had no time for, ``uncompared`` the baselines that it had no time
-    to fit for the test. With them the same data and recipe give the same
-    model, byte for byte, whatever the clock says.
+    ``halved`` whether on half of them, too. ``unchecked`` has the checks of the audit that it had no time for,
+    ``uncompared`` the baselines that it had no time to fit for the test. With them the same data and recipe give the
+    same model, byte for byte, whatever the clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")
@@ -118,6 +118,7 @@ class SearchOptions:
     seed: int = option(0, "For everything random.")
     plan: tuple[Planned, ...] = ()
     refit: bool = True
+    halved: bool = True
     unchecked: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
 

@@ -111,7 +111,7 @@ def _certify(
     bounds = _refused(safest_first, tested.counts(sequence[:1]), confidence)
     ordered = tuple(bounds[safest_first.index(constraint)] for constraint in constraints)
     refused = _certificate(positive, start, confidence, tested, ordered)
-    return replace(refused, outlook=outlook(constraints, _pooled(learner, tested), len(tested), alpha))
+    return replace(refused, outlook=outlook(constraints, learner, tested, len(tested), alpha))
 
 
 def _constraints(promise: Promise) -> list[Constraint]:
@@ -130,12 +130,6 @@ def _split(rows: RankedScores) -> tuple[RankedScores, RankedScores]:
     """A random third to learn from, and the rest."""
     draw = np.random.default_rng(SEED).permutation(len(rows)) < round(LEARNING_SHARE * len(rows))
     return rows.take(draw), rows.take(~draw)
-
-
-def _pooled(first: RankedScores, second: RankedScores) -> RankedScores:
-    score = np.concatenate([first.score, second.score])
-    order = np.argsort(score, kind="stable")
-    return RankedScores(score[order], np.concatenate([first.positive, second.positive])[order])
 
 
 def _passes(constraints: list[Constraint], counts: Counts, alpha: float) -> Mask:

@@ -23,9 +23,8 @@ noise."""
 DRAWS, SEED = 200, 0
 NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
-BEND = 5.0
-"""Log-odds of a rather sure score, whose square counts as much as it."""
-CURVES = 100
+SEEN = 10
+"""Rows that a threshold has to have selected so far; what fewer of them show is no ground to ask for more."""
 CHANCE, MOST_ROWS = 0.8, 10_000_000
 """What a number of rows has to do with, and beyond which there is none."""
 
@@ -188,14 +187,13 @@ def _drawn_rates(bins: _ScoreBins, rng: np.random.Generator) -> Floats:
     return np.concatenate([smooth, rough])
 
 
-def _logistic(bins: _ScoreBins, bent: bool = False) -> tuple[Floats, Floats]:
-    """Intercept and slope of log-odds on log-odds by Newton's method, with their covariance; ``bent``: and their
-    square.
+def _logistic(bins: _ScoreBins) -> tuple[Floats, Floats]:
+    """Intercept and slope of log-odds on log-odds by Newton's method, with their covariance.
 
-    A normal prior around 0, 1 and 0 (precisions .01, 1 and 1) stands in where there is nothing to learn.
+    A normal prior around 0 and 1 (precisions .01 and 1) stands in where there is nothing to learn.
     """
-    x = _powers(bins, bent)
-    centre, precision = np.array([0.0, 1.0, 0.0])[: x.shape[1]], np.diag([0.01, 1.0, 1.0][: x.shape[1]])
+    x = np.column_stack([np.ones_like(bins.log_odds), bins.log_odds])
+    centre, precision = np.array([0.0, 1.0]), np.diag([0.01, 1.0])
     fit, curvature = centre.copy(), precision
 
     def loss(at: Floats) -> float:
@@ -215,42 +213,30 @@ def _logistic(bins: _ScoreBins, bent: bool = False) -> tuple[Floats, Floats]:
     return fit, np.linalg.inv(curvature)
 
 
-def _powers(bins: _ScoreBins, bent: bool) -> Floats:
-    """(J, 2) ones and log-odds, or (J, 3) with a square of about their size."""
-    x = bins.log_odds
-    return np.column_stack([np.ones_like(x), x, *([x * x / BEND] if bent else [])])
-
-
 def _sigmoid(x: Floats) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
 
 
-def outlook(constraints: list[Constraint], known: RankedScores, rows: int, alpha: float) -> Outlook:
-    """About how many labelled rows, at least ``rows``, would pass the tests at the best threshold with a chance of four
-    in five.
+def outlook(
+    constraints: list[Constraint], learner: RankedScores, tested: RankedScores, rows: int, alpha: float
+) -> Outlook:
+    """About how many labelled rows, at least ``rows``, would pass the tests with a chance of four in five.
 
-    The chance is over the rows and over what is known of the scores: curves of all labelled rows, logistic and free to
-    bend where sure scores are too sure, drawn from their uncertainty (an assurance: O'Hagan, Stevens & Campbell 2005).
-    The prevalence stays what it is.
+    The chance is over the rows and over what is known of the scores (an assurance: O'Hagan, Stevens & Campbell 2005).
+    The threshold is the one that ``learner`` promises most of, and what it keeps is known from all rows, of which the
+    ``tested`` ones had no say in that: the most promising one of all rows would be flattered. The prevalence stays what
+    it is.
     """
-    bins = _ScoreBins.of(known)
-    fit, covariance = _logistic(bins, bent=True)
-    curves = np.random.default_rng(SEED).multivariate_normal(fit, covariance, size=CURVES)
-    rate = _sigmoid(curves @ _powers(bins, bent=True).T)
-    selected, hits = np.cumsum(bins.share), np.cumsum(bins.share * rate, axis=1)
-    positives = hits[:, -1:]
-    shares = Counts(selected, hits, positives, 1 - positives)
+    bins, rng = _ScoreBins.of(learner), np.random.default_rng(SEED)
+    rate = _drawn_rates(bins, rng)
+    seen = np.cumsum(bins.rows) >= min(SEEN, len(learner))
+    hits = np.cumsum(bins.share * rate, axis=1)
+    promised = Counts(np.cumsum(bins.share)[seen], hits[:, seen], hits[:, -1:], 1 - hits[:, -1:])
+    known = _drawn_shares(_added(learner.counts(bins.thresholds[seen]), tested.counts(bins.thresholds[seen])), rng)
 
     def chance(n: int) -> float:
-        of_n = Counts(*(np.floor(n * share) for share in (selected, hits, positives, 1 - positives)))
-        power = []
-        for constraint in constraints:
-            successes, share = constraint.outcome(shares)
-            _, trials = constraint.outcome(of_n)
-            true = np.clip(successes / np.maximum(share, 1e-300), 0, 1)
-            power.append(at_least(np.ceil(_critical(trials, constraint.rate, alpha)), trials, true))
-        passed = np.minimum.reduce(np.broadcast_arrays(*power))
-        return float(passed.max(axis=1).mean())
+        at = int(_power(constraints, promised, n, alpha).mean(axis=0).argmax())
+        return float(_power(constraints, Counts(*(x[..., [at]] for x in known)), n, alpha).mean())
 
     most = rows
     while chance(most) < CHANCE:
@@ -263,6 +249,38 @@ def outlook(constraints: list[Constraint], known: RankedScores, rows: int, alpha
         least, most = (least, middle) if chance(middle) >= CHANCE else (middle, most)
     most = about(most)
     return Outlook(most, chance(most), _reaches(constraints, bins))
+
+
+def _added(a: Counts, b: Counts) -> Counts:
+    return Counts(a.selected + b.selected, a.hits + b.hits, a.positives + b.positives, a.negatives + b.negatives)
+
+
+def _drawn_shares(counts: Counts, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+    """(DRAWS, J) shares of all rows, as in ``Counts``, drawn from what these counts say of them, with the weight of one
+    row for the prevalence.
+    """
+    rows = counts.positives + counts.negatives
+    prior = (counts.positives + 0.5) / (rows + 1)
+    below, missed = rows - counts.selected, counts.positives - counts.hits
+    size = (DRAWS, len(counts.selected))
+    hits = rng.beta(counts.hits + prior, counts.selected - counts.hits + 1 - prior, size) * counts.selected / rows
+    rest = rng.beta(missed + prior, below - missed + 1 - prior, size) * below / rows
+    return np.broadcast_to(counts.selected / rows, size), hits, hits + rest, 1 - hits - rest
+
+
+def _power(constraints: list[Constraint], shares: Counts, n: int, alpha: float) -> Floats:
+    """(DRAWS, J) how probably ``n`` rows with these shares pass all tests."""
+    of_n = Counts(
+        *(np.floor(n * share) for share in (shares.selected, shares.hits, shares.positives, shares.negatives))
+    )
+    power = []
+    for constraint in constraints:
+        successes, share = constraint.outcome(shares)
+        _, trials = constraint.outcome(of_n)
+        true = np.clip(successes / np.maximum(share, 1e-300), 0, 1)
+        power.append(at_least(np.ceil(_critical(trials, constraint.rate, alpha)), trials, true))
+    passed: Floats = np.broadcast_to(np.minimum.reduce(np.broadcast_arrays(*power)), shares.hits.shape)
+    return passed
 
 
 def _reaches(constraints: list[Constraint], bins: _ScoreBins) -> float | None:

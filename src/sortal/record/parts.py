@@ -124,16 +124,18 @@ class Row:
 class Selection:
     """Which candidate was taken and why.
 
-    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` the same after taking off ``bias``, by
-    which picking the best flatters; its interval is as wide as the doubt about both. ``corrected_estimate`` is the
-    latter's value. ``tied`` are the candidates that cannot be told apart from the best; ``p_value`` compares the chosen
-    one with ``runner_up``.
+    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` what the model that ships is expected
+    to reach: the same after taking off ``bias``, by which picking the best flatters, and after adding ``refit_gain``,
+    by which the rows that each fold left out change it (null where that is not known); its interval is as wide as the
+    doubt about all. ``corrected_estimate`` is the latter's value. ``tied`` are the candidates that cannot be told apart
+    from the best; ``p_value`` compares the chosen one with ``runner_up``.
     """
 
     chosen: str
     metric: str
     corrected_estimate: float | None = None
     bias: float | None = None
+    refit_gain: float | None = None
     uncorrected: Estimate | None = None
     corrected: Estimate | None = None
     runner_up: str | None = None

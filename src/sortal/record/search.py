@@ -127,18 +127,29 @@ def selection(trained: Trained, task: Task) -> Selection:
             f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
             f"{choice.reason}"
         )
+    gain = _refit_gain(trained)
+    corrected = choice.metric.within(bias_corrected_interval(uncorrected, choice.bias - (gain or 0.0)))
     return Selection(
         chosen=chosen,
         metric=choice.metric.name,
         uncorrected=Estimate.of(uncorrected),
-        corrected=Estimate.of(choice.metric.within(bias_corrected_interval(uncorrected, choice.bias))),
-        corrected_estimate=choice.corrected,
+        corrected=Estimate.of(corrected),
+        corrected_estimate=corrected.value,
         bias=choice.bias,
+        refit_gain=gain,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
         p_value=choice.p_value,
         tied=tuple(s.candidate.name for s in choice.tied),
         explanation=explanation,
     )
+
+
+def _refit_gain(trained: Trained) -> float | None:
+    """By how much the metric changes from the models of the folds to the one that ships, where that is a refit."""
+    halving, first = trained.developed.halving, trained.developed.choice.chosen.pipeline
+    if halving is None or first is None or not trained.finalized.refit:
+        return None
+    return halving.worth(first.rows, trained.finalized.ensemble.rows)
 
 
 def imbalance(trained: Trained) -> Imbalance | None:

@@ -170,13 +170,12 @@ def leaderboard(
 
 
 def _corrected(selection: Selection) -> str:
-    """The estimate as it was measured, and without the flattery of having been picked."""
+    """The estimate as it was measured, and without the flattery of having been picked, of the model that ships."""
     if selection.uncorrected is None or selection.corrected is None:
         return ""
     measured = number(selection.uncorrected.value, 4)
-    return (
-        f"; {metric(selection.metric)} {measured}, corrected for the choice {interval(selection.corrected, digits=4)}"
-    )
+    why = "for the choice" if selection.refit_gain is None else "for the choice and the refit"
+    return f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
 
 
 def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:

@@ -27,6 +27,7 @@ from sortal.training.crossval import REFIT, CrossValidation, repeat
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fold import FoldData, Folds
 from sortal.training.fold_store import FoldStore
+from sortal.training.halving import Halving, halve
 from sortal.training.select import Choice, choose
 from sortal.training.zoo import Explored, TimeReserve, baselines, explore, zoo
 
@@ -44,11 +45,14 @@ ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 @dataclass(frozen=True)
 class Developed:
-    """What cross-validation found, and how its rows were folded."""
+    """What cross-validation found, and how its rows were folded. ``halving``: what the chosen candidate is worth with
+    half of the rows, where that is known.
+    """
 
     explored: Explored
     choice: Choice
     folds: Folds
+    halving: Halving | None = None
 
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
@@ -92,7 +96,10 @@ def develop(
         describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
         groups=dev.units_of(explored.results[0].predictions),
     )
-    return Developed(explored, choice, data.folds)
+    may_halve = search.halved if search.plan else True
+    seconds = math.inf if search.plan else reserve.left(explored.results)
+    halving = halve(choice.chosen, cv, metric, seconds) if may_halve else None
+    return Developed(explored, choice, data.folds, halving)
 
 
 def holdout_rows(budget: float) -> int:

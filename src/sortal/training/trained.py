@@ -53,8 +53,9 @@ class Trained:
     def fit_log(self, sealed: Index) -> FitLog:
         """What all fits that have a part in the result saw. ``sealed``: ids of the rows that none of them may see."""
         of_folds = (fit for result in self.developed.explored.results for fit in result.fits)
+        halved = () if self.developed.halving is None else self.developed.halving.fits
         of_baselines = (FitRows(baseline.pipeline.saw) for baseline in self.baselines if baseline.new)
-        return FitLog.of((*of_folds, *self.finalized.fits, *of_baselines), sealed)
+        return FitLog.of((*of_folds, *halved, *self.finalized.fits, *of_baselines), sealed)
 
 
 @dataclass(frozen=True)
