@@ -23,10 +23,6 @@ from sortal.training.fit_log import FitLog
 from sortal.training.fold_store import FoldStore
 from sortal.training.zoo import TimeReserve
 
-LARGEST_COPY = 0.02
-"""Rows that many times alike are coarse columns, not copies of one another: keeping them together would spoil the
-folds."""
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -102,9 +98,8 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
 
 
 def _units(table: Table) -> NDArray[np.int64] | None:
-    """What must not be torn apart by a fold: groups, and exact copies of a row."""
-    groups, copies = table.groups, table.copies
-    coarse = np.bincount(copies).max() > max(2, LARGEST_COPY * len(copies))
+    """What must not be torn apart by a fold: groups, and records that were entered more than once."""
+    groups, records = table.groups, table.records
     if groups is None:
-        return None if coarse or copies.max() + 1 == len(copies) else copies
-    return groups if coarse else connected_groups(groups, copies)
+        return None if records.max() + 1 == len(records) else records
+    return connected_groups(groups, records)
