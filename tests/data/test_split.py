@@ -12,7 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
-from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split, split_as_told
+from sortal.data.division import split_as_told
+from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split
 from sortal.data.stratify import allocate, connected_groups
 
 LAWS = settings(deadline=None, max_examples=60)

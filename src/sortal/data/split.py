@@ -15,7 +15,6 @@ import numpy as np
 from sortal.core.arrays import Floats, Ints
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
-from sortal.core.recipe import Recipe
 from sortal.core.schema import Role
 from sortal.core.writing import percent
 from sortal.data.stratify import connected_groups, stratified_assign, targets
@@ -76,6 +75,7 @@ class Parts:
     """Ascending row positions of the parts; ``valid`` and ``test`` may be empty.
 
     ``method`` says in words how the rows were divided, ``notes`` what a careful reader should know about it.
+    ``outer``: how many outer folds stand in for a test, where nothing is set apart (nested cross-validation).
     """
 
     train: Ints
@@ -83,6 +83,7 @@ class Parts:
     test: Ints
     method: str
     notes: tuple[str, ...] = ()
+    outer: int = 0
 
 
 def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
@@ -122,53 +123,9 @@ def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
             f"column {_name(table, 'group')!r} has too few groups for {' and '.join(names)} of whole groups; "
             "leave --group out or give more groups"
         )
-    notes += _size_notes(part, names, shares) + _class_notes(table, codes, part, names)
+    notes += _size_notes(part, names, shares) + class_notes(table, codes, part, names)
     empty = np.zeros(0, dtype=np.int64)
     return Parts(where["train"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
-
-
-PART_WORDS = {
-    "train": ("train", "training", "fit"),
-    "valid": ("valid", "validation", "val", "dev"),
-    "test": ("test", "testing", "holdout"),
-}
-"""What people call the parts; a "dev" set of the field is one to validate on."""
-
-
-def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:
-    """The parts, as the recipe asks for them or as a column tells them."""
-    if recipe.rows.split_column is not None:
-        return split_as_told(table, codes, recipe.rows.split_column)
-    return split(table, codes, SplitPlan.parse(recipe.parts), recipe.search.seed)
-
-
-def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
-    """The parts that a column of the table names: train, valid (or val, dev) and test.
-
-    Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a
-    row without one, and where no row trains or is tested.
-    """
-    told = table[column].str.strip_chars().str.to_lowercase()
-    known = [word for words in PART_WORDS.values() for word in words]
-    other = [str(word) for word in told.unique().sort() if word not in known]
-    if other:
-        what = "has no value in some rows" if other == ["None"] else f"says {', '.join(repr(o) for o in other[:4])}"
-        raise DataError(f"column {column!r} {what}, but parts are called train, valid and test; rename them")
-    where = {name: np.flatnonzero(told.is_in(words).to_numpy()) for name, words in PART_WORDS.items()}
-    for name in ("train", "test"):
-        if not len(where[name]):
-            raise DataError(f"column {column!r} says {PART_WORDS[name][0]} in no row; such a split cannot be used")
-    part = np.zeros(len(table), dtype=np.int64)
-    names = [name for name, rows in where.items() if len(rows)]
-    for number, name in enumerate(names):
-        part[where[name]] = number
-    return Parts(
-        where["train"],
-        where["valid"],
-        where["test"],
-        f"as {column!r} says",
-        tuple(_class_notes(table, codes, part, names)),
-    )
 
 
 def _name(table: Table, role: Role) -> str | None:
@@ -270,8 +227,8 @@ def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
     ]
 
 
-def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list[str]:
-    """What parts lack of which class."""
+def class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list[str]:
+    """What the parts ``names``, (n,) ``part`` by their numbers, lack of which class."""
     column = table.schema.only("target")
     notes = []
     for code, size in enumerate(np.bincount(codes)):

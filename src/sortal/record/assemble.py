@@ -13,6 +13,7 @@ from sortal.artifact.card import Card, Data, Item, LedgerHead
 from sortal.artifact.model import Model, Parity
 from sortal.checks.audit import Audit
 from sortal.core import registry
+from sortal.core.arrays import Codes
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import RowOptions, SearchOptions
@@ -40,12 +41,13 @@ from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
+from sortal.training.nested import Nested
 from sortal.training.trained import Trained
 from sortal.version import __version__
 
 CLOCKED = ("fit_seconds", "program_microseconds")
 DETAILS = (
-    *("columns", "split", "baselines", "selection", "calibration", "decision"),
+    *("columns", "split", "nested", "baselines", "selection", "calibration", "decision"),
     *("per_class", "confusion", "audit", "importance"),
 )
 """What the card of a model holds of the record for machines."""
@@ -57,6 +59,7 @@ class Results:
 
     ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the
     figures of the rows that the decision was made on, as the model file had them before the test was opened.
+    ``nested``: what stands in for the test.
     """
 
     unsealed: Problem
@@ -67,14 +70,14 @@ class Results:
     trained: Trained
     promised: Mapping[str, Estimate]
     test: Predictions | None
+    nested: Nested | None = None
 
 
 def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outcome:
     """The record, but for what is known only when the model is filed."""
     trained, task = results.trained, results.unsealed.task
     finalized, folds = trained.finalized, trained.developed.folds
-    shown = results.test or finalized.evidence
-    decided = finalized.decision.decide(shown)
+    shown, decided = _shown(results)
     sets = _sets(trained, results.test)
     removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
     test, verification = (None, None) if results.test is None else _tested(results, results.test, sets, search.seed)
@@ -96,6 +99,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         sets=sets,
         test=test,
         verification=verification,
+        nested=_nested(results.nested, task, search.seed),
         confusion=parts.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
@@ -103,6 +107,21 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         importance=_importance(trained),
         ledger=describe_ledger(results.seal),
     )
+
+
+def _shown(results: Results) -> tuple[Predictions, Codes]:
+    """What single classes and the confusion are shown of, and what was decided: the test, or what stands in for it."""
+    if results.test is None and results.nested is not None:
+        return results.nested.predictions, results.nested.decided
+    shown = results.test or results.trained.finalized.evidence
+    return shown, results.trained.finalized.decision.decide(shown)
+
+
+def _nested(nested: Nested | None, task: Task, seed: int) -> parts.Nested | None:
+    if nested is None:
+        return None
+    measured = figures(task, nested.predictions, nested.decided, seed)
+    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), measured)
 
 
 def _tested(

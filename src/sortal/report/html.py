@@ -64,7 +64,7 @@ def headline(record: RunRecord) -> str:
 
 def plain_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the test; where rows are left to a person, those of all rows."""
-    figures = record.test or {}
+    figures = record.figures
     if record.verification is None or record.verification.rejected is None:
         return dict(figures)
     return {name: figure for name, figure in figures.items() if not wording.of_decided_rows(name)}
@@ -72,7 +72,7 @@ def plain_figures(record: RunRecord) -> dict[str, Estimate]:
 
 def decided_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the rows of the test that are decided."""
-    figures = record.test or {}
+    figures = record.figures
     return {name: figures[name] for name in wording.decided_first(list(figures), figures)}
 
 
@@ -98,6 +98,8 @@ def shifts(record: RunRecord) -> tuple[tuple[float, float], ...]:
     """Shares of the positive class, and the precision that is certified if it had them."""
     certificate = record.decision.certificate
     if certificate is None or not any(bound.measure == "precision" for bound in certificate.bounds):
+        return ()
+    if not 0 < certificate.prevalence < 1:  # rows of one class alone: nothing was certified
         return ()
     odds = certificate.prevalence / (1 - certificate.prevalence)
     shares = [factor * odds / (1 + factor * odds) for factor in SHIFTS]

@@ -19,7 +19,7 @@ from sortal.training.develop import Developed, develop
 from sortal.training.ensemble import EnsembleResult
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
-from sortal.training.fit_log import FitLog
+from sortal.training.fit_log import FitRows
 from sortal.training.fold_store import FoldStore
 from sortal.training.zoo import TimeReserve
 
@@ -32,10 +32,10 @@ class Trained:
     developed: Developed
     finalized: Finalized
 
-    def fit_log(self, sealed: Index) -> FitLog:
-        """What all fits that have a part in the result saw. ``sealed``: ids of the rows that none of them may see."""
-        of_folds = (fit for result in self.developed.explored.results for fit in result.fits)
-        return FitLog.of((*of_folds, *self.finalized.fits), sealed)
+    @property
+    def fits(self) -> tuple[FitRows, ...]:
+        """What all fits saw that have a part in the model."""
+        return (*self.developed.fits, *self.finalized.fits)
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def train_rows(
     calibration and decision; without them out-of-fold predictions play that part. ``workplace``: where the fits of
     folds run, and where their results are kept.
     """
-    everything = _development(table, codes, task, recipe)
+    everything = development(table, codes, task, recipe)
     valid = np.empty(0, dtype=np.int64) if valid is None else valid
     train = np.setdiff1d(np.arange(len(codes)), valid)
-    dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe)
+    dev = everything if len(valid) == 0 else development(table.take(train), codes[train], task, recipe)
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
@@ -84,7 +84,8 @@ def train_rows(
     return Trained(dev, developed, finalized)
 
 
-def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
+def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
+    """Rows to train on, (n,) class codes among them, with what a recipe says of them."""
     return Development(
         table=table,
         codes=codes,
