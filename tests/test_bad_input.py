@@ -150,7 +150,7 @@ def test_no_such_target(train, table):
         ([None] * ROWS, "has no values: all 60 rows are missing"),
         (["", "NA", "?"] * 20, "has no values: all 60 rows are missing"),
         ([f"id{i}" for i in range(ROWS)], "has 60 distinct values in 60 rows"),
-        (["rare"] + ["no", "yes"] * 29 + ["no"], "class 'rare' has one row"),
+        (["yes"] + ["no"] * 59, "class 'yes' of the target 'churn' has one row"),
         ([f"{i / 7:.4f}" for i in range(ROWS)], "looks continuous: 60 distinct numbers in 60 rows"),
         ([str(100 + i // 2) for i in range(ROWS)], "bins cut at its quartiles"),
     ],

@@ -266,7 +266,7 @@ def test_python_objects_of_one_type_are_labels(labels: list[Any]) -> None:
         (np.array([1, "a"] * 20, dtype=object), r"y mixes text with other labels \(int, str\)"),
         (np.linspace(0, 1, 40), "continuous"),
         (np.zeros(40), "one class only"),
-        (["lone", *["a", "b"] * 19, "a"], "class 'lone' has one row"),
+        (["lone", *["a"] * 39], "class 'lone' of the target 'y' has one row"),
         ([0, 1] * 19, "X has 40 rows and y has 38"),
         (np.zeros((40, 2)), "1d array"),
     ],
@@ -276,6 +276,15 @@ def test_labels_that_cannot_be_learned(y: Any, said: str) -> None:
     X, _ = blobs(np.array([0, 1]))
     with pytest.raises(ValueError, match=said):
         quick().fit(X, y)
+
+
+def test_a_class_of_one_row_is_left_out_with_a_warning() -> None:
+    X, y = blobs(np.array(["a", "b"]))
+    y = np.array([*y[:-1], "lone"])
+    with pytest.warns(UserWarning, match="classes of y with one row, .* are left out: 'lone'"):
+        model = quick().fit(X, y, sample_weight=np.ones(len(y)))
+    assert model.classes_.tolist() == ["a", "b"]
+    assert model.predict_proba(X).shape == (len(y), 2)
 
 
 # Decisions

@@ -90,6 +90,7 @@ def test_the_keys_of_run_json():
         "decision",
         "sets",
         "test",
+        "nested",
         "confusion",
         "per_class",
         "importance",

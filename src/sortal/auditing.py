@@ -19,8 +19,9 @@ from sortal.core.errors import OptionError
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column
 from sortal.core.task import Task
+from sortal.data.division import divide
 from sortal.data.problem import Problem, frame_problem, part
-from sortal.data.split import Parts, divide
+from sortal.data.split import Parts
 from sortal.data.whole import replacing
 from sortal.record.describe import describe_columns, describe_data, describe_split
 from sortal.record.parts import Split

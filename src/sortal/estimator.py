@@ -34,6 +34,7 @@ from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.sheets import GoalOptions
 from sortal.core.task import Task
+from sortal.core.writing import listing
 from sortal.data.problem import with_cost_columns
 from sortal.shipping import ship
 from sortal.training.deadline import Deadline
@@ -117,7 +118,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    A class needs two rows at least. Text and image columns, and text that identifies rows, are left out with a warning.
+    A class of one row is left out with a warning, where there are two others, and so are text and image columns, and
+    text that identifies rows.
 
     Examples
     --------
@@ -207,6 +209,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
             kept = weight > 0
             frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
+        kept = _not_lone(y)
+        frame, y, weight = frame.filter(pl.Series(kept)), y[kept], None if weight is None else weight[kept]
         classes, codes = np.unique(y, return_inverse=True)
         # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users
         # expect.
@@ -323,6 +327,19 @@ def _labels(y: Any) -> NDArray[Any]:
     check_classification_targets(y)
     labels: NDArray[Any] = y
     return labels
+
+
+def _not_lone(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) which rows are not the only one of their class; all, where that would leave less than two classes."""
+    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    lone = counts == 1
+    if not lone.any() or (~lone).sum() < 2:
+        return np.ones(len(y), dtype=np.bool_)
+    names = listing([repr(label) for label in classes[lone].tolist()])
+    message = f"classes of y with one row, which cannot be both learned and tested, are left out: {names}"
+    warnings.warn(sentence(message), UserWarning, stacklevel=3)
+    kept: NDArray[np.bool_] = ~lone[codes]
+    return kept
 
 
 def _weighted(table: Table, weight: NDArray[np.float64] | None) -> Table:

@@ -89,6 +89,11 @@ class Run(AsText):
         return SimpleNamespace(**(self.record.test or {}))
 
     @property
+    def nested(self) -> SimpleNamespace:
+        """The figures of nested cross-validation, which stands in for a test that could say nothing."""
+        return SimpleNamespace(**({} if self.record.nested is None else self.record.nested.figures))
+
+    @property
     def checklist(self) -> tuple[Item, ...]:
         """What holds and what does not, with evidence."""
         return self.record.checklist

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
@@ -45,6 +45,8 @@ PROFILED = 8e-7
 """A value of the training rows, in the profile."""
 EXIT = 2.0
 """The end of the process."""
+OUTER = 1.2
+"""Times the search that is repeated: what an outer fold may take; with less, one that is delayed would be lost."""
 MOST = 0.25
 """Of the time that is left, what figures may take: rather a report without them than no model."""
 
@@ -86,6 +88,14 @@ class Closing:
 def audit_seconds(deadline: Deadline) -> float:
     """What the audit may take."""
     return AUDIT_SHARE * min(deadline.budget, 2 * deadline.left)
+
+
+def search_deadline(deadline: Deadline, closing: Closing, outer: int) -> Deadline:
+    """Until when the search for the model that ships may go on, where it is made once more in each of ``outer`` folds:
+    of the time left until the end begins it has a share, and each of these somewhat more.
+    """
+    left, again = max(deadline.left - closing.seconds, 0.0), OUTER * outer
+    return replace(deadline, budget=deadline.budget - left * again / (again + 1))
 
 
 def may_guess(deadline: Deadline, closing: Closing) -> bool:

@@ -25,10 +25,11 @@ from sortal.core.recipe import Recipe
 from sortal.core.sheets import RAN, GoalOptions, RowOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
+from sortal.data.division import divide
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
-from sortal.data.split import Parts, divide
+from sortal.data.split import Parts
 from sortal.data.whole import is_taken, new_folder, unfinished
 from sortal.decide.chosen import decide_apart
 from sortal.evaluate.figures import figures
@@ -44,10 +45,12 @@ from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.report.html import render
 from sortal.report.plots import draw_all
 from sortal.shipping import ship
-from sortal.timetable import Steps, audit_seconds, closing_of, may_guess
+from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_deadline
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
+from sortal.training.fit_log import FitLog
 from sortal.training.fold_store import FoldStore
+from sortal.training.nested import Nested, nested
 from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.training.zoo import NO_TIME, TimeReserve
 from sortal.version import __version__
@@ -88,14 +91,16 @@ def train_into(
         observer.framed(about_data, unsealed.table.schema.columns, unsealed.task, about_split)
 
         steps.enter("audit")
-        seconds, closing = audit_seconds(deadline), closing_of(unsealed, len(sealed), deadline)
+        measured = len(parts.train) if parts.outer else len(sealed)
+        seconds, closing = audit_seconds(deadline), closing_of(unsealed, measured, deadline)
         without = recipe.search.unchecked if recipe.search.plan else None
         audited = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
         del context
         observer.audited(audited.findings, audited.timed_out)
 
         steps.enter("train")
-        reserve = TimeReserve(deadline, closing.seconds, len(sealed) + PARITY_ROWS, seal is not None, interrupts)
+        until = search_deadline(deadline, closing, parts.outer)
+        reserve = TimeReserve(until, closing.seconds, len(sealed) + PARITY_ROWS, seal is not None, interrupts)
         trained = train_rows(
             unsealed.table,
             unsealed.codes,
@@ -106,7 +111,6 @@ def train_into(
             valid=valid,
             workplace=Workplace(executor, store),
         )
-        log = trained.fit_log(sealed)
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, unsealed, trained, recipe.search.seed)
@@ -114,19 +118,23 @@ def train_into(
 
         steps.enter("test")
         opened = None if seal is None else replace(open_test(model, trained, seal, sealed), times=times)
-        test = None if opened is None else opened.predictions
+        again = cross_validate(unsealed, recipe, trained, parts.outer, TimeReserve(deadline, closing.seconds, 0))
+        log = FitLog.of((*trained.fits, *(() if again is None else again.fits)), sealed)
         run_counts = RunCounts(log.fits, log.leaked_rows, seal.opens if seal else 0)
         audited = replace(audited, findings=audited.findings + run_findings(run_counts))
 
         steps.enter("report")
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, about_data, about_split, seal, audited, trained, promised, opened)
+        results = Results(unsealed, about_data, about_split, seal, audited, trained, promised, opened, again)
         outcome = assemble(results, recipe.rows, recipe.search)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
         artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds)
-        write_tables(folder, outcome, trained, recipe.with_options(unchecked=tuple(s.code for s in audited.timed_out)))
-        drawn = draw_all(outcome, trained.finalized.evidence, test, lambda: closing.may_draw(deadline.left))
+        ran = {"unchecked": tuple(s.code for s in audited.timed_out), "outer": 0 if again is None else again.folds}
+        write_tables(folder, outcome, trained, recipe.with_options(**ran))
+        test = None if opened is None else opened.predictions
+        measure = test if again is None else again.predictions
+        drawn = draw_all(outcome, trained.finalized.evidence, measure, lambda: closing.may_draw(deadline.left))
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
         record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)
@@ -192,8 +200,9 @@ def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]
     """Put the figures of the test and the card into the model file; what scores a row is the very program that was
     tested.
     """
-    metrics = model.metrics if outcome.test is None else {**model.metrics, "test": outcome.test}
-    replace(model, metrics=metrics, card=model_card(outcome, items)).save(path)
+    nested = {} if outcome.nested is None else {"nested": outcome.nested.figures}
+    test = {} if outcome.test is None else {"test": outcome.test}
+    replace(model, metrics={**model.metrics, **nested, **test}, card=model_card(outcome, items)).save(path)
 
 
 def artifact_of(path: Path, parity: Parity, row_seconds: float) -> Artifact:
@@ -237,6 +246,15 @@ def open_test(model: Model, trained: Trained, seal: Seal, rows: NDArray[np.int64
 
     baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
     return OpenedTest(scored(model), {name: scored(baseline) for name, baseline in baselines.items()})
+
+
+def cross_validate(
+    unsealed: Problem, recipe: Recipe, trained: Trained, outer: int, reserve: TimeReserve
+) -> Nested | None:
+    """The whole procedure in each of the outer folds, where these stand in for a test."""
+    if not outer:
+        return None
+    return nested(unsealed.table, unsealed.codes, unsealed.task, recipe, trained, outer, reserve.until_closing)
 
 
 def undrawn(figures: Sequence[str]) -> list[Skipped]:

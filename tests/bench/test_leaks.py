@@ -71,7 +71,7 @@ def test_faults_are_there_and_are_not_where_it_was_done_right() -> None:
         assert torn.groups is not None
         assert newer is not None
         assert newer.times is not None
-        assert (both_sides(copied.copies, copied.held_out) > 0) == wrong
+        assert (both_sides(copied.records, copied.held_out) > 0) == wrong
         assert (both_sides(torn.groups, torn.held_out) > 0) == wrong
         oldest = newer.times[newer.held_out].min()
         assert bool((newer.times[~newer.held_out] >= oldest).any()) == wrong

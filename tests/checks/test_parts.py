@@ -3,6 +3,8 @@ suspected."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -18,8 +20,9 @@ CHECKS = (copies_check, groups_check, newer_check)
 
 
 def case(values, held, groups=None, times=None) -> AuditContext:  # type: ignore[no-untyped-def]
-    """One column, no labels that matter: checks of parts look at neither."""
-    table = typed(pl.DataFrame({"x": np.asarray(values, dtype=float)}))
+    """Rows that agree in both columns or in none, no labels that matter."""
+    x = np.asarray(values, dtype=float)
+    table = typed(pl.DataFrame({"x": x, "y": -x}))
     split_view = SplitView(
         features=table,
         held_out=np.asarray(held, dtype=bool),
@@ -29,7 +32,7 @@ def case(values, held, groups=None, times=None) -> AuditContext:  # type: ignore
     return AuditContext(table, np.zeros(len(table), dtype=np.int64), ["a", "b"], split_view=split_view)
 
 
-ROWS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40).filter(
+ROWS = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=2, max_size=40).filter(
     lambda rows: 0 < sum(held for _, held in rows) < len(rows)
 )
 
@@ -39,7 +42,8 @@ ROWS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_siz
 def test_every_held_row_with_a_copy_is_counted(rows):
     values, held = zip(*rows, strict=True)
     training = {value for value, out in rows if not out}
-    shared = sum(value in training for value, out in rows if out)
+    times = Counter(value for value, _ in rows)
+    shared = sum(value in training and times[value] <= 5 for value, out in rows if out)
     found = copies_check.find(case(values, held))
     assert [f.evidence["rows"] for f in found] == [shared] * (shared > 0)
 
@@ -81,8 +85,7 @@ def test_rows_of_a_coarse_table_agree_by_chance():
     coarse = AuditContext(
         typed(frame), np.zeros(1_000, dtype=np.int64), ["a", "b"], split_view=SplitView(typed(frame), held)
     )
-    [finding] = copies_check.find(coarse)
-    assert (finding.severity, finding.evidence["rows"]) == ("warning", 150)
+    assert copies_check.find(coarse) == []
     fine = frame.with_columns(id=pl.Series(np.arange(1_000.0)))
     copied = pl.concat([fine.filter(~pl.Series(held)), fine.filter(~pl.Series(held)).head(150)])
     [finding] = copies_check.find(

@@ -29,7 +29,8 @@ def test_copies_of_a_coarse_table_are_a_note() -> None:
     frame = pl.DataFrame({"a": rng.integers(0, 5, 600).astype(float), "b": rng.integers(0, 5, 600).astype(str)})
     [finding] = copies_check.find(AuditContext(typed(frame), np.zeros(600, dtype=int), ["a"], 0))
     assert finding.severity == "note"
-    assert finding.evidence["share_by_chance"] == pytest.approx(finding.evidence["share"], abs=0.01)
+    assert finding.evidence["share_by_chance"] == pytest.approx(finding.evidence["share_copied"], abs=0.01)
+    assert "chance brings that about" in finding.message
 
 
 def test_no_copies_no_finding() -> None:

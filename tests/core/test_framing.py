@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError, TaskError
-from sortal.core.framing import encode, frame_task, label_type_of
+from sortal.core.framing import encode, frame_task, label_type_of, lone_classes
 from sortal.core.labels import code_of, in_order
 from sortal.core.option_values import parse_capacity
 from sortal.core.recipe import Recipe
@@ -231,8 +231,7 @@ def test_capacities_that_are_none(told):
         (["a"] * 9 + [None], {}, "one class only ('a' in 9 rows)"),
         (["a"], {}, "one class only"),
         ([f"id{i}" for i in range(50)], {}, "looks like an id"),
-        (["a"] * 9 + ["x"], {}, "class 'x' has one row: it cannot be both learned and tested"),
-        (["a"] * 30 + ["v", "w", "x", "y", "z"], {}, "classes 'v', 'w', 'x' and 2 more have one row each"),
+        (["a"] * 9 + ["x"], {}, "class 'x' of the target 'y' has one row, which cannot be both learned and tested"),
         ([f"{i / 7:.3f}" for i in range(200)] * 2, {}, "looks continuous: 200 distinct numbers in 400 rows"),
         ([str(i) for i in range(100)] * 3, {}, "bins cut at its quartiles 24.75, 49.5, 74.25"),
         (["no", "yes"] * 5, {"positive": "ye"}, "did you mean 'yes'"),
@@ -268,6 +267,26 @@ def test_how_many_names_are_too_many_for_classes(names, rows, complaint):
     assert [words for words in ("looks like an id", "looks continuous") if words in said] == [complaint][
         : len(complaint)
     ]
+
+
+def test_classes_of_one_row_are_told_where_two_others_are_left():
+    assert lone_classes("y", pl.Series(["b"] * 5 + ["a", "c", "d", "c"])) == ["a", "d"]
+    assert lone_classes("y", pl.Series(["b"] * 5 + ["c", None, "c"])) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "complaint"),
+    [
+        (["a"] * 9 + ["x"], "class 'x' of the target 'y' has one row"),
+        (["a"] * 9 + ["x", "z"], "class 'x' of the target 'y' has one row"),
+        ([f"id{i}" for i in range(50)], "looks like an id"),
+        ([f"id{i}" for i in range(96)] + ["a", "a", "b", "b"], "looks like an id"),
+        ([None] * 7, "all 7 rows are missing"),
+    ],
+)
+def test_where_two_are_not_left_the_target_is_refused(labels, complaint):
+    with pytest.raises(TaskError, match=complaint):
+        lone_classes("y", pl.Series(labels, dtype=pl.String))
 
 
 def test_numbers_that_name_something_are_classes():

@@ -39,6 +39,23 @@ def labelled(labels, **options):
     return framed(table, **options)
 
 
+def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
+    problem = labelled(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29)
+    assert problem.task.classes == ("a", "b")
+    assert len(problem.table) == problem.raw.height == 59
+    assert problem.table.rows[29:31].tolist() == [29, 31]
+    assert problem.notes == (
+        "1 class of 'y' has one row (row 31), which cannot be both learned and tested: it was left out, and the model "
+        "never says it; give more rows, or merge it with another class",
+    )
+    assert "(row" not in labelled(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29, private=True).notes[0]
+    both = labelled(["c", *["a"] * 30, "d", *["b"] * 28])
+    assert both.task.prevalence == (30 / 58, 28 / 58)
+    assert both.notes[0].startswith(
+        "2 classes of 'y' have one row (row 1, 32), which cannot be both learned and tested"
+    )
+
+
 def test_a_class_called_as_missing_values_are_is_kept_and_told():
     problem = labelled(["EU", "NA", "AS"] * 20)
     assert problem.task.classes == ("AS", "EU", "NA")

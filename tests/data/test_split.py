@@ -12,7 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
-from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split, split_as_told
+from sortal.data.division import split_as_told
+from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split
 from sortal.data.stratify import allocate, connected_groups, stratified_assign
 
 LAWS = settings(deadline=None, max_examples=60)
@@ -186,14 +187,18 @@ class TestCopies:
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
         side = where(parts, n)
         together = "copies of a row together" in parts.method
-        assert together or any("copies" in note for note in parts.notes) or len(np.unique(values)) == n
-        assert crossing(side, values) == 0 or not together
+        told = any("copies" in note or "agree with another" in note for note in parts.notes)
+        records = rows.records
+        assert together or told or records.max() + 1 == n
+        assert crossing(side, records) == 0 or not together
         assert np.array_equal(connected_groups(rows.copies, values), rows.copies)
+        assert np.array_equal(connected_groups(records, rows.copies), rows.copies)
 
     def test_a_usual_share_of_copies_costs_no_balance(self) -> None:
         rng = np.random.default_rng(3)
         codes = (rng.random(4000) < 0.1).astype(int)
-        rows = table(pl.DataFrame({"x": rng.integers(0, 3000, 4000).astype(float)}))
+        entered = rng.integers(0, 3000, 4000)
+        rows = table(pl.DataFrame({name: rng.normal(size=3000)[entered] for name in "xy"}))
         parts = split(rows, codes, SplitPlan(), seed=0)
         assert parts.method == "stratified; exact copies of a row together"
         assert parts.notes == ()
@@ -206,13 +211,9 @@ class TestCopies:
         codes = np.where(values == 0, 0, rng.random(10_000) < 0.1).astype(int)
         rows = table(pl.DataFrame({"x": values}))
         parts = split(rows, codes, SplitPlan(), seed=0)
-        assert (values[parts.test] > 0).all()
+        assert (values[parts.test] == 0).mean() == pytest.approx(0.3, abs=0.04)
         assert len(parts.test) == pytest.approx(1500, abs=2)
-        rest = parts.train[values[parts.train] > 0]
-        assert codes[parts.test].mean() == pytest.approx(codes[rest].mean(), abs=0.001)
-        assert parts.notes == (
-            "one row is there 3,000 times, in train only: scores on other parts are those of other rows",
-        )
+        assert codes[parts.test].mean() == pytest.approx(codes.mean(), abs=0.001)
         pairs = folds(codes, 5, seed=0, groups=rows.copies)
         shares = [codes[valid][values[valid] > 0].mean() for _, valid in pairs if values[valid].any()]
         assert shares == pytest.approx([codes[values > 0].mean()] * len(shares), abs=0.001)
@@ -221,7 +222,22 @@ class TestCopies:
         codes = np.tile([0, 1, 1], 100)
         parts = split(table(pl.DataFrame({"x": np.tile([1.0, 2.0], 150)})), codes, SplitPlan(), seed=0)
         assert len(parts.test) == 45
-        assert parts.notes == ("exact copies of a row could not be kept on one side: only 2 of 300 rows differ",)
+        assert (parts.method, len(parts.notes)) == ("stratified", 1)
+        assert "dealt as rows like any others" in parts.notes[0]
+
+    def test_coincidences_of_coarse_columns_are_dealt_as_rows_and_records_are_not(self) -> None:
+        rng = np.random.default_rng(1)
+        coarse = {name: rng.integers(0, 3, 600).astype(float) for name in "abcd"}
+        codes = (rng.random(600) < 0.3).astype(int)
+        parts = split(table(pl.DataFrame(coarse)), codes, SplitPlan(), seed=0)
+        copies = table(pl.DataFrame(coarse)).copies
+        assert parts.method == "stratified"
+        assert np.isin(copies[parts.test], copies[parts.train]).mean() > 0.9
+        fine = pl.DataFrame({**coarse, "x": rng.normal(size=600)})
+        twice = table(fine[np.concatenate([np.arange(600), np.arange(60)])])
+        parts = split(twice, np.concatenate([codes, codes[:60]]), SplitPlan(), seed=0)
+        assert parts.method == "stratified; exact copies of a row together"
+        assert crossing(where(parts, 660), twice.copies) == 0
 
     def test_the_target_is_no_feature(self) -> None:
         rows = table(pl.DataFrame({"x": [1.0, 1.0], "y": ["a", "b"]}), y="target")
@@ -305,7 +321,7 @@ class TestTime:
 
     def test_notes_say_what_the_order_costs(self) -> None:
         codes = np.array([0] * 60 + [1] * 10 + [0] * 10 + [2] * 20)
-        rows = table(pl.DataFrame({"x": [7.0] * 100, "when": np.repeat(np.arange(5.0), 20)}), when="time")
+        rows = table(pl.DataFrame({"x": np.arange(100.0) % 80, "when": np.repeat(np.arange(5.0), 20)}), when="time")
         assert split(rows, codes, SplitPlan(), seed=0).notes == (
             "20 rows outside train repeat an older row of train exactly",
             "train has 80 % of the rows, not 85 %: what belongs together stays so",

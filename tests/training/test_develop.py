@@ -14,6 +14,7 @@ from sortal.engine import compile
 from sortal.training import develop
 from sortal.training.deadline import Deadline
 from sortal.training.develop import fold
+from sortal.training.fit_log import FitLog
 from sortal.training.trained import train_rows
 from sortal.training.zoo import BASELINES, NO_TIME, TimeReserve
 from tests.training.conftest import development
@@ -93,7 +94,7 @@ def test_a_valid_part_is_the_evidence_where_there_is_one(two):
     assert found.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
     assert not np.isin(found.developed.choice.chosen.predictions.rows, dev.table.rows[valid]).any()
     assert found.finalized.ensemble.rows == 400
-    assert found.fit_log(sealed=dev.table.rows[:0]).leaked_rows == 0
+    assert FitLog.of(found.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
 
 
 def test_a_plan_repeats_a_run(two):

@@ -39,9 +39,9 @@ class SplitView:
     times: Ints | None = None
 
     @property
-    def copies(self) -> Ints:
-        """(n,) ids that rows with the very same features share."""
-        return self.features.copies
+    def records(self) -> Ints:
+        """(n,) ids that rows share when they are one record, entered more than once."""
+        return self.features.records
 
 
 @dataclass(frozen=True)

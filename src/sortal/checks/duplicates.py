@@ -6,50 +6,40 @@ import numpy as np
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity
-from sortal.core.frame import Table
-from sortal.core.relations import same_rows
 from sortal.core.writing import percent
 
 _MANY_COPIES = 0.05
 """Share of rows that repeat another. Chosen, not measured: one row in twenty on both sides moves a score."""
-_BY_CHANCE = 0.5
-"""Share of the copies that shuffled columns have too; a coarse table. Chosen, not measured: then chance explains
-most."""
+_CHANCE = "chance brings that about in columns this coarse"
 _CONFLICTING = 0.01
 """Share of rows no model can get right. Chosen, not measured: models are often compared by a point of accuracy."""
 
 
 def find_copies(context: AuditContext) -> list[Finding] | NotApplicable:
-    """A warning where copies are many and more than a coarse table brings about by itself.
-
-    How many that is, is counted with every column shuffled on its own.
-    """
+    """A warning where copies are many and more than a coarse table brings about by itself (``core.coincidence``)."""
     if not context.table.schema.features:
         return NotApplicable("no features")
-    groups = context.table.copies
+    groups, coincidence = context.table.copies, context.table.coincidence
     copies = len(groups) - int(groups.max()) - 1
     if copies == 0:
         return []
     share = copies / len(groups)
-    evidence: dict[str, Evidence] = {"rows": copies, "share": share, "distinct": int(groups.max()) + 1}
     largest = int(np.bincount(groups).max())
+    evidence: dict[str, Evidence] = {
+        "rows": copies,
+        "share": share,
+        "distinct": int(groups.max()) + 1,
+        "share_copied": coincidence.copied,
+        "share_by_chance": coincidence.by_chance,
+    }
     many = f"; the most frequent row is there {largest:,} times" if largest > 2 else ""
     repeat = "row repeats" if copies == 1 else "rows repeat"
-    message = f"{copies:,} {repeat} another row exactly ({percent(share)}){many}; copies are kept on one side"
-    severity: Severity = "note"
-    if share >= _MANY_COPIES:
-        chance = _shuffled_copies(context.table, context.seed) / len(groups)
-        evidence["share_by_chance"] = chance
-        severity = "warning" if chance < _BY_CHANCE * share else "note"
+    message = f"{copies:,} {repeat} another row exactly ({percent(share)}){many}"
+    if coincidence.explains:
+        return [Finding(copies_check.code, "note", None, f"{message}; {_CHANCE}", evidence)]
+    severity: Severity = "warning" if share >= _MANY_COPIES else "note"
     fix = "find out whether these are the same cases entered twice, and drop them if so"
-    return [Finding(copies_check.code, severity, None, message, evidence, fix)]
-
-
-def _shuffled_copies(table: Table, seed: int) -> int:
-    rng = np.random.default_rng(seed)
-    names = [column.name for column in table.schema.features]
-    frame = table.frame.select(table.frame[name][rng.permutation(len(table))] for name in names)
-    return len(table) - int(same_rows(frame).max()) - 1
+    return [Finding(copies_check.code, severity, None, f"{message}; copies are kept on one side", evidence, fix)]
 
 
 def find_conflicts(context: AuditContext) -> list[Finding] | NotApplicable:

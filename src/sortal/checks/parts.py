@@ -7,13 +7,10 @@ import numpy as np
 
 from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity
-from sortal.core.relations import same_rows
 from sortal.core.writing import percent
 
 _MANY = 0.01
 """Share of rows. Chosen, not measured: a hundredth of the rows moves accuracy by a hundredth at most."""
-_BY_CHANCE = 0.5
-"""Share of the copies that shuffled columns have too. Chosen, not measured: then chance explains most."""
 
 
 def _parted(context: AuditContext) -> SplitView | NotApplicable:
@@ -26,38 +23,25 @@ def _parted(context: AuditContext) -> SplitView | NotApplicable:
 
 
 def find_copies(context: AuditContext) -> list[Finding] | NotApplicable:
-    """Severe where more than a hundredth of the held-out rows are copied from rows to train on.
-
-    A warning where the parts follow time, and where the table is so coarse that rows agree by chance: that is counted
-    with every column shuffled on its own.
+    """Severe where more than a hundredth of the held-out rows are copied from rows to train on, a warning where the
+    parts follow time. Rows that agree by chance in a coarse table are no copies (``core.coincidence``).
     """
     split_view = _parted(context)
     if isinstance(split_view, NotApplicable):
         return split_view
-    copies = split_view.copies
-    shared = np.isin(copies[split_view.held_out], copies[~split_view.held_out])
+    records = split_view.records
+    shared = np.isin(records[split_view.held_out], records[~split_view.held_out])
     if not shared.any():
         return []
     count, share = int(shared.sum()), float(shared.mean())
-    evidence: dict[str, Evidence] = {"rows": count, "share": share}
-    severity: Severity = "warning"
-    if share > _MANY and split_view.times is None:
-        evidence["share_by_chance"] = chance = _by_chance(split_view, context.seed)
-        severity = "severe" if chance < _BY_CHANCE * share else "warning"
+    severity: Severity = "severe" if share > _MANY and split_view.times is None else "warning"
     rows = "row repeats" if count == 1 else "rows repeat"
     message = (
         f"{count:,} held-out {rows} a row to train on exactly ({percent(share)} of them): "
         "a model that learned it by heart is rewarded"
     )
     fix = "drop the copies from one side, or let sortal part the rows (no --split COLUMN), which keeps copies together"
-    return [Finding(copies_check.code, severity, None, message, evidence, fix)]
-
-
-def _by_chance(split_view: SplitView, seed: int) -> float:
-    """Share of held-out rows that agree with a row to train on when every column is shuffled on its own."""
-    rng, frame = np.random.default_rng(seed), split_view.features.frame
-    mixed = same_rows(frame.select(series[rng.permutation(len(series))] for series in frame.iter_columns()))
-    return float(np.isin(mixed[split_view.held_out], mixed[~split_view.held_out]).mean())
+    return [Finding(copies_check.code, severity, None, message, {"rows": count, "share": share}, fix)]
 
 
 def find_groups(context: AuditContext) -> list[Finding] | NotApplicable:

@@ -51,7 +51,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Learns on half of the rows whether a row is held out, and guesses the other half.
 
     A warning from 3.5 standard errors on, which parts made at random reach once in 4,000 times. Of rows that must
-    stay together (copies, groups) one is looked at, since the others are no evidence of their own. A note where parts
+    stay together (records, groups) one is looked at, since the others are no evidence of their own. A note where parts
     were made by time, which lets them differ.
     """
     split_view = context.split_view
@@ -72,7 +72,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 
 def _one_of_each(split_view: SplitView, seed: int) -> Ints:
     """At most 4000 rows, of which no two must stay together; as many of the held-out ones as may be, up to a half."""
-    units = split_view.copies if split_view.groups is None else connected_groups(split_view.copies, split_view.groups)
+    units = split_view.records if split_view.groups is None else connected_groups(split_view.records, split_view.groups)
     shuffled = np.random.default_rng(seed).permutation(len(units))
     rows = shuffled[np.unique(units[shuffled], return_index=True)[1]]
     rows = np.random.default_rng([seed, 1]).permutation(rows)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sortal.core import misfits
 from sortal.core.coded import Coded
+from sortal.core.coincidence import Coincidence, coincidence, records
 from sortal.core.costs import CostColumn, row_costs_of
 from sortal.core.errors import DataError
 from sortal.core.fork import need_polars
@@ -61,16 +62,19 @@ class Table:
         """The rows at these positions (n',), in this order."""
         some = Table(self.schema, self.frame[index], self.rows[index])
         # What ties all rows ties some of them; it is not computed again.
-        for name, numbering in (("groups", by_appearance), ("copies", by_appearance), ("times", by_size)):
+        for name, numbering in _TIES.items():
             if (ids := self.__dict__.get(name)) is not None:
                 some.__dict__[name] = numbering(ids[index])
+        if (known := self.__dict__.get("coincidence")) is not None:
+            some.__dict__["coincidence"] = known
         return some
 
     def features(self) -> Table:
         """The features alone, for whoever may not see the classes."""
         schema = Schema(self.schema.features)
         features = Table(schema, self.frame[list(schema.names)], self.rows)
-        features.__dict__["copies"] = self.copies
+        for name in ("copies", "coincidence", "records"):
+            features.__dict__[name] = getattr(self, name)
         return features
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | Sequence[str | None]]:
@@ -100,6 +104,16 @@ class Table:
         return same_rows(self.frame[names]) if names else np.arange(len(self))
 
     @cached_property
+    def coincidence(self) -> Coincidence:
+        """How many rows have a copy, and would by chance; of all rows, where these are some of them."""
+        return coincidence(self.frame[[column.name for column in self.schema.features]], self.copies)
+
+    @cached_property
+    def records(self) -> NDArray[np.int64]:
+        """(n,) ids that rows share when they are one record, entered more than once; copies by chance share none."""
+        return records(self.copies, self.coincidence.explains)
+
+    @cached_property
     def times(self) -> NDArray[np.int64] | None:
         """(n,) ranks of the rows in time, equal for equal times; None where no column tells the time.
 
@@ -113,6 +127,8 @@ class Table:
         return row_costs_of(self.columns([cell.column for cell in columns]), columns, self.rows, source)
 
 
+_TIES = {"groups": by_appearance, "copies": by_appearance, "records": by_appearance, "times": by_size}
+"""What ties rows, and how it is numbered."""
 MANY_VALUES = 1_000_000
 """From so many on (a tenth of a second), starting threads is worth it."""
 MANY_ROWS = 1_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -38,8 +38,8 @@ def frame_task(labels: pl.Series, goal: GoalOptions, label_type: LabelType = "st
     ``weight``: the column of weights, where there is one.
 
     Raises TaskError where the target cannot be learned (one class, no values, nearly all distinct, a
-    quantity, a class with one row) or lacks the positive class or the classes of the costs; OptionError for
-    a metric that is not registered or does not fit, and for goals that contradict each other.
+    quantity, a class with one row: see ``lone_classes``) or lacks the positive class or the classes of the costs;
+    OptionError for a metric that is not registered or does not fit, and for goals that contradict each other.
 
     >>> task = frame_task(pl.Series(["no"] * 9 + ["yes"] * 3), GoalOptions("churned", cost="fp=1,fn=8"))
     >>> task.classes, task.positive, task.metric, task.headline[0]
@@ -130,13 +130,43 @@ def _check_target(target: str, labels: pl.Series, counts: Counts) -> None:
         raise TaskError(
             f"the target {target!r} has one class only ({only!r} in {rows:,} rows): there is nothing to tell apart"
         )
+    _check_names(target, counts)
+    if lone := _lone(counts):
+        raise TaskError(
+            f"class {lone[0]!r} of the target {target!r} has one row, which cannot be both learned and tested; "
+            "give more rows of it"
+        )
+
+
+def _check_names(target: str, counts: Counts) -> None:
+    """Values that are no names of classes: quantities, and those of which nearly every row has its own."""
+    rows = sum(counts.values())
     _check_quantity(target, counts)
     if len(counts) > NEARLY_ALL * rows:
         raise TaskError(
             f"the target {target!r} has {len(counts):,} distinct values in {rows:,} rows: "
             "it looks like an id or a free text, not a class; name another column"
         )
-    _check_lone(target, [name for name, count in counts.items() if count == 1])
+
+
+def lone_classes(target: str, labels: pl.Series) -> list[str]:
+    """The classes of one row, where there are two others: they cannot be both learned and tested, the others can.
+
+    Raises TaskError as ``frame_task`` does, for a target that names no classes or leaves fewer than two.
+
+    >>> lone_classes("pet", pl.Series(["dog"] * 5 + ["cat"] * 3 + ["emu"]))
+    ['emu']
+    """
+    counts = _count(labels)
+    lone = _lone(counts)
+    if len(counts) - len(lone) < 2:
+        _check_target(target, labels, counts)
+    _check_names(target, counts)
+    return lone
+
+
+def _lone(counts: Counts) -> list[str]:
+    return [name for name, count in counts.items() if count == 1]
 
 
 def _check_quantity(target: str, counts: Counts) -> None:
@@ -154,21 +184,6 @@ def _check_quantity(target: str, counts: Counts) -> None:
         f"the target {target!r} looks continuous: {len(numbers):,} distinct numbers in {rows:,} rows; "
         f"make classes of it first, for example bins cut at its quartiles {cuts}"
     )
-
-
-def _check_lone(target: str, lone: Sequence[str]) -> None:
-    """Classes with one row."""
-    if len(lone) == 1:
-        raise TaskError(
-            f"class {lone[0]!r} has one row: it cannot be both learned and tested; "
-            f"drop it or merge it (target {target!r})"
-        )
-    if lone:
-        more = f" and {len(lone) - 3} more" if len(lone) > 3 else ""
-        raise TaskError(
-            f"classes {', '.join(map(repr, lone[:3]))}{more} have one row each: they cannot be both learned "
-            f"and tested; drop them or merge them (target {target!r})"
-        )
 
 
 def _positive(told: object, target: str, counts: Counts) -> tuple[str | None, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.core.thresholds import descending
 
-Part = Literal["out-of-fold", "valid", "test", "fresh"]
+Part = Literal["out-of-fold", "valid", "nested", "test", "fresh"]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from typing import Any, get_type_hints
 from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
 from sortal.core.plan import Planned
 
+NESTED = "cv"
+"""The split that sets no rows apart: nested cross-validation."""
+
 
 def option(default: Any, help: str, written: str | None = None) -> Any:
     """A field of a sheet: its default and what it is for. ``written``: the default as a person writes it, where that is
@@ -65,7 +68,8 @@ class RowOptions:
     """How the rows are read, what their columns are for, how they are split, and what may be quoted of them.
 
     ``missing`` are the texts that mean "no value", beside an empty one; None for those that usually do. ``split``:
-    train/valid/test or train/test in percent, or the name of a column that says which part a row is in.
+    train/valid/test or train/test in percent, or the name of a column that says which part a row is in, or ``cv``: no
+    rows are set apart, and figures are of nested cross-validation.
 
     ``smallest_count``: a value of a column that fewer rows hold leaves with no file, and is as unseen to every model.
     ``private``: no value, row or row number is quoted at all, in a finding or reason or anywhere in the report.
@@ -80,7 +84,7 @@ class RowOptions:
     group: str | None = option(None, "Column whose groups are never torn apart.")
     weight: str | None = option(None, "Column that says how much a row counts in every fit.")
     split: str | None = option(
-        None, "train/valid/test or train/test, in percent, or a column that says it; 85/15, with promises 65/20/15."
+        None, "train/valid/test in percent, a column that says it, or cv: no test; 85/15, with promises 65/20/15."
     )
     smallest_count: int = option(
         SMALLEST_COUNT, "A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all."
@@ -99,7 +103,8 @@ class RowOptions:
         >>> RowOptions(split="fold").split_column, RowOptions(split="70/15/15").split_column
         ('fold', None)
         """
-        return None if self.split is None or re.fullmatch(r"[\d./\s+-]+", self.split) else self.split
+        named = self.split is not None and self.split != NESTED and not re.fullmatch(r"[\d./\s+-]+", self.split)
+        return self.split if named else None
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,9 @@ class SearchOptions:
 
     ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
     ``halved`` whether on half of them, too. ``unchecked`` has the checks of the audit that it had no time for,
-    ``uncompared`` the baselines that it had no time to fit for the test. With them the same data and recipe give the
-    same model, byte for byte, whatever the clock says.
+    ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds that it had time for
+    (0: as many as it gets through). With them the same data and recipe give the same model, byte for byte, whatever the
+    clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")
@@ -121,6 +127,7 @@ class SearchOptions:
     halved: bool = True
     unchecked: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
+    outer: int = 0
 
 
 SHEETS = (GoalOptions, RowOptions, SearchOptions)

@@ -12,9 +12,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.columns import Origin, counted, missing_words, parted
+from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import Table, conform, declared_kinds, from_any
-from sortal.core.framing import frame_task
+from sortal.core.framing import frame_task, lone_classes
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.labels import encode, label_type_of
@@ -78,12 +79,16 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     labels = frame[goal.target].alias("")
     raw = source.frame
     notes = (*source.notes, *doubts(schema), *label_notes(schema[goal.target], raw[goal.target].alias(""), labels))
-    notes = (*notes, *small_classes(labels, options.smallest_count))
     if options.weight is not None:
         weightless = check_weights(frame[options.weight], labels, f"column {options.weight!r} of {source.name}")
         labels = labels.set(weightless, None)
         if weightless.any():
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({options.weight!r} is 0) were left out")
+    lone = labels.is_in(lone_classes(goal.target, labels))
+    if lone.any():
+        notes = (*notes, lone_note(goal.target, lone, options.disclosure))
+        labels = labels.set(lone, None)
+    notes = (*notes, *small_classes(labels, options.smallest_count))
     task = frame_task(labels, goal, label_type_of(source.frame.schema[goal.target]), options.weight)
     schema = with_enough_rows(schema, frame, options.smallest_count)
     _check_features(schema, source.name)
@@ -159,6 +164,18 @@ def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
         "model says: "
         f"{listing(few)}; join {them} with another class, or leave these rows out, where a name tells of somebody"
     ]
+
+
+def lone_note(target: str, lone: pl.Series, disclosure: Disclosure) -> str:
+    """Which rows, (n,) true, were left out as the only ones of their class; what one row holds stands in no file."""
+    rows = lone.fill_null(False).arg_true().to_list()
+    where = "" if disclosure.private else f" (row {listing([f'{row + 1:,}' for row in rows], most=5)})"
+    one = len(rows) == 1
+    return (
+        f"{len(rows):,} {'class' if one else 'classes'} of {target!r} {'has' if one else 'have'} one row{where}, which "
+        f"cannot be both learned and tested: {'it was' if one else 'they were'} left out, and the model never says "
+        f"{'it' if one else 'them'}; give more rows, or merge {'it' if one else 'them'} with another class"
+    )
 
 
 def part(problem: Problem, index: NDArray[np.int64]) -> Problem:

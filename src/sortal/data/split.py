@@ -1,8 +1,8 @@
 """Parts and folds: which rows train, which choose, and which are sealed.
 
 ``split`` divides the rows once, before anything else looks at them; ``folds`` and ``holdout`` divide what is
-left for training. All of them keep every class in proportion, keep copies of a row (or a group) on one side,
-and depend on the data and the seed only.
+left for training. All of them keep every class in proportion, keep a record that was entered more than once (or a
+group) on one side, and depend on the data and the seed only.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 from sortal.core.arrays import Floats, Ints
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
-from sortal.core.recipe import Recipe
 from sortal.core.schema import Role
+from sortal.core.writing import percent
 from sortal.data.stratify import connected_groups, stratified_assign, targets
 
 FOLDS = 5
 LARGE = 200_000
-_LEAST_UNITS, _FREQUENT = 30, 0.05
+_WORTH_SAYING = 0.01
+"""Share of rows that agree with another by chance, from which on the split says so. Chosen, not measured."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Parts:
     """Ascending row positions of the parts; ``valid`` and ``test`` may be empty.
 
     ``method`` says in words how the rows were divided, ``notes`` what a careful reader should know about it.
+    ``outer``: how many outer folds stand in for a test, where nothing is set apart (nested cross-validation).
     """
 
     train: Ints
@@ -81,6 +83,7 @@ class Parts:
     test: Ints
     method: str
     notes: tuple[str, ...] = ()
+    outer: int = 0
 
 
 def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
@@ -88,10 +91,11 @@ def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
 
     Stratified: every part gets its share of every class to within one row. A class with no more rows than
     there are parts stays in train, where models can learn it. Exact copies of a row (the same features) go to
-    one side, as long as that leaves parts of about the asked size; a note says where it does not.
+    one side where they are records entered more than once (``Table.records``); coincidences of coarse columns are dealt
+    as rows like any others, so that the parts are like the data, and a note says so.
 
-    The groups of the table's group column stay whole; groups that share copies of a row go to one side, with
-    the same limit.
+    The groups of the table's group column stay whole; groups that share such a record go to one side, as long as
+    that leaves parts of about the asked size; a note says where it does not.
 
     With a time column, of dates or numbers, the newest rows are the test, the next newest the valid
     part, and rows of one time stay together. Time goes before classes and copies; notes say what that costs.
@@ -119,53 +123,9 @@ def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
             f"column {_name(table, 'group')!r} has too few groups for {' and '.join(names)} of whole groups; "
             "leave --group out or give more groups"
         )
-    notes += _size_notes(part, names, shares) + _class_notes(table, codes, part, names)
+    notes += _size_notes(part, names, shares) + class_notes(table, codes, part, names)
     empty = np.zeros(0, dtype=np.int64)
     return Parts(where["train"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
-
-
-PART_WORDS = {
-    "train": ("train", "training", "fit"),
-    "valid": ("valid", "validation", "val", "dev"),
-    "test": ("test", "testing", "holdout"),
-}
-"""What people call the parts; a "dev" set of the field is one to validate on."""
-
-
-def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:
-    """The parts, as the recipe asks for them or as a column tells them."""
-    if recipe.rows.split_column is not None:
-        return split_as_told(table, codes, recipe.rows.split_column)
-    return split(table, codes, SplitPlan.parse(recipe.parts), recipe.search.seed)
-
-
-def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
-    """The parts that a column of the table names: train, valid (or val, dev) and test.
-
-    Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a
-    row without one, and where no row trains or is tested.
-    """
-    told = table[column].str.strip_chars().str.to_lowercase()
-    known = [word for words in PART_WORDS.values() for word in words]
-    other = [str(word) for word in told.unique().sort() if word not in known]
-    if other:
-        what = "has no value in some rows" if other == ["None"] else f"says {', '.join(repr(o) for o in other[:4])}"
-        raise DataError(f"column {column!r} {what}, but parts are called train, valid and test; rename them")
-    where = {name: np.flatnonzero(told.is_in(words).to_numpy()) for name, words in PART_WORDS.items()}
-    for name in ("train", "test"):
-        if not len(where[name]):
-            raise DataError(f"column {column!r} says {PART_WORDS[name][0]} in no row; such a split cannot be used")
-    part = np.zeros(len(table), dtype=np.int64)
-    names = [name for name, rows in where.items() if len(rows)]
-    for number, name in enumerate(names):
-        part[where[name]] = number
-    return Parts(
-        where["train"],
-        where["valid"],
-        where["test"],
-        f"as {column!r} says",
-        tuple(_class_notes(table, codes, part, names)),
-    )
 
 
 def _name(table: Table, role: Role) -> str | None:
@@ -175,29 +135,31 @@ def _name(table: Table, role: Role) -> str | None:
 
 def _by_class(table: Table, codes: Ints, shares: Floats, seed: int) -> tuple[Ints, str, list[str]]:
     keep = len(shares)
-    copies = table.copies
-    notes = _group_notes(table)
+    notes = _group_notes(table) + _coincidence_notes(table)
     if table.groups is None:
         method, alone = "stratified", np.arange(len(table))
-        together = copies
+        together = table.records
     else:
         method, alone = f"whole groups of {_name(table, 'group')!r}, stratified", table.groups
-        together = connected_groups(alone, copies)
+        together = connected_groups(alone, table.records)
     if together.max() < alone.max():
         part = stratified_assign(codes, together, shares, seed, keep)
-        if together.max() + 1 >= _LEAST_UNITS and _near(part, codes, targets(codes, shares, keep)):
-            return part, f"{method}; exact copies of a row together", notes + _frequent_note(copies, part)
-        distinct = f"only {copies.max() + 1:,} of {len(table):,} rows differ"
-        reason = distinct if table.groups is None else "they tie most groups together"
+        if _near(part, codes, targets(codes, shares, keep)):
+            return part, f"{method}; exact copies of a row together", notes
+        reason = "parts would not be like the data" if table.groups is None else "they tie most groups together"
         notes.append(f"exact copies of a row could not be kept on one side: {reason}")
     return stratified_assign(codes, alone, shares, seed, keep), method, notes
 
 
-def _frequent_note(copies: Ints, part: Ints) -> list[str]:
-    times = np.bincount(copies)
-    if times.max() <= _FREQUENT * len(copies) or (part[copies == times.argmax()] > 0).any():
+def _coincidence_notes(table: Table) -> list[str]:
+    """That copies are none, where chance explains them."""
+    copied = table.coincidence.copied
+    if not table.coincidence.explains or copied < _WORTH_SAYING:
         return []
-    return [f"one row is there {times.max():,} times, in train only: scores on other parts are those of other rows"]
+    return [
+        f"{percent(copied)} of the rows agree with another one in every column, as chance has it in columns this "
+        f"coarse (about {percent(table.coincidence.by_chance)}): they are dealt as rows like any others"
+    ]
 
 
 def _near(part: Ints, codes: Ints, target: Ints) -> bool:
@@ -229,8 +191,8 @@ def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
     part = np.searchsorted(ordered[cuts], moments, side="right")
     if group is not None and (older := int((stamps[part > 0] <= stamps[part == 0].max()).sum())):
         notes.append(f"{older:,} rows outside train are no newer than the newest of train: their groups go on longer")
-    copies = table.copies
-    if repeated := int(np.isin(copies[part > 0], copies[part == 0]).sum()):
+    records = table.records
+    if repeated := int(np.isin(records[part > 0], records[part == 0]).sum()):
         notes.append(f"{repeated:,} rows outside train repeat an older row of train exactly")
     return part.astype(np.int64), method, notes
 
@@ -265,8 +227,8 @@ def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
     ]
 
 
-def _class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list[str]:
-    """What parts lack of which class."""
+def class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list[str]:
+    """What the parts ``names``, (n,) ``part`` by their numbers, lack of which class."""
     column = table.schema.only("target")
     notes = []
     for code, size in enumerate(np.bincount(codes)):
@@ -292,7 +254,7 @@ def folds(
     """``k`` pairs of (training, validation) positions, ascending, for class codes (n,).
 
     Stratified as scikit-learn's StratifiedKFold, with every class of two rows or more in every training part.
-    ``groups`` (n,) ids are kept whole (copies of a row: ``Table.copies``). ``repeats`` deals anew, for
+    ``groups`` (n,) ids are kept whole (records: ``Table.records``). ``repeats`` deals anew, for
     k * repeats pairs.
 
     With ``times`` (n,), windows expand: each validation block is newer than all of its training rows, rows of

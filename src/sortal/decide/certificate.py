@@ -124,9 +124,9 @@ class Certificate:
     def caveat(self) -> str:
         """What the confidence is of."""
         return (
-            f"The confidence is of attempts, not of certificates: up to {percent(round(1 - self.confidence, 6))} of all "
-            "attempts certify what does not hold, and where a target is just out of reach hardly any are certified, and "
-            "all of those wrongly."
+            f"The confidence is of attempts, not of certificates: up to {percent(round(1 - self.confidence, 6))} of "
+            "all attempts certify what does not hold, and where a target is just out of reach hardly any are "
+            "certified, and all of those wrongly."
         )
 
     @property

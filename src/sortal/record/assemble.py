@@ -46,12 +46,13 @@ from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
+from sortal.training.nested import Nested
 from sortal.training.trained import Trained
 from sortal.version import __version__
 
 CLOCKED = ("fit_seconds", "program_microseconds")
 DETAILS = (
-    *("columns", "split", "baselines", "selection", "calibration", "decision"),
+    *("columns", "split", "nested", "baselines", "selection", "calibration", "decision"),
     *("per_class", "confusion", "audit", "importance"),
 )
 """What the card of a model holds of the record for machines."""
@@ -63,6 +64,7 @@ class Results:
 
     ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the
     figures of the rows that the decision was made on, as the model file had them before the test was opened.
+    ``nested``: what stands in for the test.
     """
 
     unsealed: Problem
@@ -73,16 +75,16 @@ class Results:
     trained: Trained
     promised: Mapping[str, Estimate]
     test: OpenedTest | None
+    nested: Nested | None = None
 
 
 def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outcome:
     """The record, but for what is known only when the model is filed."""
     trained, task, opened = results.trained, results.unsealed.task, results.test
     finalized, folds = trained.finalized, trained.developed.folds
-    shown = finalized.evidence if opened is None else opened.predictions
     apart = decide_apart(task, finalized.evidence, finalized.decision, search.seed)
-    decided = apart if opened is None else finalized.decision.decide(shown)
-    sets = _sets(trained, shown)
+    shown, decided = _shown(results, apart)
+    sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
     removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
@@ -103,6 +105,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         sets=sets,
         test=test,
         verification=verification,
+        nested=_nested(results.nested, task, search.seed),
         confusion=parts.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
@@ -110,6 +113,26 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         importance=_importance(trained),
         ledger=describe_ledger(results.seal),
     )
+
+
+def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
+    """What single classes and the confusion are shown of, and what was decided: the test, or what stands in for it.
+
+    ``apart``: what is decided of the evidence, by thresholds that the rows had no say in.
+    """
+    finalized = results.trained.finalized
+    if results.test is not None:
+        return results.test.predictions, finalized.decision.decide(results.test.predictions)
+    if results.nested is not None:
+        return results.nested.predictions, results.nested.decided
+    return finalized.evidence, apart
+
+
+def _nested(nested: Nested | None, task: Task, seed: int) -> parts.Nested | None:
+    if nested is None:
+        return None
+    measured = figures(task, nested.predictions, nested.decided, seed)
+    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), measured)
 
 
 def _tested(

@@ -44,6 +44,7 @@ def describe_split(problem: Problem, parts: Parts, rows: RowOptions) -> Split:
         forward=rows.time is not None,
         prevalence=shares,
         notes=parts.notes,
+        outer=parts.outer,
     )
 
 

@@ -58,6 +58,10 @@ def split(outcome: Outcome, facts: Facts) -> Verdict:
     split, predicted = outcome.split, facts.out_of_fold_rows
     unsealed = split.train + split.valid
     parts = f"{split.how}: {count(unsealed)} rows to develop on, {count(split.test)} sealed"
+    if outcome.nested is not None:
+        nested = outcome.nested
+        covered = f"{count(nested.rows)} of {count(unsealed)} rows predicted by a model that was made without them"
+        return nested.folds == nested.planned, f"{split.how}, {nested.folds} of them run: {covered}"
     if split.test == 0:
         return False, f"{parts}: there is no test"
     if split.folds < 2:

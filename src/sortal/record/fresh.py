@@ -134,7 +134,7 @@ class Evaluation:
 
 def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -> Evaluation:
     """Hold fresh labelled rows against everything that the model promised."""
-    part = "test" if "test" in model.metrics else next(iter(model.metrics), "nothing")
+    part = next((part for part in ("test", "nested", *model.metrics) if part in model.metrics), "nothing")
     promised, predictions = model.metrics.get(part, {}), fresh.predictions
     decided = model.decision.decide(predictions)
     now = figures(model.task, predictions, decided, model.card.seed if model.card else 0)

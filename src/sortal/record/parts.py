@@ -29,7 +29,8 @@ class Split:
 
     ``train``, ``valid`` and ``test`` are numbers of rows; ``valid`` is 0 where out-of-fold predictions
     play its part. ``prevalence`` has the class shares of each part, ``folds`` and ``repeats`` describe
-    the cross-validation, which is ``forward`` where its folds follow each other in time.
+    the cross-validation, which is ``forward`` where its folds follow each other in time. ``outer``: how many outer
+    folds stand in for a test, where no row is set apart.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Split:
     forward: bool = False
     prevalence: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    outer: int = 0
 
     @property
     def how(self) -> str:
@@ -239,6 +241,20 @@ class Sets:
     singles: Estimate
     per_class: tuple[ClassCoverage, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Nested:
+    """What stands in for a test where no row is set apart: ``figures`` of the whole procedure, made once more in each
+    of ``folds`` outer folds (of those that were ``planned``) and measured on the ``rows`` left out.
+
+    The shipped model is the same procedure on all rows, and no look at it.
+    """
+
+    folds: int
+    planned: int
+    rows: int
+    figures: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)

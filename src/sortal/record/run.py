@@ -29,6 +29,7 @@ from sortal.record.parts import (
     Imbalance,
     Importance,
     Ledger,
+    Nested,
     Row,
     Selection,
     Sets,
@@ -44,8 +45,8 @@ class Outcome:
     """What a run found and decided, before it is judged, timed and filed.
 
     ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for. ``test`` and
-    ``verification`` are null where the test was not opened. ``per_class`` and ``confusion`` are of the test then, else
-    out of fold.
+    ``verification`` are null where the test was not opened; ``nested`` where a test was sealed, or nothing was measured
+    in its stead. ``per_class`` and ``confusion`` are of the test or nested, else out of fold.
     """
 
     protocol: Literal[1] = PROTOCOL
@@ -65,11 +66,17 @@ class Outcome:
     decision: Decision
     sets: Sets | None = None
     test: Mapping[str, Estimate] | None = None
+    nested: Nested | None = None
     verification: Verification | None = None
     confusion: Confusion | None = None
     per_class: tuple[ClassScore, ...] = ()
     importance: Importance | None = None
     ledger: Ledger
+
+    @property
+    def figures(self) -> Mapping[str, Estimate]:
+        """The figures of rows that nothing had seen: of the test, or nested in its stead; none where there are none."""
+        return self.test or ({} if self.nested is None else self.nested.figures)
 
     @property
     def chosen(self) -> Row | None:

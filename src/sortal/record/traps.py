@@ -41,6 +41,8 @@ def stratified(outcome: Outcome, facts: Facts) -> Verdict:
     split = outcome.split
     if split.column is not None:
         return None, f"the test is parted: {split.how}"
+    if split.outer:
+        return None, f"no row is set apart: {split.how}"
     if split.test == 0 or len(split.prevalence) < 2:
         return False, "class shares of the parts are not known"
     shares = list(split.prevalence.values())
@@ -80,6 +82,8 @@ def label_order(outcome: Outcome, facts: Facts) -> Verdict:
 def opened_once(outcome: Outcome, facts: Facts) -> Verdict:
     ledger = outcome.ledger
     chain = f"hash chain {'verified' if facts.ledger_intact else 'BROKEN'}"
+    if outcome.split.outer:
+        return None, f"nothing was sealed: {outcome.split.how}"
     if ledger.opens == 0:
         return (None if facts.ledger_intact else False), f"not opened yet; {chain}"
     return (
@@ -91,7 +95,7 @@ def opened_once(outcome: Outcome, facts: Facts) -> Verdict:
 def as_promised(outcome: Outcome, facts: Facts) -> Verdict:
     verification = outcome.verification
     if verification is None:
-        return None, "the test was not opened"
+        return None, "there is no test" if outcome.split.outer else "the test was not opened"
     if verification.warnings:
         more = f"; and {len(verification.warnings) - SAID} more" if len(verification.warnings) > SAID else ""
         return False, "; ".join(verification.warnings[:SAID]) + more

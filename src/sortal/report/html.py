@@ -63,7 +63,7 @@ def headline(record: RunRecord) -> str:
 
 def plain_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the test; where rows are left to a person, those of all rows."""
-    figures = record.test or {}
+    figures = record.figures
     if record.verification is None or record.verification.rejected is None:
         return dict(figures)
     return {name: figure for name, figure in figures.items() if not wording.of_decided_rows(name)}
@@ -71,7 +71,7 @@ def plain_figures(record: RunRecord) -> dict[str, Estimate]:
 
 def decided_figures(record: RunRecord) -> dict[str, Estimate]:
     """The figures of the rows of the test that are decided."""
-    figures = record.test or {}
+    figures = record.figures
     return {name: figures[name] for name in wording.decided_first(list(figures), figures)}
 
 

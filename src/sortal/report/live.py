@@ -104,7 +104,10 @@ class TerminalObserver(RunObserver):
         terminal.leaderboard(show, run.leaderboard, run.selection, run.timing.skipped)
         terminal.decision(show, run.task, run.calibration, run.decision)
         terminal.sets(show, run.sets)
-        terminal.sealed_test(show, run.test, run.verification, run.task, run.ledger)
+        if run.split.outer:
+            terminal.nested(show, run.nested, run.task)
+        else:
+            terminal.sealed_test(show, run.test, run.verification, run.task, run.ledger)
         terminal.checklist(show, run.checklist)
         show.print()
         terminal.closing(show, run.timing, folder, run.artifact)

@@ -29,6 +29,7 @@ from sortal.record.parts import (
     Artifact,
     Decision,
     Ledger,
+    Nested,
     Row,
     Selection,
     Sets,
@@ -74,8 +75,8 @@ def headline(console: Console, record: RunRecord) -> None:
     )
     for warning in record.verification.warnings if record.verification else ():
         hang(console, "! ", Text(warning, "bold red"), 2)
-    if record.test:
-        _figures(console, record.test, record.verification, record.task, 0)
+    if record.figures:
+        _figures(console, record.figures, record.verification, record.task, 0)
 
 
 def data_line(console: Console, data: Data, columns: Sequence[Column], took: float | None = None) -> None:
@@ -105,6 +106,11 @@ def target_line(console: Console, task: Task) -> None:
 
 def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
     """The test rows that nobody sees, and how rows were parted."""
+    if split.outer:
+        hang(console, "sealed", Text(f"no row: {split.how.removeprefix('none: ')}"))
+        for note in split.notes:
+            hang(console, "", Text(plain(note), "dim"))
+        return
     whole = max(split.train + split.valid + split.test, 1)
     valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
     rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {split.how})"
@@ -237,6 +243,19 @@ def sealed_test(
     _figures(console, figures, verification, task, INDENT)
     for note in verification.notes if verification else ():
         hang(console, "", Text(note, "dim"), INDENT)
+
+
+def nested(console: Console, nested: Nested | None, task: Task) -> None:
+    """The figures that stand in for a test."""
+    if nested is None:
+        _title(console, "NESTED", "no outer fold ended in time: nothing was measured on rows that no model had seen")
+        return
+    folds = (
+        f"{nested.folds} of {nested.planned} outer folds" if nested.folds < nested.planned else f"{nested.folds} folds"
+    )
+    what = f"{folds}, {counted(nested.rows, 'row')}, each by a procedure that never saw it; the model itself saw all"
+    _title(console, "NESTED", what)
+    _figures(console, nested.figures, None, task, INDENT)
 
 
 def checklist(console: Console, items: Sequence[Item], where: str = "report.html") -> None:

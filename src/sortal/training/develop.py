@@ -23,8 +23,9 @@ from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
 from sortal.stats.sampling import Sampling
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import REFIT, CrossValidation, repeat
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval, repeat
 from sortal.training.executor import Executor, SerialExecutor
+from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldData, Folds
 from sortal.training.fold_store import FoldStore
 from sortal.training.halving import Halving, halve
@@ -54,6 +55,12 @@ class Developed:
     folds: Folds
     halving: Halving | None = None
 
+    @property
+    def fits(self) -> tuple[FitRows, ...]:
+        """What the fits of all folds saw."""
+        halved = () if self.halving is None else self.halving.fits
+        return (*(fit for result in self.explored.results for fit in result.fits), *halved)
+
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
         return tuple(
@@ -74,9 +81,7 @@ def develop(
 
     ``store``: where results are kept, and those of an earlier run lie.
     """
-    score = Scorer(task)
-    weighted = task.imbalanced or task.cost is not None
-    candidates = (*baselines(), *zoo(search.models, weighted))
+    score, candidates = Scorer(task), _candidates(task, search.models)
     parts = fold(dev, search.budget)
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     if not search.plan:
@@ -87,8 +92,36 @@ def develop(
         explored = _replay(candidates, search.plan, cv)
     else:
         explored = explore(candidates, cv, reserve, listener)
-    metric: Metric = registry.load("sortal.metrics", task.metric)
-    choice = choose(
+    choice = _choice(explored, dev, score)
+    may_halve = search.halved if search.plan else True
+    seconds = math.inf if search.plan else reserve.left(explored.results)
+    halving = halve(choice.chosen, cv, choice.metric, seconds) if may_halve else None
+    return Developed(explored, choice, data.folds, halving)
+
+
+def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:
+    """The search once more on other rows: the same candidates in as many folds, fitted anew and without a clock.
+
+    What the clock gave a sample of rows gets as many again, with the same settings: else it would take far longer.
+    """
+    score = Scorer(task)
+    known = {c.name: c for c in _candidates(task, search.models)}
+    cv = CrossValidation(FoldData(dev, fold(dev, search.budget).first(len(before.folds.parts))), score)
+    results = (
+        crossval(known[plan.name], cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
+        for plan in before.plan()
+    )
+    explored = Explored(tuple(result for result in results if isinstance(result, CVResult)), ())
+    return Developed(explored, _choice(explored, dev, score), cv.data.folds)
+
+
+def _candidates(task: Task, models: Sequence[str]) -> tuple[Candidate, ...]:
+    return (*baselines(), *zoo(models, task.imbalanced or task.cost is not None))
+
+
+def _choice(explored: Explored, dev: Development, score: Scorer) -> Choice:
+    metric: Metric = registry.load("sortal.metrics", score.task.metric)
+    return choose(
         explored.results,
         metric,
         lambda p: score.of(metric, p),
@@ -96,10 +129,6 @@ def develop(
         describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
         groups=dev.units_of(explored.results[0].predictions),
     )
-    may_halve = search.halved if search.plan else True
-    seconds = math.inf if search.plan else reserve.left(explored.results)
-    halving = halve(choice.chosen, cv, metric, seconds) if may_halve else None
-    return Developed(explored, choice, data.folds, halving)
 
 
 def holdout_rows(budget: float) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.frame import Table
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
@@ -45,6 +46,10 @@ class Finalized:
     worth_refit: bool
     sets: Sets | None = None
     fits: tuple[FitRows, ...] = ()
+
+    def predict_proba(self, table: Table) -> NDArray[np.float64]:
+        """(n, K) calibrated probabilities of these rows, by the libraries that trained the model."""
+        return _calibrated(self.calibration, self.ensemble.predict_proba(table))
 
 
 @dataclass(frozen=True)

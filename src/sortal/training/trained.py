@@ -23,13 +23,9 @@ from sortal.training.develop import Developed, develop
 from sortal.training.ensemble import EnsembleResult
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
-from sortal.training.fit_log import FitLog, FitRows
+from sortal.training.fit_log import FitRows
 from sortal.training.fold_store import FoldStore
 from sortal.training.zoo import TimeReserve
-
-LARGEST_COPY = 0.02
-"""Rows that many times alike are coarse columns, not copies of one another: keeping them together would spoil the
-folds."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +46,11 @@ class Trained:
         results = self.developed.explored.results
         return tuple(s.candidate.name for s in results if s.candidate.baseline and s.candidate.name not in names)
 
-    def fit_log(self, sealed: Index) -> FitLog:
-        """What all fits that have a part in the result saw. ``sealed``: ids of the rows that none of them may see."""
-        of_folds = (fit for result in self.developed.explored.results for fit in result.fits)
-        halved = () if self.developed.halving is None else self.developed.halving.fits
+    @property
+    def fits(self) -> tuple[FitRows, ...]:
+        """What all fits saw that have a part in the result."""
         of_baselines = (FitRows(baseline.pipeline.saw) for baseline in self.baselines if baseline.new)
-        return FitLog.of((*of_folds, *halved, *self.finalized.fits, *of_baselines), sealed)
+        return (*self.developed.fits, *self.finalized.fits, *of_baselines)
 
 
 @dataclass(frozen=True)
@@ -88,10 +83,10 @@ def train_rows(
     calibration and decision; without them out-of-fold predictions play that part. ``workplace``: where the fits of
     folds run, and where their results are kept.
     """
-    everything = _development(table, codes, task, recipe)
+    everything = development(table, codes, task, recipe)
     valid = np.empty(0, dtype=np.int64) if valid is None else valid
     train = np.setdiff1d(np.arange(len(codes)), valid)
-    dev = everything if len(valid) == 0 else _development(table.take(train), codes[train], task, recipe)
+    dev = everything if len(valid) == 0 else development(table.take(train), codes[train], task, recipe)
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
@@ -122,7 +117,8 @@ def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
     return [s for s in baselines if s.candidate.name not in search.uncompared]
 
 
-def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
+def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
+    """Rows to train on, (n,) class codes among them, with what a recipe says of them."""
     return Development(
         table=table,
         codes=codes,
@@ -136,9 +132,8 @@ def _development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Rec
 
 
 def _units(table: Table) -> NDArray[np.int64] | None:
-    """What must not be torn apart by a fold: groups, and exact copies of a row."""
-    groups, copies = table.groups, table.copies
-    coarse = np.bincount(copies).max() > max(2, LARGEST_COPY * len(copies))
+    """What must not be torn apart by a fold: groups, and records that were entered more than once."""
+    groups, records = table.groups, table.records
     if groups is None:
-        return None if coarse or copies.max() + 1 == len(copies) else copies
-    return groups if coarse else connected_groups(groups, copies)
+        return None if records.max() + 1 == len(records) else records
+    return connected_groups(groups, records)

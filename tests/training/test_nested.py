@@ -1,0 +1,85 @@
+"""Nested cross-validation: what each outer model is asked it never saw, and a recipe repeats it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sortal.core.observer import Observer
+from sortal.core.recipe import Recipe
+from sortal.core.task import Task
+from sortal.training.candidate import Development
+from sortal.training.deadline import Deadline
+from sortal.training.fit_log import FitLog
+from sortal.training.nested import Nested, nested
+from sortal.training.trained import Trained, train_rows
+from sortal.training.zoo import TimeReserve
+
+from .conftest import development
+
+RECIPE = Recipe.of("y", models="logistic", budget="60s")
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[Development, Task, Trained]:
+    dev, task = development(3, rows=150)
+    reserve = TimeReserve(Deadline.since(time.monotonic(), 60.0), 0.0, 0)
+    return dev, task, train_rows(dev.table, dev.codes, task, RECIPE, reserve, Observer())
+
+
+@pytest.fixture(scope="module")
+def whole(problem: tuple[Development, Task, Trained]) -> Nested:
+    found = again(problem)
+    assert found is not None
+    return found
+
+
+def again(problem: tuple[Development, Task, Trained], recipe: Recipe = RECIPE, seconds: float = 60.0) -> Nested | None:
+    dev, task, trained = problem
+    return nested(dev.table, dev.codes, task, recipe, trained, 3, lambda: seconds)
+
+
+def test_each_row_is_predicted_once_by_a_procedure_that_never_saw_it(problem, whole):
+    found = whole
+    dev, _, trained = problem
+    assert sorted(found.predictions.rows) == sorted(dev.table.rows)
+    assert (found.folds, found.planned, found.predictions.part) == (3, 3, "nested")
+    truth = dict(zip(dev.table.rows.tolist(), dev.codes.tolist(), strict=True))
+    assert [truth[row] for row in found.predictions.rows.tolist()] == found.predictions.truth.tolist()
+    assert len(found.fits) >= 3 * len(trained.developed.fits)
+    assert FitLog.of(found.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
+    # Each fit is held against the rows of its outer fold: 50 of 150, of which it saw none.
+    assert all(len(np.setdiff1d(dev.table.rows, fit.saw)) >= 50 for fit in found.fits)
+    assert all(len(fit.evaluated) >= 50 for fit in found.fits)
+
+
+def test_what_is_decided_is_what_the_models_of_the_folds_say(whole):
+    assert (whole.decided == whole.predictions.probability.argmax(axis=1)).all()
+    assert (whole.decided == whole.predictions.truth).mean() > 0.6
+
+
+def test_without_time_nothing_is_measured_and_a_recipe_repeats_that(problem, whole):
+    assert again(problem, seconds=0.0) is None
+    plan = problem[2].developed.plan()
+    assert again(problem, RECIPE.with_options(plan=plan, outer=0)) is None
+    one = again(problem, RECIPE.with_options(plan=plan, outer=1), seconds=0.0)
+    assert (one.folds, one.planned, len(one.predictions)) == (1, 3, 50)
+    assert np.array_equal(one.predictions.probability, whole.predictions.probability[:50])
+
+
+def test_rows_of_a_group_are_left_out_together():
+    dev, task = development(2, rows=120)
+    groups = np.repeat(np.arange(30), 4)
+    table = replace(dev.table)
+    table.__dict__["groups"] = groups
+    reserve = TimeReserve(Deadline.since(time.monotonic(), 60.0), 0.0, 0)
+    trained = train_rows(table, dev.codes, task, RECIPE, reserve, Observer())
+    found = nested(table, dev.codes, task, RECIPE, trained, 2, lambda: 60.0)
+    group_of = dict(zip(table.rows.tolist(), groups.tolist(), strict=True))
+    assert found.predictions.groups.tolist() == [group_of[row] for row in found.predictions.rows.tolist()]
+    for fit in found.fits:
+        seen, held = ({group_of[row] for row in rows.tolist()} for rows in (fit.saw, fit.evaluated))
+        assert not seen & held
