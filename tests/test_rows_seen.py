@@ -260,6 +260,9 @@ def test_what_is_proven_of_groups_is_proven_on_a_row_of_each(spies: Spies) -> No
     ((tuning, certification),) = spies.certified
     assert certification.groups is not None
     assert set(house[tuning.rows]).isdisjoint(house[certification.rows])
+    for told in (tuning, certification):
+        pairs = set(zip(told.groups.tolist(), house[told.rows].tolist(), strict=True))
+        assert len(pairs) == len(set(told.groups.tolist())) == len(set(house[told.rows].tolist()))
 
 
 def test_copies_stay_together_where_no_group_is_named(spies: Spies) -> None:

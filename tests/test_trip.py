@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.resources import files
 
 import jsonschema
@@ -243,6 +244,9 @@ def test_more_classes_with_costs_from_a_file(sortal, weather_csv, tmp_path):
     record = sortal("train", weather_csv, "--target", "kind", "--cost", costs, *UNHURRIED, "--out", out, "--json").json
     assert record["decision"]["kind"] == "cost"
     assert set(record["task"]["classes"]) == set(labels)
+    # The recipe repeats the run without the file.
+    kept = tomllib.loads((out / "recipe.toml").read_text("utf-8"))["cost"]
+    assert kept == {t: {d: 0 if d == t else 3 if t == labels[2] else 1 for d in labels} for t in labels}
     assert "expected_cost" in record["test"]
     html = (out / "report.html").read_text()
     assert "cold &lt;b&gt;" in html

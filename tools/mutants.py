@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
     rooms = asked.rooms.split(",")
+    os.chdir(ROOT)
     mutants = [m for room in rooms for m in drawn(room, asked.number // len(rooms), asked.seed, asked.files)]
     os.environ["OMP_NUM_THREADS"] = "1"
     FORKS.set_forkserver_preload(["__main__", *LIBRARIES])
@@ -181,14 +182,16 @@ def judged(mutant: Mutant, trees: SimpleQueue[Path]) -> Verdict:
     tree, start, killed = trees.get(), time.monotonic(), None
     file = tree / mutant.path
     whole = file.read_text("utf-8")
-    for tests in tests_of(mutant.path):
-        usual = passing(tests, tree)
-        file.write_text(mutant.code, "utf-8")
-        killed = failing(usual.tests, tree, PATIENCE * usual.seconds + MORE_SECONDS) if usual.tests else None
-        file.write_text(whole, "utf-8")
-        if killed:
-            break
-    trees.put(tree)
+    try:
+        for tests in tests_of(mutant.path):
+            usual = passing(tests, tree)
+            file.write_text(mutant.code, "utf-8")
+            killed = failing(usual.tests, tree, PATIENCE * usual.seconds + MORE_SECONDS) if usual.tests else None
+            file.write_text(whole, "utf-8")
+            if killed:
+                break
+    finally:
+        trees.put(tree)
     return Verdict(mutant, killed, time.monotonic() - start)
 
 
@@ -266,6 +269,7 @@ def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
 def _run(tests: Tests, tree: Path, printed: Path) -> None:
     """In a process of its own, which holds the libraries and nothing of sortal yet."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which who runs in the background is born without
     with printed.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)

@@ -478,6 +478,12 @@ def test_values_of_another_type(whole, name, value):
     assert f"its {name} does not fit" in refused(zipped(changed))
 
 
+def test_a_manifest_that_does_not_fit_is_told_with_the_place():
+    assert "(Expected `int`, got `str` - at `$.protocol`)" in refused(
+        zipped({"manifest.json": b'{"format": "sortal", "protocol": "1", "sortal": "1.0"}'})
+    )
+
+
 @pytest.mark.parametrize("kind", ["colour", "os:system", "sortal.core.kinds.number", ""])
 def test_a_kind_is_looked_up_and_never_imported_by_its_name(whole, kind):
     schema = json.dumps({"columns": [{"name": "x", "kind": kind}]}).encode()

@@ -90,6 +90,7 @@ def test_the_truth_may_be_called_decision(model, tmp_path):
     named = replace(model, task=replace(model.task, target="decision"))
     pl.DataFrame(ROWS | {"decision": ["yes", "no", "yes"]}).write_csv(tmp_path / "new.csv")
     found, scored = written(saved(named, tmp_path), tmp_path / "new.csv", ".csv")
+    assert found.columns == [*ROWS, "decision", "prediction", "decision_2", "probability_no", "probability_yes"]
     assert found["decision"].to_list() == ["yes", "no", "yes"]
     assert found["decision_2"].to_list() == model.decide(pl.DataFrame(ROWS)).tolist()
     assert scored.notes == [

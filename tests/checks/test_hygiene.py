@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -74,6 +76,23 @@ def test_a_thousandth_of_a_long_column_is_read_to_its_end() -> None:
     table = typed(pl.DataFrame({"late": late, "common": common}))
     found = nearly.find(AuditContext(table, np.arange(40_000) % 2, ["a", "b"], 0))
     assert [(f.column, f.evidence["others"]) for f in found] == [("late", [30])]
+
+
+@pytest.mark.parametrize(("rows", "few"), [(1_999, 2), (10_000, 10), (49_000, 49), (60_000, 50)])
+def test_a_thousandth_is_two_rows_at_least_and_fifty_at_most(rows: int, few: int) -> None:
+    columns = {f"{others} others": np.r_[np.zeros(rows - others), np.ones(others)] for others in (few, few + 1)}
+    [finding] = nearly.find(AuditContext(typed(pl.DataFrame(columns)), np.arange(rows) % 2, ["a", "b"], 0))
+    assert finding.column == f"{few} others"
+
+
+def test_numbers_in_the_order_of_the_rows_go_up_or_down_whatever_the_order_of_the_table() -> None:
+    rows = np.random.default_rng(0).permutation(N)
+    table = typed(pl.DataFrame({"up": 7.0 + 1_000 * rows, "down": 9.0 - 1_000 * rows, "mixed": 1_000.0 * np.arange(N)}))
+    found = {
+        f.column: f.message for f in identifier.find(AuditContext(replace(table, rows=rows), CODES, ["a", "b"], 0))
+    }
+    assert set(found) == {"up", "down"}
+    assert all("whole numbers in the order of the rows" in message for message in found.values())
 
 
 def test_columns_that_name_rows() -> None:

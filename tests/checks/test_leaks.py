@@ -221,7 +221,10 @@ class TestMissingness:
             assert finding.evidence[name] == pytest.approx((codes[side] == code).mean())
         assert finding.evidence["share_present"] in (0.0, 1.0)
         assert finding.evidence["missing"] == pytest.approx(1 - 60 / N)
-        assert finding.message.startswith("body is missing in ")
+        shares = [100 * finding.evidence[name] for name in ("share_missing", "share_present")]
+        missing_share, present_share = (f"{share:.3g} %" for share in shares)
+        assert finding.message.startswith("body is missing in 96 % of the rows")
+        assert f"is {missing_share} where missing, {present_share} elsewhere" in finding.message
 
     def test_is_silent_on_values_missing_for_other_reasons(self) -> None:
         columns, codes = honest()

@@ -55,6 +55,22 @@ def test_rows_with_a_little_noise_are_found(seed: int) -> None:
     assert all(max(pair) > N >= min(pair) for pair in pairs)
 
 
+def test_rows_are_named_by_their_numbers_in_the_source() -> None:
+    frame = with_near_copies(measured(0), 0.05)
+    table = typed(frame)
+    moved = AuditContext(
+        Table(table.schema, table.frame, table.rows + 5_000),
+        np.zeros(len(frame), dtype=np.int64),
+        ["a", "b"],
+        raw=frame,
+    )
+    [before], [after] = check.find(case_of(frame)), check.find(moved)
+    for name in ("source_rows", "source_partners"):
+        assert after.evidence[name] == [row + 5_000 for row in before.evidence[name]]
+    first, second = (before.evidence[name][0] for name in ("source_rows", "source_partners"))
+    assert f"(such as rows {first:,} and {second:,})" in before.message
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_rows_that_were_measured_are_not_suspected(seed: int) -> None:
     assert check.find(case_of(measured(seed, 1_500))) == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,7 +11,7 @@ from sortal.core.errors import DataError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import RowOptions
+from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import check_groups, frame_problem, part
 
 
@@ -191,3 +193,12 @@ def test_the_digest_is_that_of_the_file_or_of_the_values(tmp_path):
     assert first == framed(file).digest
     changed = frame().with_columns(pl.col("x") + 1)
     assert framed(changed).digest != framed(frame()).digest
+
+
+def test_where_nothing_is_left_to_predict_from_the_file_is_named(tmp_path: Path) -> None:
+    pl.DataFrame({"y": ["a", "b"] * 20}).write_csv(tmp_path / "only.csv")
+    with pytest.raises(DataError, match=r"^only\.csv has no column left to predict from"):
+        frame_problem(str(tmp_path / "only.csv"), GoalOptions("y"), RowOptions())
+    pl.DataFrame({"x": [1.5] + [None] * 39, "y": ["a", "b"] * 20}).write_csv(tmp_path / "few.csv")
+    with pytest.raises(DataError, match=r"^few\.csv has no column left to predict from: x: a value in 1 row only"):
+        frame_problem(str(tmp_path / "few.csv"), GoalOptions("y"), RowOptions())

@@ -57,6 +57,19 @@ def test_a_single_member_is_applied_as_itself():
     assert all("temperature" not in dict(c.result.weights) for c in found)
     assert all((len(c.result.weights) == 1) == (c.result.method == c.candidate) for c in found)
     assert all((c.result.method == "average") == (c.program.op == "average") for c in found)
+    assert all((len(c.result.weights) > 1) == (": " in c.result.explanation) for c in found)
+
+
+def test_what_is_the_best_in_every_sample_is_alone():
+    """Of clones in several folds isotonic regression learns the classes of the rows that it is judged on."""
+    probability, truth = draw(400, 2, 3)
+    clones = np.repeat(np.arange(400), 5)
+    found = choose(predictions(probability[clones], truth[clones]), fold=np.arange(2_000) % 5)
+    assert (found.result.method, dict(found.result.weights)) == ("isotonic", {"isotonic": 1.0})
+    (isotonic,) = (c for c in calibrators(2) if c.name == "isotonic")
+    alone = compile(isotonic.fit(probability[clones], truth[clones], 2))(probability)
+    np.testing.assert_allclose(compile(found.program)(probability), alone, atol=1e-12)
+    assert ": " not in found.result.explanation
 
 
 @pytest.mark.parametrize("n", [20, 300, 1500])

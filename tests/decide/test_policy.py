@@ -103,6 +103,14 @@ def test_costs_in_the_rows_decide_row_by_row():
         rule.apply(p)
     with pytest.raises(ValueError, match="beyond the 2"):
         Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=(CostColumn(2, 0, "amount"),))
+    for truth in (-1, 0, 1, 2):
+        for decided in (-1, 0, 1, 2):
+            columns = (CostColumn(truth, decided, "amount"),)
+            if {truth, decided} <= {0, 1}:
+                assert Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=columns).cost_columns == columns
+            else:
+                with pytest.raises(ValueError, match="beyond the 2"):
+                    Decision("cost", YES_NO, "yes", cost=FREE, cost_columns=columns)
 
 
 def test_the_priority_is_the_probability_or_the_cost_that_is_spared():

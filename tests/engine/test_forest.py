@@ -123,6 +123,32 @@ def test_every_way_of_scoring_follows_the_book(seed, count, leaves, link, compar
         assert leaves > 64
 
 
+@pytest.mark.parametrize("leaves", [63, 64, 65, 66])
+def test_a_word_has_a_bit_for_each_of_sixty_four_leaves_and_no_more(leaves):
+    """A staircase: x <= 0 is the first leaf, x <= 1 the second, and so on."""
+    inner = leaves - 1
+    feature = np.r_[np.zeros(inner), -np.ones(leaves)].astype(np.int32)
+    arrays = {
+        "root": np.zeros(1, dtype=np.int32),
+        "feature": feature,
+        "threshold": np.r_[np.arange(inner), np.zeros(leaves)],
+        "left": np.r_[inner + np.arange(inner), np.arange(leaves)].astype(np.int32),
+        "right": np.r_[np.arange(1, inner), 2 * inner, np.zeros(leaves)].astype(np.int32),
+        "missing": np.zeros(inner + leaves, dtype=np.uint8),
+        "category": -np.ones(inner + leaves, dtype=np.int32),
+        "category_start": np.zeros(1, dtype=np.int64),
+        "category_bits": np.zeros(0, dtype=np.uint32),
+        "value": np.linspace(-3, 3, leaves)[:, None],
+        "output": np.zeros(1, dtype=np.int32),
+        "base": np.zeros(1),
+    }
+    program = Program("forest", {"compare": "<=", "input": "float64", "link": "sigmoid"}, arrays)
+    x = np.tile(np.arange(leaves, dtype=np.float64), 20)
+    found = compile(program)(x[:, None])
+    assert_allclose(found[:, 1], expit(np.tile(np.linspace(-3, 3, leaves), 20)), rtol=1e-13)
+    assert bitvector.suits(trees.check(program)) == (leaves <= 64)
+
+
 def test_rows_are_scored_alike_in_batches_of_any_size():
     rng = np.random.default_rng(5)
     X = rng.normal(size=(20_000, FEATURES))

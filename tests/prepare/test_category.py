@@ -101,6 +101,26 @@ def test_many_levels_keep_their_codes_beside_the_target_encoding_where_codes_are
     assert prepared.categorical == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("levels", "n_classes", "many"), [(30, 2, False), (31, 2, True), (31, 20, True), (31, 21, False)]
+)
+def test_more_than_thirty_levels_are_many_but_not_of_more_than_twenty_classes(
+    levels: int, n_classes: int, many: bool
+) -> None:
+    values = [f"v{i % levels}" for i in range(840)]
+    prepared = fit(list(values), ONEHOT, np.arange(840) % n_classes, n_classes)
+    assert prepared.names[0] == ("x share of class " + "01"[n_classes == 2] if many else "x=v0")
+    assert (prepared.train is not None) == many
+
+
+def test_the_seed_deals_the_inner_folds() -> None:
+    series = pl.Series("x", [f"v{i % 40}" for i in range(400)])
+    labels = Labels(np.random.default_rng(0).integers(2, size=400), 2)
+    trains = [preparer.fit(Column("x", "category"), series, labels, ONEHOT, seed).train for seed in (0, 0, 1)]
+    assert np.array_equal(trains[0], trains[1])
+    assert not np.array_equal(trains[0], trains[2])
+
+
 def test_a_training_row_does_not_see_its_own_label_in_the_target_encoding() -> None:
     """Levels of one row each: with its own label a row would be encoded as that; without, as the mean of others."""
     values = [f"id {i}" for i in range(200)]

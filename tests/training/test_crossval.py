@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
+from sortal.core.costs import CostColumn
+from sortal.core.frame import Table
 from sortal.core.plan import Planned
 from sortal.models.family import OutOfTime
 from sortal.training.candidate import Candidate
@@ -33,6 +35,19 @@ def test_every_row_is_predicted_once_out_of_fold(two, name):
     assert FitLog.of(found.fits, dev.table.rows[:0]) == FitLog(15, 0)
     for number, (_, valid) in enumerate(cv.data.folds.parts[:5]):
         assert np.array_equal(np.flatnonzero(found.fold == number), valid)
+
+
+def test_what_belongs_to_a_row_stays_with_it(two):
+    """Folds are joined in the order of the rows, and with them their costs and groups."""
+    dev, task = two
+    table = Table(dev.table.schema.with_role("colour", "group"), dev.table.frame, dev.table.rows[::-1].copy())
+    dev = replace(dev, table=table, cost_columns=(CostColumn(1, 0, "x"),))
+    found = crossval(Candidate("majority", registry.load("sortal.models", "majority")), folded(dev, task)).predictions
+    place = np.argsort(table.rows)[found.rows - table.rows.min()]
+    assert found.rows.tolist() == sorted(table.rows.tolist())
+    assert np.array_equal(found.truth, dev.codes[place])
+    assert np.array_equal(found.row_costs[:, 0], table["x"].to_numpy()[place])
+    assert np.array_equal(found.groups, table.groups[place])
 
 
 @pytest.mark.parametrize("name", ["logistic", "lightgbm", "forest"])

@@ -37,6 +37,10 @@ def test_folds_repeat_when_rows_are_few():
     table = Table(large.table.schema.with_role("x", "time", "x tells the time"), large.table.frame, large.table.rows)
     forward, moments = fold(replace(large, table=table)), table["x"].to_numpy()
     assert all(moments[train].max() < moments[valid].min() for train, valid in forward.parts)
+    # The newest first: where time is short, the folds that are left are most like the future.
+    begins = [moments[valid].min() for _, valid in forward.parts]
+    assert len(begins) == 5
+    assert begins == sorted(begins, reverse=True)
 
 
 def test_of_a_large_table_whole_groups_are_held_out_once(monkeypatch):

@@ -1,45 +1,96 @@
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sortal.core import registry
+from sortal.training import pace
 from sortal.training.candidate import Candidate, sample
-from sortal.training.pace import AT_ONCE, FEW, MORE, STEEPER, look
+from sortal.training.pace import AT_ONCE, FEW, FIXED, MORE, STEEPER, WARM, look
 from tests.training.conftest import development
 
 
-def slow(per_row: float, **changes):
-    """A family whose fits take so many seconds a row, and no others."""
-    family = registry.load("sortal.models", "majority")
+class Clock:
+    """A clock that stands still but for what fits take: so many seconds, and so many for each row."""
 
-    def fit(request, settings):
-        time.sleep(per_row * len(request.train.y))
-        return family.fit(request, settings)
+    def __init__(self, fixed: float, per_row: float) -> None:
+        self.now, self.fixed, self.per_row = 100.0, fixed, per_row
+        self.rows: list[int] = []
+        self.settings: list[object] = []
 
-    return Candidate("slow", replace(family, fit=fit, **changes))
+    def monotonic(self) -> float:
+        return self.now
+
+    def candidate(self, **changes) -> Candidate:
+        family = registry.load("sortal.models", "majority")
+
+        def fit(request, settings):
+            assert request.stop is None
+            self.rows.append(len(request.train.y))
+            self.settings.append(dict(settings))
+            self.now += self.fixed + self.per_row * len(request.train.y)
+            return family.fit(request, settings)
+
+        return Candidate("slow", replace(family, fit=fit, **changes))
 
 
-def test_the_pace_of_a_fit_tells_how_long_all_rows_take():
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    found = Clock(0.5, 2e-5)
+    monkeypatch.setattr(pace, "time", found)
+    return found
+
+
+def test_two_short_fits_tell_what_a_fit_and_what_a_row_takes(clock):
     dev, _ = development(rows=2 * MORE)
-    pace = look(slow(2e-5), dev, np.arange(2 * MORE), seconds=60)
-    assert pace.seconds(100_000) == pytest.approx(STEEPER * 2.0, rel=0.35)
-    assert pace.rows(pace.seconds(50_000)) == pytest.approx(50_000, abs=2)
+    found = look(clock.candidate(), dev, np.arange(2 * MORE), seconds=100)
+    assert clock.rows == [WARM, FEW, MORE]
+    assert found.fixed == pytest.approx(0.5)
+    assert found.per_row == pytest.approx(STEEPER * 2e-5)
+    assert found.seconds(100_000) == pytest.approx(0.5 + STEEPER * 2.0)
+    assert found.rows(found.seconds(50_000) + 1e-9) == 50_000
+    assert found.rows(0.4) == 0
 
 
-def test_a_short_fit_stands_for_its_share_of_a_whole_one():
+@pytest.mark.parametrize("interruptible", [False, True])
+@pytest.mark.parametrize(("rows", "seconds"), [(2 * MORE - 1, 1e9), (12 * MORE, 41.0)])
+def test_one_short_fit_has_to_do_where_a_second_would_cost_too_much(clock, interruptible, rows, seconds):
+    """Of rows that are no more than twice its own, and where eight times the first is over a tenth of the time."""
+    dev, _ = development(rows=rows)
+    dev = replace(dev, classes=tuple("abcdefghij"))  # so that there are many cells
+    found = look(clock.candidate(interruptible=interruptible), dev, np.arange(rows), seconds)
+    fixed = FIXED * 0.52 if interruptible else 0.0
+    assert clock.rows == [WARM, FEW]
+    assert (found.fixed, found.per_row) == pytest.approx((fixed, STEEPER * (0.52 - fixed) / FEW))
+    clock.rows.clear()
+    look(clock.candidate(), dev, np.arange(rows), seconds + 1)
+    assert (clock.rows == [WARM, FEW, MORE]) == (rows == 12 * MORE)
+
+
+def test_a_short_fit_stands_for_its_share_of_a_whole_one(clock):
     dev, _ = development(rows=4 * FEW)
-    whole = look(slow(1e-4), dev, np.arange(4 * FEW), seconds=0.1)
-    short = look(slow(1e-4, pilot_share=0.1), dev, np.arange(4 * FEW), seconds=0.1)
-    assert short.per_row == pytest.approx(10 * whole.per_row, rel=0.5)
+    settings = {"rounds": 5}
+    found = look(clock.candidate(pilot_share=0.1, pilot=settings), dev, np.arange(4 * FEW), seconds=0.1)
+    assert clock.settings == [settings] * 2
+    assert found.per_row == pytest.approx(STEEPER * 10 * 0.52 / FEW)
 
 
-def test_small_tables_are_not_looked_at():
+def test_small_tables_are_not_looked_at(clock):
     dev, _ = development(rows=FEW)
-    assert look(slow(1.0), dev, np.arange(FEW), seconds=60) is AT_ONCE
+    assert look(clock.candidate(), dev, np.arange(FEW), seconds=60) is AT_ONCE
+    larger, _ = development(rows=MORE)
+    assert look(clock.candidate(interruptible=True), larger, np.arange(MORE), seconds=60) is AT_ONCE
+    assert clock.rows == []
+
+
+def test_of_what_stops_early_even_a_small_table_is_looked_at(clock):
+    dev, _ = development(rows=FEW // 2)
+    found = look(clock.candidate(early_stopping=True), dev, np.arange(FEW // 2), seconds=60)
+    (fitted,) = clock.rows
+    assert fitted < FEW // 2
+    assert found.per_row == pytest.approx(STEEPER * (0.5 + 2e-5 * fitted) / (FEW // 2))
 
 
 @pytest.mark.parametrize("most", [50, 400, 1199])

@@ -1,0 +1,83 @@
+"""All figures of some rows, and those of each class: by hand, and with Wilson's limits as SciPy has them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sortal.core import registry
+from sortal.core.interval import Estimate
+from sortal.core.predictions import Predictions
+from sortal.core.task import Task
+from sortal.evaluate.figures import figures, per_class, share
+from sortal.evaluate.metric_interval import interval
+from sortal.evaluate.metrics import metrics_for
+
+TASK = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("recall", "expected_cost", "fbeta"), ())
+COSTLY = replace(TASK, cost=((0.0, 1.0), (8.0, 0.0)))
+NAMES = {metric.name for metric in metrics_for(TASK)}
+
+
+def drawn(n: int = 60) -> tuple[Predictions, np.ndarray]:
+    rng = np.random.default_rng(0)
+    p = rng.beta(1, 2, size=n)
+    truth = (rng.random(n) < p).astype(np.int64)
+    told = Predictions(TASK.classes, np.arange(n), truth, np.column_stack([1 - p, p]), "test", groups=np.arange(n) // 2)
+    return told, (p > 0.4).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "without"),
+    [
+        (TASK, ["recall"], {"expected_cost", "fbeta"}),
+        (COSTLY, ["recall", "expected_cost"], {"fbeta"}),
+        (replace(TASK, beta=2.0), ["recall", "fbeta"], {"expected_cost"}),
+    ],
+)
+def test_every_metric_that_says_something_stands_once_the_headline_first(task, first, without):
+    told, decided = drawn()
+    found = figures(task, told, decided, seed=3)
+    assert list(found)[: len(first)] == first
+    assert set(found) == NAMES - without
+    for name, estimate in found.items():
+        metric = registry.load("sortal.metrics", name)
+        assert estimate == Estimate.of(interval(metric, task, told, decided, seed=3))
+
+
+def wilson(hits: int, rows: int) -> tuple[float, float, float]:
+    found = stats.binomtest(hits, rows).proportion_ci(method="wilson")
+    return hits / rows, found.low, found.high
+
+
+def limits(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def test_each_class_by_hand():
+    """Six of a, three of b, none of c; of the last two rows one is left to a person."""
+    task = replace(TASK, classes=("a", "b", "c"), prevalence=(0.6, 0.3, 0.1), positive=None, reject_cost=0.2)
+    truth = np.array([0, 0, 0, 0, 1, 1, 0, 1, 0])
+    decided = np.array([0, 0, 0, 1, 1, 0, 2, 3, 3])
+    a, b, c = per_class(task, truth, decided)
+    assert (a.label, a.support, b.label, b.support, c.label, c.support) == ("a", 6, "b", 3, "c", 0)
+    assert limits(a.precision) == pytest.approx(wilson(3, 4))
+    assert limits(a.recall) == pytest.approx(wilson(3, 5))
+    assert limits(b.precision) == pytest.approx(wilson(1, 2))
+    assert limits(b.recall) == pytest.approx(wilson(1, 2))
+    assert (a.f1, b.f1, c.f1) == (pytest.approx(2 * 3 / (5 + 4)), pytest.approx(2 / 4), None)
+    assert limits(a.rejected) == pytest.approx(wilson(1, 6))
+    assert limits(b.rejected) == pytest.approx(wilson(1, 3))
+    assert (c.recall, c.rejected) == (Estimate(None), Estimate(None))
+    assert limits(c.precision) == pytest.approx(wilson(0, 1))
+    assert {each.rejected for each in per_class(replace(task, reject_cost=None), truth, decided)} == {None}
+
+
+def test_a_share_of_no_rows_may_be_anything_and_groups_widen_it():
+    some = np.array([True, True, False, False] * 10)
+    assert limits(share(np.zeros(4, dtype=bool), np.zeros(4, dtype=bool))) == (0.0, 0.0, 1.0)
+    alone, pairs = share(np.ones(40, dtype=bool), some), share(np.ones(40, dtype=bool), some, np.arange(40) // 2)
+    assert limits(alone) == pytest.approx(wilson(20, 40))
+    assert pairs.high - pairs.low > 1.3 * (alone.high - alone.low)
