@@ -217,6 +217,18 @@ def test_perfect_scores_are_not_certain():
     assert interval(load("expected_cost"), TASK, predictions, truth).high > 0
 
 
+def test_equal_scores_are_worth_the_share_of_the_class_which_varies():
+    truth = np.repeat([1, 0], [20, 180])
+    rows = Predictions(("no", "yes"), np.arange(200), truth, np.full((200, 2), 0.5), "test")
+    found = interval(load("average_precision"), TASK, rows, truth)
+    share = stats.binomtest(20, 200).proportion_ci(method="wilson")
+    assert found.value == pytest.approx(0.1)
+    assert found.low == pytest.approx(share.low, abs=0.003)
+    assert found.high >= share.high
+    area = interval(load("roc_auc"), TASK, rows, truth)
+    assert area.low < area.value == 0.5 < area.high
+
+
 def test_a_model_that_is_sure_of_all_rows_has_shown_little_by_being_right():
     """As often as Wilson's bound allows, a row may lose what it would have lost had the other class been true."""
     n, truth = 300, np.arange(300) % 2
@@ -354,6 +366,22 @@ def test_sampling_says_what_the_score_is_made_of():
 def test_percentiles_leave_out_as_much_on_each_side():
     found = percentile_interval(0.5, np.linspace(0, 1, 1001), 0.95)
     assert (found.low, found.high) == pytest.approx((0.025, 0.975))
+
+
+def test_percentiles_of_few_groups_are_stretched_to_students_t():
+    scores = np.linspace(0, 1, 1001)
+    rows, groups = (percentile_interval(0.5, scores, 0.95, c) for c in (None, np.repeat(np.arange(6), 9)))
+    factor = np.sqrt(6 / 5) * stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975)
+    assert groups.high - 0.5 == pytest.approx(factor * (rows.high - 0.5))
+    assert 0.5 - groups.low == pytest.approx(factor * (0.5 - rows.low))
+    assert percentile_interval(0.5, scores, 0.95, np.zeros(9, dtype=np.int64)).high == np.inf
+
+
+def test_one_group_leaves_the_range_of_a_mean():
+    values, one = np.array([0.1, 0.2, 0.4]), np.zeros(3, dtype=np.int64)
+    found = mean_interval(Mean(values, 0.0, 2.0), one)
+    assert (found.low, found.high) == (0, 2)
+    assert np.isnan(mean_interval(Mean(values), one).low)
 
 
 @given(values=st.lists(st.floats(0, 1), min_size=2, max_size=8))

@@ -12,10 +12,9 @@ one method:
 | CountCells      | best of many counts         | bootstrap of the counts, the low end reflected            |
 
 A metric that gives none is bootstrapped by row. In simulations, closed forms kept their level where
-percentiles of a bootstrap did not (skewed losses, few positives, rates near 0 or 1). ``groups`` (rows that
-belong together, such as those of one patient) replace rows as the unit that varies: residuals are summed
-within groups, rates count as many trials as they are worth (design effect), and the quantiles are those of
-Student's t with one degree of freedom less than there are groups (Cameron & Miller 2015).
+percentiles of a bootstrap did not (skewed losses, few positives, rates near 0 or 1). Clusters (rows that
+belong together, such as those of one patient) replace rows as the unit that varies: rows count as many as they
+are worth, and quantiles are those of Student's t (``stats.clusters``).
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def sampling_interval(
             return _bins(value, bins, clusters, confidence)
         case CountCells() as cells:
             scores = _recount(cells, clusters, seed, repeats)
-            return percentile_interval(value, scores, confidence, optimistic=True)
+            return percentile_interval(value, scores, confidence, clusters, optimistic=True)
 
 
 def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
@@ -86,6 +85,8 @@ def mean_interval(mean: Mean, clusters: Codes | None = None, confidence: float =
     away = values - value
     away[np.abs(away) <= ROUNDING * np.abs(values).max()] = 0.0
     worth = worth_of_rows(away, clusters)
+    if worth.design == np.inf:
+        return Interval(value, *(end if np.isfinite(end) else np.nan for end in (mean.low, mean.high)))
     z = two_sided_z(confidence, worth.groups or n)
     low, high = score_limits(values, 1 / n, n / worth.design, z, low=mean.low, high=mean.high)
     return Interval(value, float(low), float(high))
@@ -148,11 +149,14 @@ def _recount(cells: CountCells, clusters: Codes | None, seed: int, repeats: int)
     return np.concatenate(scores)
 
 
-def percentile_interval(value: float, scores: Floats, confidence: float, optimistic: bool = False) -> Interval:
+def percentile_interval(
+    value: float, scores: Floats, confidence: float, clusters: Codes | None = None, *, optimistic: bool = False
+) -> Interval:
     """Percentiles of bootstrap scores; samples in which the metric is undefined are left out.
 
     The best of many flatters, and the best of a resample flatters once more: the low end of such a score is
-    at least as far below it as the high end is above (the reflected percentile).
+    at least as far below it as the high end is above (the reflected percentile). Few clusters vary less in resamples
+    than in samples, and as Student's t: the interval is stretched by as much.
     """
     scores = scores[np.isfinite(scores)]
     if not len(scores):
@@ -160,7 +164,13 @@ def percentile_interval(value: float, scores: Floats, confidence: float, optimis
     low, high = np.quantile(scores, [0.5 - confidence / 2, 0.5 + confidence / 2])
     if optimistic:
         low = min(low, max(2 * value - high, 0.0))
-    return Interval(value, min(value, float(low)), max(value, float(high)))
+    groups = None if clusters is None else int(clusters.max()) + 1
+    if groups == 1:
+        return Interval(value, -np.inf, np.inf)
+    unseen = 1.0 if groups is None else float(np.sqrt(groups / (groups - 1)))
+    stretch = unseen * two_sided_z(confidence, groups) / two_sided_z(confidence)
+    below, above = max(value - float(low), 0.0), max(float(high) - value, 0.0)
+    return Interval(value, value - stretch * below, value + stretch * above)
 
 
 def _influence(influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
@@ -168,17 +178,18 @@ def _influence(influence: Influence, clusters: Codes | None, confidence: float) 
     of all classes likewise. A class of one row says nothing of how its figure varies: that may be anything.
     """
     figures = influence.figures
-    independent = sum(own.variance + others.variance for _, own, others in figures) / len(figures) ** 2
+    independent = sum(part.variance for _, parts in figures for part in parts) / len(figures) ** 2
     worth = worth_of_rows(influence.effect, clusters, expected=influence.expected, independent=independent)
     limits = np.array([_ranked(*each, worth.design, worth.z(confidence)) for each in figures])
-    return _of_mean(np.array([figure for figure, _, _ in figures]), limits[:, 0], limits[:, 1])
+    return _of_mean(np.array([figure for figure, _ in figures]), limits[:, 0], limits[:, 1])
 
 
-def _ranked(figure: float, own: Spread, others: Spread, design: float, z: float) -> tuple[float, float]:
-    if min(own.rows, others.rows) < 2:
+def _ranked(figure: float, parts: Sequence[Spread], design: float, z: float) -> tuple[float, float]:
+    if min(part.rows for part in parts) < 2:
         return 0.0, 1.0
-    below, above = np.transpose([np.abs(figure - np.array(_limits(part, design, z))) for part in (own, others)])
-    return max(figure - float(np.hypot(*below)), 0.0), min(figure + float(np.hypot(*above)), 1.0)
+    low, high = np.array([_limits(part, design, z) for part in parts]).T
+    below, above = np.sqrt(((figure - low) ** 2).sum()), np.sqrt(((high - figure) ** 2).sum())
+    return max(figure - float(below), 0.0), min(figure + float(above), 1.0)
 
 
 def _limits(part: Spread, design: float, z: float) -> tuple[Floats, Floats]:

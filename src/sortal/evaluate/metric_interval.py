@@ -36,6 +36,7 @@ def interval(
         def score(rows: Codes) -> float:
             return metric.score(task, predictions.take(rows), decided[rows])
 
-        return percentile_interval(value, resample(score, len(predictions), clusters, seed, repeats), confidence)
+        scores = resample(score, len(predictions), clusters, seed, repeats)
+        return metric.within(percentile_interval(value, scores, confidence, clusters))
     sampling = metric.sampling(task, predictions, decided)
     return metric.within(sampling_interval(value, sampling, clusters, seed, confidence, repeats))

@@ -20,6 +20,8 @@ Order = NDArray[np.int64] | None
 PRECISION = 0.9
 """The precision that ``recall_at_precision`` asks for."""
 CUTS = 1000
+ROUNDING = 1e-12
+"""Effects of a row that are no larger are none."""
 UNRECOGNISED = 1 / 3
 """Placement of a row that is ranked as if at random, from 0 to 1: its distances from 1 count by their size, as in
 ``sampling.Mean.within``, so that it is 1 less 1/3 by 1/2."""
@@ -123,12 +125,15 @@ def influence(
         value, adds = figure(positive, score, order), effect(positive, score, order)
         adds = adds if np.isfinite(adds).all() else np.zeros(len(adds))
         total += adds / len(rankings)
-        spreads = []
+        spreads, between = [], np.zeros(len(adds))
         for rows in (positive, ~positive):
             some = adds[rows]
             expected[rows] += some @ some / max(len(some), 1)
+            between[rows] = some.sum() / max(len(some), 1)
             spreads.append(Spread.around(value, some, unrecognised(positive)))
-        figures.append((value, spreads[0], spreads[1]))
+        if np.abs(between).max() > ROUNDING:
+            spreads.append(Spread.around(value, between, value))
+        figures.append((value, spreads))
     return Influence(total, expected, figures)
 
 

@@ -107,12 +107,13 @@ class Influence:
 
     ``effect`` (n,): what each row adds to the score's deviation; their squares sum to its variance. ``expected`` (n,):
     in proportion to the square that is expected of rows like it. ``figures``: of each class its own figure, and around
-    it the values of the rows of the class and of the others: it is the mean of both, and varies with both.
+    it the values of the rows of the class, and those of the others; and of all rows where it matters how many are of
+    the class. It is the mean of each, and varies with each.
     """
 
     effect: Floats
     expected: Floats
-    figures: Sequence[tuple[float, Spread, Spread]]
+    figures: Sequence[tuple[float, Sequence[Spread]]]
 
 
 @dataclass(frozen=True)
