@@ -10,7 +10,8 @@ from scipy.stats import beta, betabinom
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sortal.core.errors import OptionError
-from sortal.decide.sets import Sets, describe, fewest_rows, fit_sets, notes, rank
+from sortal.decide.set_figures import describe
+from sortal.decide.sets import Sets, fewest_rows, fit_sets, notes, rank
 
 LEVELS = (0.8, 0.9, 0.95)
 

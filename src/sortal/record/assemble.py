@@ -26,7 +26,7 @@ from sortal.decide.calibrate import entries, recalibration_gain
 from sortal.decide.certificate import Certificate, about
 from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
-from sortal.decide.sets import describe as describe_sets
+from sortal.decide.set_figures import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
 from sortal.engine.program import Program
