@@ -312,7 +312,7 @@ def _falsely(by_cell: dict[str, list[Claim]]) -> Iterator[Goal]:
     """Said to be clearly better than the majority, and not so, among trainings where nothing can be learnt."""
     claims = by_cell.get("nothing to learn", [])
     if claims:
-        wrong = sum(c.holds is False or (c.low == 0 and c.true == 0) for c in claims)
+        wrong = sum(c.holds is False for c in claims)
         limit = FALSELY + 2 * float(np.sqrt(FALSELY * (1 - FALSELY) / len(claims)))
         figure = f"{wrong} of {len(claims)}"
         yield Goal("falsely 'clearly better' <= 2.5 % + 2 standard errors", figure, wrong <= limit * len(claims))
