@@ -112,15 +112,20 @@ def test_errors_saved_against_deciding_all_alike_have_tangos_interval():
         assert (10 + n * limit) ** 2 / (n * (2 * q - limit * (1 + limit))) == pytest.approx(t2, rel=1e-6)
 
 
-def test_a_rule_that_decides_like_its_rival_may_still_differ_from_it():
+def test_a_rule_that_is_never_wrong_may_still_be() -> None:
     cost = ((0.0, 1.0), (30.0, 0.0))
     task = Task("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", cost)
-    rows, decided = decided_rows(0, 0, 200)
-    found = excess_cost(task, rows, decided, 0)
+    found = excess_cost(task, *decided_rows(0, 20, 200), 0)
     t2 = stats.t.ppf(0.975, 199) ** 2
-    share = t2 / (200 + t2)
-    # Against never saying yes, a row costs at most one false alarm more, and at most a miss less.
-    assert (found.low, found.value, found.high) == pytest.approx((-30 * share, 0, share))
+    # Against never saying yes: of 20 rows said yes none was. A row could have been, which spares a miss.
+    assert found.value == pytest.approx(0.1)
+    assert found.low == pytest.approx(0.1 - 30.1 * t2 / (200 + t2))
+
+
+def test_a_rule_that_decides_all_like_its_rival_is_no_other() -> None:
+    task = Task("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (30.0, 0.0)))
+    found = excess_cost(task, *decided_rows(0, 0, 200), 0)
+    assert (found.low, found.value, found.high) == (0, 0, 0)
 
 
 def test_costs_that_stand_in_the_rows_bound_what_may_differ():
@@ -128,8 +133,11 @@ def test_costs_that_stand_in_the_rows_bound_what_may_differ():
         *("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (0.0, 0.0))),
         cost_columns=(CostColumn(1, 0, "amount"),),
     )
-    rows, decided = decided_rows(0, 0, 200)
+    rows, decided = decided_rows(0, 1, 200)
     amounts = np.where(np.arange(200) < 100, 10.0, 30.0)[:, None]
     found = excess_cost(task, replace(rows, row_costs=amounts), decided, 0)
     t2 = stats.t.ppf(0.975, 199) ** 2
-    assert found.low == pytest.approx(-25 * t2 / (200 + t2))  # (10^2 + 30^2) / (10 + 30)
+    # One row said yes is none. Others could have been 10 or 30 cheaper: those of 30 count three times as much.
+    rooms = np.array([10.0, 30.0]) + 1 / 200
+    far = (rooms @ rooms + (11**2 - 10**2) / 100) / (rooms.sum() + 1 / 100)
+    assert found.low == pytest.approx(found.value - far * t2 / (200 + t2), rel=1e-3)

@@ -262,6 +262,14 @@ def test_a_cost_that_stands_in_the_rows_is_not_known_where_no_row_had_it():
     assert found.high == pytest.approx(25 * t2 / (100 + t2))  # (10^2 + 30^2) / (10 + 30)
 
 
+def test_a_rule_that_always_says_yes_costs_the_share_of_no():
+    truth = np.repeat([0, 1], [150, 50])
+    rows = Predictions(("no", "yes"), np.arange(200), truth, np.full((200, 2), 0.5), "test")
+    found = interval(load("expected_cost"), TASK, rows, np.ones(200, dtype=np.int64))
+    share = stats.binomtest(150, 200).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((share.low, share.high), abs=0.002)  # Student's t for z
+
+
 def test_a_class_of_one_row_leaves_the_others_their_say():
     rng, task = (
         np.random.default_rng(2),

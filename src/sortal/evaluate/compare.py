@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Codes, Floats
-from sortal.core.costs import incurred
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.evaluate.costs import costs_within
 from sortal.evaluate.intervals import folds_interval, mean_interval
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 
@@ -38,9 +38,8 @@ def excess_cost(task: Task, predictions: Predictions, decided: Codes, code: int)
     ``decided``: (n,) codes. Of errors that cost one each, the interval is Tango's (1998) of paired shares.
     """
     costs = task.costs(predictions.row_costs)
-    gap, cells = costs - costs[..., code, None], (-2, -1)
-    paired = Mean.within(incurred(gap, predictions.truth, decided), gap.min(axis=cells), gap.max(axis=cells))
-    return mean_interval(paired, predictions.clusters)
+    gap = costs - costs[..., code, None]
+    return mean_interval(costs_within(gap, predictions.truth, decided), predictions.clusters)
 
 
 def row_values(score: float, sampling: Sampling | None) -> Floats | None:

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.arrays import Codes, Floats, Mask
-from sortal.core.costs import incurred
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import level
+from sortal.evaluate.costs import costs_within
 from sortal.evaluate.intervals import bin_squares, rates_interval
 from sortal.stats import ranking
 from sortal.stats.ranking import Order
@@ -281,8 +281,7 @@ def _likeliest_and_others(told: Predictions) -> tuple[Floats, Floats]:
 
 
 def _expected_cost(task: Task, told: Predictions, decided: Codes) -> Mean:
-    costs, cells = task.costs(told.row_costs), (-2, -1)
-    return Mean.within(incurred(costs, told.truth, decided), costs.min(axis=cells), costs.max(axis=cells))
+    return costs_within(task.costs(told.row_costs), told.truth, decided)
 
 
 # Calibration.
