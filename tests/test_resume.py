@@ -34,13 +34,14 @@ sortal.train(pl.read_parquet(sys.argv[1]), "y", out=sys.argv[2], models="svm", b
 
 
 class Counting:
-    """Which candidates have folds fitted."""
+    """Which candidates have folds fitted, on all of their rows."""
 
     def __init__(self) -> None:
         self.candidates: list[str] = []
 
     def map(self, fit, data, jobs: Sequence[FoldJob]):
-        self.candidates.append(jobs[0].candidate.name)
+        if jobs[0].rows is None:
+            self.candidates.append(jobs[0].candidate.name)
         return [fit(data, job) for job in jobs]
 
 

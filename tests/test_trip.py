@@ -80,6 +80,27 @@ def test_the_leaderboard_is_as_uncertain_as_its_rows(trained):
     assert row["low"] < row["mean"] < row["high"]
 
 
+def test_the_test_compares_with_a_baseline_as_it_would_have_shipped(trained):
+    """By hand: the class shares of all development rows, and the saved model, on the sealed rows."""
+    sealed = pl.read_parquet(trained.folder / "sealed" / "test.parquet")
+    oof = pl.read_parquet(trained.folder / "oof.parquet")
+    yes, share = (sealed["Churn"] == "Yes").to_numpy(), (oof["truth"] == "Yes").mean()
+    told = package.load(trained.model).predict_proba(sealed)[:, 1]
+    gain = -np.log(np.where(yes, share, 1 - share)) + np.log(np.where(yes, told, 1 - told))
+    found = next(b for b in trained.record["baselines"] if b["name"] == "majority")
+    assert found["on_test"]["value"] == pytest.approx(gain.mean(), abs=1e-3)
+    assert found["on_test"]["low"] < found["on_test"]["value"] < found["on_test"]["high"]
+    assert found["margin"]["low"] > 0
+
+
+def test_the_corrected_figure_is_that_of_what_ships(trained):
+    selection = trained.record["selection"]
+    gain = selection["refit_gain"]
+    assert gain is not None
+    expected = selection["uncorrected"]["value"] - selection["bias"] + gain
+    assert selection["corrected"]["value"] == selection["corrected_estimate"] == pytest.approx(expected)
+
+
 def test_sealed_rows_are_nowhere_in_the_out_of_fold_predictions(trained):
     oof = pl.read_parquet(trained.folder / "oof.parquet")
     split = trained.record["split"]

@@ -123,10 +123,10 @@ class Certificate:
     @property
     def caveat(self) -> str:
         """What the confidence is of."""
+        wrong = percent(round(1 - self.confidence, 6))
         return (
-            f"The confidence is of attempts, not of certificates: up to {percent(round(1 - self.confidence, 6))} of "
-            "all attempts certify what does not hold, and where a target is just out of reach hardly any are "
-            "certified, and all of those wrongly."
+            f"The confidence is of attempts, not of certificates: up to {wrong} of all attempts certify what does not "
+            "hold, and where a target is just out of reach hardly any are certified, and all of those wrongly."
         )
 
     @property

@@ -69,7 +69,7 @@ def along_line(x: Floats, y: Floats) -> Interval:
     """How much y changes along the least-squares line from the first x to the last, with its 95 % interval.
 
     >>> print(along_line(np.array([0, 1, 2, 3, 4]), np.array([1.0, 2.1, 2.9, 4.0, 5.0])))
-    3.96 [3.7 4.3]
+    3.96 [3.64 4.28]
     """
     from scipy.special import stdtrit
 

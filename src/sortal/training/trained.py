@@ -97,10 +97,10 @@ def train_rows(
         limits = replace(limits, entries=entries(recipe.search.budget))
         shipped_on = dev if task.promises else everything
         others = _to_compare(developed, recipe.search) if reserve.comparing else []
-        row_seconds = chosen.row_seconds + sum(s.row_seconds for s in others)
 
         def left() -> float:
-            return math.inf if recipe.search.plan else reserve.for_refit(row_seconds) - chosen.refit_seconds
+            beside = chosen.refit_seconds + reserve.for_test(others)
+            return math.inf if recipe.search.plan else reserve.for_refit(chosen.row_seconds) - beside
 
         # Before calibration, whose time is kept for it.
         compared = fit_baselines(others, shipped_on, chosen.refit_seconds > 0, left)
