@@ -92,9 +92,10 @@ def audit_seconds(deadline: Deadline) -> float:
 
 def search_deadline(deadline: Deadline, closing: Closing, outer: int) -> Deadline:
     """Until when the search for the model that ships may go on, where it is made once more in each of ``outer`` folds:
-    of the time left until the end begins it has a share, and each of these somewhat more.
+    of the time left until the end begins it has a share, and each of these somewhat more. What must be imported is
+    imported once, and is no part of that.
     """
-    left, again = max(deadline.left - closing.seconds, 0.0), OUTER * outer
+    left, again = max(deadline.left - closing.seconds - deadline.importing, 0.0), OUTER * outer
     return replace(deadline, budget=deadline.budget - left * again / (again + 1))
 
 
