@@ -185,3 +185,21 @@ def test_where_nothing_is_left_to_predict_from_the_file_is_named(tmp_path: Path)
     pl.DataFrame({"x": [1.5] + [None] * 39, "y": ["a", "b"] * 20}).write_csv(tmp_path / "few.csv")
     with pytest.raises(DataError, match=r"^few\.csv has no column left to predict from: x: a value in 1 row only"):
         frame_problem(str(tmp_path / "few.csv"), GoalOptions("y"), RowOptions())
+
+
+def test_rows_of_no_weight_are_left_out_and_told() -> None:
+    rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "w": [0.0, 2.0] * 20, "y": ["a", "a", "b", "b"] * 10})
+    problem = framed(rows, weight="w")
+    assert problem.table.rows.tolist() == list(range(1, 40, 2))
+    assert problem.table.weights.tolist() == [2.0] * 20
+    assert problem.codes.tolist() == [0, 1] * 10
+    assert problem.task.prevalence == (0.5, 0.5)
+    assert problem.notes == ("20 rows of no weight ('w' is 0) were left out",)
+
+
+def test_a_table_in_memory_says_itself_of_what_kind_a_column_is() -> None:
+    numbers = [*range(5)] * 8
+    rows = pd.DataFrame({"x": numbers, "z": pd.Categorical(numbers), "y": ["a", "b"] * 20})
+    problem = framed(rows)
+    assert (problem.table.schema["x"].kind, problem.table.schema["z"].kind) == ("number", "category")
+    assert problem.name == "the data"
