@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sortal.core.errors import DataError
+from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
 from sortal.core.recipe import Recipe
@@ -203,3 +203,16 @@ def test_a_table_in_memory_says_itself_of_what_kind_a_column_is() -> None:
     problem = framed(rows)
     assert (problem.table.schema["x"].kind, problem.table.schema["z"].kind) == ("number", "category")
     assert problem.name == "the data"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("id", "column 'id' of the data holds no numbers, but weights"),
+        ("y", "column 'y' cannot be both the weight and the target"),
+        ("z", "no column 'z' in the data for the weights"),
+    ],
+)
+def test_what_is_no_weight_is_refused(name: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        framed(frame(), weight=name)
