@@ -216,3 +216,12 @@ def test_a_table_in_memory_says_itself_of_what_kind_a_column_is() -> None:
 def test_what_is_no_weight_is_refused(name: str, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         framed(frame(), weight=name)
+
+
+def test_small_classes_are_named_the_largest_of_them_first() -> None:
+    labels = ["z"] * 30 + ["k"] * 4 + ["b"] * 3 + ["m"] * 2
+    (note,) = framed(pl.DataFrame({"x": np.linspace(0, 1, 39), "y": labels}), smallest_count=5).notes
+    assert note.startswith("3 classes have fewer than 5 rows")
+    assert [note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")] == sorted(
+        note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")
+    )
