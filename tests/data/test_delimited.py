@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
 from sortal.data.delimited import find_separator, frames, inspect
+from sortal.data.read import read
 
 ENCODINGS = {"utf-8": "äé漢 ", "utf-8-sig": "äé漢 ", "utf-16": "äé漢 ", "cp1252": "äé€ ", "latin-1": "é"}
 quick = settings(
@@ -298,3 +299,11 @@ def test_a_word_like_the_only_name_is_a_value(tmp_path: Path) -> None:
 def test_a_header_in_another_order_within_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds its header again after row 2, with the columns in another order"):
         read_with_notes("age,fee,plan\n1,2,x\n3,4,y\nplan,age,fee\nz,5,6\n", tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("told", ["||", "§", '"'])
+def test_a_separator_that_cannot_be_is_refused_with_the_name_of_the_file(told: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f"sep={told}\na{told}b\n1{told}2\n", "utf-8")
+    with pytest.raises(DataError, match=r"^mine\.csv says in its first line that .* separates the fields"):
+        read(path)

@@ -75,6 +75,14 @@ class TestSealing:
             Seal.close(tmp_path, ROWS, by="test")
         assert seal.ledger.read_bytes() == before
 
+    @pytest.mark.parametrize("lost", ["ledger", "path"])
+    def test_nothing_is_sealed_where_a_part_of_a_seal_is_left(self, tmp_path: Path, lost: str) -> None:
+        seal = looked_at(tmp_path)
+        getattr(seal, lost).unlink()
+        with pytest.raises(OutputError, match="has sealed rows already"):
+            Seal.close(tmp_path, ROWS, by="test")
+        assert not getattr(seal, lost).exists()
+
     def test_a_folder_that_cannot_be_made_is_one_clear_sentence(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match=r"cannot seal the test rows in .*file"):

@@ -29,6 +29,7 @@ from sortal.core.frame import from_any, unique_names
 from sortal.data import arrow, parquet
 from sortal.data.blocks import raw_blocks, utf8_blocks
 from sortal.data.declared import declared
+from sortal.data.limits import memory_left
 from sortal.data.read import batches, read
 from sortal.data.standard_input import spooled
 
@@ -325,3 +326,14 @@ except pl.exceptions.PolarsError as error:
 def test_a_path_that_the_system_refuses(name: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert name[:20] in refusal(tmp_path / name / "t.csv")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has taken is told by /proc, which is Linux's")
+def test_what_a_process_has_taken_of_its_own_limit_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (taken + 2**29, resource.RLIM_INFINITY))
+    assert memory_left() == pytest.approx(2**29, rel=0.1)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert memory_left() > 2**29

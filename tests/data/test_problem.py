@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sortal.core.errors import DataError
+from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
 from sortal.core.recipe import Recipe
@@ -202,3 +202,43 @@ def test_where_nothing_is_left_to_predict_from_the_file_is_named(tmp_path: Path)
     pl.DataFrame({"x": [1.5] + [None] * 39, "y": ["a", "b"] * 20}).write_csv(tmp_path / "few.csv")
     with pytest.raises(DataError, match=r"^few\.csv has no column left to predict from: x: a value in 1 row only"):
         frame_problem(str(tmp_path / "few.csv"), GoalOptions("y"), RowOptions())
+
+
+def test_rows_of_no_weight_are_left_out_and_told() -> None:
+    rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "w": [0.0, 2.0] * 20, "y": ["a", "a", "b", "b"] * 10})
+    problem = framed(rows, weight="w")
+    assert problem.table.rows.tolist() == list(range(1, 40, 2))
+    assert problem.table.weights.tolist() == [2.0] * 20
+    assert problem.codes.tolist() == [0, 1] * 10
+    assert problem.task.prevalence == (0.5, 0.5)
+    assert problem.notes == ("20 rows of no weight ('w' is 0) were left out",)
+
+
+def test_a_table_in_memory_says_itself_of_what_kind_a_column_is() -> None:
+    numbers = [*range(5)] * 8
+    rows = pd.DataFrame({"x": numbers, "z": pd.Categorical(numbers), "y": ["a", "b"] * 20})
+    problem = framed(rows)
+    assert (problem.table.schema["x"].kind, problem.table.schema["z"].kind) == ("number", "category")
+    assert problem.name == "the data"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("id", "column 'id' of the data holds no numbers, but weights"),
+        ("y", "column 'y' cannot be both the weight and the target"),
+        ("z", "no column 'z' in the data for the weights"),
+    ],
+)
+def test_what_is_no_weight_is_refused(name: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        framed(frame(), weight=name)
+
+
+def test_small_classes_are_named_the_largest_of_them_first() -> None:
+    labels = ["z"] * 30 + ["k"] * 4 + ["b"] * 3 + ["m"] * 2
+    (note,) = framed(pl.DataFrame({"x": np.linspace(0, 1, 39), "y": labels}), smallest_count=5).notes
+    assert note.startswith("3 classes have fewer than 5 rows")
+    assert [note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")] == sorted(
+        note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")
+    )

@@ -465,6 +465,14 @@ class TestHoldout:
         assert (1 not in codes[held]) == spared
 
 
+@pytest.mark.parametrize(("rows", "plan", "sizes"), [(2, "50/50", [1, 1]), (3, "60/20/20", [1, 1, 1])])
+def test_as_many_rows_as_parts_are_just_enough(rows: int, plan: str, sizes: list[int]) -> None:
+    parts = split(distinct(np.arange(rows)), np.arange(rows), SplitPlan.parse(plan), 0)
+    assert [len(part) for part in parts_of(parts)] == sizes
+    with pytest.raises(DataError, match=f"^{rows - 1} rows cannot be divided into train and"):
+        split(distinct(np.arange(rows - 1)), np.arange(rows - 1), SplitPlan.parse(plan), 0)
+
+
 def test_a_part_without_any_row_gets_the_smallest_unit_of_the_commonest_class() -> None:
     codes = np.repeat([0, 1], [11, 4])
     units = np.repeat(np.arange(6), [3, 3, 3, 2, 2, 2])

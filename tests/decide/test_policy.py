@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -173,3 +174,27 @@ def test_importing_it_needs_numpy_alone():
     loaded = "import sys, sortal.decide.policy; print(*{name.partition('.')[0] for name in sys.modules})"
     found = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert not {"scipy", "sklearn", "polars", "lightgbm", "xgboost"} & set(found.stdout.split())
+
+
+def test_the_most_probable_class_is_taken_whichever_is_positive():
+    probability = np.array([[0.6, 0.4], [0.5, 0.5], [0.2, 0.8]])
+    for positive in (None, "no", "yes"):
+        assert Decision("argmax", YES_NO, positive).apply(probability).tolist() == [0, 0, 1]
+
+
+def test_within_a_capacity_only_what_pays_is_taken_where_errors_cost():
+    probability = np.column_stack([1 - (p := np.array([0.9, 0.05, 0.3, 0.15])), p])
+    rule = Decision("capacity", YES_NO, "yes", 0.0, capacity=Capacity(0.75))
+    costly = replace(rule, cost=((0.0, 1.0), (4.0, 0.0)))  # it pays from .2 on
+    assert rule.apply(probability).tolist() == [1, 0, 1, 1]
+    assert costly.apply(probability).tolist() == [1, 0, 1, 0]
+    assert costly.priority(probability) == pytest.approx([4 * 0.9 - 0.1, 0.2 - 0.95, 1.2 - 0.7, 0.6 - 0.85])
+
+
+def test_predictions_bring_the_costs_of_their_rows():
+    p = np.array([0.4, 0.4])
+    rows = Predictions(
+        YES_NO, np.arange(2), np.array([0, 1]), np.column_stack([1 - p, p]), "valid", row_costs=np.array([[1.0], [9.0]])
+    )
+    rule = Decision("cost", YES_NO, "yes", cost=((0.0, 1.0), (0.0, 0.0)), cost_columns=(CostColumn(1, 0, "amount"),))
+    assert rule.decide(rows).tolist() == [0, 1]

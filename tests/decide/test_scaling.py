@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
 from sortal.core import registry
@@ -91,6 +93,32 @@ def test_matrix_scaling_undoes_a_mixture_of_logits_that_vector_scaling_cannot():
     after = {name: loss(compile(fit(name, told, truth))(told), truth) for name in ("vector", "matrix")}
     assert after["matrix"] == pytest.approx(loss(right, truth), abs=2e-3)
     assert after["vector"] > after["matrix"] + 0.01
+
+
+@pytest.mark.parametrize("name", ["vector", "matrix"])
+def test_the_penalties_are_those_that_are_documented(name):
+    """K |b|^2 + K |diag D|^2 + K (K - 1) |rest of D|^2 on the sum of the losses, minimised once more by differences."""
+    k, (probability, truth) = 4, draw(90, 4, 2, 1.4, 0.5)
+    c = np.log(probability)
+    z = fitted("temperature", probability, truth)[0][0, 0] * (c - c.mean(axis=1, keepdims=True))
+    free = np.eye(k, dtype=bool) if name == "vector" else np.ones((k, k), dtype=bool)
+    heavy = np.where(np.eye(k), k, k * (k - 1))
+
+    def unpacked(x):
+        change = np.zeros((k, k))
+        change[free] = x[:-k]
+        return change, x[-k:]
+
+    def objective(x):
+        change, bias = unpacked(x)
+        losses = -log_softmax(z + z @ change.T + bias, axis=1)[np.arange(len(z)), truth]
+        return losses.sum() + (heavy * change**2).sum() + k * (bias**2).sum()
+
+    change, bias = unpacked(minimize(objective, np.zeros(free.sum() + k), method="BFGS").x)
+    found = compile(fit(name, probability, truth))(probability)
+    np.testing.assert_allclose(found, softmax(z + z @ change.T + bias, axis=1), atol=2e-3)
+    weight, _ = fitted(name, probability, truth)
+    assert np.abs(weight.sum(axis=1)).max() < 1e-12  # whatever is added to all log-probabilities of a row
 
 
 def test_few_rows_leave_the_matrix_close_to_a_temperature():

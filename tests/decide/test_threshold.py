@@ -49,7 +49,9 @@ def test_the_threshold_of_costs_is_elkans(fp, fn, code):
     p = np.random.default_rng(0).random(200)
     probability = np.column_stack([1 - p, p])
     by_cost = Decision("cost", task.classes, cost=cost).apply(probability)
-    np.testing.assert_array_equal(decide(task, draw(10, 0)).apply(probability), by_cost)
+    rule = decide(task, draw(10, 0))
+    assert (rule.kind, rule.threshold, rule.cost) == ("threshold", threshold, cost)
+    np.testing.assert_array_equal(rule.apply(probability), by_cost)
 
 
 def test_unreasonable_costs_have_no_threshold_and_are_decided_by_cost():
@@ -192,6 +194,13 @@ def test_of_equally_good_f_thresholds_the_widest_gap_is_taken(gap):
     at_first, at_third = (0.9 + p[1]) / 2, (p[2] + p[3]) / 2
     rows = Predictions(("no", "yes"), np.arange(4), truth, np.column_stack([1 - p, p]), "valid")
     assert f_threshold(replace(make_task(), beta=np.sqrt(0.5)), rows) == pytest.approx([at_first, at_third][gap])
+
+
+def test_a_positive_row_that_comes_last_counts():
+    """F1 is 2/3 with the first row alone, 1/2 with two, and 4/5 with all three."""
+    p, truth = np.array([0.9, 0.8, 0.1]), np.array([1, 0, 1])
+    rows = Predictions(("no", "yes"), np.arange(3), truth, np.column_stack([1 - p, p]), "valid")
+    assert f_threshold(make_task(), rows) == pytest.approx(0.05)
 
 
 def test_thresholds_are_as_good_where_they_differ_by_rounding_alone():

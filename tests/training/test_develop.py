@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sortal.core.frame import Table
+from sortal.core.framing import frame_task
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
@@ -110,6 +111,21 @@ def test_a_plan_repeats_a_run(two):
     columns = dev.table.columns(names)
     assert np.array_equal(compile(first.finalized.program)(columns), compile(again.finalized.program)(columns))
     assert Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+@pytest.mark.parametrize(("goal", "treated"), [({}, False), ({"cost": "fp=1,fn=5"}, True)])
+def test_rare_classes_are_treated_where_some_are_rare_or_errors_cost(two, goal, treated):
+    dev, _ = two
+    recipe = Recipe.of("y", models=("logistic",), **goal)
+    task = frame_task(dev.table.frame["y"], recipe.goal)
+    names = {s.candidate.name for s in trained(dev, task, recipe).developed.explored.results}
+    assert {"logistic", "logistic C=0.03"} <= names
+    assert ("logistic balanced" in names) == treated
+    rare = np.flatnonzero((dev.codes == 0) | (np.arange(400) % 8 == 0))
+    few = replace(dev, table=dev.table.take(rare), codes=dev.codes[rare])
+    task = frame_task(few.table.frame["y"], recipe.goal)
+    assert task.imbalanced
+    assert "logistic balanced" in {s.candidate.name for s in trained(few, task, recipe).developed.explored.results}
 
 
 @pytest.mark.parametrize("budget", [3.0])
