@@ -34,7 +34,7 @@ fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten min
 
 N ?= 200
 SEED ?= 0
-mutants: $(READY) ## do the tests see a mistake? N=200 of them, drawn by SEED=0; about half an hour on two cores
+mutants: $(READY) ## do the tests see a mistake? N=200 of them, drawn by SEED=0, in a copy of the tree
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --group mutants
 	@$(BIN)/python tools/mutants.py --number $(N) --seed $(SEED)
 

@@ -121,6 +121,20 @@ def test_the_penalties_are_those_that_are_documented(name):
     assert np.abs(weight.sum(axis=1)).max() < 1e-12  # whatever is added to all log-probabilities of a row
 
 
+def test_few_rows_leave_platts_line_close_to_the_diagonal():
+    """((a - 1)^2 + b^2) / 2 on the sum of the losses of a log-odds + b, minimised once more by differences."""
+    probability, truth = draw(25, 2, 5, 2.0, 0.8)
+    log_odds = np.log(probability[:, 1] / probability[:, 0])
+
+    def objective(x):
+        signed = (x[0] * log_odds + x[1]) * np.where(truth == 1, 1, -1)
+        return np.log1p(np.exp(-signed)).sum() + ((x[0] - 1) ** 2 + x[1] ** 2) / 2
+
+    a, b = minimize(objective, [1.0, 0.0], method="BFGS").x
+    found = compile(fit("platt", probability, truth))(probability)[:, 1]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-a * log_odds - b)), atol=2e-3)
+
+
 def test_few_rows_leave_the_matrix_close_to_a_temperature():
     probability, truth = draw(60, 5, 1, 2.0)
     weight, bias = fitted("matrix", probability, truth)

@@ -198,7 +198,7 @@ def test_of_equally_good_f_thresholds_the_widest_gap_is_taken(gap):
 
 def test_a_positive_row_that_comes_last_counts():
     """F1 is 2/3 with the first row alone, 1/2 with two, and 4/5 with all three."""
-    p, truth = np.array([0.9, 0.8, 0.1]), np.array([1, 0, 1])
+    p, truth = np.array([0.9, 0.5, 0.1]), np.array([1, 0, 1])
     rows = Predictions(("no", "yes"), np.arange(3), truth, np.column_stack([1 - p, p]), "valid")
     assert f_threshold(make_task(), rows) == pytest.approx(0.05)
 
