@@ -86,6 +86,7 @@ def cells() -> list[Cell]:
         *(Cell(f"{n:,} rows", n) for n in (300, 1_000, 3_000)),
         *(Cell(f"{n:,} rows, all models", n, ALL) for n in (300, 1_000, 3_000)),
         *(Cell(f"{g} groups", g * MEMBERS, change=grouped, groups=g, options={"group": GROUP}) for g in (5, 20, 100)),
+        Cell("200 rows, nested", 200, options={"split": "cv"}),
         Cell("few distinct rows", 1_500, change=coarse),
         Cell("2 % positives, a miss costs 30", 3_000, change=rare, options={"cost": f"fp=1,fn={MISS_COST}"}),
         *(Cell(f"{k} classes, one rare", 1_500, change=_classes(k)) for k in (3, 7, 10)),
