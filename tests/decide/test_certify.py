@@ -11,6 +11,7 @@ from scipy import stats
 from sortal.core.errors import DataError, OptionError
 from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
+from sortal.core.writing import number
 from sortal.decide.certificate import Certificate
 from sortal.decide.certify import certify
 from sortal.decide.exact import fewest_trials
@@ -333,7 +334,7 @@ def test_no_number_of_rows_helps_scores_of_noise():
     assert refused.outlook is not None
     assert (refused.outlook.rows, refused.outlook.chance) == (None, 0.0)
     assert refused.outlook.reaches == pytest.approx(0.4, abs=0.08)
-    assert "will not help: this model reaches about .39" in refused.explanation
+    assert f"will not help: this model reaches about {number(refused.outlook.reaches, 2)}" in refused.explanation
 
 
 def test_what_is_not_known_of_the_scores_makes_more_rows_needed():

@@ -15,6 +15,7 @@ from sortal.training.baselines import fit_baselines
 from sortal.training.crossval import CrossValidation, crossval
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
+from sortal.training.fit_log import FitLog
 from sortal.training.fold import FoldData
 from sortal.training.trained import train_rows
 from sortal.training.zoo import TimeReserve, baselines
@@ -78,8 +79,7 @@ def test_baselines_are_fitted_on_the_rows_of_what_ships() -> None:
     promised = trained(valid=valid, task=replace(TASK, coverage=0.9))
     rows = {tuple(sorted(b.pipeline.saw)) for b in promised.baselines}
     assert rows == {tuple(sorted(np.delete(DEV.table.rows, valid)))}
-    of_baselines = promised.fit_log(DEV.table.rows[valid])
-    assert of_baselines.leaked_rows == 0
+    assert FitLog.of(promised.fits, DEV.table.rows[valid]).leaked_rows == 0
 
 
 def test_the_time_for_them_is_kept_from_the_start(results) -> None:

@@ -55,7 +55,8 @@ class Certificate:
     The probability that any ``certified`` level is missed is at most 1 - ``confidence``, over the draw of the labelled
     rows. ``positive`` is decided where its probability is at least ``threshold``: for ``selected`` of ``rows`` labelled
     rows, of which ``positives`` are positive, a share of ``prevalence``. ``grouped``: the rows are one of each group,
-    and so is what the promise is about: a row of a group that is drawn at random. ``outlook``: where it is a refusal.
+    and so is what the promise is about: a row of a group that is drawn at random. ``outlook``: where it is a refusal,
+    and there were rows to learn of the scores from.
 
     >>> bound = Bound("precision", asked=0.9, certified=0.9, observed=199 / 210, holds=True)
     >>> found = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (bound,), 300 / 1310)

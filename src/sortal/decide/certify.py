@@ -111,6 +111,8 @@ def _certify(
     bounds = _refused(safest_first, tested.counts(sequence[:1]), confidence)
     ordered = tuple(bounds[safest_first.index(constraint)] for constraint in constraints)
     refused = _certificate(positive, start, confidence, tested, ordered)
+    if not len(learner):
+        return refused
     return replace(refused, outlook=outlook(constraints, learner, tested, len(tested), alpha))
 
 

@@ -231,7 +231,7 @@ def outlook(
     rate = _drawn_rates(bins, rng)
     seen = np.cumsum(bins.rows) >= min(SEEN, len(learner))
     hits = np.cumsum(bins.share * rate, axis=1)
-    promised = Counts(np.cumsum(bins.share)[seen], hits[:, seen], hits[:, -1:], 1 - hits[:, -1:])
+    promised = Counts(np.cumsum(bins.share)[seen], hits[:, seen], hits[:, -1:], _rest(hits[:, -1:]))
     known = _drawn_shares(_added(learner.counts(bins.thresholds[seen]), tested.counts(bins.thresholds[seen])), rng)
 
     def chance(n: int) -> float:
@@ -265,7 +265,12 @@ def _drawn_shares(counts: Counts, rng: np.random.Generator) -> tuple[Floats, Flo
     size = (DRAWS, len(counts.selected))
     hits = rng.beta(counts.hits + prior, counts.selected - counts.hits + 1 - prior, size) * counts.selected / rows
     rest = rng.beta(missed + prior, below - missed + 1 - prior, size) * below / rows
-    return np.broadcast_to(counts.selected / rows, size), hits, hits + rest, 1 - hits - rest
+    return np.broadcast_to(counts.selected / rows, size), hits, hits + rest, _rest(hits + rest)
+
+
+def _rest(share: Floats) -> Floats:
+    """Of one, without the rounding that leaves less than nothing."""
+    return np.maximum(1 - share, 0.0)
 
 
 def _power(constraints: list[Constraint], shares: Counts, n: int, alpha: float) -> Floats:
