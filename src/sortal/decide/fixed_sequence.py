@@ -25,6 +25,8 @@ NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
 SEEN = 10
 """Rows that a threshold has to have selected so far; what fewer of them show is no ground to ask for more."""
+PROMISING = 32
+"""Thresholds that an outlook looks at: neighbours promise nearly the same."""
 CHANCE, MOST_ROWS = 0.8, 10_000_000
 """What a number of rows has to do with, and beyond which there is none."""
 
@@ -229,7 +231,8 @@ def outlook(
     """
     bins, rng = _ScoreBins.of(learner), np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
-    seen = np.cumsum(bins.rows) >= min(SEEN, len(learner))
+    seen = np.flatnonzero(np.cumsum(bins.rows) >= min(SEEN, len(learner)))
+    seen = seen[:: len(seen) // PROMISING + 1]
     hits = np.cumsum(bins.share * rate, axis=1)
     promised = Counts(np.cumsum(bins.share)[seen], hits[:, seen], hits[:, -1:], _rest(hits[:, -1:]))
     known = _drawn_shares(_added(learner.counts(bins.thresholds[seen]), tested.counts(bins.thresholds[seen])), rng)
@@ -238,11 +241,11 @@ def outlook(
         at = int(_power(constraints, promised, n, alpha).mean(axis=0).argmax())
         return float(_power(constraints, Counts(*(x[..., [at]] for x in known)), n, alpha).mean())
 
+    if (hopes := chance(MOST_ROWS)) < CHANCE:
+        return Outlook(None, hopes, _reaches(constraints, bins))
     most = rows
-    while chance(most) < CHANCE:
+    while chance(most) < CHANCE and most < MOST_ROWS:
         most *= 2
-        if most > MOST_ROWS:
-            return Outlook(None, chance(MOST_ROWS), _reaches(constraints, bins))
     least = rows if most == rows else most // 2
     while most - least > max(most // 50, 1):
         middle = (least + most) // 2
