@@ -2,7 +2,8 @@
 
 Twenty candidates are trained on a few thousand rows of a table and score all others: these are the population. Test
 samples are drawn from it with replacement, so that they are independent draws from exactly that population and need no
-correction for its being finite. Training is never repeated: an interval speaks of the model at hand.
+correction for its being finite. Training is never repeated: an interval speaks of the model at hand. The intervals are
+those of run.json, by the functions that write them; ``bench honesty`` has them from run.json itself.
 """
 
 from __future__ import annotations
@@ -301,6 +302,8 @@ def outcome(cells: Sequence[Cell], reps: int, found: Sequence[Population], notes
             *(covered(p, [c for c in cells if c.protocol == p]) for p in PROTOCOLS),
         ],
         notes=[
+            "what is measured is what ships: the functions that write the intervals of run.json, without the training "
+            "around them; through sortal.train: bench honesty",
             f"populations: {shares}",
             f"where a sample of n rows would hold less than {EXPECTED} positives on average, positives are drawn more "
             f"often, for the truth too; none holds less than {POSITIVES}",

@@ -119,12 +119,13 @@ def _train(job: Job) -> tuple[list[Claim], str]:
                 sample.known, sample.target, models=list(cell.models), budget=SECONDS, seed=rep, out=out, **cell.options
             )
             record, model = RunRecord.from_json((out / "run.json").read_bytes()), sortal.load(out / "model.sortal")
-            probability = model.predict_proba(sample.future)
+            later = sample.future.filter(pl.col(sample.target).cast(pl.String).is_in(record.task.classes))
+            probability = model.predict_proba(later)
         except SortalError as error:
             return [], f"refused: {cell.name}, {table}: {error}"
         except Exception as error:  # noqa: BLE001 - what ends without a sentence is a fault, and a goal names it
             return [], f"{CRASHED}: {cell.name}, {table}: {error!r}"
-    truth = encode(sample.future[sample.target].cast(pl.String), record.task)
+    truth = encode(later[sample.target].cast(pl.String), record.task)
     future = Predictions(record.task.classes, np.arange(len(truth)), truth, probability, "fresh")
     return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future)], ""
 
