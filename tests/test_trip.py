@@ -97,7 +97,10 @@ def test_the_corrected_figure_is_that_of_what_ships(trained):
     selection = trained.record["selection"]
     gain = selection["refit_gain"]
     assert gain is not None
-    expected = selection["uncorrected"]["value"] - selection["bias"] + gain
+    calibration = trained.record["calibration"]
+    calibrated = calibration["log_loss_after"] - calibration["log_loss_before"]
+    assert selection["calibration_gain"] == pytest.approx(calibrated)
+    expected = selection["uncorrected"]["value"] - selection["bias"] + gain + calibrated
     assert selection["corrected"]["value"] == selection["corrected_estimate"] == pytest.approx(expected)
 
 

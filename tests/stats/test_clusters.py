@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sortal.stats.clusters import worth, worth_of_rows, worth_of_sizes
+from sortal.stats.clusters import LEAST, worth, worth_of_rows, worth_of_sizes
 
 
 @given(groups=st.integers(2, 12), size=st.integers(1, 9), seed=st.integers(0, 10_000))
@@ -51,3 +51,10 @@ def test_parts_that_share_rows_are_worth_less_or_more():
     assert worth_of_rows(rows, None, independent=2.0).design == 2
     assert worth_of_rows(rows, np.arange(4), independent=2.0).design == pytest.approx(4 / 3 * 2)
     assert worth(np.zeros(3), np.ones(3), by_row=3.0, independent=6.0).design == 0.5
+
+
+@pytest.mark.parametrize("clusters", [None, np.arange(50) // 5])
+def test_parts_that_cancel_out_do_not_make_a_figure_that_never_varies(clusters):
+    """As the figures of classes may in their mean: the next sample will not cancel to the last digit."""
+    effect = np.tile([1e-9, -1e-9], 25)
+    assert worth_of_rows(effect, clusters, expected=np.ones(50), independent=1.0).design == LEAST

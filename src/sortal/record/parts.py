@@ -128,9 +128,9 @@ class Selection:
 
     ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` what the model that ships is expected
     to reach: the same after taking off ``bias``, by which picking the best flatters, and after adding ``refit_gain``,
-    by which the rows that each fold left out change it (null where that is not known); its interval is as wide as the
-    doubt about all. ``corrected_estimate`` is the latter's value. ``tied`` are the candidates that cannot be told apart
-    from the best; ``p_value`` compares the chosen one with ``runner_up``.
+    by which the rows that each fold left out change it, and ``calibration_gain`` (each null where that is not known);
+    its interval is as wide as the doubt about all. ``corrected_estimate`` is the latter's value. ``tied`` are the
+    candidates that cannot be told apart from the best; ``p_value`` compares the chosen one with ``runner_up``.
     """
 
     chosen: str
@@ -138,6 +138,7 @@ class Selection:
     corrected_estimate: float | None = None
     bias: float | None = None
     refit_gain: float | None = None
+    calibration_gain: float | None = None
     uncorrected: Estimate | None = None
     corrected: Estimate | None = None
     runner_up: str | None = None

@@ -127,8 +127,9 @@ def selection(trained: Trained, task: Task) -> Selection:
             f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
             f"{choice.reason}"
         )
-    gain = _refit_gain(trained)
-    corrected = choice.metric.within(bias_corrected_interval(uncorrected, choice.bias - (gain or 0.0)))
+    refit, calibration = _refit_gain(trained), _calibration_gain(trained)
+    flattery = choice.bias - (refit or 0.0) - (calibration or 0.0)
+    corrected = choice.metric.within(bias_corrected_interval(uncorrected, flattery))
     return Selection(
         chosen=chosen,
         metric=choice.metric.name,
@@ -136,12 +137,22 @@ def selection(trained: Trained, task: Task) -> Selection:
         corrected=Estimate.of(corrected),
         corrected_estimate=corrected.value,
         bias=choice.bias,
-        refit_gain=gain,
+        refit_gain=refit,
+        calibration_gain=calibration,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
         p_value=choice.p_value,
         tied=tuple(s.candidate.name for s in choice.tied),
         explanation=explanation,
     )
+
+
+def _calibration_gain(trained: Trained) -> float | None:
+    """By how much calibration changes the metric, out of fold; None where that was not measured in it."""
+    result = trained.finalized.calibration.result
+    before, after = result.log_loss_before, result.log_loss_after
+    if trained.developed.choice.metric.name != "log_loss" or before is None or after is None:
+        return None
+    return after - before
 
 
 def _refit_gain(trained: Trained) -> float | None:

@@ -180,7 +180,8 @@ def _corrected(selection: Selection) -> str:
     if selection.uncorrected is None or selection.corrected is None:
         return ""
     measured = number(selection.uncorrected.value, 4)
-    why = "for the choice" if selection.refit_gain is None else "for the choice and the refit"
+    others = {"calibration": selection.calibration_gain, "the refit": selection.refit_gain}
+    why = " and ".join(["for the choice", *(name for name, gain in others.items() if gain)])
     return f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
 
 

@@ -19,6 +19,9 @@ from sortal.stats.proportions import two_sided_z
 FEWEST = 3.0
 """So many clusters, or all where they are fewer, count at least: what unequal ones are worth is itself an estimate, and
 the quantile of one degree of freedom is 13."""
+LEAST = 0.1
+"""Of a figure whose parts cancel out, such as those of classes in a mean: rows count at most ten times. That all of it
+cancels would say that it never varies. Chosen, not measured."""
 MOST = 0.9
 """A cluster that makes up more of the variance than this counts as this: beyond, its own square says nothing."""
 
@@ -53,7 +56,8 @@ def worth(sums: Floats, expected: Floats, by_row: float, independent: float) -> 
     if count < 2:
         return Worth(np.inf, 2.0)
     variance = float((sums**2 / (1 - np.minimum(share, MOST))).sum())
-    return Worth(max(by_row, variance) / independent, max(1 / float(share @ share), min(count, FEWEST)))
+    design = max(by_row, variance) / independent
+    return Worth(max(design, LEAST), max(1 / float(share @ share), min(count, FEWEST)))
 
 
 def worth_of_rows(
@@ -70,7 +74,7 @@ def worth_of_rows(
     if by_row <= 0 or independent <= 0:
         return Worth(1.0) if clusters is None else worth_of_sizes(np.bincount(clusters).astype(np.float64))
     if clusters is None:
-        return Worth(by_row / independent)
+        return Worth(max(by_row / independent, LEAST))
     sums, squares = (np.bincount(clusters, each).astype(np.float64) for each in (effect, expected))
     return worth(sums, squares, by_row, independent)
 
