@@ -57,11 +57,8 @@ def row_values(score: float, sampling: Sampling | None) -> Floats | None:
             return values
         case Influence(effect=effect):
             return score + len(effect) * effect
-        case Rates(pairs=pairs, f1=f1):
-            effect = np.zeros(len(pairs[0][0]))
-            for (trial, success), trials, share in zip(pairs, sampling.trials, sampling.shares, strict=True):
-                slope = 2 / (1 + share) ** 2 if f1 else 1.0
-                effect += slope * (success - share * trial) / max(trials, 1) / len(pairs)
+        case Rates(pairs=pairs):
+            effect = sampling.effect / len(pairs)
             return score + len(effect) * effect
     return None
 

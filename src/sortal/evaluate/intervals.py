@@ -60,13 +60,10 @@ def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: floa
     of the linearised mean over that of independent rates.
     """
     trials, share, score = rates.trials, rates.shares, rates.scores
-    slope = 2 / (1 + share) ** 2 if rates.f1 else np.ones_like(share)
-    effect, expected = np.zeros((2, len(rates.pairs[0][0])))
-    for k, (trial, success) in enumerate(rates.pairs):
-        each = slope[k] / max(trials[k], 1)
-        effect += each * (success - share[k] * trial)
-        expected += each**2 * share[k] * (1 - share[k]) * trial
-    worth = worth_of_rows(effect, clusters, expected=expected, independent=float(expected.sum()))
+    expected = np.zeros(len(rates.pairs[0][0]))
+    for (trial, _), variance in zip(rates.pairs, rates.weights**2 * share * (1 - share), strict=True):
+        expected += variance * trial
+    worth = worth_of_rows(rates.effect, clusters, expected=expected, independent=float(expected.sum()))
     low, high = wilson(share, trials / worth.design, worth.z(confidence))
     if rates.f1:
         low, high = 2 * low / (1 + low), 2 * high / (1 + high)

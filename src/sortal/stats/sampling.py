@@ -38,6 +38,20 @@ class Rates:
         """(m,) figures whose mean is the score."""
         return 2 * self.shares / (1 + self.shares) if self.f1 else self.shares
 
+    @property
+    def weights(self) -> Floats:
+        """(m,) by how much each figure moves, to the first order, with a success more."""
+        slope = 2 / (1 + self.shares) ** 2 if self.f1 else 1.0
+        return slope / np.maximum(self.trials, 1)
+
+    @property
+    def effect(self) -> Floats:
+        """(n,) what each row adds, to the first order, to the sum of the figures."""
+        effect = np.zeros(len(self.pairs[0][0]))
+        for (trial, success), share, weight in zip(self.pairs, self.shares, self.weights, strict=True):
+            effect += weight * (success - share * trial)
+        return effect
+
 
 @dataclass(frozen=True)
 class Mean:
