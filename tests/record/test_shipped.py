@@ -12,7 +12,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
-from sortal.record.shipped import Gap, gap, shipped
+from sortal.record.shipped import REACH, Gap, gap, shipped
 
 LOG_LOSS, ACCURACY, ECE = (registry.load("sortal.metrics", name) for name in ("log_loss", "accuracy", "ece"))
 TASK = Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", (), ())
@@ -33,14 +33,9 @@ class Run:
     refit: bool = True
     halved: bool = True
     rows: tuple[int, int] = (80, 100)
-    folds: int = 1
 
     def trained(self) -> Any:
-        chosen = SimpleNamespace(
-            pipeline=SimpleNamespace(rows=self.rows[0]),
-            predictions=self.whole,
-            fold=np.arange(len(self.whole)) % self.folds,
-        )
+        chosen = SimpleNamespace(pipeline=SimpleNamespace(rows=self.rows[0]), predictions=self.whole)
         halving = SimpleNamespace(predictions=self.half) if self.halved else None
         return SimpleNamespace(
             developed=SimpleNamespace(halving=halving, choice=SimpleNamespace(chosen=chosen)),
@@ -74,22 +69,7 @@ def test_the_spread_is_that_of_a_chi_squared_excess() -> None:
         run.half.probability[np.arange(100), run.half.truth]
     )
     parameters = 80 * apart.var()
-    found = gap(run.trained(), TASK, LOG_LOSS)
-    assert found.spread == pytest.approx(np.sqrt(parameters / (2 * 100**2)))
-    assert found.apart == pytest.approx(2 * found.spread)
-
-
-def test_what_folds_differ_by_beyond_their_rows_is_of_each_model() -> None:
-    """Every row of a fold loses as much: the five means .1 to .5 vary by .025, the mean of twenty rows by .001."""
-    truth, fold = np.arange(100) // 5 % 2, np.arange(100) % 5
-    cost = 0.1 * (1 + fold)
-    run = Run(rows(np.full(100, 0.9), truth), rows(0.9 * np.exp(-cost), truth), folds=5)
-    found = gap(run.trained(), TASK, LOG_LOSS)
-    by_row = cost.var()
-    regular, unsteady = by_row * 80 / 2 / 100**2, (0.025 - by_row / 20) / 3
-    assert by_row == pytest.approx(0.02)
-    assert found.spread == pytest.approx(np.sqrt(regular + unsteady))
-    assert found.apart == pytest.approx(np.sqrt(4 * regular + 1.2 * unsteady))
+    assert gap(run.trained(), TASK, LOG_LOSS).spread == pytest.approx(np.sqrt(parameters / (2 * 100**2)))
 
 
 def test_rows_that_vary_together_teach_less() -> None:
@@ -127,9 +107,10 @@ def test_a_figure_that_is_no_mean_of_rows_has_no_spread() -> None:
 
 
 def test_doubts_are_joined_as_squares_side_by_side() -> None:
-    """Half-widths .03 and .05 of the rows, .04 of a change of .04, and 1.96 times .01 of the models."""
-    found = shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.04, spread=0.3, apart=0.01))
-    reach = 1.959964 * 0.01
+    """Half-widths .03 and .05 of the rows, .04 of a change of .04, and of a spread of .01 twice 1.96 times that."""
+    found = shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.04, spread=0.01))
+    reach = 2 * 1.959964 * 0.01
+    assert pytest.approx(reach, rel=1e-6) == REACH * 0.01
     assert found.value == pytest.approx(0.46)
     assert found.low == pytest.approx(0.46 - np.sqrt(0.03**2 + 0.04**2 + reach**2))
     assert found.high == pytest.approx(0.46 + np.sqrt(0.05**2 + 0.04**2 + reach**2))
@@ -159,7 +140,7 @@ def test_the_spread_and_the_reach_are_those_of_refits_of_a_regular_model() -> No
             train = truth[fold != number]
             whole[fold == number], half[fold == number] = shares(train, k), shares(train[::2], k)
         pair = (Predictions(classes, np.arange(n), truth, p, "out-of-fold") for p in (whole, half))
-        found = gap(Run(*pair, rows=(n * 4 // 5, n), folds=1).trained(), task, LOG_LOSS)
+        found = gap(Run(*pair, rows=(n * 4 // 5, n)).trained(), task, LOG_LOSS)
         model, by_rows = np.log(shares(truth, k)), np.log(share)
         spreads.append(found.spread)
         risks.append(-float(share @ model))

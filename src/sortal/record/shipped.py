@@ -24,10 +24,11 @@ from sortal.training.crossval import CVResult
 from sortal.training.halving import share_of_halving
 from sortal.training.trained import Trained
 
-Z = two_sided_z(0.95)
-NESTED = 3.0
-"""The variance of a figure between models of half of the rows and of all of them, in that of the latter: half of the
-rows vary it four times as much, and they are among the others."""
+REACH = 2 * two_sided_z(0.95)
+"""So many spreads lie between a figure out of fold and that of the model that ships, in 95 % of cases, even of a sample
+that has every row: what a sample happens to teach makes its own rows look as much better as it makes the model worse
+on others, so that both add up. (To the second order the first is half the squared length of the estimation error, and
+so is the other; Bates, Hastie & Tibshirani 2023 measure that cross-validation and true error go apart.)"""
 
 
 def score_out_of_fold(scored: CVResult, metric: Metric, task: Task, predictions: Predictions) -> Interval:
@@ -47,24 +48,18 @@ class Gap:
     """What lies between a figure out of fold and that of the model that ships.
 
     ``refit``: by how much more rows are expected to change it. ``spread``: the standard deviation of the figure over
-    refits of the same procedure on other samples of as many rows; ``apart``: of its distance from that out of fold,
-    beside the noise of the rows. None where nothing tells.
+    refits of the same procedure on other samples of as many rows. None where nothing tells.
     """
 
     refit: float | None = None
     spread: float | None = None
-    apart: float | None = None
 
 
 def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
     """From models of half of the rows of each fold, beside those of all of them, on the same rows.
 
-    A regular model with p parameters has a chi-squared excess: over refits its score varies by p / 2n², and the losses
-    of a row by p / m between models of m / 2 and of m rows. What a sample teaches such models makes its own rows look
-    as much better as it makes the model worse on others, so that the distance has twice the spread (to the second order
-    either is half the squared length of the estimation error; Bates, Hastie & Tibshirani 2023 measure that
-    cross-validation and true error go apart). What the folds differ by beyond their rows is unsteadiness, as of trees:
-    of that every model has its own.
+    The spread is that of a regular model with p parameters, whose excess loss over refits is chi-squared: its variance
+    is p / 2n². The paired difference of the losses of a row varies by p / m between models of m / 2 and of m rows.
     """
     halving, chosen = trained.developed.halving, trained.developed.choice.chosen
     if halving is None or chosen.pipeline is None or not trained.finalized.refit:
@@ -76,15 +71,9 @@ def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
         return Gap()
     if a is None or b is None:
         return Gap(refit)
-    change = b - a
-    by_row = change.var() * worth_of_rows(change - change.mean(), chosen.predictions.clusters).design
-    regular = by_row * rows / (2 * more**2)
-    count = np.bincount(chosen.fold)
-    by_fold = np.bincount(chosen.fold, weights=change) / count
-    beyond = by_fold.var(ddof=1) - by_row * (1 / count).mean() if len(count) > 1 else 0.0
-    unsteady = max(beyond, 0.0) / NESTED
-    apart = 4 * regular + (1 + 1 / len(count)) * unsteady
-    return Gap(refit, float(np.sqrt(regular + unsteady)), float(np.sqrt(apart)))
+    apart = (b - a) - (b - a).mean()
+    worth = worth_of_rows(apart, chosen.predictions.clusters)
+    return Gap(refit, float(np.sqrt(apart.var() * worth.design * rows / 2)) / more)
 
 
 def _scored(predictions: Predictions, trained: Trained, task: Task, metric: Metric) -> tuple[float, Floats | None]:
@@ -109,6 +98,6 @@ def shipped(measured: Interval, gap: Gap, *changes: float | None, moved: bool = 
     .40 [.33 .44]
     """
     known = [change for change in (gap.refit, *changes) if change is not None]
-    reach = Z * (gap.apart or 0.0)
+    reach = REACH * (gap.spread or 0.0)
     parts = [Interval(c if moved else 0.0, min(0.0, 2 * c), max(0.0, 2 * c)) for c in known]
     return total(measured, Interval(0.0, -reach, reach), *parts)
