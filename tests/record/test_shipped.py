@@ -94,9 +94,17 @@ def test_rows_that_vary_together_teach_less() -> None:
     assert found.spread == pytest.approx(2 * naive.spread, rel=0.05)
 
 
-def test_without_a_refit_or_fits_on_half_of_the_rows_nothing_is_known() -> None:
+def test_the_fit_of_a_fold_gains_nothing_and_varies_as_such() -> None:
     run = random_run()
-    assert gap(Run(run.whole, run.half, refit=False).trained(), TASK, LOG_LOSS) == Gap()
+    fold, all_rows = (
+        gap(Run(run.whole, run.half, r, rows=(80, n)).trained(), TASK, LOG_LOSS) for r, n in ((False, 80), (True, 100))
+    )
+    assert fold.refit is None
+    assert fold.spread == pytest.approx(100 / 80 * (all_rows.spread or 0.0))
+
+
+def test_without_fits_on_half_of_the_rows_nothing_is_known() -> None:
+    run = random_run()
     assert gap(Run(run.whole, run.half, halved=False).trained(), TASK, LOG_LOSS) == Gap()
 
 

@@ -38,8 +38,11 @@ def score_out_of_fold(scored: CVResult, metric: Metric, task: Task, predictions:
     By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the
     same shares of the classes, and what fresh rows vary by most would be left out.
     """
-    before, by_rows = (interval(metric, task, p, decide(task, p).decide(p)) for p in (scored.predictions, predictions))
-    moved = float(np.mean(scored.fold_scores[metric.name])) - before.value
+    before, now = scored.predictions, predictions
+    by_rows = interval(metric, task, now, decide(task, now).decide(now))
+    moved = float(np.mean(scored.fold_scores[metric.name])) - metric.score(
+        task, before, decide(task, before).decide(before)
+    )
     return metric.within(Interval(*(end + moved for end in (by_rows.value, by_rows.low, by_rows.high))))
 
 
@@ -62,13 +65,13 @@ def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
     is p / 2n². The paired difference of the losses of a row varies by p / m between models of m / 2 and of m rows.
     """
     halving, chosen = trained.developed.halving, trained.developed.choice.chosen
-    if halving is None or chosen.pipeline is None or not trained.finalized.refit:
+    if halving is None or chosen.pipeline is None:
         return Gap()
     rows, more = chosen.pipeline.rows, trained.finalized.ensemble.rows
     (whole, a), (half, b) = (_scored(p, trained, task, metric) for p in (chosen.predictions, halving.predictions))
-    refit = share_of_halving(rows, more) * (whole - half)
-    if not np.isfinite(refit):
+    if not np.isfinite(whole - half):
         return Gap()
+    refit = share_of_halving(rows, more) * (whole - half) if trained.finalized.refit else None
     if a is None or b is None:
         return Gap(refit)
     apart = (b - a) - (b - a).mean()
