@@ -38,11 +38,9 @@ def score_out_of_fold(scored: CVResult, metric: Metric, task: Task, predictions:
     By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the
     same shares of the classes, and what fresh rows vary by most would be left out.
     """
-    before, now = scored.predictions, predictions
-    by_rows = interval(metric, task, now, decide(task, now).decide(now))
-    moved = float(np.mean(scored.fold_scores[metric.name])) - metric.score(
-        task, before, decide(task, before).decide(before)
-    )
+    by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
+    before = metric.score(task, scored.predictions, decide(task, scored.predictions).decide(scored.predictions))
+    moved = float(np.mean(scored.fold_scores[metric.name])) - before
     return metric.within(Interval(*(end + moved for end in (by_rows.value, by_rows.low, by_rows.high))))
 
 
