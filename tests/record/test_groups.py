@@ -56,7 +56,8 @@ def forget_groups(results: Results) -> Results:
     scored = [each.predictions for each in results.trained.developed.explored.results]
     assert results.test is not None
     opened = (results.test.predictions, *results.test.baselines.values())
-    for predictions in (*scored, results.trained.finalized.evidence, *opened):
+    finalized = results.trained.finalized
+    for predictions in (*scored, finalized.evidence, finalized.unseen, finalized.out_of_fold, *opened):
         object.__setattr__(predictions, "groups", None)
         predictions.__dict__.pop("clusters", None)
     return replace(results, trained=replace(results.trained, dev=replace(results.trained.dev, units=None)))

@@ -43,6 +43,7 @@ from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
+from sortal.record.shipped import gap, shipped
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
@@ -82,7 +83,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     """The record, but for what is known only when the model is filed."""
     trained, task, opened = results.trained, results.unsealed.task, results.test
     finalized, folds = trained.finalized, trained.developed.folds
-    apart = decide_apart(task, finalized.evidence, finalized.decision, search.seed)
+    apart = decide_apart(task, finalized.unseen, finalized.decision, search.seed)
     shown, decided = _shown(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
     removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
@@ -105,7 +106,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         sets=sets,
         test=test,
         verification=verification,
-        nested=_nested(results.nested, task, search.seed),
+        nested=_nested(results, search.seed),
         confusion=parts.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
@@ -118,21 +119,32 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
 def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
     """What single classes and the confusion are shown of, and what was decided: the test, or what stands in for it.
 
-    ``apart``: what is decided of the evidence, by thresholds that the rows had no say in.
+    ``apart``: what is decided of the evidence, by thresholds and calibrators that the rows had no say in.
     """
     finalized = results.trained.finalized
     if results.test is not None:
         return results.test.predictions, finalized.decision.decide(results.test.predictions)
     if results.nested is not None:
         return results.nested.predictions, results.nested.decided
-    return finalized.evidence, apart
+    return finalized.unseen, apart
 
 
-def _nested(nested: Nested | None, task: Task, seed: int) -> parts.Nested | None:
+def _nested(results: Results, seed: int) -> parts.Nested | None:
+    """The procedure's own figures; what ships is one more model of it, of more rows, and intervals reach that far."""
+    nested, trained, task = results.nested, results.trained, results.unsealed.task
     if nested is None:
         return None
     measured = figures(task, nested.predictions, nested.decided, seed)
-    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), measured)
+    reaching = {name: _reaching(estimate, trained, task, name) for name, estimate in measured.items()}
+    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reaching)
+
+
+def _reaching(estimate: Estimate, trained: Trained, task: Task, name: str) -> Estimate:
+    """A figure as it was measured, with an interval that reaches as far as the model that ships may differ."""
+    if (measured := estimate.interval) is None:
+        return estimate
+    metric: Metric = registry.load("sortal.metrics", name)
+    return Estimate.of(metric.within(shipped(measured, gap(trained, task, metric), moved=False)))
 
 
 def _tested(
@@ -199,9 +211,9 @@ def _importance(trained: Trained) -> parts.Importance:
 
 
 def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
-    """``decided``: (n,) what is decided of the evidence, by thresholds that the row had no say in."""
+    """``decided``: (n,) what is decided of the evidence, by thresholds and calibrators that the row had no say in."""
     finalized, task = results.trained.finalized, results.unsealed.task
-    evidence, rule = finalized.evidence, finalized.decision
+    evidence, rule = finalized.unseen, finalized.decision
     cost: Metric = registry.load("sortal.metrics", "expected_cost")
     measure, compared = "expected_cost", {}
     if task.goal == "f1":
@@ -211,14 +223,15 @@ def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
         if "tuned" in compared:
             compared["tuned"] = _tuned_cost(task, evidence, seed)
     right: Metric = registry.load("sortal.metrics", "accuracy")
-    chosen = threshold_interval(task, evidence, rule, seed)
+    spent, out_of_fold = Estimate.of(interval(cost, task, evidence, decided, seed=seed)), evidence.part == "out-of-fold"
+    chosen = threshold_interval(task, finalized.evidence, rule, seed)
     return parts.Decision(
         kind=task.goal,
         positive=task.positive,
         rule=words(rule),
         threshold=rule.threshold,
         threshold_interval=None if chosen is None else Estimate.of(chosen),
-        expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
+        expected_cost=_reaching(spent, results.trained, task, "expected_cost") if out_of_fold else spent,
         measure=measure,
         comparison=compared,
         certificate=rule.certificate,

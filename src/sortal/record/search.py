@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,17 +13,16 @@ from sortal.core.task import Task
 from sortal.core.writing import number
 from sortal.decide.threshold import decide
 from sortal.evaluate.compare import difference, row_values
-from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
+from sortal.record.shipped import gap, score_out_of_fold, shipped
 from sortal.record.wording import count
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
 from sortal.training.crossval import CVResult
 from sortal.training.develop import Scorer
 from sortal.training.imbalance import TOLD
-from sortal.training.select import bias_corrected_interval
 from sortal.training.trained import Trained
 
 
@@ -37,7 +37,7 @@ def leaderboard(trained: Trained, task: Task) -> tuple[Row, ...]:
 def _row(scored: CVResult, trained: Trained, task: Task) -> Row:
     choice, folds = trained.developed.choice, trained.developed.folds
     scores = scored.fold_scores[choice.metric.name]
-    around = Estimate.of(_spread(scored, trained, task))
+    around = Estimate.of(score_out_of_fold(scored, choice.metric, task, scored.predictions))
     return Row(
         name=scored.candidate.name,
         family=scored.candidate.family.name,
@@ -63,19 +63,6 @@ def _notes(scored: CVResult, trained: Trained) -> Iterator[str]:
         yield f"on a sample of {count(scored.rows)} rows"
 
 
-def _spread(scored: CVResult, trained: Trained, task: Task) -> Interval:
-    """The mean over folds, and around it what other rows could have made of it.
-
-    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the
-    same shares of the classes, and what fresh rows vary by most would be left out.
-    """
-    metric, predictions = trained.developed.choice.metric, scored.predictions
-    by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
-    mean = float(np.mean(scored.fold_scores[metric.name]))
-    moved = mean - by_rows.value
-    return metric.within(Interval(mean, by_rows.low + moved, by_rows.high + moved))
-
-
 def _std(scores: np.ndarray) -> float | None:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
@@ -86,8 +73,7 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
     name = choice.metric.name
 
     def beside(scored: CVResult) -> tuple[Estimate, Estimate | None]:
-        groups = trained.dev.units_of(scored.predictions)
-        before = margin(scored, choice.chosen, results, choice.metric, choice.bias, groups)
+        before = _margin(scored, trained, task)
         theirs = None if test is None else test.baselines.get(scored.candidate.name)
         on_test = None if test is None or theirs is None else _on_test(theirs, test.predictions, choice.metric, task)
         return Estimate.of(before), on_test
@@ -99,6 +85,30 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
         return Baseline(scored.candidate.name, family.name, name, mean, before, family.baseline, on_test)
 
     return tuple(baseline(s) for s in results if s.candidate.baseline)
+
+
+def _margin(baseline: CVResult, trained: Trained, task: Task) -> Interval:
+    """By how much the model that ships is better out of fold: calibrated, and with what a refit brings.
+
+    The low end holds whatever was chosen; the figure itself is without the flattery of the choice.
+    """
+    choice, results = trained.developed.choice, trained.developed.explored.results
+    metric, known = choice.metric, gap(trained, task, choice.metric)
+    sign = 1.0 if metric.higher_is_better else -1.0
+    calibrated = _calibrated(trained, task)
+    measured = margin(baseline, calibrated, results, metric, trained.dev.units_of(baseline.predictions))
+    refit = None if known.refit is None else sign * known.refit
+    whole = shipped(measured, replace(known, refit=refit))
+    value = whole.value - sign * choice.bias
+    return Interval(value, min(whole.low, value), max(whole.high, value))
+
+
+def _calibrated(trained: Trained, task: Task) -> CVResult:
+    """The chosen candidate as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
+    choice, predictions = trained.developed.choice, trained.finalized.out_of_fold
+    name, moved = choice.metric.name, _calibration_gain(trained, task) or 0.0
+    scores = {**choice.chosen.fold_scores, name: choice.chosen.fold_scores[name] + moved}
+    return replace(choice.chosen, predictions=predictions, fold_scores=scores)
 
 
 def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task) -> Estimate | None:
@@ -115,7 +125,7 @@ def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
     chosen, best = choice.chosen.candidate.name, choice.best.candidate.name
-    uncorrected = _spread(choice.chosen, trained, task)
+    uncorrected = score_out_of_fold(choice.chosen, choice.metric, task, choice.chosen.predictions)
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
     else:
@@ -127,9 +137,9 @@ def selection(trained: Trained, task: Task) -> Selection:
             f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
             f"{choice.reason}"
         )
-    refit, calibration = _refit_gain(trained), _calibration_gain(trained)
-    flattery = choice.bias - (refit or 0.0) - (calibration or 0.0)
-    corrected = choice.metric.within(bias_corrected_interval(uncorrected, flattery))
+    known = gap(trained, task, choice.metric)
+    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, trained.finalized.out_of_fold)
+    corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
     return Selection(
         chosen=chosen,
         metric=choice.metric.name,
@@ -137,8 +147,9 @@ def selection(trained: Trained, task: Task) -> Selection:
         corrected=Estimate.of(corrected),
         corrected_estimate=corrected.value,
         bias=choice.bias,
-        refit_gain=refit,
-        calibration_gain=calibration,
+        refit_gain=known.refit,
+        calibration_gain=_calibration_gain(trained, task),
+        refit_spread=known.spread,
         runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
         p_value=choice.p_value,
         tied=tuple(s.candidate.name for s in choice.tied),
@@ -146,21 +157,13 @@ def selection(trained: Trained, task: Task) -> Selection:
     )
 
 
-def _calibration_gain(trained: Trained) -> float | None:
-    """By how much calibration changes the metric, out of fold; None where that was not measured in it."""
-    result = trained.finalized.calibration.result
-    before, after = result.log_loss_before, result.log_loss_after
-    if trained.developed.choice.metric.name != "log_loss" or before is None or after is None:
+def _calibration_gain(trained: Trained, task: Task) -> float | None:
+    """By how much calibration changes the metric, out of fold; None where nothing is calibrated."""
+    if trained.finalized.calibration.program is None:
         return None
+    metric, raw = trained.developed.choice.metric, trained.developed.choice.chosen.predictions
+    before, after = (metric.score(task, p, decide(task, p).decide(p)) for p in (raw, trained.finalized.out_of_fold))
     return after - before
-
-
-def _refit_gain(trained: Trained) -> float | None:
-    """By how much the metric changes from the models of the folds to the one that ships, where that is a refit."""
-    halving, first = trained.developed.halving, trained.developed.choice.chosen.pipeline
-    if halving is None or first is None or not trained.finalized.refit:
-        return None
-    return halving.worth(first.rows, trained.finalized.ensemble.rows)
 
 
 def imbalance(trained: Trained) -> Imbalance | None:

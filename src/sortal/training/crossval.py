@@ -172,7 +172,7 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
     dev, folds, first = cv.data.dev, cv.data.folds, results[0].pipeline
     assert first is not None
     scores = [cv.score(result.predictions) for result in results]
-    predictions, fold = _joined([result.predictions for result in results[: folds.per_repeat]])
+    predictions, fold = joined([result.predictions for result in results[: folds.per_repeat]])
     train, valid = folds.parts[0]
     row_seconds, single_row_seconds = time_rows(first, dev, valid)
     fit_seconds = float(np.mean([result.seconds for result in results]))
@@ -222,7 +222,7 @@ def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float,
     return many, median(alone)
 
 
-def _joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
+def joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
     """One set of predictions in row order, and the number of the fold that each row comes from."""
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")
