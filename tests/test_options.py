@@ -30,6 +30,7 @@ ONLY_WITH_A_TEST = {
     "sets",
     "reject_cost",
     "split",
+    "slice",
     "weight",
     "private",
     "seed",
@@ -59,6 +60,7 @@ UNUSUAL = {
     "group": ("who", "who"),
     "weight": ("w", "w"),
     "split": ("70/30", "70/30"),
+    "slice": (["sex"], "sex"),
     "smallest_count": (3, 3),
     "private": (True, True),
     "select": (5, 5),
@@ -72,6 +74,7 @@ EXPECTED = {
     "cost_column": ("fn=amount",),
     "missing": ("none",),
     "ignore": ("a",),
+    "slice": ("sex",),
     "models": ("svm",),
     "budget": 90.0,
 }

@@ -18,6 +18,7 @@ from sortal.core.costs import incurred
 from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import RowOptions, SearchOptions
+from sortal.core.slicing import with_strongest
 from sortal.core.task import Task
 from sortal.core.writing import level
 from sortal.data.ledger import Seal
@@ -34,6 +35,7 @@ from sortal.engine.run import reads
 from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
+from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
@@ -44,6 +46,7 @@ from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.record.shipped import gap, shipped
+from sortal.record.slices import describe_slices
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
@@ -111,6 +114,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
         per_class=per_class(task, shown.truth, decided, shown.clusters),
+        slices=_slices(results, shown, decided, rows, search.seed),
         importance=_importance(trained),
         ledger=describe_ledger(results.seal),
     )
@@ -127,6 +131,17 @@ def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
     if results.nested is not None:
         return results.nested.predictions, results.nested.decided
     return finalized.unseen, apart
+
+
+def _slices(results: Results, shown: Predictions, decided: Codes, rows: RowOptions, seed: int) -> Slices | None:
+    """Of what single classes are shown of, by the columns that the model leans on most and by those asked for."""
+    unsealed, opened = results.unsealed, results.test
+    schema, weights = unsealed.table.schema, results.trained.finalized.ensemble.importance
+    ranked = [*sorted(weights, key=lambda name: -weights[name]), *schema.names]
+    by = with_strongest([schema[name] for name in rows.slice], schema, list(dict.fromkeys(ranked)), COLUMNS)
+    # Development rows are in the order of their ids.
+    raw = unsealed.raw[np.searchsorted(unsealed.table.rows, shown.rows)] if opened is None else opened.raw
+    return describe_slices(unsealed.task, shown, decided, raw, by, rows.slice, rows.disclosure, seed)
 
 
 def _nested(results: Results, seed: int) -> parts.Nested | None:
