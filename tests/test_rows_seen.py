@@ -204,7 +204,7 @@ def test_what_is_proven_is_what_ships_calibration_and_all(spies: Spies) -> None:
 
 @pytest.mark.parametrize("valid", [None, VALID], ids=["out of fold", "valid"])
 def test_what_is_tuned_is_tuned_on_calibrated_probabilities(spies: Spies, valid: np.ndarray | None) -> None:
-    spies.sharpness = 2.0
+    spies.sharpness = 4.0
     found = trained(rows(), valid, f1=True)
     ((raw, _),) = spies.calibrated
     task = frame_task(rows()["y"], Recipe.of("y", f1=True, positive="yes").goal)
