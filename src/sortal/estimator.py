@@ -381,9 +381,9 @@ def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
 def _leaderboard(developed: Developed) -> pl.DataFrame:
     choice = developed.choice
     rows = [
-        {"name": s.candidate.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
+        {"name": s.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
         | {f"{metric}_mean": float(np.mean(scores)) for metric, scores in s.fold_scores.items()}
         | {f"{metric}_std": float(np.std(scores)) for metric, scores in s.fold_scores.items()}
-        for s in developed.explored.results
+        for s in developed.results
     ]
     return pl.DataFrame(rows).sort(f"{choice.metric.name}_mean", descending=choice.metric.higher_is_better)

@@ -53,7 +53,7 @@ def trained(out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple
 
 def forget_groups(results: Results) -> Results:
     """The same predictions, from now on as if every row stood alone."""
-    scored = [each.predictions for each in results.trained.developed.explored.results]
+    scored = [each.predictions for each in results.trained.developed.results]
     assert results.test is not None
     opened = (results.test.predictions, *results.test.baselines.values())
     finalized = results.trained.finalized

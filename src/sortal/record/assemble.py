@@ -304,7 +304,8 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
     trained, finalized = results.trained, results.trained.finalized
     chosen = trained.developed.choice.chosen
     scored = trained.developed.explored.results
-    tried = {s.candidate.balance for s in scored} - {chosen.candidate.balance}
+    ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
+    tried = {s.candidate.balance for s in scored} - {*ways}
     others = [words for way, words in TOLD.items() if way in tried]
     return Facts(
         fits=log.fits,
@@ -316,7 +317,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         refit_rows=finalized.ensemble.rows,
         refit=finalized.refit,
         worth_refit=finalized.worth_refit,
-        imbalance=(TOLD[chosen.candidate.balance], *others),
+        imbalance=(" and ".join(TOLD[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(
             file=file,

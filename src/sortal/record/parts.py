@@ -104,7 +104,8 @@ class Row:
 
     ``mean``, ``std``, ``low`` and ``high`` are of that metric over the folds (a 95 % interval);
     ``metrics`` has all of them. ``fit_seconds`` is the time of all folds, ``program_microseconds`` that
-    of the program alone on one row, whose columns are read already. ``note`` says what is special.
+    of the program alone on one row, whose columns are read already. ``weights``: of the members of an ensemble; of all
+    others empty. ``note`` says what is special.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Row:
     program_microseconds: float | None
     selected: bool = False
     baseline: bool = False
+    weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, Spread] = field(default_factory=dict)
     note: str = ""
 

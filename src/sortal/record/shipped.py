@@ -20,7 +20,8 @@ from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.stats.clusters import worth_of_rows
 from sortal.stats.proportions import two_sided_z
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import Result
+from sortal.training.ensemble import first_fits
 from sortal.training.halving import share_of_halving
 from sortal.training.trained import Trained
 
@@ -28,7 +29,7 @@ REACH = two_sided_z(0.95) * float(np.sqrt(2))
 """Standard deviations between a model and another of its kind, in 95 % of cases."""
 
 
-def score_out_of_fold(scored: CVResult, metric: Metric, task: Task, predictions: Predictions) -> Interval:
+def score_out_of_fold(scored: Result, metric: Metric, task: Task, predictions: Predictions) -> Interval:
     """The mean over folds, and around it what other rows could have made of it. ``predictions``: those of ``scored``,
     or what calibration makes of them, which moves the mean by as much as it moves the figure of all rows.
 
@@ -59,9 +60,10 @@ def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
     is p / 2n². The paired difference of the losses of a row varies by p / m between models of m / 2 and of m rows.
     """
     halving, chosen = trained.developed.halving, trained.developed.choice.chosen
-    if halving is None or chosen.pipeline is None or not trained.finalized.refit:
+    first = first_fits(chosen)
+    if halving is None or first is None or not trained.finalized.refit:
         return Gap()
-    rows, more = chosen.pipeline.rows, trained.finalized.ensemble.rows
+    rows, more = first.rows, trained.finalized.ensemble.rows
     (whole, a), (half, b) = (_scored(p, trained, task, metric) for p in (chosen.predictions, halving.predictions))
     refit = share_of_halving(rows, more) * (whole - half)
     if not np.isfinite(refit):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sortal.core.skipped import Skipped
 from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
 from sortal.training.candidate import Candidate, Development, Index, Pipeline
+from sortal.training.complexity import Complexity
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
@@ -37,6 +38,43 @@ MARGIN = 0.8
 TIMED_ROWS, MOST_SECONDS_ALONE = 300, 0.05
 
 
+OutOfFold = tuple[Predictions, NDArray[np.int64]]
+"""Predictions of rows by models that did not see them, and (n,) the fold that each is of."""
+
+
+class Result(Protocol):
+    """What cross-validation says of a model, be it one candidate or an ensemble: all that a choice among models and
+    what follows it look at.
+
+    ``results`` and ``weights``: of its members; a candidate is its own only one. The rest as in ``CVResult``.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def results(self) -> tuple[CVResult, ...]: ...
+    @property
+    def weights(self) -> tuple[float, ...]: ...
+    @property
+    def predictions(self) -> Predictions: ...
+    @property
+    def fold(self) -> NDArray[np.int64]: ...
+    @property
+    def train_share(self) -> float: ...
+    @property
+    def fold_scores(self) -> dict[str, NDArray[np.float64]]: ...
+    @property
+    def complexity(self) -> Complexity: ...
+    @property
+    def fit_seconds(self) -> float: ...
+    @property
+    def row_seconds(self) -> float: ...
+    @property
+    def single_row_seconds(self) -> float: ...
+    @property
+    def refit_seconds(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class CVResult:
     """A candidate with its evidence.
@@ -46,7 +84,7 @@ class CVResult:
     one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows that it was
     given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``:
     what a refit would take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's
-    fit saw.
+    fit saw. ``repeats``: what each further repeat of the folds predicts.
     """
 
     candidate: Candidate
@@ -62,6 +100,23 @@ class CVResult:
     rows: int | None = None
     refit_seconds: float = 0.0
     fits: tuple[FitRows, ...] = ()
+    repeats: tuple[OutOfFold, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+    @property
+    def results(self) -> tuple[CVResult, ...]:
+        return (self,)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)
+
+    @property
+    def complexity(self) -> Complexity:
+        return Complexity.of(self.candidate.family, self.effort)
 
     @property
     def effort(self) -> Settings:
@@ -172,7 +227,10 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
     dev, folds, first = cv.data.dev, cv.data.folds, results[0].pipeline
     assert first is not None
     scores = [cv.score(result.predictions) for result in results]
-    predictions, fold = joined([result.predictions for result in results[: folds.per_repeat]])
+    starts = range(0, len(results), folds.per_repeat)
+    (predictions, fold), *repeats = (
+        joined([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
+    )
     train, valid = folds.parts[0]
     row_seconds, single_row_seconds = time_rows(first, dev, valid)
     fit_seconds = float(np.mean([result.seconds for result in results]))
@@ -190,6 +248,7 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
         rows=rows,
         refit_seconds=REFIT * fit_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
         fits=tuple(result.fit_rows for result in results),
+        repeats=tuple(repeats),
     )
 
 
@@ -222,8 +281,8 @@ def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float,
     return many, median(alone)
 
 
-def joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
-    """One set of predictions in row order, and the number of the fold that each row comes from."""
+def joined(parts: list[Predictions]) -> OutOfFold:
+    """One set of predictions in row order."""
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(parts)), [len(p) for p in parts])

@@ -15,6 +15,7 @@ from sortal.models.family import Family, Settings
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Busyness, Deadline
+from sortal.training.ensemble import members
 from sortal.training.imbalance import Balance
 
 BASELINES = ("majority", "logistic", "tree")
@@ -120,16 +121,16 @@ class TimeReserve:
         """Seconds that these take to read and score the rows of the test."""
         return self.closing_rows * sum(s.row_seconds + READING for s in baselines)
 
-    def left(self, results: Sequence[CVResult]) -> float:
-        """Seconds until the refit of the best candidate so far would have to begin, and of what it is compared with on
-        the test.
+    def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
+        """Seconds until the refit of the model would have to begin that is shipped, and of what it is compared with on
+        the test. ``shipped``: its members; those that the candidates would be put together of now, where None.
         """
         if not results:
             return self.until_closing()
-        best = min(results, key=_log_loss)
-        others = [s for s in results if self.comparing and s.candidate.baseline and s is not best]
-        comparing = self.for_test(others) + sum(s.refit_seconds for s in others)
-        return self.for_refit(best.row_seconds) - best.refit_seconds - comparing
+        shipped = members(results) if shipped is None else shipped
+        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+        refits = sum(s.refit_seconds for s in (*shipped, *others))
+        return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
 
 
 def explore(
