@@ -21,6 +21,7 @@ them.
 | linear       | (n, d) -> (n, K)            | link: sigmoid,     | coef (m, d), intercept (m,); for platt also a, b   |
 |              |                             | softmax or platt   | (m,)                                               |
 | forest       | (n, d) -> (n, K)            | (see ``forest``)   | (see ``forest``)                                   |
+| oblivious    | (n, d) -> (n, K)            |                    | (see ``oblivious``)                                |
 | spread       | (n, k) -> (n, K)            | classes: K         | index (k,) int: the classes that the columns are   |
 | focal        | (n, K) -> (n, K)            | gamma, classes: K  |                                                    |
 | logit_affine | (n, K) -> (n, K)            |                    | weight (K, K), bias (K,):                          |
