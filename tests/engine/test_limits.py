@@ -91,6 +91,7 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
         {"link": "platt"},
         {"coef": some(rng, k, d), "intercept": some(rng, k), "a": some(rng, k), "b": some(rng, k)},
     ),
+    "fourier": lambda rng, d, k: Program("fourier", {"cut": 10.0}, {"frequency": some(rng, d, k)}),
     "forest": lambda rng, d, k: forest(rng, int(rng.integers(1, 30)), int(rng.integers(0, 80)), k, rng.choice([1, k])),
     "oblivious": lambda rng, d, k: oblivious(
         rng, int(rng.integers(1, 30)), int(rng.integers(0, 8)), rng.choice([1, k])

@@ -25,7 +25,7 @@ from sortal.models.boosting import (
     threads,
 )
 from sortal.models.clock import Clock
-from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
+from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings, Size
 from sortal.prepare.view import View
 
 DEFAULTS: dict[str, Any] = {
@@ -162,6 +162,8 @@ family = Family(
     fit=_fit,
     early_stopping=True,
     interruptible=True,
+    largest=Size(classes=MOST_CLASSES),
+    library="catboost",
     pilot=PILOT,
     pilot_share=PILOT_SHARE,
     least_share=LEAST_SHARE,
