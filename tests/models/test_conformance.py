@@ -11,6 +11,7 @@ from sortal.models.family import Family, FitRequest, Fitted, Settings
 from sortal.testing import Requirement, check_family
 
 SMALL: dict[str, Settings] = {
+    "catboost": {"rounds": 20},
     "extra_trees": {"trees": 30},
     "forest": {"trees": 30},
     "lightgbm": {"rounds": 60},

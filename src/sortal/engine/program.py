@@ -20,7 +20,9 @@ them.
 | constant     | (n, d) -> (n, K)            |                    | probability (K,)                                   |
 | linear       | (n, d) -> (n, K)            | link: sigmoid,     | coef (m, d), intercept (m,); for platt also a, b   |
 |              |                             | softmax or platt   | (m,)                                               |
+| fourier      | (n, d) -> (n, 2 m)          | cut                | frequency (d, m)                                   |
 | forest       | (n, d) -> (n, K)            | (see ``forest``)   | (see ``forest``)                                   |
+| oblivious    | (n, d) -> (n, K)            |                    | (see ``oblivious``)                                |
 | spread       | (n, k) -> (n, K)            | classes: K         | index (k,) int: the classes that the columns are   |
 | focal        | (n, K) -> (n, K)            | gamma, classes: K  |                                                    |
 | logit_affine | (n, K) -> (n, K)            |                    | weight (K, K), bias (K,):                          |

@@ -29,7 +29,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
-from sortal.engine import encode, focal, forest, linear, monotone
+from sortal.engine import encode, focal, forest, fourier, linear, monotone, oblivious
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
@@ -263,7 +263,9 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "linear": linear.linear,
     "spread": linear.spread,
     "focal": focal.step,
+    "fourier": fourier.step,
     "forest": forest.forest,
+    "oblivious": oblivious.oblivious,
     "logit_affine": _logit_affine,
     "quadratic": monotone.quadratic,
     "monotone": monotone.monotone,

@@ -164,6 +164,8 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     Where the first plan fails a second one, with less, is made from what is known then. What an earlier run kept is
     taken as it is.
     """
+    if why := candidate.family.refusal(cv.data.size):
+        return Skipped(candidate.name, why)
     if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
         return _result(candidate, cv, *kept)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
