@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -49,13 +50,13 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     if not _varies(rows.X):
         return _shares(request)
     params = _params(request, settings)
-    pool = _pool(rows)
+    pool, tuned = _pool(rows), tuned_rate(request)
     pace = (
         {"learning_rate": float(settings["learning_rate"])}
         if "learning_rate" in settings
-        else _pace(pool, params, tuned_rate(request), clock)
+        else _pace(pool, params, tuned, clock)
     )
-    haste = pace["learning_rate"] / tuned_rate(request)
+    haste = pace["learning_rate"] / tuned
     model = _boost(request, pool, params | pace, patience(len(rows.y), haste), clock)
     # In half the bits, here and in the program, so that both say the same.
     model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
@@ -118,26 +119,24 @@ def _shares(request: FitRequest) -> Fitted:
 
 
 class _Until:
-    """Ends a fit when the time is over, and remembers when each round ended."""
+    """Ends a fit when the time is over or somebody says so, and remembers when each round ended."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.over = False
         self.ends: list[float] = []
 
     def after_iteration(self, info: Any) -> bool:
         self.ends.append(time.perf_counter())
-        return self._clock.left > 0
+        return not self.over and self._clock.left > 0
 
 
 def _pace(pool: Any, params: dict[str, Any], tuned: float, clock: Clock) -> dict[str, float]:
     """A few rounds tell how long one takes, and so how fast to learn."""
     if math.isinf(clock.left):
         return {"learning_rate": tuned}
-    import catboost
-
     pilot = _Until(Clock(math.inf))
-    params = params | {"learning_rate": tuned, "iterations": PILOT_ROUNDS + 1}
-    catboost.CatBoost(params).fit(pool, callbacks=[pilot])
+    _train(params | {"learning_rate": tuned, "iterations": PILOT_ROUNDS + 1}, pilot, pool)
     a_round = (pilot.ends[-1] - pilot.ends[0]) / max(1, len(pilot.ends) - 1)
     return {"learning_rate": learning_rate(tuned, a_round, clock.left)}
 
@@ -146,13 +145,26 @@ def _boost(request: FitRequest, pool: Any, params: dict[str, Any], wait: int, cl
     """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; up to the best
     round.
     """
+    if request.stop is None:
+        return _train(params, _Until(clock), pool)
+    stopping = {"use_best_model": True, "early_stopping_rounds": wait}
+    return _train(params | stopping, _Until(clock), pool, eval_set=_pool(request.stop))
+
+
+def _train(params: dict[str, Any], until: _Until, pool: Any, **more: Any) -> Any:
+    """In a thread of its own, where it hears of no signals: it makes a KeyboardInterrupt, which ends the run, of
+    whatever a handler raises.
+    """
     import catboost
 
-    until = None if math.isinf(clock.left) else [_Until(clock)]
-    if request.stop is None:
-        return catboost.CatBoostClassifier(**params).fit(pool, callbacks=until)
-    model = catboost.CatBoostClassifier(**params, use_best_model=True, early_stopping_rounds=wait)
-    return model.fit(pool, eval_set=_pool(request.stop), callbacks=until)
+    model = catboost.CatBoostClassifier(**params)
+    executor = ThreadPoolExecutor(1)
+    try:
+        executor.submit(model.fit, pool, callbacks=[until], **more).result()
+    finally:
+        until.over = True
+        executor.shutdown(wait=False)
+    return model
 
 
 family = Family(
