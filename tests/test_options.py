@@ -65,6 +65,8 @@ UNUSUAL = {
     "private": (True, True),
     "select": (5, 5),
     "models": ("svm", ["svm"]),
+    "max_latency": ("2ms", 0.002),
+    "max_size": ("5MB", 5_000_000),
     "budget": ("90s", 90),
     "seed": (7, 7),
 }
@@ -76,6 +78,8 @@ EXPECTED = {
     "ignore": ("a",),
     "slice": ("sex",),
     "models": ("svm",),
+    "max_latency": 0.002,
+    "max_size": 5_000_000,
     "budget": 90.0,
 }
 """As the sheets hold them."""

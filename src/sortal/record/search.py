@@ -17,7 +17,7 @@ from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
 from sortal.record.shipped import gap, score_out_of_fold, shipped
-from sortal.record.wording import count
+from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
 from sortal.training.crossval import CVResult, Result
@@ -50,6 +50,7 @@ def _row(scored: Result, trained: Trained, task: Task) -> Row:
         high=around.high,
         fit_seconds=scored.fit_seconds * len(folds.parts),
         program_microseconds=1e6 * scored.single_row_seconds,
+        bytes=scored.packed,
         selected=scored is choice.chosen,
         baseline=alone and members[0].candidate.baseline,
         weights={} if alone else {m.name: w for m, w in zip(members, scored.weights, strict=True)},
@@ -70,6 +71,8 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
         yield f"of {composition(scored)}"
     if scored in trained.developed.choice.tied:
         yield "tie with the best"
+    elif objection := trained.developed.bounds.objection(scored.results[0]):
+        yield objection
     if rows := [r.rows for r in scored.results if r.rows is not None]:
         yield f"on a sample of {count(min(rows))} rows"
 
@@ -148,6 +151,7 @@ def selection(trained: Trained, task: Task) -> Selection:
             f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
             f"{choice.reason}"
         )
+    explanation += _within_bounds(trained)
     known = gap(trained, task, choice.metric)
     calibrated = score_out_of_fold(choice.chosen, choice.metric, task, trained.finalized.out_of_fold)
     corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
@@ -166,6 +170,15 @@ def selection(trained: Trained, task: Task) -> Selection:
         tied=tuple(s.name for s in choice.tied),
         explanation=explanation,
     )
+
+
+def _within_bounds(trained: Trained) -> str:
+    """What bounds had to do with the choice; nothing where all candidates keep within them."""
+    bounds, chosen = trained.developed.bounds, trained.developed.choice.chosen
+    if all(bounds.objection(member) for member in chosen.results):
+        return "; nothing keeps within the bounds, and it is nearest to them"
+    outside = [result.name for result in trained.developed.explored.results if bounds.objection(result)]
+    return f" of what keeps within the bounds ({listing(outside, most=4)} do not)" if outside else ""
 
 
 def _calibration_gain(trained: Trained, task: Task) -> float | None:

@@ -38,6 +38,7 @@ from sortal.record.parts import (
 )
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
+    DASH,
     counted,
     decided_first,
     decimals,
@@ -286,6 +287,8 @@ def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact |
     """How long it took, and where everything is."""
     budget = f" of {timing.budget_seconds:g}" if timing.budget_seconds else ""
     files = "  ".join(["report.html", *([_model(artifact)] if artifact else []), "run.json"])
+    for note in artifact.exceeds if artifact else ():
+        hang(console, "", Text.assemble(("! ", "bold red"), note), INDENT)
     _line(console, Text(f"{timing.wall_seconds:.1f} s{budget}.  {folder}:  {files}"))
 
 
@@ -323,7 +326,8 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         table.append(_Column(metric(second), [number(value) for value in means], right=True))
     return [
         *table,
-        _Column("program", [microseconds(row.program_microseconds) for row in rows], right=True),
+        _Column("a row", [microseconds(row.program_microseconds) for row in rows], right=True),
+        _Column("size", [DASH if row.bytes is None else size(row.bytes) for row in rows], right=True),
         _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
     ]
 

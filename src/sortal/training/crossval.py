@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
 from sortal.core.skipped import Skipped
-from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
-from sortal.training.candidate import Candidate, Development, Index, Pipeline
+from sortal.training.candidate import Candidate, Pipeline
 from sortal.training.complexity import Complexity
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
 from sortal.training.fold_store import FoldStore
+from sortal.training.footprint import footprint
 from sortal.training.pace import Pace
 
 T = TypeVar("T", bound=np.generic)
@@ -35,7 +35,6 @@ LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
 """A sample of fewer rows, or of a smaller share of them, is no fair trial of a candidate."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
-TIMED_ROWS, MOST_SECONDS_ALONE = 300, 0.05
 
 
 OutOfFold = tuple[Predictions, NDArray[np.int64]]
@@ -73,6 +72,8 @@ class Result(Protocol):
     def single_row_seconds(self) -> float: ...
     @property
     def refit_seconds(self) -> float: ...
+    @property
+    def packed(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class CVResult:
     one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows that it was
     given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``:
     what a refit would take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's
-    fit saw. ``repeats``: what each further repeat of the folds predicts.
+    fit saw. ``repeats``: what each further repeat of the folds predicts. ``packed``:
+    about the bytes of that fit in a file.
     """
 
     candidate: Candidate
@@ -101,6 +103,7 @@ class CVResult:
     refit_seconds: float = 0.0
     fits: tuple[FitRows, ...] = ()
     repeats: tuple[OutOfFold, ...] = ()
+    packed: int = 0
 
     @property
     def name(self) -> str:
@@ -234,7 +237,7 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
         joined([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
     )
     train, valid = folds.parts[0]
-    row_seconds, single_row_seconds = time_rows(first, dev, valid)
+    takes = footprint(first, dev, valid)
     fit_seconds = float(np.mean([result.seconds for result in results]))
     return CVResult(
         candidate=candidate,
@@ -244,13 +247,14 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
         fold_scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
         efforts=tuple(result.effort for result in results),
         fit_seconds=fit_seconds,
-        row_seconds=row_seconds,
-        single_row_seconds=single_row_seconds,
+        row_seconds=takes.row_seconds,
+        single_row_seconds=takes.single_row_seconds,
         pipeline=first,
         rows=rows,
         refit_seconds=REFIT * fit_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
         fits=tuple(result.fit_rows for result in results),
         repeats=tuple(repeats),
+        packed=takes.packed,
     )
 
 
@@ -263,24 +267,6 @@ def worth_refit(first: Pipeline, rows: int | None, n: int) -> bool:
 
 def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
     return Skipped(candidate.name, f"{needed:.0f} s predicted, {max(seconds, 0):.0f} s left")
-
-
-def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float, float]:
-    """Seconds a row through the program: in a batch, and alone (the median of ten, of fewer where a row takes long)."""
-    run = compile_program(pipeline.program())
-    batch = dev.table.take(rows[:TIMED_ROWS])
-    names = [c.name for c in dev.table.schema.features]
-    columns = batch.columns(names)
-    one = {name: values[:1] for name, values in columns.items()}
-    start = time.monotonic()
-    run(columns)
-    many = (time.monotonic() - start) / len(batch)
-    alone: list[float] = []
-    while len(alone) < 10 and sum(alone) < MOST_SECONDS_ALONE:
-        start = time.perf_counter()
-        run(one)
-        alone.append(time.perf_counter() - start)
-    return many, median(alone)
 
 
 def joined(parts: list[Predictions]) -> OutOfFold:

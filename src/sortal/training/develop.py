@@ -22,6 +22,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
 from sortal.stats.sampling import Sampling
+from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, repeat
 from sortal.training.ensemble import EnsembleResult, select
@@ -48,14 +49,15 @@ ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 @dataclass(frozen=True)
 class Developed:
     """What cross-validation found, and how its rows were folded. ``ensemble``: of the candidates, where a mean of
-    several is better than the best. ``halving``: what the chosen model is worth with half of the rows, where that is
-    known.
+    several is better than the best. ``bounds``: those within which all were chosen. ``halving``: what the chosen model
+    is worth with half of the rows, where that is known.
     """
 
     explored: Explored
     ensemble: EnsembleResult | None
     choice: Choice
     folds: Folds
+    bounds: Bounds
     halving: Halving | None = None
 
     @property
@@ -72,7 +74,8 @@ class Developed:
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
         return tuple(
-            Planned(s.candidate.name, tuple(dict(e) for e in s.efforts), s.rows) for s in self.explored.results
+            Planned(s.name, tuple(dict(e) for e in s.efforts), s.rows, self.bounds.share(s))
+            for s in self.explored.results
         )
 
 
@@ -100,7 +103,7 @@ def develop(
         explored = _replay(candidates, search.plan, cv)
     else:
         explored = explore(candidates, cv, reserve, listener)
-    developed = _choose(explored, data, score)
+    developed = _choose(explored, data, score, Bounds.of(search, dev))
     choice, may_halve = developed.choice, search.halved if search.plan else True
     seconds = math.inf if search.plan else reserve.left(explored.results, choice.chosen.results)
     return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds) if may_halve else None)
@@ -119,28 +122,30 @@ def search_again(dev: Development, task: Task, search: SearchOptions, before: De
         for plan in before.plan()
     )
     explored = Explored(tuple(result for result in results if isinstance(result, CVResult)), ())
-    return _choose(explored, cv.data, score)
+    bounds = Bounds.of(replace(search, plan=before.plan()), dev)
+    return _choose(explored, cv.data, score, bounds)
 
 
 def _candidates(task: Task, models: Sequence[str]) -> tuple[Candidate, ...]:
     return (*baselines(), *zoo(models, task.imbalanced or task.cost is not None))
 
 
-def _choose(explored: Explored, data: FoldData, score: Scorer) -> Developed:
-    """Put candidates together, and choose among them and what they come to."""
+def _choose(explored: Explored, data: FoldData, score: Scorer, bounds: Bounds) -> Developed:
+    """Put the candidates together that keep within bounds, and choose among them and what they come to."""
     dev = data.dev
     units = dev.units_of(explored.results[0].predictions)
-    ensemble = select(explored.results, score, dev.seed, units)
+    fitting = bounds.fitting(explored.results)
+    ensemble = select(fitting, score, dev.seed, units, bounds)
     metric: Metric = registry.load("sortal.metrics", score.task.metric)
     choice = choose(
-        explored.results if ensemble is None else (*explored.results, ensemble),
+        fitting if ensemble is None else [*fitting, ensemble],
         metric,
         lambda p: score.of(metric, p),
         dev.seed,
         describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
         groups=units,
     )
-    return Developed(explored, ensemble, choice, data.folds)
+    return Developed(explored, ensemble, choice, data.folds, bounds)
 
 
 def holdout_rows(budget: float) -> int:

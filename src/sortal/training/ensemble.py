@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 
 import numpy as np
@@ -15,10 +15,11 @@ from sortal.core.frame import Table
 from sortal.core.predictions import Predictions
 from sortal.engine.program import Program
 from sortal.models.family import Matrix, Precision
+from sortal.training.bounds import NO_BOUNDS, Bounds
 from sortal.training.candidate import Pipeline
 from sortal.training.complexity import Complexity
 from sortal.training.crossval import CVResult, Result, Score
-from sortal.training.greedy import cross_fitted, likelihoods, parts_of, weights_of
+from sortal.training.greedy import cross_fitted, greedy_weights, likelihoods, parts_of, some, weights_within
 
 ENSEMBLE = "ensemble"
 """Its name among the candidates."""
@@ -125,21 +126,30 @@ class EnsembleResult:
     def refit_seconds(self) -> float:
         return sum(result.refit_seconds for result in self.results)
 
+    @property
+    def packed(self) -> int:
+        return sum(result.packed for result in self.results)
+
 
 def select(
-    results: Sequence[CVResult], score: Score, seed: int, units: NDArray[np.int64] | None = None
+    results: Sequence[CVResult],
+    score: Score,
+    seed: int,
+    units: NDArray[np.int64] | None = None,
+    bounds: Bounds = NO_BOUNDS,
 ) -> EnsembleResult | None:
     """The ensemble of these candidates (``greedy.greedy_weights``); None where no mean of several is better than the
     best of them.
 
     A model that says the same of every row is no member: it makes the others less sure, which is for calibration to do.
-    ``units``: (n,) ids of the predicted rows that must not be torn apart.
+    ``units``: (n,) ids of the predicted rows that must not be torn apart. ``bounds``: that it keeps within.
     """
     results = _eligible(results)
     if len(results) < 2:
         return None
     _check_folds(results)
-    weights = weights_of(likelihoods([result.predictions for result in results]), seed)
+    weigh = partial(weights_within, shares=bounds.shares(results), seed=seed)
+    weights = weigh(likelihoods([result.predictions for result in results]))
     chosen = np.flatnonzero(weights).tolist()
     fold = results[0].fold
     part = fold if fold.max() > 0 else parts_of(results[0].predictions.truth, seed, units)
@@ -150,7 +160,7 @@ def select(
     predictions = []
     for repeat in repeats:
         told, folds = [p for p, _ in repeat], repeat[0][1]
-        predictions.append(cross_fitted(told, folds if fold.max() > 0 else part, seed))
+        predictions.append(cross_fitted(told, folds if fold.max() > 0 else part, weigh))
         by_fold += [predictions[-1].take(folds == number) for number in range(folds.max() + 1)]
     scores = [score(p) for p in by_fold]
     return EnsembleResult(
@@ -164,7 +174,7 @@ def select(
 def members(results: Sequence[CVResult]) -> list[CVResult]:
     """Those that would be put together, or the only one, by some of the rows: enough to plan with."""
     results = _eligible(results) or results
-    weights = weights_of(likelihoods([result.predictions for result in results]), 0, PLANNING_ROWS)
+    weights = greedy_weights(some(likelihoods([result.predictions for result in results]), 0, PLANNING_ROWS))
     return [result for result, weight in zip(results, weights, strict=True) if weight]
 
 

@@ -26,6 +26,7 @@ from sortal.training.candidate import Development, Index, Pipeline, fit, prepare
 from sortal.training.crossval import CVResult, Result, worth_refit
 from sortal.training.ensemble import Ensemble, first_fits
 from sortal.training.fit_log import NO_ROWS, FitRows
+from sortal.training.footprint import packed_bytes
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,13 @@ class Finalized:
 @dataclass(frozen=True)
 class Limits:
     """What a refit may take: ``seconds`` by the clock, or nothing at all where an earlier run had no time for it.
-    ``entries``: the probabilities that calibrators are tried on.
+    ``entries``: the probabilities that calibrators are tried on. ``size``: bytes that the model may take in its file;
+    None for any number.
     """
 
     seconds: Callable[[], float] = lambda: math.inf
     refit: bool = True
+    size: int | None = None
     entries: int = MOST_ENTRIES
 
 
@@ -161,7 +164,9 @@ def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> Ens
         if first is None:
             raise
         return first
-    return Ensemble(tuple(members), chosen.weights)
+    ensemble = Ensemble(tuple(members), chosen.weights)
+    grown = first is not None and limits.size is not None and packed_bytes(ensemble.program()) > limits.size
+    return first if first is not None and grown else ensemble
 
 
 def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:

@@ -6,7 +6,7 @@ What weights gain on the very rows that chose them flatters. So a row's figures 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,10 @@ LEAST_WEIGHT = 0.05
 MOST_ROWS = 10_000
 """More choose hardly other weights."""
 PARTS = 5
+TINY = 1e-12
+
+Weigh = Callable[[Floats], Floats]
+"""From (K, n) likelihoods to (K,) weights."""
 
 
 def greedy_weights(likelihood: Floats, rounds: int = ROUNDS) -> Floats:
@@ -58,15 +62,39 @@ def likelihoods(predictions: Sequence[Predictions]) -> Floats:
     return np.asarray(np.exp([-per_row_log_loss(p) for p in predictions]))
 
 
-def weights_of(likelihood: Floats, seed: int, most: int = MOST_ROWS) -> Floats:
-    """Greedy weights by at most so many of the rows."""
+def some(likelihood: Floats, seed: int, most: int = MOST_ROWS) -> Floats:
+    """At most so many of the rows."""
     n = likelihood.shape[1]
-    if n > most:
-        likelihood = likelihood[:, np.sort(np.random.default_rng(seed).choice(n, most, replace=False))]
-    return greedy_weights(likelihood)
+    if n <= most:
+        return likelihood
+    return likelihood[:, np.sort(np.random.default_rng(seed).choice(n, most, replace=False))]
 
 
-def cross_fitted(predictions: Sequence[Predictions], part: NDArray[np.int64], seed: int) -> Predictions:
+def weights_within(likelihood: Floats, shares: Floats, seed: int) -> Floats:
+    """Greedy weights of models that together keep within some bounds. ``shares``: (K, m) what each takes of m bounds;
+    none takes more than 1 of any.
+
+    While they take more than 1, the member goes whose absence costs least log-loss for what it saves.
+    """
+    likelihood = some(likelihood, seed)
+    weights = greedy_weights(likelihood)
+    while (over := shares[weights > 0].sum(axis=0) > 1).any():
+        chosen = np.flatnonzero(weights)
+        rest = [chosen[chosen != member] for member in chosen]
+        lost = [_loss(likelihood[others]) for others in rest]
+        saved = shares[chosen][:, over].sum(axis=1)
+        kept = rest[int(np.argmin((np.array(lost) - _loss(likelihood[chosen])) / np.maximum(saved, TINY)))]
+        weights = np.zeros_like(weights)
+        weights[kept] = greedy_weights(likelihood[kept])
+    return weights
+
+
+def _loss(likelihood: Floats) -> float:
+    """The log-loss of the best mean of these models."""
+    return float(_losses(greedy_weights(likelihood)[None] @ likelihood)[0])
+
+
+def cross_fitted(predictions: Sequence[Predictions], part: NDArray[np.int64], weigh: Weigh) -> Predictions:
     """What the ensemble of K models says of n rows, each by the weights that the rows of the other parts choose.
 
     ``predictions``: of K models, out of fold, of the same rows. ``part``: (n,) numbers, of two parts or more.
@@ -75,7 +103,7 @@ def cross_fitted(predictions: Sequence[Predictions], part: NDArray[np.int64], se
     probability = np.empty_like(predictions[0].probability)
     for number in np.unique(part):
         rows = part == number
-        weights = weights_of(likelihood[:, ~rows], seed).tolist()
+        weights = weigh(likelihood[:, ~rows]).tolist()
         probability[rows] = mean([p.take(rows) for p in predictions], weights).probability
     return replace(predictions[0], probability=probability)
 
