@@ -31,7 +31,7 @@ from sortal.core.errors import SortalError
 from sortal.core.interval import Estimate
 from sortal.core.labels import encode
 from sortal.core.predictions import Predictions
-from sortal.decide.calibrate import recalibration_gain
+from sortal.decide.recalibration import recalibration_gain
 from sortal.evaluate.metrics import Metric
 from sortal.record.run import RunRecord
 

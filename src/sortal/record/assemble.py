@@ -23,10 +23,10 @@ from sortal.core.task import Task
 from sortal.core.writing import level
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
-from sortal.decide.calibrate import entries, recalibration_gain
 from sortal.decide.certificate import Certificate, about
 from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
+from sortal.decide.recalibration import recalibration_gain
 from sortal.decide.set_figures import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
@@ -89,7 +89,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     apart = decide_apart(task, finalized.unseen, finalized.decision, search.seed)
     shown, decided = _shown(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
-    removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
+    removable = recalibration_gain(shown, seed=search.seed)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
         sortal_version=__version__,
