@@ -99,7 +99,12 @@ def test_periods_begin_with_a_year_a_month_a_day_or_an_hour(step, condition):
 
 def test_privately_no_value_is_named():
     private = Disclosure(2, private=True)
-    assert of(["b", "c", None, "b", "a", "c"], private).conditions == ("part 1 of 3", "part 2 of 3", "others", "missing")
+    assert of(["b", "c", None, "b", "a", "c"], private).conditions == (
+        "part 1 of 3",
+        "part 2 of 3",
+        "others",
+        "missing",
+    )
     assert of(range(100), private).conditions == tuple(f"part {i} of 5" for i in range(1, 6))
 
 

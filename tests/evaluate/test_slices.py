@@ -167,8 +167,7 @@ def test_rows_of_a_group_vary_together():
     four = np.repeat(np.arange(200), 4)
     many, where = rows.take(four), where.take(four)
     apart, together = (
-        of(by_slice(TASK, each, decided(each), where), "half", "= a")
-        for each in (many, replace(many, groups=four))
+        of(by_slice(TASK, each, decided(each), where), "half", "= a") for each in (many, replace(many, groups=four))
     )
     width = [s.difference.high - s.difference.low for s in (apart, together)]
     assert width[1] > 1.9 * width[0]
@@ -178,7 +177,11 @@ def test_rows_of_a_group_vary_together():
 def noise(rng: np.random.Generator, n: int) -> tuple[Predictions, Table]:
     """A model that is right, and columns that have nothing to do with how hard a row is."""
     p = 1 / (1 + np.exp(-rng.normal(-1, 2, size=n)))
-    columns = {"age": rng.normal(50, 10, n).round(), "region": rng.choice(list("abcde"), n), "flag": rng.random(n) < 0.1}
+    columns = {
+        "age": rng.normal(50, 10, n).round(),
+        "region": rng.choice(list("abcde"), n),
+        "flag": rng.random(n) < 0.1,
+    }
     return told(p, rng.random(n) < p), table(**columns)
 
 
