@@ -183,6 +183,15 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
     assert "None" not in text
 
 
+def test_how_much_a_refit_would_vary_is_told(binary: Any) -> None:
+    said = "Learned from other samples of as many rows, its score would vary by about .0012 (one standard deviation)."
+    figures = (Estimate(0.1881, 0.1850, 0.1912), Estimate(0.1886, 0.1852, 0.1920))
+    unknown = replace(binary.record.selection, uncorrected=figures[0], corrected=figures[1])
+    known = replace(unknown, refit_spread=0.0012)
+    assert said in " ".join(page(binary, selection=known).text)
+    assert "would vary by about" not in " ".join(page(binary, selection=unknown).text)
+
+
 def test_a_second_look_is_told(binary: Any) -> None:
     ledger = replace(binary.record.ledger, opens=2, blind=False)
     text = " ".join(page(binary, ledger=ledger).text)

@@ -32,6 +32,7 @@ from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
 from sortal.engine.program import Program
 from sortal.engine.run import reads
+from sortal.evaluate.compare import total
 from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
@@ -109,7 +110,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         sets=sets,
         test=test,
         verification=verification,
-        nested=_nested(results, search.seed),
+        nested=_nested(results, apart, search.seed),
         confusion=parts.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
@@ -144,22 +145,30 @@ def _slices(results: Results, shown: Predictions, decided: Codes, rows: RowOptio
     return describe_slices(unsealed.task, shown, decided, raw, by, rows.slice, rows.disclosure, seed)
 
 
-def _nested(results: Results, seed: int) -> parts.Nested | None:
-    """The procedure's own figures; what ships is one more model of it, of more rows, and intervals reach that far."""
+def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
+    """The procedure's own figures, with intervals that reach as far as the model that ships may differ: it learned from
+    more rows, and need not be of the kind that the outer folds chose. ``apart``: as of ``_shown``.
+    """
     nested, trained, task = results.nested, results.trained, results.unsealed.task
     if nested is None:
         return None
     measured = figures(task, nested.predictions, nested.decided, seed)
-    reaching = {name: _reaching(estimate, trained, task, name) for name, estimate in measured.items()}
+    of_chosen = figures(task, trained.finalized.unseen, apart, seed)
+    reaching = {name: _reaching(each, trained, task, name, of_chosen[name].value) for name, each in measured.items()}
     return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reaching)
 
 
-def _reaching(estimate: Estimate, trained: Trained, task: Task, name: str) -> Estimate:
-    """A figure as it was measured, with an interval that reaches as far as the model that ships may differ."""
+def _reaching(estimate: Estimate, trained: Trained, task: Task, name: str, other: float | None = None) -> Estimate:
+    """A figure as it was measured, with an interval that reaches as far as the model that ships may differ.
+
+    ``other``: the figure by other evidence, of the model that ships itself.
+    """
     if (measured := estimate.interval) is None:
         return estimate
     metric: Metric = registry.load("sortal.metrics", name)
-    return Estimate.of(metric.within(shipped(measured, gap(trained, task, metric), moved=False)))
+    apart = 0.0 if other is None else other - measured.value
+    beside = Interval(0.0, min(apart, 0.0), max(apart, 0.0))
+    return Estimate.of(metric.within(total(shipped(measured, gap(trained, task, metric), moved=False), beside)))
 
 
 def _tested(

@@ -186,7 +186,7 @@ def _corrected(selection: Selection) -> str:
     corrected = f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
     if not selection.refit_spread:
         return corrected
-    return f"{corrected}; from another sample of as many rows about {number(selection.refit_spread, 4)} off"
+    return f"{corrected}; over other samples of as many rows it would vary by {number(selection.refit_spread, 4)}"
 
 
 def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:
