@@ -173,6 +173,20 @@ def show(model: ModelFile, verify: Verify = None, json: Json = False) -> None:
 
 
 @app.command()
+def pick(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    name: Annotated[str, typer.Argument(help="A candidate on the front of score against latency.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The model file.")] = Path("model.sortal"),
+) -> None:
+    """Ship another candidate of a run, without training: one that is faster, or better."""
+    from sortal.picking import pick as ship_picked
+    from sortal.report import summary
+
+    _tell_of_abandoned(out, [])
+    summary.picked(_console(), ship_picked(run, name, out), name, out)
+
+
+@app.command()
 def sign(
     model: ModelFile,
     key: Annotated[Path, typer.Option(help="A private key (ed25519), in PEM or as OpenSSH writes it.")],

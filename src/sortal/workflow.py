@@ -45,7 +45,7 @@ from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.record.wording import microseconds, size
 from sortal.report.html import render
 from sortal.report.plots import draw_all
-from sortal.shipping import ship
+from sortal.shipping import keep_front, ship
 from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_deadline
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
@@ -136,6 +136,11 @@ def train_into(
         test = None if opened is None else opened.predictions
         measure = test if again is None else again.predictions
         drawn = draw_all(outcome, trained.finalized.evidence, measure, lambda: closing.may_draw(deadline.left))
+        if not recipe.rows.private:
+            files = keep_front(folder, model, unsealed.table, trained, lambda: closing.may_draw(deadline.left))
+            outcome = replace(
+                outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard)
+            )
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
         record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)

@@ -55,7 +55,7 @@ from sortal.training.nested import Nested
 from sortal.training.trained import Trained
 from sortal.version import __version__
 
-CLOCKED = ("fit_seconds", "program_microseconds")
+CLOCKED = ("fit_seconds", "program_microseconds", "front", "file")
 DETAILS = (
     *("columns", "split", "nested", "baselines", "selection", "calibration", "decision"),
     *("per_class", "confusion", "audit", "importance"),

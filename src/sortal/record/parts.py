@@ -105,7 +105,9 @@ class Row:
     ``mean``, ``std``, ``low`` and ``high`` are of that metric over the folds (a 95 % interval);
     ``metrics`` has all of them. ``fit_seconds`` is the time of all folds, ``program_microseconds`` that
     of the program alone on one row, whose columns are read already, and ``bytes`` about what it takes in a file.
-    ``weights``: of the members of an ensemble; of all others empty. ``note`` says what is special.
+    ``weights``: of the members of an ensemble; of all others empty. ``front``: no other is both better and faster;
+    ``file``: where the program of such a one is kept, in the run's folder, for ``sortal pick``. ``note`` says what is
+    special.
     """
 
     name: str
@@ -122,6 +124,8 @@ class Row:
     baseline: bool = False
     weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, Spread] = field(default_factory=dict)
+    front: bool = False
+    file: str | None = None
     note: str = ""
 
 

@@ -23,6 +23,7 @@ from sortal.training.comparison import margin, paired_difference
 from sortal.training.crossval import CVResult, Result
 from sortal.training.develop import Scorer
 from sortal.training.ensemble import ENSEMBLE, EnsembleResult
+from sortal.training.front import on_front
 from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
 
@@ -32,7 +33,8 @@ def leaderboard(trained: Trained, task: Task) -> tuple[Row, ...]:
     results, choice = trained.developed.results, trained.developed.choice
     sign = -1.0 if choice.metric.higher_is_better else 1.0
     ranked = sorted(results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
-    return tuple(_row(s, trained, task) for s in ranked)
+    best = on_front(trained)
+    return tuple(replace(_row(s, trained, task), front=any(s is each for each in best)) for s in ranked)
 
 
 def _row(scored: Result, trained: Trained, task: Task) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -46,6 +47,17 @@ def model(console: Console, shown: Model, file: str) -> None:
         _figures(console, part, figures)
     console.print(_columns(shown))
     terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
+
+
+def picked(console: Console, model: Model, name: str, file: Path) -> None:
+    """What was picked, how well it does, and on what that was measured."""
+    console.print(
+        Text(f"{wording.plain(name)}: {wording.plain(str(file))}, {wording.size(file.stat().st_size)}", "bold")
+    )
+    _line(console, "decides", rule(model.decision))
+    for part, figures in model.metrics.items():
+        _figures(console, part, figures)
+    _line(console, "test", "not opened: it is of the model that the run chose; evaluate on fresh labelled rows")
 
 
 def evaluation(console: Console, result: Evaluation) -> None:

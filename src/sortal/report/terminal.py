@@ -172,8 +172,23 @@ def leaderboard(
     if skipped:
         reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
         hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
+    if front := _front(rows):
+        hang(console, "", Text(front, "dim"), indent)
     why = f": {plain(selection.explanation)}" if selection.explanation else ""
     hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why, _corrected(selection)), indent)
+
+
+def _front(rows: Sequence[Row]) -> str:
+    """The candidates than which no other is both better and faster, and which of them can be picked; empty where the
+    chosen one is the only one.
+    """
+    shown = [row for row in rows if row.front]
+    if len(shown) < 2:
+        return ""
+    points = [f"{plain(row.name)} {microseconds(row.program_microseconds)}" for row in shown]
+    kept = [plain(row.name) for row in shown if row.file is not None]
+    others = f"; sortal pick ships {listing(kept, most=4)} instead" if kept else ""
+    return f"none is better and faster than: {listing(points, most=6)}{others}"
 
 
 def _corrected(selection: Selection) -> str:

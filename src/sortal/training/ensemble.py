@@ -144,7 +144,7 @@ def select(
     A model that says the same of every row is no member: it makes the others less sure, which is for calibration to do.
     ``units``: (n,) ids of the predicted rows that must not be torn apart. ``bounds``: that it keeps within.
     """
-    results = _eligible(results)
+    results = [result for result in results if not says_the_same(result)]
     if len(results) < 2:
         return None
     _check_folds(results)
@@ -173,7 +173,7 @@ def select(
 
 def members(results: Sequence[CVResult]) -> list[CVResult]:
     """Those that would be put together, or the only one, by some of the rows: enough to plan with."""
-    results = _eligible(results) or results
+    results = [result for result in results if not says_the_same(result)] or results
     weights = greedy_weights(some(likelihoods([result.predictions for result in results]), 0, PLANNING_ROWS))
     return [result for result, weight in zip(results, weights, strict=True) if weight]
 
@@ -184,8 +184,9 @@ def first_fits(result: Result) -> Ensemble | None:
     return Ensemble(tuple(fits), result.weights) if len(fits) == len(result.results) else None
 
 
-def _eligible(results: Sequence[CVResult]) -> list[CVResult]:
-    return [result for result in results if result.candidate.family.baseline != "majority class"]
+def says_the_same(result: Result) -> bool:
+    """Of every row."""
+    return all(member.candidate.family.baseline == "majority class" for member in result.results)
 
 
 def _check_folds(results: Sequence[CVResult]) -> None:
