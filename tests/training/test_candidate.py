@@ -13,7 +13,7 @@ from sortal.training.candidate import Candidate, fit, prepare_rows
 from sortal.training.fit_log import FitLog, FitRows
 from sortal.training.imbalance import Balance
 
-FAMILIES = ("majority", "logistic", "tree", "svm", "lightgbm", "xgboost", "forest", "extra_trees")
+FAMILIES = ("majority", "logistic", "tree", "svm", "lightgbm", "lightgbm_prep", "xgboost", "forest", "extra_trees")
 
 
 def candidate(name, **settings):

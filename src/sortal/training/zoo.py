@@ -18,7 +18,7 @@ from sortal.training.deadline import Busyness, Deadline
 from sortal.training.imbalance import Balance
 
 BASELINES = ("majority", "logistic", "tree")
-ORDER = ("lightgbm", "xgboost", "extra_trees", "forest", "svm")
+ORDER = ("lightgbm", "lightgbm_prep", "xgboost", "extra_trees", "forest", "svm")
 VARIANTS: dict[str, tuple[tuple[str, Settings], ...]] = {
     "lightgbm": (
         (
