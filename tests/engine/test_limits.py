@@ -82,6 +82,22 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
     "fill": lambda rng, d, k: Program("fill", {}, {"value": some(rng, d), "indicator": rng.integers(0, d, 1)}),
     "scale": lambda rng, d, k: Program("scale", {}, {"mean": some(rng, d), "scale": some(rng, d)}),
     "pick": lambda rng, d, k: Program("pick", {}, {"index": rng.integers(0, d, 3)}),
+    "arithmetic": lambda rng, d, k: Program(
+        "arithmetic",
+        {"columns": d},
+        {"left": rng.integers(0, d, 7), "right": rng.integers(0, d, 7), "operation": rng.integers(0, 2, 7)},
+    ),
+    "within": lambda rng, d, k: Program(
+        "within",
+        {"columns": d},
+        {
+            "number": rng.integers(0, d, 3),
+            "group": rng.integers(0, d, 3),
+            "stop": np.array([1, 3, 7]),
+            "middle": some(rng, 7),
+            "spread": np.abs(some(rng, 7)),
+        },
+    ),
     "constant": lambda rng, d, k: Program("constant", {}, {"probability": np.full(k, 1 / k)}),
     "softmax": lambda rng, d, k: Program(
         "linear", {"link": "softmax"}, {"coef": some(rng, k, d), "intercept": some(rng, k)}

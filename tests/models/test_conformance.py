@@ -15,6 +15,7 @@ SMALL: dict[str, Settings] = {
     "extra_trees": {"trees": 30},
     "forest": {"trees": 30},
     "lightgbm": {"rounds": 60},
+    "lightgbm_prep": {"rounds": 60},
     "xgboost": {"rounds": 60},
 }
 FAMILIES = {name: registry.load("sortal.models", name) for name in registry.names("sortal.models")}

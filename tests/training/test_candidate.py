@@ -20,6 +20,7 @@ FAMILIES = (
     "svm",
     "kernel_svm",
     "lightgbm",
+    "lightgbm_prep",
     "xgboost",
     "catboost",
     "forest",

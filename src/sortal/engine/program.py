@@ -17,6 +17,10 @@ them.
 |              |                             |                    | missingness is appended as 0 or 1                  |
 | scale        | (n, d) -> (n, d)            |                    | mean (d,), scale (d,): (x - mean) / scale          |
 | pick         | (n, d) -> (n, k)            |                    | index (k,) int                                     |
+| arithmetic   | (n, d) -> (n, d + m)        | columns: d         | left, right, operation (m,) int: products (0) and  |
+|              |                             |                    | ratios (1) of columns, appended                    |
+| within       | (n, d) -> (n, d + m)        | columns: d         | number, group, stop (m,) int; middle, spread (r,): |
+|              |                             |                    | (number - middle) / spread of its group, appended  |
 | constant     | (n, d) -> (n, K)            |                    | probability (K,)                                   |
 | linear       | (n, d) -> (n, K)            | link: sigmoid,     | coef (m, d), intercept (m,); for platt also a, b   |
 |              |                             | softmax or platt   | (m,)                                               |

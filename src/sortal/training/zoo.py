@@ -37,6 +37,7 @@ PORTFOLIO: tuple[Entry, ...] = (
             "cat_smooth": 15.4,
         },
     ),
+    ("lightgbm_prep", "lightgbm_prep", {}),
     (
         "lightgbm small",
         "lightgbm",
