@@ -30,6 +30,7 @@ ONLY_WITH_A_TEST = {
     "sets",
     "reject_cost",
     "split",
+    "slice",
     "weight",
     "private",
     "seed",
@@ -59,10 +60,13 @@ UNUSUAL = {
     "group": ("who", "who"),
     "weight": ("w", "w"),
     "split": ("70/30", "70/30"),
+    "slice": (["sex"], "sex"),
     "smallest_count": (3, 3),
     "private": (True, True),
     "select": (5, 5),
     "models": ("svm", ["svm"]),
+    "max_latency": ("2ms", 0.002),
+    "max_size": ("5MB", 5_000_000),
     "budget": ("90s", 90),
     "seed": (7, 7),
 }
@@ -72,7 +76,10 @@ EXPECTED = {
     "cost_column": ("fn=amount",),
     "missing": ("none",),
     "ignore": ("a",),
+    "slice": ("sex",),
     "models": ("svm",),
+    "max_latency": 0.002,
+    "max_size": 5_000_000,
     "budget": 90.0,
 }
 """As the sheets hold them."""

@@ -18,9 +18,10 @@ from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import Program, compile
-from sortal.training import trained
+from sortal.training import develop, trained
 from sortal.training.deadline import Deadline
 from sortal.training.ensemble import EnsembleResult
+from sortal.training.greedy import mean
 from sortal.training.zoo import TimeReserve
 from tests.training.conftest import development
 
@@ -29,20 +30,19 @@ MEMBERS, WEIGHTS = ("logistic", "tree"), (0.4, 0.6)
 
 @pytest.fixture
 def two_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Selection chooses one candidate; from here on these two are shipped instead."""
-    developed = []
-    develop = trained.develop
+    """Whatever would be chosen, these two are."""
+    choose = develop._choose
 
-    def kept(*arguments):
-        developed.append(develop(*arguments))
-        return developed[-1]
+    def both(*arguments):
+        found = choose(*arguments)
+        results = {result.name: result for result in found.explored.results}
+        members = tuple(results[name] for name in MEMBERS)
+        told = mean([member.predictions for member in members], WEIGHTS)
+        ensemble = EnsembleResult(members, WEIGHTS, told, members[0].fold_scores)
+        chosen = replace(found.choice, chosen=ensemble, best=ensemble)
+        return replace(found, ensemble=ensemble, choice=chosen)
 
-    def both(_):
-        results = {result.candidate.name: result for result in developed[-1].explored.results}
-        return EnsembleResult(tuple(results[name] for name in MEMBERS), WEIGHTS)
-
-    monkeypatch.setattr(trained, "develop", kept)
-    monkeypatch.setattr(trained, "EnsembleResult", both)
+    monkeypatch.setattr(develop, "_choose", both)
 
 
 @pytest.mark.usefixtures("two_members")
@@ -64,6 +64,15 @@ def test_two_members_are_trained_shipped_loaded_and_scored(churn: pl.DataFrame, 
     probability = model.predict_proba(rows)
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
     assert np.array_equal(probability[:1], model.predict_proba(rows.row(0, named=True)))
+    row = run.record.chosen
+    assert (row.name, row.family, row.baseline) == ("ensemble", "ensemble", False)
+    assert row.weights == dict(zip(MEMBERS, WEIGHTS, strict=True))
+    assert row.note == "of 2: .60 tree, .40 logistic"
+    assert run.record.selection.refit_gain is not None
+    assert {baseline.name: baseline.margin is not None for baseline in run.record.baselines}["majority"]
+    again = sortal.train(rows, recipe=out / "recipe.toml", out=tmp_path / "again")
+    assert (tmp_path / "again" / "model.sortal").read_bytes() == (out / "model.sortal").read_bytes()
+    assert again.record.selection == run.record.selection
 
 
 def test_what_is_proven_is_the_file_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,9 @@ def evaluate(
     sealed: Annotated[
         bool, typer.Option("--sealed", help="Look at the run's own sealed test again; the look is recorded.")
     ] = False,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A column by which figures are shown; may repeat.")
+    ] = None,
     allow_missing: AllowMissing = False,
     verify: Verify = None,
     json: Json = False,
@@ -146,7 +149,9 @@ def evaluate(
 
     _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        found = evaluation.evaluate(model, files, sealed=sealed, allow_missing=allow_missing, verify=verify)
+        found = evaluation.evaluate(
+            model, files, sealed=sealed, slices=slices or (), allow_missing=allow_missing, verify=verify
+        )
     if json:
         print(found.to_json().decode())
     else:
@@ -165,6 +170,20 @@ def show(model: ModelFile, verify: Verify = None, json: Json = False) -> None:
         print(summary.as_json(loaded).decode())
     else:
         summary.model(_console(), loaded, model.name)
+
+
+@app.command()
+def pick(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    name: Annotated[str, typer.Argument(help="A candidate on the front of score against latency.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The model file.")] = Path("model.sortal"),
+) -> None:
+    """Ship another candidate of a run, without training: one that is faster, or better."""
+    from sortal.picking import pick as ship_picked
+    from sortal.report import summary
+
+    _tell_of_abandoned(out, [])
+    summary.picked(_console(), ship_picked(run, name, out), name, out)
 
 
 @app.command()

@@ -93,6 +93,10 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     models : str or sequence of str, default=()
         Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of
         them unless given.
+    max_latency : str or float, default=None
+        What a row may take, in seconds or as text such as ``"2ms"``; models that take longer are not chosen.
+    max_size : str or int, default=None
+        What the model may take in a file, in bytes or as text such as ``"5MB"``.
     budget : str or float, default="60s"
         Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``.
     random_state : int, RandomState instance or None, default=0
@@ -151,6 +155,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         select: int | None = None,
         smallest_count: int = SMALLEST_COUNT,
         models: str | Sequence[str] = (),
+        max_latency: str | float | None = None,
+        max_size: str | int | None = None,
         budget: str | float = "60s",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
@@ -169,6 +175,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.select = select
         self.smallest_count = smallest_count
         self.models = models
+        self.max_latency = max_latency
+        self.max_size = max_size
         self.budget = budget
         self.random_state = random_state
 
@@ -381,9 +389,9 @@ def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
 def _leaderboard(developed: Developed) -> pl.DataFrame:
     choice = developed.choice
     rows = [
-        {"name": s.candidate.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
+        {"name": s.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
         | {f"{metric}_mean": float(np.mean(scores)) for metric, scores in s.fold_scores.items()}
         | {f"{metric}_std": float(np.std(scores)) for metric, scores in s.fold_scores.items()}
-        for s in developed.explored.results
+        for s in developed.results
     ]
     return pl.DataFrame(rows).sort(f"{choice.metric.name}_mean", descending=choice.metric.higher_is_better)

@@ -38,6 +38,7 @@ class AuditOptions(TypedDict, total=False):
     group: Any
     weight: Any
     split: str | None
+    slice: Any
     smallest_count: int
     private: bool
     seed: int
@@ -48,6 +49,8 @@ class TrainOptions(AuditOptions, total=False):
 
     select: int | None
     models: str | Sequence[str]
+    max_latency: str | float | None
+    max_size: str | int | None
     budget: str | float
 
 

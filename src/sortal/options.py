@@ -18,6 +18,7 @@ from sortal.core.signatures import keyword
 def on_command_line(option: Field[Any]) -> Parameter:
     """An option of a recipe as typer reads it: a flag, a number, a text, or a text that may repeat."""
     kind, default = _written(option_types()[option.name], option.metadata["written"])
+    kind = str | None if option.metadata["unit"] else kind
     flag = [f"--{option.name}"] if kind is bool else []  # else typer adds its opposite
     return keyword(option, kind, typer.Option(default, *flag, help=option.metadata["help"]))
 

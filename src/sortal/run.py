@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import time as clock
 import weakref
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from sortal.core.signatures import takes
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
 from sortal.keywords import AuditOptions, TrainOptions, in_python
+from sortal.picking import pick
 from sortal.record.events import RunObserver
 from sortal.record.run import RunRecord
 from sortal.record.tables import leaderboard_table
@@ -97,6 +99,15 @@ class Run(AsText):
     def checklist(self) -> tuple[Item, ...]:
         """What holds and what does not, with evidence."""
         return self.record.checklist
+
+    def pick(self, name: str, out: str | Path | None = None) -> Model:
+        """Another candidate of the front of score against latency as a model, without training; see ``leaderboard``.
+
+        ``out``: where its file is written; ``NAME.sortal`` in the folder of the run unless given. Raises OptionError
+        for one of which the run kept no program.
+        """
+        own = re.sub(r"[^\w.-]+", "_", name)
+        return pick(self.folder, name, self.folder / f"{own}.sortal" if out is None else Path(out))
 
     def __repr__(self) -> str:
         text = io.StringIO()

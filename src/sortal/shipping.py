@@ -1,8 +1,9 @@
-"""From a trained classifier to the model that is deployed: the only place where one becomes the other."""
+"""From a trained classifier to the model that is deployed, and to what is kept of others: the only place where one
+becomes the other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,14 @@ from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.profile import profile
 from sortal.core.task import Task
+from sortal.decide.threshold import decide
+from sortal.record import kept
 from sortal.training.finalize import Finalized
+from sortal.training.front import alternatives
 from sortal.training.trained import Trained
+
+FRONT = "front"
+"""The folder of what is kept, in that of a run."""
 
 
 def ship(
@@ -51,6 +58,31 @@ def ship(
     return model, check_parity(
         _uncalibrated(model, finalized), rows, trained_says, TOLERANCE[finalized.ensemble.precision]
     )
+
+
+def keep_front(
+    folder: Path, model: Model, table: Table, trained: Trained, in_time: Callable[[], bool]
+) -> dict[str, str]:
+    """Keep the programs of the other points of the front, and what calibrates them, in the folder of a run, the best
+    first, as long as there is time. Their files by name.
+
+    ``model``: the one that ships. Raises ParityError as ``ship`` does.
+    """
+    files: dict[str, str] = {}
+    rows = table.take(np.arange(min(PARITY_ROWS, len(table))))
+    for number, other in enumerate(alternatives(trained), start=1):
+        if not in_time():
+            break
+        (folder / FRONT).mkdir(exist_ok=True)
+        path = folder / FRONT / f"{number}.sortal"
+        # Not calibrated yet: that is done, and decided anew, when it is picked.
+        program, rule = other.ensemble.program(), decide(model.task, other.result.predictions)
+        candidate = replace(model, program=program, decision=rule, sets=None, metrics={}, card=None)
+        check_parity(candidate, rows, other.ensemble.predict_proba(rows), TOLERANCE[other.ensemble.precision])
+        candidate.save(path)
+        kept.write(path.with_suffix(".parquet"), other.result.predictions, other.result.fold)
+        files[other.result.name] = path.relative_to(folder).as_posix()
+    return files
 
 
 def _uncalibrated(model: Model, finalized: Finalized) -> Model:

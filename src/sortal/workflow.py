@@ -22,7 +22,7 @@ from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import RAN, GoalOptions, RowOptions
+from sortal.core.sheets import RAN, GoalOptions, RowOptions, SearchOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.division import divide
@@ -42,9 +42,10 @@ from sortal.record.opened import OpenedTest
 from sortal.record.parts import Artifact
 from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
+from sortal.record.wording import microseconds, size
 from sortal.report.html import render
 from sortal.report.plots import draw_all
-from sortal.shipping import ship
+from sortal.shipping import keep_front, ship
 from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_deadline
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
@@ -129,12 +130,17 @@ def train_into(
         outcome = assemble(results, recipe.rows, recipe.search)
         items = checklist(outcome, facts(results, MODEL_FILE, model, parity, log, sealed))
         complete(folder / MODEL_FILE, model, outcome, items)
-        artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds)
+        artifact = artifact_of(folder / MODEL_FILE, parity, row_seconds, recipe.search)
         ran = {"unchecked": tuple(s.code for s in audited.timed_out), "outer": 0 if again is None else again.folds}
         write_tables(folder, outcome, trained, recipe.with_options(**ran))
         test = None if opened is None else opened.predictions
         measure = test if again is None else again.predictions
         drawn = draw_all(outcome, trained.finalized.evidence, measure, lambda: closing.may_draw(deadline.left))
+        if not recipe.rows.private:
+            files = keep_front(folder, model, unsealed.table, trained, lambda: closing.may_draw(deadline.left))
+            outcome = replace(
+                outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard)
+            )
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
         record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)
@@ -164,7 +170,7 @@ def fold_store(out: Path, folder: Path, whole: Problem, recipe: Recipe, resume: 
     if recipe.rows.private or recipe.search.plan:
         return None
     # The time and the families may be others: what was fitted stays what it is.
-    same = {n: v for n, v in recipe.options().items() if n not in ("budget", "models", *RAN)}
+    same = {n: v for n, v in recipe.options().items() if n not in ("budget", "models", "max_latency", "max_size", *RAN)}
     key = hashlib.sha256(repr((__version__, whole.digest, sorted(same.items()))).encode()).hexdigest()
     return FoldStore.new(folder / FOLDS, key, left[-1] / FOLDS if left else None)
 
@@ -205,10 +211,16 @@ def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]
     replace(model, metrics={**model.metrics, **nested, **test}, card=model_card(outcome, items)).save(path)
 
 
-def artifact_of(path: Path, parity: Parity, row_seconds: float) -> Artifact:
-    """The model file as it is now."""
-    content = path.read_bytes()
-    return Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity, 1e6 * row_seconds)
+def artifact_of(path: Path, parity: Parity, row_seconds: float, search: SearchOptions) -> Artifact:
+    """The model file as it is now, and whether it keeps within what was asked for."""
+    content, took = path.read_bytes(), 1e6 * row_seconds
+    exceeds = []
+    if search.max_latency is not None and row_seconds > search.max_latency:
+        asked = microseconds(1e6 * search.max_latency)
+        exceeds.append(f"a row takes {microseconds(took)}, more than the {asked} of --max-latency")
+    if search.max_size is not None and len(content) > search.max_size:
+        exceeds.append(f"the file has {size(len(content))}, more than the {size(search.max_size)} of --max-size")
+    return Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity, took, tuple(exceeds))
 
 
 def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recipe) -> None:
@@ -244,8 +256,9 @@ def open_test(model: Model, trained: Trained, seal: Seal, rows: NDArray[np.int64
     def scored(by: Model) -> Predictions:
         return score_labelled(by, sealed, "test", rows).predictions
 
+    fresh = score_labelled(model, sealed, "test", rows)
     baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
-    return OpenedTest(scored(model), {name: scored(baseline) for name, baseline in baselines.items()})
+    return OpenedTest(fresh.predictions, fresh.raw, {name: scored(baseline) for name, baseline in baselines.items()})
 
 
 def cross_validate(

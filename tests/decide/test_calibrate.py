@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
-from sortal.decide.calibrate import GATE, LEAST_WEIGHT, calibrators, choose, recalibration_gain
+from sortal.decide.calibrate import GATE, LEAST_WEIGHT, calibrators, choose
 from sortal.engine import compile
 from tests.decide.conftest import draw, loss, predictions
 
@@ -164,25 +164,6 @@ def test_twenty_thousand_rows_take_no_longer_than_a_few_of_scikit_learns_calibra
     with threadpool_limits(1):
         alone, both = (min(seconds(work) for _ in range(4)) for work in (lambda: choose(rows), two_calibrators))
     assert alone < 15 * both, f"{alone:.2f} s against {both:.2f} s"
-
-
-def test_recalibration_gain_covers_what_perfect_calibration_would_gain():
-    fresh, truth = draw(200_000, 2, 0, 1.5, 0.4)
-    right, _ = draw(200_000, 2, 0)
-    full = loss(fresh, truth) - loss(right, truth)
-    found = [recalibration_gain(predictions(*draw(1500, 2, seed, 1.5, 0.4)), seed=seed) for seed in range(1, 17)]
-    assert sum(f.low <= full <= f.high for f in found) >= 13
-    assert np.mean([f.value for f in found]) == pytest.approx(full, rel=0.15)
-
-
-def test_recalibration_gain_of_the_calibrated_reaches_zero():
-    found = [recalibration_gain(predictions(*draw(1000, 3, seed)), seed=seed) for seed in range(12)]
-    assert sum(f.low == 0 for f in found) >= 10
-    assert all(0 <= f.low <= f.value <= f.high < 0.02 for f in found)
-
-
-def test_recalibration_gain_of_next_to_nothing_is_unknown():
-    assert np.isnan(recalibration_gain(predictions(*draw(9, 2, 0))).value)
 
 
 def test_rows_are_cross_fitted_by_calibrators_that_have_not_seen_them() -> None:

@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
+from sortal.core.predictions import Predictions
 from sortal.engine import compile
+from sortal.evaluate.metrics import per_row_log_loss
 from sortal.training.candidate import Candidate, fit, prepare_rows
-from sortal.training.complexity import Complexity
-from sortal.training.crossval import CrossValidation, crossval
+from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.develop import Scorer, fold
-from sortal.training.ensemble import Ensemble, EnsembleResult
+from sortal.training.ensemble import Ensemble, EnsembleResult, select
 from sortal.training.finalize import Limits, finalize
 from sortal.training.fold import FoldData
+from sortal.training.greedy import cross_fitted, greedy_weights, mean, parts_of
+from sortal.training.select import choose
 from tests.training.conftest import development
 
 NONE = np.empty(0, dtype=np.int64)
+ROWS = 400
+LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 WEIGHTS = (0.3, 0.7)
 DEV, TASK = development(3)
 SETTINGS = {"logistic": {}, "xgboost": {"rounds": 20}}
@@ -38,7 +43,8 @@ def pipelines():
 def result():
     cv = CrossValidation(FoldData(DEV, fold(DEV)), Scorer(TASK))
     families = {name: registry.load("sortal.models", name) for name in ("logistic", "tree")}
-    return EnsembleResult(tuple(crossval(Candidate(*each), cv) for each in families.items()), WEIGHTS)
+    members = tuple(crossval(Candidate(*each), cv) for each in families.items())
+    return EnsembleResult(members, WEIGHTS, mean([m.predictions for m in members], WEIGHTS), members[0].fold_scores)
 
 
 def columns(table):
@@ -65,12 +71,18 @@ def test_several_members_are_averaged_with_their_weights(pipelines):
     assert np.abs(program(columns(DEV.table)) - expected).max() < 1e-6
     assert ensemble.precision == "float32"
     assert ensemble.rows == 300
-    families = [member.candidate.family.complexity for member in pipelines]
-    assert ensemble.complexity == Complexity(sum(families), 20.0)
     shares = [each.importance for each in apart]
     assert sum(ensemble.importance.values()) == pytest.approx(1)
     for source, share in ensemble.importance.items():
         assert share == pytest.approx(sum(w * s[source] for w, s in zip(WEIGHTS, shares, strict=True)))
+
+
+def test_a_column_made_of_two_counts_for_each_by_half(pipelines):
+    member = pipelines[0]
+    preprocessor = replace(member.preprocessor, sources=(("a",), ("a", "b"), ("b", "c")))
+    fitted = replace(member.fitted, importance=np.array([1.0, 4.0, 5.0]))
+    alone = Ensemble((replace(member, preprocessor=preprocessor, fitted=fitted),))
+    assert alone.importance == pytest.approx({"a": 0.3, "b": 0.45, "c": 0.25})
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (0.5, 0.4), (1.5, -0.5), (0.2, 0.3, 0.5)])
@@ -82,7 +94,15 @@ def test_weights_that_do_not_go_with_the_members_are_refused(pipelines, weights)
 def test_members_that_were_judged_on_other_folds_are_refused(result):
     first, second = result.results
     with pytest.raises(ValueError, match="logistic and tree were not judged on the same folds"):
-        EnsembleResult((first, replace(second, fold=second.fold[::-1])), WEIGHTS)
+        replace(result, results=(first, replace(second, fold=second.fold[::-1])))
+
+
+def test_what_an_ensemble_costs_is_what_its_members_cost(result):
+    first, second = result.results
+    assert result.complexity == first.complexity + second.complexity
+    assert result.complexity.much_less(first.complexity) is False
+    for name in ("fit_seconds", "row_seconds", "single_row_seconds", "refit_seconds"):
+        assert getattr(result, name) == pytest.approx(getattr(first, name) + getattr(second, name))
 
 
 @pytest.mark.parametrize("valid", [NONE, np.arange(0, 400, 5)])
@@ -98,8 +118,6 @@ def test_two_members_are_refitted_calibrated_and_exported_as_one(result, valid):
     if len(valid):
         assert found.evidence.rows.tolist() == DEV.table.rows[valid].tolist()
     else:
-        mean = np.average([r.predictions.probability for r in result.results], axis=0, weights=WEIGHTS)
-        np.testing.assert_allclose(result.predictions.probability, mean, rtol=0, atol=1e-15)
         assert len(found.evidence) == 400
 
 
@@ -112,3 +130,93 @@ def test_all_members_are_refitted_or_none(result):
     assert [m is r.pipeline for m, r in zip(spared.ensemble.members, slow.results, strict=True)] == [True, True]
     assert spared.ensemble.weights == WEIGHTS
     assert spared.fits == ()
+
+
+def told(seed, folds=5, repeats=3):
+    """Cross-validation of two rivals that see half of the truth each, and of one that sees nothing."""
+    rng = np.random.default_rng(seed)
+    halves = rng.normal(size=(2, ROWS))
+    truth = (halves.sum(axis=0) + rng.logistic(size=ROWS) / 2 > 0).astype(np.int64)
+    logits = {"left": halves[0], "right": halves[1], "nothing": np.zeros(ROWS)}
+    results = []
+    for name, logit in logits.items():
+        parts = []
+        for repeat in range(repeats):
+            p = 1 / (1 + np.exp(-logit - 0.1 * np.random.default_rng(repeat).normal(size=ROWS)))
+            predictions = Predictions(("a", "b"), np.arange(ROWS), truth, np.column_stack([1 - p, p]), "out-of-fold")
+            parts.append((predictions, np.arange(ROWS) * (repeat + 1) % folds))
+        candidate = Candidate(name, registry.load("sortal.models", "logistic"))
+        scores = [loss(p.take(fold == f))["log_loss"] for p, fold in parts for f in range(folds)]
+        results.append(
+            CVResult(
+                candidate, *parts[0], 0.8, {"log_loss": np.array(scores)}, ({},), 1.0, 1.0, 1.0, repeats=(*parts[1:],)
+            )
+        )
+    return results
+
+
+def loss(predictions):
+    return {"log_loss": float(per_row_log_loss(predictions).mean())}
+
+
+def test_rivals_that_know_different_things_are_put_together_and_judged_like_them():
+    results = told(0)
+    ensemble = select(results, loss, seed=0)
+    assert [member.name for member in ensemble.results] == ["left", "right"]
+    assert ensemble.weights == pytest.approx((0.5, 0.5), abs=0.15)
+    best = min(results, key=lambda s: s.fold_scores["log_loss"].mean())
+    assert ensemble.fold_scores["log_loss"].shape == best.fold_scores["log_loss"].shape == (15,)
+    assert ensemble.fold_scores["log_loss"].mean() < best.fold_scores["log_loss"].mean() - 0.02
+    chosen = choose([*results, ensemble], LOG_LOSS, lambda p: loss(p)["log_loss"], seed=0)
+    assert chosen.chosen is ensemble
+    by_fold = [loss(ensemble.predictions.take(ensemble.fold == f))["log_loss"] for f in range(5)]
+    assert ensemble.fold_scores["log_loss"][:5] == pytest.approx(by_fold)
+
+
+def test_nothing_is_put_together_where_one_is_as_good_as_all():
+    left, _, nothing = told(1)
+    assert select([left], loss, seed=0) is None
+    assert select([left, replace(left, candidate=Candidate("copy", left.candidate.family))], loss, seed=0) is None
+    sure = np.where(np.eye(2)[left.predictions.truth] == 1, 0.99, 0.01)
+    assert select([replace(left, predictions=replace(left.predictions, probability=sure)), nothing], loss, 0) is None
+
+
+@pytest.mark.parametrize("folds", [5, 1])
+def test_what_weights_gain_by_chance_is_no_gain(folds):
+    """Equals that differ by noise alone: on the rows that chose the weights a mean of some looks better than it is."""
+    flattered, honest, true = [], [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(size=(12, 2 * ROWS))
+        truth = rng.integers(2, size=2 * ROWS)
+        p = 1 / (1 + np.exp(-logits))
+        told = [
+            Predictions(("a", "b"), np.arange(2 * ROWS), truth, np.column_stack([1 - q, q]), "out-of-fold") for q in p
+        ]
+        seen, fresh = [t.take(np.arange(ROWS)) for t in told], [t.take(np.arange(ROWS, 2 * ROWS)) for t in told]
+        fold = np.arange(ROWS) % folds
+        results = [
+            CVResult(Candidate(str(i), registry.load("sortal.models", "logistic")), t, fold, 0.8, {}, ({},), 1, 1, 1)
+            for i, t in enumerate(seen)
+        ]
+        ensemble = select(results, loss, seed=0)
+        weights = {r.name: w for r, w in zip(ensemble.results, ensemble.weights, strict=True)}
+        w = [weights.get(str(i), 0.0) for i in range(12)]
+        flattered.append(loss(mean(seen, w))["log_loss"])
+        honest.append(ensemble.fold_scores["log_loss"].mean())
+        true.append(loss(mean(fresh, w))["log_loss"])
+    assert np.mean(flattered) < np.mean(true) - 0.015
+    assert np.mean(honest) == pytest.approx(np.mean(true), abs=0.008)
+
+
+def test_groups_choose_no_weights_for_themselves():
+    results = [replace(r, fold=np.zeros(ROWS, dtype=np.int64), repeats=()) for r in told(2)]
+    units = np.arange(ROWS) // 4
+    part = parts_of(results[0].predictions.truth, 0, units)
+    assert len(np.unique(part)) == 5
+    assert all(len(np.unique(part[units == unit])) == 1 for unit in range(ROWS // 4))
+    ensemble = select(results[:2], loss, seed=0, units=units)
+    assert np.array_equal(
+        ensemble.predictions.probability,
+        cross_fitted([r.predictions for r in results[:2]], part, greedy_weights).probability,
+    )

@@ -21,7 +21,6 @@ from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
-from sortal.training.ensemble import EnsembleResult
 from sortal.training.finalize import Limits, finalize
 from sortal.training.fold import FoldData
 from sortal.training.trained import train_rows
@@ -69,7 +68,7 @@ def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
     dev, task = development(rows=1500)
     scored = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
     everything, none = np.arange(1500), np.empty(0, dtype=np.int64)
-    shipped = finalize(EnsembleResult((scored,)), dev, task, everything, none)
+    shipped = finalize(scored, dev, task, everything, none)
     assert shipped.ensemble.members[0] is scored.pipeline
     assert (shipped.refit, shipped.ensemble.rows) == (False, scored.pipeline.rows)
     assert not shipped.worth_refit
@@ -80,8 +79,8 @@ def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
     dev, task = development(rows=400)
     scored = crossval(logistic(), folded(dev, task), seconds=60)
     everything, none = np.arange(400), np.empty(0, dtype=np.int64)
-    assert finalize(EnsembleResult((scored,)), dev, task, everything, none).refit
-    spared = finalize(EnsembleResult((scored,)), dev, task, everything, none, limits)
+    assert finalize(scored, dev, task, everything, none).refit
+    spared = finalize(scored, dev, task, everything, none, limits)
     assert (spared.refit, spared.worth_refit) == (False, True)
     assert spared.ensemble.members[0] is scored.pipeline
 
@@ -99,9 +98,7 @@ def test_a_refit_that_takes_too_long_is_given_up():
 
     stuck = replace(scored, candidate=logistic(fit=endless), refit_seconds=0.1)
     start = time.monotonic()
-    shipped = finalize(
-        EnsembleResult((stuck,)), dev, task, np.arange(400), np.empty(0, dtype=np.int64), Limits(seconds=lambda: 0.3)
-    )
+    shipped = finalize(stuck, dev, task, np.arange(400), np.empty(0, dtype=np.int64), Limits(seconds=lambda: 0.3))
     assert not shipped.refit
     assert time.monotonic() - start < 10
 

@@ -72,6 +72,10 @@ def check_search(search: SearchOptions) -> None:
         raise OptionError(
             f"budget {search.budget:g} is no time to train; give seconds, for example 60, up to {MOST_SECONDS:,}"
         )
+    if search.max_latency is not None and not 0 < search.max_latency <= MOST_SECONDS:
+        raise OptionError(f"max_latency {search.max_latency:g} is no time for a row; give seconds, for example 0.002")
+    if search.max_size is not None and search.max_size < 1:
+        raise OptionError(f"max_size {quoted(search.max_size)} is no size of a file; give bytes, for example 5_000_000")
     for name in search.models:
         registry.check("sortal.models", name)
     for code in search.unchecked:
@@ -107,6 +111,8 @@ def _check_plan(plan: Sequence[Planned]) -> None:
                 f"{what} has efforts for {len(planned.efforts)} folds, and the first candidate for "
                 f"{len(plan[0].efforts)}"
             )
+        if planned.latency is not None and not planned.latency >= 0:
+            raise OptionError(f"{what} has latency = {quoted(planned.latency)}; give a share of --max-latency")
         if planned.rows is not None and planned.rows < 1:
             raise OptionError(
                 f"{what} has rows = {quoted(planned.rows)}; give the number of training rows, or leave rows out for all"

@@ -55,6 +55,43 @@ def parse_budget(budget: str | float) -> float:
     return seconds
 
 
+_LATENCIES = {"us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
+_SIZES = {"b": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000, "": 1}
+
+
+def parse_latency(latency: str | float) -> float:
+    """Seconds of a time such as ``"2ms"``, ``"500us"`` or a plain number of seconds.
+
+    >>> parse_latency("2ms"), parse_latency(0.5)
+    (0.002, 0.5)
+    """
+    seconds = _measured(latency, _LATENCIES)
+    if seconds is None or seconds <= 0:
+        raise OptionError(f"--max-latency {quoted(latency)} is no time for a row; write for example 2ms or 500us")
+    return seconds
+
+
+def parse_size(size: str | float) -> int:
+    """Bytes of a size such as ``"5MB"``, ``"200kB"`` or a plain number of bytes.
+
+    >>> parse_size("5MB"), parse_size(1200)
+    (5000000, 1200)
+    """
+    most = _measured(size, _SIZES)
+    if most is None or most < 1:
+        raise OptionError(f"--max-size {quoted(size)} is no size of a file; write for example 5MB or 200kB")
+    return int(most)
+
+
+def _measured(given: str | float, units: Mapping[str, float]) -> float | None:
+    """A number with a unit; None where it is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*([a-zµμ]*)", str(given).strip().lower())
+    if match is None or match[2] not in units:
+        return None
+    value = float(match[1]) * units[match[2]]
+    return value if math.isfinite(value) else None
+
+
 def parse_capacity(capacity: str | float, rows: int) -> Capacity:
     """How many of a batch can be decided positive: a number (500) or a share (``"5%"``, .05).
 
@@ -156,7 +193,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "kind": parse_kinds,
     "missing": parse_texts,
     "ignore": parse_columns,
+    "slice": parse_columns,
     "models": parse_names,
     "budget": parse_budget,
+    "max_latency": parse_latency,
+    "max_size": parse_size,
 }
 """How an option is read that a person may write in several ways."""

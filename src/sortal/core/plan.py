@@ -11,9 +11,11 @@ Number = float | int | str
 class Planned:
     """One candidate as it was run: for each fold the settings that repeat it without a clock.
 
-    ``rows``: the training rows that it was given of each fold; None for all.
+    ``rows``: the training rows that it was given of each fold; None for all. ``latency``: the share of
+    ``max_latency`` that a row takes; None where there is no such limit.
     """
 
     name: str
     efforts: tuple[dict[str, Number], ...]
     rows: int | None = None
+    latency: float | None = None

@@ -20,11 +20,11 @@ NESTED = "cv"
 """The split that sets no rows apart: nested cross-validation."""
 
 
-def option(default: Any, help: str, written: str | None = None) -> Any:
+def option(default: Any, help: str, written: str | None = None, *, unit: bool = False) -> Any:
     """A field of a sheet: its default and what it is for. ``written``: the default as a person writes it, where that is
-    another form.
+    another form. ``unit``: a number that is written with its unit.
     """
-    metadata = {"help": help, "written": default if written is None else written}
+    metadata = {"help": help, "written": default if written is None else written, "unit": unit}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -37,7 +37,7 @@ class GoalOptions:
     ``cost`` as it was given: ``"fp=1,fn=8"``, the path of a CSV file, or costs by truth and decision.
     """
 
-    target: str = field(metadata={"help": "The column to predict.", "written": None})
+    target: str = field(metadata={"help": "The column to predict.", "written": None, "unit": False})
     metric: str = option("auto", "What candidates are selected by.")
     cost: Any = option(None, '"fp=1,fn=8,tp=-2", or a CSV by true and decided class; benefits are negative.')  # noqa: RUF009
     cost_column: tuple[str, ...] = option((), "fn=COLUMN: a cost that stands in each row; may repeat.")
@@ -86,6 +86,7 @@ class RowOptions:
     split: str | None = option(
         None, "train/valid/test in percent, a column that says it, or cv: no test; 85/15, with promises 65/20/15."
     )
+    slice: tuple[str, ...] = option((), "A column by which figures are shown, ignored or not; may repeat.")
     smallest_count: int = option(
         SMALLEST_COUNT, "A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all."
     )
@@ -120,6 +121,8 @@ class SearchOptions:
 
     select: int | None = option(None, "How many prepared columns to keep.")
     models: tuple[str, ...] = option((), "Families to try beside the baselines, with commas.", written="")
+    max_latency: float | None = option(None, "What a row may take: 2ms, 500us; read, and through the model.", unit=True)
+    max_size: int | None = option(None, "What the model may take in its file: 5MB.", unit=True)
     budget: float = option(120.0, "Time for everything: 60s, 2m, 1h.", written="2m")
     seed: int = option(0, "For everything random.")
     plan: tuple[Planned, ...] = ()

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from sortal.core import registry
 from sortal.core.arrays import Codes, Floats
-from sortal.core.interval import Estimate, Interval
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.writing import percent, spread
 from sortal.engine import compile as compile_program
 from sortal.engine.affine import log_probability
 from sortal.engine.program import Program
-from sortal.stats.clusters import Worth, worth_of_rows
-from sortal.stats.proportions import two_sided_z
+from sortal.stats.clusters import worth_of_rows
 
 MOST_ROWS, LEAST_ROWS = 20_000, 1_000
 MOST_ENTRIES, ENTRIES_A_SECOND = 100_000, 2_000
@@ -63,9 +61,9 @@ class Calibrator:
 class CalibrationResult:
     """What came of calibrating: ``method`` is "none" where nothing helped, "average" of several by their ``weights``.
 
-    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that recalibration
-    would still remove, a row, on the test (on what the decision was made on where the test was not opened); null until
-    it is known.
+    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that the best
+    recalibration would still remove, a row, were there plenty of rows to learn it from; as the test tells (what the
+    decision was made on where the test was not opened); null until it is known.
     """
 
     method: str
@@ -149,33 +147,6 @@ def _not_applied(candidate: str, gain: float, error: float) -> str:
     return f"{candidate} would {'gain' if gain > 0 else 'lose'} {spread(abs(gain), error, 4)}"
 
 
-def recalibration_gain(
-    predictions: Predictions, *, fold: Codes | None = None, seed: int = 0, most: int = MOST_ENTRIES
-) -> Interval:
-    """The log-loss that a recalibration would still remove, a row, with its 95 % interval.
-
-    Loss is refinement plus calibration error, and what is left after the best recalibration is the refinement (Berta,
-    Holzmüller, Jordan & Bach 2025, "Rethinking early stopping: refine, then calibrate"). The calibrators are
-    fitted on four fifths of the rows and judged on the rest, so that the estimate is not inflated as a binned
-    calibration error is; what no built-in calibrator can mend is not seen. Not below 0: doing nothing is allowed.
-    All three figures are NaN with fewer than ten rows.
-
-    >>> rng = np.random.default_rng(0)
-    >>> right = rng.random(4000)
-    >>> truth = (rng.random(4000) < right).astype(np.int64)
-    >>> told = right**3 / (right**3 + (1 - right) ** 3)
-    >>> rows = Predictions(("no", "yes"), np.arange(4000), truth, np.column_stack([1 - told, told]), "test")
-    >>> found = recalibration_gain(rows)
-    >>> bool(found.low > 0)
-    True
-    """
-    if len(predictions) < 10:
-        return Interval(np.nan, np.nan, np.nan)
-    trial = _try_all(predictions, fold, seed, 5, most)
-    reach = two_sided_z(0.95, trial.worth.groups or len(trial.truth)) * trial.standard_error
-    return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
-
-
 def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = None) -> tuple[Calibrator, ...]:
     """Those that are registered for so many classes, rows of the rarest of them and rows in all, without ``none``."""
     found = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
@@ -209,15 +180,11 @@ class _Trial:
     def gain(self) -> float:
         return float((self.before - self.after).mean())
 
-    @cached_property
-    def worth(self) -> Worth:
-        """What rows are worth to the gain."""
-        return worth_of_rows(self.before - self.after - self.gain, self.clusters)
-
     @property
     def standard_error(self) -> float:
         spread = float((self.before - self.after).std(ddof=1))
-        return spread * float(np.sqrt(self.worth.design / len(self.truth))) if spread > 0 else 0.0
+        design = worth_of_rows(self.before - self.after - self.gain, self.clusters).design
+        return spread * float(np.sqrt(design / len(self.truth))) if spread > 0 else 0.0
 
 
 def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int, most: int) -> _Trial:

@@ -18,14 +18,15 @@ from sortal.core.costs import incurred
 from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import RowOptions, SearchOptions
+from sortal.core.slicing import with_strongest
 from sortal.core.task import Task
 from sortal.core.writing import level
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
-from sortal.decide.calibrate import entries, recalibration_gain
 from sortal.decide.certificate import Certificate, about
 from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
+from sortal.decide.recalibration import recalibration_gain
 from sortal.decide.set_figures import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
@@ -35,6 +36,7 @@ from sortal.evaluate.compare import total
 from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
+from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
@@ -45,6 +47,7 @@ from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.record.shipped import gap, shipped
+from sortal.record.slices import describe_slices
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
@@ -52,7 +55,7 @@ from sortal.training.nested import Nested
 from sortal.training.trained import Trained
 from sortal.version import __version__
 
-CLOCKED = ("fit_seconds", "program_microseconds")
+CLOCKED = ("fit_seconds", "program_microseconds", "front", "file")
 DETAILS = (
     *("columns", "split", "nested", "baselines", "selection", "calibration", "decision"),
     *("per_class", "confusion", "audit", "importance"),
@@ -87,7 +90,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     apart = decide_apart(task, finalized.unseen, finalized.decision, search.seed)
     shown, decided = _shown(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
-    removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
+    removable = recalibration_gain(shown, seed=search.seed)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
         sortal_version=__version__,
@@ -112,6 +115,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
         per_class=per_class(task, shown.truth, decided, shown.clusters),
+        slices=_slices(results, shown, decided, rows, search.seed),
         importance=_importance(trained),
         ledger=describe_ledger(results.seal),
     )
@@ -128,6 +132,17 @@ def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
     if results.nested is not None:
         return results.nested.predictions, results.nested.decided
     return finalized.unseen, apart
+
+
+def _slices(results: Results, shown: Predictions, decided: Codes, rows: RowOptions, seed: int) -> Slices | None:
+    """Of what single classes are shown of, by the columns that the model leans on most and by those asked for."""
+    unsealed, opened = results.unsealed, results.test
+    schema, weights = unsealed.table.schema, results.trained.finalized.ensemble.importance
+    ranked = [*sorted(weights, key=lambda name: -weights[name]), *schema.names]
+    by = with_strongest([schema[name] for name in rows.slice], schema, list(dict.fromkeys(ranked)), COLUMNS)
+    # Development rows are in the order of their ids.
+    raw = unsealed.raw[np.searchsorted(unsealed.table.rows, shown.rows)] if opened is None else opened.raw
+    return describe_slices(unsealed.task, shown, decided, raw, by, rows.slice, rows.disclosure, seed)
 
 
 def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
@@ -298,7 +313,8 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
     trained, finalized = results.trained, results.trained.finalized
     chosen = trained.developed.choice.chosen
     scored = trained.developed.explored.results
-    tried = {s.candidate.balance for s in scored} - {chosen.candidate.balance}
+    ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
+    tried = {s.candidate.balance for s in scored} - {*ways}
     others = [words for way, words in TOLD.items() if way in tried]
     return Facts(
         fits=log.fits,
@@ -310,7 +326,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         refit_rows=finalized.ensemble.rows,
         refit=finalized.refit,
         worth_refit=finalized.worth_refit,
-        imbalance=(TOLD[chosen.candidate.balance], *others),
+        imbalance=(" and ".join(TOLD[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(
             file=file,

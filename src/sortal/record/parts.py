@@ -104,7 +104,10 @@ class Row:
 
     ``mean``, ``std``, ``low`` and ``high`` are of that metric over the folds (a 95 % interval);
     ``metrics`` has all of them. ``fit_seconds`` is the time of all folds, ``program_microseconds`` that
-    of the program alone on one row, whose columns are read already. ``note`` says what is special.
+    of the program alone on one row, whose columns are read already, and ``bytes`` about what it takes in a file.
+    ``weights``: of the members of an ensemble; of all others empty. ``front``: no other is both better and faster;
+    ``file``: where the program of such a one is kept, in the run's folder, for ``sortal pick``. ``note`` says what is
+    special.
     """
 
     name: str
@@ -116,9 +119,13 @@ class Row:
     high: float | None
     fit_seconds: float | None
     program_microseconds: float | None
+    bytes: int | None = None
     selected: bool = False
     baseline: bool = False
+    weights: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, Spread] = field(default_factory=dict)
+    front: bool = False
+    file: str | None = None
     note: str = ""
 
 
@@ -323,7 +330,7 @@ class Ledger:
 @dataclass(frozen=True)
 class Artifact:
     """The saved model. ``row_microseconds``: what ``predict_proba`` of a dict of one row takes, the median of
-    thirty.
+    thirty. ``exceeds``: what it takes more of than was asked for.
     """
 
     file: str
@@ -331,3 +338,4 @@ class Artifact:
     sha256: str
     parity: Parity | None = None
     row_microseconds: float | None = None
+    exceeds: tuple[str, ...] = ()

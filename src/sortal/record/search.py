@@ -17,30 +17,34 @@ from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
 from sortal.record.shipped import gap, score_out_of_fold, shipped
-from sortal.record.wording import count
+from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import CVResult, Result
 from sortal.training.develop import Scorer
+from sortal.training.ensemble import ENSEMBLE, EnsembleResult
+from sortal.training.front import on_front
 from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
 
 
 def leaderboard(trained: Trained, task: Task) -> tuple[Row, ...]:
     """The candidates, best first."""
-    explored, choice = trained.developed.explored, trained.developed.choice
+    results, choice = trained.developed.results, trained.developed.choice
     sign = -1.0 if choice.metric.higher_is_better else 1.0
-    ranked = sorted(explored.results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
-    return tuple(_row(s, trained, task) for s in ranked)
+    ranked = sorted(results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
+    best = on_front(trained)
+    return tuple(replace(_row(s, trained, task), front=any(s is each for each in best)) for s in ranked)
 
 
-def _row(scored: CVResult, trained: Trained, task: Task) -> Row:
+def _row(scored: Result, trained: Trained, task: Task) -> Row:
     choice, folds = trained.developed.choice, trained.developed.folds
     scores = scored.fold_scores[choice.metric.name]
     around = Estimate.of(score_out_of_fold(scored, choice.metric, task, scored.predictions))
+    members, alone = scored.results, len(scored.results) == 1
     return Row(
-        name=scored.candidate.name,
-        family=scored.candidate.family.name,
+        name=scored.name,
+        family=members[0].candidate.family.name if alone else ENSEMBLE,
         metric=choice.metric.name,
         mean=around.value,
         std=_std(scores),
@@ -48,19 +52,31 @@ def _row(scored: CVResult, trained: Trained, task: Task) -> Row:
         high=around.high,
         fit_seconds=scored.fit_seconds * len(folds.parts),
         program_microseconds=1e6 * scored.single_row_seconds,
+        bytes=scored.packed,
         selected=scored is choice.chosen,
-        baseline=scored.candidate.baseline,
+        baseline=alone and members[0].candidate.baseline,
+        weights={} if alone else {m.name: w for m, w in zip(members, scored.weights, strict=True)},
         metrics={n: Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
         note="; ".join(_notes(scored, trained)),
     )
 
 
-def _notes(scored: CVResult, trained: Trained) -> Iterator[str]:
+def composition(ensemble: Result) -> str:
+    """Its members and their weights, the largest first: "3: .50 lightgbm, .30 extra_trees, .20 logistic"."""
+    members = sorted(zip(ensemble.weights, ensemble.results, strict=True), key=lambda member: -member[0])
+    return f"{len(members)}: {', '.join(f'{number(weight, 2)} {result.name}' for weight, result in members)}"
+
+
+def _notes(scored: Result, trained: Trained) -> Iterator[str]:
     """What is special about a candidate."""
+    if len(scored.results) > 1:
+        yield f"of {composition(scored)}"
     if scored in trained.developed.choice.tied:
         yield "tie with the best"
-    if scored.rows is not None:
-        yield f"on a sample of {count(scored.rows)} rows"
+    elif objection := trained.developed.bounds.objection(scored.results[0]):
+        yield objection
+    if rows := [r.rows for r in scored.results if r.rows is not None]:
+        yield f"on a sample of {count(min(rows))} rows"
 
 
 def _std(scores: np.ndarray) -> float | None:
@@ -69,7 +85,7 @@ def _std(scores: np.ndarray) -> float | None:
 
 def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Baseline, ...]:
     """Each beside the chosen model, out of fold, and on the test where that was opened."""
-    choice, results = trained.developed.choice, trained.developed.explored.results
+    choice = trained.developed.choice
     name = choice.metric.name
 
     def beside(scored: CVResult) -> tuple[Estimate, Estimate | None]:
@@ -84,7 +100,7 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
         mean = float(np.mean(scored.fold_scores[name]))
         return Baseline(scored.candidate.name, family.name, name, mean, before, family.baseline, on_test)
 
-    return tuple(baseline(s) for s in results if s.candidate.baseline)
+    return tuple(baseline(s) for s in trained.developed.explored.results if s.candidate.baseline)
 
 
 def _margin(baseline: CVResult, trained: Trained, task: Task) -> Interval:
@@ -92,7 +108,7 @@ def _margin(baseline: CVResult, trained: Trained, task: Task) -> Interval:
 
     The low end holds whatever was chosen; the figure itself is without the flattery of the choice.
     """
-    choice, results = trained.developed.choice, trained.developed.explored.results
+    choice, results = trained.developed.choice, trained.developed.results
     metric, known = choice.metric, gap(trained, task, choice.metric)
     sign = 1.0 if metric.higher_is_better else -1.0
     calibrated = _calibrated(trained, task)
@@ -103,12 +119,12 @@ def _margin(baseline: CVResult, trained: Trained, task: Task) -> Interval:
     return Interval(value, min(whole.low, value), max(whole.high, value))
 
 
-def _calibrated(trained: Trained, task: Task) -> CVResult:
-    """The chosen candidate as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
+def _calibrated(trained: Trained, task: Task) -> EnsembleResult:
+    """The chosen model as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
     choice, predictions = trained.developed.choice, trained.finalized.out_of_fold
     name, moved = choice.metric.name, _calibration_gain(trained, task) or 0.0
     scores = {**choice.chosen.fold_scores, name: choice.chosen.fold_scores[name] + moved}
-    return replace(choice.chosen, predictions=predictions, fold_scores=scores)
+    return EnsembleResult(choice.chosen.results, choice.chosen.weights, predictions, scores)
 
 
 def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task) -> Estimate | None:
@@ -124,7 +140,7 @@ def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task
 def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
-    chosen, best = choice.chosen.candidate.name, choice.best.candidate.name
+    chosen, best = choice.chosen.name, choice.best.name
     uncorrected = score_out_of_fold(choice.chosen, choice.metric, task, choice.chosen.predictions)
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
@@ -137,6 +153,7 @@ def selection(trained: Trained, task: Task) -> Selection:
             f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
             f"{choice.reason}"
         )
+    explanation += _within_bounds(trained)
     known = gap(trained, task, choice.metric)
     calibrated = score_out_of_fold(choice.chosen, choice.metric, task, trained.finalized.out_of_fold)
     corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
@@ -150,11 +167,20 @@ def selection(trained: Trained, task: Task) -> Selection:
         refit_gain=known.refit,
         calibration_gain=_calibration_gain(trained, task),
         refit_spread=known.spread,
-        runner_up=choice.runner_up.candidate.name if choice.runner_up else None,
+        runner_up=choice.runner_up.name if choice.runner_up else None,
         p_value=choice.p_value,
-        tied=tuple(s.candidate.name for s in choice.tied),
+        tied=tuple(s.name for s in choice.tied),
         explanation=explanation,
     )
+
+
+def _within_bounds(trained: Trained) -> str:
+    """What bounds had to do with the choice; nothing where all candidates keep within them."""
+    bounds, chosen = trained.developed.bounds, trained.developed.choice.chosen
+    if all(bounds.objection(member) for member in chosen.results):
+        return "; nothing keeps within the bounds, and it is nearest to them"
+    outside = [result.name for result in trained.developed.explored.results if bounds.objection(result)]
+    return f" of what keeps within the bounds ({listing(outside, most=4)} do not)" if outside else ""
 
 
 def _calibration_gain(trained: Trained, task: Task) -> float | None:

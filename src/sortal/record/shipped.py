@@ -20,7 +20,8 @@ from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.stats.clusters import worth_of_rows
 from sortal.stats.proportions import two_sided_z
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import Result
+from sortal.training.ensemble import first_fits
 from sortal.training.halving import share_of_halving
 from sortal.training.trained import Trained
 
@@ -31,7 +32,7 @@ on others, so that both add up. (To the second order the first is half the squar
 so is the other; Bates, Hastie & Tibshirani 2023 measure that cross-validation and true error go apart.)"""
 
 
-def score_out_of_fold(scored: CVResult, metric: Metric, task: Task, predictions: Predictions) -> Interval:
+def score_out_of_fold(scored: Result, metric: Metric, task: Task, predictions: Predictions) -> Interval:
     """The mean over folds, and around it what other rows could have made of it. ``predictions``: those of ``scored``,
     or what calibration makes of them, which moves the mean by as much as it moves the figure of all rows.
 
@@ -63,9 +64,10 @@ def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
     is p / 2n². The paired difference of the losses of a row varies by p / m between models of m / 2 and of m rows.
     """
     halving, chosen = trained.developed.halving, trained.developed.choice.chosen
-    if halving is None or chosen.pipeline is None:
+    first = first_fits(chosen)
+    if halving is None or first is None:
         return Gap()
-    rows, more = chosen.pipeline.rows, trained.finalized.ensemble.rows
+    rows, more = first.rows, trained.finalized.ensemble.rows
     (whole, a), (half, b) = (_scored(p, trained, task, metric) for p in (chosen.predictions, halving.predictions))
     if not np.isfinite(whole - half):
         return Gap()

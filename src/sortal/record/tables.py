@@ -15,7 +15,7 @@ def leaderboard_table(outcome: Outcome) -> pl.DataFrame:
     """``leaderboard.csv``."""
     return pl.DataFrame(
         [
-            {k: v for k, v in asdict(row).items() if k != "metrics"}
+            {k: v for k, v in asdict(row).items() if k not in ("metrics", "weights", "file")}
             | {f"{name} mean": spread.mean for name, spread in row.metrics.items()}
             for row in outcome.leaderboard
         ]

@@ -17,7 +17,7 @@ from sortal.decide.threshold import curve as threshold_curve
 from sortal.evaluate import curves
 from sortal.record.parts import Confusion, Importance, Row
 from sortal.record.run import Outcome
-from sortal.record.wording import count, known, metric, number, percent, short
+from sortal.record.wording import count, known, metric, microseconds, number, percent, short
 from sortal.report.canvas import INK, MAIN, MUTED, PALETTE, SECOND, canvas, lines, room, style, svg
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ def draw_all(
 ) -> Drawn:
     """Every figure that this run has, as long as there is time.
 
-    Names: leaderboard, confusion, roc, precision_recall, reliability, importance; threshold and decision_curve
+    Names: leaderboard, front, confusion, roc, precision_recall, reliability, importance; threshold and decision_curve
     where a threshold decides between two classes.
     """
     drawers: dict[str, Callable[[], Figure | None]] = {
         "leaderboard": lambda: leaderboard(record.leaderboard),
+        "front": lambda: front(record.leaderboard),
         "confusion": lambda: confusion(record.confusion) if record.confusion else None,
         "roc": lambda: roc(record, oof, test),
         "precision_recall": lambda: precision_recall(record, oof, test),
@@ -259,6 +260,28 @@ def leaderboard(rows: Sequence[Row]) -> Figure | None:
                 axes.plot([max(row.low, left), min(row.high, right)], [y, y], color=color, linewidth=2)
             axes.plot([mean], [y], marker="o", color=color, markersize=7 if row.selected else 5)
     axes.set(xlim=(left, right), xlabel=metric(shown[0].metric))
+    return figure
+
+
+def front(rows: Sequence[Row]) -> Figure | None:
+    """Score against the time of a row: those that none is both better and faster than are joined, and named."""
+    points = {row.name: (row.program_microseconds or 0.0, row.mean or 0.0) for row in rows}
+    shown = [row for row in rows if known(row.mean) and known(row.program_microseconds) and points[row.name][0] > 0]
+    best = sorted((row for row in shown if row.front), key=lambda row: points[row.name])
+    if len(best) < 2:
+        return None
+    figure, axes = canvas()
+    x, y = zip(*(points[row.name] for row in best), strict=True)
+    axes.plot(x, y, color=MUTED, linewidth=1.1)
+    for row in shown:
+        color = MAIN if row.selected else INK if row.front else MUTED
+        axes.plot(*points[row.name], marker="o", color=color, markersize=7 if row.selected else 5)
+    for row in best:
+        axes.annotate(short(row.name), points[row.name], xytext=(5, 4), textcoords="offset points", color=INK)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: microseconds(value))
+    axes.margins(x=0.15)
+    axes.set(xlabel="a row through the program", ylabel=metric(best[0].metric))
     return figure
 
 

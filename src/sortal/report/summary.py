@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -16,6 +17,7 @@ from sortal.record import wording
 from sortal.record.fresh import GRAVEST, Against, Evaluation, Promise, Verdict
 from sortal.record.rule import rule
 from sortal.report import terminal
+from sortal.report.slices import slices
 
 MARGIN = 13
 MOST_COLUMNS = 40
@@ -47,6 +49,17 @@ def model(console: Console, shown: Model, file: str) -> None:
     terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 
 
+def picked(console: Console, model: Model, name: str, file: Path) -> None:
+    """What was picked, how well it does, and on what that was measured."""
+    console.print(
+        Text(f"{wording.plain(name)}: {wording.plain(str(file))}, {wording.size(file.stat().st_size)}", "bold")
+    )
+    _line(console, "decides", rule(model.decision))
+    for part, figures in model.metrics.items():
+        _figures(console, part, figures)
+    _line(console, "test", "not opened: it is of the model that the run chose; evaluate on fresh labelled rows")
+
+
 def evaluation(console: Console, result: Evaluation) -> None:
     """What fell short is said first, then where the rows are not like those of training, then what was promised, one by
     one.
@@ -76,6 +89,7 @@ def evaluation(console: Console, result: Evaluation) -> None:
         of = " (decided rows)" if result.rejected is not None and wording.of_decided_rows(c.metric) else ""
         table.add_row(wording.metric(c.metric) + of, promised, wording.interval(c.found), Text(c.verdict, style))
     console.print(table)
+    slices(console, result.slices, result.against is None or result.against.measure == "cost")
     if result.ledger is not None:
         blind = "" if result.ledger.blind else ": this score is no longer blind"
         console.print(f"the sealed test has now been opened {wording.times(result.ledger.opens)}{blind}")

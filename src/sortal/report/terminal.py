@@ -38,6 +38,7 @@ from sortal.record.parts import (
 )
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
+    DASH,
     counted,
     decided_first,
     decimals,
@@ -171,8 +172,23 @@ def leaderboard(
     if skipped:
         reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
         hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
+    if front := _front(rows):
+        hang(console, "", Text(front, "dim"), indent)
     why = f": {plain(selection.explanation)}" if selection.explanation else ""
     hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why, _corrected(selection)), indent)
+
+
+def _front(rows: Sequence[Row]) -> str:
+    """The candidates than which no other is both better and faster, and which of them can be picked; empty where the
+    chosen one is the only one.
+    """
+    shown = [row for row in rows if row.front]
+    if len(shown) < 2:
+        return ""
+    points = [f"{plain(row.name)} {microseconds(row.program_microseconds)}" for row in shown]
+    kept = [plain(row.name) for row in shown if row.file is not None]
+    others = f"; sortal pick ships {listing(kept, most=4)} instead" if kept else ""
+    return f"none is better and faster than: {listing(points, most=6)}{others}"
 
 
 def _corrected(selection: Selection) -> str:
@@ -286,6 +302,8 @@ def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact |
     """How long it took, and where everything is."""
     budget = f" of {timing.budget_seconds:g}" if timing.budget_seconds else ""
     files = "  ".join(["report.html", *([_model(artifact)] if artifact else []), "run.json"])
+    for note in artifact.exceeds if artifact else ():
+        hang(console, "", Text.assemble(("! ", "bold red"), note), INDENT)
     _line(console, Text(f"{timing.wall_seconds:.1f} s{budget}.  {folder}:  {files}"))
 
 
@@ -323,7 +341,8 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         table.append(_Column(metric(second), [number(value) for value in means], right=True))
     return [
         *table,
-        _Column("program", [microseconds(row.program_microseconds) for row in rows], right=True),
+        _Column("a row", [microseconds(row.program_microseconds) for row in rows], right=True),
+        _Column("size", [DASH if row.bytes is None else size(row.bytes) for row in rows], right=True),
         _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
     ]
 

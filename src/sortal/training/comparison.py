@@ -12,7 +12,7 @@ from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.metrics import Metric, per_row_log_loss
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import Result
 
 Groups = NDArray[np.generic] | None
 """(n,) ids of rows that belong together; None where each stands alone."""
@@ -22,14 +22,14 @@ DRAWS, SEED = 100_000, 0
 """Of several normal variables, each taken in both directions: they find the tail to some per cent of it."""
 
 
-def loss_of(scored: CVResult, metric: Metric) -> float:
+def loss_of(scored: Result, metric: Metric) -> float:
     """The mean of a metric over folds, as a loss; infinite where it is not defined."""
     mean = float(np.mean(scored.fold_scores[metric.name]))
     return np.inf if np.isnan(mean) else (-mean if metric.higher_is_better else mean)
 
 
 def paired_difference(
-    worse: CVResult, better: CVResult, metric: Metric, groups: Groups = None, confidence: float = 0.95
+    worse: Result, better: Result, metric: Metric, groups: Groups = None, confidence: float = 0.95
 ) -> Interval:
     """By how much one candidate is worse than another, in the metric's unit; positive where it is.
 
@@ -43,14 +43,14 @@ def paired_difference(
     return _by_folds(worse, better, metric, confidence)[0]
 
 
-def _by_folds(worse: CVResult, better: CVResult, metric: Metric, confidence: float = 0.95) -> tuple[Interval, float]:
+def _by_folds(worse: Result, better: Result, metric: Metric, confidence: float = 0.95) -> tuple[Interval, float]:
     a, b = worse.fold_scores[metric.name], better.fold_scores[metric.name]
     a, b = (b, a) if metric.higher_is_better else (a, b)
     return corrected_t(a.tolist(), b.tolist(), worse.train_share, confidence)
 
 
 def margin(
-    baseline: CVResult, chosen: CVResult, scored: Sequence[CVResult], metric: Metric, groups: Groups = None
+    baseline: Result, chosen: Result, scored: Sequence[Result], metric: Metric, groups: Groups = None
 ) -> Interval:
     """By how much the candidate that was chosen among all ``scored`` ones is better than a baseline, in the metric's
     unit, as it was measured.
@@ -84,7 +84,7 @@ def joint_tail(correlation: Floats, tail: float = TAIL) -> float:
     return min(tail, NormalDist().cdf(-float(np.quantile(largest, 1 - tail))))
 
 
-def _correlation(baseline: CVResult, rivals: Sequence[CVResult], metric: Metric, groups: Groups) -> Floats:
+def _correlation(baseline: Result, rivals: Sequence[Result], metric: Metric, groups: Groups) -> Floats:
     """(K, K) correlation of the differences of all rivals to the baseline. Of few folds none can be told, and
     independent ones are the safe side.
     """
@@ -108,7 +108,7 @@ def _by_unit(values: Floats, groups: Groups) -> Floats:
     return np.array([np.bincount(clusters, weights=v) for v in values])
 
 
-def standard_errors(scored: Sequence[CVResult], metric: Metric, groups: Groups) -> Floats:
+def standard_errors(scored: Sequence[Result], metric: Metric, groups: Groups) -> Floats:
     """(K, K) standard errors of the differences that ``paired_difference`` gives, all at once from the covariance of
     the candidates.
     """
@@ -128,7 +128,7 @@ def standard_errors(scored: Sequence[CVResult], metric: Metric, groups: Groups) 
     return errors
 
 
-def p_value(a: CVResult, b: CVResult, metric: Metric, groups: Groups) -> float | None:
+def p_value(a: Result, b: Result, metric: Metric, groups: Groups) -> float | None:
     """Two-sided, that neither is better; None where it cannot be told."""
     if metric.name != "log_loss":
         p = _by_folds(a, b, metric)[1]

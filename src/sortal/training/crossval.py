@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
 from sortal.core.skipped import Skipped
-from sortal.engine import compile as compile_program
 from sortal.models.family import OutOfTime, Settings
-from sortal.training.candidate import Candidate, Development, Index, Pipeline
+from sortal.training.candidate import Candidate, Pipeline
+from sortal.training.complexity import Complexity
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
 from sortal.training.fold_store import FoldStore
+from sortal.training.footprint import footprint
 from sortal.training.pace import Pace
 
 T = TypeVar("T", bound=np.generic)
@@ -34,7 +35,45 @@ LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
 """A sample of fewer rows, or of a smaller share of them, is no fair trial of a candidate."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
-TIMED_ROWS, MOST_SECONDS_ALONE = 300, 0.05
+
+
+OutOfFold = tuple[Predictions, NDArray[np.int64]]
+"""Predictions of rows by models that did not see them, and (n,) the fold that each is of."""
+
+
+class Result(Protocol):
+    """What cross-validation says of a model, be it one candidate or an ensemble: all that a choice among models and
+    what follows it look at.
+
+    ``results`` and ``weights``: of its members; a candidate is its own only one. The rest as in ``CVResult``.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def results(self) -> tuple[CVResult, ...]: ...
+    @property
+    def weights(self) -> tuple[float, ...]: ...
+    @property
+    def predictions(self) -> Predictions: ...
+    @property
+    def fold(self) -> NDArray[np.int64]: ...
+    @property
+    def train_share(self) -> float: ...
+    @property
+    def fold_scores(self) -> dict[str, NDArray[np.float64]]: ...
+    @property
+    def complexity(self) -> Complexity: ...
+    @property
+    def fit_seconds(self) -> float: ...
+    @property
+    def row_seconds(self) -> float: ...
+    @property
+    def single_row_seconds(self) -> float: ...
+    @property
+    def refit_seconds(self) -> float: ...
+    @property
+    def packed(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +85,8 @@ class CVResult:
     one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows that it was
     given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``:
     what a refit would take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's
-    fit saw.
+    fit saw. ``repeats``: what each further repeat of the folds predicts. ``packed``:
+    about the bytes of that fit in a file.
     """
 
     candidate: Candidate
@@ -62,6 +102,24 @@ class CVResult:
     rows: int | None = None
     refit_seconds: float = 0.0
     fits: tuple[FitRows, ...] = ()
+    repeats: tuple[OutOfFold, ...] = ()
+    packed: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+    @property
+    def results(self) -> tuple[CVResult, ...]:
+        return (self,)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)
+
+    @property
+    def complexity(self) -> Complexity:
+        return Complexity.of(self.candidate.family, self.effort)
 
     @property
     def effort(self) -> Settings:
@@ -109,6 +167,8 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     Where the first plan fails a second one, with less, is made from what is known then. What an earlier run kept is
     taken as it is.
     """
+    if why := candidate.family.refusal(cv.data.size):
+        return Skipped(candidate.name, why)
     if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
         return _result(candidate, cv, *kept)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
@@ -172,9 +232,12 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
     dev, folds, first = cv.data.dev, cv.data.folds, results[0].pipeline
     assert first is not None
     scores = [cv.score(result.predictions) for result in results]
-    predictions, fold = joined([result.predictions for result in results[: folds.per_repeat]])
+    starts = range(0, len(results), folds.per_repeat)
+    (predictions, fold), *repeats = (
+        joined([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
+    )
     train, valid = folds.parts[0]
-    row_seconds, single_row_seconds = time_rows(first, dev, valid)
+    takes = footprint(first, dev, valid)
     fit_seconds = float(np.mean([result.seconds for result in results]))
     return CVResult(
         candidate=candidate,
@@ -184,12 +247,14 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
         fold_scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
         efforts=tuple(result.effort for result in results),
         fit_seconds=fit_seconds,
-        row_seconds=row_seconds,
-        single_row_seconds=single_row_seconds,
+        row_seconds=takes.row_seconds,
+        single_row_seconds=takes.single_row_seconds,
         pipeline=first,
         rows=rows,
         refit_seconds=REFIT * fit_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
         fits=tuple(result.fit_rows for result in results),
+        repeats=tuple(repeats),
+        packed=takes.packed,
     )
 
 
@@ -204,26 +269,8 @@ def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
     return Skipped(candidate.name, f"{needed:.0f} s predicted, {max(seconds, 0):.0f} s left")
 
 
-def time_rows(pipeline: Pipeline, dev: Development, rows: Index) -> tuple[float, float]:
-    """Seconds a row through the program: in a batch, and alone (the median of ten, of fewer where a row takes long)."""
-    run = compile_program(pipeline.program())
-    batch = dev.table.take(rows[:TIMED_ROWS])
-    names = [c.name for c in dev.table.schema.features]
-    columns = batch.columns(names)
-    one = {name: values[:1] for name, values in columns.items()}
-    start = time.monotonic()
-    run(columns)
-    many = (time.monotonic() - start) / len(batch)
-    alone: list[float] = []
-    while len(alone) < 10 and sum(alone) < MOST_SECONDS_ALONE:
-        start = time.perf_counter()
-        run(one)
-        alone.append(time.perf_counter() - start)
-    return many, median(alone)
-
-
-def joined(parts: list[Predictions]) -> tuple[Predictions, NDArray[np.int64]]:
-    """One set of predictions in row order, and the number of the fold that each row comes from."""
+def joined(parts: list[Predictions]) -> OutOfFold:
+    """One set of predictions in row order."""
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(parts)), [len(p) for p in parts])

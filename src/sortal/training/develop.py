@@ -22,8 +22,10 @@ from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
 from sortal.evaluate.metrics import Metric
 from sortal.stats.sampling import Sampling
+from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval, repeat
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, repeat
+from sortal.training.ensemble import EnsembleResult, select
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldData, Folds
@@ -46,14 +48,22 @@ ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 @dataclass(frozen=True)
 class Developed:
-    """What cross-validation found, and how its rows were folded. ``halving``: what the chosen candidate is worth with
-    half of the rows, where that is known.
+    """What cross-validation found, and how its rows were folded. ``ensemble``: of the candidates, where a mean of
+    several is better than the best. ``bounds``: those within which all were chosen. ``halving``: what the chosen model
+    is worth with half of the rows, where that is known.
     """
 
     explored: Explored
+    ensemble: EnsembleResult | None
     choice: Choice
     folds: Folds
+    bounds: Bounds
     halving: Halving | None = None
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """All that was chosen among: the candidates, and their ensemble where there is one."""
+        return (*self.explored.results, *([] if self.ensemble is None else [self.ensemble]))
 
     @property
     def fits(self) -> tuple[FitRows, ...]:
@@ -64,7 +74,8 @@ class Developed:
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
         return tuple(
-            Planned(s.candidate.name, tuple(dict(e) for e in s.efforts), s.rows) for s in self.explored.results
+            Planned(s.name, tuple(dict(e) for e in s.efforts), s.rows, self.bounds.share(s))
+            for s in self.explored.results
         )
 
 
@@ -92,11 +103,10 @@ def develop(
         explored = _replay(candidates, search.plan, cv)
     else:
         explored = explore(candidates, cv, reserve, listener)
-    choice = _choice(explored, dev, score)
-    may_halve = search.halved if search.plan else True
-    seconds = math.inf if search.plan else reserve.left(explored.results)
-    halving = halve(choice.chosen, cv, choice.metric, seconds) if may_halve else None
-    return Developed(explored, choice, data.folds, halving)
+    developed = _choose(explored, data, score, Bounds.of(search, dev))
+    choice, may_halve = developed.choice, search.halved if search.plan else True
+    seconds = math.inf if search.plan else reserve.left(explored.results, choice.chosen.results)
+    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds) if may_halve else None)
 
 
 def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:
@@ -112,23 +122,30 @@ def search_again(dev: Development, task: Task, search: SearchOptions, before: De
         for plan in before.plan()
     )
     explored = Explored(tuple(result for result in results if isinstance(result, CVResult)), ())
-    return Developed(explored, _choice(explored, dev, score), cv.data.folds)
+    bounds = Bounds.of(replace(search, plan=before.plan()), dev)
+    return _choose(explored, cv.data, score, bounds)
 
 
 def _candidates(task: Task, models: Sequence[str]) -> tuple[Candidate, ...]:
     return (*baselines(), *zoo(models, task.imbalanced or task.cost is not None))
 
 
-def _choice(explored: Explored, dev: Development, score: Scorer) -> Choice:
+def _choose(explored: Explored, data: FoldData, score: Scorer, bounds: Bounds) -> Developed:
+    """Put the candidates together that keep within bounds, and choose among them and what they come to."""
+    dev = data.dev
+    units = dev.units_of(explored.results[0].predictions)
+    fitting = bounds.fitting(explored.results)
+    ensemble = select(fitting, score, dev.seed, units, bounds)
     metric: Metric = registry.load("sortal.metrics", score.task.metric)
-    return choose(
-        explored.results,
+    choice = choose(
+        fitting if ensemble is None else [*fitting, ensemble],
         metric,
         lambda p: score.of(metric, p),
         dev.seed,
         describe=None if metric.sampling is None else lambda p: score.sampling(metric, p),
-        groups=dev.units_of(explored.results[0].predictions),
+        groups=units,
     )
+    return Developed(explored, ensemble, choice, data.folds, bounds)
 
 
 def holdout_rows(budget: float) -> int:
@@ -168,7 +185,8 @@ def _in_time(data: FoldData, candidates: Sequence[Candidate], reserve: TimeReser
         return parts
     if reserve.deadline.importing > reserve.left([]):
         return parts.first(1)
-    first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
+    able = [c for c in candidates if not c.family.refusal(data.size)]
+    first = next((c for c in able if c.family.early_stopping), able[-1])
     pace = data.pace(first, FIRST_SHARE * reserve.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):

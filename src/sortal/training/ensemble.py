@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from dataclasses import dataclass
+from functools import partial, reduce
 from operator import add
 
 import numpy as np
@@ -15,9 +15,15 @@ from sortal.core.frame import Table
 from sortal.core.predictions import Predictions
 from sortal.engine.program import Program
 from sortal.models.family import Matrix, Precision
+from sortal.training.bounds import NO_BOUNDS, Bounds
 from sortal.training.candidate import Pipeline
 from sortal.training.complexity import Complexity
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import CVResult, Result, Score
+from sortal.training.greedy import cross_fitted, greedy_weights, likelihoods, parts_of, some, weights_within
+
+ENSEMBLE = "ensemble"
+"""Its name among the candidates."""
+PLANNING_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,6 @@ class Ensemble:
         return "float32" if coarse else "float64"
 
     @property
-    def complexity(self) -> Complexity:
-        """Of all members together."""
-        return reduce(add, (Complexity.of(m.candidate.family, m.fitted.effort) for m in self.members))
-
-    @property
     def rows(self) -> int:
         """How many rows each member was fitted on, or more."""
         return min(member.rows for member in self.members)
@@ -76,52 +77,124 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """An ensemble with its evidence: ``results`` of cross-validating its members on the same folds.
+    """An ensemble with its evidence, as ``CVResult`` has it of a candidate. ``results``: of its members, on the same
+    folds.
 
-    Raises ValueError where the members predicted different rows, and for weights that do not go with them.
+    ``predictions`` and ``fold_scores``: out of fold, by weights that the rows of a fold had no say in; ``weights`` are
+    of all rows. Raises ValueError where the members predicted different rows, and for weights that do not go with them.
     """
 
     results: tuple[CVResult, ...]
-    weights: tuple[float, ...] = (1.0,)
+    weights: tuple[float, ...]
+    predictions: Predictions
+    fold_scores: dict[str, NDArray[np.float64]]
 
     def __post_init__(self) -> None:
         _check_weights(self.weights, len(self.results))
-        first = self.results[0]
-        for other in self.results[1:]:
-            same_rows = np.array_equal(first.predictions.rows, other.predictions.rows)
-            if not same_rows or not np.array_equal(first.fold, other.fold):
-                raise ValueError(f"{first.candidate.name} and {other.candidate.name} were not judged on the same folds")
+        _check_folds(self.results)
 
     @property
     def name(self) -> str:
-        return " + ".join(result.candidate.name for result in self.results)
-
-    @cached_property
-    def predictions(self) -> Predictions:
-        """Out of fold: the weighted mean of what the members say."""
-        probability = _mean(self.weights, [result.predictions.probability for result in self.results])
-        return replace(self.results[0].predictions, probability=probability)
+        return ENSEMBLE
 
     @property
     def fold(self) -> NDArray[np.int64]:
-        """(n,) the fold that predicted each row."""
         return self.results[0].fold
 
     @property
+    def train_share(self) -> float:
+        return self.results[0].train_share
+
+    @property
+    def complexity(self) -> Complexity:
+        """Of all members together."""
+        return reduce(add, (result.complexity for result in self.results))
+
+    @property
+    def fit_seconds(self) -> float:
+        return sum(result.fit_seconds for result in self.results)
+
+    @property
     def row_seconds(self) -> float:
-        """To score one row of many through the programs of all members."""
         return sum(result.row_seconds for result in self.results)
 
     @property
+    def single_row_seconds(self) -> float:
+        return sum(result.single_row_seconds for result in self.results)
+
+    @property
     def refit_seconds(self) -> float:
-        """What a refit of all members would take."""
         return sum(result.refit_seconds for result in self.results)
 
     @property
-    def first_fits(self) -> Ensemble | None:
-        """The fits of the first fold, for want of a refit; None where one was not kept."""
-        fits = [result.pipeline for result in self.results if result.pipeline is not None]
-        return Ensemble(tuple(fits), self.weights) if len(fits) == len(self.results) else None
+    def packed(self) -> int:
+        return sum(result.packed for result in self.results)
+
+
+def select(
+    results: Sequence[CVResult],
+    score: Score,
+    seed: int,
+    units: NDArray[np.int64] | None = None,
+    bounds: Bounds = NO_BOUNDS,
+) -> EnsembleResult | None:
+    """The ensemble of these candidates (``greedy.greedy_weights``); None where no mean of several is better than the
+    best of them.
+
+    A model that says the same of every row is no member: it makes the others less sure, which is for calibration to do.
+    ``units``: (n,) ids of the predicted rows that must not be torn apart. ``bounds``: that it keeps within.
+    """
+    results = [result for result in results if not says_the_same(result)]
+    if len(results) < 2:
+        return None
+    _check_folds(results)
+    weigh = partial(weights_within, shares=bounds.shares(results), seed=seed)
+    weights = weigh(likelihoods([result.predictions for result in results]))
+    chosen = np.flatnonzero(weights).tolist()
+    fold = results[0].fold
+    part = fold if fold.max() > 0 else parts_of(results[0].predictions.truth, seed, units)
+    if len(chosen) < 2 or part.max() < 1:
+        return None
+    repeats = zip(*([(r.predictions, r.fold), *r.repeats] for r in results), strict=True)
+    by_fold: list[Predictions] = []
+    predictions = []
+    for repeat in repeats:
+        told, folds = [p for p, _ in repeat], repeat[0][1]
+        predictions.append(cross_fitted(told, folds if fold.max() > 0 else part, weigh))
+        by_fold += [predictions[-1].take(folds == number) for number in range(folds.max() + 1)]
+    scores = [score(p) for p in by_fold]
+    return EnsembleResult(
+        tuple(results[i] for i in chosen),
+        tuple(weights[chosen].tolist()),
+        predictions[0],
+        {name: np.array([s[name] for s in scores]) for name in scores[0]},
+    )
+
+
+def members(results: Sequence[CVResult]) -> list[CVResult]:
+    """Those that would be put together, or the only one, by some of the rows: enough to plan with."""
+    results = [result for result in results if not says_the_same(result)] or results
+    weights = greedy_weights(some(likelihoods([result.predictions for result in results]), 0, PLANNING_ROWS))
+    return [result for result, weight in zip(results, weights, strict=True) if weight]
+
+
+def first_fits(result: Result) -> Ensemble | None:
+    """The members' fits of the first fold, for want of a refit; None where one was not kept."""
+    fits = [member.pipeline for member in result.results if member.pipeline is not None]
+    return Ensemble(tuple(fits), result.weights) if len(fits) == len(result.results) else None
+
+
+def says_the_same(result: Result) -> bool:
+    """Of every row."""
+    return all(member.candidate.family.baseline == "majority class" for member in result.results)
+
+
+def _check_folds(results: Sequence[CVResult]) -> None:
+    first = results[0]
+    for other in results[1:]:
+        same_rows = np.array_equal(first.predictions.rows, other.predictions.rows)
+        if not same_rows or not np.array_equal(first.fold, other.fold):
+            raise ValueError(f"{first.name} and {other.name} were not judged on the same folds")
 
 
 def _check_weights(weights: Sequence[float], members: int) -> None:
@@ -137,9 +210,13 @@ def _mean(weights: Sequence[float], probabilities: Sequence[Matrix]) -> Matrix:
 
 
 def _importance(member: Pipeline) -> dict[str, float]:
-    """The model's own weights, summed over the prepared columns that come from one column of the table, as shares."""
+    """The model's own weights, summed over the prepared columns that come from one column of the table, as shares.
+
+    A prepared column that is made of several counts for each of them in equal parts.
+    """
     total: dict[str, float] = defaultdict(float)
-    for source, weight in zip(member.preprocessor.sources, member.fitted.importance.tolist(), strict=True):
-        total[source] += weight
+    for sources, weight in zip(member.preprocessor.sources, member.fitted.importance.tolist(), strict=True):
+        for source in sources:
+            total[source] += weight / len(sources)
     whole = sum(total.values()) or 1.0
     return {source: weight / whole for source, weight in total.items()}

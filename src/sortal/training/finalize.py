@@ -1,5 +1,5 @@
-"""From the chosen ensemble to one program: calibrate if that helps, decide, and refit on all development rows, unless
-something is promised: then the very model that was tested is shipped.
+"""From the chosen model, a candidate or an ensemble, to one program: calibrate if that helps, decide, and refit on all
+development rows, unless something is promised: then the very model that was tested is shipped.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from sortal.decide.threshold import decide
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
 from sortal.training.candidate import Development, Index, Pipeline, fit, prepare_rows, sample
-from sortal.training.crossval import CVResult, worth_refit
-from sortal.training.ensemble import Ensemble, EnsembleResult
+from sortal.training.crossval import CVResult, Result, worth_refit
+from sortal.training.ensemble import Ensemble, first_fits
 from sortal.training.fit_log import NO_ROWS, FitRows
+from sortal.training.footprint import packed_bytes
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,18 @@ class Finalized:
 @dataclass(frozen=True)
 class Limits:
     """What a refit may take: ``seconds`` by the clock, or nothing at all where an earlier run had no time for it.
-    ``entries``: the probabilities that calibrators are tried on.
+    ``entries``: the probabilities that calibrators are tried on. ``size``: bytes that the model may take in its file;
+    None for any number.
     """
 
     seconds: Callable[[], float] = lambda: math.inf
     refit: bool = True
+    size: int | None = None
     entries: int = MOST_ENTRIES
 
 
 def finalize(
-    chosen: EnsembleResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
+    chosen: Result, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
 ) -> Finalized:
     """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its
     part.
@@ -100,9 +103,7 @@ def finalize(
     )
 
 
-def _promised(
-    chosen: EnsembleResult, dev: Development, task: Task, train: Index, valid: Index, limits: Limits
-) -> Finalized:
+def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
     """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et
     al. 2021).
 
@@ -150,9 +151,9 @@ def _promised(
     )
 
 
-def _refit(chosen: EnsembleResult, dev: Development, rows: Index, limits: Limits) -> Ensemble:
+def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> Ensemble:
     """Every member on these rows, or all the fits of the first fold (see ``finalize``): a recipe repeats either."""
-    first = chosen.first_fits
+    first = first_fits(chosen)
     if first is not None and (not limits.refit or chosen.refit_seconds > limits.seconds()):
         return first
     try:
@@ -163,7 +164,9 @@ def _refit(chosen: EnsembleResult, dev: Development, rows: Index, limits: Limits
         if first is None:
             raise
         return first
-    return Ensemble(tuple(members), chosen.weights)
+    ensemble = Ensemble(tuple(members), chosen.weights)
+    grown = first is not None and limits.size is not None and packed_bytes(ensemble.program()) > limits.size
+    return first if first is not None and grown else ensemble
 
 
 def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
@@ -179,13 +182,11 @@ def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits
         return fit(result.candidate, matrix, dev, result.effort, purpose="ship")
 
 
-def _is_refit(chosen: EnsembleResult, ensemble: Ensemble) -> bool:
+def _is_refit(chosen: Result, ensemble: Ensemble) -> bool:
     return any(m is not r.pipeline for m, r in zip(ensemble.members, chosen.results, strict=True))
 
 
-def _new_fits(
-    chosen: EnsembleResult, ensemble: Ensemble | None, evaluated: Predictions | None = None
-) -> tuple[FitRows, ...]:
+def _new_fits(chosen: Result, ensemble: Ensemble | None, evaluated: Predictions | None = None) -> tuple[FitRows, ...]:
     """What refits saw; nothing where the fit of the first fold took the place of one, but for the rows that it is
     evaluated on anew.
     """

@@ -14,9 +14,10 @@ from sortal.core.arrays import Floats
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.evaluate.metrics import Metric
-from sortal.training.crossval import CrossValidation, CVResult, joined
+from sortal.training.crossval import CrossValidation, CVResult, Result, joined
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldJob, fit_fold
+from sortal.training.greedy import mean
 
 MOST_ROWS = 20_000
 """With more rows in a fold, those that it leaves out are worth less than anybody reads."""
@@ -45,26 +46,34 @@ def share_of_halving(rows: int, more: int) -> float:
     return 1 - rows / more
 
 
-def halve(chosen: CVResult, cv: CrossValidation, metric: Metric, seconds: float) -> Halving | None:
-    """Fit the chosen candidate on half of the rows of each fold. None where that would tell nothing, or take longer
-    than so many ``seconds``.
+def halve(chosen: Result, cv: CrossValidation, metric: Metric, seconds: float) -> Halving | None:
+    """Fit the chosen candidate, or each member of the ensemble, on half of the rows of each fold. None where that would
+    tell nothing, or take longer than so many ``seconds``.
 
     No clock has a say in the fits, so that they repeat.
     """
     folds = cv.data.folds
-    train = len(folds.parts[0][0]) if chosen.rows is None else chosen.rows
-    if chosen.refit_seconds == 0 or train > MOST_ROWS or SLOWER * chosen.fit_seconds * folds.per_repeat > seconds:
+    most = max(_rows(member, cv) for member in chosen.results)
+    if chosen.refit_seconds == 0 or most > MOST_ROWS or SLOWER * chosen.fit_seconds * folds.per_repeat > seconds:
         return None
-    jobs = [FoldJob(chosen.candidate, i, train // 2) for i in range(folds.per_repeat)]
+    numbers = range(folds.per_repeat)
+    jobs = [FoldJob(m.candidate, i, _rows(m, cv) // 2) for i in numbers for m in chosen.results]
     try:
         with interrupted_after(seconds):
-            # The first fold brings its whole fit along, which need not leave this process.
-            results = [fit_fold(cv.data, jobs[0]), *cv.executor.map(fit_fold, cv.data, jobs[1:])]
+            # The first fits bring their models along, which need not leave this process.
+            first = len(chosen.results)
+            results = [fit_fold(cv.data, job) for job in jobs[:first]]
+            results += cv.executor.map(fit_fold, cv.data, jobs[first:])
     except TimeUp:
         return None
-    scores = [cv.score(result.predictions) for result in results]
+    by_fold = [mean([r.predictions for r in results[i * first : (i + 1) * first]], chosen.weights) for i in numbers]
+    scores = [cv.score(predictions) for predictions in by_fold]
     by_name = {name: np.array([score[name] for score in scores]) for name in scores[0]}
     if not np.isfinite(by_name[metric.name]).all():
         return None
-    predictions, _ = joined([result.predictions for result in results])
-    return Halving(predictions, by_name, tuple(result.fit_rows for result in results))
+    return Halving(joined(by_fold)[0], by_name, tuple(result.fit_rows for result in results))
+
+
+def _rows(member: CVResult, cv: CrossValidation) -> int:
+    """How many rows of a fold it was given."""
+    return len(cv.data.folds.parts[0][0]) if member.rows is None else member.rows

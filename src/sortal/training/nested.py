@@ -24,7 +24,6 @@ from sortal.data.split import folds
 from sortal.decide.calibrate import entries
 from sortal.training.candidate import Development, Index
 from sortal.training.develop import Developed, search_again
-from sortal.training.ensemble import EnsembleResult
 from sortal.training.finalize import Finalized, Limits, finalize
 from sortal.training.fit_log import NO_ROWS, FitRows
 from sortal.training.trained import Trained, development
@@ -84,9 +83,9 @@ def nested(
 
 def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -> tuple[Developed, Finalized]:
     developed = search_again(dev, task, recipe.search, trained.developed)
-    chosen = EnsembleResult((developed.choice.chosen,))
-    limits = Limits(refit=trained.finalized.refit, entries=entries(recipe.search.budget))
-    return developed, finalize(chosen, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
+    search = recipe.search
+    limits = Limits(refit=trained.finalized.refit, entries=entries(search.budget), size=search.max_size)
+    return developed, finalize(developed.choice.chosen, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
 
 
 def _held_out(fit: FitRows, rows: Index) -> FitRows:

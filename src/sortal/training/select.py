@@ -20,7 +20,7 @@ from sortal.evaluate.metrics import Metric, per_row_log_loss
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 from sortal.training.comparison import loss_of, p_value, standard_errors
 from sortal.training.complexity import Complexity, simplest
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import Result
 
 ScoreRows = Callable[[Predictions], float]
 Describe = Callable[[Predictions], Sampling | None]
@@ -46,10 +46,10 @@ class Choice:
     """
 
     metric: Metric
-    chosen: CVResult
-    best: CVResult
-    runner_up: CVResult | None
-    tied: tuple[CVResult, ...]
+    chosen: Result
+    best: Result
+    runner_up: Result | None
+    tied: tuple[Result, ...]
     p_value: float | None
     corrected: float
     bias: float
@@ -62,7 +62,7 @@ class Choice:
 
 
 def choose(
-    scored: Sequence[CVResult],
+    scored: Sequence[Result],
     metric: Metric,
     score_rows: ScoreRows,
     seed: int,
@@ -79,7 +79,7 @@ def choose(
     losses = np.array([loss_of(s, metric) for s in scored])
     ties = _ties(scored, metric, groups)
     candidates = ties(losses)
-    complexities = [_complexity(s) for s in scored]
+    complexities = [s.complexity for s in scored]
     number = simplest(complexities, candidates)
     best, chosen = scored[candidates[0]], scored[number]
     ranked = [scored[i] for i in np.argsort(losses, kind="stable")]
@@ -98,10 +98,6 @@ def choose(
     )
 
 
-def _complexity(scored: CVResult) -> Complexity:
-    return Complexity.of(scored.candidate.family, scored.effort)
-
-
 def _reason(chosen: Complexity, best: Complexity) -> Reason:
     if not chosen.much_less(best):
         return "best"
@@ -109,7 +105,7 @@ def _reason(chosen: Complexity, best: Complexity) -> Reason:
 
 
 def _ties(
-    scored: Sequence[CVResult], metric: Metric, groups: NDArray[np.generic] | None
+    scored: Sequence[Result], metric: Metric, groups: NDArray[np.generic] | None
 ) -> Callable[[Floats], list[int]]:
     """From (K,) losses to the best candidate and those that cannot be told apart from it, best first.
 
@@ -131,7 +127,7 @@ def _ties(
 
 
 def optimism(
-    scored: Sequence[CVResult],
+    scored: Sequence[Result],
     metric: Metric,
     score_rows: ScoreRows,
     seed: int,
@@ -147,7 +143,7 @@ def optimism(
     if len(scored) < 2:
         return 0.0
     losses = np.array([loss_of(s, metric) for s in scored])
-    ties, complexities = _ties(scored, metric, groups), [_complexity(s) for s in scored]
+    ties, complexities = _ties(scored, metric, groups), [s.complexity for s in scored]
 
     def pick(losses: Floats) -> int:
         return simplest(complexities, ties(losses))
@@ -205,7 +201,7 @@ def selection_bias(
 
 
 def _rescored(
-    scored: Sequence[CVResult],
+    scored: Sequence[Result],
     losses: Floats,
     pick: Selector,
     loss: ScoreRows,

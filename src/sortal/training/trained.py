@@ -20,7 +20,6 @@ from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
 from sortal.training.crossval import CVResult
 from sortal.training.develop import Developed, develop
-from sortal.training.ensemble import EnsembleResult
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
 from sortal.training.fit_log import FitRows
@@ -42,7 +41,7 @@ class Trained:
     @property
     def uncompared(self) -> tuple[str, ...]:
         """The baselines that there was no time to fit for the test."""
-        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.chosen.candidate.name}
+        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.chosen.name}
         results = self.developed.explored.results
         return tuple(s.candidate.name for s in results if s.candidate.baseline and s.candidate.name not in names)
 
@@ -90,11 +89,11 @@ def train_rows(
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
-        chosen = EnsembleResult((developed.choice.chosen,))
+        chosen = developed.choice.chosen
         listener.running(f"refit of {chosen.name}")
         by_clock = Limits(lambda: reserve.for_refit(chosen.row_seconds))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
-        limits = replace(limits, entries=entries(recipe.search.budget))
+        limits = replace(limits, entries=entries(recipe.search.budget), size=recipe.search.max_size)
         shipped_on = dev if task.promises else everything
         others = _to_compare(developed, recipe.search) if reserve.comparing else []
 

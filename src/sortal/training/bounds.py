@@ -1,0 +1,89 @@
+"""What a model may take where it is used: the options ``max_latency`` and ``max_size``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from sortal.core.arrays import Floats
+from sortal.core.door import rows_of
+from sortal.core.schema import Schema
+from sortal.core.sheets import SearchOptions
+from sortal.core.writing import number
+from sortal.training.candidate import Development
+from sortal.training.crossval import CVResult
+
+TIMES = 10
+LEAST = 1e-9
+REST, COLUMN = 10_000, 400
+"""Bytes of a model file beside its program: the record of the run, and the profile of a column."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """``latency``: seconds that the program may take for a row; ``size``: bytes that it may take in a file. None where
+    that does not matter.
+
+    ``known``: by candidate, the shares of the latency that an earlier run measured, so that this one repeats it.
+    """
+
+    latency: float | None = None
+    size: int | None = None
+    known: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, search: SearchOptions, dev: Development) -> Bounds:
+        """As they were asked for. A row that is read takes time before the program sees it."""
+        known = {planned.name: planned.latency for planned in search.plan if planned.latency is not None}
+        latency = search.max_latency
+        if latency is not None and not known:
+            latency = max(latency - _reading(dev), LEAST)
+        rest = REST + COLUMN * len(dev.table.schema.features)
+        return cls(latency, None if search.max_size is None else max(search.max_size - rest, 1), known)
+
+    def share(self, result: CVResult) -> float | None:
+        """Of the latency, what a row takes; None where there is no such bound."""
+        if self.latency is None:
+            return None
+        return self.known.get(result.name, result.single_row_seconds / self.latency)
+
+    def shares(self, results: Sequence[CVResult]) -> Floats:
+        """(K, m) shares of each bound that candidates take; those of an ensemble are the sums of its members'."""
+        asked = [] if self.latency is None else [[self.share(result) for result in results]]
+        if self.size is not None:
+            asked.append([result.packed / self.size for result in results])
+        return np.array(asked, dtype=np.float64).reshape(-1, len(results)).T
+
+    def fitting(self, results: Sequence[CVResult]) -> list[CVResult]:
+        """Those that keep within all bounds; the one that is nearest to it where none does."""
+        worst = self.shares(results).max(axis=1, initial=0.0)
+        kept = [result for result, share in zip(results, worst, strict=True) if share <= 1]
+        return kept or [results[int(np.argmin(worst))]]
+
+    def objection(self, result: CVResult) -> str:
+        """Why a candidate is not chosen; empty where nothing speaks against it."""
+        said = []
+        if (share := self.share(result)) is not None and share > 1:
+            said.append(f"takes {number(share, 1)} times --max-latency")
+        if self.size is not None and result.packed > self.size:
+            said.append(f"takes {number(result.packed / self.size, 1)} times --max-size")
+        return " and ".join(said)
+
+
+NO_BOUNDS = Bounds()
+
+
+def _reading(dev: Development) -> float:
+    """Seconds until a row in a dict is what a program reads: the median of some."""
+    features = dev.table.schema.features
+    row = dict(dev.table.frame.select([column.name for column in features]).row(0, named=True))
+    seconds = []
+    for _ in range(TIMES):
+        start = time.perf_counter()
+        rows_of(row, Schema(features))
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)

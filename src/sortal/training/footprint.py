@@ -1,0 +1,80 @@
+"""What a fitted candidate takes where it is used: seconds for a row, and bytes in a model file."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import msgspec
+import numpy as np
+
+from sortal.engine import compile as compile_program
+from sortal.engine.program import Array, Program
+from sortal.training.candidate import Development, Index, Pipeline
+
+TIMED_ROWS, MOST_SECONDS_ALONE, TIMES = 300, 0.05, 10
+LEVEL = 2
+"""Of compression, as in a model file."""
+PIECES, PIECE = 8, 2**16
+"""So many bytes of a large array tell how well all of it packs."""
+TEXT = 4
+"""Times that settings pack: names of columns and categories, mostly."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone; ``packed``:
+    about the bytes of the program in a file.
+    """
+
+    row_seconds: float
+    single_row_seconds: float
+    packed: int
+
+
+def footprint(pipeline: Pipeline, dev: Development, rows: Index) -> Footprint:
+    """Of the program that a pipeline becomes; a row alone is the median of ten, of fewer where a row takes long."""
+    program = pipeline.program()
+    run = compile_program(program)
+    batch = dev.table.take(rows[:TIMED_ROWS])
+    names = [c.name for c in dev.table.schema.features]
+    columns = batch.columns(names)
+    one = {name: values[:1] for name, values in columns.items()}
+    start = time.monotonic()
+    run(columns)
+    many = (time.monotonic() - start) / len(batch)
+    alone: list[float] = []
+    while len(alone) < TIMES and sum(alone) < MOST_SECONDS_ALONE:
+        start = time.perf_counter()
+        run(one)
+        alone.append(time.perf_counter() - start)
+    return Footprint(many, median(alone), packed_bytes(program))
+
+
+def packed_bytes(program: Program) -> int:
+    """About what a program takes in a model file; the same for equal programs.
+
+    >>> packed_bytes(Program("constant", arrays={"probability": np.zeros(1_000_000)})) < 100_000
+    True
+    """
+    every = list(_all(program))
+    texts = sum(len(msgspec.json.encode(each.settings)) for each in every)
+    return texts // TEXT + sum(_packed(array) for each in every for array in each.arrays.values())
+
+
+def _all(program: Program) -> Iterator[Program]:
+    yield program
+    for step in program.steps:
+        yield from _all(step)
+
+
+def _packed(array: Array) -> int:
+    content = np.ascontiguousarray(array).tobytes()
+    if len(content) <= PIECES * PIECE:
+        return len(zlib.compress(content, LEVEL))
+    starts = np.linspace(0, len(content) - PIECE, PIECES).astype(int).tolist()
+    pieces = b"".join(content[start : start + PIECE] for start in starts)
+    return round(len(content) * len(zlib.compress(pieces, LEVEL)) / len(pieces))

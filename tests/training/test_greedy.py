@@ -1,0 +1,102 @@
+"""Greedy weights against all weights of a grid, and what the rows choose for each other."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sortal.core.predictions import Predictions
+from sortal.training.greedy import (
+    LEAST_WEIGHT,
+    cross_fitted,
+    greedy_weights,
+    likelihoods,
+    mean,
+    parts_of,
+    some,
+    weights_within,
+)
+
+
+def loss(likelihood, weights):
+    return float(-np.log(np.asarray(weights) @ likelihood).mean())
+
+
+def test_greedy_weights_are_about_the_best_of_all_weights():
+    rng = np.random.default_rng(0)
+    likelihood = rng.uniform(0.05, 0.95, size=(3, 60))
+    grid = [(i / 20, j / 20, (20 - i - j) / 20) for i, j in itertools.product(range(21), repeat=2) if i + j <= 20]
+    best = min(loss(likelihood, weights) for weights in grid)
+    weights = greedy_weights(likelihood)
+    assert weights.sum() == pytest.approx(1)
+    assert loss(likelihood, weights) < best + 1e-3
+    assert loss(likelihood, weights) < min(loss(likelihood, unit) for unit in np.eye(3))
+
+
+def test_the_first_rounds_by_hand():
+    """.9 + .1 gains on both rows; from two on, every further model leaves the half and half."""
+    likelihood = np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.2]])
+    assert greedy_weights(likelihood).tolist() == [0.5, 0.5, 0.0]
+    assert greedy_weights(likelihood, rounds=1).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_member_that_hardly_weighs_is_left_out():
+    rng = np.random.default_rng(3)
+    strong, weak = rng.uniform(0.6, 0.99, size=5000), np.full(5000, 0.5)
+    strong[:40] = 0.02
+    weights = greedy_weights(np.array([strong, weak]))
+    assert all(weight == 0 or weight >= LEAST_WEIGHT for weight in weights)
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_some_rows_of_very_many_choose():
+    rng = np.random.default_rng(1)
+    likelihood = rng.uniform(0.1, 0.9, size=(3, 4000))
+    few = some(likelihood, 0, most=500)
+    assert few.shape == (3, 500)
+    assert np.array_equal(few, some(likelihood, 0, most=500))
+    assert not np.array_equal(few, some(likelihood, 1, most=500))
+    assert np.isin(few[0], likelihood[0]).all()
+    assert some(likelihood, 0) is likelihood
+
+
+def test_members_go_that_save_most_for_what_they_bring():
+    """All three know different rows; the last two take the same, and the last brings less."""
+    likelihood = np.full((3, 300), 0.3)
+    likelihood[0, :120] = likelihood[1, 120:220] = likelihood[2, 220:] = 0.9
+    free = np.zeros((3, 0))
+    assert (greedy_weights(likelihood) > 0.1).all()
+    assert np.array_equal(weights_within(likelihood, free, 0), greedy_weights(likelihood))
+    within = weights_within(likelihood, np.array([[0.2], [0.6], [0.6]]), 0)
+    assert within[2] == 0
+    assert np.array_equal(within[:2], greedy_weights(likelihood[:2]))
+    assert weights_within(likelihood, np.array([[0.2], [0.9], [0.4]]), 0)[1] == 0
+    assert weights_within(likelihood, np.array([[0.9], [0.9], [0.9]]), 0).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_row_has_no_say_in_its_own_weights():
+    rng = np.random.default_rng(2)
+    truth = rng.integers(3, size=90)
+    told = [
+        Predictions(("a", "b", "c"), np.arange(90), truth, rng.dirichlet(np.ones(3), size=90), "out-of-fold")
+        for _ in range(3)
+    ]
+    part = np.arange(90) % 3
+    found = cross_fitted(told, part, greedy_weights)
+    assert found.rows.tolist() == list(range(90))
+    for number in range(3):
+        rows = part == number
+        weights = greedy_weights(likelihoods([t.take(~rows) for t in told]))
+        expected = mean([t.take(rows) for t in told], weights.tolist()).probability
+        assert np.array_equal(found.probability[rows], expected)
+    assert np.allclose(found.probability.sum(axis=1), 1)
+
+
+def test_parts_have_the_classes_in_their_shares():
+    truth = np.array([0] * 80 + [1] * 20)
+    part = parts_of(truth, 0, None)
+    assert np.bincount(part).tolist() == [20] * 5
+    assert np.bincount(part[truth == 1]).tolist() == [4] * 5
+    assert parts_of(truth, 0, np.zeros(100, dtype=np.int64)).max() == 0
