@@ -15,6 +15,7 @@ from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine.program import Program
 from sortal.record.search import baselines, selection
+from sortal.training.bounds import NO_BOUNDS
 from sortal.training.candidate import Candidate
 from sortal.training.comparison import paired_difference
 from sortal.training.crossval import CVResult
@@ -59,7 +60,13 @@ def trained() -> Any:
     halving = SimpleNamespace(predictions=predictions(half))
     return SimpleNamespace(
         dev=SimpleNamespace(units_of=lambda predictions: None),
-        developed=SimpleNamespace(choice=choice, explored=SimpleNamespace(results=results), halving=halving),
+        developed=SimpleNamespace(
+            choice=choice,
+            explored=SimpleNamespace(results=results),
+            results=results,
+            bounds=NO_BOUNDS,
+            halving=halving,
+        ),
         finalized=SimpleNamespace(
             refit=True,
             ensemble=SimpleNamespace(rows=200),

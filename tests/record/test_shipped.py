@@ -35,7 +35,8 @@ class Run:
     rows: tuple[int, int] = (80, 100)
 
     def trained(self) -> Any:
-        chosen = SimpleNamespace(pipeline=SimpleNamespace(rows=self.rows[0]), predictions=self.whole)
+        member = SimpleNamespace(pipeline=SimpleNamespace(rows=self.rows[0]))
+        chosen = SimpleNamespace(results=(member,), weights=(1.0,), predictions=self.whole)
         halving = SimpleNamespace(predictions=self.half) if self.halved else None
         return SimpleNamespace(
             developed=SimpleNamespace(halving=halving, choice=SimpleNamespace(chosen=chosen)),
