@@ -81,6 +81,13 @@ def test_a_value_that_most_rows_share_is_a_range_of_its_own():
     assert sizes(of(gains.max() - gains)) == {"< 1,099": 100, ">= 1,099": 900}
 
 
+def test_no_range_ends_where_the_values_begin():
+    """The first fifth ends at .018, which is 0 in round figures."""
+    found = of([0.0] * 19 + [0.01 * i for i in range(1, 11)] + [float(i) for i in range(1, 72)])
+    assert found.conditions[0] == "< 12"
+    assert sizes(found)["< 12"] == 40
+
+
 @pytest.mark.parametrize(
     ("step", "condition"),
     [

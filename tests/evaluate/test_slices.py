@@ -161,6 +161,22 @@ def test_what_was_asked_for_is_shown_in_its_order_whatever_the_test_says():
     assert [(s.rows, s.elsewhere, s.p_value) for s in alone] == [(200, None, None)]
 
 
+def test_worse_ones_are_in_the_order_of_their_difference_and_others_asked_for_in_that_of_their_levels():
+    """All 40 rows of a are wrong, of x these and 20 others are, of z 9 of 90, of y 10 of 50."""
+    wrong = np.concatenate([np.zeros(20), np.arange(90) < 9, np.arange(50) < 10, np.ones(40)]).astype(np.bool_)
+    truth = np.arange(200) % 2
+    rows = told(np.where(wrong != (truth == 1), 0.8, 0.2), truth)
+    where = table(half=["x"] * 20 + ["z"] * 90 + ["y"] * 50 + ["x"] * 40, level=["c"] * 160 + ["a"] * 40)
+    found = by_slice(TASK, rows, decided(rows), where, ["half"]).slices
+    assert [(s.condition, s.worse, s.asked) for s in found] == [
+        ("= a", True, False),
+        ("= x", True, True),
+        ("= z", False, True),
+        ("= y", False, True),
+        ("= c", False, False),
+    ]
+
+
 def test_rows_of_a_group_vary_together():
     """Every row stands there four times."""
     rows, where = example()

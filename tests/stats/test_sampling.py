@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sortal.stats.sampling import Mean, Spread
+from sortal.stats.sampling import Mean, Rates, Spread
 
 
 def test_a_row_may_have_what_every_row_could_have_had():
@@ -32,3 +32,9 @@ def test_a_spread_is_around_its_figure_and_varies_as_its_effects_say():
     assert (found.low, found.high) == (1 / 3, 1)
     assert Spread.around(0.2, effect, 1 / 3).high == pytest.approx(2 / 3)
     assert Spread.around(0.9, effect[:1], 1 / 3).variance == 0
+
+
+def test_shares_are_averaged_as_they_are_unless_they_are_asked_for_as_f1():
+    rows, hits = np.ones(4, dtype=np.bool_), np.array([True, True, True, False])
+    assert Rates([(rows, hits), (hits, hits)]).scores.tolist() == [0.75, 1.0]
+    assert Rates([(rows, hits)], f1=True).scores.tolist() == [1.5 / 1.75]

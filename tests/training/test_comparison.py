@@ -61,6 +61,17 @@ def test_the_low_end_is_that_of_dunnett() -> None:
     assert found.low == pytest.approx(theirs.confidence_interval(0.975).low[0], abs=2e-5)
 
 
+def test_errors_of_differences_over_folds_do_not_depend_on_how_far_candidates_are_apart() -> None:
+    """Differences of .1, .2, .3, .2 and .2 less their mean: .02 squared; a fifth and a quarter of a fourth of it."""
+    losses = np.full(50, 0.5)
+    first, second = scored(losses, 0.5), scored(losses, 0.9)
+    assert standard_errors([first, second], ROC_AUC, None)[0, 1] == pytest.approx(0.0, abs=1e-9)
+    apart = {"roc_auc": first.fold_scores["roc_auc"] + np.array([0.1, 0.2, 0.3, 0.2, 0.2])}
+    found = standard_errors([first, second, replace(first, fold_scores=apart)], ROC_AUC, None)
+    assert found[0, 2] == found[2, 0] == pytest.approx(np.sqrt((1 / 5 + 1 / 4) * 0.02 / 4))
+    assert found[1, 2] == pytest.approx(found[0, 2])
+
+
 def test_the_low_end_goes_down_with_more_candidates_and_with_groups() -> None:
     rng = np.random.default_rng(2)
     losses = rng.uniform(0.2, 0.9, size=(13, 400))

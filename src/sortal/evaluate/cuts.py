@@ -128,7 +128,7 @@ def _periods(ends: Floats) -> Floats:
     """To the beginning of a year, a month, a day or an hour; in seconds since 1970."""
     days = (ends[-1] - ends[0]) / 86400
     unit = next((unit for unit, length in PERIODS if days >= RANGES * length), "s")
-    moments = np.floor(ends).astype(np.int64).astype("datetime64[s]")
+    moments = np.floor(ends).astype("datetime64[s]")
     return np.asarray(moments.astype(f"datetime64[{unit}]").astype("datetime64[s]").astype(np.float64))
 
 

@@ -187,10 +187,10 @@ def by_slice(
     )
 
 
-def _place(each: Slice, sign: int) -> tuple[bool, bool, float]:
-    """What is worse comes first; what was asked for stays in its order."""
-    in_order = each.asked and not each.worse
-    return not each.worse, not each.asked, 0.0 if in_order else -sign * (each.difference.value or 0.0)
+def _place(each: Slice, sign: int) -> tuple[int, float]:
+    """The worse, then those that were asked for in their order, then the others; the worst first."""
+    part = 0 if each.worse else 1 if each.asked else 2
+    return part, 0.0 if part == 1 else -sign * (each.difference.value or 0.0)
 
 
 def _slice(rows: _Rows, column: Cut, code: int, worse: bool = False) -> Slice:
