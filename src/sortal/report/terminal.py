@@ -327,6 +327,7 @@ class _Column:
 def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
     """The table, the most important columns first."""
     name = rows[0].metric if rows else ""
+    sizes = [row.bytes for row in rows]
     digits = min(5, 1 + max((decimals(row.low, row.high) for row in rows if row.selected), default=3))
     figures = [interval(Estimate(row.mean, row.low, row.high), digits=digits) for row in rows]
     table = [
@@ -338,8 +339,8 @@ def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
         table.append(_Column(metric(second), [number(value) for value in means], right=True))
     return [
         *table,
-        _Column("a row", [microseconds(row.program_microseconds) for row in rows], right=True),
-        _Column("size", [DASH if row.bytes is None else size(row.bytes) for row in rows], right=True),
+        _Column("program", [microseconds(row.program_microseconds) for row in rows], right=True),
+        *([_Column("size", [DASH if n is None else size(n) for n in sizes], right=True)] if any(sizes) else []),
         _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
     ]
 
