@@ -25,10 +25,15 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a run")
     parser.add_argument("--fast", action="store_true", help="the same code, small, within a minute")
     parser.add_argument("--case", default="", help="one case of fuzz, for example model:123")
+    parser.add_argument("--rows", type=int, default=20_000, help="of each table to learn from (quality, ablation)")
+    parser.add_argument(
+        "--peers", type=Path, help="folder of the peers' environments: ag, flaml, lama, mljar (quality)"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures")
     asked = parser.parse_args()
     module = importlib.import_module(f"bench.{asked.name}")
-    outcome: Outcome = module.run(Options(asked.data, asked.reps, asked.budget, asked.fast, asked.case))
+    options = Options(asked.data, asked.reps, asked.budget, asked.fast, asked.case, asked.rows, asked.peers)
+    outcome: Outcome = module.run(options)
     print(outcome)
     if asked.json:
         asked.json.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")

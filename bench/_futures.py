@@ -23,6 +23,8 @@ COARSE_COLUMNS, COARSE_LEVELS = 7, 3
 RARE_SHARE, MISS_COST = 0.02, 30
 RARE_CLASS_SHARE = 0.02
 ONE, ALL = ("logistic",), ("logistic", "tree", "lightgbm", "extra_trees", "xgboost")
+SECONDS, SECONDS_OF_ALL = 60.0, 8.0
+"""Budgets: one family is done long before, on a busy machine, too; of all families some are tried."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,21 @@ class Sample:
 class Cell:
     """``change`` makes the population of a table, or None where the table does not suit; ``rows`` of it, or as many
     whole groups as make about that many, are trained on with the ``options`` of ``sortal.train``.
+
+    ``kind``: cells of one kind share the trainings that are asked for.
     """
 
     name: str
+    kind: str
     rows: int
     models: Sequence[str] = ONE
     change: Callable[[Table, np.random.Generator], Table | None] = lambda table, rng: table
     groups: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return SECONDS if self.models == ONE else SECONDS_OF_ALL
 
     def draw(self, table: Table, rng: np.random.Generator) -> Sample | None:
         """None where the table does not suit."""
@@ -82,29 +91,35 @@ class Cell:
 def cells() -> list[Cell]:
     """Every kind of sample that the goals name."""
     promise: dict[str, Any] = {"precision": 0.8, "confidence": 0.9}
+    alike: dict[str, Any] = {"group": GROUP}
+    sizes, numbers_of_groups = (300, 1_000, 3_000), (5, 20, 100)
     return [
-        *(Cell(f"{n:,} rows", n) for n in (300, 1_000, 3_000)),
-        *(Cell(f"{n:,} rows, all models", n, ALL) for n in (300, 1_000, 3_000)),
-        *(Cell(f"{g} groups", g * MEMBERS, change=grouped, groups=g, options={"group": GROUP}) for g in (5, 20, 100)),
-        Cell("200 rows, nested", 200, options={"split": "cv"}),
-        Cell("few distinct rows", 1_500, change=coarse),
-        Cell("2 % positives, a miss costs 30", 3_000, change=rare, options={"cost": f"fp=1,fn={MISS_COST}"}),
-        *(Cell(f"{k} classes, one rare", 1_500, change=_classes(k)) for k in (3, 7, 10)),
-        Cell("nothing to learn", 1_000, ALL, change=shuffled),
-        Cell("precision .8 promised", 2_000, change=two_classes, options=promise),
+        *(Cell(f"{n:,} rows", "independent rows", n) for n in sizes),
+        *(Cell(f"{n:,} rows, all models", "independent rows", n, ALL) for n in sizes),
+        *(
+            Cell(f"{g} groups", "groups", g * MEMBERS, change=grouped, groups=g, options=alike)
+            for g in numbers_of_groups
+        ),
+        Cell("200 rows, nested", "nested", 200, options={"split": "cv"}),
+        Cell("few distinct rows", "few distinct rows", 1_500, change=coarse),
+        Cell("2 % positives, a miss costs 30", "costs", 3_000, change=rare, options={"cost": f"fp=1,fn={MISS_COST}"}),
+        *(Cell(f"{k} classes, one rare", "classes", 1_500, change=_classes(k)) for k in (3, 7, 10)),
+        Cell("nothing to learn", "nothing to learn", 1_000, ALL, change=shuffled),
+        Cell("precision .8 promised", "promises", 2_000, change=two_classes, options=promise),
         *(
             Cell(
                 f"precision .8 promised, {g} groups",
+                "promises",
                 g * MEMBERS,
                 change=_both(two_classes, grouped),
                 groups=g,
-                options={**promise, "group": GROUP},
+                options=promise | alike,
             )
             for g in (20, 100)
         ),
-        Cell("sets at .9", 1_000, options={"sets": 0.9}),
+        Cell("sets at .9", "sets", 1_000, options={"sets": 0.9}),
         Cell(
-            "sets at .9, 100 groups", 100 * MEMBERS, change=grouped, groups=100, options={"sets": 0.9, "group": GROUP}
+            "sets at .9, 100 groups", "sets", 100 * MEMBERS, change=grouped, groups=100, options=alike | {"sets": 0.9}
         ),
     ]
 

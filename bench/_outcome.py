@@ -12,7 +12,8 @@ from typing import Any
 class Options:
     """``data``: a folder of parquet tables. ``reps``: runs of each, with seeds 0, 1, ... ``budget``: seconds a run.
 
-    ``case``: the one case to try, where a benchmark has cases.
+    ``case``: the one case to try, where a benchmark has cases. ``rows``: of each table to learn from; ``peers``: a
+    folder of their environments.
     """
 
     data: Path | None = None
@@ -20,6 +21,8 @@ class Options:
     budget: float = 60.0
     fast: bool = False
     case: str = ""
+    rows: int = 20_000
+    peers: Path | None = None
 
 
 @dataclass(frozen=True)

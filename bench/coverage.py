@@ -31,10 +31,11 @@ from sortal.data.problem import frame_problem
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Resources, Settings
+from sortal.record.shipped import Gap, shipped
 from sortal.stats.ranking import roc_auc
 from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
-from sortal.training.select import bias_corrected_interval, selection_bias
+from sortal.training.select import selection_bias
 
 METRICS = ("roc_auc", "log_loss", "balanced_accuracy", "expected_cost")
 PROTOCOLS = ("fixed model", "best of 20, fresh rows", "best of 20, its own rows, corrected")
@@ -252,7 +253,7 @@ def measure(population: Population, n: int, reps: int, seed: int) -> Iterator[Ce
             entries = (
                 (interval(metric, *population.of(0, fresh)), true[0], 0.0),
                 (interval(metric, *population.of(pick, fresh)), true[pick], 0.0),
-                (bias_corrected_interval(own, bias), true[pick], bias),
+                (shipped(own, Gap(), -bias), true[pick], bias),
                 (own, true[pick], 0.0),
             )
             for protocol, entry in zip((*PROTOCOLS, NAIVE), entries, strict=True):

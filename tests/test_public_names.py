@@ -51,7 +51,10 @@ def test_importing_sortal_imports_nothing_heavy():
     [
         ("sortal.kinds", "boolean category datetime image number text"),
         ("sortal.preparers", "category datetime number"),
-        ("sortal.models", "extra_trees forest lightgbm logistic majority svm tree xgboost"),
+        (
+            "sortal.models",
+            "catboost extra_trees forest kernel_svm lightgbm lightgbm_prep logistic majority svm tree xgboost",
+        ),
         (
             "sortal.metrics",
             "accuracy average_precision balanced_accuracy brier ece expected_cost f1 fbeta fpr log_loss precision "

@@ -135,6 +135,9 @@ def evaluate(
     sealed: Annotated[
         bool, typer.Option("--sealed", help="Look at the run's own sealed test again; the look is recorded.")
     ] = False,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A column by which figures are shown; may repeat.")
+    ] = None,
     allow_missing: AllowMissing = False,
     verify: Verify = None,
     json: Json = False,
@@ -146,7 +149,9 @@ def evaluate(
 
     _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        found = evaluation.evaluate(model, files, sealed=sealed, allow_missing=allow_missing, verify=verify)
+        found = evaluation.evaluate(
+            model, files, sealed=sealed, slices=slices or (), allow_missing=allow_missing, verify=verify
+        )
     if json:
         print(found.to_json().decode())
     else:

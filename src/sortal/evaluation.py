@@ -15,6 +15,8 @@ from sortal.core.frame import conform
 from sortal.core.labels import encode
 from sortal.core.predictions import Part, Predictions
 from sortal.core.relations import same_rows
+from sortal.core.schema import column_name
+from sortal.core.slicing import asked_columns
 from sortal.data.ledger import Seal
 from sortal.data.read import Source, read
 from sortal.record.describe import describe_ledger
@@ -27,6 +29,7 @@ def evaluate(
     data: Sequence[str],
     sealed: bool = False,
     *,
+    slices: Sequence[str] = (),
     allow_missing: bool = False,
     verify: Path | None = None,
 ) -> Evaluation:
@@ -34,7 +37,8 @@ def evaluate(
 
     A look at the run's sealed rows, by ``sealed`` or by their path, goes through the ledger: it is recorded, and the
     score is blind only the first time. ``allow_missing``: a column that the model reads may be absent, and is missing
-    in all rows then. ``verify``: a public key, for which the model must be signed.
+    in all rows then. ``slices``: columns by which figures are shown whatever they say, also of those that the model
+    does not know. ``verify``: a public key, for which the model must be signed.
     """
     if sealed and data:
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
@@ -43,8 +47,9 @@ def evaluate(
     model = load(model_file, verify)
     home = Seal(folder_of(model_file)) if sealed else seal_of(data, model_file)
     source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
+    asked = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
-    return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home))
+    return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), asked)
 
 
 def score_labelled(
@@ -71,4 +76,12 @@ def score_labelled(
     predictions = Predictions(
         model.task.classes, ids[known], codes[known], answers.probabilities, named, row_costs, groups
     )
-    return Fresh(source.name, predictions, len(codes) - len(known), labelled.columns, labelled.absent, source.notes)
+    return Fresh(
+        source.name,
+        predictions,
+        len(codes) - len(known),
+        labelled.columns,
+        labelled.absent,
+        source.notes,
+        source.frame[known],
+    )

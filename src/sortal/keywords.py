@@ -38,6 +38,7 @@ class AuditOptions(TypedDict, total=False):
     group: Any
     weight: Any
     split: str | None
+    slice: Any
     smallest_count: int
     private: bool
     seed: int

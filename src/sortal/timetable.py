@@ -13,6 +13,7 @@ from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
 from sortal.data.problem import Problem
 from sortal.decide.calibrate import entries
+from sortal.evaluate.slices import COLUMNS
 from sortal.record.parts import Phase, Row, Timing
 from sortal.report import canvas, plots
 from sortal.training.deadline import Deadline
@@ -41,6 +42,8 @@ CELL = 2e-5
 """The figures of one row and one class."""
 COLUMN = 0.015
 """A column of the table: its profile, its step in the program, and twice the check of both."""
+SLICED = 0.2
+"""A column that rows are sliced by."""
 PROFILED = 8e-7
 """A value of the training rows, in the profile."""
 EXIT = 2.0
@@ -67,7 +70,7 @@ class Size:
     def units(self) -> float:
         cells = self.rows * self.classes
         work = ENTRY * min(self.entries, cells) + CELL * cells + PROFILED * self.profiled * self.columns
-        return REST + EXIT + COLUMN * self.columns + work
+        return REST + EXIT + COLUMN * self.columns + SLICED * min(self.columns, COLUMNS) + work
 
 
 @dataclass(frozen=True)

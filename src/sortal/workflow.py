@@ -256,8 +256,9 @@ def open_test(model: Model, trained: Trained, seal: Seal, rows: NDArray[np.int64
     def scored(by: Model) -> Predictions:
         return score_labelled(by, sealed, "test", rows).predictions
 
+    fresh = score_labelled(model, sealed, "test", rows)
     baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
-    return OpenedTest(scored(model), {name: scored(baseline) for name, baseline in baselines.items()})
+    return OpenedTest(fresh.predictions, fresh.raw, {name: scored(baseline) for name, baseline in baselines.items()})
 
 
 def cross_validate(

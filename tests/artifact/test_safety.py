@@ -8,7 +8,19 @@ import sys
 import polars as pl
 import pytest
 
-LIBRARIES = ("sklearn", "scipy", "lightgbm", "xgboost", "pandas", "matplotlib", "pyarrow", "torch", "joblib", "skrub")
+LIBRARIES = (
+    "sklearn",
+    "scipy",
+    "lightgbm",
+    "xgboost",
+    "catboost",
+    "pandas",
+    "matplotlib",
+    "pyarrow",
+    "torch",
+    "joblib",
+    "skrub",
+)
 
 LOAD_UNDER_WATCH = """
 import sys

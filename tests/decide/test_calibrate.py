@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
-from sortal.decide.calibrate import GATE, LEAST_WEIGHT, calibrators, choose, recalibration_gain
+from sortal.decide.calibrate import GATE, LEAST_WEIGHT, calibrators, choose
 from sortal.engine import compile
 from tests.decide.conftest import draw, loss, predictions
 
@@ -165,20 +166,29 @@ def test_twenty_thousand_rows_take_no_longer_than_a_few_of_scikit_learns_calibra
     assert alone < 15 * both, f"{alone:.2f} s against {both:.2f} s"
 
 
-def test_recalibration_gain_covers_what_perfect_calibration_would_gain():
-    fresh, truth = draw(200_000, 2, 0, 1.5, 0.4)
-    right, _ = draw(200_000, 2, 0)
-    full = loss(fresh, truth) - loss(right, truth)
-    found = [recalibration_gain(predictions(*draw(1500, 2, seed, 1.5, 0.4)), seed=seed) for seed in range(1, 17)]
-    assert sum(f.low <= full <= f.high for f in found) >= 13
-    assert np.mean([f.value for f in found]) == pytest.approx(full, rel=0.15)
+def test_rows_are_cross_fitted_by_calibrators_that_have_not_seen_them() -> None:
+    rows = predictions(*draw(600, 2, 3, 2.0, 0.5))
+    fold = np.arange(600) % 5
+    found = choose(rows, fold=fold, seed=3)
+    assert found.program is not None
+    calibrated = np.full_like(rows.probability, 0.5)
+    apart = found.cross_fitted(calibrated)
+    assert sorted(found.tried) == list(range(600))
+    np.testing.assert_allclose(apart.sum(axis=1), 1.0, atol=1e-6)
+    loss = -np.log(apart[np.arange(600), rows.truth]).mean()
+    assert loss == pytest.approx(found.result.log_loss_after)
+    # With the labels of a fold turned round, all is told anew but of that fold: only the weights can change there.
+    turned = replace(rows, truth=np.where(fold == 0, 1 - rows.truth, rows.truth))
+    moved = np.abs(choose(turned, fold=fold, seed=3).cross_fitted(calibrated) - apart).max(axis=1)
+    assert moved[fold == 0].mean() < 0.2 * moved[fold != 0].mean()
+    assert (calibrated == 0.5).all(), "what it is given stays as it is"
 
 
-def test_recalibration_gain_of_the_calibrated_reaches_zero():
-    found = [recalibration_gain(predictions(*draw(1000, 3, seed)), seed=seed) for seed in range(12)]
-    assert sum(f.low == 0 for f in found) >= 10
-    assert all(0 <= f.low <= f.value <= f.high < 0.02 for f in found)
-
-
-def test_recalibration_gain_of_next_to_nothing_is_unknown():
-    assert np.isnan(recalibration_gain(predictions(*draw(9, 2, 0))).value)
+def test_rows_that_no_calibrator_was_tried_on_keep_what_all_say() -> None:
+    rows = predictions(*draw(3000, 3, 4, 2.0, 0.5))
+    found = choose(rows, seed=4, most=3000)
+    assert found.program is not None
+    calibrated = np.full_like(rows.probability, 1 / 3)
+    untouched = np.setdiff1d(np.arange(3000), found.tried)
+    assert len(untouched) == 2000
+    assert (found.cross_fitted(calibrated)[untouched] == calibrated[untouched]).all()

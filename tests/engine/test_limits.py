@@ -55,6 +55,15 @@ def forest(rng: np.random.Generator, trees: int, splits: int, classes: int, colu
     return Program("forest", told, tree_arrays(rng, trees, splits, classes, columns))
 
 
+def oblivious(rng: np.random.Generator, trees: int, depth: int, columns: int) -> Program:
+    arrays = {
+        "feature": rng.integers(0, 3, (trees, depth)),
+        "threshold": rng.choice(np.array([-1.0, 0.0, 0.5, 1e30, np.inf], dtype=np.float32), (trees, depth)),
+        "value": rng.choice(NUMBERS[:-1], (trees, 2**depth, columns)),
+    }
+    return Program("oblivious", {}, arrays)
+
+
 def some(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Parameters: mostly ordinary, now and then enormous, tiny or none."""
     return np.where(rng.random(shape) < 0.9, rng.normal(size=shape), rng.choice(NUMBERS, shape))
@@ -73,6 +82,22 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
     "fill": lambda rng, d, k: Program("fill", {}, {"value": some(rng, d), "indicator": rng.integers(0, d, 1)}),
     "scale": lambda rng, d, k: Program("scale", {}, {"mean": some(rng, d), "scale": some(rng, d)}),
     "pick": lambda rng, d, k: Program("pick", {}, {"index": rng.integers(0, d, 3)}),
+    "arithmetic": lambda rng, d, k: Program(
+        "arithmetic",
+        {"columns": d},
+        {"left": rng.integers(0, d, 7), "right": rng.integers(0, d, 7), "operation": rng.integers(0, 2, 7)},
+    ),
+    "within": lambda rng, d, k: Program(
+        "within",
+        {"columns": d},
+        {
+            "number": rng.integers(0, d, 3),
+            "group": rng.integers(0, d, 3),
+            "stop": np.array([1, 3, 7]),
+            "middle": some(rng, 7),
+            "spread": np.abs(some(rng, 7)),
+        },
+    ),
     "constant": lambda rng, d, k: Program("constant", {}, {"probability": np.full(k, 1 / k)}),
     "softmax": lambda rng, d, k: Program(
         "linear", {"link": "softmax"}, {"coef": some(rng, k, d), "intercept": some(rng, k)}
@@ -82,7 +107,11 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
         {"link": "platt"},
         {"coef": some(rng, k, d), "intercept": some(rng, k), "a": some(rng, k), "b": some(rng, k)},
     ),
+    "fourier": lambda rng, d, k: Program("fourier", {"cut": 10.0}, {"frequency": some(rng, d, k)}),
     "forest": lambda rng, d, k: forest(rng, int(rng.integers(1, 30)), int(rng.integers(0, 80)), k, rng.choice([1, k])),
+    "oblivious": lambda rng, d, k: oblivious(
+        rng, int(rng.integers(1, 30)), int(rng.integers(0, 8)), rng.choice([1, k])
+    ),
     "spread": lambda rng, d, k: Program("spread", {"classes": d + 2}, {"index": np.arange(d)}),
     "focal": lambda rng, d, k: Program("focal", {"gamma": float(rng.choice([0, 2, 100])), "classes": d}),
     "logit_affine": lambda rng, d, k: Program("logit_affine", {}, {"weight": some(rng, d, d), "bias": some(rng, d)}),

@@ -20,6 +20,19 @@ def affine(width):
     return Program("logit_affine", {}, {"weight": np.eye(width), "bias": np.zeros(width)})
 
 
+def arithmetic(left, right, operation):
+    return Program(
+        "arithmetic",
+        {"columns": 2},
+        {k: np.array(v) for k, v in zip(("left", "right", "operation"), (left, right, operation), strict=True)},
+    )
+
+
+def within(number=(0,), group=(1,), stop=(3,), middle=(0.0, 1.0, 2.0), spread=(1.0, 1.0, 1.0)):
+    places = {k: np.array(v, dtype=int) for k, v in (("number", number), ("group", group), ("stop", stop))}
+    return Program("within", {"columns": 2}, places | {"middle": np.array(middle), "spread": np.array(spread)})
+
+
 BAD = [
     ("chain", Program("chain")),
     ("table", Program("table")),
@@ -37,6 +50,27 @@ BAD = [
     ("scale", Program("scale", {}, {"mean": np.zeros(2), "scale": np.array([1.0, 0.0])})),
     ("scale", Program("scale", {}, {"mean": np.zeros(2), "scale": np.array([1.0, np.nan])})),
     ("scale", Program("scale", {}, {"mean": np.zeros(2), "scale": np.ones(3)})),
+    ("arithmetic", arithmetic(left=[0], right=[2], operation=[0])),
+    ("arithmetic", arithmetic(left=[-1], right=[1], operation=[0])),
+    ("arithmetic", arithmetic(left=[0], right=[1], operation=[2])),
+    ("arithmetic", arithmetic(left=[0, 1], right=[1], operation=[0])),
+    ("arithmetic", arithmetic(left=[0.0], right=[1], operation=[0])),
+    ("arithmetic", Program("arithmetic", {"columns": 2.0}, arithmetic([0], [1], [0]).arrays)),
+    ("arithmetic", Program("arithmetic", {"columns": 10**400}, arithmetic([0], [1], [0]).arrays)),
+    ("arithmetic", Program("chain", steps=(scale(3), arithmetic([0], [1], [0])))),
+    ("within", within(number=[2])),
+    ("within", within(group=[0, 1])),
+    ("within", within(stop=[4])),
+    ("within", within(stop=[2])),
+    ("within", within(stop=[-1])),
+    ("within", within(number=[0, 0], group=[1, 1], stop=[3, 3])),
+    ("within", within(number=[0, 0], group=[1, 1], stop=[3, 1])),
+    ("within", within(number=[], group=[], stop=[3])),
+    ("within", within(spread=[1.0, 0.0, 1.0])),
+    ("within", within(spread=[1.0, -1.0, 1.0])),
+    ("within", within(spread=[1.0, 1.0])),
+    ("within", within(middle=[1.0, np.nan, 0.0])),
+    ("within", within(middle=[1.0, 1e101, 0.0])),
     ("number", Program("number")),
     ("number", Program("number", {"column": 3})),
     ("lookup", Program("lookup", {"column": "c", "categories": ["a"]}, {"table": np.zeros((2, 1))})),

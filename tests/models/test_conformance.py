@@ -11,9 +11,11 @@ from sortal.models.family import Family, FitRequest, Fitted, Settings
 from sortal.testing import Requirement, check_family
 
 SMALL: dict[str, Settings] = {
+    "catboost": {"rounds": 20},
     "extra_trees": {"trees": 30},
     "forest": {"trees": 30},
     "lightgbm": {"rounds": 60},
+    "lightgbm_prep": {"rounds": 60},
     "xgboost": {"rounds": 60},
 }
 FAMILIES = {name: registry.load("sortal.models", name) for name in registry.names("sortal.models")}

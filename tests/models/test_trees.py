@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import catboost
 import lightgbm as lgb
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from sortal.engine import compile
-from sortal.models.trees import from_lightgbm, from_sklearn, from_xgboost
+from sortal.models.trees import from_catboost, from_lightgbm, from_sklearn, from_xgboost
 
 ROWS = 600
 
@@ -180,6 +181,64 @@ def test_what_xgboost_cannot_export_is_refused():
         from_xgboost(train_xgboost(X, y, 2, booster="dart", n_estimators=2).get_booster(), 2)
     with pytest.raises(ValueError, match="cannot be exported as 3"):
         from_xgboost(train_xgboost(X, y, 2, n_estimators=2).get_booster(), 3)
+
+
+def train_catboost(X, y, rounds=25, **params):
+    params = {"thread_count": 1, "random_seed": 0, "logging_level": "Silent", "allow_writing_files": False, **params}
+    return catboost.CatBoostClassifier(iterations=rounds, **params).fit(X, y)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("params", [{}, {"depth": 3, "boosting_type": "Ordered"}], ids=str)
+def test_catboost(params, classes, missing):
+    X, y, other = data(classes, missing)
+    model = train_catboost(X, y, **params)
+    leaves = model.get_leaf_values()
+    model.set_leaf_values(leaves.astype(np.float32).astype(np.float64))
+    assert not np.array_equal(model.get_leaf_values(), leaves)
+    assert_parity(from_catboost(model, classes), other, model.predict_proba(other), 1e-15)
+
+
+def test_leaves_of_catboost_are_rounded_to_float32():
+    X, y, other = data(3)
+    model = train_catboost(X, y)
+    assert_parity(from_catboost(model, 3), other, model.predict_proba(other), 1e-7)
+
+
+def test_catboost_splits_above_a_border_in_float32():
+    X, y, _ = data(2)
+    model = train_catboost(X, y)
+    model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
+    program = from_catboost(model, 2)
+    at = program.arrays["threshold"].ravel()[:200]
+    up, down = (np.nextafter(at, np.float32(way)) for way in (np.inf, -np.inf))
+    near = np.vstack([np.tile(v.astype(np.float64), (6, 1)).T for v in (at, up, down, at * (1 + 1e-9))])
+    assert_parity(program, near, model.predict_proba(near), 1e-15)
+
+
+def test_trees_of_catboost_may_have_fewer_levels_than_others():
+    X, y, other = data(2)
+    X[:, 1:], other[:, 1:] = 1.0, 1.0
+    X[:, 0], other[:, 0] = X[:, 0] > 0, other[:, 0] > 0
+    model = train_catboost(X, y, rounds=3)
+    program = from_catboost(model, 2)
+    assert program.arrays["value"].shape == (3, 2, 1)
+    assert_parity(program, other, model.predict_proba(other), 1e-7)
+
+
+def test_what_catboost_cannot_export_is_refused():
+    X, y, _ = data(2)
+    with pytest.raises(ValueError, match="symmetric"):
+        from_catboost(train_catboost(X, y, rounds=2, grow_policy="Lossguide"), 2)
+    with pytest.raises(ValueError, match="boost_from_average"):
+        from_catboost(train_catboost(X, y, rounds=2, boost_from_average=True), 2)
+    X[:5, 0] = np.nan
+    with pytest.raises(ValueError, match="nan_mode"):
+        from_catboost(train_catboost(X, y, rounds=2, nan_mode="Max"), 2)
+    codes = np.where(X > 0, 1, 0)
+    with pytest.raises(ValueError, match="categorical"):
+        from_catboost(train_catboost(codes, y, rounds=2, cat_features=[0], one_hot_max_size=1), 2)
 
 
 def test_a_tree_of_other_classes_is_refused():

@@ -22,7 +22,13 @@ KINDS: dict[str, str] = {
     "String": "category",
     "Datetime": "datetime",
 }
-VIEWS = [View("raw", "codes"), View("raw", "onehot"), View("imputed", "codes"), View("scaled", "onehot")]
+VIEWS = [
+    View("raw", "codes"),
+    View("raw", "onehot"),
+    View("imputed", "codes"),
+    View("scaled", "onehot"),
+    View("raw", "codes", interactions=True),
+]
 LAWS = settings(deadline=None, max_examples=25)
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -53,16 +59,16 @@ def labels(n: int, n_classes: int = 2) -> Labels:
     return Labels(np.random.default_rng(1).integers(n_classes, size=n), n_classes)
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}")
+@pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}{'-interactions' * v.interactions}")
 @pytest.mark.parametrize("select", [None, 5])
 def test_a_design_describes_its_matrix(view: View, select: int | None) -> None:
     rows = mixed()
     preprocessor, matrix = prepare.fit(rows, labels(len(rows), 3), view, seed=0, select=select)
     assert matrix.shape == (len(rows), len(preprocessor.names))
     assert len(preprocessor.sources) == len(preprocessor.names) == len(set(preprocessor.names))
-    assert set(preprocessor.sources) <= set(rows.schema.names)
-    for name, source in zip(preprocessor.names, preprocessor.sources, strict=True):
-        assert name.startswith(source)
+    for name, sources in zip(preprocessor.names, preprocessor.sources, strict=True):
+        assert set(sources) <= set(rows.schema.names)
+        assert name.startswith(sources[0])
     codes = {preprocessor.names[i] for i in preprocessor.categorical}
     if select is None:
         assert codes == ({"colour", "place"} if view.categories == "codes" else set())
@@ -72,7 +78,7 @@ def test_a_design_describes_its_matrix(view: View, select: int | None) -> None:
     assert view.numbers == "raw" or np.isfinite(matrix).all()
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}")
+@pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}{'-interactions' * v.interactions}")
 def test_training_rows_and_rows_to_score_go_through_one_program(view: View) -> None:
     """Equal, but for the columns that training rows get out of fold."""
     rows = mixed()
@@ -94,7 +100,7 @@ def test_imputing_and_indicators_are_those_of_scikit_learn() -> None:
     expected = np.hstack([SimpleImputer(strategy="median").fit_transform(raw), MissingIndicator().fit_transform(raw)])
     np.testing.assert_array_equal(matrix, expected)
     assert preprocessor.names == ("amount", "full", "amount is missing")
-    assert preprocessor.sources == ("amount", "full", "amount")
+    assert preprocessor.sources == (("amount",), ("full",), ("amount",))
 
 
 def test_scaling_is_that_of_scikit_learn() -> None:
@@ -116,7 +122,7 @@ def test_selection_keeps_the_columns_that_tell_the_class() -> None:
     np.testing.assert_array_equal(matrix, preprocessor.transform(rows))
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}")
+@pytest.mark.parametrize("view", VIEWS, ids=lambda v: f"{v.numbers}-{v.categories}{'-interactions' * v.interactions}")
 def test_columns_that_say_nothing_are_no_reason_to_stop(view: View) -> None:
     nothing = {
         "empty number": pl.Series([None] * 20, dtype=pl.Float64),

@@ -17,6 +17,7 @@ from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.figures import ClassScore
+from sortal.evaluate.slices import Slice, Slices
 from sortal.evaluate.verification import PromiseCheck, Rival, Verification
 from sortal.record.checklist import checklist
 from sortal.record.facts import Facts, Saved
@@ -290,6 +291,31 @@ def binary_example(n: int = 4000) -> Example:
     return Example(replace(record, checklist=checklist(record, facts)), facts, oof, test)
 
 
+def many_slices() -> Slices:
+    """Seven that are worse, of columns with hostile names, eight of a column that was asked for, and another one."""
+    worse = [
+        Slice(
+            name,
+            f"= {name}",
+            300 - i,
+            0.3,
+            Estimate(0.9, 0.85, 0.95),
+            0.8,
+            Estimate(0.1, 0.02, 0.18),
+            0.001,
+            True,
+            0.81,
+        )
+        for i, name in enumerate(HOSTILE)
+    ]
+    asked = [
+        Slice("sex", condition, 9, 0.009, Estimate(0.7, 0.1, 3.0), 0.842, Estimate(None), None, asked=True)
+        for condition in (*HOSTILE, "missing")
+    ]
+    last = Slice("age", ">= 52", 500, 0.5, Estimate(0.84, 0.8, 0.88), 0.84, Estimate(0.0, -0.1, 0.1), 1.0)
+    return Slices("log_loss", "test", 1000, 40, 161, 12, (*worse, *asked, last))
+
+
 def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
     """``k`` classes, the first ones with hostile names; no costs."""
     base = binary_example()
@@ -347,6 +373,7 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
             ClassScore(name, int(counts[i].sum()), Estimate(0.7, 0.6, 0.8), Estimate(0.65, 0.55, 0.75), 0.67)
             for i, name in enumerate(classes)
         ),
+        slices=many_slices(),
         importance=Importance("gain", tuple(ColumnWeight(name, 1 / (i + 1)) for i, name in enumerate(names))),
         split=replace(
             base.record.split,

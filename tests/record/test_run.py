@@ -21,7 +21,7 @@ from sortal.core import costs, interval, skipped, task
 from sortal.core.errors import DataError
 from sortal.core.interval import Estimate, Interval
 from sortal.decide import calibrate, certificate
-from sortal.evaluate import figures, verification
+from sortal.evaluate import figures, slices, verification
 from sortal.record import parts, run
 from sortal.record.parts import Spread
 from sortal.record.run import PROTOCOL, RunRecord
@@ -105,6 +105,7 @@ def test_schema_and_dataclasses_have_the_same_fields() -> None:
         audit,
         model,
         figures,
+        slices,
         verification,
         interval,
         skipped,

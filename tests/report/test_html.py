@@ -96,9 +96,10 @@ def test_every_section_is_there_and_every_link_leads_somewhere(of_two: str, of_m
         attributes = Page(source).attributes
         ids = [value for tag, name, value in attributes if name == "id" and tag == "section"]
         severe = ["severe"] if source is of_two else []
+        slices = [] if source is of_two else ["slices"]
         assert ids == [
             *severe,
-            *("decision", "leaderboard", "errors", "curves", "probabilities", "importance"),
+            *("decision", "leaderboard", "errors", *slices, "curves", "probabilities", "importance"),
             *("audit", "data", "time", "checklist", "ledger"),
         ]
         names = {value for _, name, value in attributes if name == "id"}
@@ -144,6 +145,24 @@ def test_long_tables_are_folded(of_two: str, of_many: str) -> None:
     assert "All 41 columns, their kinds and the reasons" in Page(of_many).text
 
 
+def test_slices_that_are_worse_or_asked_for_are_a_table_and_the_others_are_folded(of_many: str) -> None:
+    lines = Page(of_many).text
+    text = " ".join(lines)
+    assert "161 slices of 40 columns on 1,000 rows (test) ; 12 more of too few rows to tell".replace(" ;", ";") in text
+    assert text.count("too few rows") == 2 * 8 + 1
+    assert "a & b = a & b worse 298 .90 [.85 .95] .800 .10 [.02 .18] .001 .810" in text
+    assert "The 16 that look worst, chance or not" in text
+    assert lines.count("age >= 52") == 1
+    assert "None is worse beyond chance." not in text
+
+
+def test_where_no_slice_is_worse_that_is_said(many: Any) -> None:
+    found = many.record.slices
+    text = " ".join(page(many, slices=replace(found, slices=found.slices[-1:])).text)
+    assert "None is worse beyond chance." in text
+    assert "#slices" not in " ".join(value for _, _, value in page(many, slices=None).attributes)
+
+
 def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
     bare = RunRecord(
         sortal_version="0.1.0",
@@ -162,6 +181,15 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
     assert "The test is still sealed." in text
     assert "No findings." in text
     assert "None" not in text
+
+
+def test_how_much_a_refit_would_vary_is_told(binary: Any) -> None:
+    said = "Learned from other samples of as many rows, its score would vary by about .0012 (one standard deviation)."
+    figures = (Estimate(0.1881, 0.1850, 0.1912), Estimate(0.1886, 0.1852, 0.1920))
+    unknown = replace(binary.record.selection, uncorrected=figures[0], corrected=figures[1])
+    known = replace(unknown, refit_spread=0.0012)
+    assert said in " ".join(page(binary, selection=known).text)
+    assert "would vary by about" not in " ".join(page(binary, selection=unknown).text)
 
 
 def test_a_second_look_is_told(binary: Any) -> None:

@@ -65,24 +65,29 @@ def test_squared_effects_sum_to_the_jackknife_variance(n, seed, levels):
 
 @given(n=st.integers(5, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
 @settings(deadline=None, max_examples=60)
-def test_recall_from_cell_counts_is_recall_from_rows(n, seed, levels):
+def test_cuts_around_positives_are_those_that_matter(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(positive.any())
-    cells = ranking.recall_at_precision_cells(positive, score, 0.6)
-    rows = np.random.default_rng(seed).integers(n, size=n)
-    assume(positive[rows].any())
-    counts = np.bincount(cells.cell[rows], minlength=cells.size)[None, :]
-    expected = ranking.recall_at_precision(positive[rows], score[rows], 0.6)
-    assert cells.score(counts)[0] == pytest.approx(expected, abs=1e-12)
+    hits, rows = ranking.best_cut(positive, score, 0.6).counts
+    every = [(np.count_nonzero(positive & (score >= cut)), np.count_nonzero(score >= cut)) for cut in np.unique(score)]
+    assert set(zip(hits, rows, strict=True)) <= set(every)
+    for count in np.unique(hits):
+        least, most = (pick(r for h, r in every if h == count) for pick in (min, max))
+        assert set(rows[hits == count]) == ({least, most} if count else {most})
+    assert (hits[-1], rows[-1]) == (positive.sum(), n)
+    reached = np.max(hits, initial=0, where=hits >= 0.6 * rows - 1e-9)
+    assert reached / hits[-1] == pytest.approx(ranking.recall_at_precision(positive, score, 0.6))
 
 
-def test_many_positives_share_cells_and_lose_little():
+def test_of_many_cuts_evenly_many_are_left():
     positive, score = draw(30_000, 0, 10**9)
-    cells = ranking.recall_at_precision_cells(positive, score, 0.6)
-    assert cells.size <= 2 * (ranking.CUTS + 1)
-    counts = np.bincount(cells.cell, minlength=cells.size)[None, :]
-    exact = ranking.recall_at_precision(positive, score, 0.6)
-    assert exact - 1 / ranking.CUTS <= cells.score(counts)[0] <= exact
+    best = ranking.best_cut(positive, score, 0.6)
+    hits, rows = best.counts
+    assert len(hits) == ranking.CUTS
+    assert np.diff(hits).max() <= 2 * positive.sum() / ranking.CUTS
+    assert (hits[-1], rows[-1]) == (positive.sum(), 30_000)
+    recall, precision = best.shares(400)
+    assert (recall.shares[0], precision.shares[0]) == (hits[400] / positive.sum(), hits[400] / rows[400])
 
 
 def test_one_class_alone_is_undefined():

@@ -13,7 +13,19 @@ from sortal.training.candidate import Candidate, fit, prepare_rows
 from sortal.training.fit_log import FitLog, FitRows
 from sortal.training.imbalance import Balance
 
-FAMILIES = ("majority", "logistic", "tree", "svm", "lightgbm", "xgboost", "forest", "extra_trees")
+FAMILIES = (
+    "majority",
+    "logistic",
+    "tree",
+    "svm",
+    "kernel_svm",
+    "lightgbm",
+    "lightgbm_prep",
+    "xgboost",
+    "catboost",
+    "forest",
+    "extra_trees",
+)
 
 
 def candidate(name, **settings):

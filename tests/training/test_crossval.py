@@ -11,7 +11,7 @@ from sortal.core import registry
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
 from sortal.core.plan import Planned
-from sortal.models.family import OutOfTime
+from sortal.models.family import OutOfTime, Size
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, Skipped, crossval, repeat
 from sortal.training.develop import Scorer, fold
@@ -35,6 +35,27 @@ def test_every_row_is_predicted_once_out_of_fold(two, name):
     assert FitLog.of(found.fits, dev.table.rows[:0]) == FitLog(15, 0)
     for number, (_, valid) in enumerate(cv.data.folds.parts[:5]):
         assert np.array_equal(np.flatnonzero(found.fold == number), valid)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"largest": Size(rows=300)}, "takes at most 300 rows"),
+        ({"largest": Size(columns=2)}, "takes at most 2 columns"),
+        ({"largest": Size(classes=1)}, "takes at most 1 classes"),
+        ({"library": "no_such_library"}, "no_such_library is not installed"),
+    ],
+)
+def test_a_family_that_does_not_take_such_a_table_is_skipped_with_the_reason(two, change, why):
+    dev, task = two
+    family = replace(registry.load("sortal.models", "majority"), **change)
+    assert crossval(Candidate("mine", family), folded(dev, task)) == Skipped("mine", why)
+
+
+def test_a_family_takes_a_table_that_is_just_its_largest(two):
+    dev, task = two
+    family = replace(registry.load("sortal.models", "majority"), largest=Size(320, 3, 2), library="numpy")
+    assert isinstance(crossval(Candidate("mine", family), folded(dev, task)), CVResult)
 
 
 def test_what_belongs_to_a_row_stays_with_it(two):

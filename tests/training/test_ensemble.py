@@ -80,6 +80,14 @@ def test_several_members_are_averaged_with_their_weights(pipelines):
         assert share == pytest.approx(sum(w * s[source] for w, s in zip(WEIGHTS, shares, strict=True)))
 
 
+def test_a_column_made_of_two_counts_for_each_by_half(pipelines):
+    member = pipelines[0]
+    preprocessor = replace(member.preprocessor, sources=(("a",), ("a", "b"), ("b", "c")))
+    fitted = replace(member.fitted, importance=np.array([1.0, 4.0, 5.0]))
+    alone = Ensemble((replace(member, preprocessor=preprocessor, fitted=fitted),))
+    assert alone.importance == pytest.approx({"a": 0.3, "b": 0.45, "c": 0.25})
+
+
 @pytest.mark.parametrize("weights", [(1.0,), (0.5, 0.4), (1.5, -0.5), (0.2, 0.3, 0.5)])
 def test_weights_that_do_not_go_with_the_members_are_refused(pipelines, weights):
     with pytest.raises(ValueError, match="ensemble"):

@@ -12,7 +12,7 @@ from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, crossval
 from sortal.training.develop import Scorer, fold
 from sortal.training.fold import FoldData
-from sortal.training.halving import Halving, halve
+from sortal.training.halving import halve, share_of_halving
 from tests.training.conftest import development
 
 DEV, TASK = development(3)
@@ -31,10 +31,10 @@ def scored(cv):
 
 def test_a_score_moves_towards_its_limit_as_one_over_n() -> None:
     """Loss .3 + 8 / n: at 400 rows .32, at 800 .31, at 1,000 .308, at 2,000 .304."""
-    halving = Halving(change=0.32 - 0.31)
-    assert halving.worth(800, 1000) == pytest.approx(0.308 - 0.31)
-    assert halving.worth(800, 2000) == pytest.approx(0.304 - 0.31)
-    assert halving.worth(800, 800) == 0.0
+    change = 0.32 - 0.31
+    assert share_of_halving(800, 1000) * change == pytest.approx(0.31 - 0.308)
+    assert share_of_halving(800, 2000) * change == pytest.approx(0.31 - 0.304)
+    assert share_of_halving(800, 800) == 0.0
 
 
 def test_every_fold_learns_from_half_of_its_rows_and_is_judged_on_the_same(cv, scored) -> None:
@@ -46,8 +46,12 @@ def test_every_fold_learns_from_half_of_its_rows_and_is_judged_on_the_same(cv, s
         assert len(fit.saw) == pytest.approx(len(train) / 2, abs=2)
         assert set(fit.evaluated) == set(DEV.table.rows[valid])
     again = halve(scored, cv, LOG_LOSS, math.inf)
-    assert again.change == found.change
-    assert np.isfinite(found.change)
+    np.testing.assert_array_equal(again.predictions.probability, found.predictions.probability)
+    assert list(found.predictions.rows) == list(scored.predictions.rows)
+    first = scored.fold == 0
+    assert found.fold_scores["log_loss"][0] == pytest.approx(
+        LOG_LOSS.score(TASK, found.predictions.take(first), DEV.codes[first])
+    )
 
 
 def test_it_is_left_out_where_it_tells_nothing_or_takes_too_long(cv, scored) -> None:

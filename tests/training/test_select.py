@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sortal.core import registry
-from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t
@@ -19,7 +18,6 @@ from sortal.training.comparison import paired_difference, standard_errors
 from sortal.training.complexity import Complexity, simplest
 from sortal.training.crossval import CVResult
 from sortal.training.select import (
-    bias_corrected_interval,
     choose,
     optimism,
     selection_bias,
@@ -265,14 +263,3 @@ def test_the_p_value_is_two_sided_and_counts_groups(rng, each):
 def test_simpler_or_as_simple_with_half_of_the_trees(one, other, less):
     """What has no trees to count is not known to be faster."""
     assert Complexity(*one).much_less(Complexity(*other)) == less
-
-
-@given(value=st.floats(0.2, 0.8), down=st.floats(0, 0.1), up=st.floats(0, 0.1), bias=st.floats(-0.05, 0.05))
-@settings(deadline=None, max_examples=50)
-def test_a_corrected_interval_is_never_surer_than_the_reported(value, down, up, bias):
-    reported = Interval(value, value - down, value + up)
-    found = bias_corrected_interval(reported, bias)
-    assert found.value == pytest.approx(value - bias)
-    assert found.low <= min(reported.low, found.value)
-    assert found.high >= max(reported.high, found.value)
-    assert found.high - found.low == pytest.approx(down + up + abs(bias))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from sortal.training.zoo import BASELINES, baselines, zoo
+from sortal.core import registry
+from sortal.training.zoo import BASELINES, PORTFOLIO, baselines, zoo
 
 
 def names(models, imbalanced):
@@ -13,8 +14,20 @@ def test_the_baselines_are_always_tried():
 
 
 def test_the_zoo_tries_what_is_named():
-    assert names(("lightgbm",), False) == ["lightgbm", "lightgbm small"]
-    assert names(("xgboost",), True) == ["xgboost", "xgboost focal"]
+    assert names(("lightgbm",), False) == ["lightgbm", "lightgbm extra", "lightgbm small"]
+    assert names(("xgboost", "catboost"), True) == ["xgboost", "catboost", "xgboost focal"]
+    assert names(("majority", "logistic"), False) == ["logistic C=0.03"]
+
+
+def test_the_strongest_come_first_and_plug_ins_last(monkeypatch):
+    found, load = names((), False), registry.load
+    assert found[:2] == ["lightgbm", "catboost"]
+    assert set(found) == {label for label, _, _ in PORTFOLIO}
+    names_of = registry.names
+    monkeypatch.setattr(registry, "names", lambda group: [*names_of(group), "aardvark"])
+    monkeypatch.setattr(registry, "load", lambda group, name: load(group, "tree" if name == "aardvark" else name))
+    assert names((), False) == [*found, "aardvark"]
+    assert names(("aardvark",), True) == ["aardvark"]
 
 
 def test_classes_are_balanced_only_where_they_are_rare_or_cost_more_and_after_everything_plain():

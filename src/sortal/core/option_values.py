@@ -193,6 +193,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "kind": parse_kinds,
     "missing": parse_texts,
     "ignore": parse_columns,
+    "slice": parse_columns,
     "models": parse_names,
     "budget": parse_budget,
     "max_latency": parse_latency,

@@ -86,6 +86,7 @@ class RowOptions:
     split: str | None = option(
         None, "train/valid/test in percent, a column that says it, or cv: no test; 85/15, with promises 65/20/15."
     )
+    slice: tuple[str, ...] = option((), "A column by which figures are shown, ignored or not; may repeat.")
     smallest_count: int = option(
         SMALLEST_COUNT, "A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all."
     )

@@ -23,6 +23,7 @@ from sortal.core.raw import is_records
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
 from sortal.core.sheets import GoalOptions, RowOptions
+from sortal.core.slicing import asked_columns
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
@@ -75,6 +76,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     )
     schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
     _check_features(schema, source.name)
+    asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
     frame = conform(source.frame, schema, source=source.name)
     labels = frame[goal.target].alias("")
     raw = source.frame

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from sortal.core import registry
 from sortal.core.arrays import Codes, Floats
-from sortal.core.interval import Estimate, Interval
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.writing import percent, spread
 from sortal.engine import compile as compile_program
 from sortal.engine.affine import log_probability
 from sortal.engine.program import Program
-from sortal.stats.clusters import Worth, worth_of_rows
-from sortal.stats.proportions import two_sided_z
+from sortal.stats.clusters import worth_of_rows
 
 MOST_ROWS, LEAST_ROWS = 20_000, 1_000
 MOST_ENTRIES, ENTRIES_A_SECOND = 100_000, 2_000
@@ -63,9 +61,9 @@ class Calibrator:
 class CalibrationResult:
     """What came of calibrating: ``method`` is "none" where nothing helped, "average" of several by their ``weights``.
 
-    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that recalibration
-    would still remove, a row, on the test (on what the decision was made on where the test was not opened); null until
-    it is known.
+    The log-losses are out of fold, ``explanation`` says what was tried. ``removable``: the log-loss that the best
+    recalibration would still remove, a row, were there plenty of rows to learn it from; as the test tells (what the
+    decision was made on where the test was not opened); null until it is known.
     """
 
     method: str
@@ -82,7 +80,8 @@ class Calibration:
 
     ``gain``: by how much the average of the calibrators lowers the log-loss of rows that neither its members nor
     their weights have seen (mean over rows, with its standard error). ``candidate``: the member that weighs most
-    beside "none". The ``result`` is of what is applied.
+    beside "none". The ``result`` is of what is applied. ``tried``: (m,) positions of the rows that calibrators were
+    tried on, ``unseen`` (m, K) what the average says of each without having seen it.
     """
 
     result: CalibrationResult
@@ -90,6 +89,18 @@ class Calibration:
     candidate: str
     gain: float
     standard_error: float
+    tried: Codes
+    unseen: Floats
+
+    def cross_fitted(self, calibrated: Floats) -> Floats:
+        """(n, K) ``calibrated`` probabilities of all rows, but of those that the calibrators learned from what they say
+        without having seen the row.
+        """
+        if self.program is None:
+            return calibrated
+        apart = calibrated.copy()
+        apart[self.tried] = self.unseen
+        return apart
 
 
 def entries(budget: float) -> int:
@@ -117,7 +128,7 @@ def choose(
     candidate = max((name for name in weights if name != "none"), key=lambda name: weights[name], default="none")
     if candidate == "none" or not gain > GATE * error:
         result = CalibrationResult("none", loss, loss, _not_applied(candidate, gain, error))
-        return Calibration(result, None, candidate, gain, error)
+        return Calibration(result, None, candidate, gain, error, trial.rows, trial.unseen)
     n_classes = trial.probability.shape[1]
     members = tuple(_load(name).fit(trial.probability, trial.truth, n_classes) for name in weights)
     method, program = candidate, members[0]
@@ -127,40 +138,13 @@ def choose(
     if len(weights) > 1:
         explanation += ": " + ", ".join(f"{name} {percent(weight)}" for name, weight in weights.items())
     result = CalibrationResult(method, loss, loss - gain, explanation, weights)
-    return Calibration(result, program, candidate, gain, error)
+    return Calibration(result, program, candidate, gain, error, trial.rows, trial.unseen)
 
 
 def _not_applied(candidate: str, gain: float, error: float) -> str:
     if candidate == "none":
         return "nothing lowers the cross-fitted log-loss"
     return f"{candidate} would {'gain' if gain > 0 else 'lose'} {spread(abs(gain), error, 4)}"
-
-
-def recalibration_gain(
-    predictions: Predictions, *, fold: Codes | None = None, seed: int = 0, most: int = MOST_ENTRIES
-) -> Interval:
-    """The log-loss that a recalibration would still remove, a row, with its 95 % interval.
-
-    Loss is refinement plus calibration error, and what is left after the best recalibration is the refinement (Berta,
-    Holzmüller, Jordan & Bach 2025, "Rethinking early stopping: refine, then calibrate"). The calibrators are
-    fitted on four fifths of the rows and judged on the rest, so that the estimate is not inflated as a binned
-    calibration error is; what no built-in calibrator can mend is not seen. Not below 0: doing nothing is allowed.
-    All three figures are NaN with fewer than ten rows.
-
-    >>> rng = np.random.default_rng(0)
-    >>> right = rng.random(4000)
-    >>> truth = (rng.random(4000) < right).astype(np.int64)
-    >>> told = right**3 / (right**3 + (1 - right) ** 3)
-    >>> rows = Predictions(("no", "yes"), np.arange(4000), truth, np.column_stack([1 - told, told]), "test")
-    >>> found = recalibration_gain(rows)
-    >>> bool(found.low > 0)
-    True
-    """
-    if len(predictions) < 10:
-        return Interval(np.nan, np.nan, np.nan)
-    trial = _try_all(predictions, fold, seed, 5, most)
-    reach = two_sided_z(0.95, trial.worth.groups or len(trial.truth)) * trial.standard_error
-    return Interval(*(max(trial.gain + sign * reach, 0.0) for sign in (0, -1, 1)))
 
 
 def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = None) -> tuple[Calibrator, ...]:
@@ -177,30 +161,30 @@ def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = No
 
 @dataclass(frozen=True)
 class _Trial:
-    """Cross-fitted competition on the rows ``probability`` and ``truth``: ``weight`` of each of ``names``, of which
-    "none" is the first; losses ``before``, and after the average whose weights the row had no say in."""
+    """Cross-fitted competition on some ``rows``, their ``probability`` and ``truth``: ``weight`` of each of ``names``,
+    of which "none" is the first; losses ``before``, and after the average whose weights the row had no say in.
+    ``unseen``: what that average says.
+    """
 
+    rows: Codes
     probability: Floats
     truth: Codes
     names: tuple[str, ...]
     weight: Floats
     before: Floats
     after: Floats
+    unseen: Floats
     clusters: Codes | None = None
 
     @property
     def gain(self) -> float:
         return float((self.before - self.after).mean())
 
-    @cached_property
-    def worth(self) -> Worth:
-        """What rows are worth to the gain."""
-        return worth_of_rows(self.before - self.after - self.gain, self.clusters)
-
     @property
     def standard_error(self) -> float:
         spread = float((self.before - self.after).std(ddof=1))
-        return spread * float(np.sqrt(self.worth.design / len(self.truth))) if spread > 0 else 0.0
+        design = worth_of_rows(self.before - self.after - self.gain, self.clusters).design
+        return spread * float(np.sqrt(design / len(self.truth))) if spread > 0 else 0.0
 
 
 def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int, most: int) -> _Trial:
@@ -212,13 +196,14 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     fold = deal(truth, clusters, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
-    names, losses = ["none"], [before]
+    names, told = ["none"], [probability]
     if len(np.unique(fold)) > 1 and _differ(probability):
         for calibrator in calibrators(k, rarest, len(rows)):
             names.append(calibrator.name)
-            losses.append(_cross_fitted(calibrator, probability, truth, fold))
-    weight, after = _average(np.column_stack(losses), rng)
-    return _Trial(probability, truth, tuple(names), weight, before, after, clusters)
+            told.append(_cross_fitted(calibrator, probability, truth, fold))
+    weight, own = _weights(np.column_stack([before, *(_losses(p, truth) for p in told[1:])]), rng)
+    unseen = sum(w[:, None] * p for w, p in zip(own.T, told, strict=True))
+    return _Trial(rows, probability, truth, tuple(names), weight, before, _losses(unseen, truth), unseen, clusters)
 
 
 def _differ(probability: Floats) -> bool:
@@ -228,16 +213,15 @@ def _differ(probability: Floats) -> bool:
     return bool((probability.max(axis=0) > SAME * probability.min(axis=0)).any())
 
 
-def _average(losses: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """(m,) weights: the share of bootstrap samples in which each of m columns has the least loss. And the (n,) losses
-    of the average probability, each row with the weights by the samples that it is not in (Breiman 1996)."""
+def _weights(losses: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """(m,) weights: the share of bootstrap samples in which each of m columns has the least loss. And (n, m) those of
+    each row by the samples that it is not in (Breiman 1996)."""
     count = rng.poisson(1.0, size=(SAMPLES, len(losses))).astype(np.float32)
     wins = np.eye(losses.shape[1])[(count @ (losses - losses[:, :1])).argmin(axis=1)]
     own = (count == 0).astype(np.float32).T @ wins
     own /= np.maximum(own.sum(axis=1, keepdims=True), 1.0)
     weight = _prune(wins.mean(axis=0))
-    own = np.where(own.sum(axis=1, keepdims=True) > 0, _prune(own), weight)
-    return weight, np.asarray(-np.log((own * np.exp(-losses)).sum(axis=1)))
+    return weight, np.where(own.sum(axis=1, keepdims=True) > 0, _prune(own), weight)
 
 
 def _prune(weight: Floats) -> Floats:
@@ -252,12 +236,12 @@ def _load(name: str) -> Calibrator:
 
 
 def _cross_fitted(calibrator: Calibrator, probability: Floats, truth: Codes, fold: Codes) -> Floats:
-    """(n,) losses of rows whose fold the calibrator has not seen."""
-    losses = np.empty(len(truth))
+    """(n, K) probabilities of rows whose fold the calibrator has not seen."""
+    calibrated = np.empty_like(probability)
     for held in (fold == number for number in np.unique(fold)):
         program = calibrator.fit(probability[~held], truth[~held], probability.shape[1])
-        losses[held] = _losses(compile_program(program)(probability[held]), truth[held])
-    return losses
+        calibrated[held] = compile_program(program)(probability[held])
+    return calibrated
 
 
 def deal(truth: Codes, clusters: Codes | None, folds: int, rng: np.random.Generator) -> Codes:

@@ -12,7 +12,7 @@ from sortal.core.arrays import Floats
 from sortal.core.coded import Coded
 from sortal.engine.limits import CALL, LARGEST, Cost
 from sortal.engine.program import Columns, Program
-from sortal.engine.step import Run, Step, array, fail, floats, or_missing, text, texts
+from sortal.engine.step import Run, Step, fail, floats, indices, or_missing, text, texts
 
 _LATEST = 9.3e12
 """Seconds that 64-bit microseconds can reach, either way of 1970."""
@@ -125,7 +125,7 @@ _PARTS: dict[str, Callable[[TimeOfDay], NDArray[Any]]] = {
 def fill(program: Program) -> Step:
     """NaN becomes ``value`` (a NaN leaves it); 0/1 columns say where the columns ``indicator`` were NaN."""
     value = or_missing(program, "value", (None,))
-    indicator = _index(program, "indicator", len(value))
+    indicator = indices(program, "indicator", len(value))
 
     def run(x: Floats) -> Floats:
         missing = np.isnan(x)
@@ -157,17 +157,7 @@ def scale(program: Program) -> Step:
 
 def pick(program: Program) -> Step:
     """The columns ``index``, in that order."""
-    index = _index(program, "index", None)
+    index = indices(program, "index", None)
     run: Run = lambda x: x[:, index]  # noqa: E731
     k = len(index)
     return Step("pick", run, k, Cost(3 * CALL, 2 * k, 8 * k), least=int(index.max(initial=-1)) + 1)
-
-
-def _index(program: Program, name: str, width: int | None) -> NDArray[np.intp]:
-    """Column numbers, each in 0..width-1."""
-    told = array(program, name, "iu", (None,))
-    Cost(room=8 * len(told)).check(program.op)
-    index = told.astype(np.intp)
-    if len(index) and (index.min() < 0 or (width is not None and index.max() >= width)):
-        raise fail(program.op, f"array '{name}' points outside the {width if width is not None else ''} columns")
-    return index

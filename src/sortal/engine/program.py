@@ -17,10 +17,16 @@ them.
 |              |                             |                    | missingness is appended as 0 or 1                  |
 | scale        | (n, d) -> (n, d)            |                    | mean (d,), scale (d,): (x - mean) / scale          |
 | pick         | (n, d) -> (n, k)            |                    | index (k,) int                                     |
+| arithmetic   | (n, d) -> (n, d + m)        | columns: d         | left, right, operation (m,) int: products (0) and  |
+|              |                             |                    | ratios (1) of columns, appended                    |
+| within       | (n, d) -> (n, d + m)        | columns: d         | number, group, stop (m,) int; middle, spread (r,): |
+|              |                             |                    | (number - middle) / spread of its group, appended  |
 | constant     | (n, d) -> (n, K)            |                    | probability (K,)                                   |
 | linear       | (n, d) -> (n, K)            | link: sigmoid,     | coef (m, d), intercept (m,); for platt also a, b   |
 |              |                             | softmax or platt   | (m,)                                               |
+| fourier      | (n, d) -> (n, 2 m)          | cut                | frequency (d, m)                                   |
 | forest       | (n, d) -> (n, K)            | (see ``forest``)   | (see ``forest``)                                   |
+| oblivious    | (n, d) -> (n, K)            |                    | (see ``oblivious``)                                |
 | spread       | (n, k) -> (n, K)            | classes: K         | index (k,) int: the classes that the columns are   |
 | focal        | (n, K) -> (n, K)            | gamma, classes: K  |                                                    |
 | logit_affine | (n, K) -> (n, K)            |                    | weight (K, K), bias (K,):                          |

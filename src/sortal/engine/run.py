@@ -29,7 +29,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
-from sortal.engine import encode, focal, forest, linear, monotone
+from sortal.engine import encode, focal, forest, fourier, interactions, linear, monotone, oblivious
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
@@ -165,7 +165,7 @@ def _chain(program: Program) -> Step:
         cost += Cost(room=16 * before.outputs)
     first, last = steps[0], steps[-1]
     stuck = _missing_at(steps, missing=True)
-    if first.named and stuck is not None:
+    if stuck is not None and (first.named or _missing_at(steps, missing=False) is not None):
         raise fail("chain", f"missing values reach step '{stuck.op}', which computes with them; fill them before")
     runs = [step.run for step in steps]
 
@@ -183,7 +183,8 @@ def _chain(program: Program) -> Step:
         least=first.least,
         named=first.named,
         needs=stuck is not None,
-        fills=any(step.fills for step in steps),
+        fills=not _missing_after(steps, missing=True),
+        loses=_missing_after(steps, missing=False),
     )
 
 
@@ -192,8 +193,15 @@ def _missing_at(steps: Iterable[Step], missing: bool) -> Step | None:
     for step in steps:
         if missing and step.needs:
             return step
-        missing = missing and not step.fills
+        missing = _missing_after([step], missing)
     return None
+
+
+def _missing_after(steps: Iterable[Step], missing: bool) -> bool:
+    """Whether there may be missing values after these steps, where there may be before."""
+    for step in steps:
+        missing = step.loses or (missing and not step.fills)
+    return missing
 
 
 def _table(program: Program) -> Step:
@@ -236,6 +244,7 @@ def _average(program: Program) -> Step:
         named=named,
         needs=any(step.needs for step in steps),
         fills=all(step.fills for step in steps),
+        loses=any(step.loses for step in steps),
     )
 
 
@@ -263,8 +272,12 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "linear": linear.linear,
     "spread": linear.spread,
     "focal": focal.step,
+    "fourier": fourier.step,
     "forest": forest.forest,
+    "oblivious": oblivious.oblivious,
     "logit_affine": _logit_affine,
     "quadratic": monotone.quadratic,
     "monotone": monotone.monotone,
+    "arithmetic": interactions.arithmetic,
+    "within": interactions.within,
 }

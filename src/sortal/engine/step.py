@@ -21,7 +21,8 @@ class Step:
 
     ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them. ``least``: the
     fewest columns that it can do with. ``outputs``: the columns that it gives. ``needs``: it cannot do with missing
-    values; ``fills``: it gives none, whatever it takes. Raises ValueError where the ``cost`` is above a limit.
+    values; ``fills``: it gives none, whatever it takes; ``loses``: it may give some where it takes none. Raises
+    ValueError where the ``cost`` is above a limit.
     """
 
     op: str
@@ -33,6 +34,7 @@ class Step:
     named: bool = False
     needs: bool = False
     fills: bool = False
+    loses: bool = False
 
     def __post_init__(self) -> None:
         self.cost.check(self.op)
@@ -72,6 +74,16 @@ def or_missing(program: Program, name: str, shape: tuple[int | None, ...]) -> ND
     if found.size and (np.fmax.reduce(found, axis=None) > LARGEST or np.fmin.reduce(found, axis=None) < -LARGEST):
         raise fail(program.op, f"array '{name}' holds infinities, or numbers beyond {LARGEST:g}")
     return found
+
+
+def indices(program: Program, name: str, width: int | None, length: int | None = None) -> NDArray[np.intp]:
+    """Places, each in 0..width-1; of columns mostly."""
+    told = array(program, name, "iu", (length,))
+    Cost(room=8 * len(told)).check(program.op)
+    index = told.astype(np.intp)
+    if len(index) and (index.min() < 0 or (width is not None and index.max() >= width)):
+        raise fail(program.op, f"array '{name}' points outside the {width if width is not None else ''} columns")
+    return index
 
 
 def count(program: Program, name: str, least: int) -> int:

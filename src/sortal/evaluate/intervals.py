@@ -9,7 +9,7 @@ one method:
 | Mean            | mean of one value a row     | Wilson's for more values than two (``stats.means``)       |
 | Influence       | figure of a ranking, 0 to 1 | the same, of a class and of the others, joined by MOVER   |
 | CalibrationBins | calibration error           | normal approximation of a debiased quadratic form         |
-| CountCells      | best of many counts         | bootstrap of the counts, the low end reflected            |
+| BestCut         | largest recall of the cuts  | a test inverted over all cuts (``stats.cuts``)            |
 
 A metric that gives none is bootstrapped by row. In simulations, closed forms kept their level where
 percentiles of a bootstrap did not (skewed losses, few positives, rates near 0 or 1). Clusters (rows that
@@ -25,19 +25,17 @@ import numpy as np
 
 from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Interval
-from sortal.stats.clusters import worth_of_rows
+from sortal.stats.clusters import Worth, worth_of_rows
+from sortal.stats.cuts import precision_deviates, recall_limits
 from sortal.stats.means import score_limits
 from sortal.stats.proportions import two_sided_z, wilson
-from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling, Spread
+from sortal.stats.sampling import BestCut, CalibrationBins, Influence, Mean, Rates, Sampling, Spread
 
-CELLS_AT_ONCE = 2_000_000
 ROUNDING = 1e-12
 """Values that are this close to their mean, as a share of the largest, are equal to it."""
 
 
-def sampling_interval(
-    value: float, sampling: Sampling, clusters: Codes | None, seed: int, confidence: float, repeats: int
-) -> Interval:
+def sampling_interval(value: float, sampling: Sampling, clusters: Codes | None, confidence: float) -> Interval:
     """The interval of a score of this ``value`` by the method of its description."""
     match sampling:
         case Rates() as rates:
@@ -48,9 +46,8 @@ def sampling_interval(
             return _influence(influence, clusters, confidence)
         case CalibrationBins() as bins:
             return _bins(value, bins, clusters, confidence)
-        case CountCells() as cells:
-            scores = _recount(cells, clusters, seed, repeats)
-            return percentile_interval(value, scores, confidence, clusters, optimistic=True)
+        case BestCut() as best:
+            return _best_cut(value, best, clusters, confidence)
 
 
 def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
@@ -59,15 +56,19 @@ def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: floa
     Where rates share rows, or rows come in clusters, trials are divided by the design effect: the variance
     of the linearised mean over that of independent rates.
     """
-    trials, share, score = rates.trials, rates.shares, rates.scores
-    expected = np.zeros(len(rates.pairs[0][0]))
-    for (trial, _), variance in zip(rates.pairs, rates.weights**2 * share * (1 - share), strict=True):
-        expected += variance * trial
-    worth = worth_of_rows(rates.effect, clusters, expected=expected, independent=float(expected.sum()))
+    trials, share, score, worth = rates.trials, rates.shares, rates.scores, _worth_to(rates, clusters)
     low, high = wilson(share, trials / worth.design, worth.z(confidence))
     if rates.f1:
         low, high = 2 * low / (1 + low), 2 * high / (1 + high)
     return _of_mean(score, low, high)
+
+
+def _worth_to(rates: Rates, clusters: Codes | None) -> Worth:
+    """What rows are worth to the mean of rates."""
+    expected = np.zeros(len(rates.pairs[0][0]))
+    for (trial, _), variance in zip(rates.pairs, rates.weights**2 * rates.shares * (1 - rates.shares), strict=True):
+        expected += variance * trial
+    return worth_of_rows(rates.effect, clusters, expected=expected, independent=float(expected.sum()))
 
 
 def mean_interval(mean: Mean, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
@@ -126,41 +127,15 @@ def resample(score: Callable[[Codes], float], n: int, clusters: Codes | None, se
     return np.array([score(np.concatenate([members[g] for g in draw])) for draw in drawn])
 
 
-def _recount(cells: CountCells, clusters: Codes | None, seed: int, repeats: int) -> Floats:
-    """Scores of bootstrap samples of the counts, which for independent rows are multinomial."""
-    rng = np.random.default_rng(seed)
-    n, used = len(cells.cell), np.unique(cells.cell)
-    step, scores = max(1, CELLS_AT_ONCE // cells.size), []
-    for start in range(0, repeats, step):
-        size = min(step, repeats - start)
-        counts = np.zeros((size, cells.size), dtype=np.int64)
-        if clusters is None:
-            shares = np.bincount(cells.cell, minlength=cells.size)[used] / n
-            counts[:, used] = rng.multinomial(n, shares, size=size)
-        else:
-            groups = clusters.max() + 1
-            weights = rng.multinomial(groups, np.full(groups, 1 / groups), size=size)
-            for r in range(size):
-                counts[r] = np.bincount(cells.cell, weights=weights[r, clusters], minlength=cells.size)
-        scores.append(cells.score(counts))
-    return np.concatenate(scores)
-
-
-def percentile_interval(
-    value: float, scores: Floats, confidence: float, clusters: Codes | None = None, *, optimistic: bool = False
-) -> Interval:
+def percentile_interval(value: float, scores: Floats, confidence: float, clusters: Codes | None = None) -> Interval:
     """Percentiles of bootstrap scores; samples in which the metric is undefined are left out.
 
-    The best of many flatters, and the best of a resample flatters once more: the low end of such a score is
-    at least as far below it as the high end is above (the reflected percentile). Few clusters vary less in resamples
-    than in samples, and as Student's t: the interval is stretched by as much.
+    Few clusters vary less in resamples than in samples, and as Student's t: the interval is stretched by as much.
     """
     scores = scores[np.isfinite(scores)]
     if not len(scores):
         return Interval(value, np.nan, np.nan)
     low, high = np.quantile(scores, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    if optimistic:
-        low = min(low, max(2 * value - high, 0.0))
     groups = None if clusters is None else int(clusters.max()) + 1
     if groups == 1:
         return Interval(value, -np.inf, np.inf)
@@ -168,6 +143,20 @@ def percentile_interval(
     stretch = unseen * two_sided_z(confidence, groups) / two_sided_z(confidence)
     below, above = max(value - float(low), 0.0), max(float(high) - value, 0.0)
     return Interval(value, value - stretch * below, value + stretch * above)
+
+
+def _best_cut(value: float, best: BestCut, clusters: Codes | None, confidence: float) -> Interval:
+    """Rows are worth as much as they are to recall or to precision of the best cut, whichever is less; where no cut
+    has the precision, of the one that comes nearest.
+    """
+    hits, rows = best.counts
+    reached = np.flatnonzero(hits >= best.precision * rows - 1e-9)
+    at = int(reached[-1]) if len(reached) else int(precision_deviates(hits, rows, best.precision).argmax())
+    worth = max((_worth_to(rates, clusters) for rates in best.shares(at)), key=lambda worth: worth.design)
+    if worth.design == np.inf:
+        return Interval(value, 0.0, 1.0)
+    low, high = recall_limits(hits / worth.design, rows / worth.design, best.precision, worth.z(confidence))
+    return Interval(value, min(low, value), max(high, value))
 
 
 def _influence(influence: Influence, clusters: Codes | None, confidence: float) -> Interval:

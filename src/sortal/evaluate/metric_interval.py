@@ -39,4 +39,4 @@ def interval(
         scores = resample(score, len(predictions), clusters, seed, repeats)
         return metric.within(percentile_interval(value, scores, confidence, clusters))
     sampling = metric.sampling(task, predictions, decided)
-    return metric.within(sampling_interval(value, sampling, clusters, seed, confidence, repeats))
+    return metric.within(sampling_interval(value, sampling, clusters, confidence))

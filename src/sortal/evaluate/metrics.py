@@ -27,7 +27,7 @@ from sortal.evaluate.costs import costs_within
 from sortal.evaluate.intervals import bin_squares, rates_interval
 from sortal.stats import ranking
 from sortal.stats.ranking import Order
-from sortal.stats.sampling import CalibrationBins, CountCells, Influence, Mean, Rates, Sampling
+from sortal.stats.sampling import BestCut, CalibrationBins, Influence, Mean, Rates, Sampling
 
 NOBODY = -1
 """In place of the true class of a row that is left to a person, for the metrics of decisions."""
@@ -238,8 +238,8 @@ def _recall_at_precision(task: Task, told: Predictions, decided: Codes) -> float
     return ranking.recall_at_precision(*_positive(task, told))
 
 
-def _recall_at_precision_cells(task: Task, told: Predictions, decided: Codes) -> CountCells:
-    return ranking.recall_at_precision_cells(*_positive(task, told))
+def _best_cut(task: Task, told: Predictions, decided: Codes) -> BestCut:
+    return ranking.best_cut(*_positive(task, told))
 
 
 # Means of one value a row.
@@ -357,7 +357,7 @@ recall_at_precision = Metric(
     True,
     _recall_at_precision,
     f"Largest recall of a threshold whose precision on these rows is at least {level(ranking.PRECISION)}.",
-    _recall_at_precision_cells,
+    _best_cut,
     SHARE,
 )
 log_loss = _mean(

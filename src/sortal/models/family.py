@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -73,6 +74,15 @@ class FitRequest:
     resources: Resources = Resources()
 
 
+@dataclass(frozen=True)
+class Size:
+    """Of a table: training rows, columns and classes."""
+
+    rows: float = math.inf
+    columns: float = math.inf
+    classes: float = math.inf
+
+
 class OutOfTime(Exception):  # noqa: N818 - an answer, not an error: the training loop skips the candidate
     """A fit that could not become a useful model in its seconds; ``needed`` is the prediction of what would do."""
 
@@ -108,9 +118,10 @@ class Family:
     ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants
     ``stop`` rows. ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums,
     which bounds how closely the program can agree with it. ``most_rows``: more training rows than these add time, not
-    skill; None where they always add. ``pilot``: settings of a short fit that tells the pace, and ``pilot_share``, how
-    much of the work of a whole fit that is; ``least_share``: how much of that work makes a model that is worth having.
-    ``baseline``: which of the baselines that every model has to be compared with it can serve as.
+    skill; None where they always add. ``largest``: a table beyond it is not given to the family. ``library``: what it
+    imports, where a person may have to install that. ``pilot``: settings of a short fit that tells the pace, and
+    ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that work makes a model
+    that is worth having. ``baseline``: which of the baselines that every model has to be compared with it can serve as.
     """
 
     name: str
@@ -121,7 +132,23 @@ class Family:
     interruptible: bool = False
     precision: Precision = "float64"
     most_rows: int | None = None
+    largest: Size = Size()
+    library: str = ""
     pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0
     least_share: float = 1.0
     baseline: Baseline | None = None
+
+    def refusal(self, size: Size) -> str:
+        """Why it does not take a table of this size, or no table here; empty where it does.
+
+        >>> from sortal.core import registry
+        >>> registry.load("sortal.models", "kernel_svm").refusal(Size(rows=6_000, columns=20, classes=2))
+        'takes at most 5,000 rows'
+        """
+        if self.library and find_spec(self.library) is None:
+            return f"{self.library} is not installed"
+        for what, told in vars(size).items():
+            if told > (most := getattr(self.largest, what)):
+                return f"takes at most {most:,} {what}"
+        return ""

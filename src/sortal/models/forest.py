@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ CHUNK = 10
 FEWEST = 50
 MOST_ROWS = 100_000
 """Chosen, not measured: leaves of a five-thousandth of the rows make trees no deeper with more rows, only slower."""
+MOST_NUMBERS = 20_000_000
+"""In the leaves of a forest: a row of class shares a leaf would be gigabytes of a thousand classes."""
 FEW_CELLS = 200_000
 """Below this many cells, starting threads takes longer than what they save."""
 
@@ -30,7 +33,7 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
     rows = request.train
     model = make(
         CHUNK,
-        min_samples_leaf=int(settings.get("min_samples_leaf", max(2, len(rows.y) // 5000))),
+        min_samples_leaf=int(settings.get("min_samples_leaf", smallest_leaf(len(rows.y), request.n_classes))),
         max_features=settings.get("max_features", "sqrt"),
         warm_start=True,
         random_state=request.seed,
@@ -45,6 +48,15 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
         importance=_importance(model),
         effort={"trees": grown},
     )
+
+
+def smallest_leaf(rows: int, n_classes: int) -> int:
+    """Rows of a leaf at least: a five-thousandth of all, and more of many classes.
+
+    >>> smallest_leaf(1_000, 2), smallest_leaf(50_000, 2), smallest_leaf(20_000, 1_000)
+    (2, 10, 300)
+    """
+    return max(2, rows // 5000, math.ceil(TREES * rows * n_classes / MOST_NUMBERS))
 
 
 def _grow(model: Any, request: FitRequest, most: int) -> int:

@@ -1,7 +1,7 @@
-"""Fitted trees of three libraries as ``forest`` programs.
+"""Fitted trees of four libraries as ``forest`` programs, CatBoost's as ``oblivious`` ones.
 
 Each converter reads the library's own description of its trees (never its pickle) and returns a program whose
-probabilities equal the library's: to the last bits of a float64 sum for scikit-learn and LightGBM, to float32
+probabilities equal the library's: to the last bits of a float64 sum for scikit-learn, LightGBM and CatBoost, to float32
 rounding for XGBoost, which sums in float32. What a program cannot express is refused with a ``ValueError``.
 """
 
@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -193,6 +195,42 @@ def _reached(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bo
         inner = level[left[level] >= 0]
         level = np.concatenate([left[inner], right[inner]])
     return reached
+
+
+def from_catboost(model: Any, n_classes: int) -> Program:
+    """A CatBoost classifier with loss function ``Logloss`` or ``MultiClass`` on numbers, with symmetric trees.
+
+    Values are split as float32, and a missing one is below all others (``nan_mode`` Min). Categorical and text
+    features, missing values above all others, and a start that is not zero are refused.
+    """
+    told = _catboost_json(model)
+    scale, bias = told["scale_and_bias"]
+    numbers = told["features_info"].get("float_features", [])
+    if set(told["features_info"]) - {"float_features"} or any(f["nan_value_treatment"] == "AsTrue" for f in numbers):
+        raise ValueError("CatBoost's categorical features and nan_mode='Max' cannot be exported")
+    if "oblivious_trees" not in told:
+        raise ValueError("CatBoost's trees other than symmetric ones cannot be exported")
+    if scale != 1 or any(bias):
+        raise ValueError("CatBoost's boost_from_average=True cannot be exported")
+    grown, sums = told["oblivious_trees"], 1 if n_classes == 2 else n_classes
+    splits = [tree.get("splits") or [] for tree in grown]
+    depth = max(map(len, splits))
+    feature = np.zeros((len(grown), depth), dtype=np.int32)
+    threshold = np.full((len(grown), depth), np.inf, dtype=np.float32)
+    value = np.zeros((len(grown), 2**depth, sums), dtype=np.float32)
+    for number, (tree, levels) in enumerate(zip(grown, splits, strict=True)):
+        feature[number, : len(levels)] = [level["float_feature_index"] for level in levels]
+        threshold[number, : len(levels)] = [level["border"] for level in levels]
+        value[number, : 2 ** len(levels)] = np.reshape(tree["leaf_values"], (-1, sums))
+    return Program("oblivious", arrays={"feature": feature, "threshold": threshold, "value": value})
+
+
+def _catboost_json(model: Any) -> Any:
+    """CatBoost's own description of a model, which it writes to files only."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        return json.loads(path.read_bytes())
 
 
 def _forest(trees: Sequence[_Tree], output: Array, base: Array, settings: Mapping[str, str]) -> Program:

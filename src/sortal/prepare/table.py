@@ -17,19 +17,21 @@ from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program
+from sortal.prepare import interactions
 from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """A fitted table. ``names``: of the matrix's columns. ``sources``: the table column that each comes from.
+    """A fitted table. ``names``: of the matrix's columns. ``sources``: the table columns that each comes from, two
+    where it is made of two.
 
     ``categorical``: indices of the matrix columns that hold codes without an order.
     """
 
     program: Program
     names: tuple[str, ...]
-    sources: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
     categorical: tuple[int, ...]
 
     def transform(self, table: Table) -> NDArray[np.float64]:
@@ -53,13 +55,16 @@ def fit(
     preprocessor = Preprocessor(
         program=Program("table", steps=tuple(c.program for c in columns)),
         names=tuple(n for c in columns for n in c.names),
-        sources=tuple(s.name for s, c in zip(features, columns, strict=True) for _ in c.names),
+        sources=tuple((s.name,) for s, c in zip(features, columns, strict=True) for _ in c.names),
         categorical=tuple(np.flatnonzero([flag for c in columns for flag in c.categorical]).tolist()),
     )
     matrix = preprocessor.transform(table)
     _put_out_of_fold(matrix, columns)
+    numeric = np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
+    if view.interactions:
+        preprocessor, matrix = _interact(preprocessor, matrix, numeric, labels, view.smallest_count, seed)
+        numeric = np.append(numeric, np.ones(matrix.shape[1] - len(numeric), dtype=bool))
     if view.numbers != "raw":
-        numeric = np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
         preprocessor, matrix = _impute(preprocessor, matrix, numeric, view.smallest_count)
     if view.numbers == "scaled":
         preprocessor, matrix = _scale(preprocessor, matrix)
@@ -80,6 +85,30 @@ def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[EncodedColumn]) 
         if column.train is not None:
             matrix[:, start:stop] = column.train
         start = stop
+
+
+def _interact(
+    preprocessor: Preprocessor,
+    matrix: NDArray[np.float64],
+    numeric: NDArray[np.bool_],
+    labels: Labels,
+    smallest_count: int,
+    seed: int,
+) -> tuple[Preprocessor, NDArray[np.float64]]:
+    """Columns made of two others, where some tell more than their parents."""
+    categorical = np.array(preprocessor.categorical, dtype=np.int64)
+    chosen = interactions.choose(matrix, np.flatnonzero(numeric), categorical, labels, seed, smallest_count)
+    names, sources = preprocessor.names, preprocessor.sources
+    steps = interactions.append(chosen, len(names))
+    for step in steps:
+        matrix = compile_program(step)(matrix)
+    pairs = [interactions.parents(each) for each in chosen]
+    return Preprocessor(
+        program=preprocessor.program.then(*steps) if steps else preprocessor.program,
+        names=(*names, *(interactions.name(each, names) for each in chosen)),
+        sources=(*sources, *(tuple(dict.fromkeys((*sources[a], *sources[b]))) for a, b in pairs)),
+        categorical=preprocessor.categorical,
+    ), matrix
 
 
 def _impute(

@@ -21,6 +21,9 @@ class View:
     ``categories``: codes (ordinal, most frequent first) or onehot. A column with more than ``many`` levels gets the
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
+    ``interactions``: columns made of two others are added, where some tell more than their parents (see
+    ``prepare.interactions``).
+
     ``smallest_count`` is not the family's wish, but the data's owner's: levels of fewer training rows are as unseen,
     also in training, and what imputes a missing value is no single row's.
     """
@@ -28,6 +31,7 @@ class View:
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
+    interactions: bool = False
     smallest_count: int = 1
 
 

@@ -18,22 +18,25 @@ from sortal.core.costs import incurred
 from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.sheets import RowOptions, SearchOptions
+from sortal.core.slicing import with_strongest
 from sortal.core.task import Task
 from sortal.core.writing import level
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
-from sortal.decide.calibrate import entries, recalibration_gain
 from sortal.decide.certificate import Certificate, about
 from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
+from sortal.decide.recalibration import recalibration_gain
 from sortal.decide.set_figures import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
 from sortal.engine.program import Program
 from sortal.engine.run import reads
+from sortal.evaluate.compare import total
 from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
+from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
@@ -43,6 +46,8 @@ from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
+from sortal.record.shipped import gap, shipped
+from sortal.record.slices import describe_slices
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import TOLD
@@ -82,10 +87,10 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     """The record, but for what is known only when the model is filed."""
     trained, task, opened = results.trained, results.unsealed.task, results.test
     finalized, folds = trained.finalized, trained.developed.folds
-    apart = decide_apart(task, finalized.evidence, finalized.decision, search.seed)
+    apart = decide_apart(task, finalized.unseen, finalized.decision, search.seed)
     shown, decided = _shown(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
-    removable = recalibration_gain(shown, seed=search.seed, most=entries(search.budget) // 2)
+    removable = recalibration_gain(shown, seed=search.seed)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
         sortal_version=__version__,
@@ -105,11 +110,12 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         sets=sets,
         test=test,
         verification=verification,
-        nested=_nested(results.nested, task, search.seed),
+        nested=_nested(results, apart, search.seed),
         confusion=parts.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
         per_class=per_class(task, shown.truth, decided, shown.clusters),
+        slices=_slices(results, shown, decided, rows, search.seed),
         importance=_importance(trained),
         ledger=describe_ledger(results.seal),
     )
@@ -118,21 +124,51 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
 def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
     """What single classes and the confusion are shown of, and what was decided: the test, or what stands in for it.
 
-    ``apart``: what is decided of the evidence, by thresholds that the rows had no say in.
+    ``apart``: what is decided of the evidence, by thresholds and calibrators that the rows had no say in.
     """
     finalized = results.trained.finalized
     if results.test is not None:
         return results.test.predictions, finalized.decision.decide(results.test.predictions)
     if results.nested is not None:
         return results.nested.predictions, results.nested.decided
-    return finalized.evidence, apart
+    return finalized.unseen, apart
 
 
-def _nested(nested: Nested | None, task: Task, seed: int) -> parts.Nested | None:
+def _slices(results: Results, shown: Predictions, decided: Codes, rows: RowOptions, seed: int) -> Slices | None:
+    """Of what single classes are shown of, by the columns that the model leans on most and by those asked for."""
+    unsealed, opened = results.unsealed, results.test
+    schema, weights = unsealed.table.schema, results.trained.finalized.ensemble.importance
+    ranked = [*sorted(weights, key=lambda name: -weights[name]), *schema.names]
+    by = with_strongest([schema[name] for name in rows.slice], schema, list(dict.fromkeys(ranked)), COLUMNS)
+    # Development rows are in the order of their ids.
+    raw = unsealed.raw[np.searchsorted(unsealed.table.rows, shown.rows)] if opened is None else opened.raw
+    return describe_slices(unsealed.task, shown, decided, raw, by, rows.slice, rows.disclosure, seed)
+
+
+def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
+    """The procedure's own figures, with intervals that reach as far as the model that ships may differ: it learned from
+    more rows, and need not be of the kind that the outer folds chose. ``apart``: as of ``_shown``.
+    """
+    nested, trained, task = results.nested, results.trained, results.unsealed.task
     if nested is None:
         return None
     measured = figures(task, nested.predictions, nested.decided, seed)
-    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), measured)
+    of_chosen = figures(task, trained.finalized.unseen, apart, seed)
+    reaching = {name: _reaching(each, trained, task, name, of_chosen[name].value) for name, each in measured.items()}
+    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reaching)
+
+
+def _reaching(estimate: Estimate, trained: Trained, task: Task, name: str, other: float | None = None) -> Estimate:
+    """A figure as it was measured, with an interval that reaches as far as the model that ships may differ.
+
+    ``other``: the figure by other evidence, of the model that ships itself.
+    """
+    if (measured := estimate.interval) is None:
+        return estimate
+    metric: Metric = registry.load("sortal.metrics", name)
+    apart = 0.0 if other is None else other - measured.value
+    beside = Interval(0.0, min(apart, 0.0), max(apart, 0.0))
+    return Estimate.of(metric.within(total(shipped(measured, gap(trained, task, metric), moved=False), beside)))
 
 
 def _tested(
@@ -199,9 +235,9 @@ def _importance(trained: Trained) -> parts.Importance:
 
 
 def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
-    """``decided``: (n,) what is decided of the evidence, by thresholds that the row had no say in."""
+    """``decided``: (n,) what is decided of the evidence, by thresholds and calibrators that the row had no say in."""
     finalized, task = results.trained.finalized, results.unsealed.task
-    evidence, rule = finalized.evidence, finalized.decision
+    evidence, rule = finalized.unseen, finalized.decision
     cost: Metric = registry.load("sortal.metrics", "expected_cost")
     measure, compared = "expected_cost", {}
     if task.goal == "f1":
@@ -211,14 +247,15 @@ def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
         if "tuned" in compared:
             compared["tuned"] = _tuned_cost(task, evidence, seed)
     right: Metric = registry.load("sortal.metrics", "accuracy")
-    chosen = threshold_interval(task, evidence, rule, seed)
+    spent, out_of_fold = Estimate.of(interval(cost, task, evidence, decided, seed=seed)), evidence.part == "out-of-fold"
+    chosen = threshold_interval(task, finalized.evidence, rule, seed)
     return parts.Decision(
         kind=task.goal,
         positive=task.positive,
         rule=words(rule),
         threshold=rule.threshold,
         threshold_interval=None if chosen is None else Estimate.of(chosen),
-        expected_cost=Estimate.of(interval(cost, task, evidence, decided, seed=seed)),
+        expected_cost=_reaching(spent, results.trained, task, "expected_cost") if out_of_fold else spent,
         measure=measure,
         comparison=compared,
         certificate=rule.certificate,

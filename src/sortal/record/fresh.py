@@ -8,21 +8,25 @@ promised, at best it is **with reservation**.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.model import Model
 from sortal.core import registry
 from sortal.core.arrays import Codes
+from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.profile import Columns
+from sortal.core.schema import Column
 from sortal.core.shift import Shift, Watch
+from sortal.core.slicing import with_strongest
 from sortal.core.writing import percent
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
@@ -30,8 +34,10 @@ from sortal.evaluate.compare import excess_cost
 from sortal.evaluate.figures import figures, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
+from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import Level, Rival, Standing, absences, check_figure, check_level, one_row
 from sortal.record.parts import Ledger
+from sortal.record.slices import describe_slices
 from sortal.record.wording import count
 
 Verdict = Standing | Literal["with reservation"]
@@ -87,7 +93,7 @@ class Fresh:
     """Labelled rows as they came in: ``name`` of the data, and how many rows had no label.
 
     ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data
-    does not have. ``notes``: what was unusual about the files.
+    does not have. ``notes``: what was unusual about the files. ``raw``: the labelled rows as they were read.
     """
 
     name: str
@@ -96,6 +102,7 @@ class Fresh:
     columns: Columns = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    raw: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,8 @@ class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where
     the rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were
     left out. ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no
-    row can be. ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the run,
-    where its sealed rows were looked at.
+    row can be. ``slices``: where the model does worse. ``notes``: what was unusual about the files, and what else has
+    to be known. ``ledger``: of the run, where its sealed rows were looked at.
     """
 
     model: str
@@ -119,6 +126,7 @@ class Evaluation:
     classes_absent: tuple[str, ...] = ()
     unlabelled: int = 0
     rejected: Estimate | None = None
+    slices: Slices | None = None
     notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
 
@@ -132,8 +140,12 @@ class Evaluation:
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
 
 
-def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -> Evaluation:
-    """Hold fresh labelled rows against everything that the model promised."""
+def judge(
+    file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None, asked: Sequence[Column] = ()
+) -> Evaluation:
+    """Hold fresh labelled rows against everything that the model promised. ``asked``: columns by which figures are
+    shown whatever they say.
+    """
     part = next((part for part in ("test", "nested", *model.metrics) if part in model.metrics), "nothing")
     promised, predictions = model.metrics.get(part, {}), fresh.predictions
     decided = model.decision.decide(predictions)
@@ -160,12 +172,26 @@ def judge(file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None) -
         classes_absent=no_row,
         unlabelled=fresh.unlabelled,
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, predictions.clusters)),
+        slices=_slices(model, fresh, decided, asked),
         notes=(
             *fresh.notes,
             *_notes(model, predictions),
             *absences(no_row, undecided, one_row(task, predictions.truth)),
         ),
         ledger=ledger,
+    )
+
+
+def _slices(model: Model, fresh: Fresh, decided: Codes, asked: Sequence[Column]) -> Slices | None:
+    """By the columns that the model reads, those that it leans on most first, and by those that were asked for."""
+    card = model.card
+    ranked = () if card is None else [each["column"] for each in card.details["importance"]["columns"]]
+    there = [name for name in dict.fromkeys([*ranked, *model.reads.names]) if name in fresh.raw.columns]
+    by = with_strongest(asked, model.reads, there, COLUMNS)
+    names = [column.name for column in asked]
+    seed = 0 if card is None else card.seed
+    return describe_slices(
+        model.task, fresh.predictions, decided, fresh.raw, by, names, Disclosure(SMALLEST_COUNT), seed
     )
 
 

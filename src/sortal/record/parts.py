@@ -136,8 +136,10 @@ class Selection:
     ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` what the model that ships is expected
     to reach: the same after taking off ``bias``, by which picking the best flatters, and after adding ``refit_gain``,
     by which the rows that each fold left out change it, and ``calibration_gain`` (each null where that is not known);
-    its interval is as wide as the doubt about all. ``corrected_estimate`` is the latter's value. ``tied`` are the
-    candidates that cannot be told apart from the best; ``p_value`` compares the chosen one with ``runner_up``.
+    its interval is as wide as the doubt about all. ``corrected_estimate`` is the latter's value. ``refit_spread``: by
+    how much the score would vary if the same procedure learned from other samples of as many rows (a standard
+    deviation; null where nothing tells). ``tied`` are the candidates that cannot be told apart from the best;
+    ``p_value`` compares the chosen one with ``runner_up``.
     """
 
     chosen: str
@@ -146,6 +148,7 @@ class Selection:
     bias: float | None = None
     refit_gain: float | None = None
     calibration_gain: float | None = None
+    refit_spread: float | None = None
     uncorrected: Estimate | None = None
     corrected: Estimate | None = None
     runner_up: str | None = None

@@ -20,6 +20,7 @@ from sortal.core.schema import Column
 from sortal.core.task import Task
 from sortal.decide.calibrate import CalibrationResult
 from sortal.evaluate.figures import ClassScore
+from sortal.evaluate.slices import Slices
 from sortal.evaluate.verification import Verification
 from sortal.record.parts import (
     Artifact,
@@ -46,7 +47,8 @@ class Outcome:
 
     ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for. ``test`` and
     ``verification`` are null where the test was not opened; ``nested`` where a test was sealed, or nothing was measured
-    in its stead. ``per_class`` and ``confusion`` are of the test or nested, else out of fold.
+    in its stead. ``per_class``, ``confusion`` and ``slices`` are of the test or nested, else out of fold; ``slices`` is
+    null where there is no column to slice by.
     """
 
     protocol: Literal[1] = PROTOCOL
@@ -70,6 +72,7 @@ class Outcome:
     verification: Verification | None = None
     confusion: Confusion | None = None
     per_class: tuple[ClassScore, ...] = ()
+    slices: Slices | None = None
     importance: Importance | None = None
     ledger: Ledger
 

@@ -13,19 +13,18 @@ from sortal.core.task import Task
 from sortal.core.writing import number
 from sortal.decide.threshold import decide
 from sortal.evaluate.compare import difference, row_values
-from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
+from sortal.record.shipped import gap, score_out_of_fold, shipped
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
 from sortal.training.crossval import CVResult, Result
 from sortal.training.develop import Scorer
-from sortal.training.ensemble import ENSEMBLE, first_fits
+from sortal.training.ensemble import ENSEMBLE, EnsembleResult
 from sortal.training.front import on_front
 from sortal.training.imbalance import TOLD
-from sortal.training.select import bias_corrected_interval
 from sortal.training.trained import Trained
 
 
@@ -41,7 +40,7 @@ def leaderboard(trained: Trained, task: Task) -> tuple[Row, ...]:
 def _row(scored: Result, trained: Trained, task: Task) -> Row:
     choice, folds = trained.developed.choice, trained.developed.folds
     scores = scored.fold_scores[choice.metric.name]
-    around = Estimate.of(_spread(scored, trained, task))
+    around = Estimate.of(score_out_of_fold(scored, choice.metric, task, scored.predictions))
     members, alone = scored.results, len(scored.results) == 1
     return Row(
         name=scored.name,
@@ -80,31 +79,17 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
         yield f"on a sample of {count(min(rows))} rows"
 
 
-def _spread(scored: Result, trained: Trained, task: Task) -> Interval:
-    """The mean over folds, and around it what other rows could have made of it.
-
-    By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the
-    same shares of the classes, and what fresh rows vary by most would be left out.
-    """
-    metric, predictions = trained.developed.choice.metric, scored.predictions
-    by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
-    mean = float(np.mean(scored.fold_scores[metric.name]))
-    moved = mean - by_rows.value
-    return metric.within(Interval(mean, by_rows.low + moved, by_rows.high + moved))
-
-
 def _std(scores: np.ndarray) -> float | None:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
 def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Baseline, ...]:
     """Each beside the chosen model, out of fold, and on the test where that was opened."""
-    choice, results = trained.developed.choice, trained.developed.results
+    choice = trained.developed.choice
     name = choice.metric.name
 
     def beside(scored: CVResult) -> tuple[Estimate, Estimate | None]:
-        groups = trained.dev.units_of(scored.predictions)
-        before = margin(scored, choice.chosen, results, choice.metric, choice.bias, groups)
+        before = _margin(scored, trained, task)
         theirs = None if test is None else test.baselines.get(scored.candidate.name)
         on_test = None if test is None or theirs is None else _on_test(theirs, test.predictions, choice.metric, task)
         return Estimate.of(before), on_test
@@ -116,6 +101,30 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
         return Baseline(scored.candidate.name, family.name, name, mean, before, family.baseline, on_test)
 
     return tuple(baseline(s) for s in trained.developed.explored.results if s.candidate.baseline)
+
+
+def _margin(baseline: CVResult, trained: Trained, task: Task) -> Interval:
+    """By how much the model that ships is better out of fold: calibrated, and with what a refit brings.
+
+    The low end holds whatever was chosen; the figure itself is without the flattery of the choice.
+    """
+    choice, results = trained.developed.choice, trained.developed.results
+    metric, known = choice.metric, gap(trained, task, choice.metric)
+    sign = 1.0 if metric.higher_is_better else -1.0
+    calibrated = _calibrated(trained, task)
+    measured = margin(baseline, calibrated, results, metric, trained.dev.units_of(baseline.predictions))
+    refit = None if known.refit is None else sign * known.refit
+    whole = shipped(measured, replace(known, refit=refit))
+    value = whole.value - sign * choice.bias
+    return Interval(value, min(whole.low, value), max(whole.high, value))
+
+
+def _calibrated(trained: Trained, task: Task) -> EnsembleResult:
+    """The chosen model as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
+    choice, predictions = trained.developed.choice, trained.finalized.out_of_fold
+    name, moved = choice.metric.name, _calibration_gain(trained, task) or 0.0
+    scores = {**choice.chosen.fold_scores, name: choice.chosen.fold_scores[name] + moved}
+    return EnsembleResult(choice.chosen.results, choice.chosen.weights, predictions, scores)
 
 
 def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task) -> Estimate | None:
@@ -132,7 +141,7 @@ def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
     chosen, best = choice.chosen.name, choice.best.name
-    uncorrected = _spread(choice.chosen, trained, task)
+    uncorrected = score_out_of_fold(choice.chosen, choice.metric, task, choice.chosen.predictions)
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
     else:
@@ -145,9 +154,9 @@ def selection(trained: Trained, task: Task) -> Selection:
             f"{choice.reason}"
         )
     explanation += _within_bounds(trained)
-    refit, calibration = _refit_gain(trained), _calibration_gain(trained)
-    flattery = choice.bias - (refit or 0.0) - (calibration or 0.0)
-    corrected = choice.metric.within(bias_corrected_interval(uncorrected, flattery))
+    known = gap(trained, task, choice.metric)
+    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, trained.finalized.out_of_fold)
+    corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
     return Selection(
         chosen=chosen,
         metric=choice.metric.name,
@@ -155,8 +164,9 @@ def selection(trained: Trained, task: Task) -> Selection:
         corrected=Estimate.of(corrected),
         corrected_estimate=corrected.value,
         bias=choice.bias,
-        refit_gain=refit,
-        calibration_gain=calibration,
+        refit_gain=known.refit,
+        calibration_gain=_calibration_gain(trained, task),
+        refit_spread=known.spread,
         runner_up=choice.runner_up.name if choice.runner_up else None,
         p_value=choice.p_value,
         tied=tuple(s.name for s in choice.tied),
@@ -173,21 +183,13 @@ def _within_bounds(trained: Trained) -> str:
     return f" of what keeps within the bounds ({listing(outside, most=4)} do not)" if outside else ""
 
 
-def _calibration_gain(trained: Trained) -> float | None:
-    """By how much calibration changes the metric, out of fold; None where that was not measured in it."""
-    result = trained.finalized.calibration.result
-    before, after = result.log_loss_before, result.log_loss_after
-    if trained.developed.choice.metric.name != "log_loss" or before is None or after is None:
+def _calibration_gain(trained: Trained, task: Task) -> float | None:
+    """By how much calibration changes the metric, out of fold; None where nothing is calibrated."""
+    if trained.finalized.calibration.program is None:
         return None
+    metric, raw = trained.developed.choice.metric, trained.developed.choice.chosen.predictions
+    before, after = (metric.score(task, p, decide(task, p).decide(p)) for p in (raw, trained.finalized.out_of_fold))
     return after - before
-
-
-def _refit_gain(trained: Trained) -> float | None:
-    """By how much the metric changes from the models of the folds to the one that ships, where that is a refit."""
-    halving, first = trained.developed.halving, first_fits(trained.developed.choice.chosen)
-    if halving is None or first is None or not trained.finalized.refit:
-        return None
-    return halving.worth(first.rows, trained.finalized.ensemble.rows)
 
 
 def imbalance(trained: Trained) -> Imbalance | None:

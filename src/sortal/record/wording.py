@@ -24,12 +24,14 @@ from sortal.core.writing import (
 )
 from sortal.evaluate.metrics import Metric
 from sortal.evaluate.metrics import label_of as metric
+from sortal.evaluate.slices import Slice, Slices
 from sortal.record.parts import Baseline
 
 __all__ = [
     "DASH",
     "Estimated",
     "beside",
+    "by_slice",
     "costs",
     "count",
     "counted",
@@ -41,6 +43,7 @@ __all__ = [
     "known",
     "level",
     "listing",
+    "measured",
     "metric",
     "microseconds",
     "number",
@@ -149,6 +152,26 @@ def beside(baseline: Baseline) -> str:
     """By how much the chosen model is better than a baseline."""
     on_test = "" if baseline.on_test is None else f", on the test by {interval(baseline.on_test, extra=1)}"
     return f"{interval(baseline.margin, extra=1)}{on_test}"
+
+
+def by_slice(each: Slice) -> str:
+    """The rows of a slice, and how the model does on them.
+
+    >>> from sortal.core.interval import Estimate
+    >>> figure = Estimate(0.61, 0.55, 0.67)
+    >>> by_slice(Slice("age", "< 25", 412, 0.1, figure, 0.41, Estimate(0.2, 0.1, 0.3), 0.001, True, 0.583))
+    'age < 25: .61 [.55 .67] against .41 elsewhere (.58 by its own probabilities), 412 rows'
+    """
+    digits = decimals(each.figure.low, each.figure.high)
+    own = "" if each.expected is None else f" ({number(each.expected, digits)} by its own probabilities)"
+    against = f" against {number(each.elsewhere, digits)} elsewhere"
+    named = f"{short(each.column)} {short(each.condition)}"
+    return f"{named}: {interval(each.figure)}{against}{own}, {counted(each.rows, 'row')}"
+
+
+def measured(slices: Slices, costs: bool) -> str:
+    """The metric of slices; without costs, what errors cost is their share."""
+    return metric(slices.metric) if costs or slices.metric != "expected_cost" else "share of errors"
 
 
 def evidence(values: Mapping[str, object]) -> str:

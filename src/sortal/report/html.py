@@ -149,5 +149,6 @@ def _template() -> Template:
         short=wording.short,
         evidence=wording.evidence,
         beside=wording.beside,
+        measured=wording.measured,
     )
     return environment.from_string(files("sortal.report").joinpath("report.html.j2").read_text(encoding="utf-8"))

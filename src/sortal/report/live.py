@@ -20,6 +20,7 @@ from sortal.record.events import RunObserver
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.report import terminal
+from sortal.report.slices import slices
 from sortal.report.terminal import INDENT
 
 
@@ -108,6 +109,7 @@ class TerminalObserver(RunObserver):
             terminal.nested(show, run.nested, run.task)
         else:
             terminal.sealed_test(show, run.test, run.verification, run.task, run.ledger)
+        slices(show, run.slices, run.task.cost is not None)
         terminal.checklist(show, run.checklist)
         show.print()
         terminal.closing(show, run.timing, folder, run.artifact)

@@ -17,6 +17,7 @@ from sortal.record import wording
 from sortal.record.fresh import GRAVEST, Against, Evaluation, Promise, Verdict
 from sortal.record.rule import rule
 from sortal.report import terminal
+from sortal.report.slices import slices
 
 MARGIN = 13
 MOST_COLUMNS = 40
@@ -88,6 +89,7 @@ def evaluation(console: Console, result: Evaluation) -> None:
         of = " (decided rows)" if result.rejected is not None and wording.of_decided_rows(c.metric) else ""
         table.add_row(wording.metric(c.metric) + of, promised, wording.interval(c.found), Text(c.verdict, style))
     console.print(table)
+    slices(console, result.slices, result.against is None or result.against.measure == "cost")
     if result.ledger is not None:
         blind = "" if result.ledger.blind else ": this score is no longer blind"
         console.print(f"the sealed test has now been opened {wording.times(result.ledger.opens)}{blind}")

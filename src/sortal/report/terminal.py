@@ -198,7 +198,10 @@ def _corrected(selection: Selection) -> str:
     measured = number(selection.uncorrected.value, 4)
     others = {"calibration": selection.calibration_gain, "the refit": selection.refit_gain}
     why = " and ".join(["for the choice", *(name for name, gain in others.items() if gain)])
-    return f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
+    corrected = f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
+    if not selection.refit_spread:
+        return corrected
+    return f"{corrected}; over other samples of as many rows it would vary by {number(selection.refit_spread, 4)}"
 
 
 def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:

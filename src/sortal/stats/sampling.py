@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.core.arrays import Codes, Floats, Mask
 
@@ -139,16 +138,27 @@ class CalibrationBins:
 
 
 @dataclass(frozen=True)
-class CountCells:
-    """A score that is the best over something counted, such as thresholds.
+class BestCut:
+    """The largest recall of a cut through a ranking that has this ``precision`` at least.
 
-    Such a score is optimistic, and with few positive rows its interval still reaches too little below it.
-    ``score`` takes counts (R, size) of the cells that the rows fall in, ``cell`` (n,), and gives (R,) scores.
+    ``positive``: (n,) mask. ``cut``: (n,) the number of the strictest cut that each row is above, from 0 on.
     """
 
-    cell: Codes
-    size: int
-    score: Callable[[NDArray[np.int64]], Floats]
+    positive: Mask
+    cut: Codes
+    precision: float
+
+    @property
+    def counts(self) -> tuple[Floats, Floats]:
+        """(m,) positives and rows above each cut."""
+        hits = np.bincount(self.cut, weights=self.positive).cumsum()
+        return hits, np.bincount(self.cut).cumsum().astype(np.float64)
+
+    def shares(self, number: int) -> tuple[Rates, Rates]:
+        """Recall and precision of one cut."""
+        above = self.cut <= number
+        hit = self.positive & above
+        return Rates([(self.positive, hit)]), Rates([(above, hit)])
 
 
 def _farther(room: Floats) -> float:
@@ -157,4 +167,4 @@ def _farther(room: Floats) -> float:
     return float(room @ room) / total if total > 0 else 0.0
 
 
-Sampling = Rates | Mean | Influence | CalibrationBins | CountCells
+Sampling = Rates | Mean | Influence | CalibrationBins | BestCut

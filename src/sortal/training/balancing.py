@@ -58,7 +58,7 @@ def balancing(
     best = comparable[0]
     family = [s for s in comparable if s.candidate.family.name == best.candidate.family.name]
     rival = next(s for s in family if _balances(s) != _balances(best))
-    return Balancing(_arm(best), _arm(rival), margin(rival, best, family, metric, 0.0, groups))
+    return Balancing(_arm(best), _arm(rival), margin(rival, best, family, metric, groups))
 
 
 def _balances(scored: CVResult) -> bool:

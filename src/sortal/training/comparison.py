@@ -50,22 +50,20 @@ def _by_folds(worse: Result, better: Result, metric: Metric, confidence: float =
 
 
 def margin(
-    baseline: Result, chosen: Result, scored: Sequence[Result], metric: Metric, bias: float, groups: Groups = None
+    baseline: Result, chosen: Result, scored: Sequence[Result], metric: Metric, groups: Groups = None
 ) -> Interval:
     """By how much the candidate that was chosen among all ``scored`` ones is better than a baseline, in the metric's
-    unit.
+    unit, as it was measured.
 
     Whatever was chosen looks better than it is. So the low end is that of all comparisons with the baseline at once
     (Dunnett 1955; with their own correlations, Hothorn, Bretz & Westfall 2008): it lies above the truth for any of them
-    in 2.5 % of cases, however the choice was made. The figure itself is without the ``bias`` of the choice (reported
-    minus corrected). The high end is that of one comparison.
+    in 2.5 % of cases, however the choice was made. The high end is that of one comparison.
     """
     rivals = [s for s in scored if s is not baseline]
     tail = joint_tail(_correlation(baseline, rivals, metric, groups))
     measured = paired_difference(baseline, chosen, metric, groups)
     low = paired_difference(baseline, chosen, metric, groups, 1 - 2 * tail).low
-    value = measured.value - (bias if metric.higher_is_better else -bias)
-    return Interval(value, min(low, value), max(measured.high, value))
+    return Interval(measured.value, min(low, measured.low), measured.high)
 
 
 def joint_tail(correlation: Floats, tail: float = TAIL) -> float:

@@ -167,6 +167,8 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     Where the first plan fails a second one, with less, is made from what is known then. What an earlier run kept is
     taken as it is.
     """
+    if why := candidate.family.refusal(cv.data.size):
+        return Skipped(candidate.name, why)
     if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
         return _result(candidate, cv, *kept)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
@@ -232,7 +234,7 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
     scores = [cv.score(result.predictions) for result in results]
     starts = range(0, len(results), folds.per_repeat)
     (predictions, fold), *repeats = (
-        _joined([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
+        joined([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
     )
     train, valid = folds.parts[0]
     takes = footprint(first, dev, valid)
@@ -267,7 +269,7 @@ def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
     return Skipped(candidate.name, f"{needed:.0f} s predicted, {max(seconds, 0):.0f} s left")
 
 
-def _joined(parts: list[Predictions]) -> OutOfFold:
+def joined(parts: list[Predictions]) -> OutOfFold:
     """One set of predictions in row order."""
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")

@@ -185,7 +185,8 @@ def _in_time(data: FoldData, candidates: Sequence[Candidate], reserve: TimeReser
         return parts
     if reserve.deadline.importing > reserve.left([]):
         return parts.first(1)
-    first = next((c for c in candidates if c.family.early_stopping), candidates[-1])
+    able = [c for c in candidates if not c.family.refusal(data.size)]
+    first = next((c for c in able if c.family.early_stopping), able[-1])
     pace = data.pace(first, FIRST_SHARE * reserve.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):

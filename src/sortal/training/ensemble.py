@@ -210,9 +210,13 @@ def _mean(weights: Sequence[float], probabilities: Sequence[Matrix]) -> Matrix:
 
 
 def _importance(member: Pipeline) -> dict[str, float]:
-    """The model's own weights, summed over the prepared columns that come from one column of the table, as shares."""
+    """The model's own weights, summed over the prepared columns that come from one column of the table, as shares.
+
+    A prepared column that is made of several counts for each of them in equal parts.
+    """
     total: dict[str, float] = defaultdict(float)
-    for source, weight in zip(member.preprocessor.sources, member.fitted.importance.tolist(), strict=True):
-        total[source] += weight
+    for sources, weight in zip(member.preprocessor.sources, member.fitted.importance.tolist(), strict=True):
+        for source in sources:
+            total[source] += weight / len(sources)
     whole = sum(total.values()) or 1.0
     return {source: weight / whole for source, weight in total.items()}

@@ -32,6 +32,8 @@ from sortal.training.footprint import packed_bytes
 @dataclass(frozen=True)
 class Finalized:
     """``evidence``: calibrated predictions of rows that their models never saw; the decision was made on them.
+    ``unseen``: the same rows, calibrated by calibrators that never saw the row either; ``out_of_fold``: those of
+    cross-validation likewise, which may be others.
 
     ``ensemble``: the fits that are shipped; ``refit``: whether they are refits, and not the fits of a fold, and
     ``worth_refit``: whether a refit would see many more rows. ``program``: table columns -> calibrated probabilities.
@@ -39,6 +41,8 @@ class Finalized:
     """
 
     evidence: Predictions
+    unseen: Predictions
+    out_of_fold: Predictions
     calibration: Calibration
     decision: Decision
     ensemble: Ensemble
@@ -81,11 +85,14 @@ def finalize(
     judge = None if len(valid) == 0 else _refit(chosen, dev, train, limits)
     raw = chosen.predictions if judge is None else _predict(judge, dev, valid)
     calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
-    evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
+    evidence = _by(calibration, raw)
+    unseen = replace(evidence, probability=calibration.cross_fitted(evidence.probability))
     rows = np.sort(np.concatenate([train, valid]))
     ensemble = _refit(chosen, dev, rows, limits)
     return Finalized(
         evidence=evidence,
+        unseen=unseen,
+        out_of_fold=unseen if judge is None else _by(calibration, chosen.predictions),
         calibration=calibration,
         decision=decide(task, evidence),
         ensemble=ensemble,
@@ -105,10 +112,10 @@ def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid:
     """
     own_folds = chosen.fold if chosen.fold.max() > 0 else None
     calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
-    learned = replace(chosen.predictions, probability=_calibrated(calibration, chosen.predictions.probability))
+    learned = _by(calibration, chosen.predictions)
     ensemble = _refit(chosen, dev, train, limits)
     raw = _predict(ensemble, dev, valid)
-    evidence = replace(raw, probability=_calibrated(calibration, raw.probability))
+    evidence = _by(calibration, raw)
     decision = decide(task, learned)
     if task.promise is not None and task.positive is not None:
         certificate = certify(task.promise, learned, evidence, task.positive)
@@ -131,6 +138,8 @@ def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid:
         sets = fit_sets(alone.probability, alone.truth, task.coverage, by_class=bool(by_class))
     return Finalized(
         evidence=evidence,
+        unseen=evidence,
+        out_of_fold=replace(learned, probability=calibration.cross_fitted(learned.probability)),
         calibration=calibration,
         decision=decision,
         ensemble=ensemble,
@@ -201,6 +210,10 @@ def _predict(ensemble: Ensemble, dev: Development, valid: Index) -> Predictions:
 
 def _program(ensemble: Ensemble, calibration: Calibration) -> Program:
     return ensemble.program().then(*(() if calibration.program is None else (calibration.program,)))
+
+
+def _by(calibration: Calibration, raw: Predictions) -> Predictions:
+    return replace(raw, probability=_calibrated(calibration, raw.probability))
 
 
 def _calibrated(calibration: Calibration, probability: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sortal.core.predictions import Predictions
-from sortal.models.family import Matrix, OutOfTime, Settings
+from sortal.models.family import Matrix, OutOfTime, Settings, Size
 from sortal.prepare.view import View
 from sortal.training.candidate import (
     Candidate,
@@ -63,6 +63,11 @@ class FoldData:
     matrices: dict[tuple[int, View, int | None], tuple[TrainingMatrix, Matrix]] = field(
         default_factory=dict, repr=False
     )
+
+    @property
+    def size(self) -> Size:
+        """What a fit is given."""
+        return Size(len(self.folds.parts[0][0]), len(self.dev.table.schema.features), len(self.dev.classes))
 
     def pace(self, candidate: Candidate, seconds: float) -> Pace:
         """How long a fit of a candidate takes, where all of it may take so many seconds; each is looked at once."""

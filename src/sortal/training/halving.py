@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sortal.core.arrays import Floats
 from sortal.core.interrupt import TimeUp, interrupted_after
+from sortal.core.predictions import Predictions
 from sortal.evaluate.metrics import Metric
-from sortal.training.crossval import CrossValidation, CVResult, Result
+from sortal.training.crossval import CrossValidation, CVResult, Result, joined
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldJob, fit_fold
 from sortal.training.greedy import mean
@@ -25,18 +27,23 @@ SLOWER = 2.0
 
 @dataclass(frozen=True)
 class Halving:
-    """``change``: of the metric, when every fold learns from half of its rows. ``fits``: what these fits saw."""
+    """``predictions``: out of fold, where every fold learns from half of its rows, and their ``fold_scores`` (metric ->
+    (folds,)). ``fits``: what these fits saw.
+    """
 
-    change: float
+    predictions: Predictions
+    fold_scores: dict[str, Floats]
     fits: tuple[FitRows, ...] = ()
 
-    def worth(self, rows: int, more: int) -> float:
-        """By how much the metric changes from models of ``rows`` to one of ``more`` rows, by the rate 1/n.
 
-        >>> round(Halving(change=0.02).worth(rows=800, more=1000), 4)
-        -0.004
-        """
-        return -self.change * (1 - rows / more)
+def share_of_halving(rows: int, more: int) -> float:
+    """What models gain from ``rows`` to ``more`` rows, as a share of what half of the rows would cost them: by the rate
+    1/n.
+
+    >>> round(share_of_halving(800, 1000), 4)
+    0.2
+    """
+    return 1 - rows / more
 
 
 def halve(chosen: Result, cv: CrossValidation, metric: Metric, seconds: float) -> Halving | None:
@@ -59,10 +66,12 @@ def halve(chosen: Result, cv: CrossValidation, metric: Metric, seconds: float) -
             results += cv.executor.map(fit_fold, cv.data, jobs[first:])
     except TimeUp:
         return None
-    by_fold = [results[i * first : (i + 1) * first] for i in numbers]
-    scores = [cv.score(mean([r.predictions for r in fits], chosen.weights))[metric.name] for fits in by_fold]
-    change = float(np.mean(scores)) - float(np.mean(chosen.fold_scores[metric.name][: folds.per_repeat]))
-    return Halving(change, tuple(result.fit_rows for result in results)) if np.isfinite(change) else None
+    by_fold = [mean([r.predictions for r in results[i * first : (i + 1) * first]], chosen.weights) for i in numbers]
+    scores = [cv.score(predictions) for predictions in by_fold]
+    by_name = {name: np.array([score[name] for score in scores]) for name in scores[0]}
+    if not np.isfinite(by_name[metric.name]).all():
+        return None
+    return Halving(joined(by_fold)[0], by_name, tuple(result.fit_rows for result in results))
 
 
 def _rows(member: CVResult, cv: CrossValidation) -> int:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats
-from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.evaluate.metrics import Metric, per_row_log_loss
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
@@ -199,20 +198,6 @@ def selection_bias(
         inside = np.where(np.isnan(inside), np.inf, inside)
         lost += [o[pick(i)] - o[chosen] for i, o in zip(inside[defined], outside[defined], strict=True)]
     return _mean_of_finite(lost)
-
-
-def bias_corrected_interval(reported: Interval, bias: float) -> Interval:
-    """A reported interval of the chosen candidate with its ``bias`` taken off the figure, as wide as the doubt about
-    both.
-
-    It reaches from the further of the reported and the corrected end on one side to that on the other: the correction
-    is as uncertain as what it corrects, so that an interval which is merely shifted holds the truth too seldom.
-
-    >>> print(bias_corrected_interval(Interval(0.82, 0.78, 0.86), 0.02))
-    .80 [.76 .86]
-    """
-    low, high = reported.low - bias, reported.high - bias
-    return Interval(reported.value - bias, min(low, reported.low), max(high, reported.high))
 
 
 def _rescored(

@@ -11,7 +11,7 @@ from sortal.core import registry
 from sortal.core.interrupt import Interrupts, TimeUp, interrupted_after
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
-from sortal.models.family import Family, Settings
+from sortal.models.family import Settings
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Busyness, Deadline
@@ -19,17 +19,40 @@ from sortal.training.ensemble import members
 from sortal.training.imbalance import Balance
 
 BASELINES = ("majority", "logistic", "tree")
-ORDER = ("lightgbm", "xgboost", "extra_trees", "forest", "svm")
-VARIANTS: dict[str, tuple[tuple[str, Settings], ...]] = {
-    "lightgbm": (
-        (
-            "lightgbm small",
-            {"num_leaves": 8, "min_data_in_leaf": 20, "feature_fraction": 0.7, "lambda_l2": 1.0},
-        ),
+Entry = tuple[str, str, Settings]
+PORTFOLIO: tuple[Entry, ...] = (
+    ("lightgbm", "lightgbm", {}),
+    ("catboost", "catboost", {}),
+    (
+        "lightgbm extra",
+        "lightgbm",
+        {
+            "extra_trees": "true",
+            "num_leaves": 39,
+            "min_data_in_leaf": 3,
+            "feature_fraction": 0.462,
+            "bagging_fraction": 0.877,
+            "lambda_l1": 0.238,
+            "lambda_l2": 0.355,
+            "cat_smooth": 15.4,
+        },
     ),
-    "logistic": (("logistic C=0.03", {"C": 0.03}),),
-}
-"""Hyperparameters are candidates like any other: they win by cross-validation or not at all."""
+    ("lightgbm_prep", "lightgbm_prep", {}),
+    (
+        "lightgbm small",
+        "lightgbm",
+        {"num_leaves": 8, "min_data_in_leaf": 20, "feature_fraction": 0.7, "lambda_l2": 1.0},
+    ),
+    ("extra_trees", "extra_trees", {}),
+    ("xgboost", "xgboost", {}),
+    ("kernel_svm", "kernel_svm", {}),
+    ("svm", "svm", {}),
+    ("logistic C=0.03", "logistic", {"C": 0.03}),
+    ("forest", "forest", {}),
+)
+"""Candidates beyond the baselines, most promising first: name, family, and settings beyond its defaults, which win by
+cross-validation or not at all. What each adds stands in docs/portfolio.md. "lightgbm extra" has the settings of
+AutoGluon's portfolio, but for the learning rate, which the clock sets."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),
     ("logistic balanced", "logistic", "weights"),
@@ -60,27 +83,16 @@ def zoo(models: Sequence[str], imbalanced: bool) -> tuple[Candidate, ...]:
     Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
     compete too.
     """
-    known = registry.names("sortal.models")
-    wanted = [*models] if models else [*ORDER, *(n for n in known if n not in (*BASELINES, *ORDER))]
-    families: dict[str, Family] = {name: registry.load("sortal.models", name) for name in wanted}
-    plain = [
-        candidate
-        for name, family in families.items()
-        for candidate in (
-            *([] if name in BASELINES else [Candidate(name, family)]),
-            *(Candidate(label, family, settings) for label, settings in VARIANTS.get(name, ())),
-        )
-    ]
-    if not models:
-        plain += [
-            Candidate(label, registry.load("sortal.models", name), settings)
-            for name in BASELINES
-            for label, settings in VARIANTS.get(name, ())
-        ]
+    own = {family for _, family, _ in PORTFOLIO} | set(BASELINES)
+    plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
+    entries = [*PORTFOLIO, *plugins]
+    if models:
+        entries = [entry for name in models for entry in entries if entry[1] == name]
+    plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)
         for label, name, strategy in BALANCED
-        if imbalanced and (name in families or not models)
+        if imbalanced and (name in models or not models)
     ]
     return (*plain, *balanced)
 

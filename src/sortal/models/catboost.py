@@ -1,0 +1,182 @@
+"""CatBoost with its defaults (Prokhorenkova et al. 2018, arXiv 1706.09516).
+
+Categories come to it encoded, one-hot or as out-of-fold shares of the classes, and not as its own ordered target
+statistics: docs/decisions/0042 has the figures.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.engine.program import Program
+from sortal.models import trees
+from sortal.models.boosting import (
+    LEAST_SHARE,
+    PILOT,
+    PILOT_SHARE,
+    ROUNDS,
+    learning_rate,
+    patience,
+    threads,
+)
+from sortal.models.clock import Clock
+from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings, Size
+from sortal.prepare.view import View
+
+DEFAULTS: dict[str, Any] = {
+    "depth": 6,
+    "l2_leaf_reg": 3.0,
+    "random_strength": 1.0,
+    "border_count": 254,
+    "boosting_type": "Plain",
+    "nan_mode": "Min",
+}
+BINARY: dict[str, Any] = {"bootstrap_type": "MVS", "subsample": 0.8, "leaf_estimation_iterations": 10}
+MULTICLASS: dict[str, Any] = {"bootstrap_type": "Bayesian", "leaf_estimation_iterations": 1}
+"""Its own defaults, which it would change with the number of rounds; a fit without a clock must repeat them."""
+PILOT_ROUNDS = 4
+MOST_CLASSES = 50
+"""A leaf holds a number a class: with more the model file grows by 26 kB a tree, and a round takes seconds."""
+
+
+def _fit(request: FitRequest, settings: Settings) -> Fitted:
+    clock, rows = Clock(request.seconds), request.train
+    if not _varies(rows.X):
+        return _shares(request)
+    params = _params(request, settings)
+    pool, tuned = _pool(rows), tuned_rate(request)
+    pace = (
+        {"learning_rate": float(settings["learning_rate"])}
+        if "learning_rate" in settings
+        else _pace(pool, params, tuned, clock)
+    )
+    haste = pace["learning_rate"] / tuned
+    model = _boost(request, pool, params | pace, patience(len(rows.y), haste), clock)
+    # In half the bits, here and in the program, so that both say the same.
+    model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
+    return Fitted(
+        predict_proba=lambda X: model.predict_proba(X, thread_count=1),
+        program=lambda: trees.from_catboost(model, request.n_classes),
+        importance=np.asarray(model.get_feature_importance(), dtype=np.float64),
+        effort={"rounds": int(model.tree_count_), **pace},
+        pace=pace,
+    )
+
+
+def tuned_rate(request: FitRequest) -> float:
+    """The learning rate that CatBoost takes for so many rows, and 1,000 rounds with early stopping.
+
+    Its rule, read off version 1.2.10 from 100 to 30,000 rows.
+    """
+    slope, start = (0.247, -5.158) if request.n_classes == 2 else (0.02, -2.364)
+    return round(math.exp(slope * math.log(len(request.train.y)) + start), 4)
+
+
+def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
+    given = {name: value for name, value in settings.items() if name != "rounds"}
+    binary = request.n_classes == 2
+    return {
+        **DEFAULTS,
+        **(BINARY if binary else MULTICLASS),
+        **given,
+        "loss_function": "Logloss" if binary else "MultiClass",
+        "iterations": int(settings.get("rounds", ROUNDS)),
+        "random_seed": request.seed,
+        "thread_count": threads(request),
+        "allow_writing_files": False,
+        "logging_level": "Silent",
+    }
+
+
+def _pool(rows: Rows) -> Any:
+    import catboost
+
+    return catboost.Pool(rows.X, rows.y, weight=rows.weight)
+
+
+def _varies(X: NDArray[np.float64]) -> bool:
+    """Whether there is anything to split: CatBoost refuses a table of constants."""
+    rounded = X.astype(np.float32)
+    return bool(((rounded != rounded[:1]) & ~(np.isnan(rounded) & np.isnan(rounded[:1]))).any())
+
+
+def _shares(request: FitRequest) -> Fitted:
+    """The shares of the classes, where no column says anything."""
+    rows = request.train
+    counts = np.bincount(rows.y, weights=rows.weight, minlength=request.n_classes)
+    shares = counts / counts.sum()
+    return Fitted(
+        predict_proba=lambda X: np.tile(shares, (len(X), 1)),
+        program=lambda: Program("constant", arrays={"probability": shares}),
+        importance=np.zeros(rows.X.shape[1]),
+    )
+
+
+class _Until:
+    """Ends a fit when the time is over or somebody says so, and remembers when each round ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.over = False
+        self.ends: list[float] = []
+
+    def after_iteration(self, info: Any) -> bool:
+        self.ends.append(time.perf_counter())
+        return not self.over and self._clock.left > 0
+
+
+def _pace(pool: Any, params: dict[str, Any], tuned: float, clock: Clock) -> dict[str, float]:
+    """A few rounds tell how long one takes, and so how fast to learn."""
+    if math.isinf(clock.left):
+        return {"learning_rate": tuned}
+    pilot = _Until(Clock(math.inf))
+    _train(params | {"learning_rate": tuned, "iterations": PILOT_ROUNDS + 1}, pilot, pool)
+    a_round = (pilot.ends[-1] - pilot.ends[0]) / max(1, len(pilot.ends) - 1)
+    return {"learning_rate": learning_rate(tuned, a_round, clock.left)}
+
+
+def _boost(request: FitRequest, pool: Any, params: dict[str, Any], wait: int, clock: Clock) -> Any:
+    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; up to the best
+    round.
+    """
+    if request.stop is None:
+        return _train(params, _Until(clock), pool)
+    stopping = {"use_best_model": True, "early_stopping_rounds": wait}
+    return _train(params | stopping, _Until(clock), pool, eval_set=_pool(request.stop))
+
+
+def _train(params: dict[str, Any], until: _Until, pool: Any, **more: Any) -> Any:
+    """In a thread of its own, where it hears of no signals: it makes a KeyboardInterrupt, which ends the run, of
+    whatever a handler raises.
+    """
+    import catboost
+
+    model = catboost.CatBoostClassifier(**params)
+    executor = ThreadPoolExecutor(1)
+    try:
+        executor.submit(model.fit, pool, callbacks=[until], **more).result()
+    finally:
+        until.over = True
+        executor.shutdown(wait=False)
+    return model
+
+
+family = Family(
+    "catboost",
+    View("raw", "onehot"),
+    complexity=4,
+    fit=_fit,
+    early_stopping=True,
+    interruptible=True,
+    largest=Size(classes=MOST_CLASSES),
+    library="catboost",
+    pilot=PILOT,
+    pilot_share=PILOT_SHARE,
+    least_share=LEAST_SHARE,
+)

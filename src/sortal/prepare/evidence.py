@@ -1,0 +1,129 @@
+"""What columns tell of the class on some training rows, by ranks: alone, and beyond the two that they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sortal.core.arrays import Codes, Floats, Ints
+
+MOST_NUMBERS, MOST_GROUPS = 12, 12
+"""Parents at most, those that tell most of the class: 66 pairs of numbers, and 144 of a number and a group."""
+MOST_CLASSES = 10
+"""Classes that are looked at, the most frequent ones."""
+BINS, PARTS, PRIOR_ROWS = 10, 5, 10.0
+"""What a parent tells by itself: the class shares of its bins or levels, learned without the fifth of the rows that a
+row belongs to, and with so many rows of the overall shares."""
+NOTHING_LEFT = 0.05
+"""Of the length of a column, what is taken for rounding and ties where its parents are taken off."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """``X``: (s, d) rows in random order. ``numbers``, ``groups``: the columns that tell most of the class.
+
+    ``classes``: (s, k) whether a row is of a class. By column, ``ranks`` (s,) of a number, and ``shares`` (s, k), the
+    ranks of what it tells by itself of each class. All these are centred and of length one.
+    """
+
+    X: Floats
+    numbers: tuple[int, ...]
+    groups: tuple[int, ...]
+    classes: Floats
+    ranks: dict[int, Floats]
+    shares: dict[int, Floats]
+
+    def beyond(self, ranks: Floats, *parents: int) -> Floats:
+        """(m,) how many standard errors the partial correlation of columns with a class is from none, of the class
+        where it is most, when what the parents tell is taken off. ``ranks``: (s, m) of the columns.
+        """
+        t = np.zeros(ranks.shape[1])
+        for k in range(self.classes.shape[1]):
+            told = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
+            basis = _basis(np.column_stack(told))
+            left = ranks - basis @ (basis.T @ ranks)
+            truth = self.classes[:, k] - basis @ (basis.T @ self.classes[:, k])
+            length = np.sqrt((left**2).sum(axis=0))
+            told_by = length * np.sqrt(truth @ truth)
+            r = np.divide(left.T @ truth, told_by, out=np.zeros(len(t)), where=(length > NOTHING_LEFT) & (told_by > 0))
+            freedom = len(ranks) - basis.shape[1] - 2
+            t = np.maximum(t, np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
+        return t
+
+
+def sampled(X: Floats, numeric: Ints, categorical: Ints, y: Codes) -> Sample:
+    """What the columns ``numeric`` (quantities) and ``categorical`` (codes 0, 1, ...) of some rows in random order tell
+    of their classes. A quantity of only 0 and 1 is a code.
+    """
+    distinct = {int(j): np.unique(X[~np.isnan(X[:, j]), j]) for j in (*numeric, *categorical)}
+    numbers = [int(j) for j in numeric if len(distinct[int(j)]) > 2]
+    groups = [j for j, values in distinct.items() if j not in numbers and len(values) > 1 and _are_codes(values)]
+    frequent = np.argsort(-np.bincount(y), kind="stable")[:MOST_CLASSES]
+    frequent = frequent[1:] if len(np.unique(y)) == 2 else frequent
+    classes = _of_length_one((y[:, None] == frequent).astype(np.float64))
+    shares = {j: ranked(_shares(_bins(X[:, j]), y)[:, frequent]) for j in numbers}
+    shares |= {j: ranked(_shares(_levels(X[:, j]), y)[:, frequent]) for j in groups}
+    strength = {j: np.abs((share * classes).sum(axis=0)).max(initial=0.0) for j, share in shares.items()}
+    numbers = sorted(numbers, key=lambda j: -strength[j])[:MOST_NUMBERS]
+    groups = sorted(groups, key=lambda j: -strength[j])[:MOST_GROUPS]
+    ranks = {j: ranked(X[:, [j]])[:, 0] for j in numbers}
+    return Sample(X, tuple(numbers), tuple(groups), classes, ranks, shares)
+
+
+def ranked(values: Floats) -> Floats:
+    """(s, m) ranks by column, ties shared, centred and of length one; 0 where a value is missing.
+
+    >>> ranked(np.array([[1.0], [5.0], [np.nan], [9.0]])).round(2).ravel()
+    array([-0.71,  0.  ,  0.  ,  0.71])
+    """
+    out = np.zeros(values.shape)
+    for column, ranks in zip(values.T, out.T, strict=True):
+        known = ~np.isnan(column)
+        if known.any():
+            _, place, count = np.unique(column[known], return_inverse=True, return_counts=True)
+            ranks[known] = (np.cumsum(count) - (count - 1) / 2)[place]
+            ranks[known] -= ranks[known].mean()
+    return _scaled(out)
+
+
+def _of_length_one(values: Floats) -> Floats:
+    return _scaled(values - values.mean(axis=0))
+
+
+def _scaled(values: Floats) -> Floats:
+    """Columns of length one; what is constant stays zero."""
+    length = np.sqrt((values**2).sum(axis=0))
+    return np.asarray(values / np.where(length > 0, length, 1.0))
+
+
+def _basis(columns: Floats) -> Floats:
+    """(s, q) an orthonormal basis of centred columns."""
+    q, r = np.linalg.qr(columns)
+    return np.asarray(q[:, np.abs(np.diag(r)) > 1e-6])
+
+
+def _are_codes(values: Floats) -> bool:
+    return bool(values[0] >= 0 and (values == np.floor(values)).all())
+
+
+def _bins(x: Floats) -> Codes:
+    """Tenths of the rows by their values, and a bin of the missing ones."""
+    known = x[~np.isnan(x)]
+    edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    return np.where(np.isnan(x), BINS, np.searchsorted(edges, x, side="right"))
+
+
+def _levels(x: Floats) -> Codes:
+    return np.where(np.isnan(x), np.nanmax(x) + 1, x).astype(np.int64)
+
+
+def _shares(code: Codes, y: Codes) -> Floats:
+    """(s, K) class shares of each row's bin or level, as the other parts of the rows have them."""
+    K, levels = int(y.max()) + 1, int(code.max()) + 1
+    part = np.arange(len(y)) % PARTS
+    counts = np.bincount((code * PARTS + part) * K + y, minlength=levels * PARTS * K).reshape(levels, PARTS, K)
+    others = counts.sum(axis=1, keepdims=True) - counts
+    overall = others.sum(axis=0) / others.sum(axis=(0, 2))[:, None]
+    shares = (others + PRIOR_ROWS * overall) / (others.sum(axis=2, keepdims=True) + PRIOR_ROWS)
+    return np.asarray(shares[code, part])

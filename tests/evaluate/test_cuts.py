@@ -1,0 +1,120 @@
+"""How columns are cut into slices: exact small columns of every kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sortal.core.disclosure import OPEN, Disclosure
+from sortal.core.frame import Table
+from sortal.core.schema import Column, Schema
+from sortal.evaluate.cuts import Cut, cut
+
+KINDS = {pl.String: "category", pl.Float64: "number", pl.Boolean: "boolean", pl.Datetime: "datetime"}
+
+
+def of(values: Any, disclosure: Disclosure = OPEN, asked: bool = False) -> Cut:
+    series = pl.Series("x", values)
+    series = series.cast(pl.Float64) if series.dtype.is_numeric() else series
+    kind = next(kind for dtype, kind in KINDS.items() if isinstance(series.dtype, dtype))
+    return cut(Table(Schema((Column("x", kind),)), series.to_frame(), np.arange(len(series))), "x", disclosure, asked)
+
+
+def sizes(found: Cut) -> dict[str, int]:
+    assert found.codes.max() == len(found.conditions) - 1
+    return dict(zip(found.conditions, np.bincount(found.codes).tolist(), strict=True))
+
+
+def test_frequent_levels_the_others_and_what_is_missing():
+    found = of(["b", "c", None, "b", "a", "c", "b"], Disclosure(2))
+    assert found.conditions == ("= b", "= c", "others", "missing")
+    assert found.codes.tolist() == [0, 1, 3, 0, 2, 1, 0]
+
+
+@pytest.mark.parametrize("rows", [40, 2000])
+def test_eight_levels_or_thirty_where_somebody_asked(rows):
+    """Few texts come as they are, many as codes."""
+    texts = [f"{i:02}" for i in range(20) for _ in range(rows - i)]
+    usual, asked = sizes(of(texts)), sizes(of(texts, asked=True))
+    assert list(usual) == [*(f"= {i:02}" for i in range(8)), "others"]
+    assert list(asked) == [f"= {i:02}" for i in range(20)]
+    assert (usual["= 07"], usual["others"]) == (rows - 7, sum(rows - i for i in range(8, 20)))
+
+
+def test_yes_and_no():
+    assert sizes(of([True, False, None, True], Disclosure(5))) == {"= false": 1, "= true": 2, "missing": 1}
+
+
+def test_numbers_that_come_again_are_levels():
+    assert sizes(of([2, 1, 1, 0, None, 2, 2])) == {"= 2": 3, "= 1": 2, "= 0": 1, "missing": 1}
+
+
+def test_ranges_hold_their_low_end_and_not_their_high_one():
+    found = of([*range(100), None])
+    assert sizes(found) == {"< 20": 20, "20 to < 40": 20, "40 to < 59": 19, "59 to < 79": 20, ">= 79": 21, "missing": 1}
+    assert found.codes[[19, 20, 58, 59, 100]].tolist() == [0, 1, 2, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("scale", "ends"),
+    [(1.0, (" 20 ", " 40 ")), (0.01, ("0.2 ", "0.4 ")), (1000.0, ("20,000 ", "40,000 ")), (-1.0, ("-20", "-40"))],
+)
+def test_ends_of_ranges_are_round(scale, ends):
+    rng = np.random.default_rng(0)
+    conditions = " ".join(of(scale * (np.arange(1000) + rng.random(1000)) / 10).conditions) + " "
+    assert all(end in conditions for end in ends)
+
+
+def test_an_end_of_whole_numbers_is_one():
+    hours = np.repeat([30, 38, 39, 40, 41, 45, 48, 50, 60, 61], [9, 2, 2, 30, 3, 11, 7, 9, 3, 2])
+    assert not any("." in condition for condition in of(hours, Disclosure(5)).conditions)
+
+
+def test_a_value_that_most_rows_share_is_a_range_of_its_own():
+    gains = np.concatenate([np.zeros(900), np.arange(1000, 1100)])
+    assert sizes(of(gains)) == {"< 1,000": 900, "1,000 to < 1,025": 25, "1,025 to < 1,050": 25, "1,050 to < 1,074": 24,
+                                ">= 1,074": 26}  # fmt: skip
+    assert sizes(of(gains.max() - gains)) == {"< 1,099": 100, ">= 1,099": 900}
+
+
+@pytest.mark.parametrize(
+    ("step", "condition"),
+    [
+        (dt.timedelta(days=100), "2025-01-01 to < 2030-01-01"),
+        (dt.timedelta(days=10), "2020-07-01 to < 2021-01-01"),
+        (dt.timedelta(days=1), "2020-01-20 to < 2020-02-09"),
+        (dt.timedelta(hours=1), "2020-01-01 20:00:00 to < 2020-01-02 16:00:00"),
+    ],
+)
+def test_periods_begin_with_a_year_a_month_a_day_or_an_hour(step, condition):
+    found = of([dt.datetime(2020, 1, 1, 0, 30) + i * step for i in range(100)])
+    assert condition in found.conditions
+    assert len(found.conditions) == 5
+    assert 18 <= min(sizes(found).values()) <= max(sizes(found).values()) <= 25
+
+
+def test_privately_no_value_is_named():
+    private = Disclosure(2, private=True)
+    assert of(["b", "c", None, "b", "a", "c"], private).conditions == (
+        "part 1 of 3",
+        "part 2 of 3",
+        "others",
+        "missing",
+    )
+    assert of(range(100), private).conditions == tuple(f"part {i} of 5" for i in range(1, 6))
+
+
+def test_an_end_is_no_value_of_a_single_row():
+    values = 1000 + np.cumsum(np.random.default_rng(0).random(60) ** 4)
+    told, open_ = (set(" ".join(of(values, Disclosure(k)).conditions).split()) for k in (5, 1))
+    assert len(told - {"<", ">=", "to"}) == len(open_ - {"<", ">=", "to"}) == 4
+    assert told != open_
+
+
+def test_a_column_without_values_is_one_slice():
+    assert sizes(of(pl.Series([None, None], dtype=pl.String))) == {"missing": 2}
+    assert sizes(of(pl.Series([None, None], dtype=pl.Float64))) == {"missing": 2}
