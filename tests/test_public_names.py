@@ -115,10 +115,11 @@ FRAMING = (
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", FRAMING + "--select --models --budget --resume"),
+        ("train", FRAMING + "--select --models --max-latency --max-size --budget --resume"),
         ("predict", "--out --allow-missing --warnings --verify"),
         ("evaluate", "--sealed --allow-missing --verify --json"),
         ("show", "--verify --json"),
+        ("pick", "--out"),
         ("sign", "--key"),
         ("audit", FRAMING + "--fix"),
         ("demo", "--budget --out"),

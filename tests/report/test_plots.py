@@ -249,4 +249,24 @@ def test_what_there_is_no_time_for_is_not_drawn_and_named(binary: Any) -> None:
     drawn = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
     assert list(drawn.figures) == ["leaderboard", "confusion"]
     assert drawn.timed_out[0] == "roc"
-    assert len(drawn.timed_out) == 6
+    assert len(drawn.timed_out) == 7
+
+
+def test_the_front_joins_and_names_what_none_is_better_and_faster_than(binary: Any) -> None:
+    first = binary.record.leaderboard[0]
+    points = {"deep": (0.2, 900.0, True), "quick": (0.3, 9.0, True), "beaten": (0.35, 90.0, False)}
+    rows = [
+        replace(first, name=name, mean=mean, program_microseconds=took, front=front, selected=name == "quick")
+        for name, (mean, took, front) in points.items()
+    ]
+    with canvas.style():
+        figure = plots.front(rows)
+        assert figure is not None
+        line, *dots = figure.axes[0].lines
+        assert [line.get_xdata().tolist(), line.get_ydata().tolist()] == [[9.0, 900.0], [0.3, 0.2]]
+        assert [dot.get_color() == canvas.MAIN for dot in dots] == [False, True, False]
+        said = texts(canvas.svg(figure))
+    assert "deep" in said
+    assert "quick" in said
+    assert "beaten" not in said
+    assert plots.front([replace(row, front=row.name == "deep") for row in rows]) is None

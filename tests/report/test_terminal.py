@@ -315,3 +315,18 @@ def test_checks_that_were_not_made_are_listed_by_reason() -> None:
     )
     terminal.unchecked(Console(file=stream), [])
     assert stream.getvalue().count("not looked for") == 1
+
+
+def test_the_front_says_what_can_be_picked(binary: Any) -> None:
+    best, second, *others = binary.record.leaderboard
+    rows = [replace(best, front=True, file="front/1.sortal", bytes=2_000_000), replace(second, front=True), *others]
+    text = " ".join(" ".join(printed(terminal.leaderboard, rows, binary.record.selection, width=160)).split())
+    assert f"; sortal pick ships {best.name} instead" in text
+    assert "2.0 MB" in text
+    assert "sortal pick" not in " ".join(printed(terminal.leaderboard, others, binary.record.selection))
+
+
+def test_what_a_model_takes_too_much_of_is_told_in_the_end(binary: Any) -> None:
+    artifact = replace(binary.record.artifact, exceeds=("a row takes 2 ms, more than the 1 ms of --max-latency",))
+    text = "\n".join(printed(terminal.closing, binary.record.timing, Path("runs/x"), artifact))
+    assert "! a row takes 2 ms, more than the 1 ms of --max-latency" in " ".join(text.split())

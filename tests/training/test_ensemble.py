@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +14,14 @@ from sortal.engine import compile
 from sortal.evaluate.metrics import per_row_log_loss
 from sortal.training.candidate import Candidate, fit, prepare_rows
 from sortal.training.crossval import CrossValidation, CVResult, crossval
+from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.ensemble import Ensemble, EnsembleResult, select
 from sortal.training.finalize import Limits, finalize
 from sortal.training.fold import FoldData
 from sortal.training.greedy import cross_fitted, greedy_weights, mean, parts_of
 from sortal.training.select import choose
+from sortal.training.zoo import TimeReserve
 from tests.training.conftest import development
 
 NONE = np.empty(0, dtype=np.int64)
@@ -130,6 +133,9 @@ def test_all_members_are_refitted_or_none(result):
     assert [m is r.pipeline for m, r in zip(spared.ensemble.members, slow.results, strict=True)] == [True, True]
     assert spared.ensemble.weights == WEIGHTS
     assert spared.fits == ()
+    grown = finalize(slow, DEV, TASK, everything, NONE, Limits(size=1))
+    assert (grown.refit, grown.worth_refit) == (False, True)
+    assert finalize(slow, DEV, TASK, everything, NONE, Limits(size=10**6)).refit
 
 
 def told(seed, folds=5, repeats=3):
@@ -220,3 +226,10 @@ def test_groups_choose_no_weights_for_themselves():
         ensemble.predictions.probability,
         cross_fitted([r.predictions for r in results[:2]], part, greedy_weights).probability,
     )
+
+
+def test_time_is_kept_for_the_refits_of_all_members():
+    results = [replace(r, refit_seconds=s) for r, s in zip(told(0), (3.0, 4.0, 50.0), strict=True)]
+    reserve = TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=0)
+    assert reserve.left(results) == pytest.approx(60 - 3 - 4, abs=1.5)
+    assert reserve.left(results, [results[1]]) == pytest.approx(60 - 4, abs=1.5)

@@ -51,12 +51,11 @@ def draw_all(
 ) -> Drawn:
     """Every figure that this run has, as long as there is time.
 
-    Names: leaderboard, front, confusion, roc, precision_recall, reliability, importance; threshold and decision_curve
+    Names: leaderboard, confusion, roc, precision_recall, reliability, importance, front; threshold and decision_curve
     where a threshold decides between two classes.
     """
     drawers: dict[str, Callable[[], Figure | None]] = {
         "leaderboard": lambda: leaderboard(record.leaderboard),
-        "front": lambda: front(record.leaderboard),
         "confusion": lambda: confusion(record.confusion) if record.confusion else None,
         "roc": lambda: roc(record, oof, test),
         "precision_recall": lambda: precision_recall(record, oof, test),
@@ -64,6 +63,7 @@ def draw_all(
         "threshold": lambda: threshold(record, oof, test),
         "decision_curve": lambda: decision_curve(record, test or oof),
         "importance": lambda: importance(record.importance) if record.importance else None,
+        "front": lambda: front(record.leaderboard),
     }
     figures: dict[str, str] = {}
     for done, (name, draw) in enumerate(drawers.items()):

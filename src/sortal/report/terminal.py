@@ -8,7 +8,6 @@ colours.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -38,7 +37,6 @@ from sortal.record.parts import (
 )
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
-    DASH,
     counted,
     decided_first,
     decimals,
@@ -58,6 +56,7 @@ from sortal.record.wording import (
     size,
     times,
 )
+from sortal.report.candidates import columns, corrected, front
 
 MARGIN = 11
 INDENT = 7
@@ -156,7 +155,7 @@ def leaderboard(
     go first.
     """
     _title(console, "TRAIN", counted(len(rows), "candidate"))
-    table = _columns(rows, second)
+    table = columns(rows, second)
     indent = INDENT if console.width >= 100 else 2
     while len(table) > 2 and indent + sum(column.width + 2 for column in table) > console.width:
         del table[-1]
@@ -172,36 +171,10 @@ def leaderboard(
     if skipped:
         reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
         hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)
-    if front := _front(rows):
-        hang(console, "", Text(front, "dim"), indent)
+    if points := front(rows):
+        hang(console, "", Text(points, "dim"), indent)
     why = f": {plain(selection.explanation)}" if selection.explanation else ""
-    hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why, _corrected(selection)), indent)
-
-
-def _front(rows: Sequence[Row]) -> str:
-    """The candidates than which no other is both better and faster, and which of them can be picked; empty where the
-    chosen one is the only one.
-    """
-    shown = [row for row in rows if row.front]
-    if len(shown) < 2:
-        return ""
-    points = [f"{plain(row.name)} {microseconds(row.program_microseconds)}" for row in shown]
-    kept = [plain(row.name) for row in shown if row.file is not None]
-    others = f"; sortal pick ships {listing(kept, most=4)} instead" if kept else ""
-    return f"none is better and faster than: {listing(points, most=6)}{others}"
-
-
-def _corrected(selection: Selection) -> str:
-    """The estimate as it was measured, and without the flattery of having been picked, of the model that ships."""
-    if selection.uncorrected is None or selection.corrected is None:
-        return ""
-    measured = number(selection.uncorrected.value, 4)
-    others = {"calibration": selection.calibration_gain, "the refit": selection.refit_gain}
-    why = " and ".join(["for the choice", *(name for name, gain in others.items() if gain)])
-    corrected = f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
-    if not selection.refit_spread:
-        return corrected
-    return f"{corrected}; over other samples of as many rows it would vary by {number(selection.refit_spread, 4)}"
+    hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why, corrected(selection)), indent)
 
 
 def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:
@@ -310,41 +283,6 @@ def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact |
 def _model(artifact: Artifact) -> str:
     row = "" if artifact.row_microseconds is None else f", {microseconds(artifact.row_microseconds)} a row"
     return f"{artifact.file} ({size(artifact.bytes)}{row})"
-
-
-@dataclass(frozen=True)
-class _Column:
-    title: str
-    cells: list[str]
-    right: bool = False
-
-    @property
-    def width(self) -> int:
-        return max(cell_len(text) for text in (self.title, *self.cells))
-
-    def padded(self, text: str) -> str:
-        space = " " * (self.width - cell_len(text))
-        return space + text if self.right else text + space
-
-
-def _columns(rows: Sequence[Row], second: str) -> list[_Column]:
-    """The table, the most important columns first."""
-    name = rows[0].metric if rows else ""
-    digits = min(5, 1 + max((decimals(row.low, row.high) for row in rows if row.selected), default=3))
-    figures = [interval(Estimate(row.mean, row.low, row.high), digits=digits) for row in rows]
-    table = [
-        _Column("  model", [("* " if row.selected else "  ") + short(row.name) for row in rows]),
-        _Column(metric(name), figures),
-    ]
-    if second != name and any(second in row.metrics for row in rows):
-        means = [row.metrics[second].mean if second in row.metrics else None for row in rows]
-        table.append(_Column(metric(second), [number(value) for value in means], right=True))
-    return [
-        *table,
-        _Column("a row", [microseconds(row.program_microseconds) for row in rows], right=True),
-        _Column("size", [DASH if row.bytes is None else size(row.bytes) for row in rows], right=True),
-        _Column("fit", [seconds(row.fit_seconds) for row in rows], right=True),
-    ]
 
 
 def _figures(

@@ -83,8 +83,7 @@ def nested(
 
 def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -> tuple[Developed, Finalized]:
     developed = search_again(dev, task, recipe.search, trained.developed)
-    search = recipe.search
-    limits = Limits(refit=trained.finalized.refit, entries=entries(search.budget), size=search.max_size)
+    limits = Limits(refit=trained.finalized.refit, entries=entries(recipe.search.budget), size=developed.bounds.size)
     return developed, finalize(developed.choice.chosen, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
 
 

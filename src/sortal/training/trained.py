@@ -93,7 +93,7 @@ def train_rows(
         listener.running(f"refit of {chosen.name}")
         by_clock = Limits(lambda: reserve.for_refit(chosen.row_seconds))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
-        limits = replace(limits, entries=entries(recipe.search.budget), size=recipe.search.max_size)
+        limits = replace(limits, entries=entries(recipe.search.budget), size=developed.bounds.size)
         shipped_on = dev if task.promises else everything
         others = _to_compare(developed, recipe.search) if reserve.comparing else []
 
