@@ -1,7 +1,7 @@
 """CatBoost with its defaults (Prokhorenkova et al. 2018, arXiv 1706.09516).
 
 Categories come to it encoded, one-hot or as out-of-fold shares of the classes, and not as its own ordered target
-statistics: docs/decisions/0042 has the figures.
+statistics: docs/portfolio.md has the figures.
 """
 
 from __future__ import annotations
