@@ -15,7 +15,7 @@ def test_the_baselines_are_always_tried():
 
 def test_the_zoo_tries_what_is_named():
     assert names(("lightgbm",), False) == ["lightgbm", "lightgbm extra", "lightgbm small"]
-    assert names(("xgboost", "catboost"), True) == ["xgboost", "catboost", "xgboost focal"]
+    assert names(("xgboost", "catboost"), True) == ["xgboost", "catboost", "catboost ordered", "xgboost focal"]
     assert names(("majority", "logistic"), False) == ["logistic C=0.03"]
 
 

@@ -49,6 +49,7 @@ PORTFOLIO: tuple[Entry, ...] = (
     ("svm", "svm", {}),
     ("logistic C=0.03", "logistic", {"C": 0.03}),
     ("forest", "forest", {}),
+    ("catboost ordered", "catboost", {"boosting_type": "Ordered"}),
 )
 """Candidates beyond the baselines, most promising first: name, family, and settings beyond its defaults, which win by
 cross-validation or not at all. What each adds stands in docs/portfolio.md. "lightgbm extra" has the settings of
