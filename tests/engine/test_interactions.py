@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sortal.engine import Program, compile
@@ -88,3 +90,31 @@ def test_standard_scores_by_group_are_those_of_polars():
     v = pl.col("value")
     expected = frame.select((v - v.mean().over("code")) / v.std(ddof=0).over("code")).to_series().to_numpy()
     assert_allclose(found, expected, rtol=1e-12)
+
+
+PLACES = {"number": np.array([0, 1]), "group": np.array([1, 2]), "stop": np.array([3, 5])}
+WITHIN = Program("within", {"columns": 3}, PLACES | {"middle": np.arange(5.0), "spread": np.ones(5)})
+PAIRS = {"left": np.array([0, 1, 2]), "right": np.array([1, 2, 0]), "operation": np.array([0, 1, 1])}
+ODD = (-1, 0, 1, 2, 3, 4, 5, 6, 2**31, -(2**63), 2**63 - 1, NAN, np.inf, -np.inf, 1e101, -1e-300)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_spoilt_program_is_refused_or_computes_numbers(data):
+    program = data.draw(st.sampled_from([WITHIN, Program("arithmetic", {"columns": 3}, PAIRS)]))
+    name = data.draw(st.sampled_from(sorted(program.arrays)))
+    values = program.arrays[name].copy()
+    value = data.draw(st.sampled_from(ODD))
+    if values.dtype.kind == "f" or (np.isfinite(value) and float(value).is_integer() and abs(value) < 2**63):
+        values[data.draw(st.integers(0, len(values) - 1))] = value
+    if data.draw(st.booleans()):
+        values = data.draw(st.sampled_from([values[1:], values[:, None], np.tile(values, 2), values.astype(float)]))
+    spoilt = Program(program.op, program.settings, {**program.arrays, name: values})
+    x = np.array([[0.0, 1.0, 2.0], [NAN, -1.0, 1e100], [-1e100, 1e100, NAN], [0.5, 1e-300, -1e-300]])
+    try:
+        run = compile(spoilt)
+    except ValueError:
+        return
+    found = run(x)
+    assert found.shape == (4, run.step.outputs)
+    assert not np.isinf(found).any()

@@ -74,8 +74,8 @@ def test_the_steps_compute_what_was_chosen():
 
 
 def test_of_columns_that_tell_nothing_hardly_any_is_taken():
-    """28 pairs of numbers and 24 of a number and a group have 108 columns: one is beyond 4 standard errors in 0.7 % of
-    tables.
+    """28 pairs of numbers and 24 of a number and a group have 108 columns; in ten tables one of them at most is beyond
+    ``LEAST_T``.
     """
     taken = 0
     for seed in range(10):
