@@ -40,6 +40,7 @@ LEAST_ROWS, MOST_COLUMNS = 11_000, 60
 WORKERS = 2
 LOW, HIGH, NOMINAL, LEAST = 0.93, 0.97, 0.95, 0.90
 FALSELY, SETS_WITHIN = 0.025, 0.01
+EVERYTHING = (0.0, 1.0)
 LEAST_HITS = 20
 """Rows of the future that a share of it is known from."""
 FAST_CELLS = ("300 rows", "nothing to learn")
@@ -50,7 +51,8 @@ PROMISES = ("certificate", "coverage of sets", "clearly better")
 
 @dataclass(frozen=True)
 class Claim:
-    """A figure of a run and what became of it. ``holds``: None where the run said nothing of it.
+    """A figure of a run and what became of it. ``holds``: None where the run said nothing of it, or of a share only
+    that it is one.
 
     ``kind``: which figure; ``low`` and ``high`` its interval, ``value`` what the run said, ``true`` that of the future.
     """
@@ -65,7 +67,9 @@ class Claim:
 
     @property
     def holds(self) -> bool | None:
-        return None if self.low is None or self.high is None else self.low - 1e-9 <= self.true <= self.high + 1e-9
+        if self.low is None or self.high is None or (self.low, self.high) == EVERYTHING:
+            return None
+        return self.low - 1e-9 <= self.true <= self.high + 1e-9
 
 
 def run(options: Options) -> Outcome:
@@ -214,7 +218,7 @@ def _majority(record: RunRecord, future: Predictions, chosen: float) -> Iterator
             if baseline.on_test is not None:
                 yield from _figure("better than the majority, on the test", baseline.on_test, loss - chosen)
     beaten = any(b.name == "majority" and b.margin is not None and b.beaten for b in record.baselines)
-    said = Estimate(1.0, 0.0, 1.0) if beaten else Estimate(0.0, -1.0, 1.0)
+    said = Estimate(1.0, 0.0, 2.0) if beaten else Estimate(0.0, -1.0, 1.0)
     yield "clearly better", said.value, said.low, said.high, np.sign(loss - chosen)
 
 

@@ -76,7 +76,7 @@ def test_intervals_are_judged_together_and_cell_by_cell():
 def test_promises_are_judged_by_what_was_broken():
     assert goal(claims("certificate", "a", 90, 10), "certificates broken")
     assert not goal(claims("certificate", "a", 80, 20), "certificates broken")
-    wrong = [Claim("nothing to learn", "t", "clearly better", 1.0, 0.0, 1.0, -1.0)]
+    wrong = [Claim("nothing to learn", "t", "clearly better", 1.0, 0.0, 2.0, -1.0)]
     silent = [Claim("nothing to learn", "t", "clearly better", 0.0, -1.0, 1.0, -1.0)]
     assert not goal(wrong * 10 + silent * 90, "falsely")
     assert goal(wrong * 2 + silent * 98, "falsely")
@@ -87,5 +87,7 @@ def test_promises_are_judged_by_what_was_broken():
 
 def test_a_figure_that_says_nothing_is_counted_and_not_judged():
     silent = [Claim("a", "t", "cost", None, None, None, 0.5)] * 5
-    rows = outcome(claims("cost", "a", 95, 5) + silent, [], 1).rows
-    assert rows == [["cost", "a", "95 of 100 (95.0 %)", "5", "+0.0100", "+0.2000"]]
+    anything = [Claim("a", "t", "cost", None, 0.0, 1.0, 0.5)] * 2
+    found = outcome(claims("cost", "a", 95, 5) + silent, [], 1).rows
+    assert found == [["cost", "a", "95 of 100 (95.0 %)", "5", "+0.0100", "+0.2000"]]
+    assert outcome(claims("cost", "a", 95, 5) + anything, [], 1).rows[0][2:4] == ["95 of 100 (95.0 %)", "2"]
