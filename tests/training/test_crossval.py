@@ -9,6 +9,7 @@ import pytest
 
 from sortal.core import registry
 from sortal.core.costs import CostColumn
+from sortal.core.errors import OptionError
 from sortal.core.frame import Table
 from sortal.core.plan import Planned
 from sortal.models.family import OutOfTime, Size
@@ -50,6 +51,13 @@ def test_a_family_that_does_not_take_such_a_table_is_skipped_with_the_reason(two
     dev, task = two
     family = replace(registry.load("sortal.models", "majority"), **change)
     assert crossval(Candidate("mine", family), folded(dev, task)) == Skipped("mine", why)
+
+
+def test_a_plan_that_needs_a_library_that_is_not_here_says_so(two):
+    dev, task = two
+    family = replace(registry.load("sortal.models", "majority"), library="no_such_library")
+    with pytest.raises(OptionError, match="'mine', but no_such_library is not installed; install it"):
+        repeat(Candidate("mine", family), folded(dev, task), Planned("mine", ({},) * 15, None))
 
 
 def test_a_family_takes_a_table_that_is_just_its_largest(two):

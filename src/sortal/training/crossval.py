@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.errors import OptionError
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
 from sortal.core.skipped import Skipped
-from sortal.models.family import OutOfTime, Settings
+from sortal.models.family import OutOfTime, Settings, Size
 from sortal.training.candidate import Candidate, Pipeline
 from sortal.training.complexity import Complexity
 from sortal.training.executor import Executor, SerialExecutor
@@ -195,7 +196,12 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
 
 
 def repeat(candidate: Candidate, cv: CrossValidation, plan: Planned) -> CVResult:
-    """The same fits as in an earlier run; no clock decides anything."""
+    """The same fits as in an earlier run; no clock decides anything.
+
+    Raises OptionError where the library of the family is not here.
+    """
+    if why := candidate.family.refusal(Size(0, 0, 0)):
+        raise OptionError(f"the plan has {candidate.name!r}, but {why}; install it, or take the plan out of the recipe")
     jobs = [FoldJob(candidate, i, plan.rows, plan.efforts[i], "repeat") for i in range(cv.n_folds)]
     first = fit_fold(cv.data, jobs[0])
     return _result(candidate, cv, plan.rows, [first, *cv.executor.map(fit_fold, cv.data, jobs[1:])])
