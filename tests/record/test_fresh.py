@@ -163,6 +163,10 @@ def test_sets_are_held_to_their_coverage_class_by_class_where_that_was_promised(
     assert kept.found.value == pytest.approx(right)
     found = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
     assert [(p.label, p.verdict) for p in found.promises] == [("no", "worse"), ("yes", "worse")]
+    held = rows.probability[np.arange(400), rows.truth] == 0.8
+    shares = [held[rows.truth == code].mean() for code in (0, 1)]
+    assert shares[0] != shares[1]
+    assert [p.found.value for p in found.promises] == pytest.approx(shares)
     assert "coverage" in found.worse
     assert "coverage of sets of yes >= .97" in printed(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -68,6 +69,17 @@ def test_without_time_nothing_is_measured_and_a_recipe_repeats_that(problem, who
     one = again(problem, RECIPE.with_options(plan=plan, outer=1), seconds=0.0)
     assert (one.folds, one.planned, len(one.predictions)) == (1, 3, 50)
     assert np.array_equal(one.predictions.probability, whole.predictions.probability[:50])
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_models_of_the_folds_are_refitted_as_the_one_that_ships(problem, refit, monkeypatch):
+    module, seen = sys.modules["sortal.training.nested"], []
+    real = module.finalize
+    monkeypatch.setattr(module, "finalize", lambda *a: (seen.append(a[-1].refit), real(*a))[1])
+    dev, task, trained = problem
+    shipped = replace(trained, finalized=replace(trained.finalized, refit=refit))
+    again((dev, task, shipped), RECIPE.with_options(plan=trained.developed.plan(), outer=1))
+    assert seen == [refit]
 
 
 def test_rows_of_a_group_are_left_out_together():
