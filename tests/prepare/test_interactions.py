@@ -108,7 +108,7 @@ def test_how_much_a_column_tells_is_a_t_statistic_of_least_squares(n_classes):
 
 def test_at_most_so_many_and_no_two_alike():
     """The class is by the sum of the products of all 36 pairs of nine columns."""
-    x = np.random.default_rng(0).normal(size=(N, 9))
+    x = np.random.default_rng(0).normal(size=(2 * N, 9))
     chosen = choose(x, np.arange(9), NONE, by(x.sum(axis=1) ** 2 - (x**2).sum(axis=1)), seed=0, smallest_count=1)
     assert len(chosen) == MOST
     (step,) = append(chosen, 9)
