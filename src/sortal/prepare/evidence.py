@@ -58,7 +58,8 @@ def sampled(X: Floats, numeric: Ints, categorical: Ints, y: Codes) -> Sample:
     """
     distinct = {int(j): np.unique(X[~np.isnan(X[:, j]), j]) for j in (*numeric, *categorical)}
     numbers = [int(j) for j in numeric if len(distinct[int(j)]) > 2]
-    groups = [j for j, values in distinct.items() if j not in numbers and len(values) > 1 and _are_codes(values)]
+    groups = [int(j) for j in numeric if np.array_equal(distinct[int(j)], [0, 1])]
+    groups += [int(j) for j in categorical if len(distinct[int(j)]) > 1]
     y = _by_frequency(y)
     wanted = slice(1, 2) if y.max() == 1 else slice(MOST_CLASSES)
     classes = _of_length_one((y[:, None] == np.arange(y.max() + 1)).astype(np.float64)[:, wanted])
@@ -112,10 +113,6 @@ def _basis(columns: Floats) -> Floats:
     """(s, q) an orthonormal basis of centred columns."""
     q, r = np.linalg.qr(columns)
     return np.asarray(q[:, np.abs(np.diag(r)) > 1e-6])
-
-
-def _are_codes(values: Floats) -> bool:
-    return bool(values[0] >= 0 and (values == np.floor(values)).all())
 
 
 def _bins(x: Floats) -> Codes:
