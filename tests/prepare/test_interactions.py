@@ -108,7 +108,7 @@ def test_how_much_a_column_tells_is_a_t_statistic_of_least_squares(n_classes):
 
 def test_at_most_so_many_and_no_two_alike():
     """The class is by the sum of the products of all 36 pairs of nine columns."""
-    x = np.random.default_rng(0).normal(size=(N, 9))
+    x = np.random.default_rng(0).normal(size=(2 * N, 9))
     chosen = choose(x, np.arange(9), NONE, by(x.sum(axis=1) ** 2 - (x**2).sum(axis=1)), seed=0, smallest_count=1)
     assert len(chosen) == MOST
     (step,) = append(chosen, 9)
@@ -126,7 +126,19 @@ def test_tables_that_say_nothing_have_no_interactions(n_classes):
     assert choose(few, np.arange(4), NONE, by(few[:, 0] * few[:, 1]), seed=0, smallest_count=1) == []
 
 
-def test_huge_numbers_are_no_obstacle():
-    x = numbers() * 1e99
-    x[:, 1] = 1e-300
-    assert choose(x, np.arange(4), NONE, by(x[:, 0] / x[:, 2]), seed=0, smallest_count=1)
+def test_huge_and_tiny_numbers_are_no_obstacle():
+    """Nor are two values that are no codes, and codes in a sample that are numbers elsewhere."""
+    x = np.hstack([numbers(width=3), np.arange(N)[:, None] % 2])
+    labels = by((x[:, 0] - 1) * x[:, 1] + x[:, 2] * np.where(x[:, 3] > 0, 1, -1))
+    for scale in (1e99, 1.0, 1e-200):
+        for two in ([0.0, 1e90], [0.0, 1.0], [-1.0, 0.5]):
+            values = x * scale
+            values[:, 3] = np.where(x[:, 3] > 0, two[1], two[0])
+            values = np.vstack([values, np.tile(values[:1], (9 * N, 1))])
+            values[-1, 3] = 1e9
+            many = Labels(np.append(labels.codes, np.zeros(9 * N, dtype=np.int64)), 2)
+            for matrix, told in ((values[:N], labels), (values, many)):
+                chosen = choose(matrix, np.arange(4), NONE, told, seed=0, smallest_count=1)
+                for step in append(chosen, 4):
+                    matrix = compile_program(step)(matrix)
+                assert not np.isinf(matrix).any()

@@ -58,12 +58,13 @@ def sampled(X: Floats, numeric: Ints, categorical: Ints, y: Codes) -> Sample:
     """
     distinct = {int(j): np.unique(X[~np.isnan(X[:, j]), j]) for j in (*numeric, *categorical)}
     numbers = [int(j) for j in numeric if len(distinct[int(j)]) > 2]
-    groups = [j for j, values in distinct.items() if j not in numbers and len(values) > 1 and _are_codes(values)]
-    frequent = np.argsort(-np.bincount(y), kind="stable")[:MOST_CLASSES]
-    frequent = frequent[1:] if len(np.unique(y)) == 2 else frequent
-    classes = _of_length_one((y[:, None] == frequent).astype(np.float64))
-    shares = {j: ranked(_shares(_bins(X[:, j]), y)[:, frequent]) for j in numbers}
-    shares |= {j: ranked(_shares(_levels(X[:, j]), y)[:, frequent]) for j in groups}
+    groups = [int(j) for j in numeric if np.array_equal(distinct[int(j)], [0, 1])]
+    groups += [int(j) for j in categorical if len(distinct[int(j)]) > 1]
+    y = _by_frequency(y)
+    wanted = slice(1, 2) if y.max() == 1 else slice(MOST_CLASSES)
+    classes = _of_length_one((y[:, None] == np.arange(y.max() + 1)).astype(np.float64)[:, wanted])
+    shares = {j: ranked(_shares(_bins(X[:, j]), y)[:, wanted]) for j in numbers}
+    shares |= {j: ranked(_shares(_levels(X[:, j]), y)[:, wanted]) for j in groups}
     strength = {j: np.abs((share * classes).sum(axis=0)).max(initial=0.0) for j, share in shares.items()}
     numbers = sorted(numbers, key=lambda j: -strength[j])[:MOST_NUMBERS]
     groups = sorted(groups, key=lambda j: -strength[j])[:MOST_GROUPS]
@@ -87,6 +88,17 @@ def ranked(values: Floats) -> Floats:
     return _scaled(out)
 
 
+def _by_frequency(y: Codes) -> Codes:
+    """Classes numbered from the most frequent one; those after ``MOST_CLASSES`` are one.
+
+    >>> _by_frequency(np.array([7, 3, 3, 9, 3, 7]))
+    array([1, 0, 0, 2, 0, 1])
+    """
+    _, y, counts = np.unique(y, return_inverse=True, return_counts=True)
+    place = np.argsort(np.argsort(-counts, kind="stable"))
+    return np.minimum(place[y], MOST_CLASSES)
+
+
 def _of_length_one(values: Floats) -> Floats:
     return _scaled(values - values.mean(axis=0))
 
@@ -101,10 +113,6 @@ def _basis(columns: Floats) -> Floats:
     """(s, q) an orthonormal basis of centred columns."""
     q, r = np.linalg.qr(columns)
     return np.asarray(q[:, np.abs(np.diag(r)) > 1e-6])
-
-
-def _are_codes(values: Floats) -> bool:
-    return bool(values[0] >= 0 and (values == np.floor(values)).all())
 
 
 def _bins(x: Floats) -> Codes:

@@ -12,16 +12,17 @@ from itertools import combinations, product
 
 import numpy as np
 
-from sortal.core.arrays import Floats, Ints
+from sortal.core.arrays import Codes, Floats, Ints
 from sortal.engine.interactions import OPERATIONS
 from sortal.engine.program import Array, Program
+from sortal.prepare.category import MAX_CODES
 from sortal.prepare.evidence import Sample, ranked, sampled
 from sortal.prepare.view import Labels
 
 MOST = 20
 """Columns that are added at most."""
 MOST_ROWS, MOST_CELLS = 4_000, 2_000_000
-"""Rows that are looked at for the choice, fewer of wide tables: whatever the table, it takes a second or two."""
+"""Rows that are looked at for the choice, fewer of wide tables: whatever the table, it takes some seconds at most."""
 LEAST_T = 4.5
 """Standard errors that a correlation is from none, at least. They are a little too small, as what the parents tell is
 learned from the same rows: of 80 tables of noise, with 300 columns to choose from, 16 had one beyond 4, 3 beyond 4.5,
@@ -144,9 +145,8 @@ def _arithmetic(sample: Sample) -> Found:
 def _within(sample: Sample, least: int) -> Found:
     for number, group in product(sample.numbers, sample.groups):
         x, code = sample.X[:, number], sample.X[:, group]
-        levels = int(np.nanmax(code)) + 1
-        middle, spread = _figures(x, code, levels, least)
-        row = np.where(np.isnan(code), levels, code).astype(np.int64)
+        middle, spread = _figures(x, code, least)
+        row = _level(code, len(middle) - 1)
         ranks = ranked(((x - middle[row]) / spread[row])[:, None])
         yield sample.beyond(ranks, number, group)[0], Within(number, group, middle, spread), ranks[:, 0]
 
@@ -155,22 +155,25 @@ def _of_all_rows(interaction: Interaction, matrix: Floats, least: int) -> Intera
     """Middle and spread by all rows, where the choice saw those of a sample."""
     if isinstance(interaction, Arithmetic):
         return interaction
-    code = matrix[:, interaction.group]
-    levels = int(np.nanmax(code)) + 1
-    middle, spread = _figures(matrix[:, interaction.number], code, levels, least)
+    middle, spread = _figures(matrix[:, interaction.number], matrix[:, interaction.group], least)
     return Within(interaction.number, interaction.group, middle, spread)
 
 
-def _figures(x: Floats, code: Floats, levels: int, least: int) -> tuple[Floats, Floats]:
+def _level(code: Floats, levels: int) -> Codes:
+    """Codes as the op ``within`` takes them: what is none has the number after the last."""
+    return np.where((code >= 0) & (code < levels), code, levels).astype(np.int64)
+
+
+def _figures(x: Floats, code: Floats, least: int) -> tuple[Floats, Floats]:
     """(levels + 1,) mean and standard deviation of a level, and of all rows at last and where a level has fewer than
     ``least`` values, or one value only.
     """
-    known = ~np.isnan(x)
-    overall, deviation = x[known].mean(), x[known].std()
-    at = np.where(np.isnan(code), levels, code)[known].astype(np.int64)
+    known, levels = ~np.isnan(x), int(min(np.nanmax(code), MAX_CODES)) + 1
+    x, at = x[known], _level(code, levels)[known]
+    overall, deviation = x.mean(), x.std() or 1.0  # squares of very small numbers are none
     rows = np.bincount(at, minlength=levels + 1)
-    middle = np.bincount(at, x[known], minlength=levels + 1) / np.maximum(rows, 1)
-    squares = np.bincount(at, (x[known] - middle[at]) ** 2, minlength=levels + 1)
+    middle = np.bincount(at, x, minlength=levels + 1) / np.maximum(rows, 1)
+    squares = np.bincount(at, (x - middle[at]) ** 2, minlength=levels + 1)
     spread = np.sqrt(squares / np.maximum(rows, 1))
     few = rows < least
     few[-1] = True
