@@ -70,7 +70,7 @@ def front(rows: Sequence[Row]) -> str:
     points = [f"{plain(row.name)} {microseconds(row.program_microseconds)}" for row in shown]
     kept = [plain(row.name) for row in shown if row.file is not None]
     others = f"; sortal pick ships {listing(kept, most=4)} instead" if kept else ""
-    return f"none is better and faster than: {listing(points, most=6)}{others}"
+    return f"nothing is both better and faster than {listing(points, most=6)}{others}"
 
 
 def corrected(selection: Selection) -> str:

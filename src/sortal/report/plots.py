@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -264,20 +264,31 @@ def leaderboard(rows: Sequence[Row]) -> Figure | None:
 
 
 def front(rows: Sequence[Row]) -> Figure | None:
-    """Score against the time of a row: those that none is both better and faster than are joined, and named."""
+    """Score against the time of a row: those that none is both better and faster than are joined, and named; a baseline
+    far off is an arrow at the edge.
+    """
     points = {row.name: (row.program_microseconds or 0.0, row.mean or 0.0) for row in rows}
     shown = [row for row in rows if known(row.mean) and known(row.program_microseconds) and points[row.name][0] > 0]
     best = sorted((row for row in shown if row.front), key=lambda row: points[row.name])
     if len(best) < 2:
         return None
     figure, axes = canvas()
+    low, high = _span([replace(row, low=None, high=None) for row in shown])
     x, y = zip(*(points[row.name] for row in best), strict=True)
     axes.plot(x, y, color=MUTED, linewidth=1.1)
     for row in shown:
         color = MAIN if row.selected else INK if row.front else MUTED
         axes.plot(*points[row.name], marker="o", color=color, markersize=7 if row.selected else 5)
     for row in best:
-        axes.annotate(short(row.name), points[row.name], xytext=(5, 4), textcoords="offset points", color=INK)
+        time, score = points[row.name]
+        beyond = not low <= score <= high
+        arrow = f" {number(score, 4)} {'↑' if score > high else '↓'}" if beyond else ""
+        place = time, min(max(score, low), high)
+        last = row is best[-1]
+        offset = (-5 if last else 5, -12 if score > high else 4)
+        side = "right" if last else "left"
+        axes.annotate(short(row.name) + arrow, place, xytext=offset, textcoords="offset points", color=INK, ha=side)
+    axes.set_ylim(low, high)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: microseconds(value))
     axes.margins(x=0.15)

@@ -252,7 +252,11 @@ def nested(console: Console, nested: Nested | None, task: Task) -> None:
 
 
 def checklist(console: Console, items: Sequence[Item], where: str = "report.html") -> None:
-    """What does not hold, each with its evidence, and how many more there are; ``where`` they can be read."""
+    """What does not hold, each with its evidence, and how many more there are; ``where`` they can be read. Nothing for
+    a model that no run judged.
+    """
+    if not items:
+        return
     applicable = [item for item in items if item.status != "not applicable"]
     holding = sum(item.status == "holds" for item in applicable)
     _title(console, "CHECKLIST", f"{holding} of {len(applicable)} hold")
@@ -266,9 +270,8 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
         hang(console, head, evidence, width + 6 if wide else 6)
     others = len(items) - len(applicable)
     beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
-    if items:
-        rest = f"{holding}{' more' if shown else ''} {'holds' if holding == 1 else 'hold'}"
-        hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
+    rest = f"{holding}{' more' if shown else ''} {'holds' if holding == 1 else 'hold'}"
+    hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
 def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
