@@ -97,6 +97,7 @@ def test_the_keys_of_run_json():
         "confusion",
         "per_class",
         "importance",
+        "slices",
         "timing",
         "ledger",
         "artifact",
@@ -107,7 +108,7 @@ def test_the_keys_of_run_json():
 FRAMING = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 "
     "--f-beta "
-    "--sets --positive --kind --missing --ignore --time --group --weight --split --seed --smallest-count --private "
+    "--sets --positive --kind --missing --ignore --time --group --slice --weight --split --seed --smallest-count --private "
     "--recipe --out --strict --json "
 )
 
@@ -117,7 +118,7 @@ FRAMING = (
     [
         ("train", FRAMING + "--select --models --max-latency --max-size --budget --resume"),
         ("predict", "--out --allow-missing --warnings --verify"),
-        ("evaluate", "--sealed --allow-missing --verify --json"),
+        ("evaluate", "--sealed --slice --allow-missing --verify --json"),
         ("show", "--verify --json"),
         ("pick", "--out"),
         ("sign", "--key"),

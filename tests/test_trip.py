@@ -26,6 +26,7 @@ FILES = {
     "leaderboard.csv",
     "oof.parquet",
     "ledger.jsonl",
+    "front",
     "sealed",
 }
 TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "pandas", "matplotlib", "pyarrow"}

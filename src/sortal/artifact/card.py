@@ -40,8 +40,8 @@ class LedgerHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """``chosen``: the name of the candidate that became the model. ``details``: more of the run's record, for
-    machines.
+    """``chosen``: the name of the candidate that became the model. ``by_importance``: names of columns, the one that it
+    leans on most first. ``details``: more of the run's record, for machines.
     """
 
     seed: int
@@ -49,4 +49,5 @@ class Card:
     chosen: str
     checklist: tuple[Item, ...] = ()
     ledger: LedgerHead = LedgerHead(0)
+    by_importance: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)

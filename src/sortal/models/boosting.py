@@ -41,8 +41,9 @@ def patience(n_rows: int, haste: float = 1.0) -> int:
     return max(20, int(min(300, 300 * 10_000 // max(n_rows, 1)) / max(haste, 1.0)))
 
 
-def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> float:
-    """The tuned learning rate, or a faster one where the time allows fewer than ``ENOUGH_ROUNDS`` rounds of it.
+def learning_rate(slow: float, seconds_per_round: float, seconds: float, spent: float = 0.0) -> float:
+    """The tuned learning rate, or a faster one where the ``seconds`` left allow fewer than ``ENOUGH_ROUNDS`` rounds of
+    it. ``spent``: what the fit has taken already.
 
     Raises OutOfTime where the time does not allow ``FEWEST_ROUNDS`` of any rate.
 
@@ -55,7 +56,7 @@ def learning_rate(slow: float, seconds_per_round: float, seconds: float) -> floa
         return slow
     affordable = seconds / max(seconds_per_round, 1e-9)
     if affordable < FEWEST_ROUNDS:
-        raise OutOfTime(FEWEST_ROUNDS * seconds_per_round)
+        raise OutOfTime(spent + FEWEST_ROUNDS * seconds_per_round)
     return round(min(FASTEST, max(slow, slow * ENOUGH_ROUNDS / affordable)), 3)
 
 

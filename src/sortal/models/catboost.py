@@ -139,7 +139,7 @@ def _pace(pool: Any, params: dict[str, Any], tuned: float, clock: Clock) -> dict
     pilot = _Until(Clock(math.inf))
     _train(params | {"learning_rate": tuned, "iterations": PILOT_ROUNDS + 1}, pilot, pool)
     a_round = (pilot.ends[-1] - pilot.ends[0]) / max(1, len(pilot.ends) - 1)
-    return {"learning_rate": learning_rate(tuned, a_round, clock.left)}
+    return {"learning_rate": learning_rate(tuned, a_round, clock.left, clock.spent)}
 
 
 def _boost(request: FitRequest, pool: Any, params: dict[str, Any], wait: int, clock: Clock) -> Any:

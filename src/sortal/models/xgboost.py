@@ -122,7 +122,7 @@ def _pace(
 
     pilot = xgboost.Booster(params, [data])
     a_round = typical(_round(pilot, focal, request, data), PILOT_ROUNDS)
-    return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left)}
+    return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left, clock.spent)}
 
 
 def _round(booster: Any, focal: Focal | None, request: FitRequest, data: Any) -> Callable[[], None]:

@@ -354,7 +354,7 @@ def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> Card:
     """What the model file tells of the run that made it: the record without clocks, so that equal runs give equal
     bytes.
     """
-    record, ledger = msgspec.to_builtins(outcome, enc_hook=float), outcome.ledger
+    record, ledger, weights = msgspec.to_builtins(outcome, enc_hook=float), outcome.ledger, outcome.importance
     rows = [{k: v for k, v in row.items() if k not in CLOCKED} for row in record["leaderboard"]]
     return Card(
         seed=outcome.seed,
@@ -362,5 +362,6 @@ def model_card(outcome: Outcome, checklist: tuple[Item, ...]) -> Card:
         chosen=outcome.selection.chosen,
         checklist=checklist,
         ledger=LedgerHead(ledger.opens, ledger.head, ledger.sealed),
+        by_importance=() if weights is None else tuple(column.column for column in weights.columns),
         details={**{name: record[name] for name in DETAILS}, "leaderboard": rows},
     )

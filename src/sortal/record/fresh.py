@@ -185,7 +185,7 @@ def judge(
 def _slices(model: Model, fresh: Fresh, decided: Codes, asked: Sequence[Column]) -> Slices | None:
     """By the columns that the model reads, those that it leans on most first, and by those that were asked for."""
     card = model.card
-    ranked = () if card is None else [each["column"] for each in card.details["importance"]["columns"]]
+    ranked = () if card is None else card.by_importance
     there = [name for name in dict.fromkeys([*ranked, *model.reads.names]) if name in fresh.raw.columns]
     by = with_strongest(asked, model.reads, there, COLUMNS)
     names = [column.name for column in asked]

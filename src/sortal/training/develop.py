@@ -112,18 +112,25 @@ def develop(
 def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:
     """The search once more on other rows: the same candidates in as many folds, fitted anew and without a clock.
 
-    What the clock gave a sample of rows gets as many again, with the same settings: else it would take far longer.
+    What the clock gave a sample of rows gets as many again, with the same settings, and what it made learn faster
+    learns as fast again: else it would take far longer.
     """
     score = Scorer(task)
     known = {c.name: c for c in _candidates(task, search.models)}
     cv = CrossValidation(FoldData(dev, fold(dev, search.budget).first(len(before.folds.parts))), score)
     results = (
-        crossval(known[plan.name], cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
+        crossval(_as_fast(known[plan.name], plan), cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
         for plan in before.plan()
     )
     explored = Explored(tuple(result for result in results if isinstance(result, CVResult)), ())
     bounds = Bounds.of(replace(search, plan=before.plan()), dev)
     return _choose(explored, cv.data, score, bounds)
+
+
+def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
+    """With what the clock set in the earlier search. How many rounds that takes is no such thing."""
+    pace = {name: value for name, value in plan.efforts[0].items() if name != "rounds"}
+    return replace(candidate, settings={**candidate.settings, **pace})
 
 
 def _candidates(task: Task, models: Sequence[str]) -> tuple[Candidate, ...]:
