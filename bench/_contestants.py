@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START = time.monotonic()
-"""Imports count: a person waits for them."""
 CORES = 2
 ROWS_ALONE, FIRST_ROWS = 40, 5
 """Rows that are asked for one at a time; the first ones warm up."""
@@ -233,8 +231,10 @@ def main() -> None:
 
     train, test = (pd.read_parquet(file) for file in (asked.train, asked.test))
     problem = Problem(train, asked.target, asked.budget, asked.seed, asked.work)
+    # The imports of a contestant count, since a person waits for them; pandas is there already, as for everybody.
+    begun = time.monotonic()
     fitted = CONTESTANTS[asked.name](problem)
-    seconds = time.monotonic() - START
+    seconds = time.monotonic() - begun
     rows = test.drop(columns=asked.target)
     np.save(asked.work / "probability.npy", np.asarray(fitted.probability(rows), dtype=np.float64))
     answer = {

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import largest_first
+from bench.sets import by_chance
 from sortal.core import registry
 from sortal.core.errors import SortalError
 from sortal.core.framing import frame_task
@@ -145,13 +147,13 @@ class Cell:
         return self.held / self.reps
 
     @property
-    def slack(self) -> float:
-        """Two standard errors of the coverage of an interval that is right, in so many repetitions."""
-        return 2 * float(np.sqrt(NOMINAL * (1 - NOMINAL) / self.reps))
-
-    @property
     def holds(self) -> bool:
-        return bool(LOW - self.slack <= self.coverage <= HIGH + self.slack)
+        return self.within(2)
+
+    def within(self, errors: float) -> bool:
+        """So many standard errors of the coverage of an interval that is right, in so many repetitions."""
+        slack = errors * float(np.sqrt(NOMINAL * (1 - NOMINAL) / self.reps))
+        return bool(LOW - slack <= self.coverage <= HIGH + slack)
 
 
 def run(options: Options) -> Outcome:
@@ -326,7 +328,9 @@ def covered(protocol: str, cells: Sequence[Cell]) -> Goal:
     low, high = min(cells, key=lambda c: c.coverage), max(cells, key=lambda c: c.coverage)
     ends = (f"{100 * c.coverage:.1f} ({c.metric}, {c.table}, n = {c.n})" for c in (low, high))
     figure = f"{good} of {len(cells)}, {strict} within 93-97 strictly, from {' to '.join(ends)}"
-    return Goal(f"{protocol}: 93-97 % +- 2 standard errors in every cell", figure, good == len(cells))
+    allowed = by_chance(len(cells), NormalDist().cdf(-2))
+    goal = f"{protocol}: 93-97 % +- 2 standard errors in every cell (chance: up to {allowed} short)"
+    return Goal(goal, figure, good >= len(cells) - allowed and all(c.within(4) for c in cells))
 
 
 def figures(cell: Cell) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Result:
-    """``seconds``: from the start of the process to the end of the fit. ``log_loss``: None where it did not finish, and
+    """``seconds``: of the fit, with the imports that it needs. ``log_loss``: None where it did not finish, and
     ``note`` says why.
     """
 
