@@ -37,7 +37,7 @@ ENVIRONMENTS = {
 }
 """Which environment below the folder of peers a contestant runs in; "": in this one."""
 FUTURE_ROWS, LARGEST_SHARE = 30_000, 0.7
-FAST_ROWS, FAST_BUDGET, FAST_TABLES = 1_500, 12.0, 2
+FAST_ROWS, FAST_BUDGET, FAST_TABLES = 1_500, 20.0, 2
 GIVEN_UP, GRACE = 4.0, 120.0
 """A contestant is ended after so many times its budget, and these seconds."""
 LATEST, WON, LARGEST_MB, TABLES = 1.05, 0.75, 10.0, 20
