@@ -26,7 +26,6 @@ FILES = {
     "leaderboard.csv",
     "oof.parquet",
     "ledger.jsonl",
-    "front",
     "sealed",
 }
 TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "pandas", "matplotlib", "pyarrow"}
@@ -39,7 +38,9 @@ def scored(sortal, trained, data, out):
 
 
 def test_a_run_folder_holds_what_it_should_and_nothing_else(trained):
-    assert {path.name for path in trained.folder.iterdir()} == FILES
+    # What none is faster than is for the clock to say, and so whether another candidate is kept.
+    kept = any(row["file"] for row in json.loads((trained.folder / "run.json").read_text())["leaderboard"])
+    assert {path.name for path in trained.folder.iterdir()} == FILES | ({"front"} if kept else set())
     assert [path.name for path in trained.folder.parent.iterdir()] == [trained.folder.name]
 
 
