@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from sortal.engine.program import Program
 from sortal.models import trees
+from sortal.models.constant import class_shares
 from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings
 from sortal.prepare.view import View
 
 
 def _fit_majority(request: FitRequest, settings: Settings) -> Fitted:
-    rows = request.train
-    counts = np.bincount(rows.y, weights=rows.weight, minlength=request.n_classes)
-    shares = counts / counts.sum()
-    return Fitted(
-        predict_proba=lambda X: np.tile(shares, (len(X), 1)),
-        program=lambda: Program("constant", arrays={"probability": shares}),
-        importance=np.zeros(rows.X.shape[1]),
-    )
+    return class_shares(request)
 
 
 def _fit_tree(request: FitRequest, settings: Settings) -> Fitted:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.engine.program import Program
 from sortal.models import trees
 from sortal.models.boosting import (
     FEWEST_ROUNDS,
@@ -25,6 +24,7 @@ from sortal.models.boosting import (
     threads,
 )
 from sortal.models.clock import Clock
+from sortal.models.constant import class_shares
 from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings, Size
 from sortal.prepare.view import View
 
@@ -49,7 +49,7 @@ MOST_CLASSES = 50
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock, rows = Clock(request.seconds), request.train
     if not _varies(rows.X):
-        return _shares(request)
+        return class_shares(request)
     params = _params(request, settings)
     pool, tuned = _pool(rows), tuned_rate(request)
     pace = (
@@ -105,18 +105,6 @@ def _varies(X: NDArray[np.float64]) -> bool:
     """Whether there is anything to split: CatBoost refuses a table of constants."""
     rounded = X.astype(np.float32)
     return bool(((rounded != rounded[:1]) & ~(np.isnan(rounded) & np.isnan(rounded[:1]))).any())
-
-
-def _shares(request: FitRequest) -> Fitted:
-    """The shares of the classes, where no column says anything."""
-    rows = request.train
-    counts = np.bincount(rows.y, weights=rows.weight, minlength=request.n_classes)
-    shares = counts / counts.sum()
-    return Fitted(
-        predict_proba=lambda X: np.tile(shares, (len(X), 1)),
-        program=lambda: Program("constant", arrays={"probability": shares}),
-        importance=np.zeros(rows.X.shape[1]),
-    )
 
 
 class _Until:

@@ -16,7 +16,7 @@ from sortal.evaluate.compare import difference, row_values
 from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
-from sortal.record.shipped import gap, score_out_of_fold, shipped
+from sortal.record.shipped import Gap, gap, score_out_of_fold, shipped
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
@@ -86,10 +86,10 @@ def _std(scores: np.ndarray) -> float | None:
 def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Baseline, ...]:
     """Each beside the chosen model, out of fold, and on the test where that was opened."""
     choice = trained.developed.choice
-    name = choice.metric.name
+    name, calibrated, known = choice.metric.name, _calibrated(trained, task), gap(trained, task, choice.metric)
 
     def beside(scored: CVResult) -> tuple[Estimate, Estimate | None]:
-        before = _margin(scored, trained, task)
+        before = _margin(scored, calibrated, known, trained)
         theirs = None if test is None else test.baselines.get(scored.candidate.name)
         on_test = None if test is None or theirs is None else _on_test(theirs, test.predictions, choice.metric, task)
         return Estimate.of(before), on_test
@@ -103,15 +103,13 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
     return tuple(baseline(s) for s in trained.developed.explored.results if s.candidate.baseline)
 
 
-def _margin(baseline: CVResult, trained: Trained, task: Task) -> Interval:
+def _margin(baseline: CVResult, calibrated: EnsembleResult, known: Gap, trained: Trained) -> Interval:
     """By how much the model that ships is better out of fold: calibrated, and with what a refit brings.
 
     The low end holds whatever was chosen; the figure itself is without the flattery of the choice.
     """
     choice, results = trained.developed.choice, trained.developed.results
-    metric, known = choice.metric, gap(trained, task, choice.metric)
-    sign = 1.0 if metric.higher_is_better else -1.0
-    calibrated = _calibrated(trained, task)
+    metric, sign = choice.metric, 1.0 if choice.metric.higher_is_better else -1.0
     measured = margin(baseline, calibrated, results, metric, trained.dev.units_of(baseline.predictions))
     refit = None if known.refit is None else sign * known.refit
     whole = shipped(measured, replace(known, refit=refit))

@@ -15,6 +15,7 @@ from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
+from sortal.models.constant import constant
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, Resources, Rows, Settings
 from sortal.prepare import table as prepare
 from sortal.prepare.table import Preprocessor
@@ -197,11 +198,7 @@ def fit(
 def _certain(matrix: TrainingMatrix, n_classes: int) -> Fitted:
     """Of rows of one class (an early window of time, a few groups) nothing else can be learned than that class."""
     probability = np.eye(n_classes)[matrix.present[0]]
-    return Fitted(
-        predict_proba=lambda X: np.tile(probability, (len(X), 1)),
-        program=lambda: Program("constant", arrays={"probability": probability}),
-        importance=np.zeros(matrix.X.shape[1]),
-    )
+    return constant(probability, matrix.X.shape[1])
 
 
 def _without(rows: Rows, stop: Index) -> tuple[Rows, Rows]:
