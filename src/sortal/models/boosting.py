@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sortal.models.family import FitRequest, OutOfTime
+from sortal.models.clock import Clock
+from sortal.models.family import FitRequest, OutOfTime, Settings
 
 ROUNDS = 1000
 ENOUGH_ROUNDS = 500
@@ -58,6 +59,18 @@ def learning_rate(slow: float, seconds_per_round: float, seconds: float, spent: 
     if affordable < FEWEST_ROUNDS:
         raise OutOfTime(spent + FEWEST_ROUNDS * seconds_per_round)
     return round(min(FASTEST, max(slow, slow * ENOUGH_ROUNDS / affordable)), 3)
+
+
+def pace(settings: Settings, slow: float, clock: Clock, round_seconds: Callable[[], float]) -> dict[str, float]:
+    """How fast to learn: as it is set; else as tuned (``slow``), or faster where the clock wants it.
+
+    ``round_seconds``: what a round takes, by some that are made for that; without a clock nobody asks.
+    """
+    if "learning_rate" in settings:
+        return {"learning_rate": float(settings["learning_rate"])}
+    if math.isinf(clock.left):
+        return {"learning_rate": slow}
+    return {"learning_rate": learning_rate(slow, round_seconds(), clock.left, clock.spent)}
 
 
 def typical(a_round: Callable[[], object], times: int) -> float:

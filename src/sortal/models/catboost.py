@@ -19,7 +19,7 @@ from sortal.models.boosting import (
     FEWEST_ROUNDS,
     LEAST_SHARE,
     ROUNDS,
-    learning_rate,
+    pace,
     patience,
     threads,
 )
@@ -52,21 +52,17 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         return class_shares(request)
     params = _params(request, settings)
     pool, tuned = _pool(rows), tuned_rate(request)
-    pace = (
-        {"learning_rate": float(settings["learning_rate"])}
-        if "learning_rate" in settings
-        else _pace(pool, params, tuned, clock)
-    )
-    haste = pace["learning_rate"] / tuned
-    model = _boost(request, pool, params | pace, patience(len(rows.y), haste), clock)
+    rate = pace(settings, tuned, clock, lambda: _round_seconds(pool, params | {"learning_rate": tuned}))
+    haste = rate["learning_rate"] / tuned
+    model = _boost(request, pool, params | rate, patience(len(rows.y), haste), clock)
     # In half the bits, here and in the program, so that both say the same.
     model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
     return Fitted(
         predict_proba=lambda X: model.predict_proba(X, thread_count=1),
         program=lambda: trees.from_catboost(model, request.n_classes),
         importance=np.asarray(model.get_feature_importance(), dtype=np.float64),
-        effort={"rounds": int(model.tree_count_), **pace},
-        pace=pace,
+        effort={"rounds": int(model.tree_count_), **rate},
+        pace=rate,
     )
 
 
@@ -120,14 +116,10 @@ class _Until:
         return not self.over and self._clock.left > 0
 
 
-def _pace(pool: Any, params: dict[str, Any], tuned: float, clock: Clock) -> dict[str, float]:
-    """A few rounds tell how long one takes, and so how fast to learn."""
-    if math.isinf(clock.left):
-        return {"learning_rate": tuned}
+def _round_seconds(pool: Any, params: dict[str, Any]) -> float:
     pilot = _Until(Clock(math.inf))
-    _train(params | {"learning_rate": tuned, "iterations": PILOT_ROUNDS + 1}, pilot, pool)
-    a_round = (pilot.ends[-1] - pilot.ends[0]) / max(1, len(pilot.ends) - 1)
-    return {"learning_rate": learning_rate(tuned, a_round, clock.left, clock.spent)}
+    _train(params | {"iterations": PILOT_ROUNDS + 1}, pilot, pool)
+    return (pilot.ends[-1] - pilot.ends[0]) / max(1, len(pilot.ends) - 1)
 
 
 def _boost(request: FitRequest, pool: Any, params: dict[str, Any], wait: int, clock: Clock) -> Any:

@@ -20,7 +20,7 @@ from sortal.models.boosting import (
     PILOT_SHARE,
     ROUNDS,
     Stopper,
-    learning_rate,
+    pace,
     patience,
     threads,
     typical,
@@ -68,13 +68,9 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
     data = _dataset(request.train, request.categorical, params)
     # Where no column can be split LightGBM takes no objective but its own, and both say the class shares.
     focal = objective(request, settings) if _splittable(data, request.train.X.shape[1]) else None
-    pace = (
-        {"learning_rate": float(settings["learning_rate"])}
-        if "learning_rate" in settings
-        else _pace(request, focal, params, data, clock)
-    )
+    rate = pace(settings, float(params["learning_rate"]), clock, lambda: _round_seconds(request, focal, params, data))
     most = int(settings.get("rounds", tuned.get("rounds", ROUNDS)))
-    booster, rounds = _boost(request, focal, params | pace, data, clock, most)
+    booster, rounds = _boost(request, focal, params | rate, data, clock, most)
 
     def program() -> Program:
         forest = trees.from_lightgbm(booster, num_iteration=rounds)
@@ -84,8 +80,8 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
         predict_proba=lambda X: _probabilities(booster, focal, X, rounds, request),
         program=program,
         importance=booster.feature_importance("gain", iteration=rounds),
-        effort={"rounds": rounds, **pace},
-        pace=pace,
+        effort={"rounds": rounds, **rate},
+        pace=rate,
     )
 
 
@@ -128,15 +124,10 @@ def _splittable(data: Any, width: int) -> bool:
     return any(data.feature_num_bin(column) > 0 for column in range(width))
 
 
-def _pace(
-    request: FitRequest, focal: Focal | None, params: Mapping[str, Any], data: Any, clock: Clock
-) -> dict[str, float]:
-    """A few rounds tell how long one takes, and so how fast to learn."""
+def _round_seconds(request: FitRequest, focal: Focal | None, params: Mapping[str, Any], data: Any) -> float:
     import lightgbm
 
-    pilot = lightgbm.Booster(dict(params), data)
-    a_round = typical(_round(pilot, focal, request), PILOT_ROUNDS)
-    return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left, clock.spent)}
+    return typical(_round(lightgbm.Booster(dict(params), data), focal, request), PILOT_ROUNDS)
 
 
 def _round(booster: Any, focal: Focal | None, request: FitRequest) -> Callable[[], bool]:

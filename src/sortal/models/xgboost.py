@@ -19,7 +19,7 @@ from sortal.models.boosting import (
     PILOT_SHARE,
     ROUNDS,
     Stopper,
-    learning_rate,
+    pace,
     patience,
     threads,
     typical,
@@ -46,13 +46,9 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock, focal = Clock(request.seconds), objective(request, settings)
     params = _params(request, settings)
     data = _matrix(request.train, threads(request))
-    pace = (
-        {"learning_rate": float(settings["learning_rate"])}
-        if "learning_rate" in settings
-        else _pace(request, focal, params, data, clock)
-    )
+    rate = pace(settings, float(params["learning_rate"]), clock, lambda: _round_seconds(request, focal, params, data))
     most = int(settings.get("rounds", ROUNDS))
-    booster, rounds = _boost(request, focal, params | pace, data, clock, most)
+    booster, rounds = _boost(request, focal, params | rate, data, clock, most)
 
     def program() -> Program:
         forest = trees.from_xgboost(booster, request.n_classes, rounds)
@@ -62,8 +58,8 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         predict_proba=lambda X: _probabilities(booster, focal, X, rounds, request.n_classes),
         program=program,
         importance=_importance(booster, request.train.X.shape[1]),
-        effort={"rounds": rounds, **pace},
-        pace=pace,
+        effort={"rounds": rounds, **rate},
+        pace=rate,
     )
 
 
@@ -114,15 +110,10 @@ def between(X: Matrix) -> NDArray[np.float32]:
     return rounded
 
 
-def _pace(
-    request: FitRequest, focal: Focal | None, params: dict[str, Any], data: Any, clock: Clock
-) -> dict[str, float]:
-    """A few rounds tell how long one takes, and so how fast to learn."""
+def _round_seconds(request: FitRequest, focal: Focal | None, params: dict[str, Any], data: Any) -> float:
     import xgboost
 
-    pilot = xgboost.Booster(params, [data])
-    a_round = typical(_round(pilot, focal, request, data), PILOT_ROUNDS)
-    return {"learning_rate": learning_rate(float(params["learning_rate"]), a_round, clock.left, clock.spent)}
+    return typical(_round(xgboost.Booster(params, [data]), focal, request, data), PILOT_ROUNDS)
 
 
 def _round(booster: Any, focal: Focal | None, request: FitRequest, data: Any) -> Callable[[], None]:
