@@ -11,10 +11,12 @@ import pytest
 import sortal
 from sortal.core.recipe import Recipe
 from sortal.models.family import Resources
+from sortal.training import develop
+from sortal.training.drawn import drawn
 from sortal.training.trained import EFFORT_THREADS, development
 from tests.training.conftest import development as small
 
-MODELS, ROWS = ("lightgbm", "svm"), 1_000
+MODELS, ROWS, EFFORT = ("lightgbm", "svm"), 1_200, 13.0
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +27,17 @@ def rows():
     return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": np.where(y, "yes", "no")})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_is_drawn():
+    """As it would be where the whole portfolio was done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(develop, "draws", lambda models, seed: iter([drawn("lightgbm", 1, seed)]))
+        yield
+
+
 @pytest.fixture(scope="module")
 def calm(rows, tmp_path_factory):
-    return trained(rows, tmp_path_factory.mktemp("calm") / "run", models=MODELS, effort=25)
+    return trained(rows, tmp_path_factory.mktemp("calm") / "run", models=MODELS, effort=EFFORT)
 
 
 def trained(rows, out, **options):
@@ -49,9 +59,9 @@ def hurried(monkeypatch):
 
 
 def test_a_machine_that_is_a_thousand_times_slower_gives_the_same_bytes(rows, calm, hurried, tmp_path):
-    slow = trained(rows, tmp_path / "run", models=MODELS, effort=25)
+    slow = trained(rows, tmp_path / "run", models=MODELS, effort=EFFORT)
     assert slow.record.timing.wall_seconds > 100 * calm.record.timing.wall_seconds
-    assert names(calm) >= {"majority", "logistic", "tree", "lightgbm", "lightgbm small", "svm"}
+    assert names(calm) >= {"majority", "logistic", "tree", "lightgbm", "lightgbm small", "svm", "lightgbm 1"}
     for file in ("model.sortal", "recipe.toml", "oof.parquet"):
         assert (tmp_path / "run" / file).read_bytes() == (calm.folder / file).read_bytes(), file
     assert slow.record.timing.skipped == calm.record.timing.skipped == ()
@@ -62,9 +72,16 @@ def test_with_a_budget_such_a_machine_does_less(rows, calm, hurried, tmp_path):
 
 
 def test_what_was_asked_stands_in_the_record_and_the_recipe(calm):
-    assert (calm.record.timing.effort, calm.record.timing.budget_seconds) == (25.0, None)
-    assert Recipe.read(calm.folder / "recipe.toml").search.effort == 25.0
-    assert "for an effort of 25" in (calm.folder / "report.html").read_text("utf-8")
+    assert (calm.record.timing.effort, calm.record.timing.budget_seconds) == (EFFORT, None)
+    assert Recipe.read(calm.folder / "recipe.toml").search.effort == EFFORT
+    assert f"for an effort of {EFFORT:g}" in (calm.folder / "report.html").read_text("utf-8")
+
+
+def test_what_was_drawn_at_random_is_told(calm):
+    notes = {row.name: row.note for row in calm.record.leaderboard}
+    settings = drawn("lightgbm", 1, seed=0).settings
+    assert f"drawn: num_leaves {settings['num_leaves']}, min_data_in_leaf" in notes["lightgbm 1"]
+    assert "drawn" not in notes["lightgbm small"]
 
 
 def test_its_recipe_repeats_it(rows, calm, tmp_path):

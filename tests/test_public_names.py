@@ -116,7 +116,7 @@ FRAMING = (
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", FRAMING + "--select --models --max-latency --max-size --budget --resume"),
+        ("train", FRAMING + "--select --models --max-latency --max-size --budget --effort --resume"),
         ("predict", "--out --allow-missing --warnings --verify"),
         ("evaluate", "--sealed --slice --allow-missing --verify --json"),
         ("show", "--verify --json"),

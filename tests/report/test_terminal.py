@@ -43,6 +43,17 @@ def story(record: RunRecord, width: int) -> list[str]:
     return printed(tell, record, width=width)
 
 
+def test_of_very_many_candidates_the_first_and_what_they_are_compared_with_are_shown(binary: Any) -> None:
+    one = replace(binary.record.leaderboard[0], selected=False, baseline=False)
+    rows = [replace(one, name=f"lightgbm {i}") for i in range(terminal.MOST_CANDIDATES + 3)]
+    rows += [replace(one, name="majority", baseline=True), replace(one, name="last", selected=True)]
+    lines = printed(terminal.leaderboard, rows, binary.record.selection)
+    shown = [f"lightgbm {i}" for i in range(terminal.MOST_CANDIDATES)] + ["majority", "last"]
+    models = [re.split(r"  +", line.replace("*", " ").strip())[0] for line in lines[3:]]
+    assert models[: len(shown)] == shown
+    assert any("and 3 behind them, in the report" in line for line in lines)
+
+
 def test_the_story_in_order(binary: Any) -> None:
     lines = story(binary.record, 110)
     starts = [

@@ -22,7 +22,7 @@ from sortal.training.ensemble import members
 from sortal.training.fold import FoldData
 from sortal.training.pace import Pace, work_pace
 from sortal.training.reserve import WorkReserve
-from sortal.training.zoo import explore
+from sortal.training.zoo import MISSES, explore
 from tests.training.conftest import development
 
 DEV, TASK = development(rows=1500)
@@ -119,3 +119,25 @@ def test_candidates_are_admitted_in_their_order_while_they_fit():
     assert [s.name for s in explored.skipped] == ["svm"]
     explored = explore([first, dear, cheap], cv(), reserve(fits * 7.0), Observer())
     assert [s.name for s in explored.results] == ["majority", "svm", "logistic"]
+
+
+def test_more_is_tried_when_all_is_done_and_until_nothing_fits():
+    fits = len(FOLDS.parts) + REFIT
+    first = replace(candidate("majority", Work(fixed=0.1)), baseline=True)
+    asked = []
+
+    def more():
+        for number in range(1, 20):
+            asked.append(number)
+            work = Work(fixed=1.0 if number % 2 else 1e6)
+            yield replace(candidate("logistic", work), name=f"logistic {number}", drawn=True)
+
+    explored = explore([first, candidate("tree", Work(fixed=1.0))], cv(), reserve(fits * 3.5), Observer(), more())
+    tried = [s.name for s in explored.results]
+    assert tried[:3] == ["majority", "tree", "logistic 1"]
+    assert len(asked) < 19
+    assert {name.split()[0] for name in tried[2:]} == {"logistic"}
+    assert not any(int(name.split()[1]) % 2 == 0 for name in tried[2:])
+    last = int(tried[-1].split()[1])
+    assert asked[-1] == last + MISSES
+    assert explored.skipped == ()

@@ -75,6 +75,9 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
         yield "tie with the best"
     elif objection := trained.developed.bounds.objection(scored.results[0]):
         yield objection
+    if len(scored.results) == 1 and scored.results[0].candidate.drawn:
+        drawn = ", ".join(f"{name} {value}" for name, value in scored.results[0].candidate.settings.items())
+        yield f"drawn: {drawn}"
     if rows := [r.rows for r in scored.results if r.rows is not None]:
         yield f"on a sample of {count(min(rows))} rows"
 

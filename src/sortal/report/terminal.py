@@ -61,6 +61,7 @@ from sortal.report.candidates import columns, corrected, front
 MARGIN = 11
 INDENT = 7
 MOST_FINDINGS = 12
+MOST_CANDIDATES = 16
 MOST_FIGURES = 6
 
 
@@ -160,7 +161,10 @@ def leaderboard(
     while len(table) > 2 and indent + sum(column.width + 2 for column in table) > console.width:
         del table[-1]
     _line(console, Text(" " * indent + "  ".join(column.padded(column.title) for column in table), "dim"))
+    behind = [row for row in rows[MOST_CANDIDATES:] if not (row.selected or row.baseline)]
     for i, row in enumerate(rows):
+        if row in behind:
+            continue
         text = " " * indent + "  ".join(column.padded(column.cells[i]) for column in table)
         style = "bold" if row.selected else "dim" if row.baseline else ""
         note = "; ".join(filter(None, ("baseline" if row.baseline else "", plain(row.note) if row.note else "")))
@@ -168,6 +172,8 @@ def leaderboard(
         _line(console, Text(f"{text}  {note}" if fits else text, style))
         if note and not fits:
             hang(console, "", Text(note, "dim"), indent + 4)
+    if behind:
+        hang(console, "", Text(f"and {len(behind)} behind them, in the report", "dim"), indent)
     if skipped:
         reasons = listing([f"{plain(s.name)} ({plain(s.reason)})" for s in skipped], most=6)
         hang(console, "", Text(f"skipped: {reasons}", "dim"), indent)

@@ -35,7 +35,7 @@ NOTHING: Index = np.empty(0, dtype=np.int64)
 class Candidate:
     """``settings`` beyond the family's defaults. ``balance``: what is done about rare classes.
 
-    ``baseline``: always tried, and what the others have to beat.
+    ``baseline``: always tried, and what the others have to beat. ``drawn``: its settings are drawn at random.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Candidate:
     settings: Settings = field(default_factory=dict)
     balance: Balance = "none"
     baseline: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from sortal.stats.sampling import Sampling
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, repeat
+from sortal.training.drawn import draws, named
 from sortal.training.ensemble import EnsembleResult, select
 from sortal.training.executor import Executor, SerialExecutor
 from sortal.training.fit_log import FitRows
@@ -93,7 +94,7 @@ def develop(
 
     ``store``: where results are kept, and those of an earlier run lie.
     """
-    score, candidates = Scorer(task), _candidates(task, search.models)
+    score, candidates = Scorer(task), _candidates(task, search)
     parts = fold(dev, search.allowance)
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     if not search.plan:
@@ -101,9 +102,9 @@ def develop(
         data = replace(data, folds=_in_time(data, candidates, reserve) if kept is None else parts.first(kept))
     cv = CrossValidation(data, score, executor or SerialExecutor(), store)
     if search.plan:
-        explored = _replay(candidates, search.plan, cv)
+        explored = _replay(candidates, search, cv)
     else:
-        explored = explore(candidates, cv, reserve, listener)
+        explored = explore(candidates, cv, reserve, listener, draws(search.models, search.seed))
     developed = _choose(explored, data, score, Bounds.of(search, dev))
     choice, may_halve = developed.choice, search.halved if search.plan else True
     seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
@@ -116,15 +117,15 @@ def search_again(dev: Development, task: Task, search: SearchOptions, before: De
     What the clock gave a sample of rows gets as many again, with the same settings, and what it made learn faster
     learns as fast again: else it would take far longer.
     """
-    score = Scorer(task)
-    known = {c.name: c for c in _candidates(task, search.models)}
+    score, planned = Scorer(task), before.plan()
+    known = _by_name(_candidates(task, search), planned, search.seed)
     cv = CrossValidation(FoldData(dev, fold(dev, search.allowance).first(len(before.folds.parts))), score)
     results = (
         crossval(_as_fast(known[plan.name], plan), cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
-        for plan in before.plan()
+        for plan in planned
     )
     explored = Explored(tuple(result for result in results if isinstance(result, CVResult)), ())
-    bounds = Bounds.of(replace(search, plan=before.plan()), dev)
+    bounds = Bounds.of(replace(search, plan=planned), dev)
     return _choose(explored, cv.data, score, bounds)
 
 
@@ -134,8 +135,15 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
     return replace(candidate, settings={**candidate.settings, **pace})
 
 
-def _candidates(task: Task, models: Sequence[str]) -> tuple[Candidate, ...]:
-    return (*baselines(), *zoo(models, task.imbalanced or task.cost is not None))
+def _candidates(task: Task, search: SearchOptions) -> tuple[Candidate, ...]:
+    return (*baselines(), *zoo(search.models, task.imbalanced or task.cost is not None))
+
+
+def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:
+    """The candidates, and those that were drawn in the run that ``plan`` is of."""
+    known = {c.name: c for c in candidates}
+    again = (named(planned.name, seed) for planned in plan if planned.name not in known)
+    return known | {c.name: c for c in again if c is not None}
 
 
 def _choose(explored: Explored, data: FoldData, score: Scorer, bounds: Bounds) -> Developed:
@@ -238,12 +246,8 @@ class Scorer:
         return rule.decide(predictions)
 
 
-def _replay(
-    candidates: Sequence[Candidate],
-    plan: Sequence[Planned],
-    cv: CrossValidation,
-) -> Explored:
-    known = {c.name: c for c in candidates}
+def _replay(candidates: Sequence[Candidate], search: SearchOptions, cv: CrossValidation) -> Explored:
+    plan, known = search.plan, _by_name(candidates, search.plan, search.seed)
     if foreign := [planned.name for planned in plan if planned.name not in known]:
         raise OptionError(
             f"the recipe ran {foreign[0]!r}, which is not tried here; take its plan out, and it is searched anew"

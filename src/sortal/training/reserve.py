@@ -62,10 +62,23 @@ class TimeReserve:
         """
         if not results:
             return self.until_closing()
-        shipped = members(results) if shipped is None else shipped
-        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+        shipped, others = self._to_refit(results, shipped)
         refits = sum(s.refit_seconds for s in (*shipped, *others))
         return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
+
+    def left_for_more(self, results: Sequence[CVResult]) -> float:
+        """The same with the time of the refits once more: rather a refit that is sure to end than another candidate of
+        those that are drawn.
+        """
+        return self.left(results) - sum(s.refit_seconds for s in self._to_refit(results)[0])
+
+    def _to_refit(
+        self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None
+    ) -> tuple[Sequence[CVResult], Sequence[CVResult]]:
+        """The members of the model, and the baselines that are fitted beside them."""
+        shipped = members(results) if shipped is None else shipped
+        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+        return shipped, others
 
     def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
         """Seconds that fits of the chosen model on half of the rows may take."""
@@ -102,10 +115,13 @@ class WorkReserve(TimeReserve):
         """Units that are left when the folds of ``results`` are done, and the refits of what would be ``shipped``."""
         if not results:
             return self.units
-        shipped = members(results) if shipped is None else shipped
-        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+        shipped, others = self._to_refit(results, shipped)
         folds = sum(len(s.efforts) * s.work for s in results)
         return self.units - folds - sum(REFIT * s.work for s in (*shipped, *others) if s.refit_seconds > 0)
+
+    def left_for_more(self, results: Sequence[CVResult]) -> float:
+        """All of it: nothing takes longer than it counts."""
+        return self.left(results)
 
     def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
         """No end where the work is within what is left, else nothing: half of the rows, and no haste on them."""

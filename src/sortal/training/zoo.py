@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -67,6 +68,8 @@ BASELINE_SHARE = 0.15
 """Of what remains, what a baseline may take: on a large table it gets a sample of the rows."""
 LEAST_SECONDS = 0.2
 """A candidate is not begun with less, and a baseline is given no less."""
+MISSES = 3
+"""Of drawn candidates in turn, one a family, after which there is no time for another."""
 ENDED = "ended by Ctrl-C"
 
 
@@ -107,15 +110,17 @@ def explore(
     cv: CrossValidation,
     reserve: TimeReserve,
     listener: Observer,
+    more: Iterable[Candidate] = (),
 ) -> Explored:
     """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 
     A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all
-    that is left.
+    that is left. ``more``: what is tried when they are done, until so many in turn do not fit any more.
     """
     results: list[CVResult] = []
     reasons: dict[str, str] = {}
-    waiting = [(share, candidate) for share in (SHARE, 1.0) for candidate in candidates]
+    waiting = chain(((share, c) for share in (SHARE, 1.0) for c in candidates), ((1.0, c) for c in more))
+    misses = 0
     at_work = ""
     try:
         with reserve.interrupts.searching():
@@ -131,8 +136,12 @@ def explore(
                 if isinstance(outcome, CVResult):
                     results.append(outcome)
                     listener.best(_best(results))
+                    misses = 0
                 else:
                     reasons[candidate.name] = outcome.reason
+                    misses += candidate.drawn
+                if misses == MISSES:
+                    break
                 if len(results) >= len(BASELINES):
                     reserve.interrupts.in_hand()
     except TimeUp:
@@ -155,7 +164,7 @@ def _within(
 
     Only where the time would be over before their library is imported, the first, which needs none, has to do.
     """
-    left = reserve.left(results)
+    left = reserve.left_for_more(results) if candidate.drawn else reserve.left(results)
     if results and reserve.importing > max(left, 0.0):
         return Skipped(candidate.name, reserve.used_up)
     if candidate.baseline:
