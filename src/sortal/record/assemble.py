@@ -91,6 +91,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     shown, decided = _shown(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
     removable = recalibration_gain(shown, seed=search.seed)
+    choice = selection(trained, task)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
         sortal_version=__version__,
@@ -102,8 +103,8 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         audit_skipped=results.audited.skipped,
         split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
         baselines=baselines(trained, task, opened),
-        leaderboard=leaderboard(trained, task),
-        selection=selection(trained, task),
+        leaderboard=leaderboard(trained, task, choice.corrected),
+        selection=choice,
         imbalance=imbalance(trained),
         calibration=replace(finalized.calibration.result, removable=Estimate.of(removable)),
         decision=_decision(results, apart, search.seed),
