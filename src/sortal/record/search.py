@@ -16,7 +16,7 @@ from sortal.evaluate.compare import difference, row_values
 from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
-from sortal.record.shipped import Gap, gap, score_out_of_fold, shipped
+from sortal.record.shipped import Gap, gap, reaching, score_out_of_fold, shipped
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
@@ -50,7 +50,7 @@ def _score(scored: Result, known: Gap, metric: Metric, task: Task) -> Estimate:
     ``known``: the gap of the chosen one, which alone was fitted on half of the rows; another is taken to vary as much.
     """
     measured = score_out_of_fold(scored, metric, task, scored.predictions)
-    return Estimate.of(metric.within(shipped(measured, Gap() if says_the_same(scored) else known, moved=False)))
+    return Estimate.of(metric.within(reaching(measured, Gap() if says_the_same(scored) else known)))
 
 
 def _row(scored: Result, trained: Trained, score: Estimate) -> Row:
