@@ -96,6 +96,13 @@ def test_rows_that_vary_together_teach_less() -> None:
     assert found.spread == pytest.approx(2 * naive.spread, rel=0.05)
 
 
+def test_of_some_folds_it_is_told_by_their_rows_alone() -> None:
+    run = random_run(np.arange(100) // 2)
+    some = np.flatnonzero(np.arange(100) % 10 < 4)
+    part, alone = Run(run.whole, run.half.take(some)), Run(run.whole.take(some), run.half.take(some))
+    assert gap(part.trained(), TASK, LOG_LOSS) == gap(alone.trained(), TASK, LOG_LOSS)
+
+
 def test_the_fit_of_a_fold_gains_nothing_and_varies_as_such() -> None:
     run = random_run()
     fold, all_rows = (

@@ -85,8 +85,9 @@ def gaps(trained: Trained, measures: Sequence[Measure]) -> list[Gap]:
     first = first_fits(chosen)
     if halving is None or first is None:
         return [Gap()] * len(measures)
-    rows, more, clusters = first.rows, trained.finalized.ensemble.rows, chosen.predictions.clusters
-    scored = [(p, trained.finalized.decision.decide(p)) for p in (chosen.predictions, halving.predictions)]
+    rows, more = first.rows, trained.finalized.ensemble.rows
+    both = (_of_rows(chosen.predictions, halving.predictions.rows), halving.predictions)
+    scored, clusters = [(p, trained.finalized.decision.decide(p)) for p in both], both[0].clusters
 
     def between(measure: Measure) -> Gap:
         (whole, a), (half, b) = (_with_values(*measure(*each)) for each in scored)
@@ -100,6 +101,11 @@ def gaps(trained: Trained, measures: Sequence[Measure]) -> list[Gap]:
         return Gap(refit, float(np.sqrt(apart.var() * worth.design * rows / 2)) / more)
 
     return [between(measure) for measure in measures]
+
+
+def _of_rows(predictions: Predictions, rows: Codes) -> Predictions:
+    """Of some of the rows, all of which are in order."""
+    return predictions.take(np.searchsorted(predictions.rows, rows))
 
 
 def _with_values(score: float, sampling: Sampling | None) -> tuple[float, Floats | None]:
