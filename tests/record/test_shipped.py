@@ -13,7 +13,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.evaluate.figures import ClassScore, per_class
-from sortal.record.shipped import REACH, Gap, classes_reaching, gap, shipped
+from sortal.record.shipped import REACH, Gap, classes_reaching, gap, shipped, with_its_own_calibration
 
 LOG_LOSS, ACCURACY, ECE = (registry.load("sortal.metrics", name) for name in ("log_loss", "accuracy", "ece"))
 TASK = Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", (), ())
@@ -178,6 +178,33 @@ def test_what_is_left_to_a_person_of_a_class_reaches_likewise() -> None:
     assert first.rejected.low == second.rejected.low == pytest.approx(0.1)
     assert first.rejected.high == second.rejected.high == pytest.approx(0.2 + np.hypot(0.1, 0.1))
     assert first.recall != second.recall
+
+
+def test_one_model_errs_in_its_calibration_more_than_several_together() -> None:
+    told = rows(np.full(50, 0.8), np.zeros(50, dtype=np.int64))
+    found = with_its_own_calibration(Estimate(0.02, 0.01, 0.03), told)
+    assert (found.value, found.low) == (0.02, 0.01)
+    assert found.high == pytest.approx(np.sqrt(0.03**2 + 2 * 0.8 * 0.2 / 50))
+    assert with_its_own_calibration(Estimate(None), told) == Estimate(None)
+
+
+def test_several_models_together_seem_better_calibrated_than_each() -> None:
+    """Each has an intercept and a slope of 100 rows; the square of its error is larger by as much as is said."""
+    rng, squares = np.random.default_rng(3), []
+    x = rng.normal(size=20_000)
+    right = 1 / (1 + np.exp(-x))
+    for _ in range(300):
+        some = rng.normal(size=100)
+        truth = rng.random(100) < 1 / (1 + np.exp(-some))
+        columns, weight = np.column_stack([np.ones(100), some]), np.zeros(2)
+        for _ in range(8):
+            p = 1 / (1 + np.exp(-columns @ weight))
+            weight += np.linalg.solve((columns.T * p * (1 - p)) @ columns, columns.T @ (truth - p))
+        squares.append(((1 / (1 + np.exp(-weight[0] - weight[1] * x)) - right) ** 2).mean())
+    likeliest = rows(np.maximum(right, 1 - right), np.zeros(20_000, dtype=np.int64))
+    found = with_its_own_calibration(Estimate(0.0, 0.0, 0.0), likeliest).high
+    assert found is not None
+    assert 200 * found**2 == pytest.approx(np.mean(squares), rel=0.15)
 
 
 def test_nothing_known_changes_nothing() -> None:

@@ -45,7 +45,7 @@ from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
-from sortal.record.shipped import classes_reaching, metric_reaching
+from sortal.record.shipped import classes_reaching, metric_reaching, with_its_own_calibration
 from sortal.record.slices import describe_slices
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
@@ -157,6 +157,8 @@ def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
     reached = {
         name: metric_reaching(each, name, trained, task, of_chosen[name].value) for name, each in measured.items()
     }
+    if "ece" in reached:
+        reached["ece"] = with_its_own_calibration(reached["ece"], nested.predictions)
     return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reached)
 
 

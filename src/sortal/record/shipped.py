@@ -154,6 +154,19 @@ def metric_reaching(
     return Estimate.of(metric.within(reaching(measured, gap(trained, task, metric), other)))
 
 
+def with_its_own_calibration(error: Estimate, predictions: Predictions) -> Estimate:
+    """A calibration error of rows that several models predicted, with the high end of one such model.
+
+    What is wrong with each cancels out among their rows. Of any one, the square is larger by the variance of the two
+    parameters of its own calibration, intercept and slope (Cox 1958), which n rows leave: 2 p (1 - p) / n.
+    """
+    if error.high is None:
+        return error
+    likeliest = predictions.probability.max(axis=1)
+    own = 2 * float((likeliest * (1 - likeliest)).mean()) / len(predictions)
+    return replace(error, high=min(float(np.sqrt(error.high**2 + own)), 1.0))
+
+
 def classes_reaching(
     scores: Sequence[ClassScore], trained: Trained, task: Task, others: Sequence[ClassScore] = ()
 ) -> tuple[ClassScore, ...]:
