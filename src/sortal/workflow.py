@@ -235,7 +235,7 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
         cost=_costs(recipe.goal, outcome.task),
         plan=trained.developed.plan(),
         refit=trained.finalized.refit,
-        halved=trained.developed.halving is not None,
+        halved=0 if trained.developed.halving is None else trained.developed.halving.folds,
         uncompared=() if outcome.test is None else trained.uncompared,
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")

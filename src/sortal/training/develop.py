@@ -104,9 +104,9 @@ def develop(
     else:
         explored = explore(candidates, cv, reserve, listener)
     developed = _choose(explored, data, score, Bounds.of(search, dev))
-    choice, may_halve = developed.choice, search.halved if search.plan else True
+    choice, planned = developed.choice, search.halved if search.plan else None
     seconds = math.inf if search.plan else reserve.left(explored.results, choice.chosen.results)
-    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds) if may_halve else None)
+    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds, planned))
 
 
 def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:

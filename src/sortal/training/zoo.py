@@ -16,6 +16,7 @@ from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.ensemble import members
+from sortal.training.halving import seconds_of_halving
 from sortal.training.imbalance import Balance
 
 BASELINES = ("majority", "logistic", "tree")
@@ -136,11 +137,14 @@ class TimeReserve:
 
     def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
         """Seconds until the refit of the model would have to begin that is shipped, and of what it is compared with on
-        the test. ``shipped``: its members; those that the candidates would be put together of now, where None.
+        the test. ``shipped``: its members; where None, those that the candidates would be put together of now, and so
+        much earlier that a fold of them can be fitted on half of its rows.
         """
         if not results:
             return self.until_closing()
-        shipped = members(results) if shipped is None else shipped
+        if shipped is None:
+            now = members(results)
+            return self.left(results, now) - seconds_of_halving(now)
         others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
         refits = sum(s.refit_seconds for s in (*shipped, *others))
         return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
