@@ -68,6 +68,7 @@ UNUSUAL = {
     "max_latency": ("2ms", 0.002),
     "max_size": ("5MB", 5_000_000),
     "budget": ("90s", 90),
+    "effort": (30.0, 30),
     "seed": (7, 7),
 }
 """For every option a value that differs from the default: on the command line and in Python."""
@@ -83,6 +84,8 @@ EXPECTED = {
     "budget": 90.0,
 }
 """As the sheets hold them."""
+BY_THE_CLOCK, BY_WORK = ("effort",), ("budget", "max_latency")
+"""What cannot be asked for together with the rest."""
 
 
 def asked_by(monkeypatch, call):
@@ -109,17 +112,19 @@ def words(names):
     return told
 
 
+@pytest.mark.parametrize("without", [BY_THE_CLOCK, BY_WORK])
 @pytest.mark.parametrize("command", ["train", "audit"])
-def test_every_option_of_a_command_reaches_the_workflow(sortal, command, monkeypatch):
-    names = TAKEN_BY[command]
+def test_every_option_of_a_command_reaches_the_workflow(sortal, command, without, monkeypatch):
+    names = [name for name in TAKEN_BY[command] if name not in without]
     got = asked_by(monkeypatch, lambda: sortal(command, "data.csv", *words(names)))
     assert got == {**defaults(), **{name: EXPECTED[name] for name in names}}
     assert all(got[name] != defaults()[name] for name in names if name != "target")
 
 
+@pytest.mark.parametrize("without", [BY_THE_CLOCK, BY_WORK])
 @pytest.mark.parametrize("function", ["train", "audit"])
-def test_every_option_in_python_reaches_the_workflow(function, monkeypatch):
-    names = TAKEN_BY[function]
+def test_every_option_in_python_reaches_the_workflow(function, without, monkeypatch):
+    names = [name for name in TAKEN_BY[function] if name not in without]
 
     def call():
         with pytest.raises(sortal.InputError, match="far enough"):
@@ -152,7 +157,7 @@ def test_an_option_that_a_function_does_not_have_is_refused():
 @pytest.mark.parametrize("function", [sortal.train, sortal.audit, sortal.SortalClassifier])
 def test_a_default_is_the_same_everywhere(function):
     for name, parameter in signature(function).parameters.items():
-        if name in defaults() and (function, name) != (sortal.SortalClassifier, "budget"):
+        if name in defaults():
             plain = Recipe.from_options({"target": "y", name: parameter.default})
             assert plain == Recipe.of("y"), name
 
@@ -231,6 +236,9 @@ def test_a_recipe_says_nothing_of_what_is_as_usual():
         ({"target": "y", "precision": "high"}, "precision cannot be 'high'"),
         ({"target": "y", "seed": 1.5}, "seed cannot be 1.5"),
         ({"target": "y", "cost": 3}, "cost is 3; give for example"),
+        ({"target": "y", "effort": 0}, "effort 0 is no amount of work; give a number, for example 60"),
+        ({"target": "y", "effort": 30, "budget": "2m"}, "budget and effort exclude one another.*leave one of them out"),
+        ({"target": "y", "effort": 30, "max_latency": "2ms"}, "max_latency is measured by a clock.*give max_size"),
     ],
 )
 def test_options_of_another_type_are_refused(options, said):

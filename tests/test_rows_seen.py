@@ -34,8 +34,8 @@ from sortal.training import develop, finalize
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
 from sortal.training.deadline import Deadline
 from sortal.training.fit_log import FitLog
+from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import TimeReserve
 
 PLAIN = View("imputed", "codes")
 """Numbers stay what they are."""

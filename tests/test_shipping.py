@@ -22,7 +22,7 @@ from sortal.training import develop, trained
 from sortal.training.deadline import Deadline
 from sortal.training.ensemble import EnsembleResult
 from sortal.training.greedy import mean
-from sortal.training.zoo import TimeReserve
+from sortal.training.reserve import TimeReserve
 from tests.training.conftest import development
 
 MEMBERS, WEIGHTS = ("logistic", "tree"), (0.4, 0.6)

@@ -28,22 +28,23 @@ from sortal.core.framing import frame_task, label_type_of
 from sortal.core.infer import infer
 from sortal.core.native import is_pandas, to_native
 from sortal.core.observer import Observer
-from sortal.core.option_values import parse_budget
 from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Role, Schema
-from sortal.core.sheets import GoalOptions
+from sortal.core.sheets import GoalOptions, SearchOptions
 from sortal.core.task import Task
 from sortal.core.writing import listing
 from sortal.data.problem import with_cost_columns
 from sortal.shipping import ship
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
+from sortal.training.reserve import TimeReserve, WorkReserve
 from sortal.training.trained import train_rows
-from sortal.training.zoo import TimeReserve
 
+USUAL_SECONDS = 60.0
+"""Of a fit of which nothing else is said."""
 CLOSING_SHARE = 0.05
-"""Of the budget, what choosing, calibrating and proving the model may take, beside the refit."""
+"""Of the budget or effort, what choosing, calibrating and proving the model may take, beside the refit."""
 USED: tuple[Role, ...] = ("feature", "time", "group", "cost")
 """Roles of the columns of X that a fit has a use for."""
 
@@ -97,11 +98,13 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         What a row may take, in seconds or as text such as ``"2ms"``; models that take longer are not chosen.
     max_size : str or int, default=None
         What the model may take in a file, in bytes or as text such as ``"5MB"``.
-    budget : str or float, default="60s"
-        Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``.
+    budget : str or float, default=None
+        Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``; ``"60s"`` unless given.
+    effort : float, default=None
+        Work for the whole fit in the place of time, about so many seconds: no clock decides anything.
     random_state : int, RandomState instance or None, default=0
         The seed of folds and models. Fits with the same number are equal as long as the budget does not cut one of
-        them short.
+        them short; with ``effort`` always.
 
     Attributes
     ----------
@@ -157,7 +160,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         models: str | Sequence[str] = (),
         max_latency: str | float | None = None,
         max_size: str | int | None = None,
-        budget: str | float = "60s",
+        budget: str | float | None = None,
+        effort: float | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.metric = metric
@@ -178,6 +182,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_latency = max_latency
         self.max_size = max_size
         self.budget = budget
+        self.effort = effort
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SortalClassifier:
@@ -204,8 +209,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         InputError
             A ``ValueError``, in one sentence, where the data or the parameters cannot be used.
         """
-        deadline = Deadline(clock.monotonic(), parse_budget(self.budget))
-        recipe = self._recipe()
+        started, recipe = clock.monotonic(), self._recipe()
         frame = self._read(X, reset=True)
         if frame.is_empty():
             raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
@@ -237,7 +241,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
         task = self._task(classes, codes, recipe.goal)
         table.row_costs(task.cost_columns, "X")  # refuses a row without one before any work is done
-        reserve = TimeReserve(deadline, CLOSING_SHARE * deadline.budget, closing_rows=min(PARITY_ROWS, len(table)))
+        reserve = _reserve(recipe.search, started, min(PARITY_ROWS, len(table)))
         trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Observer())
         self.classes_ = classes
         self.model_, _ = ship(table, task, trained)
@@ -282,6 +286,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         source = check_random_state(self.random_state)
         seed = self.random_state if isinstance(self.random_state, int | np.integer) else source.randint(2**31 - 1)
         options = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
+        if self.budget is None and self.effort is None:
+            options["budget"] = USUAL_SECONDS
         return Recipe.of("y", **options, seed=seed)
 
     def _named(self, X: Any) -> pl.DataFrame:
@@ -324,6 +330,14 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
+
+
+def _reserve(search: SearchOptions, started: float, rows: int) -> TimeReserve:
+    """What a fit that began then may take, its proof on so many rows included."""
+    deadline, closing = Deadline(started, search.seconds), CLOSING_SHARE * search.allowance
+    if search.effort is None:
+        return TimeReserve(deadline, closing, rows)
+    return WorkReserve(deadline, 0.0, rows, units=search.effort - closing)
 
 
 def _labels(y: Any) -> NDArray[Any]:

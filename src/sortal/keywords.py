@@ -51,7 +51,8 @@ class TrainOptions(AuditOptions, total=False):
     models: str | Sequence[str]
     max_latency: str | float | None
     max_size: str | int | None
-    budget: str | float
+    budget: str | float | None
+    effort: float | None
 
 
 def in_python(options: Iterable[Field[Any]], types: type[AuditOptions]) -> list[Parameter]:

@@ -35,9 +35,9 @@ def pick(folder: Path, name: str, out: Path) -> Model:
     file = _file(record, name)
     model = load(folder / file)
     raw, fold = kept.read((folder / file).with_suffix(".parquet"), model.task.classes)
-    budget = record.timing.budget_seconds or float("inf")
+    allowance = record.timing.budget_seconds or record.timing.effort or float("inf")
     own_folds = fold if fold.max(initial=0) > 0 else None
-    calibration = choose(raw, fold=own_folds, seed=record.seed, most=entries(budget))
+    calibration = choose(raw, fold=own_folds, seed=record.seed, most=entries(allowance))
     evidence, program = raw, model.program
     if calibration.program is not None:
         evidence = replace(raw, probability=compile_program(calibration.program)(raw.probability))

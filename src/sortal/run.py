@@ -168,7 +168,7 @@ def trip(
     """Train into a folder, and print on the console, where there is one, what is known as soon as it is."""
     if console is None:
         return train_into(folder, data, recipe, RunObserver(), started, executor, resume)
-    with TerminalObserver(console, recipe.search.budget, started) as observer:
+    with TerminalObserver(console, None if recipe.search.effort else recipe.search.seconds, started) as observer:
         record = train_into(folder, data, recipe, observer, started, executor, resume)
     observer.finished(record, folder)
     return record

@@ -5,20 +5,26 @@ How long the end will take is told before the search begins, by a rehearsal of a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sortal.artifact.model import PARITY_ROWS
+from sortal.core.interrupt import Interrupts
 from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
+from sortal.core.sheets import SearchOptions
 from sortal.core.skipped import Skipped
 from sortal.data.problem import Problem
+from sortal.data.split import Parts
 from sortal.decide.calibrate import entries
 from sortal.evaluate.slices import COLUMNS
 from sortal.record.parts import Phase, Row, Timing
 from sortal.report import canvas, plots
 from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
+from sortal.training.reserve import TimeReserve, WorkReserve
 
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it,
@@ -51,6 +57,9 @@ EXIT = 2.0
 """The end of the process."""
 OUTER = 1.2
 """Times the search that is repeated: what an outer fold may take; with less, one that is delayed would be lost."""
+STARTING, LOOKING = 5.0, 6e-7
+"""Of an effort, what the start of the process and its imports take, and of a cell of the table what reading and the
+audit take: 30 s of 50 million cells."""
 MOST = 0.25
 """Of the time that is left, what figures may take: rather a report without them than no model."""
 
@@ -77,12 +86,14 @@ class Size:
 @dataclass(frozen=True)
 class Closing:
     """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is
-    time to draw. ``page``: what the files and the exit take, after the last figure.
+    time to draw. ``page``: what the files and the exit take, after the last figure. ``work``: all of it without a
+    clock, on the machine of docs/benchmarks.md.
     """
 
     seconds: float
     figures: bool
     page: float = 0.0
+    work: float = 0.0
 
     def may_draw(self, left: float) -> bool:
         """Whether one more figure can be drawn with so many seconds to go."""
@@ -103,16 +114,32 @@ def search_deadline(deadline: Deadline, closing: Closing, outer: int) -> Deadlin
     return replace(deadline, budget=deadline.budget - left * again / (again + 1))
 
 
+def search_reserve(
+    search: SearchOptions, deadline: Deadline, closing: Closing, unsealed: Problem, parts: Parts, interrupts: Interrupts
+) -> TimeReserve:
+    """What the search for the model that ships may take: until when, or how much of the effort it has."""
+    test, outer = len(parts.test), parts.outer
+    scored, comparing = test + PARITY_ROWS, test > 0
+    if search.effort is None:
+        until = search_deadline(deadline, closing, outer)
+        return TimeReserve(until, closing.seconds, scored, comparing, interrupts)
+    cells = len(unsealed.codes) * len(unsealed.table.schema.columns)
+    units = max(search.effort - STARTING - LOOKING * cells - closing.work, 0.0) / (1 + OUTER * outer)
+    return WorkReserve(deadline, 0.0, scored, comparing, interrupts, units=units)
+
+
 def may_guess(deadline: Deadline, closing: Closing) -> bool:
     """Whether there is time for the checks of the audit that fit something."""
     return deadline.importing < GUESSING_SHARE * (deadline.left - closing.seconds)
 
 
-def closing_of(unsealed: Problem, sealed: int, deadline: Deadline) -> Closing:
-    """What must follow the search for a model on ``unsealed``, with so many sealed rows, and how long it will take."""
-    n, classes, budget = len(unsealed.codes), len(unsealed.task.classes), deadline.budget
-    evidence = holdout_rows(budget) if n > LARGE else min(n, max(n // 5, int(FOLDED * budget / classes)))
-    size = Size(evidence + sealed, classes, len(unsealed.table.schema.columns), entries(budget), n)
+def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: float) -> Closing:
+    """What must follow the search for a model on ``unsealed``, with so many sealed rows, and how long it will take.
+    ``allowance``: seconds of the budget, or units of the effort.
+    """
+    n, classes = len(unsealed.codes), len(unsealed.task.classes)
+    evidence = holdout_rows(allowance) if n > LARGE else min(n, max(n // 5, int(FOLDED * allowance / classes)))
+    size = Size(evidence + sealed, classes, len(unsealed.table.schema.columns), entries(allowance), n)
     return plan_closing(size, deadline.left, deadline.busyness)
 
 
@@ -123,6 +150,8 @@ def plan_closing(size: Size, left: float, busyness: float) -> Closing:
     Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so.
     What drawing needs is imported by it, now that it counts.
     """
+    if math.isinf(left):
+        return Closing(0.0, figures=True, work=(size.units + FIGURES + DRAWING) * UNIT)
     if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
         return Closing(size.units * UNIT * busyness, figures=False)
     unit = _unit()
@@ -160,9 +189,10 @@ class Steps:
         self._begun.append((name, self.deadline.spent))
         self._observer.phase(name.upper())
 
-    def timing(self, skipped: Sequence[Skipped]) -> Timing:
-        """Up to now. ``skipped``: what there was no time for."""
+    def timing(self, skipped: Sequence[Skipped], effort: float | None = None) -> Timing:
+        """Up to now. ``skipped``: what there was no time for; ``effort``: what was asked for in the place of time."""
         now = self.deadline.spent
         ends = [*(at for _, at in self._begun[1:]), now]
         phases = [Phase(name, end - at) for (name, at), end in zip(self._begun, ends, strict=True)]
-        return Timing(self.deadline.budget, now, tuple(phases), tuple(skipped))
+        budget = None if math.isinf(self.deadline.budget) else self.deadline.budget
+        return Timing(budget, now, tuple(phases), tuple(skipped), effort)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.artifact.card import Item
-from sortal.artifact.model import PARITY_ROWS, Model, Parity, time_row
+from sortal.artifact.model import Model, Parity, time_row
 from sortal.auditing import context_of
 from sortal.checks.audit import audit as audit_rows
 from sortal.checks.run_counts import RunCounts, run_findings
@@ -46,14 +46,14 @@ from sortal.record.wording import microseconds, size
 from sortal.report.html import render
 from sortal.report.plots import draw_all
 from sortal.shipping import keep_front, ship
-from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_deadline
+from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_reserve
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
 from sortal.training.fold_store import FoldStore
 from sortal.training.nested import Nested, nested
+from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, Workplace, train_rows
-from sortal.training.zoo import NO_TIME, TimeReserve
 from sortal.version import __version__
 
 MODEL_FILE, FOLDS = "model.sortal", "folds"
@@ -76,7 +76,7 @@ def train_into(
     the fits of folds run; in this process where None. ``resume``: what a run that was killed has kept of ``out`` is
     used.
     """
-    deadline = Deadline.since(started, recipe.search.budget)
+    deadline = Deadline.since(started, recipe.search.seconds)
     steps = Steps(observer, deadline)
     with new_folder(out) as folder, finishing_on_interrupt(observer.finishing) as interrupts:
         steps.enter("read")
@@ -97,15 +97,14 @@ def train_into(
 
         steps.enter("audit")
         measured = len(parts.train) if parts.outer else len(sealed)
-        seconds, closing = audit_seconds(deadline), closing_of(unsealed, measured, deadline)
+        seconds, closing = audit_seconds(deadline), closing_of(unsealed, measured, deadline, recipe.search.allowance)
         without = recipe.search.unchecked if recipe.search.plan else None
         audited = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
         del context
         observer.audited(audited.findings, audited.timed_out)
 
         steps.enter("train")
-        until = search_deadline(deadline, closing, parts.outer)
-        reserve = TimeReserve(until, closing.seconds, len(sealed) + PARITY_ROWS, seal is not None, interrupts)
+        reserve = search_reserve(recipe.search, deadline, closing, unsealed, parts, interrupts)
         trained = train_rows(
             unsealed.table,
             unsealed.codes,
@@ -147,7 +146,7 @@ def train_into(
             )
         # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
         skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
-        record = RunRecord.of(outcome, steps.timing(skipped), artifact, items)
+        record = RunRecord.of(outcome, steps.timing(skipped, recipe.search.effort), artifact, items)
         (folder / "report.html").write_text(render(record, drawn.figures), "utf-8")
         (folder / "run.json").write_bytes(record.to_json())
         if store is not None:
@@ -276,7 +275,7 @@ def cross_validate(
 
 def undrawn(figures: Sequence[str]) -> list[Skipped]:
     """Figures for which there was no time."""
-    return [Skipped(f"{len(figures)} figures of the report", NO_TIME)] if figures else []
+    return [Skipped(f"{len(figures)} figures of the report", TimeReserve.used_up)] if figures else []
 
 
 def next_folder(data: Sequence[str]) -> Path:

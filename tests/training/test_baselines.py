@@ -17,8 +17,9 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FoldData
+from sortal.training.reserve import TimeReserve
 from sortal.training.trained import train_rows
-from sortal.training.zoo import TimeReserve, baselines
+from sortal.training.zoo import baselines
 from tests.training.conftest import development
 
 DEV, TASK = development(3)

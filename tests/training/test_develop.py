@@ -16,8 +16,9 @@ from sortal.training import develop
 from sortal.training.deadline import Deadline
 from sortal.training.develop import fold
 from sortal.training.fit_log import FitLog
+from sortal.training.reserve import TimeReserve
 from sortal.training.trained import train_rows
-from sortal.training.zoo import BASELINES, NO_TIME, TimeReserve
+from sortal.training.zoo import BASELINES
 from tests.training.conftest import development
 
 
@@ -68,7 +69,10 @@ def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come
     monkeypatch.delitem(sys.modules, "sklearn.ensemble", raising=False)
     found = trained(dev, task, budget=0.5)
     assert [s.candidate.name for s in found.developed.explored.results] == ["majority"]
-    assert {(s.name, s.reason) for s in found.developed.explored.skipped} >= {("logistic", NO_TIME), ("svm", NO_TIME)}
+    assert {(s.name, s.reason) for s in found.developed.explored.skipped} >= {
+        ("logistic", TimeReserve.used_up),
+        ("svm", TimeReserve.used_up),
+    }
     assert "sklearn.ensemble" not in sys.modules
 
 

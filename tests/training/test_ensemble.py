@@ -20,8 +20,8 @@ from sortal.training.ensemble import Ensemble, EnsembleResult, select
 from sortal.training.finalize import Limits, finalize
 from sortal.training.fold import FoldData
 from sortal.training.greedy import cross_fitted, greedy_weights, mean, parts_of
+from sortal.training.reserve import TimeReserve
 from sortal.training.select import choose
-from sortal.training.zoo import TimeReserve
 from tests.training.conftest import development
 
 NONE = np.empty(0, dtype=np.int64)

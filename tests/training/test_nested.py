@@ -16,8 +16,8 @@ from sortal.training.candidate import Development
 from sortal.training.deadline import Deadline
 from sortal.training.fit_log import FitLog
 from sortal.training.nested import Nested, nested
+from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, train_rows
-from sortal.training.zoo import TimeReserve
 
 from .conftest import development
 

@@ -23,8 +23,9 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.finalize import Limits, finalize
 from sortal.training.fold import FoldData
+from sortal.training.reserve import TimeReserve
 from sortal.training.trained import train_rows
-from sortal.training.zoo import ENDED, TimeReserve, baselines, explore
+from sortal.training.zoo import ENDED, baselines, explore
 from tests.training.conftest import development
 
 

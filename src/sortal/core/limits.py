@@ -68,10 +68,7 @@ def check_search(search: SearchOptions) -> None:
         raise OptionError(
             f"select {quoted(search.select)} is no number of columns to keep; give one from 1 to {MOST_COLUMNS:,}"
         )
-    if not 0 < search.budget <= MOST_SECONDS:
-        raise OptionError(
-            f"budget {search.budget:g} is no time to train; give seconds, for example 60, up to {MOST_SECONDS:,}"
-        )
+    _check_extent(search)
     if search.max_latency is not None and not 0 < search.max_latency <= MOST_SECONDS:
         raise OptionError(f"max_latency {search.max_latency:g} is no time for a row; give seconds, for example 0.002")
     if search.max_size is not None and search.max_size < 1:
@@ -81,6 +78,28 @@ def check_search(search: SearchOptions) -> None:
     for code in search.unchecked:
         registry.check("sortal.checks", code)
     _check_plan(search.plan)
+
+
+def _check_extent(search: SearchOptions) -> None:
+    """How long a run may take, or how much it may do."""
+    if search.budget is not None and not 0 < search.budget <= MOST_SECONDS:
+        raise OptionError(
+            f"budget {search.budget:g} is no time to train; give seconds, for example 60, up to {MOST_SECONDS:,}"
+        )
+    if search.effort is None:
+        return
+    if not 0 < search.effort <= MOST_SECONDS:
+        raise OptionError(
+            f"effort {search.effort:g} is no amount of work; give a number, for example 60, up to {MOST_SECONDS:,}"
+        )
+    if search.budget is not None:
+        raise OptionError(
+            "budget and effort exclude one another: a clock ends the run, or none does; leave one of them out"
+        )
+    if search.max_latency is not None:
+        raise OptionError(
+            "max_latency is measured by a clock, and with effort none decides anything; give max_size, or a budget"
+        )
 
 
 def _check_texts(options: Mapping[str, Any]) -> None:

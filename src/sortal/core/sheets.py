@@ -8,6 +8,7 @@ field without help is no option: a run writes it into its recipe.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
@@ -18,6 +19,8 @@ from sortal.core.plan import Planned
 
 NESTED = "cv"
 """The split that sets no rows apart: nested cross-validation."""
+USUAL_SECONDS = 120.0
+"""Of a run of which nothing else is said."""
 
 
 def option(default: Any, help: str, written: str | None = None, *, unit: bool = False) -> Any:
@@ -110,7 +113,8 @@ class RowOptions:
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How a model is searched for, and what was run. ``budget`` in seconds.
+    """How a model is searched for, and what was run. ``budget`` in seconds; with ``effort``, in units of work that are
+    about as long, no clock decides anything.
 
     ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
     ``halved`` in how many folds on half of the rows, too. ``unchecked`` has the checks of the audit that it had no time
@@ -123,7 +127,8 @@ class SearchOptions:
     models: tuple[str, ...] = option((), "Families to try beside the baselines, with commas.", written="")
     max_latency: float | None = option(None, "What a row may take: 2ms, 500us; read, and through the model.", unit=True)
     max_size: int | None = option(None, "What the model may take in its file: 5MB.", unit=True)
-    budget: float = option(120.0, "Time for everything: 60s, 2m, 1h.", written="2m")
+    budget: float | None = option(None, "Time for everything: 60s, 2m, 1h; 2m unless given.", unit=True)
+    effort: float | None = option(None, "Work instead of time: 60 for about as much; the same on every machine.")
     seed: int = option(0, "For everything random.")
     plan: tuple[Planned, ...] = ()
     refit: bool = True
@@ -131,6 +136,20 @@ class SearchOptions:
     unchecked: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
     outer: int = 0
+
+    @property
+    def allowance(self) -> float:
+        """Seconds of the budget, or units of the effort: how large a run it is to be."""
+        return self.effort or self.budget or USUAL_SECONDS
+
+    @property
+    def seconds(self) -> float:
+        """When the run has to be over: never, where work is what limits it.
+
+        >>> SearchOptions().seconds, SearchOptions(effort=60.0).seconds
+        (120.0, inf)
+        """
+        return self.allowance if self.effort is None else math.inf
 
 
 SHEETS = (GoalOptions, RowOptions, SearchOptions)

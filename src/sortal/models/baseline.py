@@ -6,7 +6,7 @@ from typing import Any
 
 from sortal.models import trees
 from sortal.models.constant import class_shares
-from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings
+from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings, Work
 from sortal.prepare.view import View
 
 
@@ -45,6 +45,14 @@ majority = Family(
     complexity=0,
     fit=_fit_majority,
     most_rows=SIMPLE_ROWS,
+    work=Work(fixed=0.02, row=5e-7),
     baseline="majority class",
 )
-tree = Family("tree", View("imputed", "codes"), complexity=2, fit=_fit_tree, most_rows=SIMPLE_ROWS)
+tree = Family(
+    "tree",
+    View("imputed", "codes"),
+    complexity=2,
+    fit=_fit_tree,
+    most_rows=SIMPLE_ROWS,
+    work=Work(fixed=0.02, row=5e-6),
+)

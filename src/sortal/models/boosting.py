@@ -61,15 +61,18 @@ def learning_rate(slow: float, seconds_per_round: float, seconds: float, spent: 
     return round(min(FASTEST, max(slow, slow * ENOUGH_ROUNDS / affordable)), 3)
 
 
-def pace(settings: Settings, slow: float, clock: Clock, round_seconds: Callable[[], float]) -> dict[str, float]:
+def pace(
+    settings: Settings, slow: float, clock: Clock, round_seconds: Callable[[], float], share: float = 1.0
+) -> dict[str, float]:
     """How fast to learn: as it is set; else as tuned (``slow``), or faster where the clock wants it.
 
-    ``round_seconds``: what a round takes, by some that are made for that; without a clock nobody asks.
+    ``round_seconds``: what a round takes, by some that are made for that; without a clock nobody asks, and there are as
+    many rounds as the ``share`` of a whole fit says.
     """
     if "learning_rate" in settings:
         return {"learning_rate": float(settings["learning_rate"])}
     if math.isinf(clock.left):
-        return {"learning_rate": slow}
+        return {"learning_rate": slow if share >= 1 else round(max(slow, min(FASTEST, slow / share)), 3)}
     return {"learning_rate": learning_rate(slow, round_seconds(), clock.left, clock.spent)}
 
 

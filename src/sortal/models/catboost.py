@@ -25,7 +25,7 @@ from sortal.models.boosting import (
 )
 from sortal.models.clock import Clock
 from sortal.models.constant import class_shares
-from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings, Size
+from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings, Size, Work
 from sortal.prepare.view import View
 
 DEFAULTS: dict[str, Any] = {
@@ -52,7 +52,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         return class_shares(request)
     params = _params(request, settings)
     pool, tuned = _pool(rows), tuned_rate(request)
-    rate = pace(settings, tuned, clock, lambda: _round_seconds(pool, params | {"learning_rate": tuned}))
+    rate = pace(settings, tuned, clock, lambda: _round_seconds(pool, params | {"learning_rate": tuned}), request.share)
     haste = rate["learning_rate"] / tuned
     model = _boost(request, pool, params | rate, patience(len(rows.y), haste), clock)
     # In half the bits, here and in the program, so that both say the same.
@@ -160,4 +160,6 @@ family = Family(
     pilot=PILOT,
     pilot_share=LEAST_SHARE,
     least_share=LEAST_SHARE,
+    work=Work(fixed=0.55, row=3e-4, cell=8e-6, classes=1.25),
+    dearer={"Ordered": 4.5},
 )

@@ -62,7 +62,8 @@ class FitRequest:
 
     ``stop``: rows for early stopping, a part of the training fold and never of the rows that are evidence later.
     ``categorical``: columns of X that hold codes without an order (NaN is missing or rare). ``seconds``: when the fit
-    should be over; a family that cannot be interrupted is only started where its predicted time fits.
+    should be over; a family that cannot be interrupted is only started where its predicted time fits. ``share``: where
+    no clock says it, how much of the work of a whole fit there is for this one, at least the family's ``least_share``.
     """
 
     train: Rows
@@ -72,6 +73,7 @@ class FitRequest:
     categorical: tuple[int, ...] = ()
     seconds: float = math.inf
     resources: Resources = Resources()
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,37 @@ class Size:
     rows: float = math.inf
     columns: float = math.inf
     classes: float = math.inf
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a whole fit takes, in units of the option ``effort``: seconds of one core of the machine of
+    docs/benchmarks.md, preparation included.
+
+    The families' own numbers are least squares over fits of eight public tables of 400 to 6,400 rows (docs/options.md).
+
+    ``fixed`` and of each ``row``, ``column`` of the table and ``cell``, and so much more of all of it for each of the
+    ``classes`` beyond two. Estimates for any table, and never measured in a run: they say what is tried, not how long
+    it takes.
+
+    >>> round(Work(fixed=1.0, row=0.001, classes=0.5).units(rows=2_000, columns=10, classes=4), 3)
+    6.0
+    """
+
+    fixed: float = 0.0
+    row: float = 0.0
+    column: float = 0.0
+    cell: float = 0.0
+    classes: float = 0.0
+
+    def units(self, rows: float, columns: float, classes: float) -> float:
+        """Of a fit on so many rows."""
+        once = self.fixed + self.row * rows + self.column * columns + self.cell * rows * columns
+        return once * (1 + self.classes * max(classes - 2, 0))
+
+
+UNKNOWN_WORK = Work(fixed=0.5, row=4e-4, cell=6e-6, classes=1.0)
+"""Of a family that does not say: about that of CatBoost, the dearest of most built-in ones."""
 
 
 class OutOfTime(Exception):  # noqa: N818 - an answer, not an error: the training loop skips the candidate
@@ -121,7 +154,9 @@ class Family:
     skill; None where they always add. ``largest``: a table beyond it is not given to the family. ``library``: what it
     imports, where a person may have to install that. ``pilot``: settings of a short fit that tells the pace, and
     ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that work makes a model
-    that is worth having. ``baseline``: which of the baselines that every model has to be compared with it can serve as.
+    that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how many times that is
+    where a setting has this value. ``baseline``: which of the baselines that every model has to be compared with it can
+    serve as.
     """
 
     name: str
@@ -137,6 +172,8 @@ class Family:
     pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0
     least_share: float = 1.0
+    work: Work = UNKNOWN_WORK
+    dearer: Mapping[str, float] = field(default_factory=dict, hash=False)
     baseline: Baseline | None = None
 
     def refusal(self, size: Size) -> str:

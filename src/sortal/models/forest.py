@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sortal.models import trees
 from sortal.models.clock import Clock
-from sortal.models.family import Family, FitRequest, Fitted, OutOfTime, Settings
+from sortal.models.family import Family, FitRequest, Fitted, OutOfTime, Settings, Work
 from sortal.prepare.view import View
 
 TREES = 300
@@ -39,7 +39,7 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
         random_state=request.seed,
         n_jobs=1 if rows.X.size < FEW_CELLS else request.resources.threads,
     )
-    grown = _grow(model, request, int(settings.get("trees", TREES)))
+    grown = _grow(model, request, int(settings.get("trees", round(TREES * request.share))))
     # One thread sums the trees in their order, so that equal trees give equal bits.
     model.n_jobs = 1
     return Fitted(
@@ -91,6 +91,7 @@ forest = Family(
     pilot={"trees": CHUNK},
     pilot_share=CHUNK / TREES,
     least_share=FEWEST / TREES,
+    work=Work(fixed=0.6, row=3e-4, cell=5e-6),
 )
 extra_trees = Family(
     "extra_trees",
@@ -102,4 +103,5 @@ extra_trees = Family(
     pilot={"trees": CHUNK},
     pilot_share=CHUNK / TREES,
     least_share=FEWEST / TREES,
+    work=Work(fixed=0.6, row=2e-4),
 )

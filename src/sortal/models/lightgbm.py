@@ -26,7 +26,7 @@ from sortal.models.boosting import (
     typical,
 )
 from sortal.models.clock import Clock
-from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings
+from sortal.models.family import Family, FitRequest, Fitted, Rows, Settings, Work
 from sortal.models.focal import Focal, objective
 from sortal.prepare.view import View
 
@@ -68,7 +68,13 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
     data = _dataset(request.train, request.categorical, params)
     # Where no column can be split LightGBM takes no objective but its own, and both say the class shares.
     focal = objective(request, settings) if _splittable(data, request.train.X.shape[1]) else None
-    rate = pace(settings, float(params["learning_rate"]), clock, lambda: _round_seconds(request, focal, params, data))
+    rate = pace(
+        settings,
+        float(params["learning_rate"]),
+        clock,
+        lambda: _round_seconds(request, focal, params, data),
+        request.share,
+    )
     most = int(settings.get("rounds", tuned.get("rounds", ROUNDS)))
     booster, rounds = _boost(request, focal, params | rate, data, clock, most)
 
@@ -187,6 +193,7 @@ family = Family(
     pilot=PILOT,
     pilot_share=PILOT_SHARE,
     least_share=LEAST_SHARE,
+    work=Work(fixed=0.03, row=1.2e-4, cell=1e-6, classes=1.0),
 )
 with_interactions = replace(
     family,
@@ -194,4 +201,5 @@ with_interactions = replace(
     view=View("raw", "codes", interactions=True),
     complexity=5,
     fit=partial(_fit, PREPARED),
+    work=Work(fixed=0.05, row=1.5e-4, cell=1.5e-6, classes=1.0),
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sortal.engine.program import Program
 from sortal.models.clock import Clock
-from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings
+from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings, Work
 from sortal.prepare.view import View
 
 CHUNK, LEAST_CHUNK = 50, 5
@@ -64,5 +64,6 @@ logistic = Family(
     most_rows=SIMPLE_ROWS,
     pilot={"iterations": CHUNK},
     pilot_share=0.5,
+    work=Work(fixed=0.025, row=5e-6, cell=2e-7, classes=0.3),
     baseline="linear model",
 )

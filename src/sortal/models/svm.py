@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sortal.engine.fourier import fourier
 from sortal.engine.program import Program
-from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Matrix, Rows, Settings, Size
+from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Matrix, Rows, Settings, Size, Work
 from sortal.prepare.view import View
 
 FREQUENCIES = 500
@@ -130,6 +130,7 @@ svm = Family(
     fit=_fit_linear,
     most_rows=SIMPLE_ROWS,
     largest=Size(classes=MOST_CLASSES),
+    work=Work(fixed=0.04, row=1.5e-5, cell=1.3e-6, classes=0.2),
     baseline="linear model",
 )
 kernel_svm = Family(
@@ -138,4 +139,5 @@ kernel_svm = Family(
     complexity=3,
     fit=_fit_kernel,
     largest=Size(KERNEL_ROWS, KERNEL_COLUMNS, KERNEL_CLASSES),
+    work=Work(row=3.2e-4, cell=1e-6, classes=0.5),
 )

@@ -25,7 +25,7 @@ from sortal.models.boosting import (
     typical,
 )
 from sortal.models.clock import Clock
-from sortal.models.family import Family, FitRequest, Fitted, Matrix, Rows, Settings
+from sortal.models.family import Family, FitRequest, Fitted, Matrix, Rows, Settings, Work
 from sortal.models.focal import Focal, objective
 from sortal.prepare.view import View
 
@@ -46,7 +46,13 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock, focal = Clock(request.seconds), objective(request, settings)
     params = _params(request, settings)
     data = _matrix(request.train, threads(request))
-    rate = pace(settings, float(params["learning_rate"]), clock, lambda: _round_seconds(request, focal, params, data))
+    rate = pace(
+        settings,
+        float(params["learning_rate"]),
+        clock,
+        lambda: _round_seconds(request, focal, params, data),
+        request.share,
+    )
     most = int(settings.get("rounds", ROUNDS))
     booster, rounds = _boost(request, focal, params | rate, data, clock, most)
 
@@ -185,5 +191,6 @@ family = Family(
     pilot=PILOT,
     pilot_share=PILOT_SHARE,
     least_share=LEAST_SHARE,
+    work=Work(fixed=0.2, row=5e-5, cell=6e-6, classes=0.75),
     precision="float32",
 )

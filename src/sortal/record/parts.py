@@ -293,12 +293,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Timing:
-    """Time asked for and time taken, of the whole process. ``budget_seconds`` is null without a deadline."""
+    """Time asked for and time taken, of the whole process. ``budget_seconds`` is null without a deadline, ``effort``
+    where no work was asked for in its place.
+    """
 
     budget_seconds: float | None
     wall_seconds: float
     phases: tuple[Phase, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    effort: float | None = None
 
 
 @dataclass(frozen=True)

@@ -278,6 +278,7 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
 def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
     """How long it took, and where everything is."""
     budget = f" of {timing.budget_seconds:g}" if timing.budget_seconds else ""
+    budget = f" for an effort of {timing.effort:g}" if timing.effort else budget
     files = "  ".join(["report.html", *([_model(artifact)] if artifact else []), "run.json"])
     for note in artifact.exceeds if artifact else ():
         hang(console, "", Text.assemble(("! ", "bold red"), note), INDENT)

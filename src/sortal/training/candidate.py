@@ -162,11 +162,13 @@ def fit(
     *,
     seconds: float = math.inf,
     purpose: Purpose = "judge",
+    share: float = 1.0,
 ) -> Pipeline:
     """Fit the model of a candidate on a training matrix.
 
     To ``judge`` a family that stops early, rows are set aside for that, and do not train. To ``repeat`` such a fit its
-    effort is among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train.
+    effort is among the settings: nothing stops it, and the same rows train. To ``ship`` it, all rows train. ``share``:
+    of the work of a whole fit, where no clock cuts it short.
     """
     if len(matrix.present) == 1:
         certain = _certain(matrix, len(dev.classes))
@@ -185,6 +187,7 @@ def fit(
         categorical=matrix.preprocessor.categorical,
         seconds=seconds,
         resources=dev.resources,
+        share=share,
     )
     loss: Settings = FOCAL if candidate.balance == "focal" else {}
     fitted = family.fit(request, {**candidate.settings, **loss, **settings})

@@ -24,7 +24,7 @@ from sortal.training.fit_log import FitRows
 from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
 from sortal.training.fold_store import FoldStore
 from sortal.training.footprint import footprint
-from sortal.training.pace import Pace
+from sortal.training.pace import Pace, work_pace
 
 T = TypeVar("T", bound=np.generic)
 
@@ -86,8 +86,8 @@ class CVResult:
     one row of many through the program; ``single_row_seconds``: one row alone. ``rows``: the training rows that it was
     given of each fold, None for all. ``pipeline``: the fit of the first fold, for want of a refit. ``refit_seconds``:
     what a refit would take, 0 where it would be on hardly more rows than that fit. ``fits``: the rows that each fold's
-    fit saw. ``repeats``: what each further repeat of the folds predicts. ``packed``:
-    about the bytes of that fit in a file.
+    fit saw. ``repeats``: what each further repeat of the folds predicts. ``packed``: about the bytes of that fit in a
+    file. ``work``: units of a fit of a fold, where work is counted.
     """
 
     candidate: Candidate
@@ -105,6 +105,7 @@ class CVResult:
     fits: tuple[FitRows, ...] = ()
     repeats: tuple[OutOfFold, ...] = ()
     packed: int = 0
+    work: float = 0.0
 
     @property
     def name(self) -> str:
@@ -173,9 +174,8 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
         return _result(candidate, cv, *kept)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
-    most = candidate.family.most_rows
-    pace, rows = cv.data.pace(candidate, seconds), n if most is None else min(most, n)
-    least = min(rows, max(LEAST_ROWS, int(LEAST_SHARE * n)))
+    pace, rows = cv.data.pace(candidate, seconds), _most_rows(candidate, n)
+    least = _least_rows(rows, n)
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         left = limit - (time.monotonic() - start)
         rows = _affordable_rows(candidate, pace, rows, left / cv.n_fits)
@@ -195,6 +195,29 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     return _too_slow(candidate, pace.seconds(rows) * cv.n_fits, seconds)
 
 
+def crossval_by_work(candidate: Candidate, cv: CrossValidation, units: float) -> CVResult | Skipped:
+    """The same with ``units`` of work in the place of seconds: by what the family says that a fit takes, it is given as
+    many rows and as much of a whole fit as they allow, and then nothing ends it.
+    """
+    if why := candidate.family.refusal(cv.data.size):
+        return Skipped(candidate.name, why)
+    n, pace, a_fit = len(cv.data.folds.parts[0][0]), work_pace(candidate, cv.data.size), units / cv.n_fits
+    most, least_share = _most_rows(candidate, n), candidate.family.least_share
+    rows = max(_affordable_rows(candidate, pace, most, a_fit), _least_rows(most, n))
+    if pace.seconds(rows) * least_share > a_fit and not candidate.baseline:
+        needed = pace.seconds(rows) * least_share * cv.n_fits
+        return Skipped(candidate.name, f"an effort of {needed:.1f} predicted, {max(units, 0):.1f} left")
+    share = min(1.0, max(least_share, a_fit / pace.seconds(rows)))
+    some = None if rows == n else rows
+    if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
+        results = kept[1]
+    else:
+        results = _fit_folds(candidate, cv, some, share=share)
+        if cv.store is not None:
+            cv.store.save(candidate, some, results)
+    return _result(candidate, cv, some, results, work=share * pace.seconds(rows))
+
+
 def repeat(candidate: Candidate, cv: CrossValidation, plan: Planned) -> CVResult:
     """The same fits as in an earlier run; no clock decides anything.
 
@@ -205,6 +228,17 @@ def repeat(candidate: Candidate, cv: CrossValidation, plan: Planned) -> CVResult
     jobs = [FoldJob(candidate, i, plan.rows, plan.efforts[i], "repeat") for i in range(cv.n_folds)]
     first = fit_fold(cv.data, jobs[0])
     return _result(candidate, cv, plan.rows, [first, *cv.executor.map(fit_fold, cv.data, jobs[1:])])
+
+
+def _most_rows(candidate: Candidate, n: int) -> int:
+    """Of the rows of a fold, how many a candidate has a use for."""
+    most = candidate.family.most_rows
+    return n if most is None else min(most, n)
+
+
+def _least_rows(most: int, n: int) -> int:
+    """How many of them are a fair trial."""
+    return min(most, max(LEAST_ROWS, int(LEAST_SHARE * n)))
 
 
 def _affordable_rows(candidate: Candidate, pace: Pace, rows: int, seconds: float) -> int:
@@ -218,22 +252,30 @@ def _affordable_rows(candidate: Candidate, pace: Pace, rows: int, seconds: float
 
 
 def _fit_folds(
-    candidate: Candidate, cv: CrossValidation, rows: int | None, until: float, patient: bool
+    candidate: Candidate,
+    cv: CrossValidation,
+    rows: int | None,
+    until: float = math.inf,
+    patient: bool = True,
+    share: float = 1.0,
 ) -> list[FoldResult]:
     """The first fold, and then the others with the pace that it found, side by side if the executor wants.
 
-    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne.
+    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne. ``share``:
+    of the work of a whole fit, where no clock says it.
     """
-    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=FitBudget(until, cv.n_fits)))
+    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=FitBudget(until, cv.n_fits), share=share))
     usual = 0.0 if patient else first.seconds
     jobs = [
-        FoldJob(candidate, i, rows, first.pace, budget=FitBudget(until, cv.n_fits - i, usual))
+        FoldJob(candidate, i, rows, first.pace, budget=FitBudget(until, cv.n_fits - i, usual), share=share)
         for i in range(1, cv.n_folds)
     ]
     return [first, *cv.executor.map(fit_fold, cv.data, jobs)]
 
 
-def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results: Sequence[FoldResult]) -> CVResult:
+def _result(
+    candidate: Candidate, cv: CrossValidation, rows: int | None, results: Sequence[FoldResult], work: float = 0.0
+) -> CVResult:
     """What the fits of all folds come to."""
     dev, folds, first = cv.data.dev, cv.data.folds, results[0].pipeline
     assert first is not None
@@ -261,6 +303,7 @@ def _result(candidate: Candidate, cv: CrossValidation, rows: int | None, results
         fits=tuple(result.fit_rows for result in results),
         repeats=tuple(repeats),
         packed=takes.packed,
+        work=work,
     )
 
 

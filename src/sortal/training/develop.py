@@ -31,8 +31,9 @@ from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldData, Folds
 from sortal.training.fold_store import FoldStore
 from sortal.training.halving import Halving, halve
+from sortal.training.reserve import TimeReserve
 from sortal.training.select import Choice, choose
-from sortal.training.zoo import Explored, TimeReserve, baselines, explore, zoo
+from sortal.training.zoo import Explored, baselines, explore, zoo
 
 SMALL = 1_000
 REPEATS = 3
@@ -93,7 +94,7 @@ def develop(
     ``store``: where results are kept, and those of an earlier run lie.
     """
     score, candidates = Scorer(task), _candidates(task, search.models)
-    parts = fold(dev, search.budget)
+    parts = fold(dev, search.allowance)
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     if not search.plan:
         kept = None if store is None else store.folds()
@@ -105,7 +106,7 @@ def develop(
         explored = explore(candidates, cv, reserve, listener)
     developed = _choose(explored, data, score, Bounds.of(search, dev))
     choice, planned = developed.choice, search.halved if search.plan else None
-    seconds = math.inf if search.plan else reserve.left(explored.results, choice.chosen.results)
+    seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
     return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds, planned))
 
 
@@ -117,7 +118,7 @@ def search_again(dev: Development, task: Task, search: SearchOptions, before: De
     """
     score = Scorer(task)
     known = {c.name: c for c in _candidates(task, search.models)}
-    cv = CrossValidation(FoldData(dev, fold(dev, search.budget).first(len(before.folds.parts))), score)
+    cv = CrossValidation(FoldData(dev, fold(dev, search.allowance).first(len(before.folds.parts))), score)
     results = (
         crossval(_as_fast(known[plan.name], plan), cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
         for plan in before.plan()
@@ -190,11 +191,11 @@ def _in_time(data: FoldData, candidates: Sequence[Candidate], reserve: TimeReser
     parts = data.folds
     if len(parts.parts) == 1:
         return parts
-    if reserve.deadline.importing > reserve.left([]):
+    if reserve.importing > reserve.left([]):
         return parts.first(1)
     able = [c for c in candidates if not c.family.refusal(data.size)]
     first = next((c for c in able if c.family.early_stopping), able[-1])
-    pace = data.pace(first, FIRST_SHARE * reserve.left([]))
+    pace = reserve.pace(first, data, FIRST_SHARE * reserve.left([]))
     a_fold = pace.seconds(len(parts.parts[0][0]))
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (count + REFIT) < FIRST_SHARE * reserve.left([]):

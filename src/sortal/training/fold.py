@@ -117,7 +117,8 @@ class FoldJob:
     """What ``fit_fold`` is to fit: a ``candidate`` on a ``fold``, by its number, on a sample of ``rows`` of it, None
     for all.
 
-    ``settings``: the pace of the first fold, or, to ``repeat`` an earlier run, the effort of its fit.
+    ``settings``: the pace of the first fold, or, to ``repeat`` an earlier run, the effort of its fit. ``share``: of the
+    work of a whole fit, where no clock cuts it short.
     """
 
     candidate: Candidate
@@ -126,6 +127,7 @@ class FoldJob:
     settings: Settings = field(default_factory=dict)
     purpose: Purpose = "judge"
     budget: FitBudget = FitBudget()
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
     matrix, X = data.matrix(job.fold, job.candidate.family.view, job.rows)
     ready = time.monotonic()
     seconds = job.budget.seconds()
-    pipeline = fit(job.candidate, matrix, data.dev, job.settings, seconds=seconds, purpose=job.purpose)
+    pipeline = fit(job.candidate, matrix, data.dev, job.settings, seconds=seconds, purpose=job.purpose, share=job.share)
     valid = data.folds.parts[job.fold][1]
     predictions = data.dev.predictions(valid, pipeline.predict_proba(X), "out-of-fold")
     first = job.fold == 0

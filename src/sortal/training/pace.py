@@ -1,11 +1,14 @@
-"""How long a fit takes, told from short fits on few rows, on the machine as busy as it is now."""
+"""How long a fit takes: told from short fits on few rows, on the machine as busy as it is now; or without a clock, in
+units of work."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sortal.models.family import Size
 from sortal.training.candidate import Candidate, Development, Index, fit, prepare_rows, sample
 
 FEW_CELLS = 400_000
@@ -62,6 +65,14 @@ def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -
     more = _short(candidate, dev, train, MORE)
     per_row = max(more.whole - few.whole, 0.0) / (MORE - FEW)
     return Pace(max(few.whole - per_row * FEW, 0.0), STEEPER * per_row)
+
+
+def work_pace(candidate: Candidate, size: Size) -> Pace:
+    """Units that a whole fit of a candidate takes on a table of this size, and for each row."""
+    family = candidate.family
+    times = math.prod(family.dearer.get(str(value), 1.0) for value in candidate.settings.values())
+    fixed = times * family.work.units(0, size.columns, size.classes)
+    return Pace(fixed, times * family.work.units(1, size.columns, size.classes) - fixed)
 
 
 class _Short(NamedTuple):

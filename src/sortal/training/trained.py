@@ -16,6 +16,7 @@ from sortal.core.sheets import SearchOptions
 from sortal.core.task import Task
 from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
+from sortal.models.family import Resources
 from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
 from sortal.training.crossval import CVResult
@@ -24,7 +25,11 @@ from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
 from sortal.training.fit_log import FitRows
 from sortal.training.fold_store import FoldStore
-from sortal.training.zoo import TimeReserve
+from sortal.training.reserve import TimeReserve
+
+EFFORT_THREADS = 2
+"""Of a run without a clock, on whatever machine: with another number sums may differ in the last bit. Those of the
+machine of docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def train_rows(
         listener.running(f"refit of {chosen.name}")
         by_clock = Limits(lambda: reserve.for_refit(chosen.row_seconds))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
-        limits = replace(limits, entries=entries(recipe.search.budget), size=developed.bounds.size)
+        limits = replace(limits, entries=entries(recipe.search.allowance), size=developed.bounds.size)
         shipped_on = dev if task.promises else everything
         others = _to_compare(developed, recipe.search) if reserve.comparing else []
 
@@ -118,6 +123,7 @@ def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
 
 def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
     """Rows to train on, (n,) class codes among them, with what a recipe says of them."""
+    exact = Resources(EFFORT_THREADS) if recipe.search.effort is not None else Resources.here()
     return Development(
         table=table,
         codes=codes,
@@ -125,6 +131,7 @@ def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Reci
         seed=recipe.search.seed,
         units=_units(table),
         select=recipe.search.select,
+        resources=exact,
         cost_columns=task.cost_columns,
         smallest_count=recipe.rows.smallest_count,
     )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from sortal.core import registry
-from sortal.core.interrupt import Interrupts, TimeUp, interrupted_after
+from sortal.core.interrupt import TimeUp
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
 from sortal.models.family import Settings
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CrossValidation, CVResult, crossval
-from sortal.training.deadline import Busyness, Deadline
-from sortal.training.ensemble import members
-from sortal.training.halving import seconds_of_halving
+from sortal.training.crossval import CrossValidation, CVResult
 from sortal.training.imbalance import Balance
+from sortal.training.reserve import TimeReserve
 
 BASELINES = ("majority", "logistic", "tree")
 Entry = tuple[str, str, Settings]
@@ -69,10 +67,7 @@ BASELINE_SHARE = 0.15
 """Of what remains, what a baseline may take: on a large table it gets a sample of the rows."""
 LEAST_SECONDS = 0.2
 """A candidate is not begun with less, and a baseline is given no less."""
-READING = 4e-6
-"""Seconds of a row of the test that is read once more, for a baseline: fifty columns on the machine of
-docs/benchmarks.md."""
-NO_TIME, ENDED = "no time left", "ended by Ctrl-C"
+ENDED = "ended by Ctrl-C"
 
 
 def baselines() -> tuple[Candidate, ...]:
@@ -107,49 +102,6 @@ class Explored:
     skipped: tuple[Skipped, ...]
 
 
-@dataclass
-class TimeReserve:
-    """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the
-    machine as it was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through
-    the artifact after the choice. ``comparing``: the baselines are fitted for the test, too.
-
-    ``interrupts``: what Ctrl-C does.
-    """
-
-    deadline: Deadline
-    closing: float
-    closing_rows: int
-    comparing: bool = False
-    interrupts: Interrupts = field(default_factory=lambda: Interrupts(lambda: None))
-    busyness: Busyness = field(default_factory=Busyness)
-
-    def until_closing(self) -> float:
-        """Seconds until calibration and all that follows has to begin."""
-        return self.deadline.left - self.closing * self.busyness.now()
-
-    def for_refit(self, row_seconds: float) -> float:
-        """Seconds that a refit may take of a model that scores a row in ``row_seconds``."""
-        return self.until_closing() - self.closing_rows * row_seconds
-
-    def for_test(self, baselines: Sequence[CVResult]) -> float:
-        """Seconds that these take to read and score the rows of the test."""
-        return self.closing_rows * sum(s.row_seconds + READING for s in baselines)
-
-    def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
-        """Seconds until the refit of the model would have to begin that is shipped, and of what it is compared with on
-        the test. ``shipped``: its members; where None, those that the candidates would be put together of now, and so
-        much earlier that a fold of them can be fitted on half of its rows.
-        """
-        if not results:
-            return self.until_closing()
-        if shipped is None:
-            now = members(results)
-            return self.left(results, now) - seconds_of_halving(now)
-        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
-        refits = sum(s.refit_seconds for s in (*shipped, *others))
-        return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
-
-
 def explore(
     candidates: Sequence[Candidate],
     cv: CrossValidation,
@@ -172,10 +124,10 @@ def explore(
                     continue
                 at_work = candidate.name
                 listener.running(at_work)
-                outcome = _in_time(candidate, cv, reserve, results, share)
+                outcome = _within(candidate, cv, reserve, results, share)
                 if isinstance(outcome, Skipped) and candidate.family.early_stopping and not _boosted(results):
                     # Nothing else gains as much on most tables, so a booster goes before all that would follow.
-                    outcome = _in_time(candidate, cv, reserve, results, 1.0)
+                    outcome = _within(candidate, cv, reserve, results, 1.0)
                 if isinstance(outcome, CVResult):
                     results.append(outcome)
                     listener.best(_best(results))
@@ -186,13 +138,13 @@ def explore(
     except TimeUp:
         reasons.pop(at_work, None)
     done = {s.candidate.name for s in results}
-    why = ENDED if reserve.interrupts.asked else NO_TIME
+    why = ENDED if reserve.interrupts.asked else reserve.used_up
     return Explored(
         tuple(results), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
     )
 
 
-def _in_time(
+def _within(
     candidate: Candidate,
     cv: CrossValidation,
     reserve: TimeReserve,
@@ -204,14 +156,13 @@ def _in_time(
     Only where the time would be over before their library is imported, the first, which needs none, has to do.
     """
     left = reserve.left(results)
-    if results and reserve.deadline.importing > max(left, 0.0):
-        return Skipped(candidate.name, NO_TIME)
+    if results and reserve.importing > max(left, 0.0):
+        return Skipped(candidate.name, reserve.used_up)
     if candidate.baseline:
-        return crossval(candidate, cv, seconds=max(left * BASELINE_SHARE, LEAST_SECONDS))
+        return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS))
     if left <= LEAST_SECONDS:
-        return Skipped(candidate.name, NO_TIME)
-    with interrupted_after(reserve.until_closing()):
-        return crossval(candidate, cv, seconds=left * share)
+        return Skipped(candidate.name, reserve.used_up)
+    return reserve.trial(candidate, cv, left * share)
 
 
 def _boosted(results: Sequence[CVResult]) -> bool:

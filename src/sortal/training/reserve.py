@@ -1,0 +1,125 @@
+"""How much a search may still do: until when, or how much work, with what must follow taken off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sortal.core.interrupt import Interrupts, interrupted_after
+from sortal.core.skipped import Skipped
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, crossval_by_work
+from sortal.training.deadline import Busyness, Deadline
+from sortal.training.ensemble import members
+from sortal.training.fold import FoldData
+from sortal.training.halving import seconds_of_halving
+from sortal.training.pace import Pace, work_pace
+
+READING = 4e-6
+"""Seconds of a row of the test that is read once more, for a baseline: fifty columns on the machine of
+docs/benchmarks.md."""
+
+
+@dataclass
+class TimeReserve:
+    """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the
+    machine as it was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through
+    the artifact after the choice. ``comparing``: the baselines are fitted for the test, too.
+
+    ``interrupts``: what Ctrl-C does.
+    """
+
+    deadline: Deadline
+    closing: float
+    closing_rows: int
+    comparing: bool = False
+    interrupts: Interrupts = field(default_factory=lambda: Interrupts(lambda: None))
+    busyness: Busyness = field(default_factory=Busyness)
+
+    used_up = "no time left"
+    """Why nothing more is tried."""
+
+    @property
+    def importing(self) -> float:
+        """Seconds until what all but the simplest work needs is imported."""
+        return self.deadline.importing
+
+    def until_closing(self) -> float:
+        """Seconds until calibration and all that follows has to begin."""
+        return self.deadline.left - self.closing * self.busyness.now()
+
+    def for_refit(self, row_seconds: float) -> float:
+        """Seconds that a refit may take of a model that scores a row in ``row_seconds``."""
+        return self.until_closing() - self.closing_rows * row_seconds
+
+    def for_test(self, baselines: Sequence[CVResult]) -> float:
+        """Seconds that these take to read and score the rows of the test."""
+        return self.closing_rows * sum(s.row_seconds + READING for s in baselines)
+
+    def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
+        """Seconds until the refit of the model would have to begin that is shipped, and of what it is compared with on
+        the test. ``shipped``: its members; where None, those that the candidates would be put together of now, and so
+        much earlier that a fold of them can be fitted on half of its rows.
+        """
+        if not results:
+            return self.until_closing()
+        if shipped is None:
+            now = members(results)
+            return self.left(results, now) - seconds_of_halving(now)
+        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+        refits = sum(s.refit_seconds for s in (*shipped, *others))
+        return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
+
+    def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
+        """Seconds that fits of the chosen model on half of the rows may take."""
+        return self.left(results, chosen.results)
+
+    def pace(self, candidate: Candidate, data: FoldData, seconds: float) -> Pace:
+        """How long a fit takes of a candidate that may take so many seconds."""
+        return data.pace(candidate, seconds)
+
+    def trial(self, candidate: Candidate, cv: CrossValidation, seconds: float) -> CVResult | Skipped:
+        """The candidate on as much as so many seconds allow. What is no baseline is cut short when the end has to
+        begin.
+        """
+        with interrupted_after(math.inf if candidate.baseline else self.until_closing()):
+            return crossval(candidate, cv, seconds)
+
+
+@dataclass
+class WorkReserve(TimeReserve):
+    """What the zoo may do where work is counted and not seconds: there is no deadline, and nothing is measured.
+
+    ``units``: of work, for folds and refits (see ``models.family.Work``).
+    """
+
+    units: float = 0.0
+    used_up = "no effort left"
+
+    @property
+    def importing(self) -> float:
+        """What the machine has done before does not count."""
+        return 0.0
+
+    def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
+        """Units that are left when the folds of ``results`` are done, and the refits of what would be ``shipped``."""
+        if not results:
+            return self.units
+        shipped = members(results) if shipped is None else shipped
+        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+        folds = sum(len(s.efforts) * s.work for s in results)
+        return self.units - folds - sum(REFIT * s.work for s in (*shipped, *others) if s.refit_seconds > 0)
+
+    def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
+        """No end where the work is within what is left, else nothing: half of the rows, and no haste on them."""
+        work = sum(s.work for s in chosen.results) * (chosen.fold.max() + 1)
+        return math.inf if work <= self.left(results, chosen.results) else 0.0
+
+    def pace(self, candidate: Candidate, data: FoldData, seconds: float) -> Pace:
+        """What a fit of the candidate takes, in units."""
+        return work_pace(candidate, data.size)
+
+    def trial(self, candidate: Candidate, cv: CrossValidation, seconds: float) -> CVResult | Skipped:
+        """The candidate on as much as so many units allow."""
+        return crossval_by_work(candidate, cv, seconds)

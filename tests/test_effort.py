@@ -1,0 +1,88 @@
+"""``effort``: work in the place of time. No clock decides anything, however busy the machine is."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+import sortal
+from sortal.core.recipe import Recipe
+from sortal.models.family import Resources
+from sortal.training.trained import EFFORT_THREADS, development
+from tests.training.conftest import development as small
+
+MODELS, ROWS = ("lightgbm", "svm"), 1_000
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, 3))
+    y = x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(size=ROWS) > 0
+    return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": np.where(y, "yes", "no")})
+
+
+@pytest.fixture(scope="module")
+def calm(rows, tmp_path_factory):
+    return trained(rows, tmp_path_factory.mktemp("calm") / "run", models=MODELS, effort=25)
+
+
+def trained(rows, out, **options):
+    target = {} if "recipe" in options else {"target": "y"}
+    return sortal.train(rows, **target, out=out, **options)
+
+
+def names(run):
+    return {row.name for row in run.record.leaderboard}
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """All clocks run a thousand times as fast, as they would for a run that gets a thousandth of the machine."""
+    for clock in ("monotonic", "perf_counter"):
+        real = getattr(time, clock)
+        start = real()
+        monkeypatch.setattr(time, clock, lambda real=real, start=start: start + 1_000 * (real() - start))
+
+
+def test_a_machine_that_is_a_thousand_times_slower_gives_the_same_bytes(rows, calm, hurried, tmp_path):
+    slow = trained(rows, tmp_path / "run", models=MODELS, effort=25)
+    assert slow.record.timing.wall_seconds > 100 * calm.record.timing.wall_seconds
+    assert names(calm) >= {"majority", "logistic", "tree", "lightgbm", "lightgbm small", "svm"}
+    for file in ("model.sortal", "recipe.toml", "oof.parquet"):
+        assert (tmp_path / "run" / file).read_bytes() == (calm.folder / file).read_bytes(), file
+    assert slow.record.timing.skipped == calm.record.timing.skipped == ()
+
+
+def test_with_a_budget_such_a_machine_does_less(rows, calm, hurried, tmp_path):
+    assert names(trained(rows, tmp_path / "run", models=MODELS, budget=600)) < names(calm)
+
+
+def test_what_was_asked_stands_in_the_record_and_the_recipe(calm):
+    assert (calm.record.timing.effort, calm.record.timing.budget_seconds) == (25.0, None)
+    assert Recipe.read(calm.folder / "recipe.toml").search.effort == 25.0
+    assert "for an effort of 25" in (calm.folder / "report.html").read_text("utf-8")
+
+
+def test_its_recipe_repeats_it(rows, calm, tmp_path):
+    trained(rows, tmp_path / "run", recipe=calm.folder / "recipe.toml")
+    assert (tmp_path / "run" / "model.sortal").read_bytes() == (calm.folder / "model.sortal").read_bytes()
+
+
+def test_fits_use_as_many_threads_on_every_machine(monkeypatch):
+    monkeypatch.setattr(Resources, "here", classmethod(lambda cls: cls(64)))
+    dev, task = small(rows=60)
+    asked = {"effort": 10.0}, {"budget": 10.0}
+    made = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in asked]
+    assert [each.resources.threads for each in made] == [EFFORT_THREADS, 64]
+
+
+def test_the_classifier_takes_it(rows, hurried):
+    X, y = rows.drop("y"), rows["y"].to_numpy()
+    model = sortal.SortalClassifier(models="svm", effort=10).fit(X, y)
+    assert model.skipped_ == {}
+    again = sortal.SortalClassifier(models="svm", effort=10).fit(X, y)
+    assert (model.predict_proba(X) == again.predict_proba(X)).all()

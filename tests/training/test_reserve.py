@@ -1,0 +1,121 @@
+"""What a search may still do where work is counted: which candidates, on how many rows, with how much of a fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from sortal.core import registry
+from sortal.core.observer import Observer
+from sortal.core.skipped import Skipped
+from sortal.models.boosting import pace
+from sortal.models.clock import Clock
+from sortal.models.family import Size, Work
+from sortal.training import crossval as crossval_module
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval_by_work
+from sortal.training.deadline import Deadline
+from sortal.training.develop import Scorer, fold
+from sortal.training.ensemble import members
+from sortal.training.fold import FoldData
+from sortal.training.pace import Pace, work_pace
+from sortal.training.reserve import WorkReserve
+from sortal.training.zoo import explore
+from tests.training.conftest import development
+
+DEV, TASK = development(rows=1500)
+FOLDS = fold(DEV)
+TRAIN = len(FOLDS.parts[0][0])
+FEW = {"rounds": 20}
+
+
+def cv():
+    return CrossValidation(FoldData(DEV, FOLDS), Scorer(TASK))
+
+
+def candidate(name, work, settings=None, **changes):
+    family = replace(registry.load("sortal.models", name), work=work, **changes)
+    return Candidate(name, family, settings or {})
+
+
+def reserve(units):
+    return WorkReserve(Deadline(0.0, math.inf), closing=0.0, closing_rows=0, units=units)
+
+
+def test_the_pace_of_work_is_what_the_family_says_of_such_a_table():
+    work = Work(fixed=1.0, row=0.01, column=0.1, cell=0.001, classes=0.5)
+    assert work_pace(candidate("tree", work), Size(100, 5, 2)) == Pace(1.5, pytest.approx(0.015))
+    assert work_pace(candidate("tree", work), Size(100, 5, 4)).seconds(100) == pytest.approx(2 * (1.5 + 1.5))
+    dear = candidate("catboost", work, {"boosting_type": "Ordered"})
+    assert work_pace(dear, Size(100, 5, 2)).seconds(100) == pytest.approx(4.5 * 3.0)
+
+
+def test_with_enough_work_all_rows_get_a_whole_fit():
+    scored = crossval_by_work(candidate("lightgbm", Work(row=0.001), FEW), cv(), units=1e6)
+    assert isinstance(scored, CVResult)
+    assert (scored.rows, scored.work) == (None, pytest.approx(0.001 * TRAIN))
+    assert {effort["learning_rate"] for effort in scored.efforts} == {0.04}
+
+
+def test_with_less_a_booster_learns_faster_on_fewer_rows(monkeypatch):
+    monkeypatch.setattr(crossval_module, "LEAST_ROWS", 100)
+    fits = len(FOLDS.parts) + REFIT
+    scored = crossval_by_work(candidate("lightgbm", Work(row=0.001), FEW), cv(), units=fits * 0.3)
+    assert isinstance(scored, CVResult)
+    # The work of 300 whole rows; the geometric mean of fewer rows and less work on them, of which a fifth is least.
+    assert scored.rows == int(300 / math.sqrt(0.2))
+    assert scored.work == pytest.approx(0.3, rel=1e-2)
+    assert {effort["learning_rate"] for effort in scored.efforts} == {round(0.04 / math.sqrt(0.2), 3)}
+
+
+def test_what_does_not_fit_is_not_begun(monkeypatch):
+    monkeypatch.setattr(crossval_module, "fit_fold", lambda data, job: pytest.fail("fitted"))
+    skipped = crossval_by_work(candidate("svm", Work(fixed=10.0)), cv(), units=40.0)
+    assert skipped == Skipped("svm", "an effort of 66.0 predicted, 40.0 left")
+
+
+def test_a_forest_has_fewer_trees():
+    dev_cv = cv()
+    scored = crossval_by_work(candidate("extra_trees", Work(row=0.001)), dev_cv, dev_cv.n_fits * 0.001 * TRAIN / 3)
+    assert isinstance(scored, CVResult)
+    assert {effort["trees"] for effort in scored.efforts} == {100}
+
+
+def test_no_round_is_timed_without_a_clock():
+    clock = Clock(math.inf)
+    assert pace({}, 0.04, clock, lambda: pytest.fail("timed"), share=0.5) == {"learning_rate": 0.08}
+    assert pace({}, 0.04, clock, lambda: pytest.fail("timed"), share=0.01) == {"learning_rate": 0.2}
+    assert pace({}, 0.5, clock, lambda: pytest.fail("timed"), share=0.5) == {"learning_rate": 0.5}
+    assert pace({"learning_rate": 0.03}, 0.04, clock, lambda: pytest.fail("timed"), 0.5) == {"learning_rate": 0.03}
+
+
+def test_folds_and_refits_are_taken_off():
+    scored = [crossval_by_work(candidate(name, Work(fixed=2.0)), cv(), math.inf) for name in ("logistic", "tree")]
+    assert all(isinstance(s, CVResult) and s.refit_seconds > 0 for s in scored)
+    shipped = members(scored)
+    assert reserve(100.0).left([]) == 100.0
+    assert reserve(100.0).left(scored) == pytest.approx(100.0 - 2 * 5 * 2.0 - REFIT * 2.0 * len(shipped))
+    assert reserve(100.0).left(scored, [scored[0]]) == pytest.approx(100.0 - 20.0 - REFIT * 2.0)
+    comparing = replace(reserve(100.0), comparing=True)
+    baseline = replace(scored[1], candidate=replace(scored[1].candidate, baseline=True))
+    assert comparing.left([scored[0], baseline], [scored[0]]) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
+
+
+def test_half_of_the_rows_are_fitted_where_that_is_within_what_is_left():
+    scored = crossval_by_work(candidate("logistic", Work(fixed=2.0)), cv(), math.inf)
+    spent = 10.0 + REFIT * 2.0
+    assert reserve(spent + 10.0).for_halving([scored], scored) == math.inf
+    assert reserve(spent + 9.9).for_halving([scored], scored) == 0.0
+
+
+def test_candidates_are_admitted_in_their_order_while_they_fit():
+    fits = len(FOLDS.parts) + REFIT
+    first = replace(candidate("majority", Work(fixed=0.1)), baseline=True)
+    dear, cheap = candidate("svm", Work(fixed=4.0)), candidate("logistic", Work(fixed=2.0))
+    explored = explore([first, dear, cheap], cv(), reserve(fits * 3.0), Observer())
+    assert [s.name for s in explored.results] == ["majority", "logistic"]
+    assert [s.name for s in explored.skipped] == ["svm"]
+    explored = explore([first, dear, cheap], cv(), reserve(fits * 7.0), Observer())
+    assert [s.name for s in explored.results] == ["majority", "svm", "logistic"]
