@@ -18,7 +18,7 @@ from sklearn.metrics import log_loss
 from sortal.engine import compile
 from sortal.models import neural
 from sortal.models.family import FitRequest, OutOfTime, Resources, Rows, Size
-from sortal.models.network import Learning, Network, Shape, Tensors, Trainer
+from sortal.models.network import Learning, Network, Parameter, Shape, Tensors, Trainer, dropout
 from sortal.models.neural import EPOCHS, FEWEST_EPOCHS, IMPORTING, family, scaling
 
 SMALL = {"epochs": 16, "width": 16, "hidden": 2}
@@ -101,13 +101,55 @@ def log_loss_of(network: Network, rows: Rows) -> float:
     return network.layers().log_loss(Tensors.of(rows, rows.X, "cpu"))
 
 
-def test_threads_are_as_many_as_it_may_use_and_then_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parameter_learns_as_adamw_of_pytorch_does() -> None:
+    start, gradients = (
+        torch.linspace(-1, 2, 6).reshape(2, 3),
+        torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0)),
+    )
+    ours, theirs = Parameter(start.clone(), part=0.5, decays=True), start.clone().requires_grad_(True)
+    optimiser = torch.optim.AdamW([theirs], lr=0.05, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.2)
+    for gradient in gradients:
+        ours.step(gradient, learning_rate=0.1, weight_decay=0.2)
+        theirs.grad = gradient
+        optimiser.step()
+    assert_allclose(ours.value.detach().numpy(), theirs.detach().numpy(), rtol=1e-5)
+
+
+def test_importing_what_a_fit_needs_is_over_with_torch_itself() -> None:
+    """``torch.optim`` would import its compiler, which takes as long again."""
+    code = """
+import sys, torch
+import numpy as np
+from sortal.models.family import FitRequest, Rows
+from sortal.models.neural import family
+before = {name for name in sys.modules if name.startswith("torch")}
+family.fit(FitRequest(Rows(np.arange(40.0).reshape(20, 2), np.arange(20) % 2), 2, seed=0), {"epochs": 2})
+print(len({name for name in sys.modules if name.startswith("torch")} - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 10
+
+
+def test_it_takes_one_thread_and_leaves_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     monkeypatch.setattr(Trainer, "epoch", lambda self: seen.append(torch.get_num_threads()))
     before = torch.get_num_threads()
-    family.fit(FitRequest(circles(40, 0), 2, seed=0, resources=Resources(threads=before + 1)), SMALL)
-    assert set(seen) == {before + 1}
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    family.fit(FitRequest(circles(40, 0), 2, seed=0, resources=Resources(threads=3)), SMALL)
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert set(seen) == {1}
+    assert after == 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.5])
+def test_dropout_leaves_out_its_share_and_keeps_the_mean(share: float) -> None:
+    found = dropout(torch.ones(2, 1_001, 50), share, torch.Generator().manual_seed(0))
+    kept = 1 - round(256 * share) / 256
+    assert sorted(set(found.flatten().tolist())) == pytest.approx([0.0, 1 / kept] if share else [1.0])
+    # Four standard errors of a share of 100,100 numbers.
+    assert float((found > 0).float().mean()) == pytest.approx(kept, abs=4 * math.sqrt(kept * (1 - kept) / 100_100))
+    assert float(found.mean()) == pytest.approx(1, abs=0.02)
 
 
 def test_the_clock_says_how_many_epochs_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.models.family import Matrix, Resources, Rows
+from sortal.models.family import Matrix, Rows
 
 FREQUENCIES, EMBEDDING, FREQUENCY_SCALE = 16, 3, 0.1
-BETAS = (0.9, 0.95)
+BETAS, EPSILON = (0.9, 0.95), 1e-8
 SLOWER, FASTER = 0.1, 6.0
 """Of the learning rate: for biases and embeddings, and for the factors of the inputs."""
 SMALLEST = 1e-15
@@ -158,6 +158,34 @@ class Tensors:
         )
 
 
+class Parameter:
+    """A tensor that AdamW learns (Loshchilov & Hutter 2019, arXiv 1711.05101), with what that remembers of it.
+
+    ``part``: of the learning rate. Written out, as ``torch.optim`` imports the compiler of PyTorch, which takes as long
+    as PyTorch itself.
+    """
+
+    def __init__(self, value: Any, part: float = 1.0, decays: bool = False) -> None:
+        import torch
+
+        self.value = value.requires_grad_(True)
+        self._part, self._decays = part, decays
+        self._mean, self._square, self._steps = torch.zeros_like(value), torch.zeros_like(value), 0
+
+    def step(self, gradient: Any, learning_rate: float, weight_decay: float) -> None:
+        import torch
+
+        self._steps += 1
+        rate, (first, second) = self._part * learning_rate, BETAS
+        with torch.no_grad():
+            self._mean.lerp_(gradient, 1 - first)
+            self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+            root = (self._square / (1 - second**self._steps)).sqrt_().add_(EPSILON)
+            if self._decays:
+                self.value.mul_(1 - rate * weight_decay)
+            self.value.addcdiv_(self._mean, root, value=-rate / (1 - first**self._steps))
+
+
 class Network:
     """The parameters that are learned.
 
@@ -186,27 +214,18 @@ class Network:
         self.weights = [normal(a, shape.width) for a in sizes[:-1]] + [zeros(sizes[-1], shape.classes)]
         start = torch.tensor(np.log(shares), dtype=torch.float32, device=device)
         self.biases = [*(normal(1, shape.width) for _ in range(shape.hidden)), zeros(1, shape.classes) + start]
-        self.slow = [self.frequency, self.phase, self.mix, self.shift, *self.biases]
-        self.parameters = [*self.weights, *self.slow, self.factor]
-        for each in self.parameters:
-            each.requires_grad_(True)
+        embedding = [self.frequency, self.phase, self.mix, self.shift] if k else []
+        self.parameters = (
+            *(Parameter(weight, decays=True) for weight in self.weights),
+            *(Parameter(each, SLOWER) for each in (*embedding, *self.biases)),
+            Parameter(self.factor, FASTER),
+        )
 
     def layers(self) -> Layers:
         weights = [weight / math.sqrt(weight.shape[1]) for weight in self.weights]
         weights[0] = self.factor * weights[0]
         mix = self.mix / math.sqrt(FREQUENCIES)
         return Layers(self.index, self.frequency, self.phase, mix, self.shift, tuple(weights), tuple(self.biases))
-
-    def optimiser(self, learning_rate: float, weight_decay: float) -> Any:
-        """AdamW, with the parts of the learning rate and the decay that each parameter gets."""
-        import torch
-
-        groups = ((self.weights, 1.0, weight_decay), (self.slow, SLOWER, 0.0), ([self.factor], FASTER, 0.0))
-        told = [
-            {"params": parameters, "part": part, "lr": part * learning_rate, "weight_decay": decay, "decay": decay}
-            for parameters, part, decay in groups
-        ]
-        return torch.optim.AdamW(told, betas=BETAS, fused=True)
 
 
 @dataclass(frozen=True)
@@ -227,7 +246,6 @@ class Trainer:
 
     def __init__(self, network: Network, learning: Learning, rows: Tensors) -> None:
         self._network, self._learning, self._rows = network, learning, rows
-        self._optimiser = network.optimiser(learning.learning_rate, learning.weight_decay)
         self._batch = min(learning.batch, rows.n)
         self.steps = rows.n // self._batch
         """Of an epoch; the rows that are left over are others each time."""
@@ -252,23 +270,31 @@ class Trainer:
     def _step(self, batch: Any) -> None:
         import torch
 
-        progress = self._done / (self._learning.epochs * self.steps)
+        network, learning = self._network, self._learning
+        progress = self._done / (learning.epochs * self.steps)
         self._done += 1
         late = flat_cosine(progress)
-        for group in self._optimiser.param_groups:
-            group["lr"] = group["part"] * self._learning.learning_rate * waves(progress)
-            group["weight_decay"] = group["decay"] * late
-        keep = 1.0 - self._learning.dropout * late
+        x, y, weight = self._rows.x[batch], self._rows.y[batch].flatten(), self._rows.weight[batch].flatten()
+        scores = network.layers().scores(x, lambda h: dropout(h, learning.dropout * late, network.random))
+        losses = torch.nn.functional.cross_entropy(scores.flatten(0, 1), y, reduction="none")
+        # The sum of the members' mean losses, so that each learns as it would alone.
+        loss = (losses * weight).sum() / batch.shape[1]
+        gradients = torch.autograd.grad(loss, [each.value for each in network.parameters])
+        for parameter, gradient in zip(network.parameters, gradients, strict=True):
+            parameter.step(gradient, learning.learning_rate * waves(progress), learning.weight_decay * late)
 
-        def dropped(x: Any) -> Any:
-            return x * (torch.empty_like(x).bernoulli_(keep, generator=self._network.random) / keep)
 
-        scores = self._network.layers().scores(self._rows.x[batch], dropped)
-        # The sum over the members of their mean losses: no member feels another.
-        loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), self._rows.y[batch].flatten(), reduction="none")
-        self._optimiser.zero_grad(set_to_none=True)
-        (loss * self._rows.weight[batch].flatten()).sum().div(batch.shape[1]).backward()
-        self._optimiser.step()
+def dropout(x: Any, share: float, random: Any) -> Any:
+    """Leaves this share of the numbers out, to a 256th, and makes the others larger for it.
+
+    A byte for each number: PyTorch's own takes a fifth of a step.
+    """
+    import torch
+
+    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
+    bytes_ = words.random_(-(2**63), None, generator=random).view(torch.uint8)[: x.numel()].view(x.shape)
+    least = round(256 * share)
+    return x * (bytes_ >= least).to(x.dtype).mul_(256 / (256 - least))
 
 
 def waves(progress: float) -> float:
@@ -290,12 +316,16 @@ def flat_cosine(progress: float) -> float:
 
 
 @contextmanager
-def threads(resources: Resources) -> Iterator[None]:
-    """So many threads of PyTorch in the block, and then as many as before."""
+def one_thread() -> Iterator[None]:
+    """One thread of PyTorch in the block, and then as many as before.
+
+    Threads meet some fifty times in a step of some milliseconds, and spin while they wait (see ``boosting.threads``):
+    on a busy machine a step of two threads took up to forty times that of one.
+    """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(resources.threads)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

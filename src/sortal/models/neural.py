@@ -19,13 +19,16 @@ from sortal.engine.program import Program
 from sortal.models.boosting import Stopper, typical
 from sortal.models.clock import Clock
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, OutOfTime, Resources, Settings, Size
-from sortal.models.network import Layers, Learning, Network, Shape, Tensors, Trainer, threads
+from sortal.models.network import Layers, Learning, Network, Shape, Tensors, Trainer, one_thread
 from sortal.prepare.view import View
 
 EPOCHS, FEWEST_EPOCHS = 64, 16
 """Passes over the rows, where there is time for them, and those below which networks learn too little."""
 MEMBERS, WIDTH, HIDDEN = 2, 128, 3
 LEARNING = {"batch": 256, "learning_rate": 0.04, "weight_decay": 0.02, "dropout": 0.15}
+PATIENCE = 0.5
+"""Of the epochs, those without improvement after which there are no more. The last wave of the learning rate is about
+as long, and only its end improves on that of the one before."""
 PILOT: Settings = {"epochs": 2}
 PILOT_STEPS = 4
 MARGIN = 0.9
@@ -45,12 +48,12 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     _import_torch(clock)
     before = scaling(rows.X)
     scaled = compile_program(before)
-    with threads(request.resources):
+    with one_thread():
         layers, effort = _Fit(request, settings, scaled, clock).train()
         importance = layers.tensors().steepness(scaled(rows.X[:IMPORTANCE_ROWS]))
 
     def predict_proba(X: Matrix) -> Matrix:
-        with threads(request.resources):
+        with one_thread():
             return layers.tensors().predict_proba(scaled(X))
 
     return Fitted(
@@ -114,8 +117,8 @@ class _Fit:
         network = self._network(tensors, device)
         trainer = Trainer(network, self._learning(epochs), tensors)
         stop_loss = self._stop_loss()
-        stopper, best, done, usual = Stopper(epochs), None, 0, 0.0
-        while done < last and (done == 0 or self.clock.left > usual):
+        stopper, best, done, usual = Stopper(math.ceil(PATIENCE * epochs)), None, 0, 0.0
+        while done < last and not stopper.waited(done) and (done == 0 or self.clock.left > usual):
             start = time.monotonic()
             trainer.epoch()
             done += 1
