@@ -59,7 +59,7 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.preparers", "category datetime number"),
         (
             "sortal.models",
-            "catboost extra_trees forest kernel_svm lightgbm lightgbm_prep logistic majority svm tree xgboost",
+            "catboost extra_trees forest kernel_svm lightgbm lightgbm_prep logistic majority mlp svm tree xgboost",
         ),
         (
             "sortal.metrics",

@@ -28,7 +28,7 @@ FILES = {
     "ledger.jsonl",
     "sealed",
 }
-TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "pandas", "matplotlib", "pyarrow"}
+TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "torch", "pandas", "matplotlib", "pyarrow"}
 UNHURRIED = ("--budget", "1h", "--models", "svm")
 
 
