@@ -31,6 +31,7 @@ STEPS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "ensemble": lambda: patch("sortal.training.develop.select", lambda *args: None),
     "calibration": lambda: patch("sortal.decide.calibrate.calibrators", lambda *args: ()),
     "target encoding": lambda: patch("sortal.prepare.category.MAX_TARGET_CLASSES", 0),
+    "simpler of equals": lambda: patch("sortal.training.select.IMMATERIAL", 0.0),
 }
 """What is no family, and how to do without it."""
 FAST_ROWS, FAST_BUDGET, FAST_INGREDIENTS = 1_000, 12.0, ("ensemble", "calibration")

@@ -11,11 +11,12 @@ import os
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -133,13 +134,17 @@ def _train(job: Job) -> tuple[list[Claim], str]:
             record, model = RunRecord.from_json((out / "run.json").read_bytes()), sortal.load(out / "model.sortal")
             later = sample.future.filter(pl.col(sample.target).cast(pl.String).is_in(record.task.classes))
             probability = model.predict_proba(later)
+            others = {
+                row.name: sortal.load(out / row.file).predict_proba(later) for row in record.leaderboard if row.file
+            }
         except SortalError as error:
             return [], f"refused: {cell.name}, {table}: {error}"
         except Exception as error:  # noqa: BLE001 - what ends without a sentence is a fault, and a goal names it
             return [], f"{CRASHED}: {cell.name}, {table}: {error!r}"
     truth = encode(later[sample.target].cast(pl.String), record.task)
     future = Predictions(record.task.classes, np.arange(len(truth)), truth, probability, "fresh")
-    return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future)], ""
+    kept = {name: replace(future, probability=of_rows) for name, of_rows in others.items()}
+    return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future, kept)], ""
 
 
 def _draw(cell: Cell, tables: Sequence[Table], rep: int) -> tuple[str, Sample | None]:
@@ -155,27 +160,31 @@ def _draw(cell: Cell, tables: Sequence[Table], rep: int) -> tuple[str, Sample | 
 Figure = tuple[str, float | None, float | None, float | None, float]
 
 
-def claims_of(record: RunRecord, model: Any, future: Predictions) -> Iterator[Figure]:
-    """Every interval of a record, with the figure of the future."""
+def claims_of(
+    record: RunRecord, model: Any, future: Predictions, kept: Mapping[str, Predictions] = MappingProxyType({})
+) -> Iterator[Figure]:
+    """Every interval of a record, with the figure of the future. ``kept``: what the candidates that the run kept
+    programs of say of it.
+    """
     task = record.task
     decided = model.decision.decide(future)
 
-    def true(name: str) -> float:
+    def true(name: str, said: Predictions = future) -> float:
         metric: Metric = registry.load("sortal.metrics", name)
-        return metric.score(task, future, decided)
+        return metric.score(task, said, decided if said is future else model.decision.decide(said))
 
     for name, estimate in (record.test or {}).items():
         yield from _figure("calibration error" if name == "ece" else f"test: {name}", estimate, true(name))
     for name, estimate in ({} if record.nested is None else record.nested.figures).items():
         yield from _figure(f"nested: {name}", estimate, true(name))
-    chosen, selection = record.chosen, record.selection
+    chosen = record.chosen
     if chosen is not None:
-        yield from _figure(
-            "leaderboard, the chosen", Estimate(chosen.mean, chosen.low, chosen.high), true(chosen.metric)
-        )
-    yield from _figure("corrected for the choice", selection.corrected, true(selection.metric))
+        yield from _figure("leaderboard, the chosen: corrected for the choice", chosen.score, true(chosen.metric))
+    for row in record.leaderboard:
+        if row.name in kept:
+            yield from _figure("leaderboard, another candidate", row.score, true(row.metric, kept[row.name]))
     yield from _figure("expected cost out of fold", record.decision.expected_cost, true("expected_cost"))
-    yield from _majority(record, future, true(selection.metric))
+    yield from _majority(record, future, true(record.selection.metric))
     for code, scores in enumerate(record.per_class):
         said, is_it = decided == code, future.truth == code
         if said.sum() >= LEAST_HITS:
@@ -211,7 +220,7 @@ def _majority(record: RunRecord, future: Predictions, chosen: float) -> Iterator
     loss = -float(there[there > 0] @ np.log(np.clip(shares[there > 0], 1e-15, 1)))
     for row in record.leaderboard:
         if row.name == "majority":
-            yield from _figure("leaderboard, the majority", Estimate(row.mean, row.low, row.high), loss)
+            yield from _figure("leaderboard, the majority", row.score, loss)
     for baseline in record.baselines:
         if baseline.name == "majority" and baseline.margin is not None:
             yield from _figure("better than the majority", baseline.margin, loss - chosen)

@@ -163,9 +163,9 @@ def no_worse_than_baseline(record: RunRecord) -> bool:
     row = next(r for r in record.leaderboard if r.name == baseline.name)
     out_of_fold = baseline.margin is None or baseline.margin.high is None or baseline.margin.high >= 0
     found = (record.test or {}).get("log_loss")
-    if found is None or found.low is None or row.high is None:
+    if found is None or found.low is None or row.score.high is None:
         return out_of_fold
-    return out_of_fold and found.low <= row.high
+    return out_of_fold and found.low <= row.score.high
 
 
 def best_baseline(record: RunRecord) -> Baseline:

@@ -89,12 +89,12 @@ def test_its_recipe_repeats_it(rows, calm, tmp_path):
     assert (tmp_path / "run" / "model.sortal").read_bytes() == (calm.folder / "model.sortal").read_bytes()
 
 
-def test_fits_use_as_many_threads_on_every_machine(monkeypatch):
+def test_fits_use_the_same_of_every_machine(monkeypatch):
     monkeypatch.setattr(Resources, "here", classmethod(lambda cls: cls(64)))
     dev, task = small(rows=60)
     asked = {"effort": 10.0}, {"budget": 10.0}
     made = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in asked]
-    assert [each.resources.threads for each in made] == [EFFORT_THREADS, 64]
+    assert [each.resources for each in made] == [Resources(EFFORT_THREADS, "cpu"), Resources(64)]
 
 
 def test_the_classifier_takes_it(rows, hurried):

@@ -28,7 +28,7 @@ FILES = {
     "ledger.jsonl",
     "sealed",
 }
-TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "pandas", "matplotlib", "pyarrow"}
+TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "torch", "pandas", "matplotlib", "pyarrow"}
 UNHURRIED = ("--budget", "1h", "--models", "svm")
 
 
@@ -103,10 +103,12 @@ def test_the_corrected_figure_is_that_of_what_ships(trained):
     calibrated = calibration["log_loss_after"] - calibration["log_loss_before"]
     assert (selection["calibration_gain"] or 0.0) == pytest.approx(calibrated)
     assert selection["refit_spread"] > 0
+    shown = next(row["score"] for row in trained.record["leaderboard"] if row["selected"])
+    assert shown == selection["corrected"]
     # The margin over a baseline is that of the same model, but of rows, where scores of folds are means.
     majority = next(b for b in trained.record["baselines"] if b["name"] == "majority")
     assert majority["margin"]["value"] == pytest.approx(
-        majority["mean"] - selection["corrected_estimate"], abs=abs(gain) / 2
+        majority["mean"] - selection["corrected"]["value"], abs=abs(gain) / 2
     )
 
 

@@ -36,8 +36,8 @@ class Kind:
 
 
 def _kind(name: str, candidate: str, many: bool = False, effort: int = 0, **asked: object) -> Kind:
-    words = {"lightgbm": "rounds", "xgboost": "rounds", "forest": "trees", "extra_trees": "trees"}
-    settings = {words[candidate.split()[0]]: effort} if effort else {}
+    words = {"forest": "trees", "extra_trees": "trees"}
+    settings = {words.get(candidate.split()[0], "rounds"): effort} if effort else {}
     return Kind(name, candidate, Recipe.of("y", **asked), settings, many)
 
 
@@ -50,6 +50,9 @@ KINDS = (
     _kind("svm", "svm", precision=0.7),
     _kind("focal", "lightgbm focal", effort=6, cost="fp=1,fn=4"),
     _kind("tree", "tree", time="since"),
+    _kind("catboost", "catboost", True, 6),
+    _kind("kernel_svm", "kernel_svm", f1=True),
+    _kind("prep", "lightgbm_prep", effort=8),
 )
 FEW = tuple(kind for kind in KINDS if kind.name in ("linear", "many", "xgboost"))
 """Those that the tests make do with."""

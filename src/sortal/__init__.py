@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sortal.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from sortal.api import audit, train
     from sortal.artifact.model import Model, load
     from sortal.core.errors import InputError, SortalError
     from sortal.estimator import SortalClassifier
-    from sortal.run import Run, audit, train
+    from sortal.run import Run
 
 __all__ = ["InputError", "Model", "Run", "SortalClassifier", "SortalError", "audit", "load", "train"]
 
@@ -26,9 +27,9 @@ _HOMES = {
     "Run": "sortal.run",
     "SortalClassifier": "sortal.estimator",
     "SortalError": "sortal.core.errors",
-    "audit": "sortal.run",
+    "audit": "sortal.api",
     "load": "sortal.artifact.model",
-    "train": "sortal.run",
+    "train": "sortal.api",
 }
 
 

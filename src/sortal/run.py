@@ -5,31 +5,23 @@ from __future__ import annotations
 import io
 import logging
 import re
-import time as clock
 import weakref
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Unpack
+from typing import Any
 
 from rich.console import Console
 
-from sortal import auditing
 from sortal.artifact.card import Item
 from sortal.artifact.model import Model, load
-from sortal.auditing import AuditReport
 from sortal.core.display import AsText, isolated
-from sortal.core.errors import OptionError, did_you_mean
+from sortal.core.errors import OptionError
 from sortal.core.native import is_pandas, to_native
-from sortal.core.plain import quoted, sentence
+from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
-from sortal.core.signatures import takes
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
-from sortal.keywords import AuditOptions, TrainOptions, in_python
 from sortal.picking import pick
 from sortal.record.events import RunObserver
 from sortal.record.run import RunRecord
@@ -137,57 +129,31 @@ class Run(AsText):
         self.__post_init__()
 
 
-@takes(in_python(TRAIN_OPTIONS, TrainOptions))
 def train(
     data: object,
-    target: Any = None,
+    recipe: Recipe,
+    started: float,
+    out: Path | None,
     *,
-    recipe: str | Path | None = None,
-    out: str | Path | None = None,
-    progress: bool = False,
-    executor: Executor | None = None,
-    resume: bool = False,
-    **options: Unpack[TrainOptions],
+    progress: bool,
+    executor: Executor | None,
+    resume: bool,
 ) -> Run:
-    """Train a classifier on a labelled table and score it once on a sealed test.
-
-    ``data``: pandas, polars, pyarrow or numpy, a dict of columns, or the path of a file (or several). The options have
-    the names and the meaning that they have on the command line: see ``sortal train --help``. ``budget`` counts from
-    this call. ``recipe``: the ``recipe.toml`` of an earlier run; options beside it may not contradict it. ``progress``
-    prints what the command line prints. ``executor``: where the fits of folds run (see ``sortal.training.executor``);
-    one after another in this process unless given. ``resume``: the run ``out`` was killed; what it had done is not done
-    again.
-
-    Raises InputError, in a sentence, where the data or the options cannot be used.
-    """
-    started = clock.monotonic()
+    """See ``sortal.train``; ``started``: the ``time.monotonic()`` of its call."""
     if resume and out is None:
         raise OptionError("say which run to resume: out='runs/NAME'")
-    asked = _asked(train, target, recipe, options)
     console = Screen() if progress else None
-    for left in abandoned(temporary_files() if out is None else Path(out).expanduser().absolute().parent):
+    for left in abandoned(temporary_files() if out is None else out.expanduser().absolute().parent):
         _log.warning(sentence(left))
     if out is not None:
-        return _run(data, trip(Path(out), data, asked, started, console, executor, resume), Path(out))
+        return _run(data, trip(out, data, recipe, started, console, executor, resume), out)
     home = temporary_folder()
     try:
         folder = home.path / "run"
-        return _run(data, trip(folder, data, asked, started, console, executor), folder, home)
+        return _run(data, trip(folder, data, recipe, started, console, executor), folder, home)
     except BaseException:
         home.remove()
         raise
-
-
-@takes(in_python(AUDIT_OPTIONS, AuditOptions))
-def audit(
-    data: object, target: Any = None, *, recipe: str | Path | None = None, **options: Unpack[AuditOptions]
-) -> AuditReport:
-    """What is wrong with labelled data, before any training: ``sortal.audit(frame, "churn").findings``.
-
-    The options are those of ``train`` that have a say in what is decided and in which rows are sealed: the same
-    options, the same rows.
-    """
-    return auditing.audit(data, _asked(audit, target, recipe, options))
 
 
 def trip(
@@ -211,17 +177,6 @@ def trip(
 def _run(data: object, record: RunRecord, folder: Path, home: Claim | None = None) -> Run:
     report = Report((folder / "report.html").read_text(encoding="utf-8"))
     return Run(folder, record, load(folder / MODEL_FILE), report, home, is_pandas(data))
-
-
-def _asked(call: Callable[..., object], target: object, file: str | Path | None, options: Mapping[str, Any]) -> Recipe:
-    """What a call asks for, beside what stands in a recipe. Raises OptionError for an option that the call does not
-    have.
-    """
-    known = signature(call).parameters
-    for name in options:
-        if name not in known:
-            raise OptionError(f"{call.__name__} has no option {quoted(name)}; {did_you_mean(name, known)}")
-    return Recipe.from_options({"target": target, **options}, None if file is None else Path(file))
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from sortal.artifact.model import PARITY_ROWS
 from sortal.core.interrupt import Interrupts
+from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.sheets import SearchOptions
 from sortal.core.skipped import Skipped
@@ -159,7 +160,8 @@ def plan_closing(size: Size, left: float, busyness: float) -> Closing:
 
 def _unit() -> float:
     """Seconds of one figure; the first is slower, as it imports what drawing needs."""
-    rows = [Row(name, name, "log_loss", mean, 0.1, mean - 0.1, mean + 0.1, 1.0, 1.0) for name, mean in _ROWS.items()]
+    scores = {name: Estimate(mean, mean - 0.1, mean + 0.1) for name, mean in _ROWS.items()}
+    rows = [Row(name, name, "log_loss", score.value, 0.1, score, 1.0, 1.0) for name, score in scores.items()]
     seconds = 0.0
     for _ in range(2):
         start = time.monotonic()

@@ -85,7 +85,11 @@ def train_into(
         about_data, about_split = describe_data(whole), describe_split(whole, parts, recipe.rows)
         store = fold_store(out, folder, whole, recipe, resume)
         sealed, times = whole.table.rows[parts.test], times_of_test(whole, parts, recipe.rows)
-        unsealed = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
+        known = np.sort(np.concatenate([parts.train, parts.valid]))
+        # Of a large table, what was read goes before its rows are copied once more: a fifth of the memory of a run.
+        raw, whole = whole.raw[known], replace(whole, raw=whole.raw.clear())
+        unsealed = part(whole, known, raw)
+        del raw
         valid = np.flatnonzero(np.isin(unsealed.table.rows, whole.table.rows[parts.valid]))
         context = context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure)
         del whole
@@ -230,7 +234,7 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
         cost=_costs(recipe.goal, outcome.task),
         plan=trained.developed.plan(),
         refit=trained.finalized.refit,
-        halved=trained.developed.halving is not None,
+        halved=0 if trained.developed.halving is None else trained.developed.halving.folds,
         uncompared=() if outcome.test is None else trained.uncompared,
     )
     (folder / "recipe.toml").write_text(run.to_toml(), "utf-8")

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from bench._futures import GROUP, MEMBERS, Cell, Table, cells
-from bench.honesty import Claim, outcome
+from bench.honesty import Claim, claims_of, outcome
+from sortal.core.predictions import Predictions
+from sortal.decide.policy import Decision
+from tests.bench.test_trip import RECORD
 
 ROWS = 24_000
 
@@ -91,3 +97,23 @@ def test_a_figure_that_says_nothing_is_counted_and_not_judged():
     found = outcome(claims("cost", "a", 95, 5) + silent, [], 1).rows
     assert found == [["cost", "a", "95 of 100 (95.0 %)", "5", "+0.0100", "+0.2000"]]
     assert outcome(claims("cost", "a", 95, 5) + anything, [], 1).rows[0][2:4] == ["95 of 100 (95.0 %)", "2"]
+
+
+def test_every_row_of_the_leaderboard_is_held_against_its_own_model():
+    truth = np.repeat([0, 1], 50)
+    right, other = (np.where(np.eye(2)[truth] == 1, p, 1 - p) for p in (0.7, 0.6))
+    future = Predictions(("no", "yes"), np.arange(100), truth, right, "fresh")
+    model = SimpleNamespace(decision=Decision("argmax", ("no", "yes"), "yes"))
+    record = replace(RECORD, split=replace(RECORD.split, prevalence={"train": (0.5, 0.5)}), test=None)
+    kept = {"logistic": replace(future, probability=other)}
+    found = {kind: figures for kind, *figures in claims_of(record, model, future, kept)}
+    chosen, logistic = record.leaderboard
+    assert found["leaderboard, the chosen: corrected for the choice"] == [
+        *(chosen.score.value, chosen.score.low, chosen.score.high),
+        pytest.approx(-np.log(0.7)),
+    ]
+    assert found["leaderboard, another candidate"] == [
+        *(logistic.score.value, logistic.score.low, logistic.score.high),
+        pytest.approx(-np.log(0.6)),
+    ]
+    assert "leaderboard, another candidate" not in {kind for kind, *_ in claims_of(record, model, future)}

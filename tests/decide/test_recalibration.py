@@ -42,14 +42,33 @@ def test_the_fit_is_the_most_likely_within_its_prior(k):
     assert fit.information + np.eye(2 * k) == pytest.approx((np.array(bend) - back) / 4e-6, rel=1e-3, abs=1e-2)
 
 
-@pytest.mark.parametrize(("ratio", "freedom"), [(30.0, 3.0), (5.0, 4.5), (2_000.0, 19.0)])
+@pytest.mark.parametrize(("ratio", "freedom"), [(30.0, 3.0), (60.0, 4.5), (2_000.0, 19.0)])
 def test_limits_are_those_of_a_noncentral_chi_square(ratio, freedom):
     low, high = recalibration._noncentral(ratio, freedom, stats.norm.ppf(0.975))
     assert stats.ncx2.cdf(ratio, freedom, high) == pytest.approx(0.025, rel=1e-4)
-    if low > 0:
-        assert stats.ncx2.sf(ratio, freedom, low) == pytest.approx(0.025, rel=1e-4)
-    else:
-        assert stats.chi2.sf(ratio, freedom) > 0.025
+    assert stats.ncx2.sf(ratio, freedom, low) == pytest.approx(0.025, rel=1e-4)
+
+
+@pytest.mark.parametrize("freedom", [1.0, 3.0, 19.0])
+def test_where_only_the_low_limit_can_miss_it_takes_both_tails(freedom):
+    z, least = stats.norm.ppf(0.975), recalibration._noncentral(freedom, freedom, stats.norm.ppf(0.975))[1]
+    rare = stats.chi2.isf(0.05, freedom)
+    assert recalibration._noncentral(0.999 * rare, freedom, z)[0] == 0.0
+    assert recalibration._noncentral(1.001 * rare, freedom, z)[0] > 0.0
+    one, two = (stats.ncx2.isf(tail, freedom, least) for tail in (0.05, 0.025))
+    assert recalibration._noncentral(0.99 * one, freedom, z)[0] < least
+    assert recalibration._noncentral((one + two) / 2, freedom, z)[0] == pytest.approx(least)
+    assert recalibration._noncentral(1.01 * two, freedom, z)[0] > least
+
+
+@pytest.mark.parametrize("true", [0.0, 2.0, 6.0, 12.0, 40.0])
+@pytest.mark.parametrize("freedom", [1.0, 4.0, 20.0])
+def test_limits_hold_a_noncentrality_in_19_of_20_cases(freedom, true):
+    """By the distribution itself: the ratios whose limits hold it are all those between two ends."""
+    z, ratios = stats.norm.ppf(0.975), stats.ncx2.ppf((np.arange(800) + 0.5) / 800, freedom, true)
+    limits = np.array([recalibration._noncentral(float(ratio), freedom, z) for ratio in ratios])
+    held = (limits[:, 0] <= true) & (true <= limits[:, 1])
+    assert held.mean() == pytest.approx(0.95, abs=0.003)
 
 
 def test_a_ratio_below_chance_says_no_more_than_one_of_chance():

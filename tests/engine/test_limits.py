@@ -108,6 +108,19 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
         {"coef": some(rng, k, d), "intercept": some(rng, k), "a": some(rng, k), "b": some(rng, k)},
     ),
     "fourier": lambda rng, d, k: Program("fourier", {"cut": 10.0}, {"frequency": some(rng, d, k)}),
+    "squash": lambda rng, d, k: Program("squash", {}, {"cut": np.abs(some(rng, d))}),
+    "periodic": lambda rng, d, k: Program(
+        "periodic",
+        {"columns": d},
+        {
+            "index": rng.integers(0, d, 2),
+            "frequency": some(rng, 2, 5),
+            "phase": some(rng, 2, 5),
+            "weight": some(rng, 2, 5, k),
+            "bias": some(rng, 2, k),
+        },
+    ),
+    "dense": lambda rng, d, k: Program("dense", {}, {"weight": some(rng, d, 3 * k), "bias": some(rng, 3 * k)}),
     "forest": lambda rng, d, k: forest(rng, int(rng.integers(1, 30)), int(rng.integers(0, 80)), k, rng.choice([1, k])),
     "oblivious": lambda rng, d, k: oblivious(
         rng, int(rng.integers(1, 30)), int(rng.integers(0, 8)), rng.choice([1, k])

@@ -16,6 +16,7 @@ SMALL: dict[str, Settings] = {
     "forest": {"trees": 30},
     "lightgbm": {"rounds": 60},
     "lightgbm_prep": {"rounds": 60},
+    "mlp": {"epochs": 16, "width": 32},
     "xgboost": {"rounds": 60},
 }
 FAMILIES = {name: registry.load("sortal.models", name) for name in registry.names("sortal.models")}

@@ -64,8 +64,7 @@ def row(name: str, family: str, mean: float, **more: object) -> Row:
     half = 0.003 if mean < 0.35 else 0.0012
     values = {
         "std": half * 1.4,
-        "low": mean - half,
-        "high": mean + half,
+        "score": Estimate(mean, mean - half, mean + half),
         "fit_seconds": 6.2,
         "program_microseconds": 19.0,
         "metrics": {"log_loss": Spread(mean, half * 1.4), "roc_auc": Spread(1.09 - mean * 0.78, 0.004)},
@@ -173,7 +172,6 @@ def binary_example(n: int = 4000) -> Example:
         selection=Selection(
             chosen="catboost",
             metric="log_loss",
-            corrected_estimate=0.1886,
             bias=-0.0005,
             runner_up="ensemble of 3",
             p_value=0.31,

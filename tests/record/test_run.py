@@ -39,10 +39,10 @@ KEYS = {
     "split": ["method", "train", "valid", "test"],
     "baselines": [],
     "leaderboard": [
-        *("name", "family", "metric", "mean", "std", "low", "high"),
+        *("name", "family", "metric", "mean", "std", "score"),
         *("fit_seconds", "program_microseconds", "selected"),
     ],
-    "selection": ["corrected_estimate", "bias", "runner_up"],
+    "selection": ["corrected", "bias", "runner_up"],
     "calibration": ["method", "log_loss_before", "log_loss_after"],
     "decision": ["kind", "positive", "threshold", "expected_cost", "certificate"],
     "test": ["value", "low", "high"],

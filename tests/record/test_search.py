@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine.program import Program
-from sortal.record.search import baselines, selection
+from sortal.record.search import baselines, leaderboard, selection
 from sortal.training.bounds import NO_BOUNDS
 from sortal.training.candidate import Candidate
 from sortal.training.comparison import paired_difference
@@ -66,6 +67,7 @@ def trained() -> Any:
             results=results,
             bounds=NO_BOUNDS,
             halving=halving,
+            folds=SimpleNamespace(parts=(None,) * 5),
         ),
         finalized=SimpleNamespace(
             refit=True,
@@ -87,15 +89,35 @@ def test_calibration_the_refit_and_the_choice_are_in_the_corrected_score(trained
     assert calibrated < raw - 0.04
     assert found.calibration_gain == pytest.approx(calibrated - raw)
     assert found.refit_gain == pytest.approx(-0.2 * 0.05)
-    assert found.uncorrected is not None
-    assert found.uncorrected.value == pytest.approx(raw)
-    assert found.corrected_estimate == pytest.approx(calibrated - 0.2 * 0.05 + 0.01)
+    assert found.corrected is not None
+    assert found.corrected.value == pytest.approx(calibrated - 0.2 * 0.05 + 0.01)
+
+
+def test_the_leaderboard_shows_the_chosen_one_as_it_ships_and_orders_by_what_was_measured(trained: Any) -> None:
+    found = selection(trained, TASK).corrected
+    chosen, other = leaderboard(trained, TASK, found)
+    raw = mean_loss(trained.developed.choice.chosen.predictions)
+    assert (chosen.selected, other.selected) == (True, False)
+    assert chosen.mean == pytest.approx(raw)
+    assert chosen.score is found
+    assert chosen.score.value < raw - 0.03
+    assert other.mean == pytest.approx(np.log(2))
+    # It is the same in every row, so that only what half of the rows cost the chosen one is in doubt.
+    assert dataclasses.astuple(other.score) == pytest.approx((other.mean, other.mean - 2 * 0.2 * 0.05, other.mean))
+
+
+def test_nothing_else_varies_of_what_says_the_same_of_every_row(trained: Any) -> None:
+    candidate = Candidate("majority", registry.load("sortal.models", "majority"), baseline=True)
+    baseline, chosen = trained.developed.results
+    trained.developed.results = (replace(baseline, candidate=candidate), chosen)
+    majority = leaderboard(trained, TASK, None)[1]
+    assert (majority.score.value, majority.score.low, majority.score.high) == pytest.approx([np.log(2)] * 3)
 
 
 def test_they_are_in_the_margin_over_a_baseline_likewise(trained: Any) -> None:
     beside = baselines(trained, TASK, None)[0].margin
     assert beside is not None
-    assert beside.value == pytest.approx(np.log(2) - selection(trained, TASK).corrected_estimate)
+    assert beside.value == pytest.approx(np.log(2) - selection(trained, TASK).corrected.value)
     baseline, chosen = trained.developed.explored.results
     by_rows = paired_difference(baseline, replace(chosen, predictions=trained.finalized.out_of_fold), LOG_LOSS)
     assert beside.low < by_rows.low + 0.01
@@ -109,4 +131,4 @@ def test_without_calibration_nothing_is_gained_by_it(trained: Any) -> None:
     trained.finalized.calibration.program, trained.finalized.out_of_fold = None, raw
     found = selection(trained, TASK)
     assert found.calibration_gain is None
-    assert found.corrected_estimate == pytest.approx(mean_loss(raw) - 0.2 * 0.05 + 0.01)
+    assert found.corrected.value == pytest.approx(mean_loss(raw) - 0.2 * 0.05 + 0.01)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.interval import Interval
+from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
-from sortal.record.shipped import REACH, Gap, gap, shipped
+from sortal.evaluate.figures import ClassScore, per_class
+from sortal.record.shipped import REACH, Gap, classes_reaching, gap, shipped, with_its_own_calibration
 
 LOG_LOSS, ACCURACY, ECE = (registry.load("sortal.metrics", name) for name in ("log_loss", "accuracy", "ece"))
 TASK = Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", (), ())
@@ -95,6 +96,13 @@ def test_rows_that_vary_together_teach_less() -> None:
     assert found.spread == pytest.approx(2 * naive.spread, rel=0.05)
 
 
+def test_of_some_folds_it_is_told_by_their_rows_alone() -> None:
+    run = random_run(np.arange(100) // 2)
+    some = np.flatnonzero(np.arange(100) % 10 < 4)
+    part, alone = Run(run.whole, run.half.take(some)), Run(run.whole.take(some), run.half.take(some))
+    assert gap(part.trained(), TASK, LOG_LOSS) == gap(alone.trained(), TASK, LOG_LOSS)
+
+
 def test_the_fit_of_a_fold_gains_nothing_and_varies_as_such() -> None:
     run = random_run()
     fold, all_rows = (
@@ -129,6 +137,74 @@ def test_what_is_not_moved_reaches_to_the_far_side_of_the_change() -> None:
     found = shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.02), moved=False)
     assert (found.value, found.high) == (0.5, pytest.approx(0.55))
     assert found.low == pytest.approx(0.5 - 0.05)
+
+
+def test_a_class_reaches_as_far_as_its_own_share_may_differ() -> None:
+    """Of 50 rows of b, models of all rows find 40, those of half of them 35; another 60 rows tell of 45 of 50."""
+    truth = np.repeat([0, 1], 50)
+    whole = np.where(np.arange(100) < 50, 0.9, np.where(np.arange(100) < 90, 0.8, 0.2))
+    half = np.where((np.arange(100) >= 85) & (truth == 1), 0.2, whole)
+    trained = Run(rows(whole, truth), rows(half, truth)).trained()
+    decided = trained.finalized.decision.decide(trained.developed.choice.chosen.predictions)
+    a, b = per_class(TASK, truth, decided)
+    other = replace(b, recall=Estimate(0.9))
+    plain, beside = (classes_reaching((a, b), trained, TASK, others)[1] for others in ((), (a, other)))
+    apart = np.repeat([0.0, 1.0], [95, 5])  # two for each row of 50 that is found no more, of 100 rows
+    refit, spread = 0.2 * (0.8 - 0.7), np.sqrt((2 * apart).var() * 80 / 2) / 100
+    assert b.recall.interval is not None
+    low, high = 0.8 - b.recall.low, b.recall.high - 0.8
+    assert plain.recall.low == pytest.approx(0.8 - np.hypot(low, REACH * spread), abs=0.01)
+    assert plain.recall.high == pytest.approx(
+        0.8 + np.sqrt(high**2 + (2 * refit) ** 2 + (REACH * spread) ** 2), abs=0.01
+    )
+    assert beside.recall.low == plain.recall.low
+    assert beside.recall.high == pytest.approx(0.8 + np.hypot(plain.recall.high - 0.8, 0.1))
+    assert (plain.recall.value, plain.label, plain.support) == (0.8, "b", 50)
+
+
+def test_a_share_of_a_class_stays_between_0_and_1_and_what_is_unknown_unknown() -> None:
+    trained = random_run().trained()
+    score = ClassScore("a", 3, Estimate(0.98, 0.9, 0.99), Estimate(None), None)
+    found = classes_reaching((score, score), trained, TASK, (replace(score, precision=Estimate(0.2)),) * 2)[0]
+    assert (found.precision.low, found.precision.high) == (pytest.approx(0.2, abs=0.05), 1.0)
+    assert (found.recall, found.rejected) == (Estimate(None), None)
+
+
+def test_what_is_left_to_a_person_of_a_class_reaches_likewise() -> None:
+    trained = random_run().trained()
+    task = replace(TASK, reject_cost=0.1)
+    score = ClassScore("a", 3, Estimate(0.5, 0.4, 0.6), Estimate(0.5, 0.4, 0.6), None, Estimate(0.2, 0.1, 0.3))
+    first, second = classes_reaching((score, score), trained, task, (replace(score, rejected=Estimate(0.3)),) * 2)
+    assert first.rejected.low == second.rejected.low == pytest.approx(0.1)
+    assert first.rejected.high == second.rejected.high == pytest.approx(0.2 + np.hypot(0.1, 0.1))
+    assert first.recall != second.recall
+
+
+def test_one_model_errs_in_its_calibration_more_than_several_together() -> None:
+    told = rows(np.full(50, 0.8), np.zeros(50, dtype=np.int64))
+    found = with_its_own_calibration(Estimate(0.02, 0.01, 0.03), told)
+    assert (found.value, found.low) == (0.02, 0.01)
+    assert found.high == pytest.approx(np.sqrt(0.03**2 + 2 * 0.8 * 0.2 / 50))
+    assert with_its_own_calibration(Estimate(None), told) == Estimate(None)
+
+
+def test_several_models_together_seem_better_calibrated_than_each() -> None:
+    """Each has an intercept and a slope of 100 rows; the square of its error is larger by as much as is said."""
+    rng, squares = np.random.default_rng(3), []
+    x = rng.normal(size=20_000)
+    right = 1 / (1 + np.exp(-x))
+    for _ in range(300):
+        some = rng.normal(size=100)
+        truth = rng.random(100) < 1 / (1 + np.exp(-some))
+        columns, weight = np.column_stack([np.ones(100), some]), np.zeros(2)
+        for _ in range(8):
+            p = 1 / (1 + np.exp(-columns @ weight))
+            weight += np.linalg.solve((columns.T * p * (1 - p)) @ columns, columns.T @ (truth - p))
+        squares.append(((1 / (1 + np.exp(-weight[0] - weight[1] * x)) - right) ** 2).mean())
+    likeliest = rows(np.maximum(right, 1 - right), np.zeros(20_000, dtype=np.int64))
+    found = with_its_own_calibration(Estimate(0.0, 0.0, 0.0), likeliest).high
+    assert found is not None
+    assert 200 * found**2 == pytest.approx(np.mean(squares), rel=0.15)
 
 
 def test_nothing_known_changes_nothing() -> None:

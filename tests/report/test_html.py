@@ -171,7 +171,7 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
         task=binary.record.task,
         split=binary.record.split,
         leaderboard=(),
-        selection=replace(binary.record.selection, corrected_estimate=None, explanation=""),
+        selection=replace(binary.record.selection, explanation=""),
         calibration=replace(binary.record.calibration, log_loss_before=None, explanation=""),
         decision=replace(binary.record.decision, comparison={}, expected_cost=None),
         timing=replace(binary.record.timing, budget_seconds=None, phases=(), skipped=()),
@@ -185,11 +185,12 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
 
 def test_how_much_a_refit_would_vary_is_told(binary: Any) -> None:
     said = "Learned from other samples of as many rows, its score would vary by about .0012 (one standard deviation)."
-    figures = (Estimate(0.1881, 0.1850, 0.1912), Estimate(0.1886, 0.1852, 0.1920))
-    unknown = replace(binary.record.selection, uncorrected=figures[0], corrected=figures[1])
+    unknown = replace(binary.record.selection, corrected=Estimate(0.1886, 0.1852, 0.1920))
     known = replace(unknown, refit_spread=0.0012)
     assert said in " ".join(page(binary, selection=known).text)
-    assert "would vary by about" not in " ".join(page(binary, selection=unknown).text)
+    text = " ".join(page(binary, selection=unknown).text)
+    assert "would vary by about" not in text
+    assert "if it learned from other samples is not known, and not in the interval" in text
 
 
 def test_a_second_look_is_told(binary: Any) -> None:
@@ -237,7 +238,7 @@ def test_bars_are_shares_of_the_largest(binary: Any) -> None:
 
 def test_unknown_figures_are_dashes(binary: Any) -> None:
     rows = tuple(
-        replace(row, mean=None, std=None, low=None, high=None, fit_seconds=None) for row in binary.record.leaderboard
+        replace(row, mean=None, std=None, score=Estimate(None), fit_seconds=None) for row in binary.record.leaderboard
     )
     importance = Importance("gain", (ColumnWeight("a", None),))
     text = " ".join(page(binary, leaderboard=rows, importance=importance).text)

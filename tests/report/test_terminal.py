@@ -130,14 +130,15 @@ def test_columns_of_the_table_are_aligned(binary: Any) -> None:
 
 
 def test_what_ships_is_told_with_how_much_a_refit_would_vary(binary: Any) -> None:
-    figures = (Estimate(0.1881, 0.1850, 0.1912), Estimate(0.1886, 0.1852, 0.1920))
-    known = replace(binary.record.selection, refit_gain=-0.0003, uncorrected=figures[0], corrected=figures[1])
+    known = replace(binary.record.selection, refit_gain=-0.0003, corrected=Estimate(0.1886, 0.1852, 0.1920))
     selection = replace(known, refit_spread=0.0012)
     text = " ".join(" ".join(printed(terminal.leaderboard, binary.record.leaderboard, selection)).split())
-    corrected = "log-loss .1881, corrected for the choice and the refit .1886 [.1852 .1920]"
+    measured = "log-loss .1881 out of fold, which orders the rows"
+    corrected = f"{measured}; corrected for the choice and the refit .1886 [.1852 .1920]"
     assert f"{corrected}; over other samples of as many rows it would vary by .0012" in text
     text = " ".join(" ".join(printed(terminal.leaderboard, binary.record.leaderboard, known)).split())
-    assert text.endswith(corrected)
+    left_out = "which leaves out how much the model would vary over other samples: that is not known"
+    assert text.endswith(f"{corrected}, {left_out}")
 
 
 def test_names_are_text_and_not_markup() -> None:

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sortal.core import registry
 from sortal.core.interrupt import TimeUp
+from sortal.training import halving
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, crossval
 from sortal.training.develop import Scorer, fold
 from sortal.training.fold import FoldData
-from sortal.training.halving import halve, share_of_halving
+from sortal.training.halving import MOST_ROWS, halve, seconds_of_halving, share_of_halving
 from tests.training.conftest import development
 
 DEV, TASK = development(3)
@@ -48,19 +50,59 @@ def test_every_fold_learns_from_half_of_its_rows_and_is_judged_on_the_same(cv, s
     again = halve(scored, cv, LOG_LOSS, math.inf)
     np.testing.assert_array_equal(again.predictions.probability, found.predictions.probability)
     assert list(found.predictions.rows) == list(scored.predictions.rows)
-    first = scored.fold == 0
-    assert found.fold_scores["log_loss"][0] == pytest.approx(
-        LOG_LOSS.score(TASK, found.predictions.take(first), DEV.codes[first])
-    )
+    assert found.folds == cv.data.folds.per_repeat
+    assert LOG_LOSS.score(TASK, found.predictions, DEV.codes) > LOG_LOSS.score(TASK, scored.predictions, DEV.codes)
 
 
 def test_it_is_left_out_where_it_tells_nothing_or_takes_too_long(cv, scored) -> None:
     assert halve(replace(scored, refit_seconds=0.0), cv, LOG_LOSS, math.inf) is None
     assert halve(replace(scored, rows=30_000), cv, LOG_LOSS, math.inf) is None
-    assert halve(replace(scored, fit_seconds=10.0), cv, LOG_LOSS, 60.0) is None
+    assert halve(replace(scored, fit_seconds=61.0), cv, LOG_LOSS, 60.0) is None
+    assert halve(scored, cv, LOG_LOSS, math.inf, planned=0) is None
 
     def stuck(request, settings):
         raise TimeUp
 
     slow = replace(scored, candidate=Candidate("slow", replace(scored.candidate.family, fit=stuck)))
     assert halve(slow, cv, LOG_LOSS, 60.0) is None
+
+
+def test_as_many_folds_are_halved_as_there_is_time_for(cv, scored, monkeypatch) -> None:
+    whole = halve(scored, cv, LOG_LOSS, math.inf)
+    clock = iter([100.0, 110.0])
+    monkeypatch.setattr(halving, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    found = halve(scored, cv, LOG_LOSS, 35.0)
+    monkeypatch.undo()
+    assert found.folds == 3
+    some = scored.fold < 3
+    assert list(found.predictions.rows) == list(scored.predictions.rows[some])
+    assert found.predictions.probability == pytest.approx(whole.predictions.probability[some])
+    again = halve(scored, cv, LOG_LOSS, math.inf, planned=3)
+    np.testing.assert_array_equal(again.predictions.probability, found.predictions.probability)
+
+
+def test_what_was_done_when_the_time_is_up_is_kept(cv, scored) -> None:
+    fits = []
+
+    def slow(request, settings):
+        fits.append(1)
+        if len(fits) > 2:
+            raise TimeUp
+        return scored.candidate.family.fit(request, settings)
+
+    found = halve(
+        replace(scored, candidate=Candidate("slow", replace(scored.candidate.family, fit=slow))), cv, LOG_LOSS, 60.0
+    )
+    assert len(fits) == 3
+    assert found.folds == 1
+    assert set(found.predictions.rows) == set(scored.predictions.rows[scored.fold == 0])
+
+
+def test_the_search_keeps_time_for_one_fold() -> None:
+    def member(rows: int, refit: float = 1.0) -> SimpleNamespace:
+        return SimpleNamespace(pipeline=SimpleNamespace(rows=rows), fit_seconds=2.0, refit_seconds=refit)
+
+    assert seconds_of_halving([member(800), member(MOST_ROWS)]) == 4.0
+    assert seconds_of_halving([member(800), member(MOST_ROWS + 1)]) == 0.0
+    assert seconds_of_halving([member(800, refit=0.0)]) == 0.0
+    assert seconds_of_halving([]) == 0.0

@@ -96,7 +96,7 @@ def test_folds_and_refits_are_taken_off():
     assert all(isinstance(s, CVResult) and s.refit_seconds > 0 for s in scored)
     shipped = members(scored)
     assert reserve(100.0).left([]) == 100.0
-    assert reserve(100.0).left(scored) == pytest.approx(100.0 - 2 * 5 * 2.0 - REFIT * 2.0 * len(shipped))
+    assert reserve(100.0).left(scored) == pytest.approx(100.0 - 2 * 5 * 2.0 - (REFIT + 1) * 2.0 * len(shipped))
     assert reserve(100.0).left(scored, [scored[0]]) == pytest.approx(100.0 - 20.0 - REFIT * 2.0)
     comparing = replace(reserve(100.0), comparing=True)
     baseline = replace(scored[1], candidate=replace(scored[1].candidate, baseline=True))
@@ -106,8 +106,8 @@ def test_folds_and_refits_are_taken_off():
 def test_half_of_the_rows_are_fitted_where_that_is_within_what_is_left():
     scored = crossval_by_work(candidate("logistic", Work(fixed=2.0)), cv(), math.inf)
     spent = 10.0 + REFIT * 2.0
-    assert reserve(spent + 10.0).for_halving([scored], scored) == math.inf
-    assert reserve(spent + 9.9).for_halving([scored], scored) == 0.0
+    folds = [reserve(spent + left).folds_to_halve([scored], scored) for left in (-5.0, 1.9, 2.1, 9.9, 10.1, 100.0)]
+    assert folds == [0, 0, 1, 4, 5, 5]
 
 
 def test_candidates_are_admitted_in_their_order_while_they_fit():

@@ -117,10 +117,10 @@ class SearchOptions:
     about as long, no clock decides anything.
 
     ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
-    ``halved`` whether on half of them, too. ``unchecked`` has the checks of the audit that it had no time for,
-    ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds that it had time for
-    (0: as many as it gets through). With them the same data and recipe give the same model, byte for byte, whatever the
-    clock says.
+    ``halved`` in how many folds on half of the rows, too. ``unchecked`` has the checks of the audit that it had no time
+    for, ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds that it had
+    time for (0: as many as it gets through). With them the same data and recipe give the same model, byte for byte,
+    whatever the clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")
@@ -132,7 +132,7 @@ class SearchOptions:
     seed: int = option(0, "For everything random.")
     plan: tuple[Planned, ...] = ()
     refit: bool = True
-    halved: bool = True
+    halved: int = 0
     unchecked: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
     outer: int = 0

@@ -180,12 +180,14 @@ def lone_note(target: str, lone: pl.Series, disclosure: Disclosure) -> str:
     )
 
 
-def part(problem: Problem, index: NDArray[np.int64]) -> Problem:
-    """The problem on some of its rows; class shares are those of these rows."""
+def part(problem: Problem, index: NDArray[np.int64], raw: pl.DataFrame | None = None) -> Problem:
+    """The problem on some of its rows; class shares are those of these rows. ``raw``: these rows as they were read,
+    where the problem has them no more.
+    """
     counts = np.bincount(problem.codes[index], minlength=len(problem.task.classes))
     return replace(
         problem,
-        raw=problem.raw[index],
+        raw=problem.raw[index] if raw is None else raw,
         table=problem.table.take(index),
         codes=problem.codes[index],
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),

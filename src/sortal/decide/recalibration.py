@@ -71,13 +71,21 @@ def recalibration_gain(predictions: Predictions, *, seed: int = 0) -> Interval:
 def _noncentral(ratio: float, freedom: float, z: float) -> tuple[float, float]:
     """The noncentralities between which a chi-square ``ratio`` is not extreme.
 
-    One that is less than the calibrated have on average says no more than that.
+    A ratio that is less than the calibrated have on average says no more than that, so the high limit is never below
+    ``least``. A noncentrality below it can be missed at the low limit alone, which takes both tails there (as limits
+    near the end of a range do in Feldman & Cousins 1998, "Unified approach to the classical statistical analysis of
+    small signals"). With the tails apart, hardly an interval missed a gain of nearly nothing, and most are.
     """
     from scipy.special import chndtr, chndtrinc, ndtr
 
     tail = float(ndtr(-z))
-    low = chndtrinc(ratio, freedom, 1 - tail) if chndtr(ratio, freedom, 0.0) > 1 - tail else 0.0
-    return float(low), float(chndtrinc(max(ratio, freedom), freedom, tail))
+
+    def below(share: float) -> float:
+        return float(chndtrinc(ratio, freedom, share)) if chndtr(ratio, freedom, 0.0) > share else 0.0
+
+    least, high = (float(chndtrinc(max(x, freedom), freedom, tail)) for x in (freedom, ratio))
+    low = below(1 - 2 * tail)
+    return (low if low <= least else max(least, below(1 - tail))), high
 
 
 @dataclass(frozen=True)

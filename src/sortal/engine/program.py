@@ -7,7 +7,7 @@ them.
 |--------------|-----------------------------|--------------------|----------------------------------------------------|
 | chain        | x -> last step              |                    | (steps, run one after another)                     |
 | table        | Columns -> (n, d)           |                    | (steps are column programs; outputs side by side)  |
-| average      | Columns or (n, K) -> (n, K) |                    | weight (steps,): the mean of what the steps give;  |
+| average      | Columns or (n, d) -> (n, K) |                    | weight (steps,): the mean of what the steps give;  |
 |              |                             |                    | all are column programs, or none is                |
 | number       | Columns -> (n, 1)           | column             |                                                    |
 | lookup       | Columns -> (n, m)           | column, categories | table (categories + 2, m): a row a category, then  |
@@ -25,6 +25,11 @@ them.
 | linear       | (n, d) -> (n, K)            | link: sigmoid,     | coef (m, d), intercept (m,); for platt also a, b   |
 |              |                             | softmax or platt   | (m,)                                               |
 | fourier      | (n, d) -> (n, 2 m)          | cut                | frequency (d, m)                                   |
+| squash       | (n, d) -> (n, d)            |                    | cut (d,): x / sqrt(1 + (x / cut)^2)                |
+| periodic     | (n, d) -> (n, d + k e)      | columns: d         | index (k,) int: columns whose embeddings are       |
+|              |                             |                    | appended; frequency, phase (k, f); weight          |
+|              |                             |                    | (k, f, e), bias (k, e)                             |
+| dense        | (n, d) -> (n, m)            |                    | weight (d, m), bias (m,): selu(x @ weight + bias)  |
 | forest       | (n, d) -> (n, K)            | (see ``forest``)   | (see ``forest``)                                   |
 | oblivious    | (n, d) -> (n, K)            |                    | (see ``oblivious``)                                |
 | spread       | (n, k) -> (n, K)            | classes: K         | index (k,) int: the classes that the columns are   |

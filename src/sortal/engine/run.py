@@ -29,7 +29,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
-from sortal.engine import encode, focal, forest, fourier, interactions, linear, monotone, oblivious
+from sortal.engine import encode, focal, forest, fourier, interactions, linear, monotone, neural, oblivious
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
@@ -222,17 +222,17 @@ def _table(program: Program) -> Step:
 
 
 def _average(program: Program) -> Step:
-    """The weighted mean of the probabilities that programs give: of members that read columns, or of calibrators of the
-    same array.
+    """The weighted mean of the probabilities that programs give: of members that read columns, or of networks or
+    calibrators of the same array.
     """
     steps, cost = _steps(program)
     weight = floats(program, "weight", (len(steps),))
     if weight.min() < 0 or abs(weight.sum() - 1) > 1e-9:
         raise fail("average", "array 'weight' holds negative values or does not sum to one")
-    named, width = steps[0].named, steps[0].outputs
-    takes = "named columns" if named else f"{width} columns"
+    named, inputs, width = steps[0].named, steps[0].inputs, steps[0].outputs
+    takes = "named columns" if named else f"{'so many' if inputs is None else inputs} columns"
     for step in steps:
-        if step.named != named or step.outputs != width or not (named or step.inputs == width):
+        if step.named != named or step.outputs != width or step.inputs != inputs or (inputs is None and not named):
             raise fail("average", f"step '{step.op}' does not take {takes} and give {width}")
     pairs = [(float(w), step.run) for w, step in zip(weight, steps, strict=True)]
     return Step(
@@ -240,7 +240,7 @@ def _average(program: Program) -> Step:
         run=lambda x: np.asarray(sum(w * run(x) for w, run in pairs)),
         outputs=width,
         cost=cost + Cost(4 * CALL * len(steps), 2 * width * len(steps), 24 * width),
-        inputs=None if named else width,
+        inputs=inputs,
         named=named,
         needs=any(step.needs for step in steps),
         fills=all(step.fills for step in steps),
@@ -273,6 +273,9 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "spread": linear.spread,
     "focal": focal.step,
     "fourier": fourier.step,
+    "squash": neural.squash_step,
+    "periodic": neural.periodic_step,
+    "dense": neural.dense_step,
     "forest": forest.forest,
     "oblivious": oblivious.oblivious,
     "logit_affine": _logit_affine,

@@ -30,6 +30,35 @@ class ClassScore:
     rejected: Estimate | None = None
 
 
+@dataclass(frozen=True)
+class RowsOfClass:
+    """(n,) masks of the rows that are of a class, of those that are and are decided, and of those said to be of it."""
+
+    there: Mask
+    true: Mask
+    said: Mask
+
+    @classmethod
+    def of(cls, code: int, task: Task, truth: Codes, decided: Codes) -> RowsOfClass:
+        return cls(truth == code, decided_rows(task, truth, decided) == code, decided == code)
+
+    @property
+    def hit(self) -> Mask:
+        return self.true & self.said
+
+    @property
+    def precision(self) -> Rates:
+        return Rates([(self.said, self.hit)])
+
+    @property
+    def recall(self) -> Rates:
+        return Rates([(self.true, self.hit)])
+
+    @property
+    def rejected(self) -> Rates:
+        return Rates([(self.there, self.there & ~self.true)])
+
+
 def figures(task: Task, predictions: Predictions, decided: Codes, seed: int) -> dict[str, Estimate]:
     """Every metric of these rows, decided so (n,), with its interval; headline figures first."""
     metrics = {m.name: m for m in metrics_for(task) if _says_more(m.name, task)}
@@ -47,28 +76,25 @@ def per_class(task: Task, truth: Codes, decided: Codes, clusters: Codes | None =
 
     ``clusters``: (n,) ids from 0 on of rows that vary together.
     """
-    known = decided_rows(task, truth, decided)
     scores = []
     for code, label in enumerate(task.classes):
-        row, true, said = truth == code, known == code, decided == code
-        hit, some = true & said, bool(true.any())
+        rows = RowsOfClass.of(code, task, truth, decided)
+        some = bool(rows.true.any())
         scores.append(
             ClassScore(
                 label=label,
-                support=int(row.sum()),
-                precision=share(said, hit, clusters),
-                recall=share(true, hit, clusters) if some else Estimate(None),
-                f1=2 * int(hit.sum()) / int(true.sum() + said.sum()) if some else None,
-                rejected=_rejected(task, row, row & ~true, clusters),
+                support=int(rows.there.sum()),
+                precision=Estimate.of(rates_interval(rows.precision, clusters)),
+                recall=_of_some(rows.recall, clusters),
+                f1=2 * int(rows.hit.sum()) / int(rows.true.sum() + rows.said.sum()) if some else None,
+                rejected=None if task.reject_cost is None else _of_some(rows.rejected, clusters),
             )
         )
     return tuple(scores)
 
 
-def _rejected(task: Task, rows: Mask, left: Mask, clusters: Codes | None) -> Estimate | None:
-    if task.reject_cost is None:
-        return None
-    return share(rows, left, clusters) if rows.any() else Estimate(None)
+def _of_some(rates: Rates, clusters: Codes | None) -> Estimate:
+    return Estimate.of(rates_interval(rates, clusters)) if rates.trials.all() else Estimate(None)
 
 
 def share(rows: Mask, hits: Mask, clusters: Codes | None = None) -> Estimate:

@@ -41,14 +41,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a fit may use of the machine: ``threads`` at the same time, and the ``device`` where it computes.
+    """What a fit may use of the machine: ``threads`` at the same time, and the ``device`` where it computes ("auto": a
+    graphics processor, where there is one that the library can use).
 
     Libraries that add numbers up in parallel may add them in another order with another number of threads, so that a
     model of many rows can differ in the last bits between machines of different size.
     """
 
     threads: int = 1
-    device: str = "cpu"
+    device: str = "auto"
 
     @classmethod
     def here(cls) -> Resources:
@@ -90,7 +91,7 @@ class Work:
     """What a whole fit takes, in units of the option ``effort``: seconds of one core of the machine of
     docs/benchmarks.md, preparation included.
 
-    The families' own numbers are least squares over fits of eight public tables of 400 to 6,400 rows (docs/options.md).
+    The families' own numbers are least squares over fits of public tables of 400 to 6,400 rows (docs/options.md).
 
     ``fixed`` and of each ``row``, ``column`` of the table and ``cell``, and so much more of all of it for each of the
     ``classes`` beyond two. Estimates for any table, and never measured in a run: they say what is tried, not how long
@@ -152,11 +153,11 @@ class Family:
     ``stop`` rows. ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums,
     which bounds how closely the program can agree with it. ``most_rows``: more training rows than these add time, not
     skill; None where they always add. ``largest``: a table beyond it is not given to the family. ``library``: what it
-    imports, where a person may have to install that. ``pilot``: settings of a short fit that tells the pace, and
-    ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that work makes a model
-    that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how many times that is
-    where a setting has this value. ``baseline``: which of the baselines that every model has to be compared with it can
-    serve as.
+    imports, where a person may have to install that, and ``extra``, which of ours brings it. ``pilot``: settings of a
+    short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is; ``least_share``:
+    how much of that work makes a model that is worth having. ``work``: of a whole fit, for runs without a clock, and
+    ``dearer``: how many times that is where a setting has this value. ``baseline``: which of the baselines that every
+    model has to be compared with it can serve as.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Family:
     most_rows: int | None = None
     largest: Size = Size()
     library: str = ""
+    extra: str = ""
     pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0
     least_share: float = 1.0
@@ -184,7 +186,7 @@ class Family:
         'takes at most 5,000 rows'
         """
         if self.library and find_spec(self.library) is None:
-            return f"{self.library} is not installed"
+            return f"{self.library} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
         for what, told in vars(size).items():
             if told > (most := getattr(self.largest, what)):
                 return f"takes at most {most:,} {what}"

@@ -32,8 +32,7 @@ from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
 from sortal.engine.program import Program
 from sortal.engine.run import reads
-from sortal.evaluate.compare import total
-from sortal.evaluate.figures import figures, per_class, share
+from sortal.evaluate.figures import ClassScore, figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric, confusion, rejected
 from sortal.evaluate.slices import COLUMNS, Slices
@@ -46,7 +45,7 @@ from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
-from sortal.record.shipped import gap, shipped
+from sortal.record.shipped import classes_reaching, metric_reaching, with_its_own_calibration
 from sortal.record.slices import describe_slices
 from sortal.record.wording import count, number
 from sortal.training.fit_log import FitLog
@@ -91,6 +90,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     shown, decided = _shown(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
     removable = recalibration_gain(shown, seed=search.seed)
+    choice = selection(trained, task)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
         sortal_version=__version__,
@@ -102,8 +102,8 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         audit_skipped=results.audited.skipped,
         split=replace(results.split, folds=folds.per_repeat, repeats=folds.repeats),
         baselines=baselines(trained, task, opened),
-        leaderboard=leaderboard(trained, task),
-        selection=selection(trained, task),
+        leaderboard=leaderboard(trained, task, choice.corrected),
+        selection=choice,
         imbalance=imbalance(trained),
         calibration=replace(finalized.calibration.result, removable=Estimate.of(removable)),
         decision=_decision(results, apart, search.seed),
@@ -114,7 +114,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         confusion=parts.Confusion(
             shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
         ),
-        per_class=per_class(task, shown.truth, decided, shown.clusters),
+        per_class=_per_class(results, shown, decided, apart),
         slices=_slices(results, shown, decided, rows, search.seed),
         importance=_importance(trained),
         ledger=describe_ledger(results.seal),
@@ -154,21 +154,23 @@ def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
         return None
     measured = figures(task, nested.predictions, nested.decided, seed)
     of_chosen = figures(task, trained.finalized.unseen, apart, seed)
-    reaching = {name: _reaching(each, trained, task, name, of_chosen[name].value) for name, each in measured.items()}
-    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reaching)
+    reached = {
+        name: metric_reaching(each, name, trained, task, of_chosen[name].value) for name, each in measured.items()
+    }
+    if "ece" in reached:
+        reached["ece"] = with_its_own_calibration(reached["ece"], nested.predictions)
+    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reached)
 
 
-def _reaching(estimate: Estimate, trained: Trained, task: Task, name: str, other: float | None = None) -> Estimate:
-    """A figure as it was measured, with an interval that reaches as far as the model that ships may differ.
-
-    ``other``: the figure by other evidence, of the model that ships itself.
-    """
-    if (measured := estimate.interval) is None:
-        return estimate
-    metric: Metric = registry.load("sortal.metrics", name)
-    apart = 0.0 if other is None else other - measured.value
-    beside = Interval(0.0, min(apart, 0.0), max(apart, 0.0))
-    return Estimate.of(metric.within(total(shipped(measured, gap(trained, task, metric), moved=False), beside)))
+def _per_class(results: Results, shown: Predictions, decided: Codes, apart: Codes) -> tuple[ClassScore, ...]:
+    """Of what is shown; out of fold and nested, it was measured on models of fewer rows than the one that ships."""
+    trained, task = results.trained, results.unsealed.task
+    scores = per_class(task, shown.truth, decided, shown.clusters)
+    if shown.part not in ("out-of-fold", "nested"):
+        return scores
+    unseen = trained.finalized.unseen
+    others = () if shown is unseen else per_class(task, unseen.truth, apart)
+    return classes_reaching(scores, trained, task, others)
 
 
 def _tested(
@@ -255,7 +257,7 @@ def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
         rule=words(rule),
         threshold=rule.threshold,
         threshold_interval=None if chosen is None else Estimate.of(chosen),
-        expected_cost=_reaching(spent, results.trained, task, "expected_cost") if out_of_fold else spent,
+        expected_cost=metric_reaching(spent, "expected_cost", results.trained, task) if out_of_fold else spent,
         measure=measure,
         comparison=compared,
         certificate=rule.certificate,

@@ -102,9 +102,10 @@ class Spread:
 class Row:
     """One candidate on the leaderboard, best first. ``metric`` is what candidates are selected by.
 
-    ``mean``, ``std``, ``low`` and ``high`` are of that metric over the folds (a 95 % interval);
-    ``metrics`` has all of them. ``fit_seconds`` is the time of all folds, ``program_microseconds`` that
-    of the program alone on one row, whose columns are read already, and ``bytes`` about what it takes in a file.
+    ``mean`` and ``std`` are of that metric over the folds, and the mean orders the rows; ``metrics`` has all of them.
+    ``score``: what a model that is made so scores on fresh rows; of the chosen one that of the model that ships
+    (``Selection.corrected``). ``fit_seconds`` is the time of all folds, ``program_microseconds`` that of the program
+    alone on one row, whose columns are read already, and ``bytes`` about what it takes in a file.
     ``weights``: of the members of an ensemble; of all others empty. ``front``: no other is both better and faster;
     ``file``: where the program of such a one is kept, in the run's folder, for ``sortal pick``. ``note`` says what is
     special.
@@ -115,8 +116,7 @@ class Row:
     metric: str
     mean: float | None
     std: float | None
-    low: float | None
-    high: float | None
+    score: Estimate
     fit_seconds: float | None
     program_microseconds: float | None
     bytes: int | None = None
@@ -133,23 +133,20 @@ class Row:
 class Selection:
     """Which candidate was taken and why.
 
-    ``uncorrected`` is the chosen one's figure as it was measured, ``corrected`` what the model that ships is expected
-    to reach: the same after taking off ``bias``, by which picking the best flatters, and after adding ``refit_gain``,
-    by which the rows that each fold left out change it, and ``calibration_gain`` (each null where that is not known);
-    its interval is as wide as the doubt about all. ``corrected_estimate`` is the latter's value. ``refit_spread``: by
-    how much the score would vary if the same procedure learned from other samples of as many rows (a standard
-    deviation; null where nothing tells). ``tied`` are the candidates that cannot be told apart from the best;
-    ``p_value`` compares the chosen one with ``runner_up``.
+    ``corrected`` is what the model that ships is expected to reach: the chosen one's mean over the folds after taking
+    off ``bias``, by which picking the best flatters, and after adding ``refit_gain``, by which the rows that each fold
+    left out change it, and ``calibration_gain`` (each null where that is not known); its interval is as wide as the
+    doubt about all. ``refit_spread``: by how much the score would vary if the same procedure learned from other samples
+    of as many rows (a standard deviation; null where nothing tells). ``tied`` are the candidates that cannot be told
+    apart from the best; ``p_value`` compares the chosen one with ``runner_up``.
     """
 
     chosen: str
     metric: str
-    corrected_estimate: float | None = None
     bias: float | None = None
     refit_gain: float | None = None
     calibration_gain: float | None = None
     refit_spread: float | None = None
-    uncorrected: Estimate | None = None
     corrected: Estimate | None = None
     runner_up: str | None = None
     p_value: float | None = None

@@ -16,40 +16,54 @@ from sortal.evaluate.compare import difference, row_values
 from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
-from sortal.record.shipped import Gap, gap, score_out_of_fold, shipped
+from sortal.record.shipped import Gap, gap, reaching, score_out_of_fold, shipped
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
 from sortal.training.crossval import CVResult, Result
 from sortal.training.develop import Scorer
-from sortal.training.ensemble import ENSEMBLE, EnsembleResult
+from sortal.training.ensemble import ENSEMBLE, EnsembleResult, says_the_same
 from sortal.training.front import on_front
 from sortal.training.imbalance import TOLD
 from sortal.training.trained import Trained
 
 
-def leaderboard(trained: Trained, task: Task) -> tuple[Row, ...]:
-    """The candidates, best first."""
+def leaderboard(trained: Trained, task: Task, corrected: Estimate | None) -> tuple[Row, ...]:
+    """The candidates, best first. ``corrected``: what the chosen one scores as it ships."""
     results, choice = trained.developed.results, trained.developed.choice
     sign = -1.0 if choice.metric.higher_is_better else 1.0
     ranked = sorted(results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
     best = on_front(trained)
-    return tuple(replace(_row(s, trained, task), front=any(s is each for each in best)) for s in ranked)
+    known = gap(trained, task, choice.metric)
+
+    def row(scored: Result) -> Row:
+        own = corrected if scored is choice.chosen else None
+        score = own or _score(scored, known, choice.metric, task)
+        return replace(_row(scored, trained, score), front=any(scored is each for each in best))
+
+    return tuple(row(scored) for scored in ranked)
 
 
-def _row(scored: Result, trained: Trained, task: Task) -> Row:
+def _score(scored: Result, known: Gap, metric: Metric, task: Task) -> Estimate:
+    """Of a candidate that was not chosen, so that nothing flatters it.
+
+    ``known``: the gap of the chosen one, which alone was fitted on half of the rows; another is taken to vary as much.
+    """
+    measured = score_out_of_fold(scored, metric, task, scored.predictions)
+    return Estimate.of(metric.within(reaching(measured, Gap() if says_the_same(scored) else known)))
+
+
+def _row(scored: Result, trained: Trained, score: Estimate) -> Row:
     choice, folds = trained.developed.choice, trained.developed.folds
     scores = scored.fold_scores[choice.metric.name]
-    around = Estimate.of(score_out_of_fold(scored, choice.metric, task, scored.predictions))
     members, alone = scored.results, len(scored.results) == 1
     return Row(
         name=scored.name,
         family=members[0].candidate.family.name if alone else ENSEMBLE,
         metric=choice.metric.name,
-        mean=around.value,
+        mean=_mean(scores),
         std=_std(scores),
-        low=around.low,
-        high=around.high,
+        score=score,
         fit_seconds=scored.fit_seconds * len(folds.parts),
         program_microseconds=1e6 * scored.single_row_seconds,
         bytes=scored.packed,
@@ -80,6 +94,11 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
         yield f"drawn: {drawn}"
     if rows := [r.rows for r in scored.results if r.rows is not None]:
         yield f"on a sample of {count(min(rows))} rows"
+
+
+def _mean(scores: np.ndarray) -> float | None:
+    mean = float(np.mean(scores))
+    return mean if np.isfinite(mean) else None
 
 
 def _std(scores: np.ndarray) -> float | None:
@@ -142,7 +161,6 @@ def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
     chosen, best = choice.chosen.name, choice.best.name
-    uncorrected = score_out_of_fold(choice.chosen, choice.metric, task, choice.chosen.predictions)
     if choice.chosen is choice.best:
         explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
     else:
@@ -161,9 +179,7 @@ def selection(trained: Trained, task: Task) -> Selection:
     return Selection(
         chosen=chosen,
         metric=choice.metric.name,
-        uncorrected=Estimate.of(uncorrected),
         corrected=Estimate.of(corrected),
-        corrected_estimate=corrected.value,
         bias=choice.bias,
         refit_gain=known.refit,
         calibration_gain=_calibration_gain(trained, task),

@@ -6,20 +6,24 @@ because it looked best. Each of these moves the figure, none is known exactly, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sortal.core.arrays import Floats
-from sortal.core.interval import Interval
+from sortal.core import registry
+from sortal.core.arrays import Codes, Floats
+from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.threshold import decide
 from sortal.evaluate.compare import row_values, total
+from sortal.evaluate.figures import ClassScore, RowsOfClass
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.stats.clusters import worth_of_rows
 from sortal.stats.proportions import two_sided_z
+from sortal.stats.sampling import Rates, Sampling
 from sortal.training.crossval import Result
 from sortal.training.ensemble import first_fits
 from sortal.training.halving import share_of_halving
@@ -57,7 +61,21 @@ class Gap:
     spread: float | None = None
 
 
+Measure = Callable[[Predictions, Codes], tuple[float, Sampling | None]]
+"""Of predictions and (n,) what is decided of them: a figure, and how it varies; None where nothing is known of it."""
+
+
 def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
+    """What lies between a metric out of fold and that of the model that ships."""
+
+    def measure(predictions: Predictions, decided: Codes) -> tuple[float, Sampling | None]:
+        sampling = None if metric.sampling is None else metric.sampling(task, predictions, decided)
+        return metric.score(task, predictions, decided), sampling
+
+    return gaps(trained, [measure])[0]
+
+
+def gaps(trained: Trained, measures: Sequence[Measure]) -> list[Gap]:
     """From models of half of the rows of each fold, beside those of all of them, on the same rows.
 
     The spread is that of a regular model with p parameters, whose excess loss over refits is chi-squared: its variance
@@ -66,24 +84,31 @@ def gap(trained: Trained, task: Task, metric: Metric) -> Gap:
     halving, chosen = trained.developed.halving, trained.developed.choice.chosen
     first = first_fits(chosen)
     if halving is None or first is None:
-        return Gap()
+        return [Gap()] * len(measures)
     rows, more = first.rows, trained.finalized.ensemble.rows
-    (whole, a), (half, b) = (_scored(p, trained, task, metric) for p in (chosen.predictions, halving.predictions))
-    if not np.isfinite(whole - half):
-        return Gap()
-    refit = share_of_halving(rows, more) * (whole - half) if trained.finalized.refit else None
-    if a is None or b is None:
-        return Gap(refit)
-    apart = (b - a) - (b - a).mean()
-    worth = worth_of_rows(apart, chosen.predictions.clusters)
-    return Gap(refit, float(np.sqrt(apart.var() * worth.design * rows / 2)) / more)
+    both = (_of_rows(chosen.predictions, halving.predictions.rows), halving.predictions)
+    scored, clusters = [(p, trained.finalized.decision.decide(p)) for p in both], both[0].clusters
+
+    def between(measure: Measure) -> Gap:
+        (whole, a), (half, b) = (_with_values(*measure(*each)) for each in scored)
+        if not np.isfinite(whole - half):
+            return Gap()
+        refit = share_of_halving(rows, more) * (whole - half) if trained.finalized.refit else None
+        if a is None or b is None:
+            return Gap(refit)
+        apart = (b - a) - (b - a).mean()
+        worth = worth_of_rows(apart, clusters)
+        return Gap(refit, float(np.sqrt(apart.var() * worth.design * rows / 2)) / more)
+
+    return [between(measure) for measure in measures]
 
 
-def _scored(predictions: Predictions, trained: Trained, task: Task, metric: Metric) -> tuple[float, Floats | None]:
-    """The score by the rule that ships, and the values of rows that it is the mean of, where it has any."""
-    decided = trained.finalized.decision.decide(predictions)
-    score = metric.score(task, predictions, decided)
-    sampling = None if metric.sampling is None else metric.sampling(task, predictions, decided)
+def _of_rows(predictions: Predictions, rows: Codes) -> Predictions:
+    """Of some of the rows, all of which are in order."""
+    return predictions.take(np.searchsorted(predictions.rows, rows))
+
+
+def _with_values(score: float, sampling: Sampling | None) -> tuple[float, Floats | None]:
     return score, row_values(score, sampling)
 
 
@@ -104,3 +129,71 @@ def shipped(measured: Interval, gap: Gap, *changes: float | None, moved: bool = 
     reach = REACH * (gap.spread or 0.0)
     parts = [Interval(c if moved else 0.0, min(0.0, 2 * c), max(0.0, 2 * c)) for c in known]
     return total(measured, Interval(0.0, -reach, reach), *parts)
+
+
+def reaching(measured: Interval, known: Gap, other: float | None = None) -> Interval:
+    """A figure as it was measured, with an interval that reaches as far as the model that ships may differ.
+
+    ``other``: the figure by other evidence, of the model that ships itself.
+
+    >>> print(reaching(Interval(0.40, 0.36, 0.44), Gap(refit=-0.03), other=0.43))
+    .40 [.33 .45]
+    """
+    apart = 0.0 if other is None else other - measured.value
+    beside = Interval(0.0, min(apart, 0.0), max(apart, 0.0))
+    return total(shipped(measured, known, moved=False), beside)
+
+
+def metric_reaching(
+    estimate: Estimate, name: str, trained: Trained, task: Task, other: float | None = None
+) -> Estimate:
+    """The same of the metric of this ``name``, as it is written down."""
+    if (measured := estimate.interval) is None:
+        return estimate
+    metric: Metric = registry.load("sortal.metrics", name)
+    return Estimate.of(metric.within(reaching(measured, gap(trained, task, metric), other)))
+
+
+def with_its_own_calibration(error: Estimate, predictions: Predictions) -> Estimate:
+    """A calibration error of rows that several models predicted, with the high end of one such model.
+
+    What is wrong with each cancels out among their rows. Of any one, the square is larger by the variance of the two
+    parameters of its own calibration, intercept and slope (Cox 1958), which n rows leave: 2 p (1 - p) / n.
+    """
+    if error.high is None:
+        return error
+    likeliest = predictions.probability.max(axis=1)
+    own = 2 * float((likeliest * (1 - likeliest)).mean()) / len(predictions)
+    return replace(error, high=min(float(np.sqrt(error.high**2 + own)), 1.0))
+
+
+def classes_reaching(
+    scores: Sequence[ClassScore], trained: Trained, task: Task, others: Sequence[ClassScore] = ()
+) -> tuple[ClassScore, ...]:
+    """The same of the shares of each class. ``others``: those by other evidence."""
+    shares = ("precision", "recall", *(() if task.reject_cost is None else ("rejected",)))
+    known = gaps(trained, [_of_class(code, share, task) for code in range(len(scores)) for share in shares])
+
+    def reached(code: int, score: ClassScore) -> ClassScore:
+        own = known[code * len(shares) :]
+        by_others = [getattr(others[code], share).value if others else None for share in shares]
+        estimates = [getattr(score, share) for share in shares]
+        figures = [_share(*each) for each in zip(estimates, own, by_others, strict=False)]
+        return replace(score, **dict(zip(shares, figures, strict=True)))
+
+    return tuple(reached(code, score) for code, score in enumerate(scores))
+
+
+def _of_class(code: int, share: str, task: Task) -> Measure:
+    def measure(predictions: Predictions, decided: Codes) -> tuple[float, Sampling | None]:
+        rates: Rates = getattr(RowsOfClass.of(code, task, predictions.truth, decided), share)
+        return float(rates.shares.mean()), rates
+
+    return measure
+
+
+def _share(estimate: Estimate, known: Gap, other: float | None) -> Estimate:
+    if (measured := estimate.interval) is None:
+        return estimate
+    reached = reaching(measured, known, other)
+    return Estimate(reached.value, max(reached.low, 0.0), min(reached.high, 1.0))

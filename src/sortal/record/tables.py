@@ -15,7 +15,8 @@ def leaderboard_table(outcome: Outcome) -> pl.DataFrame:
     """``leaderboard.csv``."""
     return pl.DataFrame(
         [
-            {k: v for k, v in asdict(row).items() if k not in ("metrics", "weights", "file")}
+            {k: v for k, v in asdict(row).items() if k not in ("score", "metrics", "weights", "file")}
+            | {"score": row.score.value, "low": row.score.low, "high": row.score.high}
             | {f"{name} mean": spread.mean for name, spread in row.metrics.items()}
             for row in outcome.leaderboard
         ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from sortal.core.interval import Estimate
 from sortal.record.parts import Row, Selection
 from sortal.record.wording import (
     DASH,
@@ -40,11 +39,11 @@ class Column:
 
 
 def columns(rows: Sequence[Row], second: str) -> list[Column]:
-    """The table, the most important columns first."""
+    """The table, the most important columns first. Its figures are those on fresh rows."""
     name = rows[0].metric if rows else ""
     sizes = [row.bytes for row in rows]
-    digits = min(5, 1 + max((decimals(row.low, row.high) for row in rows if row.selected), default=3))
-    figures = [interval(Estimate(row.mean, row.low, row.high), digits=digits) for row in rows]
+    digits = min(5, 1 + max((decimals(row.score.low, row.score.high) for row in rows if row.selected), default=3))
+    figures = [interval(row.score, digits=digits) for row in rows]
     table = [
         Column("  model", [("* " if row.selected else "  ") + short(row.name) for row in rows]),
         Column(metric(name), figures),
@@ -73,14 +72,15 @@ def front(rows: Sequence[Row]) -> str:
     return f"nothing is both better and faster than {listing(points, most=6)}{others}"
 
 
-def corrected(selection: Selection) -> str:
+def corrected(rows: Sequence[Row], selection: Selection) -> str:
     """The estimate as it was measured, and without the flattery of having been picked, of the model that ships."""
-    if selection.uncorrected is None or selection.corrected is None:
+    chosen = next((row for row in rows if row.selected), None)
+    if chosen is None or selection.corrected is None:
         return ""
-    measured = number(selection.uncorrected.value, 4)
     others = {"calibration": selection.calibration_gain, "the refit": selection.refit_gain}
     why = " and ".join(["for the choice", *(name for name, gain in others.items() if gain)])
-    corrected = f"; {metric(selection.metric)} {measured}, corrected {why} {interval(selection.corrected, digits=4)}"
-    if not selection.refit_spread:
-        return corrected
+    measured = f"{metric(selection.metric)} {number(chosen.mean, 4)} out of fold, which orders the rows"
+    corrected = f"; {measured}; corrected {why} {interval(selection.corrected, digits=4)}"
+    if selection.refit_spread is None:
+        return f"{corrected}, which leaves out how much the model would vary over other samples: that is not known"
     return f"{corrected}; over other samples of as many rows it would vary by {number(selection.refit_spread, 4)}"

@@ -112,7 +112,7 @@ def phases(record: RunRecord) -> tuple[Bar, ...]:
 
 def row_interval(row: Row) -> str:
     """The figure of a candidate, in the digits that tell candidates apart."""
-    return wording.interval(Estimate(row.mean, row.low, row.high), digits=4)
+    return wording.interval(row.score, digits=4)
 
 
 @cache

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.benefit import net_benefit, weight_in_words
@@ -243,22 +244,22 @@ def confusion(matrix: Confusion) -> Figure:
 
 def leaderboard(rows: Sequence[Row]) -> Figure | None:
     """Candidates, best first, each with its interval; a baseline far off is an arrow at the edge."""
-    shown = [row for row in rows if known(row.mean)][:MOST_BARS]
+    shown = [row for row in rows if known(row.score.value)][:MOST_BARS]
     if not shown:
         return None
     figure, axes = lines([row.name for row in shown])
     left, right = _span(shown)
     for y, row in enumerate(shown):
         color = MAIN if row.selected else MUTED if row.baseline else INK
-        mean = row.mean or 0.0
-        if mean > right:
-            axes.text(right, y, f"{number(mean, 4)} →", color=color, ha="right", va="center")
-        elif mean < left:
-            axes.text(left, y, f"← {number(mean, 4)}", color=color, ha="left", va="center")
+        score = row.score.value or 0.0
+        if score > right:
+            axes.text(right, y, f"{number(score, 4)} →", color=color, ha="right", va="center")
+        elif score < left:
+            axes.text(left, y, f"← {number(score, 4)}", color=color, ha="left", va="center")
         else:
-            if row.low is not None and row.high is not None:
-                axes.plot([max(row.low, left), min(row.high, right)], [y, y], color=color, linewidth=2)
-            axes.plot([mean], [y], marker="o", color=color, markersize=7 if row.selected else 5)
+            if row.score.low is not None and row.score.high is not None:
+                axes.plot([max(row.score.low, left), min(row.score.high, right)], [y, y], color=color, linewidth=2)
+            axes.plot([score], [y], marker="o", color=color, markersize=7 if row.selected else 5)
     axes.set(xlim=(left, right), xlabel=metric(shown[0].metric))
     return figure
 
@@ -273,7 +274,7 @@ def front(rows: Sequence[Row]) -> Figure | None:
     if len(best) < 2:
         return None
     figure, axes = canvas()
-    low, high = _span([replace(row, low=None, high=None) for row in shown])
+    low, high = _span([replace(row, score=Estimate(row.mean)) for row in shown])
     x, y = zip(*(points[row.name] for row in best), strict=True)
     axes.plot(x, y, color=MUTED, linewidth=1.1)
     for row in shown:
@@ -374,7 +375,7 @@ def _span(rows: Sequence[Row]) -> tuple[float, float]:
     """Limits that hold the candidates and the best baseline, so that small differences can be seen."""
     baselines = [row for row in rows if row.baseline]
     near = [row for row in rows if not row.baseline] + baselines[:1]
-    ends = [end for row in near for end in (row.low, row.mean, row.high) if end is not None]
+    ends = [end for row in near for end in (row.score.low, row.score.value, row.score.high) if end is not None]
     pad = 0.06 * (max(ends) - min(ends)) or 0.01
     return min(ends) - pad, max(ends) + pad
 

@@ -180,7 +180,8 @@ def leaderboard(
     if points := front(rows):
         hang(console, "", Text(points, "dim"), indent)
     why = f": {plain(selection.explanation)}" if selection.explanation else ""
-    hang(console, "", Text.assemble("chosen: ", (plain(selection.chosen), "bold"), why, corrected(selection)), indent)
+    name = (plain(selection.chosen), "bold")
+    hang(console, "", Text.assemble("chosen: ", name, why, corrected(rows, selection)), indent)
 
 
 def decision(console: Console, task: Task, calibration: CalibrationResult, decision: Decision) -> None:

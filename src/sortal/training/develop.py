@@ -106,9 +106,10 @@ def develop(
     else:
         explored = explore(candidates, cv, reserve, listener, draws(search.models, search.seed))
     developed = _choose(explored, data, score, Bounds.of(search, dev))
-    choice, may_halve = developed.choice, search.halved if search.plan else True
+    choice = developed.choice
+    planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.chosen)
     seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
-    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds) if may_halve else None)
+    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds, planned))
 
 
 def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:

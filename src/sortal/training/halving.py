@@ -6,33 +6,33 @@ towards its limit as 1/n, which is the rate of regular models, fits on half of t
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sortal.core.arrays import Floats
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.evaluate.metrics import Metric
 from sortal.training.crossval import CrossValidation, CVResult, Result, joined
 from sortal.training.fit_log import FitRows
-from sortal.training.fold import FoldJob, fit_fold
+from sortal.training.fold import FoldJob, FoldResult, fit_fold
 from sortal.training.greedy import mean
 
 MOST_ROWS = 20_000
 """With more rows in a fold, those that it leaves out are worth less than anybody reads."""
-SLOWER = 2.0
-"""How much longer a fit may take than those of the folds, whose pace followed the clock."""
 
 
 @dataclass(frozen=True)
 class Halving:
-    """``predictions``: out of fold, where every fold learns from half of its rows, and their ``fold_scores`` (metric ->
-    (folds,)). ``fits``: what these fits saw.
+    """``predictions``: out of fold, of the first ``folds`` folds, each of which learns from half of its rows.
+    ``fits``: what these fits saw.
     """
 
     predictions: Predictions
-    fold_scores: dict[str, Floats]
+    folds: int
     fits: tuple[FitRows, ...] = ()
 
 
@@ -46,32 +46,49 @@ def share_of_halving(rows: int, more: int) -> float:
     return 1 - rows / more
 
 
-def halve(chosen: Result, cv: CrossValidation, metric: Metric, seconds: float) -> Halving | None:
-    """Fit the chosen candidate, or each member of the ensemble, on half of the rows of each fold. None where that would
-    tell nothing, or take longer than so many ``seconds``.
+def seconds_of_halving(members: Sequence[CVResult]) -> float:
+    """What half of the rows of one fold may take: no longer than all of them, where they are fitted at all."""
+    rows = [0 if member.pipeline is None else member.pipeline.rows for member in members]
+    some = 0 < max(rows, default=0) <= MOST_ROWS and any(member.refit_seconds for member in members)
+    return sum(member.fit_seconds for member in members) if some else 0.0
+
+
+def halve(
+    chosen: Result, cv: CrossValidation, metric: Metric, seconds: float, planned: int | None = None
+) -> Halving | None:
+    """Fit the chosen candidate, or each member of the ensemble, on half of the rows of each fold, or of as many folds
+    as there are ``seconds`` for; one tells most of it. ``planned``: of how many folds, whatever it takes. None where it
+    would tell nothing, or there is not even time for one.
 
     No clock has a say in the fits, so that they repeat.
     """
-    folds = cv.data.folds
     most = max(_rows(member, cv) for member in chosen.results)
-    if chosen.refit_seconds == 0 or most > MOST_ROWS or SLOWER * chosen.fit_seconds * folds.per_repeat > seconds:
+    if planned == 0 or chosen.refit_seconds == 0 or most > MOST_ROWS or chosen.fit_seconds > seconds:
         return None
-    numbers = range(folds.per_repeat)
-    jobs = [FoldJob(m.candidate, i, _rows(m, cv) // 2) for i in numbers for m in chosen.results]
+
+    def jobs(folds: range) -> list[FoldJob]:
+        return [FoldJob(m.candidate, i, _rows(m, cv) // 2) for i in folds for m in chosen.results]
+
+    results: list[FoldResult] = []
     try:
         with interrupted_after(seconds):
             # The first fits bring their models along, which need not leave this process.
-            first = len(chosen.results)
-            results = [fit_fold(cv.data, job) for job in jobs[:first]]
-            results += cv.executor.map(fit_fold, cv.data, jobs[first:])
+            begun = time.monotonic()
+            results = [fit_fold(cv.data, job) for job in jobs(range(1))]
+            took = time.monotonic() - begun
+            more = cv.data.folds.per_repeat if planned is None else planned
+            if seconds < math.inf:
+                more = min(more, int(seconds / took))
+            results = [*results, *cv.executor.map(fit_fold, cv.data, jobs(range(1, more)))]
     except TimeUp:
+        pass
+    each = len(chosen.results)
+    by_fold = [
+        mean([r.predictions for r in results[i : i + each]], chosen.weights) for i in range(0, len(results), each)
+    ]
+    if not by_fold or not all(np.isfinite(cv.score(predictions)[metric.name]) for predictions in by_fold):
         return None
-    by_fold = [mean([r.predictions for r in results[i * first : (i + 1) * first]], chosen.weights) for i in numbers]
-    scores = [cv.score(predictions) for predictions in by_fold]
-    by_name = {name: np.array([score[name] for score in scores]) for name in scores[0]}
-    if not np.isfinite(by_name[metric.name]).all():
-        return None
-    return Halving(joined(by_fold)[0], by_name, tuple(result.fit_rows for result in results))
+    return Halving(joined(by_fold)[0], len(by_fold), tuple(result.fit_rows for result in results))
 
 
 def _rows(member: CVResult, cv: CrossValidation) -> int:

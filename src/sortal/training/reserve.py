@@ -13,6 +13,7 @@ from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, c
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.ensemble import members
 from sortal.training.fold import FoldData
+from sortal.training.halving import seconds_of_halving
 from sortal.training.pace import Pace, work_pace
 
 READING = 4e-6
@@ -58,11 +59,15 @@ class TimeReserve:
 
     def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
         """Seconds until the refit of the model would have to begin that is shipped, and of what it is compared with on
-        the test. ``shipped``: its members; those that the candidates would be put together of now, where None.
+        the test. ``shipped``: its members; where None, those that the candidates would be put together of now, and so
+        much earlier that a fold of them can be fitted on half of its rows.
         """
         if not results:
             return self.until_closing()
-        shipped, others = self._to_refit(results, shipped)
+        if shipped is None:
+            now = members(results)
+            return self.left(results, now) - seconds_of_halving(now)
+        others = self._others(results, shipped)
         refits = sum(s.refit_seconds for s in (*shipped, *others))
         return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
 
@@ -70,19 +75,19 @@ class TimeReserve:
         """The same with the time of the refits once more: rather a refit that is sure to end than another candidate of
         those that are drawn.
         """
-        return self.left(results) - sum(s.refit_seconds for s in self._to_refit(results)[0])
+        return self.left(results) - sum(s.refit_seconds for s in members(results))
 
-    def _to_refit(
-        self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None
-    ) -> tuple[Sequence[CVResult], Sequence[CVResult]]:
-        """The members of the model, and the baselines that are fitted beside them."""
-        shipped = members(results) if shipped is None else shipped
-        others = [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
-        return shipped, others
+    def _others(self, results: Sequence[CVResult], shipped: Sequence[CVResult]) -> list[CVResult]:
+        """The baselines that are fitted beside what is ``shipped``."""
+        return [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
 
     def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
         """Seconds that fits of the chosen model on half of the rows may take."""
         return self.left(results, chosen.results)
+
+    def folds_to_halve(self, results: Sequence[CVResult], chosen: Result) -> int | None:
+        """Of how many folds that is planned; None where the seconds say it."""
+        return None
 
     def pace(self, candidate: Candidate, data: FoldData, seconds: float) -> Pace:
         """How long a fit takes of a candidate that may take so many seconds."""
@@ -112,11 +117,15 @@ class WorkReserve(TimeReserve):
         return 0.0
 
     def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
-        """Units that are left when the folds of ``results`` are done, and the refits of what would be ``shipped``."""
+        """Units that are left when the folds of ``results`` are done, the refits of what would be ``shipped``, and half
+        of the rows of a fold, where nothing is chosen yet.
+        """
         if not results:
             return self.units
-        shipped, others = self._to_refit(results, shipped)
-        folds = sum(len(s.efforts) * s.work for s in results)
+        if shipped is None:
+            now = members(results)
+            return self.left(results, now) - sum(s.work for s in now)
+        folds, others = sum(len(s.efforts) * s.work for s in results), self._others(results, shipped)
         return self.units - folds - sum(REFIT * s.work for s in (*shipped, *others) if s.refit_seconds > 0)
 
     def left_for_more(self, results: Sequence[CVResult]) -> float:
@@ -124,9 +133,13 @@ class WorkReserve(TimeReserve):
         return self.left(results)
 
     def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
-        """No end where the work is within what is left, else nothing: half of the rows, and no haste on them."""
-        work = sum(s.work for s in chosen.results) * (chosen.fold.max() + 1)
-        return math.inf if work <= self.left(results, chosen.results) else 0.0
+        """No end: it is planned."""
+        return math.inf
+
+    def folds_to_halve(self, results: Sequence[CVResult], chosen: Result) -> int:
+        """As many as the work that is left is enough for: half of the rows of a fold without haste, for all of them."""
+        work = sum(s.work for s in chosen.results)
+        return min(int(max(self.left(results, chosen.results), 0.0) / work), int(chosen.fold.max()) + 1)
 
     def pace(self, candidate: Candidate, data: FoldData, seconds: float) -> Pace:
         """What a fit of the candidate takes, in units."""

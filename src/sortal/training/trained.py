@@ -28,8 +28,8 @@ from sortal.training.fold_store import FoldStore
 from sortal.training.reserve import TimeReserve
 
 EFFORT_THREADS = 2
-"""Of a run without a clock, on whatever machine: with another number sums may differ in the last bit. Those of the
-machine of docs/benchmarks.md."""
+"""Of a run without a clock, on whatever machine: with another number, as on a graphics processor, sums may differ in
+the last bit. Those of the machine of docs/benchmarks.md."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
 
 def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
     """Rows to train on, (n,) class codes among them, with what a recipe says of them."""
-    exact = Resources(EFFORT_THREADS) if recipe.search.effort is not None else Resources.here()
+    exact = Resources(EFFORT_THREADS, "cpu") if recipe.search.effort is not None else Resources.here()
     return Development(
         table=table,
         codes=codes,
