@@ -1,7 +1,8 @@
 """Candidates whose settings are drawn at random, for the time that is left when the portfolio is done.
 
-The spaces are those of TabArena (Erickson et al. 2025, arXiv 2506.16791), without the learning rate, which the time
-sets, and without leaves of single rows (docs/privacy.md).
+The ranges are those of TabArena (Erickson et al. 2025, arXiv 2506.16791) for these settings; others, as those of
+categories, stay as they are. The learning rate is set by the time, and leaves of single rows are left out
+(docs/privacy.md).
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ SPACES: Mapping[str, Mapping[str, Range | tuple[str, ...]]] = {
         "min_child_weight": Range(1e-3, 5.0, log=True),
         "subsample": Range(0.6, 1.0),
         "colsample_bylevel": Range(0.6, 1.0),
-        "alpha": Range(1e-4, 5.0, log=True),
-        "lambda": Range(1e-4, 5.0, log=True),
+        "alpha": Range(1e-4, 5.0),
+        "lambda": Range(1e-4, 5.0),
     },
 }
 
