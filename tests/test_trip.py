@@ -74,12 +74,12 @@ def test_the_leaderboard_is_as_uncertain_as_its_rows(trained):
     classes.
     """
     oof = pl.read_parquet(trained.folder / "oof.parquet")
-    row = next(row for row in trained.record["leaderboard"] if row["name"] == "majority")
+    row = next(row["score"] for row in trained.record["leaderboard"] if row["name"] == "majority")
     share = (oof["truth"] == "Yes").mean()
     loss = -np.log(np.where(oof["truth"] == "Yes", share, 1 - share))
     half = 1.96 * loss.std(ddof=1) / np.sqrt(len(loss))
     assert (row["high"] - row["low"]) / 2 == pytest.approx(half, rel=0.02)
-    assert row["low"] < row["mean"] < row["high"]
+    assert row["low"] < row["value"] < row["high"]
 
 
 def test_the_test_compares_with_a_baseline_as_it_would_have_shipped(trained):
