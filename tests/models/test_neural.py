@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.datasets import make_circles
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
+from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.engine import compile
 from sortal.models import neural
 from sortal.models.family import FitRequest, OutOfTime, Resources, Rows, Size
@@ -171,6 +173,14 @@ def test_the_clock_says_how_many_epochs_there_are(monkeypatch: pytest.MonkeyPatc
 def test_a_fit_ends_with_its_seconds_and_has_made_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = family.fit(FitRequest(circles(100, 0), 2, seed=0, seconds=1e-6), SMALL)
     assert fitted.effort == {"epochs": 16, "best_epoch": 1}
+
+
+def test_what_a_signal_raises_ends_a_fit_and_leaves_torch_as_it_was() -> None:
+    before, start = torch.get_num_threads(), time.monotonic()
+    with pytest.raises(TimeUp), interrupted_after(0.3):
+        family.fit(FitRequest(circles(20_000, 0), 2, seed=0), {})
+    assert time.monotonic() - start < 5
+    assert torch.get_num_threads() == before
 
 
 def test_torch_is_not_begun_to_be_imported_without_the_time_for_it() -> None:
