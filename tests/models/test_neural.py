@@ -117,6 +117,19 @@ def test_a_parameter_learns_as_adamw_of_pytorch_does() -> None:
     assert_allclose(ours.value.detach().numpy(), theirs.detach().numpy(), rtol=1e-5)
 
 
+def test_what_is_used_is_an_average_over_the_last_steps() -> None:
+    parameter = Parameter(torch.zeros(1))
+    for _ in range(2):
+        parameter.step(torch.ones(1), learning_rate=1.0, weight_decay=0.0, weight=0.25)
+    # Gradients that are all alike move it by the learning rate: to -1, and to -2.
+    assert parameter.value.item() == pytest.approx(-2, abs=1e-6)
+    assert parameter.average.item() == pytest.approx(0.75 * 0.25 * -1 + 0.25 * -2, abs=1e-6)
+    network = Network(Shape(3, 2, np.array([0]), members=1, width=8, hidden=1), np.array([0.5, 0.5]), 0, "cpu")
+    network.weights[-1].average.fill_(7.0)
+    assert network.layers().weights[-1].unique().tolist() == pytest.approx([7 / math.sqrt(8)])
+    assert network.layers(averaged=False).weights[-1].unique().tolist() == [0.0]
+
+
 def test_importing_what_a_fit_needs_is_over_with_torch_itself() -> None:
     """``torch.optim`` would import its compiler, which takes as long again."""
     code = """
