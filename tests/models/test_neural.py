@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.datasets import make_circles
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
+from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.engine import compile
 from sortal.models import neural
 from sortal.models.family import FitRequest, OutOfTime, Resources, Rows, Size
@@ -115,6 +117,19 @@ def test_a_parameter_learns_as_adamw_of_pytorch_does() -> None:
     assert_allclose(ours.value.detach().numpy(), theirs.detach().numpy(), rtol=1e-5)
 
 
+def test_what_is_used_is_an_average_over_the_last_steps() -> None:
+    parameter = Parameter(torch.zeros(1))
+    for _ in range(2):
+        parameter.step(torch.ones(1), learning_rate=1.0, weight_decay=0.0, weight=0.25)
+    # Gradients that are all alike move it by the learning rate: to -1, and to -2.
+    assert parameter.value.item() == pytest.approx(-2, abs=1e-6)
+    assert parameter.average.item() == pytest.approx(0.75 * 0.25 * -1 + 0.25 * -2, abs=1e-6)
+    network = Network(Shape(3, 2, np.array([0]), members=1, width=8, hidden=1), np.array([0.5, 0.5]), 0, "cpu")
+    network.weights[-1].average.fill_(7.0)
+    assert network.layers().weights[-1].unique().tolist() == pytest.approx([7 / math.sqrt(8)])
+    assert network.layers(averaged=False).weights[-1].unique().tolist() == [0.0]
+
+
 def test_importing_what_a_fit_needs_is_over_with_torch_itself() -> None:
     """``torch.optim`` would import its compiler, which takes as long again."""
     code = """
@@ -176,6 +191,14 @@ def test_without_a_clock_a_share_of_the_work_is_a_share_of_the_epochs() -> None:
 def test_a_fit_ends_with_its_seconds_and_has_made_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = family.fit(FitRequest(circles(100, 0), 2, seed=0, seconds=1e-6), SMALL)
     assert fitted.effort == {"epochs": 16, "best_epoch": 1}
+
+
+def test_what_a_signal_raises_ends_a_fit_and_leaves_torch_as_it_was() -> None:
+    before, start = torch.get_num_threads(), time.monotonic()
+    with pytest.raises(TimeUp), interrupted_after(0.3):
+        family.fit(FitRequest(circles(20_000, 0), 2, seed=0), {})
+    assert time.monotonic() - start < 5
+    assert torch.get_num_threads() == before
 
 
 def test_torch_is_not_begun_to_be_imported_without_the_time_for_it() -> None:

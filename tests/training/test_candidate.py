@@ -25,6 +25,7 @@ FAMILIES = (
     "catboost",
     "forest",
     "extra_trees",
+    "mlp",
 )
 
 

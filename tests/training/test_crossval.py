@@ -53,6 +53,16 @@ def test_a_family_that_does_not_take_such_a_table_is_skipped_with_the_reason(two
     assert crossval(Candidate("mine", family), folded(dev, task)) == Skipped("mine", why)
 
 
+def test_a_library_is_not_imported_where_that_would_take_much_of_the_time(two):
+    dev, task = two
+    # A module that is in the standard library, and that nothing imports.
+    slow = replace(registry.load("sortal.models", "majority"), library="turtledemo", import_seconds=4.0)
+    assert crossval(Candidate("mine", slow), folded(dev, task), 15.0) == Skipped("mine", "16 s predicted, 15 s left")
+    assert isinstance(crossval(Candidate("mine", slow), folded(dev, task), 17.0), CVResult)
+    here = replace(slow, library="numpy")
+    assert isinstance(crossval(Candidate("mine", here), folded(dev, task), 1.0), CVResult)
+
+
 def test_a_plan_that_needs_a_library_that_is_not_here_says_so(two):
     dev, task = two
     family = replace(registry.load("sortal.models", "majority"), library="no_such_library")

@@ -57,11 +57,11 @@ def dense(x: Floats, weight: Floats, bias: Floats) -> Floats:
 
 def selu(z: Floats) -> Floats:
     """``SELU_SCALE`` times z above 0, and ``SELU_ALPHA`` (exp(z) - 1) below."""
-    below = np.expm1(np.minimum(z, 0.0))
-    below *= SELU_ALPHA
-    np.maximum(z, below, out=below, where=z > 0)
-    below *= SELU_SCALE
-    return below
+    found = np.expm1(np.minimum(z, 0.0))
+    found *= SELU_ALPHA
+    found += np.maximum(z, 0.0)
+    found *= SELU_SCALE
+    return found
 
 
 def _within(z: Floats) -> Floats:

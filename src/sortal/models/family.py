@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -153,11 +154,12 @@ class Family:
     ``stop`` rows. ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums,
     which bounds how closely the program can agree with it. ``most_rows``: more training rows than these add time, not
     skill; None where they always add. ``largest``: a table beyond it is not given to the family. ``library``: what it
-    imports, where a person may have to install that, and ``extra``, which of ours brings it. ``pilot``: settings of a
-    short fit that tells the pace, and ``pilot_share``, how much of the work of a whole fit that is; ``least_share``:
-    how much of that work makes a model that is worth having. ``work``: of a whole fit, for runs without a clock, and
-    ``dearer``: how many times that is where a setting has this value. ``baseline``: which of the baselines that every
-    model has to be compared with it can serve as.
+    imports, where a person may have to install that, ``extra``, which of ours brings it, and ``import_seconds``, what
+    importing it takes, where that is more than one. ``pilot``: settings of a short fit that tells the pace, and
+    ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that work makes a model
+    that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how many times that is
+    where a setting has this value. ``baseline``: which of the baselines that every model has to be compared with it can
+    serve as.
     """
 
     name: str
@@ -171,12 +173,18 @@ class Family:
     largest: Size = Size()
     library: str = ""
     extra: str = ""
+    import_seconds: float = 0.0
     pilot: Settings = field(default_factory=dict, hash=False)
     pilot_share: float = 1.0
     least_share: float = 1.0
     work: Work = UNKNOWN_WORK
     dearer: Mapping[str, float] = field(default_factory=dict, hash=False)
     baseline: Baseline | None = None
+
+    @property
+    def importing(self) -> float:
+        """Seconds until its library is imported; 0 where it is already."""
+        return 0.0 if self.library in sys.modules else self.import_seconds
 
     def refusal(self, size: Size) -> str:
         """Why it does not take a table of this size, or no table here; empty where it does.

@@ -22,6 +22,8 @@ FREQUENCIES, EMBEDDING, FREQUENCY_SCALE = 16, 3, 0.1
 BETAS, EPSILON = (0.9, 0.95), 1e-8
 SLOWER, FASTER = 0.1, 6.0
 """Of the learning rate: for biases and embeddings, and for the factors of the inputs."""
+AVERAGED = 1 / 32
+"""Of all steps, those over which the weights are averaged."""
 SMALLEST = 1e-15
 """Probabilities below this are read as this in a log-loss."""
 SCORED = 4096
@@ -161,18 +163,19 @@ class Tensors:
 class Parameter:
     """A tensor that AdamW learns (Loshchilov & Hutter 2019, arXiv 1711.05101), with what that remembers of it.
 
-    ``part``: of the learning rate. Written out, as ``torch.optim`` imports the compiler of PyTorch, which takes as long
-    as PyTorch itself.
+    ``part``: of the learning rate. ``average``: the mean of its last values, exponentially weighted. Written out, as
+    ``torch.optim`` imports the compiler of PyTorch, which takes as long as PyTorch itself.
     """
 
     def __init__(self, value: Any, part: float = 1.0, decays: bool = False) -> None:
         import torch
 
-        self.value = value.requires_grad_(True)
+        self.value, self.average = value.requires_grad_(True), value.detach().clone()
         self._part, self._decays = part, decays
         self._mean, self._square, self._steps = torch.zeros_like(value), torch.zeros_like(value), 0
 
-    def step(self, gradient: Any, learning_rate: float, weight_decay: float) -> None:
+    def step(self, gradient: Any, learning_rate: float, weight_decay: float, weight: float = 1.0) -> None:
+        """``weight``: of the new value in the average."""
         import torch
 
         self._steps += 1
@@ -184,6 +187,7 @@ class Parameter:
             if self._decays:
                 self.value.mul_(1 - rate * weight_decay)
             self.value.addcdiv_(self._mean, root, value=-rate / (1 - first**self._steps))
+            self.average.lerp_(self.value, weight)
 
 
 class Network:
@@ -197,7 +201,7 @@ class Network:
         """``shares`` of the classes: what the networks say at first."""
         import torch
 
-        self.random = torch.Generator(device).manual_seed(seed)
+        self.members, self.random = shape.members, torch.Generator(device).manual_seed(seed)
 
         def normal(*size: int) -> Any:
             return torch.randn(shape.members, *size, generator=self.random, device=device)
@@ -207,25 +211,37 @@ class Network:
 
         k, sizes = len(shape.index), shape.sizes
         self.index = torch.tensor(shape.index, device=device)
-        self.frequency = FREQUENCY_SCALE * normal(k, FREQUENCIES)
-        self.phase = torch.rand(shape.members, k, FREQUENCIES, generator=self.random, device=device) - 0.5
-        self.mix, self.shift = normal(k, FREQUENCIES, EMBEDDING), zeros(k, EMBEDDING)
-        self.factor = zeros(sizes[0], 1) + 1
-        self.weights = [normal(a, shape.width) for a in sizes[:-1]] + [zeros(sizes[-1], shape.classes)]
+        self.frequency = Parameter(FREQUENCY_SCALE * normal(k, FREQUENCIES), SLOWER)
+        phase = torch.rand(shape.members, k, FREQUENCIES, generator=self.random, device=device) - 0.5
+        self.phase = Parameter(phase, SLOWER)
+        self.mix = Parameter(normal(k, FREQUENCIES, EMBEDDING), SLOWER)
+        self.shift = Parameter(zeros(k, EMBEDDING), SLOWER)
+        self.factor = Parameter(zeros(sizes[0], 1) + 1, FASTER)
+        weights = [*(normal(a, shape.width) for a in sizes[:-1]), zeros(sizes[-1], shape.classes)]
+        self.weights = [Parameter(each, decays=True) for each in weights]
         start = torch.tensor(np.log(shares), dtype=torch.float32, device=device)
-        self.biases = [*(normal(1, shape.width) for _ in range(shape.hidden)), zeros(1, shape.classes) + start]
+        biases = [*(normal(1, shape.width) for _ in range(shape.hidden)), zeros(1, shape.classes) + start]
+        self.biases = [Parameter(each, SLOWER) for each in biases]
         embedding = [self.frequency, self.phase, self.mix, self.shift] if k else []
-        self.parameters = (
-            *(Parameter(weight, decays=True) for weight in self.weights),
-            *(Parameter(each, SLOWER) for each in (*embedding, *self.biases)),
-            Parameter(self.factor, FASTER),
-        )
+        self.parameters = [*self.weights, *embedding, *self.biases, self.factor]
 
-    def layers(self) -> Layers:
-        weights = [weight / math.sqrt(weight.shape[1]) for weight in self.weights]
-        weights[0] = self.factor * weights[0]
-        mix = self.mix / math.sqrt(FREQUENCIES)
-        return Layers(self.index, self.frequency, self.phase, mix, self.shift, tuple(weights), tuple(self.biases))
+    def layers(self, averaged: bool = True) -> Layers:
+        """As they are at the last step, or ``averaged`` over some steps, which is what is used in the end."""
+
+        def now(parameter: Parameter) -> Any:
+            return parameter.average if averaged else parameter.value
+
+        weights = [now(weight) / math.sqrt(weight.value.shape[1]) for weight in self.weights]
+        weights[0] = now(self.factor) * weights[0]
+        return Layers(
+            self.index,
+            now(self.frequency),
+            now(self.phase),
+            now(self.mix) / math.sqrt(FREQUENCIES),
+            now(self.shift),
+            tuple(weights),
+            tuple(map(now, self.biases)),
+        )
 
 
 @dataclass(frozen=True)
@@ -264,7 +280,7 @@ class Trainer:
     def _order(self) -> Any:
         import torch
 
-        size = len(self._network.factor), self._rows.n
+        size = self._network.members, self._rows.n
         return torch.rand(*size, generator=self._network.random, device=self._rows.x.device).argsort(dim=1)
 
     def _step(self, batch: Any) -> None:
@@ -275,13 +291,14 @@ class Trainer:
         self._done += 1
         late = flat_cosine(progress)
         x, y, weight = self._rows.x[batch], self._rows.y[batch].flatten(), self._rows.weight[batch].flatten()
-        scores = network.layers().scores(x, lambda h: dropout(h, learning.dropout * late, network.random))
+        scores = network.layers(averaged=False).scores(x, lambda h: dropout(h, learning.dropout * late, network.random))
         losses = torch.nn.functional.cross_entropy(scores.flatten(0, 1), y, reduction="none")
         # The sum of the members' mean losses, so that each learns as it would alone.
         loss = (losses * weight).sum() / batch.shape[1]
         gradients = torch.autograd.grad(loss, [each.value for each in network.parameters])
+        weight = min(1.0, 1 / (AVERAGED * learning.epochs * self.steps))
         for parameter, gradient in zip(network.parameters, gradients, strict=True):
-            parameter.step(gradient, learning.learning_rate * waves(progress), learning.weight_decay * late)
+            parameter.step(gradient, learning.learning_rate * waves(progress), learning.weight_decay * late, weight)
 
 
 def dropout(x: Any, share: float, random: Any) -> Any:

@@ -34,6 +34,9 @@ WORTH_REFIT = 1.15
 """A refit on fewer than this many times the rows of a fold is the same model again: the fold's own is shipped."""
 LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
 """A sample of fewer rows, or of a smaller share of them, is no fair trial of a candidate."""
+IMPORT_SHARE = 0.25
+"""Of the time of a candidate, what importing its library may take: nothing ends that early, and where the machine is
+busy it takes longer."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
 
@@ -173,6 +176,8 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
         return Skipped(candidate.name, why)
     if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
         return _result(candidate, cv, *kept)
+    if (importing := candidate.family.importing) > IMPORT_SHARE * seconds:
+        return _too_slow(candidate, importing / IMPORT_SHARE, seconds)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
     pace, rows = cv.data.pace(candidate, seconds), _most_rows(candidate, n)
     least = _least_rows(rows, n)

@@ -45,6 +45,7 @@ PORTFOLIO: tuple[Entry, ...] = (
         "lightgbm",
         {"num_leaves": 8, "min_data_in_leaf": 20, "feature_fraction": 0.7, "lambda_l2": 1.0},
     ),
+    ("mlp", "mlp", {}),
     ("extra_trees", "extra_trees", {}),
     ("svm", "svm", {}),
     ("logistic C=0.03", "logistic", {"C": 0.03}),
