@@ -39,6 +39,8 @@ IMPORT_SHARE = 0.25
 busy it takes longer."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
+SHOWN_WHOLE = 10
+"""Seconds from which whole ones say enough."""
 
 
 OutOfFold = tuple[Predictions, NDArray[np.int64]]
@@ -320,7 +322,8 @@ def worth_refit(first: Pipeline, rows: int | None, n: int) -> bool:
 
 
 def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
-    return Skipped(candidate.name, f"{needed:.0f} s predicted, {max(seconds, 0):.0f} s left")
+    digits = 0 if needed >= SHOWN_WHOLE else 2
+    return Skipped(candidate.name, f"{needed:.{digits}f} s predicted, {max(seconds, 0):.{digits}f} s left")
 
 
 def joined(parts: list[Predictions]) -> OutOfFold:
