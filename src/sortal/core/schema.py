@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from sortal.core.errors import OptionError, did_you_mean
@@ -79,14 +80,18 @@ class Schema:
         found = self.role(role)
         return found[0] if found else None
 
+    @cached_property
+    def _by_name(self) -> dict[object, Column]:
+        # Each of thousands of columns is asked for by its name.
+        return {column.name: column for column in reversed(self.columns)}
+
     def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
+        if name in self._by_name:
+            return self._by_name[name]
         raise OptionError(f"no column {name!r}; {did_you_mean(name, self.names)}")
 
     def __contains__(self, name: object) -> bool:
-        return any(c.name == name for c in self.columns)
+        return name in self._by_name
 
     def with_role(self, name: str, role: Role, reason: str = "") -> Schema:
         """The same schema, with one column in another role."""

@@ -26,19 +26,22 @@ TEXT = 4
 
 @dataclass(frozen=True)
 class Footprint:
-    """``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone; ``packed``:
-    about the bytes of the program in a file.
+    """``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone;
+    ``compile_seconds``: what precedes the first of them; ``packed``: about the bytes of the program in a file.
     """
 
     row_seconds: float
     single_row_seconds: float
+    compile_seconds: float
     packed: int
 
 
 def footprint(pipeline: Pipeline, dev: Development, rows: Index) -> Footprint:
     """Of the program that a pipeline becomes; a row alone is the median of ten, of fewer where a row takes long."""
     program = pipeline.program()
+    start = time.monotonic()
     run = compile_program(program)
+    compiling = time.monotonic() - start
     batch = dev.table.take(rows[:TIMED_ROWS])
     names = [c.name for c in dev.table.schema.features]
     columns = batch.columns(names)
@@ -51,7 +54,7 @@ def footprint(pipeline: Pipeline, dev: Development, rows: Index) -> Footprint:
         start = time.perf_counter()
         run(one)
         alone.append(time.perf_counter() - start)
-    return Footprint(many, median(alone), packed_bytes(program))
+    return Footprint(many, median(alone), compiling, packed_bytes(program))
 
 
 def packed_bytes(program: Program) -> int:

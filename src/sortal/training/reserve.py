@@ -19,6 +19,9 @@ from sortal.training.pace import Pace, work_pace
 READING = 4e-6
 """Seconds of a row of the test that is read once more, for a baseline: fifty columns on the machine of
 docs/benchmarks.md."""
+COMPILED = 5
+"""How often the program of a model is compiled before it ships: to be saved, compared with what trained it, timed and
+tested, and to be saved once more with its figures."""
 
 
 @dataclass
@@ -49,9 +52,10 @@ class TimeReserve:
         """Seconds until calibration and all that follows has to begin."""
         return self.deadline.left - self.closing * self.busyness.now()
 
-    def for_refit(self, row_seconds: float) -> float:
-        """Seconds that a refit may take of a model that scores a row in ``row_seconds``."""
-        return self.until_closing() - self.closing_rows * row_seconds
+    def for_refit(self, shipped: Sequence[CVResult]) -> float:
+        """Seconds that a refit may take of these members, with what saving and scoring takes of them taken off."""
+        scoring = sum(COMPILED * s.compile_seconds + self.closing_rows * s.row_seconds for s in shipped)
+        return self.until_closing() - scoring
 
     def for_test(self, baselines: Sequence[CVResult]) -> float:
         """Seconds that these take to read and score the rows of the test."""
@@ -69,7 +73,7 @@ class TimeReserve:
             return self.left(results, now) - seconds_of_halving(now)
         others = self._others(results, shipped)
         refits = sum(s.refit_seconds for s in (*shipped, *others))
-        return self.for_refit(sum(s.row_seconds for s in shipped)) - self.for_test(others) - refits
+        return self.for_refit(shipped) - self.for_test(others) - refits
 
     def left_for_more(self, results: Sequence[CVResult]) -> float:
         """The same with the time of the refits once more: rather a refit that is sure to end than another candidate of

@@ -96,7 +96,7 @@ def train_rows(
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
         chosen = developed.choice.chosen
         listener.running(f"refit of {chosen.name}")
-        by_clock = Limits(lambda: reserve.for_refit(chosen.row_seconds))
+        by_clock = Limits(lambda: reserve.for_refit(chosen.results))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
         limits = replace(limits, entries=entries(recipe.search.allowance), size=developed.bounds.size)
         shipped_on = dev if task.promises else everything
@@ -104,7 +104,7 @@ def train_rows(
 
         def left() -> float:
             beside = chosen.refit_seconds + reserve.for_test(others)
-            return math.inf if recipe.search.plan else reserve.for_refit(chosen.row_seconds) - beside
+            return math.inf if recipe.search.plan else reserve.for_refit(chosen.results) - beside
 
         # Before calibration, whose time is kept for it.
         compared = fit_baselines(others, shipped_on, chosen.refit_seconds > 0, left)
