@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -15,13 +16,13 @@ from sortal.models.clock import Clock
 from sortal.models.family import Size, Work
 from sortal.training import crossval as crossval_module
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval_by_work
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval, crossval_by_work
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.ensemble import members
 from sortal.training.fold import FoldData
 from sortal.training.pace import Pace, work_pace
-from sortal.training.reserve import WorkReserve
+from sortal.training.reserve import COMPILED, TimeReserve, WorkReserve
 from sortal.training.zoo import MISSES, explore
 from tests.training.conftest import development
 
@@ -141,3 +142,10 @@ def test_more_is_tried_when_all_is_done_and_until_nothing_fits():
     last = int(tried[-1].split()[1])
     assert asked[-1] == last + MISSES
     assert explored.skipped == ()
+
+
+def test_what_shipping_takes_of_a_model_is_no_time_for_its_refit():
+    scored = replace(crossval(candidate("tree", Work()), cv()), row_seconds=0.01, compile_seconds=2.0)
+    deadline = TimeReserve(Deadline(time.monotonic(), 60.0), closing=5.0, closing_rows=300)
+    deadline.busyness.now = lambda: 1.0
+    assert deadline.for_refit([scored, scored]) == pytest.approx(60 - 5 - 2 * (COMPILED * 2.0 + 3.0), abs=1.0)

@@ -185,12 +185,13 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     pace, rows = cv.data.pace(candidate, seconds), _most_rows(candidate, n)
     least = _least_rows(rows, n)
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
-        left = limit - (time.monotonic() - start)
+        elapsed = time.monotonic() - start
+        left = limit - elapsed
         rows = _affordable_rows(candidate, pace, rows, left / cv.n_fits)
         if rows < least:
             needed = pace.seconds(least) * candidate.family.least_share * cv.n_fits
             if needed > left and not candidate.baseline:
-                return _too_slow(candidate, needed, seconds)
+                return _too_slow(candidate, needed, seconds - elapsed)
             rows = least
         some = None if rows == n else rows
         try:
