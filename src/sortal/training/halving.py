@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,18 +71,16 @@ def halve(
         return [FoldJob(m.candidate, i, _rows(m, cv) // 2) for i in folds for m in chosen.results]
 
     results: list[FoldResult] = []
-    try:
-        with interrupted_after(seconds):
-            # The first fits bring their models along, which need not leave this process.
-            begun = time.monotonic()
-            results = [fit_fold(cv.data, job) for job in jobs(range(1))]
-            took = time.monotonic() - begun
-            more = cv.data.folds.per_repeat if planned is None else planned
-            if seconds < math.inf:
-                more = min(more, int(seconds / took))
-            results = [*results, *cv.executor.map(fit_fold, cv.data, jobs(range(1, more)))]
-    except TimeUp:
-        pass
+    # Where the time is up, the folds that were done by then tell it.
+    with suppress(TimeUp), interrupted_after(seconds):
+        # The first fits bring their models along, which need not leave this process.
+        begun = time.monotonic()
+        results = [fit_fold(cv.data, job) for job in jobs(range(1))]
+        took = time.monotonic() - begun
+        more = cv.data.folds.per_repeat if planned is None else planned
+        if seconds < math.inf:
+            more = min(more, int(seconds / took))
+        results = [*results, *cv.executor.map(fit_fold, cv.data, jobs(range(1, more)))]
     each = len(chosen.results)
     by_fold = [
         mean([r.predictions for r in results[i : i + each]], chosen.weights) for i in range(0, len(results), each)
