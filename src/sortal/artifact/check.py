@@ -18,6 +18,7 @@ from sortal.core.kinds import Storage, is_kind, kind_of
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
 from sortal.core.task import Capacity, Task
+from sortal.core.text_measures import KINDS
 from sortal.decide.certificate import Certificate
 from sortal.decide.policy import Decision
 
@@ -165,6 +166,8 @@ def _check_metrics(contents: Contents) -> None:
 
 def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, str]) -> None:
     where = f"the profile of {name[:40]!r}"
+    if column.measures:
+        _check_measures(name, column)
     _need(name == column.name and kinds.get(name) == column.kind, f"{where} is of no feature")
     _need(_counts([column.rows]) and _counts([column.missing, column.distinct], column.rows), f"{where} counts no rows")
     parts = [*column.counts, *column.reached, column.barely, column.others, column.beyond]
@@ -181,7 +184,16 @@ def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, str]) -
         numbers = column.quantiles or column.reached or column.ends
         _need(names and not numbers, f"{where} has no levels")
         _need(_ascends(column.counts[::-1]), f"the levels in {where} are not ordered by their counts")
-        _need(sum(column.counts) + column.others <= column.known, f"{where} counts more values than there are")
+        in_rows = max(column.counts, default=0) if column.measures else sum(column.counts)
+        _need(in_rows + column.others <= column.known, f"{where} counts more values than there are")
+
+
+def _check_measures(name: str, column: ColumnProfile) -> None:
+    told = [each.measure for each in column.measures]
+    _need(told == list(KINDS), f"the profile of {name[:40]!r} measures something else than texts do")
+    for each in column.measures:
+        _need(not each.measures and each.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
+        _check_profile(name, each, {name: KINDS[each.measure]})
 
 
 def _check_card(card: Card | None) -> None:
