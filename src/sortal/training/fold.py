@@ -83,10 +83,15 @@ class FoldData:
             train, valid = self.folds.parts[fold]
             matrix = prepare_rows(self.dev, sample(self.dev, train, rows), view)
             entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid))
-            if sum(m.X.nbytes + v.nbytes for m, v in self.matrices.values()) + matrix.X.nbytes > CACHE_BYTES:
+            # A list, as another thread may add a matrix.
+            if sum(m.X.nbytes + v.nbytes for m, v in list(self.matrices.values())) + matrix.X.nbytes > CACHE_BYTES:
                 return entry
             self.matrices[fold, view, rows] = entry
         return self.matrices[fold, view, rows]
+
+    def concurrent(self, candidate: Candidate) -> bool:
+        """Whether its fits of folds can go side by side in this process."""
+        return self.size.rows * self.size.columns < candidate.family.concurrent_cells
 
     def __getstate__(self) -> Mapping[str, Any]:
         return {"dev": self.dev, "folds": self.folds, "paces": {}, "matrices": {}}

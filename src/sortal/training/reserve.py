@@ -97,6 +97,10 @@ class TimeReserve:
         """How long a fit takes of a candidate that may take so many seconds."""
         return data.pace(candidate, seconds)
 
+    def at_once(self, cv: CrossValidation, candidate: Candidate) -> int:
+        """How many fits of folds take as long as one."""
+        return cv.executor.at_once(cv.data, candidate)
+
     def trial(self, candidate: Candidate, cv: CrossValidation, seconds: float) -> CVResult | Skipped:
         """The candidate on as much as so many seconds allow. What is no baseline is cut short when the end has to
         begin.
@@ -148,6 +152,10 @@ class WorkReserve(TimeReserve):
     def pace(self, candidate: Candidate, data: FoldData, seconds: float) -> Pace:
         """What a fit of the candidate takes, in units."""
         return work_pace(candidate, data.size)
+
+    def at_once(self, cv: CrossValidation, candidate: Candidate) -> int:
+        """Work is the same side by side."""
+        return 1
 
     def trial(self, candidate: Candidate, cv: CrossValidation, seconds: float) -> CVResult | Skipped:
         """The candidate on as much as so many units allow."""
