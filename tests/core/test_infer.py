@@ -318,10 +318,13 @@ class TestTexts:
 
     def test_several_words_are_text(self) -> None:
         found = look([f"the {i}th sentence of many" for i in range(30)])
-        assert (found.kind, found.role) == ("text", "ignore")
-        assert found.reason == "5 words on average, 100 % distinct; text columns are not used yet"
+        assert (found.kind, found.role, found.format) == ("text", "feature", "")
+        assert found.reason == "5 words on average, 100 % distinct"
         chinese = look([f"商务大床房房间很大床有{i}米宽整体感觉经济实惠不错" for i in range(30)])
-        assert chinese.kind == "text"
+        assert (chinese.kind, chinese.format) == ("text", "unspaced")
+        assert chinese.reason.endswith(
+            "written without blanks between words: short sequences of characters stand for words"
+        )
         assert look(["agree with the statement in full", "do not agree with it at all"] * 30).kind == "category"
 
     def test_images(self) -> None:
@@ -400,7 +403,7 @@ class TestAsAsked:
         assert canonical([0.0, 1.0], "boolean") == [False, True]
         assert canonical([20180731, None], "datetime") == [dt.datetime(2018, 7, 31), None]
         assert look([f"C-{i}" for i in range(100)], "category").role == "feature"
-        assert look(["a", "b"], "text").reason == "as asked; text columns are not used yet"
+        assert look(["a", "b"], "text").reason == "as asked"
         assert look(["a", "b"], "text").role == "ignore"
 
     @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sortal.engine import Program, bitvector, compile, limits, run
+from sortal.engine.ngrams import Ngrams
+from sortal.engine.sparse import Sparse
 
 SCRATCH = 2**26
 """Bytes that an op may take whatever the rows: trees are walked in blocks."""
@@ -69,8 +71,18 @@ def some(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return np.where(rng.random(shape) < 0.9, rng.normal(size=shape), rng.choice(NUMBERS, shape))
 
 
+def tfidf(rng: np.random.Generator) -> Program:
+    """Some n-grams of the column of texts, and the one of a missing text."""
+    told = {"column": "c", "kind": str(rng.choice(["word", "char_wb"])), "least": 1, "most": int(rng.integers(1, 9))}
+    known = np.unique(np.append(Ngrams("char_wb", 1, 2)(["u v", "w"]).index, 0)).astype(np.uint64)
+    documents = rng.integers(0, 10, len(known)).astype(np.uint32)
+    return Program("tfidf", {**told, "rows": 10}, {"hash": known, "documents": documents})
+
+
 def reader(rng: np.random.Generator) -> Program:
-    kind = rng.choice(["number", "lookup", "datetime"])
+    kind = rng.choice(["number", "lookup", "datetime", "tfidf"])
+    if kind == "tfidf":
+        return tfidf(rng)
     if kind == "number":
         return Program("number", {"column": str(rng.choice(["a", "b", "t"]))})
     if kind == "datetime":
@@ -125,6 +137,7 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
     "oblivious": lambda rng, d, k: oblivious(
         rng, int(rng.integers(1, 30)), int(rng.integers(0, 8)), rng.choice([1, k])
     ),
+    "project": lambda rng, d, k: Program("project", {}, {"weight": some(rng, d, k)}),
     "spread": lambda rng, d, k: Program("spread", {"classes": d + 2}, {"index": np.arange(d)}),
     "focal": lambda rng, d, k: Program("focal", {"gamma": float(rng.choice([0, 2, 100])), "classes": d}),
     "logit_affine": lambda rng, d, k: Program("logit_affine", {}, {"weight": some(rng, d, d), "bias": some(rng, d)}),
@@ -176,13 +189,16 @@ def test_a_program_is_refused_or_scores_every_row_within_its_cost(seed, copies):
         return
     rows = {name: np.tile(v, copies) if isinstance(v, np.ndarray) else v * copies for name, v in COLUMNS.items()}
     n = ROWS * copies
-    score(COLUMNS)
+    few = score.encode(COLUMNS)
     tracemalloc.start()
     began = time.process_time()
-    found = score(rows)
+    found = score.encode(rows)
     seconds = time.process_time() - began
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    assert isinstance(found, Sparse) == score.step.sparse
+    if isinstance(found, Sparse):
+        few, found = few.dense(), found.dense()
     assert found.shape == (n, score.step.outputs)
     assert found.dtype == np.float64
     assert not np.isinf(found).any()
@@ -192,7 +208,7 @@ def test_a_program_is_refused_or_scores_every_row_within_its_cost(seed, copies):
     assert peak <= SCRATCH + n * score.cost.room
     # An operation is about a nanosecond; the yardstick is held generously, as allocations are being traced.
     assert seconds <= 0.1 + 50e-9 * (score.cost.call + n * score.cost.row)
-    assert_allclose(score(COLUMNS), found[:ROWS], rtol=1e-9, atol=1e-12)
+    assert_allclose(few, found[:ROWS], rtol=1e-9, atol=1e-12)
 
 
 def one_column(*steps: Program) -> Program:

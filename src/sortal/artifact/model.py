@@ -348,6 +348,7 @@ def time_row(model: Model, row: Mapping[str, object]) -> float:
 _STORED: dict[str, tuple[Storage, ...]] = {
     "number": ("number", "boolean"),
     "lookup": ("text",),
+    "tfidf": ("text",),
     "datetime": ("moment",),
 }
 """What the ops that read a column can take."""

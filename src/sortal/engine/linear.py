@@ -8,6 +8,7 @@ from sortal.core.arrays import Floats
 from sortal.engine import link
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Program
+from sortal.engine.sparse import Sparse
 from sortal.engine.step import Run, Step, array, choice, count, fail, floats
 
 
@@ -23,16 +24,16 @@ def linear(program: Program) -> Step:
     intercept = floats(program, "intercept", (m,))
     if m < 1 or (kind == "sigmoid" and m != 1) or (kind == "softmax" and m < 2):
         raise fail("linear", f"link '{kind}' does not go with {m} rows of 'coef'")
-    weight = coef.T
+    weight = np.ascontiguousarray(coef.T)  # a row for each column, which few of a sparse row need
 
-    def scores(x: Floats) -> Floats:
-        z: Floats = x @ weight
+    def scores(x: Floats | Sparse) -> Floats:
+        z: Floats = x.times(weight) if isinstance(x, Sparse) else x @ weight
         z += intercept
         return z
 
     def step(run: Run, outputs: int) -> Step:
         cost = Cost(20 * CALL, m * d + 30 * outputs, 8 * d + 64 * outputs)
-        return Step("linear", run, outputs, cost, inputs=d, needs=True, fills=True)
+        return Step("linear", run, outputs, cost, inputs=d, needs=True, fills=True, takes_sparse=True)
 
     if kind == "sigmoid":
         return step(lambda x: link.sigmoid(scores(x)[:, 0]), 2)
@@ -48,7 +49,14 @@ def constant(program: Program) -> Step:
     if len(probability) < 2 or probability.min() < 0 or abs(probability.sum() - 1) > 1e-9:
         raise fail("constant", "array 'probability' does not sum to one, or holds negative values")
     k = len(probability)
-    return Step("constant", lambda x: np.tile(probability, (len(x), 1)), k, Cost(5 * CALL, k, 8 * k), fills=True)
+    return Step(
+        "constant",
+        lambda x: np.tile(probability, (len(x), 1)),
+        k,
+        Cost(5 * CALL, k, 8 * k),
+        fills=True,
+        takes_sparse=True,
+    )
 
 
 def spread(program: Program) -> Step:

@@ -13,6 +13,10 @@ them.
 | lookup       | Columns -> (n, m)           | column, categories | table (categories + 2, m): a row a category, then  |
 |              |                             |                    | the row of a missing value, then of an unseen one  |
 | datetime     | Columns -> (n, parts)       | column, parts      |                                                    |
+| tfidf        | Columns -> (n, m), sparse   | column, kind: word | hash (m,) uint: the n-grams, ascending; documents  |
+|              |                             | or char_wb, least, | (m,) uint: in how many of the rows each was        |
+|              |                             | most, rows         |                                                    |
+| project      | (n, d) -> (n, k)            |                    | weight (d, k): x @ weight                          |
 | fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |
 |              |                             |                    | missingness is appended as 0 or 1                  |
 | scale        | (n, d) -> (n, d)            |                    | mean (d,), scale (d,): (x - mean) / scale          |

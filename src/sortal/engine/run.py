@@ -29,11 +29,12 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
-from sortal.engine import encode, focal, forest, fourier, interactions, linear, monotone, neural, oblivious
+from sortal.engine import encode, focal, forest, fourier, interactions, linear, monotone, neural, oblivious, tfidf
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
 from sortal.engine.program import Columns, Program
+from sortal.engine.sparse import Sparse, above, beside
 from sortal.engine.step import Step, fail, floats
 
 
@@ -69,15 +70,24 @@ class Compiled:
         return self.step.cost
 
     def __call__(self, x: Columns | Floats) -> Floats:
-        return self._named(x) if self.step.named else self._array(x)
+        """Raises TypeError for a program that ends before its rows are numbers: ``encode`` gives them."""
+        found = self.encode(x)
+        if isinstance(found, Sparse):
+            raise TypeError(f"a program '{self.step.op}' gives sparse rows")
+        return found
 
-    def _named(self, columns: Any) -> Floats:
+    def encode(self, x: Columns | Floats) -> Floats | Sparse:
+        """The same, with sparse rows where the program gives such."""
+        found: Floats | Sparse = self._named(x) if self.step.named else self._array(x)
+        return found
+
+    def _named(self, columns: Any) -> Any:
         n, most = len(column_of(columns, self.reads[0])), self._rows
         if n <= most:
             return self.step.run(columns)
         return self._slices(n, most, lambda part: {name: column_of(columns, name)[part] for name in self.reads})
 
-    def _array(self, x: Any) -> Floats:
+    def _array(self, x: Any) -> Any:
         values = np.asarray(x, dtype=np.float64)
         if values.ndim != 2:
             raise ValueError(
@@ -91,10 +101,12 @@ class Compiled:
     def _rows(self) -> int:
         return max(1, SLICE // max(1, self.cost.room))
 
-    def _slices(self, n: int, most: int, part: Callable[[slice], Any]) -> Floats:
+    def _slices(self, n: int, most: int, part: Callable[[slice], Any]) -> Any:
+        slices = [slice(first, first + most) for first in range(0, n, most)]
+        if self.step.sparse:
+            return above([self.step.run(part(at)) for at in slices])
         found = np.empty((n, self.step.outputs))
-        for first in range(0, n, most):
-            at = slice(first, first + most)
+        for at in slices:
             found[at] = self.step.run(part(at))
         return found
 
@@ -107,7 +119,7 @@ def reads(program: Program) -> Iterator[tuple[str, str]]:
         yield from reads(step)
 
 
-READERS = ("number", "lookup", "datetime")
+READERS = ("number", "lookup", "datetime", "tfidf")
 
 
 def _check_size(program: Program) -> None:
@@ -161,6 +173,8 @@ def _chain(program: Program) -> Step:
         if after.named:
             raise fail("chain", f"step '{after.op}' takes named columns, but is not the first")
         _check_width(after, before.outputs)
+        if before.sparse and not after.takes_sparse:
+            raise fail("chain", f"step '{after.op}' does not take the sparse rows of step '{before.op}'")
         # A step may make a copy of what it takes.
         cost += Cost(room=16 * before.outputs)
     first, last = steps[0], steps[-1]
@@ -169,10 +183,10 @@ def _chain(program: Program) -> Step:
         raise fail("chain", f"missing values reach step '{stuck.op}', which computes with them; fill them before")
     runs = [step.run for step in steps]
 
-    def run(x: Any) -> Floats:
+    def run(x: Any) -> Any:
         for each in runs:
             x = each(x)
-        return np.asarray(x)
+        return x
 
     return Step(
         op="chain",
@@ -185,6 +199,8 @@ def _chain(program: Program) -> Step:
         needs=stuck is not None,
         fills=not _missing_after(steps, missing=True),
         loses=_missing_after(steps, missing=False),
+        sparse=last.sparse,
+        takes_sparse=first.takes_sparse,
     )
 
 
@@ -205,19 +221,22 @@ def _missing_after(steps: Iterable[Step], missing: bool) -> bool:
 
 
 def _table(program: Program) -> Step:
-    """Column programs, their outputs side by side."""
+    """Column programs, their outputs side by side: sparse where one of them is."""
     steps, cost = _steps(program)
     for step in steps:
         if not step.named:
             raise fail("table", f"step '{step.op}' does not take named columns")
     runs, outputs = [step.run for step in steps], sum(step.outputs for step in steps)
+    is_sparse = any(step.sparse for step in steps)
+    side_by_side: Callable[[list[Any]], Any] = beside if is_sparse else np.hstack
     return Step(
         op="table",
-        run=lambda c: np.hstack([run(c) for run in runs]),
+        run=lambda c: side_by_side([run(c) for run in runs]),
         outputs=outputs,
         cost=cost + Cost(row=outputs, room=8 * outputs),
         named=True,
         fills=all(step.fills for step in steps),
+        sparse=is_sparse,
     )
 
 
@@ -232,6 +251,8 @@ def _average(program: Program) -> Step:
     named, inputs, width = steps[0].named, steps[0].inputs, steps[0].outputs
     takes = "named columns" if named else f"{'so many' if inputs is None else inputs} columns"
     for step in steps:
+        if step.sparse:
+            raise fail("average", f"step '{step.op}' gives sparse rows")
         if step.named != named or step.outputs != width or step.inputs != inputs or (inputs is None and not named):
             raise fail("average", f"step '{step.op}' does not take {takes} and give {width}")
     pairs = [(float(w), step.run) for w, step in zip(weight, steps, strict=True)]
@@ -283,4 +304,6 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "monotone": monotone.monotone,
     "arithmetic": interactions.arithmetic,
     "within": interactions.within,
+    "tfidf": tfidf.tfidf,
+    "project": tfidf.project,
 }

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sortal.engine.limits import LARGEST, Cost
 from sortal.engine.program import Array, Program
 
-Run = Callable[[Any], NDArray[np.float64]]
+Run = Callable[[Any], Any]
+"""From Columns, an (n, d) array or ``Sparse`` to an array, or to ``Sparse`` where the step says so."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Step:
 
     ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them. ``least``: the
     fewest columns that it can do with. ``outputs``: the columns that it gives. ``needs``: it cannot do with missing
-    values; ``fills``: it gives none, whatever it takes; ``loses``: it may give some where it takes none. Raises
-    ValueError where the ``cost`` is above a limit.
+    values; ``fills``: it gives none, whatever it takes; ``loses``: it may give some where it takes none. ``sparse``: it
+    gives ``Sparse`` rows, and ``takes_sparse``: it can do with them. Raises ValueError where the ``cost`` is above a
+    limit.
     """
 
     op: str
@@ -35,6 +37,8 @@ class Step:
     needs: bool = False
     fills: bool = False
     loses: bool = False
+    sparse: bool = False
+    takes_sparse: bool = False
 
     def __post_init__(self) -> None:
         self.cost.check(self.op)

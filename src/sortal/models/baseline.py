@@ -41,7 +41,7 @@ def _smooth(tree: Any, n_classes: int) -> None:
 
 majority = Family(
     "majority",
-    View("raw", "codes"),
+    View("raw", "codes", texts="words"),
     complexity=0,
     fit=_fit_majority,
     most_rows=SIMPLE_ROWS,

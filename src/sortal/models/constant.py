@@ -12,7 +12,7 @@ from sortal.models.family import FitRequest, Fitted
 def constant(probability: Floats, columns: int) -> Fitted:
     """``probability``: (K,) of every row, whatever stands in its ``columns``."""
     return Fitted(
-        predict_proba=lambda X: np.tile(probability, (len(X), 1)),
+        predict_proba=lambda X: np.tile(probability, (X.shape[0], 1)),
         program=lambda: Program("constant", arrays={"probability": probability}),
         importance=np.zeros(columns),
     )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from sortal.engine.program import Program
 from sortal.prepare.view import View
 
 Matrix = NDArray[np.float64]
+Features = Any
+"""``Matrix``; or SciPy's CSR, for a family whose view makes sparse rows of texts."""
 Settings = Mapping[str, float | int | str]
 Baseline = Literal["majority class", "linear model"]
 Precision = Literal["float64", "float32"]
@@ -31,7 +33,7 @@ each of the parameters that such a model usually has, and a fit takes seconds.""
 class Rows:
     """Prepared rows: ``X`` (n, d), ``y`` (n,) class codes, ``weight`` (n,) or None where all rows weigh the same."""
 
-    X: Matrix
+    X: Features
     y: NDArray[np.int64]
     weight: NDArray[np.float64] | None = None
 
@@ -139,7 +141,7 @@ class Fitted:
     (rounds). ``pace``: settings that were derived from a clock in the first fold and must hold in every other.
     """
 
-    predict_proba: Callable[[Matrix], Matrix]
+    predict_proba: Callable[[Features], Matrix]
     program: Callable[[], Program]
     importance: NDArray[np.float64]
     effort: Settings = field(default_factory=dict)

@@ -10,26 +10,50 @@ from numpy.typing import NDArray
 
 from sortal.engine.program import Program
 from sortal.models.clock import Clock
-from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Settings, Work
+from sortal.models.family import SIMPLE_ROWS, Family, Features, FitRequest, Fitted, Settings, Work
 from sortal.prepare.view import View
 
 CHUNK, LEAST_CHUNK = 50, 5
 CHUNK_WORK = 1_000_000_000
 """Products of a cell and a class in a chunk of iterations: about a second, after which the clock is looked at."""
 MAX_ITERATIONS = 1000
+SPARSE_C = 10.0
+"""Times the usual C for n-grams, whose rows have length one where scaled columns have one each: the log-loss of five
+sets of texts was lower with it than with one (docs/texts.md)."""
 
 
 def _fit(request: FitRequest, settings: Settings) -> Fitted:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=float(settings.get("C", 1.0)), max_iter=CHUNK, warm_start=True)
+    X = request.train.X
+    C = float(settings.get("C", 1.0)) * (1.0 if is_dense(X) else SPARSE_C)
+    model = LogisticRegression(C=C, max_iter=CHUNK, warm_start=True)
     iterations = _fit_in_chunks(model, request, int(settings.get("iterations", MAX_ITERATIONS)))
+    if not is_dense(X):
+        model.coef_ = rounded(model.coef_)
     return Fitted(
         predict_proba=model.predict_proba,
         program=lambda: linear_program(model.coef_, model.intercept_),
-        importance=np.abs(model.coef_).mean(axis=0) * request.train.X.std(axis=0),
+        importance=np.abs(model.coef_).mean(axis=0) * deviations(X),
         effort={"iterations": iterations},
     )
+
+
+def is_dense(X: Features) -> bool:
+    return isinstance(X, np.ndarray)
+
+
+def rounded(coef: NDArray[np.float64]) -> NDArray[np.float64]:
+    """To numbers of 32 bits, of which there are as many as n-grams times classes in a file."""
+    return coef.astype(np.float32).astype(np.float64)
+
+
+def deviations(X: Features) -> NDArray[np.float64]:
+    """(d,) the standard deviation of each column."""
+    if isinstance(X, np.ndarray):
+        return np.asarray(X.std(axis=0))
+    mean, square = np.asarray(X.mean(axis=0)).ravel(), np.asarray(X.multiply(X).mean(axis=0)).ravel()
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0.0)))
 
 
 def _fit_in_chunks(model: Any, request: FitRequest, most: int) -> int:
@@ -51,13 +75,19 @@ def _fit_in_chunks(model: Any, request: FitRequest, most: int) -> int:
 
 def linear_program(coef: NDArray[np.float64], intercept: NDArray[np.float64]) -> Program:
     """Logistic regression as data: one row of coefficients (sigmoid) or one a class (softmax)."""
-    arrays = {"coef": np.asarray(coef, float), "intercept": np.asarray(intercept, float)}
+    arrays = {"coef": as_stored(np.asarray(coef, float)), "intercept": np.asarray(intercept, float)}
     return Program("linear", {"link": "sigmoid" if len(coef) == 1 else "softmax"}, arrays)
+
+
+def as_stored(coef: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+    """In 32 bits where that is the same."""
+    short = coef.astype(np.float32)
+    return short if np.array_equal(short, coef) else coef
 
 
 logistic = Family(
     "logistic",
-    View("scaled", "onehot"),
+    View("scaled", "onehot", texts="words"),
     complexity=1,
     fit=_fit,
     interruptible=True,
@@ -67,3 +97,15 @@ logistic = Family(
     work=Work(fixed=0.025, row=5e-6, cell=2e-7, classes=0.3),
     baseline="linear model",
 )
+logistic_ngrams = Family(
+    "logistic_ngrams",
+    View("scaled", "onehot", texts="words_and_characters"),
+    complexity=1,
+    fit=_fit,
+    interruptible=True,
+    most_rows=SIMPLE_ROWS,
+    pilot={"iterations": CHUNK},
+    pilot_share=0.5,
+    work=Work(fixed=0.025, row=5e-6, cell=2e-7, classes=0.3),
+)
+"""The same where texts are read as words and characters; without texts it is ``logistic``."""

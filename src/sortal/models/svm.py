@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sortal.engine.fourier import fourier
 from sortal.engine.program import Program
 from sortal.models.family import SIMPLE_ROWS, Family, FitRequest, Fitted, Matrix, Rows, Settings, Size, Work
+from sortal.models.linear import as_stored, deviations, is_dense, rounded
 from sortal.prepare.view import View
 
 FREQUENCIES = 500
@@ -28,10 +29,13 @@ TOLERANCE, KERNEL_TOLERANCE = 1e-4, 1e-2
 """Where the solver stops: scikit-learn's default, and where the margins of many features correlate by .9999 with those
 of the default in half the time."""
 IMPORTANCE_ROWS = 500
+SPARSE_C = 0.2
+"""For n-grams, whose rows have length one."""
 
 
 def _fit_linear(request: FitRequest, settings: Settings) -> Fitted:
-    return _machine(request.train, float(settings.get("C", 0.1)), TOLERANCE, request.seed)[0]
+    usual = 0.1 if is_dense(request.train.X) else SPARSE_C
+    return _machine(request.train, float(settings.get("C", usual)), TOLERANCE, request.seed)[0]
 
 
 def _fit_kernel(request: FitRequest, settings: Settings) -> Fitted:
@@ -89,7 +93,8 @@ def _machine(rows: Rows, C: float, tolerance: float, seed: int) -> tuple[Fitted,
 
     rows = _judgeable(rows)
     folds = StratifiedKFold(max(2, min(3, int(np.bincount(rows.y).min()))), shuffle=True, random_state=seed)
-    machine = LinearSVC(C=C, dual=False, tol=tolerance, random_state=seed)
+    sparse = not is_dense(rows.X)
+    machine = LinearSVC(C=C, dual=sparse, tol=tolerance, random_state=seed)
     model = CalibratedClassifierCV(machine, method="sigmoid", cv=folds, ensemble=False)
     with warnings.catch_warnings():
         # Of many classes a fold has few rows each, and scikit-learn asks whether they are numbers.
@@ -97,8 +102,10 @@ def _machine(rows: Rows, C: float, tolerance: float, seed: int) -> tuple[Fitted,
         model.fit(rows.X, rows.y, sample_weight=rows.weight)
     calibrated = model.calibrated_classifiers_[0]
     fitted, sigmoids = calibrated.estimator, calibrated.calibrators
+    if sparse:
+        fitted.coef_ = rounded(fitted.coef_)
     arrays = {
-        "coef": np.asarray(fitted.coef_, float),
+        "coef": as_stored(np.asarray(fitted.coef_, float)),
         "intercept": np.asarray(fitted.intercept_, float),
         "a": np.array([s.a_ for s in sigmoids], float),
         "b": np.array([s.b_ for s in sigmoids], float),
@@ -106,8 +113,8 @@ def _machine(rows: Rows, C: float, tolerance: float, seed: int) -> tuple[Fitted,
     return Fitted(
         predict_proba=model.predict_proba,
         program=lambda: Program("linear", {"link": "platt"}, arrays),
-        importance=np.abs(fitted.coef_).mean(axis=0) * rows.X.std(axis=0),
-    ), arrays["coef"]
+        importance=np.abs(fitted.coef_).mean(axis=0) * deviations(rows.X),
+    ), fitted.coef_
 
 
 def _judgeable(rows: Rows) -> Rows:
@@ -125,7 +132,7 @@ def _judgeable(rows: Rows) -> Rows:
 
 svm = Family(
     "svm",
-    View("scaled", "onehot"),
+    View("scaled", "onehot", texts="words_and_characters"),
     complexity=1,
     fit=_fit_linear,
     most_rows=SIMPLE_ROWS,

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.frame import Table
+from sortal.core.items import Items, Memo
 from sortal.core.kinds import kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program
+from sortal.engine.run import Compiled
+from sortal.engine.sparse import Sparse
 from sortal.prepare import interactions
+from sortal.prepare.csr import csr, hstacked
 from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
+
+Encoded = Sequence[tuple[Column, EncodedColumn]]
+"""Columns of the table, and what they are fitted as."""
 
 
 @dataclass(frozen=True)
@@ -34,33 +41,87 @@ class Preprocessor:
     sources: tuple[tuple[str, ...], ...]
     categorical: tuple[int, ...]
 
-    def transform(self, table: Table) -> NDArray[np.float64]:
-        """(n, d) matrix of any table that conforms to the same schema."""
-        return self._run(table.columns([c.name for c in table.schema.features]))
+    def transform(self, table: Table, memo: Memo | None = None) -> Any:
+        """(n, d) matrix of any table that conforms to the same schema, in SciPy's CSR where its rows are sparse.
+
+        ``memo``: what was made of single texts of these rows before.
+        """
+        return self._rows(_columns(table, memo))
+
+    def _rows(self, columns: Columns) -> Any:
+        found = self._run.encode(columns)
+        return csr(found) if isinstance(found, Sparse) else found
 
     @cached_property
-    def _run(self) -> Callable[[Columns | NDArray[np.float64]], NDArray[np.float64]]:
+    def _run(self) -> Compiled:
         return compile_program(self.program)
 
 
 def fit(
-    table: Table, labels: Labels, view: View, seed: int, select: int | None = None
-) -> tuple[Preprocessor, NDArray[np.float64]]:
+    table: Table, labels: Labels, view: View, seed: int, select: int | None = None, memo: Memo | None = None
+) -> tuple[Preprocessor, Any]:
     """Fit on the rows of ``table`` and return the preprocessor and the training matrix.
 
-    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most.
+    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most; of sparse rows it
+    keeps all. ``memo``: where what is made of single texts is remembered.
     """
-    features = table.schema.features
-    columns = [_fit_column(column, table[column.name], labels, view, seed) for column in features]
-    preprocessor = Preprocessor(
-        program=Program("table", steps=tuple(c.program for c in columns)),
-        names=tuple(n for c in columns for n in c.names),
-        sources=tuple((s.name,) for s, c in zip(features, columns, strict=True) for _ in c.names),
-        categorical=tuple(np.flatnonzero([flag for c in columns for flag in c.categorical]).tolist()),
+    values = _columns(table, memo)
+    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in table.schema.features]
+    dense = [(c, each) for c, each in encoded if not each.sparse]
+    sparse = [(c, each) for c, each in encoded if each.sparse]
+    if not sparse:
+        return _fit_dense(dense, values, labels, view, seed, select)
+    beside = _side_by_side(sparse)
+    if not dense:
+        return beside, beside._rows(values)
+    numbers, matrix = _fit_dense(dense, values, labels, view, seed, select)
+    both = Preprocessor(
+        program=Program("table", steps=(numbers.program, beside.program)),
+        names=(*numbers.names, *beside.names),
+        sources=(*numbers.sources, *beside.sources),
+        categorical=numbers.categorical,
     )
-    matrix = preprocessor.transform(table)
-    _put_out_of_fold(matrix, columns)
-    numeric = np.repeat([c.numeric for c in columns], [len(c.names) for c in columns])
+    return both, hstacked(matrix, beside._rows(values))
+
+
+def _columns(table: Table, memo: Memo | None) -> Columns:
+    """The features as the engine takes them, texts with what is remembered of them."""
+    columns: dict[str, Any] = table.columns([column.name for column in table.schema.features])
+    if memo is not None:
+        for column in table.schema.features:
+            if is_read_by_itself(column):
+                columns[column.name] = Items(column.name, columns[column.name], table.rows, memo)
+    return columns
+
+
+def is_read_by_itself(column: Column) -> bool:
+    """Whether something is made of each value of a column alone, before anything is learned: of texts."""
+    return kind_of(column.kind).encoding == "text"
+
+
+def _fit_column(column: Column, table: Table, values: Columns, labels: Labels, view: View, seed: int) -> EncodedColumn:
+    preparer: Preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
+    own = values[column.name]
+    return preparer.fit(column, own if isinstance(own, Items) else table[column.name], labels, view, seed)
+
+
+def _side_by_side(columns: Encoded) -> Preprocessor:
+    return Preprocessor(
+        program=Program("table", steps=tuple(each.program for _, each in columns)),
+        names=tuple(n for _, each in columns for n in each.names),
+        sources=tuple((column.name,) for column, each in columns for _ in each.names),
+        categorical=tuple(np.flatnonzero([flag for _, each in columns for flag in each.categorical]).tolist()),
+    )
+
+
+def _fit_dense(
+    columns: Encoded, values: Columns, labels: Labels, view: View, seed: int, select: int | None
+) -> tuple[Preprocessor, NDArray[np.float64]]:
+    """Columns that are numbers in every row: impute, scale and select."""
+    preprocessor = _side_by_side(columns)
+    matrix = preprocessor._rows(values)
+    _put_out_of_fold(matrix, [each for _, each in columns])
+    numeric = np.repeat([each.numeric for _, each in columns], [len(each.names) for _, each in columns])
     if view.interactions:
         preprocessor, matrix = _interact(preprocessor, matrix, numeric, labels, view.smallest_count, seed)
         numeric = np.append(numeric, np.ones(matrix.shape[1] - len(numeric), dtype=bool))
@@ -71,11 +132,6 @@ def fit(
     if select is not None and select < matrix.shape[1]:
         preprocessor, matrix = _select(preprocessor, matrix, labels, seed, select)
     return preprocessor, matrix
-
-
-def _fit_column(column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
-    preparer: Preparer = registry.load("sortal.preparers", kind_of(column.kind).encoding)
-    return preparer.fit(column, values, labels, view, seed)
 
 
 def _put_out_of_fold(matrix: NDArray[np.float64], columns: list[EncodedColumn]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.schema import Column
@@ -21,6 +20,9 @@ class View:
     ``categories``: codes (ordinal, most frequent first) or onehot. A column with more than ``many`` levels gets the
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
+    ``texts``: words or words_and_characters (weighted n-grams, sparse: where a table has texts, the family gets
+    compressed sparse rows of SciPy), or topics (a few numbers).
+
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
 
@@ -31,8 +33,18 @@ class View:
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
+    texts: Literal["topics", "words", "words_and_characters"] = "topics"
     interactions: bool = False
     smallest_count: int = 1
+
+    def preparer(self, encoding: str) -> str:
+        """The name of the preparer for a kind of this encoding: kinds that can be encoded in more than one way have one
+        for each, as ``text.topics``.
+
+        >>> View("raw", "codes").preparer("number"), View("raw", "codes").preparer("text")
+        ('number', 'text.topics')
+        """
+        return f"text.{self.texts}" if encoding == "text" else encoding
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,8 @@ class EncodedColumn:
 
     ``numeric``: its values are quantities, to be imputed and scaled. ``categorical``: per output column, whether it
     holds codes without an order. ``train``: what the training rows themselves get, where that differs from running the
-    program (out-of-fold target encoding); None otherwise.
+    program (out-of-fold target encoding); None otherwise. ``sparse``: the program gives sparse rows, to be left as they
+    are.
     """
 
     program: Program
@@ -57,11 +70,14 @@ class EncodedColumn:
     numeric: bool
     categorical: tuple[bool, ...]
     train: NDArray[np.float64] | None = None
+    sparse: bool = False
 
 
 class Preparer(Protocol):
     """Turns columns of one kind into numbers."""
 
-    def fit(self, column: Column, values: pl.Series, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        """Learn from the canonical values of the training rows."""
+    def fit(self, column: Column, values: Any, labels: Labels, view: View, seed: int) -> EncodedColumn:
+        """Learn from the canonical values of the training rows: a ``pl.Series``, for texts also ``core.items.Items``,
+        which remember what was made of a text.
+        """
         ...

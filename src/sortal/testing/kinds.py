@@ -73,7 +73,7 @@ def describes_itself(subject: Subject) -> None:
     require(kind.name.isidentifier(), f"the name {kind.name!r} is no plain word")
     require(kind.noun.strip(), "the noun is empty")
     require(kind.storage in get_args(Storage), f"canonical values cannot be stored as {kind.storage!r}")
-    known = registry.names("sortal.preparers")
+    known = tuple(dict.fromkeys(name.partition(".")[0] for name in registry.names("sortal.preparers")))
     require(kind.encoding in ("", *known), f"no preparer {kind.encoding!r} encodes it; there are {', '.join(known)}")
 
 
@@ -157,12 +157,13 @@ def can_be_prepared(subject: Subject) -> None:
     kind, column = subject.kind, subject.column
     if not kind.encoding:
         return
-    preparer: Preparer = registry.load("sortal.preparers", kind.encoding)
+    view = View("raw", "codes")
+    preparer: Preparer = registry.load("sortal.preparers", view.preparer(kind.encoding))
     values = _canonical(kind, column, subject.texts * 10)
     if values is None:
         raise AssertionError("it has no canonical values of its own texts")
     labels = Labels(np.arange(len(values)) % 2, n_classes=2)
-    require_plain(preparer.fit(column, values, labels, View("raw", "codes"), 0).program)
+    require_plain(preparer.fit(column, values, labels, view, 0).program)
 
 
 CHECKS = (

@@ -17,6 +17,7 @@ from sortal.core.kinds import BUILT_IN, kind_of
 from sortal.core.schema import Column, Schema
 from sortal.core.series import TYPES
 from sortal.engine import compile as compile_program
+from sortal.engine.sparse import Sparse
 from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
 from sortal.testing.requirement import Requirement, arrays_of, fingerprint, require, require_equal, require_plain
 
@@ -174,4 +175,6 @@ def _run(prepared: EncodedColumn, values: pl.Series) -> NDArray[np.float64]:
     """The program on these values alone."""
     kind = next(kind.name for kind in BUILT_IN.values() if TYPES[kind.storage] == values.dtype)
     table = Table(Schema((Column("column", kind),)), values.to_frame(), np.arange(len(values)))
-    return compile_program(prepared.program)(table.columns(["column"]))
+    found = compile_program(prepared.program).encode(table.columns(["column"]))
+    require(isinstance(found, Sparse) == prepared.sparse, "it says of sparse rows what is not so")
+    return found.dense() if isinstance(found, Sparse) else found

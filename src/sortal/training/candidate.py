@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
+from sortal.core.items import Memo
 from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
@@ -52,7 +53,7 @@ class Development:
     (groups, and exact copies), or None.
 
     ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
-    ``smallest_count``: levels of fewer rows are learned as unseen ones.
+    ``smallest_count``: levels of fewer rows are learned as unseen ones. ``memo``: what was made of single texts.
     """
 
     table: Table
@@ -64,6 +65,12 @@ class Development:
     resources: Resources = field(default_factory=Resources.here)
     cost_columns: tuple[CostColumn, ...] = ()
     smallest_count: int = 1
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether a model reads texts."""
+        return any(prepare.is_read_by_itself(column) for column in self.table.schema.features)
 
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
         """What a model that did not see the rows at these positions says of them."""
@@ -130,7 +137,7 @@ def prepare_rows(dev: Development, rows: Index, view: View) -> TrainingMatrix:
     table, codes = dev.table.take(rows), dev.codes[rows]
     present, y = np.unique(codes, return_inverse=True)
     view = replace(view, smallest_count=dev.smallest_count)
-    preprocessor, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select)
+    preprocessor, X = prepare.fit(table, Labels(y, len(present)), view, dev.seed, dev.select, dev.memo)
     units = None if dev.units is None else dev.units[rows]
     share = min(STOP_SHARE, MOST_STOP_ROWS / max(len(y), 1))
     stop = holdout(y, share, dev.seed, units)[1] if len(y) >= STOP_ROWS else NOTHING

@@ -94,7 +94,7 @@ def develop(
 
     ``store``: where results are kept, and those of an earlier run lie.
     """
-    score, candidates = Scorer(task), _candidates(task, search)
+    score, candidates = Scorer(task), _candidates(task, search, dev)
     parts = fold(dev, search.allowance)
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     cv = CrossValidation(data, score, executor or ThreadExecutor(), store)
@@ -119,7 +119,7 @@ def search_again(dev: Development, task: Task, search: SearchOptions, before: De
     learns as fast again: else it would take far longer.
     """
     score, planned = Scorer(task), before.plan()
-    known = _by_name(_candidates(task, search), planned, search.seed)
+    known = _by_name(_candidates(task, search, dev), planned, search.seed)
     cv = CrossValidation(FoldData(dev, fold(dev, search.allowance).first(len(before.folds.parts))), score)
     results = (
         crossval(_as_fast(known[plan.name], plan), cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
@@ -136,8 +136,8 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
     return replace(candidate, settings={**candidate.settings, **pace})
 
 
-def _candidates(task: Task, search: SearchOptions) -> tuple[Candidate, ...]:
-    return (*baselines(), *zoo(search.models, task.imbalanced or task.cost is not None))
+def _candidates(task: Task, search: SearchOptions, dev: Development) -> tuple[Candidate, ...]:
+    return (*baselines(), *zoo(search.models, task.imbalanced or task.cost is not None, dev.has_texts))
 
 
 def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:
@@ -203,7 +203,9 @@ def _in_time(cv: CrossValidation, candidates: Sequence[Candidate], reserve: Time
     if reserve.importing > reserve.left([]):
         return parts.first(1)
     able = [c for c in candidates if not c.family.refusal(data.size)]
-    first = next((c for c in able if c.family.early_stopping), able[-1])
+    zoo_first = next((c for c in able if not c.baseline), able[-1])
+    boosted = next((c for c in able if c.family.early_stopping), zoo_first)
+    first = zoo_first if data.dev.has_texts else boosted
     pace = reserve.pace(first, data, FIRST_SHARE * reserve.left([]))
     a_fold, at_once = pace.seconds(len(parts.parts[0][0])), reserve.at_once(cv, first)
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):

@@ -10,6 +10,7 @@ from typing import Any
 
 from sortal.core.predictions import Predictions
 from sortal.models.family import Matrix, OutOfTime, Settings, Size
+from sortal.prepare.csr import nbytes
 from sortal.prepare.view import View
 from sortal.training.candidate import (
     Candidate,
@@ -82,9 +83,8 @@ class FoldData:
         if (fold, view, rows) not in self.matrices:
             train, valid = self.folds.parts[fold]
             matrix = prepare_rows(self.dev, sample(self.dev, train, rows), view)
-            entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid))
             # A list, as another thread may add a matrix.
-            if sum(m.X.nbytes + v.nbytes for m, v in list(self.matrices.values())) + matrix.X.nbytes > CACHE_BYTES:
+            if sum(nbytes(m.X) + nbytes(v) for m, v in list(self.matrices.values())) + nbytes(matrix.X) > CACHE_BYTES:
                 return entry
             self.matrices[fold, view, rows] = entry
         return self.matrices[fold, view, rows]

@@ -54,7 +54,8 @@ def look(candidate: Candidate, dev: Development, train: Index, seconds: float) -
     how many folds there are time for.
     """
     n, cells = len(train), len(train) * len(dev.table.schema.features) * len(dev.classes)
-    if (n <= FEW and not candidate.family.early_stopping) or (cells <= FEW_CELLS and candidate.family.interruptible):
+    small = cells <= FEW_CELLS and not dev.has_texts  # a text is more than a number
+    if (n <= FEW and not candidate.family.early_stopping) or (small and candidate.family.interruptible):
         return AT_ONCE
     if n > FEW:
         _short(candidate, dev, train, WARM)

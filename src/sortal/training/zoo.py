@@ -55,6 +55,8 @@ PORTFOLIO: tuple[Entry, ...] = (
 """Candidates beyond the baselines, most promising first: name, family, and settings beyond its defaults, which win by
 cross-validation or not at all. What each adds stands in docs/portfolio.md. "lightgbm extra" has the settings of
 AutoGluon's portfolio, but for the learning rate, which the clock sets."""
+TEXTS: tuple[Entry, ...] = (("logistic_ngrams", "logistic_ngrams", {}), ("svm", "svm", {}))
+"""What is tried first where a table has texts: linear models of their n-grams, which boosters see as a few topics."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),
     ("logistic balanced", "logistic", "weights"),
@@ -78,15 +80,17 @@ def baselines() -> tuple[Candidate, ...]:
     return tuple(Candidate(name, registry.load("sortal.models", name), baseline=True) for name in BASELINES)
 
 
-def zoo(models: Sequence[str], imbalanced: bool) -> tuple[Candidate, ...]:
+def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False) -> tuple[Candidate, ...]:
     """The candidates beyond the baselines, most promising first; of these families only, where any are named.
 
     Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
-    compete too.
+    compete too. ``texts``: the table has columns of texts.
     """
-    own = {family for _, family, _ in PORTFOLIO} | set(BASELINES)
+    own = {family for _, family, _ in (*PORTFOLIO, *TEXTS)} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
     entries = [*PORTFOLIO, *plugins]
+    if texts or models:
+        entries = [*TEXTS, *(entry for entry in entries if entry not in TEXTS)]
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]

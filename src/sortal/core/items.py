@@ -1,0 +1,119 @@
+"""Texts of rows, with what was made of each of them alone: whatever the fold, that is made once for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Protocol, TypeVar, overload
+
+import numpy as np
+
+from sortal.core.arrays import Ints
+
+MOST_BYTES = 1_000_000_000
+"""Of all that a memo holds; what is beyond it is made anew each time."""
+
+
+class Made(Protocol):
+    """What was made of n values, a part of each: it knows its bytes, and the parts of some rows."""
+
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def take(self, rows: Ints) -> Any: ...
+    def above(self, below: Any) -> Any: ...
+
+
+M = TypeVar("M", bound=Made)
+Make = Callable[[Sequence[str | None]], M]
+"""From values to what is made of each of them alone. Equal ones (hash and ==) make the same."""
+
+
+@dataclass
+class _Kept:
+    """``place``: by row id, where its part stands in ``made``; -1 where it has none."""
+
+    place: Ints
+    made: Any
+
+
+@dataclass
+class Memo:
+    """What was made of the rows of a table, by column and by what made it; rows are known by their ids.
+
+    A copy in another process begins empty; threads of one process ask it in turn.
+    """
+
+    _kept: dict[tuple[str, Any], _Kept] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def of(self, column: str, rows: Ints, values: Sequence[str | None], make: Make[M]) -> M:
+        """The parts of these rows, of which those that are not there yet are made."""
+        with self._lock:
+            return self._of(column, rows, values, make)
+
+    def _of(self, column: str, rows: Ints, values: Sequence[str | None], make: Make[M]) -> M:
+        kept = self._kept.get((column, make))
+        if kept is None:
+            made = make(values)
+            if self._nbytes + made.nbytes <= MOST_BYTES:
+                self._kept[column, make] = _Kept(_placed(np.empty(0, dtype=np.int64), rows, 0), made)
+            return made
+        missing = np.flatnonzero(_look_up(kept.place, rows) < 0)
+        if len(missing):
+            made = make([values[at] for at in missing.tolist()])
+            if self._nbytes + made.nbytes > MOST_BYTES:
+                return make(values)
+            kept.place = _placed(kept.place, rows[missing], len(kept.made))
+            kept.made = kept.made.above(made)
+        found: M = kept.made.take(_look_up(kept.place, rows))
+        return found
+
+    @property
+    def _nbytes(self) -> int:
+        return sum(kept.made.nbytes for kept in self._kept.values())
+
+    def __reduce__(self) -> tuple[type[Memo], tuple[()]]:
+        return Memo, ()
+
+
+def _look_up(place: Ints, rows: Ints) -> Ints:
+    known = rows < len(place)
+    return np.where(known, place[np.where(known, rows, 0)], -1) if len(place) else np.full(len(rows), -1)
+
+
+def _placed(place: Ints, rows: Ints, first: int) -> Ints:
+    grown = np.full(max(len(place), int(rows.max(initial=-1)) + 1), -1, dtype=np.int64)
+    grown[: len(place)] = place
+    grown[rows] = first + np.arange(len(rows))
+    return grown
+
+
+@dataclass(frozen=True, eq=False)
+class Items(Sequence[str | None]):
+    """The texts of a column in some rows of a table, whose ids are ``rows``."""
+
+    column: str
+    texts: Sequence[str | None]
+    rows: Ints
+    memo: Memo
+
+    def once(self, make: Make[M]) -> M:
+        """What is made of these texts, once for each row whoever asks."""
+        return self.memo.of(self.column, self.rows, self.texts, make)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> str | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Items: ...
+    def __getitem__(self, index: int | slice) -> str | Items | None:
+        if isinstance(index, slice):
+            return Items(self.column, self.texts[index], self.rows[index], self.memo)
+        return self.texts[index]
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self.texts)

@@ -1,0 +1,70 @@
+"""What is made of a text is made once for each row, and is the same as made anew."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from sortal.core import items
+from sortal.core.items import Items, Memo
+from sortal.engine.ngrams import Ngrams
+
+TEXTS = ["a text", None, "another text", "third one", "", "a text of words"]
+WORDS = Ngrams("word", 1, 2)
+
+
+class Counting:
+    """Counts n-grams, and how many texts it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, texts):
+        self.asked += len(texts)
+        return WORDS(texts)
+
+
+def ask(memo: Memo, rows: list[int], make: object, column: str = "c") -> object:
+    return Items(column, [TEXTS[row % 100] for row in rows], np.array(rows), memo).once(make)
+
+
+def test_each_row_once_whoever_asks_in_whatever_order():
+    memo, make = Memo(), Counting()
+    for rows in ([4, 0], [0, 4, 2], [3], [5, 4, 3, 2, 1, 0], [2, 2]):
+        found, expected = ask(memo, rows, make), WORDS([TEXTS[row] for row in rows])
+        assert_array_equal(found.start, expected.start)
+        assert_array_equal(found.index, expected.index)
+    assert make.asked == 6
+
+
+def test_columns_and_makers_are_kept_apart():
+    memo, make, other = Memo(), Counting(), Counting()
+    ask(memo, [0, 1], make)
+    ask(memo, [0, 1], other)
+    ask(memo, [0, 1], make, "d")
+    assert (make.asked, other.asked) == (4, 2)
+
+
+def test_what_is_beyond_the_room_is_made_anew(monkeypatch):
+    memo, make = Memo(), Counting()
+    ask(memo, [0], make)
+    monkeypatch.setattr(items, "MOST_BYTES", 0)
+    for _ in range(2):
+        assert_array_equal(ask(memo, [0, 3], make).index, WORDS([TEXTS[0], TEXTS[3]]).index)
+    assert make.asked > 5
+    assert not Memo()._kept
+
+
+def test_a_copy_for_another_process_begins_empty():
+    memo = Memo()
+    ask(memo, [0, 1], WORDS)
+    assert not copy.deepcopy(memo)._kept
+
+
+def test_items_are_a_sequence_of_their_texts():
+    found = Items("c", TEXTS, np.arange(6), Memo())
+    assert (len(found), list(found), found[2]) == (6, TEXTS, TEXTS[2])
+    assert list(found[1:3]) == TEXTS[1:3]
+    assert_array_equal(found[1:3].rows, [1, 2])

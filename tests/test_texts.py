@@ -1,0 +1,76 @@
+"""The whole trip with a column of texts: alone, and beside numbers and categories."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import sortal
+from sortal.data.read import read
+from sortal.engine.run import reads
+
+ROWS = 260
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    """The class follows from a word, and where the text is missing or says nothing from the price."""
+    rng = np.random.default_rng(0)
+    good = rng.random(ROWS) < 0.5
+    says = rng.random(ROWS) < 0.8
+    words = [
+        " ".join(rng.permutation([("Wunderbär" if g else "furchtbar") if s else "<br>", *(f"wort{i}" for i in r)]))
+        for g, s, r in zip(good, says, rng.integers(0, 30, (ROWS, 6)), strict=True)
+    ]
+    return pl.DataFrame(
+        {
+            "review": [None if i % 25 == 3 else word for i, word in enumerate(words)],
+            "price": np.where(good, 1.0, -1.0) + rng.normal(size=ROWS),
+            "shop": rng.choice(["north", "south"], ROWS),
+            "label": np.where(good, "good", "bad"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def run(table: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> sortal.Run:
+    models = ["logistic_ngrams", "kernel_svm"]
+    return sortal.train(table, "label", models=models, budget="1h", out=tmp_path_factory.mktemp("texts") / "run")
+
+
+def test_text_number_and_category_are_all_read(run: sortal.Run) -> None:
+    kinds = {column.name: (column.kind, column.role) for column in run.model.schema.columns}
+    assert kinds["review"] == ("text", "feature")
+    assert set(run.model.reads.names) == {"review", "price", "shop"}
+    names = run.leaderboard["name"].to_list()
+    assert {"logistic_ngrams", "kernel_svm", "logistic", "tree", "majority"} <= set(names)
+    assert names.index("logistic_ngrams") < names.index("majority")
+    assert run.test.log_loss.value < 0.35
+    assert any(op == "tfidf" for op, _ in reads(run.model.program))
+
+
+def test_what_columns_weigh_says_that_the_text_tells_most(run: sortal.Run) -> None:
+    assert run.record.importance is not None
+    assert run.record.importance.columns[0].column == "review"
+
+
+def test_the_same_rows_get_the_same_numbers_from_every_door(run: sortal.Run, table: pl.DataFrame, tmp_path) -> None:
+    rows = table.drop("label")
+    expected = run.model.predict_proba(rows)
+    table.drop("label").write_csv(tmp_path / "rows.csv")
+    from_file = run.model.predict_proba(read(tmp_path / "rows.csv").frame)
+    assert_array_equal(from_file, expected)
+    for other in (rows.to_pandas(), rows.to_arrow(), rows.to_dicts(), rows.to_dict(as_series=False)):
+        assert_allclose(run.model.predict_proba(other), expected, rtol=0, atol=1e-15)
+    alone = np.vstack([run.model.predict_proba(row) for row in rows.head(5).to_dicts()])
+    assert_allclose(alone, expected[:5], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", " ", "unseen", "x" * 1_000_000, "wort1 " * 200_000, "<p>" * 9, "房间很大", "\x00", 17, True]
+)
+def test_any_text_is_scored(run: sortal.Run, text: object) -> None:
+    found = run.model.predict_proba({"review": text, "price": 0.5, "shop": "north"})
+    assert_allclose(found.sum(), 1.0)
