@@ -83,6 +83,7 @@ class FoldData:
         if (fold, view, rows) not in self.matrices:
             train, valid = self.folds.parts[fold]
             matrix = prepare_rows(self.dev, sample(self.dev, train, rows), view)
+            entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid), self.dev.memo)
             # A list, as another thread may add a matrix.
             if sum(nbytes(m.X) + nbytes(v) for m, v in list(self.matrices.values())) + nbytes(matrix.X) > CACHE_BYTES:
                 return entry
