@@ -88,7 +88,8 @@ class CVResult:
 
     ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows
     of a fold, those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each. ``row_seconds``: scoring
-    one row of many through the program; ``single_row_seconds``: one row alone; ``compile_seconds``: what precedes both.
+    one row of many through the program; ``single_row_seconds``: one row alone. ``shipping_seconds``: what making a
+    program of it, and a file, takes, as ``Footprint`` has it.
     ``rows``: the training rows that it was given of each fold, None for all. ``pipeline``: the fit of the first fold,
     for want of a refit. ``refit_seconds``: what a refit would take, 0 where it would be on hardly more rows than that
     fit. ``fits``: the rows that each fold's fit saw. ``repeats``: what each further repeat of the folds predicts.
@@ -110,7 +111,7 @@ class CVResult:
     fits: tuple[FitRows, ...] = ()
     repeats: tuple[OutOfFold, ...] = ()
     packed: int = 0
-    compile_seconds: float = 0.0
+    shipping_seconds: float = 0.0
     work: float = 0.0
 
     @property
@@ -312,7 +313,7 @@ def _result(
         fits=tuple(result.fit_rows for result in results),
         repeats=tuple(repeats),
         packed=takes.packed,
-        compile_seconds=takes.compile_seconds,
+        shipping_seconds=takes.shipping_seconds,
         work=work,
     )
 
