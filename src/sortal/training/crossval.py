@@ -196,12 +196,12 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
             rows = least
         some = None if rows == n else rows
         try:
-            results = _fit_folds(candidate, cv, some, start + seconds, patient)
+            results = _fit_folds(candidate, cv, some, start + seconds, patient, pace.fit_share(rows))
             if cv.store is not None:
                 cv.store.save(candidate, some, results)
             return _result(candidate, cv, some, results)
         except OutOfTime as short:
-            pace = Pace(0.0, short.needed / rows)
+            pace = Pace(0.0, short.needed / rows, pace.after)
     return _too_slow(candidate, pace.seconds(rows) * cv.n_fits, seconds)
 
 
@@ -267,17 +267,19 @@ def _fit_folds(
     rows: int | None,
     until: float = math.inf,
     patient: bool = True,
+    fit_share: float = 1.0,
     share: float = 1.0,
 ) -> list[FoldResult]:
     """The first fold, and then the others with the pace that it found, side by side if the executor wants.
 
-    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne. ``share``:
-    of the work of a whole fit, where no clock says it.
+    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne.
+    ``fit_share``: of the time, what fits may take; ``share``: of the work of a whole fit, where no clock says it.
     """
-    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=FitBudget(until, cv.n_fits), share=share))
+    budget = FitBudget(until, cv.n_fits, fit_share=fit_share)
+    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=budget, share=share))
     usual = 0.0 if patient else first.seconds
     jobs = [
-        FoldJob(candidate, i, rows, first.pace, budget=FitBudget(until, cv.n_fits - i, usual), share=share)
+        FoldJob(candidate, i, rows, first.pace, budget=replace(budget, shares=cv.n_fits - i, usual=usual), share=share)
         for i in range(1, cv.n_folds)
     ]
     return [first, *cv.executor.map(fit_fold, cv.data, jobs)]
