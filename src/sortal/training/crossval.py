@@ -88,7 +88,8 @@ class CVResult:
 
     ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows
     of a fold, those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each. ``row_seconds``: scoring
-    one row of many through the program; ``single_row_seconds``: one row alone; ``compile_seconds``: what precedes both.
+    one row of many through the program; ``single_row_seconds``: one row alone. ``shipping_seconds``: what making a
+    program of it, and a file, takes, as ``Footprint`` has it.
     ``rows``: the training rows that it was given of each fold, None for all. ``pipeline``: the fit of the first fold,
     for want of a refit. ``refit_seconds``: what a refit would take, 0 where it would be on hardly more rows than that
     fit. ``fits``: the rows that each fold's fit saw. ``repeats``: what each further repeat of the folds predicts.
@@ -110,7 +111,7 @@ class CVResult:
     fits: tuple[FitRows, ...] = ()
     repeats: tuple[OutOfFold, ...] = ()
     packed: int = 0
-    compile_seconds: float = 0.0
+    shipping_seconds: float = 0.0
     work: float = 0.0
 
     @property
@@ -221,12 +222,12 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
             rows = least
         some = None if rows == n else rows
         try:
-            results = _fit_folds(candidate, cv, some, start + seconds, patient)
+            results = _fit_folds(candidate, cv, some, start + seconds, patient, pace.fit_share(rows))
             if cv.store is not None:
                 cv.store.save(candidate, some, results)
             return _result(candidate, cv, some, results)
         except OutOfTime as short:
-            pace = Pace(0.0, short.needed / rows)
+            pace = Pace(0.0, short.needed / rows, pace.after)
     return _too_slow(candidate, pace.seconds(rows) * fits, seconds)
 
 
@@ -292,14 +293,15 @@ def _fit_folds(
     rows: int | None,
     until: float = math.inf,
     patient: bool = True,
+    fit_share: float = 1.0,
     share: float = 1.0,
 ) -> list[FoldResult]:
     """The first fold, and then the others with the pace that it found, side by side where the executor does so.
 
-    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne. ``share``:
-    of the work of a whole fit, where no clock says it.
+    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne.
+    ``fit_share``: of the time, what fits may take; ``share``: of the work of a whole fit, where no clock says it.
     """
-    budgets = [FitBudget(until, cv.fits_in_turn(candidate, i)) for i in range(cv.n_folds)]
+    budgets = [FitBudget(until, cv.fits_in_turn(candidate, i), fit_share=fit_share) for i in range(cv.n_folds)]
     first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=budgets[0], share=share))
     usual = 0.0 if patient else first.seconds
     jobs = [
@@ -339,7 +341,7 @@ def _result(
         fits=tuple(result.fit_rows for result in results),
         repeats=tuple(repeats),
         packed=takes.packed,
-        compile_seconds=takes.compile_seconds,
+        shipping_seconds=takes.shipping_seconds,
         work=work,
     )
 

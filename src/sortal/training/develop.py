@@ -76,7 +76,9 @@ class Developed:
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
         return tuple(
-            Planned(s.name, tuple(dict(e) for e in s.efforts), s.rows, self.bounds.share(s))
+            Planned(
+                s.name, tuple(dict(e) for e in s.efforts), s.rows, self.bounds.share(s), self.bounds.endings.get(s.name)
+            )
             for s in self.explored.results
         )
 
@@ -105,7 +107,10 @@ def develop(
         explored = _replay(candidates, search, cv)
     else:
         explored = explore(candidates, cv, reserve, listener, draws(search.models, search.seed))
-    developed = _choose(explored, cv.data, score, Bounds.of(search, dev))
+    bounds = Bounds.of(search, dev)
+    if not search.plan:
+        bounds = replace(bounds, endings=reserve.endings(explored.results))
+    developed = _choose(explored, cv.data, score, bounds)
     choice = developed.choice
     planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.chosen)
     seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
