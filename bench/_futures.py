@@ -23,8 +23,8 @@ COARSE_COLUMNS, COARSE_LEVELS = 7, 3
 RARE_SHARE, MISS_COST = 0.02, 30
 RARE_CLASS_SHARE = 0.02
 ONE, ALL = ("logistic",), ("logistic", "tree", "lightgbm", "extra_trees", "xgboost")
-SECONDS, SECONDS_OF_ALL = 60.0, 8.0
-"""Budgets: one family is done long before, on a busy machine, too; of all families some are tried."""
+EFFORT = 16.0
+"""Of a training: one family is done long before, of all families most are tried, and on a busy machine the same."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,6 @@ class Cell:
     change: Callable[[Table, np.random.Generator], Table | None] = lambda table, rng: table
     groups: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        return SECONDS if self.models == ONE else SECONDS_OF_ALL
 
     def draw(self, table: Table, rng: np.random.Generator) -> Sample | None:
         """None where the table does not suit."""

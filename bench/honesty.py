@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 import sortal
-from bench._futures import Cell, Sample, Table, cells
+from bench._futures import EFFORT, Cell, Sample, Table, cells
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core import registry
@@ -126,7 +126,7 @@ def _train(job: Job) -> tuple[list[Claim], str]:
                 sample.known,
                 sample.target,
                 models=list(cell.models),
-                budget=cell.seconds,
+                effort=EFFORT,
                 seed=rep,
                 out=out,
                 **cell.options,

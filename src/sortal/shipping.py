@@ -61,18 +61,19 @@ def ship(
 
 
 def keep_front(
-    folder: Path, model: Model, table: Table, trained: Trained, in_time: Callable[[], bool]
+    folder: Path, model: Model, table: Table, trained: Trained, in_time: Callable[[float], bool]
 ) -> dict[str, str]:
     """Keep the programs of the other points of the front, and what calibrates them, in the folder of a run, the best
     first, as long as there is time. Their files by name.
 
-    ``model``: the one that ships. Raises ParityError as ``ship`` does.
+    ``model``: the one that ships. ``in_time``: whether there is time for so many seconds. Raises ParityError as
+    ``ship`` does.
     """
     files: dict[str, str] = {}
     rows = table.take(np.arange(min(PARITY_ROWS, len(table))))
     for number, other in enumerate(alternatives(trained), start=1):
-        if not in_time():
-            break
+        if not in_time(sum(member.shipping_seconds for member in other.result.results)):
+            continue
         (folder / FRONT).mkdir(exist_ok=True)
         path = folder / FRONT / f"{number}.sortal"
         # Not calibrated yet: that is done, and decided anew, when it is picked.

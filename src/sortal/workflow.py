@@ -140,7 +140,7 @@ def train_into(
         measure = test if again is None else again.predictions
         drawn = draw_all(outcome, trained.finalized.evidence, measure, lambda: closing.may_draw(deadline.left))
         if not recipe.rows.private:
-            files = keep_front(folder, model, unsealed.table, trained, lambda: closing.may_draw(deadline.left))
+            files = keep_front(folder, model, unsealed.table, trained, lambda s: closing.may_draw(deadline.left - s))
             outcome = replace(
                 outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard)
             )

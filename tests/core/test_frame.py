@@ -36,14 +36,40 @@ def one(kind: str, values: object, **more: object) -> list[object]:
 
 
 class TestConform:
-    def test_numbers_of_32_bits_are_the_same_by_many_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_numbers_of_32_bits_are_the_same_together_and_by_many_threads(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         rng = np.random.default_rng(0)
         frame = pl.DataFrame({f"c{i}": rng.normal(size=500).astype(np.float32) for i in range(20)})
         schema = Schema(tuple(Column(name, "number") for name in frame.columns))
         alone = conform(frame, schema)
-        monkeypatch.setattr("sortal.core.frame.MANY_VALUES", 1)
+        monkeypatch.setattr("sortal.core.frame.FEW_ROWS", 1)
         assert conform(frame, schema).equals(alone)
         assert alone["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
+
+    def test_many_columns_cost_no_call_of_polars_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is done once for each of thousands of columns is most of a short run."""
+        rng = np.random.default_rng(0)
+        names = [*map(str, range(100)), "^p.*$", "*", "of text"]
+        frame = pl.DataFrame({name: rng.normal(size=4).astype(np.float32) for name in names[:-1]})
+        frame = frame.with_columns(pl.Series("of text", ["1,5", None, "?", "2"])).with_columns(
+            pl.Series("7", [1.0, float("nan"), None, 4.0])
+        )
+        schema = Schema(tuple(Column(n, "number", format="," if n == "of text" else "") for n in reversed(names)))
+        calls = []
+        select = pl.DataFrame.select
+        monkeypatch.setattr(pl.DataFrame, "select", lambda self, *e: calls.append(1) or select(self, *e))
+        known = conform(frame, schema)
+        assert len(calls) < 10
+        assert known.columns == [*reversed(names)]
+        assert known["of text"].to_list() == [1.5, None, None, 2.0]
+        assert known["7"].to_list() == [1.0, None, None, 4.0]
+        assert known["*"].to_list() == [float(str(value)) for value in frame["*"].to_numpy()]
+        table = Table(schema, known, np.arange(4))
+        together = table.columns(names)
+        assert all(np.array_equal(together[n], table.columns([n])[n], equal_nan=True) for n in names)
+        with pytest.raises(DataError, match=r"'\*'.*3"):
+            conform(frame.with_columns(pl.Series("*", [1.0, 2.0, -1e300, 1e301])), schema)
 
     @quick
     @given(

@@ -54,3 +54,24 @@ def test_dates_may_go_on_as_far_as_they_went():
     found = profile(table(d=[datetime(1970, 1, 1), datetime(1970, 1, 3)]))["d"]
     assert found.limits == (-2 * 86_400, 4 * 86_400)
     assert found.shown(86_400 / 2) == "1970-01-01 12:00:00"
+
+
+@pytest.mark.parametrize("least", [1, 5])
+def test_columns_have_the_same_profile_together_and_alone(least, monkeypatch):
+    rng = np.random.default_rng(0)
+    values = {f"x{i}": rng.normal(size=60) for i in range(8)}
+    for i, column in enumerate(values.values()):
+        column[: 10 * min(i, 6)] = np.nan
+    values["of few"] = np.repeat([1.0, 2.0, 3.0], 20)
+    many = table(**{name: pl.Series(column, nan_to_null=True) for name, column in values.items()}, b=[True, None] * 30)
+    together = profile(many, least)
+    monkeypatch.setattr("sortal.core.profile.TOGETHER", 1)
+    assert profile(many, least) == together
+    assert list(together) == [*values, "b"]
+    x = together["x3"]
+    known = np.sort(values["x3"][30:])
+    assert (x.missing, x.distinct) == (30, 30)
+    assert x.reached == tuple(np.searchsorted(known, x.quantiles, side="right").tolist())
+    assert x.beyond == int(((known < x.ends[0]) | (known > x.ends[1])).sum())
+    assert together["of few"].ends == (1.0, 3.0)
+    assert (together["x7"].missing, together["x6"].missing) == (60, 60)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from sortal.engine import Program, compile
+from sortal.engine import Program, compile, run
 
 NUMBER = Program("number", {"column": "x"})
 LINEAR = Program("linear", {"link": "sigmoid"}, {"coef": np.ones((1, 2)), "intercept": np.zeros(1)})
@@ -128,3 +129,19 @@ print(sorted(new - set(sys.stdlib_module_names) - {'numpy', 'sortal'}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_made_of_a_program_is_made_once_wherever_it_is_a_step(monkeypatch):
+    built = []
+    build = run._OPS["linear"]
+    monkeypatch.setitem(run._OPS, "linear", lambda program: built.append(1) or build(program))
+    linear = Program("linear", {"link": "sigmoid"}, {"coef": np.ones((1, 2)), "intercept": np.zeros(1)})
+    fill = Program("fill", arrays={"value": np.zeros(2), "indicator": np.empty(0, dtype=np.int64)})
+    x = np.array([[0.5, np.nan]])
+    first = compile(fill.then(linear))(x)
+    assert np.array_equal(compile(fill.then(linear))(x), first)
+    assert len(built) == 1
+    copied = copy.copy(linear)
+    assert copied.made is None
+    assert np.array_equal(compile(fill.then(copied))(x), first)
+    assert len(built) == 2

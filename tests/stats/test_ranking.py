@@ -65,6 +65,48 @@ def test_squared_effects_sum_to_the_jackknife_variance(n, seed, levels):
 
 @given(n=st.integers(5, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
 @settings(deadline=None, max_examples=60)
+def test_each_positive_is_judged_by_the_other_rows(n, seed, levels):
+    positive, score = draw(n, seed, levels)
+    hits = positive.sum()
+    assume(hits > 1)
+    stands_for = np.where(positive, hits / (hits - 1), 1.0)  # all positives, without the one that is judged
+
+    def precision(row):
+        others = np.arange(n) != row
+        found = others & (score >= min(score[row], score[others].max()))
+        return (stands_for * positive)[found].sum() / stands_for[found].sum()
+
+    expected = np.mean([precision(row) for row in np.flatnonzero(positive)])
+    assert ranking.average_precision_by_others(positive, score) == pytest.approx(expected, rel=1e-12)
+
+
+def test_by_the_others_average_precision_is_right_on_average():
+    """That of a sample is too high by as much as the class is small, in every kind of ranking but a perfect one."""
+    rng, share = np.random.default_rng(0), 0.1
+    for shift, levels in ((0.0, 1), (0.0, 1000), (1.0, 1000), (1.0, 2)):
+
+        def drawn(n, shift=shift, levels=levels):
+            positive = np.arange(n) < share * n
+            return positive, np.round((rng.normal(size=n) + shift * positive) * levels) / levels
+
+        truth = ranking.average_precision(*drawn(100_000))
+        samples = [drawn(150) for _ in range(300)]
+        fair = np.array([ranking.average_precision_by_others(*each) for each in samples])
+        assert fair.mean() == pytest.approx(truth, abs=3 * fair.std() / np.sqrt(300) + 0.003)
+        if levels == 1000:
+            assert np.mean([ranking.average_precision(*each) for each in samples]) > truth + 0.02
+
+
+def test_what_a_fresh_row_is_expected_to_have_needs_a_second_positive():
+    score = np.array([0.4, 0.3, 0.2, 0.1])
+    for hits, expected in (([1, 0, 0, 0], 1.0), ([0, 1, 0, 0], 0.5), ([1, 1, 0, 0], 1.0), ([1, 1, 1, 1], 1.0)):
+        assert ranking.average_precision_by_others(np.array(hits) == 1, score) == expected
+    # The first is judged at the second row's threshold, 0 of 1; the third by 2 (for the first) of 2 + 1.
+    assert ranking.average_precision_by_others(np.array([1, 0, 1, 0]) == 1, score) == pytest.approx((0 + 2 / 3) / 2)
+
+
+@given(n=st.integers(5, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
+@settings(deadline=None, max_examples=60)
 def test_cuts_around_positives_are_those_that_matter(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(positive.any())

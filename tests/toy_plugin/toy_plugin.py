@@ -20,6 +20,7 @@ from sortal.engine import Program
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Family, FitRequest, Fitted, Matrix, Settings
 from sortal.prepare.view import View
+from sortal.training.candidate import Candidate
 from sortal.training.executor import FitFold
 from sortal.training.fold import FoldData, FoldJob, FoldResult
 
@@ -82,6 +83,10 @@ class LastFirst:
         self.jobs += jobs
         self.data.append(data)
         return [fit(data, job) for job in reversed(jobs)][::-1]
+
+    def at_once(self, data: FoldData, candidate: Candidate) -> int:
+        """One."""
+        return 1
 
 
 def _correlation(task: Task, told: Predictions, decided: NDArray[np.int64]) -> float:

@@ -8,6 +8,7 @@ import pytest
 from sortal.core import registry
 from sortal.training import pace
 from sortal.training.candidate import Candidate, sample
+from sortal.training.footprint import Footprint
 from sortal.training.pace import AT_ONCE, FEW, FIXED, MORE, STEEPER, WARM, look
 from tests.training.conftest import development
 
@@ -16,7 +17,7 @@ class Clock:
     """A clock that stands still but for what fits take: so many seconds, and so many for each row."""
 
     def __init__(self, fixed: float, per_row: float) -> None:
-        self.now, self.fixed, self.per_row = 100.0, fixed, per_row
+        self.now, self.fixed, self.per_row, self.shipping = 100.0, fixed, per_row, 0.0
         self.rows: list[int] = []
         self.settings: list[object] = []
 
@@ -40,12 +41,18 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     found = Clock(0.5, 2e-5)
     monkeypatch.setattr(pace, "time", found)
+    monkeypatch.setattr(pace, "footprint", lambda *_: Footprint(0.0, 0.0, found.shipping, 0))
     return found
+
+
+def fold_of(rows: int):
+    """A fold whose training rows are so many; each of them is validated."""
+    return [(np.arange(rows), np.arange(rows))]
 
 
 def test_two_short_fits_tell_what_a_fit_and_what_a_row_takes(clock):
     dev, _ = development(rows=2 * MORE)
-    found = look(clock.candidate(), dev, np.arange(2 * MORE), seconds=100)
+    found = look(clock.candidate(), dev, fold_of(2 * MORE), seconds=100)
     assert clock.rows == [WARM, FEW, MORE]
     assert found.fixed == pytest.approx(0.5)
     assert found.per_row == pytest.approx(STEEPER * 2e-5)
@@ -60,34 +67,60 @@ def test_one_short_fit_has_to_do_where_a_second_would_cost_too_much(clock, inter
     """Of rows that are no more than twice its own, and where eight times the first is over a tenth of the time."""
     dev, _ = development(rows=rows)
     dev = replace(dev, classes=tuple("abcdefghij"))  # so that there are many cells
-    found = look(clock.candidate(interruptible=interruptible), dev, np.arange(rows), seconds)
+    found = look(clock.candidate(interruptible=interruptible), dev, fold_of(rows), seconds)
     fixed = FIXED * 0.52 if interruptible else 0.0
     assert clock.rows == [WARM, FEW]
     assert (found.fixed, found.per_row) == pytest.approx((fixed, STEEPER * (0.52 - fixed) / FEW))
     clock.rows.clear()
-    look(clock.candidate(), dev, np.arange(rows), seconds + 1)
+    look(clock.candidate(), dev, fold_of(rows), seconds + 1)
     assert (clock.rows == [WARM, FEW, MORE]) == (rows == 12 * MORE)
 
 
 def test_a_short_fit_stands_for_its_share_of_a_whole_one(clock):
     dev, _ = development(rows=4 * FEW)
     settings = {"rounds": 5}
-    found = look(clock.candidate(pilot_share=0.1, pilot=settings), dev, np.arange(4 * FEW), seconds=0.1)
+    found = look(clock.candidate(pilot_share=0.1, pilot=settings), dev, fold_of(4 * FEW), seconds=0.1)
     assert clock.settings == [settings] * 2
     assert found.per_row == pytest.approx(STEEPER * 10 * 0.52 / FEW)
 
 
+def test_what_follows_a_fit_is_a_part_of_what_a_candidate_takes(clock):
+    dev, _ = development(rows=2 * MORE)
+    clock.shipping = 0.3
+    slow = clock.candidate(pilot_share=0.1)
+    fit = slow.family.fit
+
+    def predicts(request, settings):
+        fitted = fit(request, settings)
+
+        def predict_proba(X):
+            clock.now += 1e-5 * len(X)
+            return fitted.predict_proba(X)
+
+        return replace(fitted, predict_proba=predict_proba)
+
+    slow = Candidate("slow", replace(slow.family, fit=predicts))
+    train, valid = fold_of(2 * MORE)[0]
+    found = look(slow, dev, [(train, valid[:5000])] * 4, seconds=100)
+    # Ten times as many rounds, of which the rows are predicted in each fold, and the program is made once.
+    assert found.after == pytest.approx(10 * (5000 * 1e-5 + 0.3 / 4))
+    assert found.fixed == pytest.approx(5.0)
+    assert found.fit_share(MORE) == pytest.approx(1 - found.after / (5.0 + STEEPER * 2e-4 * MORE + found.after))
+    assert found.rows(found.seconds(50_000) + 1e-9) == 50_000
+    assert AT_ONCE.fit_share(MORE) == 1
+
+
 def test_small_tables_are_not_looked_at(clock):
     dev, _ = development(rows=FEW)
-    assert look(clock.candidate(), dev, np.arange(FEW), seconds=60) is AT_ONCE
+    assert look(clock.candidate(), dev, fold_of(FEW), seconds=60) is AT_ONCE
     larger, _ = development(rows=MORE)
-    assert look(clock.candidate(interruptible=True), larger, np.arange(MORE), seconds=60) is AT_ONCE
+    assert look(clock.candidate(interruptible=True), larger, fold_of(MORE), seconds=60) is AT_ONCE
     assert clock.rows == []
 
 
 def test_of_what_stops_early_even_a_small_table_is_looked_at(clock):
     dev, _ = development(rows=FEW // 2)
-    found = look(clock.candidate(early_stopping=True), dev, np.arange(FEW // 2), seconds=60)
+    found = look(clock.candidate(early_stopping=True), dev, fold_of(FEW // 2), seconds=60)
     (fitted,) = clock.rows
     assert fitted < FEW // 2
     assert found.per_row == pytest.approx(STEEPER * (0.5 + 2e-5 * fitted) / (FEW // 2))

@@ -15,6 +15,7 @@ from sortal.models.boosting import pace
 from sortal.models.clock import Clock
 from sortal.models.family import Size, Work
 from sortal.training import crossval as crossval_module
+from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval, crossval_by_work
 from sortal.training.deadline import Deadline
@@ -22,7 +23,7 @@ from sortal.training.develop import Scorer, fold
 from sortal.training.ensemble import members
 from sortal.training.fold import FoldData
 from sortal.training.pace import Pace, work_pace
-from sortal.training.reserve import COMPILED, TimeReserve, WorkReserve
+from sortal.training.reserve import TimeReserve, WorkReserve
 from sortal.training.zoo import MISSES, explore
 from tests.training.conftest import development
 
@@ -145,7 +146,43 @@ def test_more_is_tried_when_all_is_done_and_until_nothing_fits():
 
 
 def test_what_shipping_takes_of_a_model_is_no_time_for_its_refit():
-    scored = replace(crossval(candidate("tree", Work()), cv()), row_seconds=0.01, compile_seconds=2.0)
+    scored = replace(crossval(candidate("tree", Work()), cv()), row_seconds=0.01, shipping_seconds=2.0)
     deadline = TimeReserve(Deadline(time.monotonic(), 60.0), closing=5.0, closing_rows=300)
     deadline.busyness.now = lambda: 1.0
-    assert deadline.for_refit([scored, scored]) == pytest.approx(60 - 5 - 2 * (COMPILED * 2.0 + 3.0), abs=1.0)
+    assert deadline.for_refit([scored, scored]) == pytest.approx(60 - 5 - 2 * (2.0 + 3.0), abs=1.0)
+
+
+def ends(name, seconds):
+    scored = crossval(candidate("tree", Work()), cv())
+    return replace(scored, candidate=candidate(name, Work()), row_seconds=0.0, shipping_seconds=seconds)
+
+
+def test_what_comes_too_late_to_be_shipped_is_told_by_its_share_of_the_time_left():
+    time_left = TimeReserve(Deadline(time.monotonic(), 15.0), closing=5.0, closing_rows=300)
+    time_left.busyness.now = lambda: 1.0
+    quick, slow = ends("tree", 1.0), ends("lightgbm", 40.0)
+    assert time_left.endings([quick]) == {}
+    late = time_left.endings([quick, slow])
+    assert late == {"tree": pytest.approx(0.1, rel=0.1), "lightgbm": pytest.approx(4.0, rel=0.1)}
+    assert Bounds(endings=late).fitting([quick, slow]) == [quick]
+    over = TimeReserve(Deadline(time.monotonic(), 1.0), closing=5.0, closing_rows=300)
+    assert Bounds(endings=over.endings([slow, quick])).fitting([slow, quick]) == [quick]
+    assert reserve(0.0).endings([slow]) == {}
+
+
+def test_what_is_in_hand_is_shipped_while_there_is_time_for_that():
+    time_left = TimeReserve(Deadline(time.monotonic(), 30.0), closing=5.0, closing_rows=300)
+    time_left.busyness.now = lambda: 1.0
+    assert time_left.until_shipping([]) == math.inf
+    assert time_left.until_shipping([ends("tree", 10.0)]) == pytest.approx(15.0, abs=1.0)
+
+
+def test_once_nothing_is_left_nothing_more_is_looked_at(monkeypatch):
+    asked = []
+    monkeypatch.setattr(WorkReserve, "left", lambda self, results, shipped=None: asked.append(1) or 0.1 * (not results))
+    first = replace(candidate("majority", Work(fixed=0.1)), baseline=True)
+    others = [replace(candidate("tree", Work()), name=f"tree {i}") for i in range(9)]
+    explored = explore([first, *others], cv(), reserve(1.0), Observer())
+    assert [s.name for s in explored.skipped] == [f"tree {i}" for i in range(9)]
+    assert {s.reason for s in explored.skipped} == {"no effort left"}
+    assert len(asked) == 2

@@ -8,7 +8,7 @@ what the two do, for few rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +30,7 @@ from sortal.core.raw import Raw, check_columns, is_pandas, of_pandas, of_polars,
 from sortal.core.relations import by_appearance, by_size, ranks, same_rows
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.series import TYPES, Times, sort_of, to_series
-from sortal.core.values import as_read, evaluated, is_text
+from sortal.core.values import as_read, evaluated, is_number, is_text
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
 
@@ -83,7 +83,13 @@ class Table:
         Numbers, booleans (0/1) and moments (seconds since 1970, UTC) as (n,) float64, missing is NaN;
         texts as a sequence of str, missing is None.
         """
-        return {name: _plain_column(self[name]) for name in names}
+        at: dict[str, NDArray[np.float64]] = {}
+        if len(names) > FEW_COLUMNS and len(self) <= FEW_ROWS:
+            dtypes = self.frame.schema
+            numbers = [name for name in names if isinstance(dtypes[name], pl.Float64)]
+            if numbers:
+                at = dict(zip(numbers, self.frame[numbers].to_numpy(order="fortran").T, strict=True))
+        return {name: at[name] if name in at else _plain_column(self[name]) for name in names}
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
@@ -129,8 +135,8 @@ class Table:
 
 _TIES = {"groups": by_appearance, "copies": by_appearance, "records": by_appearance, "times": by_size}
 """What ties rows, and how it is numbered."""
-MANY_VALUES = 1_000_000
-"""From so many on (a tenth of a second), starting threads is worth it."""
+FEW_ROWS, FEW_COLUMNS = 5_000, 50
+"""Up to so many rows, more columns of numbers are copied together sooner than they are handed over one by one."""
 MANY_ROWS = 1_000
 """From so many rows on, texts are handed over as codes of their levels; fewer are quicker as they are."""
 
@@ -180,34 +186,58 @@ def conform(
     frame = frame[[column.name for column in columns]]
     # Polars takes names such as "*" for patterns, so columns are called by their number until they have their values.
     frame.columns = [str(i) for i in range(len(columns))]
-    frame = _clean_numbers(frame.with_columns(_as_read(frame)), columns)
-    tidied = frame.select(
-        kind_of(c.kind).plain(c, pl.col(s.name), sort_of(s.dtype)).alias(s.name)
+    frame = _clean_numbers(_as_read(frame), columns)
+    numbers = {
+        s.name: is_number(sort_of(s.dtype)) and kind_of(c.kind).takes_numbers(c)
         for c, s in zip(columns, frame.iter_columns(), strict=True)
-    )
-    tidied = tidied.with_columns(s.cast(pl.Null) for s in tidied.iter_columns() if s.null_count() == len(s))
-    values = tidied.select(_expression(c, s, source) for c, s in zip(columns, tidied.iter_columns(), strict=True))
-    for column, before, after in zip(columns, tidied.iter_columns(), values.iter_columns(), strict=True):
-        if kind_of(column.kind).strict and before.null_count() != after.null_count():
-            after = _leniently(column, before, after)
-            _refuse_misfit(column, before, after, source, first_row)
-            values = values.with_columns(after)
-    for column, series in zip(columns, values.iter_columns(), strict=True):
-        _refuse_infinity(column.name, series, source, first_row)
+    }
+    # An expression a column is slow for thousands of columns: those of numbers share one.
+    ready = frame[[name for name, is_one in numbers.items() if is_one]]
+    ready = ready.select(pl.all().cast(pl.Float64).fill_nan(None))
+    others = [(c, name) for c, (name, is_one) in zip(columns, numbers.items(), strict=True) if not is_one]
+    known = [*ready.iter_columns(), *_by_rules(frame, others, source, first_row)]
+    at = {series.name: series for series in known}
+    values = pl.DataFrame([at[name] for name in numbers])
+    _refuse_infinities(columns, values, source, first_row)
     values.columns = [column.name for column in columns]
     return values
 
 
-def _as_read(frame: pl.DataFrame) -> list[pl.Series]:
-    """The columns of 32 bits. Not by an expression of polars, which is slow for thousands of columns; numpy lets
-    threads work side by side.
+def _by_rules(
+    frame: pl.DataFrame, columns: Sequence[tuple[Column, str]], source: str, first_row: int
+) -> Iterator[pl.Series]:
+    """The canonical values of columns that are called so, by the rules of their kinds."""
+    if not columns:
+        return
+    frame = frame[[name for _, name in columns]]
+    tidied = frame.select(
+        kind_of(c.kind).plain(c, pl.col(s.name), sort_of(s.dtype)).alias(s.name)
+        for (c, _), s in zip(columns, frame.iter_columns(), strict=True)
+    )
+    tidied = tidied.with_columns(s.cast(pl.Null) for s in tidied.iter_columns() if s.null_count() == len(s))
+    values = tidied.select(_expression(c, s, source) for (c, _), s in zip(columns, tidied.iter_columns(), strict=True))
+    for (column, _), before, after in zip(columns, tidied.iter_columns(), values.iter_columns(), strict=True):
+        if kind_of(column.kind).strict and before.null_count() != after.null_count():
+            after = _leniently(column, before, after)
+            _refuse_misfit(column, before, after, source, first_row)
+        yield after
+
+
+def _as_read(frame: pl.DataFrame) -> pl.DataFrame:
+    """With the columns of 32 bits as a person reads them. Not by an expression of polars, which is slow for thousands
+    of columns; numpy lets threads work side by side.
     """
-    singles = [series for series in frame.iter_columns() if series.dtype == pl.Float32]
-    if frame.height * len(singles) < MANY_VALUES:
-        return [pl.Series(series.name, as_read(series.to_numpy())) for series in singles]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        numbers = threads.map(as_read, (series.to_numpy() for series in singles))
-        return [pl.Series(series.name, values) for series, values in zip(singles, numbers, strict=True)]
+    singles = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Float32)]
+    if not singles:
+        return frame
+    if frame.height <= FEW_ROWS:
+        values = pl.Series(as_read(frame[singles].to_numpy(order="fortran").ravel(order="F")))
+        numbers = [values.slice(i * frame.height, frame.height) for i in range(len(singles))]
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            numbers = list(map(pl.Series, threads.map(as_read, (frame[name].to_numpy() for name in singles))))
+    read = dict(zip(singles, numbers, strict=True))
+    return pl.DataFrame([read.get(s.name, s).alias(s.name) for s in frame.iter_columns()])
 
 
 def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
@@ -244,13 +274,15 @@ def _refuse_misfit(column: Column, tidied: pl.Series, values: pl.Series, source:
         raise misfits.misfit(column, tidied[row], row + first_row, len(wrong) - 1, source)
 
 
-def _refuse_infinity(name: str, values: pl.Series, source: str, first_row: int) -> None:
-    if values.dtype != pl.Float64:
+def _refuse_infinities(columns: Sequence[Column], values: pl.DataFrame, source: str, first_row: int) -> None:
+    """``values``: of the columns, called by their number."""
+    if not any(isinstance(dtype, pl.Float64) for dtype in values.dtypes):
         return
-    ends: list[Any] = [end for end in (values.min(), values.max()) if end is not None]
-    if max(map(abs, ends), default=0.0) > LARGEST:
-        row = int((values.abs() > LARGEST).arg_true()[0])
-        raise misfits.too_large(name, values[row], row + first_row, source)
+    largest = values.select(pl.col(pl.Float64).abs().max())
+    for name, most in zip(largest.columns, largest.row(0), strict=True):
+        if most is not None and most > LARGEST:
+            row = int((values[name].abs() > LARGEST).arg_true()[0])
+            raise misfits.too_large(columns[int(name)].name, values[name][row], row + first_row, source)
 
 
 def from_any(data: object, note: Callable[[str], None] = lambda text: None) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
@@ -41,13 +42,18 @@ class _Kept:
 class Memo:
     """What was made of the rows of a table, by column and by what made it; rows are known by their ids.
 
-    A copy in another process begins empty.
+    A copy in another process begins empty; threads of one process ask it in turn.
     """
 
     _kept: dict[tuple[str, Any], _Kept] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def of(self, column: str, rows: Ints, values: Sequence[str | None], make: Make[M]) -> M:
         """The parts of these rows, of which those that are not there yet are made."""
+        with self._lock:
+            return self._of(column, rows, values, make)
+
+    def _of(self, column: str, rows: Ints, values: Sequence[str | None], make: Make[M]) -> M:
         kept = self._kept.get((column, make))
         if kept is None:
             made = make(values)

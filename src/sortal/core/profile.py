@@ -6,7 +6,7 @@ A profile leaves with the model. No value in it belongs to fewer rows than ``sma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sortal.core import text_measures
 from sortal.core.kinds import kind_of
-from sortal.core.quantiles import ends, quantiles
+from sortal.core.quantiles import ends_of_columns, quantiles
+from sortal.core.schema import Column
 
 if TYPE_CHECKING:
     from sortal.core.frame import Table
@@ -26,6 +27,8 @@ Columns = Mapping[str, Any]
 missing."""
 
 GRID = tuple(np.linspace(0, 1, 21).round(2).tolist())
+TOGETHER = 1_000_000
+"""Numbers that are looked at together."""
 TOP = 1_000
 """Levels that a profile knows by name; what is rarer counts as expected among the others."""
 MOST_TEXTS = 20_000
@@ -88,25 +91,36 @@ class ColumnProfile:
 
 def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
     """A profile of every feature, by name, that names no value of fewer rows than ``smallest_count``."""
-    # A column at a time: as Python's texts they take many times their room.
-    return {
-        c.name: _profile(c.name, c.kind, table.columns([c.name])[c.name], smallest_count) for c in table.schema.features
-    }
+    features = table.schema.features
+    found: dict[str, ColumnProfile] = {}
+    # That a yes or no is one of the two tells nothing of anybody.
+    for least, some in (
+        (1, [c for c in features if kind_of(c.kind).storage == "boolean"]),
+        (smallest_count, [c for c in features if kind_of(c.kind).numeric and kind_of(c.kind).storage != "boolean"]),
+    ):
+        # Of few rows many columns together, for one by one they take long; of many one by one, for together they take
+        # much room.
+        at_once = max(1, TOGETHER // max(len(table), 1))
+        for start in range(0, len(some), at_once):
+            part = some[start : start + at_once]
+            found |= _of_numbers(part, table.columns([column.name for column in part]), least)
+    for column in features:
+        if column.name not in found:
+            # A column at a time: as Python's texts they take many times their room.
+            values: Any = table.columns([column.name])[column.name]
+            look = _of_texts if kind_of(column.kind).encoding == "text" else _of_levels
+            found[column.name] = look(column, values, smallest_count)
+    return {column.name: found[column.name] for column in features}
 
 
-def _profile(name: str, kind: str, values: Values, least: int) -> ColumnProfile:
-    if isinstance(values, np.ndarray):
-        # That a yes or no is one of the two tells nothing of anybody.
-        return _of_numbers(name, kind, values, 1 if kind_of(kind).storage == "boolean" else least)
-    if kind_of(kind).encoding == "text":
-        return _of_texts(name, kind, values, least)
+def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
     counted = Counter(values)
     missing = counted.pop(None, 0)
     ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
     named = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
     return ColumnProfile(
-        name=name,
-        kind=kind,
+        name=column.name,
+        kind=column.kind,
         rows=len(values),
         missing=missing,
         distinct=len(counted),
@@ -117,26 +131,33 @@ def _profile(name: str, kind: str, values: Values, least: int) -> ColumnProfile:
     )
 
 
-def _of_texts(name: str, kind: str, values: Sequence[str | None], least: int) -> ColumnProfile:
+def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
     some = values[:: -(-len(values) // MOST_TEXTS)] if len(values) else values
     rows = Counter(word for text in some if text is not None for word in set(text_measures.words(text)))
     ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     named = [(word, count) for word, count in ranked[:TOP] if count >= least]
     usual = tuple(word for word, _ in named)
-    measured = text_measures.measures(some, usual)
     return ColumnProfile(
-        name=name,
-        kind=kind,
+        name=column.name,
+        kind=column.kind,
         rows=len(some),
         missing=sum(text is None for text in some),
         distinct=len({*some} - {None}),
         levels=usual,
         counts=tuple(count for _, count in named),
-        measures=tuple(
-            replace(_profile(name, text_measures.KINDS[measure], each, least), measure=measure)
-            for measure, each in measured.items()
-        ),
+        measures=tuple(_measured(column, text_measures.measures(some, usual), least)),
     )
+
+
+def _measured(column: Column, values: Columns, least: int) -> Iterator[ColumnProfile]:
+    """A profile of each measure."""
+    for measure, kind in text_measures.KINDS.items():
+        as_column = Column(measure, kind)
+        if kind_of(kind).numeric:
+            found = _of_numbers([as_column], values, least)[measure]
+        else:
+            found = _of_levels(as_column, values[measure], least)
+        yield replace(found, name=column.name, measure=measure)
 
 
 def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:
@@ -162,18 +183,28 @@ def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Colu
     return found
 
 
-def _of_numbers(name: str, kind: str, values: NDArray[np.float64], least: int) -> ColumnProfile:
-    known = np.sort(values[~np.isnan(values)])
-    figures, limits = quantiles(known, GRID, least), ends(known, least)
-    low, high = limits or (-np.inf, np.inf)
-    return ColumnProfile(
-        name=name,
-        kind=kind,
-        rows=len(values),
-        missing=len(values) - len(known),
-        distinct=int(np.count_nonzero(np.diff(known))) + (len(known) > 0),
-        quantiles=tuple(figures.tolist()),
-        reached=tuple(np.searchsorted(known, figures, side="right").tolist()),
-        ends=limits or (),
-        beyond=int(np.count_nonzero((known < low) | (known > high))),
-    )
+def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[str, ColumnProfile]:
+    """Those with as many missing values are looked at together."""
+    ordered = np.sort(np.column_stack([np.asarray(values[column.name]) for column in columns]), axis=0)
+    known = np.count_nonzero(~np.isnan(ordered), axis=0)
+    found: dict[str, ColumnProfile] = {}
+    for count in np.unique(known).tolist():
+        at = np.flatnonzero(known == count)
+        some = ordered[:count, at]
+        figures, limits = quantiles(some, GRID, least), ends_of_columns(some, least)
+        distinct = np.count_nonzero(np.diff(some, axis=0), axis=0) + (count > 0)
+        beyond = np.count_nonzero((some < limits[0]) | (some > limits[1]), axis=0)
+        for i, number in enumerate(at.tolist()):
+            column, (low, high) = columns[number], limits[:, i].tolist()
+            found[column.name] = ColumnProfile(
+                name=column.name,
+                kind=column.kind,
+                rows=len(ordered),
+                missing=len(ordered) - count,
+                distinct=int(distinct[i]),
+                quantiles=tuple(figures[:, i].tolist()),
+                reached=tuple(np.searchsorted(some[:, i], figures[:, i], side="right").tolist()),
+                ends=(low, high) if low == low else (),
+                beyond=int(beyond[i]),
+            )
+    return found

@@ -15,8 +15,9 @@ def quantiles(ordered: Floats, shares: Sequence[float], smallest_count: int = 1)
     """Figures in the places of these quantiles, each the mean of ``smallest_count`` neighbours; empty for too few
     values.
 
-    ``ordered``: (n,) ascending. The ``smallest_count`` - 1 values at either end have no part in any figure. For a
-    smallest count of 1 they are the plain quantiles.
+    ``ordered``: (n,) ascending, or (n, m) of m columns at once, whose figures are (shares, m). The
+    ``smallest_count`` - 1 values at either end have no part in any figure. For a smallest count of 1 they are the plain
+    quantiles.
 
     >>> ordered = np.arange(101.0)
     >>> quantiles(ordered, (0, 0.5, 1)), quantiles(ordered, (0, 0.5, 1), 5)
@@ -25,12 +26,13 @@ def quantiles(ordered: Floats, shares: Sequence[float], smallest_count: int = 1)
     k = smallest_count
     windows = len(ordered) - 3 * (k - 1)
     if windows < 1:
-        return np.empty(0)
+        return np.empty((0, *ordered.shape[1:]))
     place = np.asarray(shares, dtype=np.float64) * (windows - 1)
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, windows - 1)
     low, high = (_means(ordered[k - 1 + at[:, None] + np.arange(k)]) for at in (below, above))
-    found: Floats = low + (place - below) * (high - low)
+    between = (place - below).reshape(-1, *(1,) * (ordered.ndim - 1))
+    found: Floats = low + between * (high - low)
     return found
 
 
@@ -59,25 +61,34 @@ def ends(ordered: Floats, smallest_count: int = 1) -> tuple[float, float] | None
     >>> ends(np.arange(101.0)), ends(np.repeat([1.0, 2.0, 5.0], 9), 5)
     ((0.0, 100.0), (1.0, 5.0))
     """
-    low, high = _end(-ordered, smallest_count), _end(ordered[::-1], smallest_count)
-    return None if low is None or high is None else (-low, high)
+    low, high = ends_of_columns(ordered[:, None], smallest_count)[:, 0].tolist()
+    return None if low != low else (low, high)
 
 
-def _end(falling: Floats, k: int) -> float | None:
-    if len(falling) >= k and falling[0] == falling[k - 1]:
-        return float(falling[0])
+def ends_of_columns(ordered: Floats, smallest_count: int = 1) -> Floats:
+    """(2, m) ``ends`` of each of m columns (n, m), ascending; NaN for those of too few values."""
+    found = np.stack([-_end(-ordered, smallest_count), _end(ordered[::-1], smallest_count)])
+    found[:, np.isnan(found).any(axis=0)] = np.nan
+    return found
+
+
+def _end(falling: Floats, k: int) -> Floats:
+    """(m,) the largest values of (n, m), NaN for too few."""
+    if len(falling) < k:
+        return np.full(falling.shape[1], np.nan)
+    held = np.where(falling[0] == falling[k - 1], falling[0], np.nan)
     if len(falling) < 3 * k - 1:
-        return None
+        return held
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, 3 * k))])
     first, second = slice(k - 1, 2 * k - 1), slice(2 * k - 1, 3 * k - 1)
     # From the largest value down, in units of the scale: how far the two groups are expected to lie below it.
     near, far = harmonic[first].mean(), harmonic[second].mean()
-    inner, outer = _mean(falling[second]), _mean(falling[first])
-    return outer + float(near / (far - near)) * (outer - inner)
+    outer, inner = _means(np.stack([falling[first], falling[second]]))
+    return np.where(np.isnan(held), outer + float(near / (far - near)) * (outer - inner), held)
 
 
 def _means(windows: Floats) -> Floats:
-    """(m,) of (m, k) values each; of equal values the value itself, to the last bit."""
+    """(m, ...) of (m, k, ...) values each; of equal values the value itself, to the last bit."""
     return np.where(windows[:, 0] == windows[:, -1], windows[:, 0], windows.mean(axis=1))
 
 

@@ -11,6 +11,8 @@ from sortal.data.declared import DamagedError
 Struct = dict[int, Any]
 """The values of a struct by the numbers of its fields; a text is None."""
 
+_WHOLE = frozenset({4, 5, 6})
+"""Types of whole numbers of 16, 32 and 64 bits."""
 _DEEPEST = 24
 """Structs within structs; Parquet's own have 8."""
 
@@ -31,11 +33,14 @@ class Reader:
         while head := self._byte():
             kind = head & 15
             number = number + (head >> 4) if head >> 4 else self._signed()
-            fields[number] = kind == 1 if kind in (1, 2) else self._value(kind, depth)
+            if kind in _WHOLE:
+                fields[number] = self._signed()
+            else:
+                fields[number] = kind == 1 if kind in (1, 2) else self._value(kind, depth)
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
-        if kind in (4, 5, 6):
+        if kind in _WHOLE:
             return self._signed()
         if kind == 8:
             return self._skip(self._unsigned())
@@ -70,10 +75,11 @@ class Reader:
             self._value(kinds & 15, depth + 1)
 
     def _byte(self) -> int:
-        if self.at >= self._end:
+        at = self.at
+        if at >= self._end:
             raise DamagedError("its metadata goes on beyond its end")
-        self.at += 1
-        return self._content[self.at - 1]
+        self.at = at + 1
+        return self._content[at]
 
     def _skip(self, count: int) -> None:
         if count > self._end - self.at:
@@ -82,6 +88,10 @@ class Reader:
 
     def _unsigned(self) -> int:
         value = shift = 0
+        # Most numbers have one byte, and a file of thousands of columns has hundreds of thousands of them.
+        if self.at < self._end and (byte := self._content[self.at]) < 128:
+            self.at += 1
+            return byte
         while (byte := self._byte()) & 128:
             value |= (byte & 127) << shift
             shift += 7

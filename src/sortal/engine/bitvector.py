@@ -10,7 +10,7 @@ joint table. A NaN and each category are places like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,9 @@ _MAKING = 100 * CALL
 
 _ALL = np.uint64(2**64 - 1)
 
+_NUMBERED = np.arange(64 * _TREES + 2)
+"""As many as there can be groups of places in a table."""
+
 
 def suits(trees: Trees) -> bool:
     """Whether the leaves fit a word, the bit sets are small enough to be tabled, and the tables are small and soon
@@ -75,7 +78,12 @@ def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
     value = value[:, 0] if value.shape[1] == 1 else value
     columns = _columns(trees)
     firsts = range(0, len(trees.root), _TREES)
-    blocks = [_block(trees, columns, ruled_out, first) for first in firsts]
+    # Where the nodes of each block lie among those of each column.
+    bounds = [np.searchsorted(trees.tree[each.nodes], [*firsts, len(trees.root)]).tolist() for each in columns]
+    blocks = [
+        _block(trees, columns, ruled_out, first, [slice(*each[i : i + 2]) for each in bounds])
+        for i, first in enumerate(firsts)
+    ]
 
     def score(x: Array) -> Floats:
         sums, places = trees.start(len(x)), [column.place(x) for column in columns]
@@ -117,14 +125,19 @@ def _words(trees: Trees) -> tuple[Ints, Words]:
 class _Column:
     """A column that nodes compare: the places that its values can take, and which tests hold there.
 
-    ``cuts``: all thresholds, sorted; None where the nodes ask for categories. The last place is a NaN's,
-    or any value's that is in no bit set.
+    ``nodes``: in the order of their trees. ``cuts``: all thresholds, sorted; None where the nodes ask for categories.
+    ``last``: of each node that compares, the last place where its test holds, and ``of_nan``: whether it holds for a
+    NaN. The last place of all is a NaN's, or any value's that is in no bit set. ``begins``: whether a node is the first
+    of its tree.
     """
 
     feature: int
     nodes: Ints
     places: int
     cuts: Array | None
+    last: Ints
+    of_nan: NDArray[np.bool_]
+    begins: NDArray[np.bool_]
 
     def place(self, x: Array) -> Ints:
         """The place of each row's value."""
@@ -137,16 +150,25 @@ class _Column:
         place[np.isnan(values)] = self.places - 1
         return place
 
-    def holds(self, trees: Trees, nodes: Ints) -> NDArray[np.bool_]:
-        """(nodes, places) whether the test holds."""
+    def holds(self, trees: Trees, at: slice) -> tuple[Ints, NDArray[np.bool_]]:
+        """Of these nodes: places -> groups of places where the same tests hold, and (nodes, groups) whether they do."""
+        nodes = self.nodes[at]
         if self.cuts is None:
             codes = np.arange(self.places, dtype=np.float64)
             codes[-1] = np.nan
-            return trees.holds(trees.category[nodes, None], codes)
-        threshold, missing = trees.threshold[nodes], trees.missing[nodes]
-        holds = np.arange(self.places) <= np.searchsorted(self.cuts, threshold)[:, None]
-        holds[:, -1] = (missing == NAN_LEFT) | ((missing == NAN_ZERO) & (threshold >= 0))
-        return holds
+            holds = trees.holds(trees.category[nodes, None], codes)
+            differs = np.concatenate([[True], (holds[:, 1:] != holds[:, :-1]).any(axis=0)])
+            return np.cumsum(differs) - 1, holds[:, differs]
+        # What holds changes behind the last place of a node, and behind all of them nothing holds any more.
+        last, of_nan = self.last[at], self.of_nan[at]
+        changes = np.zeros(self.places, dtype=np.intp)
+        changes[last + 1] = 1
+        changes[-1] = of_nan.any()
+        group = changes.cumsum()
+        holds = _NUMBERED[: group[-1] + 1] <= group[last][:, None]
+        if changes[-1]:
+            holds[:, -1] = of_nan
+        return group, holds
 
 
 def _columns(trees: Trees) -> list[_Column]:
@@ -155,17 +177,29 @@ def _columns(trees: Trees) -> list[_Column]:
     sizes = np.diff(trees.category_start)
     columns = []
     for nodes in _by_feature(trees, inner[~by_set]):
-        cuts = np.unique(trees.threshold[nodes])
-        columns.append(_Column(int(trees.feature[nodes[0]]), nodes, len(cuts) + 2, cuts))
+        threshold, missing = trees.threshold[nodes], trees.missing[nodes]
+        cuts = np.unique(threshold)
+        of_nan = (missing == NAN_LEFT) | ((missing == NAN_ZERO) & (threshold >= 0))
+        columns.append(_column(trees, nodes, len(cuts) + 2, cuts, np.searchsorted(cuts, threshold), of_nan))
     for nodes in _by_feature(trees, inner[by_set]):
         places = 32 * int(sizes[trees.category[nodes]].max()) + 1
-        columns.append(_Column(int(trees.feature[nodes[0]]), nodes, places, None))
+        columns.append(_column(trees, nodes, places, None, _NO_PLACES, _NO_PLACES.astype(np.bool_)))
     return columns
 
 
+_NO_PLACES: Ints = np.empty(0, dtype=np.int64)
+
+
+def _column(
+    trees: Trees, nodes: Ints, places: int, cuts: Array | None, last: Ints, of_nan: NDArray[np.bool_]
+) -> _Column:
+    begins = np.diff(trees.tree[nodes], prepend=-1) != 0
+    return _Column(int(trees.feature[nodes[0]]), nodes, places, cuts, last, of_nan, begins)
+
+
 def _by_feature(trees: Trees, nodes: Ints) -> list[Ints]:
-    """The nodes that test each feature; ascending, as the features are."""
-    nodes = nodes[np.argsort(trees.feature[nodes], kind="stable")]
+    """The nodes that test each feature, ascending as the features are; of each in the order of their trees."""
+    nodes = nodes[np.lexsort((trees.tree[nodes], trees.feature[nodes]))]
     return np.split(nodes, np.flatnonzero(np.diff(trees.feature[nodes])) + 1) if len(nodes) else []
 
 
@@ -188,14 +222,14 @@ class _Block:
         return left_over
 
 
-def _block(trees: Trees, columns: list[_Column], ruled_out: Words, first: int) -> _Block:
+def _block(trees: Trees, columns: list[_Column], ruled_out: Words, first: int, within: Sequence[slice]) -> _Block:
+    """``within``: where the nodes of the block lie among those of each column."""
     count = min(_TREES, len(trees.root) - first)
-    parts = []
-    for number, column in enumerate(columns):
-        tree = trees.tree[column.nodes]
-        nodes = column.nodes[(tree >= first) & (tree < first + count)]
-        if len(nodes):
-            parts.append((number, *_table(trees, column, ruled_out, nodes, first, count)))
+    parts = [
+        (number, *_table(trees, column, ruled_out, at, first, count))
+        for number, (column, at) in enumerate(zip(columns, within, strict=True))
+        if at.start < at.stop
+    ]
     parts.sort(key=lambda part: len(part[2]))
     tables: list[tuple[Words, tuple[tuple[int, Ints], ...]]] = []
     for number, place, table in parts:
@@ -209,13 +243,12 @@ def _block(trees: Trees, columns: list[_Column], ruled_out: Words, first: int) -
     return _Block(count, tuple(tables))
 
 
-def _table(trees: Trees, column: _Column, ruled_out: Words, nodes: Ints, first: int, count: int) -> tuple[Ints, Words]:
+def _table(trees: Trees, column: _Column, ruled_out: Words, at: slice, first: int, count: int) -> tuple[Ints, Words]:
     """For the nodes of one column in one block: places -> rows of a table, and the table (rows, trees)."""
-    nodes = nodes[np.argsort(trees.tree[nodes], kind="stable")]
-    holds = column.holds(trees, nodes)
-    differs = np.concatenate([[True], (holds[:, 1:] != holds[:, :-1]).any(axis=0)])
-    words = np.where(holds[:, differs], _ALL, ruled_out[nodes, None])
-    tree, start = np.unique(trees.tree[nodes] - first, return_index=True)
+    nodes = column.nodes[at]
+    group, holds = column.holds(trees, at)
+    words = np.where(holds, _ALL, ruled_out[nodes, None])
+    (start,) = column.begins[at].nonzero()
     table = np.full((words.shape[1], count), _ALL)
-    table[:, tree] = np.bitwise_and.reduceat(words, start, axis=0).T
-    return np.cumsum(differs) - 1, table
+    table[:, trees.tree[nodes[start]] - first] = np.bitwise_and.reduceat(words, start, axis=0).T
+    return group, table

@@ -43,7 +43,7 @@ def sampling_interval(value: float, sampling: Sampling, clusters: Codes | None, 
         case Mean() as mean:
             return mean_interval(mean, clusters, confidence)
         case Influence() as influence:
-            return _influence(influence, clusters, confidence)
+            return _influence(value, influence, clusters, confidence)
         case CalibrationBins() as bins:
             return _bins(value, bins, clusters, confidence)
         case BestCut() as best:
@@ -159,15 +159,17 @@ def _best_cut(value: float, best: BestCut, clusters: Codes | None, confidence: f
     return Interval(value, min(low, value), max(high, value))
 
 
-def _influence(influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
+def _influence(value: float, influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
     """The limits of each class's figure by its own rows and by the others (``stats.means``), joined by MOVER, and those
-    of all classes likewise. A class of one row says nothing of how its figure varies: that may be anything.
+    of all classes likewise. They lie around what is expected of fresh rows, and always hold the sample's own ``value``.
+    A class of one row says nothing of how its figure varies: that may be anything.
     """
     figures = influence.figures
     independent = sum(part.variance for _, parts in figures for part in parts) / len(figures) ** 2
     worth = worth_of_rows(influence.effect, clusters, expected=influence.expected, independent=independent)
     limits = np.array([_ranked(*each, worth.design, worth.z(confidence)) for each in figures])
-    return _of_mean(np.array([figure for figure, _ in figures]), limits[:, 0], limits[:, 1])
+    around = _of_mean(np.array([figure for figure, _ in figures]), limits[:, 0], limits[:, 1])
+    return Interval(value, min(around.low, value), max(around.high, value))
 
 
 def _ranked(figure: float, parts: Sequence[Spread], design: float, z: float) -> tuple[float, float]:

@@ -215,11 +215,15 @@ def _ranking(
     name: str,
     label: str,
     score: Callable[[Mask, Floats, Order], float],
+    expected: Callable[[Mask, Floats, Order], float],
     effect: Callable[[Mask, Floats, Order], Floats],
     unrecognised: Callable[[Mask], float],
     doc: str,
 ) -> Metric:
-    """A metric of the ranking of each class of interest against the rest."""
+    """A metric of the ranking of each class of interest against the rest.
+
+    ``expected``: what fresh rows are expected to have, where a sample's ``score`` is not right on average.
+    """
 
     def mean(task: Task, told: Predictions, decided: Codes) -> float:
         codes = _of_interest(task, told.truth)
@@ -229,7 +233,7 @@ def _ranking(
     def sampling(task: Task, told: Predictions, decided: Codes) -> Influence:
         codes = _of_interest(task, told.truth)
         rankings = [(told.truth == k, told.probability[:, k], told.descending(k)) for k in codes]
-        return ranking.influence(rankings, score, effect, unrecognised)
+        return ranking.influence(rankings, expected, effect, unrecognised)
 
     return Metric(name, label, True, "probability", False, mean, doc, sampling, SHARE)
 
@@ -337,6 +341,7 @@ roc_auc = _ranking(
     "roc_auc",
     "ROC-AUC",
     ranking.roc_auc,
+    ranking.roc_auc,
     ranking.roc_auc_effect,
     lambda positive: ranking.UNRECOGNISED,
     "Probability that a row of the class ranks above one that is not (ties count half).",
@@ -345,6 +350,7 @@ average_precision = _ranking(
     "average_precision",
     "average precision",
     ranking.average_precision,
+    ranking.average_precision_by_others,
     ranking.average_precision_effect,
     lambda positive: positive.mean(),
     "Sum over thresholds of precision times the gain in recall (area under the precision-recall curve).",

@@ -18,6 +18,7 @@ from sortal.models import trees
 from sortal.models.boosting import (
     FEWEST_ROUNDS,
     LEAST_SHARE,
+    MANY_CELLS,
     ROUNDS,
     pace,
     patience,
@@ -155,6 +156,7 @@ family = Family(
     fit=_fit,
     early_stopping=True,
     interruptible=True,
+    concurrent_cells=MANY_CELLS,
     largest=Size(classes=MOST_CLASSES),
     library="catboost",
     pilot=PILOT,

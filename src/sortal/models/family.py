@@ -153,15 +153,16 @@ class Family:
     """A kind of model.
 
     ``complexity`` orders families from simple to elaborate: in a tie the lower one wins. ``early_stopping``: wants
-    ``stop`` rows. ``interruptible``: its fits end when their seconds are over. ``precision``: how its library sums,
-    which bounds how closely the program can agree with it. ``most_rows``: more training rows than these add time, not
-    skill; None where they always add. ``largest``: a table beyond it is not given to the family. ``library``: what it
-    imports, where a person may have to install that, ``extra``, which of ours brings it, and ``import_seconds``, what
-    importing it takes, where that is more than one. ``pilot``: settings of a short fit that tells the pace, and
-    ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that work makes a model
-    that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how many times that is
-    where a setting has this value. ``baseline``: which of the baselines that every model has to be compared with it can
-    serve as.
+    ``stop`` rows. ``interruptible``: its fits end when their seconds are over. ``concurrent_cells``: with fewer numbers
+    in the training matrix its fits use one thread each, and can go side by side in one process. ``precision``: how its
+    library sums, which bounds how closely the program can agree with it. ``most_rows``: more training rows than these
+    add time, not skill; None where they always add. ``largest``: a table beyond it is not given to the family.
+    ``library``: what it imports, where a person may have to install that, ``extra``, which of ours brings it, and
+    ``import_seconds``, what importing it takes, where that is more than one. ``pilot``: settings of a short fit that
+    tells the pace, and ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that
+    work makes a model that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how
+    many times that is where a setting has this value. ``baseline``: which of the baselines that every model has to be
+    compared with it can serve as.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Family:
     fit: Callable[[FitRequest, Settings], Fitted]
     early_stopping: bool = False
     interruptible: bool = False
+    concurrent_cells: int = 0
     precision: Precision = "float64"
     most_rows: int | None = None
     largest: Size = Size()

@@ -15,6 +15,7 @@ from sortal.engine.program import Program
 from sortal.models import trees
 from sortal.models.boosting import (
     LEAST_SHARE,
+    MANY_CELLS,
     PILOT,
     PILOT_SHARE,
     ROUNDS,
@@ -188,6 +189,7 @@ family = Family(
     fit=_fit,
     early_stopping=True,
     interruptible=True,
+    concurrent_cells=MANY_CELLS,
     pilot=PILOT,
     pilot_share=PILOT_SHARE,
     least_share=LEAST_SHARE,

@@ -6,7 +6,6 @@ of a value that it does not know: rare and unseen ones are the same to it.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,17 +103,16 @@ def _target(name: str, n_levels: int, level_of_row: NDArray[np.int64], labels: L
     """Smoothed class shares by level; the training rows get the shares learned without them (scikit-learn's
     TargetEncoder).
     """
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.preprocessing import TargetEncoder
 
     present = np.unique(labels.codes)
-    binary = labels.n_classes == 2
-    inner = StratifiedKFold(_splits(labels.codes), shuffle=True, random_state=seed)
+    binary, parts = labels.n_classes == 2, _splits(labels.codes)
+    # A class of one row cannot be in every part, which scikit-learn would warn of.
+    kind = KFold if np.bincount(labels.codes)[present].min() == 1 else StratifiedKFold
+    inner = kind(parts, shuffle=True, random_state=seed)
     encoder = TargetEncoder(target_type="binary" if binary else "multiclass", cv=inner)
-    with warnings.catch_warnings():
-        # A class of one row cannot be in every part, which is all that scikit-learn warns of.
-        warnings.simplefilter("ignore", UserWarning)
-        train = encoder.fit_transform(level_of_row[:, None], labels.codes)
+    train = encoder.fit_transform(level_of_row[:, None], labels.codes)
     table = encoder.transform(np.arange(n_levels + 2)[:, None])
     classes = [1] if binary else list(present)
     return _Block(tuple(f"{name} share of class {k}" for k in classes), table, train)

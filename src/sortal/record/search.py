@@ -194,10 +194,11 @@ def selection(trained: Trained, task: Task) -> Selection:
 def _within_bounds(trained: Trained) -> str:
     """What bounds had to do with the choice; nothing where all candidates keep within them."""
     bounds, chosen = trained.developed.bounds, trained.developed.choice.chosen
+    what = "the time" if bounds.latency is None and bounds.size is None else "the bounds"
     if all(bounds.objection(member) for member in chosen.results):
-        return "; nothing keeps within the bounds, and it is nearest to them"
+        return f"; nothing keeps within {what}, and it is nearest to that"
     outside = [result.name for result in trained.developed.explored.results if bounds.objection(result)]
-    return f" of what keeps within the bounds ({listing(outside, most=4)} do not)" if outside else ""
+    return f" of what keeps within {what} ({listing(outside, most=4)} do not)" if outside else ""
 
 
 def _calibration_gain(trained: Trained, task: Task) -> float | None:

@@ -119,9 +119,9 @@ class Influence:
     """The mean of figures of rankings, of one class each against the rest.
 
     ``effect`` (n,): what each row adds to the score's deviation; their squares sum to its variance. ``expected`` (n,):
-    in proportion to the square that is expected of rows like it. ``figures``: of each class its own figure, and around
-    it the values of the rows of the class, and those of the others; and of all rows where it matters how many are of
-    the class. It is the mean of each, and varies with each.
+    in proportion to the square that is expected of rows like it. ``figures``: of each class its own figure, as it is
+    expected of fresh rows, and around it the values of the rows of the class, and those of the others; and of all rows
+    where it matters how many are of the class. It is the mean of each, and varies with each.
     """
 
     effect: Floats

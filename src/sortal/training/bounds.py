@@ -1,4 +1,6 @@
-"""What a model may take where it is used: the options ``max_latency`` and ``max_size``."""
+"""What a model may take where it is used, by the options ``max_latency`` and ``max_size``; and until it has shipped, of
+the time that is left.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,14 @@ class Bounds:
     that does not matter.
 
     ``known``: by candidate, the shares of the latency that an earlier run measured, so that this one repeats it.
+    ``endings``: by candidate, the share of the time left that shipping it takes, here or in that run; empty where there
+    is time enough.
     """
 
     latency: float | None = None
     size: int | None = None
     known: Mapping[str, float] = field(default_factory=dict)
+    endings: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, search: SearchOptions, dev: Development) -> Bounds:
@@ -43,7 +48,8 @@ class Bounds:
         if latency is not None and not known:
             latency = max(latency - _reading(dev), LEAST)
         rest = REST + COLUMN * len(dev.table.schema.features)
-        return cls(latency, None if search.max_size is None else max(search.max_size - rest, 1), known)
+        endings = {planned.name: planned.ending for planned in search.plan if planned.ending is not None}
+        return cls(latency, None if search.max_size is None else max(search.max_size - rest, 1), known, endings)
 
     def share(self, result: CVResult) -> float | None:
         """Of the latency, what a row takes; None where there is no such bound."""
@@ -56,6 +62,8 @@ class Bounds:
         asked = [] if self.latency is None else [[self.share(result) for result in results]]
         if self.size is not None:
             asked.append([result.packed / self.size for result in results])
+        if self.endings:
+            asked.append([self.endings.get(result.name, 0.0) for result in results])
         return np.array(asked, dtype=np.float64).reshape(-1, len(results)).T
 
     def fitting(self, results: Sequence[CVResult]) -> list[CVResult]:
@@ -71,6 +79,8 @@ class Bounds:
             said.append(f"takes {number(share, 1)} times --max-latency")
         if self.size is not None and result.packed > self.size:
             said.append(f"takes {number(result.packed / self.size, 1)} times --max-size")
+        if self.endings.get(result.name, 0.0) > 1:
+            said.append("came too late to be shipped in time")
         return " and ".join(said)
 
 

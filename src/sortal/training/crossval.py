@@ -19,9 +19,9 @@ from sortal.core.skipped import Skipped
 from sortal.models.family import OutOfTime, Settings, Size
 from sortal.training.candidate import Candidate, Pipeline
 from sortal.training.complexity import Complexity
-from sortal.training.executor import Executor, SerialExecutor
+from sortal.training.executor import Executor, ThreadExecutor
 from sortal.training.fit_log import FitRows
-from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, fit_fold
+from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, Folds, fit_fold
 from sortal.training.fold_store import FoldStore
 from sortal.training.footprint import footprint
 from sortal.training.pace import Pace, work_pace
@@ -88,7 +88,8 @@ class CVResult:
 
     ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows
     of a fold, those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each. ``row_seconds``: scoring
-    one row of many through the program; ``single_row_seconds``: one row alone; ``compile_seconds``: what precedes both.
+    one row of many through the program; ``single_row_seconds``: one row alone. ``shipping_seconds``: what making a
+    program of it, and a file, takes, as ``Footprint`` has it.
     ``rows``: the training rows that it was given of each fold, None for all. ``pipeline``: the fit of the first fold,
     for want of a refit. ``refit_seconds``: what a refit would take, 0 where it would be on hardly more rows than that
     fit. ``fits``: the rows that each fold's fit saw. ``repeats``: what each further repeat of the folds predicts.
@@ -110,7 +111,7 @@ class CVResult:
     fits: tuple[FitRows, ...] = ()
     repeats: tuple[OutOfFold, ...] = ()
     packed: int = 0
-    compile_seconds: float = 0.0
+    shipping_seconds: float = 0.0
     work: float = 0.0
 
     @property
@@ -156,7 +157,7 @@ class CrossValidation:
 
     data: FoldData
     score: Score
-    executor: Executor = field(default_factory=SerialExecutor)
+    executor: Executor = field(default_factory=ThreadExecutor)
     store: FoldStore | None = None
 
     @property
@@ -165,8 +166,34 @@ class CrossValidation:
 
     @property
     def n_fits(self) -> float:
-        """How many fits of a fold all folds and a refit take as long as."""
-        return self.n_folds + (REFIT if self.n_folds > 1 else 0.0)
+        """How many fits of a fold all folds and a refit are as much work as."""
+        return self.n_folds + self.refit
+
+    @property
+    def refit(self) -> float:
+        """How many fits of a fold a refit takes as long as."""
+        return REFIT if self.n_folds > 1 else 0.0
+
+    def with_folds(self, folds: Folds) -> CrossValidation:
+        """The same with fewer folds."""
+        return replace(self, data=replace(self.data, folds=folds))
+
+    def fits_in_turn(self, candidate: Candidate, first: int = 0) -> float:
+        """How many fits of a fold the folds from the ``first`` on and a refit take as long as, some of them at the same
+        time.
+        """
+        return turns(self.n_folds, self.executor.at_once(self.data, candidate), first) + self.refit
+
+
+def turns(folds: int, at_once: int, first: int = 0) -> int:
+    """In how many turns the folds from the ``first`` on are fitted: the first of all alone, as it tells the pace, and
+    then so many at once.
+
+    >>> turns(5, at_once=2), turns(5, at_once=2, first=1), turns(5, at_once=1)
+    (3, 2, 5)
+    """
+    alone = 1 if first == 0 else 0
+    return alone + math.ceil((folds - max(first, 1)) / at_once)
 
 
 def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.inf) -> CVResult | Skipped:
@@ -182,26 +209,26 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     if (importing := candidate.family.importing) > IMPORT_SHARE * seconds:
         return _too_slow(candidate, importing / IMPORT_SHARE, seconds)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
-    pace, rows = cv.data.pace(candidate, seconds), _most_rows(candidate, n)
+    pace, rows, fits = cv.data.pace(candidate, seconds), _most_rows(candidate, n), cv.fits_in_turn(candidate)
     least = _least_rows(rows, n)
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         elapsed = time.monotonic() - start
         left = limit - elapsed
-        rows = _affordable_rows(candidate, pace, rows, left / cv.n_fits)
+        rows = _affordable_rows(candidate, pace, rows, left / fits)
         if rows < least:
-            needed = pace.seconds(least) * candidate.family.least_share * cv.n_fits
+            needed = pace.seconds(least) * candidate.family.least_share * fits
             if needed > left and not candidate.baseline:
                 return _too_slow(candidate, needed, seconds - elapsed)
             rows = least
         some = None if rows == n else rows
         try:
-            results = _fit_folds(candidate, cv, some, start + seconds, patient)
+            results = _fit_folds(candidate, cv, some, start + seconds, patient, pace.fit_share(rows))
             if cv.store is not None:
                 cv.store.save(candidate, some, results)
             return _result(candidate, cv, some, results)
         except OutOfTime as short:
-            pace = Pace(0.0, short.needed / rows)
-    return _too_slow(candidate, pace.seconds(rows) * cv.n_fits, seconds)
+            pace = Pace(0.0, short.needed / rows, pace.after)
+    return _too_slow(candidate, pace.seconds(rows) * fits, seconds)
 
 
 def crossval_by_work(candidate: Candidate, cv: CrossValidation, units: float) -> CVResult | Skipped:
@@ -266,17 +293,19 @@ def _fit_folds(
     rows: int | None,
     until: float = math.inf,
     patient: bool = True,
+    fit_share: float = 1.0,
     share: float = 1.0,
 ) -> list[FoldResult]:
-    """The first fold, and then the others with the pace that it found, side by side if the executor wants.
+    """The first fold, and then the others with the pace that it found, side by side where the executor does so.
 
-    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne. ``share``:
-    of the work of a whole fit, where no clock says it.
+    Raises OutOfTime where they cannot be done until then (``time.monotonic``), unless that is to be borne.
+    ``fit_share``: of the time, what fits may take; ``share``: of the work of a whole fit, where no clock says it.
     """
-    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=FitBudget(until, cv.n_fits), share=share))
+    budgets = [FitBudget(until, cv.fits_in_turn(candidate, i), fit_share=fit_share) for i in range(cv.n_folds)]
+    first = fit_fold(cv.data, FoldJob(candidate, 0, rows, budget=budgets[0], share=share))
     usual = 0.0 if patient else first.seconds
     jobs = [
-        FoldJob(candidate, i, rows, first.pace, budget=FitBudget(until, cv.n_fits - i, usual), share=share)
+        FoldJob(candidate, i, rows, first.pace, budget=replace(budgets[i], usual=usual), share=share)
         for i in range(1, cv.n_folds)
     ]
     return [first, *cv.executor.map(fit_fold, cv.data, jobs)]
@@ -312,7 +341,7 @@ def _result(
         fits=tuple(result.fit_rows for result in results),
         repeats=tuple(repeats),
         packed=takes.packed,
-        compile_seconds=takes.compile_seconds,
+        shipping_seconds=takes.shipping_seconds,
         work=work,
     )
 

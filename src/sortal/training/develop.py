@@ -24,10 +24,10 @@ from sortal.evaluate.metrics import Metric
 from sortal.stats.sampling import Sampling
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, repeat
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, repeat, turns
 from sortal.training.drawn import draws, named
 from sortal.training.ensemble import EnsembleResult, select
-from sortal.training.executor import Executor, SerialExecutor
+from sortal.training.executor import Executor, ThreadExecutor
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldData, Folds
 from sortal.training.fold_store import FoldStore
@@ -76,7 +76,9 @@ class Developed:
     def plan(self) -> tuple[Planned, ...]:
         """What was run, so that a recipe can repeat it."""
         return tuple(
-            Planned(s.name, tuple(dict(e) for e in s.efforts), s.rows, self.bounds.share(s))
+            Planned(
+                s.name, tuple(dict(e) for e in s.efforts), s.rows, self.bounds.share(s), self.bounds.endings.get(s.name)
+            )
             for s in self.explored.results
         )
 
@@ -97,15 +99,18 @@ def develop(
     score, candidates = Scorer(task), _candidates(task, search, dev)
     parts = fold(dev, search.allowance)
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
+    cv = CrossValidation(data, score, executor or ThreadExecutor(), store)
     if not search.plan:
         kept = None if store is None else store.folds()
-        data = replace(data, folds=_in_time(data, candidates, reserve) if kept is None else parts.first(kept))
-    cv = CrossValidation(data, score, executor or SerialExecutor(), store)
+        cv = cv.with_folds(_in_time(cv, candidates, reserve) if kept is None else parts.first(kept))
     if search.plan:
         explored = _replay(candidates, search, cv)
     else:
         explored = explore(candidates, cv, reserve, listener, draws(search.models, search.seed))
-    developed = _choose(explored, data, score, Bounds.of(search, dev))
+    bounds = Bounds.of(search, dev)
+    if not search.plan:
+        bounds = replace(bounds, endings=reserve.endings(explored.results))
+    developed = _choose(explored, cv.data, score, bounds)
     choice = developed.choice
     planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.chosen)
     seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
@@ -192,12 +197,12 @@ def fold(dev: Development, budget: float = math.inf) -> Folds:
     return Folds(tuple(parts), per_repeat=len(parts) // repeats)
 
 
-def _in_time(data: FoldData, candidates: Sequence[Candidate], reserve: TimeReserve) -> Folds:
+def _in_time(cv: CrossValidation, candidates: Sequence[Candidate], reserve: TimeReserve) -> Folds:
     """As many folds as the most promising candidate is likely to get through in its part of the time.
 
     A few folds of a strong model say more than many folds of a weak one.
     """
-    parts = data.folds
+    data, parts = cv.data, cv.data.folds
     if len(parts.parts) == 1:
         return parts
     if reserve.importing > reserve.left([]):
@@ -207,9 +212,9 @@ def _in_time(data: FoldData, candidates: Sequence[Candidate], reserve: TimeReser
     boosted = next((c for c in able if c.family.early_stopping), zoo_first)
     first = zoo_first if data.dev.has_texts else boosted
     pace = reserve.pace(first, data, FIRST_SHARE * reserve.left([]))
-    a_fold = pace.seconds(len(parts.parts[0][0]))
+    a_fold, at_once = pace.seconds(len(parts.parts[0][0])), reserve.at_once(cv, first)
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
-        if a_fold * (count + REFIT) < FIRST_SHARE * reserve.left([]):
+        if a_fold * (turns(count, at_once) + REFIT) < FIRST_SHARE * reserve.left([]):
             return parts.first(min(count, len(parts.parts)))
     return parts.first(1)
 

@@ -1,19 +1,21 @@
-"""Where fits run: one after another in this process, side by side in others, or wherever somebody's own executor puts
-them."""
+"""Where fits run: in threads of this process, in other processes, or wherever somebody's own executor puts them."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
+from sortal.models.clock import cancelled_by
 from sortal.models.family import Resources
+from sortal.training.candidate import Candidate
 from sortal.training.fold import FoldData, FoldJob, FoldResult
 
 FitFold = Callable[[FoldData, FoldJob], FoldResult]
@@ -31,13 +33,44 @@ class Executor(Protocol):
         """
         ...
 
+    def at_once(self, data: FoldData, candidate: Candidate) -> int:
+        """How many fits of the folds of a candidate run at the same time."""
+        ...
 
-class SerialExecutor:
-    """One fit after another, in this process."""
+
+class ThreadExecutor:
+    """Fits of families that can do so side by side in this process, a thread each; all others one after another.
+
+    As many as there are cores, where ``workers`` does not say how many.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = Resources.here().threads if workers is None else workers
 
     def map(self, fit: FitFold, data: FoldData, jobs: Sequence[FoldJob]) -> list[FoldResult]:
+        """See ``Executor``. Where one fit fails, or is interrupted, the others are told to end."""
+        side_by_side = [job for job in jobs if self.at_once(data, job.candidate) > 1]
+        shared = replace(data, dev=replace(data.dev, resources=replace(data.dev.resources, threads=1)))
+        cancelled = threading.Event()
+        pool = ThreadPoolExecutor(self.workers)
+
+        def fit_one(job: FoldJob) -> FoldResult:
+            with cancelled_by(cancelled):
+                return fit(shared, job)
+
+        try:
+            futures: dict[int, Future[FoldResult]] = {id(job): pool.submit(fit_one, job) for job in side_by_side}
+            alone = {id(job): fit(data, job) for job in jobs if id(job) not in futures}
+            return [alone[id(job)] if id(job) in alone else futures[id(job)].result() for job in jobs]
+        except BaseException:
+            cancelled.set()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def at_once(self, data: FoldData, candidate: Candidate) -> int:
         """See ``Executor``."""
-        return [fit(data, job) for job in jobs]
+        return self.workers if data.concurrent(candidate) else 1
 
 
 class ProcessExecutor:
@@ -73,6 +106,10 @@ class ProcessExecutor:
         except BaseException:
             self._kill()
             raise
+
+    def at_once(self, data: FoldData, candidate: Candidate) -> int:
+        """See ``Executor``."""
+        return self.workers
 
     def close(self) -> None:
         """End the processes."""

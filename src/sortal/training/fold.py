@@ -78,7 +78,7 @@ class FoldData:
         if math.isinf(seconds):
             return AT_ONCE
         if candidate.name not in self.paces:
-            self.paces[candidate.name] = look(candidate, self.dev, self.folds.parts[0][0], seconds)
+            self.paces[candidate.name] = look(candidate, self.dev, self.folds.parts, seconds)
         return self.paces[candidate.name]
 
     def matrix(self, fold: int, view: View, rows: int | None = None) -> tuple[TrainingMatrix, Matrix]:
@@ -87,10 +87,15 @@ class FoldData:
             train, valid = self.folds.parts[fold]
             matrix = prepare_rows(self.dev, sample(self.dev, train, rows), view)
             entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid), self.dev.memo)
-            if sum(nbytes(m.X) + nbytes(v) for m, v in self.matrices.values()) + nbytes(matrix.X) > CACHE_BYTES:
+            # A list, as another thread may add a matrix.
+            if sum(nbytes(m.X) + nbytes(v) for m, v in list(self.matrices.values())) + nbytes(matrix.X) > CACHE_BYTES:
                 return entry
             self.matrices[fold, view, rows] = entry
         return self.matrices[fold, view, rows]
+
+    def concurrent(self, candidate: Candidate) -> bool:
+        """Whether its fits of folds can go side by side in this process."""
+        return self.size.rows * self.size.columns < candidate.family.concurrent_cells
 
     def __getstate__(self) -> Mapping[str, Any]:
         return {"dev": self.dev, "folds": self.folds, "paces": {}, "matrices": {}}
@@ -99,21 +104,23 @@ class FoldData:
 @dataclass(frozen=True)
 class FitBudget:
     """The time of a fit: one of so many ``shares`` of what is left ``until`` a moment (``time.monotonic``, which is the
-    same for all processes of a machine).
+    same for all processes of a machine), but for what follows it.
 
     ``usual``: seconds that a fit took which this one is to be comparable with; 0 where it is begun in any case.
+    ``fit_share``: of its time, what the fit itself may take.
     """
 
     until: float = math.inf
     shares: float = 1.0
     usual: float = 0.0
+    fit_share: float = 1.0
 
     def seconds(self) -> float:
         """From now on. Raises OutOfTime where they are too few."""
         seconds = (self.until - time.monotonic()) / self.shares
         if self.usual and seconds < HURRIED * self.usual:
             raise OutOfTime(self.usual)
-        return seconds
+        return seconds * self.fit_share
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ from sortal.training.pace import Pace, work_pace
 READING = 4e-6
 """Seconds of a row of the test that is read once more, for a baseline: fifty columns on the machine of
 docs/benchmarks.md."""
-COMPILED = 5
-"""How often the program of a model is compiled before it ships: to be saved, compared with what trained it, timed and
-tested, and to be saved once more with its figures."""
+LEAST_LEFT = 1e-3
+"""Seconds to ship in, where none are left: what takes least comes nearest."""
 
 
 @dataclass
@@ -42,6 +41,9 @@ class TimeReserve:
 
     used_up = "no time left"
     """Why nothing more is tried."""
+    last_share = 0.85
+    """Of what is left, what a candidate may take at the last: if it is chosen, a program and a file have to be made of
+    it, too."""
 
     @property
     def importing(self) -> float:
@@ -52,10 +54,25 @@ class TimeReserve:
         """Seconds until calibration and all that follows has to begin."""
         return self.deadline.left - self.closing * self.busyness.now()
 
+    def shipping(self, result: CVResult) -> float:
+        """Seconds from a fit to its file, proven and with the rows of the test scored."""
+        return result.shipping_seconds + self.closing_rows * result.row_seconds
+
     def for_refit(self, shipped: Sequence[CVResult]) -> float:
         """Seconds that a refit may take of these members, with what saving and scoring takes of them taken off."""
-        scoring = sum(COMPILED * s.compile_seconds + self.closing_rows * s.row_seconds for s in shipped)
-        return self.until_closing() - scoring
+        return self.until_closing() - sum(map(self.shipping, shipped))
+
+    def until_shipping(self, results: Sequence[CVResult]) -> float:
+        """Seconds until the best of what is in hand has to be shipped as it is, without a refit."""
+        return self.for_refit(members(results)) if results else math.inf
+
+    def endings(self, results: Sequence[CVResult]) -> dict[str, float]:
+        """By candidate, the share that shipping it takes of the time that is left: what comes late may be too slow for
+        that. Nothing where there is time to ship all of them together.
+        """
+        left = max(self.until_closing(), LEAST_LEFT)
+        shares = {result.name: self.shipping(result) / left for result in results}
+        return shares if sum(shares.values()) > 1 else {}
 
     def for_test(self, baselines: Sequence[CVResult]) -> float:
         """Seconds that these take to read and score the rows of the test."""
@@ -97,11 +114,17 @@ class TimeReserve:
         """How long a fit takes of a candidate that may take so many seconds."""
         return data.pace(candidate, seconds)
 
-    def trial(self, candidate: Candidate, cv: CrossValidation, seconds: float) -> CVResult | Skipped:
-        """The candidate on as much as so many seconds allow. What is no baseline is cut short when the end has to
-        begin.
+    def at_once(self, cv: CrossValidation, candidate: Candidate) -> int:
+        """How many fits of folds take as long as one."""
+        return cv.executor.at_once(cv.data, candidate)
+
+    def trial(
+        self, candidate: Candidate, cv: CrossValidation, seconds: float, results: Sequence[CVResult]
+    ) -> CVResult | Skipped:
+        """The candidate on as much as so many seconds allow. What is no baseline is cut short when one of ``results``
+        has to be shipped.
         """
-        with interrupted_after(math.inf if candidate.baseline else self.until_closing()):
+        with interrupted_after(math.inf if candidate.baseline else self.until_shipping(results)):
             return crossval(candidate, cv, seconds)
 
 
@@ -114,6 +137,7 @@ class WorkReserve(TimeReserve):
 
     units: float = 0.0
     used_up = "no effort left"
+    last_share = 1.0
 
     @property
     def importing(self) -> float:
@@ -149,6 +173,16 @@ class WorkReserve(TimeReserve):
         """What a fit of the candidate takes, in units."""
         return work_pace(candidate, data.size)
 
-    def trial(self, candidate: Candidate, cv: CrossValidation, seconds: float) -> CVResult | Skipped:
+    def at_once(self, cv: CrossValidation, candidate: Candidate) -> int:
+        """Work is the same side by side."""
+        return 1
+
+    def endings(self, results: Sequence[CVResult]) -> dict[str, float]:
+        """Nothing: there is no end that anything could come too late for."""
+        return {}
+
+    def trial(
+        self, candidate: Candidate, cv: CrossValidation, seconds: float, results: Sequence[CVResult]
+    ) -> CVResult | Skipped:
         """The candidate on as much as so many units allow."""
         return crossval_by_work(candidate, cv, seconds)

@@ -12,10 +12,11 @@ from sortal.core import registry
 from sortal.core.interrupt import TimeUp
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
-from sortal.models.family import Settings
+from sortal.models.family import Settings, Size
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CrossValidation, CVResult
+from sortal.training.crossval import LEAST_ROWS, CrossValidation, CVResult
 from sortal.training.imbalance import Balance
+from sortal.training.pace import FEW_CELLS
 from sortal.training.reserve import TimeReserve
 
 BASELINES = ("majority", "logistic", "tree")
@@ -119,12 +120,13 @@ def explore(
 ) -> Explored:
     """Cross-validate the candidates one after another while there is time, and until somebody asks for the best so far.
 
-    A candidate that does not fit into its share gets a second chance when all have been tried: then it may take all
-    that is left. ``more``: what is tried when they are done, until so many in turn do not fit any more.
+    A candidate that does not fit into its share gets a second chance when all have been tried: then it may take nearly
+    all that is left. ``more``: what is tried when they are done, until so many in turn do not fit any more.
     """
     results: list[CVResult] = []
     reasons: dict[str, str] = {}
-    waiting = chain(((share, c) for share in (SHARE, 1.0) for c in candidates), ((1.0, c) for c in more))
+    last = reserve.last_share
+    waiting = chain(((share, c) for share in (SHARE, last) for c in candidates), ((last, c) for c in more))
     misses = 0
     at_work = ""
     try:
@@ -137,7 +139,7 @@ def explore(
                 outcome = _within(candidate, cv, reserve, results, share)
                 if isinstance(outcome, Skipped) and candidate.family.early_stopping and not _boosted(results):
                     # Nothing else gains as much on most tables, so a booster goes before all that would follow.
-                    outcome = _within(candidate, cv, reserve, results, 1.0)
+                    outcome = _within(candidate, cv, reserve, results, last)
                 if isinstance(outcome, CVResult):
                     results.append(outcome)
                     listener.best(_best(results))
@@ -145,6 +147,8 @@ def explore(
                 else:
                     reasons[candidate.name] = outcome.reason
                     misses += candidate.drawn
+                    if outcome.reason == reserve.used_up:
+                        break
                 if misses == MISSES:
                     break
                 if len(results) >= len(BASELINES):
@@ -167,16 +171,22 @@ def _within(
 ) -> CVResult | Skipped:
     """Baselines are fitted whatever the clock says, on few rows if need be: without them nothing can be judged.
 
-    Only where the time would be over before their library is imported, the first, which needs none, has to do.
+    Only where the time would be over before their library is imported, or is over and they take more than a moment, the
+    first, which needs none, has to do.
     """
     left = reserve.left_for_more(results) if candidate.drawn else reserve.left(results)
     if results and reserve.importing > max(left, 0.0):
         return Skipped(candidate.name, reserve.used_up)
-    if candidate.baseline:
-        return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS))
+    if candidate.baseline and (not results or left > 0 or _soon_fitted(cv.data.size)):
+        return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS), results)
     if left <= LEAST_SECONDS:
         return Skipped(candidate.name, reserve.used_up)
-    return reserve.trial(candidate, cv, left * share)
+    return reserve.trial(candidate, cv, left * share, results)
+
+
+def _soon_fitted(size: Size) -> bool:
+    """Whether any family gets through as many rows of such a table as it has to."""
+    return min(size.rows, LEAST_ROWS) * size.columns * size.classes <= FEW_CELLS
 
 
 def _boosted(results: Sequence[CVResult]) -> bool:
