@@ -39,15 +39,15 @@ fold is."""
 UNIT = 0.06
 """Seconds of a figure of the report, on the machine of docs/benchmarks.md with nothing else to do; the unit of what
 follows."""
-FIGURES, DRAWING = 9.0, 12.0
+FIGURES, DRAWING = 12.0, 12.0
 """Drawing all figures of a report, and importing what draws them."""
-REST, PAGE = 14.0, 6.0
+REST, PAGE = 11.0, 6.0
 """Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
-ENTRY = 4e-4
+ENTRY = 3e-4
 """Trying calibrators on one probability."""
 CELL = 2e-5
 """The figures of one row and one class."""
-COLUMN = 0.015
+COLUMN = 0.008
 """A column of the table: its profile, its step in the program, and twice the check of both."""
 SLICED = 0.2
 """A column that rows are sliced by."""

@@ -186,3 +186,19 @@ def test_once_nothing_is_left_nothing_more_is_looked_at(monkeypatch):
     assert [s.name for s in explored.skipped] == [f"tree {i}" for i in range(9)]
     assert {s.reason for s in explored.skipped} == {"no effort left"}
     assert len(asked) == 2
+
+
+def test_what_does_not_fit_any_more_needs_no_time():
+    """A refit for which it is too late is not made: that is no reason to leave the rest of the time unused."""
+    scored = replace(ends("tree", 1.0), refit_seconds=6.0, fit_seconds=4.0)
+    many = replace(scored, pipeline=replace(scored.pipeline, rows=100))
+
+    def left(seconds):
+        time_left = TimeReserve(Deadline(time.monotonic(), 5.0 + 1.0 + seconds), closing=5.0, closing_rows=300)
+        time_left.busyness.now = lambda: 1.0
+        return time_left.left([many]), time_left.for_halving([many], many)
+
+    assert left(13.0) == pytest.approx((3.0, 7.0), abs=0.9)  # the refit, and half of the rows of a fold
+    assert left(9.0) == pytest.approx((3.0, 3.0), abs=0.9)  # the refit alone
+    assert left(5.0)[0] == pytest.approx(5.0, abs=0.9)
+    assert left(5.0)[1] <= 0

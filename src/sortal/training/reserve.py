@@ -85,12 +85,18 @@ class TimeReserve:
         """
         if not results:
             return self.until_closing()
-        if shipped is None:
-            now = members(results)
-            return self.left(results, now) - seconds_of_halving(now)
-        others = self._others(results, shipped)
-        refits = sum(s.refit_seconds for s in (*shipped, *others))
-        return self.for_refit(shipped) - self.for_test(others) - refits
+        now = members(results) if shipped is None else shipped
+        others = self._others(results, now)
+        left = self.for_refit(now) - self.for_test(others)
+        for step in (
+            sum(s.refit_seconds for s in (*now, *others)),
+            seconds_of_halving(now) if shipped is None else 0.0,
+        ):
+            # What does not fit any more is not done, and so neither is what would follow it.
+            if step > left:
+                break
+            left -= step
+        return left
 
     def left_for_more(self, results: Sequence[CVResult]) -> float:
         """The same with the time of the refits once more: rather a refit that is sure to end than another candidate of
@@ -103,8 +109,10 @@ class TimeReserve:
         return [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
 
     def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
-        """Seconds that fits of the chosen model on half of the rows may take."""
-        return self.left(results, chosen.results)
+        """Seconds that fits of the chosen model on half of the rows may take; none where it is not refitted."""
+        refits = sum(s.refit_seconds for s in (*chosen.results, *self._others(results, chosen.results)))
+        left = self.left(results, chosen.results)
+        return left if self.for_refit(chosen.results) >= refits else min(left, 0.0)
 
     def folds_to_halve(self, results: Sequence[CVResult], chosen: Result) -> int | None:
         """Of how many folds that is planned; None where the seconds say it."""
