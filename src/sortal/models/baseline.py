@@ -41,7 +41,7 @@ def _smooth(tree: Any, n_classes: int) -> None:
 
 majority = Family(
     "majority",
-    View("raw", "codes", texts="words"),
+    View("raw", "codes", texts="words", images="colour"),
     complexity=0,
     fit=_fit_majority,
     most_rows=SIMPLE_ROWS,
@@ -50,7 +50,7 @@ majority = Family(
 )
 tree = Family(
     "tree",
-    View("imputed", "codes"),
+    View("imputed", "codes", images="colour"),
     complexity=2,
     fit=_fit_tree,
     most_rows=SIMPLE_ROWS,
