@@ -20,6 +20,7 @@ from sortal.workflow import MODEL_FILE, train_into
 ROWS, FRESH = 400, 230
 """Of training, and of the table that comes later: enough for the way through a forest that many rows take."""
 CITIES = ("Bonn", "Ulm", "Kiel", "Aix")
+WORDS = ("good", "poor", "über", "wann", "房间", "naïve", "late", "early", "to", "be", "or", "not")
 ZEROS = 2**29
 """What a small stream in a spoilt model file unpacks to."""
 
@@ -74,6 +75,7 @@ def table(rows: int, many: bool, seed: int = 0) -> pl.DataFrame:
                 for y, m in zip(rng.integers(0, 25, rows), rng.integers(1, 13, rows), strict=True)
             ],
             "paid": rng.exponential(50, rows).round(2),
+            "note": [" ".join(rng.choice(WORDS, rng.integers(3, 9))) for _ in range(rows)],
             "y": labels if many else np.where(score > 4.8, "yes", "no"),
         }
     )

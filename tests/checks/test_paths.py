@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Finding, NotApplicable
-from sortal.checks.paths import check
+from sortal.checks.paths import check, parts_of
 from sortal.core.frame import Table, conform
 from sortal.core.infer import infer
 from sortal.testing.checks import clean
@@ -125,3 +125,19 @@ def test_sentences_and_amounts_are_no_names() -> None:
     assert check.find(AuditContext(table, codes, ["no", "yes"], raw=table.frame)) == NotApplicable(
         "no column of names, paths or ids"
     )
+
+
+def test_digits_of_any_script_are_numbers():
+    values = pl.Series(["a５", "b７", "c\u0663\u0664", "d²"] * 5)
+    numbers = {part.what: part.values for part in parts_of(values)}
+    assert numbers["its first number"].to_list()[:4] == [5.0, 7.0, 34.0, None]
+
+
+def test_texts_without_blanks_are_no_names():
+    texts = [f"房间{i}很大床有{i % 7}米宽整体感觉经济实惠不错" for i in range(200)]
+    frame = pl.DataFrame({"text": texts, "y": ["a", "b"] * 100})
+    schema = infer(frame, "y")
+    assert schema["text"].format == "unspaced"
+    table = Table(schema, conform(frame, schema), np.arange(200))
+    context = AuditContext(table, np.arange(200) % 2, ["a", "b"], raw=frame)
+    assert check.find(context) == NotApplicable("no column of names, paths or ids")

@@ -404,7 +404,7 @@ class TestAsAsked:
         assert canonical([20180731, None], "datetime") == [dt.datetime(2018, 7, 31), None]
         assert look([f"C-{i}" for i in range(100)], "category").role == "feature"
         assert look(["a", "b"], "text").reason == "as asked"
-        assert look(["a", "b"], "text").role == "ignore"
+        assert look(["a", "b"], "text").role == "feature"
 
     @pytest.mark.parametrize(
         ("values", "kind", "message"),

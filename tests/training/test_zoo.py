@@ -46,3 +46,11 @@ def test_classes_are_balanced_only_where_they_are_rare_or_cost_more_and_after_ev
 def test_names_are_unique_as_a_plan_finds_candidates_by_them():
     everything = [c.name for c in (*baselines(), *zoo((), True))]
     assert len(everything) == len(set(everything))
+
+
+def test_linear_models_of_ngrams_come_first_where_there_are_texts():
+    plain, texts = ([c.name for c in zoo((), False, texts)] for texts in (False, True))
+    assert texts[:2] == ["svm", "logistic_ngrams"]
+    assert sorted(texts) == sorted([*plain, "logistic_ngrams"])
+    assert [c.name for c in zoo(("logistic_ngrams",), False)] == ["logistic_ngrams"]
+    assert [c.name for c in zoo(("svm", "lightgbm"), False, texts=True)][:2] == ["svm", "lightgbm"]

@@ -18,6 +18,7 @@ from sortal.core.kinds import Storage, is_kind, kind_of
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
 from sortal.core.task import Capacity, Task
+from sortal.core.text_measures import KINDS
 from sortal.decide.certificate import Certificate
 from sortal.decide.policy import Decision
 
@@ -169,6 +170,8 @@ def _check_metrics(contents: Contents) -> None:
 
 
 def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, str]) -> None:
+    if column.measures:
+        _check_measures(name, column)
     if name != column.name or kinds.get(name) != column.kind:
         fault = "is of no feature"
     else:
@@ -201,7 +204,17 @@ def _levels_fault(column: ColumnProfile) -> str:
         return "has no levels"
     if not _ascends(column.counts[::-1]):
         return "has levels that are not ordered by their counts"
-    return "" if sum(column.counts) + column.others <= column.known else "counts more values than there are"
+    # A text has many words, of which each is counted.
+    in_rows = max(column.counts, default=0) if column.measures else sum(column.counts)
+    return "" if in_rows + column.others <= column.known else "counts more values than there are"
+
+
+def _check_measures(name: str, column: ColumnProfile) -> None:
+    told = [each.measure for each in column.measures]
+    _need(told == list(KINDS), f"the profile of {name[:40]!r} measures something else than texts do")
+    for each in column.measures:
+        _need(not each.measures and each.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
+        _check_profile(name, each, {name: KINDS[each.measure]})
 
 
 def _check_card(card: Card | None) -> None:

@@ -45,6 +45,8 @@ PARITY_ROWS = 2_000
 TIMES, MOST_SECONDS_TIMING = 30, 0.1
 """A row is timed so often, and not for longer: a median that no hiccup moves, and a tenth of a second is no loss of a
 short budget."""
+WORDS = 100
+"""Texts of golden rows are every so many of the usual words: ten of a thousand."""
 MOST_LABELS, MOST_FIGURES = 8, 3
 """What a model says of itself in a few lines."""
 MOST_TEXT = 200
@@ -310,6 +312,8 @@ def _values(column: ColumnProfile) -> Sequence[Value]:
         return (False, True)
     if storage == "moment":
         return [round(1e6 * seconds) for seconds in column.quantiles]
+    if column.measures:  # a text is some of its usual words
+        return [" ".join(column.levels[first::WORDS]) for first in range(min(WORDS, len(column.levels)))]
     return column.quantiles or column.levels
 
 

@@ -18,6 +18,7 @@ from sortal.core.arrays import Ints
 from sortal.core.frame import Table
 from sortal.core.infer import AS_ASKED
 from sortal.core.kinds import kind_of
+from sortal.core.kinds.text import UNSPACED
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column, Schema
 from sortal.core.writing import percent
@@ -84,7 +85,7 @@ def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | Non
     if kind_of(column.kind).storage == "number" and column.role == "feature":
         values = context.table[column.name]
         return values[rows] if names_rows(column.name, values, context.table.rows) else None
-    if column.name not in context.raw.columns:
+    if column.name not in context.raw.columns or column.format == UNSPACED:
         return None
     values = context.raw[column.name].alias("")[rows]
     if values.dtype not in (pl.String, pl.Categorical):
@@ -145,8 +146,8 @@ def parts_of(values: pl.Series) -> Iterator[Part]:
     texts = [text.strip() for text in values.to_list()]
     paths = [re.split(r"[/\\]+", text.lstrip("./\\")) for text in texts]
     tokens = [_PARTS.findall(text) for text in texts]
-    words = [[token for token in row if not token.isdigit()] for row in tokens]
-    digits = [[token for token in row if token.isdigit()] for row in tokens]
+    words = [[token for token in row if not token.isdecimal()] for row in tokens]
+    digits = [["".join(str(int(digit)) for digit in token) for token in row if token.isdecimal()] for row in tokens]
     for place in range(min(_MOST_PARTS, max(map(len, paths)) - 1)):
         yield from _column(
             f"its {_PLACES[place]} folder", [p[place] if len(p) > place + 1 else None for p in paths], True

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core import text_measures
 from sortal.core.kinds import kind_of
 from sortal.core.quantiles import ends_of_columns, quantiles
 from sortal.core.schema import Column
@@ -30,6 +31,8 @@ TOGETHER = 1_000_000
 """Numbers that are looked at together."""
 TOP = 1_000
 """Levels that a profile knows by name; what is rarer counts as expected among the others."""
+MOST_TEXTS = 20_000
+"""Texts that a profile is made of, spread over all: a second, and no share of rows is surer that matters."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class ColumnProfile:
     largest value, with ``beyond``: how many values lie outside. Categories have their most frequent ``levels`` with
     ``counts``; ``others`` is in how many rows a level is that is not named, and ``barely`` in how many one that has
     just as few rows as a level needs to be named. ``distinct``: how many values there are.
+
+    Texts have the words of most rows as ``levels``, with the rows that hold them, and ``measures``: profiles of what is
+    measured of a text (``core.text_measures``), each of which names its ``measure``. They are of some of many rows.
     """
 
     name: str
@@ -56,6 +62,8 @@ class ColumnProfile:
     counts: tuple[int, ...] = ()
     barely: int = 0
     others: int = 0
+    measure: str = ""
+    measures: tuple[ColumnProfile, ...] = ()
 
     @property
     def known(self) -> int:
@@ -94,16 +102,20 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
         # much room.
         at_once = max(1, TOGETHER // max(len(table), 1))
         for start in range(0, len(some), at_once):
-            found |= _of_numbers(some[start : start + at_once], table, least)
+            names = [column.name for column in some[start : start + at_once]]
+            values = table.columns(names)
+            matrix = np.column_stack([np.asarray(values[name]) for name in names])
+            found |= _of_numbers(some[start : start + at_once], matrix, least)
     for column in features:
         if column.name not in found:
             # A column at a time: as Python's texts they take many times their room.
-            values: Any = table.columns([column.name])[column.name]
-            found[column.name] = _of_texts(column, values, smallest_count)
+            texts: Any = table.columns([column.name])[column.name]
+            of = _of_texts if kind_of(column.kind).encoding == "text" else _of_levels
+            found[column.name] = of(column, texts, smallest_count)
     return {column.name: found[column.name] for column in features}
 
 
-def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
+def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
     counted = Counter(values)
     missing = counted.pop(None, 0)
     ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
@@ -121,10 +133,60 @@ def _of_texts(column: Column, values: Sequence[str | None], least: int) -> Colum
     )
 
 
-def _of_numbers(columns: Sequence[Column], table: Table, least: int) -> dict[str, ColumnProfile]:
-    """Those with as many missing values are looked at together."""
-    values = table.columns([column.name for column in columns])
-    ordered = np.sort(np.column_stack([np.asarray(values[column.name]) for column in columns]), axis=0)
+def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
+    some = values[:: -(-len(values) // MOST_TEXTS)] if len(values) else values
+    rows = Counter(word for text in some if text is not None for word in set(text_measures.words(text)))
+    ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
+    named = [(word, count) for word, count in ranked[:TOP] if count >= least]
+    usual = tuple(word for word, _ in named)
+    return ColumnProfile(
+        name=column.name,
+        kind=column.kind,
+        rows=len(some),
+        missing=sum(text is None for text in some),
+        distinct=len({*some} - {None}),
+        levels=usual,
+        counts=tuple(count for _, count in named),
+        measures=tuple(
+            replace(_of_measure(Column(column.name, text_measures.KINDS[measure]), each, least), measure=measure)
+            for measure, each in text_measures.measures(some, usual).items()
+        ),
+    )
+
+
+def _of_measure(column: Column, values: Any, least: int) -> ColumnProfile:
+    """Of what is measured of texts: numbers, or levels."""
+    if kind_of(column.kind).numeric:
+        return _of_numbers([column], np.asarray(values)[:, None], least)[column.name]
+    return _of_levels(column, values, least)
+
+
+def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:
+    """What is compared of each column: itself, or what is measured of it."""
+    return {
+        f"{name}/{each.measure}" if each.measure else name: each
+        for name, column in reference.items()
+        for each in column.measures or (column,)
+    }
+
+
+def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Columns:
+    """The values of ``compared`` in some rows; of columns that are there."""
+    found: dict[str, Values] = {}
+    for name, column in reference.items():
+        if name not in columns:
+            continue
+        if column.measures:
+            measured = text_measures.measures(columns[name], column.levels)
+            found |= {f"{name}/{measure}": values for measure, values in measured.items()}
+        else:
+            found[name] = columns[name]
+    return found
+
+
+def _of_numbers(columns: Sequence[Column], values: NDArray[np.float64], least: int) -> dict[str, ColumnProfile]:
+    """Of ``values`` (n, columns). Those with as many missing values are looked at together."""
+    ordered = np.sort(values, axis=0)
     known = np.count_nonzero(~np.isnan(ordered), axis=0)
     found: dict[str, ColumnProfile] = {}
     for count in np.unique(known).tolist():

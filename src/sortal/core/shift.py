@@ -33,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.kinds import kind_of
-from sortal.core.profile import ColumnProfile, Columns, Values
+from sortal.core.profile import ColumnProfile, Columns, Values, comparable, compared
+from sortal.core.text_measures import CHARACTERS
 from sortal.core.writing import percent
 
 What = Literal["unseen", "range", "missing", "moved", "mix", "constant"]
@@ -92,8 +93,9 @@ class Watch:
     """
 
     def __init__(self, reference: Mapping[str, ColumnProfile]) -> None:
+        self._reference = reference
         # A column without a value in training has nothing to compare with, and no model reads it.
-        self._columns = {name: column for name, column in reference.items() if column.known}
+        self._columns = {name: column for name, column in compared(reference).items() if column.known}
         places = {name: len(column.levels or column.quantiles) for name, column in self._columns.items()}
         self._counts = {name: _Count(places=np.zeros(n, dtype=np.int64)) for name, n in places.items()}
         self._codes = {n: dict(zip(c.levels, range(len(c.levels)), strict=True)) for n, c in self._columns.items()}
@@ -102,6 +104,7 @@ class Watch:
         """Count a batch; columns that were not in training are passed over, and those of the profile may be left
         out.
         """
+        columns = comparable(self._reference, columns)
         for name, column in self._columns.items():
             if name in columns:
                 if isinstance(columns[name], np.ndarray):
@@ -151,7 +154,7 @@ def _count_texts(count: _Count, codes: Mapping[str, int], values: Sequence[str |
 def _shifts(column: ColumnProfile, count: _Count, chance: float) -> Iterator[Shift]:
     """What matters about a column: whether values are missing, and of those that are there the plainest thing alone."""
     values = (_range, _constant, _moved) if column.numeric else (_unseen, _constant, _mix)
-    missing = _missing(column, count, chance)
+    missing = _missing(column, count, chance) if column.measure in ("", CHARACTERS) else None
     if missing is not None:
         yield missing
     yield from [found for look in values if (found := look(column, count, chance)) is not None][:1]
@@ -273,7 +276,12 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
 
 
 def _found(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
-    return Shift(column.name, what, rows, share, expected, f"{_short(column.name)}: {text}")
+    return Shift(column.name, what, rows, share, expected, f"{_named(column)}: {text}")
+
+
+def _named(column: ColumnProfile) -> str:
+    """The column, and what of it is compared."""
+    return _short(column.name) + (f", {column.measure}" if column.measure else "")
 
 
 def _too_many(now: int, rows: int, then: int, of: int, chance: float) -> bool:
@@ -326,10 +334,11 @@ def odd_values(reference: Mapping[str, ColumnProfile], columns: Columns, rows: i
     [[], ["'age': 200 is above 60, about the largest in training"], ["'age': is missing, and never was in training"]]
     """
     found: list[list[str]] = [[] for _ in range(rows)]
-    for name, column in reference.items():
+    columns = comparable(reference, columns)
+    for name, column in compared(reference).items():
         if name in columns and column.known:
             for row, text in _odd(column, columns[name]):
-                found[row].append(f"{_short(name)}: {text}")
+                found[row].append(f"{_named(column)}: {text}")
     return found
 
 
@@ -347,7 +356,7 @@ def _odd(column: ColumnProfile, values: Values) -> Iterator[tuple[int, str]]:
         how = "is rare or was never seen" if column.others else "was never seen"
         yield from ((row, f"{_short(str(v))} {how} in training") for row, v in enumerate(values) if v not in seen)
         absent = [row for row, value in enumerate(values) if value is None]
-    if not column.missing:
+    if not column.missing and column.measure in ("", CHARACTERS):
         yield from ((row, "is missing, and never was in training") for row in absent)
 
 

@@ -20,7 +20,7 @@ from sortal.engine.program import Program
 from sortal.engine.sparse import Sparse
 from sortal.prepare.view import EncodedColumn, Labels, View
 
-WORDS, CHARACTERS = Ngrams("word", 1, 2), Ngrams("char_wb", 2, 5)
+WORDS, CHARACTERS = Ngrams("word", 1, 2), Ngrams("char_wb", 3, 5)
 UNSPACED_WORDS = Ngrams("char_wb", 1, 3)
 """What stands for words where none are parted by blanks."""
 MOST_WORDS, MOST_CHARACTERS = 50_000, 100_000
@@ -81,7 +81,7 @@ def words_of(column: Column) -> Ngrams:
 
 @dataclass(frozen=True)
 class TextPreparer:
-    """Words and pairs of them; with ``characters``, also sequences of two to five characters within words."""
+    """Words and pairs of them; with ``characters``, also sequences of three to five characters within words."""
 
     characters: bool
 

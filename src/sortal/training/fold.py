@@ -11,6 +11,8 @@ from typing import Any
 from sortal.core.predictions import Predictions
 from sortal.models.family import Matrix, OutOfTime, Settings, Size
 from sortal.prepare.csr import nbytes
+from sortal.prepare.table import is_read_by_itself
+from sortal.prepare.topics import TOPICS
 from sortal.prepare.view import View
 from sortal.training.candidate import (
     Candidate,
@@ -67,8 +69,9 @@ class FoldData:
 
     @property
     def size(self) -> Size:
-        """What a fit is given."""
-        return Size(len(self.folds.parts[0][0]), len(self.dev.table.schema.features), len(self.dev.classes))
+        """What a fit is given; texts count as the topics that they become."""
+        columns = sum(TOPICS if is_read_by_itself(each) else 1 for each in self.dev.table.schema.features)
+        return Size(len(self.folds.parts[0][0]), columns, len(self.dev.classes))
 
     def pace(self, candidate: Candidate, seconds: float) -> Pace:
         """How long a fit of a candidate takes, where all of it may take so many seconds; each is looked at once."""

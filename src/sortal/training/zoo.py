@@ -56,7 +56,7 @@ PORTFOLIO: tuple[Entry, ...] = (
 """Candidates beyond the baselines, most promising first: name, family, and settings beyond its defaults, which win by
 cross-validation or not at all. What each adds stands in docs/portfolio.md. "lightgbm extra" has the settings of
 AutoGluon's portfolio, but for the learning rate, which the clock sets."""
-TEXTS: tuple[Entry, ...] = (("logistic_ngrams", "logistic_ngrams", {}), ("svm", "svm", {}))
+TEXTS: tuple[Entry, ...] = (("svm", "svm", {}), ("logistic_ngrams", "logistic_ngrams", {}))
 """What is tried first where a table has texts: linear models of their n-grams, which boosters see as a few topics."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),

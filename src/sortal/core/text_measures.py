@@ -1,0 +1,61 @@
+"""What is measured of a text, so that texts that come in can be compared with those of training."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOOKED_AT = 2_000
+"""Characters of a text whose words and script are looked at; its length is that of all of it."""
+LETTERS = 100
+"""Letters of a text that tell its script."""
+CHARACTERS, UNKNOWN, SCRIPT = "characters", "share of unusual words", "script"
+KINDS: Mapping[str, str] = {CHARACTERS: "number", UNKNOWN: "number", SCRIPT: "category"}
+"""The measures, and what kind of column each would be."""
+_WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w\\w+")
+"""A run of letters and digits, or one letter of a script without blanks between words."""
+
+
+def words(text: str) -> list[str]:
+    """In lower case.
+
+    >>> words("To be, or not: 房间")
+    ['to', 'be', 'or', 'not', '房', '间']
+    """
+    return _WORD.findall(text[:LOOKED_AT].lower())
+
+
+def script(text: str) -> str | None:
+    """Of most of its first letters, as Unicode calls it; None where it has none.
+
+    >>> script("a 房间很大"), script("Größe"), script("12.5")
+    ('cjk', 'latin', None)
+    """
+    letters = [each for each in text[:LOOKED_AT] if each.isalpha()][:LETTERS]
+    names = [_script(each) for each in letters]
+    return max(dict.fromkeys(names), key=names.count) if names else None
+
+
+@lru_cache(maxsize=4096)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "other").split()[0].split("-")[0].lower()
+
+
+def measures(texts: Sequence[str | None], usual: Collection[str]) -> dict[str, NDArray[np.float64] | list[str | None]]:
+    """By name, what is measured of each text: numbers with NaN, or texts with None, where there is nothing to say.
+
+    ``usual``: the words that were usual in training. That a text is missing is said by its number of characters alone.
+    """
+    known = set(usual)
+    length = np.array([np.nan if text is None else len(text) for text in texts], dtype=np.float64)
+    unknown = np.array([_unknown(words(text or ""), known) for text in texts], dtype=np.float64)
+    return {CHARACTERS: length, UNKNOWN: unknown, SCRIPT: [None if text is None else script(text) for text in texts]}
+
+
+def _unknown(found: Sequence[str], known: Collection[str]) -> float:
+    return sum(word not in known for word in found) / len(found) if found else float("nan")
