@@ -204,7 +204,6 @@ def _levels_fault(column: ColumnProfile) -> str:
         return "has no levels"
     if not _ascends(column.counts[::-1]):
         return "has levels that are not ordered by their counts"
-    # A text has many words, of which each is counted.
     in_rows = max(column.counts, default=0) if column.measures else sum(column.counts)
     return "" if in_rows + column.others <= column.known else "counts more values than there are"
 

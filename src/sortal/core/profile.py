@@ -6,7 +6,7 @@ A profile leaves with the model. No value in it belongs to fewer rows than ``sma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -102,16 +102,14 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
         # much room.
         at_once = max(1, TOGETHER // max(len(table), 1))
         for start in range(0, len(some), at_once):
-            names = [column.name for column in some[start : start + at_once]]
-            values = table.columns(names)
-            matrix = np.column_stack([np.asarray(values[name]) for name in names])
-            found |= _of_numbers(some[start : start + at_once], matrix, least)
+            part = some[start : start + at_once]
+            found |= _of_numbers(part, table.columns([column.name for column in part]), least)
     for column in features:
         if column.name not in found:
             # A column at a time: as Python's texts they take many times their room.
-            texts: Any = table.columns([column.name])[column.name]
-            of = _of_texts if kind_of(column.kind).encoding == "text" else _of_levels
-            found[column.name] = of(column, texts, smallest_count)
+            values: Any = table.columns([column.name])[column.name]
+            look = _of_texts if kind_of(column.kind).encoding == "text" else _of_levels
+            found[column.name] = look(column, values, smallest_count)
     return {column.name: found[column.name] for column in features}
 
 
@@ -147,18 +145,19 @@ def _of_texts(column: Column, values: Sequence[str | None], least: int) -> Colum
         distinct=len({*some} - {None}),
         levels=usual,
         counts=tuple(count for _, count in named),
-        measures=tuple(
-            replace(_of_measure(Column(column.name, text_measures.KINDS[measure]), each, least), measure=measure)
-            for measure, each in text_measures.measures(some, usual).items()
-        ),
+        measures=tuple(_measured(column, text_measures.measures(some, usual), least)),
     )
 
 
-def _of_measure(column: Column, values: Any, least: int) -> ColumnProfile:
-    """Of what is measured of texts: numbers, or levels."""
-    if kind_of(column.kind).numeric:
-        return _of_numbers([column], np.asarray(values)[:, None], least)[column.name]
-    return _of_levels(column, values, least)
+def _measured(column: Column, values: Columns, least: int) -> Iterator[ColumnProfile]:
+    """A profile of each measure."""
+    for measure, kind in text_measures.KINDS.items():
+        as_column = Column(measure, kind)
+        if kind_of(kind).numeric:
+            found = _of_numbers([as_column], values, least)[measure]
+        else:
+            found = _of_levels(as_column, values[measure], least)
+        yield replace(found, name=column.name, measure=measure)
 
 
 def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:
@@ -184,9 +183,9 @@ def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Colu
     return found
 
 
-def _of_numbers(columns: Sequence[Column], values: NDArray[np.float64], least: int) -> dict[str, ColumnProfile]:
-    """Of ``values`` (n, columns). Those with as many missing values are looked at together."""
-    ordered = np.sort(values, axis=0)
+def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[str, ColumnProfile]:
+    """Those with as many missing values are looked at together."""
+    ordered = np.sort(np.column_stack([np.asarray(values[column.name]) for column in columns]), axis=0)
     known = np.count_nonzero(~np.isnan(ordered), axis=0)
     found: dict[str, ColumnProfile] = {}
     for count in np.unique(known).tolist():
