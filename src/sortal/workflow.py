@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from sortal.artifact.card import Item
 from sortal.artifact.model import Model, Parity, time_row
@@ -78,7 +79,12 @@ def train_into(
     """
     deadline = Deadline.since(started, recipe.search.seconds)
     steps = Steps(observer, deadline)
-    with new_folder(out) as folder, finishing_on_interrupt(observer.finishing) as interrupts:
+    # Products of these sizes gain little from a second thread, and lose a lot where another process holds the core.
+    with (
+        new_folder(out) as folder,
+        finishing_on_interrupt(observer.finishing) as interrupts,
+        threadpool_limits(1, "blas"),
+    ):
         steps.enter("read")
         whole = frame_problem(data, recipe.goal, recipe.rows)
         parts, seal = seal_test(whole, recipe, folder)

@@ -37,8 +37,8 @@ def folded(dev, task):
     return CrossValidation(FoldData(dev, fold(dev)), Scorer(task))
 
 
-def logistic(name="logistic", **changes):
-    return Candidate(name, replace(registry.load("sortal.models", "logistic"), **changes))
+def logistic(name="logistic", baseline=False, **changes):
+    return Candidate(name, replace(registry.load("sortal.models", "logistic"), **changes), baseline=baseline)
 
 
 def test_a_fit_that_is_too_slow_for_all_rows_is_tried_on_fewer(monkeypatch):
@@ -119,6 +119,22 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
     )
     assert [s.candidate.name for s in found.results] == ["majority", "logistic", "tree"]
     assert {s.name: s.reason for s in found.skipped} == {"stuck": "no time left"}
+
+
+@pytest.mark.parametrize("budget", [3.0, -1.0])
+def test_a_baseline_of_a_large_table_is_bounded_too(budget, monkeypatch):
+    monkeypatch.setattr(crossval_module, "FEW_CELLS", 0)
+    dev, task = development(rows=400)
+
+    def endless(request, settings):
+        while True:
+            sum(range(1000))
+
+    found = explore(
+        (baselines()[0], logistic(fit=endless, baseline=True)), folded(dev, task), reserve(budget), Observer()
+    )
+    assert [s.candidate.name for s in found.results] == ["majority"]
+    assert [(s.name, s.reason) for s in found.skipped] == [("logistic", "no time left")]
 
 
 def test_ctrl_c_finishes_with_the_best_so_far():
