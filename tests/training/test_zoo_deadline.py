@@ -72,7 +72,7 @@ def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
     shipped = finalize(scored, dev, task, everything, none)
     assert shipped.ensemble.members[0] is scored.pipeline
     assert (shipped.refit, shipped.ensemble.rows) == (False, scored.pipeline.rows)
-    assert not shipped.worth_refit
+    assert shipped.no_refit == "rows"
 
 
 @pytest.mark.parametrize("limits", [Limits(seconds=lambda: 0.0), Limits(refit=False)])
@@ -82,7 +82,7 @@ def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
     everything, none = np.arange(400), np.empty(0, dtype=np.int64)
     assert finalize(scored, dev, task, everything, none).refit
     spared = finalize(scored, dev, task, everything, none, limits)
-    assert (spared.refit, spared.worth_refit) == (False, True)
+    assert (spared.refit, spared.no_refit) == (False, "time")
     assert spared.ensemble.members[0] is scored.pipeline
 
 
