@@ -17,8 +17,9 @@ from sortal.engine import compile
 from sortal.models.family import Work
 from sortal.training import develop
 from sortal.training.candidate import Candidate
+from sortal.training.crossval import CrossValidation
 from sortal.training.deadline import Deadline
-from sortal.training.develop import _in_time, fold
+from sortal.training.develop import Scorer, _in_time, fold
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FoldData
 from sortal.training.reserve import TimeReserve
@@ -175,9 +176,9 @@ print(sorted({"sklearn", "scipy", "lightgbm", "matplotlib", "pandas"} & {*sys.mo
 
 def test_what_counts_as_far_too_much_for_more_folds_is_not_looked_at(two, monkeypatch):
     """Short fits of a booster of a hundred classes take the time of the baselines."""
-    dev, _ = two
+    dev, task = two
     dear = replace(registry.load("sortal.models", "lightgbm"), work=Work(row=1.0))
     monkeypatch.setattr(FoldData, "pace", lambda *_: pytest.fail("looked at"))
-    data = FoldData(dev, fold(dev))
+    cv = CrossValidation(FoldData(dev, fold(dev)), Scorer(task))
     time_left = TimeReserve(Deadline(time.monotonic(), 30.0), closing=0.0, closing_rows=0)
-    assert len(_in_time(data, [Candidate("dear", dear)], time_left).parts) == 1
+    assert len(_in_time(cv, [Candidate("dear", dear)], time_left).parts) == 1
