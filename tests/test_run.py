@@ -195,7 +195,7 @@ def test_no_warning_reaches_a_person(columns):
     few = {name: values[:160] for name, values in columns.items()}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        run = sortal.train(few, "leaves", models=NAMED, budget="1h")
+        run = sortal.train(few, "leaves", models=NAMED, effort=30)
     assert {row.family for row in run.record.leaderboard} >= set(NAMED)
     assert [str(warning.message) for warning in caught] == []
 

@@ -63,7 +63,9 @@ def test_two_members_are_trained_shipped_loaded_and_scored(churn: pl.DataFrame, 
     assert sum(column.value for column in run.record.importance.columns) == pytest.approx(1)
     probability = model.predict_proba(rows)
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
-    assert np.array_equal(probability[:1], model.predict_proba(rows.row(0, named=True)))
+    alone = model.predict_proba(rows.row(0, named=True))
+    assert np.array_equal(alone, model.predict_proba(rows.head(1)))
+    np.testing.assert_allclose(alone, probability[:1], rtol=1e-14)  # BLAS sums up one row in another order than many
     row = run.record.chosen
     assert (row.name, row.family, row.baseline) == ("ensemble", "ensemble", False)
     assert row.weights == dict(zip(MEMBERS, WEIGHTS, strict=True))

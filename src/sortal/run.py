@@ -22,6 +22,7 @@ from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
 from sortal.data.ledger import Seal
 from sortal.data.whole import Claim, abandoned, replacing, temporary_files, temporary_folder
+from sortal.filing import MODEL_FILE
 from sortal.picking import pick
 from sortal.record.events import RunObserver
 from sortal.record.run import RunRecord
@@ -30,7 +31,7 @@ from sortal.report import terminal
 from sortal.report.live import TerminalObserver
 from sortal.report.screen import NOTEBOOK, Screen
 from sortal.training.executor import Executor
-from sortal.workflow import MODEL_FILE, train_into
+from sortal.workflow import train_into
 
 _log = logging.getLogger("sortal")
 

@@ -45,13 +45,13 @@ REST, PAGE = 11.0, 6.0
 """Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
 ENTRY = 3e-4
 """Trying calibrators on one probability."""
-CELL = 2e-5
+CELL = 1.6e-5
 """The figures of one row and one class."""
 COLUMN = 0.008
 """A column of the table: its profile, its step in the program, and twice the check of both."""
 SLICED = 0.2
 """A column that rows are sliced by."""
-PROFILED = 8e-7
+PROFILED = 5e-7
 """A value of the training rows, in the profile."""
 EXIT = 2.0
 """The end of the process."""
@@ -155,7 +155,7 @@ def plan_closing(size: Size, left: float, busyness: float) -> Closing:
     if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
         return Closing(size.units * UNIT * busyness, figures=False)
     unit = _unit()
-    return Closing((size.units + FIGURES) * unit, figures=True, page=(PAGE + EXIT + COLUMN * size.columns) * unit)
+    return Closing((size.units + FIGURES) * unit, figures=True, page=(PAGE + EXIT + COLUMN * size.columns / 4) * unit)
 
 
 def _unit() -> float:

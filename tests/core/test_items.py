@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.testing import assert_array_equal
@@ -68,3 +69,15 @@ def test_items_are_a_sequence_of_their_texts():
     assert (len(found), list(found), found[2]) == (6, TEXTS, TEXTS[2])
     assert list(found[1:3]) == TEXTS[1:3]
     assert_array_equal(found[1:3].rows, [1, 2])
+
+
+def test_threads_that_ask_at_once_get_their_own_rows():
+    memo, make = Memo(), Counting()
+    rng = np.random.default_rng(0)
+    asked = [rng.permutation(60)[:30].tolist() for _ in range(16)]
+    texts = [f"text {i} of {i % 7}" for i in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda r: Items("c", [texts[i] for i in r], np.array(r), memo).once(make), asked))
+    for rows, each in zip(asked, found, strict=True):
+        assert_array_equal(each.index, WORDS([texts[i] for i in rows]).index)
+    assert make.asked == len({i for rows in asked for i in rows})

@@ -42,6 +42,11 @@ def test_grey_is_the_mean_of_the_colours() -> None:
     assert_allclose(found, [[1 / 3, 1 / 3, 1 / 3, 0.4]], atol=1e-15)
 
 
+def test_the_mean_of_all_fields() -> None:
+    assert_allclose(compile(pixels(read="mean colour"))({"photo": [picture(FLAG)]}), [[0.3, 0.35, 0.4]], atol=1e-15)
+    assert_allclose(compile(pixels(read="mean grey"))({"photo": [picture(FLAG)]}), [[0.35]], atol=1e-15)
+
+
 def test_what_cannot_be_read_is_missing() -> None:
     assert np.isnan(compile(pixels())({"photo": [b"no picture"]})).all()
 

@@ -137,6 +137,8 @@ BREAKS: dict[str, list[Change]] = {
     "refit and calibration": [
         of_facts(refit_rows=3999),
         of_facts(refit_rows=4001),
+        of_facts(no_refit="time"),
+        of_facts(no_refit="size"),
         of_part("calibration", log_loss_before=None),
         of_part("calibration", method="beta", log_loss_after=0.19),
     ],

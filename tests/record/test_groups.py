@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sortal
-from sortal import workflow
+from sortal import filing
 from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.decide.certify import certify
@@ -46,7 +46,7 @@ def trained(out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple
         seen.append((replace(results, seal=None), rest))
         return assemble(results, *rest)
 
-    monkeypatch.setattr(workflow, "assemble", noting)
+    monkeypatch.setattr(filing, "assemble", noting)
     sortal.train(patients(), target="sick", group="patient", models=["logistic"], budget=30, out=out, **options)
     return seen[0]
 

@@ -11,12 +11,16 @@ import pytest
 
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
+from sortal.training import baselines as shipped_baselines
+from sortal.training import develop, finalize
 from sortal.training.baselines import fit_baselines
 from sortal.training.crossval import CrossValidation, crossval
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
+from sortal.training.ensemble import EnsembleResult
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FoldData
+from sortal.training.greedy import mean
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import train_rows
 from sortal.training.zoo import baselines
@@ -81,6 +85,31 @@ def test_baselines_are_fitted_on_the_rows_of_what_ships() -> None:
     rows = {tuple(sorted(b.pipeline.saw)) for b in promised.baselines}
     assert rows == {tuple(sorted(np.delete(DEV.table.rows, valid)))}
     assert FitLog.of(promised.fits, DEV.table.rows[valid]).leaked_rows == 0
+
+
+def test_a_baseline_that_is_a_member_of_what_ships_is_fitted_once(monkeypatch) -> None:
+    choose, fits = develop._choose, []
+
+    def of_two(*arguments):
+        found = choose(*arguments)
+        members = tuple(s for s in found.explored.results if s.candidate.name in ("logistic", "tree"))
+        told = mean([member.predictions for member in members], (0.5, 0.5))
+        both = EnsembleResult(members, (0.5, 0.5), told, members[0].fold_scores)
+        return replace(found, ensemble=both, choice=replace(found.choice, chosen=both, best=both))
+
+    real = finalize.refit_member
+    for module in (finalize, shipped_baselines):
+        monkeypatch.setattr(module, "refit_member", lambda *a: (fits.append(a[0].candidate.name), real(*a))[1])
+    monkeypatch.setattr(develop, "_choose", of_two)
+    found = trained()
+    assert sorted(fits) == ["logistic", "majority", "tree"]
+    by_name = {b.name: b for b in found.baselines}
+    assert by_name.keys() == {"majority", "logistic", "tree"}
+    for result, member in zip(found.developed.choice.chosen.results, found.finalized.ensemble.members, strict=True):
+        assert by_name[result.candidate.name].pipeline is member
+        assert not by_name[result.candidate.name].new
+    assert by_name["majority"].new
+    assert found.uncompared == ()
 
 
 def test_the_time_for_them_is_kept_from_the_start(results) -> None:

@@ -13,6 +13,7 @@ from sortal.artifact import store
 from sortal.core import registry
 from sortal.core.recipe import Recipe
 from sortal.engine.program import Program
+from sortal.training import finalize
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, fit, prepare_rows
 from sortal.training.ensemble import select
@@ -93,6 +94,21 @@ def test_a_run_within_bounds_says_so_and_repeats(churn: pl.DataFrame, tmp_path) 
     assert run.record.artifact.bytes <= 40_000
     assert run.record.artifact.exceeds == ()
     sortal.train(churn.head(300), recipe=tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
+    assert (tmp_path / "again" / "model.sortal").read_bytes() == (tmp_path / "run" / "model.sortal").read_bytes()
+
+
+def test_a_refit_that_outgrew_its_bound_is_not_blamed_on_the_clock(
+    churn: pl.DataFrame, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finalize, "packed_bytes", lambda program: 10**9)
+    options = {"models": ["logistic"], "budget": 600, "max_size": "10MB"}
+    run = sortal.train(churn.head(200), target="Churn", out=tmp_path / "run", **options)
+    again = sortal.train(churn.head(200), recipe=tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
+    for record in (run.record, again.record):
+        [item] = [item for item in record.checklist if item.item == "refit and calibration"]
+        assert item.status == "fails"
+        assert "the model of the first fold" in item.evidence
+        assert "a refit is larger than --max-size allows" in item.evidence
     assert (tmp_path / "again" / "model.sortal").read_bytes() == (tmp_path / "run" / "model.sortal").read_bytes()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -7,15 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sortal.core import registry
 from sortal.core.frame import Table
 from sortal.core.framing import frame_task
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.engine import compile
+from sortal.models.family import Work
 from sortal.training import develop
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import CrossValidation
 from sortal.training.deadline import Deadline
-from sortal.training.develop import fold
+from sortal.training.develop import Scorer, _in_time, fold
 from sortal.training.fit_log import FitLog
+from sortal.training.fold import FoldData
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import train_rows
 from sortal.training.zoo import BASELINES
@@ -139,3 +145,40 @@ def test_training_ends_in_time(budget):
     start = time.monotonic()
     trained(dev, task, Recipe.of("y"), budget=budget)
     assert time.monotonic() - start < 2 * budget
+
+
+def test_the_first_baseline_needs_no_library_whatever_the_columns_are():
+    """Importing scikit-learn takes longer than all else of a short run: a category of many levels has its encoding."""
+    code = """
+import sys
+import numpy as np, polars as pl
+from sortal.core import registry
+from sortal.core.frame import Table
+from sortal.core.schema import Column, Schema
+from sortal.data.split import holdout
+from sortal.training.candidate import Development
+from sortal.training.crossval import CrossValidation, crossval
+from sortal.training.fold import FoldData, Folds
+from sortal.training.zoo import baselines
+n = 400
+frame = pl.DataFrame({"c": [f"level {i % 50}" for i in range(n)], "x": np.arange(n) / 7})
+table = Table(Schema((Column("c", "category"), Column("x", "number"))), frame, np.arange(n))
+codes = np.arange(n) % 2
+dev = Development(table, codes, ("a", "b"), seed=0)
+cv = CrossValidation(FoldData(dev, Folds((holdout(codes, 0.2, 0),), 1)), lambda p: {"log_loss": 0.7})
+result = crossval(baselines()[0], cv, 10.0)
+assert result.predictions.probability.shape == (80, 2)
+print(sorted({"sklearn", "scipy", "lightgbm", "matplotlib", "pandas"} & {*sys.modules}))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_what_counts_as_far_too_much_for_more_folds_is_not_looked_at(two, monkeypatch):
+    """Short fits of a booster of a hundred classes take the time of the baselines."""
+    dev, task = two
+    dear = replace(registry.load("sortal.models", "lightgbm"), work=Work(row=1.0))
+    monkeypatch.setattr(FoldData, "pace", lambda *_: pytest.fail("looked at"))
+    cv = CrossValidation(FoldData(dev, fold(dev)), Scorer(task))
+    time_left = TimeReserve(Deadline(time.monotonic(), 30.0), closing=0.0, closing_rows=0)
+    assert len(_in_time(cv, [Candidate("dear", dear)], time_left).parts) == 1

@@ -134,7 +134,7 @@ def test_all_members_are_refitted_or_none(result):
     assert spared.ensemble.weights == WEIGHTS
     assert spared.fits == ()
     grown = finalize(slow, DEV, TASK, everything, NONE, Limits(size=1))
-    assert (grown.refit, grown.worth_refit) == (False, True)
+    assert (grown.refit, grown.no_refit) == (False, "size")
     assert finalize(slow, DEV, TASK, everything, NONE, Limits(size=10**6)).refit
 
 

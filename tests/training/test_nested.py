@@ -77,7 +77,7 @@ def test_models_of_the_folds_are_refitted_as_the_one_that_ships(problem, refit, 
     real = module.finalize
     monkeypatch.setattr(module, "finalize", lambda *a: (seen.append(a[-1].refit), real(*a))[1])
     dev, task, trained = problem
-    shipped = replace(trained, finalized=replace(trained.finalized, refit=refit))
+    shipped = replace(trained, finalized=replace(trained.finalized, no_refit=None if refit else "time"))
     again((dev, task, shipped), RECIPE.with_options(plan=trained.developed.plan(), outer=1))
     assert seen == [refit]
 

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
+from sortal.core.frame import Table
+from sortal.core.schema import Column, Schema
+from sortal.prepare.topics import TOPICS
 from sortal.training import pace
-from sortal.training.candidate import Candidate, sample
+from sortal.training.candidate import Candidate, Development, sample
+from sortal.training.fold import FoldData, FoldJob, Folds, fit_fold
 from sortal.training.footprint import Footprint
 from sortal.training.pace import AT_ONCE, FEW, FIXED, MORE, STEEPER, WARM, look
+from tests.prepare.test_text import reviews
 from tests.training.conftest import development
 
 
@@ -144,3 +149,19 @@ def test_a_sample_of_more_rows_than_there_are_is_all_of_them():
     rows = np.arange(0, 100, 3)
     assert sample(dev, rows, None) is rows
     assert sample(dev, rows, 1000) is rows
+
+
+def test_texts_are_looked_at_however_few_cells_they_are():
+    """A text is more than a number; its rows are sparse, and all that a look does is done with them."""
+    rows = FEW + 200
+    table, labels = reviews(rows)
+    few = Table(Schema((Column("review", "text"),)), table.frame, table.rows)
+    dev = Development(few, labels.codes, ("bad", "good"), seed=0)
+    candidate = Candidate("logistic_ngrams", registry.load("sortal.models", "logistic_ngrams"))
+    found = look(candidate, dev, fold_of(rows), seconds=100)
+    assert found != AT_ONCE
+    assert found.seconds(rows) > 0
+    data = FoldData(dev, Folds(tuple(fold_of(rows)), 1))
+    result = fit_fold(data, FoldJob(candidate, 0))
+    assert (result.predictions.probability.argmax(axis=1) == labels.codes).mean() > 0.9
+    assert data.size.columns == TOPICS

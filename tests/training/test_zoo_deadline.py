@@ -37,8 +37,8 @@ def folded(dev, task):
     return CrossValidation(FoldData(dev, fold(dev)), Scorer(task))
 
 
-def logistic(name="logistic", **changes):
-    return Candidate(name, replace(registry.load("sortal.models", "logistic"), **changes))
+def logistic(name="logistic", baseline=False, **changes):
+    return Candidate(name, replace(registry.load("sortal.models", "logistic"), **changes), baseline=baseline)
 
 
 def test_a_fit_that_is_too_slow_for_all_rows_is_tried_on_fewer(monkeypatch):
@@ -72,7 +72,7 @@ def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
     shipped = finalize(scored, dev, task, everything, none)
     assert shipped.ensemble.members[0] is scored.pipeline
     assert (shipped.refit, shipped.ensemble.rows) == (False, scored.pipeline.rows)
-    assert not shipped.worth_refit
+    assert shipped.no_refit == "rows"
 
 
 @pytest.mark.parametrize("limits", [Limits(seconds=lambda: 0.0), Limits(refit=False)])
@@ -82,7 +82,7 @@ def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
     everything, none = np.arange(400), np.empty(0, dtype=np.int64)
     assert finalize(scored, dev, task, everything, none).refit
     spared = finalize(scored, dev, task, everything, none, limits)
-    assert (spared.refit, spared.worth_refit) == (False, True)
+    assert (spared.refit, spared.no_refit) == (False, "time")
     assert spared.ensemble.members[0] is scored.pipeline
 
 
@@ -119,6 +119,22 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
     )
     assert [s.candidate.name for s in found.results] == ["majority", "logistic", "tree"]
     assert {s.name: s.reason for s in found.skipped} == {"stuck": "no time left"}
+
+
+@pytest.mark.parametrize("budget", [3.0, -1.0])
+def test_a_baseline_of_a_large_table_is_bounded_too(budget, monkeypatch):
+    monkeypatch.setattr(crossval_module, "FEW_CELLS", 0)
+    dev, task = development(rows=400)
+
+    def endless(request, settings):
+        while True:
+            sum(range(1000))
+
+    found = explore(
+        (baselines()[0], logistic(fit=endless, baseline=True)), folded(dev, task), reserve(budget), Observer()
+    )
+    assert [s.candidate.name for s in found.results] == ["majority"]
+    assert [(s.name, s.reason) for s in found.skipped] == [("logistic", "no time left")]
 
 
 def test_ctrl_c_finishes_with_the_best_so_far():

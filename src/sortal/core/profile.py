@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import text_measures
+from sortal.core.coded import Coded
 from sortal.core.kinds import kind_of
 from sortal.core.measures import kinds_of, measured
 from sortal.core.quantiles import ends_of_columns, quantiles
@@ -118,7 +119,7 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
 
 
 def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
-    counted = Counter(values)
+    counted = _counted(values)
     missing = counted.pop(None, 0)
     ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
     named = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
@@ -133,6 +134,14 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
         barely=sum(rows for _, rows in ranked if rows == least),
         others=sum(rows for _, rows in ranked[len(named) :]),
     )
+
+
+def _counted(values: Sequence[str | None]) -> Counter[str | None]:
+    """How often each is there; of codes without a look at every row."""
+    if not isinstance(values, Coded):
+        return Counter(values)
+    counts = np.bincount(values.codes, minlength=len(values.levels)).tolist()
+    return Counter({level: rows for level, rows in zip(values.levels, counts, strict=True) if rows})
 
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
@@ -205,7 +214,7 @@ def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Colu
 
 def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[str, ColumnProfile]:
     """Those with as many missing values are looked at together."""
-    ordered = np.sort(np.column_stack([np.asarray(values[column.name]) for column in columns]), axis=0)
+    ordered = np.sort(np.stack([np.asarray(values[column.name]) for column in columns])).T
     known = np.count_nonzero(~np.isnan(ordered), axis=0)
     found: dict[str, ColumnProfile] = {}
     for count in np.unique(known).tolist():

@@ -116,11 +116,11 @@ class SearchOptions:
     """How a model is searched for, and what was run. ``budget`` in seconds; with ``effort``, in units of work that are
     about as long, no clock decides anything.
 
-    ``plan`` is empty until a run has been made; ``refit`` says whether its model was fitted again on all rows, and
-    ``halved`` in how many folds on half of the rows, too. ``unchecked`` has the checks of the audit that it had no time
-    for, ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds that it had
-    time for (0: as many as it gets through). With them the same data and recipe give the same model, byte for byte,
-    whatever the clock says.
+    ``plan`` is empty until a run has been made; ``refit`` says whether there was time to fit its model again on all
+    rows, and ``halved`` in how many folds on half of the rows, too. ``unchecked`` has the checks of the audit that it
+    had no time for, ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds
+    that it had time for (0: as many as it gets through). With them the same data and recipe give the same model, byte
+    for byte, whatever the clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")

@@ -20,7 +20,8 @@ MOST_SIDE = 64
 """Fields on a side at most: 12,288 numbers."""
 DECODING = 50 * LARGEST**2 * 3
 """Operations that decoding an image takes at most, which is a tenth of a second for a hundred of them, measured."""
-READ = ("grey", "colour")
+READ = ("grey", "colour", "mean grey", "mean colour")
+"""Each field, or the mean of all of them; as one number, or as red, green and blue."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,17 @@ class Thumbnails:
         """These images, then those."""
         return Thumbnails(np.vstack([self.colours, below.colours]), np.concatenate([self.known, below.known]))
 
-    def numbers(self, colour: bool) -> Floats:
-        """(n, side * side * 3) from 0 to 1, or (n, side * side) where there is no colour; NaN of what is not known."""
-        found = self.colours / 255.0
-        if not colour:
-            found = found.reshape(len(self), -1, 3).mean(axis=2)
+    def numbers(self, read: str) -> Floats:
+        """(n, d) from 0 to 1, as ``READ`` has it; NaN of what is not known. A row gets the same alone and among
+        others: whole numbers are added up.
+        """
+        parts = self.colours.reshape(len(self), -1, 3).astype(np.int64)
+        if "mean" in read:
+            parts = parts.sum(axis=1, keepdims=True)
+        if "grey" in read:
+            parts = parts.sum(axis=2, keepdims=True)
+        width = parts.shape[1] * parts.shape[2]
+        found: Floats = parts.reshape(len(self), width) / (255 * self.colours.shape[1] // width)
         found[~self.known] = np.nan
         return found
 
@@ -81,9 +88,8 @@ class Pixels:
 
 
 def pixels(program: Program) -> Step:
-    """``side`` by ``side`` fields of each image, row by row, from 0 to 1: grey, or red, green and blue of each."""
-    name, side = text(program, "column"), count(program, "side", least=1)
-    colour = choice(program, "read", READ) == "colour"
+    """``side`` by ``side`` fields of each image, row by row, or their mean, from 0 to 1."""
+    name, side, read = text(program, "column"), count(program, "side", least=1), choice(program, "read", READ)
     if side > MOST_SIDE:
         raise fail("pixels", f"setting 'side' is {side:,}, and at most {MOST_SIDE}")
     make = Pixels(side)
@@ -91,9 +97,9 @@ def pixels(program: Program) -> Step:
     def run(columns: Any) -> Floats:
         values = column_of(columns, name)
         made: Thumbnails = values.once(make) if isinstance(values, Items) else make(values)
-        return made.numbers(colour)
+        return made.numbers(read)
 
-    width = side**2 * (3 if colour else 1)
+    width = (1 if "mean" in read else side**2) * (1 if "grey" in read else 3)
     # The image itself, as it is decoded and as it is turned; then its fields.
-    cost = Cost(100 * CALL, DECODING + 20 * width, 12 * LARGEST**2 + 60 * side**2)
+    cost = Cost(100 * CALL, DECODING + 60 * side**2, 12 * LARGEST**2 + 100 * side**2)
     return Step("pixels", run, width, cost, named=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from sortal.models import trees
@@ -41,7 +42,8 @@ def _smooth(tree: Any, n_classes: int) -> None:
 
 majority = Family(
     "majority",
-    View("raw", "codes", texts="words", images="colour"),
+    # It looks at no column, so that nothing is worth learning of one: it has to be there at once, without any library.
+    View("raw", "codes", many=sys.maxsize, texts="words", images="colour"),
     complexity=0,
     fit=_fit_majority,
     most_rows=SIMPLE_ROWS,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from sortal.core.arrays import Floats
 from sortal.core.items import Items
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
@@ -17,7 +18,7 @@ from sortal.prepare.view import EncodedColumn, Labels, View
 
 SIDE = 8
 """Fields of a thumbnail on a side: CIFAR-10 is 37 % right with them and a linear model, 22 % with the mean colour."""
-CHANNELS = ("red", "green", "blue")
+GREY, COLOURS = ("grey",), ("red", "green", "blue")
 UNKNOWN = 0.5
 """Of an image that is not there, where too few are known: neither dark nor light."""
 
@@ -27,38 +28,38 @@ Values = pl.Series | Items
 
 @dataclass(frozen=True)
 class PixelsPreparer:
-    """``side`` by ``side`` fields: of colours, or of grey where no training image has a colour. A missing image is of
-    middling colours, and a column says that it is missing where training had such.
+    """Fields of colours, or of grey where no training image has a colour; with ``mean``, the mean of all of them.
+
+    A missing image is of middling colours, and a column says that it is missing where training had such.
     """
 
-    side: int
+    mean: bool
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        make = Pixels(self.side)
+        make = Pixels(SIDE)
         made: Thumbnails = values.once(make) if isinstance(values, Items) else make(values)
-        numbers = made.numbers(colour=not made.grey)
-        settings = {"column": column.name, "side": self.side, "read": "grey" if made.grey else "colour"}
-        known = numbers[made.known]
-        value = np.array([middle(each, view.smallest_count) for each in known.T]) if len(known) else np.nan
-        value = np.where(np.isnan(value), UNKNOWN, value) * np.ones(numbers.shape[1])
+        channels = GREY if made.grey else COLOURS
+        read = ("mean " if self.mean else "") + ("grey" if made.grey else "colour")
+        value = _middling(made.numbers(read)[made.known], view.smallest_count)
         indicator = np.zeros(0 if made.known.all() else 1, dtype=np.int64)
-        fill = Program("fill", arrays={"value": value, "indicator": indicator})
-        names = (*_names(column.name, self.side, made.grey), *(f"{column.name} is missing" for _ in indicator))
-        return EncodedColumn(
-            program=Program("pixels", settings).then(fill),
-            names=names,
-            numeric=True,
-            categorical=(False,) * len(names),
-        )
+        program = Program("pixels", {"column": column.name, "side": SIDE, "read": read})
+        program = program.then(Program("fill", arrays={"value": value, "indicator": indicator}))
+        names = (*_names(column.name, channels, self.mean), *(f"{column.name} is missing" for _ in indicator))
+        return EncodedColumn(program=program, names=names, numeric=True, categorical=(False,) * len(names))
 
 
-def _names(column: str, side: int, grey: bool) -> list[str]:
-    channels = ("grey",) if grey else CHANNELS
-    if side == 1:
+def _middling(known: Floats, smallest_count: int) -> Floats:
+    """(d,) the median of each field, in no single image's colours."""
+    value = np.array([middle(each, smallest_count) for each in known.T])
+    return np.where(np.isnan(value), UNKNOWN, value)
+
+
+def _names(column: str, channels: tuple[str, ...], mean: bool) -> list[str]:
+    if mean:
         return [f"{column} {channel}" for channel in channels]
-    fields = [(row, at) for row in range(1, side + 1) for at in range(1, side + 1)]
+    fields = [(row, at) for row in range(1, SIDE + 1) for at in range(1, SIDE + 1)]
     return [f"{column} {channel} {row},{at}" for row, at in fields for channel in channels]
 
 
-colour = PixelsPreparer(side=1)
-thumbnail = PixelsPreparer(SIDE)
+colour = PixelsPreparer(mean=True)
+thumbnail = PixelsPreparer(mean=False)

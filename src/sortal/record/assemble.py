@@ -326,8 +326,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         decision_rows=len(finalized.evidence),
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
         refit_rows=finalized.ensemble.rows,
-        refit=finalized.refit,
-        worth_refit=finalized.worth_refit,
+        no_refit=finalized.no_refit,
         imbalance=(" and ".join(TOLD[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(

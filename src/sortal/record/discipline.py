@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Mapping
+from typing import Final, get_args
 
 from sortal.record.facts import Facts, Verdict, agreement
 from sortal.record.parts import BaselineKind
@@ -20,7 +21,13 @@ from sortal.record.wording import (
     percent,
     plain,
 )
+from sortal.training.finalize import NoRefit
 
+NO_REFIT: Final[Mapping[NoRefit, str]] = {
+    "time": "no time was left for a refit",
+    "size": "a refit is larger than --max-size allows",
+    "rows": "a refit would see hardly more",
+}
 LARGE_HOLDOUT = 10_000
 """From this many rows on, one holdout is as good as folds."""
 
@@ -156,18 +163,18 @@ def refit(outcome: Outcome, facts: Facts) -> Verdict:
     calibration, unsealed = outcome.calibration, outcome.split.train + outcome.split.valid
     before, after = calibration.log_loss_before, calibration.log_loss_after
     certified = outcome.task.promises
-    if facts.refit:
+    if facts.no_refit is None:
         refit = f"refit on {count(facts.refit_rows)} of {count(unsealed)} rows"
     else:
-        why = "no time was left for a refit" if facts.worth_refit else "a refit would see hardly more"
+        why = NO_REFIT[facts.no_refit]
         refit = f"the model of the first fold, trained on {count(facts.refit_rows)} of {count(unsealed)} rows: {why}"
-    if certified and facts.refit:
+    if certified and facts.no_refit is None:
         refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
     change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
     helped = calibration.method == "none" or (after is not None and after <= before)
-    whole = certified or (facts.refit and facts.refit_rows == unsealed) or not facts.worth_refit
+    whole = certified or facts.no_refit == "rows" or (facts.no_refit is None and facts.refit_rows == unsealed)
     return whole and helped, f"{refit}; calibration {calibration.method}, {change}"
 
 

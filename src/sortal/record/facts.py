@@ -8,6 +8,7 @@ from typing import Final, Literal
 from sortal.artifact.model import Parity
 from sortal.core.predictions import Part
 from sortal.record.wording import counted, tiny
+from sortal.training.finalize import NoRefit
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Facts:
     ``fits``: how often anything was fitted. ``out_of_fold_rows``: rows with an out-of-fold prediction;
     ``sealed_rows_scored``: sealed ones among the rows that candidates were compared on. ``decision_part``,
     ``decision_rows``, ``sealed_rows_decided``: the rows that the decision rule was chosen on, and the sealed ones among
-    them. ``refit_rows``: rows of the final fit; ``refit``: whether it is one of its own, and ``worth_refit``, whether
-    that would see many more rows than a fold. ``imbalance``: what was compared against imbalance, the chosen way first.
+    them. ``refit_rows``: rows of the final fit; ``no_refit``: why it is that of the first fold, None where it is one
+    of its own. ``imbalance``: what was compared against imbalance, the chosen way first.
     ``ledger_intact``: whether the ledger's hash chain was verified. ``saved``: None where no model was saved.
     """
 
@@ -48,8 +49,7 @@ class Facts:
     decision_rows: int
     sealed_rows_decided: int
     refit_rows: int
-    refit: bool
-    worth_refit: bool
+    no_refit: NoRefit | None
     imbalance: tuple[str, ...]
     ledger_intact: bool
     saved: Saved | None

@@ -24,7 +24,7 @@ from sortal.training.fit_log import FitRows
 from sortal.training.fold import FitBudget, FoldData, FoldJob, FoldResult, Folds, fit_fold
 from sortal.training.fold_store import FoldStore
 from sortal.training.footprint import footprint
-from sortal.training.pace import Pace, work_pace
+from sortal.training.pace import FEW_CELLS, Pace, work_pace
 
 T = TypeVar("T", bound=np.generic)
 
@@ -275,6 +275,11 @@ def _most_rows(candidate: Candidate, n: int) -> int:
 def _least_rows(most: int, n: int) -> int:
     """How many of them are a fair trial."""
     return min(most, max(LEAST_ROWS, int(LEAST_SHARE * n)))
+
+
+def soon_fitted(size: Size) -> bool:
+    """Whether any family gets in a moment through as many rows of such a table as are a fair trial."""
+    return min(size.rows, LEAST_ROWS) * size.columns * size.classes <= FEW_CELLS
 
 
 def _affordable_rows(candidate: Candidate, pace: Pace, rows: int, seconds: float) -> int:

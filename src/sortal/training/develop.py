@@ -32,6 +32,7 @@ from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldData, Folds
 from sortal.training.fold_store import FoldStore
 from sortal.training.halving import Halving, halve
+from sortal.training.pace import work_pace
 from sortal.training.reserve import TimeReserve
 from sortal.training.select import Choice, choose
 from sortal.training.zoo import Explored, baselines, explore, zoo
@@ -45,6 +46,8 @@ score them. A short budget buys fewer; it is the budget that says so, not the cl
 MIDDLE = 3
 FIRST_SHARE = 0.5
 """Of the time, what the folds and the refit of the first candidate may be expected to take."""
+SURELY = 2.0
+"""Times that: what is counted, as a family tells it of a machine with nothing else to do, is no nearer than this."""
 ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 
@@ -211,8 +214,13 @@ def _in_time(cv: CrossValidation, candidates: Sequence[Candidate], reserve: Time
     zoo_first = next((c for c in able if not c.baseline), able[-1])
     boosted = next((c for c in able if c.family.early_stopping), zoo_first)
     first = zoo_first if data.dev.has_texts else boosted
+    n, at_once = len(parts.parts[0][0]), reserve.at_once(cv, first)
+    counted = first.family.least_share * work_pace(first, data.size).seconds(n)
+    if counted * (turns(MIDDLE, at_once) + REFIT) > SURELY * FIRST_SHARE * reserve.left([]):
+        # No short fits are needed to see that: they would take the time of the baselines.
+        return parts.first(1)
     pace = reserve.pace(first, data, FIRST_SHARE * reserve.left([]))
-    a_fold, at_once = pace.seconds(len(parts.parts[0][0])), reserve.at_once(cv, first)
+    a_fold = pace.seconds(n)
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
         if a_fold * (turns(count, at_once) + REFIT) < FIRST_SHARE * reserve.left([]):
             return parts.first(min(count, len(parts.parts)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ from sortal.training.ensemble import Ensemble, first_fits
 from sortal.training.fit_log import NO_ROWS, FitRows
 from sortal.training.footprint import packed_bytes
 
+NoRefit = Literal["time", "size", "rows"]
+"""Why nothing was refitted: there was no time, or the refit was larger than the model may be, or it would have seen
+hardly more rows."""
+
 
 @dataclass(frozen=True)
 class Finalized:
@@ -35,8 +40,8 @@ class Finalized:
     ``unseen``: the same rows, calibrated by calibrators that never saw the row either; ``out_of_fold``: those of
     cross-validation likewise, which may be others.
 
-    ``ensemble``: the fits that are shipped; ``refit``: whether they are refits, and not the fits of a fold, and
-    ``worth_refit``: whether a refit would see many more rows. ``program``: table columns -> calibrated probabilities.
+    ``ensemble``: the fits that are shipped; ``no_refit``: why they are those of the first fold; None where they are
+    refits. ``program``: table columns -> calibrated probabilities.
     ``sets``: how prediction sets are made, where they were asked for. ``fits``: what the fits saw that were made here.
     """
 
@@ -47,10 +52,13 @@ class Finalized:
     decision: Decision
     ensemble: Ensemble
     program: Program
-    refit: bool
-    worth_refit: bool
+    no_refit: NoRefit | None
     sets: Sets | None = None
     fits: tuple[FitRows, ...] = ()
+
+    @property
+    def refit(self) -> bool:
+        return self.no_refit is None
 
     def predict_proba(self, table: Table) -> NDArray[np.float64]:
         """(n, K) calibrated probabilities of these rows, by the libraries that trained the model."""
@@ -76,19 +84,18 @@ def finalize(
     """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its
     part.
 
-    Where there is no time for a refit, or it would be on hardly more rows than a fold, the fits of the first fold are
-    shipped.
+    Where there is no refit (``NoRefit``), the fits of the first fold are shipped.
     """
     if task.promises:
         return _promised(chosen, dev, task, train, valid, limits)
     own_folds = len(valid) == 0 and chosen.fold.max() > 0
-    judge = None if len(valid) == 0 else _refit(chosen, dev, train, limits)
+    judge = None if len(valid) == 0 else _refit(chosen, dev, train, limits)[0]
     raw = chosen.predictions if judge is None else _predict(judge, dev, valid)
     calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
     evidence = _by(calibration, raw)
     unseen = replace(evidence, probability=calibration.cross_fitted(evidence.probability))
     rows = np.sort(np.concatenate([train, valid]))
-    ensemble = _refit(chosen, dev, rows, limits)
+    ensemble, no_refit = _refit(chosen, dev, rows, limits)
     return Finalized(
         evidence=evidence,
         unseen=unseen,
@@ -97,8 +104,7 @@ def finalize(
         decision=decide(task, evidence),
         ensemble=ensemble,
         program=_program(ensemble, calibration),
-        refit=_is_refit(chosen, ensemble),
-        worth_refit=any(_worth(result, rows) for result in chosen.results),
+        no_refit=no_refit,
         fits=(*_new_fits(chosen, judge, raw), *_new_fits(chosen, ensemble)),
     )
 
@@ -113,7 +119,7 @@ def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid:
     own_folds = chosen.fold if chosen.fold.max() > 0 else None
     calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
     learned = _by(calibration, chosen.predictions)
-    ensemble = _refit(chosen, dev, train, limits)
+    ensemble, no_refit = _refit(chosen, dev, train, limits)
     raw = _predict(ensemble, dev, valid)
     evidence = _by(calibration, raw)
     decision = decide(task, learned)
@@ -144,29 +150,33 @@ def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid:
         decision=decision,
         ensemble=ensemble,
         program=_program(ensemble, calibration),
-        refit=_is_refit(chosen, ensemble),
-        worth_refit=any(_worth(result, train) for result in chosen.results),
+        no_refit=no_refit,
         sets=sets,
         fits=_new_fits(chosen, ensemble, raw),
     )
 
 
-def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> Ensemble:
-    """Every member on these rows, or all the fits of the first fold (see ``finalize``): a recipe repeats either."""
+def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> tuple[Ensemble, NoRefit | None]:
+    """Every member on these rows, or all the fits of the first fold, and why: a recipe repeats either."""
     first = first_fits(chosen)
-    if first is not None and (not limits.refit or chosen.refit_seconds > limits.seconds()):
-        return first
+    if first is None:
+        return _refitted(chosen, dev, rows, Limits()), None
+    if not any(_worth(result, rows) for result in chosen.results):
+        return first, "rows"
+    if not limits.refit or chosen.refit_seconds > limits.seconds():
+        return first, "time"
     try:
-        members = [
-            refit_member(result, dev, rows, limits if first is not None else Limits()) for result in chosen.results
-        ]
+        ensemble = _refitted(chosen, dev, rows, limits)
     except TimeUp:
-        if first is None:
-            raise
-        return first
-    ensemble = Ensemble(tuple(members), chosen.weights)
-    grown = first is not None and limits.size is not None and packed_bytes(ensemble.program()) > limits.size
-    return first if first is not None and grown else ensemble
+        return first, "time"
+    if limits.size is not None and packed_bytes(ensemble.program()) > limits.size:
+        return first, "size"
+    return ensemble, None
+
+
+def _refitted(chosen: Result, dev: Development, rows: Index, limits: Limits) -> Ensemble:
+    members = [refit_member(result, dev, rows, limits) for result in chosen.results]
+    return Ensemble(tuple(members), chosen.weights)
 
 
 def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
@@ -180,10 +190,6 @@ def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits
     matrix = prepare_rows(dev, wanted, result.candidate.family.view)
     with interrupted_after(seconds):
         return fit(result.candidate, matrix, dev, result.effort, purpose="ship")
-
-
-def _is_refit(chosen: Result, ensemble: Ensemble) -> bool:
-    return any(m is not r.pipeline for m, r in zip(ensemble.members, chosen.results, strict=True))
 
 
 def _new_fits(chosen: Result, ensemble: Ensemble | None, evaluated: Predictions | None = None) -> tuple[FitRows, ...]:

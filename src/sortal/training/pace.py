@@ -114,6 +114,6 @@ def _short(candidate: Candidate, dev: Development, train: Index, rows: int) -> _
     return _Short(
         took=time.monotonic() - start,
         whole=preparing + fitting / share,
-        predicting=predicting / len(matrix.X) / share,
+        predicting=predicting / len(matrix.y) / share,
         shipping=shipping / share,
     )

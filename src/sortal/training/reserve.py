@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sortal.core.interrupt import Interrupts, interrupted_after
 from sortal.core.skipped import Skipped
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, crossval_by_work
+from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, crossval_by_work, soon_fitted
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.ensemble import members
 from sortal.training.fold import FoldData
@@ -129,10 +129,11 @@ class TimeReserve:
     def trial(
         self, candidate: Candidate, cv: CrossValidation, seconds: float, results: Sequence[CVResult]
     ) -> CVResult | Skipped:
-        """The candidate on as much as so many seconds allow. What is no baseline is cut short when one of ``results``
-        has to be shipped.
+        """The candidate on as much as so many seconds allow, cut short when one of ``results`` has to be shipped; but
+        for a baseline that takes no more than a moment.
         """
-        with interrupted_after(math.inf if candidate.baseline else self.until_shipping(results)):
+        whole = candidate.baseline and soon_fitted(cv.data.size)
+        with interrupted_after(math.inf if whole else self.until_shipping(results)):
             return crossval(candidate, cv, seconds)
 
 

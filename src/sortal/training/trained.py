@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from sortal.decide.calibrate import entries
 from sortal.models.family import Resources
 from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
-from sortal.training.crossval import CVResult
+from sortal.training.crossval import CVResult, Result
 from sortal.training.develop import Developed, develop
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
@@ -106,12 +107,23 @@ def train_rows(
             beside = chosen.refit_seconds + reserve.for_test(others)
             return math.inf if recipe.search.plan else reserve.for_refit(chosen.results) - beside
 
+        apart = [other for other in others if not any(other is member for member in chosen.results)]
         # Before calibration, whose time is kept for it.
-        compared = fit_baselines(others, shipped_on, chosen.refit_seconds > 0, left)
+        compared = fit_baselines(apart, shipped_on, chosen.refit_seconds > 0, left)
         finalized = finalize(chosen, everything, task, train, valid, limits)
         if finalized.refit != (chosen.refit_seconds > 0):
-            compared = fit_baselines(others, shipped_on, finalized.refit, left)
-    return Trained(dev, developed, finalized, compared)
+            compared = fit_baselines(apart, shipped_on, finalized.refit, left)
+    return Trained(dev, developed, finalized, (*_of_members(others, chosen, finalized), *compared))
+
+
+def _of_members(others: Sequence[CVResult], chosen: Result, finalized: Finalized) -> list[ShippedBaseline]:
+    """Those of the baselines that are members of what ships, as they are in it: they are not fitted once more."""
+    members = zip(chosen.results, finalized.ensemble.members, strict=True)
+    return [
+        ShippedBaseline(result.candidate.name, pipeline, new=False)
+        for result, pipeline in members
+        if any(result is other for other in others)
+    ]
 
 
 def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:

@@ -12,11 +12,10 @@ from sortal.core import registry
 from sortal.core.interrupt import TimeUp
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
-from sortal.models.family import Settings, Size
+from sortal.models.family import Settings
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import LEAST_ROWS, CrossValidation, CVResult
+from sortal.training.crossval import CrossValidation, CVResult, soon_fitted
 from sortal.training.imbalance import Balance
-from sortal.training.pace import FEW_CELLS
 from sortal.training.reserve import TimeReserve
 
 BASELINES = ("majority", "logistic", "tree")
@@ -177,16 +176,11 @@ def _within(
     left = reserve.left_for_more(results) if candidate.drawn else reserve.left(results)
     if results and reserve.importing > max(left, 0.0):
         return Skipped(candidate.name, reserve.used_up)
-    if candidate.baseline and (not results or left > 0 or _soon_fitted(cv.data.size)):
+    if candidate.baseline and (not results or left > 0 or soon_fitted(cv.data.size)):
         return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS), results)
     if left <= LEAST_SECONDS:
         return Skipped(candidate.name, reserve.used_up)
     return reserve.trial(candidate, cv, left * share, results)
-
-
-def _soon_fitted(size: Size) -> bool:
-    """Whether any family gets through as many rows of such a table as it has to."""
-    return min(size.rows, LEAST_ROWS) * size.columns * size.classes <= FEW_CELLS
 
 
 def _boosted(results: Sequence[CVResult]) -> bool:
