@@ -12,7 +12,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from sortal.core.image_measures import measures
 from sortal.core.images import (
+    FIELDS,
     LARGEST,
     MOST_BYTES,
     canonical,
@@ -20,11 +22,16 @@ from sortal.core.images import (
     each,
     fault,
     from_base64,
-    looks,
-    thumbnail,
+    look,
 )
 
 RED, BLACK, WHITE = [255, 0, 0], [0, 0, 0], [255, 255, 255]
+
+
+def fields(image: bytes, side: int) -> np.ndarray:
+    """(side, side, 3) mean colours."""
+    k = FIELDS // side
+    return np.rint(look(image).colours.reshape(side, k, side, k, 3).mean(axis=(1, 3))).astype(int)
 
 
 def stored(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -108,7 +115,7 @@ class TestUpright:
         ("orientation", "corner"), [(1, "left"), (3, "right"), (2, "right"), (6, "top"), (8, "bottom"), (5, "top"), (7, "bottom"), (4, "left")]
     )  # fmt: skip
     def test_as_the_camera_was_held(self, form: str, orientation: int, corner: str) -> None:
-        red = thumbnail(with_orientation(left_red(), form, orientation), 2)[:, :, 0] > 128
+        red = fields(with_orientation(left_red(), form, orientation), 2)[:, :, 0] > 128
         expected = {
             "left": [[1, 0], [1, 0]],
             "right": [[0, 1], [0, 1]],
@@ -120,7 +127,7 @@ class TestUpright:
     def test_a_large_one_is_upright_when_it_is_kept(self) -> None:
         kept = canonical(with_orientation(left_red().resize((800, 400)), "JPEG", 6))
         assert Image.open(io.BytesIO(kept)).size == (LARGEST // 2, LARGEST)
-        assert (thumbnail(kept, 2)[:, :, 0] > 128).tolist() == [[True, True], [False, False]]
+        assert (fields(kept, 2)[:, :, 0] > 128).tolist() == [[True, True], [False, False]]
 
     def test_damaged_notes_of_a_camera_do_no_harm(self) -> None:
         data = stored(left_red(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff rubbish", quality=100)
@@ -129,24 +136,24 @@ class TestUpright:
 
 class TestColours:
     def test_mean_colours_of_fields(self) -> None:
-        assert thumbnail(stored(left_red()), 2).tolist() == [[RED, BLACK], [RED, BLACK]]
-        assert thumbnail(stored(left_red()), 1).tolist() == [[[128, 0, 0]]]
+        assert fields(stored(left_red()), 2).tolist() == [[RED, BLACK], [RED, BLACK]]
+        assert fields(stored(left_red()), 1).tolist() == [[[128, 0, 0]]]
 
     def test_what_is_transparent_is_white(self) -> None:
         clear = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
         palette = left_red().quantize(2)
         black = palette.getpixel((39, 0))
-        assert thumbnail(stored(clear), 1).tolist() == [[WHITE]]
-        assert thumbnail(stored(clear.convert("LA")), 1).tolist() == [[WHITE]]
-        assert thumbnail(stored(palette, transparency=black), 2).tolist() == [[RED, WHITE], [RED, WHITE]]
+        assert fields(stored(clear), 1).tolist() == [[WHITE]]
+        assert fields(stored(clear.convert("LA")), 1).tolist() == [[WHITE]]
+        assert fields(stored(palette, transparency=black), 2).tolist() == [[RED, WHITE], [RED, WHITE]]
 
     def test_cmyk(self) -> None:
         data = stored(left_red().convert("CMYK"), "JPEG", quality=100, subsampling=0)
-        assert np.abs(thumbnail(data, 2).astype(int) - [[RED, BLACK], [RED, BLACK]]).max() < 12
+        assert np.abs(fields(data, 2).astype(int) - [[RED, BLACK], [RED, BLACK]]).max() < 12
 
     def test_the_first_frame_of_an_animation(self) -> None:
         data = stored(left_red(), "GIF", save_all=True, append_images=[Image.new("RGB", (40, 20), "blue")])
-        assert thumbnail(data, 2).tolist() == [[RED, BLACK], [RED, BLACK]]
+        assert fields(data, 2).tolist() == [[RED, BLACK], [RED, BLACK]]
 
     @pytest.mark.parametrize(
         ("values", "form"),
@@ -161,16 +168,20 @@ class TestColours:
         ],
     )
     def test_of_more_bits_the_upper_eight(self, values: np.ndarray, form: str) -> None:
-        assert thumbnail(stored(Image.fromarray(values), form), 1).tolist() == [[[128, 128, 128]]]
+        assert fields(stored(Image.fromarray(values), form), 1).tolist() == [[[128, 128, 128]]]
 
     def test_black_and_white(self) -> None:
-        assert thumbnail(stored(left_red().convert("L").point(lambda v: 255 * (v > 9)).convert("1")), 2)[
-            0
-        ].tolist() == [WHITE, BLACK]
+        assert fields(stored(left_red().convert("L").point(lambda v: 255 * (v > 9)).convert("1")), 2)[0].tolist() == [
+            WHITE,
+            BLACK,
+        ]
 
     def test_brightness_and_size(self) -> None:
-        assert looks(stored(Image.new("L", (30, 20), 255))) == (1.0, 30, 20)
-        assert looks(with_orientation(Image.new("RGB", (30, 20)), "PNG", 6)) == (0.0, 20, 30)
+        white, turned = stored(Image.new("L", (30, 20), 255)), with_orientation(Image.new("RGB", (30, 20)), "PNG", 6)
+        found = measures([white, turned, None])
+        assert_array_equal(found["brightness"], [1, 0, np.nan])
+        assert_array_equal(found["width to height"], [1.5, 2 / 3, np.nan])
+        assert_array_equal(found["pixels on the longer side"], [30, 30, np.nan])
 
 
 class TestUnreadable:
@@ -205,7 +216,7 @@ class TestUnreadable:
                 damaged = bytearray(data)
                 damaged[int(rng.integers(len(data)))] = int(rng.integers(256))
                 (kept,) = each(canonical_or_none, [bytes(damaged)])
-                assert kept is None or thumbnail(kept, 2).shape == (2, 2, 3)
+                assert kept is None or look(kept).colours.shape == (FIELDS, FIELDS, 3)
 
 
 def test_many_in_the_order_in_which_they_came() -> None:

@@ -10,9 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from sortal.core.images import FIELDS
 from sortal.core.items import Items, Memo
 from sortal.engine import compile
-from sortal.engine.pixels import Pixels
+from sortal.engine.pixels import looks
 from sortal.engine.program import Program
 
 
@@ -42,9 +43,9 @@ def test_grey_is_the_mean_of_the_colours() -> None:
     assert_allclose(found, [[1 / 3, 1 / 3, 1 / 3, 0.4]], atol=1e-15)
 
 
-def test_the_mean_of_all_fields() -> None:
-    assert_allclose(compile(pixels(read="mean colour"))({"photo": [picture(FLAG)]}), [[0.3, 0.35, 0.4]], atol=1e-15)
-    assert_allclose(compile(pixels(read="mean grey"))({"photo": [picture(FLAG)]}), [[0.35]], atol=1e-15)
+def test_one_field_is_the_mean_of_all() -> None:
+    assert_allclose(compile(pixels(side=1))({"photo": [picture(FLAG)]}), [[0.3, 0.35, 0.4]], atol=1e-15)
+    assert_allclose(compile(pixels(side=1, read="grey"))({"photo": [picture(FLAG)]}), [[0.35]], atol=1e-15)
 
 
 def test_what_cannot_be_read_is_missing() -> None:
@@ -61,21 +62,21 @@ def test_a_series_a_list_and_what_is_remembered_are_alike() -> None:
     assert_array_equal(np.vstack([run({"photo": [image]}) for image in images]), expected)
 
 
-def test_thumbnails_are_taken_and_put_under_one_another() -> None:
-    made = Pixels(1)([picture([[(v, v, v)]]) for v in (10, 20, 30)])
-    both = made.take(np.array([2, 0])).above(Pixels(1)([None]))
-    assert both.colours[:, 0].tolist() == [30, 10, 0]
+def test_looks_are_taken_and_put_under_one_another() -> None:
+    made = looks([picture([[(v, v, v)]]) for v in (10, 20, 30)])
+    both = made.take(np.array([2, 0])).above(looks([None]))
+    assert both.colours[:, 0, 0, 0].tolist() == [30, 10, 0]
     assert both.known.tolist() == [True, True, False]
     assert made.grey
-    assert not Pixels(1)([picture([[(1, 2, 3)]])]).grey
-    assert made.nbytes == 12
+    assert not looks([picture([[(1, 2, 3)]])]).grey
+    assert made.nbytes == 3 * (3 * FIELDS**2 + 1)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"side": 0}, "setting 'side' is 0"),
-        ({"side": 65}, "setting 'side' is 65, and at most 64"),
+        ({"side": 3}, "setting 'side' is 3, expected one of 1, 2, 4, 8, 16"),
         ({"side": True}, "setting 'side' is True"),
         ({"read": "red"}, "setting 'read' is 'red'"),
         ({"column": 1}, "setting 'column' is 1"),
@@ -87,4 +88,4 @@ def test_settings_that_are_refused(settings: dict[str, object], message: str) ->
 
 
 def test_the_largest_is_within_the_limits() -> None:
-    assert compile(pixels(side=64)).step.outputs == 3 * 64**2
+    assert compile(pixels(side=FIELDS)).step.outputs == 3 * FIELDS**2

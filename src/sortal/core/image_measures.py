@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from sortal.core.arrays import Floats
-from sortal.core.images import UnreadableError, each, looks
+from sortal.core.images import UnreadableError, each, look
 
 BRIGHTNESS, ASPECT, SIZE = "brightness", "width to height", "pixels on the longer side"
 KINDS: Mapping[str, str] = {BRIGHTNESS: "number", ASPECT: "number", SIZE: "number"}
@@ -23,10 +22,9 @@ def measures(images: Sequence[bytes | None]) -> dict[str, Floats]:
 
 def _of_one(image: bytes | None) -> tuple[float, float, float]:
     try:
-        brightness, width, height = looks(image) if image is not None else _NOTHING
+        seen = None if image is None else look(image)
     except UnreadableError:
-        brightness, width, height = _NOTHING
-    return brightness, width / height, max(width, height)
-
-
-_NOTHING: Any = (float("nan"),) * 3
+        seen = None
+    if seen is None:
+        return (float("nan"),) * 3
+    return float(seen.colours.mean()) / 255, seen.width / seen.height, max(seen.width, seen.height)

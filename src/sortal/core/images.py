@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
@@ -42,14 +44,18 @@ MOST_FILE = 2**30
 """Bytes of an image file."""
 QUALITY = 95
 """Of what is made smaller, as JPEG with all of its colours: differences that no eye sees."""
+FIELDS = 16
+"""Of a look at an image, on a side: enough to tell one image from another, and for the plainest of models."""
+MOST_LOOKS = 2**17
+"""Looks that are remembered: a hundred megabytes."""
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 """What is read; Pillow knows many more, which nobody sends and somebody may attack."""
 STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
 NAME = r"(?i)\.(png|jpe?g|gif|webp|bmp|tiff?)$"
 """How the names of image files end."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]{32,}={0,2}\s*")
-_AT_ONCE = 256
-"""Values that are read before the next are handed over."""
+_AT_ONCE = 16
+"""Values that a thread reads in turn: small images take hardly longer than it takes to hand one over."""
 _FEW = 8
 """Up to so many are read sooner by one thread."""
 _ORIENTATION = 0x0112
@@ -97,6 +103,22 @@ def from_base64(text: str) -> bytes | None:
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One look at an image: the mean colours of ``FIELDS`` by ``FIELDS`` fields of it, (FIELDS, FIELDS, 3) red, green
+    and blue, and its width and height in pixels when it is upright.
+    """
+
+    colours: Pixels
+    width: int
+    height: int
+
+
+_looks: dict[bytes, Look] = {}
+"""By the digest of an image that is kept as it is: an image is decoded where it comes in, and not again where it is
+scored and compared."""
+
+
 def canonical(value: str | bytes) -> bytes:
     """The image that a value is or names, as it is kept; the same again for what is kept already.
 
@@ -104,14 +126,48 @@ def canonical(value: str | bytes) -> bytes:
     transparent, and made smaller; of an animation that is the first frame. Raises UnreadableError.
     """
     data = value if isinstance(value, bytes) else _content(value)
+    digest = _digest(data)
+    if digest in _looks:
+        return data
     with _decoding(data) as opened:
         keeps = max(opened.size) <= LARGEST and len(data) <= MOST_BYTES
         image = _upright(opened)
         if keeps:
+            _remember(digest, _look(image))
             return data
         kept = io.BytesIO()
         image.save(kept, "JPEG", quality=QUALITY, subsampling=0)
     return kept.getvalue()
+
+
+def look(image: bytes) -> Look:
+    """One look at an image that is kept as it is; another is decoded as it is. Raises UnreadableError."""
+    digest = _digest(image)
+    found = _looks.get(digest)
+    if found is None:
+        with _decoding(image) as opened:
+            keeps = max(opened.size) <= LARGEST and len(image) <= MOST_BYTES
+            found = _look(_upright(opened))
+        if keeps:
+            _remember(digest, found)
+    return found
+
+
+def _look(image: Image) -> Look:
+    from PIL.Image import Resampling
+
+    small = image.resize((FIELDS, FIELDS), Resampling.BOX).convert("RGB")
+    return Look(np.asarray(small), image.width, image.height)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _remember(digest: bytes, found: Look) -> None:
+    if len(_looks) >= MOST_LOOKS:
+        _looks.clear()
+    _looks[digest] = found
 
 
 def canonical_or_none(value: str | bytes | None) -> bytes | None:
@@ -133,27 +189,6 @@ def fault(value: str | bytes) -> str:
     return "it can be read now"
 
 
-def thumbnail(image: bytes, side: int) -> Pixels:
-    """(side, side, 3) red, green and blue of an image: the mean colours of as many fields of it.
-
-    ``image`` can be read, as what ``canonical`` gives. Raises UnreadableError for another.
-    """
-    from PIL.Image import Resampling
-
-    with _decoding(image) as opened:
-        small = _upright(opened).resize((side, side), Resampling.BOX).convert("RGB")
-        return np.asarray(small)
-
-
-def looks(image: bytes) -> tuple[float, int, int]:
-    """How bright an image is, from 0 (black) to 1, and its width and height when it is upright. Raises
-    UnreadableError.
-    """
-    with _decoding(image) as opened:
-        upright = _upright(opened)
-        return float(np.asarray(upright.convert("L")).mean()) / 255, upright.width, upright.height
-
-
 def each(of_one: Callable[[T], R], values: Sequence[T]) -> list[R]:
     """What a function makes of each value, in threads: while one image is decoded, so is another."""
     # Pillow warns of what it makes the best of, such as odd notes of a camera.
@@ -162,12 +197,11 @@ def each(of_one: Callable[[T], R], values: Sequence[T]) -> list[R]:
         return [of_one(value) for value in values]
     from concurrent.futures import ThreadPoolExecutor
 
+    def of_some(first: int) -> list[R]:
+        return [of_one(value) for value in list(values[first : first + _AT_ONCE])]
+
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as threads:
-        return [
-            made
-            for start in range(0, len(values), _AT_ONCE)
-            for made in threads.map(of_one, list(values[start : start + _AT_ONCE]))
-        ]
+        return [made for some in threads.map(of_some, range(0, len(values), _AT_ONCE)) for made in some]
 
 
 def _content(text: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints
-from sortal.core.images import LARGEST, UnreadableError, each, thumbnail
+from sortal.core.images import FIELDS, LARGEST, UnreadableError, each, look
 from sortal.core.images import Pixels as Colours
 from sortal.core.items import Items
 from sortal.engine.encode import column_of
@@ -16,17 +16,16 @@ from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Program
 from sortal.engine.step import Step, choice, count, fail, text
 
-MOST_SIDE = 64
-"""Fields on a side at most: 12,288 numbers."""
+SIDES = tuple(side for side in range(1, FIELDS + 1) if FIELDS % side == 0)
+"""Into so many fields on a side those of a look can be put together."""
 DECODING = 50 * LARGEST**2 * 3
-"""Operations that decoding an image takes at most, which is a tenth of a second for a hundred of them, measured."""
-READ = ("grey", "colour", "mean grey", "mean colour")
-"""Each field, or the mean of all of them; as one number, or as red, green and blue."""
+"""Operations that decoding an image takes at most: a hundredth of a second, measured at half of that."""
+READ = ("grey", "colour")
 
 
 @dataclass(frozen=True)
-class Thumbnails:
-    """(n, side * side * 3) red, green and blue of n images; ``known`` (n,): that it is there, and can be read."""
+class Looks:
+    """(n, FIELDS, FIELDS, 3) colours of n images; ``known`` (n,): that it is there, and can be read."""
 
     colours: Colours
     known: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -38,68 +37,62 @@ class Thumbnails:
     def nbytes(self) -> int:
         return self.colours.nbytes + self.known.nbytes
 
-    def take(self, rows: Ints) -> Thumbnails:
+    def take(self, rows: Ints) -> Looks:
         """The images at these positions, in that order."""
-        return Thumbnails(self.colours[rows], self.known[rows])
+        return Looks(self.colours[rows], self.known[rows])
 
-    def above(self, below: Thumbnails) -> Thumbnails:
+    def above(self, below: Looks) -> Looks:
         """These images, then those."""
-        return Thumbnails(np.vstack([self.colours, below.colours]), np.concatenate([self.known, below.known]))
+        return Looks(np.concatenate([self.colours, below.colours]), np.concatenate([self.known, below.known]))
 
-    def numbers(self, read: str) -> Floats:
-        """(n, d) from 0 to 1, as ``READ`` has it; NaN of what is not known. A row gets the same alone and among
-        others: whole numbers are added up.
+    def numbers(self, side: int, colour: bool) -> Floats:
+        """(n, side * side * 3) from 0 to 1, row by row, or (n, side * side) of grey; NaN of what is not known.
+
+        Whole numbers are added up, so that a row gets the same alone and among others.
         """
-        parts = self.colours.reshape(len(self), -1, 3).astype(np.int64)
-        if "mean" in read:
-            parts = parts.sum(axis=1, keepdims=True)
-        if "grey" in read:
-            parts = parts.sum(axis=2, keepdims=True)
-        width = parts.shape[1] * parts.shape[2]
-        found: Floats = parts.reshape(len(self), width) / (255 * self.colours.shape[1] // width)
+        k = FIELDS // side
+        parts = self.colours.reshape(len(self), side, k, side, k, 3).sum(axis=(2, 4), dtype=np.int64)
+        if not colour:
+            parts = parts.sum(axis=3)
+        width = side**2 * (3 if colour else 1)
+        found: Floats = parts.reshape(len(self), width) / (255 * k**2 * (1 if colour else 3))
         found[~self.known] = np.nan
         return found
 
     @property
     def grey(self) -> bool:
         """Whether none has a colour."""
-        channels = self.colours.reshape(len(self), -1, 3)
-        return bool((channels == channels[:, :, :1]).all())
+        return bool((self.colours == self.colours[..., :1]).all())
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """From images to ``side`` by ``side`` fields of them; equal ones make the same."""
+def looks(images: Any) -> Looks:
+    """A look at each of these images."""
+    seen = each(_colours, images)
+    known = np.array([colours is not None for colours in seen], dtype=np.bool_)
+    blank = np.zeros((FIELDS, FIELDS, 3), dtype=np.uint8)
+    colours = np.array([blank if colours is None else colours for colours in seen], dtype=np.uint8)
+    return Looks(colours.reshape(len(known), FIELDS, FIELDS, 3), known)
 
-    side: int
 
-    def __call__(self, images: Any) -> Thumbnails:
-        small = each(self._one, images)
-        known = np.array([each is not None for each in small], dtype=np.bool_)
-        blank = np.zeros((self.side, self.side, 3), dtype=np.uint8)
-        colours = np.array([blank if each is None else each for each in small], dtype=np.uint8)
-        return Thumbnails(colours.reshape(len(known), 3 * self.side**2), known)
-
-    def _one(self, image: bytes | None) -> Colours | None:
-        try:
-            return None if image is None else thumbnail(image, self.side)
-        except UnreadableError:
-            return None
+def _colours(image: bytes | None) -> Colours | None:
+    try:
+        return None if image is None else look(image).colours
+    except UnreadableError:
+        return None
 
 
 def pixels(program: Program) -> Step:
-    """``side`` by ``side`` fields of each image, row by row, or their mean, from 0 to 1."""
-    name, side, read = text(program, "column"), count(program, "side", least=1), choice(program, "read", READ)
-    if side > MOST_SIDE:
-        raise fail("pixels", f"setting 'side' is {side:,}, and at most {MOST_SIDE}")
-    make = Pixels(side)
+    """``side`` by ``side`` fields of each image, row by row, from 0 to 1: grey, or red, green and blue of each."""
+    name, side = text(program, "column"), count(program, "side", least=1)
+    colour = choice(program, "read", READ) == "colour"
+    if side not in SIDES:
+        raise fail("pixels", f"setting 'side' is {side:,}, expected one of {', '.join(map(str, SIDES))}")
 
     def run(columns: Any) -> Floats:
         values = column_of(columns, name)
-        made: Thumbnails = values.once(make) if isinstance(values, Items) else make(values)
-        return made.numbers(read)
+        made: Looks = values.once(looks) if isinstance(values, Items) else looks(values)
+        return made.numbers(side, colour)
 
-    width = (1 if "mean" in read else side**2) * (1 if "grey" in read else 3)
     # The image itself, as it is decoded and as it is turned; then its fields.
-    cost = Cost(100 * CALL, DECODING + 60 * side**2, 12 * LARGEST**2 + 100 * side**2)
-    return Step("pixels", run, width, cost, named=True)
+    cost = Cost(100 * CALL, DECODING + 60 * FIELDS**2, 12 * LARGEST**2 + 100 * FIELDS**2)
+    return Step("pixels", run, side**2 * (3 if colour else 1), cost, named=True)

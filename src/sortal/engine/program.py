@@ -16,8 +16,8 @@ them.
 | tfidf        | Columns -> (n, m), sparse   | column, kind: word | hash (m,) uint: the n-grams, ascending; documents  |
 |              |                             | or char_wb, least, | (m,) uint: in how many of the rows each was        |
 |              |                             | most, rows         |                                                    |
-| pixels       | Columns -> (n, d)           | column, side, read | (side * side fields, or their mean; three numbers  |
-|              |                             |                    | for each where colours are read)                   |
+| pixels       | Columns -> (n, d)           | column, side, read:| (side * side fields; three numbers for each where  |
+|              |                             | grey or colour     | colours are read)                                  |
 | project      | (n, d) -> (n, k)            |                    | weight (d, k): x @ weight                          |
 | fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |
 |              |                             |                    | missingness is appended as 0 or 1                  |

@@ -12,7 +12,7 @@ from sortal.core.arrays import Floats
 from sortal.core.items import Items
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
-from sortal.engine.pixels import Pixels, Thumbnails
+from sortal.engine.pixels import Looks, looks
 from sortal.engine.program import Program
 from sortal.prepare.view import EncodedColumn, Labels, View
 
@@ -28,24 +28,27 @@ Values = pl.Series | Items
 
 @dataclass(frozen=True)
 class PixelsPreparer:
-    """Fields of colours, or of grey where no training image has a colour; with ``mean``, the mean of all of them.
+    """``side`` by ``side`` fields: of colours, or of grey where no training image has a colour.
 
     A missing image is of middling colours, and a column says that it is missing where training had such.
     """
 
-    mean: bool
+    side: int
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        make = Pixels(SIDE)
-        made: Thumbnails = values.once(make) if isinstance(values, Items) else make(values)
+        made: Looks = values.once(looks) if isinstance(values, Items) else looks(values)
         channels = GREY if made.grey else COLOURS
-        read = ("mean " if self.mean else "") + ("grey" if made.grey else "colour")
-        value = _middling(made.numbers(read)[made.known], view.smallest_count)
+        settings = {"column": column.name, "side": self.side, "read": "grey" if made.grey else "colour"}
+        value = _middling(made.numbers(self.side, not made.grey)[made.known], view.smallest_count)
         indicator = np.zeros(0 if made.known.all() else 1, dtype=np.int64)
-        program = Program("pixels", {"column": column.name, "side": SIDE, "read": read})
-        program = program.then(Program("fill", arrays={"value": value, "indicator": indicator}))
-        names = (*_names(column.name, channels, self.mean), *(f"{column.name} is missing" for _ in indicator))
-        return EncodedColumn(program=program, names=names, numeric=True, categorical=(False,) * len(names))
+        fill = Program("fill", arrays={"value": value, "indicator": indicator})
+        names = (*_names(column.name, channels, self.side), *(f"{column.name} is missing" for _ in indicator))
+        return EncodedColumn(
+            program=Program("pixels", settings).then(fill),
+            names=names,
+            numeric=True,
+            categorical=(False,) * len(names),
+        )
 
 
 def _middling(known: Floats, smallest_count: int) -> Floats:
@@ -54,12 +57,12 @@ def _middling(known: Floats, smallest_count: int) -> Floats:
     return np.where(np.isnan(value), UNKNOWN, value)
 
 
-def _names(column: str, channels: tuple[str, ...], mean: bool) -> list[str]:
-    if mean:
+def _names(column: str, channels: tuple[str, ...], side: int) -> list[str]:
+    if side == 1:
         return [f"{column} {channel}" for channel in channels]
-    fields = [(row, at) for row in range(1, SIDE + 1) for at in range(1, SIDE + 1)]
+    fields = [(row, at) for row in range(1, side + 1) for at in range(1, side + 1)]
     return [f"{column} {channel} {row},{at}" for row, at in fields for channel in channels]
 
 
-colour = PixelsPreparer(mean=True)
-thumbnail = PixelsPreparer(mean=False)
+colour = PixelsPreparer(side=1)
+thumbnail = PixelsPreparer(SIDE)

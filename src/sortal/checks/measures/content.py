@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.measures.nearest import NEIGHBOURS, Points, near_copies, sizes
 from sortal.core.arrays import Ints
-from sortal.core.images import UnreadableError, canonical, each, thumbnail
+from sortal.core.images import UnreadableError, canonical, each, look
 
 _MOST_TEXTS = 20_000
 """For speed. Chosen, not measured."""
@@ -28,8 +28,6 @@ _SAME_WORDS = 0.85
 """Share of words. With it 3 to 6 % of SMS, tweets and bank questions are near-copies (decision 0017)."""
 _LEAST_WORDS = 5
 """Words of a text. Chosen, not measured: shorter ones agree by chance."""
-_SIDE = 16
-"""Pixels of a thumbnail. Chosen, not measured: few enough to forgive another size or encoding, enough for a shape."""
 _NEAR_IMAGE = 0.15
 """As NEAR for rows. Chosen, not measured: wider, since saving an image anew moves its thumbnail."""
 
@@ -118,7 +116,7 @@ def near_images(values: pl.Series, seed: int) -> Pairs:
 def _grey(image: bytes | str) -> NDArray[np.float32] | None:
     """(256,) grey values with mean 0 and spread 1; None for what cannot be read, or is all of one colour."""
     try:
-        colours = thumbnail(image if isinstance(image, bytes) else canonical(image), _SIDE)
+        colours = look(image if isinstance(image, bytes) else canonical(image)).colours
     except UnreadableError:
         return None
     grey = colours.mean(axis=2, dtype=np.float32).ravel()
