@@ -170,6 +170,14 @@ def test_what_comes_too_late_to_be_shipped_is_told_by_its_share_of_the_time_left
     assert reserve(0.0).endings([slow]) == {}
 
 
+def test_a_model_a_moment_late_is_shipped_rather_than_that_of_a_moment():
+    scored = [ends("majority", 0.01), ends("tree", 5.0), ends("lightgbm", 30.0)]
+    over = TimeReserve(Deadline(time.monotonic(), 200.0), closing=199.0, closing_rows=300)
+    over.busyness.now = lambda: 1.0
+    fitting = Bounds(endings=over.endings(scored)).fitting(scored)
+    assert [result.candidate.name for result in fitting] == ["majority", "tree"]
+
+
 def test_what_is_in_hand_is_shipped_while_there_is_time_for_that():
     time_left = TimeReserve(Deadline(time.monotonic(), 30.0), closing=5.0, closing_rows=300)
     time_left.busyness.now = lambda: 1.0

@@ -55,7 +55,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     pool, tuned = _pool(rows), tuned_rate(request)
     rate = pace(settings, tuned, clock, lambda: _round_seconds(pool, params | {"learning_rate": tuned}), request.share)
     haste = rate["learning_rate"] / tuned
-    model = _boost(request, pool, params | rate, patience(len(rows.y), haste), clock)
+    model, rounds = _boost(request, pool, params | rate, patience(len(rows.y), haste), clock)
     # In half the bits, here and in the program, so that both say the same.
     model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
     return Fitted(
@@ -64,6 +64,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         importance=np.asarray(model.get_feature_importance(), dtype=np.float64),
         effort={"rounds": int(model.tree_count_), **rate},
         pace=rate,
+        useful_share=min(1.0, int(model.tree_count_) / max(rounds, 1)),
     )
 
 
@@ -123,14 +124,16 @@ def _round_seconds(pool: Any, params: dict[str, Any]) -> float:
     return (pilot.ends[-1] - pilot.ends[0]) / max(1, len(pilot.ends) - 1)
 
 
-def _boost(request: FitRequest, pool: Any, params: dict[str, Any], wait: int, clock: Clock) -> Any:
-    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over; up to the best
-    round.
+def _boost(request: FitRequest, pool: Any, params: dict[str, Any], wait: int, clock: Clock) -> tuple[Any, int]:
+    """Boost until there are enough rounds, the stopping rows stop improving, or the time is over: up to the best round,
+    and how many rounds that took.
     """
+    until = _Until(clock)
     if request.stop is None:
-        return _train(params, _Until(clock), pool)
+        return _train(params, until, pool), len(until.ends)
     stopping = {"use_best_model": True, "early_stopping_rounds": wait}
-    return _train(params | stopping, _Until(clock), pool, eval_set=_pool(request.stop))
+    model = _train(params | stopping, until, pool, eval_set=_pool(request.stop))
+    return model, len(until.ends)
 
 
 def _train(params: dict[str, Any], until: _Until, pool: Any, **more: Any) -> Any:

@@ -139,6 +139,7 @@ class Fitted:
     ``importance``: (d,) weights of the columns of X, not negative; zeros where the model has no such notion.
     ``effort``: the settings under which a later fit does as much work without a clock and without stopping rows
     (rounds). ``pace``: settings that were derived from a clock in the first fold and must hold in every other.
+    ``useful_share``: of the work of the fit, what the model is made of; early stopping looks further than that.
     """
 
     predict_proba: Callable[[Features], Matrix]
@@ -146,6 +147,7 @@ class Fitted:
     importance: NDArray[np.float64]
     effort: Settings = field(default_factory=dict)
     pace: Settings = field(default_factory=dict)
+    useful_share: float = 1.0
 
 
 @dataclass(frozen=True)

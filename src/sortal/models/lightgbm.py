@@ -89,6 +89,7 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
         importance=booster.feature_importance("gain", iteration=rounds),
         effort={"rounds": rounds, **rate},
         pace=rate,
+        useful_share=rounds / booster.current_iteration(),
     )
 
 

@@ -50,7 +50,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     before = scaling(rows.X)
     scaled = compile_program(before)
     with one_thread():
-        layers, effort = _Fit(request, settings, scaled, clock).train()
+        layers, effort, done = _Fit(request, settings, scaled, clock).train()
         importance = layers.tensors().steepness(scaled(rows.X[:IMPORTANCE_ROWS]))
 
     def predict_proba(X: Matrix) -> Matrix:
@@ -63,6 +63,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         importance=importance,
         effort=effort,
         pace={"epochs": effort["epochs"]},
+        useful_share=effort["best_epoch"] / done,
     )
 
 
@@ -105,9 +106,9 @@ class _Fit:
     scaled: Callable[[Matrix], Matrix]
     clock: Clock
 
-    def train(self) -> tuple[Layers, dict[str, int]]:
-        """Epochs until they are done or the time is over, up to the one that is best on the stopping rows; and that
-        effort.
+    def train(self) -> tuple[Layers, dict[str, int], int]:
+        """Epochs until they are done or the time is over, up to the one that is best on the stopping rows; that effort;
+        and how many epochs it took.
 
         One is made in any case.
         """
@@ -129,7 +130,7 @@ class _Fit:
                     best = network.layers().arrays()
             usual = time.monotonic() - start
         effort = {"epochs": epochs, "best_epoch": stopper.best_round or done}
-        return network.layers().arrays() if best is None else best, effort
+        return network.layers().arrays() if best is None else best, effort, done
 
     def _epochs(self, tensors: Tensors, device: str) -> int:
         """As many as are set; else as many as there is time or work for, at most ``EPOCHS``.

@@ -67,6 +67,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         importance=_importance(booster, request.train.X.shape[1]),
         effort={"rounds": rounds, **rate},
         pace=rate,
+        useful_share=rounds / booster.num_boosted_rounds(),
     )
 
 

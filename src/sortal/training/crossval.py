@@ -29,7 +29,8 @@ from sortal.training.pace import FEW_CELLS, Pace, work_pace
 T = TypeVar("T", bound=np.generic)
 
 REFIT = 1.6
-"""A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside."""
+"""A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside. It stops where the
+model of a fold ends, and not where the fit of the fold had looked."""
 WORTH_REFIT = 1.15
 """A refit on fewer than this many times the rows of a fold is the same model again: the fold's own is shipped."""
 LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
@@ -330,6 +331,7 @@ def _result(
     train, valid = folds.parts[0]
     takes = footprint(first, dev, valid)
     fit_seconds = float(np.mean([result.seconds for result in results]))
+    useful_seconds = float(np.mean([result.seconds * result.useful_share for result in results]))
     return CVResult(
         candidate=candidate,
         predictions=predictions,
@@ -342,7 +344,7 @@ def _result(
         single_row_seconds=takes.single_row_seconds,
         pipeline=first,
         rows=rows,
-        refit_seconds=REFIT * fit_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
+        refit_seconds=REFIT * useful_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,
         fits=tuple(result.fit_rows for result in results),
         repeats=tuple(repeats),
         packed=takes.packed,

@@ -145,8 +145,8 @@ class FoldResult:
     """``predictions`` of the validation rows, and what the fit tells of itself (see ``Fitted``). ``seconds``: what
     fitting and predicting took, for the first fold with preparation.
 
-    ``fit_rows``: the rows that the fit saw and was evaluated on. ``pipeline``: the fit itself, of the first fold alone:
-    it may be shipped for want of a refit.
+    ``useful_share``: of that work, what the model is made of (see ``Fitted``). ``fit_rows``: the rows that the fit saw
+    and was evaluated on. ``pipeline``: the fit itself, of the first fold alone: it may be shipped for want of a refit.
     """
 
     predictions: Predictions
@@ -155,6 +155,7 @@ class FoldResult:
     seconds: float
     fit_rows: FitRows
     pipeline: Pipeline | None = None
+    useful_share: float = 1.0
 
 
 def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
@@ -177,4 +178,5 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
         seconds=time.monotonic() - (begun if first else ready),
         fit_rows=FitRows(pipeline.saw, predictions.rows),
         pipeline=pipeline if first else None,
+        useful_share=pipeline.fitted.useful_share,
     )

@@ -58,7 +58,7 @@ class FoldStore:
             for name, values in {
                 "probability": result.predictions.probability,
                 "saw": result.fit_rows.saw,
-                "seconds": np.array(result.seconds),
+                "seconds": np.array([result.seconds, result.useful_share]),
             }.items()
         }
         file = self._file(candidate)
@@ -91,8 +91,10 @@ class FoldStore:
             for i, (_, valid) in list(enumerate(data.folds.parts))[1:]:
                 predictions = data.dev.predictions(valid, arrays[f"{i} probability"], "out-of-fold")
                 fit_rows = FitRows(arrays[f"{i} saw"], predictions.rows)
-                seconds = float(arrays[f"{i} seconds"])
-                results.append(FoldResult(predictions, plan.efforts[i], {}, seconds, fit_rows))
+                seconds, useful_share = arrays[f"{i} seconds"].tolist()
+                results.append(
+                    FoldResult(predictions, plan.efforts[i], {}, seconds, fit_rows, useful_share=useful_share)
+                )
         return plan.rows, results
 
     def remove(self) -> None:

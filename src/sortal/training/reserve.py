@@ -19,6 +19,9 @@ from sortal.training.pace import Pace, work_pace
 READING = 4e-6
 """Seconds of a row of the test that is read once more, for a baseline: fifty columns on the machine of
 docs/benchmarks.md."""
+LATE = 0.04
+"""Of the budget, what shipping may take beyond what is left: rather a moment late than the model of a moment. A trial
+ends when what is in hand has to be shipped, and that is late by as long as its library needs to notice."""
 LEAST_LEFT = 1e-3
 """Seconds to ship in, where none are left: what takes least comes nearest."""
 
@@ -67,10 +70,10 @@ class TimeReserve:
         return self.for_refit(members(results)) if results else math.inf
 
     def endings(self, results: Sequence[CVResult]) -> dict[str, float]:
-        """By candidate, the share that shipping it takes of the time that is left: what comes late may be too slow for
-        that. Nothing where there is time to ship all of them together.
+        """By candidate, the share that shipping it takes of the time that there is for it: what comes late may be too
+        slow for that. Nothing where there is time to ship all of them together.
         """
-        left = max(self.until_closing(), LEAST_LEFT)
+        left = max(self.until_closing() + LATE * self.deadline.budget, LEAST_LEFT)
         shares = {result.name: self.shipping(result) / left for result in results}
         return shares if sum(shares.values()) > 1 else {}
 
