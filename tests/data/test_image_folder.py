@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -51,7 +53,7 @@ def test_parts(tmp_path: Path, tops: tuple[str, ...]) -> None:
     assert source.frame["label"].to_list() == ["cat", "dog"] * len(tops)
     assert set(source.frame["part"]) == set(tops)
     assert source.notes == (
-        f"the folders {', '.join(sorted(tops))} were read as one; --split part takes them as the parts that they are",
+        f"the folders {', '.join(sorted(tops))} are the column 'part'; --split part takes them as the split",
     )
 
 
@@ -66,7 +68,7 @@ def test_images_in_no_class(tmp_path: Path) -> None:
     assert source.notes == ("1 image lies in no folder of a class and was left out, such as 'loose.png'",)
     source = read(made(tmp_path / "kaggle", ["train/cat/1.png", "train/dog/2.png", "test/3.png", "test/4.png"]))
     assert source.frame["part"].to_list() == ["train", "train"]
-    assert source.notes[-1] == "2 images lie in no folder of a class and were left out, such as 'test/3.png'"
+    assert source.notes[-1] == "2 images lie in no class and were left out, such as 'test/3.png'"
 
 
 def test_without_classes(tmp_path: Path) -> None:
@@ -87,3 +89,41 @@ def test_a_table_beside_images_is_the_data(tmp_path: Path) -> None:
 def test_a_folder_without_any_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no data files"):
         read(made(tmp_path, ["cat/1.pdf"]))
+
+
+def test_images_as_hugging_face_stores_them(tmp_path: Path) -> None:
+    rows = {"image": [{"bytes": b"GIF8", "path": "a.gif"}, {"bytes": None, "path": None}], "label": [0, 1]}
+    types = {"image": pl.Struct({"bytes": pl.Binary, "path": pl.String}), "label": pl.Int64}
+    pl.DataFrame(rows, schema=types).write_parquet(tmp_path / "train.parquet")
+    assert read(tmp_path / "train.parquet").frame.rows() == [(b"GIF8", 0), (None, 1)]
+
+
+def test_a_zip_archive_of_a_folder_has_the_images_themselves(tmp_path: Path) -> None:
+    folder = made(tmp_path / "photos", ["dog/b.png", "cat/1.png", ".hidden/2.png", "cat/notes.txt", "train/3.png"])
+    file = shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
+    source, names = read(file), read(folder)
+    assert source.frame["label"].to_list() == names.frame["label"].to_list() == ["cat", "dog", "train"]
+    assert source.frame["image"].to_list() == [Path(name).read_bytes() for name in names.frame["image"]]
+    assert source.notes == names.notes
+    assert own_target(file) == "label"
+
+
+def test_a_damaged_member_of_an_archive_is_no_image(tmp_path: Path) -> None:
+    folder = made(tmp_path / "photos", ["dog/b.png", "cat/1.png"])
+    file = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", folder))
+    data = bytearray(file.read_bytes())
+    at = data.index(b"cat/1.png") + 20
+    data[at : at + 20] = bytes(20)
+    file.write_bytes(data)
+    found = read(file).frame["image"].to_list()
+    assert found[0] == b""
+    assert found[1] == (folder / "dog" / "b.png").read_bytes()
+
+
+def test_other_archives_are_refused(tmp_path: Path) -> None:
+    workbook = made(tmp_path / "book", ["xl/media/1.png", "[Content_Types].xml"])
+    with pytest.raises(DataError, match="it looks like an Excel workbook"):
+        read(shutil.make_archive(str(tmp_path / "book"), "zip", workbook))
+    file = shutil.make_archive(str(tmp_path / "tables"), "zip", made(tmp_path / "tables", ["a/notes.txt"]))
+    with pytest.raises(DataError, match="a zip archive; unpack it"):
+        read(file)

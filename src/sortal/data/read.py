@@ -24,14 +24,14 @@ from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
-from sortal.data.image_folder import PART, holds_images, image_folder
+from sortal.data.image_folder import PART, holds_images, image_folder, is_zip
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
 from sortal.data.sealed import refuse_sealed
 from sortal.data.untrusted import quiet, untrusted
 
-Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
+Format = Literal["images", "delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
 
 Paths = str | Path | Sequence[str | Path]
 """A file, several, a folder of parts, or one of images."""
@@ -104,7 +104,7 @@ def read(paths: Paths) -> Source:
         separators.pop() if len(separators) == 1 else "",
         all(part.records for part in parts),
         folder=folder_of(paths),
-        part=PART if files[0].is_dir() and PART in frames[0] else "",
+        part=PART if all(_format(file) == "images" for file in files) and PART in frames[0] else "",
     )
 
 
@@ -131,7 +131,7 @@ def holds_records(paths: Paths | Source) -> bool:
     return (
         paths.records
         if isinstance(paths, Source)
-        else all(file.is_file() and _format(file) in ("json", "json lines") for file in _find(paths)[1])
+        else all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
     )
 
 
@@ -246,9 +246,9 @@ def _open(path: Path) -> Part:
 
 
 def _opened(path: Path) -> Part:
-    if path.is_dir():
-        return image_folder(path)
     kind = _format(path)
+    if kind == "images":
+        return image_folder(path)
     if kind == "delimited":
         layout = delimited.inspect(path)
         texts = dict.fromkeys(layout.names, pl.String())
@@ -271,7 +271,23 @@ def _opened(path: Path) -> Part:
         schema = (
             pl.read_ipc_stream(path, n_rows=0).schema if kind == "arrow stream" else _scan(path, kind).collect_schema()
         )
-    return _renamed(Part(path, schema, lambda _: _columnar(path, kind), size=size.total))
+    return _renamed(_with_bytes(Part(path, schema, lambda _: _columnar(path, kind), size=size.total)))
+
+
+def _with_bytes(part: Part) -> Part:
+    """The part with images as bytes where it has them as Hugging Face stores them: bytes beside the name of a file."""
+    pairs = [name for name, dtype in part.types.items() if isinstance(dtype, pl.Struct) and dict(dtype) == _FILE]
+    if not pairs:
+        return part
+    bytes_of = [pl.col(name).struct.field("bytes").alias(name) for name in pairs]
+    return replace(
+        part,
+        types={name: pl.Binary() if name in pairs else dtype for name, dtype in part.types.items()},
+        frames=lambda note: (frame.with_columns(bytes_of) for frame in part.frames(note)),
+    )
+
+
+_FILE = {"bytes": pl.Binary(), "path": pl.String()}
 
 
 def _in_utf8(path: Path) -> bool:
@@ -331,6 +347,8 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 def _format(path: Path) -> Format:
     """By content; by name where the content could be anything."""
+    if path.is_dir() or (is_zip(path) and holds_images(path)):
+        return "images"
     head = next(raw_blocks(path, 1 << 16), b"")
     if not head.strip():
         raise DataError(f"{path.name} is empty")
