@@ -30,8 +30,8 @@ from sortal.training.fit_log import NO_ROWS, FitRows
 from sortal.training.footprint import packed_bytes
 
 HOPEFUL = 1.2
-"""Times the seconds that are left for a refit, which may have been planned to take longer: it usually takes less, and is
-cut short if it does not."""
+"""Times the seconds that are left for a refit, which may have been planned to take longer: it usually takes less, and
+is cut short if it does not."""
 NoRefit = Literal["time", "size", "rows"]
 """Why nothing was refitted: there was no time, or the refit was larger than the model may be, or it would have seen
 hardly more rows."""
