@@ -56,7 +56,10 @@ def test_importing_sortal_imports_nothing_heavy():
     ("group", "names"),
     [
         ("sortal.kinds", "boolean category datetime image number text"),
-        ("sortal.preparers", "category datetime number text.topics text.words text.words_and_characters"),
+        (
+            "sortal.preparers",
+            "category datetime image.colour image.thumbnail number text.topics text.words text.words_and_characters",
+        ),
         (
             "sortal.models",
             "catboost extra_trees forest kernel_svm lightgbm lightgbm_prep logistic logistic_ngrams majority mlp svm tree xgboost",

@@ -54,7 +54,7 @@ def train(
     from sortal import run
 
     folder = None if out is None else Path(out)
-    asked = _asked(train, target, recipe, options)
+    asked = _asked(train, data, target, recipe, options)
     return run.train(data, asked, started, folder, progress=progress, executor=executor, resume=resume)
 
 
@@ -69,15 +69,21 @@ def audit(
     """
     from sortal import auditing
 
-    return auditing.audit(data, _asked(audit, target, recipe, options))
+    return auditing.audit(data, _asked(audit, data, target, recipe, options))
 
 
-def _asked(call: Callable[..., object], target: object, file: str | Path | None, options: Mapping[str, Any]) -> Recipe:
-    """What a call asks for, beside what stands in a recipe. Raises OptionError for an option that the call does not
-    have.
+def _asked(
+    call: Callable[..., object], data: object, target: object, file: str | Path | None, options: Mapping[str, Any]
+) -> Recipe:
+    """What a call asks for, beside what stands in a recipe; of a folder of images the classes. Raises OptionError for
+    an option that the call does not have.
     """
     known = signature(call).parameters
     for name in options:
         if name not in known:
             raise OptionError(f"{call.__name__} has no option {quoted(name)}; {did_you_mean(name, known)}")
+    if target is None and file is None:
+        from sortal.data.image_folder import own_target
+
+        target = own_target(data)
     return Recipe.from_options({"target": target, **options}, None if file is None else Path(file))

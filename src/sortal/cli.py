@@ -86,7 +86,7 @@ def train(
     **options: Any,
 ) -> None:
     """Train a classifier and open the sealed test once."""
-    asked = _asked(context, options, recipe)
+    asked = _asked(context, data, options, recipe)
     if recipe is not None:
         _tell_if_not_repeated(asked, recipe)
     if resume and out is None:
@@ -225,7 +225,7 @@ def audit(
 
     if out is not None and out.suffix != ".json":
         raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
-    asked = _asked(context, options, recipe)
+    asked = _asked(context, data, options, recipe)
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
         found = auditing.audit(files, asked)
@@ -255,11 +255,18 @@ def demo(
     _train([str(churn())], Recipe.of("Churn", cost="fp=1,fn=8", budget=budget), out, json=False)
 
 
-def _asked(context: typer.Context, options: Mapping[str, Any], file: Path | None) -> Recipe:
-    """What was asked: the options that a person gave, beside what stands in a recipe."""
+def _asked(context: typer.Context, data: list[str], options: Mapping[str, Any], file: Path | None) -> Recipe:
+    """What was asked: the options that a person gave, beside what stands in a recipe; of a folder of images the
+    classes.
+    """
     from sortal.core.recipe import Recipe
 
-    return Recipe.from_options({name: value for name, value in options.items() if _was_given(context, name)}, file)
+    given = {name: value for name, value in options.items() if _was_given(context, name)}
+    if file is None and "target" not in given:
+        from sortal.data.image_folder import own_target
+
+        given["target"] = own_target(data)
+    return Recipe.from_options(given, file)
 
 
 def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:

@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sortal.artifact.model import PARITY_ROWS
 from sortal.core.columns import Origin
 from sortal.core.disclosure import SMALLEST_COUNT
-from sortal.core.door import rows_of_frame
+from sortal.core.door import rows_of_frame, warn_of
 from sortal.core.errors import DataError
 from sortal.core.frame import Table, conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, label_type_of
@@ -125,8 +125,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    A class of one row is left out with a warning, where there are two others, and so are text and image columns, and
-    text that identifies rows.
+    A class of one row is left out with a warning, where there are two others, and so is text that identifies rows.
 
     Examples
     --------
@@ -238,7 +237,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         schema = with_cost_columns(schema, recipe.goal.cost_column, "X")
         _check_usable(schema, recipe.rows.ignore)
-        table = Table(schema, conform(frame, schema, USED, "X"), np.arange(frame.height))
+        table = Table(schema, conform(frame, schema, USED, "X", note=warn_of), np.arange(frame.height))
         task = self._task(classes, codes, recipe.goal)
         table.row_costs(task.cost_columns, "X")  # refuses a row without one before any work is done
         reserve = _reserve(recipe.search, started, min(PARITY_ROWS, len(table)))
@@ -279,6 +278,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Labels, in the type that they had.
         """
         rows = rows_of_frame(self._named(X), self.model_.needs, source="X")
+        for note in rows.notes:
+            warn_of(note)
         return self.model_.answer_rows(rows).decisions.astype(self.classes_.dtype)
 
     def _recipe(self) -> Recipe:

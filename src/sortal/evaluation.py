@@ -68,7 +68,9 @@ def score_labelled(
     ids = np.arange(len(codes)) if rows is None else rows
     may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
-    labelled = rows_of_frame(source.frame, model.needs, source=source.name, allow_missing=may_lack).take(known)
+    labelled = rows_of_frame(
+        source.frame, model.needs, source=source.name, allow_missing=may_lack, folder=source.folder
+    ).take(known)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
         groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
@@ -82,6 +84,6 @@ def score_labelled(
         len(codes) - len(known),
         labelled.columns,
         labelled.absent,
-        source.notes,
+        (*source.notes, *labelled.notes),
         source.frame[known],
     )

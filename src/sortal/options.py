@@ -35,7 +35,9 @@ def _written(field_type: Any, default: Any) -> tuple[Any, Any]:
 
 Data = Annotated[
     list[str],
-    typer.Argument(help="CSV, TSV, Parquet, Arrow or JSON Lines; several, a folder of parts, or - (standard input)."),
+    typer.Argument(
+        help="CSV, TSV, Parquet, Arrow or JSON Lines; several, a folder of parts or of images, or - (standard input)."
+    ),
 ]
 ModelFile = Annotated[Path, typer.Argument(help="A .sortal file.")]
 RecipeFile = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import decimal
 import math
@@ -22,6 +23,8 @@ from sortal.core.kinds.number import DURATION
 from sortal.core.raw import unique_names
 from sortal.core.schema import Column, Schema, column_name
 from sortal.core.values import MISSING
+
+GIF = base64.b64decode("R0lGODdhAgACAIEAAP8AAAAAAAAAAAAAACwAAAAAAgACAAAIBgABCAQQEAA7")
 
 quick = settings(deadline=None, max_examples=60)
 words = st.text("ab1.0, ?-\t", max_size=6)
@@ -198,7 +201,8 @@ class TestConform:
         assert one("number", [True, None]) == [1.0, None]
         assert one("category", pl.Series(["a", "?"], dtype=pl.Categorical)) == ["a", None]
         assert one("category", pl.Series(["a"], dtype=pl.Enum(["a", "b"]))) == ["a"]
-        assert one("image", [b"x", None]) == [b"x", None]
+        assert one("image", [b"x", None]) == [None, None]
+        assert one("image", [GIF, None]) == one("image", [base64.b64encode(GIF).decode(), ""]) == [GIF, None]
         assert one("number", pl.Series([None, None])) == [None, None]
 
     def test_columns_are_those_of_the_schema_in_its_order(self) -> None:

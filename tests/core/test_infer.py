@@ -329,9 +329,11 @@ class TestTexts:
 
     def test_images(self) -> None:
         assert look([b"\x89PNG....", b"\xff\xd8\xff...", None]).kind == "image"
-        assert look([b"\x89PNG...."]).role == "ignore"
+        assert look([b"\x89PNG...."]).role == "feature"
         assert look([b"plain"]).reason == "bytes that are no image"
-        assert look(["a/1.PNG", "b/2.jpeg"]).kind == "image"
+        nowhere = look(["a/1.PNG", "b/2.jpeg"])
+        assert (nowhere.kind, nowhere.role) == ("image", "ignore")
+        assert nowhere.reason == "names of image files, of which none is there in the working folder"
 
     @pytest.mark.parametrize("values", [[None, None], ["", "?"], [float("nan")]])
     def test_all_missing(self, values: list[object]) -> None:

@@ -73,7 +73,7 @@ def test_texts_like_those_of_training_are_not_spoken_of(reference):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([None] * 60, "'review', characters: all values are missing"),
+        ([None] * 60, "'review': all values are missing"),
         ([(text or "word1") * 30 for text in texts(1, 60)], "'review', characters: all values lie outside"),
         (texts(1, 100, first=1000), "'review', share of unusual words: "),
         (["".join(chr(0x430 + ord(c) % 32) for c in (t or "word")) for t in texts(1, 80)], "'review', script: none of"),
@@ -96,9 +96,7 @@ def test_what_is_odd_of_single_texts(reference):
             reference["review"], measures=tuple(replace(m, missing=0) for m in reference["review"].measures)
         )
     }
-    assert odd_values(none_missing, {"review": [None]}, 1) == [
-        ["'review', characters: is missing, and never was in training"]
-    ]
+    assert odd_values(none_missing, {"review": [None]}, 1) == [["'review': is missing, and never was in training"]]
 
 
 def test_long_texts_and_many_take_bounded_time():

@@ -19,7 +19,7 @@ REQUIREMENTS = [
 
 
 def test_every_preparer_encodes_a_kind() -> None:
-    assert {kind.encoding for kind in BUILT_IN.values()} == {"", *(name.partition(".")[0] for name in REGISTERED)}
+    assert {kind.encoding for kind in BUILT_IN.values()} == {name.partition(".")[0] for name in REGISTERED}
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)

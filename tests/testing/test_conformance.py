@@ -17,7 +17,10 @@ TEXTS = {
     "boolean": ["No", "Yes", "yes"],
     "datetime": ["31/01/2020", "01/02/2020"],
     "text": ["one word and another", "e\u0301t\u00e9"],
-    "image": ["a.png", "b.jpg"],
+    "image": [
+        "R0lGODdhAgACAIEAAP8AAAAAAAAAAAAAACwAAAAAAgACAAAIBgABCAQQEAA7",
+        "data:image/gif;base64,R0lGODdhAgACAIEAAAAA/wAAAAAAAAAAACwAAAAAAgACAAAIBgABCAQQEAA7",
+    ],
 }
 CHECKS: dict[Group, Callable[[Any], Iterator[Requirement]]] = {
     "sortal.kinds": lambda kind: check_kind(kind, TEXTS[kind.name]),

@@ -15,10 +15,10 @@ from sortal.artifact.card import Card
 from sortal.artifact.store import Contents, Golden
 from sortal.core.errors import ArtifactError
 from sortal.core.kinds import Storage, is_kind, kind_of
+from sortal.core.measures import kinds_of
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
 from sortal.core.task import Capacity, Task
-from sortal.core.text_measures import KINDS
 from sortal.decide.certificate import Certificate
 from sortal.decide.policy import Decision
 
@@ -209,11 +209,11 @@ def _levels_fault(column: ColumnProfile) -> str:
 
 
 def _check_measures(name: str, column: ColumnProfile) -> None:
-    told = [each.measure for each in column.measures]
-    _need(told == list(KINDS), f"the profile of {name[:40]!r} measures something else than texts do")
+    told, known = [each.measure for each in column.measures], kinds_of(column.kind)
+    _need(told == list(known), f"the profile of {name[:40]!r} measures something else than its kind does")
     for each in column.measures:
         _need(not each.measures and each.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
-        _check_profile(name, each, {name: KINDS[each.measure]})
+        _check_profile(name, each, {name: known[each.measure]})
 
 
 def _check_card(card: Card | None) -> None:

@@ -354,6 +354,7 @@ _STORED: dict[str, tuple[Storage, ...]] = {
     "lookup": ("text",),
     "tfidf": ("text",),
     "datetime": ("moment",),
+    "pixels": ("bytes",),
 }
 """What the ops that read a column can take."""
 

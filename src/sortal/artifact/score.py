@@ -19,7 +19,7 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.door import Rows, rows_of_frame
 from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
-from sortal.data.read import Source, batches, files_of, holds_records
+from sortal.data.read import Source, batches, files_of, folder_of, holds_records
 from sortal.data.write import writer
 
 
@@ -87,11 +87,14 @@ class _Job:
         """A batch as it was read, and the same rows as the model reads them."""
         first_row = 1
         may_lack = self._allow_missing or holds_records(self._data)
-        name = _name_of(self._data)
+        name, folder = _name_of(self._data), folder_of(self._data)
         for frame in batches(self._data, note=self._note):
             # Messages name the row as it is counted in the file, not in the batch.
             needs = self._model.needs
-            yield frame, rows_of_frame(frame, needs, source=name, first_row=first_row, allow_missing=may_lack)
+            rows = rows_of_frame(frame, needs, source=name, first_row=first_row, allow_missing=may_lack, folder=folder)
+            for text in rows.notes:
+                self._note(text)
+            yield frame, rows
             first_row += frame.height
 
     def _note(self, text: str) -> None:

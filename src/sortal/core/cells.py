@@ -12,13 +12,14 @@ import math
 import operator
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from sortal.core.arrays import Floats
+from sortal.core.images import canonical_or_none, each
 from sortal.core.moments import BLANK, DAY, SECOND, day_of, reader
 from sortal.core.raw import Sort
 
@@ -318,6 +319,28 @@ def computed(values: E, compute: Callable[[Floats], Floats]) -> E:
 
     by_numpy = values.map_batches(lambda s: pl.Series(compute(s.to_numpy())), pl.Float64)
     return by_numpy.fill_nan(None)
+
+
+def images(values: E) -> E:
+    """The images that texts name or hold, and that bytes are, as they are kept; null where one cannot be read."""
+    if isinstance(values, Cells):
+        return Cells(each(canonical_or_none, values.values))
+    import polars as pl
+
+    def some(series: pl.Series) -> pl.Series:
+        # Not all at once: as bytes of Python they take their room once more.
+        parts = [pl.Series(each(canonical_or_none, part), dtype=pl.Binary) for part in _parts(series)]
+        return pl.concat(parts) if parts else pl.Series(dtype=pl.Binary)
+
+    return values.map_batches(some, pl.Binary)
+
+
+def _parts(series: pl.Series) -> Iterator[list[Any]]:
+    return (series[start : start + IMAGES].to_list() for start in range(0, len(series), IMAGES))
+
+
+IMAGES = 1_024
+"""Images that are in memory at once as they came."""
 
 
 def utc(moments: E, sort: Sort) -> E:

@@ -25,13 +25,15 @@ SAMPLE = 100
 @dataclass(frozen=True)
 class Origin:
     """Where a table comes from: its ``name`` in messages, what stands between the fields of its lines, if it is a text,
-    the texts that were told to mean "no value" (None: those that usually do), and what may be quoted of it.
+    the texts that were told to mean "no value" (None: those that usually do), what may be quoted of it, and the
+    ``folder`` in which the files lie that it names.
     """
 
     name: str = "the data"
     separator: str = ""
     missing: tuple[str, ...] | None = None
     disclosure: Disclosure = OPEN
+    folder: str = ""
 
     @property
     def blanks(self) -> frozenset[str]:

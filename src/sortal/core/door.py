@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -33,7 +34,8 @@ from sortal.core.values import as_read, is_number, is_text
 if TYPE_CHECKING:
     import polars as pl
 
-Values = Floats | Sequence[str | None]
+Values = Floats | Sequence[Any]
+"""Numbers with NaN, or texts or bytes with None, where a value is missing."""
 
 MOST_ROWS = 1_000
 """Up to so many rows lists are quicker than polars."""
@@ -46,13 +48,14 @@ class Rows:
     """Rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
 
     ``ids``: (n,) which rows of ``source`` they are, counted from 0. ``absent`` names columns that they came without,
-    and that are taken as missing.
+    and that are taken as missing; ``notes`` say which values cannot be read, and are missing therefore.
     """
 
     columns: Mapping[str, Values]
     ids: NDArray[np.int64]
     absent: tuple[str, ...] = ()
     source: str = "the data"
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,7 +81,8 @@ def _taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
 def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:
     """The columns of ``schema`` in any table, or in a dict of one row.
 
-    Records and one row need not name what they do not have; ``allow_missing`` says the same of a table. Raises
+    Records and one row need not name what they do not have; ``allow_missing`` says the same of a table. Warns of images
+    that cannot be read, which are missing. Raises
     DataError as ``core.frame.conform`` does, and ForkError for a table that needs polars in a process that was forked
     after polars had computed.
 
@@ -86,6 +90,18 @@ def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Row
     >>> rows_of({"price": "1,5", "more": 1}, schema).columns
     {'price': array([1.5]), 'zip': [None]}
     """
+    rows = _rows_of(data, schema, allow_missing)
+    for note in rows.notes:
+        warn_of(note)
+    return rows
+
+
+def warn_of(note: str) -> None:
+    """Tell Python's user of values that cannot be read."""
+    warnings.warn(note, UserWarning, stacklevel=4)
+
+
+def _rows_of(data: object, schema: Schema, allow_missing: bool) -> Rows:
     if is_one_row(data):
         data = [data]
     may_lack = allow_missing or is_records(data)
@@ -109,14 +125,24 @@ def rows_of_frame(
     source: str = "the data",
     first_row: int = 1,
     allow_missing: bool = False,
+    folder: str = "",
 ) -> Rows:
     """The columns of ``schema`` in a raw frame; arguments and errors are those of ``core.frame.conform``."""
     from sortal.core.frame import Table, conform
 
     ids = np.arange(first_row - 1, first_row - 1 + frame.height)
-    known = conform(frame, schema, source=source, first_row=first_row, allow_missing=allow_missing)
+    notes: list[str] = []
+    known = conform(
+        frame,
+        schema,
+        source=source,
+        first_row=first_row,
+        allow_missing=allow_missing,
+        folder=folder,
+        note=notes.append,
+    )
     columns = Table(schema, known, ids).columns(known.columns)
-    return Rows(columns, ids, misfits.absent(frame.columns, schema.columns), source)
+    return Rows(columns, ids, misfits.absent(frame.columns, schema.columns), source, tuple(notes))
 
 
 def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
@@ -141,6 +167,7 @@ _CANONICAL: dict[Storage, tuple[type, ...]] = {
     "boolean": (bool,),
     "moment": (int,),
     "text": (str,),
+    "bytes": (bytes,),
 }
 
 
@@ -175,11 +202,10 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str
     if len(known) < len(passages):
         other = next(each for each in passages if each.values is None)
         raise misfits.other_type(other.column, other.sort, source)
-    for each, values in known:
-        _refuse_misfit(each.column, each.tidied, values, source)
+    notes = [_misfits(each.column, each.tidied, values, source) for each, values in known]
     canonical = {each.column.name: _of_programs(each.column, values) for each, values in known}
     _refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, source)
-    return Rows(canonical, np.arange(table.rows), without, source)
+    return Rows(canonical, np.arange(table.rows), without, source, tuple(filter(None, notes)))
 
 
 def _passage(column: Column, raw: Raw) -> _Passage:
@@ -263,16 +289,19 @@ _OF_SORT: dict[Sort, Callable[[Any], int]] = {
 }
 
 
-def _refuse_misfit(column: Column, tidied: Sequence[Any], values: Sequence[Any] | Floats, source: str) -> None:
-    if not kind_of(column.kind).strict:
-        return
+def _misfits(column: Column, tidied: Sequence[Any], values: Sequence[Any] | Floats, source: str) -> str:
+    """What is said of values that cannot be read. Raises DataError for one that may not be missing."""
+    kind = kind_of(column.kind)
+    if not kind.strict and kind.storage != "bytes":
+        return ""
     wrong = [
         row
         for row, (before, after) in enumerate(zip(tidied, values, strict=False))
         if after is None and before is not None
     ]
-    if wrong:
+    if wrong and kind.strict:
         raise misfits.misfit(column, tidied[wrong[0]], wrong[0] + 1, len(wrong) - 1, source)
+    return misfits.unreadable(column, [tidied[row] for row in wrong], [row + 1 for row in wrong])
 
 
 def _of_programs(column: Column, values: Sequence[Any] | Floats) -> Values:

@@ -77,11 +77,11 @@ class Table:
             features.__dict__[name] = getattr(self, name)
         return features
 
-    def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | Sequence[str | None]]:
+    def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64] | Sequence[Any]]:
         """Plain columns for the engine.
 
         Numbers, booleans (0/1) and moments (seconds since 1970, UTC) as (n,) float64, missing is NaN;
-        texts as a sequence of str, missing is None.
+        texts as a sequence of str and images as one of bytes, missing is None.
         """
         at: dict[str, NDArray[np.float64]] = {}
         if len(names) > FEW_COLUMNS and len(self) <= FEW_ROWS:
@@ -141,9 +141,12 @@ MANY_ROWS = 1_000
 """From so many rows on, texts are handed over as codes of their levels; fewer are quicker as they are."""
 
 
-def _plain_column(series: pl.Series) -> NDArray[np.float64] | Sequence[str | None]:
+def _plain_column(series: pl.Series) -> NDArray[np.float64] | Sequence[Any]:
     if isinstance(series.dtype, pl.String):
         return _coded(series) if len(series) >= MANY_ROWS else series.to_list()
+    if isinstance(series.dtype, pl.Binary):
+        values: Any = series  # a sequence whose bytes are copied when they are asked for
+        return values  # type: ignore[no-any-return]
     if isinstance(series.dtype, pl.Datetime):
         # Divided by numpy: polars multiplies by the reciprocal, but not in a column of one row.
         return series.dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
@@ -166,11 +169,14 @@ def conform(
     source: str = "the data",
     first_row: int = 1,
     allow_missing: bool = False,
+    folder: str = "",
+    note: Callable[[str], None] = lambda text: None,
 ) -> pl.DataFrame:
     """The columns of ``schema`` with these roles, in its order and in canonical types; others are dropped.
 
     ``source`` names the data in messages; ``first_row`` is the number of the first row there (batches of a larger
-    file). ``allow_missing``: a feature that is not there has no values (records name only what they have). Raises
+    file). ``allow_missing``: a feature that is not there has no values (records name only what they have). ``folder``:
+    where the files lie that values name. ``note`` hears of values that are missing because they cannot be read. Raises
     DataError for another column that is not there, and for a value that does not fit the kind of its column: text that
     is no number, an infinity, a date in another notation. What is neither yes nor no is missing, as an unseen category
     is like no other.
@@ -195,7 +201,7 @@ def conform(
     ready = frame[[name for name, is_one in numbers.items() if is_one]]
     ready = ready.select(pl.all().cast(pl.Float64).fill_nan(None))
     others = [(c, name) for c, (name, is_one) in zip(columns, numbers.items(), strict=True) if not is_one]
-    known = [*ready.iter_columns(), *_by_rules(frame, others, source, first_row)]
+    known = [*ready.iter_columns(), *_by_rules(frame, others, source, first_row, folder, note)]
     at = {series.name: series for series in known}
     values = pl.DataFrame([at[name] for name in numbers])
     _refuse_infinities(columns, values, source, first_row)
@@ -204,7 +210,12 @@ def conform(
 
 
 def _by_rules(
-    frame: pl.DataFrame, columns: Sequence[tuple[Column, str]], source: str, first_row: int
+    frame: pl.DataFrame,
+    columns: Sequence[tuple[Column, str]],
+    source: str,
+    first_row: int,
+    folder: str,
+    note: Callable[[str], None],
 ) -> Iterator[pl.Series]:
     """The canonical values of columns that are called so, by the rules of their kinds."""
     if not columns:
@@ -214,13 +225,26 @@ def _by_rules(
         kind_of(c.kind).plain(c, pl.col(s.name), sort_of(s.dtype)).alias(s.name)
         for (c, _), s in zip(columns, frame.iter_columns(), strict=True)
     )
+    tidied = tidied.with_columns(
+        kind_of(c.kind).located(tidied[name].cast(pl.String), folder).alias(name)
+        for c, name in columns
+        if folder and kind_of(c.kind).storage == "bytes" and is_text(sort_of(tidied.schema[name]))
+    )
     tidied = tidied.with_columns(s.cast(pl.Null) for s in tidied.iter_columns() if s.null_count() == len(s))
     values = tidied.select(_expression(c, s, source) for (c, _), s in zip(columns, tidied.iter_columns(), strict=True))
     for (column, _), before, after in zip(columns, tidied.iter_columns(), values.iter_columns(), strict=True):
         if kind_of(column.kind).strict and before.null_count() != after.null_count():
             after = _leniently(column, before, after)
             _refuse_misfit(column, before, after, source, first_row)
+        elif kind_of(column.kind).storage == "bytes" and before.null_count() != after.null_count():
+            note(unreadable(column, before, after, first_row))
         yield after
+
+
+def unreadable(column: Column, tidied: pl.Series, values: pl.Series, first_row: int = 1, quotes: bool = True) -> str:
+    """What is said of values that are missing because they cannot be read."""
+    lost = (tidied.is_not_null() & values.is_null()).arg_true()
+    return misfits.unreadable(column, tidied[lost].to_list(), (lost + first_row).to_list(), quotes=quotes)
 
 
 def _as_read(frame: pl.DataFrame) -> pl.DataFrame:

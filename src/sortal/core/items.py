@@ -1,4 +1,5 @@
-"""Texts of rows, with what was made of each of them alone: whatever the fold, that is made once for each row."""
+"""Texts or images of rows, with what was made of each of them alone: whatever the fold, that is made once for each
+row."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class Made(Protocol):
 
 
 M = TypeVar("M", bound=Made)
-Make = Callable[[Sequence[str | None]], M]
+Make = Callable[[Sequence[Any]], M]
 """From values to what is made of each of them alone. Equal ones (hash and ==) make the same."""
 
 
@@ -48,12 +49,12 @@ class Memo:
     _kept: dict[tuple[str, Any], _Kept] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def of(self, column: str, rows: Ints, values: Sequence[str | None], make: Make[M]) -> M:
+    def of(self, column: str, rows: Ints, values: Sequence[Any], make: Make[M]) -> M:
         """The parts of these rows, of which those that are not there yet are made."""
         with self._lock:
             return self._of(column, rows, values, make)
 
-    def _of(self, column: str, rows: Ints, values: Sequence[str | None], make: Make[M]) -> M:
+    def _of(self, column: str, rows: Ints, values: Sequence[Any], make: Make[M]) -> M:
         kept = self._kept.get((column, make))
         if kept is None:
             made = make(values)
@@ -91,29 +92,29 @@ def _placed(place: Ints, rows: Ints, first: int) -> Ints:
 
 
 @dataclass(frozen=True, eq=False)
-class Items(Sequence[str | None]):
-    """The texts of a column in some rows of a table, whose ids are ``rows``."""
+class Items(Sequence[Any]):
+    """The texts or images of a column in some rows of a table, whose ids are ``rows``."""
 
     column: str
-    texts: Sequence[str | None]
+    values: Sequence[Any]
     rows: Ints
     memo: Memo
 
     def once(self, make: Make[M]) -> M:
-        """What is made of these texts, once for each row whoever asks."""
-        return self.memo.of(self.column, self.rows, self.texts, make)
+        """What is made of these values, once for each row whoever asks."""
+        return self.memo.of(self.column, self.rows, self.values, make)
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.values)
 
     @overload
-    def __getitem__(self, index: int) -> str | None: ...
+    def __getitem__(self, index: int) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> Items: ...
-    def __getitem__(self, index: int | slice) -> str | Items | None:
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return Items(self.column, self.texts[index], self.rows[index], self.memo)
-        return self.texts[index]
+            return Items(self.column, self.values[index], self.rows[index], self.memo)
+        return self.values[index]
 
-    def __iter__(self) -> Iterator[str | None]:
-        return iter(self.texts)
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values)

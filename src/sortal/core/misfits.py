@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,40 @@ def misfit(column: Column, value: object, row: int, more: int, source: str) -> D
         f"column {column.name!r} of {source} holds {shown(value)} in row {row:,}{others}, where {needed} is needed; "
         "correct it or leave it blank"
     )
+
+
+MOST_NAMED = 3
+"""Values that a message names one by one."""
+
+
+def unreadable(column: Column, values: Sequence[Any], rows: Sequence[int], *, quotes: bool = True) -> str:
+    """What is said of ``values``, in these ``rows`` (counted from 1), that are taken as missing though something is
+    there; empty where that is nothing to speak of. ``quotes``: names them, and their rows.
+
+    >>> unreadable(Column("photo", "image"), ["a.png", b"GIF8"], [3, 17])
+    "photo: 2 images cannot be read: 'a.png' in row 3 (no such file), row 17 (damaged or cut off)"
+    """
+    kind = kind_of(column.kind)
+    few = [] if not len(values) else kind.faults(list(values[:MOST_NAMED]))
+    if not few:
+        return ""
+    what = f"{column.name}: {len(values):,} {kind.name}{'s' if len(values) > 1 else ''} cannot be read"
+    if not quotes:
+        return what
+    named = [f"{_named(value)}row {row:,} ({why})" for value, row, why in zip(values, rows, few, strict=False)]
+    more = f", and {len(values) - len(few):,} more" if len(values) > len(few) else ""
+    return f"{what}: {', '.join(named)}{more}"
+
+
+def _named(value: object) -> str:
+    """The end of a name tells more than its beginning; what is no name is not quoted."""
+    if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        return ""
+    return f"{value!r} in " if len(value) <= LONGEST_SHOWN else f"'...{repr(value)[-LONGEST_SHOWN:]} in "
+
+
+LONGEST_NAME, LONGEST_SHOWN = 300, 40
+"""Characters of a name that is quoted, and of it at most."""
 
 
 def too_large(name: str, value: float, row: int, source: str) -> DataError:

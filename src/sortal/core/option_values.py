@@ -20,6 +20,14 @@ from sortal.core.task import Capacity
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
+PART_WORDS = {
+    "train": ("train", "training", "fit"),
+    "valid": ("valid", "validation", "val", "dev"),
+    "test": ("test", "testing", "holdout"),
+}
+"""What people call the parts; a "dev" set of the field is one to validate on."""
+
+
 def read_option(name: str, given: object) -> Any:
     """The value that a sheet holds. Raises OptionError where ``given`` has another type.
 

@@ -6,7 +6,7 @@ A profile leaves with the model. No value in it belongs to fewer rows than ``sma
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from sortal.core import text_measures
 from sortal.core.coded import Coded
 from sortal.core.kinds import kind_of
+from sortal.core.measures import kinds_of, measured
 from sortal.core.quantiles import ends_of_columns, quantiles
 from sortal.core.schema import Column
 
 if TYPE_CHECKING:
     from sortal.core.frame import Table
 
-Values = NDArray[np.float64] | Sequence[str | None]
+Values = NDArray[np.float64] | Sequence[Any]
 Columns = Mapping[str, Any]
 """Columns as ``core.frame.Table.columns`` gives them: numbers with NaN, or texts with None, where a value is
 missing."""
@@ -34,6 +35,8 @@ TOP = 1_000
 """Levels that a profile knows by name; what is rarer counts as expected among the others."""
 MOST_TEXTS = 20_000
 """Texts that a profile is made of, spread over all: a second, and no share of rows is surer that matters."""
+MOST_IMAGES = 2_000
+"""Images that a profile is made of, spread over all: each has to be decoded for it."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class ColumnProfile:
     ``counts``; ``others`` is in how many rows a level is that is not named, and ``barely`` in how many one that has
     just as few rows as a level needs to be named. ``distinct``: how many values there are.
 
-    Texts have the words of most rows as ``levels``, with the rows that hold them, and ``measures``: profiles of what is
-    measured of a text (``core.text_measures``), each of which names its ``measure``. They are of some of many rows.
+    Texts have the words of most rows as ``levels``, with the rows that hold them. Texts and images have ``measures``:
+    profiles of what is measured of one (``core.measures``), each of which names its ``measure``. They are of some of
+    many rows.
     """
 
     name: str
@@ -109,7 +113,7 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
         if column.name not in found:
             # A column at a time: as Python's texts they take many times their room.
             values: Any = table.columns([column.name])[column.name]
-            look = _of_texts if kind_of(column.kind).encoding == "text" else _of_levels
+            look = _LOOKS.get(kind_of(column.kind).encoding, _of_levels)
             found[column.name] = look(column, values, smallest_count)
     return {column.name: found[column.name] for column in features}
 
@@ -154,13 +158,29 @@ def _of_texts(column: Column, values: Sequence[str | None], least: int) -> Colum
         distinct=len({*some} - {None}),
         levels=usual,
         counts=tuple(count for _, count in named),
-        measures=tuple(_measured(column, text_measures.measures(some, usual), least)),
+        measures=tuple(_measured(column, measured(column.kind, some, usual), least)),
     )
+
+
+def _of_images(column: Column, values: Sequence[bytes | None], least: int) -> ColumnProfile:
+    some = values[:: -(-len(values) // MOST_IMAGES)] if len(values) else values
+    return ColumnProfile(
+        name=column.name,
+        kind=column.kind,
+        rows=len(some),
+        missing=sum(image is None for image in some),
+        distinct=len({*some} - {None}),
+        measures=tuple(_measured(column, measured(column.kind, some, ()), least)),
+    )
+
+
+_LOOKS: Mapping[str, Callable[[Column, Any, int], ColumnProfile]] = {"text": _of_texts, "image": _of_images}
+"""By the encoding of a kind; all others have levels."""
 
 
 def _measured(column: Column, values: Columns, least: int) -> Iterator[ColumnProfile]:
     """A profile of each measure."""
-    for measure, kind in text_measures.KINDS.items():
+    for measure, kind in kinds_of(column.kind).items():
         as_column = Column(measure, kind)
         if kind_of(kind).numeric:
             found = _of_numbers([as_column], values, least)[measure]
@@ -185,8 +205,8 @@ def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Colu
         if name not in columns:
             continue
         if column.measures:
-            measured = text_measures.measures(columns[name], column.levels)
-            found |= {f"{name}/{measure}": values for measure, values in measured.items()}
+            looks = measured(column.kind, columns[name], column.levels)
+            found |= {f"{name}/{measure}": values for measure, values in looks.items()}
         else:
             found[name] = columns[name]
     return found

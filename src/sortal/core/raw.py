@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import sys
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
+from sortal.core.images import is_image
 from sortal.core.schema import column_name
 
 Sort = Literal[
@@ -94,7 +96,14 @@ def of_values(values: Any) -> Raw:
         return Raw("moment", [_utc(value) for value in items])
     if len(types) == 1 and (sort := _SORTS.get(next(iter(types)))):
         return Raw(sort, items)
-    return Raw("text", [None if value is None else str(value) for value in items])
+    return Raw("text", [None if value is None else _as_text(value) for value in items])
+
+
+def _as_text(value: object) -> str:
+    """Images among texts keep what they are."""
+    if isinstance(value, bytes) and is_image(value):
+        return b64encode(value).decode()
+    return str(value)
 
 
 _SORTS: dict[type, Sort] = {

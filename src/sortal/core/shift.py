@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.kinds import kind_of
+from sortal.core.measures import FIRST
 from sortal.core.profile import ColumnProfile, Columns, Values, comparable, compared
-from sortal.core.text_measures import CHARACTERS
 from sortal.core.writing import percent
 
 What = Literal["unseen", "range", "missing", "moved", "mix", "constant"]
@@ -154,7 +154,7 @@ def _count_texts(count: _Count, codes: Mapping[str, int], values: Sequence[str |
 def _shifts(column: ColumnProfile, count: _Count, chance: float) -> Iterator[Shift]:
     """What matters about a column: whether values are missing, and of those that are there the plainest thing alone."""
     values = (_range, _constant, _moved) if column.numeric else (_unseen, _constant, _mix)
-    missing = _missing(column, count, chance) if column.measure in ("", CHARACTERS) else None
+    missing = _missing(column, count, chance) if column.measure in ("", *FIRST) else None
     if missing is not None:
         yield missing
     yield from [found for look in values if (found := look(column, count, chance)) is not None][:1]
@@ -276,7 +276,8 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
 
 
 def _found(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
-    return Shift(column.name, what, rows, share, expected, f"{_named(column)}: {text}")
+    named = _short(column.name) if what == "missing" else _named(column)
+    return Shift(column.name, what, rows, share, expected, f"{named}: {text}")
 
 
 def _named(column: ColumnProfile) -> str:
@@ -339,7 +340,19 @@ def odd_values(reference: Mapping[str, ColumnProfile], columns: Columns, rows: i
         if name in columns and column.known:
             for row, text in _odd(column, columns[name]):
                 found[row].append(f"{_named(column)}: {text}")
+            for row in _newly_missing(column, columns[name]):
+                found[row].append(f"{_short(column.name)}: is missing, and never was in training")
     return found
+
+
+def _newly_missing(column: ColumnProfile, values: Values) -> list[int]:
+    """The rows without a value, where training had one in each."""
+    if column.missing or column.measure not in ("", *FIRST):
+        return []
+    if isinstance(values, np.ndarray):
+        found: list[int] = np.flatnonzero(np.isnan(values)).tolist()
+        return found
+    return [row for row, value in enumerate(values) if value is None]
 
 
 def _odd(column: ColumnProfile, values: Values) -> Iterator[tuple[int, str]]:
@@ -350,14 +363,10 @@ def _odd(column: ColumnProfile, values: Values) -> Iterator[tuple[int, str]]:
             side, end = ("below", column.ends[0]) if below else ("above", column.ends[-1])
             which = "smallest" if below else "largest"
             yield row, f"{column.shown(values[row])} is {side} {column.shown(end)}, about the {which} in training"
-        absent = np.flatnonzero(np.isnan(values)).tolist()
     else:
         seen = {*column.levels, None}
         how = "is rare or was never seen" if column.others else "was never seen"
         yield from ((row, f"{_short(str(v))} {how} in training") for row, v in enumerate(values) if v not in seen)
-        absent = [row for row, value in enumerate(values) if value is None]
-    if not column.missing and column.measure in ("", CHARACTERS):
-        yield from ((row, "is missing, and never was in training") for row in absent)
 
 
 def _short(text: str, most: int = 40) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from sortal.core.arrays import Ints
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
-from sortal.core.option_values import parse_capacity
+from sortal.core.option_values import PART_WORDS, parse_capacity
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import NESTED
 from sortal.core.writing import number
@@ -18,13 +18,6 @@ LEAST_OF_A_CLASS = 4
 MOST_ROWS = 5_000
 """The search is made once more for each outer fold: of more rows it would be a poor one. Chosen, not measured."""
 OUTER = 5
-
-PART_WORDS = {
-    "train": ("train", "training", "fit"),
-    "valid": ("valid", "validation", "val", "dev"),
-    "test": ("test", "testing", "holdout"),
-}
-"""What people call the parts; a "dev" set of the field is one to validate on."""
 
 
 def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:

@@ -27,6 +27,7 @@ from sortal.core.slicing import asked_columns
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
+from sortal.data.images import with_images
 from sortal.data.read import Source, read
 
 
@@ -64,23 +65,25 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     Raises InputError where the data or the options cannot be used.
     """
     source = open_source(data)
+    own_part = [source.part] if source.part and source.part != options.split_column else []
     schema = infer(
         source.frame,
         goal.target,
         kinds={**source.kinds, **options.kind},
-        ignore=options.ignore,
+        ignore=(*options.ignore, *own_part),
         time=options.time,
         group=options.group,
         split=options.split_column,
-        source=Origin(source.name, source.separator, options.missing, options.disclosure),
+        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
     )
     schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
     _check_features(schema, source.name)
     asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
-    frame = conform(source.frame, schema, source=source.name)
-    labels = frame[goal.target].alias("")
-    raw = source.frame
-    notes = (*source.notes, *doubts(schema), *label_notes(schema[goal.target], raw[goal.target].alias(""), labels))
+    frame = conform(source.frame, schema, source=source.name, folder=source.folder)
+    images = with_images(source, schema, frame, options.disclosure)
+    labels, raw = frame[goal.target].alias("").set(images.unread, None), images.raw
+    notes = (*source.notes, *doubts(schema), *images.notes)
+    notes = (*notes, *label_notes(schema[goal.target], raw[goal.target].alias(""), frame[goal.target].alias("")))
     if options.weight is not None:
         weightless = check_weights(frame[options.weight], labels, f"column {options.weight!r} of {source.name}")
         labels = labels.set(weightless, None)
@@ -102,7 +105,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     return Problem(
         source.name,
         notes,
-        _digest(data, source.frame),
+        _digest(data, raw if images.columns else source.frame, bool(images.columns)),
         raw,
         table,
         encode(table[goal.target], task),
@@ -298,9 +301,9 @@ def _why_not(schema: Schema) -> str:
     )
 
 
-def _digest(data: object, frame: pl.DataFrame) -> str:
-    """Of the file's bytes where one file was read, else of the values."""
-    if isinstance(data, str | Path) and Path(data).is_file():
+def _digest(data: object, frame: pl.DataFrame, images: bool) -> str:
+    """Of the file's bytes where one file was read that names no others, else of the values."""
+    if not images and isinstance(data, str | Path) and Path(data).is_file():
         with Path(data).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return hashlib.sha256(frame.hash_rows(seed=0).to_numpy().tobytes()).hexdigest()

@@ -24,6 +24,7 @@ from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
+from sortal.data.image_folder import PART, holds_images, image_folder
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
@@ -33,7 +34,7 @@ from sortal.data.untrusted import quiet, untrusted
 Format = Literal["delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
 
 Paths = str | Path | Sequence[str | Path]
-"""A file, several, or a folder of parts."""
+"""A file, several, a folder of parts, or one of images."""
 
 SUFFIXES = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), "delimited"),
@@ -41,6 +42,8 @@ SUFFIXES = {
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json"),
 }
+NOTES = (".txt", ".json")
+"""Endings of what often lies beside images, and is no table of them."""
 PACKED = (".gz", ".bz2", ".xz")
 
 FOREIGN = {
@@ -67,7 +70,8 @@ class Source:
     """A raw table: ``name`` is what messages call it, ``notes`` say what was unusual about the files.
 
     ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that
-    is not named is missing. ``kinds``: columns that say themselves what they are.
+    is not named is missing. ``kinds``: columns that say themselves what they are. ``folder``: where the files lie that
+    values name. ``part``: a column that says which part a row is in, which is used where a person asks for it.
     """
 
     frame: pl.DataFrame
@@ -76,10 +80,12 @@ class Source:
     separator: str = ""
     records: bool = False
     kinds: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+    part: str = ""
 
 
 def read(paths: Paths) -> Source:
-    """All rows of a file, of several, or of a folder of parts.
+    """All rows of a file, of several, or of a folder of parts or images.
 
     CSV and relatives (all columns are text), Parquet, Arrow IPC (file, stream, Feather), JSON Lines and JSON arrays;
     text also in gzip, bzip2 or xz. ``data.parts`` says what columns several files, or records, have together. Raises
@@ -97,6 +103,8 @@ def read(paths: Paths) -> Source:
         tuple(notes),
         separators.pop() if len(separators) == 1 else "",
         all(part.records for part in parts),
+        folder=folder_of(paths),
+        part=PART if files[0].is_dir() and PART in frames[0] else "",
     )
 
 
@@ -123,8 +131,16 @@ def holds_records(paths: Paths | Source) -> bool:
     return (
         paths.records
         if isinstance(paths, Source)
-        else all(_format(file) in ("json", "json lines") for file in _find(paths)[1])
+        else all(file.is_file() and _format(file) in ("json", "json lines") for file in _find(paths)[1])
     )
+
+
+def folder_of(paths: Paths | Source) -> str:
+    """Where the files lie that values of a table name: beside its own, unless it is itself a folder of them."""
+    if isinstance(paths, Source):
+        return paths.folder
+    first = _find(paths)[1][0]
+    return "" if first.is_dir() else str(first.parent)
 
 
 def files_of(paths: Paths) -> list[Path]:
@@ -180,7 +196,7 @@ def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
 
 def _files_of(path: Path) -> tuple[list[Path], list[str]]:
     if path.is_dir():
-        return _parts_of(path)
+        return ([path], []) if _is_of_images(path) else _parts_of(path)
     if path.is_file():
         return [path], []
     if path.exists():
@@ -196,6 +212,12 @@ def _missing(path: Path) -> DataError:
     there = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     hint = did_you_mean(path.name, there) if there else "the folder is empty"
     return DataError(f"no file {path.name!r} in {str(folder)!r}; {hint}")
+
+
+def _is_of_images(folder: Path) -> bool:
+    """Whether images are the data of a folder: notes may lie beside them, and tables may not."""
+    tables = any(_suffix(p) in SUFFIXES and _suffix(p) not in NOTES for p in folder.iterdir() if p.is_file())
+    return not tables and holds_images(folder)
 
 
 def _parts_of(folder: Path) -> tuple[list[Path], list[str]]:
@@ -224,6 +246,8 @@ def _open(path: Path) -> Part:
 
 
 def _opened(path: Path) -> Part:
+    if path.is_dir():
+        return image_folder(path)
     kind = _format(path)
     if kind == "delimited":
         layout = delimited.inspect(path)

@@ -16,6 +16,8 @@ them.
 | tfidf        | Columns -> (n, m), sparse   | column, kind: word | hash (m,) uint: the n-grams, ascending; documents  |
 |              |                             | or char_wb, least, | (m,) uint: in how many of the rows each was        |
 |              |                             | most, rows         |                                                    |
+| pixels       | Columns -> (n, d)           | column, side, read:| (side * side fields; three numbers for each where  |
+|              |                             | grey or colour     | colours are read)                                  |
 | project      | (n, d) -> (n, k)            |                    | weight (d, k): x @ weight                          |
 | fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |
 |              |                             |                    | missingness is appended as 0 or 1                  |
@@ -56,9 +58,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Columns = Mapping[str, "NDArray[np.float64] | Sequence[str | None]"]
+Columns = Mapping[str, "NDArray[np.float64] | Sequence[Any]"]
 """Input of a table program. number, boolean (0/1) and datetime (seconds since 1970, UTC): float64, missing is NaN.
-category: a sequence of str (``core.coded`` where many repeat), missing is None."""
+category: a sequence of str (``core.coded`` where many repeat), missing is None. image: a sequence of bytes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,19 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
-from sortal.engine import encode, focal, forest, fourier, interactions, linear, monotone, neural, oblivious, tfidf
+from sortal.engine import (
+    encode,
+    focal,
+    forest,
+    fourier,
+    interactions,
+    linear,
+    monotone,
+    neural,
+    oblivious,
+    pixels,
+    tfidf,
+)
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
@@ -119,7 +131,7 @@ def reads(program: Program) -> Iterator[tuple[str, str]]:
         yield from reads(step)
 
 
-READERS = ("number", "lookup", "datetime", "tfidf")
+READERS = ("number", "lookup", "datetime", "tfidf", "pixels")
 
 
 def _check_size(program: Program) -> None:
@@ -312,5 +324,6 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "arithmetic": interactions.arithmetic,
     "within": interactions.within,
     "tfidf": tfidf.tfidf,
+    "pixels": pixels.pixels,
     "project": tfidf.project,
 }

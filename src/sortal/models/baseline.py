@@ -43,7 +43,7 @@ def _smooth(tree: Any, n_classes: int) -> None:
 majority = Family(
     "majority",
     # It looks at no column, so that nothing is worth learning of one: it has to be there at once, without any library.
-    View("raw", "codes", many=sys.maxsize, texts="words"),
+    View("raw", "codes", many=sys.maxsize, texts="words", images="colour"),
     complexity=0,
     fit=_fit_majority,
     most_rows=SIMPLE_ROWS,
@@ -52,7 +52,7 @@ majority = Family(
 )
 tree = Family(
     "tree",
-    View("imputed", "codes"),
+    View("imputed", "codes", images="colour"),
     complexity=2,
     fit=_fit_tree,
     most_rows=SIMPLE_ROWS,

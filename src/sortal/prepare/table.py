@@ -85,7 +85,7 @@ def fit(
 
 
 def _columns(table: Table, memo: Memo | None) -> Columns:
-    """The features as the engine takes them, texts with what is remembered of them."""
+    """The features as the engine takes them, texts and images with what is remembered of them."""
     columns: dict[str, Any] = table.columns([column.name for column in table.schema.features])
     if memo is not None:
         for column in table.schema.features:
@@ -95,8 +95,8 @@ def _columns(table: Table, memo: Memo | None) -> Columns:
 
 
 def is_read_by_itself(column: Column) -> bool:
-    """Whether something is made of each value of a column alone, before anything is learned: of texts."""
-    return kind_of(column.kind).encoding == "text"
+    """Whether something is made of each value of a column alone, before anything is learned: of texts and images."""
+    return kind_of(column.kind).encoding in ("text", "image")
 
 
 def _fit_column(column: Column, table: Table, values: Columns, labels: Labels, view: View, seed: int) -> EncodedColumn:

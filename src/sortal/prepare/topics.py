@@ -11,9 +11,9 @@ from sortal.engine.sparse import Sparse
 from sortal.engine.tfidf import inverse_frequency, weigh
 from sortal.prepare.csr import csr
 from sortal.prepare.text import Values, made, vocabulary, words_of
-from sortal.prepare.view import EncodedColumn, Labels, View
+from sortal.prepare.view import WIDTHS, EncodedColumn, Labels, View
 
-MOST_WORDS, TOPICS = 10_000, 50
+MOST_WORDS, TOPICS = 10_000, WIDTHS["text"]
 """Words that topics are made of, and topics at most: two megabytes of a model file."""
 PASSES = 4
 """Power iterations of the randomised decomposition (Halko et al. 2009); scikit-learn's TruncatedSVD takes five."""

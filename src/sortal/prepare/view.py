@@ -23,6 +23,8 @@ class View:
     ``texts``: words or words_and_characters (weighted n-grams, sparse: where a table has texts, the family gets
     compressed sparse rows of SciPy), or topics (a few numbers).
 
+    ``images``: colour (the mean one) or thumbnail (eight by eight fields).
+
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
 
@@ -34,6 +36,7 @@ class View:
     categories: Literal["codes", "onehot"]
     many: int = 30
     texts: Literal["topics", "words", "words_and_characters"] = "topics"
+    images: Literal["colour", "thumbnail"] = "thumbnail"
     interactions: bool = False
     smallest_count: int = 1
 
@@ -44,7 +47,12 @@ class View:
         >>> View("raw", "codes").preparer("number"), View("raw", "codes").preparer("text")
         ('number', 'text.topics')
         """
-        return f"text.{self.texts}" if encoding == "text" else encoding
+        ways = {"text": self.texts, "image": self.images}
+        return f"{encoding}.{ways[encoding]}" if encoding in ways else encoding
+
+
+WIDTHS = {"text": 50, "image": 192}
+"""Columns that a value becomes at most where it is made dense, by encoding; one for all others."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Preparer(Protocol):
     """Turns columns of one kind into numbers."""
 
     def fit(self, column: Column, values: Any, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        """Learn from the canonical values of the training rows: a ``pl.Series``, for texts also ``core.items.Items``,
-        which remember what was made of a text.
+        """Learn from the canonical values of the training rows: a ``pl.Series``, for texts and images also
+        ``core.items.Items``, which remember what was made of one.
         """
         ...

@@ -4,6 +4,7 @@ it)."""
 from __future__ import annotations
 
 import datetime as dt
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -160,10 +161,22 @@ def sample(kind: str, *, n_distinct: int = 8, missing: float = 0.15, seed: int =
         values = (code % 2 == 0).tolist()
     elif storage == "moment":
         values = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=31 * int(c)) for c in code]
+    elif storage == "bytes":
+        values = [_picture(int(c)) for c in code]
     else:
         values = [f"value {c}" for c in code]
     kept = [None if g else v for g, v in zip(gone, values, strict=True)]
     return pl.Series("column", kept, dtype=TYPES[storage], strict=True)
+
+
+def _picture(code: int) -> bytes:
+    """A small image of two colours."""
+    from PIL import Image
+
+    drawn, file = Image.new("RGB", (6, 4), (37 * code % 256, 11 * code % 256, 90)), io.BytesIO()
+    drawn.paste((code % 256, 0, 200), (0, 0, 3, 2))
+    drawn.save(file, "PNG")
+    return file.getvalue()
 
 
 def _fit(subject: Subject, values: pl.Series) -> EncodedColumn:

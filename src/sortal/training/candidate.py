@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
 from sortal.core.items import Memo
+from sortal.core.kinds import kind_of
 from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
@@ -53,7 +54,8 @@ class Development:
     (groups, and exact copies), or None.
 
     ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
-    ``smallest_count``: levels of fewer rows are learned as unseen ones. ``memo``: what was made of single texts.
+    ``smallest_count``: levels of fewer rows are learned as unseen ones. ``memo``: what was made of single texts and
+    images.
     """
 
     table: Table
@@ -70,6 +72,11 @@ class Development:
     @property
     def has_texts(self) -> bool:
         """Whether a model reads texts."""
+        return any(kind_of(column.kind).encoding == "text" for column in self.table.schema.features)
+
+    @property
+    def has_items(self) -> bool:
+        """Whether a model reads texts or images, each of which is more than a number."""
         return any(prepare.is_read_by_itself(column) for column in self.table.schema.features)
 
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:

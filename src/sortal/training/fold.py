@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sortal.core.kinds import kind_of
 from sortal.core.predictions import Predictions
 from sortal.models.family import Matrix, OutOfTime, Settings, Size
 from sortal.prepare.csr import nbytes
-from sortal.prepare.table import is_read_by_itself
-from sortal.prepare.topics import TOPICS
-from sortal.prepare.view import View
+from sortal.prepare.view import WIDTHS, View
 from sortal.training.candidate import (
     Candidate,
     Development,
@@ -69,8 +68,8 @@ class FoldData:
 
     @property
     def size(self) -> Size:
-        """What a fit is given; texts count as the topics that they become."""
-        columns = sum(TOPICS if is_read_by_itself(each) else 1 for each in self.dev.table.schema.features)
+        """What a fit is given; texts count as the topics that they become, images as their fields."""
+        columns = sum(WIDTHS.get(kind_of(each.kind).encoding, 1) for each in self.dev.table.schema.features)
         return Size(len(self.folds.parts[0][0]), columns, len(self.dev.classes))
 
     def pace(self, candidate: Candidate, seconds: float) -> Pace:

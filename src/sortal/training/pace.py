@@ -64,7 +64,7 @@ def look(candidate: Candidate, dev: Development, parts: Sequence[tuple[Index, In
     """
     train, valid = parts[0]
     n, cells = len(train), len(train) * len(dev.table.schema.features) * len(dev.classes)
-    small = cells <= FEW_CELLS and not dev.has_texts  # a text is more than a number
+    small = cells <= FEW_CELLS and not dev.has_items
     if (n <= FEW and not candidate.family.early_stopping) or (small and candidate.family.interruptible):
         return AT_ONCE
     if n > FEW:

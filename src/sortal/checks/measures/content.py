@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.measures.nearest import NEIGHBOURS, Points, near_copies, sizes
 from sortal.core.arrays import Ints
+from sortal.core.images import UnreadableError, canonical, each, look
 
 _MOST_TEXTS = 20_000
 """For speed. Chosen, not measured."""
@@ -29,8 +28,6 @@ _SAME_WORDS = 0.85
 """Share of words. With it 3 to 6 % of SMS, tweets and bank questions are near-copies (decision 0017)."""
 _LEAST_WORDS = 5
 """Words of a text. Chosen, not measured: shorter ones agree by chance."""
-_SIDE = 16
-"""Pixels of a thumbnail. Chosen, not measured: few enough to forgive another size or encoding, enough for a shape."""
 _NEAR_IMAGE = 0.15
 """As NEAR for rows. Chosen, not measured: wider, since saving an image anew moves its thumbnail."""
 
@@ -106,7 +103,7 @@ def near_images(values: pl.Series, seed: int) -> Pairs:
     ones.
     """
     rows = _distinct(values, _MOST_IMAGES, seed)
-    thumbnails = [_thumbnail(values[int(row)]) for row in rows]
+    thumbnails = each(_grey, values[rows].to_list())
     seen = np.flatnonzero([thumbnail is not None for thumbnail in thumbnails])
     if len(seen) <= 2 * NEIGHBOURS + 4:
         return Pairs(np.empty((0, 2), dtype=np.int64), len(seen), len(seen), 0)
@@ -116,17 +113,12 @@ def near_images(values: pl.Series, seed: int) -> Pairs:
     return Pairs(rows[seen[np.column_stack([near.row, near.partner])]], asked, len(seen), near.expected)
 
 
-def _thumbnail(image: bytes | str) -> NDArray[np.float32] | None:
+def _grey(image: bytes | str) -> NDArray[np.float32] | None:
     """(256,) grey values with mean 0 and spread 1; None for what cannot be read, or is all of one colour."""
-    from PIL import Image, UnidentifiedImageError
-
-    if isinstance(image, str) and not Path(image).is_file():
-        return None
     try:
-        with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
-            small = opened.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    except (UnidentifiedImageError, OSError):  # files that are no images are another check's
+        colours = look(image if isinstance(image, bytes) else canonical(image)).colours
+    except UnreadableError:
         return None
-    grey = np.asarray(small, dtype=np.float32).ravel()
+    grey = colours.mean(axis=2, dtype=np.float32).ravel()
     spread = float(grey.std())
     return None if spread < 1 else (grey - grey.mean()) / np.float32(spread)

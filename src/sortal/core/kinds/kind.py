@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -106,6 +106,14 @@ class Kind(ABC):
 
         None where values of this sort can never be of this kind.
         """
+
+    def located(self, values: pl.Series, folder: str) -> pl.Series:
+        """Plain texts of which some name files, with the folder where these lie."""
+        return values
+
+    def faults(self, values: list[Any]) -> list[str]:
+        """Why each of these plain values is missing, of which a person has to know; empty where nobody has."""
+        return []
 
     def lenient(self, column: Column, texts: E) -> E | None:
         """A second reading of plain texts, of which ``canonical`` cannot read all; None where there is none."""

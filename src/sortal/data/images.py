@@ -1,0 +1,59 @@
+"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from sortal.core.disclosure import Disclosure
+from sortal.core.errors import DataError
+from sortal.core.frame import unreadable
+from sortal.core.kinds import kind_of
+from sortal.core.schema import Column, Schema
+from sortal.core.series import sort_of
+from sortal.core.values import evaluated, is_text
+from sortal.data.read import Source
+
+
+@dataclass(frozen=True)
+class Images:
+    """``columns``: of images. ``raw``: the columns as they were read, but for images, which are what they are and not
+    their names: so they are sealed, and so they are counted. ``unread`` (n,): the rows of which an image could not be
+    read. ``notes`` say which.
+    """
+
+    columns: tuple[str, ...]
+    raw: pl.DataFrame
+    unread: pl.Series
+    notes: tuple[str, ...] = ()
+
+
+def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:
+    """The images of ``source``, as ``frame`` has them in canonical form. Raises DataError where none of a column could
+    be read.
+    """
+    columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
+    unread = pl.repeat(False, frame.height, eager=True)
+    notes: list[str] = []
+    for column in columns:
+        given, read = _given(column, source), frame[column.name].alias("")
+        lost = given.is_not_null() & read.is_null()
+        if not lost.any():
+            continue
+        said = unreadable(column, given, read, quotes=not disclosure.private)
+        if read.null_count() == len(read):
+            raise DataError(f"no image of {source.name} can be read: {said}")
+        count = int(lost.sum())
+        notes.append(f"{said}; {'its row was' if count == 1 else 'their rows were'} left out")
+        unread |= lost
+    raw = source.frame.with_columns(frame[column.name] for column in columns)
+    return Images(tuple(c.name for c in columns), raw, unread, tuple(notes))
+
+
+def _given(column: Column, source: Source) -> pl.Series:
+    """The values without blanks, where they are names with the folder of the files."""
+    values, kind = source.frame[column.name].alias(""), kind_of(column.kind)
+    sort = sort_of(values.dtype)
+    tidied = evaluated(values, lambda each: kind.plain(column, each, sort))
+    return kind.located(tidied.cast(pl.String), source.folder) if is_text(sort) else tidied
