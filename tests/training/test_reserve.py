@@ -75,7 +75,7 @@ def test_with_less_a_booster_learns_faster_on_fewer_rows(monkeypatch):
 def test_what_does_not_fit_is_not_begun(monkeypatch):
     monkeypatch.setattr(crossval_module, "fit_fold", lambda data, job: pytest.fail("fitted"))
     skipped = crossval_by_work(candidate("svm", Work(fixed=10.0)), cv(), units=40.0)
-    assert skipped == Skipped("svm", "an effort of 66.0 predicted, 40.0 left")
+    assert skipped == Skipped("svm", "an effort of 64.0 predicted, 40.0 left")
 
 
 def test_a_forest_has_fewer_trees():

@@ -28,9 +28,9 @@ from sortal.training.pace import FEW_CELLS, Pace, work_pace
 
 T = TypeVar("T", bound=np.generic)
 
-REFIT = 1.6
+REFIT = 1.4
 """A refit sees all rows where a fold saw four fifths of them, of which a booster set some aside. It stops where the
-model of a fold ends, and not where the fit of the fold had looked."""
+model of a fold ends, and not where the fit of the fold had looked. Refits took .9 to 1.2 times that."""
 WORTH_REFIT = 1.15
 """A refit on fewer than this many times the rows of a fold is the same model again: the fold's own is shipped."""
 LEAST_ROWS, LEAST_SHARE = 2_000, 0.02

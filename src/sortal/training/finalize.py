@@ -29,6 +29,9 @@ from sortal.training.ensemble import Ensemble, first_fits
 from sortal.training.fit_log import NO_ROWS, FitRows
 from sortal.training.footprint import packed_bytes
 
+HOPEFUL = 1.2
+"""Times the seconds that are left for a refit, which may have been planned to take longer: it usually takes less, and
+is cut short if it does not."""
 NoRefit = Literal["time", "size", "rows"]
 """Why nothing was refitted: there was no time, or the refit was larger than the model may be, or it would have seen
 hardly more rows."""
@@ -163,7 +166,7 @@ def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> tup
         return _refitted(chosen, dev, rows, Limits()), None
     if not any(_worth(result, rows) for result in chosen.results):
         return first, "rows"
-    if not limits.refit or chosen.refit_seconds > limits.seconds():
+    if not limits.refit or chosen.refit_seconds > HOPEFUL * limits.seconds():
         return first, "time"
     try:
         ensemble = _refitted(chosen, dev, rows, limits)
