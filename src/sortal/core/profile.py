@@ -145,32 +145,32 @@ def _counted(values: Sequence[str | None]) -> Counter[str | None]:
 
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
-    some = values[:: -(-len(values) // MOST_TEXTS)] if len(values) else values
+    some = _some(values, MOST_TEXTS)
     rows = Counter(word for text in some if text is not None for word in set(text_measures.words(text)))
     ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     named = [(word, count) for word, count in ranked[:TOP] if count >= least]
     usual = tuple(word for word, _ in named)
-    return ColumnProfile(
-        name=column.name,
-        kind=column.kind,
-        rows=len(some),
-        missing=sum(text is None for text in some),
-        distinct=len({*some} - {None}),
-        levels=usual,
-        counts=tuple(count for _, count in named),
-        measures=tuple(_measured(column, measured(column.kind, some, usual), least)),
-    )
+    return replace(_of_items(column, some, usual, least), levels=usual, counts=tuple(count for _, count in named))
 
 
 def _of_images(column: Column, values: Sequence[bytes | None], least: int) -> ColumnProfile:
-    some = values[:: -(-len(values) // MOST_IMAGES)] if len(values) else values
+    return _of_items(column, _some(values, MOST_IMAGES), (), least)
+
+
+def _some(values: Sequence[Any], most: int) -> Sequence[Any]:
+    """At most so many of the values, spread over all."""
+    return values[:: -(-len(values) // most)] if len(values) else values
+
+
+def _of_items(column: Column, values: Sequence[Any], usual: tuple[str, ...], least: int) -> ColumnProfile:
+    """Of texts or images: how many, and what is measured of each."""
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
-        rows=len(some),
-        missing=sum(image is None for image in some),
-        distinct=len({*some} - {None}),
-        measures=tuple(_measured(column, measured(column.kind, some, ()), least)),
+        rows=len(values),
+        missing=sum(value is None for value in values),
+        distinct=len({*values} - {None}),
+        measures=tuple(_measured(column, measured(column.kind, values, usual), least)),
     )
 
 

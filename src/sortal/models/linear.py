@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,15 +98,7 @@ logistic = Family(
     work=Work(fixed=0.025, row=5e-6, cell=2e-7, classes=0.3),
     baseline="linear model",
 )
-logistic_ngrams = Family(
-    "logistic_ngrams",
-    View("scaled", "onehot", texts="words_and_characters"),
-    complexity=1,
-    fit=_fit,
-    interruptible=True,
-    most_rows=SIMPLE_ROWS,
-    pilot={"iterations": CHUNK},
-    pilot_share=0.5,
-    work=Work(fixed=0.025, row=5e-6, cell=2e-7, classes=0.3),
+logistic_ngrams = replace(
+    logistic, name="logistic_ngrams", view=View("scaled", "onehot", texts="words_and_characters"), baseline=None
 )
 """The same where texts are read as words and characters; without texts it is ``logistic``."""
