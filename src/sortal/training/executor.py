@@ -49,7 +49,6 @@ class ThreadExecutor:
 
     def map(self, fit: FitFold, data: FoldData, jobs: Sequence[FoldJob]) -> list[FoldResult]:
         """See ``Executor``. Where one fit fails, or is interrupted, the others are told to end."""
-        side_by_side = [job for job in jobs if self.at_once(data, job.candidate) > 1]
         shared = replace(data, dev=replace(data.dev, resources=replace(data.dev.resources, threads=1)))
         cancelled = threading.Event()
         pool = ThreadPoolExecutor(self.workers)
@@ -59,9 +58,11 @@ class ThreadExecutor:
                 return fit(shared, job)
 
         try:
-            futures: dict[int, Future[FoldResult]] = {id(job): pool.submit(fit_one, job) for job in side_by_side}
-            alone = {id(job): fit(data, job) for job in jobs if id(job) not in futures}
-            return [alone[id(job)] if id(job) in alone else futures[id(job)].result() for job in jobs]
+            futures: dict[int, Future[FoldResult]] = {
+                i: pool.submit(fit_one, job) for i, job in enumerate(jobs) if self.at_once(data, job.candidate) > 1
+            }
+            here = {i: fit(data, job) for i, job in enumerate(jobs) if i not in futures}
+            return [here[i] if i in here else futures[i].result() for i in range(len(jobs))]
         except BaseException:
             cancelled.set()
             raise
