@@ -223,3 +223,44 @@ def test_a_file_of_another_version_or_with_columns_left_out_is_not_ready(binary:
     assert said == (False, "read back from model.sortal: 3 steps, 2 metrics, version unknown")
     ready = discipline.monitoring(binary.record, replace(binary.facts, saved=fewer))
     assert ready == (False, "schema and training profile of 5 of 6 columns in the model file")
+
+
+def test_rare_classes_need_costs_and_something_that_was_compared(binary: Any) -> None:
+    record = goal(binary.record, "argmax")
+    said = "no costs were given, so missing a rare class costs no more than a false alarm: say --cost"
+    assert discipline.objective(record, binary.facts) == (False, said)
+    found = discipline.imbalance(record, replace(binary.facts, imbalance=()))
+    assert found == (False, "the smallest class has 10.6 %; no strategy was compared")
+    argmax = replace(binary.record, decision=replace(binary.record.decision, kind="argmax"))
+    assert discipline.objective(argmax, binary.facts)[0] is False
+
+
+def test_nothing_holds_of_no_rows_no_candidates_and_no_columns(binary: Any) -> None:
+    record, facts = binary.record, binary.facts
+    forward = replace(record, split=replace(record.split, forward=True))
+    for rows, holds in ((0, False), (1, True)):
+        assert discipline.split(forward, replace(facts, out_of_fold_rows=rows))[0] is holds
+        assert discipline.selection(record, replace(facts, out_of_fold_rows=rows))[0] is holds
+        assert discipline.threshold(record, replace(facts, decision_rows=rows))[0] is holds
+    assert discipline.selection(replace(record, leaderboard=()), facts)[0] is False
+    assert discipline.threshold(record, replace(facts, decision_part="test"))[0] is False
+    assert discipline.threshold(record, replace(facts, sealed_rows_decided=1))[0] is False
+    none = replace(facts.saved, features=0, profiled=0, metrics=())
+    assert discipline.monitoring(record, replace(facts, saved=none))[0] is False
+    assert discipline.saved(record, replace(facts, saved=none))[0] is False
+    assert discipline.saved(record, replace(facts, saved=replace(facts.saved, operations=())))[0] is False
+    for item in (discipline.pipeline, discipline.saved, discipline.monitoring):
+        assert item(record, replace(facts, saved=None)) == (False, "no model was saved")
+
+
+def test_a_pipeline_reads_the_table_itself_and_changes_no_label(binary: Any) -> None:
+    bare = replace(binary.facts.saved, operations=("fill", "forest"))
+    assert discipline.pipeline(binary.record, replace(binary.facts, saved=bare))[0] is False
+    flipped = replace(binary.facts.saved, parity=replace(binary.facts.saved.parity, label_flips=1))
+    assert discipline.pipeline(binary.record, replace(binary.facts, saved=flipped))[0] is False
+
+
+def test_a_baseline_that_is_chosen_is_beaten_by_nobody(binary: Any) -> None:
+    rows = tuple(replace(row, selected=row.name == "logistic") for row in binary.record.leaderboard)
+    said = "the chosen logistic is a baseline itself: nothing was clearly better"
+    assert discipline.baselines(replace(binary.record, leaderboard=rows), binary.facts) == (False, said)

@@ -163,3 +163,32 @@ def test_a_severe_finding_that_no_other_item_is_about_is_said(binary: Any) -> No
     assert said == (False, "X001 broken")
     said = traps.sound(replace(binary.record, audit=(elsewhere, note, note)), binary.facts)
     assert said == (True, "2 other findings (X002), none of them severe")
+
+
+def test_labels_in_another_order_or_changed_are_not_kept(binary: Any) -> None:
+    record, facts = binary.record, binary.facts
+    turned = replace(facts.saved, classes=("yes", "no"))
+    assert traps.label_order(record, replace(facts, saved=turned))[0] is False
+    assert (
+        traps.label_order(replace(record, confusion=replace(record.confusion, classes=("yes", "no"))), facts)[0]
+        is False
+    )
+    assert traps.label_order(replace(record, confusion=None), facts)[0] is True
+    flipped = replace(facts.saved, parity=replace(facts.saved.parity, label_flips=1))
+    assert traps.label_order(record, replace(facts, saved=flipped))[0] is False
+    assert traps.label_order(record, replace(facts, saved=None)) == (False, "no model was saved")
+
+
+def test_accuracy_first_or_as_what_selects_is_a_trap(binary: Any) -> None:
+    for change in ({"headline": ("accuracy", "roc_auc")}, {"metric": "accuracy"}):
+        record = replace(binary.record, task=replace(binary.record.task, **change))
+        assert traps.accuracy(record, binary.facts)[0] is False
+
+
+@pytest.mark.parametrize("severity", ["severe", "warning"])
+def test_every_check_of_an_item_counts(binary: Any, severity: Any) -> None:
+    for item, codes in ((traps.apart, traps.SHARED), (traps.no_future, traps.OUTCOME), (traps.train_only, ("A106",))):
+        for code in codes:
+            found = replace(binary.record, audit=(Finding(code, severity, "age", "in words"),))
+            assert item(found, binary.facts)[0] is False
+            assert traps.sound(found, binary.facts)[0] is True
