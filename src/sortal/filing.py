@@ -132,7 +132,7 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
 
 def write_examples(path: Path, outcome: Outcome, model: Model, unsealed: Problem, in_time: Callable[[], bool]) -> None:
     """Texts and images of single rows, for the owner alone to read."""
-    page = render_examples(outcome, model, unsealed.table, unsealed.raw, in_time)
+    page = render_examples(outcome, model, unsealed, in_time)
     path.touch(0o600)
     path.write_text(page, "utf-8")
 

@@ -93,7 +93,7 @@ class RowOptions:
     smallest_count: int = option(
         SMALLEST_COUNT, "A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all."
     )
-    private: bool = option(False, "Quote no value and no row, however many share it; no oof.parquet.")
+    private: bool = option(False, "Quote no value and no row, however many share it; no oof.parquet, no examples.html.")
 
     @property
     def disclosure(self) -> Disclosure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sortal.core.arrays import Codes, Floats, Ints
-from sortal.core.kinds import kind_of
+from sortal.core.kinds import is_item
 from sortal.core.predictions import Predictions
 from sortal.core.schema import Column, Schema
 from sortal.decide.policy import REJECT
@@ -17,11 +17,11 @@ MOST = 12
 
 def item_columns(schema: Schema) -> list[Column]:
     """The columns whose values a person can look at: texts and images."""
-    return [column for column in schema.features if kind_of(column.kind).encoding in ("text", "image")]
+    return [column for column in schema.features if is_item(column.kind)]
 
 
 def describe_examples(predictions: Predictions, decided: Codes, copies: Ints) -> Examples:
-    """Of rows that their models never saw, and what was decided of them (n,). ``copies``: (n,) ids that rows share which
+    """Of rows that their models never saw, and what was decided of them (n,). ``copies``: (n,) ids that rows share that
     look the same, of which one is enough.
     """
     everyone = np.arange(len(predictions))

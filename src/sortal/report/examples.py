@@ -6,11 +6,9 @@ It holds values of single rows, so it is a page of its own: the report can be gi
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,9 +19,10 @@ from sortal.core.arrays import Floats
 from sortal.core.door import Rows
 from sortal.core.frame import Table
 from sortal.core.image_patches import small
-from sortal.core.images import NAME, UnreadableError
+from sortal.core.images import UnreadableError
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
+from sortal.data.problem import Problem
 from sortal.record.examples import item_columns
 from sortal.record.parts import Example
 from sortal.record.run import Outcome
@@ -74,12 +73,10 @@ class Card:
     marked: bool
 
 
-def render_examples(
-    record: Outcome, model: Model, table: Table, raw: pl.DataFrame, in_time: Callable[[], bool] = lambda: True
-) -> str:
-    """The page as HTML, of a record that has examples. ``table`` and ``raw``: the rows that they are among."""
+def render_examples(record: Outcome, model: Model, problem: Problem, in_time: Callable[[], bool] = lambda: True) -> str:
+    """The page as HTML, of a record that has examples, which are among the rows of a problem."""
     assert record.examples is not None
-    shown = _Shown(model, table, raw, in_time)
+    shown = _Shown(model, problem.table, problem.files, in_time)
     mistakes = [shown.card(example) for example in record.examples.mistakes]
     uncertain = [shown.card(example) for example in record.examples.uncertain]
     every = [*mistakes, *uncertain]
@@ -100,7 +97,7 @@ class _Shown:
 
     model: Model
     table: Table
-    raw: pl.DataFrame
+    files: Mapping[str, pl.Series]
     in_time: Callable[[], bool]
 
     def card(self, example: Example) -> Card:
@@ -108,13 +105,13 @@ class _Shown:
         names = list(dict.fromkeys([*self.model.reads.names, *(c.name for c in item_columns(self.table.schema))]))
         row = Rows(self.table.take(np.array([at])).columns(names), np.array([example.row - 1]))
         marked = self.in_time()
-        items = [self._item(column, row, at, example, marked) for column in item_columns(self.table.schema)]
+        items = [self._item(column, row, example, marked) for column in item_columns(self.table.schema)]
         return Card(example, tuple(items), marked)
 
-    def _item(self, column: Column, row: Rows, at: int, example: Example, marked: bool) -> Item:
+    def _item(self, column: Column, row: Rows, example: Example, marked: bool) -> Item:
         value = row.columns[column.name][0]
         explained = marked and column.name in self.model.reads.names and example.of_decided is not None
-        item = Item(column.name, name=_file_name(self.raw[column.name][at]))
+        item = Item(column.name)
         if value is None:
             return replace(item, fault="missing")
         code = self.model.task.classes.index(example.decided) if explained else None
@@ -127,10 +124,12 @@ class _Shown:
 
     def _text(self, item: Item, row: Rows, text: str, code: int | None) -> Item:
         spans, effect = ([], np.empty(0)) if code is None else word_effects(self.model, row, item.column, code)
-        return excerpt(replace(item, name=""), text, spans, effect)
+        return excerpt(item, text, spans, effect)
 
     def _image(self, item: Item, row: Rows, image: bytes, code: int | None) -> Item:
-        item = replace(item, picture=_address(small(image)))
+        names = self.files.get(item.column)
+        name = "" if names is None else "/".join(PurePath(names[int(row.ids[0])]).parts[-2:])
+        item = replace(item, name=name, picture=_address(small(image)))
         if code is None:
             return item
         effect = field_effects(self.model, row, item.column, code)
@@ -166,13 +165,6 @@ def _strongest_window(effect: Floats) -> int:
     """Where so many words begin that moved the model most."""
     sums = np.concatenate([[0.0], np.cumsum(np.abs(effect))])
     return int(np.argmax(sums[MOST_SHOWN:] - sums[:-MOST_SHOWN])) if len(effect) > MOST_SHOWN else 0
-
-
-def _file_name(value: Any) -> str:
-    """The end of the name of an image file; nothing of what is no name."""
-    if not isinstance(value, str) or not re.search(NAME, value):
-        return ""
-    return "/".join(PurePath(value).parts[-2:])
 
 
 def _address(jpeg: bytes) -> str:

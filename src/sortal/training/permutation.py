@@ -15,7 +15,7 @@ from sortal.training.candidate import Index
 from sortal.training.ensemble import first_fits
 from sortal.training.trained import Trained
 
-MOST_ROWS, LEAST_ROWS = 2_000, 50
+MOST_ROWS, LEAST_ROWS = 2_000, 20
 """More rows make no figure surer that anybody reads; of fewer, no figure is sure of anything."""
 MOST_COLUMNS = 30
 """Those that the model leans on most."""
