@@ -153,6 +153,12 @@ def look(image: bytes) -> Look:
     return seen
 
 
+def upright(image: bytes) -> Image:
+    """The picture itself, grey or coloured, as a camera meant it. Raises UnreadableError."""
+    with _decoding(image) as opened:
+        return _upright(opened)
+
+
 def _look(image: Image) -> Look:
     from PIL.Image import Resampling
 

@@ -17,7 +17,7 @@ LETTERS = 100
 CHARACTERS, UNKNOWN, SCRIPT = "characters", "share of unusual words", "script"
 KINDS: Mapping[str, str] = {CHARACTERS: "number", UNKNOWN: "number", SCRIPT: "category"}
 """The measures, and what kind of column each would be."""
-_WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w\\w+")
+WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w\\w+")
 """A run of letters and digits, or one letter of a script without blanks between words."""
 
 
@@ -27,7 +27,7 @@ def words(text: str) -> list[str]:
     >>> words("To be, or not: 房间")
     ['to', 'be', 'or', 'not', '房', '间']
     """
-    return _WORD.findall(text[:LOOKED_AT].lower())
+    return WORD.findall(text[:LOOKED_AT].lower())
 
 
 def script(text: str) -> str | None:

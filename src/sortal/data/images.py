@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -10,6 +11,7 @@ from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError
 from sortal.core.frame import unreadable
 from sortal.core.kinds import kind_of
+from sortal.core.kinds.image import are_image_names
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
 from sortal.core.values import evaluated, is_text
@@ -20,13 +22,14 @@ from sortal.data.read import Source
 class Images:
     """``columns``: of images. ``raw``: the columns as they were read, but for images, which are what they are and not
     their names: so they are sealed, and so they are counted. ``unread`` (n,): the rows of which an image could not be
-    read. ``notes`` say which.
+    read. ``notes`` say which. ``files``: by column, the names (n,) where images came by name.
     """
 
     columns: tuple[str, ...]
     raw: pl.DataFrame
     unread: pl.Series
     notes: tuple[str, ...] = ()
+    files: Mapping[str, pl.Series] = field(default_factory=dict)
 
 
 def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:
@@ -48,7 +51,12 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
         notes.append(f"{said}; {'its row was' if count == 1 else 'their rows were'} left out")
         unread |= lost
     raw = source.frame.with_columns(frame[column.name] for column in columns)
-    return Images(tuple(c.name for c in columns), raw, unread, tuple(notes))
+    files = {c.name: source.frame[c.name] for c in columns if _are_names(source.frame[c.name])}
+    return Images(tuple(c.name for c in columns), raw, unread, tuple(notes), files)
+
+
+def _are_names(values: pl.Series) -> bool:
+    return is_text(sort_of(values.dtype)) and are_image_names(values.drop_nulls().cast(pl.String))
 
 
 def _given(column: Column, source: Source) -> pl.Series:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ class Problem:
     """Labelled rows and the task.
 
     ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
-    ``digest``: SHA-256 of what was read.
+    ``digest``: SHA-256 of what was read. ``files``: by column of images, their names of all rows of the source, which
+    the ids of a table's rows count; nothing of images that came without.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Problem:
     table: Table
     codes: NDArray[np.int64]
     task: Task
+    files: Mapping[str, pl.Series] = field(default_factory=dict)
 
 
 def open_source(data: object) -> Source:
@@ -110,6 +112,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
         table,
         encode(table[goal.target], task),
         task,
+        images.files,
     )
 
 

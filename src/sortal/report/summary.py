@@ -15,6 +15,7 @@ from sortal.artifact.model import Model
 from sortal.core.interval import Estimate
 from sortal.record import wording
 from sortal.record.fresh import GRAVEST, Against, Evaluation, Promise, Verdict
+from sortal.record.parts import Importance
 from sortal.record.rule import rule
 from sortal.report import terminal
 from sortal.report.slices import slices
@@ -45,6 +46,8 @@ def model(console: Console, shown: Model, file: str) -> None:
         _line(console, "trained on", f"{card.data.name}, {card.data.rows:,} rows{digest}; seed {card.seed}")
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
+    if card is not None and card.details.get("permutation"):
+        _line(console, "columns", wording.adds(msgspec.convert(card.details["permutation"], Importance)))
     console.print(_columns(shown))
     terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 

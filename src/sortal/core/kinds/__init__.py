@@ -10,7 +10,7 @@ from sortal.core import registry
 from sortal.core.kinds import boolean, category, datetime, image, number, text
 from sortal.core.kinds.kind import Kind, Storage
 
-__all__ = ["BUILT_IN", "INFERRED", "Kind", "Storage", "is_kind", "kind_of", "names"]
+__all__ = ["BUILT_IN", "INFERRED", "Kind", "Storage", "is_item", "is_kind", "kind_of", "names"]
 
 BUILT_IN: dict[str, Kind] = {
     kind.name: kind for kind in (number.kind, category.kind, boolean.kind, datetime.kind, text.kind, image.kind)
@@ -36,3 +36,10 @@ def kind_of(name: str) -> Kind:
         return built_in
     kind: Kind = registry.load("sortal.kinds", name)
     return kind
+
+
+def is_item(name: str) -> bool:
+    """Whether values of this kind are things that a person can look at, of each of which something is made alone before
+    anything is learned: texts and images.
+    """
+    return kind_of(name).encoding in ("text", "image")
