@@ -231,7 +231,7 @@ def _content(text: str) -> bytes:
 @contextmanager
 def _decoding(data: bytes) -> Iterator[Image]:
     """A block that decodes an image. Whatever goes wrong in it is an UnreadableError."""
-    library = _pillow()
+    library = pillow()
     try:
         with library.open(io.BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -248,7 +248,8 @@ def _decoding(data: bytes) -> Iterator[Image]:
 _TOO_MANY = f"more than {MOST_PIXELS:,} pixels"
 
 
-def _pillow() -> ModuleType:
+def pillow() -> ModuleType:
+    """Pillow's ``Image``. Raises OptionError where it is not installed."""
     try:
         from PIL import Image
     except ImportError:
