@@ -204,7 +204,7 @@ class Family:
         for needed in filter(None, (self.library, self.weights)):
             if find_spec(needed) is None:
                 return f"{needed} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
-        for what, told in vars(size).items():
-            if told > (most := getattr(self.largest, what)):
+        for what, amount in vars(size).items():
+            if amount > (most := getattr(self.largest, what)):
                 return f"takes at most {most:,} {what}"
         return ""
