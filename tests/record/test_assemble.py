@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from sortal.artifact.model import Parity
@@ -14,15 +15,31 @@ from sortal.core import registry
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.schema import Column, Schema
+from sortal.core.sheets import RowOptions
 from sortal.core.task import Capacity, Task
 from sortal.decide.certificate import Bound, Certificate, Outlook
 from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.engine.program import Program
+from sortal.evaluate.figures import figures, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import rejected
-from sortal.record.assemble import _decision, _importance, _operations, _why, facts
+from sortal.evaluate.verification import COVERAGE, Level, Promises, verify
+from sortal.record.assemble import (
+    _decision,
+    _importance,
+    _levels,
+    _operations,
+    _sets,
+    _slices,
+    _tested,
+    _why,
+    facts,
+    model_card,
+)
+from sortal.record.opened import OpenedTest
 from sortal.training.imbalance import TOLD
 
 TASK = Task("y", ("no", "yes"), (0.7, 0.3), "yes", "log_loss", (), ())
@@ -185,3 +202,103 @@ def test_facts_count_what_the_run_did() -> None:
     for entries, intact in (((), False), ((1,), True)):
         run.seal = SimpleNamespace(entries=entries)
         assert facts(run, "m", model, parity, SimpleNamespace(fits=9), sealed).ledger_intact is intact
+
+
+def test_the_card_of_a_model_has_what_no_clock_measured(binary: Any) -> None:
+    record = binary.record
+    card = model_card(record, record.checklist)
+    assert (card.seed, card.data, card.chosen) == (record.seed, record.data, "catboost")
+    assert card.checklist == record.checklist
+    ledger = record.ledger
+    assert (card.ledger.opens, card.ledger.head, card.ledger.sealed) == (ledger.opens, ledger.head, ledger.sealed)
+    assert card.by_importance == ("duration", "contacted", "balance", "age")
+    assert model_card(replace(record, importance=None), ()).by_importance == ()
+    rows = card.details["leaderboard"]
+    assert [row["name"] for row in rows] == [row.name for row in record.leaderboard]
+    slower = tuple(
+        replace(row, fit_seconds=9.0, program_microseconds=8.0, front=True, file="x") for row in record.leaderboard
+    )
+    assert model_card(replace(record, leaderboard=slower), record.checklist) == card
+    assert card.details["selection"]["explanation"] == record.selection.explanation
+
+
+def test_the_test_is_measured_by_what_was_decided_of_it() -> None:
+    rows, task = evidence(), replace(COSTLY, headline=("recall", "log_loss"))
+    run = results(task, rows)
+    test = OpenedTest(replace(rows.take(np.arange(40)), part="test"), pl.DataFrame())
+    run.promised = {"log_loss": Estimate(0.5, 0.4, 0.6)}
+    measured, verification = _tested(run, test, None, seed=7)
+    decided = run.trained.finalized.decision.decide(test.predictions)
+    assert measured == figures(task, test.predictions, decided, 7)
+    assert verification == verify(task, test.predictions, decided, measured, Promises(rows, run.promised), None, 7)
+    assert [each.metric for each in verification.promises] == ["log_loss"]
+
+
+def test_levels_that_were_asked_for_stand_beside_what_the_test_has_of_them() -> None:
+    bounds = (Bound("precision", 0.9, 0.8, 0.85, False), Bound("fpr", 0.1, 0.1, 0.05, True))
+    certificate = Certificate("yes", 0.6, 0.95, 200, 60, 40, bounds, 0.3)
+    measured = {"precision": Estimate(0.8, 0.7, 0.9), "fpr": Estimate(0.2, 0.1, 0.3)}
+    assert [*_levels(certificate, None, measured)] == [
+        Level("precision", 0.9, measured["precision"], False, True),
+        Level("fpr", 0.1, measured["fpr"], True, True),
+    ]
+    kept = replace(certificate, bounds=bounds[1:])
+    assert [*_levels(kept, None, measured)] == [Level("fpr", 0.1, measured["fpr"], True, False)]
+    assert [*_levels(kept, None, {})] == []
+    coverage = Estimate(0.91, 0.88, 0.94)
+    sets = SimpleNamespace(asked=0.9, coverage=coverage)
+    assert [*_levels(None, sets, measured)] == [Level(COVERAGE, 0.9, coverage)]
+
+
+def test_sets_are_described_by_class_with_their_groups() -> None:
+    p = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.55, 0.45], [0.3, 0.7], [0.9, 0.1]])
+    truth = np.array([0, 1, 1, 1, 0, 0])
+    sets = Sets("lac", 0.9, (60, 39), (0.35, 0.35), 1.2)
+    for groups in (None, np.array([0, 0, 1, 1, 2, 2])):
+        shown = Predictions(("a", "b"), np.arange(6), truth, p, "test", groups=groups)
+        found = _sets(SimpleNamespace(finalized=SimpleNamespace(sets=sets, evidence=shown)), shown)
+        assert found is not None
+        hit, single = np.array([1, 1, 1, 1, 0, 1]) == 1, np.array([1, 0, 1, 0, 1, 1]) == 1
+        every, clusters = np.ones(6, dtype=bool), shown.clusters
+        assert (found.method, found.asked, found.rows, found.part) == ("lac", 0.9, 99, "test")
+        assert found.coverage == share(every, hit, clusters)
+        assert found.singles == share(every, single, clusters)
+        assert found.mean_size == pytest.approx(8 / 6)
+        a, b = found.per_class
+        assert (a.label, a.coverage) == ("a", share(truth == 0, (truth == 0) & hit, clusters))
+        assert (b.label, b.coverage) == ("b", share(truth == 1, (truth == 1) & hit, clusters))
+        assert any("one row of each group" in note for note in found.notes) == (groups is not None)
+    assert _sets(SimpleNamespace(finalized=SimpleNamespace(sets=None)), shown) is None
+
+
+def test_classes_that_no_row_has_are_left_out_of_the_sets() -> None:
+    shown = Predictions(
+        ("a", "b", "c"), np.arange(2), np.array([2, 0]), np.array([[0.1, 0.1, 0.8], [0.6, 0.2, 0.2]]), "test"
+    )
+    sets = Sets("lac", 0.9, (60, 39, 20), (0.35,) * 3, 1.2)
+    found = _sets(SimpleNamespace(finalized=SimpleNamespace(sets=sets, evidence=shown)), shown)
+    assert found is not None
+    assert [each.label for each in found.per_class] == ["a", "c"]
+
+
+def test_slices_are_by_what_the_model_leans_on_and_by_what_was_asked() -> None:
+    """Rows 3 to 62 were scored, of 100 that were read; the test has its own."""
+    rows = evidence()
+    schema = Schema((Column("x", "category"), Column("z", "category"), Column("y", "boolean", "target")))
+    side = np.where(np.arange(100) % 2 == 0, "even", "odd")
+    raw = pl.DataFrame({"x": side, "z": ["all"] * 100})
+    run = results(TASK, rows, ensemble=SimpleNamespace(importance={"z": 0.1, "x": 0.9}))
+    run.unsealed = SimpleNamespace(task=TASK, table=SimpleNamespace(schema=schema, rows=np.arange(100)), raw=raw)
+    run.test = None
+    decided = np.zeros(60, dtype=np.int64)
+    found = _slices(run, rows, decided, RowOptions(slice=("z",)), 0)
+    assert found is not None
+    assert {s.column for s in found.slices if s.asked} == {"z"}
+    (even,) = (s for s in found.slices if s.condition == "= even")
+    own = rows.rows % 2 == 0
+    assert even.figure.value == pytest.approx(-np.log(rows.probability[own, rows.truth[own]]).mean())
+    run.test = OpenedTest(rows, pl.DataFrame({"x": ["here"] * 30 + ["there"] * 30, "z": ["all"] * 60}))
+    opened = _slices(run, rows, decided, RowOptions(), 0)
+    assert opened is not None
+    assert {s.condition for s in opened.slices if s.column == "x"} == {"= here", "= there"}
+    assert not any(s.asked for s in opened.slices)
