@@ -73,7 +73,7 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.calibrators", "beta isotonic matrix none platt quadratic temperature vector venn_abers"),
         (
             "sortal.checks",
-            "A002 A003 A004 A101 A102 A103 A104 A105 A106 A201 A202 A203 A204 A205 A206 A207 A208 A301 "
+            "A002 A003 A004 A101 A102 A103 A104 A105 A106 A201 A202 A203 A204 A205 A206 A207 A208 A209 A210 A301 "
             "A302 A303 A304 A305",
         ),
     ],
@@ -106,6 +106,8 @@ def test_the_keys_of_run_json():
         "confusion",
         "per_class",
         "importance",
+        "permutation",
+        "examples",
         "slices",
         "timing",
         "ledger",

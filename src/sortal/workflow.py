@@ -46,6 +46,7 @@ from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
 from sortal.training.fold_store import FoldStore
 from sortal.training.nested import Nested, nested
+from sortal.training.permutation import permuted
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.version import __version__
@@ -105,8 +106,9 @@ def train_into(
         audited = replace(audited, findings=audited.findings + run_findings(run_counts))
 
         steps.enter("report")
+        adds = permuted(trained, recipe.search, closing.may_permute(deadline.left))
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again)
+        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again, adds)
         record = file_run(
             folder, results, shipped, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ class Problem:
     """Labelled rows and the task.
 
     ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
-    ``digest``: SHA-256 of what was read.
+    ``digest``: SHA-256 of what was read. ``names``: columns of what images are called, where they came by name.
+    ``ordered``: whether the rows have an order of their own.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Problem:
     table: Table
     codes: NDArray[np.int64]
     task: Task
+    names: pl.DataFrame = field(default_factory=pl.DataFrame)
+    ordered: bool = True
 
 
 def open_source(data: object) -> Source:
@@ -100,6 +103,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
+    names = images.names[rows] if images.names.width else images.names
     table = Table(schema, frame, rows)
     table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
@@ -110,6 +114,8 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
         table,
         encode(table[goal.target], task),
         task,
+        names,
+        source.ordered,
     )
 
 
@@ -141,8 +147,8 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
             else {"": missing}
         )
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
-        if told := {text: n for text, n in texts.items() if text}:
-            note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
+        if worded := {text: n for text, n in texts.items() if text}:
+            note += f":{missing_words(texts)[1:]}; if {next(iter(worded))!r} is a class, say --missing ''"
         notes.append(note)
     if column.absent == ():
         odd = parted(counted(labels), MISSING).missing
@@ -193,6 +199,7 @@ def part(problem: Problem, index: NDArray[np.int64], raw: pl.DataFrame | None = 
         raw=problem.raw[index] if raw is None else raw,
         table=problem.table.take(index),
         codes=problem.codes[index],
+        names=problem.names[index] if problem.names.width else problem.names,
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
 
