@@ -69,6 +69,7 @@ def file_run(
     ran = {
         "unchecked": tuple(s.code for s in results.audited.timed_out),
         "outer": 0 if nested is None else nested.folds,
+        "sampled": results.unsealed.sampled,
     }
     write_tables(folder, outcome, trained, recipe.with_options(**ran))
     test = None if results.test is None else results.test.predictions
