@@ -57,5 +57,5 @@ def measures(texts: Sequence[str | None], usual: Collection[str]) -> dict[str, N
     return {CHARACTERS: length, UNKNOWN: unknown, SCRIPT: [None if text is None else script(text) for text in texts]}
 
 
-def _unknown(found: Sequence[str], known: Collection[str]) -> float:
-    return sum(word not in known for word in found) / len(found) if found else float("nan")
+def _unknown(words: Sequence[str], known: Collection[str]) -> float:
+    return sum(word not in known for word in words) / len(words) if words else float("nan")

@@ -49,8 +49,8 @@ class Preprocessor:
         return self._rows(_columns(table, memo))
 
     def _rows(self, columns: Columns) -> Any:
-        found = self._run.encode(columns)
-        return csr(found) if isinstance(found, Sparse) else found
+        encoded = self._run.encode(columns)
+        return csr(encoded) if isinstance(encoded, Sparse) else encoded
 
     @cached_property
     def _run(self) -> Compiled:

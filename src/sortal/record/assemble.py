@@ -50,7 +50,7 @@ from sortal.record.shipped import classes_reaching, metric_reaching, with_its_ow
 from sortal.record.slices import describe_slices
 from sortal.record.wording import count, counted, number
 from sortal.training.fit_log import FitLog
-from sortal.training.imbalance import TOLD
+from sortal.training.imbalance import WORDS
 from sortal.training.nested import Nested
 from sortal.training.permutation import NOTHING_PERMUTED, Permuted
 from sortal.training.trained import Trained
@@ -340,7 +340,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
     scored = trained.developed.explored.results
     ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
     tried = {s.candidate.balance for s in scored} - {*ways}
-    others = [words for way, words in TOLD.items() if way in tried]
+    others = [words for way, words in WORDS.items() if way in tried]
     return Facts(
         fits=log.fits,
         out_of_fold_rows=len(chosen.predictions),
@@ -350,7 +350,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
         refit_rows=finalized.ensemble.rows,
         no_refit=finalized.no_refit,
-        imbalance=(" and ".join(TOLD[way] for way in ways), *others),
+        imbalance=(" and ".join(WORDS[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(
             file=file,

@@ -34,8 +34,8 @@ def kind_of(name: str) -> Kind:
     built_in = BUILT_IN.get(name)
     if built_in is not None:
         return built_in
-    found: Kind = registry.load("sortal.kinds", name)
-    return found
+    kind: Kind = registry.load("sortal.kinds", name)
+    return kind
 
 
 def is_item(name: str) -> bool:
