@@ -254,7 +254,9 @@ def test_rows_to_look_at_have_their_number_and_no_value(binary: Any) -> None:
     assert "row 4,711 yes .013 no .987" in text
     assert "row 12 no .510 reject –" in text
     assert "1 of 30 rows decided wrongly and 1 of the others, out of fold" in text
-    assert "examples.html" in text
+    assert "examples.html" not in text
+    there = page(binary, examples=Examples("valid", 30, (one,), (left,), "examples.html"))
+    assert "is in examples.html beside this page, which is not to be given away" in " ".join(there.text)
     assert "Rows to look at" not in " ".join(page(binary).text)
 
 
