@@ -14,6 +14,7 @@ import pytest
 
 import sortal as sortal_package
 from sortal.core.sheets import GoalOptions, RowOptions
+from sortal.data import images
 from sortal.data.problem import Problem, frame_problem
 from tests.conftest import Sortal
 from tests.core.test_images import bomb
@@ -161,3 +162,20 @@ def test_markup_and_nothing_but_blanks_are_texts() -> None:
     table = reviews()
     table["review"][3], table["review"][4] = "<p>&nbsp;<b>" * 100, " \t\n "
     assert framed(table).table.schema["review"].kind == "text"
+
+
+def test_of_more_images_than_there_is_time_for_some_are_drawn(photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = photos(*of_classes("cat", "dog", each=60), other={"cat/a.png": b""})
+    assert len(framed(folder).codes) == 120
+    clock = iter([100.0, 106.4])  # 64 images, a tenth of a second each
+    monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
+    problem = frame_problem(folder, GoalOptions("label"), RowOptions(), seconds=8.05)
+    assert 78 <= len(problem.codes) <= 80  # one may be the one that cannot be read
+    assert len(np.unique(problem.table.rows)) == len(problem.codes)
+    assert problem.table["image"].null_count() == 0
+    assert problem.notes[0] == (
+        "80 of 121 rows are used, drawn at random: reading the images of all would take about 12 s, and 8 s of the "
+        "budget are for that; a larger --budget reads more"
+    )
+    names = [problem.files["image"][int(row)] for row in problem.table.rows]
+    assert [images.canonical_or_none(name) for name in names] == problem.table["image"].to_list()

@@ -106,6 +106,8 @@ def test_the_keys_of_run_json():
         "confusion",
         "per_class",
         "importance",
+        "permutation",
+        "examples",
         "slices",
         "timing",
         "ledger",

@@ -21,6 +21,8 @@ KILLED = """
 import os, signal, sys
 import polars as pl, sortal
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 class Killer:
     done = 0
     def map(self, fit, data, jobs):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import polars as pl
 from rich.console import Console
 
 from sortal.artifact.card import Data
@@ -84,7 +85,7 @@ def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, discl
         seed,
         unsealed.raw,
         disclosure=disclosure,
-        names=unsealed.names,
+        names=pl.DataFrame({name: called[unsealed.table.rows] for name, called in unsealed.files.items()}),
         ordered=unsealed.ordered,
     )
     if not len(parts.test) + len(parts.valid):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -40,12 +41,13 @@ from sortal.record.opened import OpenedTest
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.shipping import ship
-from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_reserve
+from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, reading_seconds, search_reserve
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
 from sortal.training.fold_store import FoldStore
 from sortal.training.nested import Nested, nested
+from sortal.training.permutation import permuted
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.version import __version__
@@ -75,7 +77,7 @@ def train_into(
     one_core = threadpool_limits(1, "blas")  # a second gains little here, and loses a lot where others compute
     with one_core, new_folder(out) as folder, finishing_on_interrupt(observer.finishing) as interrupts:
         steps.enter("read")
-        rows, context = read_rows(data, recipe, folder)
+        rows, context = read_rows(data, recipe, folder, reading_seconds(deadline))
         unsealed = rows.unsealed
         store = fold_store(out, folder, unsealed, recipe, resume)
         observer.framed(rows.data, unsealed.table.schema.columns, unsealed.task, rows.split)
@@ -105,8 +107,9 @@ def train_into(
         audited = replace(audited, findings=audited.findings + run_findings(run_counts))
 
         steps.enter("report")
+        adds = permuted(trained, recipe.search, closing.may_permute(deadline.left))
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again)
+        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again, adds)
         record = file_run(
             folder, results, shipped, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
         )
@@ -138,11 +141,11 @@ class Rows:
         return len(self.parts.train) if self.parts.outer else len(self.sealed)
 
 
-def read_rows(data: object, recipe: Recipe, folder: Path) -> tuple[Rows, AuditContext]:
+def read_rows(data: object, recipe: Recipe, folder: Path, seconds: float = math.inf) -> tuple[Rows, AuditContext]:
     """Read the data, and lock the test away. Beside them what the audit looks at: that is more than the rest of a run
     needs.
     """
-    whole = frame_problem(data, recipe.goal, recipe.rows)
+    whole = frame_problem(data, recipe.goal, recipe.rows, seconds)
     parts, seal = seal_test(whole, recipe, folder)
     known = np.sort(np.concatenate([parts.train, parts.valid]))
     described = describe_data(whole), describe_split(whole, parts, recipe.rows)

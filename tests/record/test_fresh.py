@@ -23,7 +23,7 @@ from sortal.report import summary
 
 
 @pytest.mark.parametrize(
-    ("metric", "found", "verdict"),
+    ("metric", "observed", "verdict"),
     [
         ("roc_auc", Estimate(0.5, 0.45, 0.55), "worse"),
         ("roc_auc", Estimate(0.95, 0.93, 0.97), "better"),
@@ -37,8 +37,8 @@ from sortal.report import summary
         ("log_loss", Estimate(0.74, 0.68, 0.8), "as promised"),
     ],
 )
-def test_a_verdict_needs_a_difference_beyond_chance_and_doubt_a_figure_outside(metric, found, verdict):
-    assert compare(metric, Estimate(0.8, 0.75, 0.85), found).verdict == verdict
+def test_a_verdict_needs_a_difference_beyond_chance_and_doubt_a_figure_outside(metric, observed, verdict):
+    assert compare(metric, Estimate(0.8, 0.75, 0.85), observed).verdict == verdict
 
 
 def test_what_was_not_promised_cannot_be_broken():
@@ -149,7 +149,7 @@ def test_a_certificate_is_held_to_its_level(asked, level, right, verdict):
     assert (promise.measure, promise.level, promise.asked, promise.verdict) == ("precision", level, asked, verdict)
     truth = fresh(right).predictions
     said = truth.probability[:, 1] > 0.5
-    assert promise.found.value == pytest.approx(truth.truth[said].mean())
+    assert promise.observed.value == pytest.approx(truth.truth[said].mean())
     assert ("precision" in found.worse) == (right < 0.8)
     assert ("was asked and refused" in printed(found)) == (asked != level)
 
@@ -160,13 +160,13 @@ def test_sets_are_held_to_their_coverage_class_by_class_where_that_was_promised(
     right = (rows.probability.argmax(axis=1) == rows.truth).mean()
     (kept,) = judge("m", model(sets=both), fresh(0.9)).promises
     assert (kept.measure, kept.level, kept.label, kept.verdict) == ("coverage", 0.85, None, "as promised")
-    assert kept.found.value == pytest.approx(right)
+    assert kept.observed.value == pytest.approx(right)
     found = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
     assert [(p.label, p.verdict) for p in found.promises] == [("no", "worse"), ("yes", "worse")]
     held = rows.probability[np.arange(400), rows.truth] == 0.8
     shares = [held[rows.truth == code].mean() for code in (0, 1)]
     assert shares[0] != shares[1]
-    assert [p.found.value for p in found.promises] == pytest.approx(shares)
+    assert [p.observed.value for p in found.promises] == pytest.approx(shares)
     assert "coverage" in found.worse
     assert "coverage of sets of yes >= .97" in printed(found)
 
@@ -219,8 +219,10 @@ def test_rows_that_vary_together_are_less_evidence():
 
     def widths(told: Fresh) -> np.ndarray:
         found = judge("m.sortal", model(sets=sets), told)
-        figures = [c.found for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
-        return np.array([e.high - e.low for e in (*figures, found.promises[0].found, found.against.rivals[0].excess)])
+        figures = [c.observed for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
+        return np.array(
+            [e.high - e.low for e in (*figures, found.promises[0].observed, found.against.rivals[0].excess)]
+        )
 
     apart, together = widths(many), widths(replace(many, predictions=replace(many.predictions, groups=rows)))
     assert (together > 1.7 * apart).all()
@@ -238,7 +240,7 @@ def test_what_is_left_to_a_person_stands_beside_the_figures_of_the_others():
     assert found.rejected.value == 0.25
     right = (rows.probability.argmax(axis=1) == rows.truth)[~doubtful].mean()
     accuracy = next(c for c in found.comparisons if c.metric == "accuracy")
-    assert accuracy.found.value == pytest.approx(right)
+    assert accuracy.observed.value == pytest.approx(right)
     text = printed(found)
     assert "25 % [" in text
     assert "of the rows are left to a person" in text

@@ -54,3 +54,12 @@ def test_linear_models_of_ngrams_come_first_where_there_are_texts():
     assert sorted(texts) == sorted([*plain, "logistic_ngrams"])
     assert [c.name for c in zoo(("logistic_ngrams",), False)] == ["logistic_ngrams"]
     assert [c.name for c in zoo(("svm", "lightgbm"), False, texts=True)][:2] == ["svm", "lightgbm"]
+
+
+def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():
+    found = {c.name: c.family for c in zoo((), False, texts=True, mixed="texts")}
+    assert list(found)[:5] == ["svm", "logistic_ngrams", "lightgbm", "lightgbm without texts", "svm on texts alone"]
+    assert [found[name].view.columns for name in list(found)[2:6]] == ["all", "others", "items", "all"]
+    assert {**vars(found["svm"].view), "columns": "items"} == vars(found["svm on texts alone"].view)
+    assert not any("texts" in name for name in names((), False))
+    assert [c.name for c in zoo(("svm",), False, mixed="images")] == ["svm", "svm on images alone"]

@@ -1,14 +1,21 @@
-"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said."""
+"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said.
+Of more images than there is time for some are drawn.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError
 from sortal.core.frame import unreadable
+from sortal.core.images import canonical_or_none, each
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.image import are_image_names
 from sortal.core.schema import Column, Schema
@@ -19,16 +26,49 @@ from sortal.data.read import Source
 
 @dataclass(frozen=True)
 class Images:
-    """``columns``: of images. ``names``: of these, what they were called, where that is the name of a file. ``raw``:
-    the columns as they were read, but for images, which are what they are and not their names: so they are sealed, and
-    so they are counted. ``unread`` (n,): the rows of which an image could not be read. ``notes`` say which.
+    """``columns``: of images. ``raw``: the columns as they were read, but for images, which are what they are and not
+    their names: so they are sealed, and so they are counted. ``unread`` (n,): the rows of which an image could not be
+    read. ``notes`` say which. ``files``: by column, the names (n,) where images came by name.
     """
 
     columns: tuple[str, ...]
-    names: pl.DataFrame
     raw: pl.DataFrame
     unread: pl.Series
     notes: tuple[str, ...] = ()
+    files: Mapping[str, pl.Series] = field(default_factory=dict)
+
+
+PILOT = 64
+"""Images that tell how long all will take: enough to know that of photos of unlike sizes to a fifth."""
+
+
+def affordable(source: Source, schema: Schema, seconds: float) -> tuple[Source, pl.Series, tuple[str, ...]]:
+    """The source with as many images as can be read in so many seconds, drawn at random where these are not all; the
+    rows (n,) of those that are left out, which are missing in it; and a note that says how many.
+    """
+    columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
+    n = source.frame.height
+    everything = source, pl.repeat(False, n, eager=True), ()
+    if not columns or not math.isfinite(seconds) or n <= PILOT:
+        return everything
+    order = np.random.default_rng(0).permutation(n)
+    few = replace(source, frame=source.frame[order[:PILOT]])
+    begun = time.monotonic()
+    for column in columns:
+        each(canonical_or_none, _given(column, few).to_list())
+    pace = (time.monotonic() - begun) / PILOT
+    most = max(int(seconds / pace), PILOT)
+    if most >= n:
+        return everything
+    left_out = np.ones(n, dtype=np.bool_)
+    left_out[order[:most]] = False
+    mask = pl.Series(left_out)
+    frame = source.frame.with_columns(source.frame[c.name].set(mask, None).alias(c.name) for c in columns)
+    note = (
+        f"{most:,} of {n:,} rows are used, drawn at random: reading the images of all would take about "
+        f"{n * pace:,.0f} s, and {seconds:,.0f} s of the budget are for that; a larger --budget reads more"
+    )
+    return replace(source, frame=frame), mask, (note,)
 
 
 def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:
@@ -38,11 +78,8 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
     columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
     unread = pl.repeat(False, frame.height, eager=True)
     notes: list[str] = []
-    names: dict[str, pl.Series] = {}
     for column in columns:
         given, read = _given(column, source), frame[column.name].alias("")
-        if is_text(sort_of(given.dtype)) and are_image_names(given.drop_nulls()):
-            names[column.name] = given
         lost = given.is_not_null() & read.is_null()
         if not lost.any():
             continue
@@ -53,7 +90,12 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
         notes.append(f"{said}; {'its row was' if count == 1 else 'their rows were'} left out")
         unread |= lost
     raw = source.frame.with_columns(frame[column.name] for column in columns)
-    return Images(tuple(c.name for c in columns), pl.DataFrame(names), raw, unread, tuple(notes))
+    files = {c.name: source.frame[c.name] for c in columns if _are_names(source.frame[c.name])}
+    return Images(tuple(c.name for c in columns), raw, unread, tuple(notes), files)
+
+
+def _are_names(values: pl.Series) -> bool:
+    return is_text(sort_of(values.dtype)) and are_image_names(values.drop_nulls().cast(pl.String))
 
 
 def _given(column: Column, source: Source) -> pl.Series:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from sortal.core.slicing import asked_columns
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
-from sortal.data.images import with_images
+from sortal.data.images import affordable, with_images
 from sortal.data.read import Source, read
 
 
@@ -36,8 +37,9 @@ class Problem:
     """Labelled rows and the task.
 
     ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
-    ``digest``: SHA-256 of what was read. ``names``: columns of what images are called, where they came by name.
-    ``ordered``: whether the rows have an order of their own.
+    ``digest``: SHA-256 of what was read. ``files``: by column of images, their names of all rows of the source, which
+    the ids of a table's rows count; nothing of images that came without. ``ordered``: whether the rows have an order of
+    their own.
     """
 
     name: str
@@ -47,7 +49,7 @@ class Problem:
     table: Table
     codes: NDArray[np.int64]
     task: Task
-    names: pl.DataFrame = field(default_factory=pl.DataFrame)
+    files: Mapping[str, pl.Series] = field(default_factory=dict)
     ordered: bool = True
 
 
@@ -62,8 +64,9 @@ def open_source(data: object) -> Source:
     return Source(frame, "the data", tuple(notes), records=is_records(data), kinds=declared_kinds(data))
 
 
-def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Problem:
-    """Read, infer the kinds, leave out rows without a label, and say what is to be decided.
+def frame_problem(data: object, goal: GoalOptions, options: RowOptions, seconds: float = math.inf) -> Problem:
+    """Read, infer the kinds, leave out rows without a label, and say what is to be decided. ``seconds``: what reading
+    images may take.
 
     Raises InputError where the data or the options cannot be used.
     """
@@ -82,10 +85,11 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
     _check_features(schema, source.name)
     asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
+    source, unseen, unseen_notes = affordable(source, schema, seconds)
     frame = conform(source.frame, schema, source=source.name, folder=source.folder)
     images = with_images(source, schema, frame, options.disclosure)
-    labels, raw = frame[goal.target].alias("").set(images.unread, None), images.raw
-    notes = (*source.notes, *doubts(schema), *images.notes)
+    labels, raw = frame[goal.target].alias("").set(images.unread | unseen, None), images.raw
+    notes = (*source.notes, *doubts(schema), *unseen_notes, *images.notes)
     notes = (*notes, *label_notes(schema[goal.target], raw[goal.target].alias(""), frame[goal.target].alias("")))
     if options.weight is not None:
         weightless = check_weights(frame[options.weight], labels, f"column {options.weight!r} of {source.name}")
@@ -103,7 +107,6 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
-    names = images.names[rows] if images.names.width else images.names
     table = Table(schema, frame, rows)
     table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
@@ -114,7 +117,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
         table,
         encode(table[goal.target], task),
         task,
-        names,
+        images.files,
         source.ordered,
     )
 
@@ -147,8 +150,8 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
             else {"": missing}
         )
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
-        if told := {text: n for text, n in texts.items() if text}:
-            note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
+        if worded := {text: n for text, n in texts.items() if text}:
+            note += f":{missing_words(texts)[1:]}; if {next(iter(worded))!r} is a class, say --missing ''"
         notes.append(note)
     if column.absent == ():
         odd = parted(counted(labels), MISSING).missing
@@ -199,7 +202,6 @@ def part(problem: Problem, index: NDArray[np.int64], raw: pl.DataFrame | None = 
         raw=problem.raw[index] if raw is None else raw,
         table=problem.table.take(index),
         codes=problem.codes[index],
-        names=problem.names[index] if problem.names.width else problem.names,
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
 

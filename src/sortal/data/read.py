@@ -161,10 +161,10 @@ def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame
     empty = True
     times = Times()
     for part in parts:
-        told = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
+        noted = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
         for text in part.notes:
-            told(text)
-        for frame in part.frames(told):
+            noted(text)
+        for frame in part.frames(noted):
             if frame.height:
                 empty = False
                 yield fitted(times.checked(frame), types)

@@ -201,7 +201,7 @@ class Family:
         """
         if self.library and find_spec(self.library) is None:
             return f"{self.library} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
-        for what, told in vars(size).items():
-            if told > (most := getattr(self.largest, what)):
+        for what, amount in vars(size).items():
+            if amount > (most := getattr(self.largest, what)):
                 return f"takes at most {most:,} {what}"
         return ""

@@ -25,6 +25,8 @@ class View:
 
     ``images``: colour (the mean one) or thumbnail (eight by eight fields).
 
+    ``columns``: all of the table, its texts and images alone (items), or all others.
+
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
 
@@ -37,8 +39,17 @@ class View:
     many: int = 30
     texts: Literal["topics", "words", "words_and_characters"] = "topics"
     images: Literal["colour", "thumbnail"] = "thumbnail"
+    columns: Literal["all", "items", "others"] = "all"
     interactions: bool = False
     smallest_count: int = 1
+
+    def sees(self, item: bool) -> bool:
+        """Whether a column is prepared that is an item, a text or an image, or none.
+
+        >>> View("raw", "codes").sees(True), View("raw", "codes", columns="others").sees(True)
+        (True, False)
+        """
+        return self.columns == "all" or item == (self.columns == "items")
 
     def preparer(self, encoding: str) -> str:
         """The name of the preparer for a kind of this encoding: kinds that can be encoded in more than one way have one

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 
@@ -57,6 +58,13 @@ cross-validation or not at all. What each adds stands in docs/portfolio.md. "lig
 AutoGluon's portfolio, but for the learning rate, which the clock sets."""
 TEXTS: tuple[Entry, ...] = (("svm", "svm", {}), ("logistic_ngrams", "logistic_ngrams", {}))
 """What is tried first where a table has texts: linear models of their n-grams, which boosters see as a few topics."""
+MIXED: tuple[tuple[str, str, Literal["items", "others"]], ...] = (
+    ("lightgbm without {}", "lightgbm", "others"),
+    ("svm on {} alone", "svm", "items"),
+)
+"""What competes beside the others in tables with texts or images among other columns: models of a part of the columns,
+which an ensemble puts together (late fusion). A booster loses among the many topics of a text what it finds without
+them, and what is idle beside a text is noise to a linear model: see docs/texts.md."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),
     ("logistic balanced", "logistic", "weights"),
@@ -80,11 +88,12 @@ def baselines() -> tuple[Candidate, ...]:
     return tuple(Candidate(name, registry.load("sortal.models", name), baseline=True) for name in BASELINES)
 
 
-def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False) -> tuple[Candidate, ...]:
+def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False, mixed: str = "") -> tuple[Candidate, ...]:
     """The candidates beyond the baselines, most promising first; of these families only, where any are named.
 
     Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
-    compete too. ``texts``: the table has columns of texts.
+    compete too. ``texts``: the table has columns of texts; ``mixed``: what it has beside other columns, "texts" or
+    "images".
     """
     own = {family for _, family, _ in (*PORTFOLIO, *TEXTS)} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
@@ -99,7 +108,16 @@ def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False) -> tuple[C
         for label, name, strategy in BALANCED
         if imbalanced and (name in models or not models)
     ]
-    return (*plain, *balanced)
+    first = next((i for i, c in enumerate(plain, start=1) if c.family.early_stopping), len(plain))
+    return (*plain[:first], *_of_parts(models, mixed), *plain[first:], *balanced)
+
+
+def _of_parts(models: Sequence[str], mixed: str) -> Iterator[Candidate]:
+    """Candidates that see a part of the columns, where the table has two."""
+    for label, name, columns in MIXED if mixed else ():
+        if name in models or not models:
+            family = registry.load("sortal.models", name)
+            yield Candidate(label.format(mixed), replace(family, view=replace(family.view, columns=columns)))
 
 
 @dataclass(frozen=True)
