@@ -177,5 +177,5 @@ def test_of_more_images_than_there_is_time_for_some_are_drawn(photos, monkeypatc
         "80 of 121 rows are used, drawn at random: reading the images of all would take about 12 s, and 8 s of the "
         "budget are for that; a larger --budget reads more"
     )
-    names = [problem.files["image"][int(row)] for row in problem.table.rows]
+    names = problem.names["image"].to_list()
     assert [images.canonical_or_none(name) for name in names] == problem.table["image"].to_list()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import polars as pl
 from rich.console import Console
 
 from sortal.artifact.card import Data
@@ -85,7 +84,7 @@ def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, discl
         seed,
         unsealed.raw,
         disclosure=disclosure,
-        names=pl.DataFrame({name: called[unsealed.table.rows] for name, called in unsealed.files.items()}),
+        names=unsealed.names,
         ordered=unsealed.ordered,
     )
     if not len(parts.test) + len(parts.valid):

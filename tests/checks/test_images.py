@@ -141,13 +141,15 @@ def test_a_folder_has_no_order_and_its_images_have_their_names(tmp_path: Path) -
                 (tmp_path / part / name / f"{name}_{i}.png").write_bytes(picture(np.full(3, 128.0), rng))
     (tmp_path / "train" / "cat" / "cat_7.png").write_bytes(b"nothing")
     whole = frame_problem(tmp_path, GoalOptions("label"), RowOptions())
+    assert len(whole.names) == len(whole.codes) == 119
+    assert sum(name.endswith("cat_7.png") for name in whole.names["image"].to_list()) == 2
+    assert all(
+        name.count(f"/{part}/")
+        for part, name in zip(["test"] * 40 + ["train"] * 39, whole.names["image"][:79], strict=True)
+    )
     every = np.arange(119)
     looked = context_of(whole, Parts(every, every[:0], every[:0], "all"), whole, 0, OPEN)
     assert not looked.ordered
-    names = looked.names["image"].to_list()
-    assert len(names) == len(whole.codes) == 119
-    assert sum(name.endswith("cat_7.png") for name in names) == 2
-    assert all(f"/{part}/" in name for part, name in zip(["test"] * 40 + ["train"] * 39, names, strict=False))
     assert isinstance(order.find(looked), NotApplicable)
     assert isinstance(hidden_time.find(looked), NotApplicable)
     [finding] = order.find(replace(looked, ordered=True))

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -26,16 +25,16 @@ from sortal.data.read import Source
 
 @dataclass(frozen=True)
 class Images:
-    """``columns``: of images. ``raw``: the columns as they were read, but for images, which are what they are and not
-    their names: so they are sealed, and so they are counted. ``unread`` (n,): the rows of which an image could not be
-    read. ``notes`` say which. ``files``: by column, the names (n,) where images came by name.
+    """``columns``: of images. ``names``: of these, what they were called, where that is the name of a file. ``raw``:
+    the columns as they were read, but for images, which are what they are and not their names: so they are sealed, and
+    so they are counted. ``unread`` (n,): the rows of which an image could not be read. ``notes`` say which.
     """
 
     columns: tuple[str, ...]
+    names: pl.DataFrame
     raw: pl.DataFrame
     unread: pl.Series
     notes: tuple[str, ...] = ()
-    files: Mapping[str, pl.Series] = field(default_factory=dict)
 
 
 PILOT = 64
@@ -78,8 +77,11 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
     columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
     unread = pl.repeat(False, frame.height, eager=True)
     notes: list[str] = []
+    names: dict[str, pl.Series] = {}
     for column in columns:
         given, read = _given(column, source), frame[column.name].alias("")
+        if is_text(sort_of(given.dtype)) and are_image_names(given.drop_nulls()):
+            names[column.name] = given
         lost = given.is_not_null() & read.is_null()
         if not lost.any():
             continue
@@ -90,12 +92,7 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
         notes.append(f"{said}; {'its row was' if count == 1 else 'their rows were'} left out")
         unread |= lost
     raw = source.frame.with_columns(frame[column.name] for column in columns)
-    files = {c.name: source.frame[c.name] for c in columns if _are_names(source.frame[c.name])}
-    return Images(tuple(c.name for c in columns), raw, unread, tuple(notes), files)
-
-
-def _are_names(values: pl.Series) -> bool:
-    return is_text(sort_of(values.dtype)) and are_image_names(values.drop_nulls().cast(pl.String))
+    return Images(tuple(c.name for c in columns), pl.DataFrame(names), raw, unread, tuple(notes))
 
 
 def _given(column: Column, source: Source) -> pl.Series:

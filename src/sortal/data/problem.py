@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,9 +37,8 @@ class Problem:
     """Labelled rows and the task.
 
     ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
-    ``digest``: SHA-256 of what was read. ``files``: by column of images, their names of all rows of the source, which
-    the ids of a table's rows count; nothing of images that came without. ``ordered``: whether the rows have an order of
-    their own.
+    ``digest``: SHA-256 of what was read. ``names``: columns of what images are called, where they came by name.
+    ``ordered``: whether the rows have an order of their own.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Problem:
     table: Table
     codes: NDArray[np.int64]
     task: Task
-    files: Mapping[str, pl.Series] = field(default_factory=dict)
+    names: pl.DataFrame = field(default_factory=pl.DataFrame)
     ordered: bool = True
 
 
@@ -107,6 +106,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, seconds:
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
+    names = images.names[rows] if images.names.width else images.names
     table = Table(schema, frame, rows)
     table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
@@ -117,7 +117,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, seconds:
         table,
         encode(table[goal.target], task),
         task,
-        images.files,
+        names,
         source.ordered,
     )
 
@@ -202,6 +202,7 @@ def part(problem: Problem, index: NDArray[np.int64], raw: pl.DataFrame | None = 
         raw=problem.raw[index] if raw is None else raw,
         table=problem.table.take(index),
         codes=problem.codes[index],
+        names=problem.names[index] if problem.names.width else problem.names,
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
 
