@@ -31,6 +31,8 @@ CELLS_A_SECOND = 500_000
 the test take about half a microsecond of each, and so a quarter of that time."""
 LEAST_SAMPLED = 2_000
 """Rows that are used in any case; fewer are no fair trial of any candidate."""
+READING_SHARE = 0.25
+"""Of the budget, after which no more images are read. Chosen, not measured: a network reads each many times."""
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it,
 of what is left."""
@@ -121,6 +123,11 @@ def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
         return rows
     cells = CELLS_A_SECOND * max(deadline.left, 0.0) / deadline.busyness
     return min(rows, max(int(cells / columns), LEAST_SAMPLED))
+
+
+def reading_seconds(deadline: Deadline) -> float:
+    """What reading images may take; infinite without a clock."""
+    return READING_SHARE * deadline.left
 
 
 def audit_seconds(deadline: Deadline) -> float:

@@ -41,7 +41,15 @@ from sortal.record.opened import OpenedTest
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.shipping import ship
-from sortal.timetable import Steps, affordable_rows, audit_seconds, closing_of, may_guess, search_reserve
+from sortal.timetable import (
+    Steps,
+    affordable_rows,
+    audit_seconds,
+    closing_of,
+    may_guess,
+    reading_seconds,
+    search_reserve,
+)
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
@@ -163,7 +171,9 @@ def row_limit(search: SearchOptions, deadline: Deadline) -> RowLimit:
     """How many rows are used: as many as there is time for, or as many as in the run that is repeated."""
     if search.plan:
         return RowLimit(lambda rows, columns: search.sampled or rows, search.seed)
-    return RowLimit(lambda rows, columns: affordable_rows(deadline, rows, columns), search.seed)
+    return RowLimit(
+        lambda rows, columns: affordable_rows(deadline, rows, columns), search.seed, reading_seconds(deadline)
+    )
 
 
 def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume: bool) -> FoldStore | None:

@@ -28,7 +28,7 @@ from sortal.core.slicing import asked_columns
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
-from sortal.data.images import with_images
+from sortal.data.images import affordable, with_images
 from sortal.data.read import Source, read
 from sortal.data.sampled import ALL_ROWS, RowLimit, sampled
 
@@ -75,19 +75,12 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     whole = open_source(data)
     most = limit.most(*whole.frame.shape)
     source, kept = sampled(whole, goal.target, most, limit.seed)
-    own_part = [source.part] if source.part and source.part != options.split_column else []
-    schema = infer(
-        source.frame,
-        goal.target,
-        kinds={**source.kinds, **options.kind},
-        ignore=(*options.ignore, *own_part),
-        time=options.time,
-        group=options.group,
-        split=options.split_column,
-        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
-    )
-    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
-    _check_features(schema, source.name)
+    schema = _schema(source, goal, options)
+    readable = affordable(source, schema, limit.seconds)
+    if readable < source.frame.height:
+        most = readable
+        source, kept = sampled(whole, goal.target, most, limit.seed)
+        schema = _schema(source, goal, options)
     asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
     frame = conform(source.frame, schema, source=source.name, folder=source.folder)
     images = with_images(source, schema, frame, options.disclosure)
@@ -125,6 +118,24 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
         source.ordered,
         0 if kept is None else most,
     )
+
+
+def _schema(source: Source, goal: GoalOptions, options: RowOptions) -> Schema:
+    """What the columns of a source are, as they are read or asked for."""
+    own_part = [source.part] if source.part and source.part != options.split_column else []
+    schema = infer(
+        source.frame,
+        goal.target,
+        kinds={**source.kinds, **options.kind},
+        ignore=(*options.ignore, *own_part),
+        time=options.time,
+        group=options.group,
+        split=options.split_column,
+        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
+    )
+    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
+    _check_features(schema, source.name)
+    return schema
 
 
 FEWEST_GROUPS = 3
