@@ -355,6 +355,7 @@ _STORED: dict[str, tuple[Storage, ...]] = {
     "tfidf": ("text",),
     "datetime": ("moment",),
     "pixels": ("bytes",),
+    "raster": ("bytes",),
 }
 """What the ops that read a column can take."""
 

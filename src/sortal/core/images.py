@@ -153,6 +153,15 @@ def look(image: bytes) -> Look:
     return found
 
 
+def points(image: bytes, side: int, colour: bool) -> Pixels:
+    """(channels, side, side) an image as so many points: of grey, or of red, green and blue. Raises UnreadableError."""
+    from PIL.Image import Resampling
+
+    with _decoding(image) as opened:
+        made = np.asarray(_upright(opened).convert("RGB" if colour else "L").resize((side, side), Resampling.BILINEAR))
+    return np.moveaxis(made, 2, 0) if colour else made[None]
+
+
 def _look(image: Image) -> Look:
     from PIL.Image import Resampling
 

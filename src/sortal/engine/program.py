@@ -18,6 +18,9 @@ them.
 |              |                             | most, rows         |                                                    |
 | pixels       | Columns -> (n, d)           | column, side, read:| (side * side fields; three numbers for each where  |
 |              |                             | grey or colour     | colours are read)                                  |
+| raster       | Columns -> (n, d)           | column, side, read | (side * side points, all of red, then green, then  |
+|              |                             |                    | blue where colours are read)                       |
+| onnx         | (n, d) -> (n, k)            | columns: d         | graph (bytes,) uint8: a network (see ``onnx``)     |
 | project      | (n, d) -> (n, k)            |                    | weight (d, k): x @ weight                          |
 | fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |
 |              |                             |                    | missingness is appended as 0 or 1                  |

@@ -39,7 +39,9 @@ from sortal.engine import (
     monotone,
     neural,
     oblivious,
+    onnx,
     pixels,
+    raster,
     tfidf,
 )
 from sortal.engine.affine import logit_affine
@@ -131,7 +133,7 @@ def reads(program: Program) -> Iterator[tuple[str, str]]:
         yield from reads(step)
 
 
-READERS = ("number", "lookup", "datetime", "tfidf", "pixels")
+READERS = ("number", "lookup", "datetime", "tfidf", "pixels", "raster")
 
 
 def _check_size(program: Program) -> None:
@@ -325,5 +327,7 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "within": interactions.within,
     "tfidf": tfidf.tfidf,
     "pixels": pixels.pixels,
+    "raster": raster.step,
+    "onnx": onnx.step,
     "project": tfidf.project,
 }
