@@ -54,3 +54,11 @@ def test_linear_models_of_ngrams_come_first_where_there_are_texts():
     assert sorted(texts) == sorted([*plain, "logistic_ngrams"])
     assert [c.name for c in zoo(("logistic_ngrams",), False)] == ["logistic_ngrams"]
     assert [c.name for c in zoo(("svm", "lightgbm"), False, texts=True)][:2] == ["svm", "lightgbm"]
+
+
+def test_images_bring_a_network_first_and_its_balanced_twin() -> None:
+    plain, images = ([c.name for c in zoo((), True, images=images)] for images in (False, True))
+    assert images[0] == "cnn"
+    assert set(images) - set(plain) == {"cnn", "cnn balanced"}
+    assert [c.name for c in zoo(("cnn",), False)] == ["cnn"]
+    assert [c.name for c in zoo(("cnn",), True, images=True)] == ["cnn", "cnn balanced"]

@@ -69,10 +69,9 @@ class Development:
     smallest_count: int = 1
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
-    @property
-    def has_texts(self) -> bool:
-        """Whether a model reads texts."""
-        return any(kind_of(column.kind).encoding == "text" for column in self.table.schema.features)
+    def columns_of(self, encoding: str) -> int:
+        """How many columns a model reads of kinds that are encoded so: texts, images."""
+        return sum(kind_of(column.kind).encoding == encoding for column in self.table.schema.features)
 
     @property
     def has_items(self) -> bool:
@@ -200,6 +199,7 @@ def fit(
         seed=dev.seed,
         stop=balanced.stop if purpose == "judge" else None,
         categorical=matrix.preprocessor.categorical,
+        image=matrix.preprocessor.image,
         seconds=seconds,
         resources=dev.resources,
         share=share,

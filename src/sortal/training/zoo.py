@@ -57,12 +57,15 @@ cross-validation or not at all. What each adds stands in docs/portfolio.md. "lig
 AutoGluon's portfolio, but for the learning rate, which the clock sets."""
 TEXTS: tuple[Entry, ...] = (("svm", "svm", {}), ("logistic_ngrams", "logistic_ngrams", {}))
 """What is tried first where a table has texts: linear models of their n-grams, which boosters see as a few topics."""
+IMAGES: tuple[Entry, ...] = (("cnn", "cnn", {}),)
+"""What is tried first where a table has images, and nothing but images is seen: a network of all of their points."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),
     ("logistic balanced", "logistic", "weights"),
     ("lightgbm undersampled", "lightgbm", "undersample"),
     ("lightgbm balanced", "lightgbm", "weights"),
     ("xgboost focal", "xgboost", "focal"),
+    ("cnn balanced", "cnn", "weights"),
 )
 """What competes beside the others where classes are rare or costs are given."""
 SHARE = 0.65
@@ -80,24 +83,26 @@ def baselines() -> tuple[Candidate, ...]:
     return tuple(Candidate(name, registry.load("sortal.models", name), baseline=True) for name in BASELINES)
 
 
-def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False) -> tuple[Candidate, ...]:
+def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False, images: bool = False) -> tuple[Candidate, ...]:
     """The candidates beyond the baselines, most promising first; of these families only, where any are named.
 
     Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
-    compete too. ``texts``: the table has columns of texts.
+    compete too. ``texts`` and ``images``: the table has columns of them.
     """
-    own = {family for _, family, _ in (*PORTFOLIO, *TEXTS)} | set(BASELINES)
+    own = {family for _, family, _ in (*PORTFOLIO, *TEXTS, *IMAGES)} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
     entries = [*PORTFOLIO, *plugins]
     if texts or models:
         entries = [*TEXTS, *(entry for entry in entries if entry not in TEXTS)]
+    if images or models:
+        entries = [*IMAGES, *entries]
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)
         for label, name, strategy in BALANCED
-        if imbalanced and (name in models or not models)
+        if imbalanced and (name in models or (not models and (images or name != "cnn")))
     ]
     return (*plain, *balanced)
 
