@@ -13,12 +13,24 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from sortal.core.errors import OptionError
 from sortal.engine import compile
 from sortal.models import training_loop
 from sortal.models.clock import Clock
-from sortal.models.family import FitRequest, OutOfTime, Rows
+from sortal.models.family import FitRequest, OutOfTime, Resources, Rows
 from sortal.models.optimisers import Parameter
-from sortal.models.training_loop import Learning, Loop, Loss, Schedule, Steps, Tensors, Trained, log_loss
+from sortal.models.training_loop import (
+    Learning,
+    Loop,
+    Loss,
+    Schedule,
+    Steps,
+    Tensors,
+    Trained,
+    device_of,
+    log_loss,
+    require_graphics_processor,
+)
 
 FLAT = Schedule(lambda done, total: 1.0)
 CLOSING = Schedule(lambda done, total: min(1.0, (total - done) / (0.5 * total)), open=0.5)
@@ -160,22 +172,22 @@ def test_the_clock_says_how_many_epochs_there_are(schedule: Schedule, monkeypatc
 def test_an_open_schedule_runs_out_within_the_seconds_and_its_effort_repeats_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """By a clock that only steps move, by a hundredth of a second."""
     train, stop = rows(100), rows(30, 1)
     learning = replace(LEARNING, schedule=CLOSING, epochs=1_000)
-    a_step = Steps.step
+    now, a_step = [0.0], Steps.step
 
     def slow(self: Steps) -> None:
-        time.sleep(0.002)
+        now[0] += 0.01
         a_step(self)
 
-    monkeypatch.setattr(Steps, "step", slow)
-    start = time.monotonic()
-    first = run(train, stop, seconds=0.6, learning=learning)
-    assert time.monotonic() - start < 1.5
-    assert 1 < first.effort["epochs"] < 100
-    # The rate had run out, or nearly so where the machine became slower meanwhile.
-    assert first.epochs > 0.7 * first.effort["epochs"]
-    monkeypatch.setattr(Steps, "step", a_step)
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "step", slow)
+        patch.setattr(training_loop, "typical", lambda step, times: 0.01)
+        patch.setattr(time, "monotonic", lambda: now[0])
+        first = run(train, stop, seconds=1.0, learning=learning)
+    # After 48 of 100 steps that there is time for, another 48 take nine tenths of what is left.
+    assert first.effort["epochs"] == first.epochs == 9.6
     again = run(train, learning=learning, **first.effort)
     assert torch.equal(again.learned.weight, first.learned.weight)
 
@@ -196,3 +208,16 @@ def test_what_is_kept_is_the_average_of_the_last_steps_where_that_is_asked_for()
     assert_allclose(network.learned().weight.numpy(), mean.numpy(), atol=1e-6)
     assert network.late[:5] == [1] * 5
     assert network.late[-1] < 0.2
+
+
+def test_a_graphics_processor_that_was_asked_for_and_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_of(Resources(device="auto")) == "cpu"
+    with pytest.raises(OptionError, match="finds no graphics processor; give auto or cpu"):
+        require_graphics_processor()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    require_graphics_processor()
+    assert [device_of(Resources(device=name)) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    monkeypatch.setattr(training_loop, "find_spec", lambda name: None)
+    with pytest.raises(OptionError, match=r"pip install 'sortal\[neural\]'"):
+        require_graphics_processor()

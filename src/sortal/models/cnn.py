@@ -52,8 +52,8 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock = Clock(request.seconds)
     import_torch(clock)
     shape = ConvShape(where.channels, where.side, request.n_classes, int(settings.get("width", WIDTH)))
-    # A convolution takes milliseconds, in which a second thread does its part.
-    with torch_threads(request.resources.threads):
+    # Of two threads each would wait for the other some thirty times in a step: on a busy machine for most of the time.
+    with torch_threads(1):
         device, learning = device_of(request.resources), _learning(len(request.train.y), settings)
         train = _seen(request.train, where, device)
         stop = None if request.stop is None else _seen(request.stop, where, device)

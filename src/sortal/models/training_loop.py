@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from sortal.core.arrays import Floats
+from sortal.core.errors import OptionError
 from sortal.engine.focal import focal
 from sortal.engine.program import Program
 from sortal.models.boosting import Stopper, typical
@@ -347,6 +349,14 @@ def device_of(resources: Resources) -> str:
     if resources.device != "auto":
         return resources.device
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def require_graphics_processor() -> None:
+    """Raises OptionError where PyTorch finds none."""
+    if find_spec("torch") is None:
+        raise OptionError("device cuda needs PyTorch, which is not installed: pip install 'sortal[neural]'")
+    if not import_module("torch").cuda.is_available():
+        raise OptionError("device cuda was asked for, and PyTorch finds no graphics processor; give auto or cpu")
 
 
 def mixed_precision(device: str) -> AbstractContextManager[Any]:
