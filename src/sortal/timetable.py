@@ -119,13 +119,13 @@ def search_reserve(
 ) -> TimeReserve:
     """What the search for the model that ships may take: until when, or how much of the effort it has."""
     test, outer = len(parts.test), parts.outer
-    scored, comparing = test + PARITY_ROWS, test > 0
+    seen, comparing = min(PARITY_ROWS, len(unsealed.codes)), test > 0
     if search.effort is None:
         until = search_deadline(deadline, closing, outer)
-        return TimeReserve(until, closing.seconds, scored, comparing, interrupts)
+        return TimeReserve(until, closing.seconds, test + seen, comparing, interrupts, seen_rows=seen)
     cells = len(unsealed.codes) * len(unsealed.table.schema.columns)
     units = max(search.effort - STARTING - LOOKING * cells - closing.work, 0.0) / (1 + OUTER * outer)
-    return WorkReserve(deadline, 0.0, scored, comparing, interrupts, units=units)
+    return WorkReserve(deadline, 0.0, test + seen, comparing, interrupts, seen_rows=seen, units=units)
 
 
 def may_guess(deadline: Deadline, closing: Closing) -> bool:

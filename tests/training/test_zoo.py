@@ -49,16 +49,18 @@ def test_names_are_unique_as_a_plan_finds_candidates_by_them():
 
 
 def test_linear_models_of_ngrams_come_first_where_there_are_texts():
-    plain, texts = ([c.name for c in zoo((), False, texts)] for texts in (False, True))
+    plain, texts = ([c.name for c in zoo((), False, encodings)] for encodings in ((), ("number", "text")))
     assert texts[:2] == ["svm", "logistic_ngrams"]
-    assert sorted(texts) == sorted([*plain, "logistic_ngrams"])
+    assert sorted(texts) == sorted([*plain, "logistic_ngrams", "logistic_sentences", "logistic_sentences C=0.1"])
     assert [c.name for c in zoo(("logistic_ngrams",), False)] == ["logistic_ngrams"]
-    assert [c.name for c in zoo(("svm", "lightgbm"), False, texts=True)][:2] == ["svm", "lightgbm"]
+    assert [c.name for c in zoo(("svm", "lightgbm"), False, ("text",))][:2] == ["svm", "lightgbm"]
 
 
-def test_images_bring_a_network_first_and_its_balanced_twin() -> None:
-    plain, images = ([c.name for c in zoo((), True, images=images)] for images in (False, True))
-    assert images[0] == "cnn"
-    assert set(images) - set(plain) == {"cnn", "cnn balanced"}
+def test_linear_models_of_embeddings_come_first_where_there_are_images():
+    plain, images = ([c.name for c in zoo((), False, encodings)] for encodings in ((), ("image",)))
+    assert images[:2] == ["logistic_small_images", "logistic_images"]
+    assert images[2:] == ["cnn", *plain]
     assert [c.name for c in zoo(("cnn",), False)] == ["cnn"]
-    assert [c.name for c in zoo(("cnn",), True, images=True)] == ["cnn", "cnn balanced"]
+    assert [c.name for c in zoo(("cnn",), True, ("image",))] == ["cnn", "cnn balanced"]
+    assert "cnn balanced" not in [c.name for c in zoo((), True)]
+    assert "cnn balanced" in [c.name for c in zoo((), True, ("image",))]

@@ -81,6 +81,18 @@ def read(content: bytes) -> Graph:
         raise ValueError(f"is no ONNX file ({error})") from None
 
 
+def constants(content: bytes) -> dict[str, Array]:
+    """The constants of a network that somebody else wrote, whatever else it has: those of a known dtype, by name."""
+    model = _only("model", _fields(memoryview(content)), {7: "graph"}, ignored=range(1, 30))
+    graph = _only("graph", _fields(_part("a graph", model["graph"])), {5: "constant"}, ignored=range(1, 30))
+    parts = [_part("a tensor", [each]) for each in graph["constant"]]
+    return dict(_read_tensor(part) for part in parts if _is_known(part))
+
+
+def _is_known(tensor: memoryview) -> bool:
+    return any(tag == 2 and value in DTYPES for tag, value in _fields(tensor))
+
+
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5
 """How a field is laid out."""
 _FLOAT32, _INT64 = 1, 7

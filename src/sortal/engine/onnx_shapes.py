@@ -43,6 +43,7 @@ def trace(graph: Graph, inputs: Mapping[str, Shape]) -> Traced:
     state = _State(graph, {name: (graph.inputs[name].dtype, shape) for name, shape in inputs.items()})
     for name, array in graph.constants.items():
         state.tensors[name] = (array.dtype.name, array.shape)
+        state.fixed.add(name)
     for node in graph.nodes:
         rule = _RULES.get(node.op)
         if rule is None:
@@ -64,12 +65,16 @@ class _State:
     operations: int = 0
     room: int = 0
     rows: dict[str, int] = field(default_factory=dict)
+    fixed: set[str] = field(default_factory=set)
 
     def add(self, node: Node, shape: Shape) -> None:
         if len(shape) > MOST_RANK:
             raise ValueError(f"operator {node.op!r}: gives {len(shape)} dimensions")
         self.room += 4 * prod(shape)
-        self.operations += prod(shape) + 1_000
+        if self.fixed.issuperset(node.inputs):  # computed once, before the first row
+            self.fixed.add(node.output)
+        else:
+            self.operations += prod(shape) + 1_000
         if self.room > MOST_ROOM:
             raise ValueError(f"operator {node.op!r}: the network takes more than {MOST_ROOM:,} bytes a row")
         self.tensors[node.output] = (self._dtype(node), shape)

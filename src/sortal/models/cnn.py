@@ -174,6 +174,7 @@ family = Family(
     largest=Size(classes=1_000),
     sees="image",
     library="torch",
+    weights="onnxruntime",
     extra="neural",
     import_seconds=IMPORTING,
     pilot=PILOT,

@@ -21,9 +21,12 @@ class View:
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
     ``texts``: words or words_and_characters (weighted n-grams, sparse: where a table has texts, the family gets
-    compressed sparse rows of SciPy), or topics (a few numbers).
+    compressed sparse rows of SciPy), topics (a few numbers), or embedding (what a network makes of a text that was
+    trained on a billion pairs of sentences).
 
-    ``images``: colour (the mean one), thumbnail (eight by eight fields) or raster (all points of a small image).
+    ``images``: colour (the mean one), thumbnail (eight by eight fields), raster
+    (all points of a small image), or embedding (what a network makes of them
+    that was trained on a million others; small_embedding: of fewer points, sooner).
 
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
@@ -35,8 +38,8 @@ class View:
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
-    texts: Literal["topics", "words", "words_and_characters"] = "topics"
-    images: Literal["colour", "thumbnail", "raster"] = "thumbnail"
+    texts: Literal["topics", "words", "words_and_characters", "embedding"] = "topics"
+    images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding"] = "thumbnail"
     interactions: bool = False
     smallest_count: int = 1
 

@@ -69,9 +69,10 @@ class Development:
     smallest_count: int = 1
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
-    def columns_of(self, encoding: str) -> int:
-        """How many columns a model reads of kinds that are encoded so: texts, images."""
-        return sum(kind_of(column.kind).encoding == encoding for column in self.table.schema.features)
+    @property
+    def encodings(self) -> frozenset[str]:
+        """What models read: ``number``, ``text`` and so on."""
+        return frozenset(kind_of(column.kind).encoding for column in self.table.schema.features)
 
     @property
     def has_items(self) -> bool:
