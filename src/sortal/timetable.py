@@ -26,6 +26,13 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
 from sortal.training.reserve import TimeReserve, WorkReserve
 
+CELLS_A_SECOND = 500_000
+"""Of a table (rows times columns), for each second that is left after reading: framing, audit, profile and scoring of
+the test take about half a microsecond of each, and so a quarter of that time."""
+LEAST_SAMPLED = 2_000
+"""Rows that are used in any case; fewer are no fair trial of any candidate."""
+READING_SHARE = 0.25
+"""Of the budget, after which no more images are read. Chosen, not measured: a network reads each many times."""
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it,
 of what is left."""
@@ -106,6 +113,21 @@ class Closing:
     def may_draw(self, left: float) -> bool:
         """Whether one more figure can be drawn with so many seconds to go."""
         return self.figures and left > self.page
+
+
+def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
+    """How many rows of a table that was just read there is time for: all, but where the table is large for what is left
+    of the budget on a machine as busy as it is.
+    """
+    if math.isinf(deadline.budget):
+        return rows
+    cells = CELLS_A_SECOND * max(deadline.left, 0.0) / deadline.busyness
+    return min(rows, max(int(cells / columns), LEAST_SAMPLED))
+
+
+def reading_seconds(deadline: Deadline) -> float:
+    """What reading images may take; infinite without a clock."""
+    return READING_SHARE * deadline.left
 
 
 def audit_seconds(deadline: Deadline) -> float:
