@@ -14,17 +14,17 @@ demo: $(READY) ## train on the real example data and show what comes out
 
 BUDGET ?= 60s
 demo-texts: $(READY) ## the same with texts: which messages are spam? predicts and evaluates new ones, too
-	@$(call trip,examples/messages.csv,examples/messages-new.csv,--target label)
+	@$(call trip,examples/messages.csv,examples/messages-new.csv,csv,--target label)
 
 demo-images: $(READY) ## the same with images: which digit is it? predicts and evaluates new ones, too
-	@$(call trip,examples/digits.zip,examples/digits-new.zip)
+	@$(call trip,examples/digits.zip,examples/digits-new.zip,parquet)
 
-# $(call trip,DATA,NEW DATA,OPTIONS): every command that a person needs, into a new folder of runs/
+# $(call trip,DATA,NEW DATA,FORMAT OF PREDICTIONS,OPTIONS): every command that a person needs, into a new folder of runs/
 trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
-	$(BIN)/sortal train $(1) $(3) --budget $(BUDGET) --out $$out; \
-	$(BIN)/sortal predict $$out/model.sortal $(2) --out $$out/predicted.csv; \
+	$(BIN)/sortal train $(1) $(4) --budget $(BUDGET) --out $$out; \
+	$(BIN)/sortal predict $$out/model.sortal $(2) --out $$out/predicted.$(3); \
 	$(BIN)/sortal evaluate $$out/model.sortal $(2); \
-	echo "$$out:  report.html  model.sortal  predicted.csv"
+	echo "$$out:  report.html  model.sortal  predicted.$(3)"
 
 test: $(READY) ## all tests: side by side, then those that measure time, alone
 	@$(BIN)/python -m pytest -n auto -m "not clock"

@@ -71,7 +71,7 @@ def _judge(context: AuditContext, name: str, rows: Ints, codes: Ints) -> Finding
 def _forms(images: Sequence[bytes | None], names: Sequence[str | None]) -> Iterator[pl.Series]:
     """What differs between the images."""
     looks = each(_look, images)
-    forms = {
+    forms: dict[str, list[float] | list[str | None]] = {
         "width": [float("nan") if seen is None else seen.width for seen in looks],
         "height": [float("nan") if seen is None else seen.height for seen in looks],
         "shape": [float("nan") if seen is None else seen.width / seen.height for seen in looks],

@@ -89,7 +89,8 @@ def _fields(images: pl.Series) -> Floats:
             colours = None
         if colours is None:
             return np.full(192, np.nan)
-        return colours.reshape(8, 2, 8, 2, 3).mean(axis=(1, 3)).ravel()
+        fields: Floats = colours.reshape(8, 2, 8, 2, 3).mean(axis=(1, 3)).ravel()
+        return fields
 
     return np.stack(each(of_one, images.to_list()))
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import ZipFile
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ from sortal.core.images import canonical_or_none, each, pillow
 from sortal.core.option_values import PART_WORDS
 from sortal.core.writing import listing
 from sortal.data.image_folder import IMAGE, LABEL, PART
-from sortal.data.parts import Part
+from sortal.data.parts import Part, Types
 
 _AT_ONCE = 512
 """Images that are in memory as they come and as PNG."""
@@ -70,18 +70,6 @@ class _Pair:
     labels: _Array
 
 
-def is_npz(path: Path) -> bool:
-    """Whether a file is an archive of arrays as numpy saves them."""
-    if not path.is_file() or not is_zipfile(path):
-        return False
-    try:
-        with ZipFile(path) as archive:
-            names = archive.namelist()
-    except (BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-    return bool(names) and all(name.endswith(".npy") for name in names)
-
-
 def arrays(path: Path) -> Part:
     """The images of an ``.npz`` file as a part of a table: the image as PNG, its class, and the part where the names of
     the arrays say one. Raises DataError where arrays of images and of as many labels are not there, or not in pairs.
@@ -115,7 +103,7 @@ def _members(path: Path) -> list[_Array]:
                     )
                     shape, _, dtype = read(file)
                 found.append(_Array(name.removesuffix(".npy"), shape, dtype))
-    except Exception as error:
+    except Exception as error:  # what is wrong with an archive is of any kind
         raise _damaged(path, error) from error
     return found
 
@@ -134,20 +122,20 @@ def _pairs(path: Path, members: list[_Array]) -> list[_Pair]:
         of_it = [m for m in members if m.holds_labels and m.part == some.part and m.shape[0] == some.shape[0]]
         if len(of_it) != 1 or sum(other.part == some.part for other in images) > 1:
             raise DataError(
-                f"{path.name}: {some.name} needs one array of as many labels, called alike (x_train and y_train, images "
-                f"and labels); there are {there}"
+                f"{path.name}: {some.name} needs one array of as many labels, called alike (x_train and y_train, "
+                f"images and labels); there are {there}"
             )
         pairs.append(_Pair(some.part, some, of_it[0]))
     return pairs
 
 
-def _frames(path: Path, pairs: list[_Pair], types: dict[str, pl.DataType]) -> Iterator[pl.DataFrame]:
+def _frames(path: Path, pairs: list[_Pair], types: Types) -> Iterator[pl.DataFrame]:
     """A few hundred images at a time."""
     for pair in pairs:
         try:
             with np.load(path, allow_pickle=False) as file:
                 images, labels = file[pair.images.name], file[pair.labels.name].reshape(-1)
-        except Exception as error:
+        except Exception as error:  # as above
             raise _damaged(path, error) from error
         if labels.dtype.kind == "S":
             labels = np.char.decode(labels, "utf-8", "replace")

@@ -1,14 +1,20 @@
-"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said."""
+"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said.
+Of more images than there is time for some are drawn.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError
 from sortal.core.frame import unreadable
+from sortal.core.images import canonical_or_none, each
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.image import are_image_names
 from sortal.core.schema import Column, Schema
@@ -29,6 +35,23 @@ class Images:
     raw: pl.DataFrame
     unread: pl.Series
     notes: tuple[str, ...] = ()
+
+
+PILOT = 64
+"""Images that tell how long all will take: enough to know that of photos of unlike sizes to a fifth."""
+
+
+def affordable(source: Source, schema: Schema, seconds: float) -> int:
+    """Of how many rows the images can be read in so many seconds: as a few of them say, drawn at random."""
+    columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
+    n = source.frame.height
+    if not columns or not math.isfinite(seconds) or n <= PILOT:
+        return n
+    few = replace(source, frame=source.frame[np.random.default_rng(0).permutation(n)[:PILOT]])
+    begun = time.monotonic()
+    for column in columns:
+        each(canonical_or_none, _given(column, few).to_list())
+    return min(n, max(int(seconds * PILOT / (time.monotonic() - begun)), PILOT))
 
 
 def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:

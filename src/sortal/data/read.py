@@ -22,10 +22,10 @@ from sortal.core.fork import need_polars
 from sortal.core.raw import unique_names
 from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
-from sortal.data.arrays import arrays, is_npz
+from sortal.data.arrays import arrays
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
-from sortal.data.image_folder import PART, holds_images, image_folder, is_zip
+from sortal.data.image_folder import PART, holds_images, image_folder, is_npz, is_zip
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
@@ -100,7 +100,7 @@ def read(paths: Paths) -> Source:
     refuse_beyond_memory(name, sum(part.size for part in parts))
     frames = list(_rows(name, parts, notes.append))
     separators = {part.separator for part in parts}
-    of_images = all(_format(file) in ("images", "arrays") for file in files)
+    formats = {_format(file) for file in files}
     return Source(
         pl.concat(frames, rechunk=True),
         name,
@@ -108,8 +108,8 @@ def read(paths: Paths) -> Source:
         separators.pop() if len(separators) == 1 else "",
         all(part.records for part in parts),
         folder=folder_of(paths),
-        part=PART if of_images and PART in frames[0] else "",
-        ordered=not all(file.is_dir() or is_zip(file) for file in files),
+        part=PART if formats <= {"images", "arrays"} and PART in frames[0] else "",
+        ordered=formats != {"images"},
     )
 
 
