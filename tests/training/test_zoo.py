@@ -64,3 +64,12 @@ def test_linear_models_of_embeddings_come_first_where_there_are_images():
     assert [c.name for c in zoo(("cnn",), True, ("image",))] == ["cnn", "cnn balanced"]
     assert "cnn balanced" not in [c.name for c in zoo((), True)]
     assert "cnn balanced" in [c.name for c in zoo((), True, ("image",))]
+
+
+def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():
+    found = {c.name: c.family for c in zoo((), False, ("text",), "texts")}
+    assert list(found)[4:7] == ["lightgbm", "lightgbm without texts", "svm on texts alone"]
+    assert [found[name].view.columns for name in list(found)[4:8]] == ["all", "others", "items", "all"]
+    assert {**vars(found["svm"].view), "columns": "items"} == vars(found["svm on texts alone"].view)
+    assert not any("texts" in name for name in names((), False))
+    assert [c.name for c in zoo(("svm",), False, mixed="images")] == ["svm", "svm on images alone"]

@@ -273,8 +273,8 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
         check(contents)
         model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
         _check_columns(model)
-        found = model.score_rows(canonical_rows(model.golden.rows, model.reads))
-        difference = float(np.abs(found - np.array(model.golden.probability)).max())
+        probability = model.score_rows(canonical_rows(model.golden.rows, model.reads))
+        difference = float(np.abs(probability - np.array(model.golden.probability)).max())
     except ArtifactError as error:
         raise error if str(error).startswith((file, "the model file")) else ArtifactError(f"{file}: {error}") from None
     except OptionError:
@@ -334,12 +334,12 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     ``tolerance`` of each other are tied, and either is right. Raises ParityError where probabilities differ by
     more than ``tolerance``, or a label flips.
     """
-    found = model.score_rows(Rows(table.columns(model.reads.names), table.rows))
-    if found.shape != trained.shape:
-        raise ParityError(f"the saved model gives {found.shape} probabilities, the trained one {trained.shape}")
-    difference = float(np.abs(found - trained).max(initial=0.0))
-    chosen = np.take_along_axis(trained, found.argmax(axis=1)[:, None], axis=1)[:, 0]
-    flips = int((trained.max(axis=1) - chosen > tolerance).sum()) if len(found) else 0
+    scored = model.score_rows(Rows(table.columns(model.reads.names), table.rows))
+    if scored.shape != trained.shape:
+        raise ParityError(f"the saved model gives {scored.shape} probabilities, the trained one {trained.shape}")
+    difference = float(np.abs(scored - trained).max(initial=0.0))
+    chosen = np.take_along_axis(trained, scored.argmax(axis=1)[:, None], axis=1)[:, 0]
+    flips = int((trained.max(axis=1) - chosen > tolerance).sum()) if len(scored) else 0
     if not difference <= tolerance or flips:
         raise ParityError(
             f"the saved model does not reproduce the trained one: probabilities differ by up to {difference:.1e} "

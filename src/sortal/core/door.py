@@ -252,8 +252,8 @@ def _of_distinct(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Seq
         return _by_rule(column, values, sort)
     known: dict[Any, int] = {}
     places = [known.setdefault(value, len(known)) for value in values]
-    tidied, found = _by_rule(column, list(known), sort)
-    return [tidied[at] for at in places], None if found is None else [found[at] for at in places]
+    tidied, sorts = _by_rule(column, list(known), sort)
+    return [tidied[at] for at in places], None if sorts is None else [sorts[at] for at in places]
 
 
 def _by_rule(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:

@@ -145,14 +145,20 @@ def canonical(value: str | bytes) -> bytes:
 def look(image: bytes) -> Look:
     """One look at an image that is kept as it is; another is decoded as it is. Raises UnreadableError."""
     digest = _digest(image)
-    found = _looks.get(digest)
-    if found is None:
+    seen = _looks.get(digest)
+    if seen is None:
         with _decoding(image) as opened:
             keeps = max(opened.size) <= LARGEST and len(image) <= MOST_BYTES
-            found = _look(_upright(opened))
+            seen = _look(_upright(opened))
         if keeps:
-            _remember(digest, found)
-    return found
+            _remember(digest, seen)
+    return seen
+
+
+def upright(image: bytes) -> Image:
+    """The picture itself, grey or coloured, as a camera meant it. Raises UnreadableError."""
+    with _decoding(image) as opened:
+        return _upright(opened)
 
 
 def points(image: bytes, side: int, colour: bool) -> Pixels:
@@ -193,10 +199,10 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _remember(digest: bytes, found: Look) -> None:
+def _remember(digest: bytes, seen: Look) -> None:
     if len(_looks) >= MOST_LOOKS:
         _looks.clear()
-    _looks[digest] = found
+    _looks[digest] = seen
 
 
 def canonical_or_none(value: str | bytes | None) -> bytes | None:
@@ -254,7 +260,7 @@ def _content(text: str) -> bytes:
 @contextmanager
 def _decoding(data: bytes) -> Iterator[Image]:
     """A block that decodes an image. Whatever goes wrong in it is an UnreadableError."""
-    library = _pillow()
+    library = pillow()
     try:
         with library.open(io.BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -271,7 +277,8 @@ def _decoding(data: bytes) -> Iterator[Image]:
 _TOO_MANY = f"more than {MOST_PIXELS:,} pixels"
 
 
-def _pillow() -> ModuleType:
+def pillow() -> ModuleType:
+    """Pillow's ``Image``. Raises OptionError where it is not installed."""
     try:
         from PIL import Image
     except ImportError:

@@ -87,15 +87,15 @@ class Compiled:
 
     def __call__(self, x: Columns | Floats) -> Floats:
         """Raises TypeError for a program that ends before its rows are numbers: ``encode`` gives them."""
-        found = self.encode(x)
-        if isinstance(found, Sparse):
+        rows = self.encode(x)
+        if isinstance(rows, Sparse):
             raise TypeError(f"a program '{self.step.op}' gives sparse rows")
-        return found
+        return rows
 
     def encode(self, x: Columns | Floats) -> Floats | Sparse:
         """The same, with sparse rows where the program gives such."""
-        found: Floats | Sparse = self._named(x) if self.step.named else self._array(x)
-        return found
+        rows: Floats | Sparse = self._named(x) if self.step.named else self._array(x)
+        return rows
 
     def _named(self, columns: Any) -> Any:
         n, most = len(column_of(columns, self.reads[0])), self._rows
@@ -121,10 +121,10 @@ class Compiled:
         slices = [slice(first, first + most) for first in range(0, n, most)]
         if self.step.sparse:
             return above([self.step.run(part(at)) for at in slices])
-        found = np.empty((n, self.step.outputs))
+        outputs = np.empty((n, self.step.outputs))
         for at in slices:
-            found[at] = self.step.run(part(at))
-        return found
+            outputs[at] = self.step.run(part(at))
+        return outputs
 
 
 def reads(program: Program) -> Iterator[tuple[str, str]]:

@@ -211,7 +211,7 @@ class Family:
                 return f"{needed} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
         if self.sees == "image" and not size.images:
             return "sees images alone, and the table has none"
-        for what, told in vars(size).items():
-            if told > (most := getattr(self.largest, what)):
+        for what, amount in vars(size).items():
+            if amount > (most := getattr(self.largest, what)):
                 return f"takes at most {most:,} {what}"
         return ""

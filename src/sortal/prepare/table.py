@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sortal.core import registry
 from sortal.core.frame import Table
 from sortal.core.items import Items, Memo
-from sortal.core.kinds import kind_of
+from sortal.core.kinds import is_item, kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
@@ -50,8 +50,8 @@ class Preprocessor:
         return self._rows(_columns(table, memo))
 
     def _rows(self, columns: Columns) -> Any:
-        found = self._run.encode(columns)
-        return csr(found) if isinstance(found, Sparse) else found
+        encoded = self._run.encode(columns)
+        return csr(encoded) if isinstance(encoded, Sparse) else encoded
 
     @property
     def image(self) -> ImageColumns | None:
@@ -76,7 +76,8 @@ def fit(
     where images are seen whole, it keeps all. ``memo``: where what is made of single texts is remembered.
     """
     values = _columns(table, memo)
-    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in table.schema.features]
+    seen = [c for c in table.schema.features if view.sees(is_item(c.kind))]
+    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in seen]
     dense = [(c, each) for c, each in encoded if not each.sparse]
     sparse = [(c, each) for c, each in encoded if each.sparse]
     if not sparse:
@@ -106,14 +107,9 @@ def _columns(table: Table, memo: Memo | None) -> Columns:
     columns: dict[str, Any] = table.columns([column.name for column in table.schema.features])
     if memo is not None:
         for column in table.schema.features:
-            if is_read_by_itself(column):
+            if is_item(column.kind):
                 columns[column.name] = Items(column.name, columns[column.name], table.rows, memo)
     return columns
-
-
-def is_read_by_itself(column: Column) -> bool:
-    """Whether something is made of each value of a column alone, before anything is learned: of texts and images."""
-    return kind_of(column.kind).encoding in ("text", "image")
 
 
 def _fit_column(column: Column, table: Table, values: Columns, labels: Labels, view: View, seed: int) -> EncodedColumn:

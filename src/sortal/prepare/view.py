@@ -28,6 +28,8 @@ class View:
     (all points of a small image), or embedding (what a network makes of them
     that was trained on a million others; small_embedding: of fewer points, sooner).
 
+    ``columns``: all of the table, its texts and images alone (items), or all others.
+
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
 
@@ -40,8 +42,17 @@ class View:
     many: int = 30
     texts: Literal["topics", "words", "words_and_characters", "embedding"] = "topics"
     images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding"] = "thumbnail"
+    columns: Literal["all", "items", "others"] = "all"
     interactions: bool = False
     smallest_count: int = 1
+
+    def sees(self, item: bool) -> bool:
+        """Whether a column is prepared that is an item, a text or an image, or none.
+
+        >>> View("raw", "codes").sees(True), View("raw", "codes", columns="others").sees(True)
+        (True, False)
+        """
+        return self.columns == "all" or item == (self.columns == "items")
 
     def preparer(self, encoding: str) -> str:
         """The name of the preparer for a kind of this encoding: kinds that can be encoded in more than one way have one

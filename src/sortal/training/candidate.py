@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
 from sortal.core.items import Memo
-from sortal.core.kinds import kind_of
+from sortal.core.kinds import is_item, kind_of
 from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
@@ -77,7 +77,14 @@ class Development:
     @property
     def has_items(self) -> bool:
         """Whether a model reads texts or images, each of which is more than a number."""
-        return any(prepare.is_read_by_itself(column) for column in self.table.schema.features)
+        return any(is_item(column.kind) for column in self.table.schema.features)
+
+    @property
+    def items_beside_others(self) -> str:
+        """What a table holds beside columns of other kinds: "texts", "images", "texts and images", or nothing."""
+        features = self.table.schema.features
+        kinds = [kind_of(column.kind).encoding for column in features if is_item(column.kind)]
+        return " and ".join(f"{kind}s" for kind in ("text", "image") if kind in kinds and len(kinds) < len(features))
 
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
         """What a model that did not see the rows at these positions says of them."""

@@ -145,7 +145,8 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
 
 
 def _candidates(task: Task, search: SearchOptions, dev: Development) -> tuple[Candidate, ...]:
-    return (*baselines(), *zoo(search.models, task.imbalanced or task.cost is not None, dev.encodings))
+    rare = task.imbalanced or task.cost is not None
+    return (*baselines(), *zoo(search.models, rare, dev.encodings, dev.items_beside_others))
 
 
 def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:

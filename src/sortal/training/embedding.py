@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from sortal.core import registry
-from sortal.core.kinds import kind_of
+from sortal.core.kinds import is_item, kind_of
 from sortal.engine import compile as compile_program
 from sortal.engine.once import AT_ONCE, Once
 from sortal.prepare.embedding import Embedding
@@ -41,8 +41,11 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
 
 def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, Once]]:
     """The columns that the candidate reads as embeddings, and what makes those."""
+    view = candidate.family.view
     for column in dev.table.schema.features:
-        preparer = registry.load("sortal.preparers", candidate.family.view.preparer(kind_of(column.kind).encoding))
+        if not view.sees(is_item(column.kind)):
+            continue
+        preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
         if isinstance(preparer, Embedding):
             once = compile_program(preparer.program(column.name)).step.run
             assert isinstance(once, Once), "an embedding is made once"
