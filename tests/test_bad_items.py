@@ -16,6 +16,7 @@ import sortal as sortal_package
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data import images
 from sortal.data.problem import Problem, frame_problem
+from sortal.data.sampled import RowLimit
 from tests.conftest import Sortal
 from tests.core.test_images import bomb
 from tests.test_images import picture
@@ -169,13 +170,13 @@ def test_of_more_images_than_there_is_time_for_some_are_drawn(photos, monkeypatc
     assert len(framed(folder).codes) == 120
     clock = iter([100.0, 106.4])  # 64 images, a tenth of a second each
     monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
-    problem = frame_problem(folder, GoalOptions("label"), RowOptions(), seconds=8.05)
+    problem = frame_problem(
+        folder, GoalOptions("label"), RowOptions(), RowLimit(lambda rows, columns: rows, seconds=8.05)
+    )
     assert 78 <= len(problem.codes) <= 80  # one may be the one that cannot be read
     assert len(np.unique(problem.table.rows)) == len(problem.codes)
     assert problem.table["image"].null_count() == 0
-    assert problem.notes[0] == (
-        "80 of 121 rows are used, drawn at random: reading the images of all would take about 12 s, and 8 s of the "
-        "budget are for that; a larger --budget reads more"
-    )
+    assert problem.sampled == 80
+    assert problem.notes[0].startswith("80 of 121 rows are used, drawn at random within each class")
     names = problem.names["image"].to_list()
     assert [images.canonical_or_none(name) for name in names] == problem.table["image"].to_list()

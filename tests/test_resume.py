@@ -16,12 +16,12 @@ import pytest
 import sortal
 from sortal.training.fold import FoldJob
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 OPTIONS = {"models": "svm", "budget": "1h", "seed": 3}
 KILLED = """
 import os, signal, sys
 import polars as pl, sortal
-
-pytestmark = pytest.mark.usefixtures("all_hurried")
 
 class Killer:
     done = 0

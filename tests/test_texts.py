@@ -103,7 +103,7 @@ def test_words_without_which_the_model_would_say_something_else_are_marked(
 
 def test_examples_are_shown_on_a_page_of_their_own(run: sortal.Run, table: pl.DataFrame) -> None:
     page, examples = (run.folder / "examples.html").read_text(), run.record.examples
-    assert examples.part == "out-of-fold"
+    assert (examples.part, examples.file) == ("out-of-fold", "examples.html")
     assert examples.wrong >= len(examples.mistakes) > 0
     labels = table["label"].to_list()
     for example in (*examples.mistakes, *examples.uncertain):

@@ -337,8 +337,8 @@ def _reserve(search: SearchOptions, started: float, rows: int) -> TimeReserve:
     """What a fit that began then may take, its proof on so many rows included."""
     deadline, closing = Deadline(started, search.seconds), CLOSING_SHARE * search.allowance
     if search.effort is None:
-        return TimeReserve(deadline, closing, rows)
-    return WorkReserve(deadline, 0.0, rows, units=search.effort - closing)
+        return TimeReserve(deadline, closing, rows, seen_rows=rows)
+    return WorkReserve(deadline, 0.0, rows, seen_rows=rows, units=search.effort - closing)
 
 
 def _labels(y: Any) -> NDArray[Any]:

@@ -74,6 +74,7 @@ def file_run(
         "unchecked": tuple(s.code for s in results.audited.timed_out),
         "outer": 0 if nested is None else nested.folds,
         "permuted": results.permuted.rows,
+        "sampled": results.unsealed.sampled,
     }
     write_tables(folder, outcome, trained, recipe.with_options(**ran))
     test = None if results.test is None else results.test.predictions
@@ -84,6 +85,7 @@ def file_run(
         outcome = replace(outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard))
     if outcome.examples is not None and in_time(0.0):
         write_examples(folder / EXAMPLES_FILE, outcome, model, results.unsealed, lambda: in_time(0.0))
+        outcome = replace(outcome, examples=replace(outcome.examples, file=EXAMPLES_FILE))
     # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
     skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
     record = RunRecord.of(outcome, steps.timing(skipped, recipe.search.effort), artifact, items)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from sortal.core.schema import Column, Schema
 from sortal.core.sheets import RowOptions
+from sortal.data.ledger import Seal
 from sortal.data.split import Parts
-from sortal.record.describe import describe_columns, describe_data, describe_split
+from sortal.record.describe import describe_columns, describe_data, describe_ledger, describe_split
+from sortal.record.parts import Ledger
 
 SCHEMA = Schema((Column("age", "number"), Column("y", "boolean", "target", levels=("no", "yes"))))
 
@@ -62,3 +66,19 @@ def test_a_part_without_rows_has_no_shares() -> None:
     found = describe_split(problem(), Parts(np.arange(8), none, none, "none", outer=5), RowOptions())
     assert found.prevalence == {"train": (0.5, 0.125, 0.375, 0.0)}
     assert (found.train, found.valid, found.test, found.outer) == (8, 0, 0, 5)
+
+
+def test_the_ledger_tells_of_looks_and_of_nothing_else(tmp_path: Path) -> None:
+    seal = Seal.close(tmp_path, pl.DataFrame({"x": [1, 2, 3]}), by="a test")
+    closed = describe_ledger(seal)
+    assert (closed.opens, closed.blind, closed.entries) == (0, True, ())
+    for reason in ("the first look", "another one"):
+        seal.open(reason, by="a test")
+    told = describe_ledger(seal)
+    assert (told.opens, told.blind) == (2, False)
+    assert [(look.reason, look.rows) for look in told.entries] == [("the first look", 3), ("another one", 3)]
+    assert (told.head, told.entries[-1].digest) == (seal.head, seal.head)
+    assert len({closed.head, *(look.digest for look in told.entries)}) == 3
+    assert told.sealed == closed.sealed == seal.entries[0].sha256
+    assert [look.at for look in told.entries] == [entry.time for entry in seal.entries[1:]]
+    assert describe_ledger(None) == Ledger(opens=0, blind=True)

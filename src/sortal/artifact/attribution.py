@@ -49,7 +49,7 @@ def _log_odds(p: Floats) -> Floats:
 def word_effects(model: Model, row: Rows, column: str, code: int) -> tuple[list[Span], Floats]:
     """Where the first words of a text stand, and (m,) what each of them adds to the log-odds of a class."""
     text = row.columns[column][0] or ""
-    spans = [found.span() for _, found in zip(range(MOST_WORDS), WORD.finditer(text), strict=False)]
+    spans = [word.span() for _, word in zip(range(MOST_WORDS), WORD.finditer(text), strict=False)]
     without = [f"{text[:begin]} {text[end:]}" for begin, end in spans]
     return spans, effects(model, row, column, without, code) if spans else np.empty(0)
 

@@ -32,13 +32,13 @@ def covered(image: bytes) -> list[bytes]:
     pixels = np.asarray(upright(image))
     mean = pixels.mean(axis=(0, 1)).round().astype(np.uint8)
     rows, columns = (np.linspace(0, size, GRID + 1).round().astype(int) for size in pixels.shape[:2])
-    found = []
+    images = []
     for top, bottom in pairwise(rows.tolist()):
         for left, right in pairwise(columns.tolist()):
             changed = pixels.copy()
             changed[top:bottom, left:right] = mean
-            found.append(_written(changed))
-    return found
+            images.append(_written(changed))
+    return images
 
 
 def _written(pixels: Pixels) -> bytes:

@@ -73,6 +73,8 @@ def check_search(search: SearchOptions) -> None:
         raise OptionError(f"max_latency {search.max_latency:g} is no time for a row; give seconds, for example 0.002")
     if search.max_size is not None and search.max_size < 1:
         raise OptionError(f"max_size {quoted(search.max_size)} is no size of a file; give bytes, for example 5_000_000")
+    if search.sampled < 0:
+        raise OptionError(f"sampled {quoted(search.sampled)} is no number of rows; take it out, and all are used")
     for name in search.models:
         registry.check("sortal.models", name)
     for code in search.unchecked:

@@ -119,8 +119,9 @@ class SearchOptions:
     ``plan`` is empty until a run has been made; ``refit`` says whether there was time to fit its model again on all
     rows, and ``halved`` in how many folds on half of the rows, too. ``unchecked`` has the checks of the audit that it
     had no time for, ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds
-    that it had time for (0: as many as it gets through), ``permuted`` the rows on which it measured what columns add.
-    With them the same data and recipe give the same model, byte for byte, whatever the clock says.
+    that it had time for (0: as many as it gets through), ``permuted`` the rows on which it measured what columns add,
+    and ``sampled`` how many rows of a table it had time for that is large for its budget (0: all of them). With them
+    the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")
@@ -137,6 +138,7 @@ class SearchOptions:
     uncompared: tuple[str, ...] = ()
     outer: int = 0
     permuted: int = 0
+    sampled: int = 0
 
     @property
     def allowance(self) -> float:

@@ -41,33 +41,17 @@ PILOT = 64
 """Images that tell how long all will take: enough to know that of photos of unlike sizes to a fifth."""
 
 
-def affordable(source: Source, schema: Schema, seconds: float) -> tuple[Source, pl.Series, tuple[str, ...]]:
-    """The source with as many images as can be read in so many seconds, drawn at random where these are not all; the
-    rows (n,) of those that are left out, which are missing in it; and a note that says how many.
-    """
+def affordable(source: Source, schema: Schema, seconds: float) -> int:
+    """Of how many rows the images can be read in so many seconds: as a few of them say, drawn at random."""
     columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
     n = source.frame.height
-    everything = source, pl.repeat(False, n, eager=True), ()
     if not columns or not math.isfinite(seconds) or n <= PILOT:
-        return everything
-    order = np.random.default_rng(0).permutation(n)
-    few = replace(source, frame=source.frame[order[:PILOT]])
+        return n
+    few = replace(source, frame=source.frame[np.random.default_rng(0).permutation(n)[:PILOT]])
     begun = time.monotonic()
     for column in columns:
         each(canonical_or_none, _given(column, few).to_list())
-    pace = (time.monotonic() - begun) / PILOT
-    most = max(int(seconds / pace), PILOT)
-    if most >= n:
-        return everything
-    left_out = np.ones(n, dtype=np.bool_)
-    left_out[order[:most]] = False
-    mask = pl.Series(left_out)
-    frame = source.frame.with_columns(source.frame[c.name].set(mask, None).alias(c.name) for c in columns)
-    note = (
-        f"{most:,} of {n:,} rows are used, drawn at random: reading the images of all would take about "
-        f"{n * pace:,.0f} s, and {seconds:,.0f} s of the budget are for that; a larger --budget reads more"
-    )
-    return replace(source, frame=frame), mask, (note,)
+    return min(n, max(int(seconds * PILOT / (time.monotonic() - begun)), PILOT))
 
 
 def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:

@@ -159,7 +159,8 @@ class Family:
     in the training matrix its fits use one thread each, and can go side by side in one process. ``precision``: how its
     library sums, which bounds how closely the program can agree with it. ``most_rows``: more training rows than these
     add time, not skill; None where they always add. ``largest``: a table beyond it is not given to the family.
-    ``library``: what it imports, where a person may have to install that, ``extra``, which of ours brings it, and
+    ``library``: what it imports, where a person may have to install that, ``weights``, the package that its view takes
+    weights from, ``extra``, which of ours brings both, and
     ``import_seconds``, what importing it takes, where that is more than one. ``pilot``: settings of a short fit that
     tells the pace, and ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that
     work makes a model that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how
@@ -178,6 +179,7 @@ class Family:
     most_rows: int | None = None
     largest: Size = Size()
     library: str = ""
+    weights: str = ""
     extra: str = ""
     import_seconds: float = 0.0
     pilot: Settings = field(default_factory=dict, hash=False)
@@ -199,8 +201,9 @@ class Family:
         >>> registry.load("sortal.models", "kernel_svm").refusal(Size(rows=6_000, columns=20, classes=2))
         'takes at most 5,000 rows'
         """
-        if self.library and find_spec(self.library) is None:
-            return f"{self.library} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
+        for needed in filter(None, (self.library, self.weights)):
+            if find_spec(needed) is None:
+                return f"{needed} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
         for what, amount in vars(size).items():
             if amount > (most := getattr(self.largest, what)):
                 return f"takes at most {most:,} {what}"

@@ -21,9 +21,11 @@ class View:
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
     ``texts``: words or words_and_characters (weighted n-grams, sparse: where a table has texts, the family gets
-    compressed sparse rows of SciPy), or topics (a few numbers).
+    compressed sparse rows of SciPy), topics (a few numbers), or embedding (what a network makes of a text that was
+    trained on a billion pairs of sentences).
 
-    ``images``: colour (the mean one) or thumbnail (eight by eight fields).
+    ``images``: colour (the mean one), thumbnail (eight by eight fields), or embedding (what a network makes of them
+    that was trained on a million others; small_embedding: of fewer points, sooner).
 
     ``columns``: all of the table, its texts and images alone (items), or all others.
 
@@ -37,8 +39,8 @@ class View:
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
-    texts: Literal["topics", "words", "words_and_characters"] = "topics"
-    images: Literal["colour", "thumbnail"] = "thumbnail"
+    texts: Literal["topics", "words", "words_and_characters", "embedding"] = "topics"
+    images: Literal["colour", "thumbnail", "small_embedding", "embedding"] = "thumbnail"
     columns: Literal["all", "items", "others"] = "all"
     interactions: bool = False
     smallest_count: int = 1

@@ -299,13 +299,15 @@ class Example:
 @dataclass(frozen=True)
 class Examples:
     """Rows of ``part`` to look at. ``mistakes``: those decided wrongly whose true class is least probable, of ``wrong``
-    in all; ``uncertain``: others whose two most probable classes are nearest to each other.
+    in all; ``uncertain``: others whose two most probable classes are nearest to each other. ``file``: the page in the
+    run's folder that shows what they hold; null where there was no time for it.
     """
 
     part: Part
     wrong: int
     mistakes: tuple[Example, ...] = ()
     uncertain: tuple[Example, ...] = ()
+    file: str | None = None
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def _rows(row_seconds: float, times: int, search: SearchOptions, seconds: float)
     if search.plan:
         return search.permuted
     if search.effort is not None:
-        return min(MOST_ROWS, int(SCORED_A_UNIT * search.effort / times))
-    return min(MOST_ROWS, int(seconds / (times * max(row_seconds, QUICKEST))))
+        return int(min(MOST_ROWS, SCORED_A_UNIT * search.effort / times))
+    return int(min(MOST_ROWS, seconds / (times * max(row_seconds, QUICKEST))))
 
 
 def _some(rows: Index, most: int, seed: int) -> Index:
