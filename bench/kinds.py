@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 import sortal
 from bench import quality
-from bench._by_hand import BASELINES, Baseline, minilm
+from bench._by_hand import BASELINES, Baseline
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, table_files
 from sortal.core.infer import infer
@@ -178,10 +178,7 @@ def _played(case: Case, options: Options, budget: float, work: Path, notes: list
 
 def _baselines(options: Options) -> Iterator[Baseline]:
     """Of the small benchmark those without a network, which takes a minute by itself."""
-    yield from (each for each in BASELINES if not options.fast or "torch" not in each.needs)
-    tokenizer = None if options.peers is None else options.peers / "minilm" / "tokenizer.json"
-    if tokenizer is not None and tokenizer.exists():
-        yield minilm(tokenizer)
+    return (each for each in BASELINES if not options.fast or not {"torch", "onnxruntime"}.intersection(each.needs))
 
 
 def ours(case: Case, budget: float, folder: Path, name: str = OURS) -> Result:
