@@ -59,7 +59,11 @@ def test_linear_models_of_ngrams_come_first_where_there_are_texts():
 def test_linear_models_of_embeddings_come_first_where_there_are_images():
     plain, images = ([c.name for c in zoo((), False, encodings)] for encodings in ((), ("image",)))
     assert images[:2] == ["logistic_small_images", "logistic_images"]
-    assert images[2:] == plain
+    assert images[2:] == ["cnn", *plain]
+    assert [c.name for c in zoo(("cnn",), False)] == ["cnn"]
+    assert [c.name for c in zoo(("cnn",), True, ("image",))] == ["cnn", "cnn balanced"]
+    assert "cnn balanced" not in [c.name for c in zoo((), True)]
+    assert "cnn balanced" in [c.name for c in zoo((), True, ("image",))]
 
 
 def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():

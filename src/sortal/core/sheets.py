@@ -130,6 +130,7 @@ class SearchOptions:
     max_size: int | None = option(None, "What the model may take in its file: 5MB.", unit=True)
     budget: float | None = option(None, "Time for everything: 60s, 2m, 1h; 2m unless given.", unit=True)
     effort: float | None = option(None, "Work instead of time: 60 for about as much; the same on every machine.")
+    device: str = option("auto", "Where networks are trained: cpu, cuda, or auto for what there is.")
     seed: int = option(0, "For everything random.")
     plan: tuple[Planned, ...] = ()
     refit: bool = True

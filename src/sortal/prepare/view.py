@@ -24,7 +24,8 @@ class View:
     compressed sparse rows of SciPy), topics (a few numbers), or embedding (what a network makes of a text that was
     trained on a billion pairs of sentences).
 
-    ``images``: colour (the mean one), thumbnail (eight by eight fields), or embedding (what a network makes of them
+    ``images``: colour (the mean one), thumbnail (eight by eight fields), raster
+    (all points of a small image), or embedding (what a network makes of them
     that was trained on a million others; small_embedding: of fewer points, sooner).
 
     ``columns``: all of the table, its texts and images alone (items), or all others.
@@ -40,7 +41,7 @@ class View:
     categories: Literal["codes", "onehot"]
     many: int = 30
     texts: Literal["topics", "words", "words_and_characters", "embedding"] = "topics"
-    images: Literal["colour", "thumbnail", "small_embedding", "embedding"] = "thumbnail"
+    images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding"] = "thumbnail"
     columns: Literal["all", "items", "others"] = "all"
     interactions: bool = False
     smallest_count: int = 1
@@ -66,6 +67,31 @@ class View:
 
 WIDTHS = {"text": 50, "image": 192}
 """Columns that a value becomes at most where it is made dense, by encoding; one for all others."""
+
+
+@dataclass(frozen=True)
+class ImageColumns:
+    """Where the points of a column of images stand in a matrix: from the column ``first`` on, channel by channel and
+    row by row, from 0 to 1.
+    """
+
+    first: int
+    channels: int
+    side: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image."""
+        return self.channels, self.side, self.side
+
+    @property
+    def columns(self) -> slice:
+        """Of the matrix."""
+        return slice(self.first, self.first + self.channels * self.side**2)
+
+    def of(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, channels, side, side) images of the rows of a matrix."""
+        return X[:, self.columns].reshape(len(X), *self.shape)
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,7 @@ def fit(
         seed=dev.seed,
         stop=balanced.stop if purpose == "judge" else None,
         categorical=matrix.preprocessor.categorical,
+        image=matrix.preprocessor.image,
         seconds=seconds,
         resources=dev.resources,
         share=share,

@@ -63,10 +63,15 @@ FIRST: dict[str, tuple[Entry, ...]] = {
         ("logistic_sentences", "logistic_sentences", {}),
         ("logistic_sentences C=0.1", "logistic_sentences", {"C": 0.1}),
     ),
-    "image": (("logistic_small_images", "logistic_small_images", {}), ("logistic_images", "logistic_images", {})),
+    "image": (
+        ("logistic_small_images", "logistic_small_images", {}),
+        ("logistic_images", "logistic_images", {}),
+        ("cnn", "cnn", {}),
+    ),
 }
 """What is tried first where a table has columns of an encoding: linear models of what others see as a few topics of
-texts or thumbnails of images: of n-grams, and of what a network makes of them that was trained on many others."""
+texts or thumbnails of images: of n-grams, and of what a network makes of them that was trained on many others.
+Then a network that is trained on their points."""
 MIXED: tuple[tuple[str, str, Literal["items", "others"]], ...] = (
     ("lightgbm without {}", "lightgbm", "others"),
     ("svm on {} alone", "svm", "items"),
@@ -80,6 +85,7 @@ BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm undersampled", "lightgbm", "undersample"),
     ("lightgbm balanced", "lightgbm", "weights"),
     ("xgboost focal", "xgboost", "focal"),
+    ("cnn balanced", "cnn", "weights"),
 )
 """What competes beside the others where classes are rare or costs are given."""
 SHARE = 0.65
@@ -114,10 +120,11 @@ def zoo(
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
+    offered = {family for _, family, _ in entries}
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)
         for label, name, strategy in BALANCED
-        if imbalanced and (name in models or not models)
+        if imbalanced and name in offered
     ]
     first = next((i for i, c in enumerate(plain, start=1) if c.family.early_stopping), len(plain))
     return (*plain[:first], *_of_parts(models, mixed), *plain[first:], *balanced)
