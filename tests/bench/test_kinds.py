@@ -112,7 +112,6 @@ def test_a_run_that_is_refused_has_its_last_line_for_a_note(case: Case, tmp_path
 def test_the_examples_are_the_small_cases() -> None:
     cases = list(kinds._cases(Options(fast=True)))
     assert [(case.name, sorted(set(case.kinds.values()))) for case in cases] == [
-        ("messages", ["text"]),
         ("digits", ["image"]),
         ("messages and length", ["number", "text"]),
     ]
