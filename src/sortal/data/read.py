@@ -25,6 +25,7 @@ from sortal.data import arrow, delimited, parquet
 from sortal.data.arrays import arrays
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
+from sortal.data.foreign import refuse_foreign
 from sortal.data.image_folder import PART, holds_images, image_folder, is_npz, is_zip
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
@@ -46,24 +47,6 @@ SUFFIXES = {
 NOTES = (".txt", ".json")
 """Endings of what often lies beside images, and is no table of them."""
 PACKED = (".gz", ".bz2", ".xz")
-
-FOREIGN = {
-    b"\xd0\xcf\x11\xe0": "an old Excel or Office file; save it as CSV",
-    b"%PDF": "a PDF document; export the table as CSV",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"SQLite format 3": "an SQLite database; export the table as CSV",
-    b"\x89HDF": "an HDF5 file; save the table as Parquet or CSV",
-    b"Obj\x01": "an Avro file; save it as Parquet or CSV",
-    b"ORC": "an ORC file; save it as Parquet or CSV",
-    b"FEA1": "a Feather file of the first version; save it again as Feather 2 or Parquet",
-    b"\x80\x04\x95": "a pickle, which can run code and is never loaded; save the table as Parquet or CSV",
-    b"\x80\x05\x95": "a pickle, which can run code and is never loaded; save the table as Parquet or CSV",
-    b"Rar!": "a RAR archive; unpack it",
-    b"7z\xbc\xaf": "a 7z archive; unpack it",
-    b"\x7fELF": "a program",
-}
 
 
 @dataclass(frozen=True)
@@ -367,7 +350,7 @@ def _format(path: Path) -> Format:
         return "arrow"
     if head.startswith(b"\xff\xff\xff\xff"):
         return "arrow stream"
-    _refuse_foreign(path, head)
+    refuse_foreign(path, head)
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     named = SUFFIXES.get(_suffix(path))
     if named in ("parquet", "arrow"):
@@ -393,19 +376,3 @@ def _holds_columns(text: bytes) -> bool:
     except (ValueError, AttributeError):
         return False
     return all(isinstance(column, list) for column in values)
-
-
-def _refuse_foreign(path: Path, head: bytes) -> None:
-    what = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
-    if head.startswith(b"PK\x03\x04"):
-        what = "a zip archive; unpack it"
-        if path.suffix == ".sortal":
-            what = "a sortal model"
-        elif b"xl/" in head or b"[Content_Types].xml" in head:
-            what = "an Excel workbook; save the sheet as CSV"
-        elif b"opendocument.spreadsheet" in head:
-            what = "an OpenDocument workbook; save the sheet as CSV"
-    if re.match(rb"\s*<(!doctype html|html)", head, re.IGNORECASE):
-        what = "a web page (a login or error page that was saved?); download the data itself"
-    if what is not None:
-        raise DataError(f"{path.name} is no table: it looks like {what}")

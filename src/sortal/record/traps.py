@@ -13,7 +13,7 @@ from sortal.record.wording import counted, listing, metric, percent, plain, time
 SHARE_TOLERANCE = 0.005
 """A class share of a stratified part may differ by this much (or by two rows): rare classes, and duplicates
 that must stay together, cannot be parted exactly."""
-SHARED = ("A002", "A003", "A004", "A203", "A204", "A205", "A206")
+SHARED = ("A002", "A003", "A004", "A203", "A204", "A205", "A206", "A210")
 """Checks of the audit by which rows, groups or time could be on both sides of a split."""
 OUTCOME = ("A101", "A102", "A103", "A104", "A105")
 """Those of columns that say what is known only after the outcome."""
