@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import json
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sortal import timetable, workflow
 from sortal.cli import MANY_OBJECTS, main
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "churn.csv"
@@ -65,6 +66,31 @@ def sortal(capfd: pytest.CaptureFixture[str]) -> Sortal:
         return Outcome(code, written.out, written.err)
 
     return run
+
+
+@contextmanager
+def _hurried() -> Iterator[None]:
+    """Runs end as those of short budgets do, without what is guessed in the audit and without figures, which take half
+    of the time of a run on a small table.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workflow, "may_guess", lambda deadline, closing: False)
+        patch.setattr(timetable, "plan_closing", lambda size, left, busyness: timetable.Closing(0.0, figures=False))
+        yield
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """For a test that looks at neither guesses nor figures."""
+    with _hurried():
+        yield
+
+
+@pytest.fixture(scope="module")
+def all_hurried() -> Iterator[None]:
+    """For a module none of whose tests looks at them."""
+    with _hurried():
+        yield
 
 
 @pytest.fixture(scope="session")

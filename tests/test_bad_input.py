@@ -582,6 +582,7 @@ def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, trained, chur
 # What looks bad and is not
 
 
+@pytest.mark.usefixtures("hurried")
 def test_nan_and_blanks_are_missing_values(sortal, table, tmp_path):
     holes = [None, "NaN", "nan", "NA", "?"] * 2 + GOOD["x"][10:]
     done = sortal("train", table(x=holes), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
@@ -589,6 +590,7 @@ def test_nan_and_blanks_are_missing_values(sortal, table, tmp_path):
     assert (column["kind"], column["missing"]) == ("number", pytest.approx(10 / ROWS))
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_column_of_mixed_types_is_a_category_with_a_reason(sortal, table, tmp_path):
     mixed = ["12", "3.5", "unknown", "2024-01-01"] * 15
     done = sortal("train", table(x=mixed), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")

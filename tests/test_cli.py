@@ -49,6 +49,7 @@ def test_debug_shows_where_an_error_comes_from(sortal):
     assert told.err.endswith("sortal: the model file 'nowhere.sortal' cannot be read: no such file or directory\n")
 
 
+@pytest.mark.usefixtures("hurried")
 def test_runs_are_numbered_where_no_folder_is_given(sortal, small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -56,6 +57,7 @@ def test_runs_are_numbered_where_no_folder_is_given(sortal, small, tmp_path, mon
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["small-1", "small-2"]
 
 
+@pytest.mark.usefixtures("hurried")
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(sortal, small, tmp_path):
     def trained(name, seed):
         told = sortal("train", small, "--target", "Churn", *QUICK, "--seed", seed, "--out", tmp_path / name)
@@ -163,6 +165,7 @@ def test_a_column_may_be_missing_where_that_is_allowed(sortal, trained, churn, t
         (["ja, sicher", "nein\n"], "nein", ["ja, sicher", "nein"]),
     ],
 )
+@pytest.mark.usefixtures("hurried")
 def test_labels_of_any_text_and_the_positive_class(sortal, tmp_path, labels, positive, classes):
     data, out = tmp_path / "data.csv", tmp_path / "run"
     x = np.random.default_rng(1).normal(size=(2, 300))
@@ -179,6 +182,7 @@ def test_labels_of_any_text_and_the_positive_class(sortal, tmp_path, labels, pos
     assert sortal("evaluate", out / "model.sortal", data, "--json").json["rows"] == 300
 
 
+@pytest.mark.usefixtures("hurried")
 def test_costs_move_the_threshold_and_nothing_else(sortal, small, tmp_path):
     def train(name, *options):
         options = (*options, "--models", "logistic", "--budget", "1h", "--out", tmp_path / name)
@@ -274,6 +278,7 @@ def test_fix_writes_a_recipe_that_leaves_severe_columns_out(sortal, leaky, tmp_p
     assert (refused.code, "predicts 'Churn'; move it away" in refused.err) == (2, True)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_second_look_is_a_finding(sortal, small, tmp_path):
     run = tmp_path / "run"
     assert sortal("train", small, "--target", "Churn", *QUICK, "--out", run).code == 0
@@ -322,6 +327,7 @@ def test_audit_and_train_seal_the_same_rows(sortal, small, tmp_path):
     assert audited["task"] == run["task"]
 
 
+@pytest.mark.usefixtures("hurried")
 def test_an_option_beside_the_recipe_of_a_run_makes_another_run(sortal, small, tmp_path):
     quick = ("--models", "logistic", "--budget", "1h")
     assert sortal("train", small, "--target", "Churn", *quick, "-o", tmp_path / "one").code == 0

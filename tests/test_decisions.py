@@ -15,6 +15,8 @@ from sortal.artifact.score import score_file
 from sortal.core.errors import InputError
 from sortal.record.run import RunRecord
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 ROWS = 900
 QUICK = {"models": ["logistic"], "budget": "1h", "positive": "yes"}
 

@@ -14,6 +14,8 @@ import pytest
 import sortal
 from sortal.data.read import read
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 ROWS = 240
 
 

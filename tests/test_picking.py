@@ -30,7 +30,7 @@ def rows() -> pl.DataFrame:
 def run(rows: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("picking") / "run"
     options = {"group": "who", "cost": "fp=2", "cost_column": {"fn": "pain"}, "positive": "yes"}
-    return sortal.train(rows, "y", models=["extra_trees"], budget=600, out=out, **options)
+    return sortal.train(rows, "y", models=["kernel_svm"], budget=600, out=out, **options)
 
 
 def other(run: Run) -> str:

@@ -16,6 +16,8 @@ import pytest
 import sortal
 from sortal.training.fold import FoldJob
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 OPTIONS = {"models": "svm", "budget": "1h", "seed": 3}
 KILLED = """
 import os, signal, sys

@@ -37,6 +37,8 @@ from sortal.training.fit_log import FitLog
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, train_rows
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 PLAIN = View("imputed", "codes")
 """Numbers stay what they are."""
 N = 1_400

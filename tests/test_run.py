@@ -60,6 +60,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
+@pytest.mark.usefixtures("hurried")
 def test_every_kind_of_table_gives_the_same_model(run, columns, name):
     table = TABLES[name](columns)
     found = sortal.train(table, "leaves", cost={"fp": 1, "fn": 4}, positive="leaves", seed=3, **QUICK)
@@ -67,6 +68,7 @@ def test_every_kind_of_table_gives_the_same_model(run, columns, name):
     assert np.array_equal(found.model.decide(table), run.model.decide(columns))
 
 
+@pytest.mark.usefixtures("hurried")
 def test_numpy_and_numbered_columns():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 3))
@@ -170,6 +172,7 @@ def test_what_is_no_table_is_refused(data):
         sortal.train(data, "leaves", **QUICK)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_costs_by_class_of_any_type():
     rng = np.random.default_rng(2)
     x = rng.normal(size=300)
@@ -382,6 +385,7 @@ def weighted():
     return {"x": x, "z": rng.normal(size=300), "w": 2 * x + 0.5, "y": (x + rng.normal(size=300) / 2 > 0.5).tolist()}
 
 
+@pytest.mark.usefixtures("hurried")
 def test_weights_are_in_every_fit_and_nowhere_else(weighted, tmp_path, monkeypatch):
     real, requests = registry.load("sortal.models", "lightgbm"), []
 
@@ -409,6 +413,7 @@ def test_weights_are_in_every_fit_and_nowhere_else(weighted, tmp_path, monkeypat
     assert np.array_equal(run.model.predict_proba(fresh), run.model.predict_proba(weighted))
 
 
+@pytest.mark.usefixtures("hurried")
 def test_only_the_ratios_of_weights_matter_and_no_weight_is_no_row(weighted):
     counts = np.arange(300) % 5 > 0
     zeros = {**weighted, "w": np.where(counts, weighted["w"], 0)}

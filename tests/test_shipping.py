@@ -25,6 +25,8 @@ from sortal.training.greedy import mean
 from sortal.training.reserve import TimeReserve
 from tests.training.conftest import development
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 MEMBERS, WEIGHTS = ("logistic", "tree"), (0.4, 0.6)
 
 

@@ -287,6 +287,7 @@ def test_more_classes_with_costs_from_a_file(sortal, weather_csv, tmp_path):
     assert set(pl.read_csv(scored.encode())["decision"]) <= set(labels)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_time_puts_the_newest_rows_into_the_test(sortal, weather_csv, tmp_path):
     out = tmp_path / "run"
     record = sortal("train", weather_csv, "--target", "kind", "--time", "day", *UNHURRIED, "--out", out, "--json").json
@@ -295,6 +296,7 @@ def test_time_puts_the_newest_rows_into_the_test(sortal, weather_csv, tmp_path):
     assert record["split"]["column"] == "day"
 
 
+@pytest.mark.usefixtures("hurried")
 def test_group_keeps_groups_on_one_side(sortal, weather_csv, tmp_path):
     out, group = tmp_path / "run", "sta[tion] <1>"
     sortal("train", weather_csv, "--target", "kind", "--group", group, *UNHURRIED, "--out", out)
@@ -303,6 +305,7 @@ def test_group_keeps_groups_on_one_side(sortal, weather_csv, tmp_path):
     assert not sealed & set(weather()[rows.to_numpy() - 1][group])
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_valid_part_decides_where_one_is_asked_for(sortal, churn_csv, tmp_path):
     options = ("--split", "70/15/15", "--f1", "--select", "8")
     record = sortal(
@@ -317,6 +320,7 @@ def test_a_valid_part_decides_where_one_is_asked_for(sortal, churn_csv, tmp_path
 @pytest.mark.parametrize(
     ("labels", "expected"), [([0, 1], {0, 1}), ([False, True], {False, True}), ([1.0, 2.0], {1.0, 2.0})]
 )
+@pytest.mark.usefixtures("hurried")
 def test_labels_come_back_in_the_type_they_had(labels, expected):
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
@@ -330,6 +334,7 @@ def test_labels_come_back_in_the_type_they_had(labels, expected):
     assert run.leaderboard.height >= 4
 
 
+@pytest.mark.usefixtures("hurried")
 def test_rows_without_a_label_are_left_out_with_a_note(sortal, churn, tmp_path):
     file = tmp_path / "some.csv"
     churn.with_columns(pl.when(pl.int_range(pl.len()) < 100).then(None).otherwise("Churn").alias("Churn")).write_csv(

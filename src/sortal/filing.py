@@ -74,6 +74,7 @@ def file_run(
         "unchecked": tuple(s.code for s in results.audited.timed_out),
         "outer": 0 if nested is None else nested.folds,
         "permuted": results.permuted.rows,
+        "sampled": results.unsealed.sampled,
     }
     write_tables(folder, outcome, trained, recipe.with_options(**ran))
     test = None if results.test is None else results.test.predictions

@@ -26,6 +26,13 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
 from sortal.training.reserve import TimeReserve, WorkReserve
 
+CELLS_A_SECOND = 500_000
+"""Of a table (rows times columns), for each second that is left after reading: framing, audit, profile and scoring of
+the test take about half a microsecond of each, and so a quarter of that time."""
+LEAST_SAMPLED = 2_000
+"""Rows that are used in any case; fewer are no fair trial of any candidate."""
+READING_SHARE = 0.25
+"""Of the budget, after which no more images are read. Chosen, not measured: a network reads each many times."""
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it,
 of what is left."""
@@ -108,6 +115,21 @@ class Closing:
         return self.figures and left > self.page
 
 
+def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
+    """How many rows of a table that was just read there is time for: all, but where the table is large for what is left
+    of the budget on a machine as busy as it is.
+    """
+    if math.isinf(deadline.budget):
+        return rows
+    cells = CELLS_A_SECOND * max(deadline.left, 0.0) / deadline.busyness
+    return min(rows, max(int(cells / columns), LEAST_SAMPLED))
+
+
+def reading_seconds(deadline: Deadline) -> float:
+    """What reading images may take; infinite without a clock."""
+    return READING_SHARE * deadline.left
+
+
 def audit_seconds(deadline: Deadline) -> float:
     """What the audit may take."""
     return AUDIT_SHARE * min(deadline.budget, 2 * deadline.left)
@@ -127,13 +149,13 @@ def search_reserve(
 ) -> TimeReserve:
     """What the search for the model that ships may take: until when, or how much of the effort it has."""
     test, outer = len(parts.test), parts.outer
-    scored, comparing = test + PARITY_ROWS, test > 0
+    seen, comparing = min(PARITY_ROWS, len(unsealed.codes)), test > 0
     if search.effort is None:
         until = search_deadline(deadline, closing, outer)
-        return TimeReserve(until, closing.seconds, scored, comparing, interrupts)
+        return TimeReserve(until, closing.seconds, test + seen, comparing, interrupts, seen_rows=seen)
     cells = len(unsealed.codes) * len(unsealed.table.schema.columns)
     units = max(search.effort - STARTING - LOOKING * cells - closing.work, 0.0) / (1 + OUTER * outer)
-    return WorkReserve(deadline, 0.0, scored, comparing, interrupts, units=units)
+    return WorkReserve(deadline, 0.0, test + seen, comparing, interrupts, seen_rows=seen, units=units)
 
 
 def may_guess(deadline: Deadline, closing: Closing) -> bool:

@@ -22,11 +22,12 @@ from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import RAN, RowOptions
+from sortal.core.sheets import RAN, RowOptions, SearchOptions
 from sortal.data.division import divide
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
+from sortal.data.sampled import RowLimit
 from sortal.data.split import Parts
 from sortal.data.whole import is_taken, new_folder, unfinished
 from sortal.decide.chosen import decide_apart
@@ -40,7 +41,15 @@ from sortal.record.opened import OpenedTest
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.shipping import ship
-from sortal.timetable import Steps, audit_seconds, closing_of, may_guess, search_reserve
+from sortal.timetable import (
+    Steps,
+    affordable_rows,
+    audit_seconds,
+    closing_of,
+    may_guess,
+    reading_seconds,
+    search_reserve,
+)
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
@@ -76,7 +85,7 @@ def train_into(
     one_core = threadpool_limits(1, "blas")  # a second gains little here, and loses a lot where others compute
     with one_core, new_folder(out) as folder, finishing_on_interrupt(observer.finishing) as interrupts:
         steps.enter("read")
-        rows, context = read_rows(data, recipe, folder)
+        rows, context = read_rows(data, recipe, folder, deadline)
         unsealed = rows.unsealed
         store = fold_store(out, folder, unsealed, recipe, resume)
         observer.framed(rows.data, unsealed.table.schema.columns, unsealed.task, rows.split)
@@ -140,11 +149,11 @@ class Rows:
         return len(self.parts.train) if self.parts.outer else len(self.sealed)
 
 
-def read_rows(data: object, recipe: Recipe, folder: Path) -> tuple[Rows, AuditContext]:
+def read_rows(data: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
     """Read the data, and lock the test away. Beside them what the audit looks at: that is more than the rest of a run
     needs.
     """
-    whole = frame_problem(data, recipe.goal, recipe.rows)
+    whole = frame_problem(data, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
     parts, seal = seal_test(whole, recipe, folder)
     known = np.sort(np.concatenate([parts.train, parts.valid]))
     described = describe_data(whole), describe_split(whole, parts, recipe.rows)
@@ -156,6 +165,15 @@ def read_rows(data: object, recipe: Recipe, folder: Path) -> tuple[Rows, AuditCo
     sealed, times = whole.table.rows[parts.test], times_of_test(whole, parts, recipe.rows)
     context = context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure)
     return Rows(unsealed, valid, sealed, times, parts, seal, *described), context
+
+
+def row_limit(search: SearchOptions, deadline: Deadline) -> RowLimit:
+    """How many rows are used: as many as there is time for, or as many as in the run that is repeated."""
+    if search.plan:
+        return RowLimit(lambda rows, columns: search.sampled or rows, search.seed)
+    return RowLimit(
+        lambda rows, columns: affordable_rows(deadline, rows, columns), search.seed, reading_seconds(deadline)
+    )
 
 
 def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume: bool) -> FoldStore | None:
@@ -178,7 +196,9 @@ def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume
         return None
     # The time and the families may be others: what was fitted stays what it is.
     same = {n: v for n, v in recipe.options().items() if n not in ("budget", "models", "max_latency", "max_size", *RAN)}
-    key = hashlib.sha256(repr((__version__, problem.digest, sorted(same.items()))).encode()).hexdigest()
+    key = hashlib.sha256(
+        repr((__version__, problem.digest, problem.sampled, sorted(same.items()))).encode()
+    ).hexdigest()
     return FoldStore.new(folder / FOLDS, key, left[-1] / FOLDS if left else None)
 
 

@@ -23,6 +23,8 @@ from sortal.decide.recalibration import recalibration_gain
 from sortal.evaluate import curves
 from sortal.record.assemble import Results, assemble
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 ELSEWHERE = ("calibration", "permutation")
 """What calibration would gain: clones make up another value (see below). What columns add is measured before the record
 is put together (``tests/evaluate/test_permutation.py``)."""

@@ -263,6 +263,7 @@ def _are_stored(values: Sequence[Any], storage: Storage | None) -> bool:
 _STORED: dict[Storage | None, tuple[frozenset[type], float | None]] = {
     "boolean": (frozenset({bool}), None),
     "text": (frozenset({str}), None),
+    "bytes": (frozenset({str}), None),
     "moment": (frozenset({int}), 2**63 - 1),
     "number": (frozenset({int, float}), LARGEST),
 }

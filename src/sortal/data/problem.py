@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Ints
 from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError, OptionError, did_you_mean
@@ -27,8 +28,9 @@ from sortal.core.slicing import asked_columns
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
-from sortal.data.images import with_images
+from sortal.data.images import affordable, with_images
 from sortal.data.read import Source, read
+from sortal.data.sampled import ALL_ROWS, RowLimit, sampled
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Problem:
     """Labelled rows and the task.
 
     ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
-    ``digest``: SHA-256 of what was read. ``files``: by column of images, their names of all rows of the source, which
-    the ids of a table's rows count; nothing of images that came without.
+    ``digest``: SHA-256 of what was read. ``names``: columns of what images are called, where they came by name.
+    ``ordered``: whether the rows have an order of their own. ``sampled``: about how many of the rows that were read are
+    used, 0 for all.
     """
 
     name: str
@@ -47,7 +50,9 @@ class Problem:
     table: Table
     codes: NDArray[np.int64]
     task: Task
-    files: Mapping[str, pl.Series] = field(default_factory=dict)
+    names: pl.DataFrame = field(default_factory=pl.DataFrame)
+    ordered: bool = True
+    sampled: int = 0
 
 
 def open_source(data: object) -> Source:
@@ -61,25 +66,21 @@ def open_source(data: object) -> Source:
     return Source(frame, "the data", tuple(notes), records=is_records(data), kinds=declared_kinds(data))
 
 
-def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Problem:
-    """Read, infer the kinds, leave out rows without a label, and say what is to be decided.
+def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: RowLimit = ALL_ROWS) -> Problem:
+    """Read, infer the kinds, leave out rows without a label, and say what is to be decided. ``limit``: how many of the
+    rows that were read are used.
 
     Raises InputError where the data or the options cannot be used.
     """
-    source = open_source(data)
-    own_part = [source.part] if source.part and source.part != options.split_column else []
-    schema = infer(
-        source.frame,
-        goal.target,
-        kinds={**source.kinds, **options.kind},
-        ignore=(*options.ignore, *own_part),
-        time=options.time,
-        group=options.group,
-        split=options.split_column,
-        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
-    )
-    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
-    _check_features(schema, source.name)
+    whole = open_source(data)
+    most = limit.most(*whole.frame.shape)
+    source, kept = sampled(whole, goal.target, most, limit.seed)
+    schema = _schema(source, goal, options)
+    readable = affordable(source, schema, limit.seconds)
+    if readable < source.frame.height:
+        most = readable
+        source, kept = sampled(whole, goal.target, most, limit.seed)
+        schema = _schema(source, goal, options)
     asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
     frame = conform(source.frame, schema, source=source.name, folder=source.folder)
     images = with_images(source, schema, frame, options.disclosure)
@@ -93,7 +94,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({options.weight!r} is 0) were left out")
     lone = labels.is_in(lone_classes(goal.target, labels))
     if lone.any():
-        notes = (*notes, lone_note(goal.target, lone, options.disclosure))
+        notes = (*notes, lone_note(goal.target, lone, kept, options.disclosure))
         labels = labels.set(lone, None)
     notes = (*notes, *small_classes(labels, options.smallest_count))
     task = frame_task(labels, goal, label_type_of(source.frame.schema[goal.target]), options.weight)
@@ -102,18 +103,39 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions) -> Probl
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
-    table = Table(schema, frame, rows)
+    names = images.names[rows] if images.names.width else images.names
+    table = Table(schema, frame, rows if kept is None else kept[rows])
     table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
-        source.name,
+        whole.name,
         notes,
-        _digest(data, raw if images.columns else source.frame, bool(images.columns)),
+        _digest(data, raw if images.columns else whole.frame, bool(images.columns)),
         raw,
         table,
         encode(table[goal.target], task),
         task,
-        images.files,
+        names,
+        source.ordered,
+        0 if kept is None else most,
     )
+
+
+def _schema(source: Source, goal: GoalOptions, options: RowOptions) -> Schema:
+    """What the columns of a source are, as they are read or asked for."""
+    own_part = [source.part] if source.part and source.part != options.split_column else []
+    schema = infer(
+        source.frame,
+        goal.target,
+        kinds={**source.kinds, **options.kind},
+        ignore=(*options.ignore, *own_part),
+        time=options.time,
+        group=options.group,
+        split=options.split_column,
+        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
+    )
+    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
+    _check_features(schema, source.name)
+    return schema
 
 
 FEWEST_GROUPS = 3
@@ -174,9 +196,12 @@ def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
     ]
 
 
-def lone_note(target: str, lone: pl.Series, disclosure: Disclosure) -> str:
-    """Which rows, (n,) true, were left out as the only ones of their class; what one row holds stands in no file."""
-    rows = lone.fill_null(False).arg_true().to_list()
+def lone_note(target: str, lone: pl.Series, kept: Ints | None, disclosure: Disclosure) -> str:
+    """Which rows, (n,) true, were left out as the only ones of their class; what one row holds stands in no file.
+    ``kept``: (n,) where they stood in what was read, None where that is the same.
+    """
+    places = lone.fill_null(False).arg_true().to_numpy()
+    rows = (places if kept is None else kept[places]).tolist()
     where = "" if disclosure.private else f" (row {listing([f'{row + 1:,}' for row in rows], most=5)})"
     one = len(rows) == 1
     return (
@@ -196,6 +221,7 @@ def part(problem: Problem, index: NDArray[np.int64], raw: pl.DataFrame | None = 
         raw=problem.raw[index] if raw is None else raw,
         table=problem.table.take(index),
         codes=problem.codes[index],
+        names=problem.names[index] if problem.names.width else problem.names,
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
 

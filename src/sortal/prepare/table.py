@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,8 @@ from sortal.engine.run import Compiled
 from sortal.engine.sparse import Sparse
 from sortal.prepare import interactions
 from sortal.prepare.csr import csr, hstacked
-from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
+from sortal.prepare.image import COLOURS, GREY
+from sortal.prepare.view import EncodedColumn, ImageColumns, Labels, Preparer, View
 
 Encoded = Sequence[tuple[Column, EncodedColumn]]
 """Columns of the table, and what they are fitted as."""
@@ -52,6 +53,15 @@ class Preprocessor:
         encoded = self._run.encode(columns)
         return csr(encoded) if isinstance(encoded, Sparse) else encoded
 
+    @property
+    def image(self) -> ImageColumns | None:
+        """Where the points of the first column of images stand in the matrix, where its view shows them."""
+        step = next((each for each in _flat(self.program) if each.op == "raster"), None)
+        if step is None:
+            return None
+        channels = len(COLOURS if step.settings["read"] == "colour" else GREY)
+        return ImageColumns(self.sources.index((str(step.settings["column"]),)), channels, int(step.settings["side"]))
+
     @cached_property
     def _run(self) -> Compiled:
         return compile_program(self.program)
@@ -62,8 +72,8 @@ def fit(
 ) -> tuple[Preprocessor, Any]:
     """Fit on the rows of ``table`` and return the preprocessor and the training matrix.
 
-    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most; of sparse rows it
-    keeps all. ``memo``: where what is made of single texts is remembered.
+    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most; of sparse rows, and
+    where images are seen whole, it keeps all. ``memo``: where what is made of single texts is remembered.
     """
     values = _columns(table, memo)
     seen = [c for c in table.schema.features if view.sees(is_item(c.kind))]
@@ -83,6 +93,13 @@ def fit(
         categorical=numbers.categorical,
     )
     return both, hstacked(matrix, beside._rows(values))
+
+
+def _flat(program: Program) -> Iterator[Program]:
+    """A program and all of its steps."""
+    yield program
+    for step in program.steps:
+        yield from _flat(step)
 
 
 def _columns(table: Table, memo: Memo | None) -> Columns:
@@ -125,7 +142,7 @@ def _fit_dense(
         preprocessor, matrix = _impute(preprocessor, matrix, numeric, view.smallest_count)
     if view.numbers == "scaled":
         preprocessor, matrix = _scale(preprocessor, matrix)
-    if select is not None and select < matrix.shape[1]:
+    if select is not None and select < matrix.shape[1] and view.images != "raster":
         preprocessor, matrix = _select(preprocessor, matrix, labels, seed, select)
     return preprocessor, matrix
 

@@ -6,7 +6,7 @@ It holds values of single rows, so it is a page of its own: the report can be gi
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -76,7 +76,7 @@ class Card:
 def render_examples(record: Outcome, model: Model, problem: Problem, in_time: Callable[[], bool] = lambda: True) -> str:
     """The page as HTML, of a record that has examples, which are among the rows of a problem."""
     assert record.examples is not None
-    shown = _Shown(model, problem.table, problem.files, in_time)
+    shown = _Shown(model, problem.table, problem.names, in_time)
     mistakes = [shown.card(example) for example in record.examples.mistakes]
     uncertain = [shown.card(example) for example in record.examples.uncertain]
     every = [*mistakes, *uncertain]
@@ -97,7 +97,7 @@ class _Shown:
 
     model: Model
     table: Table
-    files: Mapping[str, pl.Series]
+    names: pl.DataFrame
     in_time: Callable[[], bool]
 
     def card(self, example: Example) -> Card:
@@ -106,6 +106,7 @@ class _Shown:
         row = Rows(self.table.take(np.array([at])).columns(names), np.array([example.row - 1]))
         marked = self.in_time()
         items = [self._item(column, row, example, marked) for column in item_columns(self.table.schema)]
+        items = [replace(item, name=self._name(item.column, at)) for item in items]
         return Card(example, tuple(items), marked)
 
     def _item(self, column: Column, row: Rows, example: Example, marked: bool) -> Item:
@@ -122,14 +123,16 @@ class _Shown:
         except UnreadableError as error:
             return replace(item, fault=str(error))
 
+    def _name(self, column: str, at: int) -> str:
+        name = self.names[column][at] if column in self.names.columns else None
+        return "/".join(PurePath(name or "").parts[-2:])
+
     def _text(self, item: Item, row: Rows, text: str, code: int | None) -> Item:
         spans, effect = ([], np.empty(0)) if code is None else word_effects(self.model, row, item.column, code)
         return excerpt(item, text, spans, effect)
 
     def _image(self, item: Item, row: Rows, image: bytes, code: int | None) -> Item:
-        names = self.files.get(item.column)
-        name = "" if names is None else "/".join(PurePath(names[int(row.ids[0])]).parts[-2:])
-        item = replace(item, name=name, picture=_address(small(image)))
+        item = replace(item, picture=_address(small(image)))
         if code is None:
             return item
         effect = field_effects(self.model, row, item.column, code)

@@ -70,9 +70,9 @@ class Development:
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
     @property
-    def has_texts(self) -> bool:
-        """Whether a model reads texts."""
-        return any(kind_of(column.kind).encoding == "text" for column in self.table.schema.features)
+    def encodings(self) -> frozenset[str]:
+        """What models read: ``number``, ``text`` and so on."""
+        return frozenset(kind_of(column.kind).encoding for column in self.table.schema.features)
 
     @property
     def has_items(self) -> bool:
@@ -207,6 +207,7 @@ def fit(
         seed=dev.seed,
         stop=balanced.stop if purpose == "judge" else None,
         categorical=matrix.preprocessor.categorical,
+        image=matrix.preprocessor.image,
         seconds=seconds,
         resources=dev.resources,
         share=share,
