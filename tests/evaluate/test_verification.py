@@ -204,7 +204,7 @@ def test_sets_are_held_to_the_coverage_that_was_asked() -> None:
 )
 def test_a_figure_by_hand(name: str, promised: tuple[float, ...], found: tuple[float, ...], standing: str) -> None:
     check = check_figure(name, Estimate(*promised), Estimate(*found))
-    assert (check.metric, check.promised, check.found) == (name, Estimate(*promised), Estimate(*found))
+    assert (check.metric, check.promised, check.observed) == (name, Estimate(*promised), Estimate(*found))
     assert check.standing == standing
     assert check.change is not None
     assert check.change.value == pytest.approx(found[0] - promised[0])
@@ -237,7 +237,12 @@ def test_a_level_is_reached_where_the_figure_is_the_level(
     figure: tuple[float | None, ...], at_most: bool, standing: str
 ) -> None:
     check = check_level(Level("fpr", 0.2, Estimate(*figure), at_most))
-    assert (check.metric, check.promised, check.found, check.change) == ("fpr", Estimate(0.2), Estimate(*figure), None)
+    assert (check.metric, check.promised, check.observed, check.change) == (
+        "fpr",
+        Estimate(0.2),
+        Estimate(*figure),
+        None,
+    )
     assert check.standing == standing
 
 

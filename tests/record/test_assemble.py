@@ -40,7 +40,7 @@ from sortal.record.assemble import (
     model_card,
 )
 from sortal.record.opened import OpenedTest
-from sortal.training.imbalance import TOLD
+from sortal.training.imbalance import WORDS
 
 TASK = Task("y", ("no", "yes"), (0.7, 0.3), "yes", "log_loss", (), ())
 COSTLY = replace(TASK, goal="cost", cost=((0.0, 1.0), (4.0, 0.0)))
@@ -194,7 +194,7 @@ def test_facts_count_what_the_run_did() -> None:
     assert (found.fits, found.out_of_fold_rows, found.sealed_rows_scored) == (9, 60, 2)
     assert (found.decision_part, found.decision_rows, found.sealed_rows_decided) == ("valid", 39, 2)
     assert (found.refit_rows, found.no_refit, found.ledger_intact) == (77, "time", True)
-    assert found.imbalance == (f"{TOLD['weights']} and {TOLD['none']}", TOLD["focal"], TOLD["undersample"])
+    assert found.imbalance == (f"{WORDS['weights']} and {WORDS['none']}", WORDS["focal"], WORDS["undersample"])
     saved = found.saved
     assert saved is not None
     assert (saved.file, saved.version, saved.parity, saved.classes) == ("m.sortal", "1", parity, TASK.classes)

@@ -317,7 +317,7 @@ def test_what_was_certified_as_nothing_is_no_promise():
     (only,) = judge("m", model(decision=rule), fresh(0.8)).promises
     rows = fresh(0.8).predictions
     alarms = (rows.probability[:, 1] > 0.5)[rows.truth == 0].mean()
-    assert (only.measure, only.found.value, only.verdict) == ("fpr", pytest.approx(alarms), "worse")
+    assert (only.measure, only.observed.value, only.verdict) == ("fpr", pytest.approx(alarms), "worse")
 
 
 def test_a_model_without_promises_has_none():

@@ -24,7 +24,7 @@ from sortal.decide import calibrate, certificate
 from sortal.evaluate import figures, slices, verification
 from sortal.record import parts, run
 from sortal.record.parts import Spread
-from sortal.record.run import PROTOCOL, RunRecord
+from sortal.record.run import PROTOCOL, Outcome, RunRecord
 from sortal.record.schema import schema
 
 # As DESIGN.md lists them.
@@ -229,3 +229,11 @@ def test_the_chosen_row(binary: Any) -> None:
     assert chosen is not None
     assert chosen.name == "catboost"
     assert replace(binary.record, leaderboard=()).chosen is None
+
+
+def test_a_record_is_its_outcome_with_what_became_of_it(binary: Any) -> None:
+    record = binary.record
+    outcome = Outcome(**{each.name: getattr(record, each.name) for each in fields(Outcome)})
+    assert RunRecord.of(outcome, record.timing, record.artifact, record.checklist) == record
+    assert record.chosen is record.leaderboard[1]
+    assert replace(record, leaderboard=record.leaderboard[2:]).chosen is None

@@ -16,7 +16,15 @@ from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.evaluate.figures import ClassScore, per_class
 from sortal.evaluate.metric_interval import interval
-from sortal.record.shipped import REACH, Gap, classes_reaching, gap, shipped, with_its_own_calibration
+from sortal.record.shipped import (
+    REACH,
+    Gap,
+    classes_reaching,
+    gap,
+    score_out_of_fold,
+    shipped,
+    with_its_own_calibration,
+)
 
 LOG_LOSS, ACCURACY, ECE = (registry.load("sortal.metrics", name) for name in ("log_loss", "accuracy", "ece"))
 TASK = Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", (), ())
@@ -276,3 +284,18 @@ def test_the_spread_and_the_reach_are_those_of_refits_of_a_regular_model() -> No
 def shares(truth: np.ndarray, k: int) -> np.ndarray:
     count = np.bincount(truth, minlength=k) + 0.5
     return count / count.sum()
+
+
+def test_a_figure_out_of_fold_is_the_mean_over_folds_with_the_doubt_of_all_rows() -> None:
+    """What calibration changes of all rows changes the mean as much; and no interval leaves the span of its metric."""
+    raw, calibrated = random_run(np.arange(100) // 2).whole, random_run(np.arange(100) // 2).half
+    folds = np.array([0.5, 0.62, 0.44])
+    scored: Any = SimpleNamespace(predictions=raw, fold_scores={"log_loss": folds, "accuracy": np.array([0.99, 1.0])})
+    for told in (raw, calibrated):
+        found = score_out_of_fold(scored, LOG_LOSS, TASK, told)
+        by_rows = interval(LOG_LOSS, TASK, told, told.probability.argmax(axis=1))
+        moved = folds.mean() - LOG_LOSS.score(TASK, raw, raw.truth)
+        ends = [by_rows.value + moved, by_rows.low + moved, by_rows.high + moved]
+        assert [found.value, found.low, found.high] == pytest.approx(ends)
+    right = score_out_of_fold(scored, ACCURACY, TASK, raw)
+    assert (right.value, right.high) == (pytest.approx(0.995), 1.0)

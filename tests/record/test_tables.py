@@ -13,7 +13,7 @@ from sortal.record.parts import Spread
 from sortal.record.tables import leaderboard_table, predictions_table
 
 
-def test_rows_are_counted_from_one_and_classes_named() -> None:
+def test_rows_are_counted_from_one() -> None:
     p = np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
     table = predictions_table(Predictions(("c", "a", "b"), np.array([8, 0, 3]), np.array([1, 0, 2]), p, "test"))
     assert table.columns == ["row", "truth", "p c", "p a", "p b"]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from sortal.stats import ranking
+from sortal.stats.sampling import Spread
 
 
 def draw(n: int, seed: int, levels: int):
@@ -174,3 +175,50 @@ def test_delongs_own_example():
 
 def test_no_rows_have_no_effect():
     assert ranking.roc_auc_effect(np.zeros(0, dtype=bool), np.zeros(0)).shape == (0,)
+
+
+def test_the_mean_of_rankings_varies_by_what_each_row_adds_to_each():
+    """Two rankings of five rows, of which the second has a class of one row, and adds nothing that is known."""
+    first, second = np.array([1, 1, 0, 0, 0]) == 1, np.array([0, 0, 0, 0, 1]) == 1
+    score, order = np.arange(5.0), np.array([4, 3, 2, 1, 0])
+    adds = {2: np.array([0.3, 0.1, -0.2, -0.1, 0.1]), 1: np.array([0.1, 0.1, 0.1, 0.1, np.nan])}
+    asked = []
+
+    def value(positive, score, order):
+        asked.append((positive.sum(), score.tolist(), order.tolist()))
+        return 0.9 if positive.sum() == 2 else 0.6
+
+    found = ranking.influence(
+        [(first, score, order), (second, score, order)],
+        value,
+        lambda positive, score, order: adds[int(positive.sum())].copy(),
+        lambda positive: positive.mean(),
+    )
+    assert asked == [(2, score.tolist(), order.tolist()), (1, score.tolist(), order.tolist())]
+    assert found.effect == pytest.approx(adds[2] / 2)
+    pair, three = (0.3**2 + 0.1**2) / 2, (0.2**2 + 0.1**2 + 0.1**2) / 3
+    assert found.expected == pytest.approx([pair, pair, three, three, three])
+    (one, spreads), (other, alone) = found.figures
+    assert (one, other, len(spreads), len(alone)) == (0.9, 0.6, 3, 2)
+    own, rest, between = spreads
+    for spread, rows, chance in ((own, first, 0.4), (rest, ~first, 0.4)):
+        expected = Spread.around(0.9, adds[2][rows], chance)
+        assert (spread.value.tolist(), spread.count.tolist()) == (expected.value.tolist(), expected.count.tolist())
+        assert (spread.low, spread.high) == (expected.low, expected.high)
+    # The mean of each class is what changes with how many rows are of it: .2 of the two, -.2 / 3 of the others.
+    means = Spread.around(0.9, np.array([0.2, 0.2, -0.2 / 3, -0.2 / 3, -0.2 / 3]), 0.9)
+    assert between.value == pytest.approx(means.value)
+    assert (between.count.tolist(), between.low, between.high) == ([3, 2], 0.9, 1.0)
+    assert alone[0].variance == alone[1].variance == 0
+
+
+def test_the_others_vary_with_the_share_of_a_class_only_where_its_rows_add_up_to_something():
+    positive, score = draw(60, 1, 1000)
+    rankings = [(positive, score, None)]
+    by_pairs = ranking.influence(rankings, ranking.roc_auc, ranking.roc_auc_effect, lambda positive: 1 / 3)
+    assert len(by_pairs.figures[0][1]) == 2
+    assert by_pairs.effect @ by_pairs.effect == pytest.approx(delong_variance(positive, score))
+    figures = ranking.average_precision_by_others, ranking.average_precision_effect
+    by_hits = ranking.influence(rankings, *figures, lambda positive: positive.mean())
+    assert len(by_hits.figures[0][1]) == 3
+    assert by_hits.figures[0][0] == ranking.average_precision_by_others(positive, score)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sortal.stats.sampling import Mean, Rates, Spread
+from sortal.stats.sampling import BestCut, Mean, Rates, Spread
 
 
 def test_a_row_may_have_what_every_row_could_have_had():
@@ -38,3 +38,16 @@ def test_shares_are_averaged_as_they_are_unless_they_are_asked_for_as_f1():
     rows, hits = np.ones(4, dtype=np.bool_), np.array([True, True, True, False])
     assert Rates([(rows, hits), (hits, hits)]).scores.tolist() == [0.75, 1.0]
     assert Rates([(rows, hits)], f1=True).scores.tolist() == [1.5 / 1.75]
+
+
+def test_the_shares_of_a_cut_are_of_the_positives_and_of_the_rows_above_it():
+    positive = np.array([True, False, True, False, True])
+    best = BestCut(positive, np.array([0, 1, 1, 2, 2]), 0.9)
+    hits, rows = best.counts
+    assert (hits.tolist(), rows.tolist()) == ([1, 2, 3], [1, 3, 5])
+    for number, above in enumerate(([1, 0, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 1])):
+        recall, precision = best.shares(number)
+        hit = [bool(a and p) for a, p in zip(above, positive, strict=True)]
+        for rates, trial in ((recall, positive.tolist()), (precision, [a == 1 for a in above])):
+            ((tried, won),) = rates.pairs
+            assert (tried.tolist(), won.tolist()) == (trial, hit)
