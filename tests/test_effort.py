@@ -97,6 +97,16 @@ def test_fits_use_the_same_of_every_machine(monkeypatch):
     assert [each.resources for each in made] == [Resources(EFFORT_THREADS, "cpu"), Resources(64)]
 
 
+def test_the_device_is_the_one_that_was_asked_for(monkeypatch):
+    monkeypatch.setattr(Resources, "here", classmethod(lambda cls: cls(64)))
+    monkeypatch.setattr("sortal.training.trained.require_graphics_processor", lambda: None)
+    dev, task = small(rows=60)
+    asked = {"device": "cpu"}, {"device": "cuda"}, {"device": "cuda", "effort": 10.0}
+    made = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in asked]
+    resources = [each.resources for each in made]
+    assert resources == [Resources(64, "cpu"), Resources(64, "cuda"), Resources(EFFORT_THREADS, "cuda")]
+
+
 def test_the_classifier_takes_it(rows, hurried):
     X, y = rows.drop("y"), rows["y"].to_numpy()
     model = sortal.SortalClassifier(models="svm", effort=10).fit(X, y)

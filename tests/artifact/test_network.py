@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,3 +99,13 @@ def test_a_file_with_what_no_network_has_is_refused(model_file: Path, tmp_path: 
     save(tmp_path / "evil.sortal", replace(model, program=replace(model.program, steps=steps)))
     with pytest.raises(ArtifactError, match="op 'onnx': its model has a field 25"):
         load(tmp_path / "evil.sortal")
+
+
+def test_members_of_an_ensemble_share_their_network(model_file: Path, tmp_path: Path) -> None:
+    model = load(model_file)
+    both = Program("average", {}, {"weight": np.array([0.5, 0.5])}, (model.program, model.program))
+    save(tmp_path / "both.sortal", replace(model, program=both))
+    assert sum(name.endswith(".npy") for name in zipfile.ZipFile(tmp_path / "both.sortal").namelist()) == 10
+    assert sum(name.endswith(".npy") for name in zipfile.ZipFile(model_file).namelist()) == 5
+    photo = {"photo": drawn(5)}
+    assert load(tmp_path / "both.sortal").predict_proba(photo) == pytest.approx(model.predict_proba(photo), abs=1e-12)

@@ -82,7 +82,11 @@ def tfidf(rng: np.random.Generator) -> Program:
 
 
 def reader(rng: np.random.Generator) -> Program:
-    kind = rng.choice(["number", "lookup", "datetime", "tfidf"])
+    kind = rng.choice(["number", "lookup", "datetime", "tfidf", "tokens"])
+    if kind == "tokens":
+        words = np.frombuffer(b"[CLS]\n[SEP]\n[UNK]\nu\n##v", dtype=np.uint8)
+        inner = Program("tokens", {"column": "c", "most": int(rng.integers(2, 9))}, {"vocabulary": words})
+        return inner if rng.random() < 0.5 else Program("once", {"column": "c"}, steps=(inner,))
     if kind == "tfidf":
         return tfidf(rng)
     if kind == "number":

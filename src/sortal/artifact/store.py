@@ -118,18 +118,27 @@ def save(path: str | Path, contents: Contents) -> None:
     for arrays that are not plain numbers.
     """
     members = {f"{name}.json": msgspec.json.encode(getattr(contents, name)) for name in _PARTS}
-    members["program.json"] = msgspec.json.encode(_pack(contents.program, members, count()))
+    members["program.json"] = msgspec.json.encode(_pack(contents.program, members, count(), {}))
     archive.write(path, members, contents.version)
 
 
-def _pack(program: Program, members: dict[str, bytes], number: Iterator[int]) -> _Node:
-    """The program as a node; its arrays become members."""
+def _pack(program: Program, members: dict[str, bytes], number: Iterator[int], networks: dict[bytes, str]) -> _Node:
+    """The program as a node; its arrays become members, one that several members of an ensemble have but once."""
     names = {}
     for name, array in sorted(program.arrays.items()):
-        names[name] = f"arrays/{next(number):05d}.npy"
-        members[names[name]] = _to_npy(program.op, name, array)
-    steps = tuple(_pack(step, members, number) for step in program.steps)
+        content = _to_npy(program.op, name, array)
+        shared = networks.get(content) if _is_shared(program.op) else None
+        names[name] = shared or f"arrays/{next(number):05d}.npy"
+        members[names[name]] = content
+        if _is_shared(program.op):
+            networks[content] = names[name]
+    steps = tuple(_pack(step, members, number, networks) for step in program.steps)
     return _Node(program.op, dict(program.settings), names, steps)
+
+
+def _is_shared(op: str) -> bool:
+    """Whether its arrays, a network or its vocabulary, are large and alike in several members of an ensemble."""
+    return op in ("onnx", "tokens")
 
 
 def _to_npy(op: str, name: str, array: Array) -> bytes:
@@ -166,15 +175,17 @@ def _decoded(decoder: msgspec.json.Decoder[Any], name: str, members: Mapping[str
 
 
 def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> None:
-    """Every array belongs to one place of the program, and the program is not nested without end."""
+    """Every array belongs to one place of the program, but for networks, and the program is not nested without end."""
     used: list[str] = []
+    shared: set[str] = set()
     level = [node]
     for _ in range(DEEPEST):
-        used += [name for each in level for name in each.arrays.values()]
+        used += [name for each in level for name in each.arrays.values() if not _is_shared(each.op)]
+        shared |= {name for each in level for name in each.arrays.values() if _is_shared(each.op)}
         level = [step for each in level for step in each.steps]
     if level:
         raise ArtifactError(f"{file} is unsafe: its program is nested deeper than {DEEPEST} levels")
-    if sorted(used) != sorted(name for name in members if name.startswith("arrays/")):
+    if sorted([*used, *shared]) != sorted(name for name in members if name.startswith("arrays/")):
         raise ArtifactError(f"{file} is no sortal model: its program does not name its arrays once each")
 
 

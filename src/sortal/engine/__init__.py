@@ -1,4 +1,4 @@
-"""Array programs that score a row: numpy and the standard library, nothing else."""
+"""Array programs that score a row: numpy and the standard library, and what runs networks where there are some."""
 
 from sortal.engine.program import Columns, Program
 from sortal.engine.run import compile

@@ -29,7 +29,7 @@ GREY_PATCH = 3
 """Without colours, as four points hold only four patterns."""
 LARGE = 40
 """Points on a side from which patches lie side by side, and do not overlap: the network sees half as many."""
-WHITENING_IMAGES = 2_000
+WHITENING_IMAGES = 1_000
 MOMENTUM, EPSILON = 0.1, 1e-5
 """Of the batch norm: of each batch in its running mean and variance, and what is added to the variance."""
 SHIFTED = 14

@@ -116,13 +116,18 @@ def scores_rows_independently(subject: Subject) -> None:
 
 
 def keeps_no_rare_value(subject: Subject) -> None:
-    """A value of fewer rows than the view's smallest count is not in the program, and is as unseen to it."""
+    """A value of fewer rows than the view's smallest count is not in the program, and is as unseen to it; unless the
+    program is the same whatever the values.
+    """
     view = replace(subject.view, smallest_count=RARE + 1)
     values = sample(subject.kind, n_distinct=10_000 if kind_of(subject.kind).storage == "number" else 8, missing=0.1)
     rare = values[:0]
     if values.dtype == pl.String:
         rare = pl.Series("column", ["somebody"] * RARE, dtype=pl.String)
-    prepared = _fit(replace(subject, view=view), pl.concat([values, rare]))
+    viewed = replace(subject, view=view)
+    prepared = _fit(viewed, pl.concat([values, rare]))
+    if fingerprint(prepared.program) == fingerprint(_fit(viewed, values[: len(values) // 2]).program):
+        return
     require("somebody" not in str(fingerprint(prepared.program)), "the program holds a value of few rows")
     if values.dtype == pl.String:
         unseen = pl.Series("column", ["never seen"] * RARE, dtype=pl.String)

@@ -32,8 +32,9 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
         for first in range(1 + FEW, len(unknown), AT_ONCE):
             left = until - time.monotonic()
             needed = of_one * (len(unknown) - first)
-            if needed > left or needed + of_one * closing_rows > left + closing:
-                return _too_many(len(unknown), name, needed + of_one * closing_rows, left + closing)
+            for takes, there in ((needed, left), (needed + of_one * closing_rows, left + closing)):
+                if takes > there:
+                    return _too_many(len(unknown), name, takes, there)
             once.of(unknown[first : first + AT_ONCE])
             of_one = (time.monotonic() - began) / (first + AT_ONCE - 1)
     return ""

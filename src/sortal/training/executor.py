@@ -86,9 +86,8 @@ class ProcessExecutor:
     """
 
     def __init__(self, workers: int) -> None:
-        here = Resources.here()
         self.workers = workers
-        self.resources = replace(here, threads=max(1, here.threads // workers))
+        self.threads = max(1, Resources.here().threads // workers)
         self._pool: ProcessPoolExecutor | None = None
         self._data: FoldData | None = None
 
@@ -127,7 +126,8 @@ class ProcessExecutor:
     def _pool_for(self, data: FoldData) -> ProcessPoolExecutor:
         if self._pool is None or self._data is not data:
             self.close()
-            shared = replace(data, dev=replace(data.dev, resources=self.resources))
+            resources = replace(data.dev.resources, threads=self.threads)
+            shared = replace(data, dev=replace(data.dev, resources=resources))
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers, spawn, initializer=_begin, initargs=(shared,))
             self._data = data
