@@ -10,8 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 import sortal
 from sortal.artifact.attribution import word_effects
 from sortal.core.door import rows_of
+from sortal.core.sheets import GoalOptions, RowOptions
+from sortal.data.problem import frame_problem
 from sortal.data.read import read
 from sortal.engine.run import reads
+from sortal.report.examples import render_examples
 
 ROWS = 260
 
@@ -112,6 +115,22 @@ def test_examples_are_shown_on_a_page_of_their_own(run: sortal.Run, table: pl.Da
         assert (text := table["review"][example.row - 1]) is None or text.split()[-1] in page
     assert "<mark class=" in page
     assert not any(review and review in (run.folder / "report.html").read_text() for review in table["review"])
+
+
+def test_what_there_is_no_time_for_is_shown_without_marks(run: sortal.Run, table: pl.DataFrame) -> None:
+    problem = frame_problem(table, GoalOptions("label"), RowOptions())
+    asked: list[float] = []
+
+    def twice(seconds: float) -> bool:
+        asked.append(seconds)
+        return len(asked) <= 2
+
+    page, examples = render_examples(run.record, run.model, problem, twice), run.record.examples
+    shown = len(examples.mistakes) + len(examples.uncertain)
+    assert f"{shown - 2} examples without marks: no time left" in page
+    assert len(asked) == shown
+    assert asked[0] == 0.0 < asked[1] <= asked[2]
+    assert all(f"row {example.row}" in page for example in (*examples.mistakes, *examples.uncertain))
 
 
 def test_a_private_run_shows_no_examples(table: pl.DataFrame, tmp_path) -> None:

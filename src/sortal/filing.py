@@ -84,7 +84,7 @@ def file_run(
         files = keep_front(folder, model, results.unsealed.table, trained, in_time)
         outcome = replace(outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard))
     if outcome.examples is not None and in_time(0.0):
-        write_examples(folder / EXAMPLES_FILE, outcome, model, results.unsealed, lambda: in_time(0.0))
+        write_examples(folder / EXAMPLES_FILE, outcome, model, results.unsealed, in_time)
         outcome = replace(outcome, examples=replace(outcome.examples, file=EXAMPLES_FILE))
     # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
     skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
@@ -132,7 +132,9 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
         predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
 
 
-def write_examples(path: Path, outcome: Outcome, model: Model, unsealed: Problem, in_time: Callable[[], bool]) -> None:
+def write_examples(
+    path: Path, outcome: Outcome, model: Model, unsealed: Problem, in_time: Callable[[float], bool]
+) -> None:
     """Texts and images of single rows, for the owner alone to read."""
     page = render_examples(outcome, model, unsealed, in_time)
     path.touch(0o600)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sortal.artifact.model import PARITY_ROWS
 from sortal.core.interrupt import Interrupts
 from sortal.core.interval import Estimate
+from sortal.core.kinds import is_item
 from sortal.core.observer import Observer
 from sortal.core.sheets import SearchOptions
 from sortal.core.skipped import Skipped
@@ -66,6 +67,8 @@ OUTER = 1.2
 """Times the search that is repeated: what an outer fold may take; with less, one that is delayed would be lost."""
 PERMUTING = 0.01
 """Of the budget, what measuring what columns add may take."""
+MARKING = 0.02
+"""Of the budget, what saying what moved the model in texts and images may take, where there are any."""
 STARTING, LOOKING = 5.0, 6e-7
 """Of an effort, what the start of the process and its imports take, and of a cell of the table what reading and the
 audit take: 30 s of 50 million cells."""
@@ -174,7 +177,8 @@ def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: fl
     if math.isinf(deadline.left) or not closing.figures:
         return closing
     permuting = PERMUTING * allowance
-    return replace(closing, seconds=closing.seconds + permuting, permuting=permuting)
+    marking = MARKING * allowance * any(is_item(column.kind) for column in unsealed.table.schema.features)
+    return replace(closing, seconds=closing.seconds + permuting + marking, permuting=permuting)
 
 
 def plan_closing(size: Size, left: float, busyness: float) -> Closing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -26,14 +28,14 @@ LINEAR = compile(
 )
 
 
-def drawn(n: int, seed: int, groups: np.ndarray | None = None) -> tuple[Table, Predictions]:
+def drawn(n: int, seed: int) -> tuple[Table, Predictions]:
     """Rows whose classes come from the probabilities that the program gives."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 3))
     table = Table(SCHEMA, pl.DataFrame(dict(zip(NAMES, x.T, strict=True))), np.arange(n))
     p = LINEAR(table.columns(NAMES))
     truth = (rng.random(n) < p[:, 1]).astype(np.int64)
-    return table, Predictions(("no", "yes"), np.arange(n), truth, p, "out-of-fold", groups=groups)
+    return table, Predictions(("no", "yes"), np.arange(n), truth, p, "out-of-fold")
 
 
 class Fitted(ClassifierMixin, BaseEstimator):
@@ -77,12 +79,17 @@ def test_by_hand() -> None:
     assert losses == {0.0, 2.0}  # log(1 + e^2) - log(1 + e^-2)
 
 
-def test_rows_of_a_group_count_as_one() -> None:
-    table, alone = drawn(300, 3)
-    _, grouped = drawn(300, 3, groups=np.arange(300) // 30)
-    apart, together = (permutation_importance(LINEAR, table, p, NAMES, 0)["strong"] for p in (alone, grouped))
+def test_the_interval_is_wider_where_rows_of_a_group_are_alike() -> None:
+    """Each row is there five times; the partners that it gets are others each time."""
+    table, told = drawn(120, 3)
+    five = np.repeat(np.arange(120), 5)
+    alone = replace(told.take(five), rows=np.arange(600))
+    many = Table(SCHEMA, table.frame[five], np.arange(600))
+    apart, together = (
+        permutation_importance(LINEAR, many, p, NAMES, 0)["strong"] for p in (alone, replace(alone, groups=five))
+    )
     assert apart.value == together.value
-    assert together != apart
+    assert together.high - together.low > 1.15 * (apart.high - apart.low)
 
 
 def test_the_interval_holds_the_figure_of_all_rows_nineteen_times_in_twenty() -> None:

@@ -25,8 +25,9 @@ from sortal.record.assemble import Results, assemble
 
 pytestmark = pytest.mark.usefixtures("all_hurried")
 
-ELSEWHERE = ("calibration",)
-"""What calibration would gain: clones make up another value (see below)."""
+ELSEWHERE = ("calibration", "permutation")
+"""What calibration would gain: clones make up another value (see below). What columns add is measured before the record
+is put together (``tests/evaluate/test_permutation.py``)."""
 CLONES = 5
 
 

@@ -20,6 +20,7 @@ from sortal.checks.audit import Finding, SkippedCheck
 from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.schema import Column
+from sortal.record.parts import ColumnWeight, Importance
 from sortal.record.run import RunRecord
 from sortal.report import terminal
 from sortal.report.live import TerminalObserver
@@ -342,3 +343,14 @@ def test_what_a_model_takes_too_much_of_is_told_in_the_end(binary: Any) -> None:
     artifact = replace(binary.record.artifact, exceeds=("a row takes 2 ms, more than the 1 ms of --max-latency",))
     text = "\n".join(printed(terminal.closing, binary.record.timing, Path("runs/x"), artifact))
     assert "! a row takes 2 ms, more than the 1 ms of --max-latency" in " ".join(text.split())
+
+
+def test_what_columns_add_is_said_in_a_line() -> None:
+    some = (ColumnWeight("review", 0.121, 0.096, 0.148), *(ColumnWeight(f"c{i}", 0.0, -0.01, 0.01) for i in range(6)))
+    lines = printed(terminal.adding, Importance("log-loss lost where the column is shuffled", some), width=200)
+    assert lines == [
+        "",
+        "COLUMNS  review .12 [.10 .15], c0 .00 [-.01 .01], c1 .00 [-.01 .01], c2 .00 [-.01 .01] and 3 more: log-loss "
+        "lost where the column is shuffled",
+    ]
+    assert printed(terminal.adding, None) == []

@@ -73,7 +73,12 @@ def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():
     assert [found[name].view.columns for name in list(found)[4:8]] == ["all", "others", "items", "all"]
     assert {**vars(found["svm"].view), "columns": "items"} == vars(found["svm on texts alone"].view)
     assert not any("texts" in name for name in names((), False))
-    assert [c.name for c in zoo(("svm",), False, mixed="images")] == ["svm", "svm on images alone"]
+    named = ("svm", "lightgbm")
+    of_images = [c.name for c in zoo(named, False, ("image",), "images")]
+    assert "lightgbm without images" in of_images
+    assert "svm on images alone" not in of_images
+    both = [c.name for c in zoo(("svm",), False, ("text", "image"), "texts and images")]
+    assert both == ["svm", "svm on texts and images alone"]
 
 
 def test_without_its_weights_a_family_says_what_to_install(monkeypatch):

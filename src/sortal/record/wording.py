@@ -166,7 +166,7 @@ def adds(permutation: Importance) -> str:
     >>> from sortal.record.parts import ColumnWeight
     >>> columns = (ColumnWeight("review", 0.121, 0.096, 0.148), ColumnWeight("shop", 0.0, -0.002, 0.001))
     >>> adds(Importance("log-loss lost where the column is shuffled", columns))
-    'review .121 [.096 .148], shop .000 [-.002 .001]: log-loss lost where the column is shuffled'
+    'review .12 [.10 .15], shop .000 [-.002 .001]: log-loss lost where the column is shuffled'
     """
     first = [f"{short(c.column)} {interval(Estimate(c.value, c.low, c.high))}" for c in permutation.columns]
     return f"{listing(first, most=MOST_ADDING)}: {permutation.measure}"

@@ -6,6 +6,7 @@ It holds values of single rows, so it is a page of its own: the report can be gi
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -73,18 +74,24 @@ class Card:
     marked: bool
 
 
-def render_examples(record: Outcome, model: Model, problem: Problem, in_time: Callable[[], bool] = lambda: True) -> str:
-    """The page as HTML, of a record that has examples, which are among the rows of a problem."""
+def render_examples(record: Outcome, model: Model, problem: Problem, in_time: Callable[[float], bool]) -> str:
+    """The page as HTML, of a record that has examples, which are among the rows of a problem.
+
+    ``in_time``: whether there is time for so many seconds; an example that there is none for is not marked.
+    """
     assert record.examples is not None
-    shown = _Shown(model, problem.table, problem.names, in_time)
-    mistakes = [shown.card(example) for example in record.examples.mistakes]
-    uncertain = [shown.card(example) for example in record.examples.uncertain]
-    every = [*mistakes, *uncertain]
+    shown = _Shown(model, problem.table, problem.names)
+    every, longest = [], 0.0
+    for example in (*record.examples.mistakes, *record.examples.uncertain):
+        start = time.monotonic()
+        every.append(shown.card(example, marked=in_time(longest)))
+        longest = max(longest, time.monotonic() - start)
+    first = len(record.examples.mistakes)
     return template("examples.html.j2").render(
         record=record,
         examples=record.examples,
-        mistakes=mistakes,
-        uncertain=uncertain,
+        mistakes=every[:first],
+        uncertain=every[first:],
         marked=any(card.marked for card in every),
         unmarked=sum(not card.marked for card in every),
         width=WIDE,
@@ -98,13 +105,11 @@ class _Shown:
     model: Model
     table: Table
     names: pl.DataFrame
-    in_time: Callable[[], bool]
 
-    def card(self, example: Example) -> Card:
+    def card(self, example: Example, marked: bool) -> Card:
         at = int(np.searchsorted(self.table.rows, example.row - 1))
         names = list(dict.fromkeys([*self.model.reads.names, *(c.name for c in item_columns(self.table.schema))]))
         row = Rows(self.table.take(np.array([at])).columns(names), np.array([example.row - 1]))
-        marked = self.in_time()
         items = [self._item(column, row, example, marked) for column in item_columns(self.table.schema)]
         items = [replace(item, name=self._name(item.column, at)) for item in items]
         return Card(example, tuple(items), marked)

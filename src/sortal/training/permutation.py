@@ -21,6 +21,8 @@ MOST_COLUMNS = 30
 """Those that the model leans on most."""
 SCORED_A_UNIT = 50
 """Rows that a unit of effort scores for it: 6,000 in a run of 120, which take a second or two with texts."""
+COMPILING = 0.25
+"""Of the seconds that shipping a model takes, those of its program."""
 QUICKEST = 1e-6
 """Seconds of a row, where a clock saw none."""
 
@@ -40,7 +42,8 @@ def permuted(trained: Trained, search: SearchOptions, seconds: float) -> Permute
     """As many rows of the first fold as there is time for; of a run that is repeated, as many as it had."""
     chosen, folds, dev = trained.developed.choice.chosen, trained.developed.folds, trained.dev
     first = first_fits(chosen)
-    if first is None:
+    seconds -= COMPILING * sum(member.shipping_seconds for member in chosen.results)
+    if first is None or not _rows(chosen.row_seconds, 1, search, seconds):
         return NOTHING_PERMUTED
     score = compile_program(first.program().then(*filter(None, (trained.finalized.calibration.program,))))
     names = _strongest(score.reads, first.importance)
@@ -62,7 +65,7 @@ def _rows(row_seconds: float, times: int, search: SearchOptions, seconds: float)
         return search.permuted
     if search.effort is not None:
         return int(min(MOST_ROWS, SCORED_A_UNIT * search.effort / times))
-    return int(min(MOST_ROWS, seconds / (times * max(row_seconds, QUICKEST))))
+    return max(int(min(MOST_ROWS, seconds / (times * max(row_seconds, QUICKEST)))), 0)
 
 
 def _some(rows: Index, most: int, seed: int) -> Index:

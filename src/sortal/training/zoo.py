@@ -72,13 +72,14 @@ FIRST: dict[str, tuple[Entry, ...]] = {
 """What is tried first where a table has columns of an encoding: linear models of what others see as a few topics of
 texts or thumbnails of images: of n-grams, and of what a network makes of them that was trained on many others.
 Then a network that is trained on their points."""
-MIXED: tuple[tuple[str, str, Literal["items", "others"]], ...] = (
-    ("lightgbm without {}", "lightgbm", "others"),
-    ("svm on {} alone", "svm", "items"),
+MIXED: tuple[tuple[str, str, Literal["items", "others"], str], ...] = (
+    ("lightgbm without {}", "lightgbm", "others", ""),
+    ("svm on {} alone", "svm", "items", "text"),
 )
 """What competes beside the others in tables with texts or images among other columns: models of a part of the columns,
 which an ensemble puts together (late fusion). A booster loses among the many topics of a text what it finds without
-them, and what is idle beside a text is noise to a linear model: see docs/texts.md."""
+them, and what is idle beside a text is noise to a linear model: see docs/examples.md. The last is an encoding without
+which the candidate is not worth its time: of images such a machine sees thumbnails."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),
     ("logistic balanced", "logistic", "weights"),
@@ -132,8 +133,8 @@ def zoo(
 
 def _of_parts(models: Sequence[str], mixed: str) -> Iterator[Candidate]:
     """Candidates that see a part of the columns, where the table has two."""
-    for label, name, columns in MIXED if mixed else ():
-        if name in models or not models:
+    for label, name, columns, needed in MIXED if mixed else ():
+        if needed in mixed and (name in models or not models):
             family = registry.load("sortal.models", name)
             yield Candidate(label.format(mixed), replace(family, view=replace(family.view, columns=columns)))
 
