@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types imports bench-fast fuzz mutants clean
+.PHONY: help demo demo-texts demo-images test lint types imports bench-fast fuzz mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -11,6 +11,20 @@ help: ## this list
 
 demo: $(READY) ## train on the real example data and show what comes out
 	@$(BIN)/sortal demo
+
+BUDGET ?= 60s
+demo-texts: $(READY) ## the same with texts: which messages are spam? predicts and evaluates new ones, too
+	@$(call trip,examples/messages.csv,examples/messages-new.csv,csv,--target label)
+
+demo-images: $(READY) ## the same with images: which digit is it? predicts and evaluates new ones, too
+	@$(call trip,examples/digits.zip,examples/digits-new.zip,parquet)
+
+# $(call trip,DATA,NEW DATA,FORMAT OF PREDICTIONS,OPTIONS): every command that a person needs, into a new folder of runs/
+trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
+	$(BIN)/sortal train $(1) $(4) --budget $(BUDGET) --out $$out; \
+	$(BIN)/sortal predict $$out/model.sortal $(2) --out $$out/predicted.$(3); \
+	$(BIN)/sortal evaluate $$out/model.sortal $(2); \
+	echo "$$out:  report.html  model.sortal  predicted.$(3)"
 
 test: $(READY) ## all tests: side by side, then those that measure time, alone
 	@$(BIN)/python -m pytest -n auto -m "not clock"
@@ -27,7 +41,7 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality ablation fuzz; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation fuzz; do $(BIN)/python -m bench $$name --fast; done
 
 fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten minutes on two cores
 	@$(BIN)/python -m bench fuzz

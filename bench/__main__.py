@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=1, help="repetitions, each with another seed")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds a run")
     parser.add_argument("--fast", action="store_true", help="the same code, small, within a minute")
-    parser.add_argument("--case", default="", help="one case of fuzz, for example model:123")
+    parser.add_argument("--case", default="", help="one case of fuzz, such as model:123, or sets by name (kinds)")
     parser.add_argument("--rows", type=int, default=20_000, help="of each table to learn from (quality, ablation)")
     parser.add_argument(
         "--peers", type=Path, help="folder of the peers' environments: ag, flaml, lama, mljar (quality)"

@@ -1,5 +1,5 @@
-"""One contestant of ``bench quality``, in a process and an environment of its own: it fits on one file, and says what
-it makes of another.
+"""One contestant of ``bench quality`` or ``bench kinds``, in a process and an environment of its own: it fits on one
+file, and says what it makes of another.
 
     python bench/_contestants.py NAME TRAIN.parquet TEST.parquet TARGET --budget 60 --seed 0 --work FOLDER
 
@@ -73,6 +73,16 @@ def autogluon(problem: Problem, preset: str) -> Fitted:
     predictor.persist()
     labels = list(predictor.class_labels)
     return Fitted(lambda rows: predictor.predict_proba(rows)[labels].to_numpy(), labels, work, predictor.model_best)
+
+
+def autogluon_multimodal(problem: Problem) -> Fitted:
+    """Texts and images as they are, in bytes the latter."""
+    predictor_class = importlib.import_module("autogluon.multimodal").MultiModalPredictor
+    work = problem.work / "model"
+    predictor = predictor_class(label=problem.target, path=str(work), eval_metric="log_loss", verbosity=0)
+    predictor.fit(problem.train, time_limit=problem.budget, seed=problem.seed)
+    labels = list(map(str, predictor.class_labels))
+    return Fitted(lambda rows: predictor.predict_proba(rows, as_pandas=False), labels, work)
 
 
 def flaml(problem: Problem) -> Fitted:
@@ -155,6 +165,7 @@ CONTESTANTS: dict[str, Callable[[Problem], Fitted]] = {
     "hgb": hist_gradient_boosting,
     "autogluon medium": lambda problem: autogluon(problem, "medium_quality"),
     "autogluon best_v150": lambda problem: autogluon(problem, "best_v150"),
+    "autogluon multimodal": autogluon_multimodal,
     "flaml": flaml,
     "lightautoml": lightautoml,
     "mljar": mljar,

@@ -256,7 +256,7 @@ def outcome(cells: list[Cell], notes: list[str], noisy: bool) -> Outcome:
     columns = ["family", "prevalence", "n", "target", "oracle", "missed", "refused", "useful", "curve point missed"]
     columns += ["MAPIE default missed", "refused", "useful", "best MAPIE missed", "refused", "useful"]
     return Outcome(
-        title=f"certified thresholds at confidence {CONFIDENCE:g}, {cells[0].runs} runs a cell",
+        title=f"thresholds by the certificate that ships at confidence {CONFIDENCE:g}, {cells[0].runs} runs a cell",
         columns=columns,
         rows=[row(c, peer[c.measure]) for c in cells],
         goals=goals,

@@ -297,7 +297,7 @@ def outcome(cells: Sequence[Cell], reps: int, found: Sequence[Population], notes
     error = 100 * np.sqrt(NOMINAL * (1 - NOMINAL) / reps)
     shares = ", ".join(f"{p.name} {len(p.truth):,} rows, {100 * p.positive.mean():.1f} % positive" for p in found)
     return Outcome(
-        title=f"coverage of 95 % intervals in %, {reps} repetitions a cell (standard error {error:.1f})",
+        title=f"coverage of the 95 % intervals that ship in %, {reps} repetitions a cell (standard error {error:.1f})",
         columns=["population", "n", "interval of", *METRICS],
         rows=rows,
         goals=[

@@ -80,7 +80,7 @@ def run(options: Options) -> Outcome:
         for match in _matches(options, rows, Path(scratch)):
             for name in names:
                 work = Path(scratch) / f"{len(results)}"
-                results.append(_play(match, name, _interpreter(name, options.peers), budget, work))
+                results.append(play(match, name, _interpreter(name, options.peers), budget, work))
                 print("  ".join(_cells(results[-1], budget)), file=sys.stderr, flush=True)
     if not results:
         no_table("to compare on")
@@ -133,7 +133,7 @@ def sample(frame: pl.DataFrame, target: str, rows: int, seed: int) -> tuple[pl.D
     )
 
 
-def _play(match: Match, name: str, python: Path, budget: float, work: Path) -> Result:
+def play(match: Match, name: str, python: Path, budget: float, work: Path) -> Result:
     """One contestant on one table. No module of this folder may hide one of the standard library: hence ``-P``."""
     work.mkdir()
     script = str(Path(_contestants.__file__))

@@ -274,7 +274,7 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str]) -> Outcome:
     others = [c for c in cells if c.known is None]
     enough = min(c.reps for c in equals) >= ENOUGH
     return Outcome(
-        title="by how much the chosen of 20 candidates looks better than it is, before and after the correction",
+        title="by how much what is chosen looks better than it is, before and after the correction that ships",
         columns=["candidates", "n", "metric", "repetitions", "known", "uncorrected", "corrected", "standard error"],
         rows=[
             [

@@ -228,7 +228,7 @@ def test_predict_and_evaluate_keep_a_share_over_batches_of_a_file(shared, comman
     right = float((shared.model.decide(small) == np.array(small["y"])).mean())
     found = command("evaluate", shared.folder / "model.sortal", tmp_path / "small.csv", "--json").json
     accuracy = next(c for c in found["comparisons"] if c["metric"] == "accuracy")
-    assert accuracy["found"]["value"] == pytest.approx(right)
+    assert accuracy["observed"]["value"] == pytest.approx(right)
 
 
 def test_a_share_of_too_few_rows_is_none_and_that_is_said(shared):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 import sortal
+from sortal.artifact.attribution import field_effects
 from sortal.cli import main
+from sortal.core.door import rows_of
 from sortal.core.errors import DataError, OptionError, TaskError
 from sortal.data.read import read
 from sortal.engine.run import reads
@@ -194,3 +197,27 @@ def test_without_pillow_one_sentence_says_what_to_install(monkeypatch, tmp_path:
     rows = {"photo": [b"\x89PNG..."] * 20, "label": ["a", "b"] * 10}
     with pytest.raises(OptionError, match=r"images need Pillow.*pip install 'sortal\[image\]'"):
         sortal.train(rows, "label", out=tmp_path / "run")
+
+
+def test_examples_show_small_pictures_and_what_speaks_for_the_decision(run: sortal.Run, folder: Path) -> None:
+    page, examples = (folder.parent / "run" / "examples.html").read_text(), run.record.examples
+    shown = [*examples.mistakes, *examples.uncertain]
+    pictures = re.findall(r'src="data:image/jpeg;base64,([^"]*)"', page)
+    assert len(shown) < len(pictures) <= 2 * len(shown)
+    assert all(max(Image.open(io.BytesIO(base64.b64decode(each))).size) == 128 for each in pictures)
+    assert len(page) < 500_000
+    for example in shown:
+        assert f"row {example.row}" in page
+    assert re.search(r"(cat|dog|emu)/\d+\.png", page)
+
+
+def test_a_part_that_tells_the_class_speaks_for_it(run: sortal.Run, tmp_path: Path) -> None:
+    """Blue, with a red corner: without the corner it is a dog all the more."""
+    pixels = np.full((70, 70, 3), COLOURS["dog"], dtype=np.uint8)
+    pixels[:30, :30] = COLOURS["cat"]
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    row = rows_of({"image": str(tmp_path / "one.png")}, run.model.reads)
+    dog = run.model.classes_.tolist().index("dog")
+    found = field_effects(run.model, row, "image", dog)
+    assert found.shape == (7, 7)
+    assert found[:3, :3].mean() < 0 < found[4:, 4:].mean()

@@ -69,6 +69,7 @@ UNUSUAL = {
     "max_size": ("5MB", 5_000_000),
     "budget": ("90s", 90),
     "effort": (30.0, 30),
+    "device": ("cpu", "cpu"),
     "seed": (7, 7),
 }
 """For every option a value that differs from the default: on the command line and in Python."""
@@ -237,6 +238,7 @@ def test_a_recipe_says_nothing_of_what_is_as_usual():
         ({"target": "y", "seed": 1.5}, "seed cannot be 1.5"),
         ({"target": "y", "cost": 3}, "cost is 3; give for example"),
         ({"target": "y", "effort": 0}, "effort 0 is no amount of work; give a number, for example 60"),
+        ({"target": "y", "device": "tpu"}, "device 'tpu' is not known; give one of auto, cpu, cuda"),
         ({"target": "y", "effort": 30, "budget": "2m"}, "budget and effort exclude one another.*leave one of them out"),
         ({"target": "y", "effort": 30, "max_latency": "2ms"}, "max_latency is measured by a clock.*give max_size"),
     ],

@@ -195,12 +195,23 @@ def folders(frame, tmp_path_factory) -> dict[str, Path]:
     return {name: home / name for name in ASKED}
 
 
-def test_what_few_rows_hold_is_in_no_file_but_the_sealed_one(frame, folders):
+def test_what_few_rows_hold_is_in_no_file_but_the_sealed_one_and_the_page_of_examples(frame, folders):
     rare = Rare.of(frame)
     assert len(rare.texts) > 2_000
-    assert rare.within(folders["usual"]) == {}
+    assert set(rare.within(folders["usual"])) == {"examples.html"}
     assert rare.within(folders["private"]) == {}
-    assert set(rare.within(folders["usual"], without="")) == {"sealed/test.parquet"}
+    assert set(rare.within(folders["usual"], without="")) == {"sealed/test.parquet", "examples.html"}
+
+
+def test_the_page_of_examples_shows_texts_and_nothing_else_of_a_row(frame, folders):
+    """None of the test, and none of a private run."""
+    notes = set(frame["note"])
+    assert set(Rare.of(frame).within(folders["usual"])["examples.html"]) <= notes
+    sealed = set(pl.read_parquet(folders["usual"] / "sealed" / "test.parquet")["note"])
+    page = (folders["usual"] / "examples.html").read_text()
+    assert not any(note in page for note in sealed)
+    assert stat.S_IMODE((folders["usual"] / "examples.html").stat().st_mode) == 0o600
+    assert not (folders["private"] / "examples.html").exists()
 
 
 def test_without_a_smallest_count_it_is_there_and_would_have_been_found(frame, folders):

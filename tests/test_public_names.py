@@ -58,11 +58,13 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.kinds", "boolean category datetime image number text"),
         (
             "sortal.preparers",
-            "category datetime image.colour image.thumbnail number text.topics text.words text.words_and_characters",
+            "category datetime image.colour image.embedding image.raster image.small_embedding image.thumbnail number "
+            "text.embedding text.topics text.words text.words_and_characters",
         ),
         (
             "sortal.models",
-            "catboost extra_trees forest kernel_svm lightgbm lightgbm_prep logistic logistic_ngrams majority mlp svm tree xgboost",
+            "catboost cnn extra_trees forest kernel_svm lightgbm lightgbm_prep logistic logistic_images logistic_ngrams "
+            "logistic_sentences logistic_small_images majority mlp svm tree xgboost",
         ),
         (
             "sortal.metrics",
@@ -73,7 +75,7 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.calibrators", "beta isotonic matrix none platt quadratic temperature vector venn_abers"),
         (
             "sortal.checks",
-            "A002 A003 A004 A101 A102 A103 A104 A105 A106 A201 A202 A203 A204 A205 A206 A207 A208 A301 "
+            "A002 A003 A004 A101 A102 A103 A104 A105 A106 A201 A202 A203 A204 A205 A206 A207 A208 A209 A210 A301 "
             "A302 A303 A304 A305",
         ),
     ],
@@ -106,6 +108,8 @@ def test_the_keys_of_run_json():
         "confusion",
         "per_class",
         "importance",
+        "permutation",
+        "examples",
         "slices",
         "timing",
         "ledger",
@@ -125,7 +129,7 @@ FRAMING = (
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", FRAMING + "--select --models --max-latency --max-size --budget --effort --resume"),
+        ("train", FRAMING + "--select --models --max-latency --max-size --budget --effort --device --resume"),
         ("predict", "--out --allow-missing --warnings --verify"),
         ("evaluate", "--sealed --slice --allow-missing --verify --json"),
         ("show", "--verify --json"),

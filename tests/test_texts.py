@@ -8,6 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sortal
+from sortal.artifact.attribution import word_effects
+from sortal.core.door import rows_of
 from sortal.data.read import read
 from sortal.engine.run import reads
 
@@ -74,3 +76,45 @@ def test_the_same_rows_get_the_same_numbers_from_every_door(run: sortal.Run, tab
 def test_any_text_is_scored(run: sortal.Run, text: object) -> None:
     found = run.model.predict_proba({"review": text, "price": 0.5, "shop": "north"})
     assert_allclose(found.sum(), 1.0)
+
+
+def test_the_columns_add_what_was_put_into_them(run: sortal.Run) -> None:
+    adds = {column.column: column for column in run.record.permutation.columns}
+    assert next(iter(adds)) == "review"
+    assert set(adds) == {"review", "price", "shop"}
+    assert 0 < adds["review"].low < adds["review"].value < adds["review"].high
+    assert run.model.card.details["permutation"]["columns"][0]["column"] == "review"
+
+
+def test_words_without_which_the_model_would_say_something_else_are_marked(
+    run: sortal.Run, table: pl.DataFrame
+) -> None:
+    good = run.model.classes_.tolist().index("good")
+    row = rows_of({"review": "wort1 Wunderbär wort2 wort3", "price": 0.0, "shop": "north"}, run.model.reads)
+    spans, effect = word_effects(run.model, row, "review", good)
+    assert spans == [(0, 5), (6, 15), (16, 21), (22, 27)]
+    assert effect.argmax() == 1
+    assert effect[1] > 0.5
+    without = run.model.predict_proba({"review": "wort1   wort2 wort3", "price": 0.0, "shop": "north"})[0, good]
+    p = run.model.predict_proba({"review": "wort1 Wunderbär wort2 wort3", "price": 0.0, "shop": "north"})[0, good]
+    assert_allclose(effect[1], np.log(p / (1 - p)) - np.log(without / (1 - without)), atol=1e-9)
+    assert_allclose(word_effects(run.model, row, "review", 1 - good)[1], -effect, atol=1e-9)
+
+
+def test_examples_are_shown_on_a_page_of_their_own(run: sortal.Run, table: pl.DataFrame) -> None:
+    page, examples = (run.folder / "examples.html").read_text(), run.record.examples
+    assert (examples.part, examples.file) == ("out-of-fold", "examples.html")
+    assert examples.wrong >= len(examples.mistakes) > 0
+    labels = table["label"].to_list()
+    for example in (*examples.mistakes, *examples.uncertain):
+        assert example.truth == labels[example.row - 1]
+        assert f"row {example.row}" in page
+        assert (text := table["review"][example.row - 1]) is None or text.split()[-1] in page
+    assert "<mark class=" in page
+    assert not any(review and review in (run.folder / "report.html").read_text() for review in table["review"])
+
+
+def test_a_private_run_shows_no_examples(table: pl.DataFrame, tmp_path) -> None:
+    private = sortal.train(table, "label", models=["logistic"], budget="1h", private=True, out=tmp_path / "run")
+    assert private.record.examples is None
+    assert not (private.folder / "examples.html").exists()

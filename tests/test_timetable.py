@@ -51,3 +51,9 @@ def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(canvas, "svg", slow)
     assert 0.2 <= timetable._unit() < 2.0
+
+
+def test_what_is_late_is_taken_from_measuring_what_columns_add() -> None:
+    plan = Closing(seconds=3.0, figures=True, page=1.0, permuting=0.5)
+    assert [plan.may_permute(left) for left in (9.0, 3.0, 2.8, 2.0)] == pytest.approx([0.5, 0.5, 0.3, 0.0])
+    assert Closing(seconds=3.0, figures=False).may_permute(left=9.0) == 0.0

@@ -179,7 +179,7 @@ def test_a_second_look_is_recorded_and_no_longer_blind(sortal, trained, tmp_path
     arguments = [word if word.startswith("--") else folder / word for word in how]
     found = sortal("evaluate", folder / "model.sortal", *arguments, "--json").json
     assert (found["ledger"]["opens"], found["ledger"]["blind"]) == (2, False)
-    values = {c["metric"]: c["found"]["value"] for c in found["comparisons"]}
+    values = {c["metric"]: c["observed"]["value"] for c in found["comparisons"]}
     assert values["log_loss"] == pytest.approx(trained.record["test"]["log_loss"]["value"])
     assert json.loads((folder / "run.json").read_bytes())["ledger"]["opens"] == 2
     assert Seal(folder).opens == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -77,10 +77,18 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
 
 def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, disclosure: Disclosure) -> AuditContext:
     """What the audit looks at: the rows that may be trained on, and of all rows which part they are in."""
+    context = AuditContext(
+        unsealed.table,
+        unsealed.codes,
+        unsealed.task.classes,
+        seed,
+        unsealed.raw,
+        disclosure=disclosure,
+        names=unsealed.names,
+        ordered=unsealed.ordered,
+    )
     if not len(parts.test) + len(parts.valid):
-        return AuditContext(
-            unsealed.table, unsealed.codes, unsealed.task.classes, seed, unsealed.raw, disclosure=disclosure
-        )
+        return context
     held_out = np.zeros(len(whole.codes), dtype=np.bool_)
     held_out[np.concatenate([parts.valid, parts.test])] = True
     split_view = SplitView(
@@ -89,9 +97,7 @@ def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, discl
         groups=whole.table.groups,
         times=whole.table.times,
     )
-    return AuditContext(
-        unsealed.table, unsealed.codes, unsealed.task.classes, seed, unsealed.raw, split_view, disclosure=disclosure
-    )
+    return replace(context, split_view=split_view)
 
 
 def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]:

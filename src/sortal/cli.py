@@ -149,14 +149,14 @@ def evaluate(
 
     _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        found = evaluation.evaluate(
+        evaluated = evaluation.evaluate(
             model, files, sealed=sealed, slices=slices or (), allow_missing=allow_missing, verify=verify
         )
     if json:
-        print(found.to_json().decode())
+        print(evaluated.to_json().decode())
     else:
-        summary.evaluation(_console(), found)
-        _say(found.notes)
+        summary.evaluation(_console(), evaluated)
+        _say(evaluated.notes)
 
 
 @app.command()
@@ -228,19 +228,19 @@ def audit(
     asked = _asked(context, data, options, recipe)
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
-        found = auditing.audit(files, asked)
+        audited = auditing.audit(files, asked)
         if out is not None:
             with replacing(out, sparing=files_of(files)) as temporary:
-                temporary.write_bytes(found.to_json())
+                temporary.write_bytes(audited.to_json())
     if json:
-        print(found.to_json().decode())
+        print(audited.to_json().decode())
     else:
-        found.print(_console())
+        audited.print(_console())
     if fix:
-        written = auditing.write_fix(Path(RECIPE_FILE), asked, found)
+        written = auditing.write_fix(Path(RECIPE_FILE), asked, audited)
         if not json:
             summary.fixed(_console(), RECIPE_FILE, written, data)
-    _judge(found.findings, strict)
+    _judge(audited.findings, strict)
 
 
 @app.command()
@@ -383,8 +383,8 @@ def _collect_rarely() -> None:
 def _usage(error: Exception) -> str:
     """What typer says of a mistake in the options, and where to read on."""
     context = getattr(error, "ctx", None)
-    told = error.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
-    return f"{told[:1].lower()}{told[1:]}; see {context.command_path if context else 'sortal'} --help"
+    message = error.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
+    return f"{message[:1].lower()}{message[1:]}; see {context.command_path if context else 'sortal'} --help"
 
 
 def _discard_output() -> None:

@@ -102,6 +102,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Time for the whole fit, in seconds or as text such as ``"90s"``, ``"2m"`` or ``"1h"``; ``"60s"`` unless given.
     effort : float, default=None
         Work for the whole fit in the place of time, about so many seconds: no clock decides anything.
+    device : str, default="auto"
+        Where networks are trained: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a graphics processor where there is one.
     random_state : int, RandomState instance or None, default=0
         The seed of folds and models. Fits with the same number are equal as long as the budget does not cut one of
         them short; with ``effort`` always.
@@ -161,6 +163,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_size: str | int | None = None,
         budget: str | float | None = None,
         effort: float | None = None,
+        device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.metric = metric
@@ -182,6 +185,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_size = max_size
         self.budget = budget
         self.effort = effort
+        self.device = device
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SortalClassifier:
@@ -337,8 +341,8 @@ def _reserve(search: SearchOptions, started: float, rows: int) -> TimeReserve:
     """What a fit that began then may take, its proof on so many rows included."""
     deadline, closing = Deadline(started, search.seconds), CLOSING_SHARE * search.allowance
     if search.effort is None:
-        return TimeReserve(deadline, closing, rows)
-    return WorkReserve(deadline, 0.0, rows, units=search.effort - closing)
+        return TimeReserve(deadline, closing, rows, seen_rows=rows)
+    return WorkReserve(deadline, 0.0, rows, seen_rows=rows, units=search.effort - closing)
 
 
 def _labels(y: Any) -> NDArray[Any]:

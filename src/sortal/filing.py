@@ -18,12 +18,14 @@ from sortal.core.recipe import Recipe
 from sortal.core.sheets import GoalOptions, SearchOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
+from sortal.data.problem import Problem
 from sortal.record.assemble import Results, assemble, facts, model_card
 from sortal.record.checklist import checklist
 from sortal.record.parts import Artifact
 from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.record.wording import microseconds, size
+from sortal.report.examples import render_examples
 from sortal.report.html import render
 from sortal.report.plots import draw_all
 from sortal.shipping import keep_front
@@ -33,6 +35,8 @@ from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained
 
 MODEL_FILE = "model.sortal"
+EXAMPLES_FILE = "examples.html"
+"""Texts and images of single rows, which no other page shows."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def file_run(
     ran = {
         "unchecked": tuple(s.code for s in results.audited.timed_out),
         "outer": 0 if nested is None else nested.folds,
+        "permuted": results.permuted.rows,
         "sampled": results.unsealed.sampled,
     }
     write_tables(folder, outcome, trained, recipe.with_options(**ran))
@@ -78,6 +83,9 @@ def file_run(
     if not recipe.rows.private:
         files = keep_front(folder, model, results.unsealed.table, trained, in_time)
         outcome = replace(outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard))
+    if outcome.examples is not None and in_time(0.0):
+        write_examples(folder / EXAMPLES_FILE, outcome, model, results.unsealed, lambda: in_time(0.0))
+        outcome = replace(outcome, examples=replace(outcome.examples, file=EXAMPLES_FILE))
     # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
     skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
     record = RunRecord.of(outcome, steps.timing(skipped, recipe.search.effort), artifact, items)
@@ -122,6 +130,13 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
     leaderboard_table(outcome).write_csv(folder / "leaderboard.csv")
     if not recipe.rows.private:
         predictions_table(trained.finalized.evidence).write_parquet(folder / "oof.parquet")
+
+
+def write_examples(path: Path, outcome: Outcome, model: Model, unsealed: Problem, in_time: Callable[[], bool]) -> None:
+    """Texts and images of single rows, for the owner alone to read."""
+    page = render_examples(outcome, model, unsealed, in_time)
+    path.touch(0o600)
+    path.write_text(page, "utf-8")
 
 
 def _costs(goal: GoalOptions, task: Task) -> Any:

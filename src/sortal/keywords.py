@@ -53,6 +53,7 @@ class TrainOptions(AuditOptions, total=False):
     max_size: str | int | None
     budget: str | float | None
     effort: float | None
+    device: str
 
 
 def in_python(options: Iterable[Field[Any]], types: type[AuditOptions]) -> list[Parameter]:

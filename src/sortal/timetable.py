@@ -32,6 +32,8 @@ take about half a microsecond of a cell, and so a quarter of these seconds. And 
 rehearsal of the end and the end itself, whatever the rows; of less than twice as many they leave half."""
 LEAST_SAMPLED = 2_000
 """Rows that are used in any case; fewer are no fair trial of any candidate."""
+READING_SHARE = 0.25
+"""Of the budget, after which no more images are read. Chosen, not measured: a network reads each many times."""
 AUDIT_SHARE = 0.1
 """Of the budget, after which the audit ends; the checks left out are listed. Where reading took more than half of it,
 of what is left."""
@@ -63,6 +65,8 @@ EXIT = 2.0
 """The end of the process."""
 OUTER = 1.2
 """Times the search that is repeated: what an outer fold may take; with less, one that is delayed would be lost."""
+PERMUTING = 0.01
+"""Of the budget, what measuring what columns add may take."""
 STARTING, LOOKING = 5.0, 6e-7
 """Of an effort, what the start of the process and its imports take, and of a cell of the table what reading and the
 audit take: 30 s of 50 million cells."""
@@ -94,13 +98,19 @@ class Size:
 class Closing:
     """``seconds`` for calibration, figures, report and exit, refit and scoring aside; ``figures``: whether there is
     time to draw. ``page``: what the files and the exit take, after the last figure. ``work``: all of it without a
-    clock, on the machine of docs/benchmarks.md.
+    clock, on the machine of docs/benchmarks.md. ``permuting``: of the seconds, what measuring what columns add may
+    take.
     """
 
     seconds: float
     figures: bool
     page: float = 0.0
     work: float = 0.0
+    permuting: float = 0.0
+
+    def may_permute(self, left: float) -> float:
+        """Seconds of that, with so many to go: what is late is taken from it first."""
+        return max(min(self.permuting, left - self.seconds + self.permuting), 0.0)
 
     def may_draw(self, left: float) -> bool:
         """Whether one more figure can be drawn with so many seconds to go."""
@@ -116,6 +126,11 @@ def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
     left = max(deadline.left / deadline.busyness, 0.0)
     cells = CELLS_A_SECOND * max(left - WHATEVER_THE_ROWS, left / 2)
     return min(rows, max(int(cells / columns), LEAST_SAMPLED))
+
+
+def reading_seconds(deadline: Deadline) -> float:
+    """What reading images may take; infinite without a clock."""
+    return READING_SHARE * deadline.left
 
 
 def audit_seconds(deadline: Deadline) -> float:
@@ -137,13 +152,13 @@ def search_reserve(
 ) -> TimeReserve:
     """What the search for the model that ships may take: until when, or how much of the effort it has."""
     test, outer = len(parts.test), parts.outer
-    scored, comparing = test + PARITY_ROWS, test > 0
+    seen, comparing = min(PARITY_ROWS, len(unsealed.codes)), test > 0
     if search.effort is None:
         until = search_deadline(deadline, closing, outer)
-        return TimeReserve(until, closing.seconds, scored, comparing, interrupts)
+        return TimeReserve(until, closing.seconds, test + seen, comparing, interrupts, seen_rows=seen)
     cells = len(unsealed.codes) * len(unsealed.table.schema.columns)
     units = max(search.effort - STARTING - LOOKING * cells - closing.work, 0.0) / (1 + OUTER * outer)
-    return WorkReserve(deadline, 0.0, scored, comparing, interrupts, units=units)
+    return WorkReserve(deadline, 0.0, test + seen, comparing, interrupts, seen_rows=seen, units=units)
 
 
 def may_guess(deadline: Deadline, closing: Closing) -> bool:
@@ -158,7 +173,11 @@ def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: fl
     n, classes = len(unsealed.codes), len(unsealed.task.classes)
     evidence = holdout_rows(allowance) if n > LARGE else min(n, max(n // 5, int(FOLDED * allowance / classes)))
     size = Size(evidence + sealed, classes, len(unsealed.table.schema.columns), entries(allowance), n)
-    return plan_closing(size, deadline.left, deadline.busyness)
+    closing = plan_closing(size, deadline.left, deadline.busyness)
+    if math.isinf(deadline.left) or not closing.figures:
+        return closing
+    permuting = PERMUTING * allowance
+    return replace(closing, seconds=closing.seconds + permuting, permuting=permuting)
 
 
 def plan_closing(size: Size, left: float, busyness: float) -> Closing:

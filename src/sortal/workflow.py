@@ -41,12 +41,21 @@ from sortal.record.opened import OpenedTest
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.shipping import ship
-from sortal.timetable import Steps, affordable_rows, audit_seconds, closing_of, may_guess, search_reserve
+from sortal.timetable import (
+    Steps,
+    affordable_rows,
+    audit_seconds,
+    closing_of,
+    may_guess,
+    reading_seconds,
+    search_reserve,
+)
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
 from sortal.training.fold_store import FoldStore
 from sortal.training.nested import Nested, nested
+from sortal.training.permutation import permuted
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.version import __version__
@@ -106,8 +115,9 @@ def train_into(
         audited = replace(audited, findings=audited.findings + run_findings(run_counts))
 
         steps.enter("report")
+        adds = permuted(trained, recipe.search, closing.may_permute(deadline.left))
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again)
+        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again, adds)
         record = file_run(
             folder, results, shipped, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
         )
@@ -161,7 +171,9 @@ def row_limit(search: SearchOptions, deadline: Deadline) -> RowLimit:
     """How many rows are used: as many as there is time for, or as many as in the run that is repeated."""
     if search.plan:
         return RowLimit(lambda rows, columns: search.sampled or rows, search.seed)
-    return RowLimit(lambda rows, columns: affordable_rows(deadline, rows, columns), search.seed)
+    return RowLimit(
+        lambda rows, columns: affordable_rows(deadline, rows, columns), search.seed, reading_seconds(deadline)
+    )
 
 
 def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume: bool) -> FoldStore | None:

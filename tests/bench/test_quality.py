@@ -91,7 +91,7 @@ def test_each_goal_can_fall_short(some, tables, short) -> None:
 
 def test_who_does_not_finish_is_last_and_named(tmp_path: Path) -> None:
     missing = Match("t", "y", tmp_path / "none.parquet", tmp_path / "none.parquet")
-    lost = quality._play(missing, "hgb", Path(sys.executable), 5.0, tmp_path / "work")
+    lost = quality.play(missing, "hgb", Path(sys.executable), 5.0, tmp_path / "work")
     assert lost.log_loss is None
     assert "none.parquet" in lost.note
     won = Result("t", "sortal", 4.0, 0.3, 0.9, 0.8, 0.001, 2.0)
@@ -102,7 +102,7 @@ def test_a_contestant_predicts_the_rows_that_it_has_not_seen(frame, tmp_path: Pa
     match = Match("t", "y", tmp_path / "train.parquet", tmp_path / "test.parquet")
     for part, path in zip(quality.sample(frame, "y", 280, 0), (match.train, match.test), strict=True):
         part.write_parquet(path)
-    result = quality._play(match, "hgb", Path(sys.executable), 5.0, tmp_path / "work")
+    result = quality.play(match, "hgb", Path(sys.executable), 5.0, tmp_path / "work")
     assert result.note == ""
     assert result.roc_auc > 0.95
     assert 0 < result.row_seconds < 10

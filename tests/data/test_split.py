@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
-from sortal.data.division import split_as_told
+from sortal.data.division import split_by_column
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split
 from sortal.data.stratify import allocate, connected_groups, stratified_assign
 
@@ -493,7 +493,7 @@ class TestToldByAColumn:
     def test_every_row_goes_where_it_says(self) -> None:
         words = ["train", "Test ", "val", "TRAINING", "dev", "test", "train"]
         frame = pl.DataFrame({"x": np.arange(7.0), "fold": words})
-        parts = split_as_told(table(frame, fold="split"), np.array([0, 1, 0, 1, 1, 0, 0]), "fold")
+        parts = split_by_column(table(frame, fold="split"), np.array([0, 1, 0, 1, 1, 0, 0]), "fold")
         assert [p.tolist() for p in (parts.train, parts.valid, parts.test)] == [[0, 3, 6], [2, 4], [1, 5]]
         assert parts.method == "as 'fold' says"
 
@@ -509,11 +509,11 @@ class TestToldByAColumn:
     def test_refuses_in_a_sentence(self, words: list[str | None], message: str) -> None:
         frame = pl.DataFrame({"x": np.arange(3.0), "fold": words})
         with pytest.raises(DataError, match=message):
-            split_as_told(table(frame, fold="split"), np.array([0, 1, 0]), "fold")
+            split_by_column(table(frame, fold="split"), np.array([0, 1, 0]), "fold")
 
     def test_says_what_a_part_lacks(self) -> None:
         frame = pl.DataFrame(
             {"x": np.arange(4.0), "y": ["a", "a", "b", "b"], "fold": ["train", "test", "train", "train"]}
         )
-        parts = split_as_told(table(frame, y="target", fold="split"), np.array([0, 0, 1, 1]), "fold")
+        parts = split_by_column(table(frame, y="target", fold="split"), np.array([0, 0, 1, 1]), "fold")
         assert parts.notes == ("class 'b' has 2 rows: none in test, which can say nothing about it",)

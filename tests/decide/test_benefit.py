@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from sortal.core.costs import incurred
-from sortal.decide.benefit import _worths, net_benefit
+from sortal.decide.benefit import _neighbours, _worths, net_benefit, weight_in_words
 from sortal.stats.clusters import worth_of_rows
 
 GRID = np.linspace(0, 0.98, 50)
@@ -242,3 +242,25 @@ def test_what_cannot_be_used_is_refused() -> None:
     for truth, p in ((positive[:5], score), (positive[:0], score[:0])):
         with pytest.raises(ValueError, match="rows"):
             net_benefit(truth, p, GRID)
+
+
+def test_neighbouring_thresholds_go_together_as_their_rows_do() -> None:
+    """The correlation of what each row adds, by numpy."""
+    positive, score = draw(300, 15)
+    at = np.array([0.02, 0.05, 0.1, 0.15, 0.2])
+    weight = at / (1 - at)
+    adds = np.where(positive[:, None], 1.0, -weight) * (score[:, None] >= at)
+    true, false = ((score[rows][:, None] >= at).sum(axis=0) / 300 for rows in (positive, ~positive))
+    found = _neighbours(true, false, weight)
+    expected = [np.corrcoef(adds[:, i], adds[:, i + 1])[0, 1] for i in range(4)]
+    assert found == pytest.approx(expected)
+    # What never varies goes with what never varies, and with nothing else.
+    nothing, half = np.zeros(3), np.array([0.0, 0.0, 0.5])
+    assert _neighbours(half, nothing, np.ones(3)).tolist() == [1.0, 0.0]
+
+
+def test_about_even_weights_are_said_to_be_even() -> None:
+    assert weight_in_words(0.4999, "churn") == weight_in_words(0.5001, "churn")
+    assert weight_in_words(0.5, "churn") == "as if a missed churn cost one false alarm"
+    assert weight_in_words(0.49, "churn") == "as if a missed churn cost 1.04 false alarms"
+    assert weight_in_words(0.51, "churn") == "as if a false alarm cost 1.04 missed churn"

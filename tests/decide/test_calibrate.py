@@ -25,6 +25,21 @@ def test_each_is_offered_to_the_tasks_that_it_is_for():
 def test_those_that_estimate_steps_ask_for_rows_of_the_rarer_class():
     assert {c.name for c in calibrators(2, rarest=499)} == BINARY - {"venn_abers", "isotonic"}
     assert {c.name for c in calibrators(2, rarest=500)} == BINARY
+    assert {c.name for c in calibrators(2, rarest=0)} == BINARY - {"venn_abers", "isotonic"}
+
+
+def test_why_nothing_is_applied_is_said():
+    """One probability for all rows leaves nothing to calibrate; what is right gains too little."""
+    same = choose(predictions(np.tile([0.7, 0.3], (200, 1)), (np.arange(200) % 10 < 3).astype(np.int64)), seed=0)
+    assert (same.candidate, same.program, same.result.method) == ("none", None, "none")
+    assert same.result.explanation == "nothing lowers the cross-fitted log-loss"
+    assert same.result.log_loss_before == same.result.log_loss_after
+    tried = [choose(predictions(*draw(300, 2, seed)), seed=0) for seed in range(6)]
+    left = [c for c in tried if c.program is None and c.candidate != "none"]
+    assert left
+    for c in left:
+        word = "gain" if c.gain > 0 else "lose"
+        assert c.result.explanation.startswith(f"{c.candidate} would {word} .")
 
 
 @pytest.mark.parametrize("k", [2, 3])

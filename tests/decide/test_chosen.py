@@ -101,3 +101,59 @@ def test_groups_make_a_threshold_less_sure() -> None:
     grouped = Predictions(rows.classes, np.arange(1000), rows.truth[ten], rows.probability[ten], rows.part, groups=ten)
     alone, together = (threshold_interval(TASK, p, decide(TASK, p), 0) for p in (many, grouped))
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
+
+
+def turned(rows: Predictions) -> Predictions:
+    """The same rows with the positive class first."""
+    return replace(rows, classes=("yes", "no"), truth=1 - rows.truth, probability=rows.probability[:, ::-1].copy())
+
+
+@pytest.mark.parametrize("goal", ["f1", "capacity"])
+@pytest.mark.parametrize("groups", [None, np.arange(90) // 3])
+def test_the_positive_class_may_be_the_first(goal: str, groups: np.ndarray | None) -> None:
+    rows = replace(draw(90, seed=8), groups=groups)
+    task = replace(TASK, goal=goal, capacity=Capacity(0.2) if goal == "capacity" else None, beta=2.0)
+    other = replace(task, classes=("yes", "no"), prevalence=(0.2, 0.8))
+    one, two = decide(task, rows), decide(other, turned(rows))
+    assert threshold_interval(task, rows, one, 3) == threshold_interval(other, turned(rows), two, 3)
+    if groups is not None:  # folds of single rows are dealt class by class
+        assert (decide_apart(task, rows, one, 3) == 1 - decide_apart(other, turned(rows), two, 3)).all()
+
+
+def test_a_class_that_is_sure_and_apart_has_its_threshold_in_the_middle_of_the_gap() -> None:
+    """Whatever rows are drawn, 20 at .1 and 20 at .9 are parted at .5; and no row has a say where it is."""
+    p, truth = np.repeat([0.1, 0.9], 20), np.repeat([0, 1], 20)
+    rows = Predictions(TASK.classes, np.arange(40), truth, np.column_stack([1 - p, p]), "valid")
+    found = threshold_interval(TASK, rows, decide(TASK, rows), 0)
+    assert found is not None
+    assert (found.low, found.value, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert decide_apart(TASK, rows, decide(TASK, rows), 0).tolist() == truth.tolist()
+
+
+def test_one_group_alone_has_nobody_to_choose_for_it() -> None:
+    p = np.array([0.2, 0.4, 0.6])
+    rows = Predictions(
+        TASK.classes, np.arange(3), np.array([0, 1, 1]), np.column_stack([1 - p, p]), "valid", groups=np.ones(3, int)
+    )
+    assert decide_apart(TASK, rows, decide(TASK, rows), 0).tolist() == [0, 0, 1]
+
+
+def test_the_more_recall_weighs_the_lower_the_interval_lies() -> None:
+    rows = draw(400, seed=9)
+    ends = []
+    for beta in (0.25, 1.0, 4.0):
+        task = replace(TASK, beta=beta)
+        found = threshold_interval(task, rows, decide(task, rows), 0)
+        assert found is not None
+        ends.append((found.low, found.high))
+    assert ends == sorted(ends, reverse=True)
+    assert ends[0][0] > ends[2][1]
+
+
+def test_a_capacity_that_all_rows_fit_into_begins_at_the_last_row() -> None:
+    task = replace(TASK, goal="capacity", capacity=Capacity(1.0))
+    rows = draw(50, seed=10)
+    found = threshold_interval(task, rows, decide(task, rows), 0)
+    assert found is not None
+    assert found.low == found.value == rows.probability[:, 1].min()
+    assert found.high < np.sort(rows.probability[:, 1])[10]

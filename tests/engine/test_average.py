@@ -94,12 +94,12 @@ def test_all_members_count():
     assert cost.row > sum(c.row for c in alone)
     assert cost.room > sum(c.room for c in alone)
     assert cost.build == sum(c.build for c in alone) > alone[1].build > alone[0].build == 0
-    assert cost.held == sum(c.held for c in alone) > alone[1].held > alone[0].held == 0
+    assert cost.tables == sum(c.tables for c in alone) > alone[1].tables > alone[0].tables == 0
 
 
 @pytest.mark.parametrize(
     ("limit", "field", "message"),
-    [("MOST_BUILD", "build", "operations to compile"), ("MOST_HELD", "held", "bytes of tables")],
+    [("MOST_BUILD", "build", "operations to compile"), ("MOST_TABLES", "tables", "bytes of tables")],
 )
 def test_the_tables_of_all_members_together_have_a_limit(monkeypatch, limit, field, message):
     member = stumps(NAMES, np.random.default_rng(0))

@@ -15,6 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sortal.engine import Program, bitvector, compile, limits, run
 from sortal.engine.ngrams import Ngrams
+from sortal.engine.onnx import network
+from sortal.engine.onnx_file import Graph, Node, Spec
 from sortal.engine.sparse import Sparse
 
 SCRATCH = 2**26
@@ -136,6 +138,15 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
     "forest": lambda rng, d, k: forest(rng, int(rng.integers(1, 30)), int(rng.integers(0, 80)), k, rng.choice([1, k])),
     "oblivious": lambda rng, d, k: oblivious(
         rng, int(rng.integers(1, 30)), int(rng.integers(0, 8)), rng.choice([1, k])
+    ),
+    "onnx": lambda rng, d, k: network(
+        Graph(
+            (Node("MatMul", ("x", "w"), "h"), Node("Relu", ("h",), "y")),
+            {"w": rng.normal(size=(d, k)).astype(np.float32)},
+            {"x": Spec("float32", (1, d))},
+            "y",
+        ),
+        d,
     ),
     "project": lambda rng, d, k: Program("project", {}, {"weight": some(rng, d, k)}),
     "spread": lambda rng, d, k: Program("spread", {"classes": d + 2}, {"index": np.arange(d)}),

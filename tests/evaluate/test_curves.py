@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from sortal.evaluate import curves
+from sortal.stats.clusters import worth_of_rows
 
 Sample = tuple["np.ndarray", "np.ndarray"]
 
@@ -131,3 +132,32 @@ def test_calibrated_bins_lie_in_the_band_together_as_often_as_said() -> None:
         bins = curves.reliability(rng.random(800) < p, p)
         held += bool(((bins.band_low <= bins.probability) & (bins.probability <= bins.band_high)).all())
     assert held >= 0.93 * runs
+
+
+def test_a_bin_is_worth_what_its_own_groups_are() -> None:
+    """Groups lie across bins, and are larger in some than in others; limits by scipy's beta distribution."""
+    rng = np.random.default_rng(5)
+    p = np.repeat([0.7, 0.1, 0.4], [40, 50, 60])
+    groups = np.concatenate([np.arange(40) // 8, np.arange(50) // 2, np.arange(60) // 5 + 3])
+    hit = (rng.random(30)[groups] < p).astype(np.bool_)
+    mixed = rng.permutation(150)
+    bins = curves.reliability(hit[mixed], p[mixed], groups[mixed])
+    assert bins.rows.tolist() == [50, 60, 40]
+    assert bins.probability == pytest.approx([0.1, 0.4, 0.7])
+    for k, level in enumerate((0.1, 0.4, 0.7)):
+        rows = p == level
+        ids = np.unique(groups[rows], return_inverse=True)[1]
+        worth = worth_of_rows(hit[rows] - hit[rows].mean(), ids)
+        n, won = rows.sum() / worth.design, hit[rows].sum() / worth.design
+        for confidence, low, high in ((0.95, bins.low, bins.high), (1 - 0.05 / 3, bins.band_low, bins.band_high)):
+            tail = stats.norm.sf(worth.z(confidence))
+            assert low[k] == pytest.approx(stats.beta.ppf(tail, won, n - won + 1))
+            assert high[k] == pytest.approx(stats.beta.ppf(1 - tail, won + 1, n - won))
+        assert bins.rate[k] == hit[rows].mean()
+
+
+def test_a_wide_bin_is_halved_as_long_as_thirty_rows_remain() -> None:
+    """Of 2,400 rows a bin has 120; the upper end is spread out, so that bins of 60 and of 30 follow."""
+    for spread, sizes in ((0.09, [120]), (0.11, [60, 60]), (0.3, [30, 30, 30, 30])):
+        p = np.concatenate([np.full(2280, 0.2), np.linspace(0.5, 0.5 + spread, 120)])
+        assert curves.reliability(np.zeros(2400, dtype=bool), p).rows.tolist() == [2280, *sizes]

@@ -125,3 +125,14 @@ def test_an_end_is_no_value_of_a_single_row():
 def test_a_column_without_values_is_one_slice():
     assert sizes(of(pl.Series([None, None], dtype=pl.String))) == {"missing": 2}
     assert sizes(of(pl.Series([None, None], dtype=pl.Float64))) == {"missing": 2}
+
+
+def test_a_cut_knows_its_column_and_whether_somebody_asked():
+    for asked in (True, False):
+        found = of(["a", "b"], asked=asked)
+        assert (found.column, found.asked, found.codes.dtype) == ("x", asked, np.int64)
+
+
+def test_of_levels_as_frequent_the_first_is_named_first():
+    assert of(["b", "c", "a", "c", "b", "a"]).conditions == ("= a", "= b", "= c")
+    assert of(["b", "c", "a", "c", "b", "a", "d"], Disclosure(2)).conditions == ("= a", "= b", "= c", "others")

@@ -81,3 +81,20 @@ def test_a_share_of_no_rows_may_be_anything_and_groups_widen_it():
     alone, pairs = share(np.ones(40, dtype=bool), some), share(np.ones(40, dtype=bool), some, np.arange(40) // 2)
     assert limits(alone) == pytest.approx(wilson(20, 40))
     assert pairs.high - pairs.low > 1.3 * (alone.high - alone.low)
+
+
+def test_every_share_of_a_class_is_less_sure_where_rows_stand_there_twice():
+    task = replace(TASK, reject_cost=0.2)
+    rng = np.random.default_rng(1)
+    truth, decided = rng.integers(2, size=60), rng.integers(3, size=60)
+    twice = np.repeat(np.arange(60), 2)
+    once, together, apart = (
+        per_class(task, truth[rows], decided[rows], clusters)
+        for rows, clusters in ((np.arange(60), None), (twice, twice), (twice, None))
+    )
+    for one, pairs, rows in zip(once, together, apart, strict=True):
+        for name in ("precision", "recall", "rejected"):
+            few, own, many = (limits(getattr(each, name)) for each in (one, pairs, rows))
+            assert own[0] == many[0] == few[0]
+            assert own[2] - own[1] > 1.3 * (many[2] - many[1])
+            assert own == pytest.approx(few, abs=0.03)

@@ -15,8 +15,20 @@ from sortal.core.predictions import Part, Predictions
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import decide
+from sortal.evaluate import verification
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, absences, one_row, verify
+from sortal.evaluate.trend import Trend, trend
+from sortal.evaluate.verification import (
+    COVERAGE,
+    Level,
+    Promises,
+    Verification,
+    absences,
+    check_figure,
+    check_level,
+    one_row,
+    verify,
+)
 
 TASK = Task(
     *("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("expected_cost", "roc_auc", "log_loss"), ()),
@@ -171,3 +183,112 @@ def test_sets_are_held_to_the_coverage_that_was_asked() -> None:
     evidence, test = draw(400, 2, "out-of-fold"), draw(200, 3, "test")
     found = tried(evidence, test, levels=[Level(COVERAGE, 0.9, Estimate(0.8, 0.74, 0.85))])
     assert "coverage of sets is .80 [.74 .85] on the test, .9 was promised" in found.warnings
+
+
+@pytest.mark.parametrize(
+    ("name", "promised", "found", "standing"),
+    [
+        # The difference has half-widths of .05: .03 and .04 as squares.
+        ("roc_auc", (0.8, 0.77, 0.83), (0.86, 0.82, 0.9), "better"),
+        ("roc_auc", (0.86, 0.83, 0.89), (0.8, 0.76, 0.84), "worse"),
+        ("log_loss", (0.8, 0.77, 0.83), (0.86, 0.82, 0.9), "worse"),
+        ("log_loss", (0.86, 0.83, 0.89), (0.8, 0.76, 0.84), "better"),
+        # Less than .05, and each outside the other's: that is in doubt only where it is worse.
+        ("roc_auc", (0.845, 0.815, 0.875), (0.8, 0.76, 0.84), "in doubt"),
+        ("log_loss", (0.845, 0.815, 0.875), (0.8, 0.76, 0.84), "as promised"),
+        ("log_loss", (0.8, 0.77, 0.83), (0.845, 0.805, 0.885), "in doubt"),
+        # The one holds the other.
+        ("roc_auc", (0.835, 0.805, 0.865), (0.8, 0.76, 0.84), "as promised"),
+        ("roc_auc", (0.8, 0.77, 0.83), (0.8, 0.77, 0.83), "as promised"),
+    ],
+)
+def test_a_figure_by_hand(name: str, promised: tuple[float, ...], found: tuple[float, ...], standing: str) -> None:
+    check = check_figure(name, Estimate(*promised), Estimate(*found))
+    assert (check.metric, check.promised, check.found) == (name, Estimate(*promised), Estimate(*found))
+    assert check.standing == standing
+    assert check.change is not None
+    assert check.change.value == pytest.approx(found[0] - promised[0])
+    low, high = (np.hypot(found[0] - found[1], promised[2] - promised[0]), np.hypot(found[2] - found[0], 0.03))
+    assert check.change.low == pytest.approx(found[0] - promised[0] - low)
+    assert check.change.high == pytest.approx(found[0] - promised[0] + high)
+
+
+def test_a_figure_without_an_interval_is_held_to_nothing() -> None:
+    for promised, found in ((Estimate(0.5), Estimate(0.9, 0.8, 1.0)), (Estimate(0.9, 0.8, 1.0), Estimate(0.5))):
+        check = check_figure("roc_auc", promised, found)
+        assert (check.change, check.standing) == (None, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("figure", "at_most", "standing"),
+    [
+        ((0.1, 0.05, 0.2), True, "as promised"),
+        ((0.2, 0.1, 0.3), True, "as promised"),
+        ((0.21, 0.2, 0.3), True, "in doubt"),
+        ((0.3, 0.21, 0.4), True, "worse"),
+        ((0.2, 0.1, 0.3), False, "as promised"),
+        ((0.19, 0.1, 0.2), False, "in doubt"),
+        ((0.1, 0.05, 0.19), False, "worse"),
+        ((0.3, 0.21, 0.4), False, "as promised"),
+        ((None, None, None), False, "as promised"),
+    ],
+)
+def test_a_level_is_reached_where_the_figure_is_the_level(
+    figure: tuple[float | None, ...], at_most: bool, standing: str
+) -> None:
+    check = check_level(Level("fpr", 0.2, Estimate(*figure), at_most))
+    assert (check.metric, check.promised, check.found, check.change) == ("fpr", Estimate(0.2), Estimate(*figure), None)
+    assert check.standing == standing
+
+
+def test_a_test_of_newer_rows_has_a_trend_and_says_that_the_promise_is_of_older_ones() -> None:
+    rng = np.random.default_rng(4)
+    task = replace(TASK, headline=("log_loss",))
+    evidence, rows = draw(1500, 5, "out-of-fold"), draw(600, 6, "test")
+    times = rng.permutation(600)
+    truth = np.where(rng.random(600) < times / 600, 1 - rows.truth, rows.truth)
+    test = replace(rows, truth=truth)
+    rule = decide(task, evidence)
+    decided = rule.apply(test.probability)
+    known, now = figures(task, evidence, rule), figures(task, test, rule)
+    found = verify(task, test, decided, now, Promises(evidence, known), times, seed=1)
+    assert found.trend == trend(registry.load("sortal.metrics", "log_loss"), task, test, decided, times, 1)
+    assert found.trend is not None
+    assert found.trend.change.low > 0
+    assert any(w.endswith(" was promised by older rows") for w in found.warnings)
+    assert found.notes[-1].startswith("over the time of the test log-loss changes by ")
+    assert found.notes[-1].endswith(": newer rows fare worse, so that later ones may again")
+    alike = verify(task, test, decided, now, Promises(evidence, known))
+    assert (alike.trend, any("older rows" in w for w in alike.warnings)) == (None, False)
+    assert (found.rows, alike.rejected) == (600, None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "change", "said"),
+    [
+        ("roc_auc", (0.05, 0.01, 0.09), "fare better"),
+        ("roc_auc", (-0.05, -0.09, -0.01), "fare worse"),
+        ("log_loss", (-0.05, -0.09, -0.01), "fare better"),
+        ("log_loss", (0.05, 0.0, 0.1), "no trend beyond chance"),
+        ("log_loss", (-0.05, -0.1, 0.0), "no trend beyond chance"),
+        ("log_loss", (-0.05, None, None), "no trend beyond chance"),
+    ],
+)
+def test_a_trend_is_for_the_worse_by_what_the_metric_measures(
+    monkeypatch: pytest.MonkeyPatch, metric: str, change: tuple[float | None, ...], said: str
+) -> None:
+    monkeypatch.setattr(verification, "trend", lambda *a: Trend(metric, (), (), Estimate(*change)))
+    rows = draw(50, 7, "test")
+    found = verify(TASK, rows, rows.truth, {}, Promises(rows, {}), rows.rows)
+    assert said in found.notes[-1]
+
+
+def test_the_positive_class_may_be_the_first_and_rivals_are_named_by_it() -> None:
+    test = draw(60, 3, "test")
+    turned = replace(test, classes=("yes", "no"), truth=1 - test.truth, probability=test.probability[:, ::-1])
+    task = replace(TASK, classes=("yes", "no"), cost=((0.0, 8.0), (1.0, 0.0)))
+    decided = (test.probability[:, 1] > 0.3).astype(np.int64)
+    one = verify(TASK, test, decided, {}, Promises(test, {}))
+    two = verify(task, turned, 1 - decided, {}, Promises(turned, {}))
+    assert [r.name for r in one.rivals] == ["always yes", "never yes"]
+    assert one.rivals == two.rivals

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sortal.core import registry
+from sortal.engine import compile
+from sortal.engine.program import Program
 from sortal.models.family import Family, FitRequest, Fitted, Settings
+from sortal.models.neural import CUT, scaling
+from sortal.prepare.view import ImageColumns
 from sortal.testing import Requirement, check_family
 
 SMALL: dict[str, Settings] = {
     "catboost": {"rounds": 20},
+    "cnn": {"epochs": 4, "width": 4},
     "extra_trees": {"trees": 30},
     "forest": {"trees": 30},
     "lightgbm": {"rounds": 60},
@@ -31,8 +37,33 @@ def with_focal_loss(family: Family) -> Family:
     return replace(family, name=f"{family.name}_focal", fit=fit)
 
 
+def on_images(family: Family) -> Family:
+    """The same family on grey images of stripes, as wide as columns are many, that are as light as a row's numbers."""
+
+    def fit(request: FitRequest, settings: Settings) -> Fitted:
+        d = request.train.X.shape[1]
+        stripes = np.zeros((d, 256))
+        stripes[np.arange(256) % d, np.arange(256)] = 1 / (2 * CUT)
+        lift = Program("scale", arrays={"mean": np.full(256, -0.5), "scale": np.ones(256)})
+        before = scaling(request.train.X).then(Program("project", arrays={"weight": stripes}), lift)
+        drawn = compile(before)
+        stop = None if request.stop is None else replace(request.stop, X=drawn(request.stop.X))
+        train = replace(request.train, X=drawn(request.train.X))
+        images = replace(request, train=train, stop=stop, categorical=(), image=ImageColumns(0, 1, 16))
+        fitted = family.fit(images, settings)
+        return replace(
+            fitted,
+            predict_proba=lambda X: fitted.predict_proba(drawn(X)),
+            program=lambda: before.then(fitted.program()),
+            importance=stripes @ fitted.importance,
+        )
+
+    return replace(family, name=f"{family.name}_on_images", fit=fit)
+
+
 REQUIREMENTS = [
     *(r for name, family in FAMILIES.items() for r in check_family(family, SMALL.get(name))),
+    *check_family(on_images(FAMILIES["cnn"]), SMALL["cnn"]),
     *(r for name in ("lightgbm", "xgboost") for r in check_family(with_focal_loss(FAMILIES[name]), {"rounds": 20})),
 ]
 

@@ -18,10 +18,13 @@ from sklearn.metrics import log_loss
 
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.engine import compile
-from sortal.models import neural
+from sortal.models import neural, training_loop
 from sortal.models.family import FitRequest, OutOfTime, Resources, Rows, Size
-from sortal.models.network import Learning, Network, Parameter, Shape, Tensors, Trainer, dropout
-from sortal.models.neural import EPOCHS, FEWEST_EPOCHS, IMPORTING, family, scaling
+from sortal.models.network import Network, Shape, dropout, waves
+from sortal.models.neural import EPOCHS, FEWEST_EPOCHS, family, scaling
+from sortal.models.optimisers import Parameter
+from sortal.models.training_loop import IMPORTING, MARGIN, Learning, Schedule, Steps, Tensors
+from sortal.models.training_loop import log_loss as loss_of
 
 SMALL = {"epochs": 16, "width": 16, "hidden": 2}
 
@@ -94,27 +97,19 @@ def test_the_loss_is_that_of_the_mean_of_the_members_by_weight() -> None:
     rows = replace(circles(50, 0), weight=np.linspace(0.1, 3.0, 50))
     network = Network(Shape(3, 2, np.array([0, 2]), members=3, width=8, hidden=1), np.array([0.3, 0.7]), 0, "cpu")
     assert log_loss_of(network, rows) == pytest.approx(log_loss(rows.y, [[0.3, 0.7]] * 50, sample_weight=rows.weight))
-    Trainer(network, Learning(8, 10, 0.1, 0.0, 0.0), Tensors.of(rows, rows.X, "cpu")).epoch()
+    steps = Steps(network, Learning(8, 1, 10, 0.1, 0.0, Schedule(waves), 1.0), seen(rows), 8)
+    for _ in range(steps.an_epoch):
+        steps.step()
     p = network.layers().arrays().tensors().predict_proba(rows.X)
     assert log_loss_of(network, rows) == pytest.approx(log_loss(rows.y, p, sample_weight=rows.weight), abs=1e-6)
 
 
 def log_loss_of(network: Network, rows: Rows) -> float:
-    return network.layers().log_loss(Tensors.of(rows, rows.X, "cpu"))
+    return loss_of(network.learned(), seen(rows))
 
 
-def test_a_parameter_learns_as_adamw_of_pytorch_does() -> None:
-    start, gradients = (
-        torch.linspace(-1, 2, 6).reshape(2, 3),
-        torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0)),
-    )
-    ours, theirs = Parameter(start.clone(), part=0.5, decays=True), start.clone().requires_grad_(True)
-    optimiser = torch.optim.AdamW([theirs], lr=0.05, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.2)
-    for gradient in gradients:
-        ours.step(gradient, learning_rate=0.1, weight_decay=0.2)
-        theirs.grad = gradient
-        optimiser.step()
-    assert_allclose(ours.value.detach().numpy(), theirs.detach().numpy(), rtol=1e-5)
+def seen(rows: Rows) -> Tensors:
+    return Tensors.of(rows, torch.tensor(rows.X, dtype=torch.float32), "cpu")
 
 
 def test_what_is_used_is_an_average_over_the_last_steps() -> None:
@@ -146,14 +141,15 @@ print(len({name for name in sys.modules if name.startswith("torch")} - before))
 
 
 def test_it_takes_one_thread_and_leaves_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    monkeypatch.setattr(Trainer, "epoch", lambda self: seen.append(torch.get_num_threads()))
+    threads: list[int] = []
+    step = Steps.step
+    monkeypatch.setattr(Steps, "step", lambda self: (threads.append(torch.get_num_threads()), step(self)))
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     family.fit(FitRequest(circles(40, 0), 2, seed=0, resources=Resources(threads=3)), SMALL)
     after = torch.get_num_threads()
     torch.set_num_threads(before)
-    assert set(seen) == {1}
+    assert set(threads) == {1}
     assert after == 3
 
 
@@ -171,16 +167,16 @@ def test_the_clock_says_how_many_epochs_there_are(monkeypatch: pytest.MonkeyPatc
     train = circles(512, 0)
 
     def epochs(seconds: float, a_step: float) -> object:
-        monkeypatch.setattr(neural, "typical", lambda step, times: a_step)
+        monkeypatch.setattr(training_loop, "typical", lambda step, times: a_step)
         request = FitRequest(train, 2, seed=0, seconds=seconds)
         return family.fit(request, {"width": 8, "hidden": 1, "members": 1}).effort["epochs"]
 
     # Two steps an epoch.
     assert epochs(1_000.0, a_step=1.0) == EPOCHS
-    assert epochs(2 * 20.0 / neural.MARGIN + 2, a_step=1.0) in (20, 21)
+    assert epochs(2 * 20.0 / MARGIN + 2, a_step=1.0) in (20, 21)
     with pytest.raises(OutOfTime) as short:
         epochs(20.0, a_step=1.0)
-    assert short.value.needed == pytest.approx(2 * FEWEST_EPOCHS / neural.MARGIN, abs=1)
+    assert short.value.needed == pytest.approx(2 * FEWEST_EPOCHS / MARGIN, abs=1)
 
 
 def test_without_a_clock_a_share_of_the_work_is_a_share_of_the_epochs() -> None:

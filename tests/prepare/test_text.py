@@ -12,6 +12,7 @@ from sortal.core.frame import Table
 from sortal.core.items import Memo
 from sortal.core.schema import Column, Schema
 from sortal.engine.ngrams import NO_TEXT, Ngrams
+from sortal.engine.run import reads
 from sortal.prepare import text
 from sortal.prepare.table import Preprocessor, fit
 from sortal.prepare.text import vocabulary
@@ -116,3 +117,13 @@ def test_columns_that_say_next_to_nothing_are_columns_still(texts, view):
     assert matrix.shape[0] == 6
     assert matrix.shape[1] >= 1
     assert np.isfinite(dense(matrix)).all()
+
+
+@pytest.mark.parametrize(("columns", "sources"), [("items", {"review"}), ("others", {"price", "shop"})])
+@pytest.mark.parametrize("texts", ["words", "topics"])
+def test_a_view_of_a_part_of_the_columns_sees_no_other(columns, sources, texts):
+    table, labels = reviews()
+    preprocessor, matrix = fit(table, labels, View("scaled", "onehot", texts=texts, columns=columns), 0)
+    assert {source for each in preprocessor.sources for source in each} == sources
+    assert {name for _, name in reads(preprocessor.program)} == sources
+    assert_array_equal(dense(preprocessor.transform(table)), dense(matrix))

@@ -2,32 +2,303 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
+from sortal.artifact.model import Parity
+from sortal.core import registry
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
-from sortal.data.ledger import Seal
-from sortal.record.describe import describe_ledger
-from sortal.record.tables import predictions_table
+from sortal.core.schema import Column, Schema
+from sortal.core.sheets import RowOptions
+from sortal.core.task import Capacity, Task
+from sortal.decide.certificate import Bound, Certificate, Outlook
+from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
+from sortal.decide.policy import Decision
+from sortal.decide.sets import Sets
+from sortal.decide.threshold import cost_threshold, decide
+from sortal.engine.program import Program
+from sortal.evaluate.figures import figures, share
+from sortal.evaluate.metric_interval import interval
+from sortal.evaluate.metrics import rejected
+from sortal.evaluate.verification import COVERAGE, Level, Promises, verify
+from sortal.record.assemble import (
+    _decision,
+    _importance,
+    _levels,
+    _operations,
+    _sets,
+    _slices,
+    _tested,
+    _why,
+    facts,
+    model_card,
+)
+from sortal.record.opened import OpenedTest
+from sortal.training.imbalance import TOLD
+
+TASK = Task("y", ("no", "yes"), (0.7, 0.3), "yes", "log_loss", (), ())
+COSTLY = replace(TASK, goal="cost", cost=((0.0, 1.0), (4.0, 0.0)))
 
 
-def test_the_ledger_tells_of_looks_and_of_nothing_else(tmp_path: Path) -> None:
-    seal = Seal.close(tmp_path, pl.DataFrame({"x": [1, 2, 3]}), by="a test")
-    closed = describe_ledger(seal)
-    assert (closed.opens, closed.blind, closed.entries) == (0, True, ())
-    for reason in ("the first look", "another one"):
-        seal.open(reason, by="a test")
-    told = describe_ledger(seal)
-    assert (told.opens, told.blind) == (2, False)
-    assert [look.reason for look in told.entries] == ["the first look", "another one"]
-    assert told.head != closed.head
-    assert describe_ledger(None).entries == ()
+def evidence(n: int = 60, **more: Any) -> Predictions:
+    rng = np.random.default_rng(2)
+    p = rng.beta(1, 2, size=n)
+    truth = (rng.random(n) < p).astype(np.int64)
+    return Predictions(TASK.classes, 3 + np.arange(n), truth, np.column_stack([1 - p, p]), "valid", **more)
 
 
-def test_rows_are_counted_from_one() -> None:
-    p = np.array([[0.9, 0.1], [0.2, 0.8]])
-    table = predictions_table(Predictions(("no", "yes"), np.array([0, 7]), np.array([0, 1]), p, "test"))
-    assert table["row"].to_list() == [1, 8]
-    assert table.columns == ["row", "truth", "p no", "p yes"]
+def results(task: Task, rows: Predictions, **more: Any) -> Any:
+    """What the decision of a run is told from."""
+    finalized = SimpleNamespace(unseen=rows, evidence=rows, decision=decide(task, rows), **more)
+    return SimpleNamespace(
+        trained=SimpleNamespace(finalized=finalized),
+        unsealed=SimpleNamespace(task=task),
+        data=SimpleNamespace(rows=1000),
+    )
+
+
+def cost_of(task: Task, rows: Predictions, decided: np.ndarray) -> float:
+    return float(np.mean([task.cost[t][d] for t, d in zip(rows.truth, decided, strict=True)]))
+
+
+def test_a_decision_by_costs_beside_its_alternatives() -> None:
+    rows = evidence()
+    rule = decide(COSTLY, rows)
+    decided = rule.decide(rows)
+    found = _decision(results(COSTLY, rows), decided, seed=1)
+    assert (found.kind, found.positive, found.threshold, found.measure) == ("cost", "yes", 0.2, "expected_cost")
+    assert found.rule == "say yes from p = .200 on"
+    cost = registry.load("sortal.metrics", "expected_cost")
+    assert found.expected_cost == Estimate.of(interval(cost, COSTLY, rows, decided))
+    n = len(rows)
+    for name, codes in (("chosen", decided), ("always yes", np.ones(n, int)), ("never yes", np.zeros(n, int))):
+        assert found.comparison[name] == pytest.approx(cost_of(COSTLY, rows, codes))
+    apart = by_threshold_of_others(COSTLY, rows, lambda others: cost_threshold(COSTLY, others), 1)
+    assert found.comparison["tuned"] == pytest.approx(cost_of(COSTLY, rows, apart))
+    assert (found.threshold_interval, found.rejected, found.decided_accuracy) == (None, None, None)
+    assert len(found.at_shares) == 5
+    assert found.explanation == "follows from the costs"
+
+
+def test_a_decision_by_f_beta_is_told_of_rows_that_had_no_say() -> None:
+    rows = evidence()
+    for beta, name in ((1.0, "f1"), (2.0, "fbeta")):
+        task = replace(TASK, goal="f1", beta=beta)
+        decided = decide_apart(task, rows, decide(task, rows), 4)
+        found = _decision(results(task, rows), decided, seed=4)
+        metric = registry.load("sortal.metrics", name)
+        half = (rows.probability[:, 1] >= 0.5).astype(np.int64)
+        assert found.measure == name
+        assert found.comparison == pytest.approx(
+            {
+                "chosen": metric.score(task, rows, decided),
+                "at .5": metric.score(task, rows, half),
+                "always yes": metric.score(task, rows, np.ones(60, int)),
+            }
+        )
+        chosen = threshold_interval(task, rows, decide(task, rows), 4)
+        assert chosen is not None
+        assert found.threshold_interval == Estimate.of(chosen)
+        assert found.explanation.startswith(f"the largest F{beta:g} on rows the model never saw")
+        assert f"anywhere from {chosen.low:.3f}"[-3:] in found.explanation
+        assert found.at_shares == ()
+
+
+def test_what_is_left_to_a_person_is_told_with_its_groups() -> None:
+    task = replace(COSTLY, reject_cost=0.3)
+    for groups in (None, np.arange(60) // 3):
+        rows = evidence(groups=groups)
+        decided = decide(task, rows).decide(rows)
+        found = _decision(results(task, rows), decided, seed=0)
+        assert found.rejected == Estimate.of(rejected(task, decided, rows.clusters))
+        kept = decided != 2
+        assert found.decided_accuracy is not None
+        assert found.decided_accuracy.value == pytest.approx((decided == rows.truth)[kept].mean())
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (TASK, "no costs given: every error costs one"),
+        (COSTLY, "follows from the costs"),
+        (replace(TASK, goal="capacity", capacity=Capacity(0.1)), "as many as the capacity allows"),
+        (
+            replace(COSTLY, goal="capacity", capacity=Capacity(0.1)),
+            "as many as the capacity allows, and none that costs more than it spares",
+        ),
+    ],
+)
+def test_why_it_is_decided_so(task: Task, said: str) -> None:
+    assert _why(task, decide(task, evidence()), 100) == said
+
+
+def test_what_more_rows_would_do_is_told_in_rows_of_the_table() -> None:
+    bound = Bound("precision", 0.9, 0.8, 0.85, False)
+    refused = Certificate("yes", 0.6, 0.95, 200, 60, 40, (bound,), 0.3, outlook=Outlook(500, 0.85))
+    rule = Decision("threshold", TASK.classes, "yes", 0.6, certificate=refused)
+    task = replace(TASK, goal="promise")
+    assert _why(task, rule, 2000) == f"{refused.explanation} That is a table of about 5,000 rows."
+    for other in (
+        replace(refused, grouped=True),
+        replace(refused, outlook=Outlook(None, 0.1)),
+        replace(refused, outlook=None),
+    ):
+        assert _why(task, replace(rule, certificate=other), 2000) == other.explanation
+
+
+def test_columns_are_ranked_by_what_the_model_leans_on() -> None:
+    trained = SimpleNamespace(
+        finalized=SimpleNamespace(ensemble=SimpleNamespace(importance={"a": 0.2, "b": 0.7, "c": 0.1}))
+    )
+    found = _importance(trained)
+    assert [(column.column, column.value) for column in found.columns] == [("b", 0.7), ("a", 0.2), ("c", 0.1)]
+
+
+def test_the_ops_of_members_that_read_columns_stand_before_their_average() -> None:
+    def member(last: str) -> Program:
+        return Program("table", steps=(Program("number", {"column": "x"}),)).then(Program(last))
+
+    ensemble = Program("average", {}, {"weight": np.ones(2) / 2}, (member("linear"), member("forest")))
+    calibrated = Program("average", {}, {"weight": np.ones(2) / 2}, (Program("logit_affine"), Program("step")))
+    found = [*_operations(ensemble.then(calibrated))]
+    assert found == ["table", "linear", "table", "forest", "average", "average"]
+
+
+def test_facts_count_what_the_run_did() -> None:
+    rows, sealed = evidence(), np.array([4, 5, 900])
+    other = rows.take(np.arange(40))
+
+    def result(balance: str) -> Any:
+        return SimpleNamespace(candidate=SimpleNamespace(balance=balance))
+
+    chosen = SimpleNamespace(results=(result("weights"), result("none")), predictions=rows)
+    scored = [result(balance) for balance in ("none", "undersample", "weights", "focal")]
+    developed = SimpleNamespace(choice=SimpleNamespace(chosen=chosen), explored=SimpleNamespace(results=scored))
+    finalized = SimpleNamespace(
+        evidence=other.take(np.arange(1, 40)), ensemble=SimpleNamespace(rows=77), no_refit="time"
+    )
+    run = SimpleNamespace(trained=SimpleNamespace(developed=developed, finalized=finalized), seal=None)
+    schema = Schema((Column("x", "number"), Column("z", "number"), Column("y", "boolean", "target")))
+    model = SimpleNamespace(
+        version="1", program=Program("lookup", {"column": "x"}), task=TASK, schema=schema,
+        profile={"x": 0}, metrics={"test": {"roc_auc": 1, "brier": 2}},
+    )  # fmt: skip
+    parity = Parity(10, 0.0, 0)
+    found = facts(run, "m.sortal", model, parity, SimpleNamespace(fits=9), sealed)
+    assert (found.fits, found.out_of_fold_rows, found.sealed_rows_scored) == (9, 60, 2)
+    assert (found.decision_part, found.decision_rows, found.sealed_rows_decided) == ("valid", 39, 2)
+    assert (found.refit_rows, found.no_refit, found.ledger_intact) == (77, "time", True)
+    assert found.imbalance == (f"{TOLD['weights']} and {TOLD['none']}", TOLD["focal"], TOLD["undersample"])
+    saved = found.saved
+    assert saved is not None
+    assert (saved.file, saved.version, saved.parity, saved.classes) == ("m.sortal", "1", parity, TASK.classes)
+    assert (saved.features, saved.profiled, saved.metrics) == (2, 1, ("roc_auc", "brier"))
+    for entries, intact in (((), False), ((1,), True)):
+        run.seal = SimpleNamespace(entries=entries)
+        assert facts(run, "m", model, parity, SimpleNamespace(fits=9), sealed).ledger_intact is intact
+
+
+def test_the_card_of_a_model_has_what_no_clock_measured(binary: Any) -> None:
+    record = binary.record
+    card = model_card(record, record.checklist)
+    assert (card.seed, card.data, card.chosen) == (record.seed, record.data, "catboost")
+    assert card.checklist == record.checklist
+    ledger = record.ledger
+    assert (card.ledger.opens, card.ledger.head, card.ledger.sealed) == (ledger.opens, ledger.head, ledger.sealed)
+    assert card.by_importance == ("duration", "contacted", "balance", "age")
+    assert model_card(replace(record, importance=None), ()).by_importance == ()
+    rows = card.details["leaderboard"]
+    assert [row["name"] for row in rows] == [row.name for row in record.leaderboard]
+    slower = tuple(
+        replace(row, fit_seconds=9.0, program_microseconds=8.0, front=True, file="x") for row in record.leaderboard
+    )
+    assert model_card(replace(record, leaderboard=slower), record.checklist) == card
+    assert card.details["selection"]["explanation"] == record.selection.explanation
+
+
+def test_the_test_is_measured_by_what_was_decided_of_it() -> None:
+    rows, task = evidence(), replace(COSTLY, headline=("recall", "log_loss"))
+    run = results(task, rows)
+    test = OpenedTest(replace(rows.take(np.arange(40)), part="test"), pl.DataFrame())
+    run.promised = {"log_loss": Estimate(0.5, 0.4, 0.6)}
+    measured, verification = _tested(run, test, None, seed=7)
+    decided = run.trained.finalized.decision.decide(test.predictions)
+    assert measured == figures(task, test.predictions, decided, 7)
+    assert verification == verify(task, test.predictions, decided, measured, Promises(rows, run.promised), None, 7)
+    assert [each.metric for each in verification.promises] == ["log_loss"]
+
+
+def test_levels_that_were_asked_for_stand_beside_what_the_test_has_of_them() -> None:
+    bounds = (Bound("precision", 0.9, 0.8, 0.85, False), Bound("fpr", 0.1, 0.1, 0.05, True))
+    certificate = Certificate("yes", 0.6, 0.95, 200, 60, 40, bounds, 0.3)
+    measured = {"precision": Estimate(0.8, 0.7, 0.9), "fpr": Estimate(0.2, 0.1, 0.3)}
+    assert [*_levels(certificate, None, measured)] == [
+        Level("precision", 0.9, measured["precision"], False, True),
+        Level("fpr", 0.1, measured["fpr"], True, True),
+    ]
+    kept = replace(certificate, bounds=bounds[1:])
+    assert [*_levels(kept, None, measured)] == [Level("fpr", 0.1, measured["fpr"], True, False)]
+    assert [*_levels(kept, None, {})] == []
+    coverage = Estimate(0.91, 0.88, 0.94)
+    sets = SimpleNamespace(asked=0.9, coverage=coverage)
+    assert [*_levels(None, sets, measured)] == [Level(COVERAGE, 0.9, coverage)]
+
+
+def test_sets_are_described_by_class_with_their_groups() -> None:
+    p = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.55, 0.45], [0.3, 0.7], [0.9, 0.1]])
+    truth = np.array([0, 1, 1, 1, 0, 0])
+    sets = Sets("lac", 0.9, (60, 39), (0.35, 0.35), 1.2)
+    for groups in (None, np.array([0, 0, 1, 1, 2, 2])):
+        shown = Predictions(("a", "b"), np.arange(6), truth, p, "test", groups=groups)
+        found = _sets(SimpleNamespace(finalized=SimpleNamespace(sets=sets, evidence=shown)), shown)
+        assert found is not None
+        hit, single = np.array([1, 1, 1, 1, 0, 1]) == 1, np.array([1, 0, 1, 0, 1, 1]) == 1
+        every, clusters = np.ones(6, dtype=bool), shown.clusters
+        assert (found.method, found.asked, found.rows, found.part) == ("lac", 0.9, 99, "test")
+        assert found.coverage == share(every, hit, clusters)
+        assert found.singles == share(every, single, clusters)
+        assert found.mean_size == pytest.approx(8 / 6)
+        a, b = found.per_class
+        assert (a.label, a.coverage) == ("a", share(truth == 0, (truth == 0) & hit, clusters))
+        assert (b.label, b.coverage) == ("b", share(truth == 1, (truth == 1) & hit, clusters))
+        assert any("one row of each group" in note for note in found.notes) == (groups is not None)
+    assert _sets(SimpleNamespace(finalized=SimpleNamespace(sets=None)), shown) is None
+
+
+def test_classes_that_no_row_has_are_left_out_of_the_sets() -> None:
+    shown = Predictions(
+        ("a", "b", "c"), np.arange(2), np.array([2, 0]), np.array([[0.1, 0.1, 0.8], [0.6, 0.2, 0.2]]), "test"
+    )
+    sets = Sets("lac", 0.9, (60, 39, 20), (0.35,) * 3, 1.2)
+    found = _sets(SimpleNamespace(finalized=SimpleNamespace(sets=sets, evidence=shown)), shown)
+    assert found is not None
+    assert [each.label for each in found.per_class] == ["a", "c"]
+
+
+def test_slices_are_by_what_the_model_leans_on_and_by_what_was_asked() -> None:
+    """Rows 3 to 62 were scored, of 100 that were read; the test has its own."""
+    rows = evidence()
+    schema = Schema((Column("x", "category"), Column("z", "category"), Column("y", "boolean", "target")))
+    side = np.where(np.arange(100) % 2 == 0, "even", "odd")
+    raw = pl.DataFrame({"x": side, "z": ["all"] * 100})
+    run = results(TASK, rows, ensemble=SimpleNamespace(importance={"z": 0.1, "x": 0.9}))
+    run.unsealed = SimpleNamespace(task=TASK, table=SimpleNamespace(schema=schema, rows=np.arange(100)), raw=raw)
+    run.test = None
+    decided = np.zeros(60, dtype=np.int64)
+    found = _slices(run, rows, decided, RowOptions(slice=("z",)), 0)
+    assert found is not None
+    assert {s.column for s in found.slices if s.asked} == {"z"}
+    (even,) = (s for s in found.slices if s.condition == "= even")
+    own = rows.rows % 2 == 0
+    assert even.figure.value == pytest.approx(-np.log(rows.probability[own, rows.truth[own]]).mean())
+    run.test = OpenedTest(rows, pl.DataFrame({"x": ["here"] * 30 + ["there"] * 30, "z": ["all"] * 60}))
+    opened = _slices(run, rows, decided, RowOptions(), 0)
+    assert opened is not None
+    assert {s.condition for s in opened.slices if s.column == "x"} == {"= here", "= there"}
+    assert not any(s.asked for s in opened.slices)

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -23,7 +24,7 @@ from sortal.report import summary
 
 
 @pytest.mark.parametrize(
-    ("metric", "found", "verdict"),
+    ("metric", "observed", "verdict"),
     [
         ("roc_auc", Estimate(0.5, 0.45, 0.55), "worse"),
         ("roc_auc", Estimate(0.95, 0.93, 0.97), "better"),
@@ -37,8 +38,8 @@ from sortal.report import summary
         ("log_loss", Estimate(0.74, 0.68, 0.8), "as promised"),
     ],
 )
-def test_a_verdict_needs_a_difference_beyond_chance_and_doubt_a_figure_outside(metric, found, verdict):
-    assert compare(metric, Estimate(0.8, 0.75, 0.85), found).verdict == verdict
+def test_a_verdict_needs_a_difference_beyond_chance_and_doubt_a_figure_outside(metric, observed, verdict):
+    assert compare(metric, Estimate(0.8, 0.75, 0.85), observed).verdict == verdict
 
 
 def test_what_was_not_promised_cannot_be_broken():
@@ -149,7 +150,7 @@ def test_a_certificate_is_held_to_its_level(asked, level, right, verdict):
     assert (promise.measure, promise.level, promise.asked, promise.verdict) == ("precision", level, asked, verdict)
     truth = fresh(right).predictions
     said = truth.probability[:, 1] > 0.5
-    assert promise.found.value == pytest.approx(truth.truth[said].mean())
+    assert promise.observed.value == pytest.approx(truth.truth[said].mean())
     assert ("precision" in found.worse) == (right < 0.8)
     assert ("was asked and refused" in printed(found)) == (asked != level)
 
@@ -160,13 +161,13 @@ def test_sets_are_held_to_their_coverage_class_by_class_where_that_was_promised(
     right = (rows.probability.argmax(axis=1) == rows.truth).mean()
     (kept,) = judge("m", model(sets=both), fresh(0.9)).promises
     assert (kept.measure, kept.level, kept.label, kept.verdict) == ("coverage", 0.85, None, "as promised")
-    assert kept.found.value == pytest.approx(right)
+    assert kept.observed.value == pytest.approx(right)
     found = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
     assert [(p.label, p.verdict) for p in found.promises] == [("no", "worse"), ("yes", "worse")]
     held = rows.probability[np.arange(400), rows.truth] == 0.8
     shares = [held[rows.truth == code].mean() for code in (0, 1)]
     assert shares[0] != shares[1]
-    assert [p.found.value for p in found.promises] == pytest.approx(shares)
+    assert [p.observed.value for p in found.promises] == pytest.approx(shares)
     assert "coverage" in found.worse
     assert "coverage of sets of yes >= .97" in printed(found)
 
@@ -219,8 +220,10 @@ def test_rows_that_vary_together_are_less_evidence():
 
     def widths(told: Fresh) -> np.ndarray:
         found = judge("m.sortal", model(sets=sets), told)
-        figures = [c.found for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
-        return np.array([e.high - e.low for e in (*figures, found.promises[0].found, found.against.rivals[0].excess)])
+        figures = [c.observed for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
+        return np.array(
+            [e.high - e.low for e in (*figures, found.promises[0].observed, found.against.rivals[0].excess)]
+        )
 
     apart, together = widths(many), widths(replace(many, predictions=replace(many.predictions, groups=rows)))
     assert (together > 1.7 * apart).all()
@@ -238,9 +241,126 @@ def test_what_is_left_to_a_person_stands_beside_the_figures_of_the_others():
     assert found.rejected.value == 0.25
     right = (rows.probability.argmax(axis=1) == rows.truth)[~doubtful].mean()
     accuracy = next(c for c in found.comparisons if c.metric == "accuracy")
-    assert accuracy.found.value == pytest.approx(right)
+    assert accuracy.observed.value == pytest.approx(right)
     text = printed(found)
     assert "25 % [" in text
     assert "of the rows are left to a person" in text
     assert "accuracy (decided rows)" in text
     assert "log-loss (decided rows)" not in text
+
+
+def test_a_figure_on_the_edge_of_what_was_promised_is_no_doubt():
+    promised = Estimate(0.8, 0.75, 0.85)
+    assert compare("roc_auc", promised, Estimate(0.75, 0.65, 0.85)).verdict == "as promised"
+    assert compare("log_loss", promised, Estimate(0.85, 0.75, 0.95)).verdict == "as promised"
+    assert compare("roc_auc", promised, Estimate(0.749, 0.65, 0.85)).verdict == "in doubt"
+
+
+def test_rows_unlike_those_of_training_leave_the_other_verdicts_as_they_are():
+    promised = Estimate(0.8, 0.75, 0.85)
+    for found, verdict in (
+        (Estimate(0.8, 0.75, 0.85), "with reservation"),
+        (Estimate(0.5, 0.45, 0.55), "worse"),
+        (Estimate(0.74, 0.64, 0.84), "in doubt"),
+        (Estimate(0.95, 0.93, 0.97), "better"),
+    ):
+        assert compare("roc_auc", promised, found, reserved=True).verdict == verdict
+
+
+def test_the_gravest_come_first_and_the_others_stay_in_their_order():
+    promised = {
+        "precision": Estimate(0.9, 0.86, 0.94),
+        "accuracy": Estimate(0.99, 0.98, 1.0),
+        "recall": Estimate(0.9, 0.86, 0.94),
+        "f1": Estimate(0.96, 0.95, 0.97),
+    }
+    told = fresh()
+    found = judge("m", model(metrics={"test": promised}), told)
+    verdicts = [c.verdict for c in found.comparisons]
+    place = {"worse": 0, "in doubt": 1}
+    assert [place.get(v, 2) for v in verdicts] == sorted(place.get(v, 2) for v in verdicts)
+    assert verdicts.count("worse") == 2
+    rest = [c.metric for c in found.comparisons if c.verdict not in place]
+    names = list(judge("m", model(metrics={}), told).comparisons)
+    assert rest == [c.metric for c in names if c.metric in rest]
+    assert (rest[0], names[0].metric) == ("roc_auc", "roc_auc")
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (("out-of-fold", "nested", "test"), "test"),
+        (("out-of-fold", "nested"), "nested"),
+        (("valid", "out-of-fold"), "valid"),
+        ((), "nothing"),
+    ],
+)
+def test_what_is_promised_is_of_the_rows_that_were_seen_last(parts: tuple[str, ...], name: str):
+    level = {part: Estimate(i / 10, 0.0, 1.0) for i, part in enumerate(parts, 1)}
+    found = judge("m", model(metrics={part: {"roc_auc": e} for part, e in level.items()}), fresh())
+    auc = next(c for c in found.comparisons if c.metric == "roc_auc")
+    assert (found.promised_on, auc.promised) == (name, level.get(name))
+
+
+def test_what_was_certified_as_nothing_is_no_promise():
+    bounds = (
+        Bound("precision", 0.9, 0.0, 0.95, False),
+        Bound("recall", 0.9, 0.85, 0.9, False),
+        Bound("fpr", 0.1, 1.0, 0.1, False),
+    )
+    certificate = Certificate("yes", 0.5, 0.95, 500, 250, 250, bounds, 0.5)
+    rule = Decision("threshold", TASK.classes, "yes", 0.5, COSTS, certificate=certificate)
+    (only,) = judge("m", model(decision=rule), fresh()).promises
+    assert (only.measure, only.level, only.asked) == ("recall", 0.85, 0.9)
+    kept = replace(bounds[2], certified=0.05, asked=0.05)
+    rule = replace(rule, certificate=replace(certificate, bounds=(bounds[0], kept)))
+    (only,) = judge("m", model(decision=rule), fresh(0.8)).promises
+    rows = fresh(0.8).predictions
+    alarms = (rows.probability[:, 1] > 0.5)[rows.truth == 0].mean()
+    assert (only.measure, only.found.value, only.verdict) == ("fpr", pytest.approx(alarms), "worse")
+
+
+def test_a_model_without_promises_has_none():
+    found = judge("m", model(), fresh(), asked=())
+    assert (found.promises, found.rejected, found.ledger, found.notes) == ((), None, None, ())
+    assert (found.model, found.data, found.rows, found.unlabelled) == ("m", "new.csv", 400, 0)
+
+
+def test_a_rule_for_few_errors_is_held_against_the_class_that_errs_least():
+    told = fresh(0.9)
+    found = judge("m", model(task=replace(TASK, cost=None, goal="argmax")), told).against
+    share = told.predictions.truth.mean()
+    assert share > 0.5
+    assert [rival.name for rival in found.rivals] == ["always yes", "never yes"]
+    assert [rival.cost for rival in found.rivals] == pytest.approx([1 - share, share])
+    errors = ((told.predictions.probability[:, 1] > 0.5) != told.predictions.truth).mean()
+    assert found.cost.value == pytest.approx(errors)
+    assert (found.measure, found.verdict) == ("errors", "better")
+
+
+def test_a_rule_that_may_be_worse_by_chance_is_in_doubt_and_one_that_is_the_rival_is_as_promised():
+    """Yes is said of one row more than never: it costs .1 where it is wrong."""
+    p = np.where(np.arange(50) == 0, 0.8, 0.2)
+    truth = (np.arange(50) >= 40).astype(np.int64)
+    rows = Predictions(TASK.classes, np.arange(50), truth, np.column_stack([1 - p, p]), "fresh")
+    task = replace(TASK, cost=None, goal="argmax")
+    doubt = judge("m", model(task=task), Fresh("n", rows)).against
+    assert (doubt.rivals[0].name, doubt.rivals[0].excess.value) == ("never yes", pytest.approx(1 / 50))
+    assert doubt.verdict == "in doubt"
+    never = replace(rows, probability=np.tile([0.8, 0.2], (50, 1)))
+    same = judge("m", model(task=task), Fresh("n", never)).against
+    assert (same.rivals[0].excess.value, same.verdict) == (0.0, "as promised")
+
+
+def test_slices_are_by_the_columns_that_the_model_reads_and_by_those_asked_for():
+    told = fresh(0.7)
+    right = (told.predictions.probability[:, 1] > 0.5) == (told.predictions.truth == 1)
+    raw = pl.DataFrame({"plan": np.where(right, "pro", "basic"), "site": ["a", "b"] * 200, "other": ["x", "z"] * 200})
+    asked = [Column("site", "category")]
+    found = judge("m", model(), replace(told, raw=raw), asked=asked).slices
+    assert found is not None
+    assert {s.column for s in found.slices} == {"plan", "site"}
+    assert {s.column for s in found.slices if s.asked} == {"site"}
+    worst = found.slices[0]
+    assert (worst.column, worst.condition, worst.worse, worst.rows) == ("plan", "= basic", True, int((~right).sum()))
+    assert judge("m", model(), replace(told, raw=raw.select("other"))).slices is None

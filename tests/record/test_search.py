@@ -8,18 +8,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from sortal.core import registry
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.core.writing import number
 from sortal.decide.policy import Decision
 from sortal.engine.program import Program
-from sortal.record.search import baselines, leaderboard, selection
-from sortal.training.bounds import NO_BOUNDS
+from sortal.evaluate.compare import difference
+from sortal.record.opened import OpenedTest
+from sortal.record.parts import Spread
+from sortal.record.search import baselines, imbalance, leaderboard, selection
+from sortal.training.bounds import NO_BOUNDS, Bounds
 from sortal.training.candidate import Candidate
 from sortal.training.comparison import paired_difference
 from sortal.training.crossval import CVResult
+from sortal.training.ensemble import EnsembleResult
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 TASK = Task("y", ("a", "b"), (0.5, 0.5), "b", "log_loss", (), ())
@@ -132,3 +139,129 @@ def test_without_calibration_nothing_is_gained_by_it(trained: Any) -> None:
     found = selection(trained, TASK)
     assert found.calibration_gain is None
     assert found.corrected.value == pytest.approx(mean_loss(raw) - 0.2 * 0.05 + 0.01)
+
+
+def ensemble(first: CVResult, second: CVResult) -> EnsembleResult:
+    mixed = 0.25 * first.predictions.probability + 0.75 * second.predictions.probability
+    return EnsembleResult(
+        (first, second), (0.25, 0.75), replace(first.predictions, probability=mixed), second.fold_scores
+    )
+
+
+def test_a_row_of_the_leaderboard_by_hand(trained: Any) -> None:
+    baseline, chosen = trained.developed.results
+    drawn = replace(chosen.candidate, name="drawn", settings={"C": 0.5, "l1": 2}, drawn=True)
+    some = replace(chosen, candidate=drawn, rows=1500, packed=70, fit_seconds=0.3, single_row_seconds=2e-4)
+    both = ensemble(some, replace(baseline, packed=30, rows=1200))
+    trained.developed.results = (baseline, both, some, chosen)
+    trained.developed.choice.tied = (both,)
+    rows = {row.name: row for row in leaderboard(trained, TASK, None)}
+    row, of_two, plain = rows["drawn"], rows["ensemble"], rows["baseline"]
+    losses = chosen.fold_scores["log_loss"]
+    assert (row.mean, row.std) == pytest.approx((losses.mean(), losses.std(ddof=1)))
+    assert row.metrics == {"log_loss": Spread(row.mean, row.std)}
+    assert (row.fit_seconds, row.program_microseconds, row.bytes) == pytest.approx((1.5, 200.0, 70))
+    assert (row.family, row.selected, row.baseline, row.weights) == ("logistic", False, False, {})
+    assert row.note == "drawn: C 0.5, l1 2; on a sample of 1,500 rows"
+    assert (plain.family, plain.baseline, plain.note) == ("logistic", True, "")
+    assert (of_two.family, of_two.baseline, of_two.bytes) == ("ensemble", False, 100)
+    assert of_two.weights == {"drawn": 0.25, "baseline": 0.75}
+    said = "of 2: .75 baseline, .25 drawn; tie with the best; on a sample of 1,200 rows"
+    assert of_two.note == said
+    assert of_two.fit_seconds == pytest.approx(5 * 0.4)
+    assert of_two.program_microseconds == pytest.approx(300.0)
+
+
+def test_rows_are_in_the_order_of_their_metric_and_the_front_is_marked(trained: Any) -> None:
+    """Of two that are as good the slower one is not on the front, nor is what is worse and no faster."""
+    baseline, chosen = trained.developed.results
+    slow, quick = (
+        replace(chosen, candidate=replace(chosen.candidate, name=name), single_row_seconds=seconds)
+        for name, seconds in (("slow", 3e-4), ("quick", 1e-5))
+    )
+    quick = replace(quick, fold_scores=baseline.fold_scores)
+    trained.developed.results = (slow, quick, baseline, chosen)
+    found = leaderboard(trained, TASK, None)
+    # That of chosen and slow is .51, that of the others .69: here less is better.
+    assert [row.name for row in found] == ["slow", "chosen", "quick", "baseline"]
+    assert {row.name for row in found if row.front} == {"chosen", "quick"}
+    better = replace(LOG_LOSS, higher_is_better=True)
+    trained.developed.choice.metric = better
+    assert [row.name for row in leaderboard(trained, TASK, None)] == ["quick", "baseline", "slow", "chosen"]
+
+
+def test_of_one_fold_nothing_is_known_of_the_spread(trained: Any) -> None:
+    one = {"log_loss": np.array([0.4])}
+    trained.developed.results = tuple(replace(r, fold_scores=one) for r in trained.developed.results)
+    trained.developed.choice.chosen = trained.developed.results[1]
+    assert [(row.mean, row.std) for row in leaderboard(trained, TASK, None)] == [(0.4, None)] * 2
+    none = {"log_loss": np.array([0.4, np.nan])}
+    trained.developed.results = (replace(trained.developed.results[0], fold_scores=none),)
+    assert leaderboard(trained, TASK, None)[0].mean is None
+
+
+def test_a_baseline_is_compared_on_the_test_with_what_ships(trained: Any) -> None:
+    better, worse = np.where(TRUTH == 1, 0.9, 0.7), np.where(FOLD == 0, 0.4, 0.6)
+    test = OpenedTest(predictions(better), pl.DataFrame(), {"baseline": predictions(worse)})
+    (beside,) = baselines(trained, TASK, test)
+    assert (beside.name, beside.family, beside.metric) == ("baseline", "logistic", "log_loss")
+    assert beside.mean == pytest.approx(np.log(2))
+    assert beside.on_test == Estimate.of(difference(-np.log(worse), -np.log(better)))
+    assert beside.on_test.value > 0
+    assert baselines(trained, TASK, OpenedTest(predictions(better), pl.DataFrame()))[0].on_test is None
+    groups = np.arange(ROWS) // 2
+    pairs = replace(test, predictions=replace(test.predictions, groups=groups))
+    grouped = baselines(trained, TASK, pairs)[0].on_test
+    assert grouped == Estimate.of(difference(-np.log(worse), -np.log(better), groups=groups))
+    # Of accuracy more is better: of 200 rows 40 are right only by what ships.
+    trained.developed.choice.metric = registry.load("sortal.metrics", "accuracy")
+    for result in trained.developed.explored.results:
+        result.fold_scores["accuracy"] = np.full(5, 0.5)
+    found = baselines(trained, TASK, test)[0].on_test
+    assert found is not None
+    assert found.value == pytest.approx(0.2)
+
+
+def test_what_was_chosen_though_another_is_best_is_explained(trained: Any) -> None:
+    baseline, chosen = trained.developed.results
+    best = replace(
+        chosen, candidate=replace(chosen.candidate, name="best"), predictions=predictions(np.full(ROWS, 0.9))
+    )
+    trained.developed.choice.best, trained.developed.choice.reason = best, "simpler"
+    trained.developed.choice.tied, trained.developed.choice.runner_up = (best, baseline), None
+    found = selection(trained, TASK)
+    behind = mean_loss(chosen.predictions) + np.log(0.9)
+    told = f"(log-loss {number(behind, 4)} behind, within one standard error) and is simpler"
+    assert found.explanation == f"chosen cannot be told apart from best {told}"
+    assert (found.tied, found.runner_up, found.bias, found.p_value) == (("best", "baseline"), None, -0.01, 0.1)
+    assert selection(trained, TASK).chosen == "chosen"
+
+
+def test_bounds_are_part_of_the_explanation(trained: Any) -> None:
+    base = "chosen is best on log-loss"
+    for latency, said in (
+        (1e-3, base),
+        (5e-5, f"{base}; nothing keeps within the bounds, and it is nearest to that"),
+    ):
+        trained.developed.bounds = Bounds(latency=latency)
+        assert selection(trained, TASK).explanation == said
+    baseline, chosen = trained.developed.explored.results
+    trained.developed.explored.results = (replace(baseline, single_row_seconds=2e-3), chosen)
+    trained.developed.bounds = Bounds(latency=1e-3)
+    assert selection(trained, TASK).explanation == f"{base} of what keeps within the bounds (baseline do not)"
+    trained.developed.bounds = Bounds(endings={"baseline": 2.0})
+    assert selection(trained, TASK).explanation == f"{base} of what keeps within the time (baseline do not)"
+
+
+def test_what_treating_rare_classes_brings_is_paired(trained: Any) -> None:
+    assert imbalance(trained) is None
+    chosen = trained.developed.choice.chosen
+    weighted = replace(chosen, candidate=replace(chosen.candidate, name="weighted", balance="weights"))
+    weighted = replace(weighted, predictions=predictions(np.full(ROWS, 0.9)))
+    weighted = replace(weighted, fold_scores={"log_loss": np.full(5, -np.log(0.9))})
+    trained.developed.explored.results = (chosen, weighted)
+    found = imbalance(trained)
+    assert found is not None
+    assert (found.candidate, found.way) == ("weighted", "class weights, corrected")
+    assert (found.rival, found.rival_way, found.metric) == ("chosen", "no weights", "log_loss")
+    assert found.gain.value == pytest.approx(mean_loss(chosen.predictions) + np.log(0.9))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from sortal.core import registry
 from sortal.core.interval import Estimate, Interval
@@ -13,6 +15,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.evaluate.figures import ClassScore, per_class
+from sortal.evaluate.metric_interval import interval
 from sortal.record.shipped import REACH, Gap, classes_reaching, gap, shipped, with_its_own_calibration
 
 LOG_LOSS, ACCURACY, ECE = (registry.load("sortal.metrics", name) for name in ("log_loss", "accuracy", "ece"))
@@ -93,7 +96,8 @@ def test_rows_that_vary_together_teach_less() -> None:
     assert found.refit == naive.refit
     assert found.spread is not None
     assert naive.spread is not None
-    assert found.spread == pytest.approx(2 * naive.spread, rel=0.05)
+    # Four rows of a group are one; CR2 of 25 equal groups.
+    assert found.spread == pytest.approx(np.sqrt(4 * 25 / 24) * naive.spread)
 
 
 def test_of_some_folds_it_is_told_by_their_rows_alone() -> None:
@@ -181,30 +185,63 @@ def test_what_is_left_to_a_person_of_a_class_reaches_likewise() -> None:
 
 
 def test_one_model_errs_in_its_calibration_more_than_several_together() -> None:
-    told = rows(np.full(50, 0.8), np.zeros(50, dtype=np.int64))
+    """Nothing of what the two parameters err by, at most 7.38 units of p (1 - p) / n, is in the rows of the folds, and
+    2 units were taken off.
+    """
+    told, unit = rows(np.full(50, 0.8), np.repeat([0, 1], 25)), 0.8 * 0.2 / 50
     found = with_its_own_calibration(Estimate(0.02, 0.01, 0.03), told)
     assert (found.value, found.low) == (0.02, 0.01)
-    assert found.high == pytest.approx(np.sqrt(0.03**2 + 2 * 0.8 * 0.2 / 50))
+    room = np.hypot(0.03**2 - 0.02**2, (chi2.ppf(0.975, 2) - 2) * unit)
+    assert found.high == pytest.approx(np.sqrt(0.02**2 + 4 * unit + room))
     assert with_its_own_calibration(Estimate(None), told) == Estimate(None)
+    assert with_its_own_calibration(Estimate(0.9, 0.8, 1.0), told).high == 1.0
 
 
-def test_several_models_together_seem_better_calibrated_than_each() -> None:
-    """Each has an intercept and a slope of 100 rows; the square of its error is larger by as much as is said."""
-    rng, squares = np.random.default_rng(3), []
-    x = rng.normal(size=20_000)
-    right = 1 / (1 + np.exp(-x))
-    for _ in range(300):
-        some = rng.normal(size=100)
-        truth = rng.random(100) < 1 / (1 + np.exp(-some))
-        columns, weight = np.column_stack([np.ones(100), some]), np.zeros(2)
-        for _ in range(8):
-            p = 1 / (1 + np.exp(-columns @ weight))
-            weight += np.linalg.solve((columns.T * p * (1 - p)) @ columns, columns.T @ (truth - p))
-        squares.append(((1 / (1 + np.exp(-weight[0] - weight[1] * x)) - right) ** 2).mean())
-    likeliest = rows(np.maximum(right, 1 - right), np.zeros(20_000, dtype=np.int64))
-    found = with_its_own_calibration(Estimate(0.0, 0.0, 0.0), likeliest).high
-    assert found is not None
-    assert 200 * found**2 == pytest.approx(np.mean(squares), rel=0.15)
+def test_the_calibration_of_groups_is_that_of_the_rows_that_they_are_worth() -> None:
+    """25 pairs of rows that err alike say as much as 25 rows; a design effect of 2, and of 2 (1 + 1/24) for CR2."""
+    right, truth = np.tile([0.8, 0.2], 25).repeat(2), np.zeros(100, dtype=np.int64)
+    alone, pairs = (rows(right, truth, groups) for groups in (None, np.arange(50).repeat(2)))
+    zero = Estimate(0.0, 0.0, 0.0)
+    by_row, by_pair = (with_its_own_calibration(zero, told).high for told in (alone, pairs))
+    assert by_row is not None
+    assert by_pair is not None
+    assert by_row**2 == pytest.approx((2 + chi2.ppf(0.975, 2)) * 0.16 / 100)
+    assert by_pair**2 / by_row**2 == pytest.approx(2 * 50 / 49)
+
+
+def test_the_high_end_lies_above_the_error_of_a_model_of_these_rows() -> None:
+    """Its logistic regression is off by what chance did to intercept and slope; the rows of the folds do not show it."""
+    rng, n, squares, held = np.random.default_rng(3), 200, [], []
+    x = rng.normal(size=2_000)
+    right = sigmoid(x)
+    for _ in range(200):
+        some = rng.normal(size=n)
+        truth, fold = (rng.random(n) < sigmoid(some)).astype(np.int64), np.arange(n) % 5
+        said = np.empty(n)
+        for f in range(5):
+            said[fold == f] = logistic(some[fold != f], truth[fold != f])(some[fold == f])
+        told = rows(np.where(truth == 1, said, 1 - said), truth)
+        measured = Estimate.of(interval(ECE, TASK, told, truth))
+        squares.append(((logistic(some, truth)(x) - right) ** 2).mean())
+        highs = [e.high or 0.0 for e in (measured, with_its_own_calibration(measured, told))]
+        held.append([squares[-1] <= high**2 for high in highs])
+    assert np.mean(squares) == pytest.approx(2 * (right * (1 - right)).mean() / n, rel=0.15)
+    before, now = np.mean(held, axis=0)
+    assert before < 0.95
+    assert now >= 0.975
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def logistic(x: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Intercept and slope by Newton's method."""
+    columns, weight = np.column_stack([np.ones(len(x)), x]), np.zeros(2)
+    for _ in range(8):
+        p = sigmoid(columns @ weight)
+        weight += np.linalg.solve((columns.T * p * (1 - p)) @ columns, columns.T @ (truth - p))
+    return lambda new: sigmoid(weight[0] + weight[1] * new)
 
 
 def test_nothing_known_changes_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sortal.checks.audit import Finding
 from sortal.core.interval import Estimate
 from sortal.decide.certificate import Bound, Certificate
-from sortal.record.parts import ColumnWeight, Imbalance, Importance
+from sortal.record.parts import ColumnWeight, Example, Examples, Imbalance, Importance
 from sortal.record.run import RunRecord
 from sortal.report import html
 from sortal.report.plots import draw_all
@@ -244,3 +244,25 @@ def test_unknown_figures_are_dashes(binary: Any) -> None:
     text = " ".join(page(binary, leaderboard=rows, importance=importance).text)
     assert "nan" not in text.split()
     assert "None" not in text
+
+
+def test_rows_to_look_at_have_their_number_and_no_value(binary: Any) -> None:
+    one = Example(4_711, "yes", "no", 0.013, 0.987)
+    left = Example(12, "no", "reject", 0.51)
+    found = page(binary, examples=Examples("out-of-fold", 30, (one,), (left,)))
+    text = " ".join(found.text)
+    assert "row 4,711 yes .013 no .987" in text
+    assert "row 12 no .510 reject –" in text
+    assert "1 of 30 rows decided wrongly and 1 of the others, out of fold" in text
+    assert "examples.html" not in text
+    there = page(binary, examples=Examples("valid", 30, (one,), (left,), "examples.html"))
+    assert "is in examples.html beside this page, which is not to be given away" in " ".join(there.text)
+    assert "Rows to look at" not in " ".join(page(binary).text)
+
+
+def test_what_columns_add_stands_beside_what_they_weigh(binary: Any) -> None:
+    adds = Importance("log-loss lost where the column is shuffled", (ColumnWeight("age", 0.02, 0.01, 0.03),))
+    text = " ".join(page(binary, permutation=adds).text)
+    assert "The 1 columns that add most of 1, each with its interval" in text
+    assert "log-loss lost where the column is shuffled" in text
+    assert "that weigh most in the model of 4" in text

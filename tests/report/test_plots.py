@@ -249,7 +249,7 @@ def test_what_there_is_no_time_for_is_not_drawn_and_named(binary: Any) -> None:
     drawn = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
     assert list(drawn.figures) == ["leaderboard", "confusion"]
     assert drawn.timed_out[0] == "roc"
-    assert len(drawn.timed_out) == 7
+    assert len(drawn.timed_out) == 8
 
 
 def test_the_front_joins_and_names_what_none_is_better_and_faster_than(binary: Any) -> None:

@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from sortal.engine import compile as compile_program
 from sortal.models.family import Rows
-from sortal.training.imbalance import TOLD, Balance, balance, balanced, correction, undersampled
+from sortal.training.imbalance import WORDS, Balance, balance, balanced, correction, undersampled
 
 LAWS = settings(deadline=None, max_examples=60)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -103,7 +103,7 @@ def test_a_class_that_the_training_rows_lack_is_not_shifted() -> None:
 
 
 def test_every_way_is_told_in_words() -> None:
-    assert tuple(TOLD) == get_args(Balance)
+    assert tuple(WORDS) == get_args(Balance)
 
 
 WEIGHTED = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), min_size=3, max_size=60).filter(

@@ -46,7 +46,7 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     found = Clock(0.5, 2e-5)
     monkeypatch.setattr(pace, "time", found)
-    monkeypatch.setattr(pace, "footprint", lambda *_: Footprint(0.0, 0.0, found.shipping, 0))
+    monkeypatch.setattr(pace, "footprint", lambda *_: Footprint(0.0, 0.0, 0.0, found.shipping, 0))
     return found
 
 

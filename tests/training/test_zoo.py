@@ -49,8 +49,27 @@ def test_names_are_unique_as_a_plan_finds_candidates_by_them():
 
 
 def test_linear_models_of_ngrams_come_first_where_there_are_texts():
-    plain, texts = ([c.name for c in zoo((), False, texts)] for texts in (False, True))
+    plain, texts = ([c.name for c in zoo((), False, encodings)] for encodings in ((), ("number", "text")))
     assert texts[:2] == ["svm", "logistic_ngrams"]
-    assert sorted(texts) == sorted([*plain, "logistic_ngrams"])
+    assert sorted(texts) == sorted([*plain, "logistic_ngrams", "logistic_sentences", "logistic_sentences C=0.1"])
     assert [c.name for c in zoo(("logistic_ngrams",), False)] == ["logistic_ngrams"]
-    assert [c.name for c in zoo(("svm", "lightgbm"), False, texts=True)][:2] == ["svm", "lightgbm"]
+    assert [c.name for c in zoo(("svm", "lightgbm"), False, ("text",))][:2] == ["svm", "lightgbm"]
+
+
+def test_linear_models_of_embeddings_come_first_where_there_are_images():
+    plain, images = ([c.name for c in zoo((), False, encodings)] for encodings in ((), ("image",)))
+    assert images[:2] == ["logistic_small_images", "logistic_images"]
+    assert images[2:] == ["cnn", *plain]
+    assert [c.name for c in zoo(("cnn",), False)] == ["cnn"]
+    assert [c.name for c in zoo(("cnn",), True, ("image",))] == ["cnn", "cnn balanced"]
+    assert "cnn balanced" not in [c.name for c in zoo((), True)]
+    assert "cnn balanced" in [c.name for c in zoo((), True, ("image",))]
+
+
+def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():
+    found = {c.name: c.family for c in zoo((), False, ("text",), "texts")}
+    assert list(found)[4:7] == ["lightgbm", "lightgbm without texts", "svm on texts alone"]
+    assert [found[name].view.columns for name in list(found)[4:8]] == ["all", "others", "items", "all"]
+    assert {**vars(found["svm"].view), "columns": "items"} == vars(found["svm on texts alone"].view)
+    assert not any("texts" in name for name in names((), False))
+    assert [c.name for c in zoo(("svm",), False, mixed="images")] == ["svm", "svm on images alone"]

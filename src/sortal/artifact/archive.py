@@ -42,8 +42,8 @@ FREE_BYTES = 2**24
 
 def write(path: str | Path, members: Mapping[str, bytes], version: str) -> None:
     """Write the members and their manifest, whole or not at all. Raises OutputError where that is not possible."""
-    told = tuple(Member(name, _sha256(members[name]), len(members[name])) for name in sorted(members))
-    manifest = Manifest(format=FORMAT, protocol=PROTOCOL, sortal=version, members=told)
+    members_listed = tuple(Member(name, _sha256(members[name]), len(members[name])) for name in sorted(members))
+    manifest = Manifest(format=FORMAT, protocol=PROTOCOL, sortal=version, members=members_listed)
     everything = {**members, MANIFEST: msgspec.json.encode(manifest)}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in sorted(everything):
@@ -154,33 +154,33 @@ def _unpacked(content: bytes, entry: _Entry, file: str) -> bytes:
     """The bytes of a member. Never more than it says is inflated, and nothing may be left."""
     packed = memoryview(content)[entry.start : entry.start + entry.packed]
     if entry.method == zipfile.ZIP_STORED:
-        found, whole = bytes(packed[: entry.size + 1]), True
+        unpacked, whole = bytes(packed[: entry.size + 1]), True
     else:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            found = inflater.decompress(packed, entry.size + 1)
+            unpacked = inflater.decompress(packed, entry.size + 1)
         except zlib.error as error:
             raise _damaged(file, f"{entry.name}: {error}") from None
         whole = inflater.eof and not inflater.unused_data
-    if len(found) != entry.size or not whole or zlib.crc32(found) != entry.crc:
+    if len(unpacked) != entry.size or not whole or zlib.crc32(unpacked) != entry.crc:
         raise _damaged(file, f"{entry.name} does not unpack to the {entry.size:,} bytes that it should")
-    return found
+    return unpacked
 
 
-def _audited(found: list[_Entry], size: int, file: str) -> dict[str, _Entry]:
+def _audited(listed: list[_Entry], size: int, file: str) -> dict[str, _Entry]:
     """The members by name, if unpacking them is safe; nothing has been unpacked yet."""
-    if len(found) > MOST_MEMBERS:
+    if len(listed) > MOST_MEMBERS:
         raise ArtifactError(f"{file} is unsafe: it has more than {MOST_MEMBERS:,} members")
-    entries = {entry.name: entry for entry in found}
-    if len(entries) < len(found):
+    entries = {entry.name: entry for entry in listed}
+    if len(entries) < len(listed):
         raise ArtifactError(f"{file} is unsafe: it has two members of the same name")
-    for entry in found:
+    for entry in listed:
         reason = _objection(entry)
         if reason:
             raise ArtifactError(f"{file} is unsafe: member {entry.name[:80]!r} {reason}")
     if MANIFEST not in entries:
         raise ArtifactError(f"{file} is no sortal model: it has no {MANIFEST}")
-    unpacked = sum(entry.size for entry in found)
+    unpacked = sum(entry.size for entry in listed)
     if unpacked > min(MOST_BYTES, max(FREE_BYTES, MOST_RATIO * size)):
         raise ArtifactError(f"{file} is unsafe: its {size:,} bytes would unpack to {unpacked:,}")
     return entries

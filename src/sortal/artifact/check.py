@@ -126,8 +126,8 @@ def _is_capacity(capacity: Capacity) -> bool:
 def _check_decision(rule: Decision, task: Task) -> None:
     _need(rule.classes == task.classes, "its decision is over other classes than its task")
     _need(rule.positive in (None, task.positive), "its decision has another positive class than its task")
-    told = (rule.cost_columns, rule.reject_cost)
-    _need(told == (task.cost_columns, task.reject_cost), "its decision has other costs than its task")
+    of_rule = (rule.cost_columns, rule.reject_cost)
+    _need(of_rule == (task.cost_columns, task.reject_cost), "its decision has other costs than its task")
     costs = [value for row in rule.cost or () for value in row]
     _need(all(abs(value) <= MOST_FIGURE for value in costs), "the costs of its decision leave the range of numbers")
     _need(rule.capacity is None or _is_capacity(rule.capacity), "its capacity is no share or count")
@@ -137,15 +137,21 @@ def _check_decision(rule: Decision, task: Task) -> None:
         _check_certificate(rule.certificate, rule)
 
 
-def _check_certificate(found: Certificate, rule: Decision) -> None:
-    _need(found.positive == rule.positive and found.threshold == rule.threshold, "it certifies another decision")
-    _need(_counts([found.positives, found.selected], found.rows) and _counts([found.rows]), "it certifies no rows")
-    _need(0 < found.confidence < 1 and 0 <= found.prevalence <= 1, "its certificate has shares beyond 0..1")
-    measures = [bound.measure for bound in found.bounds]
+def _check_certificate(certificate: Certificate, rule: Decision) -> None:
+    _need(
+        certificate.positive == rule.positive and certificate.threshold == rule.threshold,
+        "it certifies another decision",
+    )
+    _need(
+        _counts([certificate.positives, certificate.selected], certificate.rows) and _counts([certificate.rows]),
+        "it certifies no rows",
+    )
+    _need(0 < certificate.confidence < 1 and 0 <= certificate.prevalence <= 1, "its certificate has shares beyond 0..1")
+    measures = [bound.measure for bound in certificate.bounds]
     _need(len(set(measures)) == len(measures) > 0, "its certificate bounds nothing, or something twice")
-    shares = [share for bound in found.bounds for share in (bound.asked, bound.certified, bound.observed)]
+    shares = [share for bound in certificate.bounds for share in (bound.asked, bound.certified, bound.observed)]
     _need(_shares(shares), "its certificate has shares beyond 0..1")
-    if (outlook := found.outlook) is not None:
+    if (outlook := certificate.outlook) is not None:
         _need(
             _shares([outlook.chance, outlook.reaches]) and _counts([outlook.rows]),
             "its certificate has shares beyond 0..1",
@@ -209,8 +215,8 @@ def _levels_fault(column: ColumnProfile) -> str:
 
 
 def _check_measures(name: str, column: ColumnProfile) -> None:
-    told, known = [each.measure for each in column.measures], kinds_of(column.kind)
-    _need(told == list(known), f"the profile of {name[:40]!r} measures something else than its kind does")
+    measured, known = [each.measure for each in column.measures], kinds_of(column.kind)
+    _need(measured == list(known), f"the profile of {name[:40]!r} measures something else than its kind does")
     for each in column.measures:
         _need(not each.measures and each.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
         _check_profile(name, each, {name: known[each.measure]})
@@ -257,6 +263,7 @@ def _are_stored(values: Sequence[Any], storage: Storage | None) -> bool:
 _STORED: dict[Storage | None, tuple[frozenset[type], float | None]] = {
     "boolean": (frozenset({bool}), None),
     "text": (frozenset({str}), None),
+    "bytes": (frozenset({str}), None),
     "moment": (frozenset({int}), 2**63 - 1),
     "number": (frozenset({int, float}), LARGEST),
 }

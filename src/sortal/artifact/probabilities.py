@@ -12,7 +12,7 @@ OFF_ONE = 1e-6
 """How far the probabilities of a row may be from summing to one: what float32 loses in a sum of many classes."""
 
 
-def checked(found: Floats, classes: int, ids: NDArray[np.int64]) -> Floats:
+def checked(probability: Floats, classes: int, ids: NDArray[np.int64]) -> Floats:
     """The same (n, K) array, if its rows are probabilities: numbers of at least zero that sum to one.
 
     Raises ArtifactError with the first row where they are not, by its id (n,), counted from 0.
@@ -20,19 +20,21 @@ def checked(found: Floats, classes: int, ids: NDArray[np.int64]) -> Floats:
     >>> checked(np.array([[0.25, 0.75]]), classes=2, ids=np.array([0]))
     array([[0.25, 0.75]])
     """
-    if found.ndim != 2 or found.shape[1] != classes:
+    if probability.ndim != 2 or probability.shape[1] != classes:
         raise ArtifactError(f"the program of this model does not give {classes} probabilities a row")
     # NaN is neither at least zero nor near one. A product is ten times as fast as a sum along rows.
-    if len(found) and not (found.min() >= 0 and np.abs(found @ np.ones(classes) - 1).max() <= OFF_ONE):
-        _refuse(found, ids)
-    return found
+    if len(probability) and not (
+        probability.min() >= 0 and np.abs(probability @ np.ones(classes) - 1).max() <= OFF_ONE
+    ):
+        _refuse(probability, ids)
+    return probability
 
 
-def _refuse(found: Floats, ids: NDArray[np.int64]) -> None:
+def _refuse(probability: Floats, ids: NDArray[np.int64]) -> None:
     with np.errstate(invalid="ignore"):
-        fine = (found >= 0).all(axis=1) & (np.abs(found.sum(axis=1) - 1) <= OFF_ONE)
+        fine = (probability >= 0).all(axis=1) & (np.abs(probability.sum(axis=1) - 1) <= OFF_ONE)
     row = int(np.argmin(fine))
-    shown = ", ".join(f"{value:.3g}" for value in found[row, :5]) + (", ..." if found.shape[1] > 5 else "")
+    shown = ", ".join(f"{value:.3g}" for value in probability[row, :5]) + (", ..." if probability.shape[1] > 5 else "")
     raise ArtifactError(
         f"this model gives row {ids[row] + 1:,} of those scored {shown}, which are no probabilities; train it again"
     )

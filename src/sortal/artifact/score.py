@@ -173,8 +173,8 @@ def _about_the_cut(model: Model, priority: Floats, taken: NDArray[np.bool_]) -> 
     capacity, positive = model.decision.capacity, model.decision.positive
     if capacity is None:
         return []
-    told = percent(capacity.share) if capacity.count is None else f"{capacity.count:,}"
-    notes = [f"within the capacity of {told}, {int(taken.sum()):,} of {len(taken):,} rows are decided {positive!r}"]
+    size = percent(capacity.share) if capacity.count is None else f"{capacity.count:,}"
+    notes = [f"within the capacity of {size}, {int(taken.sum()):,} of {len(taken):,} rows are decided {positive!r}"]
     if taken.any() and (left := int((priority[~taken] == priority[taken].min()).sum())):
         ties = int((priority[taken] == priority[taken].min()).sum())
         notes.append(f"{ties + left:,} rows tie at the cut: the first {ties:,} of them were taken")

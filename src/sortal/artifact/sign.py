@@ -57,10 +57,10 @@ def sign(model_file: Path, key_file: Path) -> Path:
     key = _private(key_file)
     digest = hashlib.sha256(model_file.read_bytes()).hexdigest()
     signed = key.sign(_CONTEXT + digest.encode())
-    told = Signature("sortal-signature", 1, digest, key.public_key().public_bytes_raw().hex(), signed.hex())
+    signature = Signature("sortal-signature", 1, digest, key.public_key().public_bytes_raw().hex(), signed.hex())
     path = signature_of(model_file)
     with replacing(path, sparing=[model_file, key_file]) as partial:
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(signature)) + b"\n")
     return path
 
 
@@ -73,8 +73,8 @@ def check(content: bytes, model_file: Path, key_file: Path) -> None:
 
     key, path = _public(key_file), signature_of(model_file)
     try:
-        told = msgspec.json.decode(_content(path), type=Signature)
-        signed = bytes.fromhex(told.signature)
+        signature = msgspec.json.decode(_content(path), type=Signature)
+        signed = bytes.fromhex(signature.signature)
     except OSError as error:
         raise ArtifactError(f"{model_file.name} has no signature {path.name} beside it ({error.strerror})") from None
     except (msgspec.MsgspecError, ValueError) as error:
@@ -84,9 +84,9 @@ def check(content: bytes, model_file: Path, key_file: Path) -> None:
         key.verify(signed, _CONTEXT + digest.encode())
     except InvalidSignature:
         why = f"{path.name} is not of this file and this key"
-        if told.sha256 != digest:
+        if signature.sha256 != digest:
             why = f"the file was changed after {path.name} was made, or is another"
-        elif told.key != key.public_bytes_raw().hex():
+        elif signature.key != key.public_bytes_raw().hex():
             why = f"{path.name} was made with another key than that of {key_file.name}"
         raise ArtifactError(f"{model_file.name} is not as it was signed: {why}; it is not used") from None
 

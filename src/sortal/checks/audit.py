@@ -22,6 +22,8 @@
         A206  rows that follow each other in time
         A207  parts that can be told apart
         A208  labels that look wrong
+        A209  images whose size, shape or format tells the class
+        A210  names of images that say whose they are
     A3xx  hygiene
         A301  a column with one value
         A302  a column with one value almost everywhere

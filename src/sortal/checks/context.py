@@ -50,7 +50,8 @@ class AuditContext:
 
     ``codes``: (n,) class codes into ``classes``. ``raw``: the same rows as they were read, with the columns that
     ``table`` leaves out (ids, texts, images). ``split_view`` is None where there are no parts yet. ``disclosure``:
-    which values a finding may quote.
+    which values a finding may quote. ``names``: columns of what images are called, which no model sees. ``ordered``:
+    whether the rows have an order of their own.
     """
 
     table: Table
@@ -60,6 +61,8 @@ class AuditContext:
     raw: pl.DataFrame = field(default_factory=pl.DataFrame)
     split_view: SplitView | None = None
     disclosure: Disclosure = OPEN
+    names: pl.DataFrame = field(default_factory=pl.DataFrame)
+    ordered: bool = True
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -123,7 +123,7 @@ def _owners(context: AuditContext, column: Column, names: Sequence[str]) -> Owne
     if kind.storage == "number" and not _is_owner(column.name):
         return None
     values = context.values(column.name)
-    if values is None or not (codes := _codes(values)).size:
+    if values is None or not (codes := codes_of(values)).size:
         return None
     rows = _sample(codes, context.seed)
     groups = np.unique(codes[rows], return_inverse=True)[1]
@@ -133,12 +133,12 @@ def _owners(context: AuditContext, column: Column, names: Sequence[str]) -> Owne
     telling = auc(*_others_of_group(context.codes[rows], groups))
     if telling < _HINT:  # then no model can gain by recognising an owner
         return None
-    alike = np.array([_between(other, groups) for other in ranks(context.table.take(rows), others).T])
+    alike = np.array([between(other, groups) for other in ranks(context.table.take(rows), others).T])
     same = [name for name, share in zip(others, alike, strict=True) if share >= _SAME]
     return Owners(column, rows, groups, values.n_unique(), float(np.median(alike)), same, telling)
 
 
-def _codes(values: pl.Series) -> Ints:
+def codes_of(values: pl.Series) -> Ints:
     """(n,) numbers of the values; empty where they do not repeat, or are not those of owners."""
     nothing = np.empty(0, dtype=np.int64)
     if values.dtype.is_temporal() or values.dtype.is_nested() or values.null_count() > (1 - _KNOWN) * len(values):
@@ -170,7 +170,7 @@ def _sample(codes: Ints, seed: int) -> Ints:
     return np.sort(ordered[place < most])
 
 
-def _between(values: Floats, groups: Ints) -> float:
+def between(values: Floats, groups: Ints) -> float:
     """Share of the variance that lies between groups, beyond what groups made at random would have (omega squared)."""
     total = float(((values - values.mean()) ** 2).sum())
     sizes = np.bincount(groups)

@@ -90,6 +90,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return NotApplicable("the time column is known already")
     findings = []
     orders = list(_orders(context))[:_MOST_TRIED]
+    if not orders and not context.ordered:
+        return NotApplicable("no column of time, and files of a folder have no order of their own")
     for order in orders or [_Order(None, context.table.rows)]:
         drop = _drop(context, order)
         reach, area = (0, 0.5) if order.column is None else _neighbours(context, order)

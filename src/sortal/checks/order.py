@@ -29,6 +29,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return too_few(f"{_LEAST_ROWS} rows")
     if table.schema.only("time") is not None:
         return NotApplicable("the rows are ordered by the time column already")
+    if not context.ordered:
+        return NotApplicable("the rows are files of a folder, which have no order of their own")
     ordered = codes[np.argsort(table.rows, kind="stable")]
     reach, area = neighbours_tell(ordered)
     if reach == 0:

@@ -281,9 +281,9 @@ def where(condition: E, then: E | str, otherwise: E | str | None = None) -> E:
         holds = condition.values
         yes = then.values if isinstance(then, Cells) else [then] * len(holds)
         if otherwise is None:
-            return Cells([a if held else None for held, a in zip(holds, yes, strict=True)])
+            return Cells([a if condition_holds else None for condition_holds, a in zip(holds, yes, strict=True)])
         no = otherwise.values if isinstance(otherwise, Cells) else [otherwise] * len(holds)
-        return Cells([a if held else b for held, a, b in zip(holds, yes, no, strict=True)])
+        return Cells([a if condition_holds else b for condition_holds, a, b in zip(holds, yes, no, strict=True)])
     import polars as pl
 
     some, others = (pl.lit(side) if isinstance(side, str) else side for side in (then, otherwise))
@@ -313,8 +313,8 @@ def first_of(ways: Sequence[E]) -> E:
 def computed(values: E, compute: Callable[[Floats], Floats]) -> E:
     """What numpy makes of (n,) numbers, a missing one being NaN: the same for one row as for many."""
     if isinstance(values, Cells):
-        found = compute(np.array([math.nan if v is None else v for v in values.values], dtype=np.float64))
-        return Cells(found.tolist()).fill_nan(None)
+        result = compute(np.array([math.nan if v is None else v for v in values.values], dtype=np.float64))
+        return Cells(result.tolist()).fill_nan(None)
     import polars as pl
 
     by_numpy = values.map_batches(lambda s: pl.Series(compute(s.to_numpy())), pl.Float64)

@@ -56,7 +56,7 @@ def parse_cost(cost: Cost, classes: Sequence[str], positive: str | None, columns
     return matrix
 
 
-def parse_cost_columns(told: Iterable[str], classes: Sequence[str], positive: str | None) -> tuple[CostColumn, ...]:
+def parse_cost_columns(texts: Iterable[str], classes: Sequence[str], positive: str | None) -> tuple[CostColumn, ...]:
     """Costs that stand in columns: ``"fn=amount"``, or ``"truth/decision=column"`` for any number of classes.
 
     Raises TaskError where a text does not read so, or a cost is told twice.
@@ -64,17 +64,17 @@ def parse_cost_columns(told: Iterable[str], classes: Sequence[str], positive: st
     >>> parse_cost_columns(["fn=amount"], ("no", "yes"), "yes")
     (CostColumn(truth=1, decided=0, column='amount'),)
     """
-    found: dict[tuple[int, int], CostColumn] = {}
-    for text in told:
+    cells: dict[tuple[int, int], CostColumn] = {}
+    for text in texts:
         name, _, column = (part.strip() for part in text.partition("="))
         truth, slash, decided = (part.strip() for part in name.partition("/"))
         if not column:
             raise TaskError(f"the cost column {text!r} should read fn=COLUMN, or TRUTH/DECISION=COLUMN")
         where = (_code(truth, classes), _code(decided, classes)) if slash else _outcome(name, classes, positive)
-        if where in found:
-            raise TaskError(f"the cost of {name} is told by two columns, {found[where].column!r} and {column!r}")
-        found[where] = CostColumn(*where, column)
-    return tuple(found.values())
+        if where in cells:
+            raise TaskError(f"the cost of {name} is told by two columns, {cells[where].column!r} and {column!r}")
+        cells[where] = CostColumn(*where, column)
+    return tuple(cells.values())
 
 
 def names_a_file(cost: Cost | None) -> bool:

@@ -67,15 +67,15 @@ def row_costs_of(
     """
     if not columns:
         return None
-    found = np.column_stack([np.asarray(values[cell.column], dtype=np.float64) for cell in columns])
-    missing = np.argwhere(np.isnan(found))
+    costs = np.column_stack([np.asarray(values[cell.column], dtype=np.float64) for cell in columns])
+    missing = np.argwhere(np.isnan(costs))
     if len(missing):
         row, at = missing[0]
         raise DataError(
             f"column {columns[at].column!r} of {source} has no value in row {rows[row] + 1:,}, and a decision by "
             "cost needs one in every row; fill it in, or leave such rows out"
         )
-    return found
+    return costs
 
 
 def incurred(costs: Floats, truth: Codes, decided: Codes) -> Floats:

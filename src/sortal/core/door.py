@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import warnings
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -146,9 +147,10 @@ def rows_of_frame(
 
 
 def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
-    """Rows whose values are canonical already, a datetime as microseconds since 1970; what is not there is missing.
+    """Rows whose values are canonical already, a datetime as microseconds since 1970, bytes in base64; what is not
+    there is missing.
 
-    Raises TypeError for a value of another type.
+    Raises TypeError for a value of another type, ValueError for a text that is no base64.
     """
     columns: dict[str, Values] = {}
     for column in schema.columns:
@@ -158,6 +160,8 @@ def canonical_rows(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
             for value in values
         ):
             raise TypeError(f"column {column.name!r} is of kind {column.kind}, and holds something else")
+        if kind_of(column.kind).storage == "bytes":
+            values = [None if value is None else b64decode(value, validate=True) for value in values]
         columns[column.name] = _of_programs(column, values)
     return Rows(columns, np.arange(len(rows)))
 
@@ -167,7 +171,7 @@ _CANONICAL: dict[Storage, tuple[type, ...]] = {
     "boolean": (bool,),
     "moment": (int,),
     "text": (str,),
-    "bytes": (bytes,),
+    "bytes": (str,),
 }
 
 
@@ -248,8 +252,8 @@ def _of_distinct(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Seq
         return _by_rule(column, values, sort)
     known: dict[Any, int] = {}
     places = [known.setdefault(value, len(known)) for value in values]
-    tidied, found = _by_rule(column, list(known), sort)
-    return [tidied[at] for at in places], None if found is None else [found[at] for at in places]
+    tidied, sorts = _by_rule(column, list(known), sort)
+    return [tidied[at] for at in places], None if sorts is None else [sorts[at] for at in places]
 
 
 def _by_rule(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:

@@ -66,7 +66,7 @@ def frame_task(labels: pl.Series, goal: GoalOptions, label_type: LabelType = "st
     reasons = (
         why,
         _situation(task),
-        _selection(task, told=goal.metric != "auto"),
+        _selection(task, asked=goal.metric != "auto"),
         _aim(task),
         "" if weight is None else f"a row counts by {weight!r} in every fit, and once in every figure",
     )
@@ -77,8 +77,8 @@ def _with_costs(task: Task, goal: GoalOptions) -> Task:
     columns = parse_cost_columns(goal.cost_column, task.classes, task.positive)
     task = replace(task, cost_columns=columns, reject_cost=goal.reject_cost)
     if goal.cost is not None or columns:
-        told = {} if goal.cost is None else goal.cost
-        return replace(task, goal="cost", cost=parse_cost(told, task.classes, task.positive, columns))
+        texts = {} if goal.cost is None else goal.cost
+        return replace(task, goal="cost", cost=parse_cost(texts, task.classes, task.positive, columns))
     if goal.reject_cost is not None:
         errors = (1.0 - np.eye(len(task.classes))).tolist()
         return replace(task, goal="cost", cost=tuple(map(tuple, errors)))
@@ -117,8 +117,8 @@ def _aimed(task: Task, goal: GoalOptions, rows: int) -> Task:
 def _count(labels: pl.Series) -> Counts:
     """Rows of each class, in the natural order of the classes."""
     counted = labels.drop_nulls().value_counts()
-    found = dict(zip(counted[:, 0].to_list(), counted[:, 1].to_list(), strict=True))
-    return {name: found[name] for name in in_order(found)}
+    counts = dict(zip(counted[:, 0].to_list(), counted[:, 1].to_list(), strict=True))
+    return {name: counts[name] for name in in_order(counts)}
 
 
 def _check_target(target: str, labels: pl.Series, counts: Counts) -> None:
@@ -186,14 +186,14 @@ def _check_quantity(target: str, counts: Counts) -> None:
     )
 
 
-def _positive(told: object, target: str, counts: Counts) -> tuple[str | None, str]:
+def _positive(asked: object, target: str, counts: Counts) -> tuple[str | None, str]:
     """The positive class and why it is."""
     names = list(counts)
-    if told is not None:
-        code = code_of(told, names)
+    if asked is not None:
+        code = code_of(asked, names)
         if code is None:
-            hint = did_you_mean(str(told), names)
-            raise TaskError(f"the positive class {str(told)!r} is no class of the target {target!r}; {hint}")
+            hint = did_you_mean(str(asked), names)
+            raise TaskError(f"the positive class {str(asked)!r} is no class of the target {target!r}; {hint}")
         if len(names) != 2:
             raise TaskError(f"a positive class needs two classes; the target {target!r} has {len(names)}")
         return names[code], f"the positive class is {names[code]!r}, as told"
@@ -233,8 +233,10 @@ def _headline(task: Task) -> tuple[str, ...]:
 
 
 def _promised(task: Task) -> list[str]:
-    told = task.promise
-    return [name for name in ("precision", "recall", "fpr") if told is not None and getattr(told, name) is not None]
+    promise = task.promise
+    return [
+        name for name in ("precision", "recall", "fpr") if promise is not None and getattr(promise, name) is not None
+    ]
 
 
 def _situation(task: Task) -> str:
@@ -252,8 +254,8 @@ def _label(metric: str) -> str:
     return str(registry.load("sortal.metrics", metric).label)
 
 
-def _selection(task: Task, told: bool) -> str:
-    if told:
+def _selection(task: Task, asked: bool) -> str:
+    if asked:
         return f"candidates are selected by {_label(task.metric)}, as told"
     return (
         f"candidates are selected by {_label(task.metric)}: a proper scoring rule, which rewards honest probabilities"

@@ -16,8 +16,8 @@ KINDS: Mapping[str, str] = {BRIGHTNESS: "number", ASPECT: "number", SIZE: "numbe
 
 def measures(images: Sequence[bytes | None]) -> dict[str, Floats]:
     """By name, what is measured of each image, NaN where there is none. Brightness is 0 for black and 1 for white."""
-    found = np.array(each(_of_one, images), dtype=np.float64).reshape(-1, 3)
-    return dict(zip(KINDS, found.T, strict=True))
+    figures = np.array(each(_of_one, images), dtype=np.float64).reshape(-1, 3)
+    return dict(zip(KINDS, figures.T, strict=True))
 
 
 def _of_one(image: bytes | None) -> tuple[float, float, float]:

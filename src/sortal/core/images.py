@@ -13,7 +13,9 @@ import hashlib
 import io
 import os
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,14 +145,47 @@ def canonical(value: str | bytes) -> bytes:
 def look(image: bytes) -> Look:
     """One look at an image that is kept as it is; another is decoded as it is. Raises UnreadableError."""
     digest = _digest(image)
-    found = _looks.get(digest)
-    if found is None:
+    seen = _looks.get(digest)
+    if seen is None:
         with _decoding(image) as opened:
             keeps = max(opened.size) <= LARGEST and len(image) <= MOST_BYTES
-            found = _look(_upright(opened))
+            seen = _look(_upright(opened))
         if keeps:
-            _remember(digest, found)
-    return found
+            _remember(digest, seen)
+    return seen
+
+
+def upright(image: bytes) -> Image:
+    """The picture itself, grey or coloured, as a camera meant it. Raises UnreadableError."""
+    with _decoding(image) as opened:
+        return _upright(opened)
+
+
+def points(image: bytes, side: int, colour: bool) -> Pixels:
+    """(channels, side, side) an image as so many points: of grey, or of red, green and blue. Raises UnreadableError."""
+    from PIL.Image import Resampling
+
+    with _decoding(image) as opened:
+        made = np.asarray(_upright(opened).convert("RGB" if colour else "L").resize((side, side), Resampling.BILINEAR))
+    return np.moveaxis(made, 2, 0) if colour else made[None]
+
+
+def drawn(number: int, side: int = 16) -> bytes:
+    """A small image of nothing (PNG, red, green and blue), another for each number and always the same.
+
+    >>> is_image(drawn(0)), drawn(0) == drawn(1)
+    (True, False)
+    """
+    rng = np.random.default_rng(number)
+    fields = np.kron(rng.integers(0, 256, (4, 4, 3)), np.ones((side // 4, side // 4, 1), dtype=np.int64))
+    lines = np.concatenate([np.zeros((side, 1), np.int64), fields.reshape(side, -1)], axis=1).astype(np.uint8)
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines.tobytes())),
+        (b"IEND", b""),
+    )
+    chunks = (struct.pack(">I", len(a)) + kind + a + struct.pack(">I", zlib.crc32(kind + a)) for kind, a in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def _look(image: Image) -> Look:
@@ -164,10 +199,10 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _remember(digest: bytes, found: Look) -> None:
+def _remember(digest: bytes, seen: Look) -> None:
     if len(_looks) >= MOST_LOOKS:
         _looks.clear()
-    _looks[digest] = found
+    _looks[digest] = seen
 
 
 def canonical_or_none(value: str | bytes | None) -> bytes | None:
@@ -225,7 +260,7 @@ def _content(text: str) -> bytes:
 @contextmanager
 def _decoding(data: bytes) -> Iterator[Image]:
     """A block that decodes an image. Whatever goes wrong in it is an UnreadableError."""
-    library = _pillow()
+    library = pillow()
     try:
         with library.open(io.BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
@@ -242,7 +277,8 @@ def _decoding(data: bytes) -> Iterator[Image]:
 _TOO_MANY = f"more than {MOST_PIXELS:,} pixels"
 
 
-def _pillow() -> ModuleType:
+def pillow() -> ModuleType:
+    """Pillow's ``Image``. Raises OptionError where it is not installed."""
     try:
         from PIL import Image
     except ImportError:

@@ -87,5 +87,5 @@ def encode(labels: pl.Series, task: Task) -> NDArray[np.int64]:
             f"the target {task.target!r} holds {unknown[0]!r}, which is none of its classes "
             f"({rows:,} rows have an unknown label); {did_you_mean(unknown[0], task.classes)}"
         )
-    found = labels.replace_strict(list(codes), list(codes.values()), default=-1, return_dtype=pl.Int64)
-    return found.to_numpy().astype(np.int64)
+    coded = labels.replace_strict(list(codes), list(codes.values()), default=-1, return_dtype=pl.Int64)
+    return coded.to_numpy().astype(np.int64)

@@ -24,6 +24,8 @@ LEAST_SHARE = 1e-9
 MOST_BETA = 1_000
 MOST_WORK = 100_000
 """Rounds, trees or iterations of a fit, at most; no family does a tenth of that by itself."""
+DEVICES = ("auto", "cpu", "cuda")
+"""Where networks can be trained."""
 
 
 def check_goal(goal: GoalOptions) -> None:
@@ -75,6 +77,8 @@ def check_search(search: SearchOptions) -> None:
         raise OptionError(f"max_size {quoted(search.max_size)} is no size of a file; give bytes, for example 5_000_000")
     if search.sampled < 0:
         raise OptionError(f"sampled {quoted(search.sampled)} is no number of rows; take it out, and all are used")
+    if search.device not in DEVICES:
+        raise OptionError(f"device {quoted(search.device)} is not known; give one of {', '.join(DEVICES)}")
     for name in search.models:
         registry.check("sortal.models", name)
     for code in search.unchecked:

@@ -210,8 +210,8 @@ def _year(parts: dict[str, str | None]) -> int | None:
     short, year = parts.get("short_year"), parts.get("year")
     if short is not None:
         return int(short) + (2000 if int(short) < 70 else 1900)
-    found = 1 if year is None else int(year)
-    return found if -262_143 <= found <= 262_142 else None
+    number = 1 if year is None else int(year)
+    return number if -262_143 <= number <= 262_142 else None
 
 
 def _month(parts: dict[str, str | None]) -> int:

@@ -97,7 +97,7 @@ class ColumnProfile:
 def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
     """A profile of every feature, by name, that names no value of fewer rows than ``smallest_count``."""
     features = table.schema.features
-    found: dict[str, ColumnProfile] = {}
+    profiles: dict[str, ColumnProfile] = {}
     # That a yes or no is one of the two tells nothing of anybody.
     for least, some in (
         (1, [c for c in features if kind_of(c.kind).storage == "boolean"]),
@@ -108,14 +108,14 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
         at_once = max(1, TOGETHER // max(len(table), 1))
         for start in range(0, len(some), at_once):
             part = some[start : start + at_once]
-            found |= _of_numbers(part, table.columns([column.name for column in part]), least)
+            profiles |= _of_numbers(part, table.columns([column.name for column in part]), least)
     for column in features:
-        if column.name not in found:
+        if column.name not in profiles:
             # A column at a time: as Python's texts they take many times their room.
             values: Any = table.columns([column.name])[column.name]
             look = _LOOKS.get(kind_of(column.kind).encoding, _of_levels)
-            found[column.name] = look(column, values, smallest_count)
-    return {column.name: found[column.name] for column in features}
+            profiles[column.name] = look(column, values, smallest_count)
+    return {column.name: profiles[column.name] for column in features}
 
 
 def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
@@ -183,10 +183,10 @@ def _measured(column: Column, values: Columns, least: int) -> Iterator[ColumnPro
     for measure, kind in kinds_of(column.kind).items():
         as_column = Column(measure, kind)
         if kind_of(kind).numeric:
-            found = _of_numbers([as_column], values, least)[measure]
+            profiled = _of_numbers([as_column], values, least)[measure]
         else:
-            found = _of_levels(as_column, values[measure], least)
-        yield replace(found, name=column.name, measure=measure)
+            profiled = _of_levels(as_column, values[measure], least)
+        yield replace(profiled, name=column.name, measure=measure)
 
 
 def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:
@@ -200,23 +200,23 @@ def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]
 
 def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Columns:
     """The values of ``compared`` in some rows; of columns that are there."""
-    found: dict[str, Values] = {}
+    compared: dict[str, Values] = {}
     for name, column in reference.items():
         if name not in columns:
             continue
         if column.measures:
             looks = measured(column.kind, columns[name], column.levels)
-            found |= {f"{name}/{measure}": values for measure, values in looks.items()}
+            compared |= {f"{name}/{measure}": values for measure, values in looks.items()}
         else:
-            found[name] = columns[name]
-    return found
+            compared[name] = columns[name]
+    return compared
 
 
 def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[str, ColumnProfile]:
     """Those with as many missing values are looked at together."""
     ordered = np.sort(np.stack([np.asarray(values[column.name]) for column in columns])).T
     known = np.count_nonzero(~np.isnan(ordered), axis=0)
-    found: dict[str, ColumnProfile] = {}
+    profiles: dict[str, ColumnProfile] = {}
     for count in np.unique(known).tolist():
         at = np.flatnonzero(known == count)
         some = ordered[:count, at]
@@ -225,7 +225,7 @@ def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[
         beyond = np.count_nonzero((some < limits[0]) | (some > limits[1]), axis=0)
         for i, number in enumerate(at.tolist()):
             column, (low, high) = columns[number], limits[:, i].tolist()
-            found[column.name] = ColumnProfile(
+            profiles[column.name] = ColumnProfile(
                 name=column.name,
                 kind=column.kind,
                 rows=len(ordered),
@@ -236,4 +236,4 @@ def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[
                 ends=(low, high) if low == low else (),
                 beyond=int(beyond[i]),
             )
-    return found
+    return profiles

@@ -32,8 +32,8 @@ def quantiles(ordered: Floats, shares: Sequence[float], smallest_count: int = 1)
     above = np.minimum(below + 1, windows - 1)
     low, high = (_means(ordered[k - 1 + at[:, None] + np.arange(k)]) for at in (below, above))
     between = (place - below).reshape(-1, *(1,) * (ordered.ndim - 1))
-    found: Floats = low + between * (high - low)
-    return found
+    between_points: Floats = low + between * (high - low)
+    return between_points
 
 
 def middle(values: Floats, smallest_count: int = 1) -> float:
@@ -67,24 +67,24 @@ def ends(ordered: Floats, smallest_count: int = 1) -> tuple[float, float] | None
 
 def ends_of_columns(ordered: Floats, smallest_count: int = 1) -> Floats:
     """(2, m) ``ends`` of each of m columns (n, m), ascending; NaN for those of too few values."""
-    found = np.stack([-_end(-ordered, smallest_count), _end(ordered[::-1], smallest_count)])
-    found[:, np.isnan(found).any(axis=0)] = np.nan
-    return found
+    ends = np.stack([-_end(-ordered, smallest_count), _end(ordered[::-1], smallest_count)])
+    ends[:, np.isnan(ends).any(axis=0)] = np.nan
+    return ends
 
 
 def _end(falling: Floats, k: int) -> Floats:
     """(m,) the largest values of (n, m), NaN for too few."""
     if len(falling) < k:
         return np.full(falling.shape[1], np.nan)
-    held = np.where(falling[0] == falling[k - 1], falling[0], np.nan)
+    kth = np.where(falling[0] == falling[k - 1], falling[0], np.nan)
     if len(falling) < 3 * k - 1:
-        return held
+        return kth
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, 3 * k))])
     first, second = slice(k - 1, 2 * k - 1), slice(2 * k - 1, 3 * k - 1)
     # From the largest value down, in units of the scale: how far the two groups are expected to lie below it.
     near, far = harmonic[first].mean(), harmonic[second].mean()
     outer, inner = _means(np.stack([falling[first], falling[second]]))
-    return np.where(np.isnan(held), outer + float(near / (far - near)) * (outer - inner), held)
+    return np.where(np.isnan(kth), outer + float(near / (far - near)) * (outer - inner), kth)
 
 
 def _means(windows: Floats) -> Floats:

@@ -128,10 +128,10 @@ def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     around.
     """
     kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
-    found = values.astype(f"{kind}8[us]")
-    wrapped = found.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
-    found[wrapped] = np.array("NaT", dtype=found.dtype)
-    return found
+    moments = values.astype(f"{kind}8[us]")
+    wrapped = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
+    moments[wrapped] = np.array("NaT", dtype=moments.dtype)
+    return moments
 
 
 def of_pandas(series: Any) -> Raw:

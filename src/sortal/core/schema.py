@@ -77,8 +77,8 @@ class Schema:
 
     def only(self, role: Role) -> Column | None:
         """The one column with this role, or None."""
-        found = self.role(role)
-        return found[0] if found else None
+        columns = self.role(role)
+        return columns[0] if columns else None
 
     @cached_property
     def _by_name(self) -> dict[object, Column]:

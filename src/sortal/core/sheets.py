@@ -93,7 +93,7 @@ class RowOptions:
     smallest_count: int = option(
         SMALLEST_COUNT, "A value of fewer rows leaves with no file, and is as unseen to every model; 1 keeps all."
     )
-    private: bool = option(False, "Quote no value and no row, however many share it; no oof.parquet.")
+    private: bool = option(False, "Quote no value and no row, however many share it; no oof.parquet, no examples.html.")
 
     @property
     def disclosure(self) -> Disclosure:
@@ -119,9 +119,9 @@ class SearchOptions:
     ``plan`` is empty until a run has been made; ``refit`` says whether there was time to fit its model again on all
     rows, and ``halved`` in how many folds on half of the rows, too. ``unchecked`` has the checks of the audit that it
     had no time for, ``uncompared`` the baselines that it had no time to fit for the test, ``outer`` the outer folds
-    that it had time for (0: as many as it gets through), and ``sampled`` how many rows of a table it had time for that
-    is large for its budget (0: all of them). With them the same data and recipe give the same model, byte
-    for byte, whatever the clock says.
+    that it had time for (0: as many as it gets through), ``permuted`` the rows on which it measured what columns add,
+    and ``sampled`` how many rows of a table it had time for that is large for its budget (0: all of them). With them
+    the same data and recipe give the same model, byte for byte, whatever the clock says.
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")
@@ -130,6 +130,7 @@ class SearchOptions:
     max_size: int | None = option(None, "What the model may take in its file: 5MB.", unit=True)
     budget: float | None = option(None, "Time for everything: 60s, 2m, 1h; 2m unless given.", unit=True)
     effort: float | None = option(None, "Work instead of time: 60 for about as much; the same on every machine.")
+    device: str = option("auto", "Where networks are trained: cpu, cuda, or auto for what there is.")
     seed: int = option(0, "For everything random.")
     plan: tuple[Planned, ...] = ()
     refit: bool = True
@@ -137,6 +138,7 @@ class SearchOptions:
     unchecked: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
     outer: int = 0
+    permuted: int = 0
     sampled: int = 0
 
     @property

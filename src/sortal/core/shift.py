@@ -157,7 +157,7 @@ def _shifts(column: ColumnProfile, count: _Count, chance: float) -> Iterator[Shi
     missing = _missing(column, count, chance) if column.measure in ("", *FIRST) else None
     if missing is not None:
         yield missing
-    yield from [found for look in values if (found := look(column, count, chance)) is not None][:1]
+    yield from [shift for look in values if (shift := look(column, count, chance)) is not None][:1]
 
 
 def _missing(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -165,7 +165,7 @@ def _missing(column: ColumnProfile, count: _Count, chance: float) -> Shift | Non
     if not _too_many(count.missing, count.rows, column.missing, column.rows, chance):
         return None
     how = "all values are" if share == 1 else f"{percent(share)} of the values are"
-    return _found(column, "missing", count.rows, share, expected, f"{how} missing, {percent(expected)} in training")
+    return _shift_of(column, "missing", count.rows, share, expected, f"{how} missing, {percent(expected)} in training")
 
 
 def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -185,7 +185,7 @@ def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None
     there = f" (there it was {like!r})" if like else ""
     usually = f", where {percent(expected)} are expected" if expected > 0 and share < 1 else ""
     text = f"{how} in training{usually}, such as {_short(str(count.example))}{there}"
-    return _found(column, "unseen", rows, share, expected, text)
+    return _shift_of(column, "unseen", rows, share, expected, text)
 
 
 def _range(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -198,7 +198,7 @@ def _range(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     beyond = "far outside" if kind_of(column.kind).ongoing else "outside"
     span = f"{column.shown(low)} to {column.shown(high)}"
     text = f"{how} {beyond} {span}, about the range in training, such as {column.shown(count.example)}"
-    return _found(column, "range", rows, share, (column.beyond + 2) / (column.known + 1), text)
+    return _shift_of(column, "range", rows, share, (column.beyond + 2) / (column.known + 1), text)
 
 
 def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -218,7 +218,7 @@ def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | No
     if _tail(rows, rows, usual, column.known) >= chance:
         return None
     text = f"it is {only} in all {rows:,} rows, and was in {percent(usual / column.known)} in training"
-    return _found(column, "constant", rows, 1.0, usual / column.known, text)
+    return _shift_of(column, "constant", rows, 1.0, usual / column.known, text)
 
 
 def _at(column: ColumnProfile, value: float) -> int:
@@ -251,7 +251,7 @@ def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
             f"{percent(float(now[at]))} of the values are at most {where}, and were {percent(float(then[at]))} in "
             "training"
         )
-    return _found(column, "moved", rows, float(now[at]), float(then[at]), text)
+    return _shift_of(column, "moved", rows, float(now[at]), float(then[at]), text)
 
 
 def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -272,10 +272,10 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} "
         "in training"
     )
-    return _found(column, "mix", rows, float(now[at]), float(then[at]), text)
+    return _shift_of(column, "mix", rows, float(now[at]), float(then[at]), text)
 
 
-def _found(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
+def _shift_of(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
     named = _short(column.name) if what == "missing" else _named(column)
     return Shift(column.name, what, rows, share, expected, f"{named}: {text}")
 
@@ -334,15 +334,15 @@ def odd_values(reference: Mapping[str, ColumnProfile], columns: Columns, rows: i
     >>> odd_values({"age": age}, {"age": np.array([40.0, 200.0, np.nan])}, 3)
     [[], ["'age': 200 is above 60, about the largest in training"], ["'age': is missing, and never was in training"]]
     """
-    found: list[list[str]] = [[] for _ in range(rows)]
+    sentences: list[list[str]] = [[] for _ in range(rows)]
     columns = comparable(reference, columns)
     for name, column in compared(reference).items():
         if name in columns and column.known:
             for row, text in _odd(column, columns[name]):
-                found[row].append(f"{_named(column)}: {text}")
+                sentences[row].append(f"{_named(column)}: {text}")
             for row in _newly_missing(column, columns[name]):
-                found[row].append(f"{_short(column.name)}: is missing, and never was in training")
-    return found
+                sentences[row].append(f"{_short(column.name)}: is missing, and never was in training")
+    return sentences
 
 
 def _newly_missing(column: ColumnProfile, values: Values) -> list[int]:
@@ -350,8 +350,8 @@ def _newly_missing(column: ColumnProfile, values: Values) -> list[int]:
     if column.missing or column.measure not in ("", *FIRST):
         return []
     if isinstance(values, np.ndarray):
-        found: list[int] = np.flatnonzero(np.isnan(values)).tolist()
-        return found
+        places: list[int] = np.flatnonzero(np.isnan(values)).tolist()
+        return places
     return [row for row, value in enumerate(values) if value is None]
 
 

@@ -17,7 +17,7 @@ LETTERS = 100
 CHARACTERS, UNKNOWN, SCRIPT = "characters", "share of unusual words", "script"
 KINDS: Mapping[str, str] = {CHARACTERS: "number", UNKNOWN: "number", SCRIPT: "category"}
 """The measures, and what kind of column each would be."""
-_WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w\\w+")
+WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w\\w+")
 """A run of letters and digits, or one letter of a script without blanks between words."""
 
 
@@ -27,7 +27,7 @@ def words(text: str) -> list[str]:
     >>> words("To be, or not: 房间")
     ['to', 'be', 'or', 'not', '房', '间']
     """
-    return _WORD.findall(text[:LOOKED_AT].lower())
+    return WORD.findall(text[:LOOKED_AT].lower())
 
 
 def script(text: str) -> str | None:
@@ -57,5 +57,5 @@ def measures(texts: Sequence[str | None], usual: Collection[str]) -> dict[str, N
     return {CHARACTERS: length, UNKNOWN: unknown, SCRIPT: [None if text is None else script(text) for text in texts]}
 
 
-def _unknown(found: Sequence[str], known: Collection[str]) -> float:
-    return sum(word not in known for word in found) / len(found) if found else float("nan")
+def _unknown(words: Sequence[str], known: Collection[str]) -> float:
+    return sum(word not in known for word in words) / len(words) if words else float("nan")

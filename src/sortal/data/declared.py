@@ -45,14 +45,14 @@ def declared(path: Path, walk: Callable[[mmap.mmap], Iterable[Piece]]) -> Declar
         raise DataError(f"{path} cannot be opened: {error.strerror or error}") from error
     except (DamagedError, IndexError, ValueError, struct.error) as error:
         raise DataError(f"{path.name} is damaged or cut off: {error}") from error
-    found = Declared(sum(pieces), max(pieces, default=0))
-    if found.total > max(FREELY_DECODED, MOST_TIMES_DECODED * size):
+    sizes = Declared(sum(pieces), max(pieces, default=0))
+    if sizes.total > max(FREELY_DECODED, MOST_TIMES_DECODED * size):
         raise DataError(
-            f"{path.name} has {size:,} bytes and says that they are {found.total:,} when they are unpacked, which no "
+            f"{path.name} has {size:,} bytes and says that they are {sizes.total:,} when they are unpacked, which no "
             "table does"
         )
-    refuse_beyond_memory(path.name, found.largest)
-    return found
+    refuse_beyond_memory(path.name, sizes.largest)
+    return sizes
 
 
 def refuse_beyond_memory(name: str, size: int) -> None:

@@ -70,10 +70,10 @@ def inspect(path: Path) -> Layout:
     skip = next((i for i, line in enumerate(lines) if line.strip()), None)
     if skip is None:
         raise DataError(f"{path.name} is empty; give a file with a header and rows")
-    told = _told(lines[skip], path.name)
-    skip += bool(told)
+    stated = _stated_separator(lines[skip], path.name)
+    skip += bool(stated)
     tabs = path.suffix.lower() in (".tsv", ".tab")
-    separator = told or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
+    separator = stated or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
     first = next(rows(lines[skip:], separator, path.name, skip + 1), None)
     header = first.values if first else []
     if len(header) > MOST_COLUMNS:
@@ -88,18 +88,18 @@ def inspect(path: Path) -> Layout:
     return Layout(path, encoding, separator, tuple(header), tuple(names), skip, (*notes, *renamed))
 
 
-def _told(line: str, name: str) -> str:
+def _stated_separator(line: str, name: str) -> str:
     """The separator that the first line says there is, as Excel does; nothing where it says none. Raises DataError for
     one that cannot be.
     """
-    told = re.fullmatch(r"sep=([^\w\r]{2,}|[^,;|\r]*|.)\r?", line)
-    if told and (len(told[1]) > 1 or not told[1].isascii() or told[1] == '"'):
+    match = re.fullmatch(r"sep=([^\w\r]{2,}|[^,;|\r]*|.)\r?", line)
+    if match and (len(match[1]) > 1 or not match[1].isascii() or match[1] == '"'):
         raise DataError(
-            f"{name} says in its first line that {told[1]!r} separates the fields, and a separator is one character "
+            f"{name} says in its first line that {match[1]!r} separates the fields, and a separator is one character "
             "of ASCII, "
             "which is no quote; write the file with another"
         )
-    return told[1] if told else ""
+    return match[1] if match else ""
 
 
 def _head(path: Path, encoding: str) -> list[str]:
@@ -296,8 +296,8 @@ def _has_doubtful_rows(data: bytes, layout: Layout) -> bool:
     stops = newlines[ends_row] + 1
     starts = np.concatenate([[0], stops[:-1]])
     for k in candidates:
-        found = rows(lines_of([data[starts[k] : stops[k]]]), layout.separator, layout.path.name)
-        if any(in_doubt(row, layout.separator, len(layout.names), lambda: layout.habits) for row in found):
+        parsed = rows(lines_of([data[starts[k] : stops[k]]]), layout.separator, layout.path.name)
+        if any(in_doubt(row, layout.separator, len(layout.names), lambda: layout.habits) for row in parsed):
             return True
     return False
 
@@ -324,7 +324,7 @@ def _is_rectangular(frame: pl.DataFrame, data: bytes, separator: str, quoted: bo
 def _parse_slowly(blocks: Iterable[bytes], layout: Layout, line: int) -> Iterator[pl.DataFrame]:
     """All that is left, row by row; ``line`` is the number of the first line of it."""
     width, name = len(layout.names), layout.path.name
-    held: list[list[str]] = []
+    pending: list[list[str]] = []
     for row in rows(lines_of(blocks), layout.separator, name, line):
         if in_doubt(row, layout.separator, width, lambda: layout.habits):
             raise doubtful(name, row)
@@ -332,11 +332,11 @@ def _parse_slowly(blocks: Iterable[bytes], layout: Layout, line: int) -> Iterato
             continue
         if len(row.values) != width:
             raise _ragged(layout, row.line, len(row.values))
-        held.append(row.values)
-        if len(held) == _ROWS_AT_A_TIME:
-            yield _frame(held, layout)
-            held = []
-    yield _frame(held, layout)
+        pending.append(row.values)
+        if len(pending) == _ROWS_AT_A_TIME:
+            yield _frame(pending, layout)
+            pending = []
+    yield _frame(pending, layout)
 
 
 def _frame(rows: list[list[str]], layout: Layout) -> pl.DataFrame:

@@ -26,7 +26,7 @@ def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:
     Raises OptionError where what is asked for needs rows that ``--split cv`` does not set apart.
     """
     if recipe.rows.split_column is not None:
-        return split_as_told(table, codes, recipe.rows.split_column)
+        return split_by_column(table, codes, recipe.rows.split_column)
     if recipe.rows.split == NESTED:
         _check_nested(recipe, len(codes))
         return _nested(table, codes, ())
@@ -79,19 +79,19 @@ def _nested(table: Table, codes: Ints, notes: tuple[str, ...]) -> Parts:
     return Parts(everything, none, none, method, notes, outer)
 
 
-def split_as_told(table: Table, codes: Ints, column: str) -> Parts:
+def split_by_column(table: Table, codes: Ints, column: str) -> Parts:
     """The parts that a column of the table names: train, valid (or val, dev) and test.
 
     Nothing is moved: what such parts have in common is for the audit to find. Raises DataError for another word, for a
     row without one, and where no row trains or is tested.
     """
-    told = table[column].str.strip_chars().str.to_lowercase()
+    words_of = table[column].str.strip_chars().str.to_lowercase()
     known = [word for words in PART_WORDS.values() for word in words]
-    other = [str(word) for word in told.unique().sort() if word not in known]
+    other = [str(word) for word in words_of.unique().sort() if word not in known]
     if other:
         what = "has no value in some rows" if other == ["None"] else f"says {', '.join(repr(o) for o in other[:4])}"
         raise DataError(f"column {column!r} {what}, but parts are called train, valid and test; rename them")
-    where = {name: np.flatnonzero(told.is_in(words).to_numpy()) for name, words in PART_WORDS.items()}
+    where = {name: np.flatnonzero(words_of.is_in(words).to_numpy()) for name, words in PART_WORDS.items()}
     for name in ("train", "test"):
         if not len(where[name]):
             raise DataError(f"column {column!r} says {PART_WORDS[name][0]} in no row; such a split cannot be used")

@@ -84,13 +84,18 @@ def _unpacked(archive: ZipFile, steps: Steps) -> bytes:
 
 
 def own_target(data: object) -> str | None:
-    """The column of classes, where ``data`` is the path of a folder of class folders; None for anything else.
+    """The column of classes, where ``data`` is the path of a folder of class folders or of arrays of images; None for
+    anything else.
 
-    Raises DataError for a folder of images that are in no folders of classes.
+    Raises DataError for a folder of images that are in no folders of classes, and for a path of nothing.
     """
     given = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
+    if isinstance(given, str | Path) and str(given) != "-" and not Path(given).expanduser().exists():
+        raise DataError(f"there is no file and no folder {str(given)!r}")
     if not isinstance(given, str | Path) or not (Path(given).is_dir() or is_zip(Path(given))):
         return None
+    if is_npz(Path(given)):
+        return LABEL
     if not holds_images(Path(given)):
         return None
     if LABEL not in image_folder(Path(given)).types:
@@ -110,6 +115,18 @@ def is_zip(path: Path) -> bool:
             return _DOCUMENT.isdisjoint(archive.namelist())
     except (BadZipFile, OSError, ValueError, NotImplementedError):
         return False
+
+
+def is_npz(path: Path) -> bool:
+    """Whether a file is an archive of arrays as numpy saves them."""
+    if not path.is_file() or not is_zipfile(path):
+        return False
+    try:
+        with ZipFile(path) as archive:
+            names = archive.namelist()
+    except (BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 _DOCUMENT = frozenset({"[Content_Types].xml", "mimetype"})

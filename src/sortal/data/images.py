@@ -1,15 +1,22 @@
-"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said."""
+"""Images of a table that is learned from: what could be read takes the place of names, and what could not is said.
+Of more images than there is time for some are drawn.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError
 from sortal.core.frame import unreadable
+from sortal.core.images import canonical_or_none, each
 from sortal.core.kinds import kind_of
+from sortal.core.kinds.image import are_image_names
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
 from sortal.core.values import evaluated, is_text
@@ -18,15 +25,33 @@ from sortal.data.read import Source
 
 @dataclass(frozen=True)
 class Images:
-    """``columns``: of images. ``raw``: the columns as they were read, but for images, which are what they are and not
-    their names: so they are sealed, and so they are counted. ``unread`` (n,): the rows of which an image could not be
-    read. ``notes`` say which.
+    """``columns``: of images. ``names``: of these, what they were called, where that is the name of a file. ``raw``:
+    the columns as they were read, but for images, which are what they are and not their names: so they are sealed, and
+    so they are counted. ``unread`` (n,): the rows of which an image could not be read. ``notes`` say which.
     """
 
     columns: tuple[str, ...]
+    names: pl.DataFrame
     raw: pl.DataFrame
     unread: pl.Series
     notes: tuple[str, ...] = ()
+
+
+PILOT = 64
+"""Images that tell how long all will take: enough to know that of photos of unlike sizes to a fifth."""
+
+
+def affordable(source: Source, schema: Schema, seconds: float) -> int:
+    """Of how many rows the images can be read in so many seconds: as a few of them say, drawn at random."""
+    columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
+    n = source.frame.height
+    if not columns or not math.isfinite(seconds) or n <= PILOT:
+        return n
+    few = replace(source, frame=source.frame[np.random.default_rng(0).permutation(n)[:PILOT]])
+    begun = time.monotonic()
+    for column in columns:
+        each(canonical_or_none, _given(column, few).to_list())
+    return min(n, max(int(seconds * PILOT / (time.monotonic() - begun)), PILOT))
 
 
 def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:
@@ -36,8 +61,11 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
     columns = [c for c in schema.features if kind_of(c.kind).storage == "bytes"]
     unread = pl.repeat(False, frame.height, eager=True)
     notes: list[str] = []
+    names: dict[str, pl.Series] = {}
     for column in columns:
         given, read = _given(column, source), frame[column.name].alias("")
+        if is_text(sort_of(given.dtype)) and are_image_names(given.drop_nulls()):
+            names[column.name] = given
         lost = given.is_not_null() & read.is_null()
         if not lost.any():
             continue
@@ -48,7 +76,7 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
         notes.append(f"{said}; {'its row was' if count == 1 else 'their rows were'} left out")
         unread |= lost
     raw = source.frame.with_columns(frame[column.name] for column in columns)
-    return Images(tuple(c.name for c in columns), raw, unread, tuple(notes))
+    return Images(tuple(c.name for c in columns), pl.DataFrame(names), raw, unread, tuple(notes))
 
 
 def _given(column: Column, source: Source) -> pl.Series:

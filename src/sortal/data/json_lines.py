@@ -38,21 +38,21 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
 
     A record may lack columns. Raises DataError that names the line that is no record.
     """
-    found: dict[str, list[pl.DataType]] = {}
+    dtypes: dict[str, list[pl.DataType]] = {}
     records, cells, present = 0, 0, 0
     for block, first in _whole_lines(path, encoding, size):
         for data, line in _pieces(block, first):
-            if not found:  # polars has an order of its own
-                found = {name: [] for name in _record(*next(_lines(data, path, line)))}
+            if not dtypes:  # polars has an order of its own
+                dtypes = {name: [] for name in _record(*next(_lines(data, path, line)))}
             types, rows, values = _types(data, path, line)
             for name, dtype in types.items():
-                found.setdefault(name, []).append(dtype)
-            records, cells, present = records + rows, cells + rows * len(found), present + values
-            _refuse_sparse(path.name, len(found), cells, present)
-    if records and not found:
+                dtypes.setdefault(name, []).append(dtype)
+            records, cells, present = records + rows, cells + rows * len(dtypes), present + values
+            _refuse_sparse(path.name, len(dtypes), cells, present)
+    if records and not dtypes:
         raise DataError(f"{path.name} has {records:,} records, and none of them names a value")
-    types = {name: pl.String() if _MIXED in seen else common_type(seen) for name, seen in found.items()}
-    mixed = {name for name, dtype in types.items() if dtype == pl.String and set(found[name]) - {pl.Null, pl.String}}
+    types = {name: pl.String() if _MIXED in seen else common_type(seen) for name, seen in dtypes.items()}
+    mixed = {name for name, dtype in types.items() if dtype == pl.String and set(dtypes[name]) - {pl.Null, pl.String}}
 
     def frames() -> Iterator[pl.DataFrame]:
         for data, line in _whole_lines(path, encoding, size):

@@ -215,9 +215,9 @@ class Seal:
         return pl.read_parquet(io.BytesIO(content))
 
     def _check(self, content: bytes, first: Entry) -> None:
-        found, recorded = hashlib.sha256(content).hexdigest(), first.sha256
-        if found != recorded:
-            hashes = f"SHA-256 {found[:12]}, sealed as {recorded[:12]}"
+        digest, recorded = hashlib.sha256(content).hexdigest(), first.sha256
+        if digest != recorded:
+            hashes = f"SHA-256 {digest[:12]}, sealed as {recorded[:12]}"
             raise DataError(f"the sealed file {self.path} was altered ({hashes}); {_DISTRUST}")
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from sortal.core.slicing import asked_columns
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
-from sortal.data.images import with_images
+from sortal.data.images import affordable, with_images
 from sortal.data.read import Source, read
 from sortal.data.sampled import ALL_ROWS, RowLimit, sampled
 
@@ -38,8 +38,9 @@ class Problem:
     """Labelled rows and the task.
 
     ``raw``: the columns as they were read; ``table``: the same rows in canonical types; ``codes``: (n,) class codes.
-    ``digest``: SHA-256 of what was read. ``sampled``: about how many of the rows that were read are used, 0 for
-    all.
+    ``digest``: SHA-256 of what was read. ``names``: columns of what images are called, where they came by name.
+    ``ordered``: whether the rows have an order of their own. ``sampled``: about how many of the rows that were read are
+    used, 0 for all.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Problem:
     table: Table
     codes: NDArray[np.int64]
     task: Task
+    names: pl.DataFrame = field(default_factory=pl.DataFrame)
+    ordered: bool = True
     sampled: int = 0
 
 
@@ -72,19 +75,12 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     whole = open_source(data)
     most = limit.most(*whole.frame.shape)
     source, kept = sampled(whole, goal.target, most, limit.seed)
-    own_part = [source.part] if source.part and source.part != options.split_column else []
-    schema = infer(
-        source.frame,
-        goal.target,
-        kinds={**source.kinds, **options.kind},
-        ignore=(*options.ignore, *own_part),
-        time=options.time,
-        group=options.group,
-        split=options.split_column,
-        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
-    )
-    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
-    _check_features(schema, source.name)
+    schema = _schema(source, goal, options)
+    readable = affordable(source, schema, limit.seconds)
+    if readable < source.frame.height:
+        most = readable
+        source, kept = sampled(whole, goal.target, most, limit.seed)
+        schema = _schema(source, goal, options)
     asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
     frame = conform(source.frame, schema, source=source.name, folder=source.folder)
     images = with_images(source, schema, frame, options.disclosure)
@@ -107,6 +103,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     rows = np.flatnonzero(labels.is_not_null().to_numpy())
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
+    names = images.names[rows] if images.names.width else images.names
     table = Table(schema, frame, rows if kept is None else kept[rows])
     table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
@@ -117,8 +114,28 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
         table,
         encode(table[goal.target], task),
         task,
+        names,
+        source.ordered,
         0 if kept is None else most,
     )
+
+
+def _schema(source: Source, goal: GoalOptions, options: RowOptions) -> Schema:
+    """What the columns of a source are, as they are read or asked for."""
+    own_part = [source.part] if source.part and source.part != options.split_column else []
+    schema = infer(
+        source.frame,
+        goal.target,
+        kinds={**source.kinds, **options.kind},
+        ignore=(*options.ignore, *own_part),
+        time=options.time,
+        group=options.group,
+        split=options.split_column,
+        source=Origin(source.name, source.separator, options.missing, options.disclosure, source.folder),
+    )
+    schema = with_weight(with_cost_columns(schema, goal.cost_column, source.name), options, source.name)
+    _check_features(schema, source.name)
+    return schema
 
 
 FEWEST_GROUPS = 3
@@ -149,8 +166,8 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
             else {"": missing}
         )
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
-        if told := {text: n for text, n in texts.items() if text}:
-            note += f":{missing_words(texts)[1:]}; if {next(iter(told))!r} is a class, say --missing ''"
+        if worded := {text: n for text, n in texts.items() if text}:
+            note += f":{missing_words(texts)[1:]}; if {next(iter(worded))!r} is a class, say --missing ''"
         notes.append(note)
     if column.absent == ():
         odd = parted(counted(labels), MISSING).missing
@@ -204,6 +221,7 @@ def part(problem: Problem, index: NDArray[np.int64], raw: pl.DataFrame | None = 
         raw=problem.raw[index] if raw is None else raw,
         table=problem.table.take(index),
         codes=problem.codes[index],
+        names=problem.names[index] if problem.names.width else problem.names,
         task=replace(problem.task, prevalence=tuple((counts / counts.sum()).tolist())),
     )
 

@@ -104,26 +104,26 @@ def rows(lines: Iterable[str], separator: str, name: str, first_line: int = 1) -
     source = iter(lines)
     number = first_line
     for line in source:
-        held = [line]
+        source_lines = [line]
         try:
             fields = split(line, separator)
             if fields.open is not None:
-                fields = _to_the_end(fields, source, held, separator)
+                fields = _to_the_end(fields, source, source_lines, separator)
         except _MisquotedError:
-            raise (_not_closed if len(held) > 1 else _misquoted)(name, number) from None
+            raise (_not_closed if len(source_lines) > 1 else _misquoted)(name, number) from None
         if fields.open is not None:
             raise _not_closed(name, number)
-        yield Row(number, held, fields.values, fields.quoted)
-        number += len(held)
+        yield Row(number, source_lines, fields.values, fields.quoted)
+        number += len(source_lines)
 
 
-def _to_the_end(fields: Fields, source: Iterator[str], held: list[str], separator: str) -> Fields:
+def _to_the_end(fields: Fields, source: Iterator[str], source_lines: list[str], separator: str) -> Fields:
     """The fields of a row that goes on over the next lines, which are taken from ``source`` to ``held``."""
     values, quoted, last = list(fields.values), list(fields.quoted), fields.open
     while last is not None:
         texts, size = [last], 0
         for line in source:
-            held.append(line)
+            source_lines.append(line)
             within = line[: match.end()] if (match := _WITHIN.match(line)) else ""
             texts.append(within)
             size += len(line)

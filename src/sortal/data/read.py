@@ -22,16 +22,17 @@ from sortal.core.fork import need_polars
 from sortal.core.raw import unique_names
 from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
+from sortal.data.arrays import arrays
 from sortal.data.blocks import encoding_of, raw_blocks
 from sortal.data.declared import declared, refuse_beyond_memory
-from sortal.data.image_folder import PART, holds_images, image_folder, is_zip
+from sortal.data.image_folder import PART, holds_images, image_folder, is_npz, is_zip
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
 from sortal.data.sealed import refuse_sealed
 from sortal.data.untrusted import quiet, untrusted
 
-Format = Literal["images", "delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
+Format = Literal["images", "arrays", "delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]
 
 Paths = str | Path | Sequence[str | Path]
 """A file, several, a folder of parts, or one of images."""
@@ -72,6 +73,7 @@ class Source:
     ``separator`` stands between the fields of a text file. ``records``: rows that name their values, so that one that
     is not named is missing. ``kinds``: columns that say themselves what they are. ``folder``: where the files lie that
     values name. ``part``: a column that says which part a row is in, which is used where a person asks for it.
+    ``ordered``: whether the rows have an order of their own; files of a folder have none.
     """
 
     frame: pl.DataFrame
@@ -82,6 +84,7 @@ class Source:
     kinds: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
     part: str = ""
+    ordered: bool = True
 
 
 def read(paths: Paths) -> Source:
@@ -97,6 +100,7 @@ def read(paths: Paths) -> Source:
     refuse_beyond_memory(name, sum(part.size for part in parts))
     frames = list(_rows(name, parts, notes.append))
     separators = {part.separator for part in parts}
+    formats = {_format(file) for file in files}
     return Source(
         pl.concat(frames, rechunk=True),
         name,
@@ -104,7 +108,8 @@ def read(paths: Paths) -> Source:
         separators.pop() if len(separators) == 1 else "",
         all(part.records for part in parts),
         folder=folder_of(paths),
-        part=PART if all(_format(file) == "images" for file in files) and PART in frames[0] else "",
+        part=PART if formats <= {"images", "arrays"} and PART in frames[0] else "",
+        ordered=formats != {"images"},
     )
 
 
@@ -156,10 +161,10 @@ def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame
     empty = True
     times = Times()
     for part in parts:
-        told = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
+        noted = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
         for text in part.notes:
-            told(text)
-        for frame in part.frames(told):
+            noted(text)
+        for frame in part.frames(noted):
             if frame.height:
                 empty = False
                 yield fitted(times.checked(frame), types)
@@ -249,6 +254,8 @@ def _opened(path: Path) -> Part:
     kind = _format(path)
     if kind == "images":
         return image_folder(path)
+    if kind == "arrays":
+        return arrays(path)
     if kind == "delimited":
         layout = delimited.inspect(path)
         texts = dict.fromkeys(layout.names, pl.String())
@@ -349,6 +356,8 @@ def _format(path: Path) -> Format:
     """By content; by name where the content could be anything."""
     if path.is_dir() or (is_zip(path) and holds_images(path)):
         return "images"
+    if is_npz(path):
+        return "arrays"
     head = next(raw_blocks(path, 1 << 16), b"")
     if not head.strip():
         raise DataError(f"{path.name} is empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,10 +18,13 @@ LEAST_OF_A_CLASS = 2
 
 @dataclass(frozen=True)
 class RowLimit:
-    """``most``: from the rows and columns of a table to how many of the rows are used. ``seed``: of what is drawn."""
+    """``most``: from the rows and columns of a table to how many of the rows are used. ``seed``: of what is drawn.
+    ``seconds``: what reading their images may take.
+    """
 
     most: Callable[[int, int], int]
     seed: int = 0
+    seconds: float = math.inf
 
 
 ALL_ROWS = RowLimit(lambda rows, columns: rows)

@@ -233,8 +233,8 @@ def class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list
     notes = []
     for code, size in enumerate(np.bincount(codes)):
         rows = np.flatnonzero(codes == code)
-        held = set(part[rows].tolist())
-        lacking = [name for p, name in enumerate(names) if p not in held]
+        present = set(part[rows].tolist())
+        lacking = [name for p, name in enumerate(names) if p not in present]
         if size == 0 or not lacking:
             continue
         label = f"class {table[column.name][int(rows[0])]!r}" if column else f"class number {code}"

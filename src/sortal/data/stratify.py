@@ -87,8 +87,8 @@ def stratified_assign(codes: Ints, units: Ints, shares: Floats, seed: int | list
     if large.any():
         _assign_several(codes, units, np.flatnonzero(large), part, target.astype(np.float64), rng)
     if large.any() and not large.all():
-        held = np.bincount(part[units[large[units]]], minlength=len(shares))
-        room = np.maximum(shares * len(codes) - held, 0)
+        placed = np.bincount(part[units[large[units]]], minlength=len(shares))
+        room = np.maximum(shares * len(codes) - placed, 0)
         target = targets(codes, room / room.sum(), keep, among=~large[units])
     left = target.astype(np.float64)
     if (several := np.flatnonzero((unit_sizes > 1) & ~large)).size:
@@ -150,8 +150,8 @@ def _fill_empty(codes: Ints, units: Ints, part: Ints, parts: int) -> None:
     np.minimum.at(rarest, units, np.bincount(codes)[codes])
     unit_sizes = np.bincount(units)
     for empty in np.flatnonzero(np.bincount(part, minlength=parts) == 0):
-        held = np.bincount(part, minlength=parts)
-        giver = np.flatnonzero(part == held.argmax())
+        sizes = np.bincount(part, minlength=parts)
+        giver = np.flatnonzero(part == sizes.argmax())
         if len(giver) < 2:
             return
         part[giver[np.lexsort((-rarest[giver], unit_sizes[giver]))[0]]] = empty

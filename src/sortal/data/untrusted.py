@@ -28,14 +28,14 @@ def untrusted() -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """A block in which threads of polars may read ahead: what they print of a panic is not shown."""
-    _held.begin()
+    _stderr.begin()
     try:
         yield
     finally:
-        _held.end()
+        _stderr.end()
 
 
-class _Held:
+class _WithheldOutput:
     """The standard error of the process, kept back while some thread is in such a block, and written at its end up to a
     panic.
     """
@@ -96,4 +96,4 @@ def _nameless_file() -> int:
     return number
 
 
-_held = _Held()
+_stderr = _WithheldOutput()

@@ -147,12 +147,12 @@ def abandoned(folder: Path) -> list[str]:
         return []
     left = [path for path in (folder / name for name in names) if _is_abandoned(path)]
     more = [f"and {len(left) - MOST_TOLD:,} more in {str(folder)!r}"] if len(left) > MOST_TOLD else []
-    told = [
+    sentences = [
         f"{str(path)!r} was left unfinished by a process that was killed (nobody holds its lock any more): "
         "it can be removed, and may hold rows of the data"
         for path in left[:MOST_TOLD]
     ]
-    return told + more
+    return sentences + more
 
 
 def unfinished(path: Path) -> list[Path]:
@@ -300,5 +300,5 @@ def _code(error: Exception) -> int | None:
         return None
     if "transport error" in str(error):  # the end of a Parquet file does not fit: polars keeps the number to itself
         return errno.ENOSPC
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    return int(told[1]) if told else None
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else None

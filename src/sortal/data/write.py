@@ -17,7 +17,7 @@ from sortal.data.whole import replacing
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".arrow")
 
-_HELD = 1 << 24
+_IN_MEMORY = 1 << 24
 """Characters for the standard output that are held in memory until all is there; more go to a file."""
 
 
@@ -46,10 +46,10 @@ def writer(path: str | Path | None, sparing: Sequence[str | Path] = ()) -> Itera
     ['row,label', '1,yes', '2,no']
     """
     if path is None:
-        with tempfile.SpooledTemporaryFile(_HELD, "w+", encoding="utf-8", newline="") as held:
-            yield _TextWriter(held.write, ".csv")
-            held.seek(0)
-            shutil.copyfileobj(held, sys.stdout)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="") as spooled:
+            yield _TextWriter(spooled.write, ".csv")
+            spooled.seek(0)
+            shutil.copyfileobj(spooled, sys.stdout)
         return
     path = Path(path).expanduser()
     suffix = path.suffix.lower()

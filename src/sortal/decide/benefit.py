@@ -150,11 +150,11 @@ def _worths(
     first, second = (order[truth] for truth in (positive[order], ~positive[order]))
     starts = zip(np.searchsorted(score[first], thresholds), np.searchsorted(score[second], thresholds), strict=True)
     hits, alarms = code[first], code[second]
-    found = [
+    worths = [
         (_worth(hits[i:], alarms[j:], weight, sizes), _worth(hits[:i], alarms[:j], weight, sizes))
         for (i, j), weight in zip(starts, thresholds / (1 - thresholds), strict=True)
     ]
-    return [above for above, _ in found], [below for _, below in found]
+    return [above for above, _ in worths], [below for _, below in worths]
 
 
 def _worth(plus: Codes, minus: Codes, weight: float, sizes: Codes) -> Worth:

@@ -149,10 +149,10 @@ def _not_applied(candidate: str, gain: float, error: float) -> str:
 
 def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = None) -> tuple[Calibrator, ...]:
     """Those that are registered for so many classes, rows of the rarest of them and rows in all, without ``none``."""
-    found = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
+    loaded = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
     return tuple(
         c
-        for c in found
+        for c in loaded
         if c.suits(n_classes)
         and (rarest is None or rarest >= c.rows)
         and (rows is None or rows >= c.rows_a_square * n_classes**2)
@@ -196,13 +196,13 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     fold = deal(truth, clusters, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
-    names, told = ["none"], [probability]
+    names, tried = ["none"], [probability]
     if len(np.unique(fold)) > 1 and _differ(probability):
         for calibrator in calibrators(k, rarest, len(rows)):
             names.append(calibrator.name)
-            told.append(_cross_fitted(calibrator, probability, truth, fold))
-    weight, own = _weights(np.column_stack([before, *(_losses(p, truth) for p in told[1:])]), rng)
-    unseen = sum(w[:, None] * p for w, p in zip(own.T, told, strict=True))
+            tried.append(_cross_fitted(calibrator, probability, truth, fold))
+    weight, own = _weights(np.column_stack([before, *(_losses(p, truth) for p in tried[1:])]), rng)
+    unseen = sum(w[:, None] * p for w, p in zip(own.T, tried, strict=True))
     return _Trial(rows, probability, truth, tuple(names), weight, before, _losses(unseen, truth), unseen, clusters)
 
 
@@ -231,16 +231,16 @@ def _prune(weight: Floats) -> Floats:
 
 
 def _load(name: str) -> Calibrator:
-    found: Calibrator = registry.load("sortal.calibrators", name)
-    return found
+    calibrator: Calibrator = registry.load("sortal.calibrators", name)
+    return calibrator
 
 
 def _cross_fitted(calibrator: Calibrator, probability: Floats, truth: Codes, fold: Codes) -> Floats:
     """(n, K) probabilities of rows whose fold the calibrator has not seen."""
     calibrated = np.empty_like(probability)
-    for held in (fold == number for number in np.unique(fold)):
-        program = calibrator.fit(probability[~held], truth[~held], probability.shape[1])
-        calibrated[held] = compile_program(program)(probability[held])
+    for fold_rows in (fold == number for number in np.unique(fold)):
+        program = calibrator.fit(probability[~fold_rows], truth[~fold_rows], probability.shape[1])
+        calibrated[fold_rows] = compile_program(program)(probability[fold_rows])
     return calibrated
 
 

@@ -139,8 +139,8 @@ class Certificate:
         if bound.measure == "precision":
             return f"says yes to {self.selected:,}, {round(bound.observed * self.selected):,} rightly ({observed})"
         if bound.measure == "recall":
-            found = round(bound.observed * self.positives)
-            return f"finds {found:,} of {self.positives:,} positives ({observed})"
+            hits = round(bound.observed * self.positives)
+            return f"finds {hits:,} of {self.positives:,} positives ({observed})"
         negatives = self.rows - self.positives
         return f"says yes to {round(bound.observed * negatives):,} of {negatives:,} negatives ({observed})"
 

@@ -84,8 +84,8 @@ def certify(promise: Promise, tuning: Predictions | None, certification: Predict
     if not len(certification):
         raise DataError("a promise cannot be certified without labelled rows; hold some out")
     grouped, certification = certification.groups is not None, certification.one_a_group(SEED)
-    found = _certify(constraints, tuning, RankedScores.of(certification, positive), positive, promise.confidence)
-    return replace(found, grouped=grouped)
+    certificate = _certify(constraints, tuning, RankedScores.of(certification, positive), positive, promise.confidence)
+    return replace(certificate, grouped=grouped)
 
 
 def _certify(

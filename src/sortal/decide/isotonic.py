@@ -53,48 +53,48 @@ def _fit_isotonic(probability: Floats, truth: Codes, n_classes: int) -> Program:
     """
     from scipy.optimize import isotonic_regression
 
-    found = levels(probability[:, 1], (truth == 1).astype(np.float64))
-    ends = np.zeros(len(found.rows))
+    steps = levels(probability[:, 1], (truth == 1).astype(np.float64))
+    ends = np.zeros(len(steps.rows))
     ends[0] += 1
     ends[-1] += 1
-    weights = found.rows + ends
-    value = isotonic_regression((found.hits + ends / 2) / weights, weights=weights).x
+    weights = steps.rows + ends
+    value = isotonic_regression((steps.hits + ends / 2) / weights, weights=weights).x
     turn = np.ones(len(value), dtype=bool)
     turn[1:-1] = (np.diff(value)[:-1] > 0) | (np.diff(value)[1:] > 0)
     return Program(
         "monotone",
         {"between": "linear"},
-        {"knot": found.score[turn], "value": np.maximum.accumulate(value[turn])},
+        {"knot": steps.score[turn], "value": np.maximum.accumulate(value[turn])},
     )
 
 
 def _fit_venn_abers(probability: Floats, truth: Codes, n_classes: int) -> Program:
     """p1 / (1 - p0 + p1) at and between all scores: the least regret in log-loss that the pair allows."""
-    found = levels(probability[:, 1], (truth == 1).astype(np.float64))
-    p0, p1 = venn_abers_pair(found)
+    steps = levels(probability[:, 1], (truth == 1).astype(np.float64))
+    p0, p1 = venn_abers_pair(steps)
     value = p1 / (1 - p0 + p1)
     return Program(
         "monotone",
         {"between": "stairs"},
-        {"knot": found.score, "value": np.maximum.accumulate(np.clip(value, 0, 1))},
+        {"knot": steps.score, "value": np.maximum.accumulate(np.clip(value, 0, 1))},
     )
 
 
-def venn_abers_pair(found: Levels) -> tuple[Floats, Floats]:
+def venn_abers_pair(steps: Levels) -> tuple[Floats, Floats]:
     """What isotonic regression says of a row once it has joined the others as class 0, and as class 1.
 
     (2m + 1,) each: of a row below the lowest of m levels, at it, between it and the next, ..., above the highest.
     By the max-min formula of isotonic regression, in O(m^2) (Vovk, Petej & Fedorova 2015, "Large-scale probabilistic
     predictors with and without guarantees of validity"; theirs is O(m) but walks).
     """
-    rows, hits = (np.concatenate([[0.0], part.cumsum()]) for part in (found.rows, found.hits))
+    rows, hits = (np.concatenate([[0.0], part.cumsum()]) for part in (steps.rows, steps.hits))
     more, gained = rows[None, :] - rows[:, None] + 1, hits[None, :] - hits[:, None]
     pair = []
     for label in (0, 1):
         mean = np.where(more > 0, (gained + label) / np.maximum(more, 1), np.inf)
         least = np.minimum.accumulate(mean[:, ::-1], axis=1)[:, ::-1]
         between = np.diag(np.maximum.accumulate(least, axis=0))
-        value = np.repeat(between, 2)[: 2 * len(found.rows) + 1]
+        value = np.repeat(between, 2)[: 2 * len(steps.rows) + 1]
         # A row that ties with a level joins it: class 0 is held by what lies above, class 1 by what lies below.
         value[1::2] = between[1:] if label == 0 else between[:-1]
         pair.append(value)

@@ -69,13 +69,13 @@ class Decision:
         if probability.ndim != 2 or probability.shape[1] != len(self.classes):
             raise ValueError(f"expected (n, {len(self.classes)}) probabilities, not {probability.shape}")
         if self.kind == "cost":
-            found = np.argmin(expected(self._costs(row_costs), probability), axis=1)
+            codes = np.argmin(expected(self._costs(row_costs), probability), axis=1)
         elif self.threshold is not None and self.positive is not None:
             code = self.classes.index(self.positive)
-            found = np.where(self.takes(self.priority(probability, row_costs)), code, 1 - code)
+            codes = np.where(self.takes(self.priority(probability, row_costs)), code, 1 - code)
         else:
-            found = np.argmax(probability, axis=1)
-        return np.asarray(found, dtype=np.int64)
+            codes = np.argmax(probability, axis=1)
+        return np.asarray(codes, dtype=np.int64)
 
     def priority(self, probability: Floats, row_costs: Floats | None = None) -> Floats:
         """(n,) how much it pays to decide positive: its probability, or for a capacity with costs the cost that it is

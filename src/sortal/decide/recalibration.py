@@ -130,10 +130,10 @@ def _fit(logs: Floats, truth: Codes) -> _Fit:
     def at(change: Floats) -> tuple[Floats, Floats]:
         scores = logs * (1 + change[:k]) + change[k:]
         scores -= scores.max(axis=1, keepdims=True)
-        told = scores[rows, truth]
+        of_truth = scores[rows, truth]
         np.exp(scores, out=scores)
         total = scores.sum(axis=1)
-        return np.log(total) - told, scores / total[:, None]
+        return np.log(total) - of_truth, scores / total[:, None]
 
     before, probability = at(change)
     after, height = before, float(before.sum())

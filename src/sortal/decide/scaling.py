@@ -79,21 +79,21 @@ def _logistic(x: Floats, truth: Codes) -> tuple[Floats, float]:
         missing = np.where(wrong > 0, 1.0, far) / (1.0 + far)
         return float(loss), missing @ signed + free - start
 
-    found = _minimum(objective, start, [SCALES] * x.shape[1] + [(None, None)], len(x))
-    return found[:-1], float(found[-1])
+    minimum = _minimum(objective, start, [SCALES] * x.shape[1] + [(None, None)], len(x))
+    return minimum[:-1], float(minimum[-1])
 
 
 def _temperature(z: Floats, truth: Codes) -> float:
     """The scale of log-probabilities (n, K) that makes the truth most probable."""
-    told = z[np.arange(len(z)), truth]
+    of_truth = z[np.arange(len(z)), truth]
 
     def objective(free: Floats) -> tuple[float, Floats]:
         s = z * free
         top = s.max(axis=1)
         weight = np.exp(s - top[:, None])
         total = weight.sum(axis=1)
-        loss = (np.log(total) + top - told * free).sum() + ((free - 1) ** 2).sum() / 2
-        slope = ((weight * z).sum(axis=1) / total - told).sum()
+        loss = (np.log(total) + top - of_truth * free).sum() + ((free - 1) ** 2).sum() / 2
+        slope = ((weight * z).sum(axis=1) / total - of_truth).sum()
         return float(loss), slope + free - 1
 
     return float(_minimum(objective, np.ones(1), [SCALES], len(z))[0])
@@ -122,10 +122,10 @@ def _structured(*, diagonal: bool) -> Callable[[Floats, Codes, int], Program]:
             change, bias = unpack(free)
             s = z + z @ change.T + bias
             s -= s.max(axis=1, keepdims=True)
-            told = s[rows, truth]
+            of_truth = s[rows, truth]
             np.exp(s, out=s)
             total = s.sum(axis=1)
-            loss = (np.log(total) - told).sum() + (penalty * change**2).sum() + n_classes * (bias**2).sum()
+            loss = (np.log(total) - of_truth).sum() + (penalty * change**2).sum() + n_classes * (bias**2).sum()
             s /= total[:, None]
             s -= said
             by_change = s.T @ z + 2 * penalty * change
@@ -161,10 +161,10 @@ def _minimum(
         loss, slope = objective(free)
         return loss / rows, slope / rows
 
-    found: Floats = minimize(
+    minimum: Floats = minimize(
         mean, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxcor": 30, "ftol": 1e-8, "maxiter": 100}
     ).x
-    return found
+    return minimum
 
 
 none = Calibrator("none", _identity)

@@ -80,8 +80,8 @@ def describe(
     """
     if not len(truth):
         raise ValueError("sets cannot be described on no rows")
-    held = sets.apply(probability)
-    hit, size = held[np.arange(len(truth)), truth], held.sum(axis=1)
+    members = sets.apply(probability)
+    hit, size = members[np.arange(len(truth)), truth], members.sum(axis=1)
     rows = np.bincount(truth, minlength=len(classes))
     hits = np.bincount(truth[hit], minlength=len(classes))
     alone = [_alone(hit[truth == k], None if clusters is None else clusters[truth == k]) for k in range(len(classes))]

@@ -27,7 +27,7 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.errors import OptionError
 from sortal.core.writing import level
 
-Held = NDArray[np.bool_]
+Members = NDArray[np.bool_]
 
 Method = Literal["lac", "lac by class"]
 
@@ -63,14 +63,14 @@ class Sets:
         if not all(0 <= p <= 1 for p in self.threshold):
             raise ValueError("thresholds of sets are probabilities")
 
-    def apply(self, probability: Floats) -> Held:
+    def apply(self, probability: Floats) -> Members:
         """(n, K) which classes are in the set of each row, of (n, K) probabilities.
 
         Raises ValueError where the number of columns is not that of the classes.
         """
         if probability.ndim != 2 or probability.shape[1] != len(self.threshold):
             raise ValueError(f"expected (n, {len(self.threshold)}) probabilities, not {probability.shape}")
-        return _held(probability, self.threshold)
+        return _members(probability, self.threshold)
 
 
 def fit_sets(probability: Floats, truth: Codes, coverage: float, *, by_class: bool = False) -> Sets:
@@ -107,7 +107,7 @@ def fit_sets(probability: Floats, truth: Codes, coverage: float, *, by_class: bo
         coverage=float(coverage),
         rows=tuple(np.bincount(truth, minlength=k).tolist()),
         threshold=threshold,
-        mean_size=float(_held(probability, threshold).sum(axis=1).mean()) if n else float(k),
+        mean_size=float(_members(probability, threshold).sum(axis=1).mean()) if n else float(k),
     )
 
 
@@ -143,20 +143,20 @@ def notes(sets: Sets, classes: tuple[str, ...]) -> tuple[str, ...]:
     if sets.method == "lac" and rows < fewest:
         why = f"{rows} rows are too few for sets at {level(sets.coverage)}, which need at least {fewest}"
         return (f"{why}: every set holds all classes",)
-    found = []
+    sentences = []
     rare = [(name, n) for name, n in zip(classes, sets.rows, strict=True) if n < fewest]
     if sets.method == "lac by class" and rare:
         named = ", ".join(f"{name!r} ({n} {'row' if n == 1 else 'rows'})" for name, n in rare[:NAMED])
         more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
-        found.append(
+        sentences.append(
             f"every set holds {named}{more}: to leave a class out at {level(sets.coverage)} takes {fewest} rows of it"
         )
     if sets.mean_size == 1:
-        found.append(
+        sentences.append(
             "the most probable class alone is right often enough, so that sets hold one class each; "
             "ask for more coverage to see doubts"
         )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _threshold(own: Floats, coverage: float) -> float:
@@ -166,7 +166,7 @@ def _threshold(own: Floats, coverage: float) -> float:
     return 0.0 if last > n else float(np.partition(own, n - last)[n - last]) * (1 - TIE)
 
 
-def _held(probability: Floats, threshold: tuple[float, ...]) -> Held:
-    held = probability >= np.array(threshold)
-    held[np.arange(len(held)), probability.argmax(axis=1)] = True
-    return held
+def _members(probability: Floats, threshold: tuple[float, ...]) -> Members:
+    members = probability >= np.array(threshold)
+    members[np.arange(len(members)), probability.argmax(axis=1)] = True
+    return members

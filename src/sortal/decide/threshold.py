@@ -146,11 +146,11 @@ def constants(task: Task, predictions: Predictions) -> tuple[Alternative, ...]:
     """What deciding the same everywhere costs a row of these, by class; of two classes it is always or never the
     positive one.
     """
-    found = _constant(task, predictions)
+    worth = _constant(task, predictions)
     names = [f"always {name}" for name in task.classes]
     if task.positive is not None:
         names[1 - task.positive_code] = f"never {task.positive}"
-    return tuple(Alternative(name, None, float(found[code])) for code, name in enumerate(names))
+    return tuple(Alternative(name, None, float(worth[code])) for code, name in enumerate(names))
 
 
 def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tuple[Alternative, ...]:

@@ -103,8 +103,8 @@ def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
     room = 8 * (len(columns) + _TREES * (8 + 3 * m))
     inner = int(np.count_nonzero(trees.feature >= 0))
     build = len(blocks) * inner + sum(len(c.nodes) * c.places for c in columns) + parts * _MAKING
-    held = value.nbytes + sum(table.nbytes for block in blocks for table, _ in block.tables)
-    return rows, score, Cost(calls * CALL, numbers + calls * CALL // rows, room, build, held)
+    table_bytes = value.nbytes + sum(table.nbytes for block in blocks for table, _ in block.tables)
+    return rows, score, Cost(calls * CALL, numbers + calls * CALL // rows, room, build, table_bytes)
 
 
 def _words(trees: Trees) -> tuple[Ints, Words]:
@@ -213,12 +213,12 @@ class _Block:
     def words(self, places: list[Ints], spare: Words) -> Words:
         """(m, trees) the leaves that no test rules out; computed in ``spare``."""
         m = spare.shape[1] // _TREES
-        left_over, found = spare[:, : m * self.trees].reshape(2, m, self.trees)
+        left_over, looked_up = spare[:, : m * self.trees].reshape(2, m, self.trees)
         left_over[:] = _ALL
         for table, parts in self.tables:
             index = sum(numbers.take(places[column]) for column, numbers in parts)
-            np.take(table, index, axis=0, out=found, mode="clip")
-            np.bitwise_and(left_over, found, out=left_over)
+            np.take(table, index, axis=0, out=looked_up, mode="clip")
+            np.bitwise_and(left_over, looked_up, out=left_over)
         return left_over
 
 

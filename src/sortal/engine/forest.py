@@ -62,7 +62,7 @@ def forest(program: Program) -> Step:
 
     one, other, k = few[2], many[2], trees.classes
     row, room = max(one.row, other.row) + 50 * k, max(one.room, other.room) + 50 * k
-    cost = Cost(max(one.call, other.call), row, room, other.build, other.held)
+    cost = Cost(max(one.call, other.call), row, room, other.build, other.tables)
     return Step("forest", run, k, cost, least=int(trees.feature.max()) + 1, fills=True)
 
 

@@ -25,13 +25,13 @@ CALL = 1_000
 """Operations that a call into numpy counts for: a microsecond."""
 MOST_CALL = 10**9
 """Operations of a call, however few its rows: a second, and ten times the yardstick."""
-MOST_ROW = 10**8
-"""Operations a row: a tenth of a second, and five times the yardstick."""
+MOST_ROW = 10**9
+"""Operations a row: a second, ten times what a network makes of a text, and fifty times the yardstick."""
 MOST_ROOM = 2**28
 """Bytes that one row takes while it is scored: 5,000 columns take half a megabyte."""
 SLICE = 2**30
 """Bytes that rows may take that are scored at once; more rows are scored one slice after another."""
-MOST_HELD = 2**31
+MOST_TABLES = 2**31
 """Bytes of the tables of all forests together: eight of the largest."""
 MOST_BUILD = 2 * 10**10
 """Operations that their tables take to make: twenty seconds, and twice what one forest may take."""
@@ -45,17 +45,17 @@ class Cost:
     """What scoring takes at most: operations of a ``call`` and of every ``row``, and ``room``, the bytes of a row,
     result included.
 
-    ``build``: operations that making the tables of trees takes beforehand, and ``held``: the bytes of these.
+    ``build``: operations that making the tables of trees takes beforehand, and ``tables``: the bytes of these.
 
     >>> Cost(call=2_000, row=10) + Cost(call=1_000, room=8)
-    Cost(call=3000, row=10, room=8, build=0, held=0)
+    Cost(call=3000, row=10, room=8, build=0, tables=0)
     """
 
     call: int = 0
     row: int = 0
     room: int = 0
     build: int = 0
-    held: int = 0
+    tables: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -63,7 +63,7 @@ class Cost:
             self.row + other.row,
             self.room + other.room,
             self.build + other.build,
-            self.held + other.held,
+            self.tables + other.tables,
         )
 
     def check(self, op: str) -> None:
@@ -73,7 +73,7 @@ class Cost:
             ("operations a row", self.row, MOST_ROW),
             ("bytes a row", self.room, MOST_ROOM),
             ("operations to compile", self.build, MOST_BUILD),
-            ("bytes of tables", self.held, MOST_HELD),
+            ("bytes of tables", self.tables, MOST_TABLES),
         )
         for what, value, most in limits:
             if value > most:

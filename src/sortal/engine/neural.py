@@ -57,11 +57,11 @@ def dense(x: Floats, weight: Floats, bias: Floats) -> Floats:
 
 def selu(z: Floats) -> Floats:
     """``SELU_SCALE`` times z above 0, and ``SELU_ALPHA`` (exp(z) - 1) below."""
-    found = np.expm1(np.minimum(z, 0.0))
-    found *= SELU_ALPHA
-    found += np.maximum(z, 0.0)
-    found *= SELU_SCALE
-    return found
+    y = np.expm1(np.minimum(z, 0.0))
+    y *= SELU_ALPHA
+    y += np.maximum(z, 0.0)
+    y *= SELU_SCALE
+    return y
 
 
 def _within(z: Floats) -> Floats:

@@ -87,7 +87,7 @@ class Ngrams:
         begin, end = begin[long], end[long]
         word = _Prefixes(code).between(begin, end)
         row = row[begin]
-        found, gram = [], word
+        hashes, gram = [], word
         for n in range(1, self.most + 1):
             if n > 1:
                 together = row[n - 1 :] == row[: len(row) - n + 1]
@@ -95,8 +95,8 @@ class Ngrams:
             else:
                 together = np.ones(len(row), dtype=bool)
             if n >= self.least:
-                found.append(_keys(row[: len(gram)][together], gram[together]))
-        return found
+                hashes.append(_keys(row[: len(gram)][together], gram[together]))
+        return hashes
 
     def _characters(self, code: NDArray[np.uint32], row: Ints) -> list[Hashes]:
         blank = _classes()[code] == _BLANK
@@ -106,13 +106,13 @@ class Ngrams:
         place = np.arange(size)
         row = np.where(blank, np.append(row[1:], row[-1]), row)
         next_blank = np.append(np.minimum.accumulate(np.where(blank, place, size)[::-1])[::-1][1:], size)
-        found = []
+        hashes = []
         for n in range(self.least, self.most + 1):
             begin = place[: max(size - n + 1, 0)]
             inside = ~blank if n == 1 else next_blank[: len(begin)] >= begin + n - 1
             begin = begin[inside[: len(begin)]]
-            found.append(_keys(row[begin], prefixes.between(begin, begin + n)))
-        return found
+            hashes.append(_keys(row[begin], prefixes.between(begin, begin + n)))
+        return hashes
 
 
 class _Prefixes:

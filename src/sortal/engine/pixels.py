@@ -55,9 +55,9 @@ class Looks:
         if not colour:
             parts = parts.sum(axis=3)
         width = side**2 * (3 if colour else 1)
-        found: Floats = parts.reshape(len(self), width) / (255 * k**2 * (1 if colour else 3))
-        found[~self.known] = np.nan
-        return found
+        means: Floats = parts.reshape(len(self), width) / (255 * k**2 * (1 if colour else 3))
+        means[~self.known] = np.nan
+        return means
 
     @property
     def grey(self) -> bool:

@@ -9,6 +9,8 @@ them.
 | table        | Columns -> (n, d)           |                    | (steps are column programs; outputs side by side)  |
 | average      | Columns or (n, d) -> (n, K) |                    | weight (steps,): the mean of what the steps give;  |
 |              |                             |                    | all are column programs, or none is                |
+| once         | Columns -> (n, d)           | column             | (one step, a column program of that column: what   |
+|              |                             |                    | it makes of a value is remembered, in 32 bits)     |
 | number       | Columns -> (n, 1)           | column             |                                                    |
 | lookup       | Columns -> (n, m)           | column, categories | table (categories + 2, m): a row a category, then  |
 |              |                             |                    | the row of a missing value, then of an unseen one  |
@@ -18,6 +20,11 @@ them.
 |              |                             | most, rows         |                                                    |
 | pixels       | Columns -> (n, d)           | column, side, read:| (side * side fields; three numbers for each where  |
 |              |                             | grey or colour     | colours are read)                                  |
+| raster       | Columns -> (n, d)           | column, side, read | (side * side points, all of red, then green, then  |
+|              |                             |                    | blue where colours are read)                       |
+| tokens       | Columns -> (n, most)        | column, most       | vocabulary (bytes,) uint8: words, a line each; -1  |
+|              |                             |                    | after the last token of a text                     |
+| onnx         | (n, d) -> (n, k)            | columns: d         | graph (bytes,) uint8: a network (see ``onnx``)     |
 | project      | (n, d) -> (n, k)            |                    | weight (d, k): x @ weight                          |
 | fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |
 |              |                             |                    | missingness is appended as 0 or 1                  |

@@ -39,15 +39,19 @@ from sortal.engine import (
     monotone,
     neural,
     oblivious,
+    once,
+    onnx,
     pixels,
+    raster,
     tfidf,
+    tokens,
 )
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
 from sortal.engine.program import Columns, Program
 from sortal.engine.sparse import Sparse, above, beside
-from sortal.engine.step import Step, fail, floats
+from sortal.engine.step import Step, fail, floats, text
 
 
 def compile(program: Program) -> Compiled:
@@ -83,15 +87,15 @@ class Compiled:
 
     def __call__(self, x: Columns | Floats) -> Floats:
         """Raises TypeError for a program that ends before its rows are numbers: ``encode`` gives them."""
-        found = self.encode(x)
-        if isinstance(found, Sparse):
+        rows = self.encode(x)
+        if isinstance(rows, Sparse):
             raise TypeError(f"a program '{self.step.op}' gives sparse rows")
-        return found
+        return rows
 
     def encode(self, x: Columns | Floats) -> Floats | Sparse:
         """The same, with sparse rows where the program gives such."""
-        found: Floats | Sparse = self._named(x) if self.step.named else self._array(x)
-        return found
+        rows: Floats | Sparse = self._named(x) if self.step.named else self._array(x)
+        return rows
 
     def _named(self, columns: Any) -> Any:
         n, most = len(column_of(columns, self.reads[0])), self._rows
@@ -117,10 +121,10 @@ class Compiled:
         slices = [slice(first, first + most) for first in range(0, n, most)]
         if self.step.sparse:
             return above([self.step.run(part(at)) for at in slices])
-        found = np.empty((n, self.step.outputs))
+        outputs = np.empty((n, self.step.outputs))
         for at in slices:
-            found[at] = self.step.run(part(at))
-        return found
+            outputs[at] = self.step.run(part(at))
+        return outputs
 
 
 def reads(program: Program) -> Iterator[tuple[str, str]]:
@@ -131,7 +135,16 @@ def reads(program: Program) -> Iterator[tuple[str, str]]:
         yield from reads(step)
 
 
-READERS = ("number", "lookup", "datetime", "tfidf", "pixels")
+def ops(program: Program) -> frozenset[str]:
+    """All ops of a program.
+
+    >>> sorted(ops(Program("fill").then(Program("linear"))))
+    ['chain', 'fill', 'linear']
+    """
+    return frozenset({program.op}.union(*(ops(step) for step in program.steps)))
+
+
+READERS = ("number", "lookup", "datetime", "tfidf", "pixels", "raster", "tokens")
 
 
 def _check_size(program: Program) -> None:
@@ -259,6 +272,22 @@ def _table(program: Program) -> Step:
     )
 
 
+def _once(program: Program) -> Step:
+    """A column program that reads one column of texts or images: what it makes of a value is remembered."""
+    steps, cost = _steps(program)
+    name, inner = text(program, "column"), steps[0]
+    if len(steps) != 1 or not inner.named or inner.sparse or {each for _, each in reads(program)} != {name}:
+        raise fail("once", f"has another step than one that makes numbers of column {name[:40]!r}")
+    return Step(
+        op="once",
+        run=once.Once(name, once.digest(program), inner.run, inner.outputs),
+        outputs=inner.outputs,
+        cost=cost + Cost(20 * CALL, 5 * CALL + inner.outputs, 16 * inner.outputs),
+        named=True,
+        fills=inner.fills,
+    )
+
+
 def _average(program: Program) -> Step:
     """The weighted mean of the probabilities that programs give: of members that read columns, or of networks or
     calibrators of the same array.
@@ -302,6 +331,7 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "chain": _chain,
     "table": _table,
     "average": _average,
+    "once": _once,
     "number": encode.number,
     "lookup": encode.lookup,
     "datetime": encode.datetime,
@@ -325,5 +355,8 @@ _OPS: dict[str, Callable[[Program], Step]] = {
     "within": interactions.within,
     "tfidf": tfidf.tfidf,
     "pixels": pixels.pixels,
+    "raster": raster.step,
+    "tokens": tokens.step,
+    "onnx": onnx.step,
     "project": tfidf.project,
 }

@@ -50,41 +50,41 @@ def fail(op: str, message: str) -> ValueError:
 
 def array(program: Program, name: str, kinds: str, shape: tuple[int | None, ...]) -> Array:
     """The array of this name, checked: its dtype has one of these kinds; None in a shape is any length."""
-    found = program.arrays.get(name)
-    if found is None:
+    member = program.arrays.get(name)
+    if member is None:
         raise fail(program.op, f"array '{name}' is missing")
-    if found.dtype.kind not in kinds:
-        raise fail(program.op, f"array '{name}' has dtype {found.dtype}, expected one of kind {kinds!r}")
-    fits = len(found.shape) == len(shape) and all(
-        want is None or have == want for have, want in zip(found.shape, shape, strict=True)
+    if member.dtype.kind not in kinds:
+        raise fail(program.op, f"array '{name}' has dtype {member.dtype}, expected one of kind {kinds!r}")
+    fits = len(member.shape) == len(shape) and all(
+        want is None or have == want for have, want in zip(member.shape, shape, strict=True)
     )
     if not fits:
         wanted = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
-        raise fail(program.op, f"array '{name}' has shape {found.shape}, expected {wanted}")
-    return found
+        raise fail(program.op, f"array '{name}' has shape {member.shape}, expected {wanted}")
+    return member
 
 
 def floats(program: Program, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
     """A float array without NaN and numbers beyond 1e100, as contiguous float64."""
-    found = or_missing(program, name, shape)
-    if np.isnan(found).any():
+    member = or_missing(program, name, shape)
+    if np.isnan(member).any():
         raise fail(program.op, f"array '{name}' holds values that are not finite")
-    return found
+    return member
 
 
 def or_missing(program: Program, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
     """A float array, in which NaN means missing, without numbers beyond 1e100, as contiguous float64."""
-    found = np.ascontiguousarray(array(program, name, "f", shape), dtype=np.float64)
-    if found.size and (np.fmax.reduce(found, axis=None) > LARGEST or np.fmin.reduce(found, axis=None) < -LARGEST):
+    member = np.ascontiguousarray(array(program, name, "f", shape), dtype=np.float64)
+    if member.size and (np.fmax.reduce(member, axis=None) > LARGEST or np.fmin.reduce(member, axis=None) < -LARGEST):
         raise fail(program.op, f"array '{name}' holds infinities, or numbers beyond {LARGEST:g}")
-    return found
+    return member
 
 
 def indices(program: Program, name: str, width: int | None, length: int | None = None) -> NDArray[np.intp]:
     """Places, each in 0..width-1; of columns mostly."""
-    told = array(program, name, "iu", (length,))
-    Cost(room=8 * len(told)).check(program.op)
-    index = told.astype(np.intp)
+    member = array(program, name, "iu", (length,))
+    Cost(room=8 * len(member)).check(program.op)
+    index = member.astype(np.intp)
     if len(index) and (index.min() < 0 or (width is not None and index.max() >= width)):
         raise fail(program.op, f"array '{name}' points outside the {width if width is not None else ''} columns")
     return index

@@ -70,8 +70,8 @@ class Trees:
         bit = np.where(known, x, 0).astype(np.int64)
         word = start[category] + (bit >> 5)
         known = known & (word < start[category + 1])
-        found = words[np.where(known, word, 0)] if len(words) else np.zeros(word.shape, dtype=np.uint32)
-        holds: NDArray[np.bool_] = known & ((found >> (bit & 31).astype(np.uint32)) & 1).astype(bool)
+        set_bits = words[np.where(known, word, 0)] if len(words) else np.zeros(word.shape, dtype=np.uint32)
+        holds: NDArray[np.bool_] = known & ((set_bits >> (bit & 31).astype(np.uint32)) & 1).astype(bool)
         return holds
 
     def start(self, rows: int) -> Floats:

@@ -71,8 +71,8 @@ class Metric:
 
 def metrics_for(task: Task) -> tuple[Metric, ...]:
     """All registered metrics that mean something for this task, by name."""
-    found: list[Metric] = [registry.load("sortal.metrics", name) for name in registry.names("sortal.metrics")]
-    return tuple(m for m in found if task.binary or not m.binary_only)
+    metrics: list[Metric] = [registry.load("sortal.metrics", name) for name in registry.names("sortal.metrics")]
+    return tuple(m for m in metrics if task.binary or not m.binary_only)
 
 
 def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
@@ -132,8 +132,8 @@ def decided_rows(task: Task, truth: Codes, decided: Codes) -> Codes:
 
 def per_row_log_loss(predictions: Predictions) -> Floats:
     """(n,) -log p of the true class, with p clipped at 1e-15; their mean is the log-loss."""
-    told = predictions.probability[np.arange(len(predictions)), predictions.truth]
-    return -np.log(np.clip(told, SMALLEST, 1.0))
+    of_truth = predictions.probability[np.arange(len(predictions)), predictions.truth]
+    return -np.log(np.clip(of_truth, SMALLEST, 1.0))
 
 
 def _of_interest(task: Task, truth: Codes) -> list[int]:
@@ -142,9 +142,9 @@ def _of_interest(task: Task, truth: Codes) -> list[int]:
     return [code for code in codes if (truth == code).any()]
 
 
-def _positive(task: Task, told: Predictions) -> tuple[Mask, Floats]:
+def _positive(task: Task, predictions: Predictions) -> tuple[Mask, Floats]:
     """Which rows are of the positive class, and its probability."""
-    return told.truth == task.positive_code, told.probability[:, task.positive_code]
+    return predictions.truth == task.positive_code, predictions.probability[:, task.positive_code]
 
 
 # Shares of right decisions, and means of them over classes.
@@ -156,12 +156,12 @@ def _deciding(
     """A metric of decisions; ``rates`` takes the true classes of the rows that are decided (``decided_rows``), and has
     no pairs where it is undefined. ``false``: it counts errors, of two classes."""
 
-    def sampling(task: Task, told: Predictions, decided: Codes) -> Rates:
-        return rates(task, decided_rows(task, told.truth, decided), decided)
+    def sampling(task: Task, predictions: Predictions, decided: Codes) -> Rates:
+        return rates(task, decided_rows(task, predictions.truth, decided), decided)
 
-    def score(task: Task, told: Predictions, decided: Codes) -> float:
-        found = sampling(task, told, decided)
-        return float(found.scores.mean()) if found.pairs else float("nan")
+    def score(task: Task, predictions: Predictions, decided: Codes) -> float:
+        pairs = sampling(task, predictions, decided)
+        return float(pairs.scores.mean()) if pairs.pairs else float("nan")
 
     return Metric(name, label, not false, "decision", false, score, doc, sampling, SHARE)
 
@@ -188,8 +188,8 @@ def _precision(task: Task, truth: Codes, decided: Codes) -> Rates:
     return Rates([(decided == k, (truth == k) & (decided == k)) for k in _of_interest(task, truth)])
 
 
-def _fbeta(task: Task, told: Predictions, decided: Codes) -> float:
-    truth = decided_rows(task, told.truth, decided)
+def _fbeta(task: Task, predictions: Predictions, decided: Codes) -> float:
+    truth = decided_rows(task, predictions.truth, decided)
     true, said = truth == task.positive_code, decided == task.positive_code
     if not true.any():
         return float("nan")
@@ -225,25 +225,27 @@ def _ranking(
     ``expected``: what fresh rows are expected to have, where a sample's ``score`` is not right on average.
     """
 
-    def mean(task: Task, told: Predictions, decided: Codes) -> float:
-        codes = _of_interest(task, told.truth)
-        scores = [score(told.truth == k, told.probability[:, k], told.descending(k)) for k in codes]
+    def mean(task: Task, predictions: Predictions, decided: Codes) -> float:
+        codes = _of_interest(task, predictions.truth)
+        scores = [
+            score(predictions.truth == k, predictions.probability[:, k], predictions.descending(k)) for k in codes
+        ]
         return float(np.mean(scores)) if scores else float("nan")
 
-    def sampling(task: Task, told: Predictions, decided: Codes) -> Influence:
-        codes = _of_interest(task, told.truth)
-        rankings = [(told.truth == k, told.probability[:, k], told.descending(k)) for k in codes]
+    def sampling(task: Task, predictions: Predictions, decided: Codes) -> Influence:
+        codes = _of_interest(task, predictions.truth)
+        rankings = [(predictions.truth == k, predictions.probability[:, k], predictions.descending(k)) for k in codes]
         return ranking.influence(rankings, expected, effect, unrecognised)
 
     return Metric(name, label, True, "probability", False, mean, doc, sampling, SHARE)
 
 
-def _recall_at_precision(task: Task, told: Predictions, decided: Codes) -> float:
-    return ranking.recall_at_precision(*_positive(task, told))
+def _recall_at_precision(task: Task, predictions: Predictions, decided: Codes) -> float:
+    return ranking.recall_at_precision(*_positive(task, predictions))
 
 
-def _best_cut(task: Task, told: Predictions, decided: Codes) -> BestCut:
-    return ranking.best_cut(*_positive(task, told))
+def _best_cut(task: Task, predictions: Predictions, decided: Codes) -> BestCut:
+    return ranking.best_cut(*_positive(task, predictions))
 
 
 # Means of one value a row.
@@ -257,57 +259,57 @@ def _mean(
     doc: str,
     span: tuple[float, float],
 ) -> Metric:
-    def score(task: Task, told: Predictions, decided: Codes) -> float:
-        return float(rows(task, told, decided).values.mean()) if len(told) else float("nan")
+    def score(task: Task, predictions: Predictions, decided: Codes) -> float:
+        return float(rows(task, predictions, decided).values.mean()) if len(predictions) else float("nan")
 
     return Metric(name, label, False, needs, False, score, doc, rows, span)
 
 
-def _log_loss(task: Task, told: Predictions, decided: Codes) -> Mean:
+def _log_loss(task: Task, predictions: Predictions, decided: Codes) -> Mean:
     """Each row could have lost from what it does where its likeliest class is true to what it does on the average of
     the others: a model that is sure of all rows has shown little by being right.
     """
-    least, most = (-np.log(np.clip(p, SMALLEST, 1.0)) for p in _likeliest_and_others(told))
-    return Mean.within(per_row_log_loss(told), least, most)
+    least, most = (-np.log(np.clip(p, SMALLEST, 1.0)) for p in _likeliest_and_others(predictions))
+    return Mean.within(per_row_log_loss(predictions), least, most)
 
 
-def _brier(task: Task, told: Predictions, decided: Codes) -> Mean:
-    p, scale = told.probability, 0.5 if task.binary else 1.0
-    true = (p[np.arange(len(told)), told.truth], *_likeliest_and_others(told))
+def _brier(task: Task, predictions: Predictions, decided: Codes) -> Mean:
+    p, scale = predictions.probability, 0.5 if task.binary else 1.0
+    true = (p[np.arange(len(predictions)), predictions.truth], *_likeliest_and_others(predictions))
     square = (p**2).sum(axis=1)
     return Mean.within(*(scale * (square - 2 * each + 1) for each in true))
 
 
-def _likeliest_and_others(told: Predictions) -> tuple[Floats, Floats]:
+def _likeliest_and_others(predictions: Predictions) -> tuple[Floats, Floats]:
     """(n,) the probability of the likeliest class of each row, and the mean of those of the others."""
-    likeliest = told.probability.max(axis=1)
-    return likeliest, (1 - likeliest) / (told.probability.shape[1] - 1)
+    likeliest = predictions.probability.max(axis=1)
+    return likeliest, (1 - likeliest) / (predictions.probability.shape[1] - 1)
 
 
-def _expected_cost(task: Task, told: Predictions, decided: Codes) -> Mean:
-    return costs_within(task.costs(told.row_costs), told.truth, decided)
+def _expected_cost(task: Task, predictions: Predictions, decided: Codes) -> Mean:
+    return costs_within(task.costs(predictions.row_costs), predictions.truth, decided)
 
 
 # Calibration.
 
 
-def _bins(task: Task, told: Predictions, decided: Codes) -> CalibrationBins:
+def _bins(task: Task, predictions: Predictions, decided: Codes) -> CalibrationBins:
     """Equally many rows a bin, up to 15; rows with equal probability share one."""
     if task.positive is not None:
-        hit, probability = _positive(task, told)
+        hit, probability = _positive(task, predictions)
     else:
-        top = told.probability.argmax(axis=1)
-        hit, probability = told.truth == top, told.probability[np.arange(len(top)), top]
+        top = predictions.probability.argmax(axis=1)
+        hit, probability = predictions.truth == top, predictions.probability[np.arange(len(top)), top]
     n = len(probability)
     rank = np.searchsorted(np.sort(probability), probability)
     number = max(1, min(BINS, n // ROWS_PER_BIN))
     return CalibrationBins((rank * number // max(n, 1)).astype(np.int64), probability - hit)
 
 
-def _ece(task: Task, told: Predictions, decided: Codes) -> float:
-    if len(told) < 2:
+def _ece(task: Task, predictions: Predictions, decided: Codes) -> float:
+    if len(predictions) < 2:
         return float("nan")
-    share, square, _, _ = bin_squares(_bins(task, told, decided), told.clusters)
+    share, square, _, _ = bin_squares(_bins(task, predictions, decided), predictions.clusters)
     return float(np.sqrt(max(float(share @ square), 0.0)))
 
 

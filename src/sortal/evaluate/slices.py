@@ -169,13 +169,13 @@ def by_slice(
     gaps = [rows.tested(inside) for _, _, inside in parts]
     tested = [each for each in gaps if each is not None]
     adjusted = iter(holm(np.array([each.p_value for each in tested])).tolist())
-    found = []
+    tested_slices = []
     for (column, code, inside), how_far in zip(parts, gaps, strict=True):
         if how_far is not None:
-            found.append(_tested(rows, column, code, how_far, next(adjusted), 1 - DOUBT / len(tested)))
+            tested_slices.append(_tested(rows, column, code, how_far, next(adjusted), 1 - DOUBT / len(tested)))
         elif column.asked and np.count_nonzero(inside) >= disclosure.smallest_count:
-            found.append(_slice(rows, column, code))
-    found.sort(key=lambda each: _place(each, rows.sign))
+            tested_slices.append(_slice(rows, column, code))
+    tested_slices.sort(key=lambda each: _place(each, rows.sign))
     return Slices(
         metric=rows.metric.name,
         part=predictions.part,
@@ -183,7 +183,7 @@ def by_slice(
         columns=len(cuts),
         tested=len(tested),
         too_few=len(parts) - len(tested),
-        slices=tuple(found),
+        slices=tuple(tested_slices),
     )
 
 

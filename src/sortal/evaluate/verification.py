@@ -57,7 +57,7 @@ class PromiseCheck:
 
     metric: str
     promised: Estimate
-    found: Estimate
+    observed: Estimate
     change: Estimate | None
     standing: Standing
 
@@ -212,11 +212,11 @@ def _dearer(rivals: tuple[Rival, ...]) -> Iterator[str]:
             )
 
 
-def check_figure(name: str, promised: Estimate, found: Estimate) -> PromiseCheck:
+def check_figure(name: str, promised: Estimate, observed: Estimate) -> PromiseCheck:
     """A figure against the one that was promised."""
-    before, after = promised.interval, found.interval
+    before, after = promised.interval, observed.interval
     if before is None or after is None:
-        return PromiseCheck(name, promised, found, None, "unknown")
+        return PromiseCheck(name, promised, observed, None, "unknown")
     measure: Metric = registry.load("sortal.metrics", name)
     moved = change(before, after)
     gain = moved.value if measure.higher_is_better else -moved.value
@@ -226,7 +226,7 @@ def check_figure(name: str, promised: Estimate, found: Estimate) -> PromiseCheck
         standing = "better" if gain > 0 else "worse"
     elif gain < 0 and apart(before, after):
         standing = "in doubt"
-    return PromiseCheck(name, promised, found, Estimate.of(moved), standing)
+    return PromiseCheck(name, promised, observed, Estimate.of(moved), standing)
 
 
 def check_level(asked: Level) -> PromiseCheck:
@@ -259,4 +259,4 @@ def _sentence(check: PromiseCheck, newer: bool = False) -> str:
     else:
         promised = f"{interval(check.promised)} was promised{' by older rows' if newer else ''}"
     doubt = ", which may be chance" if check.standing == "in doubt" else ""
-    return f"{name} is {interval(check.found)} on the test, {promised}{doubt}"
+    return f"{name} is {interval(check.observed)} on the test, {promised}{doubt}"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.engine.program import Program
-from sortal.prepare.view import View
+from sortal.prepare.view import ImageColumns, View
 
 Matrix = NDArray[np.float64]
 Features = Any
@@ -65,7 +65,8 @@ class FitRequest:
     """One fit. Every class 0..n_classes-1 is present in ``train``.
 
     ``stop``: rows for early stopping, a part of the training fold and never of the rows that are evidence later.
-    ``categorical``: columns of X that hold codes without an order (NaN is missing or rare). ``seconds``: when the fit
+    ``categorical``: columns of X that hold codes without an order (NaN is missing or rare). ``image``: where the points
+    of the first column of images stand in X, for a family whose view shows them. ``seconds``: when the fit
     should be over; a family that cannot be interrupted is only started where its predicted time fits. ``share``: where
     no clock says it, how much of the work of a whole fit there is for this one, at least the family's ``least_share``.
     """
@@ -75,6 +76,7 @@ class FitRequest:
     seed: int
     stop: Rows | None = None
     categorical: tuple[int, ...] = ()
+    image: ImageColumns | None = None
     seconds: float = math.inf
     resources: Resources = Resources()
     share: float = 1.0
@@ -82,11 +84,12 @@ class FitRequest:
 
 @dataclass(frozen=True)
 class Size:
-    """Of a table: training rows, columns and classes."""
+    """Of a table: training rows, columns, classes and columns of images."""
 
     rows: float = math.inf
     columns: float = math.inf
     classes: float = math.inf
+    images: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,9 @@ class Family:
     in the training matrix its fits use one thread each, and can go side by side in one process. ``precision``: how its
     library sums, which bounds how closely the program can agree with it. ``most_rows``: more training rows than these
     add time, not skill; None where they always add. ``largest``: a table beyond it is not given to the family.
-    ``library``: what it imports, where a person may have to install that, ``extra``, which of ours brings it, and
+    ``sees``: the only kind of column that it learns from, where it does not learn from all.
+    ``library``: what it imports, where a person may have to install that, ``weights``, the package that its view takes
+    weights from or its program needs, ``extra``, which of ours brings both, and
     ``import_seconds``, what importing it takes, where that is more than one. ``pilot``: settings of a short fit that
     tells the pace, and ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that
     work makes a model that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how
@@ -177,7 +182,9 @@ class Family:
     precision: Precision = "float64"
     most_rows: int | None = None
     largest: Size = Size()
+    sees: Literal["", "image"] = ""
     library: str = ""
+    weights: str = ""
     extra: str = ""
     import_seconds: float = 0.0
     pilot: Settings = field(default_factory=dict, hash=False)
@@ -199,9 +206,12 @@ class Family:
         >>> registry.load("sortal.models", "kernel_svm").refusal(Size(rows=6_000, columns=20, classes=2))
         'takes at most 5,000 rows'
         """
-        if self.library and find_spec(self.library) is None:
-            return f"{self.library} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
-        for what, told in vars(size).items():
-            if told > (most := getattr(self.largest, what)):
+        for needed in filter(None, (self.library, self.weights)):
+            if find_spec(needed) is None:
+                return f"{needed} is not installed" + (f": pip install 'sortal[{self.extra}]'" if self.extra else "")
+        if self.sees == "image" and not size.images:
+            return "sees images alone, and the table has none"
+        for what, amount in vars(size).items():
+            if amount > (most := getattr(self.largest, what)):
                 return f"takes at most {most:,} {what}"
         return ""

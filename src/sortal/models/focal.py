@@ -55,12 +55,12 @@ class Focal:
         return gradient, hessian
 
     def _derivatives(self, scores: Matrix, y: NDArray[np.int64]) -> tuple[Matrix, Matrix]:
-        told, at = parts(np.asfortranarray(self._minimiser(scores))), np.arange(len(y))
-        phi = _phi(told, self.gamma)
-        gradient = told.v.copy(order="K")
-        gradient[at, y] = -told.rest[at, y]
+        minimised, at = parts(np.asfortranarray(self._minimiser(scores))), np.arange(len(y))
+        phi = _phi(minimised, self.gamma)
+        gradient = minimised.v.copy(order="K")
+        gradient[at, y] = -minimised.rest[at, y]
         gradient *= phi[at, y][:, None]
-        hessian = _expected_hessian(told, phi, self.gamma)
+        hessian = _expected_hessian(minimised, phi, self.gamma)
         if len(self.start) == 1:
             return gradient[:, 1], hessian[:, 1]
         # The diagonal alone understates the curvature; LightGBM's own multiclass objective makes up for it by the same
@@ -73,8 +73,8 @@ class Focal:
 
     def log_loss(self, scores: Matrix, rows: Rows) -> float:
         """Mean log-loss of the honest probabilities: a proper loss to stop by, which the focal loss is not."""
-        told = self.predict_proba(scores)[np.arange(len(rows.y)), rows.y]
-        return float(np.average(-log_probability(told), weights=rows.weight))
+        of_truth = self.predict_proba(scores)[np.arange(len(rows.y)), rows.y]
+        return float(np.average(-log_probability(of_truth), weights=rows.weight))
 
     def program(self, forest: Program) -> Program:
         """A forest of the booster's trees, from the start to honest probabilities."""
@@ -104,22 +104,22 @@ def _start(shares: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
     goal = log_probability(shares)
     scores = goal / (1 + gamma)
     for _ in range(STEPS):
-        told = focal(softmax(scores[None]), gamma)[0]
-        scores = scores + (goal - log_probability(told)) / (1 + gamma)
+        shares_now = focal(softmax(scores[None]), gamma)[0]
+        scores = scores + (goal - log_probability(shares_now)) / (1 + gamma)
     return np.asarray(scores - scores.mean())
 
 
-def _phi(told: Parts, gamma: float) -> Matrix:
+def _phi(minimised: Parts, gamma: float) -> Matrix:
     """(1 - v)^gamma - gamma (1 - v)^(gamma - 1) v log v, by which the gradient differs from that of the log-loss."""
-    return np.asarray(told.rest**gamma * (1.0 - gamma * told.v * told.log / told.rest))
+    return np.asarray(minimised.rest**gamma * (1.0 - gamma * minimised.v * minimised.log / minimised.rest))
 
 
-def _expected_hessian(told: Parts, phi: Matrix, gamma: float) -> Matrix:
+def _expected_hessian(minimised: Parts, phi: Matrix, gamma: float) -> Matrix:
     """The diagonal, (n, K): sum_t eta_t d2 loss_t / d z_j^2 with eta = Psi^gamma(v), which is proportional to v / phi.
 
     With e_t = v_t (1 - d log phi / d log v_t), it is (e_j (1 - v_j)^2 + v_j^2 sum_{t != j} e_t) / sum_t (v_t / phi_t).
     """
-    v, rest, log = told
+    v, rest, log = minimised
     v_log = gamma * v * log
     slope = gamma * v * (-log - 2 * rest + v_log) / (rest * (rest - v_log))
     e = v * (1.0 - slope)

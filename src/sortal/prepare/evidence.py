@@ -40,8 +40,8 @@ class Sample:
         """
         t = np.zeros(ranks.shape[1])
         for k in range(self.classes.shape[1]):
-            told = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
-            basis = _basis(np.column_stack(told))
+            known_ranks = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
+            basis = _basis(np.column_stack(known_ranks))
             left = ranks - basis @ (basis.T @ ranks)
             truth = self.classes[:, k] - basis @ (basis.T @ self.classes[:, k])
             length = np.sqrt((left**2).sum(axis=0))

@@ -129,11 +129,11 @@ def append(chosen: list[Interaction], width: int) -> list[Program]:
     return steps
 
 
-Found = Iterator[tuple[float, Interaction, Floats]]
+Ranked = Iterator[tuple[float, Interaction, Floats]]
 """How many standard errors an interaction tells beyond its parents, the interaction, and the ranks of its values."""
 
 
-def _arithmetic(sample: Sample) -> Found:
+def _arithmetic(sample: Sample) -> Ranked:
     for left, right in combinations(sample.numbers, 2):
         pairs = [Arithmetic(left, right, 0), Arithmetic(left, right, 1), Arithmetic(right, left, 1)]
         with np.errstate(over="ignore"):
@@ -142,7 +142,7 @@ def _arithmetic(sample: Sample) -> Found:
         yield from zip(sample.beyond(ranks, left, right), pairs, ranks.T, strict=True)
 
 
-def _within(sample: Sample, least: int) -> Found:
+def _within(sample: Sample, least: int) -> Ranked:
     for number, group in product(sample.numbers, sample.groups):
         x, code = sample.X[:, number], sample.X[:, group]
         middle, spread = _figures(x, code, least)

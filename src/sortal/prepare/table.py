@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sortal.core import registry
 from sortal.core.frame import Table
 from sortal.core.items import Items, Memo
-from sortal.core.kinds import kind_of
+from sortal.core.kinds import is_item, kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
@@ -22,7 +22,8 @@ from sortal.engine.run import Compiled
 from sortal.engine.sparse import Sparse
 from sortal.prepare import interactions
 from sortal.prepare.csr import csr, hstacked
-from sortal.prepare.view import EncodedColumn, Labels, Preparer, View
+from sortal.prepare.image import COLOURS, GREY
+from sortal.prepare.view import EncodedColumn, ImageColumns, Labels, Preparer, View
 
 Encoded = Sequence[tuple[Column, EncodedColumn]]
 """Columns of the table, and what they are fitted as."""
@@ -49,8 +50,17 @@ class Preprocessor:
         return self._rows(_columns(table, memo))
 
     def _rows(self, columns: Columns) -> Any:
-        found = self._run.encode(columns)
-        return csr(found) if isinstance(found, Sparse) else found
+        encoded = self._run.encode(columns)
+        return csr(encoded) if isinstance(encoded, Sparse) else encoded
+
+    @property
+    def image(self) -> ImageColumns | None:
+        """Where the points of the first column of images stand in the matrix, where its view shows them."""
+        step = next((each for each in _flat(self.program) if each.op == "raster"), None)
+        if step is None:
+            return None
+        channels = len(COLOURS if step.settings["read"] == "colour" else GREY)
+        return ImageColumns(self.sources.index((str(step.settings["column"]),)), channels, int(step.settings["side"]))
 
     @cached_property
     def _run(self) -> Compiled:
@@ -62,11 +72,12 @@ def fit(
 ) -> tuple[Preprocessor, Any]:
     """Fit on the rows of ``table`` and return the preprocessor and the training matrix.
 
-    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most; of sparse rows it
-    keeps all. ``memo``: where what is made of single texts is remembered.
+    ``select`` keeps that many matrix columns, those that an extra-trees ensemble splits on most; of sparse rows, and
+    where images are seen whole, it keeps all. ``memo``: where what is made of single texts is remembered.
     """
     values = _columns(table, memo)
-    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in table.schema.features]
+    seen = [c for c in table.schema.features if view.sees(is_item(c.kind))]
+    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in seen]
     dense = [(c, each) for c, each in encoded if not each.sparse]
     sparse = [(c, each) for c, each in encoded if each.sparse]
     if not sparse:
@@ -84,19 +95,21 @@ def fit(
     return both, hstacked(matrix, beside._rows(values))
 
 
+def _flat(program: Program) -> Iterator[Program]:
+    """A program and all of its steps."""
+    yield program
+    for step in program.steps:
+        yield from _flat(step)
+
+
 def _columns(table: Table, memo: Memo | None) -> Columns:
     """The features as the engine takes them, texts and images with what is remembered of them."""
     columns: dict[str, Any] = table.columns([column.name for column in table.schema.features])
     if memo is not None:
         for column in table.schema.features:
-            if is_read_by_itself(column):
+            if is_item(column.kind):
                 columns[column.name] = Items(column.name, columns[column.name], table.rows, memo)
     return columns
-
-
-def is_read_by_itself(column: Column) -> bool:
-    """Whether something is made of each value of a column alone, before anything is learned: of texts and images."""
-    return kind_of(column.kind).encoding in ("text", "image")
 
 
 def _fit_column(column: Column, table: Table, values: Columns, labels: Labels, view: View, seed: int) -> EncodedColumn:
@@ -129,7 +142,7 @@ def _fit_dense(
         preprocessor, matrix = _impute(preprocessor, matrix, numeric, view.smallest_count)
     if view.numbers == "scaled":
         preprocessor, matrix = _scale(preprocessor, matrix)
-    if select is not None and select < matrix.shape[1]:
+    if select is not None and select < matrix.shape[1] and view.images != "raster":
         preprocessor, matrix = _select(preprocessor, matrix, labels, seed, select)
     return preprocessor, matrix
 

@@ -60,13 +60,13 @@ def vocabulary(values: Values, ngrams: Ngrams, fewest: int, most: int) -> Vocabu
     Where there are none, that a text is missing is the only one.
     """
     counts = made(values, ngrams)
-    found, documents = np.unique(counts.index, return_counts=True)
+    distinct, documents = np.unique(counts.index, return_counts=True)
     kept = np.flatnonzero(documents >= max(fewest, FEWEST_ROWS))
     if len(kept) > most:
         kept = np.sort(kept[np.argsort(-documents[kept], kind="stable")[:most]])
     if not len(kept):
         return Vocabulary(ngrams, np.array([NO_TEXT], np.uint64), np.zeros(1, np.uint32), len(counts))
-    return Vocabulary(ngrams, found[kept].astype(np.uint64), documents[kept].astype(np.uint32), len(counts))
+    return Vocabulary(ngrams, distinct[kept].astype(np.uint64), documents[kept].astype(np.uint32), len(counts))
 
 
 def made(values: Values, ngrams: Ngrams) -> Sparse:

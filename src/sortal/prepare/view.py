@@ -21,9 +21,14 @@ class View:
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
     ``texts``: words or words_and_characters (weighted n-grams, sparse: where a table has texts, the family gets
-    compressed sparse rows of SciPy), or topics (a few numbers).
+    compressed sparse rows of SciPy), topics (a few numbers), or embedding (what a network makes of a text that was
+    trained on a billion pairs of sentences).
 
-    ``images``: colour (the mean one) or thumbnail (eight by eight fields).
+    ``images``: colour (the mean one), thumbnail (eight by eight fields), raster
+    (all points of a small image), or embedding (what a network makes of them
+    that was trained on a million others; small_embedding: of fewer points, sooner).
+
+    ``columns``: all of the table, its texts and images alone (items), or all others.
 
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
@@ -35,10 +40,19 @@ class View:
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
-    texts: Literal["topics", "words", "words_and_characters"] = "topics"
-    images: Literal["colour", "thumbnail"] = "thumbnail"
+    texts: Literal["topics", "words", "words_and_characters", "embedding"] = "topics"
+    images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding"] = "thumbnail"
+    columns: Literal["all", "items", "others"] = "all"
     interactions: bool = False
     smallest_count: int = 1
+
+    def sees(self, item: bool) -> bool:
+        """Whether a column is prepared that is an item, a text or an image, or none.
+
+        >>> View("raw", "codes").sees(True), View("raw", "codes", columns="others").sees(True)
+        (True, False)
+        """
+        return self.columns == "all" or item == (self.columns == "items")
 
     def preparer(self, encoding: str) -> str:
         """The name of the preparer for a kind of this encoding: kinds that can be encoded in more than one way have one
@@ -53,6 +67,31 @@ class View:
 
 WIDTHS = {"text": 50, "image": 192}
 """Columns that a value becomes at most where it is made dense, by encoding; one for all others."""
+
+
+@dataclass(frozen=True)
+class ImageColumns:
+    """Where the points of a column of images stand in a matrix: from the column ``first`` on, channel by channel and
+    row by row, from 0 to 1.
+    """
+
+    first: int
+    channels: int
+    side: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image."""
+        return self.channels, self.side, self.side
+
+    @property
+    def columns(self) -> slice:
+        """Of the matrix."""
+        return slice(self.first, self.first + self.channels * self.side**2)
+
+    def of(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, channels, side, side) images of the rows of a matrix."""
+        return X[:, self.columns].reshape(len(X), *self.shape)
 
 
 @dataclass(frozen=True)

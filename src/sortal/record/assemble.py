@@ -39,6 +39,7 @@ from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
+from sortal.record.examples import describe_examples, item_columns
 from sortal.record.facts import Facts, Saved
 from sortal.record.opened import OpenedTest
 from sortal.record.prevalence import costs_at_shares
@@ -47,17 +48,18 @@ from sortal.record.run import Outcome
 from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.record.shipped import classes_reaching, metric_reaching, with_its_own_calibration
 from sortal.record.slices import describe_slices
-from sortal.record.wording import count, number
+from sortal.record.wording import count, counted, number
 from sortal.training.fit_log import FitLog
-from sortal.training.imbalance import TOLD
+from sortal.training.imbalance import WORDS
 from sortal.training.nested import Nested
+from sortal.training.permutation import NOTHING_PERMUTED, Permuted
 from sortal.training.trained import Trained
 from sortal.version import __version__
 
 CLOCKED = ("fit_seconds", "program_microseconds", "front", "file")
 DETAILS = (
     *("columns", "split", "nested", "baselines", "selection", "calibration", "decision"),
-    *("per_class", "confusion", "audit", "importance"),
+    *("per_class", "confusion", "audit", "importance", "permutation"),
 )
 """What the card of a model holds of the record for machines."""
 
@@ -68,7 +70,7 @@ class Results:
 
     ``data`` and ``split`` were described while all rows were at hand; here the sealed ones are not. ``promised``: the
     figures of the rows that the decision was made on, as the model file had them before the test was opened.
-    ``nested``: what stands in for the test.
+    ``nested``: what stands in for the test. ``permuted``: what each column adds.
     """
 
     unsealed: Problem
@@ -80,6 +82,7 @@ class Results:
     promised: Mapping[str, Estimate]
     test: OpenedTest | None
     nested: Nested | None = None
+    permuted: Permuted = NOTHING_PERMUTED
 
 
 def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outcome:
@@ -117,6 +120,8 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         per_class=_per_class(results, shown, decided, apart),
         slices=_slices(results, shown, decided, rows, search.seed),
         importance=_importance(trained),
+        permutation=_permutation(results.permuted),
+        examples=_examples(results, apart, rows),
         ledger=describe_ledger(results.seal),
     )
 
@@ -236,6 +241,24 @@ def _importance(trained: Trained) -> parts.Importance:
     )
 
 
+def _examples(results: Results, apart: Codes, rows: RowOptions) -> parts.Examples | None:
+    """Never of the test: who looks at its rows has seen them. ``apart``: as of ``_shown``."""
+    table, unseen = results.unsealed.table, results.trained.finalized.unseen
+    if rows.private or not item_columns(table.schema):
+        return None
+    return describe_examples(unseen, apart, table.copies[np.searchsorted(table.rows, unseen.rows)])
+
+
+def _permutation(permuted: Permuted) -> parts.Importance | None:
+    """What the columns add, the most first; None where there was no time to measure it."""
+    if not permuted.lost:
+        return None
+    return parts.Importance(
+        f"log-loss lost where the column is shuffled, on {counted(permuted.rows, 'row')} out of fold",
+        tuple(parts.ColumnWeight(name, lost.value, lost.low, lost.high) for name, lost in permuted.lost.items()),
+    )
+
+
 def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
     """``decided``: (n,) what is decided of the evidence, by thresholds and calibrators that the row had no say in."""
     finalized, task = results.trained.finalized, results.unsealed.task
@@ -317,7 +340,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
     scored = trained.developed.explored.results
     ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
     tried = {s.candidate.balance for s in scored} - {*ways}
-    others = [words for way, words in TOLD.items() if way in tried]
+    others = [words for way, words in WORDS.items() if way in tried]
     return Facts(
         fits=log.fits,
         out_of_fold_rows=len(chosen.predictions),
@@ -327,7 +350,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
         refit_rows=finalized.ensemble.rows,
         no_refit=finalized.no_refit,
-        imbalance=(" and ".join(TOLD[way] for way in ways), *others),
+        imbalance=(" and ".join(WORDS[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
         saved=Saved(
             file=file,

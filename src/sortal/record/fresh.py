@@ -51,7 +51,7 @@ class Comparison:
 
     metric: str
     promised: Estimate | None
-    found: Estimate
+    observed: Estimate
     verdict: Verdict
 
 
@@ -66,7 +66,7 @@ class Promise:
 
     measure: Literal["precision", "recall", "fpr", "coverage"]
     level: float
-    found: Estimate
+    observed: Estimate
     verdict: Verdict
     asked: float
     label: str | None = None
@@ -211,20 +211,20 @@ def _gravity(judged: Comparison | Promise) -> int:
     return GRAVEST.index(judged.verdict) if judged.verdict in GRAVEST else len(GRAVEST)
 
 
-def compare(name: str, promised: Estimate | None, found: Estimate, reserved: bool = False) -> Comparison:
+def compare(name: str, promised: Estimate | None, observed: Estimate, reserved: bool = False) -> Comparison:
     """Judge one metric by its two intervals. ``reserved``: the rows are not like those of training."""
     if promised is None:
-        return Comparison(name, None, found, "unknown")
-    standing = check_figure(name, promised, found).standing
-    if standing == "as promised" and _falls_outside(name, promised, found):
+        return Comparison(name, None, observed, "unknown")
+    standing = check_figure(name, promised, observed).standing
+    if standing == "as promised" and _falls_outside(name, promised, observed):
         standing = "in doubt"
-    return Comparison(name, promised, found, _with_reserve(standing, reserved))
+    return Comparison(name, promised, observed, _with_reserve(standing, reserved))
 
 
-def _falls_outside(name: str, promised: Estimate, found: Estimate) -> bool:
+def _falls_outside(name: str, promised: Estimate, observed: Estimate) -> bool:
     """On the worse side; both are known."""
     metric: Metric = registry.load("sortal.metrics", name)
-    value, low, high = (float(end or 0.0) for end in (found.value, promised.low, promised.high))
+    value, low, high = (float(end or 0.0) for end in (observed.value, promised.low, promised.high))
     return value < low if metric.higher_is_better else value > high
 
 
@@ -237,9 +237,9 @@ def _certified(certificate: Certificate | None, now: Mapping[str, Estimate], res
     for bound in certificate.bounds if certificate is not None else ():
         at_most = bound.measure == "fpr"
         if bound.measure in now and bound.certified != (1.0 if at_most else 0.0):
-            found = now[bound.measure]
-            standing = check_level(Level(bound.measure, bound.certified, found, at_most)).standing
-            yield Promise(bound.measure, bound.certified, found, _with_reserve(standing, reserved), bound.asked)
+            observed = now[bound.measure]
+            standing = check_level(Level(bound.measure, bound.certified, observed, at_most)).standing
+            yield Promise(bound.measure, bound.certified, observed, _with_reserve(standing, reserved), bound.asked)
 
 
 def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
@@ -254,9 +254,9 @@ def _covered(model: Model, fresh: Fresh, reserved: bool) -> Iterator[Promise]:
         parts = {name: predictions.truth == code for code, name in enumerate(predictions.classes)}
     for label, part in parts.items():
         if part.any():
-            found = share(part, part & hit, predictions.clusters)
-            standing = check_level(Level("coverage", sets.coverage, found)).standing
-            yield Promise("coverage", sets.coverage, found, _with_reserve(standing, reserved), sets.coverage, label)
+            observed = share(part, part & hit, predictions.clusters)
+            standing = check_level(Level("coverage", sets.coverage, observed)).standing
+            yield Promise("coverage", sets.coverage, observed, _with_reserve(standing, reserved), sets.coverage, label)
 
 
 def _against(model: Model, predictions: Predictions, decided: Codes) -> Against:

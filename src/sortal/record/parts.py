@@ -284,6 +284,33 @@ class Importance:
 
 
 @dataclass(frozen=True)
+class Example:
+    """One ``row``, as it is counted in the source from 1 on: its true class, what was decided ("reject" where it is
+    left to a person), and the probability of each, which is null of what is no class.
+    """
+
+    row: int
+    truth: str
+    decided: str
+    of_truth: float
+    of_decided: float | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of ``part`` to look at. ``mistakes``: those decided wrongly whose true class is least probable, of ``wrong``
+    in all; ``uncertain``: others whose two most probable classes are nearest to each other. ``file``: the page in the
+    run's folder that shows what they hold; null where there was no time for it.
+    """
+
+    part: Part
+    wrong: int
+    mistakes: tuple[Example, ...] = ()
+    uncertain: tuple[Example, ...] = ()
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Phase:
     """A step of the run and how long it took."""
 

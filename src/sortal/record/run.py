@@ -27,6 +27,7 @@ from sortal.record.parts import (
     Baseline,
     Confusion,
     Decision,
+    Examples,
     Imbalance,
     Importance,
     Ledger,
@@ -48,7 +49,9 @@ class Outcome:
     ``imbalance`` is null where no class is rare enough to be treated, ``sets`` where none were asked for. ``test`` and
     ``verification`` are null where the test was not opened; ``nested`` where a test was sealed, or nothing was measured
     in its stead. ``per_class``, ``confusion`` and ``slices`` are of the test or nested, else out of fold; ``slices`` is
-    null where there is no column to slice by.
+    null where there is no column to slice by. ``importance``: what the columns weigh in the model; ``permutation``:
+    what each adds, null where there was no time to measure it. ``examples``: of texts and images, null where there are
+    none, or rows are private.
     """
 
     protocol: Literal[1] = PROTOCOL
@@ -74,6 +77,8 @@ class Outcome:
     per_class: tuple[ClassScore, ...] = ()
     slices: Slices | None = None
     importance: Importance | None = None
+    permutation: Importance | None = None
+    examples: Examples | None = None
     ledger: Ledger
 
     @property

@@ -24,7 +24,7 @@ from sortal.training.crossval import CVResult, Result
 from sortal.training.develop import Scorer
 from sortal.training.ensemble import ENSEMBLE, EnsembleResult, says_the_same
 from sortal.training.front import on_front
-from sortal.training.imbalance import TOLD
+from sortal.training.imbalance import WORDS
 from sortal.training.trained import Trained
 
 
@@ -219,9 +219,9 @@ def imbalance(trained: Trained) -> Imbalance | None:
         return None
     return Imbalance(
         candidate=compared.winner.candidate,
-        way=TOLD[compared.winner.strategy],
+        way=WORDS[compared.winner.strategy],
         rival=compared.rival.candidate,
-        rival_way=TOLD[compared.rival.strategy],
+        rival_way=WORDS[compared.rival.strategy],
         metric=choice.metric.name,
         gain=Estimate.of(compared.behind),
     )

@@ -6,6 +6,7 @@ because it looked best. Each of these moves the figure, none is known exactly, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,9 @@ REACH = 2 * two_sided_z(0.95)
 that has every row: what a sample happens to teach makes its own rows look as much better as it makes the model worse
 on others, so that both add up. (To the second order the first is half the squared length of the estimation error, and
 so is the other; Bates, Hastie & Tibshirani 2023 measure that cross-validation and true error go apart.)"""
+
+CALIBRATED_BY, MOST_OWN = 2, -2 * math.log(0.025)
+"""Parameters of a calibration, which is the mean of a chi-squared of two degrees, and what that exceeds in 2.5 %."""
 
 
 def score_out_of_fold(scored: Result, metric: Metric, task: Task, predictions: Predictions) -> Interval:
@@ -155,16 +159,23 @@ def metric_reaching(
 
 
 def with_its_own_calibration(error: Estimate, predictions: Predictions) -> Estimate:
-    """A calibration error of rows that several models predicted, with the high end of one such model.
+    """A calibration error of rows that several models predicted out of their folds, with the high end of one such model
+    on fresh rows.
 
-    What is wrong with each cancels out among their rows. Of any one, the square is larger by the variance of the two
-    parameters of its own calibration, intercept and slope (Cox 1958), which n rows leave: 2 p (1 - p) / n.
+    A model has two parameters of its own calibration, intercept and slope (Cox 1958). What n rows leave in doubt of
+    them adds p (1 - p) / n times a chi-squared of two degrees to the square of its error. The rows of the folds show
+    none of it: models of the others make up for what is wrong with each, so that even what the square is debiased by,
+    as much on average, is taken off in vain. Groups count as many rows as they are worth.
     """
-    if error.high is None:
+    if error.value is None or error.high is None:
         return error
-    likeliest = predictions.probability.max(axis=1)
-    own = 2 * float((likeliest * (1 - likeliest)).mean()) / len(predictions)
-    return replace(error, high=min(float(np.sqrt(error.high**2 + own)), 1.0))
+    top = np.arange(len(predictions)), predictions.probability.argmax(axis=1)
+    likeliest, hit = predictions.probability[top], predictions.truth == top[1]
+    design = worth_of_rows(likeliest - hit, predictions.clusters).design
+    unit = design * float((likeliest * (1 - likeliest)).mean()) / len(predictions)
+    square, beyond = error.value**2 + 2 * CALIBRATED_BY * unit, (MOST_OWN - CALIBRATED_BY) * unit
+    high = float(np.sqrt(square + np.hypot(error.high**2 - error.value**2, beyond)))
+    return replace(error, high=min(high, 1.0))
 
 
 def classes_reaching(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sortal.core import registry
+from sortal.core.interval import Estimate
 from sortal.core.plain import plain, short
 from sortal.core.schema import Column
 from sortal.core.task import Task
@@ -25,11 +26,12 @@ from sortal.core.writing import (
 from sortal.evaluate.metrics import Metric
 from sortal.evaluate.metrics import label_of as metric
 from sortal.evaluate.slices import Slice, Slices
-from sortal.record.parts import Baseline
+from sortal.record.parts import Baseline, Importance
 
 __all__ = [
     "DASH",
     "Estimated",
+    "adds",
     "beside",
     "by_slice",
     "costs",
@@ -58,6 +60,10 @@ __all__ = [
     "times",
     "tiny",
 ]
+
+
+MOST_ADDING = 5
+"""Columns whose part is said in a line."""
 
 
 def count(n: int) -> str:
@@ -152,6 +158,18 @@ def beside(baseline: Baseline) -> str:
     """By how much the chosen model is better than a baseline."""
     on_test = "" if baseline.on_test is None else f", on the test by {interval(baseline.on_test, extra=1)}"
     return f"{interval(baseline.margin, extra=1)}{on_test}"
+
+
+def adds(permutation: Importance) -> str:
+    """What the columns add, those first that add most.
+
+    >>> from sortal.record.parts import ColumnWeight
+    >>> columns = (ColumnWeight("review", 0.121, 0.096, 0.148), ColumnWeight("shop", 0.0, -0.002, 0.001))
+    >>> adds(Importance("log-loss lost where the column is shuffled", columns))
+    'review .121 [.096 .148], shop .000 [-.002 .001]: log-loss lost where the column is shuffled'
+    """
+    first = [f"{short(c.column)} {interval(Estimate(c.value, c.low, c.high))}" for c in permutation.columns]
+    return f"{listing(first, most=MOST_ADDING)}: {permutation.measure}"
 
 
 def by_slice(each: Slice) -> str:

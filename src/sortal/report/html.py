@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sortal.core.interval import Estimate
+from sortal.core.plain import visible
 from sortal.decide.prevalence import shares_around
 from sortal.evaluate.metrics import doc_of
 from sortal.record import wording
@@ -41,7 +42,7 @@ def render(record: RunRecord, drawn: Mapping[str, str]) -> str:
     from markupsafe import Markup
 
     figures = {name: Markup(text) for name, text in drawn.items()}
-    return _template().render(
+    return template("report.html.j2").render(
         record=record,
         figures=figures,
         headline=headline(record),
@@ -116,15 +117,21 @@ def row_interval(row: Row) -> str:
 
 
 @cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+def template(name: str) -> Template:
+    """A page of this folder, in which whatever is filled in is escaped and written for people."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     def printable(value: object) -> object:
         return wording.plain(value) if isinstance(value, str) and not isinstance(value, Markup) and value else value
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, finalize=printable, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda file: files("sortal.report").joinpath(file).read_text(encoding="utf-8")),
     )
     environment.filters.update(
         interval=wording.interval,
@@ -133,6 +140,8 @@ def _template() -> Template:
         percents=wording.percents,
         spread=wording.spread,
         level=wording.level,
+        signed=lambda value: f"{value:+.2f}",
+        verbatim=lambda text: Markup.escape(visible(text)),
         tiny=wording.tiny,
         places=lambda figure: wording.decimals(figure.low, figure.high),
         times=wording.times,
@@ -151,4 +160,4 @@ def _template() -> Template:
         beside=wording.beside,
         measured=wording.measured,
     )
-    return environment.from_string(files("sortal.report").joinpath("report.html.j2").read_text(encoding="utf-8"))
+    return environment.get_template(name)

@@ -103,6 +103,7 @@ class TerminalObserver(RunObserver):
         show = self._console
         terminal.shortfall(show, run.verification)
         terminal.leaderboard(show, run.leaderboard, run.selection, run.timing.skipped)
+        terminal.adding(show, run.permutation)
         terminal.decision(show, run.task, run.calibration, run.decision)
         terminal.sets(show, run.sets)
         if run.split.outer:

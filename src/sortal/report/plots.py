@@ -53,7 +53,7 @@ def draw_all(
     """Every figure that this run has, as long as there is time.
 
     Names: leaderboard, confusion, roc, precision_recall, reliability, importance, front; threshold and decision_curve
-    where a threshold decides between two classes.
+    where a threshold decides between two classes; permutation where it was measured.
     """
     drawers: dict[str, Callable[[], Figure | None]] = {
         "leaderboard": lambda: leaderboard(record.leaderboard),
@@ -63,6 +63,7 @@ def draw_all(
         "reliability": lambda: reliability(record, test or oof),
         "threshold": lambda: threshold(record, oof, test),
         "decision_curve": lambda: decision_curve(record, test or oof),
+        "permutation": lambda: importance(record.permutation) if record.permutation else None,
         "importance": lambda: importance(record.importance) if record.importance else None,
         "front": lambda: front(record.leaderboard),
     }

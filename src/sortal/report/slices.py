@@ -12,19 +12,19 @@ from sortal.report.terminal import INDENT, hang
 MOST_WORSE, MOST_ASKED = 5, 20
 
 
-def slices(console: Console, found: Slices | None, costs: bool) -> None:
+def slices(console: Console, record: Slices | None, costs: bool) -> None:
     """What does clearly worse, the worst first, and the slices that were asked for; nothing where there are none.
 
     ``costs``: whether errors have costs.
     """
-    if found is None or not found.shown:
+    if record is None or not record.shown:
         return
-    worse = [each for each in found.slices if each.worse]
-    asked = [each for each in found.shown if not each.worse]
-    looked = f"{counted(found.tested, 'slice')} of {counted(found.columns, 'column')} ({found.part} rows)"
+    worse = [each for each in record.slices if each.worse]
+    asked = [each for each in record.shown if not each.worse]
+    looked = f"{counted(record.tested, 'slice')} of {counted(record.columns, 'column')} ({record.part} rows)"
     does = f"{len(worse) or 'none'} of {looked} {'do' if len(worse) > 1 else 'does'} clearly worse"
     console.print()
-    hang(console, Text("SLICES", "bold"), Text(f"{measured(found, costs)}: {does}"), INDENT)
+    hang(console, Text("SLICES", "bold"), Text(f"{measured(record, costs)}: {does}"), INDENT)
     for each in worse[:MOST_WORSE]:
         hang(console, "", Text(by_slice(each), "red"), INDENT)
     for each in asked[:MOST_ASKED]:

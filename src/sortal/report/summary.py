@@ -15,6 +15,7 @@ from sortal.artifact.model import Model
 from sortal.core.interval import Estimate
 from sortal.record import wording
 from sortal.record.fresh import GRAVEST, Against, Evaluation, Promise, Verdict
+from sortal.record.parts import Importance
 from sortal.record.rule import rule
 from sortal.report import terminal
 from sortal.report.slices import slices
@@ -45,6 +46,8 @@ def model(console: Console, shown: Model, file: str) -> None:
         _line(console, "trained on", f"{card.data.name}, {card.data.rows:,} rows{digest}; seed {card.seed}")
     for part, figures in shown.metrics.items():
         _figures(console, part, figures)
+    if card is not None and card.details.get("permutation"):
+        _line(console, "columns", wording.adds(msgspec.convert(card.details["permutation"], Importance)))
     console.print(_columns(shown))
     terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 
@@ -75,7 +78,7 @@ def evaluation(console: Console, result: Evaluation) -> None:
     for shift in result.shifts:
         terminal.hang(console, "unlike", Text(f"not as in training: {wording.plain(shift.message)}", "yellow"), MARGIN)
     for promise in result.promises:
-        _line(console, "promised", f"{_pledge(promise)}; found {wording.interval(promise.found)}: {promise.verdict}")
+        _line(console, "promised", f"{_pledge(promise)}; found {wording.interval(promise.observed)}: {promise.verdict}")
     if result.against is not None:
         _line(console, "decision", _beside_constants(result.against))
     if result.rejected is not None:
@@ -87,7 +90,7 @@ def evaluation(console: Console, result: Evaluation) -> None:
         promised = wording.DASH if c.promised is None else wording.interval(c.promised)
         style = {"worse": "bold red", "in doubt": "red", "better": "green"}.get(c.verdict, "dim")
         of = " (decided rows)" if result.rejected is not None and wording.of_decided_rows(c.metric) else ""
-        table.add_row(wording.metric(c.metric) + of, promised, wording.interval(c.found), Text(c.verdict, style))
+        table.add_row(wording.metric(c.metric) + of, promised, wording.interval(c.observed), Text(c.verdict, style))
     console.print(table)
     slices(console, result.slices, result.against is None or result.against.measure == "cost")
     if result.ledger is not None:
@@ -98,9 +101,9 @@ def evaluation(console: Console, result: Evaluation) -> None:
 
 def _short_of_promise(console: Console, result: Evaluation, verdict: Verdict) -> None:
     """Everything with this verdict, with both figures."""
-    short = [f"{_pledge(p)}, found {wording.interval(p.found)}" for p in result.promises if p.verdict == verdict]
+    short = [f"{_pledge(p)}, found {wording.interval(p.observed)}" for p in result.promises if p.verdict == verdict]
     short += [
-        f"{wording.metric(c.metric)} {wording.interval(c.found)}, promised {wording.interval(c.promised)}"
+        f"{wording.metric(c.metric)} {wording.interval(c.observed)}, promised {wording.interval(c.promised)}"
         for c in result.comparisons
         if c.verdict == verdict
     ]

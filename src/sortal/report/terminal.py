@@ -27,6 +27,7 @@ from sortal.record.parts import (
     CHOSEN,
     Artifact,
     Decision,
+    Importance,
     Ledger,
     Nested,
     Row,
@@ -37,6 +38,7 @@ from sortal.record.parts import (
 )
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
+    adds,
     counted,
     decided_first,
     decimals,
@@ -204,6 +206,12 @@ def decision(console: Console, task: Task, calibration: CalibrationResult, decis
         holds = decision.certificate.holds
         head = "certified: " if holds else "REFUSED: "
         hang(console, "", Text.assemble((head, "green" if holds else "bold red"), decision.explanation), INDENT)
+
+
+def adding(console: Console, permutation: Importance | None) -> None:
+    """What each column adds; nothing where that was not measured."""
+    if permutation is not None:
+        _title(console, "COLUMNS", adds(permutation))
 
 
 def sets(console: Console, sets: Sets | None) -> None:

@@ -176,8 +176,8 @@ def best_cut(positive: Mask, score: Floats, precision: float = PRECISION) -> Bes
     Only cuts right before and right after a positive matter, so with up to 500 positives nothing is lost.
     """
     thresholds, tp, _ = threshold_counts(positive, score)
-    found = np.diff(tp, prepend=0.0) > 0
-    ends = np.flatnonzero(found | np.append(found[1:], True))
+    rises = np.diff(tp, prepend=0.0) > 0
+    ends = np.flatnonzero(rises | np.append(rises[1:], True))
     if len(ends) > CUTS:
         ends = ends[np.linspace(0, len(ends) - 1, CUTS).astype(np.int64)]
     return BestCut(positive, np.searchsorted(-thresholds[ends], -score), precision)

@@ -61,8 +61,8 @@ def repeats(calibrator: Calibrator, n_classes: int) -> None:
 
 def does_not_harm(calibrator: Calibrator, n_classes: int) -> None:
     """On the rows it was fitted on, the log-loss does not grow, whether they needed calibration or not."""
-    for told in (overconfident(n_classes), overconfident(n_classes, exponent=1.0)):
-        probability, truth = told
+    for sample in (overconfident(n_classes), overconfident(n_classes, exponent=1.0)):
+        probability, truth = sample
         after = compile_program(calibrator.fit(probability, truth, n_classes))(probability)
         before_loss, after_loss = log_loss(probability, truth), log_loss(after, truth)
         require(after_loss <= before_loss + TOLERANCE, f"log-loss {before_loss:.4f} became {after_loss:.4f}")
@@ -83,8 +83,8 @@ def is_never_certain(calibrator: Calibrator, n_classes: int) -> None:
     probability, truth = overconfident(n_classes)
     run = compile_program(calibrator.fit(probability[: ROWS // 2], truth[: ROWS // 2], n_classes))
     fresh = np.maximum(probability, 1e-6)
-    told = run(fresh / fresh.sum(axis=1, keepdims=True))
-    require(told.min() > 0, f"{int((told <= 0).sum())} probabilities became 0")
+    calibrated = run(fresh / fresh.sum(axis=1, keepdims=True))
+    require(calibrated.min() > 0, f"{int((calibrated <= 0).sum())} probabilities became 0")
 
 
 def keeps_the_ranking(calibrator: Calibrator, n_classes: int) -> None:

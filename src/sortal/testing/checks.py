@@ -47,10 +47,10 @@ def describes_itself(check: Check) -> None:
 
 def is_silent_on_a_clean_table(check: Check) -> None:
     """Independent rows, honest columns: no finding above a note, and not one in most tables."""
-    found = [finding for seed in range(5) for finding in run(check, *clean(seed))]
-    loud = [f.message for f in found if f.severity != "note"]
+    findings = [finding for seed in range(5) for finding in run(check, *clean(seed))]
+    loud = [f.message for f in findings if f.severity != "note"]
     require(not loud, f"found in clean tables: {'; '.join(loud)}")
-    require(len(found) < 5, f"noted in clean tables: {'; '.join(f.message for f in found)}")
+    require(len(findings) < 5, f"noted in clean tables: {'; '.join(f.message for f in findings)}")
 
 
 def says_what_it_found(check: Check) -> None:
@@ -109,12 +109,12 @@ CHECKS = (
 
 def run(check: Check, table: Table, codes: NDArray[np.int64], n_classes: int = 2) -> list[Finding]:
     """What the check finds; nothing where it does not apply, which needs a reason."""
-    found = check.find(AuditContext(table, codes, [f"class {k}" for k in range(n_classes)], raw=table.frame))
-    if isinstance(found, NotApplicable):
-        require(found.reason.strip(), "it does not apply, but does not say why")
+    findings = check.find(AuditContext(table, codes, [f"class {k}" for k in range(n_classes)], raw=table.frame))
+    if isinstance(findings, NotApplicable):
+        require(findings.reason.strip(), "it does not apply, but does not say why")
         return []
-    require(isinstance(found, list), f"find gave {type(found).__name__}, neither a list nor NotApplicable")
-    return found
+    require(isinstance(findings, list), f"find gave {type(findings).__name__}, neither a list nor NotApplicable")
+    return findings
 
 
 def clean(seed: int) -> tuple[Table, NDArray[np.int64]]:

@@ -120,13 +120,13 @@ def has_an_interval(metric: Metric, n_classes: int) -> None:
     widths = []
     for rows in (np.arange(ROWS), np.arange(ROWS // 5)):
         part = scored.take(rows)
-        found = interval(metric, part.task, part.predictions, part.decided, repeats=200)
+        estimate = interval(metric, part.task, part.predictions, part.decided, repeats=200)
         require(
-            found.value == part.score(metric),
-            f"the interval is of {found.value:g}, the score is {part.score(metric):g}",
+            estimate.value == part.score(metric),
+            f"the interval is of {estimate.value:g}, the score is {part.score(metric):g}",
         )
-        require(found.low <= found.value <= found.high, f"{found} does not hold its own value")
-        widths.append(found.high - found.low)
+        require(estimate.low <= estimate.value <= estimate.high, f"{estimate} does not hold its own value")
+        widths.append(estimate.high - estimate.low)
     require(widths[1] > widths[0] > 0, f"width {widths[0]:g} of {ROWS} rows, and {widths[1]:g} of {ROWS // 5}")
 
 

@@ -188,6 +188,6 @@ def _run(prepared: EncodedColumn, values: pl.Series) -> NDArray[np.float64]:
     """The program on these values alone."""
     kind = next(kind.name for kind in BUILT_IN.values() if TYPES[kind.storage] == values.dtype)
     table = Table(Schema((Column("column", kind),)), values.to_frame(), np.arange(len(values)))
-    found = compile_program(prepared.program).encode(table.columns(["column"]))
-    require(isinstance(found, Sparse) == prepared.sparse, "it says of sparse rows what is not so")
-    return found.dense() if isinstance(found, Sparse) else found
+    encoded = compile_program(prepared.program).encode(table.columns(["column"]))
+    require(isinstance(encoded, Sparse) == prepared.sparse, "it says of sparse rows what is not so")
+    return encoded.dense() if isinstance(encoded, Sparse) else encoded

@@ -50,10 +50,10 @@ def mixed(view: View, n_classes: int, n: int = 240, numbers: int = 3, seed: int 
         codes[:, None] if view.categories == "codes" else (codes[:, None] == np.arange(LEVELS)).astype(np.float64)
     )
     X = np.hstack([x, category])
-    held = (np.arange(len(x)) % 6 == 5) & ~fresh
+    stopping = (np.arange(len(x)) % 6 == 5) & ~fresh
     return Problem(
-        train=Rows(X[~fresh & ~held], y[~fresh & ~held]),
-        stop=Rows(X[held], y[held]),
+        train=Rows(X[~fresh & ~stopping], y[~fresh & ~stopping]),
+        stop=Rows(X[stopping], y[stopping]),
         fresh=X[fresh],
         n_classes=n_classes,
         categorical=(numbers,) if view.categories == "codes" else (),

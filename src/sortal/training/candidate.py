@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sortal.core.costs import CostColumn
 from sortal.core.frame import Table
 from sortal.core.items import Memo
-from sortal.core.kinds import kind_of
+from sortal.core.kinds import is_item, kind_of
 from sortal.core.predictions import Part, Predictions
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
@@ -70,14 +70,21 @@ class Development:
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
     @property
-    def has_texts(self) -> bool:
-        """Whether a model reads texts."""
-        return any(kind_of(column.kind).encoding == "text" for column in self.table.schema.features)
+    def encodings(self) -> frozenset[str]:
+        """What models read: ``number``, ``text`` and so on."""
+        return frozenset(kind_of(column.kind).encoding for column in self.table.schema.features)
 
     @property
     def has_items(self) -> bool:
         """Whether a model reads texts or images, each of which is more than a number."""
-        return any(prepare.is_read_by_itself(column) for column in self.table.schema.features)
+        return any(is_item(column.kind) for column in self.table.schema.features)
+
+    @property
+    def items_beside_others(self) -> str:
+        """What a table holds beside columns of other kinds: "texts", "images", "texts and images", or nothing."""
+        features = self.table.schema.features
+        kinds = [kind_of(column.kind).encoding for column in features if is_item(column.kind)]
+        return " and ".join(f"{kind}s" for kind in ("text", "image") if kind in kinds and len(kinds) < len(features))
 
     def predictions(self, index: Index, probability: Matrix, part: Part) -> Predictions:
         """What a model that did not see the rows at these positions says of them."""
@@ -200,6 +207,7 @@ def fit(
         seed=dev.seed,
         stop=balanced.stop if purpose == "judge" else None,
         categorical=matrix.preprocessor.categorical,
+        image=matrix.preprocessor.image,
         seconds=seconds,
         resources=dev.resources,
         share=share,

@@ -92,8 +92,8 @@ class CVResult:
 
     ``predictions``: out of fold, each row at most once; ``fold`` (n,) says by which fold. ``train_share``: of the rows
     of a fold, those that train. ``fold_scores``: metric -> (folds,). ``efforts``: a fold each. ``row_seconds``: scoring
-    one row of many through the program; ``single_row_seconds``: one row alone. ``shipping_seconds``: what making a
-    program of it, and a file, takes, as ``Footprint`` has it.
+    one row of many through the program; ``single_row_seconds``: one row alone; ``seen_row_seconds``: one of many that
+    was scored before. ``shipping_seconds``: what making a program of it, and a file, takes, as ``Footprint`` has it.
     ``rows``: the training rows that it was given of each fold, None for all. ``pipeline``: the fit of the first fold,
     for want of a refit. ``refit_seconds``: what a refit would take, 0 where it would be on hardly more rows than that
     fit. ``fits``: the rows that each fold's fit saw. ``repeats``: what each further repeat of the folds predicts.
@@ -109,6 +109,7 @@ class CVResult:
     fit_seconds: float
     row_seconds: float
     single_row_seconds: float
+    seen_row_seconds: float = 0.0
     pipeline: Pipeline | None = None
     rows: int | None = None
     refit_seconds: float = 0.0
@@ -349,6 +350,7 @@ def _result(
         fit_seconds=fit_seconds,
         row_seconds=takes.row_seconds,
         single_row_seconds=takes.single_row_seconds,
+        seen_row_seconds=takes.seen_row_seconds,
         pipeline=first,
         rows=rows,
         refit_seconds=REFIT * useful_seconds if worth_refit(first, rows, len(dev.codes)) else 0.0,

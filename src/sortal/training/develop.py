@@ -143,7 +143,8 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
 
 
 def _candidates(task: Task, search: SearchOptions, dev: Development) -> tuple[Candidate, ...]:
-    return (*baselines(), *zoo(search.models, task.imbalanced or task.cost is not None, dev.has_texts))
+    rare = task.imbalanced or task.cost is not None
+    return (*baselines(), *zoo(search.models, rare, dev.encodings, dev.items_beside_others))
 
 
 def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:
@@ -211,7 +212,7 @@ def _in_time(cv: CrossValidation, candidates: Sequence[Candidate], reserve: Time
     able = [c for c in candidates if not c.family.refusal(data.size)]
     zoo_first = next((c for c in able if not c.baseline), able[-1])
     boosted = next((c for c in able if c.family.early_stopping), zoo_first)
-    first = zoo_first if data.dev.has_texts else boosted
+    first = zoo_first if "text" in data.dev.encodings else boosted
     n, at_once = len(parts.parts[0][0]), reserve.at_once(cv, first)
     counted = first.family.least_share * work_pace(first, data.size).seconds(n)
     if counted * (turns(MIDDLE, at_once) + REFIT) > SURELY * FIRST_SHARE * reserve.left([]):

@@ -159,8 +159,8 @@ def select(
     by_fold: list[Predictions] = []
     predictions = []
     for repeat in repeats:
-        told, folds = [p for p, _ in repeat], repeat[0][1]
-        predictions.append(cross_fitted(told, folds if fold.max() > 0 else part, weigh))
+        probabilities, folds = [p for p, _ in repeat], repeat[0][1]
+        predictions.append(cross_fitted(probabilities, folds if fold.max() > 0 else part, weigh))
         by_fold += [predictions[-1].take(folds == number) for number in range(folds.max() + 1)]
     scores = [score(p) for p in by_fold]
     return EnsembleResult(

@@ -69,8 +69,9 @@ class FoldData:
     @property
     def size(self) -> Size:
         """What a fit is given; texts count as the topics that they become, images as their fields."""
-        columns = sum(WIDTHS.get(kind_of(each.kind).encoding, 1) for each in self.dev.table.schema.features)
-        return Size(len(self.folds.parts[0][0]), columns, len(self.dev.classes))
+        encodings = [kind_of(each.kind).encoding for each in self.dev.table.schema.features]
+        columns = sum(WIDTHS.get(encoding, 1) for encoding in encodings)
+        return Size(len(self.folds.parts[0][0]), columns, len(self.dev.classes), encodings.count("image"))
 
     def pace(self, candidate: Candidate, seconds: float) -> Pace:
         """How long a fit of a candidate takes, where all of it may take so many seconds; each is looked at once."""

@@ -12,10 +12,14 @@ import msgspec
 import numpy as np
 
 from sortal.engine import compile as compile_program
+from sortal.engine.once import made_anew
 from sortal.engine.program import Array, Program
+from sortal.engine.run import ops
 from sortal.training.candidate import Development, Index, Pipeline
 
 TIMED_ROWS, MOST_SECONDS_ALONE, TIMES = 300, 0.05, 10
+FEWEST_ROWS, MOST_SECONDS_MANY = 10, 0.5
+"""Rows that are scored together: fewer where a row alone takes long."""
 LEVEL = 2
 """Of compression, as in a model file."""
 PIECES, PIECE = 8, 2**16
@@ -30,12 +34,13 @@ often all its bytes are packed or unpacked (saved, read back, and saved once mor
 @dataclass(frozen=True)
 class Footprint:
     """``row_seconds``: scoring one row of many through the program; ``single_row_seconds``: one row alone;
-    ``shipping_seconds``: what making the program, its file and the proof of both takes; ``packed``: about the bytes of
-    the program in a file.
+    ``seen_row_seconds``: one of many that was scored before; ``shipping_seconds``: what making the program, its file
+    and the proof of both takes; ``packed``: about the bytes of the program in a file.
     """
 
     row_seconds: float
     single_row_seconds: float
+    seen_row_seconds: float
     shipping_seconds: float
     packed: int
 
@@ -47,22 +52,30 @@ def footprint(pipeline: Pipeline, dev: Development, rows: Index) -> Footprint:
     converting = time.monotonic() - start
     run = compile_program(program)
     compiling = time.monotonic() - start - converting
-    batch = dev.table.take(rows[:TIMED_ROWS])
     names = [c.name for c in dev.table.schema.features]
-    columns = batch.columns(names)
+    columns = dev.table.take(rows[:TIMED_ROWS]).columns(names)
     one = {name: values[:1] for name, values in columns.items()}
-    start = time.monotonic()
-    run(columns)
-    many = (time.monotonic() - start) / len(batch)
     alone: list[float] = []
-    while len(alone) < TIMES and sum(alone) < MOST_SECONDS_ALONE:
-        start = time.perf_counter()
-        run(one)
-        alone.append(time.perf_counter() - start)
+    with made_anew():
+        run(one)  # what is made once for all rows is made here
+        while len(alone) < TIMES and sum(alone) < MOST_SECONDS_ALONE:
+            start = time.perf_counter()
+            run(one)
+            alone.append(time.perf_counter() - start)
+        count = max(FEWEST_ROWS, min(len(rows), TIMED_ROWS, int(MOST_SECONDS_MANY / median(alone))))
+        some = {name: values[:count] for name, values in columns.items()}
+        start = time.monotonic()
+        run(some)
+        many = (time.monotonic() - start) / min(count, len(rows))
+    start = time.monotonic()
+    seen = many
+    if "once" in ops(program):
+        run(some)
+        seen = (time.monotonic() - start) / min(count, len(rows))
     start = time.monotonic()
     packed = packed_bytes(program)
     packing = (time.monotonic() - start) * _times_as_many(program)
-    return Footprint(many, median(alone), converting + COMPILED * compiling + FILED * packing, packed)
+    return Footprint(many, median(alone), seen, converting + COMPILED * compiling + FILED * packing, packed)
 
 
 def packed_bytes(program: Program) -> int:

@@ -32,11 +32,11 @@ def front(losses: Floats, seconds: Floats) -> list[int]:
     >>> front(np.array([0.3, 0.2, 0.25, 0.2]), np.array([1.0, 5.0, 9.0, 4.0]))
     [3, 0]
     """
-    found: list[int] = []
+    members: list[int] = []
     for i in np.lexsort((seconds, losses)).tolist():
-        if np.isfinite(losses[i]) and all(seconds[i] < seconds[j] for j in found):
-            found.append(i)
-    return found
+        if np.isfinite(losses[i]) and all(seconds[i] < seconds[j] for j in members):
+            members.append(i)
+    return members
 
 
 def on_front(trained: Trained) -> list[Result]:

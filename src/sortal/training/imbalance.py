@@ -13,7 +13,7 @@ from sortal.engine.program import Program
 from sortal.models.family import Rows, Settings
 
 Balance = Literal["none", "weights", "focal", "undersample"]
-TOLD: dict[Balance, str] = {
+WORDS: dict[Balance, str] = {
     "none": "no weights",
     "weights": "class weights, corrected",
     "focal": "focal loss, corrected",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from sortal.core.skipped import Skipped
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, crossval_by_work, soon_fitted
 from sortal.training.deadline import Busyness, Deadline
+from sortal.training.embedding import embed
 from sortal.training.ensemble import members
 from sortal.training.fold import FoldData
 from sortal.training.halving import seconds_of_halving
@@ -30,7 +32,8 @@ LEAST_LEFT = 1e-3
 class TimeReserve:
     """The deadline as the zoo sees it. ``closing``: seconds that calibration, evaluation, report and exit take on the
     machine as it was when that was told; the refit and scoring aside. ``closing_rows``: rows that are scored through
-    the artifact after the choice. ``comparing``: the baselines are fitted for the test, too.
+    the artifact after the choice, and ``seen_rows``: those of training among them. ``comparing``: the baselines are
+    fitted for the test, too.
 
     ``interrupts``: what Ctrl-C does.
     """
@@ -41,6 +44,7 @@ class TimeReserve:
     comparing: bool = False
     interrupts: Interrupts = field(default_factory=lambda: Interrupts(lambda: None))
     busyness: Busyness = field(default_factory=Busyness)
+    seen_rows: int = 0
 
     used_up = "no time left"
     """Why nothing more is tried."""
@@ -59,7 +63,8 @@ class TimeReserve:
 
     def shipping(self, result: CVResult) -> float:
         """Seconds from a fit to its file, proven and with the rows of the test scored."""
-        return result.shipping_seconds + self.closing_rows * result.row_seconds
+        new = self.closing_rows - self.seen_rows
+        return result.shipping_seconds + new * result.row_seconds + self.seen_rows * result.seen_row_seconds
 
     def for_refit(self, shipped: Sequence[CVResult]) -> float:
         """Seconds that a refit may take of these members, with what saving and scoring takes of them taken off."""
@@ -137,7 +142,11 @@ class TimeReserve:
         """
         whole = candidate.baseline and soon_fitted(cv.data.size)
         with interrupted_after(math.inf if whole else self.until_shipping(results)):
-            return crossval(candidate, cv, seconds)
+            began = time.monotonic()
+            new = self.closing_rows - self.seen_rows
+            if why := embed(candidate, cv.data.dev, seconds, new, self.until_closing() - seconds):
+                return Skipped(candidate.name, why)
+            return crossval(candidate, cv, seconds - (time.monotonic() - began))
 
 
 @dataclass

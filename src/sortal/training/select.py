@@ -209,24 +209,24 @@ def _rescored(
     groups: NDArray[np.generic] | None,
 ) -> float:
     """The same for any metric, by scoring the rows that are picked by and those that are left out."""
-    told = [s.predictions for s in scored]
-    shift = losses - np.array([loss(p) for p in told])
+    predictions = [s.predictions for s in scored]
+    shift = losses - np.array([loss(p) for p in predictions])
     chosen, lost = pick(losses), []
-    for out in _left_out(len(told[0]), groups, FEWER_SPLITS, seed):
+    for out in _left_out(len(predictions[0]), groups, FEWER_SPLITS, seed):
         for mask in out > 0:
-            inside = shift + np.array([loss(p.take(~mask)) for p in told])
+            inside = shift + np.array([loss(p.take(~mask)) for p in predictions])
             if not np.isfinite(inside).any():
                 continue
             k = pick(np.where(np.isnan(inside), np.inf, inside))
-            outside = [shift[i] + loss(told[i].take(mask)) for i in (k, chosen)] if k != chosen else [0.0, 0.0]
+            outside = [shift[i] + loss(predictions[i].take(mask)) for i in (k, chosen)] if k != chosen else [0.0, 0.0]
             lost.append(outside[0] - outside[1])
     return _mean_of_finite(lost)
 
 
 def _mean_of_finite(values: Sequence[float]) -> float:
-    found = np.asarray(values, dtype=np.float64)
-    found = found[np.isfinite(found)]
-    return float(found.mean()) if len(found) else 0.0
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.mean()) if len(finite) else 0.0
 
 
 def _left_out(n: int, groups: NDArray[np.generic] | None, splits: int, seed: int) -> Iterator[Floats]:

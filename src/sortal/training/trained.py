@@ -18,6 +18,7 @@ from sortal.core.task import Task
 from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
 from sortal.models.family import Resources
+from sortal.models.training_loop import require_graphics_processor
 from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
 from sortal.training.crossval import CVResult, Result
@@ -135,7 +136,6 @@ def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
 
 def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Recipe) -> Development:
     """Rows to train on, (n,) class codes among them, with what a recipe says of them."""
-    exact = Resources(EFFORT_THREADS, "cpu") if recipe.search.effort is not None else Resources.here()
     return Development(
         table=table,
         codes=codes,
@@ -143,10 +143,22 @@ def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Reci
         seed=recipe.search.seed,
         units=_units(table),
         select=recipe.search.select,
-        resources=exact,
+        resources=_resources(recipe.search),
         cost_columns=task.cost_columns,
         smallest_count=recipe.rows.smallest_count,
     )
+
+
+def _resources(search: SearchOptions) -> Resources:
+    """What fits may use of the machine; of a run that is the same on every machine, as much on each.
+
+    Raises OptionError where there is no graphics processor that was asked for.
+    """
+    if search.device == "cuda":
+        require_graphics_processor()
+    if search.effort is None:
+        return replace(Resources.here(), device=search.device)
+    return Resources(EFFORT_THREADS, "cpu" if search.device == "auto" else search.device)
 
 
 def _units(table: Table) -> NDArray[np.int64] | None:

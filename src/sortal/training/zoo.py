@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 
@@ -55,14 +56,36 @@ PORTFOLIO: tuple[Entry, ...] = (
 """Candidates beyond the baselines, most promising first: name, family, and settings beyond its defaults, which win by
 cross-validation or not at all. What each adds stands in docs/portfolio.md. "lightgbm extra" has the settings of
 AutoGluon's portfolio, but for the learning rate, which the clock sets."""
-TEXTS: tuple[Entry, ...] = (("svm", "svm", {}), ("logistic_ngrams", "logistic_ngrams", {}))
-"""What is tried first where a table has texts: linear models of their n-grams, which boosters see as a few topics."""
+FIRST: dict[str, tuple[Entry, ...]] = {
+    "text": (
+        ("svm", "svm", {}),
+        ("logistic_ngrams", "logistic_ngrams", {}),
+        ("logistic_sentences", "logistic_sentences", {}),
+        ("logistic_sentences C=0.1", "logistic_sentences", {"C": 0.1}),
+    ),
+    "image": (
+        ("logistic_small_images", "logistic_small_images", {}),
+        ("logistic_images", "logistic_images", {}),
+        ("cnn", "cnn", {}),
+    ),
+}
+"""What is tried first where a table has columns of an encoding: linear models of what others see as a few topics of
+texts or thumbnails of images: of n-grams, and of what a network makes of them that was trained on many others.
+Then a network that is trained on their points."""
+MIXED: tuple[tuple[str, str, Literal["items", "others"]], ...] = (
+    ("lightgbm without {}", "lightgbm", "others"),
+    ("svm on {} alone", "svm", "items"),
+)
+"""What competes beside the others in tables with texts or images among other columns: models of a part of the columns,
+which an ensemble puts together (late fusion). A booster loses among the many topics of a text what it finds without
+them, and what is idle beside a text is noise to a linear model: see docs/texts.md."""
 BALANCED: tuple[tuple[str, str, Balance], ...] = (
     ("lightgbm focal", "lightgbm", "focal"),
     ("logistic balanced", "logistic", "weights"),
     ("lightgbm undersampled", "lightgbm", "undersample"),
     ("lightgbm balanced", "lightgbm", "weights"),
     ("xgboost focal", "xgboost", "focal"),
+    ("cnn balanced", "cnn", "weights"),
 )
 """What competes beside the others where classes are rare or costs are given."""
 SHARE = 0.65
@@ -80,26 +103,39 @@ def baselines() -> tuple[Candidate, ...]:
     return tuple(Candidate(name, registry.load("sortal.models", name), baseline=True) for name in BASELINES)
 
 
-def zoo(models: Sequence[str], imbalanced: bool, texts: bool = False) -> tuple[Candidate, ...]:
+def zoo(
+    models: Sequence[str], imbalanced: bool, encodings: Collection[str] = (), mixed: str = ""
+) -> tuple[Candidate, ...]:
     """The candidates beyond the baselines, most promising first; of these families only, where any are named.
 
     Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
-    compete too. ``texts``: the table has columns of texts.
+    compete too. ``encodings``: of the columns that the table has; ``mixed``: what it has beside other columns, "texts"
+    or "images".
     """
-    own = {family for _, family, _ in (*PORTFOLIO, *TEXTS)} | set(BASELINES)
+    own = {family for _, family, _ in (*PORTFOLIO, *chain(*FIRST.values()))} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
     entries = [*PORTFOLIO, *plugins]
-    if texts or models:
-        entries = [*TEXTS, *(entry for entry in entries if entry not in TEXTS)]
+    early = [*chain(*(some for encoding, some in FIRST.items() if models or encoding in encodings))]
+    entries = [*early, *(entry for entry in entries if entry not in early)]
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
+    offered = {family for _, family, _ in entries}
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)
         for label, name, strategy in BALANCED
-        if imbalanced and (name in models or not models)
+        if imbalanced and name in offered
     ]
-    return (*plain, *balanced)
+    first = next((i for i, c in enumerate(plain, start=1) if c.family.early_stopping), len(plain))
+    return (*plain[:first], *_of_parts(models, mixed), *plain[first:], *balanced)
+
+
+def _of_parts(models: Sequence[str], mixed: str) -> Iterator[Candidate]:
+    """Candidates that see a part of the columns, where the table has two."""
+    for label, name, columns in MIXED if mixed else ():
+        if name in models or not models:
+            family = registry.load("sortal.models", name)
+            yield Candidate(label.format(mixed), replace(family, view=replace(family.view, columns=columns)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sortal.core import registry
 from sortal.core.kinds import boolean, category, datetime, image, number, text
 from sortal.core.kinds.kind import Kind, Storage
 
-__all__ = ["BUILT_IN", "INFERRED", "Kind", "Storage", "is_kind", "kind_of", "names"]
+__all__ = ["BUILT_IN", "INFERRED", "Kind", "Storage", "is_item", "is_kind", "kind_of", "names"]
 
 BUILT_IN: dict[str, Kind] = {
     kind.name: kind for kind in (number.kind, category.kind, boolean.kind, datetime.kind, text.kind, image.kind)
@@ -34,5 +34,12 @@ def kind_of(name: str) -> Kind:
     built_in = BUILT_IN.get(name)
     if built_in is not None:
         return built_in
-    found: Kind = registry.load("sortal.kinds", name)
-    return found
+    kind: Kind = registry.load("sortal.kinds", name)
+    return kind
+
+
+def is_item(name: str) -> bool:
+    """Whether values of this kind are things that a person can look at, of each of which something is made alone before
+    anything is learned: texts and images.
+    """
+    return kind_of(name).encoding in ("text", "image")

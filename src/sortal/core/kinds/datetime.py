@@ -85,8 +85,8 @@ class Datetime(Kind):
 
     def plain(self, column: Column, values: E, sort: Sort) -> E:
         """Also without what databases write where there is no date."""
-        found = super().plain(column, values, sort)
-        return where(found.str.contains(NO_DATE).not_(), found) if is_text(sort) else found
+        text = super().plain(column, values, sort)
+        return where(text.str.contains(NO_DATE).not_(), text) if is_text(sort) else text
 
     def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
         pattern = column.format

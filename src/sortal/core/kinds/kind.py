@@ -94,7 +94,7 @@ class Kind(ABC):
 
     def missing_texts(self, column: Column) -> frozenset[str]:
         """The texts that say that there is no value in this column."""
-        return self.missing if column.absent is None else _told(column.absent)
+        return self.missing if column.absent is None else _markers(column.absent)
 
     def plain(self, column: Column, values: E, sort: Sort) -> E:
         """The values with one notation of missing: see ``values.plain``."""
@@ -192,5 +192,5 @@ class Kind(ABC):
 
 
 @lru_cache(maxsize=256)
-def _told(absent: tuple[str, ...]) -> frozenset[str]:
+def _markers(absent: tuple[str, ...]) -> frozenset[str]:
     return frozenset({"", *absent})

@@ -1,0 +1,108 @@
+"""Op ``once``: what is made of each text or image by itself, and takes long, is made once in a process.
+
+It is known by what was made of what: the digest of a program, and the digest of a value. So folds, candidates, members
+of a model and its proof share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.arrays import Floats
+from sortal.engine.encode import column_of
+from sortal.engine.program import Columns, Program
+from sortal.engine.step import Run
+
+Row = NDArray[np.float32]
+
+MOST_BYTES = 2**30
+"""Of all that is remembered: 200,000 embeddings of 1,280 numbers. What comes later is made anew each time."""
+AT_ONCE = 32
+"""Values that are made together; in between, the work can be ended, and what is done is kept."""
+_FIXED = 200
+"""Bytes of a row that is remembered, beside its numbers."""
+
+_made: dict[bytes, Row] = {}
+_bytes = 0
+_anew: ContextVar[bool] = ContextVar("anew", default=False)
+
+
+@contextmanager
+def made_anew() -> Iterator[None]:
+    """A block in which nothing is remembered: what it takes is what new values take."""
+    token = _anew.set(True)
+    try:
+        yield
+    finally:
+        _anew.reset(token)
+
+
+def digest(program: Program) -> bytes:
+    """Of a program: equal ones have the same."""
+    made = hashlib.blake2b(digest_size=16)
+    made.update(json.dumps([program.op, dict(program.settings)], sort_keys=True).encode())
+    for name, array in sorted(program.arrays.items()):
+        made.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        made.update(np.ascontiguousarray(array).data)
+    for step in program.steps:
+        made.update(digest(step))
+    return made.digest()
+
+
+@dataclass(frozen=True)
+class Once:
+    """Rows of ``width`` numbers, which ``run`` makes of the column ``name``; in 32 bits. ``key``: of its program."""
+
+    name: str
+    key: bytes
+    run: Run
+    width: int
+
+    def __call__(self, columns: Columns) -> Floats:
+        return self.of(column_of(columns, self.name))
+
+    def of(self, values: Sequence[Any]) -> Floats:
+        """(n, width) of these values."""
+        keys = [self._key(value) for value in values]
+        made: dict[bytes, Row] = {}
+        for first in range(0, len(missing := self._missing(keys, values)), AT_ONCE):
+            some = missing[first : first + AT_ONCE]
+            rows = np.asarray(self.run({self.name: [value for _, value in some]}), dtype=np.float32)
+            for (key, _), row in zip(some, rows, strict=True):
+                made[key] = row
+                _remember(key, row)
+        out = np.empty((len(keys), self.width))
+        for at, key in enumerate(keys):
+            out[at] = made[key] if key in made else _made[key]
+        return out
+
+    def unknown(self, values: Sequence[Any]) -> list[Any]:
+        """Those of these values that nothing was made of yet, each once."""
+        return [value for _, value in self._missing([self._key(value) for value in values], values)]
+
+    def _missing(self, keys: Sequence[bytes], values: Sequence[Any]) -> list[tuple[bytes, Any]]:
+        anew = _anew.get()
+        return list({key: value for key, value in zip(keys, values, strict=True) if anew or key not in _made}.items())
+
+    def _key(self, value: Any) -> bytes:
+        made = hashlib.blake2b(type(value).__name__.encode(), digest_size=16, key=self.key)
+        if value is not None:
+            made.update(value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"))
+        return made.digest()
+
+
+def _remember(key: bytes, row: Row) -> None:
+    global _bytes
+    size = row.nbytes + _FIXED
+    if key not in _made and _bytes + size <= MOST_BYTES:
+        _made[key] = row.copy()
+        _bytes += size

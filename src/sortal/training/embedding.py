@@ -1,0 +1,56 @@
+"""Embeddings are made before a candidate is tried that reads them: what all its folds share, and what takes longest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from sortal.core import registry
+from sortal.core.kinds import is_item, kind_of
+from sortal.engine import compile as compile_program
+from sortal.engine.once import AT_ONCE, Once
+from sortal.prepare.embedding import Embedding
+from sortal.training.candidate import Candidate, Development
+
+FEW = 8
+"""Values that tell how long one takes, after a first one for which a library is imported."""
+
+
+def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: int, closing: float) -> str:
+    """Make the embeddings of all rows, in ``seconds``; or say why not, in a few words.
+
+    ``closing_rows``: rows of which they are made later, where this candidate ships, and ``closing``: the seconds that
+    there are for that when those are over.
+    """
+    until = time.monotonic() + seconds
+    for name, once in _embeddings(candidate, dev):
+        unknown = once.unknown(list(dev.table.columns([name])[name]))
+        once.of(unknown[:1])
+        began = time.monotonic()
+        once.of(unknown[1 : 1 + FEW])
+        of_one = (time.monotonic() - began) / FEW
+        for first in range(1 + FEW, len(unknown), AT_ONCE):
+            left = until - time.monotonic()
+            needed = of_one * (len(unknown) - first)
+            if needed > left or needed + of_one * closing_rows > left + closing:
+                return _too_many(len(unknown), name, needed + of_one * closing_rows, left + closing)
+            once.of(unknown[first : first + AT_ONCE])
+            of_one = (time.monotonic() - began) / (first + AT_ONCE - 1)
+    return ""
+
+
+def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, Once]]:
+    """The columns that the candidate reads as embeddings, and what makes those."""
+    view = candidate.family.view
+    for column in dev.table.schema.features:
+        if not view.sees(is_item(column.kind)):
+            continue
+        preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
+        if isinstance(preparer, Embedding):
+            once = compile_program(preparer.program(column.name)).step.run
+            assert isinstance(once, Once), "an embedding is made once"
+            yield column.name, once
+
+
+def _too_many(count: int, name: str, needed: float, left: float) -> str:
+    return f"embeddings of {count:,} values of {name!r} need {needed:.0f} s more, {max(left, 0):.0f} s left"

@@ -1,0 +1,100 @@
+"""A model file that holds a network: proven on images of nothing, and refused where the network is another."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from sortal.artifact.model import Model, golden_rows, load
+from sortal.artifact.store import save
+from sortal.core.errors import ArtifactError
+from sortal.core.frame import Table
+from sortal.core.images import drawn
+from sortal.core.profile import profile
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+from sortal.engine.onnx import network
+from sortal.engine.onnx_file import Graph, Node, Spec
+
+SCHEMA = Schema((Column("photo", "image"), Column("y", "category", "target")))
+TASK = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", ("roc_auc",), ("because",))
+
+
+def a_network(seed: int = 0) -> Program:
+    weight = np.random.default_rng(seed).normal(size=(12, 2)).astype(np.float32)
+    nodes = (Node("Flatten", ("x",), "f"), Node("MatMul", ("f", "w"), "y"))
+    return network(Graph(nodes, {"w": weight}, {"x": Spec("float32", (1, 3, 2, 2))}, "y"), 12)
+
+
+def a_model(graph: Program) -> Model:
+    raster = Program("raster", {"column": "photo", "side": 2, "read": "colour"})
+    fill = Program("fill", arrays={"value": np.full(12, 0.5), "indicator": np.zeros(0, dtype=np.int64)})
+    last = Program("linear", {"link": "softmax"}, {"coef": np.eye(2), "intercept": np.zeros(2)})
+    images = pl.DataFrame({"photo": [drawn(number) for number in range(20)], "y": ["no", "yes"] * 10})
+    known = profile(Table(SCHEMA, images, np.arange(20)), 1)
+    return Model(
+        schema=SCHEMA,
+        task=TASK,
+        decision=Decision("threshold", ("no", "yes"), "yes", threshold=0.5),
+        program=raster.then(fill, graph, last),
+        profile=known,
+        golden=golden_rows(known),
+    )
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    a_model(a_network()).save(tmp_path / "m.sortal")
+    return tmp_path / "m.sortal"
+
+
+def test_it_is_proven_on_images_of_nothing(model_file: Path) -> None:
+    model = load(model_file)
+    assert [sorted(row) for row in model.golden.rows] == [["photo"]] * 2 + [[]] * 7
+    first, second, *others = model.golden.probability
+    assert abs(first[0] - second[0]) > 0.01
+    assert set(others) == {others[0]}
+
+
+def test_it_says_of_an_image_what_the_network_computes(model_file: Path) -> None:
+    white = drawn(3)
+    raster = np.asarray(Image.open(io.BytesIO(white)).resize((2, 2), Image.Resampling.BILINEAR)) / 255
+    weight = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
+    logits = raster.transpose(2, 0, 1).ravel() @ weight
+    found = load(model_file).predict_proba({"photo": white})
+    assert found[0, 1] == pytest.approx(1 / (1 + np.exp(logits[0] - logits[1])), abs=1e-6)
+
+
+def test_another_network_in_its_place_is_refused(model_file: Path, tmp_path: Path) -> None:
+    model = load(model_file)
+    steps = [*model.program.steps]
+    steps[2] = a_network(seed=1)
+    save(tmp_path / "other.sortal", replace(model, program=replace(model.program, steps=tuple(steps))))
+    with pytest.raises(ArtifactError, match="scores its golden rows otherwise"):
+        load(tmp_path / "other.sortal")
+
+
+def test_changed_bytes_of_the_network_are_refused(model_file: Path) -> None:
+    content = bytearray(model_file.read_bytes())
+    content[content.find(b"arrays/00002.npy") + 60] ^= 1
+    model_file.write_bytes(content)
+    with pytest.raises(ArtifactError):
+        load(model_file)
+
+
+def test_a_file_with_what_no_network_has_is_refused(model_file: Path, tmp_path: Path) -> None:
+    model = load(model_file)
+    graph = model.program.steps[2]
+    evil = replace(graph, arrays={"graph": np.frombuffer(graph.arrays["graph"].tobytes() + b"\xca\x01\x00", np.uint8)})
+    steps = (*model.program.steps[:2], evil, *model.program.steps[3:])
+    save(tmp_path / "evil.sortal", replace(model, program=replace(model.program, steps=steps)))
+    with pytest.raises(ArtifactError, match="op 'onnx': its model has a field 25"):
+        load(tmp_path / "evil.sortal")

@@ -1,0 +1,93 @@
+"""Op ``once``: what is made of a value is made once in a process."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sortal.core.images import drawn
+from sortal.engine import compile, once
+from sortal.engine.once import Once, made_anew
+from sortal.engine.program import Program
+
+
+def program(side: int = 2) -> Program:
+    inner = Program("pixels", {"column": "photo", "side": side, "read": "colour"})
+    return Program("once", {"column": "photo"}, steps=(inner,))
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Once, list[int]]:
+    """An op that remembers nothing yet, and how many values it was given each time."""
+    monkeypatch.setattr(once, "_made", {})
+    monkeypatch.setattr(once, "_bytes", 0)
+    calls: list[int] = []
+
+    def lengths(columns: dict) -> np.ndarray:
+        calls.append(len(columns["t"]))
+        return np.array([[np.nan if t is None else len(t), 0.1] for t in columns["t"]])
+
+    return Once("t", b"k", lengths, 2), calls
+
+
+def test_what_is_made_is_what_the_step_gives_in_32_bits() -> None:
+    images = [drawn(1), None, drawn(2), drawn(1)]
+    found = compile(program())({"photo": images})
+    assert_array_equal(found, compile(program().steps[0])({"photo": images}).astype(np.float32))
+    assert_array_equal(found[0], found[3])
+    assert np.isnan(found[1]).all()
+
+
+def test_each_value_is_made_once(counted) -> None:
+    op, calls = counted
+    assert_array_equal(op({"t": ["a", "bb", "a", None]})[:, 0], [1, 2, 1, np.nan])
+    assert_array_equal(op({"t": ["bb", "ccc"]}), np.float32([[2, 0.1], [3, 0.1]]))
+    assert calls == [3, 1]
+    assert op.unknown(["a", "d", "d"]) == ["d"]
+
+
+def test_values_of_another_program_or_type_are_others(counted) -> None:
+    op, calls = counted
+    op.of(["a"])
+    Once("t", b"other", op.run, 2).of(["a"])
+    op.of([b"a"])
+    assert calls == [1, 1, 1]
+
+
+def test_many_values_are_made_in_parts_and_what_was_made_before_an_end_is_kept(counted) -> None:
+    op, calls = counted
+    op.of([str(i) for i in range(2 * once.AT_ONCE + 5)])
+    assert calls == [once.AT_ONCE, once.AT_ONCE, 5]
+
+
+def test_in_a_block_for_it_everything_is_made_anew(counted) -> None:
+    op, calls = counted
+    op.of(["a"])
+    with made_anew():
+        assert_array_equal(op.of(["a", "a"])[:, 0], [1, 1])
+    op.of(["a"])
+    assert calls == [1, 1]
+
+
+def test_no_more_is_remembered_than_there_is_room_for(counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    op, calls = counted
+    monkeypatch.setattr(once, "MOST_BYTES", 500)  # two rows of 208
+    for _ in range(2):
+        assert_array_equal(op.of(["a", "bb", "ccc"])[:, 0], [1, 2, 3])
+    assert calls == [3, 1]
+
+
+def test_another_column_and_sparse_rows_are_refused() -> None:
+    for inner in (
+        Program("pixels", {"column": "other", "side": 2, "read": "colour"}),
+        Program("tfidf", {"column": "photo", "kind": "word", "least": 1, "most": 1, "rows": 1}, TFIDF),
+        Program("fill", {}, {"value": np.zeros(1), "indicator": np.zeros(0, dtype=int)}),
+    ):
+        with pytest.raises(ValueError, match="op 'once': has another step"):
+            compile(Program("once", {"column": "photo"}, steps=(inner,)))
+    with pytest.raises(ValueError, match="another step"):
+        compile(Program("once", {"column": "photo"}, steps=program().steps * 2))
+
+
+TFIDF = {"hash": np.array([0], np.uint64), "documents": np.array([0], np.uint32)}

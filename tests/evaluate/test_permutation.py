@@ -1,0 +1,96 @@
+"""What a column adds: against scikit-learn, exact cases, and the coverage of its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.inspection import permutation_importance as of_sklearn
+
+from sortal.core.frame import Table
+from sortal.core.predictions import Predictions
+from sortal.core.schema import Column, Schema
+from sortal.engine import compile
+from sortal.engine.program import Program
+from sortal.evaluate.permutation import permutation_importance
+
+NAMES = ("strong", "weak", "idle")
+COEF = np.array([[2.0, 0.5, 0.0]])
+SCHEMA = Schema(tuple(Column(name, "number") for name in NAMES))
+LINEAR = compile(
+    Program("table", steps=tuple(Program("number", {"column": name}) for name in NAMES)).then(
+        Program("fill", arrays={"value": np.zeros(3), "indicator": np.empty(0, dtype=np.int64)}),
+        Program("linear", {"link": "sigmoid"}, {"coef": COEF, "intercept": np.zeros(1)}),
+    )
+)
+
+
+def drawn(n: int, seed: int, groups: np.ndarray | None = None) -> tuple[Table, Predictions]:
+    """Rows whose classes come from the probabilities that the program gives."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 3))
+    table = Table(SCHEMA, pl.DataFrame(dict(zip(NAMES, x.T, strict=True))), np.arange(n))
+    p = LINEAR(table.columns(NAMES))
+    truth = (rng.random(n) < p[:, 1]).astype(np.int64)
+    return table, Predictions(("no", "yes"), np.arange(n), truth, p, "out-of-fold", groups=groups)
+
+
+class Fitted(ClassifierMixin, BaseEstimator):
+    """The same program, as scikit-learn sees it."""
+
+    classes_ = np.array([0, 1])
+
+    def fit(self, X: object, y: object) -> Fitted:
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return LINEAR(dict(zip(NAMES, X.T, strict=True)))
+
+
+def test_it_is_the_figure_of_scikit_learn() -> None:
+    table, predictions = drawn(400, 1)
+    found = [permutation_importance(LINEAR, table, predictions, NAMES, seed) for seed in range(60)]
+    expected = of_sklearn(
+        Fitted(), table.frame.to_numpy(), predictions.truth, scoring="neg_log_loss", n_repeats=60, random_state=0
+    )
+    for at, name in enumerate(NAMES):
+        mean = np.mean([each[name].value for each in found])
+        assert mean == pytest.approx(expected.importances_mean[at], abs=0.02), name
+
+
+def test_the_largest_comes_first_and_what_says_nothing_adds_nothing() -> None:
+    table, predictions = drawn(300, 2)
+    found = permutation_importance(LINEAR, table, predictions, ("idle", "weak", "strong"), 0)
+    assert list(found) == ["strong", "weak", "idle"]
+    assert (found["idle"].value, found["idle"].low, found["idle"].high) == (0.0, 0.0, 0.0)
+    assert 0 < found["weak"].low < found["weak"].value < found["strong"].low
+
+
+def test_by_hand() -> None:
+    """Two rows of two classes: shuffled, they change places, or stay."""
+    table = Table(SCHEMA, pl.DataFrame({"strong": [1.0, -1.0], "weak": [0.0, 0.0], "idle": [0.0, 0.0]}), np.arange(2))
+    predictions = Predictions(
+        ("no", "yes"), np.arange(2), np.array([1, 0]), LINEAR(table.columns(NAMES)), "out-of-fold"
+    )
+    losses = {round(permutation_importance(LINEAR, table, predictions, NAMES, s)["strong"].value, 12) for s in range(9)}
+    assert losses == {0.0, 2.0}  # log(1 + e^2) - log(1 + e^-2)
+
+
+def test_rows_of_a_group_count_as_one() -> None:
+    table, alone = drawn(300, 3)
+    _, grouped = drawn(300, 3, groups=np.arange(300) // 30)
+    apart, together = (permutation_importance(LINEAR, table, p, NAMES, 0)["strong"] for p in (alone, grouped))
+    assert apart.value == together.value
+    assert together != apart
+
+
+def test_the_interval_holds_the_figure_of_all_rows_nineteen_times_in_twenty() -> None:
+    table, predictions = drawn(40_000, 4)
+    whole = permutation_importance(LINEAR, table, predictions, NAMES, 0)
+    hits = dict.fromkeys(NAMES[:2], 0)
+    for seed in range(200):
+        found = permutation_importance(LINEAR, *drawn(200, 100 + seed), NAMES, seed)
+        for name in hits:
+            hits[name] += found[name].low <= whole[name].value <= found[name].high
+    assert all(180 <= count <= 198 for count in hits.values()), hits

@@ -1,0 +1,84 @@
+"""What is known before anything is trained, by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sortal.core.schema import Column, Schema
+from sortal.core.sheets import RowOptions
+from sortal.data.ledger import Seal
+from sortal.data.split import Parts
+from sortal.record.describe import describe_columns, describe_data, describe_ledger, describe_split
+from sortal.record.parts import Ledger
+
+SCHEMA = Schema((Column("age", "number"), Column("y", "boolean", "target", levels=("no", "yes"))))
+
+
+def problem() -> Any:
+    codes = np.array([2, 0, 1, 0, 2, 2, 0, 0])
+    task = SimpleNamespace(classes=("a", "b", "c", "d"))
+    table = type("Rows", (), {"schema": SCHEMA, "__len__": lambda self: len(codes)})()
+    return SimpleNamespace(name="x.csv", table=table, digest="9f", notes=("a note",), codes=codes, task=task)
+
+
+def test_the_data_are_described_by_their_rows_and_columns() -> None:
+    found = describe_data(problem())
+    assert (found.name, found.rows, found.columns, found.sha256, found.notes) == ("x.csv", 8, 2, "9f", ("a note",))
+
+
+def test_privately_the_texts_of_yes_and_no_stay_out() -> None:
+    assert describe_columns(SCHEMA, RowOptions()) == SCHEMA.columns
+    age, y = describe_columns(SCHEMA, RowOptions(private=True))
+    assert age == SCHEMA["age"]
+    assert (y.name, y.kind, y.role, y.levels) == ("y", "boolean", "target", ())
+
+
+@pytest.mark.parametrize(
+    ("options", "column", "forward"),
+    [
+        ({}, None, False),
+        ({"group": "g"}, "g", False),
+        ({"time": "t"}, "t", True),
+        ({"time": "t", "group": "g"}, "t", True),
+    ],
+)
+def test_parts_have_the_shares_of_all_classes(options: dict[str, str], column: str | None, forward: bool) -> None:
+    parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), "stratified", ("rare",), 0)
+    found = describe_split(problem(), parts, RowOptions(**options))
+    assert (found.train, found.valid, found.test) == (4, 1, 3)
+    assert found.prevalence == {
+        "train": (0.5, 0.0, 0.5, 0.0),
+        "valid": (0.0, 1.0, 0.0, 0.0),
+        "test": pytest.approx((2 / 3, 0.0, 1 / 3, 0.0)),
+    }
+    assert (found.method, found.column, found.forward, found.notes) == ("stratified", column, forward, ("rare",))
+    assert (found.folds, found.outer) == (0, 0)
+
+
+def test_a_part_without_rows_has_no_shares() -> None:
+    none = np.zeros(0, dtype=np.int64)
+    found = describe_split(problem(), Parts(np.arange(8), none, none, "none", outer=5), RowOptions())
+    assert found.prevalence == {"train": (0.5, 0.125, 0.375, 0.0)}
+    assert (found.train, found.valid, found.test, found.outer) == (8, 0, 0, 5)
+
+
+def test_the_ledger_tells_of_looks_and_of_nothing_else(tmp_path: Path) -> None:
+    seal = Seal.close(tmp_path, pl.DataFrame({"x": [1, 2, 3]}), by="a test")
+    closed = describe_ledger(seal)
+    assert (closed.opens, closed.blind, closed.entries) == (0, True, ())
+    for reason in ("the first look", "another one"):
+        seal.open(reason, by="a test")
+    told = describe_ledger(seal)
+    assert (told.opens, told.blind) == (2, False)
+    assert [(look.reason, look.rows) for look in told.entries] == [("the first look", 3), ("another one", 3)]
+    assert (told.head, told.entries[-1].digest) == (seal.head, seal.head)
+    assert len({closed.head, *(look.digest for look in told.entries)}) == 3
+    assert told.sealed == closed.sealed == seal.entries[0].sha256
+    assert [look.at for look in told.entries] == [entry.time for entry in seal.entries[1:]]
+    assert describe_ledger(None) == Ledger(opens=0, blind=True)
