@@ -81,8 +81,10 @@ def test_two_members_are_trained_shipped_loaded_and_scored(churn: pl.DataFrame, 
 
 def test_what_is_proven_is_the_file_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dev, task = development(2)
-    reserve = TimeReserve(Deadline(time.monotonic(), -1.0), closing=0.0, closing_rows=0)
+    reserve = TimeReserve(Deadline(time.monotonic(), 600.0), closing=0.0, closing_rows=0)
     found = trained.train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("logistic",)), reserve, Observer())
+    ensemble, plain = found.finalized.ensemble, replace(found.finalized.calibration, program=None)
+    found = replace(found, finalized=replace(found.finalized, calibration=plain, program=ensemble.program()))
     model, parity = shipping.ship(dev.table, task, found)
     figures = {"log_loss": Estimate(0.5, 0.4, 0.6)}
     read, _ = shipping.ship(dev.table, task, found, figures, tmp_path / "m.sortal")

@@ -27,9 +27,10 @@ from sortal.training.deadline import Deadline
 from sortal.training.develop import LARGE, holdout_rows
 from sortal.training.reserve import TimeReserve, WorkReserve
 
-CELLS_A_SECOND = 500_000
-"""Of a table (rows times columns), for each second that is left after reading: framing, audit, profile and scoring of
-the test take about half a microsecond of each, and so a quarter of that time."""
+CELLS_A_SECOND, WHATEVER_THE_ROWS = 500_000, 10.0
+"""How much of a table (rows times columns) is used for each second: framing, audit, profile and scoring of the test
+take about half a microsecond of a cell, and so a quarter of these seconds. And the seconds that are for imports, the
+rehearsal of the end and the end itself, whatever the rows; of less than twice as many they leave half."""
 LEAST_SAMPLED = 2_000
 """Rows that are used in any case; fewer are no fair trial of any candidate."""
 READING_SHARE = 0.25
@@ -51,8 +52,8 @@ FIGURES, DRAWING = 12.0, 12.0
 """Drawing all figures of a report, and importing what draws them."""
 REST, PAGE = 11.0, 6.0
 """Intervals of evidence and test, the checklist, the page and the files; and of that the page and the files alone."""
-ENTRY = 3e-4
-"""Trying calibrators on one probability."""
+ENTRY_OF_TWO, ENTRY = 6e-5, 3e-4
+"""Trying calibrators on one probability, of two classes and of more, which have dearer ones."""
 CELL = 1.6e-5
 """The figures of one row and one class."""
 COLUMN = 0.008
@@ -91,7 +92,8 @@ class Size:
     @property
     def units(self) -> float:
         cells = self.rows * self.classes
-        work = ENTRY * min(self.entries, cells) + CELL * cells + PROFILED * self.profiled * self.columns
+        entry = ENTRY_OF_TWO if self.classes == 2 else ENTRY
+        work = entry * min(self.entries, cells) + CELL * cells + PROFILED * self.profiled * self.columns
         return REST + EXIT + COLUMN * self.columns + SLICED * min(self.columns, COLUMNS) + work
 
 
@@ -124,7 +126,8 @@ def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
     """
     if math.isinf(deadline.budget):
         return rows
-    cells = CELLS_A_SECOND * max(deadline.left, 0.0) / deadline.busyness
+    left = max(deadline.left / deadline.busyness, 0.0)
+    cells = CELLS_A_SECOND * max(left - WHATEVER_THE_ROWS, left / 2)
     return min(rows, max(int(cells / columns), LEAST_SAMPLED))
 
 

@@ -74,7 +74,10 @@ def test_a_target_that_is_no_class_is_drawn_from_all_the_same(tmp_path: Path):
     assert any("100 rows without a value of 'y'" in note for note in framed(holed, 300).notes)
 
 
-@pytest.mark.parametrize(("left", "slow", "rows"), [(8.0, 1.0, 100_000), (8.0, 4.0, 25_000), (0.0, 1.0, 2_000)])
+@pytest.mark.parametrize(
+    ("left", "slow", "rows"),
+    [(8.0, 1.0, 50_000), (8.0, 4.0, 12_500), (-1.0, 1.0, 2_000), (42.0, 1.0, 400_000), (50.0, 1.0, 494_021)],
+)
 def test_as_many_rows_as_the_rest_of_the_budget_gets_through(monkeypatch, left, slow, rows):
     monkeypatch.setattr(Deadline, "left", left)
     monkeypatch.setattr(Deadline, "busyness", slow)

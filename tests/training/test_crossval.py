@@ -12,9 +12,9 @@ from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError
 from sortal.core.frame import Table
 from sortal.core.plan import Planned
-from sortal.models.family import OutOfTime, Size
+from sortal.models.family import UNKNOWN_WORK, OutOfTime, Size, Work
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CrossValidation, CVResult, Skipped, crossval, repeat
+from sortal.training.crossval import SURELY, CrossValidation, CVResult, Skipped, crossval, repeat
 from sortal.training.develop import Scorer, fold
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FitBudget, FoldData, FoldJob, fit_fold
@@ -61,6 +61,29 @@ def test_a_library_is_not_imported_where_that_would_take_much_of_the_time(two):
     assert isinstance(crossval(Candidate("mine", slow), folded(dev, task), 17.0), CVResult)
     here = replace(slow, library="numpy")
     assert isinstance(crossval(Candidate("mine", here), folded(dev, task), 1.0), CVResult)
+
+
+def test_what_is_sure_to_take_too_long_is_not_even_looked_at(two):
+    dev, task = two
+
+    class LookedError(Exception):
+        pass
+
+    def fit(request, settings):
+        raise LookedError
+
+    slow = replace(registry.load("sortal.models", "majority"), fit=fit, work=Work(fixed=10.0), least_share=0.5)
+    found, fits = folded(dev, task), folded(dev, task).fits_in_turn(Candidate("mine", slow))
+    seconds = 5.0 * fits / SURELY
+    skipped = crossval(Candidate("mine", slow), found, 0.99 * seconds)
+    assert skipped == Skipped("mine", f"{5 * fits:.0f} s predicted, {0.99 * seconds:.0f} s left")
+    for candidate, left in (
+        (Candidate("mine", slow), 1.01 * seconds),
+        (Candidate("mine", slow, baseline=True), 0.99 * seconds),
+        (Candidate("mine", replace(slow, work=UNKNOWN_WORK)), 0.1),
+    ):
+        with pytest.raises(LookedError):
+            crossval(candidate, found, left)
 
 
 def test_a_plan_that_needs_a_library_that_is_not_here_says_so(two):
@@ -146,7 +169,7 @@ def test_a_family_that_cannot_be_interrupted_ends_after_its_first_fold(two):
         fits.append(request)
         return family.fit(request, settings)
 
-    tried = Candidate("counted", replace(family, fit=counted))
+    tried = Candidate("counted", replace(family, fit=counted, work=UNKNOWN_WORK))
     assert isinstance(crossval(tried, folded(dev, task), seconds=1e-6), Skipped)
     assert len(fits) == 1
     assert isinstance(crossval(tried, folded(dev, task), seconds=math.inf), CVResult)

@@ -16,7 +16,7 @@ from sortal.core.errors import OptionError
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
 from sortal.core.skipped import Skipped
-from sortal.models.family import OutOfTime, Settings, Size
+from sortal.models.family import UNKNOWN_WORK, OutOfTime, Settings, Size
 from sortal.training.candidate import Candidate, Pipeline
 from sortal.training.complexity import Complexity
 from sortal.training.executor import Executor, ThreadExecutor
@@ -38,6 +38,9 @@ LEAST_ROWS, LEAST_SHARE = 2_000, 0.02
 IMPORT_SHARE = 0.25
 """Of the time of a candidate, what importing its library may take: nothing ends that early, and where the machine is
 busy it takes longer."""
+SURELY = 2.0
+"""Times its time, what a candidate has to take for it to be skipped without a look: what is counted, as a family tells
+it of a machine with nothing else to do, is no nearer than this."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
 SHOWN_WHOLE = 10
@@ -211,8 +214,12 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     if (importing := candidate.family.importing) > IMPORT_SHARE * seconds:
         return _too_slow(candidate, importing / IMPORT_SHARE, seconds)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
-    pace, rows, fits = cv.data.pace(candidate, seconds), _most_rows(candidate, n), cv.fits_in_turn(candidate)
+    rows, fits = _most_rows(candidate, n), cv.fits_in_turn(candidate)
     least = _least_rows(rows, n)
+    counted = candidate.family.least_share * work_pace(candidate, cv.data.size).seconds(least) * fits
+    if counted > SURELY * seconds and candidate.family.work != UNKNOWN_WORK and not candidate.baseline:
+        return _too_slow(candidate, counted, seconds)  # a look may take seconds, which others have a use for
+    pace = cv.data.pace(candidate, seconds)
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         elapsed = time.monotonic() - start
         left = limit - elapsed

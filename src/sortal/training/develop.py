@@ -24,7 +24,7 @@ from sortal.evaluate.metrics import Metric
 from sortal.stats.sampling import Sampling
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, repeat, turns
+from sortal.training.crossval import REFIT, SURELY, CrossValidation, CVResult, Result, crossval, repeat, turns
 from sortal.training.drawn import draws, named
 from sortal.training.ensemble import EnsembleResult, select
 from sortal.training.executor import Executor, ThreadExecutor
@@ -46,8 +46,6 @@ score them. A short budget buys fewer; it is the budget that says so, not the cl
 MIDDLE = 3
 FIRST_SHARE = 0.5
 """Of the time, what the folds and the refit of the first candidate may be expected to take."""
-SURELY = 2.0
-"""Times that: what is counted, as a family tells it of a machine with nothing else to do, is no nearer than this."""
 ALWAYS = ("log_loss", "roc_auc", "balanced_accuracy")
 
 
