@@ -128,7 +128,7 @@ def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
         return rows
     left = max(deadline.left / deadline.busyness, 0.0)
     cells = CELLS_A_SECOND * max(left - WHATEVER_THE_ROWS, left / 2)
-    return min(rows, max(int(cells / columns), LEAST_SAMPLED))
+    return min(rows, max(int(cells / max(columns, 1)), LEAST_SAMPLED))
 
 
 def reading_seconds(deadline: Deadline) -> float:

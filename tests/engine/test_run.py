@@ -99,7 +99,7 @@ def test_a_program_that_does_not_fit_is_refused_with_the_name_of_its_op(op, prog
 
 
 def test_an_unknown_op_lists_those_that_there_are():
-    with pytest.raises(ValueError, match=r"did you mean 'forest'.*chain, .*linear"):
+    with pytest.raises(ValueError, match=r"did you mean 'forest'.*chain, .*number"):
         compile(Program("forrest"))
 
 

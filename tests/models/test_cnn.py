@@ -83,11 +83,12 @@ def test_the_network_and_its_program_are_the_layers_of_pytorch(channels: int, si
     x = unit(images, torch.float64)
     expected = as_modules(layers)(x).detach().numpy()
     assert np.ptp(expected, axis=0).max() > 0.05
-    assert_allclose(layers.probability(images).numpy(), expected, atol=1e-5)
+    # Sums of 32 bits beside those of 64: of scores up to 20 the sixth digit, of probabilities near a half the fifth.
+    assert_allclose(layers.probability(images).numpy(), expected, atol=3e-5)
     # Between other columns, as they stand in a table of more than images.
     X = np.hstack([np.zeros((40, 2)), x.reshape(40, -1).numpy(), np.ones((40, 1))])
     where = ImageColumns(2, channels, side)
-    assert_allclose(compile(program(layers, where, X.shape[1], Loss()))(X), expected, atol=1e-5)
+    assert_allclose(compile(program(layers, where, X.shape[1], Loss()))(X), expected, atol=3e-5)
 
 
 def test_the_first_layer_gives_patterns_that_vary_alike_and_have_nothing_to_do_with_each_other() -> None:

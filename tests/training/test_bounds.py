@@ -72,7 +72,7 @@ def test_the_size_is_about_that_of_the_file(tmp_path, name, settings):
     takes = footprint(pipeline, dev, np.arange(400))
     assert 0 < takes.row_seconds < takes.single_row_seconds
     members = {}
-    store._pack(pipeline.program(), members, iter(range(10_000)))
+    store._pack(pipeline.program(), members, iter(range(10_000)), {})
     store.archive.write(tmp_path / "m.zip", members, "1")
     file = (tmp_path / "m.zip").stat().st_size
     assert takes.packed == pytest.approx(file, rel=0.15, abs=3_000)

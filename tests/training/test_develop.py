@@ -72,7 +72,8 @@ def test_there_are_no_more_folds_than_groups():
 
 def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come_too_late(two, monkeypatch):
     dev, task = two
-    monkeypatch.delitem(sys.modules, "sklearn.base", raising=False)
+    for module in ("sklearn.base", "sklearn.ensemble"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     found = trained(dev, task, budget=0.5)
     assert [s.candidate.name for s in found.developed.explored.results] == ["majority"]
     assert {(s.name, s.reason) for s in found.developed.explored.skipped} >= {

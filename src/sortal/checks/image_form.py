@@ -42,8 +42,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     rows, codes = np.arange(len(context)), context.codes
     if len(codes) > _MOST_IMAGES:
         rows = holdout(codes, _MOST_IMAGES / len(codes), context.seed)[1]
-    found = [_judge(context, column.name, rows, codes[rows]) for column in columns]
-    return [finding for finding in found if finding is not None]
+    findings = [_judge(context, column.name, rows, codes[rows]) for column in columns]
+    return [finding for finding in findings if finding is not None]
 
 
 def _judge(context: AuditContext, name: str, rows: Ints, codes: Ints) -> Finding | None:

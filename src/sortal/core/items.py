@@ -68,8 +68,8 @@ class Memo:
                 return make(values)
             kept.place = _placed(kept.place, rows[missing], len(kept.made))
             kept.made = kept.made.above(made)
-        found: M = kept.made.take(_look_up(kept.place, rows))
-        return found
+        taken: M = kept.made.take(_look_up(kept.place, rows))
+        return taken
 
     @property
     def _nbytes(self) -> int:

@@ -90,7 +90,7 @@ def arrays(path: Path) -> Part:
 
 
 def _members(path: Path) -> list[_Array]:
-    found = []
+    members = []
     try:
         with ZipFile(path) as archive:
             for name in archive.namelist():
@@ -102,10 +102,10 @@ def _members(path: Path) -> list[_Array]:
                         else np.lib.format.read_array_header_2_0
                     )
                     shape, _, dtype = read(file)
-                found.append(_Array(name.removesuffix(".npy"), shape, dtype))
+                members.append(_Array(name.removesuffix(".npy"), shape, dtype))
     except Exception as error:  # what is wrong with an archive is of any kind
         raise _damaged(path, error) from error
-    return found
+    return members
 
 
 def _pairs(path: Path, members: list[_Array]) -> list[_Pair]:

@@ -126,8 +126,8 @@ def _best_start(
     bins, rows = _ScoreBins.of(tuning), ranks[-1]
     rng = np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
-    share, found = (np.insert(np.cumsum(x, axis=-1), 0, 0, axis=-1) for x in (bins.share, bins.share * rate))
-    recalled = np.array([np.interp(ranks / rows, share, curve) for curve in found])
+    share, hits_above = (np.insert(np.cumsum(x, axis=-1), 0, 0, axis=-1) for x in (bins.share, bins.share * rate))
+    recalled = np.array([np.interp(ranks / rows, share, curve) for curve in hits_above])
     more = np.diff(ranks, prepend=0)
     drawn = np.broadcast_to(more, recalled.shape) if ranked else rng.poisson(more, size=recalled.shape)
     right = np.clip(np.diff(recalled, axis=1, prepend=0) * rows / more, 0, 1)

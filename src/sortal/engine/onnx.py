@@ -34,8 +34,8 @@ NUMBERS, TOKENS, PLACES = "x", "tokens", "places"
 
 def network(graph: Graph, columns: int) -> Program:
     """A network as a program: (n, columns) -> (n, k)."""
-    told = _trace(graph, columns)
-    content = onnx_file.write(graph, told.shape)
+    traced = _trace(graph, columns)
+    content = onnx_file.write(graph, traced.shape)
     return Program("onnx", {"columns": columns}, {"graph": np.frombuffer(content, dtype=np.uint8)})
 
 
@@ -50,13 +50,13 @@ def step(program: Program) -> Step:
         raise fail("onnx", f"array 'graph' holds no bytes, or more than the {MOST_GRAPH:,} of any network")
     try:
         graph = onnx_file.read(content.tobytes())
-        told = _trace(graph, columns)
+        traced = _trace(graph, columns)
     except ValueError as error:
         raise fail("onnx", f"the network {error}" if str(error).startswith("is ") else str(error)) from None
-    if len(told.shape) != 2 or told.shape[0] != 1 or told.shape[1] < 1:
-        raise fail("onnx", f"its output has shape {told.shape}, expected (1, columns)")
-    width = told.shape[1]
-    runs = _Network(graph, told)
+    if len(traced.shape) != 2 or traced.shape[0] != 1 or traced.shape[1] < 1:
+        raise fail("onnx", f"its output has shape {traced.shape}, expected (1, columns)")
+    width = traced.shape[1]
+    runs = _Network(graph, traced)
 
     def run(x: Any) -> Floats:
         out = np.full((len(x), width), np.nan)
@@ -65,7 +65,7 @@ def step(program: Program) -> Step:
             out[known] = np.vstack(each(partial(runs.row, x), known.tolist()))
         return out
 
-    cost = Cost(100 * CALL, 100 * CALL + told.operations + columns, 16 * columns + 24 * width)
+    cost = Cost(100 * CALL, 100 * CALL + traced.operations + columns, 16 * columns + 24 * width)
     return Step("onnx", run, width, cost, inputs=columns)
 
 
@@ -83,24 +83,24 @@ def _trace(graph: Graph, columns: int) -> Traced:
     # before is so everywhere.
     lengths = sorted({1, min(2, columns), max(columns - 1, 1), columns})
     every = [trace(graph, {TOKENS: (1, length), PLACES: (length,)}) for length in lengths]
-    if len({told.shape for told in every}) > 1:
+    if len({traced.shape for traced in every}) > 1:
         raise ValueError("its output has another shape for another number of tokens")
     if every[-1].rows.get(PLACES, columns) < columns or every[-1].rows.get(TOKENS, 1) < 1:
         raise ValueError(f"it has no places for {columns:,} tokens")
-    return max(every, key=lambda told: told.operations)
+    return max(every, key=lambda traced: traced.operations)
 
 
 class _Network:
     """A network in onnxruntime, which is imported with the first row."""
 
-    def __init__(self, graph: Graph, told: Traced) -> None:
-        self._graph, self._told = graph, told
+    def __init__(self, graph: Graph, traced: Traced) -> None:
+        self._graph, self._traced = graph, traced
         self._lock, self._session = Lock(), None
 
     def row(self, x: Floats, at: int) -> Floats:
         """(1, k) what it gives of a row without missing values."""
-        (found,) = self._running().run(None, self._inputs(x[at]))
-        clipped: Floats = np.clip(found.astype(np.float64), -LARGEST, LARGEST)
+        (output,) = self._running().run(None, self._inputs(x[at]))
+        clipped: Floats = np.clip(output.astype(np.float64), -LARGEST, LARGEST)
         return np.nan_to_num(clipped, nan=0.0)
 
     def _inputs(self, row: Floats) -> dict[str, Any]:
@@ -108,13 +108,13 @@ class _Network:
             shape = [length or 1 for length in self._graph.inputs[NUMBERS].shape]
             return {NUMBERS: np.clip(row, -3.4e38, 3.4e38).astype(np.float32).reshape(shape)}
         after = np.flatnonzero(row < 0)
-        tokens = np.clip(row[: max(after[0], 1) if len(after) else len(row)], 0, self._told.rows.get(TOKENS, 1) - 1)
+        tokens = np.clip(row[: max(after[0], 1) if len(after) else len(row)], 0, self._traced.rows.get(TOKENS, 1) - 1)
         return {TOKENS: tokens.astype(np.int64)[None], PLACES: np.arange(len(tokens))}
 
     def _running(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = _session(onnx_file.write(self._graph, self._told.shape))
+                self._session = _session(onnx_file.write(self._graph, self._traced.shape))
         return self._session
 
 

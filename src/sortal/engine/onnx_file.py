@@ -133,14 +133,14 @@ def _node(node: Node) -> bytes:
 
 def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, str):
-        told, kind = _text(4, value), _A_TEXT
+        encoded, kind = _text(4, value), _A_TEXT
     elif isinstance(value, float):
-        told, kind = _number(2 << 3 | _FLOAT) + struct.pack("<f", value), _A_FLOAT
+        encoded, kind = _number(2 << 3 | _FLOAT) + struct.pack("<f", value), _A_FLOAT
     elif isinstance(value, tuple):
-        told, kind = b"".join(_integer(8, each) for each in value), _INTS
+        encoded, kind = b"".join(_integer(8, each) for each in value), _INTS
     else:
-        told, kind = _integer(3, value), _AN_INT
-    return _text(1, name) + told + _integer(20, kind)
+        encoded, kind = _integer(3, value), _AN_INT
+    return _text(1, name) + encoded + _integer(20, kind)
 
 
 def _code(dtype: str) -> int:
@@ -197,14 +197,14 @@ def _only(
     what: str, fields: Iterable[Field], known: Mapping[int, str], ignored: Iterable[int] = ()
 ) -> dict[str, list[int | float | memoryview]]:
     """Fields by name. Raises ValueError for those that are neither known nor to be ignored."""
-    found: dict[str, list[int | float | memoryview]] = {name: [] for name in known.values()}
+    values_of: dict[str, list[int | float | memoryview]] = {name: [] for name in known.values()}
     passed = set(ignored)
     for tag, value in fields:
         if tag in known:
-            found[known[tag]].append(value)
+            values_of[known[tag]].append(value)
         elif tag not in passed:
             raise ValueError(f"its {what} has a field {tag}, which the engine does not run")
-    return found
+    return values_of
 
 
 def _one(what: str, values: list[int | float | memoryview]) -> int | float | memoryview:
@@ -257,29 +257,29 @@ def _wholes(values: list[int | float | memoryview]) -> tuple[int, ...]:
 
 def _model(content: memoryview) -> memoryview:
     """The graph of a model, whose operators are those of ONNX."""
-    told = _only("model", _fields(content), {7: "graph", 8: "opset"}, ignored=(1, 2, 3, 4, 5, 6, 14))
-    for each in told["opset"]:
+    fields = _only("model", _fields(content), {7: "graph", 8: "opset"}, ignored=(1, 2, 3, 4, 5, 6, 14))
+    for each in fields["opset"]:
         version = _only("opset", _fields(_part("opset", [each])), {1: "domain", 2: "version"})
         if any(len(_part("a domain", [domain])) for domain in version["domain"]):
             raise ValueError("it has operators that are not of ONNX")
         if _whole("a version", version["version"]) != OPSET:
             raise ValueError(f"its operators are not those of opset {OPSET}")
-    _one("an opset", told["opset"])
-    return _part("a graph", told["graph"])
+    _one("an opset", fields["opset"])
+    return _part("a graph", fields["graph"])
 
 
 def _graph(content: memoryview) -> Graph:
-    told = _only(
+    fields = _only(
         "graph", _fields(content), {1: "node", 5: "constant", 11: "input", 12: "output"}, ignored=(2, 10, 13, 16)
     )
-    if len(told["node"]) > MOST_NODES:
-        raise ValueError(f"it has {len(told['node']):,} nodes, more than the {MOST_NODES:,} of any network")
-    nodes = [_read_node(_part("a node", [each])) for each in told["node"]]
-    constants = [_read_tensor(_part("a tensor", [each])) for each in told["constant"]]
+    if len(fields["node"]) > MOST_NODES:
+        raise ValueError(f"it has {len(fields['node']):,} nodes, more than the {MOST_NODES:,} of any network")
+    nodes = [_read_node(_part("a node", [each])) for each in fields["node"]]
+    constants = [_read_tensor(_part("a tensor", [each])) for each in fields["constant"]]
     names = {name for name, _ in constants}
-    inputs = [_read_port(_part("an input", [each])) for each in told["input"]]
+    inputs = [_read_port(_part("an input", [each])) for each in fields["input"]]
     # Old files list constants as inputs too, which one could then put others in the place of.
-    output, _ = _read_port(_part("an output", told["output"]))
+    output, _ = _read_port(_part("an output", fields["output"]))
     names |= {name for name, _ in inputs} | {node.output for node in nodes}
     if len(names) != len(nodes) + len(constants) + len(inputs) or "" in names:
         raise ValueError("two of its tensors have the same name, or one has none")
@@ -287,50 +287,50 @@ def _graph(content: memoryview) -> Graph:
 
 
 def _read_node(content: memoryview) -> Node:
-    told = _only(
+    fields = _only(
         "node", _fields(content), {1: "input", 2: "output", 4: "op", 5: "attribute", 7: "domain"}, ignored=(3, 6, 9)
     )
-    op = _name("an operator", told["op"])
-    if any(len(_part("a domain", [domain])) for domain in told["domain"]):
+    op = _name("an operator", fields["op"])
+    if any(len(_part("a domain", [domain])) for domain in fields["domain"]):
         raise ValueError(f"operator {op[:40]!r} is not of ONNX")
-    attributes = [_read_attribute(op, _part("an attribute", [each])) for each in told["attribute"]]
+    attributes = [_read_attribute(op, _part("an attribute", [each])) for each in fields["attribute"]]
     if len(dict(attributes)) != len(attributes):
         raise ValueError(f"operator {op[:40]!r} has a setting twice")
-    return Node(op, _names(told["input"]), _name("an output", told["output"]), dict(attributes))
+    return Node(op, _names(fields["input"]), _name("an output", fields["output"]), dict(attributes))
 
 
 def _read_attribute(op: str, content: memoryview) -> tuple[str, Attribute]:
     known = {1: "name", 2: "float", 3: "int", 4: "text", 8: "ints", 20: "type"}
-    told = _only(f"operator {op[:40]!r}", _fields(content), known, ignored=(13,))
-    name, kind = _name("a name", told["name"]), _whole("a type", told["type"])
+    fields = _only(f"operator {op[:40]!r}", _fields(content), known, ignored=(13,))
+    name, kind = _name("a name", fields["name"]), _whole("a type", fields["type"])
     if kind == _A_FLOAT:
-        value = _one("a number", told["float"])
+        value = _one("a number", fields["float"])
         if not isinstance(value, float):
             raise ValueError("is no ONNX file (a setting is no fraction)")
         return name, value
     if kind == _AN_INT:
-        return name, _whole("a number", told["int"])
+        return name, _whole("a number", fields["int"])
     if kind == _A_TEXT:
-        return name, _name("a text", told["text"])
+        return name, _name("a text", fields["text"])
     if kind == _INTS:
-        return name, _wholes(told["ints"])
+        return name, _wholes(fields["ints"])
     raise ValueError(f"operator {op[:40]!r} has a setting of a type that the engine does not run")
 
 
 def _read_tensor(content: memoryview) -> tuple[str, Array]:
     known = {1: "dims", 2: "type", 4: "floats", 7: "ints", 8: "name", 9: "raw"}
-    told = _only("tensor", _fields(content), known, ignored=(12,))
-    name, dtype = _name("a name", told["name"]), _dtype(told["type"])
-    shape = _shape(_wholes(told["dims"]))
-    if told["floats"] or told["ints"]:
+    fields = _only("tensor", _fields(content), known, ignored=(12,))
+    name, dtype = _name("a name", fields["name"]), _dtype(fields["type"])
+    shape = _shape(_wholes(fields["dims"]))
+    if fields["floats"] or fields["ints"]:
         if dtype.name == "float32":
-            array = np.concatenate([_packed_floats(value) for value in told["floats"]] or [np.zeros(0, np.float32)])
+            array = np.concatenate([_packed_floats(value) for value in fields["floats"]] or [np.zeros(0, np.float32)])
         else:
-            array = np.array(_wholes(told["ints"]), dtype=dtype)
-        if told["raw"]:
+            array = np.array(_wholes(fields["ints"]), dtype=dtype)
+        if fields["raw"]:
             raise ValueError("a tensor has its numbers twice")
-    elif told["raw"]:
-        raw = _part("numbers", told["raw"])
+    elif fields["raw"]:
+        raw = _part("numbers", fields["raw"])
         if len(raw) % dtype.itemsize:
             raise ValueError("a tensor has part of a number")
         array = np.frombuffer(raw, dtype=dtype)
@@ -359,8 +359,8 @@ def _shape(dims: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _read_port(content: memoryview) -> tuple[str, Spec]:
-    told = _only("input or output", _fields(content), {1: "name", 2: "type"}, ignored=(3, 4))
-    kind = _only("type", _fields(_part("a type", told["type"])), {1: "tensor"}, ignored=(6,))
+    fields = _only("input or output", _fields(content), {1: "name", 2: "type"}, ignored=(3, 4))
+    kind = _only("type", _fields(_part("a type", fields["type"])), {1: "tensor"}, ignored=(6,))
     tensor = _only("type", _fields(_part("a tensor type", kind["tensor"])), {1: "dtype", 2: "shape"})
     dims = _only("shape", _fields(_part("a shape", tensor["shape"])), {1: "length"})["length"]
     lengths: list[int | None] = []
@@ -368,4 +368,4 @@ def _read_port(content: memoryview) -> tuple[str, Spec]:
         length = _only("shape", _fields(_part("a length", [each])), {1: "value", 2: "name"}, ignored=(3,))
         lengths.append(_whole("a length", length["value"]) if length["value"] else None)
     _shape(tuple(length or 0 for length in lengths))
-    return _name("a name", told["name"]), Spec(_dtype(tensor["dtype"]).name, tuple(lengths))
+    return _name("a name", fields["name"]), Spec(_dtype(tensor["dtype"]).name, tuple(lengths))

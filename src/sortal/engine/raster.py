@@ -41,9 +41,9 @@ class Rasters:
 
     def numbers(self) -> Floats:
         """(n, channels * side * side) from 0 to 1, channel by channel and row by row; NaN of what is not known."""
-        found = self.colours.reshape(len(self), -1) / 255
-        found[~self.known] = np.nan
-        return found
+        points_of = self.colours.reshape(len(self), -1) / 255
+        points_of[~self.known] = np.nan
+        return points_of
 
 
 @dataclass(frozen=True)

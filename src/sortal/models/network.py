@@ -85,8 +85,8 @@ class Layers:
         """The same of an array."""
         import torch
 
-        found: Matrix = self.probability(torch.tensor(x)).numpy()
-        return found
+        probability: Matrix = self.probability(torch.tensor(x)).numpy()
+        return probability
 
     def mean_scores(self, x: Any) -> Any:
         """(n, K) of a tensor (n, d): the mean over the members."""
@@ -105,8 +105,8 @@ class Layers:
         import torch
 
         def tensor(array: Any) -> Any:
-            found = torch.tensor(array)
-            return found.double() if found.is_floating_point() else found
+            made = torch.tensor(array)
+            return made.double() if made.is_floating_point() else made
 
         return self._each(tensor)
 

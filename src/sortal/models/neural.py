@@ -94,12 +94,12 @@ def scaling(X: Matrix) -> Program:
 
 
 def _learning(settings: Settings) -> Learning:
-    told = {name: float(settings.get(name, value)) for name, value in LEARNING.items()}
+    values = {name: float(settings.get(name, value)) for name, value in LEARNING.items()}
     return Learning(
         epochs=EPOCHS,
         fewest=FEWEST_EPOCHS,
-        batch=int(told.pop("batch")),
-        **told,
+        batch=int(values.pop("batch")),
+        **values,
         schedule=Schedule(waves),
         patience=PATIENCE,
         loss=Loss(gamma=float(settings.get("focal", 0.0))),

@@ -116,8 +116,8 @@ class Loss:
         losses = cross_entropy(scores, y, reduction="none", label_smoothing=self.smoothing)
         if not self.gamma:
             return losses
-        told = scores.softmax(1).gather(1, y[:, None])[:, 0]
-        return losses * (1 - told) ** self.gamma
+        of_truth = scores.softmax(1).gather(1, y[:, None])[:, 0]
+        return losses * (1 - of_truth) ** self.gamma
 
     def honest(self, probability: Matrix) -> Matrix:
         """The probabilities of which the network's are those with the least loss."""
@@ -247,8 +247,8 @@ class Loop(Generic[L_co]):
         epochs = self._epochs(rows, stop)
         network = self.begin()
         steps = Steps(network, self.learning, rows, epochs)
-        told = self.settings.get("best_epoch")
-        last = None if told is None else steps.of(float(told))
+        best_epoch = self.settings.get("best_epoch")
+        last = None if best_epoch is None else steps.of(float(best_epoch))
         stopper = Stopper(math.ceil(self.learning.patience * epochs))
         best: L_co | None = None
         started = time.monotonic()
@@ -303,8 +303,8 @@ def log_loss(learned: Learned, rows: Tensors, loss: Loss = Loss()) -> float:
     p = learned.probability(rows.x)
     if loss.gamma:
         p = torch.tensor(loss.honest(p.double().cpu().numpy()), device=rows.weight.device)
-    told = p.gather(1, rows.y[:, None])[:, 0]
-    return float(-(rows.weight * told.clamp_min(SMALLEST).log()).mean())
+    of_truth = p.gather(1, rows.y[:, None])[:, 0]
+    return float(-(rows.weight * of_truth.clamp_min(SMALLEST).log()).mean())
 
 
 def steepness(scores: Callable[[Any], Any], x: Matrix) -> Floats:

@@ -58,8 +58,8 @@ class SentenceEmbedding:
     most: int
 
     def program(self, column: str) -> Program:
-        told = {"column": column, "most": self.most}
-        tokens = Program("tokens", told, {"vocabulary": minilm.vocabulary()})
+        settings = {"column": column, "most": self.most}
+        tokens = Program("tokens", settings, {"vocabulary": minilm.vocabulary()})
         return Program("once", {"column": column}, steps=(tokens.then(_minilm(self.most)),))
 
     def fit(self, column: Column, values: Any, labels: Labels, view: View, seed: int) -> EncodedColumn:

@@ -92,10 +92,10 @@ def choose(
         return []
     sample = sampled(matrix[rows], numeric, categorical, labels.codes[rows])
     least = max(smallest_count, LEAST_OF_A_GROUP)
-    found = [*_arithmetic(sample), *_within(sample, least)]
+    ranked = [*_arithmetic(sample), *_within(sample, least)]
     chosen: list[Interaction] = []
     taken: list[Floats] = []
-    for t, interaction, ranks in sorted(found, key=lambda each: -each[0]):
+    for t, interaction, ranks in sorted(ranked, key=lambda each: -each[0]):
         if t < LEAST_T or len(chosen) == MOST:
             break
         if not taken or np.abs(np.array(taken) @ ranks).max() <= ALIKE:

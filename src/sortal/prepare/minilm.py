@@ -71,15 +71,15 @@ DENSE = (
 """The matrices of a layer, in the order in which the file has them, without names."""
 
 
-def _named(told: dict[str, Array]) -> dict[str, Array]:
+def _named(arrays: dict[str, Array]) -> dict[str, Array]:
     """Weights by what they are, in the place of the names that an exporter gave."""
-    numbered = sorted(int(name[4:-2]) for name in told if name.startswith("val_") and name.endswith("_q"))
+    numbered = sorted(int(name[4:-2]) for name in arrays if name.startswith("val_") and name.endswith("_q"))
     named = {}
     for at, number in enumerate(numbered):
         layer, part = divmod(at, len(DENSE))
-        named[f"{layer}.{DENSE[part]}.q"] = told[f"val_{number}_q"]
-        named[f"{layer}.{DENSE[part]}.scale"] = told[f"val_{number}_scale"]
-    for name, array in told.items():
+        named[f"{layer}.{DENSE[part]}.q"] = arrays[f"val_{number}_q"]
+        named[f"{layer}.{DENSE[part]}.scale"] = arrays[f"val_{number}_scale"]
+    for name, array in arrays.items():
         for start in ("inner.encoder.layer.", "inner."):
             if name.startswith(start):
                 named.setdefault(name.removeprefix(start), array)
