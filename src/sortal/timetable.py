@@ -141,15 +141,6 @@ def audit_seconds(deadline: Deadline) -> float:
     return AUDIT_SHARE * min(deadline.budget, 2 * deadline.left)
 
 
-def search_deadline(deadline: Deadline, closing: Closing, outer: int) -> Deadline:
-    """Until when the search for the model that ships may go on, where it is made once more in each of ``outer`` folds:
-    of the time left until the end begins it has a share, and each of these somewhat more. What must be imported is
-    imported once, and is no part of that.
-    """
-    left, again = max(deadline.left - closing.seconds - deadline.importing, 0.0), OUTER * outer
-    return replace(deadline, budget=deadline.budget - left * again / (again + 1))
-
-
 def search_reserve(
     search: SearchOptions, deadline: Deadline, closing: Closing, unsealed: Problem, parts: Parts, interrupts: Interrupts
 ) -> TimeReserve:
@@ -157,8 +148,9 @@ def search_reserve(
     test, outer = len(parts.test), parts.outer
     seen, comparing = min(PARITY_ROWS, len(unsealed.codes)), test > 0
     if search.effort is None:
-        until = search_deadline(deadline, closing, outer)
-        return TimeReserve(until, closing.seconds, test + seen, comparing, interrupts, seen_rows=seen)
+        return TimeReserve(
+            deadline, closing.seconds, test + seen, comparing, interrupts, seen_rows=seen, again=OUTER * outer
+        )
     cells = len(unsealed.codes) * len(unsealed.table.schema.columns)
     units = max(search.effort - STARTING - LOOKING * cells - closing.work, 0.0) / (1 + OUTER * outer)
     return WorkReserve(deadline, 0.0, test + seen, comparing, interrupts, seen_rows=seen, units=units)

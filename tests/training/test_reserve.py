@@ -210,3 +210,28 @@ def test_what_does_not_fit_any_more_needs_no_time():
     assert left(9.0) == pytest.approx((3.0, 3.0), abs=0.9)  # the refit alone
     assert left(5.0)[0] == pytest.approx(5.0, abs=0.9)
     assert left(5.0)[1] <= 0
+
+
+def test_what_is_done_once_more_has_its_share_of_what_is_left(monkeypatch):
+    """Seven times over: once for what ships, and six times in outer folds. Imports are made once."""
+    clock = [100.0]
+    monkeypatch.setattr("sortal.training.deadline.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(TimeReserve, "importing", 2.0)
+    nested, alone = (TimeReserve(Deadline(100.0, 72.0), 0.0, 0, again=again) for again in (6.0, 0.0))
+    assert (nested.until_closing(), alone.until_closing()) == pytest.approx((2.0 + 70.0 / 7, 72.0))
+    clock[0] += 3.0
+    nested.repeated += 3.0
+    assert nested.until_closing() == pytest.approx(2.0 + 70.0 / 7 - 3.0)
+    clock[0] += 14.0  # a look at what is skipped: six times its time is not kept for it
+    assert nested.until_closing() == pytest.approx(2.0 + 70.0 / 7 - 3.0 - 2.0)
+    assert alone.until_closing() == pytest.approx(72.0 - 17.0)
+
+
+def test_only_what_was_compared_is_done_once_more():
+    timed = TimeReserve(Deadline.since(time.monotonic(), 600.0), 1.0, 0, again=6.0)
+    begun = time.monotonic()
+    assert isinstance(timed.trial(candidate("tree", Work()), cv(), 60.0, []), CVResult)
+    assert 0 < timed.repeated <= time.monotonic() - begun
+    before = timed.repeated
+    assert isinstance(timed.trial(candidate("lightgbm", Work(), {}), cv(), 1e-9, []), Skipped)
+    assert timed.repeated == before

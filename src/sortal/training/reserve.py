@@ -35,6 +35,9 @@ class TimeReserve:
     the artifact after the choice, and ``seen_rows``: those of training among them. ``comparing``: the baselines are
     fitted for the test, too.
 
+    ``again``: how many times over the work on what ships has to be done once more when it is over, in outer folds;
+    ``repeated``: the seconds of such work so far, of which imports and what is remembered are no part.
+
     ``interrupts``: what Ctrl-C does.
     """
 
@@ -45,6 +48,8 @@ class TimeReserve:
     interrupts: Interrupts = field(default_factory=lambda: Interrupts(lambda: None))
     busyness: Busyness = field(default_factory=Busyness)
     seen_rows: int = 0
+    again: float = 0.0
+    repeated: float = 0.0
 
     used_up = "no time left"
     """Why nothing more is tried."""
@@ -58,8 +63,11 @@ class TimeReserve:
         return self.deadline.importing
 
     def until_closing(self) -> float:
-        """Seconds until calibration and all that follows has to begin."""
-        return self.deadline.left - self.closing * self.busyness.now()
+        """Seconds until calibration and all that follows has to begin: of what is left, the share that leaves enough to
+        do all once more where that is planned.
+        """
+        left = self.deadline.left - self.closing * self.busyness.now() - self.importing
+        return self.importing + (left - self.again * self.repeated) / (1 + self.again)
 
     def shipping(self, result: CVResult) -> float:
         """Seconds from a fit to its file, proven and with the rows of the test scored."""
@@ -146,7 +154,10 @@ class TimeReserve:
             new = self.closing_rows - self.seen_rows
             if why := embed(candidate, cv.data.dev, seconds, new, self.until_closing() - seconds):
                 return Skipped(candidate.name, why)
-            return crossval(candidate, cv, seconds - (time.monotonic() - began))
+            begun = time.monotonic()
+            result = crossval(candidate, cv, seconds - (begun - began))
+            self.repeated += time.monotonic() - begun if isinstance(result, CVResult) else 0.0
+            return result
 
 
 @dataclass
