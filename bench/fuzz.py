@@ -20,7 +20,7 @@ from bench._fuzz.seeds import train_all
 from bench._outcome import Goal, Options, Outcome
 
 CASES = {"model": 50_000, "data": 5_000, "recipe": 2_000}
-FAST = {"model": 400, "data": 100, "recipe": 60}
+FAST = {"model": 2_000, "data": 300, "recipe": 200}
 TRAINED = {False: 0.2, True: 0.05}
 """The share of recipes that nothing forbids with which a model is trained, by whether it has to be fast."""
 EXAMPLES = 4
