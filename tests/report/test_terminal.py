@@ -345,6 +345,15 @@ def test_what_a_model_takes_too_much_of_is_told_in_the_end(binary: Any) -> None:
     assert "! a row takes 2 ms, more than the 1 ms of --max-latency" in " ".join(text.split())
 
 
+def test_the_page_of_examples_is_named_where_there_is_one(binary: Any) -> None:
+    timing = binary.record.timing
+    (without,), (named,) = (
+        printed(terminal.closing, timing, Path("runs/x"), None, file) for file in (None, "examples.html")
+    )
+    assert without.endswith("runs/x:  report.html  run.json")
+    assert named.endswith("runs/x:  report.html  examples.html  run.json")
+
+
 def test_what_columns_add_is_said_in_a_line() -> None:
     some = (ColumnWeight("review", 0.121, 0.096, 0.148), *(ColumnWeight(f"c{i}", 0.0, -0.01, 0.01) for i in range(6)))
     lines = printed(terminal.adding, Importance("log-loss lost where the column is shuffled", some), width=200)

@@ -113,4 +113,4 @@ class TerminalObserver(RunObserver):
         slices(show, run.slices, run.task.cost is not None)
         terminal.checklist(show, run.checklist)
         show.print()
-        terminal.closing(show, run.timing, folder, run.artifact)
+        terminal.closing(show, run.timing, folder, run.artifact, None if run.examples is None else run.examples.file)

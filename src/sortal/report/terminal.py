@@ -289,11 +289,14 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
     hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
-def closing(console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None) -> None:
-    """How long it took, and where everything is."""
+def closing(
+    console: Console, timing: Timing, folder: Path, artifact: Artifact | None = None, examples: str | None = None
+) -> None:
+    """How long it took, and where everything is. ``examples``: the page of them, where there is one."""
     budget = f" of {timing.budget_seconds:g}" if timing.budget_seconds else ""
     budget = f" for an effort of {timing.effort:g}" if timing.effort else budget
-    files = "  ".join(["report.html", *([_model(artifact)] if artifact else []), "run.json"])
+    model = _model(artifact) if artifact else None
+    files = "  ".join(filter(None, ["report.html", examples, model, "run.json"]))
     for note in artifact.exceeds if artifact else ():
         hang(console, "", Text.assemble(("! ", "bold red"), note), INDENT)
     _line(console, Text(f"{timing.wall_seconds:.1f} s{budget}.  {folder}:  {files}"))
