@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,8 +25,8 @@ READ = ("grey", "colour")
 
 
 @dataclass(frozen=True)
-class Looks:
-    """(n, FIELDS, FIELDS, 3) colours of n images; ``known`` (n,): that it is there, and can be read."""
+class Images:
+    """(n, ...) colours of n images; ``known`` (n,): that it is there, and can be read."""
 
     colours: Colours
     known: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -37,13 +38,37 @@ class Looks:
     def nbytes(self) -> int:
         return self.colours.nbytes + self.known.nbytes
 
-    def take(self, rows: Ints) -> Looks:
+    def take(self, rows: Ints) -> Self:
         """The images at these positions, in that order."""
-        return Looks(self.colours[rows], self.known[rows])
+        return replace(self, colours=self.colours[rows], known=self.known[rows])
 
-    def above(self, below: Looks) -> Looks:
+    def above(self, below: Self) -> Self:
         """These images, then those."""
-        return Looks(np.concatenate([self.colours, below.colours]), np.concatenate([self.known, below.known]))
+        colours = np.concatenate([self.colours, below.colours])
+        return replace(self, colours=colours, known=np.concatenate([self.known, below.known]))
+
+
+def colours_of(
+    images: Any, of_one: Callable[[bytes], Colours], shape: tuple[int, ...]
+) -> tuple[Colours, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """(n, *shape) colours, and (n,) which images are there and can be read; those of the others are black."""
+
+    def read(image: bytes | None) -> Colours | None:
+        try:
+            return None if image is None else of_one(image)
+        except UnreadableError:
+            return None
+
+    seen = each(read, images)
+    colours = np.zeros((len(seen), *shape), dtype=np.uint8)
+    for at, one in enumerate(seen):
+        if one is not None:
+            colours[at] = one
+    return colours, np.array([one is not None for one in seen], dtype=np.bool_)
+
+
+class Looks(Images):
+    """Images as (FIELDS, FIELDS, 3) colours."""
 
     def numbers(self, side: int, colour: bool) -> Floats:
         """(n, side * side * 3) from 0 to 1, row by row, or (n, side * side) of grey; NaN of what is not known.
@@ -67,18 +92,7 @@ class Looks:
 
 def looks(images: Any) -> Looks:
     """A look at each of these images."""
-    seen = each(_colours, images)
-    known = np.array([colours is not None for colours in seen], dtype=np.bool_)
-    blank = np.zeros((FIELDS, FIELDS, 3), dtype=np.uint8)
-    colours = np.array([blank if colours is None else colours for colours in seen], dtype=np.uint8)
-    return Looks(colours.reshape(len(known), FIELDS, FIELDS, 3), known)
-
-
-def _colours(image: bytes | None) -> Colours | None:
-    try:
-        return None if image is None else look(image).colours
-    except UnreadableError:
-        return None
+    return Looks(*colours_of(images, lambda image: look(image).colours, (FIELDS, FIELDS, 3)))
 
 
 def pixels(program: Program) -> Step:

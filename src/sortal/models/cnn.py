@@ -62,14 +62,11 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         layers = trained.learned.each(lambda tensor: tensor.cpu())
         importance = _importance(layers, where, request.train.X)
     scoring = program(layers, where, request.train.X.shape[1], learning.loss)
-    return Fitted(
+    return trained.fitted(
         # Sums of 32 bits differ in the sixth digit from one library to another: what is judged is what ships.
         predict_proba=compile_program(scoring),
         program=lambda: scoring,
         importance=importance,
-        effort=trained.effort,
-        pace={"epochs": trained.effort["epochs"]},
-        useful_share=trained.effort["best_epoch"] / trained.epochs,
     )
 
 

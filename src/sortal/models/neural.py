@@ -69,13 +69,10 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         with torch_threads(1):
             return learning.loss.honest(layers.tensors().predict_proba(scaled(X)))
 
-    return Fitted(
+    return trained.fitted(
         predict_proba=predict_proba,
         program=lambda: before.then(program(layers), *learning.loss.program(request.n_classes)),
         importance=importance,
-        effort=trained.effort,
-        pace={"epochs": trained.effort["epochs"]},
-        useful_share=trained.effort["best_epoch"] / trained.epochs,
     )
 
 

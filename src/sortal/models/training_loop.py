@@ -22,7 +22,7 @@ from sortal.engine.focal import focal
 from sortal.engine.program import Program
 from sortal.models.boosting import Stopper, typical
 from sortal.models.clock import Clock
-from sortal.models.family import FitRequest, Matrix, OutOfTime, Resources, Rows, Settings
+from sortal.models.family import FitRequest, Fitted, Matrix, OutOfTime, Resources, Rows, Settings
 from sortal.models.optimisers import clip
 
 PILOT_STEPS = 4
@@ -165,6 +165,19 @@ class Trained(Generic[L_co]):
     learned: L_co
     effort: dict[str, float]
     epochs: float
+
+    def fitted(
+        self, predict_proba: Callable[[Matrix], Matrix], program: Callable[[], Program], importance: Floats
+    ) -> Fitted:
+        """The model that was made of what was learned, with what repeats the fit and what it took."""
+        return Fitted(
+            predict_proba=predict_proba,
+            program=program,
+            importance=importance,
+            effort=self.effort,
+            pace={"epochs": self.effort["epochs"]},
+            useful_share=self.effort["best_epoch"] / self.epochs,
+        )
 
 
 class Steps:

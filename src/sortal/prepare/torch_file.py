@@ -35,18 +35,18 @@ def read_weights(content: bytes) -> dict[str, Array]:
         for key, dtype in _order(_Reader(file).load(), tensors):
             count = int.from_bytes(file.read(8), "little")
             storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
-        return {name: _tensor(unpickled, storages) for name, unpickled in tensors.items()}
+        return {name: _tensor(rebuilt, storages) for name, rebuilt in tensors.items()}
     except (pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"no file of weights: {error}") from None
 
 
 def _order(keys: list[str], tensors: dict[str, tuple[Any, ...]]) -> list[tuple[str, np.dtype[Any]]]:
-    dtypes = {order[0].key: order[0].dtype for order in tensors.values()}
+    dtypes = {storage.key: storage.dtype for storage, *_ in tensors.values()}
     return [(key, dtypes[key]) for key in keys]
 
 
-def _tensor(of_tensor: tuple[Any, ...], storages: dict[str, Array]) -> Array:
-    storage, offset, size, stride, *_ = of_tensor
+def _tensor(rebuilt: tuple[Any, ...], storages: dict[str, Array]) -> Array:
+    storage, offset, size, stride, *_ = rebuilt
     flat = storages[storage.key][offset:]
     steps = tuple(step * storage.dtype.itemsize for step in stride)
     return np.lib.stride_tricks.as_strided(flat, size, steps, writeable=False).copy()
@@ -57,7 +57,7 @@ class _Reader(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda *known: known
+            return lambda *arguments: arguments
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
