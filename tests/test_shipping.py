@@ -105,7 +105,7 @@ def no_program(classes: int) -> Program:
 def test_a_calibration_that_makes_much_of_sure_probabilities_stops_no_training() -> None:
     """A library's 1 - p is exact to 1e-16 only, so that of two ways to sum 1e-15 is another number in its first digit."""
     dev, task = development(2)
-    reserve = TimeReserve(Deadline(time.monotonic(), -1.0), closing=0.0, closing_rows=0)
+    reserve = TimeReserve(Deadline(time.monotonic(), 600.0), closing=0.0, closing_rows=0)
     found = trained.train_rows(dev.table, dev.codes, task, Recipe.of("y", models=("logistic",)), reserve, Observer())
     flatter = Program("logit_affine", arrays={"weight": np.eye(2) / 3, "bias": np.zeros(2)})
     ensemble = found.finalized.ensemble
