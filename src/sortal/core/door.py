@@ -91,7 +91,7 @@ def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Row
     >>> rows_of({"price": "1,5", "more": 1}, schema).columns
     {'price': array([1.5]), 'zip': [None]}
     """
-    rows = _rows_of(data, schema, allow_missing)
+    rows = read_rows(data, schema, allow_missing=allow_missing)
     for note in rows.notes:
         warn_of(note)
     return rows
@@ -102,7 +102,8 @@ def warn_of(note: str) -> None:
     warnings.warn(note, UserWarning, stacklevel=4)
 
 
-def _rows_of(data: object, schema: Schema, allow_missing: bool) -> Rows:
+def read_rows(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:
+    """As ``rows_of``, which leaves it to the caller to tell of notes."""
     if is_one_row(data):
         data = [data]
     may_lack = allow_missing or is_records(data)
