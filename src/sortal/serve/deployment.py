@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sortal.artifact.model import Model, load
+from sortal.serve.door import Door
+from sortal.serve.pace import Pace, measured
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,16 @@ class ServedModel:
     name: str
     sha256: str
     model: Model
+
+    @cached_property
+    def door(self) -> Door:
+        """What reads rows for it."""
+        return Door(self.model)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How long it takes."""
+        return measured(self.model)
 
 
 def read_model(path: Path, verify: Path | None = None) -> ServedModel:
