@@ -39,7 +39,7 @@ def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path)
     answer = server.predict(ROW)
     assert answer.status == 200
     assert answer.json["model"] == sha256
-    assert answer.json["predictions"][0]["prediction"] == "Yes"
+    assert answer.json["predictions"][0]["decision"] == "Yes"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sortal.artifact.model import Model, load
 from sortal.core.errors import ArtifactError
+from sortal.serve.door import Door
+from sortal.serve.pace import Pace, measured
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,20 @@ class ServedModel:
     name: str
     sha256: str
     model: Model
+
+    @cached_property
+    def door(self) -> Door:
+        """What reads rows for it."""
+        return Door(self.model)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How long it takes."""
+        return measured(self.model)
+
+    def warm_up(self) -> None:
+        """Make before the first request what is made once."""
+        _ = self.door, self.pace
 
 
 def read_model(path: Path, verify: Path | None = None) -> ServedModel:

@@ -6,10 +6,42 @@ No line holds data: neither rows nor answers, nor tokens, nor the address of a c
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+LOGGER = logging.getLogger("sortal.serve.requests")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was answered, or refused. ``path``: that of its route, not what was asked for. ``seconds``: from
+    its last byte to its answer; ``stages``: some of them, by name. ``scope``: as ASGI has it, with the headers.
+    """
+
+    method: str
+    path: str
+    status: int
+    seconds: float
+    stages: Mapping[str, float]
+    rows: int
+    scope: Mapping[str, Any]
+
+
+def log_request(answered: Answered) -> None:
+    """A line a request."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        fields = {
+            "method": answered.method,
+            "route": answered.path,
+            "status": answered.status,
+            "ms": round(1e3 * answered.seconds, 3),
+            "rows": answered.rows,
+        }
+        LOGGER.info("request", extra={"fields": fields})
 
 
 class JsonLines(logging.Formatter):

@@ -1,25 +1,39 @@
-"""Every address of the service, as data: what answers it, and whether a token is needed."""
+"""Every address of the service, as data: what answers it, what it reads, and whether a token is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sortal.serve import v1
-from sortal.serve.http import Request, Response
+from sortal.serve import admin, v1
+from sortal.serve.http import BYTES, JSON, MULTIPART, Request, Response
+from sortal.serve.metrics import MEDIA_TYPE
 from sortal.serve.service import Service, Timing
+from sortal.serve.swap import Swapped
 
-Handler = Callable[[Service, Request, Timing], Response]
+Handler = Callable[[Service, Request, Timing], Response | Awaitable[Response]]
+"""What takes no time returns a response, what waits for something is a coroutine."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """``open``: answered without a token, as it tells nothing of model or data."""
+    """``path``: a name in braces stands for any one part of it. ``reads``: media types of a body, none where there is
+    no body. ``open``: answered without a token, as it tells nothing of model or data.
+
+    ``summary``, ``request`` and ``response`` describe it (``openapi``): a sentence, the type of its body and of its
+    answer; ``writes``: the media type of the answer.
+    """
 
     method: str
     path: str
     handler: Handler
     open: bool = False
+    summary: str = ""
+    reads: tuple[str, ...] = ()
+    writes: str = JSON
+    request: Any = None
+    response: Any = None
 
 
 def live(service: Service, request: Request, timing: Timing) -> Response:
@@ -27,7 +41,41 @@ def live(service: Service, request: Request, timing: Timing) -> Response:
     return Response.json({"live": True})
 
 
+def metrics(service: Service, request: Request, timing: Timing) -> Response:
+    """``GET /metrics``"""
+    served = service.deployment.champion
+    named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
+    return Response(200, service.metrics.text(model=named).encode(), MEDIA_TYPE)
+
+
 ROUTES = (
-    Route("POST", "/v1/predict", v1.predict),
-    Route("GET", "/v2/health/live", live, open=True),
+    Route(
+        "POST",
+        "/v1/predict",
+        v1.predict,
+        summary="What the model says of one row or of many",
+        reads=(JSON, MULTIPART),
+        request=v1.PredictRequest,
+        response=v1.PredictResponse,
+    ),
+    Route(
+        "POST",
+        "/v1/labels",
+        v1.labels,
+        summary="What turned out to be true of rows, by their ids",
+        reads=(JSON,),
+        request=v1.LabelsRequest,
+        response=v1.LabelsResponse,
+    ),
+    Route(
+        "POST",
+        "/v1/admin/model",
+        admin.replace,
+        summary="Another model in the place of the one that answers; the body is its file",
+        reads=(BYTES,),
+        response=Swapped,
+    ),
+    Route("POST", "/v1/admin/rollback", admin.roll_back, summary="The former model again", response=Swapped),
+    Route("GET", "/v2/health/live", live, open=True, summary="Whether the process answers"),
+    Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
 )

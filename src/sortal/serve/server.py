@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.util import find_spec
@@ -18,12 +19,18 @@ from typing import Any, NoReturn
 from sortal.core.errors import OptionError
 from sortal.serve.app import App, Message, Receive, Send
 from sortal.serve.deployment import Deployment, read_model
-from sortal.serve.logs import logging_config
-from sortal.serve.service import Service
+from sortal.serve.limits import Limits
+from sortal.serve.logs import log_request, logging_config
+from sortal.serve.metrics import Metrics
+from sortal.serve.service import Log, Service
 from sortal.serve.settings import Settings
+from sortal.serve.shadow import Shadow
+from sortal.serve.swap import Swap
 
 GRACE = 10.0
 """Seconds in which requests that run are finished and the log is flushed, after a service was told to stop."""
+LOOK_SECONDS = 0.5
+"""Between two looks at the files of the models."""
 HEADER_SECONDS = 10
 """In which the headers of a request have to come; what sends them slower is no client."""
 BACKLOG = 1024
@@ -36,10 +43,29 @@ class Worker:
     """One process of a service: the application, and what runs beside it from its start to its end."""
 
     def __init__(self, settings: Settings) -> None:
-        champion = read_model(settings.model, settings.verify)
-        shadow = None if settings.shadow is None else read_model(settings.shadow, settings.verify)
-        self._app = App(Service(Deployment(champion, shadow), token=settings.token))
+        deployment = Deployment(read_model(settings.model, settings.verify))
+        self._swap = Swap(deployment, settings.model, settings.verify)
+        self._log = _log(settings)
+        metrics, limits = Metrics(), Limits()
+        self._shadow: Shadow | None = None
+        if settings.shadow is not None and self._log is not None:
+            deployment.shadow = read_model(settings.shadow, settings.verify)
+            self._shadow = Shadow(deployment, settings.shadow, self._log, metrics, limits, settings.verify)
+        self._app = App(
+            Service(
+                deployment,
+                limits=limits,
+                token=settings.token,
+                log=self._log,
+                metrics=metrics,
+                swap=self._swap,
+                shadow=self._shadow,
+                observers=(log_request,),
+            )
+        )
         self._running = 0
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def __call__(self, scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
@@ -64,15 +90,35 @@ class Worker:
     def _start(self) -> None:
         _end_with_parent()
         _end_at_once()
+        self._app.warm_up()
+        self._watcher.start()
+        if self._shadow is not None:
+            self._shadow.start()
         LOGGER.info("ready")
+
+    def _watch(self) -> None:
+        """Models whose files were replaced are taken."""
+        while not self._ended.wait(LOOK_SECONDS):
+            try:
+                self._swap.look()
+                if self._shadow is not None:
+                    self._shadow.look()
+            except Exception:  # a bug of ours, or of the disk: it may be better the next time
+                LOGGER.exception("the model file could not be looked at")
 
     async def _stop(self) -> None:
         """Requests that were accepted are answered first, then the log gets what it has not yet."""
-        waited = 0.0
-        while self._running and waited < GRACE:
+        until = time.monotonic() + GRACE
+        while self._running and time.monotonic() < until:
             await asyncio.sleep(0.01)
-            waited += 0.01
+        self._ended.set()
+        if self._shadow is not None:
+            self._shadow.stop(max(1.0, until - time.monotonic()))
         LOGGER.info("stopped", extra={"fields": {"unanswered": self._running}})
+
+
+def _log(settings: Settings) -> Log | None:
+    return None
 
 
 def _end_with_parent() -> None:

@@ -124,6 +124,7 @@ class Swap:
 
     def _take(self, model: ServedModel) -> None:
         """From the next request on; those that run have taken theirs."""
+        model.warm_up()
         former = self._deployment.champion
         self._deployment.previous, self._deployment.champion = former, model
         LOGGER.info("model swapped", extra=_fields(former=former.sha256, model=model.sha256))
@@ -157,15 +158,15 @@ def check_follows(model: ServedModel, former: ServedModel) -> None:
     new, old = model.model, former.model
     if (new.task.target, new.task.classes) != (old.task.target, old.task.classes):
         raise ArtifactError(
-            f"the new model says whether {quoted(new.task.target)} is one of {_named(new.task.classes)}, the present one "
-            f"whether {quoted(old.task.target)} is one of {_named(old.task.classes)}; start a service of its own for it"
+            f"the new model says whether {quoted(new.task.target)} is one of {_named(new.task.classes)}, the present "
+            f"one whether {quoted(old.task.target)} is one of {_named(old.task.classes)}; start another service for it"
         )
     known = {column.name: column.kind for column in old.schema.columns}
     other = [column.name for column in new.needs.columns if known.get(column.name) != column.kind]
     if other:
         raise ArtifactError(
             f"the new model needs columns that the present one does not have, or of another kind: {_named(other)}; "
-            "start a service of its own for it"
+            "start another service for it"
         )
 
 
