@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sortal.serve import v1
+from sortal.serve import page, v1
 from sortal.serve.http import JSON, MULTIPART, Request, Response
 from sortal.serve.metrics import MEDIA_TYPE
 from sortal.serve.service import Service, Timing
@@ -68,4 +68,9 @@ ROUTES = (
     ),
     Route("GET", "/v2/health/live", live, open=True, summary="Whether the process answers"),
     Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
+    Route("GET", "/v1/live", page.live, summary="Counts of the last hour, and what labels say, as the page shows them"),
+    *(
+        Route("GET", path, page.file, open=True, summary="The page", writes=each.media_type)
+        for path, each in page.FILES.items()
+    ),
 )

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.http import FieldError, HttpError
 from sortal.serve.limits import Limits
+from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord
 from sortal.serve.metrics import Metrics
 from sortal.serve.work import Workers
@@ -93,6 +94,7 @@ class Service:
     token: str | None = None
     log: Log | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    live: Live = field(default_factory=Live)
     workers: Workers = field(default_factory=lambda: Workers(Limits.threads, Limits.waiting))
 
 
@@ -145,6 +147,7 @@ def answer(service: Service, batch: Batch, timing: Timing) -> Scored:
         )
     with timing.stage("log"):
         service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
+        service.live.add(timing.total, scored.decisions, scored.warnings)
         if service.log is not None:
             service.log.put(records_of(scored, timing.total))
     return scored
