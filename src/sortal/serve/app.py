@@ -58,7 +58,7 @@ class App:
             path = route.path
             response = await self._answer(route, parameters, scope, receive, timing)
         except HttpError as refusal:
-            response = refusal.response()
+            response = refusal.response(protocol=scope["path"].startswith("/v2"))
         except ClientGoneError:
             raise
         except Exception as error:  # the last door: the client learns nothing of our insides, the log all

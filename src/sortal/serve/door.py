@@ -105,6 +105,10 @@ class Door:
                 said += self._absent(row)
         return Read(Rows(columns, np.arange(len(rows))), findings.warnings)
 
+    def expected(self, name: str) -> str:
+        """What values of a column that the model needs are, in words."""
+        return next(cells.expected for cells in self._cells if cells.column.name == name)
+
     def _by_name(self, at: int, row: Row, findings: _Findings) -> Row:
         """The row with its fields in the one form of names; a field of no column is a fault."""
         if not row.keys() <= self._named and not findings.full:

@@ -79,26 +79,29 @@ class HttpError(Exception):
         self.status, self.title, self.detail, self.errors = status, title, detail, errors
         self.code, self.headers = code, headers
 
-    def response(self) -> Response:
-        """As it is sent."""
+    def response(self, *, protocol: bool = False) -> Response:
+        """As it is sent. ``protocol``: with ``error``, where clients of the Open Inference Protocol look."""
+        said = ": ".join(filter(None, (self.title, self.detail)))
         body = Problem(
             type=f"urn:sortal:problem:{self.code}" if self.code else "about:blank",
             title=self.title,
             status=self.status,
             detail=self.detail,
             errors=self.errors,
+            error=said if protocol else "",
         )
         return Response(self.status, msgspec.json.encode(body), PROBLEM, self.headers)
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """Problem details (RFC 9457). ``errors``: field by field."""
+    """Problem details (RFC 9457). ``errors``: field by field. ``error``: all in one, of ``/v2`` alone."""
 
     type: str
     title: str
     status: int
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    error: str = ""
 
 
 def busy(detail: str) -> HttpError:

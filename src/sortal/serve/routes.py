@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sortal.serve import page, v1
+from sortal.serve import about, explain, page, v1, v2
 from sortal.serve.http import JSON, MULTIPART, Request, Response
 from sortal.serve.metrics import MEDIA_TYPE
 from sortal.serve.service import Service, Timing
@@ -35,16 +35,30 @@ class Route:
     response: Any = None
 
 
-def live(service: Service, request: Request, timing: Timing) -> Response:
-    """``GET /v2/health/live``"""
-    return Response.json({"live": True})
-
-
 def metrics(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /metrics``"""
     served = service.deployment.champion
     named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
     return Response(200, service.metrics.text(model=named).encode(), MEDIA_TYPE)
+
+
+def description(service: Service, request: Request, timing: Timing) -> Response:
+    """``GET /openapi.json``"""
+    from sortal.serve.openapi import document  # it describes these routes
+
+    return Response.json(document(service.deployment.champion, ROUTES, service.limits, service.token is not None))
+
+
+def _of_model(
+    method: str, end: str, handler: Handler, summary: str, response: type, request: type | None = None
+) -> tuple[Route, Route]:
+    """An address of the Open Inference Protocol, without and with the version of the model."""
+    reads = () if request is None else (JSON,)
+    start = "/v2/models/{name}"
+    return (
+        Route(method, start + end, handler, False, summary, reads, JSON, request, response),
+        Route(method, f"{start}/versions/{{version}}{end}", handler, False, summary, reads, JSON, request, response),
+    )
 
 
 ROUTES = (
@@ -66,7 +80,23 @@ ROUTES = (
         request=v1.LabelsRequest,
         response=v1.LabelsResponse,
     ),
-    Route("GET", "/v2/health/live", live, open=True, summary="Whether the process answers"),
+    Route(
+        "POST",
+        "/v1/explain",
+        explain.explain,
+        summary="What each field of a row adds to what the model says",
+        reads=(JSON,),
+        request=explain.ExplainRequest,
+        response=explain.ExplainResponse,
+    ),
+    Route("GET", "/v1/model", about.about, summary="What the model is, reads and promises", response=about.AboutModel),
+    Route("GET", "/v2", v2.server, summary="What answers", response=v2.ServerAbout),
+    Route("GET", "/v2/health/live", v2.live, open=True, summary="Whether the process answers", response=v2.Live),
+    Route("GET", "/v2/health/ready", v2.ready, open=True, summary="Whether rows are answered", response=v2.Ready),
+    *_of_model("GET", "", v2.model, "What the model reads and says", v2.ModelAbout),
+    *_of_model("GET", "/ready", v2.model_ready, "Whether the model answers", v2.ModelReady),
+    *_of_model("POST", "/infer", v2.infer, "What the model says of columns of rows", v2.InferResponse, v2.InferRequest),
+    Route("GET", "/openapi.json", description, summary="This description"),
     Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
     Route("GET", "/v1/live", page.live, summary="Counts of the last hour, and what labels say, as the page shows them"),
     *(

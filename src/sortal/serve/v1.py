@@ -193,15 +193,26 @@ async def labels(service: Service, request: Request, timing: Timing) -> Response
 
 def _records(served: ServedModel, given: list[GivenLabel], most: int) -> list[LabelRecord]:
     """Labels in the types of the model. Raises HttpError for those that are none of its classes."""
-    classes = {(_sort(label), label): label for label in served.model.classes_.tolist()}
-    read = [classes.get((_sort(each.label), each.label)) for each in given]
-    wrong = [at for at, label in enumerate(read) if label is None]
+    classes, codes = served.model.classes_.tolist(), _codes(served)
+    read = [codes.get((_sort(each.label), each.label)) for each in given]
+    wrong = [at for at, code in enumerate(read) if code is None]
     if wrong:
-        expected = f"expected a class of the model: {listing([_json(label) for label in classes.values()])}"
+        expected = f"expected a class of the model: {listing([_json(label) for label in classes])}"
         errors = tuple(FieldError(at, "label", expected, "unknown-class") for at in wrong[:most])
         raise HttpError(422, "Labels are no classes of the model", "", errors, code="unknown-class")
     now = time.time()
-    return [LabelRecord(each.id, label, now) for each, label in zip(given, read, strict=True) if label is not None]
+    return [
+        LabelRecord(each.id, classes[code], now) for each, code in zip(given, read, strict=True) if code is not None
+    ]
+
+
+def code_of(served: ServedModel, label: Label) -> int | None:
+    """The code of a label in the type of the model's; None if it is no class."""
+    return _codes(served).get((_sort(label), label))
+
+
+def _codes(served: ServedModel) -> dict[tuple[type, Label], int]:
+    return {(_sort(label), label): code for code, label in enumerate(served.model.classes_.tolist())}
 
 
 def _sort(label: Label) -> type:
