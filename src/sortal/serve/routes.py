@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sortal.serve import about, admin, explain, v1, v2
+from sortal.serve import about, admin, explain, page, v1, v2
 from sortal.serve.http import BYTES, JSON, MULTIPART, Request, Response
 from sortal.serve.metrics import MEDIA_TYPE
 from sortal.serve.service import Service, Timing
@@ -108,4 +108,9 @@ ROUTES = (
     ),
     Route("POST", "/v1/admin/rollback", admin.roll_back, summary="The former model again", response=Swapped),
     Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
+    Route("GET", "/v1/live", page.live, summary="Counts of the last hour, and what labels say, as the page shows them"),
+    *(
+        Route("GET", path, page.file, open=True, summary="The page", writes=each.media_type)
+        for path, each in page.FILES.items()
+    ),
 )

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.http import FieldError, HttpError
 from sortal.serve.limits import Limits
+from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
 from sortal.serve.logs import Answered
 from sortal.serve.metrics import Metrics
@@ -108,6 +109,7 @@ class Service:
     shadow: Beside | None = None
     observers: tuple[Callable[[Answered], None], ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
+    live: Live = field(default_factory=Live)
     workers: Workers = field(default_factory=lambda: Workers(Limits.threads, Limits.waiting))
 
 
@@ -170,6 +172,15 @@ def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> 
             warnings=[(*ours, *its) for ours, its in zip(read.warnings, odd, strict=True)],
             notes=tuple(filter(None, (served.model.capacity_note(len(batch.rows)),))),
         )
+<<<<<<< HEAD
+=======
+    with timing.stage("log"):
+        service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
+        service.live.add(timing.total, scored.decisions, scored.warnings)
+        if service.log is not None:
+            service.log.put(records_of(scored, timing.total))
+    return scored
+>>>>>>> page
 
 
 def _members(classes: Sequence[Label], holds: Sequence[bool]) -> tuple[Label, ...]:
