@@ -147,6 +147,7 @@ def answer(service: Service, batch: Batch, timing: Timing) -> Scored:
     scored = score(service.deployment.champion, batch, service.limits, timing)
     with timing.stage("log"):
         service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
+        service.live.add(timing.total, scored.decisions, scored.warnings)
         if service.log is not None:
             service.log.put(records_of(scored, timing.total))
         if service.shadow is not None:
@@ -172,15 +173,6 @@ def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> 
             warnings=[(*ours, *its) for ours, its in zip(read.warnings, odd, strict=True)],
             notes=tuple(filter(None, (served.model.capacity_note(len(batch.rows)),))),
         )
-<<<<<<< HEAD
-=======
-    with timing.stage("log"):
-        service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
-        service.live.add(timing.total, scored.decisions, scored.warnings)
-        if service.log is not None:
-            service.log.put(records_of(scored, timing.total))
-    return scored
->>>>>>> page
 
 
 def _members(classes: Sequence[Label], holds: Sequence[bool]) -> tuple[Label, ...]:
