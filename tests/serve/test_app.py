@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sortal.artifact.model import Model
+from sortal.serve import page
 from sortal.serve.app import App
 from sortal.serve.http import Request, Response
 from sortal.serve.limits import Limits
@@ -20,7 +21,7 @@ from sortal.serve.service import Service, Timing
 
 TOKEN = "a-token-of-this-test"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
-OPEN = {"/", "/v2/health/live", "/v2/health/ready"}
+OPEN = {"/v2/health/live", "/v2/health/ready", *page.FILES}
 """What is open is listed here once more, so that nothing becomes so in passing."""
 every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 with_body = pytest.mark.parametrize(

@@ -103,6 +103,8 @@ def _body(route: Route, media: str, about: AboutModel) -> dict[str, Any]:
     }
     name = getattr(route.request, "__name__", "")
     example = {"example": examples[name]} if name in examples else {}
+    if route.request is None:
+        return {"schema": {"type": "string", "format": "binary"}}
     return {"schema": _schema_of(route.request), **example}
 
 
