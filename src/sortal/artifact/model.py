@@ -124,12 +124,18 @@ class Model(AsText, Contents):
             warnings=self._odd(rows) if warnings else None,
         )
 
-    def _warn_of_no_capacity(self, count: int) -> None:
+    def capacity_note(self, count: int) -> str:
+        """What has to be said of a batch of so many rows of which a capacity takes none; else empty."""
         capacity = self.decision.capacity
-        if capacity is not None and count and not capacity.of(count):
-            share = f"{percent(capacity.share)} of {count:,} row{'s' if count > 1 else ''}"
-            message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
-            warnings.warn(message, UserWarning, stacklevel=3)
+        if capacity is None or not count or capacity.of(count):
+            return ""
+        share = f"{percent(capacity.share)} of {count:,} row{'s' if count > 1 else ''}"
+        return f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
+
+    def _warn_of_no_capacity(self, count: int) -> None:
+        note = self.capacity_note(count)
+        if note:
+            warnings.warn(note, UserWarning, stacklevel=3)
 
     def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
         """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
