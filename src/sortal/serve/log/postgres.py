@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
-from msgspec import Raw
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.serve.log.rows import COLUMNS, Row, label_of
@@ -46,8 +45,8 @@ TABLES = f"""
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, 'sortal_')"
 ADD = f"COPY sortal_predictions ({', '.join(COLUMNS)}) FROM STDIN"
 ADD_LABELS = """
-    INSERT INTO sortal_labels SELECT row_id, label, time
-    FROM json_to_recordset(%s) AS given (row_id text, label json, time float8)
+    INSERT INTO sortal_labels SELECT row_id, label::json, time
+    FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
     ON CONFLICT DO NOTHING RETURNING row_id"""
 IDS = "json_array_elements_text(%s) AS given (wanted)"
 KNOWN = f"SELECT row_id, label::text FROM {IDS} JOIN sortal_labels ON row_id = wanted"
@@ -125,7 +124,7 @@ class PostgresStore(LogStore):
             connection = self._connected()
             with connection.transaction():
                 # Two workers with the same labels wait for each other here; as both come in order, neither for ever.
-                given = msgspec.json.encode([{"row_id": row[0], "label": Raw(row[1]), "time": row[2]} for row in rows])
+                given = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
                 new = frozenset(row_id for (row_id,) in connection.execute(ADD_LABELS, (given.decode(),)))
                 unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(new),)))
                 others = [row_id for row_id, _, _ in rows if row_id not in new]
