@@ -64,7 +64,12 @@ def request(path: str, body: bytes, headers: Sequence[str] = (), method: str = "
 
 
 def constant(
-    port: int, requests: Sequence[bytes], rate: float, seconds: float, connections: int = 16, seen: Handler | None = None
+    port: int,
+    requests: Sequence[bytes],
+    rate: float,
+    seconds: float,
+    connections: int = 16,
+    seen: Handler | None = None,
 ) -> Load:
     """So many requests a second, in turn those of ``requests``."""
     return asyncio.run(_constant(_Client(port, requests, seen), rate, seconds, connections))
