@@ -44,9 +44,9 @@ ADD_LABELS = """
     INSERT INTO sortal_labels SELECT i, l::json, t FROM unnest(%s::text[], %s::text[], %s::float8[]) AS given (i, l, t)
     ON CONFLICT DO NOTHING RETURNING row_id"""
 KNOWN = "SELECT row_id, label::text FROM sortal_labels WHERE row_id = ANY(%s)"
-MATCHED = """
-    SELECT count(*) FROM unnest(%s::text[]) AS given (i)
-    WHERE EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = i)"""
+UNMATCHED = """
+    SELECT i FROM unnest(%s::text[]) AS given (i)
+    WHERE NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = i)"""
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
 READ = f"""
     WITH page AS MATERIALIZED (
@@ -122,14 +122,12 @@ class PostgresStore(LogStore):
             with connection.transaction():
                 # Two workers with the same labels wait for each other here; as both come in order, neither for ever.
                 new = frozenset(row_id for (row_id,) in connection.execute(ADD_LABELS, (ids, labels, times)))
-                matched = connection.execute(MATCHED, (list(new),)).fetchone()
+                unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (list(new),)))
                 others = [row_id for row_id in ids if row_id not in new]
                 known = connection.execute(KNOWN, (others,)).fetchall() if others else []
                 if len(known) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
-        return Stored(
-            new, len(new) - (matched[0] if matched else 0), {row_id: label_of(label) for row_id, label in known}
-        )
+        return Stored(new, unmatched, {row_id: label_of(label) for row_id, label in known})
 
     def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
         with self._errors():
