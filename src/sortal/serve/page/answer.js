@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { bar } from "./live.js";
-import { h, s, fill, named, number, count, counted, duration, plain, short, visible } from "./dom.js";
+import { busy, h, isBusy, s, fill, named, number, count, counted, duration, plain, short, visible } from "./dom.js";
 
 const MOST_CLASSES = 8;
 const MOST_COLUMNS = 10;
@@ -60,19 +60,20 @@ export class Answer {
     const send = h("button", { type: "submit" }, "Send the label");
     return h("form", { class: "truth", onsubmit: async (event) => {
       event.preventDefault();
+      if (isBusy(send)) return;
       const at = choice.chosen();
       if (at === undefined) {
         fill(receipt, "Choose a class first.");
         choice.first.focus();
         return;
       }
-      send.disabled = true;
+      busy(send, true);
       try {
         fill(receipt, received((await ask("v1/labels", { labels: [{ id, label: classes[at] }] })).content));
       } catch (refusal) {
         fill(receipt, h("span", { class: "error" }, plain(refusal.message)));
       } finally {
-        send.disabled = false;
+        busy(send, false);
       }
     } },
     h("h3", { id: "truth-title" }, "What was it really?"),
