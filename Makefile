@@ -28,7 +28,7 @@ trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
 
 test: $(READY) ## all tests: side by side, then those that measure time, alone
 	@$(BIN)/python -m pytest -n auto -m "not clock"
-	@$(BIN)/python -m pytest -m clock
+	@$(BIN)/python -m pytest -m clock $$(grep -rl --include="*.py" mark.clock tests)
 
 lint: $(READY) ## style
 	@$(BIN)/ruff check .

@@ -26,6 +26,7 @@ from bench._seeds import COLUMNS, LeakyColumn
 from bench._tables import EXAMPLE, table_files
 from bench.leaks import MATTERS, matrix, reached
 from sortal.checks.audit import AuditContext, Finding, audit
+from sortal.core import registry
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
 
@@ -39,10 +40,14 @@ ROWS = 1_000
 """Rows of a table that faults are sown into; a peer takes ten seconds for so many."""
 
 
-def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
-    """Codes of the audit, and "left out" for columns that are left out as they were read."""
+def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0, codes: Sequence[str] | None = None) -> list[Found]:
+    """Codes of the audit, and "left out" for columns that are left out as they were read. ``codes``: of the checks to
+    make; all where None.
+    """
     problem = frame_problem(frame, GoalOptions(target), RowOptions())
-    found = audit(AuditContext(problem.table, problem.codes, problem.task.classes, seed, problem.raw)).findings
+    without = None if codes is None else [code for code in registry.names("sortal.checks") if code not in codes]
+    context = AuditContext(problem.table, problem.codes, problem.task.classes, seed, problem.raw)
+    found = audit(context, without=without).findings
     ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
     return ignored + [(finding.code, name) for finding in found for name in _columns(finding)]
 

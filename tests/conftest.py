@@ -16,6 +16,7 @@ import pytest
 
 from sortal import timetable, workflow
 from sortal.cli import MANY_OBJECTS, main
+from sortal.training import develop
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "churn.csv"
 COLUMNS = [
@@ -71,9 +72,10 @@ def sortal(capfd: pytest.CaptureFixture[str]) -> Sortal:
 @contextmanager
 def _hurried() -> Iterator[None]:
     """Runs end as those of short budgets do, without what is guessed in the audit and without figures, which take half
-    of the time of a run on a small table.
+    of the time of a run on a small table; and rows are dealt into folds once.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(develop, "REPEATS", 1)
         patch.setattr(workflow, "may_guess", lambda deadline, closing: False)
         patch.setattr(timetable, "plan_closing", lambda size, left, busyness: timetable.Closing(0.0, figures=False))
         yield
@@ -90,6 +92,14 @@ def hurried() -> Iterator[None]:
 def all_hurried() -> Iterator[None]:
     """For a module none of whose tests looks at them."""
     with _hurried():
+        yield
+
+
+@pytest.fixture(scope="module")
+def all_dealt_once() -> Iterator[None]:
+    """For a module of runs on few rows, which would be dealt into folds three times, that does not look at scores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(develop, "REPEATS", 1)
         yield
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Sortal
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")], key=lambda p: p.name
@@ -24,7 +26,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", TEXT["README.md"], re.S)
     assert blocks
     for block in blocks:
-        code = block.replace('budget="60s"', 'budget="10s"')
+        code = block.replace('budget="60s"', 'budget="5s"')
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
         )
@@ -34,18 +36,16 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_of_the_documents_have_the_options_they_are_given(command: str) -> None:
+def test_commands_of_the_documents_have_the_options_they_are_given(
+    command: str, sortal: Sortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
     _, name, *words = shlex.split(command, comments=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "sortal.cli", name, "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"COLUMNS": "200", "NO_COLOR": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+    told = sortal(name, "--help")
+    assert told.code == 0, told.err
     for option in (word for word in words if word.startswith("-")):
-        assert option in done.stdout.split() or f"{option}," in done.stdout, f"{name} has no {option}"
+        assert option in told.out.split() or f"{option}," in told.out, f"{name} has no {option}"
 
 
 @pytest.mark.parametrize("document", TEXT)

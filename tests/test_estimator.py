@@ -32,9 +32,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sortal
 from sortal.core.errors import InputError
 from sortal.estimator import SortalClassifier
+from sortal.training import develop
+
+pytestmark = pytest.mark.usefixtures("all_dealt_once")
 
 UNHURRIED = "1h"
 """No clock decides anything: what is tested here repeats on a busy machine."""
+
+DEALT = develop.REPEATS
+"""How often few rows are dealt into folds."""
 
 
 def quick(**parameters: Any) -> SortalClassifier:
@@ -496,7 +502,8 @@ def test_pickles_predict_alike_and_hold_no_rows() -> None:
         "booleans",
     ],
 )
-def test_odd_data_is_fitted(X: NDArray[Any], y: NDArray[np.int64]) -> None:
+def test_odd_data_is_fitted(X: NDArray[Any], y: NDArray[np.int64], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(develop, "REPEATS", DEALT)
     model = SortalClassifier(models=["svm"], budget=UNHURRIED).fit(X, y)
     probability = model.predict_proba(X)
     assert probability.shape == (len(y), len(np.unique(y)))

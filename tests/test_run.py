@@ -28,6 +28,8 @@ from sortal.core.recipe import Recipe
 from sortal.models.family import OutOfTime
 from sortal.prepare.view import View
 
+pytestmark = pytest.mark.usefixtures("all_dealt_once")
+
 ROWS = 240
 QUICK = {"models": ["logistic"], "budget": "1h"}
 

@@ -26,7 +26,7 @@ COUNTS = {"model": 800, "data": 150, "recipe": 100}
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory) -> Iterator[Cases]:
+def cases(tmp_path_factory, all_hurried) -> Iterator[Cases]:
     seeds = train_all(tmp_path_factory.mktemp("seeds"), FEW)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:

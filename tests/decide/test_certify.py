@@ -12,6 +12,7 @@ from sortal.core.errors import DataError, OptionError
 from sortal.core.predictions import Predictions
 from sortal.core.task import Promise
 from sortal.core.writing import number
+from sortal.decide import certify as searching
 from sortal.decide.certificate import Certificate
 from sortal.decide.certify import certify
 from sortal.decide.exact import fewest_trials
@@ -63,6 +64,13 @@ def test_the_fewest_trials_pass_and_one_less_does_not(failures, rate, alpha):
 # the guarantee
 
 
+@pytest.fixture
+def without_outlook(monkeypatch):
+    """How many rows would do is simulated for every refusal, which takes most of the time of hundreds of them."""
+    monkeypatch.setattr(searching, "outlook", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_outlook")
 @pytest.mark.parametrize("asked", ANY, ids=str)
 def test_what_is_certified_is_kept_as_often_as_was_promised(asked):
     rng, runs, confidence = np.random.default_rng(7), 120, 0.8
@@ -76,6 +84,7 @@ def test_what_is_certified_is_kept_as_often_as_was_promised(asked):
 
 @pytest.mark.parametrize("asked", [{"precision": 0.8}, {"precision": 0.8, "recall": 0.3}], ids=str)
 @pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.usefixtures("without_outlook")
 def test_a_promise_that_no_threshold_keeps_is_hardly_ever_certified(asked, alone):
     """The worst case: scores of noise, and a precision just below what is asked for at every threshold."""
     rng, runs, confidence = np.random.default_rng(3), 120, 0.8
@@ -88,6 +97,7 @@ def test_a_promise_that_no_threshold_keeps_is_hardly_ever_certified(asked, alone
     assert np.mean(certified) <= 1 - confidence + 2.5 * np.sqrt(confidence * (1 - confidence) / runs)
 
 
+@pytest.mark.usefixtures("without_outlook")
 def test_a_certified_precision_wastes_no_row():
     """With one row fewer, as many wrong ones as were allowed would not have passed."""
     rng = np.random.default_rng(6)
@@ -101,6 +111,7 @@ def test_a_certified_precision_wastes_no_row():
 
 @pytest.mark.parametrize("tie", [0.3, 3])
 @pytest.mark.parametrize("shape", ["falls", "recovers", "wild"])
+@pytest.mark.usefixtures("without_outlook")
 def test_precisions_that_recover_and_scores_that_tie_do_not_break_the_level(shape, tie):
     """What the proof takes for granted for precision alone, undone: ``tie`` rows have the same score on average."""
     rng, runs, n, confidence = np.random.default_rng(8), 200, 600, 0.8
@@ -125,6 +136,7 @@ def test_precisions_that_recover_and_scores_that_tie_do_not_break_the_level(shap
     assert missed <= 1 - confidence + 2.5 * np.sqrt(confidence * (1 - confidence) / runs)
 
 
+@pytest.mark.usefixtures("without_outlook")
 def test_misleading_learned_rows_cost_power_but_not_the_guarantee():
     rng, runs = np.random.default_rng(5), 120
     found = []
@@ -257,6 +269,7 @@ def test_recall_is_certified_no_worse_from_more_labels_or_with_less_confidence(s
     [({"precision": 0.97}, lambda c: c.selected), ({"precision": 0.97, "fpr": 0.2}, lambda c: c.threshold)],
     ids=["so many rows", "at a threshold"],
 )
+@pytest.mark.usefixtures("without_outlook")
 def test_a_refusal_stands_where_the_learned_rows_put_it(asked, where):
     rng = np.random.default_rng(1)
     learned, promise = draw(200, rng), Promise(**asked)
@@ -288,6 +301,7 @@ def p_values(tested: dict[str, tuple[int, int, float]]) -> dict[str, float]:
     [{"precision": 0.85, "recall": 0.5}, {"precision": 0.8, "recall": 0.6, "fpr": 0.04}, {"recall": 0.55, "fpr": 0.03}],
     ids=str,
 )
+@pytest.mark.usefixtures("without_outlook")
 def test_a_refusal_states_bounds_from_the_safest_measure_to_the_first_that_falls_short(asked):
     """What looks safest is said by the rows that the search learned from; all is computed once more by SciPy."""
     rng, promise, alpha, cases = np.random.default_rng(12), Promise(**asked), 0.05, set()

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote
 from sortal.core.errors import SortalError
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
+from sortal.serve.logs import Answered
 from sortal.serve.routes import ROUTES, Route
 from sortal.serve.service import Service, Timing
 
@@ -66,6 +67,8 @@ class App:
             LOGGER.exception("%s%s %s", ours, scope["method"], path)
             response = HttpError(500, "A fault of the service; its log says more", code="fault").response()
         self.service.metrics.add_request(scope["method"], path, response.status, timing.total, timing.seconds)
+        for observe in self.service.observers:
+            observe(Answered(scope["method"], path, response.status, timing.total, timing.seconds, timing.rows, scope))
         headers = (*response.headers, ("server-timing", timing.header()))
         return Response(response.status, response.body, response.media_type, headers)
 
@@ -138,8 +141,7 @@ class App:
 
     def warm_up(self) -> None:
         """Make before the first request what is made once."""
-        champion = self.service.deployment.champion
-        _ = champion.door, champion.pace
+        self.service.deployment.champion.warm_up()
 
 
 class Routes:

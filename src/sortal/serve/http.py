@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 JSON, PROBLEM, HTML, TEXT = "application/json", "application/problem+json", "text/html; charset=utf-8", "text/plain"
-MULTIPART = "multipart/form-data"
+MULTIPART, BYTES = "multipart/form-data", "application/octet-stream"
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -35,7 +35,9 @@ class Histogram:
 
 @dataclass
 class Metrics:
-    """Counts since the process began. ``stages``: seconds of decode, validate, score and log, all requests together."""
+    """Counts since the process began. ``stages``: seconds of decode, validate, score and log, all requests together.
+    ``shadow``: rows that the shadow scored, and those that it did not.
+    """
 
     started: float = field(default_factory=time.time)
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
@@ -44,6 +46,7 @@ class Metrics:
     decisions: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     warnings: int = 0
+    shadow: Counter[str] = field(default_factory=Counter)
 
     def add_request(
         self, method: str, path: str, status: int, seconds: float, stages: Mapping[str, float] | None = None
@@ -84,6 +87,9 @@ class Metrics:
         yield from _family("decisions_total", "counter", "Rows, by what was decided.", decisions, worker)
         help = "Rows of which something was odd."
         yield from _family("row_warnings_total", "counter", help, {(): self.warnings}, worker)
+        if self.shadow:
+            shadow = {(("outcome", name),): count for name, count in self.shadow.copy().items()}
+            yield from _family("shadow_rows_total", "counter", "Rows of the shadow, by outcome.", shadow, worker)
         for name, value in gauges.items():
             yield from _family(name, "gauge", "Of the log, now.", {(): value}, worker)
         if model:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sortal.serve import about, explain, page, v1, v2
-from sortal.serve.http import JSON, MULTIPART, Request, Response
+from sortal.serve import about, admin, explain, page, v1, v2
+from sortal.serve.http import BYTES, JSON, MULTIPART, Request, Response
 from sortal.serve.metrics import MEDIA_TYPE
 from sortal.serve.service import Service, Timing
+from sortal.serve.swap import Swapped
 
 Handler = Callable[[Service, Request, Timing], Response | Awaitable[Response]]
 """What takes no time returns a response, what waits for something is a coroutine."""
@@ -97,6 +98,15 @@ ROUTES = (
     *_of_model("GET", "/ready", v2.model_ready, "Whether the model answers", v2.ModelReady),
     *_of_model("POST", "/infer", v2.infer, "What the model says of columns of rows", v2.InferResponse, v2.InferRequest),
     Route("GET", "/openapi.json", description, summary="This description"),
+    Route(
+        "POST",
+        "/v1/admin/model",
+        admin.replace,
+        summary="Another model in the place of the one that answers; the body is its file",
+        reads=(BYTES,),
+        response=Swapped,
+    ),
+    Route("POST", "/v1/admin/rollback", admin.roll_back, summary="The former model again", response=Swapped),
     Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
     Route("GET", "/v1/live", page.live, summary="Counts of the last hour, and what labels say, as the page shows them"),
     *(

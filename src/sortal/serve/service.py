@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,17 +14,20 @@ from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.http import FieldError, HttpError
 from sortal.serve.limits import Limits
 from sortal.serve.live import Live
-from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord
+from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
+from sortal.serve.logs import Answered
 from sortal.serve.metrics import Metrics
+from sortal.serve.swap import Swap
 from sortal.serve.work import Workers
 
 
 class Timing:
-    """Seconds of each stage of a request: decode, validate, score, log."""
+    """Seconds of each stage of a request: decode, validate, score, log; and how many ``rows`` it had."""
 
     def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
         self.seconds = dict(seconds or {})
         self.begin = time.perf_counter()
+        self.rows = 0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -61,6 +64,12 @@ class Log(Protocol):
     def labels(self, records: Sequence[LabelRecord]) -> Future[LabelReceipt]: ...
 
 
+class Beside(Protocol):
+    """What is shown every batch after it was answered, and takes no time with it."""
+
+    def offer(self, batch: Batch) -> None: ...
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of one request, by whatever protocol they came. ``ids``: the client's, or made by the service."""
@@ -87,12 +96,18 @@ class Scored:
 
 @dataclass(frozen=True)
 class Service:
-    """What answering a request takes. ``token``: which every request has to show, None where none is needed."""
+    """What answering a request takes. ``token``: which every request has to show, None where none is needed. ``swap``:
+    changes the champion; ``shadow``: asks another model beside it; ``observers`` hear of every request when it was
+    answered.
+    """
 
     deployment: Deployment
     limits: Limits = field(default_factory=Limits)
     token: str | None = None
     log: Log | None = None
+    swap: Swap | None = None
+    shadow: Beside | None = None
+    observers: tuple[Callable[[Answered], None], ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     live: Live = field(default_factory=Live)
     workers: Workers = field(default_factory=lambda: Workers(Limits.threads, Limits.waiting))
@@ -128,14 +143,27 @@ LONGEST_ID, MOST_IDS_NAMED = 128, 50
 
 def answer(service: Service, batch: Batch, timing: Timing) -> Scored:
     """What the champion says of a batch of rows. Raises HttpError for rows that do not fit its columns."""
-    served = service.deployment.champion
+    timing.rows = len(batch.rows)
+    scored = score(service.deployment.champion, batch, service.limits, timing)
+    with timing.stage("log"):
+        service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
+        service.live.add(timing.total, scored.decisions, scored.warnings)
+        if service.log is not None:
+            service.log.put(records_of(scored, timing.total))
+        if service.shadow is not None:
+            service.shadow.offer(batch)
+    return scored
+
+
+def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
+    """What a model says of a batch of rows. Raises HttpError for rows that do not fit its columns."""
     with timing.stage("validate"):
-        read = served.door.read(batch.rows, service.limits)
+        read = served.door.read(batch.rows, limits)
     with timing.stage("score"):
         answers = served.model.answer_rows(read.rows, warnings=True)
         odd = answers.warnings or [()] * len(batch.rows)
         classes = served.model.classes_.tolist()
-        scored = Scored(
+        return Scored(
             model=served,
             batch=batch,
             labels=answers.labels.tolist(),
@@ -145,19 +173,13 @@ def answer(service: Service, batch: Batch, timing: Timing) -> Scored:
             warnings=[(*ours, *its) for ours, its in zip(read.warnings, odd, strict=True)],
             notes=tuple(filter(None, (served.model.capacity_note(len(batch.rows)),))),
         )
-    with timing.stage("log"):
-        service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
-        service.live.add(timing.total, scored.decisions, scored.warnings)
-        if service.log is not None:
-            service.log.put(records_of(scored, timing.total))
-    return scored
 
 
 def _members(classes: Sequence[Label], holds: Sequence[bool]) -> tuple[Label, ...]:
     return tuple(label for label, held in zip(classes, holds, strict=True) if held)
 
 
-def records_of(scored: Scored, seconds: float) -> list[PredictionRecord]:
+def records_of(scored: Scored, seconds: float, role: Role = "champion") -> list[PredictionRecord]:
     """A batch as the log has it."""
     now, model = time.time(), scored.model.sha256
     sets: Sequence[Sequence[Label] | None] = scored.sets or [None] * len(scored.labels)
@@ -168,7 +190,7 @@ def records_of(scored: Scored, seconds: float) -> list[PredictionRecord]:
             row_id=row_id,
             time=now,
             model=model,
-            role="champion",
+            role=role,
             inputs=inputs,
             prediction=label,
             probabilities=tuple(probabilities),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -35,9 +35,16 @@ class Subject:
 
     family: Family
     settings: Settings
+    _fits: dict[int, Fitted] = field(default_factory=dict, compare=False, repr=False)
 
     def problem(self, n_classes: int) -> Problem:
         return mixed(self.family.view, n_classes)
+
+    def fitted(self, n_classes: int) -> Fitted:
+        """A fit on that problem: one for all requirements that ask for no other."""
+        if n_classes not in self._fits:
+            self._fits[n_classes] = _fit(self, self.problem(n_classes))
+        return self._fits[n_classes]
 
 
 def check_family(family: Family, settings: Settings | None = None) -> Iterator[Requirement]:
@@ -71,14 +78,13 @@ def describes_itself(family: Family) -> None:
 
 def gives_probabilities(subject: Subject, n_classes: int) -> None:
     """(n, K) finite probabilities that sum to 1, also for values, codes and gaps unseen in training."""
-    _fit_and_verify(subject, subject.problem(n_classes))
+    _verify(subject.family, subject.fitted(n_classes), subject.problem(n_classes))
 
 
 def learns(subject: Subject, n_classes: int) -> None:
     """On the training rows, no worse than the shares of the classes."""
-    problem = subject.problem(n_classes)
-    rows = problem.train
-    p = _fit(subject, problem).predict_proba(rows.X)
+    rows = subject.problem(n_classes).train
+    p = subject.fitted(n_classes).predict_proba(rows.X)
     shares = np.bincount(rows.y) / len(rows.y)
     loss, naive = (-np.log(np.clip(q, 1e-15, 1)).mean() for q in (p[np.arange(len(rows.y)), rows.y], shares[rows.y]))
     require(
@@ -89,8 +95,8 @@ def learns(subject: Subject, n_classes: int) -> None:
 
 def repeats_with_the_same_seed(subject: Subject, n_classes: int) -> None:
     """Same rows, settings and seed: the same program, byte for byte."""
-    problem = subject.problem(n_classes)
-    first, second = (_fit(subject, problem).program() for _ in range(2))
+    first = subject.fitted(n_classes).program()
+    second = _fit(subject, subject.problem(n_classes)).program()
     require(fingerprint(first) == fingerprint(second), "two fits with one seed gave different programs")
 
 
@@ -114,7 +120,7 @@ def uses_row_weights(subject: Subject, n_classes: int) -> None:
     problem = subject.problem(n_classes)
     heavy = with_weight(problem, np.where(problem.train.y == 0, 10.0, 1.0))
     X = problem.train.X
-    before = _fit(subject, problem).predict_proba(X)[:, 0].mean()
+    before = subject.fitted(n_classes).predict_proba(X)[:, 0].mean()
     after = _fit_and_verify(subject, heavy).predict_proba(X)[:, 0].mean()
     require(after > before, f"mean probability {before:.3f} of a class became {after:.3f} at ten times its weight")
 
@@ -133,9 +139,8 @@ def leaves_its_input_alone(subject: Subject, n_classes: int) -> None:
 
 def weighs_columns(subject: Subject, n_classes: int) -> None:
     """Importance: one finite number a column, none negative."""
-    problem = subject.problem(n_classes)
-    importance = _fit(subject, problem).importance
-    width = problem.train.X.shape[1]
+    importance = subject.fitted(n_classes).importance
+    width = subject.problem(n_classes).train.X.shape[1]
     require(np.shape(importance) == (width,), f"importance has shape {np.shape(importance)}, not ({width},)")
     require(np.isfinite(importance).all() and np.min(importance) >= 0, "importance is negative or not finite")
 
@@ -187,7 +192,7 @@ def takes_huge_numbers(subject: Subject, n_classes: int) -> None:
 def scores_rows_independently(subject: Subject, n_classes: int) -> None:
     """A row's probabilities do not depend on the rows that come with it."""
     problem = subject.problem(n_classes)
-    run = compile_program(_fit(subject, problem).program())
+    run = compile_program(subject.fitted(n_classes).program())
     together = run(problem.fresh)
     alone = np.vstack([run(problem.fresh[i : i + 1]) for i in range(20)])
     require_equal(alone, together[:20], PARITY["float64"], "rows scored alone and together")
@@ -200,7 +205,7 @@ def keeps_no_value_of_a_row(subject: Subject, n_classes: int) -> None:
     problem = subject.problem(n_classes)
     numbers = problem.train.X[:, : -1 if problem.categorical else -LEVELS]
     values = np.unique(numbers[~np.isnan(numbers)].astype(np.float32))
-    for array in arrays_of(_fit(subject, problem).program()):
+    for array in arrays_of(subject.fitted(n_classes).program()):
         kept = np.isin(array.astype(np.float32).ravel(), values) & (array.dtype.kind == "f")
         require(
             not kept.any(), f"the program holds {array.ravel()[kept][:3].tolist()}, which are values of training rows"

@@ -1,0 +1,100 @@
+"""A service as a process: how it starts, what it refuses to start with, how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Outcome, Sortal
+from tests.serve.process import ROW, Running, a_model, serving
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("served") / "churn.sortal"
+    a_model().save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[Running]:
+    """One service for all tests that only ask."""
+    with serving(model, "--log", "none") as running:
+        yield running
+
+
+def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path) -> None:
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert f"churn {sha256[:12]}: 'Churn' is one of No, Yes" in server.shown
+    assert "test: roc_auc .84 [.82 .86]" in server.shown
+    assert "no token: only this machine is answered" in server.shown
+    answer = server.predict(ROW)
+    assert answer.status == 200
+    assert answer.json["model"] == sha256
+    assert answer.json["predictions"][0]["decision"] == "Yes"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_service_in_peace(model: Path, number: int) -> None:
+    with serving(model, "--log", "none", "--workers", 2) as running:
+        running.wait_for("ready", times=2)
+        assert running.predict(ROW).status == 200
+        assert running.stop(number) == 0
+        assert [each["unanswered"] for each in running.events if each["event"] == "stopped"] == [0, 0]
+        assert "panic" not in running.err.read_text()
+
+
+def assert_refused(outcome: Outcome, said: str) -> None:
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+Asked = Callable[[Path, Path], list[Any]]
+
+
+def a_token(folder: Path, content: str) -> Path:
+    file = folder / "token"
+    file.write_text(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lambda model, folder: [folder / "no.sortal"], "no.sortal' cannot be read: no such file"),
+        (lambda model, folder: [a_token(folder, "nothing of ours")], "token is no sortal model"),
+        (lambda model, folder: [model, "--host", "0.0.0.0"], "give --token-file FILE, or leave --host out"),
+        (lambda model, folder: [model, "--host", "no.such.host.invalid"], "is no address of this machine"),
+        (lambda model, folder: [model, "--token-file", folder / "none"], "cannot be read: No such file"),
+        (lambda model, folder: [model, "--token-file", a_token(folder, "short\n")], "at least 16"),
+        (lambda model, folder: [model, "--token-file", a_token(folder, f"{TOKEN}\nand more")], "one line"),
+        (lambda model, folder: [model, "--retention", "long"], "write for example 90d"),
+        (lambda model, folder: [model, "--log-level", "loud"], "is none of debug, info"),
+        (lambda model, folder: [model, "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence(
+    sortal: Sortal, model: Path, tmp_path: Path, asked: Asked, said: str
+) -> None:
+    assert_refused(sortal("serve", *asked(model, tmp_path)), said)
+
+
+def test_a_port_that_is_taken_is_refused_also_where_it_could_be_shared(
+    sortal: Sortal, server: Running, model: Path
+) -> None:
+    assert_refused(sortal("serve", model, "--port", server.port), "choose another --port")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert_refused(sortal("serve", model, "--port", other.getsockname()[1]), "choose another --port")
