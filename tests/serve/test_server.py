@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sortal.serve.log.store import open_store
 from tests.conftest import Outcome, Sortal
 from tests.serve.process import ROW, Running, a_model, serving
 
@@ -42,6 +43,17 @@ def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path)
     assert answer.json["predictions"][0]["decision"] == "Yes"
 
 
+def test_every_row_that_was_answered_is_in_the_log(model: Path, tmp_path: Path) -> None:
+    with serving(model, *logged(tmp_path), "--redact", "Contract") as running:
+        answers = [running.predict(ROW, ROW, ids=[f"{at}-a", f"{at}-b"]) for at in range(20)]
+        assert running.stop() == 0
+        assert running.wait_for("stopped")["unlogged"] == 0
+    assert {answer.status for answer in answers} == {200}
+    kept = open_store(f"sqlite:///{tmp_path}/served.db").read()
+    inputs = {each.prediction.row_id: dict(each.prediction.inputs) for each in kept}
+    assert inputs == {f"{at}-{row}": {"tenure": 3, "MonthlyCharges": 70.5} for at in range(20) for row in "ab"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_service_in_peace(model: Path, number: int) -> None:
     with serving(model, "--log", "none", "--workers", 2) as running:
@@ -57,6 +69,10 @@ def assert_refused(outcome: Outcome, said: str) -> None:
     assert outcome.out == ""
     assert said in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def logged(folder: Path) -> list[str]:
+    return ["--log", f"sqlite:///{folder}/served.db"]
 
 
 Asked = Callable[[Path, Path], list[Any]]
@@ -80,7 +96,11 @@ def a_token(folder: Path, content: str) -> Path:
         (lambda model, folder: [model, "--token-file", a_token(folder, f"{TOKEN}\nand more")], "one line"),
         (lambda model, folder: [model, "--retention", "long"], "write for example 90d"),
         (lambda model, folder: [model, "--log-level", "loud"], "is none of debug, info"),
-        (lambda model, folder: [model, "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
+        (lambda model, folder: [model, "--log", "none", "--shadow", model], "what a shadow says is only in the log"),
+        (lambda model, folder: [model, *logged(folder), "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
+        (lambda model, folder: [model, *logged(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
+        (lambda model, folder: [model, "--log", "mysql://host"], "sqlite:///"),
+        (lambda model, folder: [model, "--log", f"sqlite:///{folder}/no/served.db"], "served.db"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(
