@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo demo-texts demo-images test lint types imports bench-fast fuzz mutants clean
+.PHONY: help demo demo-texts demo-images serve-demo test lint types imports bench-fast fuzz mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,6 +18,9 @@ demo-texts: $(READY) ## the same with texts: which messages are spam? predicts a
 
 demo-images: $(READY) ## the same with images: which digit is it? predicts and evaluates new ones, too
 	@$(call trip,examples/digits.zip,examples/digits-new.zip,parquet)
+
+serve-demo: $(READY) ## train, serve, send rows and labels: a page to look at, until Ctrl-C (SECONDS=60 ends it)
+	@$(BIN)/python tools/serve_demo.py --budget $(if $(filter command line environment,$(origin BUDGET)),$(BUDGET),20s) $(if $(SECONDS),--seconds $(SECONDS))
 
 # $(call trip,DATA,NEW DATA,FORMAT OF PREDICTIONS,OPTIONS): every command that a person needs, into a new folder of runs/
 trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
