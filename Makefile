@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
+# Tests start many processes: what one has compiled the others read, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help demo demo-texts demo-images test lint types imports bench-fast fuzz mutants clean
 .DEFAULT_GOAL := help
 
