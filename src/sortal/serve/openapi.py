@@ -92,6 +92,8 @@ def _operation(route: Route, about: AboutModel, schemas: Mapping[str, Any], toke
 
 def _body(route: Route, media: str, about: AboutModel) -> dict[str, Any]:
     row = example_row(about)
+    if route.request is None:
+        return {}
     if media == MULTIPART:
         images = [column.name for column in about.columns if kind_of(column.kind).storage == "bytes"]
         return {"schema": _form(about, images)}
