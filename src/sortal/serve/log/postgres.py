@@ -81,13 +81,13 @@ class Doubt:
 class PostgresStore(LogStore):
     """One connection, made again where it broke."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
         self._url, self._place = url, place_of(url)
         self._connection: Connection | None = None
         self._doubt: Doubt | None = None
         try:
             with self._errors():
-                self._prepare()
+                self._prepare(make)
         except BaseException:
             self.close()
             raise
@@ -152,7 +152,7 @@ class PostgresStore(LogStore):
             self._connection = psycopg.connect(self._url, autocommit=True, row_factory=tuple_row, **options)
         return self._connection
 
-    def _prepare(self) -> None:
+    def _prepare(self, make: bool) -> None:
         connection = self._connected()
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARING,))
@@ -162,8 +162,10 @@ class PostgresStore(LogStore):
                 refuse_newer(found[0] if found else PROTOCOL, self._place)
             elif there:
                 raise StoreError(f"{self._place} has a table {there[0]!r} of something else; use another database")
-            else:
+            elif make:
                 connection.execute(TABLES)
+            else:
+                raise StoreError(f"there is no log in {self._place}")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
