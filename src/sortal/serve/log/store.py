@@ -61,6 +61,10 @@ class LogStore(ABC):
         """
 
     @abstractmethod
+    def days_labelled_since(self, time: float) -> set[int]:
+        """The days, counted from 1970, of predictions whose label came then or later."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
 
