@@ -119,7 +119,9 @@ def test_a_model_that_asks_for_more_than_the_former_one_does_not_follow(
 ) -> None:
     path = written(tmp_path, another_task(tmp_path))
     deployment, swap = swapping(path)
-    with pytest.raises(ArtifactError, match=r"needs columns that the present one does not have.*'MonthlyCharges'"):
+    with pytest.raises(
+        ArtifactError, match=r"needs columns that the model that answers does not have.*'MonthlyCharges'"
+    ):
         swap.install(ModelFiles(contents[0]))
     wide = swapping(written(tmp_path, contents[0]))
     assert wide[1].install(ModelFiles(another_task(tmp_path))).model == wide[0].champion.sha256
@@ -136,7 +138,7 @@ def with_other_classes(model: Model) -> Model:
 def test_a_model_of_other_classes_does_not_follow(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
     with_other_classes(a_model()).save(tmp_path / "other.sortal")
     _, swap = swapping(written(tmp_path, contents[0]))
-    with pytest.raises(ArtifactError, match=r"one of 'Never', 'Yes', the present one .* 'No', 'Yes'"):
+    with pytest.raises(ArtifactError, match=r"one of 'Never', 'Yes', the model that answers .* 'No', 'Yes'"):
         swap.install(ModelFiles((tmp_path / "other.sortal").read_bytes()))
 
 
@@ -209,6 +211,20 @@ def test_a_service_of_several_workers_swaps_by_request_and_back(
     assert server.ask("POST", "/v1/admin/rollback").json["model"] == sha256(contents[0])
     server.wait_for("model swapped", times=4)
     assert answering(server) == {sha256(contents[0])}
+
+
+def test_a_service_takes_a_file_that_is_put_in_its_place(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
+    path = written(tmp_path, contents[0])
+    with serving(path, "--log", "none") as running:
+        path.write_bytes(contents[1][:-50])
+        assert "why" in running.wait_for("the new model file is not used; the former model goes on")
+        assert answering(running, 1) == {sha256(contents[0])}
+        path.write_bytes(contents[1])
+        assert running.wait_for("model swapped")["model"] == sha256(contents[1])
+        assert answering(running, 1) == {sha256(contents[1])}
+        refused = running.ask("POST", "/v1/admin/rollback")
+        assert refused.status == 403
+        assert "--token-file" in refused.json["detail"]
 
 
 @pytest.mark.parametrize("path", ["/v1/admin/model", "/v1/admin/rollback"])

@@ -49,6 +49,8 @@ def serve(
     """Answer over HTTP, log what was decided, and take the truth back later."""
     if log_level not in LEVELS:
         raise OptionError(f"--log-level {log_level!r} is none of {', '.join(LEVELS)}")
+    if shadow is not None and log == NO_LOG:
+        raise OptionError("what a shadow says is only in the log, and there is none; leave --shadow out, or give --log")
     token = None if token_file is None else read_token(token_file)
     address = numeric_host(host, token)
     settings = Settings(
@@ -67,8 +69,8 @@ def serve(
     )
     if token_file is not None and is_open_to_all(token_file):
         typer.echo(visible(f"sortal: every user can read {token_file}: chmod 600 {token_file.name}"), err=True)
-    from sortal.serve.description import described
+    from sortal.serve.description import checked_models, described
     from sortal.serve.server import run
 
-    lines = described(settings)
+    lines = described(settings, *checked_models(settings))
     run(settings, started=lambda: typer.echo("\n".join(map(visible, lines))))

@@ -5,18 +5,44 @@ from __future__ import annotations
 import os
 import re
 
+from sortal.core.errors import ArtifactError, OptionError, did_you_mean
 from sortal.serve.deployment import ServedModel, read_model
+from sortal.serve.log.store import open_store
 from sortal.serve.settings import DAY, Settings
+from sortal.serve.swap import check_follows
 
 MOST_FIGURES = 3
 SHORT_HASH = 12
 """Letters of a hash that a person compares."""
 
 
-def described(settings: Settings) -> list[str]:
-    """Lines about a service. Raises ArtifactError where one of its models cannot be used."""
+def checked_models(settings: Settings) -> list[ServedModel]:
+    """The champion, and the shadow where there is one, before a server is started for them.
+
+    Raises ArtifactError where one of them cannot be used, OptionError for a column to redact that is none, and
+    StoreError where the log cannot be opened.
+    """
     champion = read_model(settings.model, settings.verify)
-    shadow = [] if settings.shadow is None else [read_model(settings.shadow, settings.verify)]
+    unknown = [name for name in settings.redact if name not in champion.model.schema.names]
+    if unknown:
+        raise OptionError(
+            f"--redact {unknown[0]!r} is no column of {settings.model.name}; "
+            f"{did_you_mean(unknown[0], champion.model.schema.names)}"
+        )
+    if settings.log is not None:
+        open_store(settings.log).close()
+    if settings.shadow is None:
+        return [champion]
+    shadow = read_model(settings.shadow, settings.verify)
+    try:
+        check_follows(shadow, champion)
+    except ArtifactError as error:
+        raise ArtifactError(f"{settings.shadow.name} cannot be a shadow of {settings.model.name}: {error}") from None
+    return [champion, shadow]
+
+
+def described(settings: Settings, champion: ServedModel, *shadow: ServedModel) -> list[str]:
+    """Lines about a service."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     token = "every request needs the token" if settings.token else "no token: only this machine is answered"
     return [

@@ -8,10 +8,11 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -20,9 +21,12 @@ from sortal.core.errors import OptionError
 from sortal.serve.app import App, Message, Receive, Send
 from sortal.serve.deployment import Deployment, read_model
 from sortal.serve.limits import Limits
+from sortal.serve.live import Live
+from sortal.serve.log.store import open_store
+from sortal.serve.log.writer import LogWriter
 from sortal.serve.logs import log_request, logging_config
 from sortal.serve.metrics import Metrics
-from sortal.serve.service import Log, Service
+from sortal.serve.service import Service
 from sortal.serve.settings import Settings
 from sortal.serve.shadow import Shadow
 from sortal.serve.swap import Swap
@@ -31,6 +35,8 @@ GRACE = 10.0
 """Seconds in which requests that run are finished and the log is flushed, after a service was told to stop."""
 LOOK_SECONDS = 0.5
 """Between two looks at the files of the models."""
+LEAST_SECONDS = 2.0
+"""What each step of stopping has, however long those before it took."""
 HEADER_SECONDS = 10
 """In which the headers of a request have to come; what sends them slower is no client."""
 BACKLOG = 1024
@@ -45,24 +51,26 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         deployment = Deployment(read_model(settings.model, settings.verify))
         self._swap = Swap(deployment, settings.model, settings.verify)
-        self._log = _log(settings)
+        self._log: LogWriter | None = None
+        if settings.log is not None:
+            self._log = LogWriter(settings.log, redact=settings.redact, retention=settings.retention)
         metrics, limits = Metrics(), Limits()
         self._shadow: Shadow | None = None
         if settings.shadow is not None and self._log is not None:
             deployment.shadow = read_model(settings.shadow, settings.verify)
             self._shadow = Shadow(deployment, settings.shadow, self._log, metrics, limits, settings.verify)
-        self._app = App(
-            Service(
-                deployment,
-                limits=limits,
-                token=settings.token,
-                log=self._log,
-                metrics=metrics,
-                swap=self._swap,
-                shadow=self._shadow,
-                observers=(log_request,),
-            )
+        self._service = Service(
+            deployment,
+            limits=limits,
+            token=settings.token,
+            log=self._log,
+            metrics=metrics,
+            live=_live(settings.log, self._log),
+            swap=self._swap,
+            shadow=self._shadow,
+            observers=(log_request,),
         )
+        self._app = App(self._service)
         self._running = 0
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -113,12 +121,17 @@ class Worker:
             await asyncio.sleep(0.01)
         self._ended.set()
         if self._shadow is not None:
-            self._shadow.stop(max(1.0, until - time.monotonic()))
-        LOGGER.info("stopped", extra={"fields": {"unanswered": self._running}})
+            self._shadow.stop(max(LEAST_SECONDS, until - time.monotonic()))
+        self._service.live.close()
+        lost = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, until - time.monotonic()))
+        LOGGER.info("stopped", extra={"fields": {"unanswered": self._running, "unlogged": lost}})
 
 
-def _log(settings: Settings) -> Log | None:
-    return None
+def _live(log: str | None, writer: LogWriter | None) -> Live:
+    """What the page shows of the log, where there is one."""
+    if log is None or writer is None:
+        return Live()
+    return Live(lambda: open_store(log), lambda: asdict(writer.counts()))
 
 
 def _end_with_parent() -> None:
@@ -219,9 +232,11 @@ def _uvicorn(settings: Settings, started: Callable[[], None]) -> None:
         access_log=False,
         log_config=logging_config(settings.level),
         ws="none",
+        interface="asgi3",
         lifespan="on",
+        proxy_headers=False,
         timeout_graceful_shutdown=round(GRACE),
     )
     started()
-    uvicorn.Server(config).run()
-    sys.stdout.flush()
+    with suppress(KeyboardInterrupt):  # it raises the signal that ended it once more
+        uvicorn.Server(config).run()

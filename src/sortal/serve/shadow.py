@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from sortal.core.errors import ArtifactError, SortalError
+from sortal.core.errors import ArtifactError, SortalError, StoreError
 from sortal.serve.deployment import Deployment, ServedModel, identity, read_model
 from sortal.serve.http import HttpError
 from sortal.serve.limits import Limits
@@ -119,6 +119,8 @@ class Shadow:
             return
         try:
             self._score(shadow, _together(batches))
+        except StoreError as error:
+            self._count("dropped", sum(len(batch.rows) for batch in batches), str(error))
         except (HttpError, SortalError) as error:  # of one row, which is not known: the others are scored again
             if len(batches) > 1:
                 for batch in batches:

@@ -158,14 +158,14 @@ def check_follows(model: ServedModel, former: ServedModel) -> None:
     new, old = model.model, former.model
     if (new.task.target, new.task.classes) != (old.task.target, old.task.classes):
         raise ArtifactError(
-            f"the new model says whether {quoted(new.task.target)} is one of {_named(new.task.classes)}, the present "
-            f"one whether {quoted(old.task.target)} is one of {_named(old.task.classes)}; start another service for it"
+            f"it says whether {quoted(new.task.target)} is one of {_named(new.task.classes)}, the model that answers "
+            f"whether {quoted(old.task.target)} is one of {_named(old.task.classes)}; start another service for it"
         )
     known = {column.name: column.kind for column in old.schema.columns}
     other = [column.name for column in new.needs.columns if known.get(column.name) != column.kind]
     if other:
         raise ArtifactError(
-            f"the new model needs columns that the present one does not have, or of another kind: {_named(other)}; "
+            f"it needs columns that the model that answers does not have, or of another kind: {_named(other)}; "
             "start another service for it"
         )
 

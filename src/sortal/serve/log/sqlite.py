@@ -39,7 +39,7 @@ TABLES = (
 ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 ADD_LABEL = "INSERT INTO labels VALUES (?, ?, ?)"
 KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
-MATCHED = "SELECT count(*) FROM json_each(?) WHERE EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
+UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
 READ = f"""
     SELECT {", ".join(f"p.{name}" for name in COLUMNS)}, l.label, l.time, p.id
     FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
@@ -81,8 +81,8 @@ class SqliteStore(LogStore):
             new = [row for row in rows if row[0] not in known] if known else rows
             connection.executemany(ADD_LABEL, new)
             ids = [row_id for row_id, _, _ in new]
-            matched = connection.execute(MATCHED, (_json(ids),)).fetchone()[0]
-        return Stored(frozenset(ids), len(ids) - matched, {row_id: label_of(label) for row_id, label in known.items()})
+            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
+        return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
     def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
         with self._errors():

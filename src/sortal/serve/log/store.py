@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from sortal.core.errors import OptionError, StoreError
@@ -36,8 +38,8 @@ class Stored(NamedTuple):
     labels that were ``known`` of the others.
     """
 
-    new: Set[str]
-    unmatched: int
+    new: frozenset[str]
+    unmatched: frozenset[str]
     known: Mapping[str, Label]
 
 
@@ -78,12 +80,19 @@ class LogStore(ABC):
         """Store labels. They may come before their prediction; a repeated one changes nothing, and of two that
         contradict each other the first stays.
         """
-        firsts: dict[str, LabelRecord] = {}
+        return self.add_label_groups([records])[0]
+
+    def add_label_groups(self, groups: Sequence[Sequence[LabelRecord]]) -> list[LabelReceipt]:
+        """Labels of several requests in one transaction, with a receipt for each."""
+        records = [record for group in groups for record in group]
         ids = [stored_id(record.row_id) for record in records]
-        for row_id, record in zip(ids, records, strict=True):
-            firsts.setdefault(row_id, record)
-        rows = [(row_id, stored_label(record.label), record.time) for row_id, record in sorted(firsts.items())]
-        return _receipt(ids, records, firsts, self._insert_labels(rows))
+        firsts: dict[str, int] = {}
+        for at, row_id in enumerate(ids):
+            firsts.setdefault(row_id, at)
+        rows = [(row_id, stored_label(records[at].label), records[at].time) for row_id, at in sorted(firsts.items())]
+        stored = self._insert_labels(rows)
+        fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
+        return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
     def read(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
         """Predictions of a span of time, by time, each with the label that is known now.
@@ -97,21 +106,25 @@ class LogStore(ABC):
             after = last[1], last[-1]  # type: ignore[assignment]
 
 
-def _receipt(
-    ids: Sequence[str], records: Sequence[LabelRecord], firsts: Mapping[str, LabelRecord], stored: Stored
-) -> LabelReceipt:
-    conflicts, repeated = [], 0
-    if len(stored.new) < len(records):
-        for row_id, record in zip(ids, records, strict=True):
-            new = row_id in stored.new
-            if new and record is firsts[row_id]:
-                continue
-            known = firsts[row_id].label if new else stored.known[row_id]
-            if same_label(known, record.label):
-                repeated += 1
-            else:
-                conflicts.append(Conflict(record.row_id, known, record.label))
-    return LabelReceipt(len(stored.new), repeated, stored.unmatched, tuple(conflicts))
+NEW, UNMATCHED, REPEATED = "new", "unmatched", "repeated"
+
+
+def _fate(
+    stored: Stored, records: Sequence[LabelRecord], firsts: Mapping[str, int], at: int, row_id: str
+) -> str | Conflict:
+    """What became of the label at this position. ``firsts``: the position of each row's first label."""
+    is_new = row_id in stored.new
+    if is_new and firsts[row_id] == at:
+        return UNMATCHED if row_id in stored.unmatched else NEW
+    known = records[firsts[row_id]].label if is_new else stored.known[row_id]
+    given = records[at]
+    return REPEATED if same_label(known, given.label) else Conflict(given.row_id, known, given.label)
+
+
+def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:
+    unmatched = fates.count(UNMATCHED)
+    conflicts = tuple(fate for fate in fates if isinstance(fate, Conflict))
+    return LabelReceipt(fates.count(NEW) + unmatched, fates.count(REPEATED), unmatched, conflicts)
 
 
 def open_store(url: str) -> LogStore:
