@@ -43,7 +43,7 @@ def fastapi_sklearn(model: Path, table: Path, target: str, port: int, work: Path
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    frame = pd.read_csv(table).drop(columns="customerID")
+    frame = pd.read_csv(table, na_values=[" "]).drop(columns="customerID")
     rows, labels = frame.drop(columns=target), frame[target]
     numbers = make_column_selector(dtype_include="number")
     prepare = make_column_transformer(
@@ -102,8 +102,9 @@ def mlflow(model: Path, table: Path, target: str, port: int, work: Path) -> None
     saved = work / "mlflow_model"
     flow.pyfunc.save_model(str(saved), python_model=str(code), artifacts={"model": str(model)}, pip_requirements=[])
     words = ["models", "serve", "-m", str(saved), "-p", str(port), "--env-manager", "local", "--workers", "1"]
-    command = Path(sys.executable).with_name("mlflow")
-    os.execv(command, [str(command), *words])
+    scripts = Path(sys.executable).parent
+    os.environ["PATH"] = os.pathsep.join([str(scripts), os.environ.get("PATH", "")])
+    os.execv(scripts / "mlflow", ["mlflow", *words])
 
 
 PEERS = {"fastapi": fastapi, "fastapi sklearn": fastapi_sklearn, "mlflow": mlflow}
