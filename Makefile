@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo demo-texts demo-images test lint types imports bench-fast fuzz mutants clean
+# Tests start many processes: what one has compiled the others read, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help demo demo-texts demo-images serve-demo test lint types imports bench-fast fuzz mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -19,6 +22,9 @@ demo-texts: $(READY) ## the same with texts: which messages are spam? predicts a
 demo-images: $(READY) ## the same with images: which digit is it? predicts and evaluates new ones, too
 	@$(call trip,examples/digits.zip,examples/digits-new.zip,parquet)
 
+serve-demo: $(READY) ## train, serve, send rows and labels: a page to look at, until Ctrl-C (SECONDS=60 ends it)
+	@$(BIN)/python tools/serve_demo.py --budget $(if $(filter command line environment,$(origin BUDGET)),$(BUDGET),20s) $(if $(SECONDS),--seconds $(SECONDS))
+
 # $(call trip,DATA,NEW DATA,FORMAT OF PREDICTIONS,OPTIONS): every command that a person needs, into a new folder of runs/
 trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
 	$(BIN)/sortal train $(1) $(4) --budget $(BUDGET) --out $$out; \
@@ -26,8 +32,9 @@ trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
 	$(BIN)/sortal evaluate $$out/model.sortal $(2); \
 	echo "$$out:  report.html  model.sortal  predicted.$(3)"
 
+# Side by side, a second thread for a product of matrices has no core of its own, and waiting for it costs a quarter.
 test: $(READY) ## all tests: side by side, then those that measure time, alone
-	@$(BIN)/python -m pytest -n auto -m "not clock"
+	@OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -m "not clock"
 	@$(BIN)/python -m pytest -m clock $$(grep -rl --include="*.py" mark.clock tests)
 
 lint: $(READY) ## style

@@ -111,9 +111,9 @@ class Page:
         return done["result"].get("value")
 
     def until(self, expression: str) -> Any:
-        """Wait until an expression is true."""
+        """Wait until an expression is something: an element, a number above zero, a text."""
         end = time.monotonic() + PATIENCE
-        while not (value := self.js(expression)):
+        while (value := self.js(expression)) in (None, False, 0, ""):
             assert time.monotonic() < end, f"never: {expression}\n{self.js('document.body.innerText')}"
             time.sleep(0.05)
         return value

@@ -2,34 +2,40 @@
 
 import { ask } from "./api.js";
 import { bar } from "./live.js";
-import { h, s, fill, named, number, percent, count, counted, duration, plain, short } from "./dom.js";
+import { busy, h, isBusy, s, fill, named, number, count, counted, duration, plain, short, visible } from "./dom.js";
 
 const MOST_CLASSES = 8;
 const MOST_COLUMNS = 10;
 const FEW_CLASSES = 4; // A label of so many is chosen from buttons, of more from a list.
 const LONG = 16; // Letters of a decision from which on it is written smaller.
-const CERTAIN = 0.0005;
+const LEAST_EFFECT = 0.02; // Log-odds below which nothing is marked: a probability of .5 moves by half a percent.
+const FAINT = 0.08; // Of the strongest word, below which another is not marked.
 
 export class Answer {
   constructor(model) {
     this.model = model;
-    this.element = h("div", { class: "answer", tabindex: "-1", role: "region", "aria-label": "What the model says", "aria-live": "polite" });
+    this.said = h("p", { class: "visually", role: "status" });
+    this.shown = h("div");
+    this.element = h("div", { class: "answer", role: "region", "aria-label": "What the model says" }, this.said, this.shown);
     this.empty();
   }
 
   empty() {
-    fill(this.element, h("p", { class: "none" }, `Fill in what you know of a row; what is left empty counts as missing. What the model says of it stands here.`));
+    fill(this.said);
+    fill(this.shown, h("p", { class: "none" }, `Fill in what you know of a row; what is left empty counts as missing. What the model says of it stands here.`));
   }
 
   wait() {
-    fill(this.element, h("p", { class: "none" }, "Asking …"));
+    fill(this.said);
+    fill(this.shown, h("p", { class: "none" }, "Asking …"));
   }
 
   /** Show a prediction, and then what moved it, which takes longer. */
   async show({ content, seconds, stages }, row) {
     const [said] = content.predictions;
     const why = h("div", {}, h("p", { class: "none small" }, "Asking what moved it …"));
-    fill(this.element,
+    fill(this.said, inShort(said));
+    fill(this.shown,
       decision(said, this.model),
       content.notes.map((note) => h("p", { class: "notice warn" }, h("bdi", { class: "data" }, plain(note)))),
       warnings(said.warnings ?? []),
@@ -37,10 +43,10 @@ export class Answer {
       h("h3", {}, "What moved it"), why,
       h("h3", {}, "How long it took"), times(seconds, stages),
       this.truth(said.id));
-    this.element.focus({ preventScroll: true });
-    if (this.element.getBoundingClientRect().top > innerHeight * 0.7 || this.element.getBoundingClientRect().top < 0) this.element.scrollIntoView({ block: "start" });
+    const { top } = this.element.getBoundingClientRect();
+    if (top < 0 || top > 0.7 * innerHeight) this.element.scrollIntoView({ block: "start" });
     try {
-      fill(why, reasons((await ask("v1/explain", { row })).content, row, this.model));
+      fill(why, reasons((await ask("v1/explain", { row, label: this.model.classes.includes(said.decision) ? said.decision : said.label })).content, row, this.model));
     } catch (refusal) {
       fill(why, h("p", { class: "none small" }, plain(refusal.message)));
     }
@@ -54,19 +60,20 @@ export class Answer {
     const send = h("button", { type: "submit" }, "Send the label");
     return h("form", { class: "truth", onsubmit: async (event) => {
       event.preventDefault();
+      if (isBusy(send)) return;
       const at = choice.chosen();
       if (at === undefined) {
         fill(receipt, "Choose a class first.");
         choice.first.focus();
         return;
       }
-      send.disabled = true;
+      busy(send, true);
       try {
         fill(receipt, received((await ask("v1/labels", { labels: [{ id, label: classes[at] }] })).content));
       } catch (refusal) {
         fill(receipt, h("span", { class: "error" }, plain(refusal.message)));
       } finally {
-        send.disabled = false;
+        busy(send, false);
       }
     } },
     h("h3", { id: "truth-title" }, "What was it really?"),
@@ -107,6 +114,12 @@ function received({ new: added, repeated, unmatched, conflicts }) {
   if (conflicts.length > 0) return ["The log already has another label of this row, which stays: ", named(conflicts[0].known), "."];
   if (repeated > 0) return "The log had this label already.";
   return added > 0 && unmatched > 0 ? "Stored; the row itself is not in the log yet." : "Stored. The figures below will count it.";
+}
+
+/** What a screen reader says, at once: not the whole answer. */
+function inShort({ decision: decided, probabilities: byName, warnings: odd = [] }) {
+  const p = byName[String(decided)];
+  return `Decision: ${plain(decided)}${p === undefined ? "" : `, probability ${number(p)}`}${odd.length > 0 ? `, ${counted(odd.length, "warning")}` : ""}.`;
 }
 
 function decision(said, model) {
@@ -151,6 +164,68 @@ function times(seconds, stages) {
   return h("p", { class: "small", id: "took" }, h("strong", {}, duration(total)), ` in the service (${parts.join(", ")}); ${duration(seconds)} there and back`);
 }
 
-function reasons(content, row, model) {
-  return h("p", {}, JSON.stringify(content).slice(0, 400));
+/** What each column adds to the class that is asked about, the strongest first; of texts each word, of images each part. */
+function reasons({ label, effects, unexplained }, row, model) {
+  const largest = Math.max(LEAST_EFFECT, ...effects.map((each) => Math.abs(each.effect)));
+  const line = (each) => [
+    h("span", {}, named(each.field, 60), " ", h("span", { class: "value" }, valueOf(row[each.field], model.columns.find(({ name }) => name === each.field)))),
+    axis(each.effect / largest), h("span", { class: "num" }, signed(each.effect)),
+  ];
+  const felt = effects.filter((each) => Math.abs(each.effect) >= LEAST_EFFECT);
+  const rest = effects.length - Math.min(felt.length, MOST_COLUMNS) + unexplained.length;
+  return [
+    h("p", { class: "key" }, h("span", {}, h("i", { class: "for" }), "speaks for ", named(label)), h("span", {}, h("i", { class: "against" }), "against it")),
+    felt.length === 0 && h("p", { class: "none small" }, "Nothing much: no column alone changes what it says."),
+    h("div", { class: "signed" }, felt.slice(0, MOST_COLUMNS).map(line)),
+    rest > 0 && felt.length > 0 && h("p", { class: "none small" }, `${counted(rest, "more column")} add less${unexplained.length > 0 ? `, ${count(unexplained.length)} of them not looked at` : ""}.`),
+    effects.filter((each) => each.words?.length > 0).map((each) => [h("p", { class: "small muted" }, named(each.field, 60), ", word by word"), text(row[each.field], each.words)]),
+    effects.filter((each) => each.parts?.length > 0).map((each) => [h("p", { class: "small muted" }, named(each.field, 60), ", part by part"), picture(each.field, row[each.field], each.parts)]),
+    h("p", { class: "none small" }, "By so much the log-odds would fall with usual values in its place, one column at a time."),
+  ];
+}
+
+const signed = (effect) => `${effect < 0 ? "−" : "+"}${number(Math.abs(effect), 2)}`;
+
+function valueOf(value, column) {
+  if (value === null || value === undefined) return "missing";
+  if (column?.input === "image") return "an image";
+  if (typeof value === "boolean") return plain(column.words[Number(value)]);
+  return h("bdi", { class: "data" }, short(value, 30));
+}
+
+/** A bar to the right of the middle for what speaks for, to the left for what speaks against. */
+function axis(share) {
+  const element = h("i", { class: share < 0 ? "against" : "for" });
+  const width = 50 * Math.min(1, Math.abs(share));
+  element.style.width = `${width}%`;
+  element.style.left = `${share < 0 ? 50 - width : 50}%`;
+  return h("span", { class: "axis", "aria-hidden": true }, element);
+}
+
+/** A text with its words marked; places are counted in characters, of which some take two places in a string. */
+function text(value, words) {
+  const letters = [...String(value)];
+  const largest = Math.max(LEAST_EFFECT, ...words.map((word) => Math.abs(word.effect)));
+  let at = 0;
+  const parts = words.flatMap(({ begin, end, effect }) => {
+    const before = letters.slice(at, begin).join("");
+    at = end;
+    const strength = Math.abs(effect) / largest;
+    const word = visible(letters.slice(begin, end).join(""));
+    if (strength < FAINT) return [visible(before), word];
+    const mark = h("mark", { class: effect < 0 ? "against" : "for", title: signed(effect) }, word);
+    mark.style.setProperty("--weight", `${Math.round(10 + 60 * strength)}%`);
+    return [visible(before), mark];
+  });
+  return h("p", { class: "words", tabindex: "0" }, h("bdi", { class: "data" }, parts, visible(letters.slice(at).join(""))));
+}
+
+/** An image under the colours of its parts. */
+function picture(name, value, parts) {
+  const bytes = Uint8Array.from(atob(value), (letter) => letter.charCodeAt(0));
+  const image = h("img", { alt: `the image in ${plain(name)}; what speaks for the class is orange, what speaks against it blue`, src: URL.createObjectURL(new Blob([bytes])) });
+  image.addEventListener("load", () => URL.revokeObjectURL(image.src));
+  const largest = Math.max(LEAST_EFFECT, ...parts.flat().map(Math.abs));
+  return h("div", { class: "parts" }, image, s("svg", { viewBox: `0 0 ${parts[0].length} ${parts.length}`, preserveAspectRatio: "none", "aria-hidden": true },
+    parts.map((line, y) => line.map((effect, x) => s("rect", { x, y, width: 1, height: 1, fill: effect < 0 ? "var(--c1)" : "var(--c2)", "fill-opacity": (0.65 * Math.abs(effect)) / largest })))));
 }

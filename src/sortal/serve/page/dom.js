@@ -35,6 +35,10 @@ export function fill(element, ...children) {
   return append(element, children);
 }
 
+/** A button that works on something stays where it is for whoever uses the keyboard: a disabled one loses the focus. */
+export const busy = (button, on) => button.setAttribute("aria-disabled", String(on));
+export const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
+
 export const byId = (id) => document.getElementById(id);
 
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}]/gu;

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { Timeline } from "./chart.js";
-import { h, fill, named, number, interval, percent, count, counted, duration, rate, clock, day, colour, plain } from "./dom.js";
+import { h, fill, named, number, interval, percent, count, counted, duration, rate, clock, day, colour, plain, short } from "./dom.js";
 
 const EVERY = 3000;
 const MOST_CLASSES = 7; // Bands that a chart shows; the others are one.
@@ -102,7 +102,7 @@ function bands(decisions) {
     : [...decisions].sort((one, other) => sum(other.rows) - sum(one.rows));
   const shown = ranked.slice(0, ranked.length <= MOST_CLASSES + 1 ? ranked.length : MOST_CLASSES);
   const rest = ranked.slice(shown.length);
-  const named = shown.map(({ name, rows }) => ({ name: plain(name).slice(0, 40), rows }));
+  const named = shown.map(({ name, rows }) => ({ name: short(name, 28), rows }));
   if (rest.length === 0) return named;
   return [...named, { name: `${count(rest.length)} others`, rows: rest[0].rows.map((_, at) => sum(rest.map((each) => each.rows[at]))) }];
 }

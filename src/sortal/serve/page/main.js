@@ -2,7 +2,7 @@
 
 import { Answer } from "./answer.js";
 import { ask, forgetToken, hasToken, keepToken } from "./api.js";
-import { append, byId, fill, h, named, plain } from "./dom.js";
+import { append, busy, byId, fill, h, isBusy, named, plain } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
 import { described, question, shown } from "./model.js";
@@ -40,8 +40,9 @@ function head(model) {
 function attempt(model) {
   const answer = new Answer(model);
   const form = new Form(model.columns, async () => {
+    if (isBusy(form.submit)) return;
     form.show([]);
-    form.submit.disabled = true;
+    busy(form.submit, true);
     answer.wait();
     const row = form.row();
     try {
@@ -53,7 +54,7 @@ function attempt(model) {
       if (refusal.status === 401) askForToken();
       else form.show(refusal.errors, refusal.errors.length > 0 ? "" : refusal.message);
     } finally {
-      form.submit.disabled = false;
+      busy(form.submit, false);
     }
   });
   byId("try").append(h("div", { class: "trial" }, form.element, answer.element));

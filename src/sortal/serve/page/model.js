@@ -6,6 +6,7 @@ import { count, h, interval, named, number, percent, plain } from "./dom.js";
 const LISTED = 6; // Classes that are named in a sentence.
 const HEADLINES = 4; // Figures that are shown large.
 export const CHOICES = 40; // Levels that a list shows; of more a person types, with the most frequent ones suggested.
+const PARTS = { test: "test, which was opened once", nested: "folds of a nested cross-validation", "out-of-fold": "out-of-fold rows", valid: "valid rows" };
 const DATES = { datetime: "date" };
 const INPUTS = ["number", "boolean", "category", "text", "image"];
 
@@ -95,7 +96,7 @@ export function shown(model) {
   const first = [...new Set([...model.headline, ...Object.keys(figures)])].filter((name) => name in figures);
   const { card } = model;
   return [
-    h("p", { class: "muted" }, part === undefined ? "It has no figures of its own." : `What it promises was measured on the ${plain(part)}${card ? ` of ${count(card.data.rows)} rows` : ""}; labels that come are held against it above.`),
+    h("p", { class: "muted" }, part === undefined ? "It has no figures of its own." : `What it promises was measured on the ${plain(PARTS[part] ?? part)}. Labels that come are held against it above.`),
     first.length > 0 && h("div", { class: "tiles" }, first.slice(0, HEADLINES).map((name, at) => h("div", { class: at === 0 ? "tile first" : "tile" },
       h("span", {}, words(name)), h("b", {}, interval({ ...figures[name], low: undefined })), h("span", {}, brackets(figures[name]))))),
     model.promise && h("p", { class: "notice good" }, h("bdi", { class: "data" }, plain(model.promise)), model.caveat && ` ${plain(model.caveat)}`),
@@ -108,7 +109,7 @@ export function shown(model) {
       model.set_notes.length > 0 && line("sets", model.set_notes.map((note) => h("div", {}, plain(note)))),
       line("reads", `${count(model.columns.length)} columns`),
       line("written by", `sortal ${plain(model.version)}`)),
-    first.length > HEADLINES && h("details", {}, h("summary", {}, `All ${count(first.length)} figures of the ${plain(part)}`),
+    first.length > HEADLINES && h("details", {}, h("summary", {}, `All ${count(first.length)} figures`),
       h("dl", { class: "tight" }, first.map((name) => line(words(name), interval(figures[name]))))),
     card?.checklist?.length > 0 && h("details", {}, h("summary", {}, `Checklist of its training: ${count(card.checklist.filter((item) => item.status === "holds").length)} of ${count(card.checklist.filter((item) => item.status !== "not applicable").length)} hold`),
       h("ul", { class: "plain" }, card.checklist.map(checked))),
@@ -116,7 +117,8 @@ export function shown(model) {
   ];
 }
 
-const words = (name) => name.replaceAll("_", " ");
+const LABELS = { roc_auc: "ROC-AUC", log_loss: "log-loss", f1: "F1", fbeta: "F-beta", fpr: "false positive rate", ece: "calibration error", brier: "Brier score" };
+const words = (name) => LABELS[name] ?? plain(name.replaceAll("_", " "));
 const line = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
 
 function brackets(figure) {
