@@ -61,7 +61,7 @@ class Figure:
 
 def run(options: Options) -> Outcome:
     reps, seconds = (1, FAST_SECONDS) if options.fast else (max(REPS, options.reps), SECONDS)
-    with tempfile.TemporaryDirectory() as folder, _on_its_own_core() as core:
+    with tempfile.TemporaryDirectory() as folder, on_its_own_core() as core:
         bench = _Bench(Path(folder), reps, seconds, core)
         figures = list(_of_sortal(bench, options.fast))
         left_out = list(_serve_peers.PEERS)
@@ -73,7 +73,7 @@ def run(options: Options) -> Outcome:
 
 
 @contextmanager
-def _on_its_own_core() -> Iterator[int | None]:
+def on_its_own_core() -> Iterator[int | None]:
     """The client takes the last core of the machine, and the first is the server's; None where there is but one."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) == 1:
@@ -92,8 +92,8 @@ class _Bench:
     def __init__(self, folder: Path, reps: int, seconds: float, core: int | None) -> None:
         self.folder, self._reps, self._seconds, self.core = folder, reps, seconds, core
         self.model, self.shadow = trained(folder)
-        rows = pl.read_csv(EXAMPLE).drop("customerID", TARGET).head(500).to_dicts()
-        self._one = [request("/v1/predict", json.dumps({"rows": [row]}).encode()) for row in rows]
+        rows = _rows()
+        self._one = one_row()
         self._many = [
             request("/v1/predict", json.dumps({"rows": rows[at : at + MANY]}).encode()) for at in range(0, 400, 8)
         ]
@@ -171,6 +171,15 @@ def _of_sortal(bench: _Bench, fast: bool) -> Iterator[Figure]:
             yield bench.steady(AT_BUSY_UNLOGGED, running, BUSY)
     with bench.service(*bench.log(), "--shadow", bench.shadow) as running:
         yield bench.one(SHADOWED, running)
+
+
+def _rows() -> list[dict[str, object]]:
+    return pl.read_csv(EXAMPLE).drop("customerID", TARGET).head(500).to_dicts()
+
+
+def one_row(headers: Sequence[str] = ()) -> list[bytes]:
+    """Requests of one row of the example each."""
+    return [request("/v1/predict", json.dumps({"rows": [row]}).encode(), headers) for row in _rows()]
 
 
 def trained(folder: Path) -> tuple[Path, Path]:

@@ -45,7 +45,9 @@ def main() -> None:
     runs.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="serve-demo-", dir=runs))
     new = hold_out(folder)
-    print(f"training on {EXAMPLE.name} for {options.budget}, without {len(new):,} rows that the service will be asked about")
+    print(
+        f"training on {EXAMPLE.name} for {options.budget}, without {len(new):,} rows that the service will be asked about"
+    )
     model = train(folder, options.budget)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
