@@ -1,4 +1,4 @@
-"""``make serve-demo``: trains on the example, serves the model, and sends rows that it never saw, and later their labels.
+"""``make serve-demo``: trains on the example, serves the model, and sends rows that it never saw, then their labels.
 
 The page of the service is filled within a minute and stays until Ctrl-C; with ``--seconds`` it ends by itself.
 """
@@ -45,9 +45,7 @@ def main() -> None:
     runs.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="serve-demo-", dir=runs))
     new = hold_out(folder)
-    print(
-        f"training on {EXAMPLE.name} for {options.budget}, without {len(new):,} rows that the service will be asked about"
-    )
+    print(f"training on {EXAMPLE.name} for {options.budget}, without {len(new):,} rows that will be asked about")
     model = train(folder, options.budget)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
