@@ -465,7 +465,7 @@ def test_of_many_columns_some_are_shown_and_any_is_found(chromium: Browser) -> N
 
 def test_the_shell_tells_nothing_and_asks_for_the_token_once(chromium: Browser) -> None:
     with serving(PLAIN, token=TOKEN) as site, chromium.page(site) as page:
-        page.until("!document.querySelector('#token').hidden")
+        page.until("document.querySelector('#token')?.hidden === false")
         assert "churn" not in page.js("document.documentElement.outerHTML")
         assert page.js("document.activeElement.id") == "token-field"
         page.fill("#token-field", "a wrong one")
