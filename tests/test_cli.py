@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(sortal, small, 
 
 
 def test_files_larger_than_a_batch_are_scored_as_if_read_at_once(sortal, trained, churn, tmp_path):
-    repeats = 60
+    repeats = 55
     pl.concat([churn] * repeats).write_csv(tmp_path / "large.csv")
     (tmp_path / "parts").mkdir()
     for i in range(2):
@@ -195,12 +195,12 @@ def test_costs_move_the_threshold_and_nothing_else(sortal, small, tmp_path):
     assert scores[0]["logistic"] == scores[1]["logistic"]
 
 
-def test_audit_tells_people_and_machines_the_same(sortal, churn_csv):
-    told = sortal("audit", churn_csv, "--target", "Churn")
-    found = sortal("audit", churn_csv, "--target", "Churn", "--json").json
+def test_audit_tells_people_and_machines_the_same(sortal, small):
+    told = sortal("audit", small, "--target", "Churn")
+    found = sortal("audit", small, "--target", "Churn", "--json").json
     assert (told.code, told.err) == (0, "")
     assert "\x1b" not in told.out
-    assert found["data"]["rows"] == 1_200
+    assert found["data"]["rows"] == 400
     assert all(finding["code"] in told.out for finding in found["findings"])
 
 
@@ -304,14 +304,14 @@ def test_the_version(sortal):
     assert (told.code, told.out, told.err) == (0, f"sortal {package.__version__}\n", "")
 
 
-def test_an_audit_is_kept_as_json(sortal, churn_csv, tmp_path):
+def test_an_audit_is_kept_as_json(sortal, small, tmp_path):
     out = tmp_path / "found.json"
-    told = sortal("audit", churn_csv, "--target", "Churn", "--f-beta", "2", "-o", out)
+    told = sortal("audit", small, "--target", "Churn", "--f-beta", "2", "-o", out)
     assert (told.code, told.err) == (0, "")
-    found = sortal("audit", churn_csv, "--target", "Churn", "--f-beta", "2", "--json").json
+    found = sortal("audit", small, "--target", "Churn", "--f-beta", "2", "--json").json
     assert json.loads(out.read_bytes()) == found
     assert (found["task"]["goal"], found["task"]["beta"]) == ("f1", 2.0)
-    refused = sortal("audit", churn_csv, "--target", "Churn", "-o", tmp_path / "found.html")
+    refused = sortal("audit", small, "--target", "Churn", "-o", tmp_path / "found.html")
     assert (refused.code, "call it found.json" in refused.err) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
 

@@ -100,6 +100,7 @@ def test_what_was_not_kept_is_refused_with_the_reason(run: Run, tmp_path: Path) 
         pick(tmp_path, "logistic", tmp_path / "m.sortal")
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("options", [{"private": True}, {"sets": 0.9}])
 def test_private_and_promising_runs_keep_nothing(
     rows: pl.DataFrame, tmp_path: Path, options: dict[str, object]

@@ -200,7 +200,7 @@ def test_no_warning_reaches_a_person(columns):
     few = {name: values[:160] for name, values in columns.items()}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        run = sortal.train(few, "leaves", models=NAMED, effort=30)
+        run = sortal.train(few, "leaves", models=NAMED, effort=20)
     assert {row.family for row in run.record.leaderboard} >= set(NAMED)
     assert [str(warning.message) for warning in caught] == []
 

@@ -93,15 +93,14 @@ def test_columns_classes_and_values(sortal, tmp_path, payload):
     }
     pl.DataFrame(frame).write_parquet(data)
     for options in (
-        ["--target", "y"],
+        ["--target", "y", "-o", tmp_path / "found.json"],
         ["--target", "nosuch"],
         ["--target", payload],
         ["--target", "y", "--kind", f"{payload}=number"],
     ):
         check(sortal("audit", data, *options))
     check(sortal("audit", data, "--target", "y", "--cost", "fp=1,fn=x"), 2)
-    text = json.loads(sortal("audit", data, "--target", "y", "--json").out)
-    assert payload in text["task"]["classes"]
+    assert payload in json.loads((tmp_path / "found.json").read_bytes())["task"]["classes"]
 
 
 @pytest.fixture(scope="module")

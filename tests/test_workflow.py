@@ -22,6 +22,8 @@ from sortal.evaluation import evaluate, score_labelled
 from sortal.record.events import RunObserver
 from sortal.workflow import next_folder, train_into
 
+pytestmark = pytest.mark.usefixtures("all_hurried")
+
 RECIPE = Recipe.of("Churn", models=("logistic",), budget=3_600.0)
 
 

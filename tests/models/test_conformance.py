@@ -20,10 +20,10 @@ SMALL: dict[str, Settings] = {
     "cnn": {"epochs": 10, "width": 8},
     "extra_trees": {"trees": 30},
     "forest": {"trees": 30},
-    "lightgbm": {"rounds": 60},
-    "lightgbm_prep": {"rounds": 60},
+    "lightgbm": {"rounds": 30},
+    "lightgbm_prep": {"rounds": 30},
     "mlp": {"epochs": 16, "width": 32},
-    "xgboost": {"rounds": 60},
+    "xgboost": {"rounds": 30},
 }
 FAMILIES = {name: registry.load("sortal.models", name) for name in registry.names("sortal.models")}
 

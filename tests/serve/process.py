@@ -110,9 +110,12 @@ class Running:
         """The last of its events that are called so, as soon as there are so many."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
+            ended = self.process.poll() is not None
             events = [each for each in self.events if each["event"] == event]
             if len(events) >= times:
                 return events[-1]
+            if ended:
+                break
             time.sleep(0.02)
         raise AssertionError(f"{event!r} was not said {times} times: {self.err.read_text()}")
 
@@ -127,14 +130,25 @@ def sortal(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def serving(model: Path, *options: object, token: str | None = None) -> Iterator[Running]:
-    """A service of a model at a free port. It is in a session of its own, so that all of it ends with the block."""
+def serving(model: Path, *options: object, token: str | None = None, path: Path | None = None) -> Iterator[Running]:
+    """A service of a model at a free port. It is in a session of its own, so that all of it ends with the block.
+    ``token``: that every request shows; ``path``: a folder that Python imports from first.
+    """
+    environment = dict(os.environ)
+    if path is not None:
+        environment["PYTHONPATH"] = os.pathsep.join([str(path), *filter(None, [environment.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
         err = Path(folder) / "stderr"
         words = sortal("serve", model, "--port", 0, *options)
         with err.open("w") as stderr:
             process = subprocess.Popen(
-                words, stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True, cwd=folder
+                words,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                start_new_session=True,
+                cwd=folder,
+                env=environment,
             )
         try:
             running = _started(process, err)

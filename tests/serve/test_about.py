@@ -73,6 +73,8 @@ def test_examples_of_the_description_are_answered_as_it_says(real: ServedModel, 
     schemas = document["components"]["schemas"]
     answered = []
     for path, operations in document["paths"].items():
+        if path.startswith("/v1/admin"):
+            continue  # another model is no example
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             address = path

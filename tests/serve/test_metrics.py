@@ -30,6 +30,7 @@ def test_requests_rows_decisions_and_warnings_are_counted(ask: Any) -> None:
     assert sum(value for name, value in found.items() if "decisions_total" in name) == 2
     assert found["sortal_row_warnings_total{}"] == 2
     assert found['sortal_stage_seconds_total{stage="score"}'] > 0
+    assert found["sortal_log_queued{}"] == 0
     assert "secret" not in answer.body.decode()
 
 
@@ -37,7 +38,7 @@ def test_every_line_is_of_the_format() -> None:
     metrics = Metrics()
     metrics.add_request("GET", "/a", 200, 0.003)
     metrics.add_rows(['a "quoted"\n\\ class'], 0)
-    for line in metrics.text({"log_waiting": 3}, {"name": "m"}).splitlines():
+    for line in metrics.text({"queued": 3}, {"name": "m"}).splitlines():
         assert LINE.fullmatch(line) or re.fullmatch(r"# (HELP|TYPE) sortal_\w+ .+", line), line
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench._load import request, saturated
 from sortal.serve.log.store import open_store
 from tests.conftest import Outcome, Sortal
-from tests.serve.process import ROW, Running, a_model, serving
+from tests.serve.process import PATIENCE, ROW, Running, a_model, serving
 
 TOKEN = "0123456789abcdef"
 
@@ -52,6 +56,73 @@ def test_every_row_that_was_answered_is_in_the_log(model: Path, tmp_path: Path) 
     kept = open_store(f"sqlite:///{tmp_path}/served.db").read()
     inputs = {each.prediction.row_id: dict(each.prediction.inputs) for each in kept}
     assert inputs == {f"{at}-{row}": {"tenure": 3, "MonthlyCharges": 70.5} for at in range(20) for row in "ab"}
+
+
+def test_no_row_that_was_answered_is_lost_when_it_is_ended_under_load(model: Path, tmp_path: Path) -> None:
+    answered: list[str] = []
+
+    def seen(status: int, body: bytes) -> None:
+        assert status == 200
+        answered.extend(each["id"] for each in json.loads(body)["predictions"])
+
+    with serving(model, *logged(tmp_path), "--shadow", model) as running:
+        ending = threading.Timer(0.5, running.stop)
+        ending.start()
+        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, seen=seen)
+        ending.join()
+        assert running.process.returncode == 0
+        assert running.wait_for("stopped") | {"unanswered": 0, "unlogged": 0} == running.wait_for("stopped")
+    kept = [each.prediction for each in open_store(f"sqlite:///{tmp_path}/served.db").read()]
+    assert len(answered) > 30
+    for role in ("champion", "shadow"):
+        assert set(answered) <= {each.row_id for each in kept if each.role == role}
+
+
+BEGUN = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+"""A request whose body has not come whole."""
+
+
+def test_a_second_signal_ends_it_at_once(model: Path) -> None:
+    with serving(model, "--log", "none") as running, socket.create_connection(("127.0.0.1", running.port)) as slow:
+        slow.sendall(BEGUN)
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert running.process.poll() is None  # it waits for what has begun
+        assert running.stop() == 1
+
+
+def test_workers_end_with_a_parent_that_was_killed(model: Path) -> None:
+    with serving(model, "--log", "none") as running:
+        worker = running.wait_for("ready")["process"]
+        running.stop(signal.SIGKILL)
+        until = time.monotonic() + PATIENCE
+        while Path(f"/proc/{worker}").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not Path(f"/proc/{worker}").exists()
+        assert running.events[-1]["event"] == "stopped"
+
+
+def test_every_request_is_a_line_without_data_or_token(model: Path, tmp_path: Path) -> None:
+    with serving(model, "--log", "none", "--token-file", a_token(tmp_path, TOKEN + "\n"), token=TOKEN) as running:
+        running.predict(ROW, ROW)
+        running.ask("POST", "/v1/predict", b"{", content_type="application/json")
+        running.ask("GET", "/nowhere?secret=1")
+        lines = [each for each in running.events if each["event"] == "request"]
+        said = [(each["method"], each["route"], each["status"], each["rows"]) for each in lines]
+        assert said == [("POST", "/v1/predict", 200, 2), ("POST", "/v1/predict", 400, 0), ("GET", "(none)", 404, 0)]
+        assert all(0 < each["ms"] < 60_000 for each in lines)
+        text = running.err.read_text()
+        assert not any(word in text for word in (TOKEN, "Month-to-month", "nowhere", "secret"))
+        assert ("every user can read" in text) == bool((tmp_path / "token").stat().st_mode & 0o004)
+
+
+def test_uvicorn_serves_where_granian_is_not(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['granian'] = None\n")
+    with serving(model, "--log", "none", path=tmp_path) as running:
+        assert "uvicorn" in running.predict(ROW).headers["server"]
+        assert running.stop() == 0
+        assert running.wait_for("stopped")["unanswered"] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

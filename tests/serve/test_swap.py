@@ -213,6 +213,20 @@ def test_a_service_of_several_workers_swaps_by_request_and_back(
     assert answering(server) == {sha256(contents[0])}
 
 
+def test_a_service_takes_a_file_that_is_put_in_its_place(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
+    path = written(tmp_path, contents[0])
+    with serving(path, "--log", "none") as running:
+        path.write_bytes(contents[1][:-50])
+        assert "why" in running.wait_for("the new model file is not used; the former model goes on")
+        assert answering(running, 1) == {sha256(contents[0])}
+        path.write_bytes(contents[1])
+        assert running.wait_for("model swapped")["model"] == sha256(contents[1])
+        assert answering(running, 1) == {sha256(contents[1])}
+        refused = running.ask("POST", "/v1/admin/rollback")
+        assert refused.status == 403
+        assert "--token-file" in refused.json["detail"]
+
+
 @pytest.mark.parametrize("path", ["/v1/admin/model", "/v1/admin/rollback"])
 def test_only_who_has_the_token_swaps(server: Running, path: str) -> None:
     for shown in ("", "Bearer another-token-of-16"):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sortal.core.odd import OddValues
 from sortal.serve import traffic
 from sortal.serve.log.records import LabelledPrediction, PredictionRecord
 from sortal.serve.traffic import STEP, Count, Tail, Traffic, described, due, warned_of
@@ -150,8 +151,7 @@ def test_no_step_is_due_twice_and_neighbours_are_read_together(read_at: dict[int
 @pytest.mark.parametrize("name", ["age", "it's", 'say "x"', "a: b, c", "long " * 20])
 def test_a_warning_is_counted_by_its_column(name: str) -> None:
     from sortal.core.profile import ColumnProfile
-    from sortal.core.shift import odd_values
 
     profile = ColumnProfile(name, "number", rows=9, missing=0, distinct=2, ends=(18.0, 60.0))
-    (said,) = odd_values({name: profile}, {name: np.array([200.0])}, 1)
+    (said,) = OddValues({name: profile}).of({name: np.array([200.0])}, 1)
     assert said[0] == f"{warned_of(said[0])}: 200 is above 60, about the largest in training"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.artifact.model import Model
-from sortal.core.errors import DataError
+from sortal.core.errors import DataError, StoreError
 from sortal.core.images import drawn
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
@@ -237,3 +238,18 @@ def test_labels_that_are_refused(ask: Any, log: Any, body: Any) -> None:
 def test_labels_need_a_log(model: Model, asking: Any) -> None:
     said = asking(model, None)("POST", "/v1/labels", {"labels": []})
     assert (said.status, said.json["type"]) == (409, "urn:sortal:problem:no-log")
+
+
+def test_a_log_without_room_refuses_rows_and_labels_for_now(model: Model, asking: Any) -> None:
+    class Full:
+        def put(self, records: Any) -> None:
+            raise StoreError("no room")
+
+        def labels(self, records: Any) -> Any:
+            done: Future[Any] = Future()
+            done.set_exception(StoreError("away"))
+            return done
+
+    ask = asking(model, Full())
+    for said in (ask("POST", "/v1/predict", {"row": ROW}), ask("POST", "/v1/labels", {"labels": []})):
+        assert (said.status, said.headers["retry-after"]) == (503, "1")

@@ -12,6 +12,7 @@ from sortal.models.family import FitRequest
 from sortal.training.candidate import Candidate, fit, prepare_rows
 from sortal.training.fit_log import FitLog, FitRows
 from sortal.training.imbalance import Balance
+from tests.models.test_conformance import SMALL
 
 FAMILIES = (
     "majority",
@@ -46,7 +47,7 @@ def balances(name):
 def test_the_program_of_a_pipeline_says_what_its_library_says(three, name, way):
     dev, _ = three
     rows = np.arange(300)
-    tried = replace(candidate(name), balance=way)
+    tried = replace(candidate(name, **SMALL.get(name, {})), balance=way)
     pipeline = fit(tried, prepare_rows(dev, rows, tried.family.view), dev, {})
     rest = dev.table.take(np.arange(300, 400))
     expected = pipeline.predict_proba(pipeline.preprocessor.transform(rest))

@@ -114,7 +114,7 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
     found = explore(
         (*baselines(), logistic("stuck", fit=endless)),
         folded(dev, task),
-        reserve(8.0),
+        reserve(4.0),
         Observer(),
     )
     assert [s.candidate.name for s in found.results] == ["majority", "logistic", "tree"]

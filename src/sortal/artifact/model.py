@@ -28,10 +28,11 @@ from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.images import drawn
 from sortal.core.interval import Estimate
 from sortal.core.kinds import Storage, kind_of
+from sortal.core.odd import OddValues
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
-from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
 from sortal.decide.prevalence import class_shares, label_shift
@@ -133,8 +134,7 @@ class Model(AsText, Contents):
         return f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
 
     def _warn_of_no_capacity(self, count: int) -> None:
-        note = self.capacity_note(count)
-        if note:
+        if note := self.capacity_note(count):
             warnings.warn(note, UserWarning, stacklevel=3)
 
     def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
@@ -181,7 +181,7 @@ class Model(AsText, Contents):
         return self._odd(rows_of(rows, self.reads, allow_missing=allow_missing))
 
     def _odd(self, rows: Rows) -> list[list[str]]:
-        return odd_values(self.profiled(without=rows.absent), rows.columns, len(rows))
+        return self._odd_values.of(rows.columns, len(rows), without=rows.absent)
 
     def profiled(self, without: Collection[str] = ()) -> dict[str, ColumnProfile]:
         """What the columns that the program reads looked like in training."""
@@ -238,6 +238,10 @@ class Model(AsText, Contents):
         """The columns that a decision reads: those of the program, and those that hold costs."""
         names = {*self.reads.names, *(cell.column for cell in self.decision.cost_columns)}
         return Schema(tuple(column for column in self.schema.columns if column.name in names))
+
+    @cached_property
+    def _odd_values(self) -> OddValues:
+        return OddValues(self.profiled())
 
     @cached_property
     def _labels(self) -> NDArray[Any]:

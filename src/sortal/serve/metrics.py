@@ -67,11 +67,11 @@ class Metrics:
         self.rows += counted.total()
         self.warnings += warnings
 
-    def text(self, gauges: Mapping[str, float] | None = None, model: Mapping[str, str] | None = None) -> str:
-        """As Prometheus reads it. ``gauges``: what others know now, by name; ``model``: what names the model."""
-        return "\n".join([*self._lines(gauges or {}, model or {}), ""])
+    def text(self, log: Mapping[str, float] | None = None, model: Mapping[str, str] | None = None) -> str:
+        """As Prometheus reads it. ``log``: what the log counts, by name; ``model``: what names the model."""
+        return "\n".join([*self._lines(log or {}, model or {}), ""])
 
-    def _lines(self, gauges: Mapping[str, float], model: Mapping[str, str]) -> Iterator[str]:
+    def _lines(self, log: Mapping[str, float], model: Mapping[str, str]) -> Iterator[str]:
         worker = ("worker", str(os.getpid()))
         requests = {
             (("method", method), ("route", path), ("status", str(status))): count
@@ -90,8 +90,8 @@ class Metrics:
         if self.shadow:
             shadow = {(("outcome", name),): count for name, count in self.shadow.copy().items()}
             yield from _family("shadow_rows_total", "counter", "Rows of the shadow, by outcome.", shadow, worker)
-        for name, value in gauges.items():
-            yield from _family(name, "gauge", "Of the log, now.", {(): value}, worker)
+        for name, value in log.items():
+            yield from _family(f"log_{name}", "gauge", f"Of the log: {name.replace('_', ' ')}.", {(): value}, worker)
         if model:
             yield from _family("model_info", "gauge", "The model that answers.", {tuple(model.items()): 1}, worker)
         help = "When the process began, seconds since 1970."

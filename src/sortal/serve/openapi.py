@@ -92,6 +92,8 @@ def _operation(route: Route, about: AboutModel, schemas: Mapping[str, Any], toke
 
 def _body(route: Route, media: str, about: AboutModel) -> dict[str, Any]:
     row = example_row(about)
+    if route.request is None:
+        return {}
     if media == MULTIPART:
         images = [column.name for column in about.columns if kind_of(column.kind).storage == "bytes"]
         return {"schema": _form(about, images)}
@@ -103,6 +105,8 @@ def _body(route: Route, media: str, about: AboutModel) -> dict[str, Any]:
     }
     name = getattr(route.request, "__name__", "")
     example = {"example": examples[name]} if name in examples else {}
+    if route.request is None:
+        return {"schema": {"type": "string", "format": "binary"}}
     return {"schema": _schema_of(route.request), **example}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sortal.serve import about, admin, explain, page, v1, v2
@@ -40,7 +40,8 @@ def metrics(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /metrics``"""
     served = service.deployment.champion
     named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
-    return Response(200, service.metrics.text(model=named).encode(), MEDIA_TYPE)
+    log = {} if service.log is None else asdict(service.log.counts())
+    return Response(200, service.metrics.text(log, named).encode(), MEDIA_TYPE)
 
 
 def description(service: Service, request: Request, timing: Timing) -> Response:

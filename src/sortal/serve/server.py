@@ -8,10 +8,10 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -232,9 +232,11 @@ def _uvicorn(settings: Settings, started: Callable[[], None]) -> None:
         access_log=False,
         log_config=logging_config(settings.level),
         ws="none",
+        interface="asgi3",
         lifespan="on",
+        proxy_headers=False,
         timeout_graceful_shutdown=round(GRACE),
     )
     started()
-    uvicorn.Server(config).run()
-    sys.stdout.flush()
+    with suppress(KeyboardInterrupt):  # it raises the signal that ended it once more
+        uvicorn.Server(config).run()

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, Protocol
 
+from sortal.core.errors import StoreError
 from sortal.serve.deployment import Deployment, ServedModel
-from sortal.serve.http import FieldError, HttpError
+from sortal.serve.http import FieldError, HttpError, busy
 from sortal.serve.limits import Limits
 from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
@@ -57,11 +58,15 @@ class Timing:
 
 
 class Log(Protocol):
-    """What takes predictions and labels. ``put`` does not wait; of labels it is known later what became of them."""
+    """What takes predictions and labels. ``put`` does not wait; of labels it is known later what became of them.
+    ``counts``: a dataclass of numbers, for who watches the service. Raises StoreError where there is no room.
+    """
 
     def put(self, records: Sequence[PredictionRecord]) -> None: ...
 
     def labels(self, records: Sequence[LabelRecord]) -> Future[LabelReceipt]: ...
+
+    def counts(self) -> Any: ...
 
 
 class Beside(Protocol):
@@ -149,10 +154,18 @@ def answer(service: Service, batch: Batch, timing: Timing) -> Scored:
         service.metrics.add_rows(scored.decisions, sum(map(bool, scored.warnings)))
         service.live.add(timing.total, scored.decisions, scored.warnings)
         if service.log is not None:
-            service.log.put(records_of(scored, timing.total))
+            _put(service.log, records_of(scored, timing.total))
         if service.shadow is not None:
             service.shadow.offer(batch)
     return scored
+
+
+def _put(log: Log, records: Sequence[PredictionRecord]) -> None:
+    """What cannot be logged is not answered."""
+    try:
+        log.put(records)
+    except StoreError as error:
+        raise busy("The log takes no more rows for now") from error
 
 
 def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from sortal.core.errors import StoreError
 from sortal.core.writing import listing
 from sortal.serve import multipart
 from sortal.serve.body import decoded, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
-from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response
+from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response, busy
 from sortal.serve.log.records import Label, LabelRecord
 from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, new_ids
 
@@ -186,7 +187,10 @@ async def labels(service: Service, request: Request, timing: Timing) -> Response
         check_ids([each.id for each in asked.labels], distinct=False)
         records = _records(service.deployment.champion, asked.labels, service.limits.errors)
     with timing.stage("log"):
-        receipt = await asyncio.wrap_future(service.log.labels(records))
+        try:
+            receipt = await asyncio.wrap_future(service.log.labels(records))
+        except StoreError as error:
+            raise busy("The log takes no more labels for now; they can be sent again") from error
     conflicts = [LabelConflict(each.row_id, each.known, each.given) for each in receipt.conflicts]
     return Response.json(LabelsResponse(receipt.new, receipt.repeated, receipt.unmatched, conflicts))
 

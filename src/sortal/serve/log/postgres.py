@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+from msgspec import Raw
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.serve.log.rows import COLUMNS, Row, label_of
@@ -23,6 +26,8 @@ CONNECTION: Mapping[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_00
 """Seconds until a server that does not answer counts as gone, and milliseconds when it was connected; the address may
 say otherwise.
 """
+BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+"""What is asked for is few rows by their index; a planner without statistics would read whole tables."""
 PREPARING = 0x736F7274616C
 """Of the lock (a number of our own, ``sortal``) under which the tables are made."""
 TABLES = f"""
@@ -41,12 +46,12 @@ TABLES = f"""
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, 'sortal_')"
 ADD = f"COPY sortal_predictions ({', '.join(COLUMNS)}) FROM STDIN"
 ADD_LABELS = """
-    INSERT INTO sortal_labels SELECT i, l::json, t FROM unnest(%s::text[], %s::text[], %s::float8[]) AS given (i, l, t)
+    INSERT INTO sortal_labels SELECT row_id, label, time
+    FROM json_to_recordset(%s) AS given (row_id text, label json, time float8)
     ON CONFLICT DO NOTHING RETURNING row_id"""
-KNOWN = "SELECT row_id, label::text FROM sortal_labels WHERE row_id = ANY(%s)"
-UNMATCHED = """
-    SELECT i FROM unnest(%s::text[]) AS given (i)
-    WHERE NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = i)"""
+IDS = "json_array_elements_text(%s) AS given (wanted)"
+KNOWN = f"SELECT row_id, label::text FROM {IDS} JOIN sortal_labels ON row_id = wanted"
+UNMATCHED = f"SELECT wanted FROM {IDS} WHERE NOT EXISTS (SELECT 1 FROM sortal_predictions WHERE row_id = wanted)"
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
 READ = f"""
     WITH page AS MATERIALIZED (
@@ -116,15 +121,15 @@ class PostgresStore(LogStore):
             self._connection.close()
 
     def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
-        ids, labels, times = ([row[at] for row in rows] for at in range(3))
         with self._errors():
             connection = self._connected()
             with connection.transaction():
                 # Two workers with the same labels wait for each other here; as both come in order, neither for ever.
-                new = frozenset(row_id for (row_id,) in connection.execute(ADD_LABELS, (ids, labels, times)))
-                unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (list(new),)))
-                others = [row_id for row_id in ids if row_id not in new]
-                known = connection.execute(KNOWN, (others,)).fetchall() if others else []
+                given = msgspec.json.encode([{"row_id": row[0], "label": Raw(row[1]), "time": row[2]} for row in rows])
+                new = frozenset(row_id for (row_id,) in connection.execute(ADD_LABELS, (given.decode(),)))
+                unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(new),)))
+                others = [row_id for row_id, _, _ in rows if row_id not in new]
+                known = connection.execute(KNOWN, (_json(others),)).fetchall() if others else []
                 if len(known) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
         return Stored(new, unmatched, {row_id: label_of(label) for row_id, label in known})
@@ -200,3 +205,7 @@ def secrets_of(url: str) -> set[str]:
     user = parts.netloc.rpartition("@")[0]
     raw = {user.partition(":")[2], *(value for value in parse_qs(parts.query).get("password", []))}
     return {each for text in raw for each in (text, unquote(text)) if each}
+
+
+def _json(ids: Collection[str]) -> str:
+    return msgspec.json.encode(list(ids)).decode()

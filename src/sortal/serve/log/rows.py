@@ -7,6 +7,7 @@ JSON it is written ``\\u0000``). A row id is written as JSON writes it, without 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ USUAL = 600
 
 _encode = msgspec.json.Encoder().encode
 _value = msgspec.json.Decoder().decode
+_class = lru_cache(1_024)(_value)
+"""Of a label: there are few, and a log has millions of each."""
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _floats = msgspec.json.Decoder(tuple[float, ...]).decode
 _labels = msgspec.json.Decoder(tuple[Label, ...]).decode
@@ -69,15 +72,15 @@ def record_of(row: Sequence[Any]) -> LabelledPrediction:
         model,
         role,
         _value(inputs),
-        _value(prediction),
+        _class(prediction),
         _floats(probabilities),
-        _value(decision),
+        _class(decision),
         None if prediction_set is None else _labels(prediction_set),
         () if warnings == "[]" else _texts(warnings),
         seconds,
         () if redacted == "[]" else _texts(redacted),
     )
-    truth = None if label is None else LabelRecord(name, _value(label), labelled)
+    truth = None if label is None else LabelRecord(name, _class(label), labelled)
     return LabelledPrediction(record, truth)
 
 
@@ -106,5 +109,5 @@ def stored_label(label: Label) -> str:
 
 def label_of(stored: str) -> Label:
     """What ``stored_label`` was given."""
-    label: Label = _value(stored)
+    label: Label = _class(stored)
     return label
