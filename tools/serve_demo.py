@@ -1,4 +1,4 @@
-"""``make serve-demo``: trains on the example, serves the model, and sends rows that it never saw, and later their labels.
+"""``make serve-demo``: trains on the example, serves the model, sends rows that it never saw, and later their labels.
 
 The page of the service is filled within a minute and stays until Ctrl-C; with ``--seconds`` it ends by itself.
 """
