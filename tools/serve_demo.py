@@ -1,4 +1,4 @@
-"""``make serve-demo``: trains on the example, serves the model, sends rows that it never saw, and later their labels.
+"""``make serve-demo``: trains on the example, serves the model, and sends rows that it never saw, then their labels.
 
 The page of the service is filled within a minute and stays until Ctrl-C; with ``--seconds`` it ends by itself.
 """
@@ -46,7 +46,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="serve-demo-", dir=runs))
     new = hold_out(folder)
     print(
-        f"training  {EXAMPLE.name}, {options.budget}; without {len(new):,} rows, which the service will be asked about"
+        f"training  {EXAMPLE.name}, for {options.budget}, without {len(new):,} rows that will be asked about",
+        flush=True,
     )
     model = train(folder, options.budget)
     for number in (signal.SIGINT, signal.SIGTERM):
