@@ -11,13 +11,15 @@ const LONG_WAIT = 5; // Seconds after which a row that is not written is a sign 
 const VERDICTS = { worse: "severe", "in doubt": "warning", "with reservation": "warning", better: "good", "as promised": "good" };
 
 export class Live {
-  constructor(element, pulse, refused) {
-    Object.assign(this, { pulse, refused, span: 0 });
+  constructor(element, pulse, model, refused) {
+    Object.assign(this, { pulse, model, refused, span: 0 });
     this.rates = new Timeline("Rows and requests a second", { format: rate });
     this.times = new Timeline("Time of a request in the service", { format: duration });
     this.decisions = new Timeline("Decisions a second", { stacked: true, format: rate });
     this.state = h("p", { class: "muted", role: "status" }, "Asking …");
     this.trouble = h("p", { class: "notice bad", role: "alert", hidden: true });
+    this.other = h("p", { class: "notice warn", role: "status", hidden: true }, "Another model answers now than the one that this page shows. ",
+      h("button", { type: "button", onclick: () => location.reload() }, "Show it"));
     this.tiles = h("div", { class: "tiles figures" });
     this.warnings = h("div");
     this.labelled = h("div");
@@ -30,7 +32,7 @@ export class Live {
       h("div", { class: "charts" }, this.rates.element, this.times.element, this.decisions.element,
         h("div", {}, h("h3", {}, "Warnings: rows unlike those of training"), this.warnings)),
       h("h3", {}, "What labels say of it"), this.labelled, this.log);
-    element.append(this.state, this.trouble, this.shown);
+    element.append(this.other, this.state, this.trouble, this.shown);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.look(); });
     this.look();
   }
@@ -44,6 +46,7 @@ export class Live {
       this.last = (await ask("v1/live")).content;
       this.trouble.hidden = !this.last.log.trouble;
       fill(this.trouble, this.last.log.trouble && plain(this.last.log.trouble));
+      this.other.hidden = this.last.model === this.model.sha256;
       this.show();
       fill(this.pulse, h("span", { class: "chip good" }, "answers"));
     } catch (refusal) {
