@@ -71,7 +71,9 @@ def serve(
         typer.echo(visible(f"sortal: every user can read {token_file}: chmod 600 {token_file.name}"), err=True)
     from sortal.serve.description import checked_models, described
     from sortal.serve.server import run
+    from sortal.serve.telemetry import check_installed
 
+    check_installed()
     lines = described(settings, *checked_models(settings))
     run(settings, started=lambda: typer.echo("\n".join(map(visible, lines))))
 
