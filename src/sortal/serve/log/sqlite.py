@@ -47,6 +47,7 @@ READ = f"""
 LABELLED_DAYS = """
     SELECT DISTINCT CAST(p.time / 86400 AS integer)
     FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
+READ_SHORT = READ.replace("p.inputs", "'{}'")
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
@@ -93,9 +94,9 @@ class SqliteStore(LogStore):
             unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
         return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connection.execute(READ, (*after, until)).fetchall()
+            return self._connection.execute(READ if inputs else READ_SHORT, (*after, until)).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
