@@ -30,6 +30,7 @@ from bench import _postgres
 from bench._outcome import Goal, Options, Outcome
 from bench._service import PATIENCE, Running, serving
 from bench._tables import EXAMPLE
+from sortal.serve.log.records import LabelRecord
 from sortal.serve.log.store import open_store
 
 CLIENTS = 4
@@ -76,7 +77,7 @@ class Clients:
 
     port: int
     rows: dict[str, float] = field(default_factory=dict)
-    labels: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -108,8 +109,9 @@ class Clients:
                 row_id = next(iter(reversed(self.rows)), "")
                 if row_id and row_id not in self.labels:
                     done += 1
-                    if post("/v1/labels", {"labels": [{"id": row_id, "label": ("Yes", "No")[done % 2]}]}) == 200:
-                        self.labels.add(row_id)
+                    label = ("Yes", "No")[done % 2]
+                    if post("/v1/labels", {"labels": [{"id": row_id, "label": label}]}) == 200:
+                        self.labels[row_id] = label
 
     @contextmanager
     def _connected(self) -> Iterator[Callable[[str, object], int]]:
@@ -197,12 +199,9 @@ def _fate(model: Path, case: Case, before: float) -> Fate:
 
 def _compared(case: Case, clients: Clients, ended: float) -> Fate:
     with closing(open_store(case.log, make=False)) as store:
-        there: Counter[str] = Counter()
-        labelled = set()
-        for each in store.read(-1e12, inputs=False):
-            there[each.prediction.row_id] += 1
-            if each.label is not None:
-                labelled.add(each.prediction.row_id)
+        there = Counter(each.prediction.row_id for each in store.read(-1e12, inputs=False))
+        # A label that is there is known already; its row may be lost where another worker had it.
+        again = store.add_labels([LabelRecord(row_id, label, ended) for row_id, label in clients.labels.items()])
     lost = [time for row_id, time in clients.rows.items() if row_id not in there]
     return Fate(
         case.name,
@@ -211,7 +210,7 @@ def _compared(case: Case, clients: Clients, ended: float) -> Fate:
         labels=len(clients.labels),
         refused=clients.statuses[503],
         lost=len(lost),
-        lost_labels=len(clients.labels - labelled),
+        lost_labels=len(clients.labels) - again.repeated,
         twice=sum(count > 1 for count in there.values()),
         seconds=ended - min(lost) if lost else 0.0,
     )

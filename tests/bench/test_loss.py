@@ -47,12 +47,12 @@ def test_rows_that_were_answered_are_looked_for_in_the_log(tmp_path: Path) -> No
             for row in ("a", "b", "b", "unanswered")
         ]
     )
-    store.add_labels([LabelRecord("a", "yes", 1.0)])
+    store.add_labels([LabelRecord("a", "yes", 1.0), LabelRecord("c", "no", 1.0)])
     store.close()
-    clients = Clients(0, rows={"a": 5.0, "b": 6.0, "c": 7.0, "d": 7.5}, labels={"a", "b"})
+    clients = Clients(0, rows={"a": 5.0, "b": 6.0, "c": 7.0, "d": 7.5}, labels={"a": "yes", "b": "no", "c": "no"})
     found = loss._compared(Case("kill -9", "SQLite", url, lambda _: None), clients, 8.0)
     assert (found.rows, found.lost, found.twice, found.seconds) == (4, 2, 1, 1.0)
-    assert (found.labels, found.lost_labels) == (2, 1)
+    assert (found.labels, found.lost_labels) == (3, 1)
 
 
 class Refusing(BaseHTTPRequestHandler):
