@@ -18,7 +18,7 @@ from sortal.serve.log.records import (
     PredictionRecord,
     same_label,
 )
-from sortal.serve.log.rows import Row, record_of, row_of, stored_id, stored_label
+from sortal.serve.log.rows import Row, record_of, row_of, stored_ids, stored_label
 
 PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
@@ -91,12 +91,15 @@ class LogStore(ABC):
     def add_label_groups(self, groups: Sequence[Sequence[LabelRecord]]) -> list[LabelReceipt]:
         """Labels of several requests in one transaction, with a receipt for each."""
         records = [record for group in groups for record in group]
-        ids = [stored_id(record.row_id) for record in records]
-        firsts: dict[str, int] = {}
-        for at, row_id in enumerate(ids):
-            firsts.setdefault(row_id, at)
-        rows = [(row_id, stored_label(records[at].label), records[at].time) for row_id, at in sorted(firsts.items())]
+        ids = stored_ids([record.row_id for record in records])
+        # By row the place of its first label: of several in a dict the last stays.
+        firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
+        rows = [
+            (row_id, stored_label((first := records[firsts[row_id]]).label), first.time) for row_id in sorted(firsts)
+        ]
         stored = self._insert_labels(rows)
+        if len(groups) == 1 and len(stored.new) == len(records):
+            return [LabelReceipt(len(records), 0, len(stored.unmatched))]
         fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 

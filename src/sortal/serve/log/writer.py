@@ -16,7 +16,7 @@ from typing import TypeVar
 from sortal.core.errors import StoreError
 from sortal.serve.log.days import exported_until
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord, redact
-from sortal.serve.log.rows import Row, row_of, size, stored_id, stored_label
+from sortal.serve.log.rows import Row, row_of, size, stored_ids, stored_label
 from sortal.serve.log.store import LogStore, open_store
 
 T = TypeVar("T")
@@ -130,7 +130,8 @@ class LogWriter:
         In the place of a receipt comes a StoreError where that took too long: they can be sent again. Raises StoreError
         and DataError as ``put`` does.
         """
-        total = sum(LABEL_BYTES + len(stored_id(r.row_id)) + len(stored_label(r.label)) for r in records)
+        stored = zip(stored_ids([each.row_id for each in records]), records, strict=True)
+        total = sum(LABEL_BYTES + len(row_id) + len(stored_label(each.label)) for row_id, each in stored)
         waiting = _Labels(records, total, time.monotonic(), Future())
         with self._change:
             self._make_room(total, 0)
