@@ -13,7 +13,7 @@ from sortal.artifact.model import Model
 from sortal.core.door import Rows, rows_of
 from sortal.core.errors import DataError
 from sortal.core.images import drawn, from_base64
-from sortal.serve.door import KNOWN, Door
+from sortal.serve.door import KNOWN, MOST_HINTS, Door
 from sortal.serve.http import HttpError
 from sortal.serve.limits import Limits
 
@@ -128,6 +128,18 @@ def test_names_are_read_as_those_of_files_are(door: Door) -> None:
 
 def test_texts_are_no_longer_than_the_limit(door: Door) -> None:
     assert refusal(door, {"note": "x" * 11}, limits=Limits(text=10)).errors[0].code == "too-long"
+    for name in ("age", "city", "member", "since"):
+        assert refusal(door, {name: "1" * 11}, limits=Limits(value=10)).errors[0].code == "too-long"
+
+
+def test_an_image_of_too_many_pixels_is_not_decoded(door: Door) -> None:
+    assert refusal(door, {"photo": drawn(0)}, limits=Limits(pixels=255)).errors[0].code == "unreadable"
+    assert door.read([{"photo": drawn(0)}], Limits(pixels=256)).warnings
+
+
+def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
+    error = refusal(door, {f"age{at}": 1 for at in range(30)})
+    assert sum("did you mean" in each.detail for each in error.errors) == MOST_HINTS
 
 
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:

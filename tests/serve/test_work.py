@@ -16,9 +16,10 @@ from sortal.artifact.model import Model
 from sortal.core.door import rows_of
 from sortal.serve.app import App
 from sortal.serve.http import HttpError
-from sortal.serve.pace import Pace, measured
+from sortal.serve.pace import DECODING, Pace, measured
 from sortal.serve.service import Service
 from sortal.serve.work import LONG, Workers
+from tests.serve.process import a_model
 
 
 def test_what_is_quick_is_done_at_once_and_what_is_long_in_a_thread() -> None:
@@ -65,13 +66,15 @@ def test_a_place_is_given_back_where_work_fails_or_nobody_waits_for_it() -> None
     assert asyncio.run(failing()) == "done"
 
 
-def test_the_pace_is_that_of_the_model(model: Model) -> None:
-    pace = measured(model)
+def test_the_pace_is_that_of_the_model_and_of_decoding_its_images(model: Model) -> None:
+    numbers = a_model()
+    pace = measured(numbers)
     begin = time.perf_counter()
-    model.score_rows(rows_of({"age": np.arange(200.0)}, model.reads, allow_missing=True))
+    numbers.score_rows(rows_of({"tenure": np.arange(200.0)}, numbers.reads, allow_missing=True))
     taken = time.perf_counter() - begin
     assert 0 < pace.row < 0.01
     assert taken / 20 < pace.of(200) < 20 * taken + 0.1
+    assert measured(model).row > DECODING
     assert Pace(1.0, 2.0).of(3) == 7.0
 
 

@@ -18,7 +18,7 @@ from sortal.serve.body import decoded, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response, busy
 from sortal.serve.log.records import Label, LabelRecord
-from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, new_ids
+from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, check_number, new_ids
 
 LARGE = 2**17
 """Bytes of a body from which on reading it takes milliseconds, so that it is done in a thread."""
@@ -126,9 +126,7 @@ def _batch(service: Service, request: Request, timing: Timing) -> Batch:
             rows: list[dict[str, Any]] = [row]
         else:
             rows, given = _rows(request.body)
-        if len(rows) > service.limits.rows:
-            detail = f"At most {service.limits.rows:,} rows are answered at once"
-            raise HttpError(413, "There are too many rows", detail, code="too-many-rows")
+        check_number(service, len(rows))
         if given is not None:
             check_ids(given)
         return Batch(rows, new_ids(len(rows)) if given is None else given)
