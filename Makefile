@@ -23,7 +23,7 @@ demo-images: $(READY) ## the same with images: which digit is it? predicts and e
 	@$(call trip,examples/digits.zip,examples/digits-new.zip,parquet)
 
 serve-demo: $(READY) ## train, serve, send rows and labels: a page to look at, until Ctrl-C (SECONDS=60 ends it)
-	@$(BIN)/python tools/serve_demo.py --budget $(if $(filter command line environment,$(origin BUDGET)),$(BUDGET),20s) $(if $(SECONDS),--seconds $(SECONDS))
+	@$(BIN)/python tools/serve_demo.py --budget $(if $(filter command line environment,$(origin BUDGET)),$(BUDGET),30s) $(if $(SECONDS),--seconds $(SECONDS))
 
 # $(call trip,DATA,NEW DATA,FORMAT OF PREDICTIONS,OPTIONS): every command that a person needs, into a new folder of runs/
 trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
@@ -48,7 +48,7 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation fuzz; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation serve swap fuzz; do $(BIN)/python -m bench $$name --fast; done
 
 fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten minutes on two cores
 	@$(BIN)/python -m bench fuzz

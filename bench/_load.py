@@ -43,6 +43,15 @@ class Load:
         """Answers by 200, a second."""
         return self.statuses[200] / self.seconds
 
+    def __add__(self, other: Load) -> Load:
+        """Both, one after the other."""
+        return Load(
+            statuses=self.statuses + other.statuses,
+            latencies=[*self.latencies, *other.latencies],
+            failed=self.failed + other.failed,
+            seconds=self.seconds + other.seconds,
+        )
+
     def quantile(self, share: float) -> float:
         """Seconds that this share of the requests took at most; infinite where none was answered."""
         if not self.latencies:

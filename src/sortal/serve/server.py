@@ -30,6 +30,8 @@ from sortal.serve.service import Service
 from sortal.serve.settings import Settings
 from sortal.serve.shadow import Shadow
 from sortal.serve.swap import Swap
+from sortal.serve.telemetry import is_asked_for as telemetry_asked_for
+from sortal.serve.telemetry import spans_of_environment
 
 GRACE = 10.0
 """Seconds in which requests that run are finished and the log is flushed, after a service was told to stop."""
@@ -59,6 +61,7 @@ class Worker:
         if settings.shadow is not None and self._log is not None:
             deployment.shadow = read_model(settings.shadow, settings.verify)
             self._shadow = Shadow(deployment, settings.shadow, self._log, metrics, limits, settings.verify)
+        self._spans = spans_of_environment() if telemetry_asked_for() else None
         self._service = Service(
             deployment,
             limits=limits,
@@ -68,7 +71,7 @@ class Worker:
             live=_live(settings.log, self._log),
             swap=self._swap,
             shadow=self._shadow,
-            observers=(log_request,),
+            observers=(log_request, *([self._spans] if self._spans is not None else [])),
         )
         self._app = App(self._service)
         self._running = 0
@@ -123,6 +126,8 @@ class Worker:
         if self._shadow is not None:
             self._shadow.stop(max(LEAST_SECONDS, until - time.monotonic()))
         self._service.live.close()
+        if self._spans is not None:
+            self._spans.close()
         lost = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, until - time.monotonic()))
         LOGGER.info("stopped", extra={"fields": {"unanswered": self._running, "unlogged": lost}})
 
