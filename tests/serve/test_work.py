@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from sortal.core.door import rows_of
 from sortal.serve.app import App
 from sortal.serve.http import HttpError
 from sortal.serve.pace import DECODING, Pace, measured
-from sortal.serve.service import Service
+from sortal.serve.service import Batch, Service, Timing, answer
 from sortal.serve.work import LONG, Workers
 from tests.serve.process import a_model
 
@@ -111,3 +112,17 @@ def test_health_is_answered_while_large_requests_are_worked_on(model: Model, dep
     assert len(live) > 5
     assert float(np.median(live)) < 0.02
     assert max(live) < 0.25
+
+
+def test_many_threads_get_what_one_gets(model: Model, deployment: Any) -> None:
+    service = Service(deployment(model))
+    rows = [
+        {"age": at, "city": f"city {at % 7}", "note": "good " * (at % 5), "since": "2020-01-02"} for at in range(40)
+    ]
+
+    def asked(row: dict[str, Any]) -> Any:
+        return answer(service, Batch([row], ["a"]), Timing()).probabilities
+
+    expected = [asked(row) for row in rows]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(asked, rows * 5)) == expected * 5
