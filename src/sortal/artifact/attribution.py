@@ -40,7 +40,7 @@ def effects(model: Model, row: Rows, column: str, variants: Sequence[Any], code:
 def effects_of_columns(model: Model, row: Rows, changes: Sequence[tuple[str, Any]], code: int) -> Floats:
     """(m,) the same of changes in one column each, whichever it is: all of them are scored at once."""
     every = row.take(np.zeros(1 + len(changes), dtype=np.int64))
-    columns = {
+    columns: dict[str, Any] = {
         name: values if isinstance(values, np.ndarray) else list(values) for name, values in every.columns.items()
     }
     for at, (name, variant) in enumerate(changes, start=1):

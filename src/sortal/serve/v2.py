@@ -70,12 +70,12 @@ class Output(msgspec.Struct):
 
 
 class InferResponse(msgspec.Struct):
-    """What the model says of the rows."""
+    """What the model says of the rows; the ``id`` of the request, where it had one."""
 
     model_name: str
     model_version: str
-    id: str
     outputs: list[Output]
+    id: str | UnsetType = UNSET
 
 
 class TensorAbout(msgspec.Struct):
@@ -187,8 +187,7 @@ def _infer(service: Service, asked: InferRequest, batch: Batch, timing: Timing) 
     if asked.outputs:
         wanted = [each.name for each in asked.outputs]
         outputs = [each for name in wanted for each in outputs if each.name == name]
-    given = batch.ids[0] if asked.id is UNSET else asked.id
-    return Response.json(InferResponse(scored.model.name, _version(scored.model), given, outputs))
+    return Response.json(InferResponse(scored.model.name, _version(scored.model), outputs, asked.id))
 
 
 def _names(asked: InferRequest) -> int:
