@@ -145,3 +145,10 @@ def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:
     door.read([{"city": f"city {at}"} for at in range(3 * KNOWN)], LIMITS)
     assert max(len(known) for cells in door._cells for known in cells._remembered.values()) <= KNOWN
+
+
+def test_a_row_of_very_many_fields_is_not_looked_at_field_by_field(door: Door) -> None:
+    door.check_width([{f"a{at}": 1 for at in range(100)}])
+    with pytest.raises(HttpError) as error:
+        door.check_width([{"age": 1}, {f"a{at}": 1 for at in range(200)}])
+    assert [(each.row, each.code) for each in error.value.errors] == [(1, "too-many-fields")]

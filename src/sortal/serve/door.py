@@ -34,6 +34,8 @@ KNOWN = 4_096
 """Values of a column that are looked up: levels, and days; some hundred kilobytes a column."""
 SHORT = 64
 """Letters of a text that is remembered: levels and dates are shorter."""
+SPARE_FIELDS = 100
+"""Of a row, beside twice as many as the training table has columns: up to that, each fault is named."""
 MOST_HINTS = 10
 """Unknown fields of a request that are told which name they are near."""
 EXACT = 2**63
@@ -128,6 +130,14 @@ class Door:
                     places.append(at)
                 values.append(missing)
         return read, odd
+
+    def check_width(self, rows: Sequence[Row]) -> None:
+        """Raises HttpError for a row of so many fields that looking at each would take long."""
+        most = 2 * len(self._named) + SPARE_FIELDS
+        wide = [at for at, row in enumerate(rows) if len(row) > most]
+        if wide:
+            fault = FieldError(wide[0], "", f"there are more than {most:,} fields", "too-many-fields")
+            raise HttpError(422, "Rows do not fit the model", "", (fault,), code="invalid-rows")
 
     def expected(self, name: str) -> str:
         """What values of a column that the model needs are, in words."""
@@ -254,7 +264,7 @@ class _Cells:
         others are missing by the rules of their kind.
         """
         if self._kind.storage == "bytes":
-            findings.fault(at, self.name, f"expected {self.expected}, whole and in base64", "unreadable")
+            findings.fault(at, self.name, f"expected {self.expected}, whole, as base64 or as a file", "unreadable")
         else:
             findings.warnings[at].append(f"{self.name!r}: is not {self.expected}, and counts as missing")
 

@@ -77,10 +77,11 @@ _DECODER = msgspec.json.Decoder(ExplainRequest)
 
 async def explain(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v1/explain``"""
+    served = service.deployment.champion
     with timing.stage("decode"):
         asked = decoded(_DECODER, request.body)
+        served.door.check_width([asked.row])
         refuse_repeated_names(request.body, 1 + (asked.label is not UNSET) + len(asked.row))
-    served = service.deployment.champion
     work = partial(_explained, service, served, asked, timing)
     return Response.json(await service.workers.run(work, served.pace.of(_questions(served))))
 
