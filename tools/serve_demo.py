@@ -38,19 +38,26 @@ NUMBERS = ("tenure", "MonthlyCharges", "TotalCharges")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--budget", default="20s", help="of the training")
+    parser.add_argument("--budget", default="30s", help="of the training")
     parser.add_argument("--seconds", type=float, help="end so long after the service has started")
     options = parser.parse_args()
     runs = ROOT / "runs"
     runs.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="serve-demo-", dir=runs))
     new = hold_out(folder)
-    print(f"training on {EXAMPLE.name} for {options.budget}, without {len(new):,} rows that will be asked about")
+    print(
+        f"training  {EXAMPLE.name}, for {options.budget}, without {len(new):,} rows that will be asked about",
+        flush=True,
+    )
     model = train(folder, options.budget)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with serving(model, folder) as port:
-            print(f"look at   http://127.0.0.1:{port}/", flush=True)
+            print(
+                f"look at   http://127.0.0.1:{port}/   (one row in {SPOILT} is spoilt, so that there are warnings)",
+                flush=True,
+            )
             sent, labelled = send(new, port, options.seconds)
             print(f"sent      {sent:,} rows and {labelled:,} labels", flush=True)
             if options.seconds is None:

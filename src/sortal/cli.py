@@ -245,6 +245,7 @@ def audit(
 
 
 app.command()(serving.serve)
+app.command()(serving.label)
 
 
 @app.command()

@@ -132,4 +132,4 @@ def test_texts_are_no_longer_than_the_limit(door: Door) -> None:
 
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:
     door.read([{"city": f"city {at}"} for at in range(3 * KNOWN)], LIMITS)
-    assert max(len(known) for cells in door._cells for known in cells._known.values()) <= KNOWN
+    assert max(len(known) for cells in door._cells for known in cells._remembered.values()) <= KNOWN

@@ -140,12 +140,14 @@ def a_wide_model(columns: int = 250, classes: int = 100) -> Model:
 
 
 @contextmanager
-def serving(model: Model, log: Path | None = None, token: str | None = None) -> Iterator[str]:
+def serving(
+    model: Model, log: Path | None = None, token: str | None = None, deployment: Deployment | None = None
+) -> Iterator[str]:
     """The address of a service of this process."""
     url = f"sqlite:///{log}"
     writer = None if log is None else LogWriter(url)
     live = Live() if log is None else Live(partial(open_store, url))
-    deployment = Deployment(ServedModel("churn", "ab" * 32, model))
+    deployment = deployment or Deployment(ServedModel("churn", "ab" * 32, model))
     service = Service(deployment, token=token, log=writer, live=live)
     config = uvicorn.Config(App(service, ROUTES), port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
@@ -465,7 +467,7 @@ def test_of_many_columns_some_are_shown_and_any_is_found(chromium: Browser) -> N
 
 def test_the_shell_tells_nothing_and_asks_for_the_token_once(chromium: Browser) -> None:
     with serving(PLAIN, token=TOKEN) as site, chromium.page(site) as page:
-        page.until("!document.querySelector('#token').hidden")
+        page.until("document.querySelector('#token')?.hidden === false")
         assert "churn" not in page.js("document.documentElement.outerHTML")
         assert page.js("document.activeElement.id") == "token-field"
         page.fill("#token-field", "a wrong one")
@@ -528,6 +530,17 @@ def test_what_goes_on_is_shown_with_what_labels_say(chromium: Browser, tmp_path:
         page.js("document.querySelector('svg.chart').focus()")
         page.press("ArrowLeft")
         assert "requests" in page.text("#live figcaption")
+
+
+def test_that_another_model_answers_is_said_and_shown(chromium: Browser) -> None:
+    deployment = Deployment(ServedModel("churn", "ab" * 32, PLAIN))
+    with serving(PLAIN, deployment=deployment) as site, visit(chromium, site) as page:
+        page.until("document.querySelector('#pulse .good')")
+        deployment.champion = ServedModel("newer", "cd" * 32, PLAIN)
+        page.until("document.querySelector('#live .notice.warn')?.checkVisibility()")
+        press_button(page, "Show it")
+        page.until("document.querySelector('#served')?.innerText === 'newer'")
+        assert page.js("document.querySelector('#live .notice.warn').hidden") is True
 
 
 def test_sets_and_decisions_that_differ_from_the_most_probable_class_are_said(chromium: Browser) -> None:

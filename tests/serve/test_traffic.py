@@ -52,15 +52,15 @@ class Log:
 def test_a_quantile_is_right_to_a_bin(seconds: list[float], share: float) -> None:
     count = Count()
     for each in seconds:
-        count.add(each, [])
+        count.add(each, [], [])
     exact = float(np.quantile(seconds, share, method="inverted_cdf"))
     assert count.quantile(share) == pytest.approx(exact, rel=0.026)
 
 
 def test_requests_rows_decisions_and_warnings_are_counted_apart() -> None:
     counted = Traffic()
-    counted.add(NOW - 7, 0.002, [("yes", ()), ("no", ("'age': 200 is above 60", "'age': also odd", "'city': new"))])
-    counted.add(NOW - 7, 0.004, [("yes", ("'age': 300 is above 60",))])
+    counted.add(NOW - 7, 0.002, ["yes", "no"], [(), ("'age': 200 is above 60", "'age': also odd", "'city': new")])
+    counted.add(NOW - 7, 0.004, ["yes"], [("'age': 300 is above 60",)])
     seen = described(*counted.over(NOW, 300, 60), NOW, 300, ["no", "yes"])
     assert seen["total"]["requests"] == 2
     assert (seen["total"]["rows"], seen["total"]["warned"]) == (3, 2)
@@ -72,7 +72,7 @@ def test_requests_rows_decisions_and_warnings_are_counted_apart() -> None:
 def test_each_point_holds_the_rows_of_its_seconds_and_the_last_step_only_the_total() -> None:
     counted = Traffic()
     for at in (NOW - 1, NOW - 4, NOW - 303, NOW - 304):  # the step that now is in began three seconds ago
-        counted.add(at, 0.001, [("yes", ())])
+        counted.add(at, 0.001, ["yes"], [()])
     seen = described(*counted.over(NOW, 300, 60), NOW, 300, ["yes"])
     assert (len(seen["rows"]), seen["step"], seen["from"]) == (60, 5, NOW - 303)
     assert seen["rows"] == [1, *[0] * 58, 1]
@@ -84,7 +84,7 @@ def test_each_point_holds_the_rows_of_its_seconds_and_the_last_step_only_the_tot
 
 def test_what_was_decided_and_is_no_class_is_named_after_the_classes() -> None:
     counted = Traffic()
-    counted.add(NOW - 7, 0.001, [("reject", ()), ("no", ())])
+    counted.add(NOW - 7, 0.001, ["reject", "no"], [(), ()])
     seen = described(*counted.over(NOW, 300, 60), NOW, 300, ["no", "yes"])
     assert [each["name"] for each in seen["decisions"]] == ["no", "yes", "reject"]
 
@@ -92,7 +92,7 @@ def test_what_was_decided_and_is_no_class_is_named_after_the_classes() -> None:
 def test_nothing_older_than_an_hour_is_kept() -> None:
     counted = Traffic()
     for at in np.arange(NOW - 10_000, NOW, STEP).tolist():
-        counted.add(at, 0.001, [("yes", ())])
+        counted.add(at, 0.001, ["yes"], [()])
     assert len(counted._counts) <= 3600 // STEP + 1
     assert counted.over(NOW, 3600, 60)[0].rows >= 3600 // STEP
 

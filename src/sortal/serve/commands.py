@@ -1,4 +1,4 @@
-"""``sortal serve``, on the command line; nothing of a server is imported before it is asked for."""
+"""``sortal serve`` and ``label``, on the command line; nothing of a server is imported before it is asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from sortal.core.errors import OptionError
 from sortal.core.plain import visible
-from sortal.options import ModelFile, Verify
+from sortal.options import Data, Json, ModelFile, Verify
 from sortal.serve.settings import (
     LEVELS,
     NO_LOG,
@@ -76,3 +76,24 @@ def serve(
     check_installed()
     lines = described(settings, *checked_models(settings))
     run(settings, started=lambda: typer.echo("\n".join(map(visible, lines))))
+
+
+def label(
+    log: Annotated[str, typer.Argument(help="Where the log is: sqlite:///FILE or postgresql://...")],
+    data: Data,
+    *,
+    id_column: Annotated[str, typer.Option("--id", help="The column with the ids of rows.")] = "id",
+    label_column: Annotated[str, typer.Option("--label", help="The column with what turned out to be true.")] = "label",
+    model: Annotated[
+        Path | None, typer.Option(help="The model that was served: labels have to be its classes. Else as in the log.")
+    ] = None,
+    verify: Verify = None,
+    json: Json = False,
+) -> None:
+    """Tell the log of a service what turned out to be true of its rows; again does no harm."""
+    from sortal.artifact.model import load
+    from sortal.serve.late_labels import label_rows
+
+    classes = None if model is None else load(model, verify).classes_.tolist()
+    labelled = label_rows(log, data, id_column, label_column, classes)
+    typer.echo(labelled.to_json() if json else "\n".join(map(visible, labelled.sentences())))

@@ -85,29 +85,51 @@ class Door:
         """Rows for the model. Raises HttpError that names every fault, up to a number of them."""
         findings = _Findings(limits, [[] for _ in rows])
         named = [self._by_name(at, row, findings) for at, row in enumerate(rows)]
-        columns: dict[str, Values] = {}
-        numeric: dict[str, list[float]] = {}
-        for cells in self._cells:
-            name = cells.column.name
-            values = cells.read([row.get(name) for row in named], findings)
-            if cells.numeric:
-                numeric[name] = values
-            else:
-                columns[name] = values
-            if findings.full:
-                break
+        read, odd = self._at_once(named)
+        for cells, values, places in zip(self._cells, read, odd, strict=True):
+            if places and not findings.full:
+                cells.read_odd([row.get(cells.name) for row in named], places, values, findings)
+            if cells.required:
+                cells.check_there(values, findings)
         if findings.faults:
             raise findings.refusal()
-        # One array for all of them: for a single row that takes as long as one of them.
-        columns |= zip(numeric, np.array([*numeric.values()], dtype=np.float64), strict=True)
+        columns: dict[str, Values] = {c.name: v for c, v in zip(self._cells, read, strict=True) if not c.numeric}
+        # One array for all numbers: for a single row that takes as long as one of them.
+        numbers = np.array([v for c, v in zip(self._cells, read, strict=True) if c.numeric], dtype=np.float64)
+        columns |= zip((cells.name for cells in self._cells if cells.numeric), numbers, strict=True)
         for row, said in zip(named, findings.warnings, strict=True):
             if not self._needed <= row.keys():
                 said += self._absent(row)
         return Read(Rows(columns, np.arange(len(rows))), findings.warnings)
 
+    def _at_once(self, rows: Sequence[Row]) -> tuple[list[list[Any]], list[list[int]]]:
+        """By column, what can be read without rules: plain numbers, what is missing, and values that are remembered;
+        and where the others stand, which are still missing then.
+        """
+        read: list[list[Any]] = [[] for _ in self._cells]
+        odd: list[list[int]] = [[] for _ in self._cells]
+        # All of it in one loop without calls, which is most of the time that a row takes before it is scored.
+        ways = [(*cells.way, values, places) for cells, values, places in zip(self._cells, read, odd, strict=True)]
+        for at, row in enumerate(rows):
+            for name, plain_numbers, remembered, missing, values, places in ways:
+                value: Any = row.get(name)
+                kind = type(value)
+                if plain_numbers and (kind is float or kind is int) and -LARGEST <= value <= LARGEST:
+                    values.append(float(value))
+                    continue
+                if value is not None:
+                    known = remembered.get(kind)
+                    made = _UNKNOWN if known is None else known.get(value, _UNKNOWN)
+                    if made is not _UNKNOWN:
+                        values.append(made)
+                        continue
+                    places.append(at)
+                values.append(missing)
+        return read, odd
+
     def expected(self, name: str) -> str:
         """What values of a column that the model needs are, in words."""
-        return next(cells.expected for cells in self._cells if cells.column.name == name)
+        return next(cells.expected for cells in self._cells if cells.name == name)
 
     def _by_name(self, at: int, row: Row, findings: _Findings) -> Row:
         """The row with its fields in the one form of names; a field of no column is a fault."""
@@ -122,7 +144,7 @@ class Door:
         for given, value in row.items():
             name = given if given in self._named else column_name(given)
             if name not in self._named:
-                hint = did_you_mean(given, [cells.column.name for cells in self._cells])
+                hint = did_you_mean(given, [cells.name for cells in self._cells])
                 findings.fault(at, given, f"no such field; {hint}", "unknown-field")
             elif name in known:
                 findings.fault(at, given, "the same field is there a second time", "repeated-name")
@@ -135,9 +157,12 @@ class Door:
     def _absent(self, row: Row) -> Iterator[str]:
         """Fields that are not there, as far as the model does not say so itself."""
         for cells in self._cells:
-            name = cells.column.name
+            name = cells.name
             if name not in row and name not in self._never_missing:
                 yield f"{name!r}: is not given, and counts as missing"
+
+
+_UNKNOWN = object()
 
 
 class _Cells:
@@ -145,54 +170,36 @@ class _Cells:
 
     def __init__(self, column: Column) -> None:
         kind = kind_of(column.kind)
-        self.column, self.numeric = column, kind.numeric
-        self._kind = kind
-        self._schema = Schema((column,))
-        self._missing: Any = math.nan if kind.numeric else None
-        self._plain_numbers = kind.storage == "number" and kind.takes_numbers(column)
-        self._known: dict[type, dict[Any, Any]] = {str: {}, bool: {}, int: {}}
+        self.name, self.numeric, self.required = column.name, kind.numeric, column.role == "cost"
+        self._column, self._kind, self._schema = column, kind, Schema((column,))
+        self._remembered: dict[type, dict[Any, Any]] = {str: {}, bool: {}, int: {}}
+        plain_numbers = kind.storage == "number" and kind.takes_numbers(column)
+        self.way = (column.name, plain_numbers, self._remembered, math.nan if kind.numeric else None)
         example = kind.example(column)
         self.expected = kind.noun_of(column) + (f", written like {example}" if example else "")
 
-    def read(self, values: Sequence[Any], findings: _Findings) -> list[Any]:
-        """(n,) what the program reads of (n,) values. Faults and warnings are added to the findings."""
-        read: list[Any] = []
-        odd: dict[type, list[int]] = {}
-        plain_numbers, missing = self._plain_numbers, self._missing
-        for at, value in enumerate(values):
-            kind = type(value)
-            if plain_numbers and (kind is float or kind is int) and -LARGEST <= value <= LARGEST:
-                read.append(float(value))
-            elif value is None:
-                read.append(missing)
-            elif (known := self._known.get(kind)) is not None and value in known:
-                read.append(known[value])
-            else:
-                read.append(missing)
-                odd.setdefault(kind, []).append(at)
-        for places in odd.values():
-            self._read_odd(places, values, read, findings)
-        if self.column.role == "cost":
-            for at, cost in enumerate(read):
-                if cost != cost and not findings.full:
-                    findings.fault(at, self.column.name, "the decision needs this cost in every row", "missing")
-        return read
-
-    def _read_odd(self, places: Sequence[int], values: Sequence[Any], read: list[Any], findings: _Findings) -> None:
-        """Reads values of one type by the rules of ``core.door``."""
-        together: list[int] = []
+    def read_odd(self, values: Sequence[Any], places: Sequence[int], read: list[Any], findings: _Findings) -> None:
+        """Read the values in these places by the rules of ``core.door``, those of one type together."""
+        together: dict[type, list[int]] = {}
         for at in places:
-            if findings.full:
-                return
             refusal = self._refusal(values[at], findings.limits)
             if refusal is not None:
-                findings.fault(at, self.column.name, *refusal)
+                findings.fault(at, self.name, *refusal)
             elif isinstance(values[at], int) and abs(values[at]) >= EXACT:
                 self._through([at], values, read, findings)
             else:
-                together.append(at)
-        for start in range(0, len(together), MOST_ROWS):
-            self._through(together[start : start + MOST_ROWS], values, read, findings)
+                together.setdefault(type(values[at]), []).append(at)
+            if findings.full:
+                return
+        for alike in together.values():
+            for start in range(0, len(alike), MOST_ROWS):
+                self._through(alike[start : start + MOST_ROWS], values, read, findings)
+
+    def check_there(self, read: Sequence[float], findings: _Findings) -> None:
+        """Every row has to have a value."""
+        for at, value in enumerate(read):
+            if value != value and not findings.full:
+                findings.fault(at, self.name, "the decision needs this cost in every row", "missing")
 
     def _refusal(self, value: Any, limits: Limits) -> tuple[str, str] | None:
         """Why a value is not even looked at, and the code of that."""
@@ -212,7 +219,7 @@ class _Cells:
             made = self._canonical([values[at] for at in places])
         except DataError:
             if len(places) == 1:
-                findings.fault(places[0], self.column.name, f"expected {self.expected}", "wrong-value")
+                findings.fault(places[0], self.name, f"expected {self.expected}", "wrong-value")
                 return
             half = len(places) // 2
             self._through(places[:half], values, read, findings)
@@ -230,24 +237,24 @@ class _Cells:
         if self._kind.storage == "bytes":
             # A text never names a file of this machine here, as it does elsewhere.
             values = [from_base64(value) or b"" if isinstance(value, str) and value else value for value in values]
-        column = read_rows({self.column.name: values}, self._schema).columns[self.column.name]
+        column = read_rows({self.name: values}, self._schema).columns[self.name]
         return column.tolist() if isinstance(column, np.ndarray) else list(column)
 
     def _says_missing(self, value: Any) -> bool:
         """Whether a value is a notation of a missing one, as ``NA`` is."""
-        return self._kind.plain(self.column, Cells([value]), of_values([value]).sort).values[0] is None
+        return self._kind.plain(self._column, Cells([value]), of_values([value]).sort).values[0] is None
 
     def _lost(self, at: int, findings: _Findings) -> None:
         """A value is there and cannot be read: an image is refused, as nobody sends one to have it taken as missing;
         others are missing by the rules of their kind.
         """
         if self._kind.storage == "bytes":
-            findings.fault(at, self.column.name, f"expected {self.expected}, whole and in base64", "unreadable")
+            findings.fault(at, self.name, f"expected {self.expected}, whole and in base64", "unreadable")
         else:
-            findings.warnings[at].append(f"{self.column.name!r}: is not {self.expected}, and counts as missing")
+            findings.warnings[at].append(f"{self.name!r}: is not {self.expected}, and counts as missing")
 
     def _remember(self, value: Any, read: Any) -> None:
-        known = self._known.get(type(value))
+        known = self._remembered.get(type(value))
         if known is None or (isinstance(value, str) and len(value) > SHORT):
             return
         if len(known) >= KNOWN:

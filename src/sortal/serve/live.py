@@ -53,8 +53,7 @@ class Live:
     def add(self, seconds: float, decisions: Sequence[Label], warnings: Sequence[Sequence[str]]) -> None:
         """A request was answered. Where there is a log it is counted from there."""
         if self._open_store is None:
-            rows = [(str(decision), tuple(odd)) for decision, odd in zip(decisions, warnings, strict=True)]
-            self._traffic.add(time.time(), seconds, rows)
+            self._traffic.add(time.time(), seconds, decisions, warnings)
 
     async def now(self, served: ServedModel) -> bytes:
         """The last state that was made, as JSON; the next one is being made where this is old."""
@@ -76,6 +75,8 @@ class Live:
         try:
             self._count()
             self._made = self._written(served)
+            counted = time.monotonic()
+            self._due = counted + max(FRESH, SHARE * (counted - start))
             if start >= self._truth_due or self._truth is None or self._truth[0] != served.sha256:
                 self._judge(served)
                 self._made = self._written(served)
@@ -83,8 +84,7 @@ class Live:
             LOGGER.exception("a bug of sortal, in what the page shows")
             self._trouble = "figures could not be made; the log of the service says why"
             self._made = self._written(served)
-        now = time.monotonic()
-        self._due = now + max(FRESH, SHARE * (now - start))
+            self._due = time.monotonic() + FRESH_TRUTH
 
     def _count(self) -> None:
         if self._open_store is None:

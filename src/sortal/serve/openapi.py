@@ -47,7 +47,7 @@ def document(served: ServedModel, routes: Iterable[Route], limits: Limits, token
     types = [each for route in every for each in (route.request, route.response) if each is not None]
     _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
     schemas["Row"] = _row(served, about, limits)
-    _name_classes(schemas, about)
+    _narrow(schemas, about)
     paths: dict[str, dict[str, Any]] = {}
     for route in every:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, about, schemas, token)
@@ -82,6 +82,7 @@ def _operation(route: Route, about: AboutModel, schemas: Mapping[str, Any], toke
     if names:
         operation["responses"]["404"] = _problem("Another model is served here")
     operation["responses"] |= {status: _problem(_REFUSALS[status]) for status in refused}
+    operation["responses"] |= {status: _problem(said) for status, said in route.refusals}
     if token and not route.open:
         operation["security"] = [{"token": []}]
     if route.reads:
@@ -91,9 +92,9 @@ def _operation(route: Route, about: AboutModel, schemas: Mapping[str, Any], toke
 
 
 def _body(route: Route, media: str, about: AboutModel) -> dict[str, Any]:
-    row = example_row(about)
     if route.request is None:
-        return {}
+        return {"schema": {"type": "string", "format": "binary"}}
+    row = example_row(about)
     if media == MULTIPART:
         images = [column.name for column in about.columns if kind_of(column.kind).storage == "bytes"]
         return {"schema": _form(about, images)}
@@ -105,8 +106,6 @@ def _body(route: Route, media: str, about: AboutModel) -> dict[str, Any]:
     }
     name = getattr(route.request, "__name__", "")
     example = {"example": examples[name]} if name in examples else {}
-    if route.request is None:
-        return {"schema": {"type": "string", "format": "binary"}}
     return {"schema": _schema_of(route.request), **example}
 
 
@@ -164,11 +163,21 @@ def _form(about: AboutModel, images: list[str]) -> dict[str, Any]:
     }
 
 
-def _name_classes(schemas: dict[str, Any], about: AboutModel) -> None:
-    """Labels are classes of this model, also where their type says any label."""
+def _narrow(schemas: dict[str, Any], about: AboutModel) -> None:
+    """What types of Python do not say: labels are classes of this model, outputs have names, and rows come alone or
+    together.
+    """
     for name in ("GivenLabel", "ExplainRequest"):
         if name in schemas:
             schemas[name]["properties"]["label"] = {"enum": about.classes}
+    if "PredictRequest" in schemas:
+        schemas["PredictRequest"]["oneOf"] = [
+            {"required": [one], "not": {"anyOf": [{"required": [other]} for other in others]}}
+            for one, others in (("row", ("rows", "ids")), ("rows", ("row", "id")))
+        ]
+        schemas["PredictRequest"]["properties"]["rows"]["minItems"] = 1
+    if "Wanted" in schemas:
+        schemas["Wanted"]["properties"]["name"] = {"enum": ["label", "probabilities", "decision", "id"]}
 
 
 def _schema_of(kind: Any) -> dict[str, Any]:

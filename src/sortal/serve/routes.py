@@ -22,7 +22,7 @@ class Route:
     no body. ``open``: answered without a token, as it tells nothing of model or data.
 
     ``summary``, ``request`` and ``response`` describe it (``openapi``): a sentence, the type of its body and of its
-    answer; ``writes``: the media type of the answer.
+    answer; ``writes``: the media type of the answer; ``refusals``: by status, those that no other route has.
     """
 
     method: str
@@ -34,6 +34,7 @@ class Route:
     writes: str = JSON
     request: Any = None
     response: Any = None
+    refusals: tuple[tuple[str, str], ...] = ()
 
 
 def metrics(service: Service, request: Request, timing: Timing) -> Response:
@@ -81,6 +82,7 @@ ROUTES = (
         reads=(JSON,),
         request=v1.LabelsRequest,
         response=v1.LabelsResponse,
+        refusals=(("409", "The service keeps no log"),),
     ),
     Route(
         "POST",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, Protocol
@@ -30,13 +29,9 @@ class Timing:
         self.begin = time.perf_counter()
         self.rows = 0
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+    def stage(self, name: str) -> _Stage:
+        """A block whose seconds count as this stage."""
+        return _Stage(self.seconds, name)
 
     def restart(self) -> None:
         """The request has come whole."""
@@ -55,6 +50,21 @@ class Timing:
         """
         stages = [*self.seconds.items(), ("total", self.total)]
         return ", ".join(f"{name};dur={1e3 * seconds:.3f}" for name, seconds in stages)
+
+
+class _Stage:
+    """Four of them a request: a generator would take four times as long."""
+
+    __slots__ = ("_name", "_seconds", "_start")
+
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self._seconds, self._name = seconds, name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self._seconds[self._name] = self._seconds.get(self._name, 0.0) + time.perf_counter() - self._start
 
 
 class Log(Protocol):

@@ -10,13 +10,13 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from threading import Lock
 from typing import Any
 
-from sortal.serve.log.records import LabelledPrediction
+from sortal.serve.log.records import Label, LabelledPrediction
 
 STEP, SPAN = 5, 3600
 """Seconds of one count, and of all that are kept: enough for an hour to be seen, a minute a point."""
@@ -36,9 +36,6 @@ LEAST = 3
 """Runs that are read whatever it takes: the newest steps, those that a late batch may have reached, and one more, so
 that the hour gets full."""
 
-Row = tuple[str, tuple[str, ...]]
-"""What was decided of a row, and what it was warned of."""
-
 
 @dataclass(slots=True)
 class Count:
@@ -54,17 +51,16 @@ class Count:
     columns: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
 
-    def add(self, seconds: float, rows: Iterable[Row]) -> None:
-        """One request."""
+    def add(self, seconds: float, decisions: Sequence[Label], warnings: Iterable[Sequence[str]]) -> None:
+        """One request: what was decided of each row, and what it was warned of."""
         self.requests += 1
+        self.rows += len(decisions)
         self.times[round(math.log(max(seconds, 1e-9)) / BIN)] += 1
-        for decision, warnings in rows:
-            self.rows += 1
-            self.decisions[decision] += 1
-            if warnings:
-                self._warn(warnings)
+        self.decisions.update(map(str, decisions))
+        for odd in filter(None, warnings):
+            self._warn(odd)
 
-    def _warn(self, warnings: tuple[str, ...]) -> None:
+    def _warn(self, warnings: Sequence[str]) -> None:
         self.warned += 1
         for name, text in {warned_of(text): text for text in warnings}.items():
             self.columns[name] += 1
@@ -84,7 +80,7 @@ class Count:
         """Seconds within which a share of the requests were answered.
 
         >>> count = Count()
-        >>> for seconds in (0.001, 0.001, 0.001, 0.1): count.add(seconds, [])
+        >>> for seconds in (0.001, 0.001, 0.001, 0.1): count.add(seconds, [], [])
         >>> [round(count.quantile(share) or 0, 4) for share in (0.5, 0.99)], Count().quantile(0.5)
         ([0.001, 0.1009], None)
         """
@@ -113,7 +109,7 @@ class Traffic:
         self._counts: dict[int, Count] = {}
         self._lock = Lock()
 
-    def add(self, at: float, seconds: float, rows: Iterable[Row]) -> None:
+    def add(self, at: float, seconds: float, decisions: Sequence[Label], warnings: Iterable[Sequence[str]]) -> None:
         """One request that was answered ``at`` a time, in seconds since 1970."""
         step = int(at // STEP)
         with self._lock:
@@ -121,7 +117,7 @@ class Traffic:
             if count is None:
                 count = self._counts[step] = Count()
                 self.forget(at)
-            count.add(seconds, rows)
+            count.add(seconds, decisions, warnings)
 
     def put(self, step: int, count: Count) -> None:
         """What is known of a step now."""
@@ -241,9 +237,9 @@ def due(read_at: Mapping[int, float], now: float) -> list[list[int]]:
 def _counted(predictions: Iterable[LabelledPrediction]) -> Iterator[tuple[int, Count]]:
     """Of each request that the champion answered; its rows have one time, and took as long."""
     answered = (each.prediction for each in predictions if each.prediction.role == "champion")
-    for (at, seconds), rows in groupby(answered, key=lambda each: (each.time, each.seconds)):
-        count = Count()
-        count.add(seconds, [(str(row.decision), tuple(row.warnings)) for row in rows])
+    for (at, seconds), grouped in groupby(answered, key=lambda each: (each.time, each.seconds)):
+        rows, count = list(grouped), Count()
+        count.add(seconds, [row.decision for row in rows], [row.warnings for row in rows])
         yield int(at // STEP), count
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError, OptionError, StoreError
@@ -79,8 +79,11 @@ def exactly(value: Any) -> str:
     return repr(msgspec.to_builtins(value))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(given=st.lists(records, min_size=1, max_size=4), truth=labels)
+@example(
+    given=[PredictionRecord("\0", 1.0, "", "shadow", {"\0": "\0"}, "\0", (), "\0", ("\0",), ("\0",), 0.0)], truth="\0"
+)
 def test_everything_comes_back_exactly_as_it_went_in(
     store: LogStore, given: list[PredictionRecord], truth: Any
 ) -> None:

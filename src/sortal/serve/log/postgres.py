@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
-from msgspec import Raw
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.serve.log.rows import COLUMNS, Row, label_of
@@ -46,8 +45,8 @@ TABLES = f"""
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, 'sortal_')"
 ADD = f"COPY sortal_predictions ({', '.join(COLUMNS)}) FROM STDIN"
 ADD_LABELS = """
-    INSERT INTO sortal_labels SELECT row_id, label, time
-    FROM json_to_recordset(%s) AS given (row_id text, label json, time float8)
+    INSERT INTO sortal_labels SELECT row_id, label::json, time
+    FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
     ON CONFLICT DO NOTHING RETURNING row_id"""
 IDS = "json_array_elements_text(%s) AS given (wanted)"
 KNOWN = f"SELECT row_id, label::text FROM {IDS} JOIN sortal_labels ON row_id = wanted"
@@ -82,13 +81,13 @@ class Doubt:
 class PostgresStore(LogStore):
     """One connection, made again where it broke."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
         self._url, self._place = url, place_of(url)
         self._connection: Connection | None = None
         self._doubt: Doubt | None = None
         try:
             with self._errors():
-                self._prepare()
+                self._prepare(make)
         except BaseException:
             self.close()
             raise
@@ -125,7 +124,7 @@ class PostgresStore(LogStore):
             connection = self._connected()
             with connection.transaction():
                 # Two workers with the same labels wait for each other here; as both come in order, neither for ever.
-                given = msgspec.json.encode([{"row_id": row[0], "label": Raw(row[1]), "time": row[2]} for row in rows])
+                given = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
                 new = frozenset(row_id for (row_id,) in connection.execute(ADD_LABELS, (given.decode(),)))
                 unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(new),)))
                 others = [row_id for row_id, _, _ in rows if row_id not in new]
@@ -153,7 +152,7 @@ class PostgresStore(LogStore):
             self._connection = psycopg.connect(self._url, autocommit=True, row_factory=tuple_row, **options)
         return self._connection
 
-    def _prepare(self) -> None:
+    def _prepare(self, make: bool) -> None:
         connection = self._connected()
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARING,))
@@ -163,8 +162,10 @@ class PostgresStore(LogStore):
                 refuse_newer(found[0] if found else PROTOCOL, self._place)
             elif there:
                 raise StoreError(f"{self._place} has a table {there[0]!r} of something else; use another database")
-            else:
+            elif make:
                 connection.execute(TABLES)
+            else:
+                raise StoreError(f"there is no log in {self._place}")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -54,8 +54,10 @@ class SqliteStore(LogStore):
     loses no more than one of the process.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, make: bool = True) -> None:
         self._path = Path(path).expanduser().absolute()
+        if not make and not self._path.exists():
+            raise StoreError(f"there is no log {str(self._path)!r}")
         self._connection, self._file = self._open()
 
     def add_rows(self, rows: Sequence[Row]) -> None:

@@ -127,21 +127,21 @@ def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:
     return LabelReceipt(fates.count(NEW) + unmatched, fates.count(REPEATED), unmatched, conflicts)
 
 
-def open_store(url: str) -> LogStore:
+def open_store(url: str, *, make: bool = True) -> LogStore:
     """``sqlite:///served.db`` (four slashes for a path from the root) or ``postgresql://USER@HOST/DATABASE``.
 
-    It is made where it does not exist. Raises OptionError for another address, and StoreError where it cannot be
-    opened, is no log of ours, or one of a newer sortal.
+    It is made where it does not exist, unless only one that is there will do. Raises OptionError for another address,
+    and StoreError where it cannot be opened, is no log of ours, or one of a newer sortal.
     """
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
         from sortal.serve.log.sqlite import SqliteStore
 
-        return SqliteStore(rest[1:])
+        return SqliteStore(rest[1:], make=make)
     if scheme in ("postgresql", "postgres") and separator:
         from sortal.serve.log.postgres import PostgresStore
 
-        return PostgresStore(url)
+        return PostgresStore(url, make=make)
     raise OptionError("a log is kept at sqlite:///FILE.db or postgresql://USER@HOST/DATABASE; this is neither")
 
 

@@ -7,16 +7,19 @@ import { h, fill, named, number, interval, percent, count, counted, duration, ra
 const EVERY = 3000;
 const MOST_CLASSES = 7; // Bands that a chart shows; the others are one.
 const MOST_WARNED = 8;
+const LONG_WAIT = 5; // Seconds after which a row that is not written is a sign of trouble.
 const VERDICTS = { worse: "severe", "in doubt": "warning", "with reservation": "warning", better: "good", "as promised": "good" };
 
 export class Live {
-  constructor(element, pulse, refused) {
-    Object.assign(this, { pulse, refused, span: 0 });
+  constructor(element, pulse, model, refused) {
+    Object.assign(this, { pulse, model, refused, span: 0 });
     this.rates = new Timeline("Rows and requests a second", { format: rate });
     this.times = new Timeline("Time of a request in the service", { format: duration });
     this.decisions = new Timeline("Decisions a second", { stacked: true, format: rate });
     this.state = h("p", { class: "muted", role: "status" }, "Asking …");
     this.trouble = h("p", { class: "notice bad", role: "alert", hidden: true });
+    this.other = h("p", { class: "notice warn", role: "status", hidden: true }, "Another model answers now than the one that this page shows. ",
+      h("button", { type: "button", onclick: () => location.reload() }, "Show it"));
     this.tiles = h("div", { class: "tiles figures" });
     this.warnings = h("div");
     this.labelled = h("div");
@@ -29,7 +32,7 @@ export class Live {
       h("div", { class: "charts" }, this.rates.element, this.times.element, this.decisions.element,
         h("div", {}, h("h3", {}, "Warnings: rows unlike those of training"), this.warnings)),
       h("h3", {}, "What labels say of it"), this.labelled, this.log);
-    element.append(this.state, this.trouble, this.shown);
+    element.append(this.other, this.state, this.trouble, this.shown);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.look(); });
     this.look();
   }
@@ -43,6 +46,7 @@ export class Live {
       this.last = (await ask("v1/live")).content;
       this.trouble.hidden = !this.last.log.trouble;
       fill(this.trouble, this.last.log.trouble && plain(this.last.log.trouble));
+      this.other.hidden = this.last.model === this.model.sha256;
       this.show();
       fill(this.pulse, h("span", { class: "chip good" }, "answers"));
     } catch (refusal) {
@@ -74,7 +78,7 @@ export class Live {
     fill(this.tiles,
       tile("rows a second, now", rate(sum(recent) / (recent.length * seen.step)), true),
       tile("rows", count(total.rows)), tile("requests", count(total.requests)),
-      tile("half within", duration(total.p50)), tile("99 % within", duration(total.p99)),
+      tile("time, p50", duration(total.p50)), tile("time, p99", duration(total.p99)),
       tile("rows warned of", total.rows ? percent(total.warned / total.rows) : "–"));
     const time_of = { from: seen.from, step: seen.step };
     const perSecond = (values) => values.map((value) => value / seen.step);
@@ -83,8 +87,8 @@ export class Live {
       { name: "requests", colour: colour(1), values: perSecond(seen.requests), dash: "5 3" },
     ] });
     this.times.update({ ...time_of, series: [
-      { name: "half within", colour: colour(0), values: seen.p50 },
-      { name: "99 % within", colour: colour(1), values: seen.p99, dash: "5 3" },
+      { name: "p50", colour: colour(0), values: seen.p50 },
+      { name: "p99", colour: colour(1), values: seen.p99, dash: "5 3" },
     ] });
     this.decisions.update({ ...time_of, series: bands(seen.decisions).map(({ name, rows }, at) => ({ name, colour: colour(at), values: perSecond(rows) })) });
     fill(this.warnings, warned(seen.warnings, total.rows));
@@ -175,11 +179,15 @@ function beside({ measure, cost, rivals }) {
   return [head, rivals.slice(0, 3).map((rival, at) => [at > 0 && ", ", named(rival.name), ` ${number(rival.cost)}`]), "."];
 }
 
-function state({ log }) {
-  const { kept, trouble, ...more } = log;
+/** How the log does; what was written and what waits are those of the process that answered. */
+function state({ log: { kept, trouble, written = 0, labelled: labels = 0, queued = 0, waiting_seconds: waits = 0, refused = 0, failures = 0 } }) {
   if (!kept) return h("span", { class: "chip" }, "no log is kept");
+  const bad = Boolean(trouble) || refused > 0 || waits > LONG_WAIT;
   return [
-    h("span", { class: trouble ? "chip bad" : "chip good" }, trouble ? "the log is in trouble" : "the log is kept"),
-    Object.entries(more).filter(([, value]) => value !== null && value !== "").map(([name, value]) => h("span", { class: "chip" }, `${plain(name).replaceAll("_", " ")} ${typeof value === "number" ? count(value) : plain(value)}`)),
+    h("span", { class: bad ? "chip bad" : "chip good" }, bad ? "the log is in trouble" : "the log is kept"),
+    h("span", { class: "chip" }, `this worker wrote ${counted(written, "row")} and ${counted(labels, "label")}, ${count(queued)} wait`),
+    waits > LONG_WAIT && h("span", { class: "chip bad" }, `the oldest for ${Math.round(waits)} s`),
+    refused > 0 && h("span", { class: "chip bad" }, `${counted(refused, "row")} found no room`),
+    failures > 0 && h("span", { class: "chip" }, `${counted(failures, "attempt")} failed, and were repeated`),
   ];
 }

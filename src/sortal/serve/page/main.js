@@ -23,7 +23,7 @@ async function start() {
   for (const part of PARTS) byId(part).hidden = false;
   head(model);
   attempt(model);
-  const live = new Live(byId("live"), byId("pulse"), askForToken);
+  const live = new Live(byId("live"), byId("pulse"), model, askForToken);
   byId("live").addEventListener("look", () => live.look());
   append(byId("model"), shown(model));
   fill(byId("footer"), `Served by sortal ${plain(model.version)}. Rows that are tried here are answered, counted and logged like all others.`);
