@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import logging
 import multiprocessing
 import os
@@ -42,6 +43,8 @@ LEAST_SECONDS = 2.0
 HEADER_SECONDS = 10
 """In which the headers of a request have to come; what sends them slower is no client."""
 BACKLOG = 1024
+MANY_OBJECTS = 10_000
+"""New objects between two searches for garbage: those of some hundred requests."""
 NEEDED = "serving needs a server of HTTP, which is an extra: pip install 'sortal[serve]'"
 
 LOGGER = logging.getLogger("sortal.serve")
@@ -105,6 +108,10 @@ class Worker:
         self._watcher.start()
         if self._shadow is not None:
             self._shadow.start()
+        # What is there now stays: a search for garbage among it takes longer than a request.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(MANY_OBJECTS)
         LOGGER.info("ready")
 
     def _watch(self) -> None:
