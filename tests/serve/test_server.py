@@ -168,6 +168,7 @@ def a_token(folder: Path, content: str) -> Path:
         (lambda model, folder: [model, "--retention", "long"], "write for example 90d"),
         (lambda model, folder: [model, "--log-level", "loud"], "is none of debug, info"),
         (lambda model, folder: [model, "--log", "none", "--shadow", model], "what a shadow says is only in the log"),
+        (lambda model, folder: [model, "--log", "none", "--retention", "90d"], "are of a log"),
         (lambda model, folder: [model, *logged(folder), "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
         (lambda model, folder: [model, *logged(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
         (lambda model, folder: [model, "--log", "mysql://host"], "sqlite:///"),

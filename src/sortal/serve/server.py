@@ -23,6 +23,7 @@ from sortal.serve.app import App, Message, Receive, Send
 from sortal.serve.deployment import Deployment, read_model
 from sortal.serve.limits import Limits
 from sortal.serve.live import Live
+from sortal.serve.log.daily import DailyExport
 from sortal.serve.log.store import open_store
 from sortal.serve.log.writer import LogWriter
 from sortal.serve.logs import log_request, logging_config
@@ -58,7 +59,12 @@ class Worker:
         self._swap = Swap(deployment, settings.model, settings.verify)
         self._log: LogWriter | None = None
         if settings.log is not None:
-            self._log = LogWriter(settings.log, redact=settings.redact, retention=settings.retention)
+            self._log = LogWriter(
+                settings.log, redact=settings.redact, retention=settings.retention, export=settings.export
+            )
+        self._export: DailyExport | None = None
+        if settings.log is not None and settings.export is not None:
+            self._export = DailyExport(settings.log, settings.export, deployment.champion.model.task.target)
         metrics, limits = Metrics(), Limits()
         self._shadow: Shadow | None = None
         if settings.shadow is not None and self._log is not None:
@@ -108,6 +114,8 @@ class Worker:
         self._watcher.start()
         if self._shadow is not None:
             self._shadow.start()
+        if self._export is not None:
+            self._export.start()
         # What is there now stays: a search for garbage among it takes longer than a request.
         gc.collect()
         gc.freeze()
@@ -132,6 +140,8 @@ class Worker:
         self._ended.set()
         if self._shadow is not None:
             self._shadow.stop(max(LEAST_SECONDS, until - time.monotonic()))
+        if self._export is not None:
+            self._export.stop()
         self._service.live.close()
         if self._spans is not None:
             self._spans.close()

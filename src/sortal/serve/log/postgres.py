@@ -57,6 +57,10 @@ READ = f"""
         SELECT * FROM sortal_predictions WHERE (time, id) > (%s, %s) AND time < %s ORDER BY time, id LIMIT {PAGE})
     SELECT {", ".join(f"p.{name}{'::text' * (name in TEXTS)}" for name in COLUMNS)}, l.label::text, l.time, p.id
     FROM page p LEFT JOIN sortal_labels l ON l.row_id = p.row_id ORDER BY p.time, p.id"""
+READ_SHORT = READ.replace("p.inputs::text", "'{}'")
+LABELLED_DAYS = """
+    SELECT DISTINCT CAST(floor(p.time / 86400) AS integer)
+    FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id WHERE l.time >= %s"""
 DELETE = """
     DELETE FROM sortal_predictions WHERE id IN (
         SELECT id FROM sortal_predictions WHERE time < %s ORDER BY time, id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -115,6 +119,10 @@ class PostgresStore(LogStore):
                 labels += connection.execute(LOST, (time, most)).rowcount
         return len(old) + labels
 
+    def days_labelled_since(self, time: float) -> set[int]:
+        with self._errors():
+            return {day for (day,) in self._connected().execute(LABELLED_DAYS, (time,))}
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -133,9 +141,9 @@ class PostgresStore(LogStore):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
         return Stored(new, unmatched, {row_id: label_of(label) for row_id, label in known})
 
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connected().execute(READ, (*after, until)).fetchall()
+            return self._connected().execute(READ if inputs else READ_SHORT, (*after, until)).fetchall()
 
     def _happened(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""

@@ -44,6 +44,10 @@ READ = f"""
     SELECT {", ".join(f"p.{name}" for name in COLUMNS)}, l.label, l.time, p.id
     FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
     WHERE p.time >= ?1 AND (p.time > ?1 OR p.id > ?2) AND p.time < ?3 ORDER BY p.time, p.id LIMIT {PAGE}"""
+LABELLED_DAYS = """
+    SELECT DISTINCT CAST(p.time / 86400 AS integer)
+    FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
+READ_SHORT = READ.replace("p.inputs", "'{}'")
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
@@ -74,6 +78,10 @@ class SqliteStore(LogStore):
             labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
         return len(old) + labels
 
+    def days_labelled_since(self, time: float) -> set[int]:
+        with self._errors():
+            return {day for (day,) in self._connection.execute(LABELLED_DAYS, (time,))}
+
     def close(self) -> None:
         self._connection.close()
 
@@ -86,9 +94,9 @@ class SqliteStore(LogStore):
             unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
         return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connection.execute(READ, (*after, until)).fetchall()
+            return self._connection.execute(READ if inputs else READ_SHORT, (*after, until)).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

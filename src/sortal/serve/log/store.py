@@ -61,6 +61,10 @@ class LogStore(ABC):
         """
 
     @abstractmethod
+    def days_labelled_since(self, time: float) -> set[int]:
+        """The days, counted from 1970, of predictions whose label came then or later."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -69,8 +73,10 @@ class LogStore(ABC):
         """Store those of these labels, of different rows each and ordered by row, whose row has none."""
 
     @abstractmethod
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
-        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number."""
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
+        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number.
+        ``inputs``: else they are empty.
+        """
 
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
@@ -94,13 +100,16 @@ class LogStore(ABC):
         fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
-    def read(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
+    def read(
+        self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
+    ) -> Iterator[LabelledPrediction]:
         """Predictions of a span of time, by time, each with the label that is known now.
 
-        They are read a page at a time, so that a log of any length can be. What is added meanwhile is seen or not.
+        Without ``inputs``, which are half of the work, records have none. They are read a page at a time, so that a log
+        of any length can be. What is added meanwhile is seen or not.
         """
         after, end = (since, -1), float("inf") if until is None else until
-        while page := self._page(after, end):
+        while page := self._page(after, end, inputs):
             yield from map(record_of, page)
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
