@@ -99,7 +99,7 @@ def test_the_image_runs_a_command_that_exists_as_a_user_without_rights() -> None
 
 def test_what_the_image_copies_is_there() -> None:
     sources = [
-        words[:-1] for word, rest in instructions() if word == "COPY" if not (words := rest.split())[0][:2] == "--"
+        words[:-1] for word, rest in instructions() if word == "COPY" if (words := rest.split())[0][:2] != "--"
     ]
     assert sources
     assert all((ROOT / source).exists() for each in sources for source in each)
