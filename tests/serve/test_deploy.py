@@ -16,7 +16,7 @@ import typer.main
 
 from sortal.cli import app
 from sortal.serve.routes import ROUTES
-from sortal.serve.server import GRACE
+from sortal.serve.server import KILLED
 from tests.serve.process import ROW, a_model, serving
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_the_unit_runs_a_command_that_exists_and_lets_it_end() -> None:
     asked = parsed(shlex.split(service["ExecStart"]))
     assert asked["token_file"] == Path("${CREDENTIALS_DIRECTORY}/token")
     assert asked["model"] == Path(f"/var/lib/{service['StateDirectory']}/model.sortal")
-    assert float(service["TimeoutStopSec"]) > GRACE + 5
+    assert float(service["TimeoutStopSec"]) > KILLED
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
@@ -98,9 +98,7 @@ def test_the_image_runs_a_command_that_exists_as_a_user_without_rights() -> None
 
 
 def test_what_the_image_copies_is_there() -> None:
-    sources = [
-        words[:-1] for word, rest in instructions() if word == "COPY" if (words := rest.split())[0][:2] != "--"
-    ]
+    sources = [words[:-1] for word, rest in instructions() if word == "COPY" if (words := rest.split())[0][:2] != "--"]
     assert sources
     assert all((ROOT / source).exists() for each in sources for source in each)
 
