@@ -137,7 +137,7 @@ function labelled({ labelled: told, log }) {
   const { evaluation, names } = told;
   const promised = evaluation.promised_on === "nothing" ? "promised" : `promised (${evaluation.promised_on})`;
   return [
-    h("p", { class: "muted" }, `${counted(told.rows, "labelled row")} from ${day(told.since)} to ${day(told.until)}, ${count(told.unlabelled)} without a label. ${sentence(told.note)}`),
+    h("p", { class: "muted" }, `${counted(told.rows, "labelled row")} from ${day(told.since)} to ${day(told.until)}. ${sentence(told.note)}`),
     conclusion(evaluation, names),
     evaluation.promises.length > 0 && h("ul", { class: "plain" }, evaluation.promises.map((promise) => {
       const falls = ["worse", "in doubt"].includes(promise.verdict);
