@@ -28,6 +28,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.engine import Program
 from sortal.engine.ngrams import Ngrams
+from sortal.serve import live
 from sortal.serve.app import App
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.live import Live
@@ -146,9 +147,9 @@ def serving(
     """The address of a service of this process."""
     url = f"sqlite:///{log}"
     writer = None if log is None else LogWriter(url)
-    live = Live() if log is None else Live(partial(open_store, url))
+    shown = Live() if log is None else Live(partial(open_store, url))
     deployment = deployment or Deployment(ServedModel("churn", "ab" * 32, model))
-    service = Service(deployment, token=token, log=writer, live=live)
+    service = Service(deployment, token=token, log=writer, live=shown)
     config = uvicorn.Config(App(service, ROUTES), port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -161,7 +162,7 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
-        live.close()
+        shown.close()
         if writer is not None:
             writer.close()
 
@@ -506,7 +507,11 @@ def test_a_service_that_is_gone_is_said_to_be_and_answers_again(chromium: Browse
         page.text("#decision")
 
 
-def test_what_goes_on_is_shown_with_what_labels_say(chromium: Browser, tmp_path: Path) -> None:
+def test_what_goes_on_is_shown_with_what_labels_say(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each, value in (("FRESH", 0.2), ("FRESH_TRUTH", 0.2), ("SHARE", 0)):
+        monkeypatch.setattr(live, each, value)
     with serving(PLAIN, tmp_path / "log.db") as site, visit(chromium, site) as page:
         page.until("document.querySelector('#live p.muted').innerText.startsWith('No row came')")
         page.js(
