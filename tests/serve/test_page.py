@@ -532,6 +532,12 @@ def test_what_goes_on_is_shown_with_what_labels_say(
         assert "60 labelled rows" in page.text("#live")
         page.js("document.querySelectorAll('[name=span]')[1].click()")
         page.until("document.querySelector('#live .tiles')?.innerText.includes('60')")
+        page.js("document.querySelector('#live .scroll').focus()")
+        asked = len(page.requests)
+        while len(page.requests) < asked + 2:
+            time.sleep(0.05)
+        page.js("new Promise(done => setTimeout(done, 300))")
+        assert page.js("document.activeElement.className") == "scroll"  # what has not changed is not made anew
         page.js("document.querySelector('svg.chart').focus()")
         page.press("ArrowLeft")
         assert "requests" in page.text("#live figcaption")
