@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -555,8 +556,6 @@ def test_that_another_model_answers_is_said_and_shown(chromium: Browser) -> None
 
 
 def test_sets_and_decisions_that_differ_from_the_most_probable_class_are_said(chromium: Browser) -> None:
-    from dataclasses import replace
-
     model = replace(PLAIN, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
     with serving(model) as site, visit(chromium, site) as page:
         page.fill(field(page, "age"), "40")
