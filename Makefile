@@ -6,7 +6,7 @@ READY := .venv/ready
 # Tests start many processes: what one has compiled the others read, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo demo-texts demo-images test lint types imports bench-fast fuzz mutants clean
+.PHONY: help demo demo-texts demo-images serve-demo test lint types imports bench-fast fuzz fuzz-api mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,6 +21,9 @@ demo-texts: $(READY) ## the same with texts: which messages are spam? predicts a
 
 demo-images: $(READY) ## the same with images: which digit is it? predicts and evaluates new ones, too
 	@$(call trip,examples/digits.zip,examples/digits-new.zip,parquet)
+
+serve-demo: $(READY) ## train, serve, send rows and labels: a page to look at, until Ctrl-C (SECONDS=60 ends it)
+	@$(BIN)/python tools/serve_demo.py --budget $(if $(filter command line environment,$(origin BUDGET)),$(BUDGET),30s) $(if $(SECONDS),--seconds $(SECONDS))
 
 # $(call trip,DATA,NEW DATA,FORMAT OF PREDICTIONS,OPTIONS): every command that a person needs, into a new folder of runs/
 trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
@@ -44,10 +47,15 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation fuzz; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation serve swap fuzz; do $(BIN)/python -m bench $$name --fast; done
 
 fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten minutes on two cores
 	@$(BIN)/python -m bench fuzz
+
+fuzz-api: $(READY) ## does a service answer, as described, whatever its description allows? by schemathesis, half a minute
+	@test -x .venv/api/bin/python || $(PYTHON) -m venv .venv/api
+	@$(BIN)/python -m pip --python .venv/api/bin/python install -qq --disable-pip-version-check --constraint constraints.txt --group api
+	@$(BIN)/python tools/fuzz_api.py .venv/api/bin/schemathesis
 
 N ?= 200
 SEED ?= 0

@@ -233,9 +233,12 @@ def _for_all(goal: str, trials: Sequence[Trial], holds: object) -> Goal:
 
 
 def _wins(trial: Trial) -> bool:
-    """The chosen one is a booster, and better than each baseline beyond noise."""
+    """The chosen one is a booster, or an ensemble with one, and better than each baseline beyond noise."""
     record = trial.record
-    if record is None or record.chosen is None or record.chosen.family not in BOOSTERS:
+    if record is None or record.chosen is None:
+        return False
+    families = {row.name: row.family for row in record.leaderboard}
+    if not {families[name] for name in record.chosen.weights or (record.chosen.name,)} & {*BOOSTERS}:
         return False
     margin = best_baseline(record).margin
     return margin is not None and margin.low is not None and margin.low > 0

@@ -1,8 +1,9 @@
-"""``make demo-texts`` and ``make demo-images`` run every command that a person needs, on the examples."""
+"""``make demo-texts``, ``demo-images`` and ``serve-demo`` run every command that a person needs, on the examples."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,22 +13,30 @@ import polars as pl
 import pytest
 
 from sortal.data.read import read
+from sortal.serve.log.store import open_store
 
 ROOT = Path(__file__).parents[1]
 
 
+def make(name: str, folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    """The recipe of the Makefile, with stand-ins for the folder of commands."""
+    shutil.copy(ROOT / "Makefile", folder)
+    for part in ("examples", "tools"):
+        shutil.copytree(ROOT / part, folder / part)
+    (folder / "bin").mkdir()
+    for command, words in (("sortal", "-m sortal.cli "), ("python", "")):
+        file = folder / "bin" / command
+        file.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
+        file.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    words = ["make", name, "BIN=bin", "READY=Makefile", "-o", "Makefile", *settings]
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(("name", "rows", "classes"), [("demo-texts", 500, 2), ("demo-images", 200, 10)])
 def test_the_trip_of_an_example(name: str, rows: int, classes: int, tmp_path: Path) -> None:
-    """The recipe of the Makefile, with a stand-in for the folder of commands and a budget that trains a baseline."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "sortal"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sortal.cli "$@"\n')
-    command.chmod(0o755)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    words = ["make", name, "BIN=bin", "READY=Makefile", "-o", "Makefile", "BUDGET=3s"]
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    """With a budget that trains a baseline."""
+    done = make(name, tmp_path, "BUDGET=3s")
     assert done.returncode == 0, done.stderr
     (run,) = tmp_path.glob(f"runs/{name}-*/run")
     assert f"{rows} labelled rows scored" in done.stdout
@@ -36,6 +45,22 @@ def test_the_trip_of_an_example(name: str, rows: int, classes: int, tmp_path: Pa
     assert len(predicted) == rows
     assert sum(column.startswith("probability_") for column in predicted.columns) == classes
     assert (run / "report.html").stat().st_size > 10_000
+
+
+def test_a_service_is_trained_started_asked_told_the_truth_and_stopped(tmp_path: Path) -> None:
+    done = make("serve-demo", tmp_path, "BUDGET=3s", "SECONDS=2")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert re.search(r"^look at   http://127\.0\.0\.1:\d+/", done.stdout, re.M)
+    sent, labelled = map(int, re.findall(r"^sent      (\d+) rows and (\d+) labels", done.stdout, re.M)[0])
+    assert sent > 5
+    assert labelled > 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    store = open_store(f"sqlite:///{folder / 'served.db'}")
+    logged = list(store.read())
+    store.close()
+    assert len(logged) == sent
+    assert sum(each.label is not None for each in logged) == labelled
+    assert '"event":"stopped"' in (folder / "serve.log").read_text("utf-8").splitlines()[-1]
 
 
 def test_the_examples_are_small_and_new_rows_are_new() -> None:

@@ -35,6 +35,7 @@ from sortal.options import (
     Verify,
     on_command_line,
 )
+from sortal.serve import commands as serving
 from sortal.version import __version__
 
 if TYPE_CHECKING:
@@ -241,6 +242,10 @@ def audit(
         if not json:
             summary.fixed(_console(), RECIPE_FILE, written, data)
     _judge(audited.findings, strict)
+
+
+app.command()(serving.serve)
+app.command()(serving.label)
 
 
 @app.command()

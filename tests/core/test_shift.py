@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom
 
 from sortal.core.frame import Table
+from sortal.core.odd import OddValues
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
-from sortal.core.shift import Shift, Watch, _tail, odd_values
+from sortal.core.shift import Shift, Watch, _tail
 
 KINDS = {pl.Float64: "number", pl.String: "category", pl.Boolean: "boolean"}
 
@@ -160,7 +161,7 @@ def test_columns_of_one_side_alone_are_passed_over():
 def test_each_row_says_what_is_odd_about_it():
     before = table(plan=["pro", "basic"], fee=[1.5, 20.0], holes=[None, 1.0])
     rows = table(plan=["pro", "gold", None], fee=[25.0, 1.0, 20.0], holes=[None, 1.0, 7.0])
-    found = odd_values(profile(before), rows.columns(rows.schema.names), 3)
+    found = OddValues(profile(before)).of(rows.columns(rows.schema.names), 3)
     assert found == [
         ["'fee': 25 is above 20, about the largest in training"],
         ["'plan': 'gold' was never seen in training", "'fee': 1 is below 1.5, about the smallest in training"],

@@ -11,9 +11,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sortal.core.frame import Table
+from sortal.core.odd import OddValues
 from sortal.core.profile import ColumnProfile, profile
 from sortal.core.schema import Column, Schema
-from sortal.core.shift import Watch, odd_values
+from sortal.core.shift import Watch
 from sortal.core.text_measures import measures, script, words
 
 ROWS = 400
@@ -85,7 +86,7 @@ def test_other_texts_are_spoken_of_by_what_is_other(reference, rows, message):
 
 def test_what_is_odd_of_single_texts(reference):
     rows = [texts(1)[0], None, "слово слово слово слово", "word1 " * 100]
-    usual, missing, cyrillic, long = odd_values(reference, {"review": rows}, 4)
+    usual, missing, cyrillic, long = OddValues(reference).of({"review": rows}, 4)
     assert usual == missing == []
     assert cyrillic[-1] == "'review', script: 'cyrillic' was never seen in training"
     assert long == [
@@ -96,7 +97,7 @@ def test_what_is_odd_of_single_texts(reference):
             reference["review"], measures=tuple(replace(m, missing=0) for m in reference["review"].measures)
         )
     }
-    assert odd_values(none_missing, {"review": [None]}, 1) == [["'review': is missing, and never was in training"]]
+    assert OddValues(none_missing).of({"review": [None]}, 1) == [["'review': is missing, and never was in training"]]
 
 
 def test_long_texts_and_many_take_bounded_time():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -183,3 +184,19 @@ def test_what_counts_as_far_too_much_for_more_folds_is_not_looked_at(two, monkey
     cv = CrossValidation(FoldData(dev, fold(dev)), Scorer(task))
     time_left = TimeReserve(Deadline(time.monotonic(), 30.0), closing=0.0, closing_rows=0)
     assert len(_in_time(cv, [Candidate("dear", dear)], time_left).parts) == 1
+
+
+def test_no_clock_ends_the_first_baseline(two, monkeypatch):
+    """It is the model that is in hand whatever comes, and on a busy machine a moment may be a second."""
+    given = []
+    trial = TimeReserve.trial
+
+    def spy(self, candidate, cv, seconds, results):
+        given.append((candidate.name, seconds))
+        return trial(self, candidate, cv, seconds, results)
+
+    monkeypatch.setattr(TimeReserve, "trial", spy)
+    dev, task = two
+    trained(dev, task, budget=0.5)
+    assert given[0] == ("majority", math.inf)
+    assert all(seconds < 1 for _, seconds in given[1:])

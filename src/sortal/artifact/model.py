@@ -28,10 +28,11 @@ from sortal.core.errors import ArtifactError, OptionError, ParityError
 from sortal.core.images import drawn
 from sortal.core.interval import Estimate
 from sortal.core.kinds import Storage, kind_of
+from sortal.core.odd import OddValues
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Schema
-from sortal.core.shift import Shift, Watch, odd_values
+from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
 from sortal.decide.prevalence import class_shares, label_shift
@@ -124,12 +125,17 @@ class Model(AsText, Contents):
             warnings=self._odd(rows) if warnings else None,
         )
 
-    def _warn_of_no_capacity(self, count: int) -> None:
+    def capacity_note(self, count: int) -> str:
+        """What has to be said of a batch of so many rows of which a capacity takes none; else empty."""
         capacity = self.decision.capacity
-        if capacity is not None and count and not capacity.of(count):
-            share = f"{percent(capacity.share)} of {count:,} row{'s' if count > 1 else ''}"
-            message = f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
-            warnings.warn(message, UserWarning, stacklevel=3)
+        if capacity is None or not count or capacity.of(count):
+            return ""
+        share = f"{percent(capacity.share)} of {count:,} row{'s' if count > 1 else ''}"
+        return f"{share} is no row at all, so that none is decided positive; give the rows of a batch at once"
+
+    def _warn_of_no_capacity(self, count: int) -> None:
+        if note := self.capacity_note(count):
+            warnings.warn(note, UserWarning, stacklevel=3)
 
     def predict_set(self, rows: object, *, allow_missing: bool = False) -> NDArray[np.bool_]:
         """(n, K) which classes the prediction set of each row holds. Raises OptionError for a model without sets."""
@@ -175,7 +181,7 @@ class Model(AsText, Contents):
         return self._odd(rows_of(rows, self.reads, allow_missing=allow_missing))
 
     def _odd(self, rows: Rows) -> list[list[str]]:
-        return odd_values(self.profiled(without=rows.absent), rows.columns, len(rows))
+        return self._odd_values.of(rows.columns, len(rows), without=rows.absent)
 
     def profiled(self, without: Collection[str] = ()) -> dict[str, ColumnProfile]:
         """What the columns that the program reads looked like in training."""
@@ -232,6 +238,10 @@ class Model(AsText, Contents):
         """The columns that a decision reads: those of the program, and those that hold costs."""
         names = {*self.reads.names, *(cell.column for cell in self.decision.cost_columns)}
         return Schema(tuple(column for column in self.schema.columns if column.name in names))
+
+    @cached_property
+    def _odd_values(self) -> OddValues:
+        return OddValues(self.profiled())
 
     @cached_property
     def _labels(self) -> NDArray[Any]:

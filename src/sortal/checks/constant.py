@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -23,29 +23,29 @@ _FIRST_LOOK = 10_000
 """Rows that are counted first, for speed: where enough of them differ, the rest need no count."""
 
 
-def _others(table: Table, name: str) -> int:
-    """How many rows hold another value than the most frequent one; missing counts as a value."""
-    values = table[name]
-    beginning = values.head(_FIRST_LOOK)
-    if len(values) > _FIRST_LOOK and _rest(beginning) > _ENOUGH:
-        return _rest(beginning)
-    return _rest(values)
+def _others(table: Table) -> dict[str, int]:
+    """How many rows hold another value of a feature than its most frequent one; missing counts as a value.
+
+    All columns at once: of thousands, one at a time takes ten times as long.
+    """
+    names = [column.name for column in table.schema.features]
+    beginning = _rest(table.frame.head(_FIRST_LOOK), names)
+    if len(table) <= _FIRST_LOOK:
+        return beginning
+    return beginning | _rest(table.frame, [name for name, count in beginning.items() if count <= _ENOUGH])
 
 
-def _rest(values: pl.Series) -> int:
-    counts = _counts(values)["rows"]
-    return int(counts.sum() - counts[0])
-
-
-def _counts(values: pl.Series) -> pl.DataFrame:
-    """``value`` and ``rows``, the most frequent value first."""
-    return values.alias("value").value_counts(sort=True, name="rows")
+def _rest(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    usual = frame[list(names)].select(pl.all().unique_counts().max())
+    return {name: frame.height - count for name, count in usual.row(0, named=True).items()}
 
 
 def find_constant(context: AuditContext) -> list[Finding] | NotApplicable:
     """One finding for all of them."""
     table = context.table
-    names = [column.name for column in table.schema.features if _others(table, column.name) == 0]
+    names = [name for name, count in _others(table).items() if count == 0]
     if not names:
         return []
     said = [f"{name} is {_always(table[name][0], context.disclosure.quotes(len(context)))}" for name in names]
@@ -61,8 +61,7 @@ def find_nearly(context: AuditContext) -> list[Finding] | NotApplicable:
     if n < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")
     few = max(_FEWEST, min(_RARE_SHARE * n, _ENOUGH))
-    others = {column.name: _others(table, column.name) for column in table.schema.features}
-    others = {name: count for name, count in others.items() if 0 < count <= few}
+    others = {name: count for name, count in _others(table).items() if 0 < count <= few}
     if not others:
         return []
     said = [
@@ -86,7 +85,7 @@ def _always(value: object, quoted: bool) -> str:
 
 
 def _usual(values: pl.Series, quoted: bool) -> str:
-    value = _counts(values)["value"][0]
+    value = values.alias("value").value_counts(sort=True)["value"][0]
     return "missing" if value is None else _shown(value) if quoted else "the same"
 
 

@@ -6,7 +6,8 @@
     │   ├── TaskError         the target, the classes, the metric or the costs do not fit
     │   ├── OptionError       an option or a name is not known, or contradicts another
     │   ├── ArtifactError     a model file is damaged, foreign or unsafe
-    │   └── OutputError       a result cannot be written (it exists, the disk is full)
+    │   ├── OutputError       a result cannot be written (it exists, the disk is full)
+    │   └── StoreError        the log of a service cannot be opened, read or written
     ├── ForkError             a forked process cannot compute with polars; give it other tables, or start it otherwise
     └── ParityError           an exported model does not reproduce the trained one; our bug, exits with 1
 
@@ -55,6 +56,10 @@ class ArtifactError(InputError):
 
 class OutputError(InputError):
     """A result cannot be written."""
+
+
+class StoreError(InputError):
+    """The log of a service cannot be opened, read or written."""
 
 
 class ForkError(SortalError, RuntimeError):

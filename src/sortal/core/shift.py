@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from sortal.core.kinds import kind_of
 from sortal.core.measures import FIRST
-from sortal.core.profile import ColumnProfile, Columns, Values, comparable, compared
+from sortal.core.profile import ColumnProfile, Columns, comparable, compared
 from sortal.core.writing import percent
 
 What = Literal["unseen", "range", "missing", "moved", "mix", "constant"]
@@ -184,7 +184,7 @@ def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None
     like = _other_spelling(str(count.example), column.levels)
     there = f" (there it was {like!r})" if like else ""
     usually = f", where {percent(expected)} are expected" if expected > 0 and share < 1 else ""
-    text = f"{how} in training{usually}, such as {_short(str(count.example))}{there}"
+    text = f"{how} in training{usually}, such as {short_value(str(count.example))}{there}"
     return _shift_of(column, "unseen", rows, share, expected, text)
 
 
@@ -210,7 +210,7 @@ def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | No
         if np.count_nonzero(count.places) != 1 or count.outside:
             return None
         at = int(count.places.argmax())
-        usual, only = column.counts[at], _short(column.levels[at])
+        usual, only = column.counts[at], short_value(column.levels[at])
     else:
         if count.least != count.largest:
             return None
@@ -267,7 +267,7 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     if not _far(distance, float(deviation.sum()) / 2, rows, column.known, chance):
         return None
     at = int(gain.argmax())
-    level = _short(column.levels[at]) if at < common else "a rare or new value"
+    level = short_value(column.levels[at]) if at < common else "a rare or new value"
     text = (
         f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} "
         "in training"
@@ -276,13 +276,13 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
 
 
 def _shift_of(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
-    named = _short(column.name) if what == "missing" else _named(column)
+    named = short_value(column.name) if what == "missing" else named_column(column)
     return Shift(column.name, what, rows, share, expected, f"{named}: {text}")
 
 
-def _named(column: ColumnProfile) -> str:
+def named_column(column: ColumnProfile) -> str:
     """The column, and what of it is compared."""
-    return _short(column.name) + (f", {column.measure}" if column.measure else "")
+    return short_value(column.name) + (f", {column.measure}" if column.measure else "")
 
 
 def _too_many(now: int, rows: int, then: int, of: int, chance: float) -> bool:
@@ -327,48 +327,6 @@ def _other_spelling(value: str, levels: Sequence[str]) -> str | None:
     return next((level for level in levels if level.casefold().split() == same), None)
 
 
-def odd_values(reference: Mapping[str, ColumnProfile], columns: Columns, rows: int) -> list[list[str]]:
-    """What is odd about each of these rows: values never seen, beyond the ends, or missing where none was.
-
-    >>> age = ColumnProfile("age", "number", rows=2, missing=0, distinct=2, ends=(18.0, 60.0))
-    >>> odd_values({"age": age}, {"age": np.array([40.0, 200.0, np.nan])}, 3)
-    [[], ["'age': 200 is above 60, about the largest in training"], ["'age': is missing, and never was in training"]]
-    """
-    sentences: list[list[str]] = [[] for _ in range(rows)]
-    columns = comparable(reference, columns)
-    for name, column in compared(reference).items():
-        if name in columns and column.known:
-            for row, text in _odd(column, columns[name]):
-                sentences[row].append(f"{_named(column)}: {text}")
-            for row in _newly_missing(column, columns[name]):
-                sentences[row].append(f"{_short(column.name)}: is missing, and never was in training")
-    return sentences
-
-
-def _newly_missing(column: ColumnProfile, values: Values) -> list[int]:
-    """The rows without a value, where training had one in each."""
-    if column.missing or column.measure not in ("", *FIRST):
-        return []
-    if isinstance(values, np.ndarray):
-        places: list[int] = np.flatnonzero(np.isnan(values)).tolist()
-        return places
-    return [row for row, value in enumerate(values) if value is None]
-
-
-def _odd(column: ColumnProfile, values: Values) -> Iterator[tuple[int, str]]:
-    if isinstance(values, np.ndarray):
-        low, high = column.limits
-        for row in np.flatnonzero((values < low) | (values > high)).tolist():
-            below = values[row] < low
-            side, end = ("below", column.ends[0]) if below else ("above", column.ends[-1])
-            which = "smallest" if below else "largest"
-            yield row, f"{column.shown(values[row])} is {side} {column.shown(end)}, about the {which} in training"
-    else:
-        seen = {*column.levels, None}
-        how = "is rare or was never seen" if column.others else "was never seen"
-        yield from ((row, f"{_short(str(v))} {how} in training") for row, v in enumerate(values) if v not in seen)
-
-
-def _short(text: str, most: int = 40) -> str:
+def short_value(text: str, most: int = 40) -> str:
     shown = repr(text)
     return shown if len(shown) <= most else shown[: most - 4] + "...'"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from inspect import isawaitable
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
-from sortal.serve.http import HttpError, Request, Response
+from sortal.core.errors import SortalError
+from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
+from sortal.serve.logs import Answered
 from sortal.serve.routes import ROUTES, Route
 from sortal.serve.service import Service, Timing
 
@@ -19,93 +23,206 @@ Send = Callable[[Message], Awaitable[None]]
 
 LOGGER = logging.getLogger("sortal.serve")
 
+MOST_QUERY_FIELDS = 32
+LONGEST_LENGTH = 18
+"""Digits of a length that is a number at all."""
+NO_ROUTE = "(none)"
+"""What metrics call an address at which there is nothing, whatever it was."""
+
+
+class ClientGoneError(Exception):
+    """Who asked has hung up."""
+
 
 class App:
     """ASGI 3, for any server."""
 
     def __init__(self, service: Service, routes: Sequence[Route] = ROUTES) -> None:
         self.service = service
-        self._routes = {(route.method, route.path): route for route in routes}
+        self._routes = Routes(routes)
+        self._bodies = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._live(receive, send)
         elif scope["type"] == "http":
-            await _send(send, await self._respond(scope, receive))
+            try:
+                await _send(send, await self._respond(scope, receive), bodiless=scope["method"] == "HEAD")
+            except ClientGoneError:
+                LOGGER.debug("a client hung up")
 
     async def _respond(self, scope: Message, receive: Receive) -> Response:
+        timing = Timing()
+        path = NO_ROUTE
         try:
-            return await self._answer(scope, receive)
+            route, parameters = self._routes.find(scope["method"], scope["path"])
+            path = route.path
+            response = await self._answer(route, parameters, scope, receive, timing)
         except HttpError as refusal:
-            return refusal.response()
-        except Exception:  # the last door: the client learns nothing of our insides, the log all
-            LOGGER.exception("a bug of sortal, in %s %s", scope["method"], scope["path"])
-            return HttpError(500, "A fault of the service; its log says more").response()
+            response = refusal.response(protocol=scope["path"].startswith("/v2"))
+        except ClientGoneError:
+            raise
+        except Exception as error:  # the last door: the client learns nothing of our insides, the log all
+            ours = "" if isinstance(error, SortalError) else "a bug of sortal, in "
+            LOGGER.exception("%s%s %s", ours, scope["method"], path)
+            response = HttpError(500, "A fault of the service; its log says more", code="fault").response()
+        self.service.metrics.add_request(scope["method"], path, response.status, timing.total, timing.seconds)
+        for observe in self.service.observers:
+            observe(Answered(scope["method"], path, response.status, timing.total, timing.seconds, timing.rows, scope))
+        headers = (*response.headers, ("server-timing", timing.header()))
+        return Response(response.status, response.body, response.media_type, headers)
 
-    async def _answer(self, scope: Message, receive: Receive) -> Response:
-        route = self._route(scope["method"], scope["path"])
+    async def _answer(
+        self, route: Route, parameters: Mapping[str, str], scope: Message, receive: Receive, timing: Timing
+    ) -> Response:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not route.open:
             _authorize(headers, self.service.token)
-        body = await _read(receive, headers, self.service.limits)
-        timing = Timing()
-        response = route.handler(self.service, Request(route.method, scope["path"], headers, {}, body), timing)
-        timed = ("server-timing", timing.header())
-        return Response(response.status, response.body, response.media_type, (*response.headers, timed))
+        if not route.reads:
+            return await self._handled(route, parameters, scope, headers, b"", timing)
+        _check_media(headers, route)
+        body = bytearray()
+        try:
+            await self._read(receive, headers, body)
+            return await self._handled(route, parameters, scope, headers, bytes(body), timing)
+        finally:
+            self._bodies -= len(body)
 
-    def _route(self, method: str, path: str) -> Route:
-        route = self._routes.get((method, path))
+    async def _read(self, receive: Receive, headers: Mapping[str, str], body: bytearray) -> None:
+        """Fill the body. Raises HttpError where it is too large or too slow, and where the bodies of all requests
+        together would take too much memory.
+        """
+        limits = self.service.limits
+        stated = headers.get("content-length", "")
+        if stated.isdecimal() and (len(stated) > LONGEST_LENGTH or int(stated) > limits.body):
+            raise _too_large(limits)
+        try:
+            async with asyncio.timeout(limits.seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGoneError
+                    chunk = message.get("body", b"")
+                    body += chunk
+                    self._bodies += len(chunk)
+                    if len(body) > limits.body:
+                        raise _too_large(limits)
+                    if self._bodies > limits.bodies:
+                        raise busy("Bodies of other requests fill the memory that there is for them")
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            detail = f"It has to come within {limits.seconds:g} s"
+            raise HttpError(408, "The body took too long", detail, code="too-slow") from None
+
+    async def _handled(
+        self,
+        route: Route,
+        parameters: Mapping[str, str],
+        scope: Message,
+        headers: Mapping[str, str],
+        body: bytes,
+        timing: Timing,
+    ) -> Response:
+        query = _query(scope.get("query_string", b""))
+        timing.restart()
+        request = Request(scope["method"], scope["path"], headers, query, body, parameters)
+        response = route.handler(self.service, request, timing)
+        return await response if isawaitable(response) else response
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.warm_up()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    def warm_up(self) -> None:
+        """Make before the first request what is made once."""
+        self.service.deployment.champion.warm_up()
+
+
+class Routes:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._exact = {(route.method, route.path): route for route in routes if "{" not in route.path}
+        self._patterns = [(route.path.split("/"), route) for route in routes if "{" in route.path]
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """The route, and what stands for the names in its path. Raises HttpError."""
+        asked = "GET" if method == "HEAD" else method
+        route = self._exact.get((asked, path))
         if route is not None:
-            return route
-        allowed = sorted(known for known, at in self._routes if at == path)
-        if allowed:
-            raise HttpError(405, "This address has other methods", ", ".join(allowed))
-        raise HttpError(404, "There is nothing at this address")
+            return route, {}
+        found = self._all(path)
+        if not found:
+            raise HttpError(404, "There is nothing at this address", code="not-found")
+        for route, parameters in found:
+            if route.method == asked:
+                return route, parameters
+        allowed = ", ".join(sorted({route.method for route, _ in found}))
+        raise HttpError(
+            405, "This address has other methods", allowed, code="method-not-allowed", headers=(("allow", allowed),)
+        )
+
+    def _all(self, path: str) -> list[tuple[Route, Mapping[str, str]]]:
+        parts = path.split("/")
+        found: list[tuple[Route, Mapping[str, str]]] = [
+            (route, {}) for (_, known), route in self._exact.items() if known == path
+        ]
+        for pattern, route in self._patterns:
+            if len(pattern) == len(parts) and all(p == q or p[:1] == "{" for p, q in zip(pattern, parts, strict=True)):
+                names = zip(pattern, parts, strict=True)
+                found.append((route, {p[1:-1]: unquote(q) for p, q in names if p[:1] == "{"}))
+        return found
 
 
-def _authorize(headers: dict[str, str], token: str | None) -> None:
+def _query(text: bytes) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        return dict(parse_qsl(text.decode("ascii"), max_num_fields=MOST_QUERY_FIELDS))
+    except ValueError:
+        raise HttpError(400, "The query cannot be read", code="malformed-query") from None
+
+
+def _authorize(headers: Mapping[str, str], token: str | None) -> None:
     if token is None:
         return
-    shown = headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(shown.encode(), token.encode()):
-        raise HttpError(401, "A token is needed", "Send it as: Authorization: Bearer TOKEN")
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    # Compared in any case, in a time that does not tell how much of it is right.
+    fits = hmac.compare_digest(shown.strip().encode(), token.encode())
+    if not (fits and scheme.lower() == "bearer"):
+        detail = "Send it as: Authorization: Bearer TOKEN"
+        raise HttpError(
+            401, "A token is needed", detail, code="unauthorized", headers=(("www-authenticate", "Bearer"),)
+        )
 
 
-async def _read(receive: Receive, headers: dict[str, str], limits: Limits) -> bytes:
-    """The whole body. Raises HttpError where it is too large or too slow."""
-    if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > limits.body:
-        raise HttpError(413, "The body is too large", f"At most {limits.body:,} bytes are read")
-    try:
-        async with asyncio.timeout(limits.seconds):
-            return await _chunks(receive, limits)
-    except TimeoutError:
-        raise HttpError(408, "The body took too long", f"It has to come within {limits.seconds:g} s") from None
+def _check_media(headers: Mapping[str, str], route: Route) -> None:
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in route.reads:
+        detail = f"Send it as: Content-Type: {' or '.join(route.reads)}"
+        raise HttpError(415, "The body is of another type", detail, code="media-type")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        # What is small when it is compressed may be endless when it is not.
+        raise HttpError(415, "The body is compressed", "Send it as it is", code="content-encoding")
 
 
-async def _chunks(receive: Receive, limits: Limits) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limits.body:
-            raise HttpError(413, "The body is too large", f"At most {limits.body:,} bytes are read")
-        if not message.get("more_body", False):
-            return bytes(body)
+def _too_large(limits: Limits) -> HttpError:
+    return HttpError(413, "The body is too large", f"At most {limits.body:,} bytes are read", code="too-large")
 
 
-async def _send(send: Send, response: Response) -> None:
-    headers = [
-        (b"content-type", response.media_type.encode("latin-1")),
-        (b"content-length", str(len(response.body)).encode()),
-        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers),
-    ]
+_USUAL = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""Headers of every answer that does not say otherwise."""
+
+
+async def _send(send: Send, response: Response, *, bodiless: bool) -> None:
+    given = {"content-type": response.media_type, "content-length": str(len(response.body)), **_USUAL}
+    pairs = ({**given, **dict(response.headers)}).items()
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
+    await send({"type": "http.response.body", "body": b"" if bodiless else response.body})

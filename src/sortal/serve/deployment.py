@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sortal.artifact.model import Model, load
+from sortal.core.errors import ArtifactError
+from sortal.serve.door import Door
+from sortal.serve.pace import Pace, measured
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,38 @@ class ServedModel:
     sha256: str
     model: Model
 
+    @cached_property
+    def door(self) -> Door:
+        """What reads rows for it."""
+        return Door(self.model)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How long it takes."""
+        return measured(self.model)
+
+    def warm_up(self) -> None:
+        """Make before the first request what is made once."""
+        _ = self.door, self.pace
+
 
 def read_model(path: Path, verify: Path | None = None) -> ServedModel:
-    """A model file as it is served. Raises ArtifactError as ``load`` does."""
-    return ServedModel(path.stem, hashlib.sha256(path.read_bytes()).hexdigest(), load(path, verify))
+    """A model file as it is served. Raises ArtifactError as ``load`` does, and where it is replaced meanwhile."""
+    before = identity(path)
+    model = load(path, verify)
+    content = path.read_bytes()
+    if identity(path) != before:
+        raise ArtifactError(f"{path.name} was replaced while it was read")
+    return ServedModel(path.stem, hashlib.sha256(content).hexdigest(), model)
+
+
+def identity(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is replaced or written to; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
 
 
 class Deployment:

@@ -1,4 +1,4 @@
-"""What one request may ask for."""
+"""What one request may ask for, and all of them together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """``body``: bytes of a request; ``rows`` of it; ``text``: letters of one value, base64 of images included;
-    ``depth``: how deep JSON may be nested; ``seconds``: in which a body has to come.
+    """``body``: bytes of a request, and ``bodies`` of all that are being read or answered; ``rows`` of a request;
+    ``text``: letters of one value, base64 of images included; ``seconds``: in which a body has to come; ``threads``:
+    requests that take long and are worked on at once, and ``waiting`` for one of them; ``errors``: that a refusal
+    names.
+
+    How deep JSON is nested needs no limit here: msgspec stops at Python's, and no value of a row is nested.
     """
 
     body: int = 16 * 2**20
+    bodies: int = 64 * 2**20
     rows: int = 10_000
     text: int = 12 * 2**20
-    depth: int = 8
     seconds: float = 10.0
+    threads: int = 2
+    waiting: int = 16
+    errors: int = 50

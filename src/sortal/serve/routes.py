@@ -1,33 +1,119 @@
-"""Every address of the service, as data: what answers it, and whether a token is needed."""
+"""Every address of the service, as data: what answers it, what it reads, and whether a token is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from sortal.serve import v1
-from sortal.serve.http import Request, Response
+from sortal.serve import about, admin, explain, page, v1, v2
+from sortal.serve.http import BYTES, JSON, MULTIPART, Request, Response
+from sortal.serve.metrics import MEDIA_TYPE
 from sortal.serve.service import Service, Timing
+from sortal.serve.swap import Swapped
 
-Handler = Callable[[Service, Request, Timing], Response]
+Handler = Callable[[Service, Request, Timing], Response | Awaitable[Response]]
+"""What takes no time returns a response, what waits for something is a coroutine."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """``open``: answered without a token, as it tells nothing of model or data."""
+    """``path``: a name in braces stands for any one part of it. ``reads``: media types of a body, none where there is
+    no body. ``open``: answered without a token, as it tells nothing of model or data.
+
+    ``summary``, ``request`` and ``response`` describe it (``openapi``): a sentence, the type of its body and of its
+    answer; ``writes``: the media type of the answer; ``refusals``: by status, those that no other route has.
+    """
 
     method: str
     path: str
     handler: Handler
     open: bool = False
+    summary: str = ""
+    reads: tuple[str, ...] = ()
+    writes: str = JSON
+    request: Any = None
+    response: Any = None
+    refusals: tuple[tuple[str, str], ...] = ()
 
 
-def live(service: Service, request: Request, timing: Timing) -> Response:
-    """``GET /v2/health/live``"""
-    return Response.json({"live": True})
+def metrics(service: Service, request: Request, timing: Timing) -> Response:
+    """``GET /metrics``"""
+    served = service.deployment.champion
+    named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
+    log = {} if service.log is None else asdict(service.log.counts())
+    return Response(200, service.metrics.text(log, named).encode(), MEDIA_TYPE)
+
+
+def description(service: Service, request: Request, timing: Timing) -> Response:
+    """``GET /openapi.json``"""
+    from sortal.serve.openapi import document  # it describes these routes
+
+    return Response.json(document(service.deployment.champion, ROUTES, service.limits, service.token is not None))
+
+
+def _of_model(
+    method: str, end: str, handler: Handler, summary: str, response: type, request: type | None = None
+) -> tuple[Route, Route]:
+    """An address of the Open Inference Protocol, without and with the version of the model."""
+    reads = () if request is None else (JSON,)
+    start = "/v2/models/{name}"
+    return (
+        Route(method, start + end, handler, False, summary, reads, JSON, request, response),
+        Route(method, f"{start}/versions/{{version}}{end}", handler, False, summary, reads, JSON, request, response),
+    )
 
 
 ROUTES = (
-    Route("POST", "/v1/predict", v1.predict),
-    Route("GET", "/v2/health/live", live, open=True),
+    Route(
+        "POST",
+        "/v1/predict",
+        v1.predict,
+        summary="What the model says of one row or of many",
+        reads=(JSON, MULTIPART),
+        request=v1.PredictRequest,
+        response=v1.PredictResponse,
+    ),
+    Route(
+        "POST",
+        "/v1/labels",
+        v1.labels,
+        summary="What turned out to be true of rows, by their ids",
+        reads=(JSON,),
+        request=v1.LabelsRequest,
+        response=v1.LabelsResponse,
+        refusals=(("409", "The service keeps no log"),),
+    ),
+    Route(
+        "POST",
+        "/v1/explain",
+        explain.explain,
+        summary="What each field of a row adds to what the model says",
+        reads=(JSON,),
+        request=explain.ExplainRequest,
+        response=explain.ExplainResponse,
+    ),
+    Route("GET", "/v1/model", about.about, summary="What the model is, reads and promises", response=about.AboutModel),
+    Route("GET", "/v2", v2.server, summary="What answers", response=v2.ServerAbout),
+    Route("GET", "/v2/health/live", v2.live, open=True, summary="Whether the process answers", response=v2.Live),
+    Route("GET", "/v2/health/ready", v2.ready, open=True, summary="Whether rows are answered", response=v2.Ready),
+    *_of_model("GET", "", v2.model, "What the model reads and says", v2.ModelAbout),
+    *_of_model("GET", "/ready", v2.model_ready, "Whether the model answers", v2.ModelReady),
+    *_of_model("POST", "/infer", v2.infer, "What the model says of columns of rows", v2.InferResponse, v2.InferRequest),
+    Route("GET", "/openapi.json", description, summary="This description"),
+    Route(
+        "POST",
+        "/v1/admin/model",
+        admin.replace,
+        summary="Another model in the place of the one that answers; the body is its file",
+        reads=(BYTES,),
+        response=Swapped,
+    ),
+    Route("POST", "/v1/admin/rollback", admin.roll_back, summary="The former model again", response=Swapped),
+    Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
+    Route("GET", "/v1/live", page.live, summary="Counts of the last hour, and what labels say, as the page shows them"),
+    *(
+        Route("GET", path, page.file, open=True, summary="The page", writes=each.media_type)
+        for path, each in page.FILES.items()
+    ),
 )

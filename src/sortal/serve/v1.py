@@ -1,69 +1,228 @@
-"""Our own protocol: rows as objects in, labels, probabilities and decisions out."""
+"""Our own protocol: rows as objects in, labels, probabilities and decisions out; labels come later, by row id."""
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import uuid4
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from sortal.serve.http import HttpError, Request, Response
-from sortal.serve.service import Batch, Scored, Service, Timing, answer
+from sortal.core.errors import StoreError
+from sortal.core.writing import listing
+from sortal.serve import multipart
+from sortal.serve.body import decoded, refuse_repeated_names
+from sortal.serve.deployment import ServedModel
+from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response, busy
+from sortal.serve.log.records import Label, LabelRecord
+from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, new_ids
+
+LARGE = 2**17
+"""Bytes of a body from which on reading it takes milliseconds, so that it is done in a thread."""
+
+Row = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Row"})]
+"""Fields by the names of the model's columns."""
+RowId = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """``rows``: one object a row, its fields the columns of the model. ``ids``: of the rows, for their labels."""
+    """One ``row``, with an ``id`` where it has one, or several ``rows`` with their ``ids``. Labels that come later name
+    these ids; what has none is given one.
+    """
 
-    rows: list[dict[str, Any]]
-    ids: list[str] | None = None
+    row: Row | UnsetType = UNSET
+    id: RowId | UnsetType = UNSET
+    rows: list[Row] | UnsetType = UNSET
+    ids: list[RowId] | UnsetType = UNSET
 
 
 class Prediction(msgspec.Struct, omit_defaults=True):
-    """What is said of one row."""
+    """What is said of one row. ``label``: the most probable class. ``decision``: what the decision rule of the model
+    says, which may be ``"reject"``: left to a person. ``set``: the classes that it may well be, where the model has
+    prediction sets. ``warnings``: what is odd about the row.
+    """
 
     id: str
-    prediction: Any
+    label: Label
     probabilities: dict[str, float]
-    decision: Any
-    set: list[Any] | None = None
-    warnings: list[str] = []
+    decision: Label
+    set: tuple[Label, ...] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class PredictResponse(msgspec.Struct):
-    """What is said of a request."""
+    """What is said of the rows, in their order. ``model``: SHA-256 of the model's file. ``notes``: of the rows as a
+    whole.
+    """
 
     model: str
     predictions: list[Prediction]
-    notes: list[str]
+    notes: tuple[str, ...]
 
 
-_DECODER = msgspec.json.Decoder(PredictRequest)
+class GivenLabel(msgspec.Struct, forbid_unknown_fields=True):
+    """What turned out to be true of the row with this ``id``: a class of the model, in its type."""
+
+    id: RowId
+    label: Label
 
 
-def predict(service: Service, request: Request, timing: Timing) -> Response:
+class LabelsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Labels of rows. They may come more than once, in any order, and before their row."""
+
+    labels: list[GivenLabel]
+
+
+class LabelConflict(msgspec.Struct):
+    """A label that contradicts the ``known`` one, which stays."""
+
+    id: str
+    known: Label
+    given: Label
+
+
+class LabelsResponse(msgspec.Struct):
+    """What became of labels: ``new`` ones were stored, of which ``unmatched`` belong to no row that is known yet;
+    ``repeated`` ones were known.
+    """
+
+    new: int
+    repeated: int
+    unmatched: int
+    conflicts: list[LabelConflict]
+
+
+_PREDICT = msgspec.json.Decoder(PredictRequest)
+_LABELS = msgspec.json.Decoder(LabelsRequest)
+
+
+async def predict(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v1/predict``"""
+    if len(request.body) > LARGE:
+        whole = partial(_predict_all, service, request, timing)
+        return await service.workers.run(whole, seconds=float("inf"))
+    batch = _batch(service, request, timing)
+    expected = service.deployment.champion.pace.of(len(batch.rows))
+    return await service.workers.run(partial(_predict, service, batch, timing), expected)
+
+
+def _predict_all(service: Service, request: Request, timing: Timing) -> Response:
+    return _predict(service, _batch(service, request, timing), timing)
+
+
+def _predict(service: Service, batch: Batch, timing: Timing) -> Response:
+    return Response.json(_written(answer(service, batch, timing)))
+
+
+def _batch(service: Service, request: Request, timing: Timing) -> Batch:
+    """The rows that a request holds. Raises HttpError for what is no request of this kind."""
     with timing.stage("decode"):
-        try:
-            asked = _DECODER.decode(request.body)
-        except msgspec.MsgspecError as error:
-            raise HttpError(422, "The body is not what is expected", str(error)) from None
-        ids = asked.ids or [uuid4().hex for _ in asked.rows]
-    return Response.json(_written(answer(service, Batch(asked.rows, ids), timing)))
+        if request.media_type == MULTIPART:
+            row = multipart.row_of(request, service.deployment.champion.model, service.limits)
+            given = [request.query["id"]] if "id" in request.query else None
+            rows: list[dict[str, Any]] = [row]
+        else:
+            rows, given = _rows(request.body)
+        if len(rows) > service.limits.rows:
+            detail = f"At most {service.limits.rows:,} rows are answered at once"
+            raise HttpError(413, "There are too many rows", detail, code="too-many-rows")
+        if given is not None:
+            check_ids(given)
+        return Batch(rows, new_ids(len(rows)) if given is None else given)
+
+
+def _rows(body: bytes) -> tuple[list[dict[str, Any]], list[str] | None]:
+    """Rows and their ids."""
+    asked = decoded(_PREDICT, body)
+    members = (asked.row, asked.id, asked.rows, asked.ids)
+    if asked.row is not UNSET:
+        rows, ids = [asked.row], None if asked.id is UNSET else [asked.id]
+        alone = asked.rows is UNSET and asked.ids is UNSET
+    else:
+        rows, ids = asked.rows or [], asked.ids or None
+        alone = asked.rows is not UNSET and asked.id is UNSET
+    if not alone:
+        raise _invalid("There is either row, with its id, or rows, with their ids")
+    refuse_repeated_names(body, sum(member is not UNSET for member in members) + sum(map(len, rows)))
+    if not rows:
+        raise _invalid("There is no row")
+    if ids is not None and len(ids) != len(rows):
+        raise _invalid(f"There are {len(rows):,} rows and {len(ids):,} ids")
+    return rows, ids
+
+
+def _invalid(detail: str) -> HttpError:
+    return HttpError(422, "The body is not what is expected", detail, code="invalid-body")
 
 
 def _written(scored: Scored) -> PredictResponse:
-    answers, model = scored.answers, scored.model.model
-    names = model.task.classes
-    labels = model.classes_
+    names = scored.model.model.task.classes
+    sets: Sequence[Sequence[Label] | None] = scored.sets or [None] * len(scored.labels)
+    columns = (scored.labels, scored.probabilities, scored.decisions, sets, scored.warnings)
     predictions = [
         Prediction(
             id=row_id,
-            prediction=answers.labels[at].item(),
-            probabilities=dict(zip(names, answers.probabilities[at].tolist(), strict=True)),
-            decision=answers.decisions[at].item(),
-            set=None if answers.sets is None else labels[answers.sets[at]].tolist(),
-            warnings=list(answers.warnings[at]) if answers.warnings is not None else [],
+            label=label,
+            probabilities=dict(zip(names, probabilities, strict=True)),
+            decision=decision,
+            set=None if members is None else tuple(members),
+            warnings=tuple(warnings),
         )
-        for at, row_id in enumerate(scored.batch.ids)
+        for row_id, label, probabilities, decision, members, warnings in zip(scored.batch.ids, *columns, strict=True)
     ]
-    return PredictResponse(scored.model.sha256, predictions, list(scored.notes))
+    return PredictResponse(scored.model.sha256, predictions, scored.notes)
+
+
+async def labels(service: Service, request: Request, timing: Timing) -> Response:
+    """``POST /v1/labels``"""
+    if service.log is None:
+        raise HttpError(409, "This service keeps no log", "Labels belong to rows that were logged", code="no-log")
+    with timing.stage("decode"):
+        asked = decoded(_LABELS, request.body)
+        refuse_repeated_names(request.body, 1 + 2 * len(asked.labels))
+    with timing.stage("validate"):
+        check_ids([each.id for each in asked.labels], distinct=False)
+        records = _records(service.deployment.champion, asked.labels, service.limits.errors)
+    with timing.stage("log"):
+        try:
+            receipt = await asyncio.wrap_future(service.log.labels(records))
+        except StoreError as error:
+            raise busy("The log takes no more labels for now; they can be sent again") from error
+    conflicts = [LabelConflict(each.row_id, each.known, each.given) for each in receipt.conflicts]
+    return Response.json(LabelsResponse(receipt.new, receipt.repeated, receipt.unmatched, conflicts))
+
+
+def _records(served: ServedModel, given: list[GivenLabel], most: int) -> list[LabelRecord]:
+    """Labels in the types of the model. Raises HttpError for those that are none of its classes."""
+    classes, codes = served.model.classes_.tolist(), _codes(served)
+    read = [codes.get((_sort(each.label), each.label)) for each in given]
+    wrong = [at for at, code in enumerate(read) if code is None]
+    if wrong:
+        expected = f"expected a class of the model: {listing([_json(label) for label in classes])}"
+        errors = tuple(FieldError(at, "label", expected, "unknown-class") for at in wrong[:most])
+        raise HttpError(422, "Labels are no classes of the model", "", errors, code="unknown-class")
+    now = time.time()
+    return [
+        LabelRecord(each.id, classes[code], now) for each, code in zip(given, read, strict=True) if code is not None
+    ]
+
+
+def code_of(served: ServedModel, label: Label) -> int | None:
+    """The code of a label in the type of the model's; None if it is no class."""
+    return _codes(served).get((_sort(label), label))
+
+
+def _codes(served: ServedModel) -> dict[tuple[type, Label], int]:
+    return {(_sort(label), label): code for code, label in enumerate(served.model.classes_.tolist())}
+
+
+def _sort(label: Label) -> type:
+    """1 and 1.0 are the same number, true is none, and "1" is a text."""
+    return float if type(label) is int else type(label)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -152,9 +152,9 @@ class TimeReserve:
         self, candidate: Candidate, cv: CrossValidation, seconds: float, results: Sequence[CVResult]
     ) -> CVResult | Skipped:
         """The candidate on as much as so many seconds allow, cut short when one of ``results`` has to be shipped; but
-        for a baseline that takes no more than a moment.
+        for the first of all, and a baseline that takes no more than a moment.
         """
-        whole = candidate.baseline and soon_fitted(cv.data.size)
+        whole = candidate.baseline and (not results or soon_fitted(cv.data.size))
         with interrupted_after(math.inf if whole else self.until_shipping(results)):
             began = time.monotonic()
             new = self.closing_rows - self.seen_rows

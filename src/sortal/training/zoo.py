@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -208,12 +209,14 @@ def _within(
     """Baselines are fitted whatever the clock says, on few rows if need be: without them nothing can be judged.
 
     Only where the time would be over before their library is imported, or is over and they take more than a moment, the
-    first, which needs none, has to do.
+    first, which needs none and no time, has to do.
     """
+    if not results and candidate.baseline:
+        return reserve.trial(candidate, cv, math.inf, results)
     left = reserve.left_for_more(results) if candidate.drawn else reserve.left(results)
     if results and reserve.importing > max(left, 0.0):
         return Skipped(candidate.name, reserve.used_up)
-    if candidate.baseline and (not results or left > 0 or soon_fitted(cv.data.size)):
+    if candidate.baseline and (left > 0 or soon_fitted(cv.data.size)):
         return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS), results)
     if left <= LEAST_SECONDS:
         return Skipped(candidate.name, reserve.used_up)

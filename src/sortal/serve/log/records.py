@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
+
+import msgspec
 
 Label = str | int | float | bool
 """A class as JSON has it."""
 Role = Literal["champion", "shadow"]
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionRecord:
+class PredictionRecord(msgspec.Struct, frozen=True):
     """One row that was scored.
 
     ``row_id``: the client's, or made by the service. ``time``: when the answer was ready, seconds since 1970 (UTC).
     ``model``: SHA-256 of the model file; ``role``: whether this model answered (``champion``) or was only asked beside
-    it (``shadow``). ``inputs``: the fields as they came, less those that must not be stored. ``probabilities``: by
-    class, in the order of the model's classes. ``decision``: a class or ``"reject"``. ``set``: the prediction set,
-    None where the model has none. ``seconds``: from the last byte of the request to the answer.
+    it (``shadow``). ``inputs``: the fields as they came, less those that must not be stored, whose names are
+    ``redacted``. ``probabilities``: by class, in the order of the model's classes. ``decision``: a class or
+    ``"reject"``. ``set``: the prediction set, None where the model has none. ``seconds``: from the last byte of the
+    request to the answer.
     """
 
     row_id: str
@@ -33,19 +34,22 @@ class PredictionRecord:
     set: tuple[Label, ...] | None
     warnings: tuple[str, ...]
     seconds: float
+    redacted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRecord:
-    """What turned out to be true of a row. ``time``: when the label came, seconds since 1970 (UTC)."""
+class LabelRecord(msgspec.Struct, frozen=True):
+    """What turned out to be true of a row. ``time``: when the label came, seconds since 1970 (UTC).
+
+    A label belongs to a row id, and so to every prediction of that row: by whatever model, as champion or shadow, and
+    once or again. An id has to name one case (this customer in this month), not what cases have in common.
+    """
 
     row_id: str
     label: Label
     time: float
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A label that contradicts the one that is known; the known one stays."""
 
     row_id: str
@@ -53,8 +57,7 @@ class Conflict:
     given: Label
 
 
-@dataclass(frozen=True, slots=True)
-class LabelReceipt:
+class LabelReceipt(msgspec.Struct, frozen=True):
     """What became of labels: ``new`` ones were stored, ``repeated`` ones were known already. ``unmatched``: how many
     of the new ones belong to a row that no prediction is known of (yet).
     """
@@ -65,9 +68,34 @@ class LabelReceipt:
     conflicts: tuple[Conflict, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPrediction:
+class LabelledPrediction(msgspec.Struct, frozen=True):
     """A prediction and its label; None where none has come."""
 
     prediction: PredictionRecord
     label: LabelRecord | None
+
+
+def same_label(one: Label, other: Label) -> bool:
+    """Whether two labels name one class. 1 and 1.0 are one number, as JSON knows no difference; true is no number.
+
+    >>> same_label(1, 1.0), same_label(1, True), same_label("1", 1)
+    (True, False, False)
+    """
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def redact(record: PredictionRecord, columns: Collection[str]) -> PredictionRecord:
+    """The record without these inputs, and without the warnings that speak of them, which quote values."""
+    present = tuple(name for name in record.inputs if name in columns)
+    inputs = {name: value for name, value in record.inputs.items() if name not in columns}
+    warnings = tuple(_redacted(warning, columns) for warning in record.warnings)
+    return msgspec.structs.replace(record, inputs=inputs, redacted=present, warnings=warnings)
+
+
+def _redacted(warning: str, columns: Collection[str]) -> str:
+    about = next((name for name in columns if repr(name)[1:-1][:NAMED] in warning), None)
+    return warning if about is None else f"'{about}': a warning, redacted"
+
+
+NAMED = 30
+"""Letters of a column's name that each warning of it has; ``core.shift`` cuts long names."""

@@ -2,31 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
 
-from sortal.serve.log.records import LabelledPrediction, LabelReceipt, LabelRecord, PredictionRecord
+from sortal.core.errors import OptionError, StoreError
+from sortal.serve.log.records import (
+    Conflict,
+    Label,
+    LabelledPrediction,
+    LabelReceipt,
+    LabelRecord,
+    PredictionRecord,
+    same_label,
+)
+from sortal.serve.log.rows import Row, record_of, row_of, stored_id, stored_label
+
+PROTOCOL = 1
+"""Of the tables; a store says which one it holds."""
+PAGE = 1_000
+"""Predictions that are read at once, in a transaction of their own: nothing is locked while they are worked on."""
+MOST_DELETED = 1_000
+"""Predictions that are deleted in one transaction, within some ten milliseconds."""
+
+LabelRow = tuple[str, str, float]
+"""A row id, a label and a time, as they are stored."""
+PageKey = tuple[float, int]
+"""The time and the number of the last prediction that was read."""
 
 
-class LogStore(Protocol):
+class Stored(NamedTuple):
+    """What became of labels, by row id as it is stored: ``new`` ones, those of them that are ``unmatched``, and the
+    labels that were ``known`` of the others.
+    """
+
+    new: frozenset[str]
+    unmatched: frozenset[str]
+    known: Mapping[str, Label]
+
+
+class LogStore(ABC):
     """A store of predictions and labels. One thread uses it at a time; several processes may share what it writes to.
 
-    Each call is one transaction. Raises StoreError where it did not happen; it can be called again.
+    Each call is one transaction. Raises StoreError where it did not happen; it can be called again with the very same
+    list, and nothing is stored twice.
     """
+
+    @abstractmethod
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Store predictions, as ``rows.row_of`` writes them."""
+
+    @abstractmethod
+    def delete_before(self, time: float, most: int = MOST_DELETED) -> int:
+        """Forget predictions that are older, at most so many, with the labels of rows that no prediction is left of,
+        and older labels that never met one. Returns how many of both went; 0 where nothing older is left.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    @abstractmethod
+    def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
+        """Store those of these labels, of different rows each and ordered by row, whose row has none."""
+
+    @abstractmethod
+    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number."""
 
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
+        self.add_rows([row_of(record) for record in records])
 
     def add_labels(self, records: Sequence[LabelRecord]) -> LabelReceipt:
         """Store labels. They may come before their prediction; a repeated one changes nothing, and of two that
         contradict each other the first stays.
         """
+        return self.add_label_groups([records])[0]
+
+    def add_label_groups(self, groups: Sequence[Sequence[LabelRecord]]) -> list[LabelReceipt]:
+        """Labels of several requests in one transaction, with a receipt for each."""
+        records = [record for group in groups for record in group]
+        ids = [stored_id(record.row_id) for record in records]
+        firsts: dict[str, int] = {}
+        for at, row_id in enumerate(ids):
+            firsts.setdefault(row_id, at)
+        rows = [(row_id, stored_label(records[at].label), records[at].time) for row_id, at in sorted(firsts.items())]
+        stored = self._insert_labels(rows)
+        fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
+        return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
     def read(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
-        """Predictions of a span of time, by time, each with the label that is known now."""
+        """Predictions of a span of time, by time, each with the label that is known now.
 
-    def delete_before(self, time: float) -> int:
-        """Forget predictions, and their labels, that are older; returns how many predictions."""
+        They are read a page at a time, so that a log of any length can be. What is added meanwhile is seen or not.
+        """
+        after, end = (since, -1), float("inf") if until is None else until
+        while page := self._page(after, end):
+            yield from map(record_of, page)
+            last = page[-1]
+            after = last[1], last[-1]  # type: ignore[assignment]
 
-    def close(self) -> None:
-        """Let go of files and connections."""
+
+NEW, UNMATCHED, REPEATED = "new", "unmatched", "repeated"
+
+
+def _fate(
+    stored: Stored, records: Sequence[LabelRecord], firsts: Mapping[str, int], at: int, row_id: str
+) -> str | Conflict:
+    """What became of the label at this position. ``firsts``: the position of each row's first label."""
+    is_new = row_id in stored.new
+    if is_new and firsts[row_id] == at:
+        return UNMATCHED if row_id in stored.unmatched else NEW
+    known = records[firsts[row_id]].label if is_new else stored.known[row_id]
+    given = records[at]
+    return REPEATED if same_label(known, given.label) else Conflict(given.row_id, known, given.label)
+
+
+def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:
+    unmatched = fates.count(UNMATCHED)
+    conflicts = tuple(fate for fate in fates if isinstance(fate, Conflict))
+    return LabelReceipt(fates.count(NEW) + unmatched, fates.count(REPEATED), unmatched, conflicts)
+
+
+def open_store(url: str, *, make: bool = True) -> LogStore:
+    """``sqlite:///served.db`` (four slashes for a path from the root) or ``postgresql://USER@HOST/DATABASE``.
+
+    It is made where it does not exist, unless only one that is there will do. Raises OptionError for another address,
+    and StoreError where it cannot be opened, is no log of ours, or one of a newer sortal.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
+        from sortal.serve.log.sqlite import SqliteStore
+
+        return SqliteStore(rest[1:], make=make)
+    if scheme in ("postgresql", "postgres") and separator:
+        from sortal.serve.log.postgres import PostgresStore
+
+        return PostgresStore(url, make=make)
+    raise OptionError("a log is kept at sqlite:///FILE.db or postgresql://USER@HOST/DATABASE; this is neither")
+
+
+def refuse_newer(protocol: int, place: str) -> None:
+    """Raises StoreError for a log that a newer sortal made."""
+    if protocol > PROTOCOL:
+        raise StoreError(f"the log {place} is of protocol {protocol}, and this sortal knows {PROTOCOL}; update sortal")

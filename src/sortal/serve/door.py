@@ -1,0 +1,262 @@
+"""Rows of a request on their way to a model: the same numbers as by any other door (``core.door``), and every fault by
+row and field.
+
+A row stands alone: what is read of it does not depend on the rows beside it. Plain numbers are read here, and texts
+that come again are looked up; what else there is goes through ``core.door``, so that there is one set of rules, also
+for the kinds of plug-ins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sortal.artifact.model import Model
+from sortal.core.cells import Cells
+from sortal.core.door import MOST_ROWS, Rows, Values, read_rows
+from sortal.core.errors import DataError, did_you_mean
+from sortal.core.images import from_base64
+from sortal.core.kinds import kind_of
+from sortal.core.misfits import LARGEST
+from sortal.core.plain import short
+from sortal.core.raw import of_values
+from sortal.core.schema import Column, Schema, column_name
+from sortal.serve.http import FieldError, HttpError
+from sortal.serve.limits import Limits
+
+Row = Mapping[str, Any]
+
+KNOWN = 4_096
+"""Values of a column that are looked up: levels, and days; some hundred kilobytes a column."""
+SHORT = 64
+"""Letters of a text that is remembered: levels and dates are shorter."""
+EXACT = 2**63
+"""Whole numbers from here on are read one by one: one of them would change how those beside it are read."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Rows as a model reads them, and what has to be said of each beside what the model says."""
+
+    rows: Rows
+    warnings: Sequence[Sequence[str]]
+
+
+@dataclass
+class _Findings:
+    """What is found while rows are read: faults, for which they are refused, and a list of warnings a row."""
+
+    limits: Limits
+    warnings: list[list[str]]
+    faults: list[FieldError] = field(default_factory=list)
+
+    def fault(self, row: int, name: str, detail: str, code: str) -> None:
+        self.faults.append(FieldError(row, short(name, 60) if name else "", detail, code))
+
+    @property
+    def full(self) -> bool:
+        """Whether no more are named anyway."""
+        return len(self.faults) > self.limits.errors
+
+    def refusal(self) -> HttpError:
+        named = sorted(self.faults, key=lambda fault: fault.row or 0)[: self.limits.errors]
+        rows = len({fault.row for fault in self.faults})
+        detail = "One row cannot be read" if rows == 1 else f"{rows:,} rows cannot be read"
+        if self.full:
+            detail = f"Many rows or fields cannot be read; these are the first {self.limits.errors}"
+        return HttpError(422, "Rows do not fit the model", detail, tuple(named), code="invalid-rows")
+
+
+class Door:
+    """Reads rows of JSON for one model; bytes stand for what came as a file."""
+
+    def __init__(self, model: Model) -> None:
+        self._cells = tuple(_Cells(column) for column in model.needs.columns)
+        self._needed = frozenset(model.needs.names)
+        self._named = frozenset(model.schema.names)
+        profiles = model.profiled().items()
+        self._never_missing = frozenset(name for name, each in profiles if each.known and not each.missing)
+
+    def read(self, rows: Sequence[Row], limits: Limits) -> Read:
+        """Rows for the model. Raises HttpError that names every fault, up to a number of them."""
+        findings = _Findings(limits, [[] for _ in rows])
+        named = [self._by_name(at, row, findings) for at, row in enumerate(rows)]
+        read, odd = self._at_once(named)
+        for cells, values, places in zip(self._cells, read, odd, strict=True):
+            if places and not findings.full:
+                cells.read_odd([row.get(cells.name) for row in named], places, values, findings)
+            if cells.required:
+                cells.check_there(values, findings)
+        if findings.faults:
+            raise findings.refusal()
+        columns: dict[str, Values] = {c.name: v for c, v in zip(self._cells, read, strict=True) if not c.numeric}
+        # One array for all numbers: for a single row that takes as long as one of them.
+        numbers = np.array([v for c, v in zip(self._cells, read, strict=True) if c.numeric], dtype=np.float64)
+        columns |= zip((cells.name for cells in self._cells if cells.numeric), numbers, strict=True)
+        for row, said in zip(named, findings.warnings, strict=True):
+            if not self._needed <= row.keys():
+                said += self._absent(row)
+        return Read(Rows(columns, np.arange(len(rows))), findings.warnings)
+
+    def _at_once(self, rows: Sequence[Row]) -> tuple[list[list[Any]], list[list[int]]]:
+        """By column, what can be read without rules: plain numbers, what is missing, and values that are remembered;
+        and where the others stand, which are still missing then.
+        """
+        read: list[list[Any]] = [[] for _ in self._cells]
+        odd: list[list[int]] = [[] for _ in self._cells]
+        # All of it in one loop without calls, which is most of the time that a row takes before it is scored.
+        ways = [(*cells.way, values, places) for cells, values, places in zip(self._cells, read, odd, strict=True)]
+        for at, row in enumerate(rows):
+            for name, plain_numbers, remembered, missing, values, places in ways:
+                value: Any = row.get(name)
+                kind = type(value)
+                if plain_numbers and (kind is float or kind is int) and -LARGEST <= value <= LARGEST:
+                    values.append(float(value))
+                    continue
+                if value is not None:
+                    known = remembered.get(kind)
+                    made = _UNKNOWN if known is None else known.get(value, _UNKNOWN)
+                    if made is not _UNKNOWN:
+                        values.append(made)
+                        continue
+                    places.append(at)
+                values.append(missing)
+        return read, odd
+
+    def expected(self, name: str) -> str:
+        """What values of a column that the model needs are, in words."""
+        return next(cells.expected for cells in self._cells if cells.name == name)
+
+    def _by_name(self, at: int, row: Row, findings: _Findings) -> Row:
+        """The row with its fields in the one form of names; a field of no column is a fault."""
+        if not row.keys() <= self._named and not findings.full:
+            row = self._renamed(at, row, findings)
+        if self._needed and self._needed.isdisjoint(row):
+            findings.fault(at, "", "there is no field that the model reads", "empty-row")
+        return row
+
+    def _renamed(self, at: int, row: Row, findings: _Findings) -> Row:
+        known: dict[str, Any] = {}
+        for given, value in row.items():
+            name = given if given in self._named else column_name(given)
+            if name not in self._named:
+                hint = did_you_mean(given, [cells.name for cells in self._cells])
+                findings.fault(at, given, f"no such field; {hint}", "unknown-field")
+            elif name in known:
+                findings.fault(at, given, "the same field is there a second time", "repeated-name")
+            else:
+                known[name] = value
+            if findings.full:
+                break
+        return known
+
+    def _absent(self, row: Row) -> Iterator[str]:
+        """Fields that are not there, as far as the model does not say so itself."""
+        for cells in self._cells:
+            name = cells.name
+            if name not in row and name not in self._never_missing:
+                yield f"{name!r}: is not given, and counts as missing"
+
+
+_UNKNOWN = object()
+
+
+class _Cells:
+    """Reads the values of one column, each of them alone."""
+
+    def __init__(self, column: Column) -> None:
+        kind = kind_of(column.kind)
+        self.name, self.numeric, self.required = column.name, kind.numeric, column.role == "cost"
+        self._column, self._kind, self._schema = column, kind, Schema((column,))
+        self._remembered: dict[type, dict[Any, Any]] = {str: {}, bool: {}, int: {}}
+        plain_numbers = kind.storage == "number" and kind.takes_numbers(column)
+        self.way = (column.name, plain_numbers, self._remembered, math.nan if kind.numeric else None)
+        example = kind.example(column)
+        self.expected = kind.noun_of(column) + (f", written like {example}" if example else "")
+
+    def read_odd(self, values: Sequence[Any], places: Sequence[int], read: list[Any], findings: _Findings) -> None:
+        """Read the values in these places by the rules of ``core.door``, those of one type together."""
+        together: dict[type, list[int]] = {}
+        for at in places:
+            refusal = self._refusal(values[at], findings.limits)
+            if refusal is not None:
+                findings.fault(at, self.name, *refusal)
+            elif isinstance(values[at], int) and abs(values[at]) >= EXACT:
+                self._through([at], values, read, findings)
+            else:
+                together.setdefault(type(values[at]), []).append(at)
+            if findings.full:
+                return
+        for alike in together.values():
+            for start in range(0, len(alike), MOST_ROWS):
+                self._through(alike[start : start + MOST_ROWS], values, read, findings)
+
+    def check_there(self, read: Sequence[float], findings: _Findings) -> None:
+        """Every row has to have a value."""
+        for at, value in enumerate(read):
+            if value != value and not findings.full:
+                findings.fault(at, self.name, "the decision needs this cost in every row", "missing")
+
+    def _refusal(self, value: Any, limits: Limits) -> tuple[str, str] | None:
+        """Why a value is not even looked at, and the code of that."""
+        if isinstance(value, list | dict):
+            return f"expected {self.expected}, not a list or an object", "wrong-type"
+        if isinstance(value, str) and len(value) > limits.text:
+            return f"at most {limits.text:,} letters are read", "too-long"
+        if self._kind.storage == "number" and isinstance(value, float | int) and abs(value) > LARGEST:
+            return f"models compute with numbers up to {LARGEST:.1e}", "too-large"
+        return None
+
+    def _through(self, places: Sequence[int], values: Sequence[Any], read: list[Any], findings: _Findings) -> None:
+        """Reads values by the door; where it refuses some, half by half, until it is known which."""
+        if findings.full:
+            return
+        try:
+            made = self._canonical([values[at] for at in places])
+        except DataError:
+            if len(places) == 1:
+                findings.fault(places[0], self.name, f"expected {self.expected}", "wrong-value")
+                return
+            half = len(places) // 2
+            self._through(places[:half], values, read, findings)
+            self._through(places[half:], values, read, findings)
+            return
+        for at, value in zip(places, made, strict=True):
+            read[at] = value
+            lost = not self._kind.strict and (value is None or value != value) and not self._says_missing(values[at])
+            if lost:
+                self._lost(at, findings)
+            else:
+                self._remember(values[at], value)
+
+    def _canonical(self, values: list[Any]) -> Sequence[Any]:
+        if self._kind.storage == "bytes":
+            # A text never names a file of this machine here, as it does elsewhere.
+            values = [from_base64(value) or b"" if isinstance(value, str) and value else value for value in values]
+        column = read_rows({self.name: values}, self._schema).columns[self.name]
+        return column.tolist() if isinstance(column, np.ndarray) else list(column)
+
+    def _says_missing(self, value: Any) -> bool:
+        """Whether a value is a notation of a missing one, as ``NA`` is."""
+        return self._kind.plain(self._column, Cells([value]), of_values([value]).sort).values[0] is None
+
+    def _lost(self, at: int, findings: _Findings) -> None:
+        """A value is there and cannot be read: an image is refused, as nobody sends one to have it taken as missing;
+        others are missing by the rules of their kind.
+        """
+        if self._kind.storage == "bytes":
+            findings.fault(at, self.name, f"expected {self.expected}, whole and in base64", "unreadable")
+        else:
+            findings.warnings[at].append(f"{self.name!r}: is not {self.expected}, and counts as missing")
+
+    def _remember(self, value: Any, read: Any) -> None:
+        known = self._remembered.get(type(value))
+        if known is None or (isinstance(value, str) and len(value) > SHORT):
+            return
+        if len(known) >= KNOWN:
+            known.clear()
+        known[value] = read

@@ -1,0 +1,142 @@
+"""What each field of a row adds to what the model says: asked of the model itself, with the field otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Literal
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from sortal.artifact.attribution import MOST_WORDS, effects, field_effects, word_effects
+from sortal.core.door import Rows
+from sortal.core.image_patches import GRID
+from sortal.core.kinds import kind_of
+from sortal.core.schema import Column
+from sortal.serve.body import decoded, refuse_repeated_names
+from sortal.serve.deployment import ServedModel
+from sortal.serve.http import FieldError, HttpError, Request, Response
+from sortal.serve.log.records import Label
+from sortal.serve.service import Service, Timing
+from sortal.serve.typical import MOST_VALUES, usual_values
+from sortal.serve.v1 import Row, code_of
+
+MOST_FIELDS = 100
+"""Of a row, those on which the model leans most first: with all their values, 500 rows are scored."""
+
+Method = Literal["usual values", "missing"]
+
+
+class ExplainRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A row, and the class of which is asked; the most probable one where none is named."""
+
+    row: Row
+    label: Label | UnsetType = UNSET
+
+
+class WordEffect(msgspec.Struct):
+    """What a word adds: the letters of the text from ``begin`` to before ``end``."""
+
+    begin: int
+    end: int
+    effect: float
+
+
+class FieldEffect(msgspec.Struct, omit_defaults=True):
+    """How much less the log-odds of the class would be without what stands in a field: above zero, it speaks for the
+    class. ``method``: what stands there instead: the ``usual values`` of training, on average, or nothing at all
+    (``missing``). ``words``: of a text, what each adds, being left out; ``parts``: of an image, what each of its parts
+    adds, row by row, being covered.
+    """
+
+    field: str
+    effect: float
+    method: Method
+    words: list[WordEffect] = []
+    parts: list[list[float]] = []
+
+
+class ExplainResponse(msgspec.Struct):
+    """What speaks for a class, the strongest first. Effects of fields that depend on each other do not add up.
+    ``unexplained``: fields that were not looked at, since there are many.
+    """
+
+    model: str
+    label: Label
+    probability: float
+    effects: list[FieldEffect]
+    unexplained: list[str]
+    warnings: tuple[str, ...]
+
+
+_DECODER = msgspec.json.Decoder(ExplainRequest)
+
+
+async def explain(service: Service, request: Request, timing: Timing) -> Response:
+    """``POST /v1/explain``"""
+    with timing.stage("decode"):
+        asked = decoded(_DECODER, request.body)
+        refuse_repeated_names(request.body, 1 + (asked.label is not UNSET) + len(asked.row))
+    served = service.deployment.champion
+    work = partial(_explained, service, served, asked, timing)
+    return Response.json(await service.workers.run(work, served.pace.of(_questions(served))))
+
+
+def _questions(served: ServedModel) -> int:
+    """How many rows are scored."""
+    each = {"text": MOST_WORDS, "image": GRID**2}
+    return sum(each.get(kind_of(column.kind).encoding, MOST_VALUES) + 2 for column in served.model.reads.columns)
+
+
+def _explained(service: Service, served: ServedModel, asked: ExplainRequest, timing: Timing) -> ExplainResponse:
+    model = served.model
+    with timing.stage("validate"):
+        read = served.door.read([asked.row], service.limits)
+        code = None if asked.label is UNSET else code_of(served, asked.label)
+        if asked.label is not UNSET and code is None:
+            fault = FieldError(None, "label", "expected a class of the model", "unknown-class")
+            raise HttpError(422, "The label is no class of the model", "", (fault,), code="unknown-class")
+    with timing.stage("score"):
+        probability = model.score_rows(read.rows)[0]
+        about = int(probability.argmax()) if code is None else code
+        columns = _by_importance(served)
+        found = [_effect(served, read.rows, column, about) for column in columns[:MOST_FIELDS]]
+    found.sort(key=lambda each: -abs(each.effect))
+    return ExplainResponse(
+        model=served.sha256,
+        label=model.classes_.tolist()[about],
+        probability=float(probability[about]),
+        effects=found,
+        unexplained=[column.name for column in columns[MOST_FIELDS:]],
+        warnings=tuple(read.warnings[0]),
+    )
+
+
+def _by_importance(served: ServedModel) -> list[Column]:
+    """Columns that the program reads, the one that it leans on most first where that is known."""
+    card = served.model.card
+    rank = {name: at for at, name in enumerate(card.by_importance)} if card is not None else {}
+    return sorted(served.model.reads.columns, key=lambda column: rank.get(column.name, len(rank)))
+
+
+def _effect(served: ServedModel, row: Rows, column: Column, code: int) -> FieldEffect:
+    """What stands in one field, against the usual values of its column, or against nothing."""
+    model, value = served.model, row.columns[column.name][0]
+    values, weight = usual_values(model.profile.get(column.name))
+    method: Method = "usual values"
+    if not values:
+        values, weight, method = [np.nan if kind_of(column.kind).numeric else None], np.ones(1), "missing"
+    effect = FieldEffect(column.name, float(effects(model, row, column.name, values, code) @ weight), method)
+    if value is not None and kind_of(column.kind).encoding == "text":
+        effect.words = list(_words(served, row, column.name, code))
+    elif value is not None and kind_of(column.kind).encoding == "image":
+        effect.parts = field_effects(model, row, column.name, code).tolist()
+    return effect
+
+
+def _words(served: ServedModel, row: Rows, column: str, code: int) -> Iterator[WordEffect]:
+    spans, each = word_effects(served.model, row, column, code)
+    for (begin, end), effect in zip(spans, each.tolist(), strict=True):
+        yield WordEffect(begin, end, effect)

@@ -1,0 +1,125 @@
+"""Labels that come as a file: ``sortal label``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+
+import msgspec
+import polars as pl
+
+from sortal.core.errors import DataError, did_you_mean
+from sortal.core.labels import code_of
+from sortal.core.plain import quoted
+from sortal.serve.log.records import Label, LabelReceipt, LabelRecord
+from sortal.serve.log.store import LogStore, open_store
+
+TOGETHER = 100_000
+"""Labels of one transaction: ids come in no order, and so each page of the index is written once for many of them."""
+LOOKED_AT = 1_000
+"""Predictions of a log that say how its classes are written."""
+MOST_TOLD = 5
+"""Conflicts that are named on the screen; --json has all."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What became of the rows of a file. ``blank``: rows without an id or a label, which were left out."""
+
+    rows: int
+    blank: int
+    receipt: LabelReceipt
+
+    def to_json(self) -> str:
+        receipt = msgspec.to_builtins(self.receipt)
+        return msgspec.json.encode({"rows": self.rows, "blank": self.blank, **receipt}).decode()
+
+    def sentences(self) -> Iterator[str]:
+        """For a person."""
+        receipt, conflicts = self.receipt, self.receipt.conflicts
+        waiting = f" ({receipt.unmatched:,} of rows that the log does not know yet)" if receipt.unmatched else ""
+        yield f"{self.rows:,} rows: {receipt.new:,} new labels{waiting}; {receipt.repeated:,} were known already"
+        if self.blank:
+            yield f"{self.blank:,} rows have no id or no label and were left out"
+        if conflicts:
+            yield f"{len(conflicts):,} contradict a label that is known, which stays:"
+            for each in conflicts[:MOST_TOLD]:
+                yield f"  {each.row_id}: {quoted(each.known)} is known, {quoted(each.given)} was given"
+            if len(conflicts) > MOST_TOLD:
+                yield f"  and {len(conflicts) - MOST_TOLD:,} more; --json has all"
+
+
+def label_rows(
+    url: str, data: Sequence[str], id_column: str, label_column: str, classes: Sequence[Label] | None = None
+) -> Labelled:
+    """Store the labels of a table in the log at ``url``; none of them where one is no class.
+
+    ``classes``: of the model that was served, None for those of the predictions in the log. Raises DataError for a
+    column that is not there and a label that is no class, and what ``data.read.read`` and ``open_store`` raise.
+    """
+    from sortal.data.read import read
+    from sortal.data.standard_input import spooled
+
+    with spooled(list(data)) as files:
+        source = read(files)
+    ids, labels = (_column(source.frame, name, source.name) for name in (id_column, label_column))
+    table = pl.DataFrame({"id": ids, "label": labels}).drop_nulls()
+    with closing(open_store(url, make=False)) as store:
+        known = _classes_of(store) if classes is None else classes
+        records = _records(table, known, source.name, strict=classes is not None)
+        receipts = [store.add_labels(records[at : at + TOGETHER]) for at in range(0, len(records), TOGETHER)]
+    return Labelled(len(ids), len(ids) - len(records), _together(receipts))
+
+
+def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
+    """Its texts, with null for nothing."""
+    if name not in frame.columns:
+        raise DataError(f"no column {name!r} in {source}; {did_you_mean(name, frame.columns)}")
+    texts = frame[name].cast(pl.String).str.strip_chars()
+    return texts.set(texts == "", None)
+
+
+def _classes_of(store: LogStore) -> Sequence[Label]:
+    """The classes that were predicted lately, of which all have the type."""
+    seen = dict.fromkeys(each.prediction.prediction for each, _ in zip(store.read(), range(LOOKED_AT), strict=False))
+    if not seen:
+        raise DataError("the log has no prediction yet that says how classes are written; name the model: --model FILE")
+    return list(seen)
+
+
+def _records(table: pl.DataFrame, classes: Sequence[Label], source: str, strict: bool) -> list[LabelRecord]:
+    names, now = [str(each) for each in classes], time.time()
+
+    @cache
+    def in_its_type(text: str) -> Label:
+        code = code_of(text, names)
+        if code is not None:
+            return classes[code]
+        if not strict:
+            return _as_type(text, type(classes[0]), source)
+        raise DataError(f"a label of {source} is {quoted(text)}, no class of the model; {did_you_mean(text, names)}")
+
+    return [LabelRecord(row_id, in_its_type(text), now) for row_id, text in table.iter_rows()]
+
+
+def _as_type(text: str, kind: type, source: str) -> Label:
+    """A class that was not predicted lately."""
+    try:
+        label: Label = msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        raise DataError(
+            f"a label of {source} is {quoted(text)}, and classes in the log are of type {kind.__name__}"
+        ) from None
+    return label
+
+
+def _together(receipts: Sequence[LabelReceipt]) -> LabelReceipt:
+    return LabelReceipt(
+        sum(each.new for each in receipts),
+        sum(each.repeated for each in receipts),
+        sum(each.unmatched for each in receipts),
+        tuple(conflict for each in receipts for conflict in each.conflicts),
+    )

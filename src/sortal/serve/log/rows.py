@@ -1,0 +1,113 @@
+"""Records as stores hold them: a row of plain columns, JSON where a value may be of any type.
+
+JSON is what makes every value come back as it was, and a NUL character possible (PostgreSQL stores none in a text; in
+JSON it is written ``\\u0000``). A row id is written as JSON writes it, without the quotes: usual ids are as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from sortal.core.errors import DataError
+from sortal.serve.log.records import Label, LabelledPrediction, LabelRecord, PredictionRecord
+
+Row = tuple[str, float, str, str, str, str, str, str, str, str | None, str, float]
+"""A prediction, as the ``COLUMNS`` of a store have it."""
+COLUMNS = (
+    *("row_id", "time", "model", "role", "inputs", "redacted"),
+    *("prediction", "probabilities", "decision", "prediction_set", "warnings", "seconds"),
+)
+LONGEST_ID = 1_024
+"""Bytes of a row id; an index of PostgreSQL takes 2,704."""
+USUAL = 600
+"""Bytes of a row beside its inputs, about: hashes, probabilities, and what Python needs for each object."""
+
+_encode = msgspec.json.Encoder().encode
+_value = msgspec.json.Decoder().decode
+_class = lru_cache(1_024)(_value)
+"""Of a label: there are few, and a log has millions of each."""
+_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_floats = msgspec.json.Decoder(tuple[float, ...]).decode
+_labels = msgspec.json.Decoder(tuple[Label, ...]).decode
+
+
+def row_of(record: PredictionRecord) -> Row:
+    """A prediction as it is stored. Raises DataError where no store could hold it."""
+    try:
+        return (
+            stored_id(record.row_id),
+            record.time,
+            record.model,
+            record.role,
+            _encode(record.inputs).decode(),
+            _encode(record.redacted).decode() if record.redacted else "[]",
+            _encode(record.prediction).decode(),
+            _encode(record.probabilities).decode(),
+            _encode(record.decision).decode(),
+            None if record.set is None else _encode(record.set).decode(),
+            _encode(record.warnings).decode() if record.warnings else "[]",
+            record.seconds,
+        )
+    except UnicodeEncodeError:
+        raise DataError("a text of a row holds half a character (a lone surrogate), which cannot be stored") from None
+
+
+def size(row: Row) -> int:
+    """Bytes of memory, about."""
+    return USUAL + len(row[4])
+
+
+def record_of(row: Sequence[Any]) -> LabelledPrediction:
+    """What ``row_of`` was given, with the label and its time that end the row; None and None where there is none."""
+    row_id, time, model, role, inputs, redacted, prediction, probabilities, decision, prediction_set = row[:10]
+    warnings, seconds, label, labelled = row[10:14]
+    name = row_id if "\\" not in row_id else _value(f'"{row_id}"')
+    record = PredictionRecord(
+        name,
+        time,
+        model,
+        role,
+        _value(inputs),
+        _class(prediction),
+        _floats(probabilities),
+        _class(decision),
+        None if prediction_set is None else _labels(prediction_set),
+        () if warnings == "[]" else _texts(warnings),
+        seconds,
+        () if redacted == "[]" else _texts(redacted),
+    )
+    truth = None if label is None else LabelRecord(name, _class(label), labelled)
+    return LabelledPrediction(record, truth)
+
+
+def stored_id(row_id: str) -> str:
+    """Raises DataError where it is too long, or holds half a character.
+
+    >>> print(stored_id("customer-7"), stored_id('a "b"'))
+    customer-7 a \\"b\\"
+    """
+    try:
+        stored = _encode(row_id)[1:-1].decode()
+    except UnicodeEncodeError:
+        raise DataError("a row id holds half a character (a lone surrogate), which cannot be stored") from None
+    if len(stored) > LONGEST_ID or (not stored.isascii() and len(stored.encode()) > LONGEST_ID):
+        raise DataError(f"a row id has at most {LONGEST_ID:,} bytes; this one begins with {row_id[:20]!r}")
+    return stored
+
+
+def stored_label(label: Label) -> str:
+    """As JSON. Raises DataError for half a character."""
+    try:
+        return _encode(label).decode()
+    except UnicodeEncodeError:
+        raise DataError("a label holds half a character (a lone surrogate), which cannot be stored") from None
+
+
+def label_of(stored: str) -> Label:
+    """What ``stored_label`` was given."""
+    label: Label = _class(stored)
+    return label

@@ -1,0 +1,165 @@
+"""A log in a file of SQLite."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from sortal.core.errors import StoreError
+from sortal.serve.log.rows import COLUMNS, Row, label_of
+from sortal.serve.log.store import MOST_DELETED, PAGE, PROTOCOL, LabelRow, LogStore, PageKey, Stored, refuse_newer
+
+APPLICATION = 0x736F7274
+"""``sort``, by which a file of SQLite says whose it is."""
+PATIENCE = 5.0
+"""Seconds that one writer waits for another, which needs some milliseconds."""
+CACHE = 64 * 2**20
+"""Bytes. Row ids come in no order: the pages of their index have to be at hand."""
+PRIVATE = 0o600
+"""A log holds the data of people: nobody else may read it."""
+
+TABLES = (
+    """CREATE TABLE predictions (
+        id INTEGER PRIMARY KEY, row_id TEXT NOT NULL, time REAL NOT NULL, model TEXT NOT NULL, role TEXT NOT NULL,
+        inputs TEXT NOT NULL, redacted TEXT NOT NULL, prediction TEXT NOT NULL, probabilities TEXT NOT NULL,
+        decision TEXT NOT NULL, prediction_set TEXT, warnings TEXT NOT NULL, seconds REAL NOT NULL) STRICT""",
+    "CREATE INDEX predictions_time ON predictions (time)",
+    "CREATE INDEX predictions_row ON predictions (row_id)",
+    """CREATE TABLE labels (
+        row_id TEXT PRIMARY KEY, label TEXT NOT NULL, time REAL NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX labels_time ON labels (time)",
+    f"PRAGMA application_id = {APPLICATION}",
+    f"PRAGMA user_version = {PROTOCOL}",
+)
+ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+ADD_LABEL = "INSERT INTO labels VALUES (?, ?, ?)"
+KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
+UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
+READ = f"""
+    SELECT {", ".join(f"p.{name}" for name in COLUMNS)}, l.label, l.time, p.id
+    FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
+    WHERE p.time >= ?1 AND (p.time > ?1 OR p.id > ?2) AND p.time < ?3 ORDER BY p.time, p.id LIMIT {PAGE}"""
+OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
+ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
+
+
+class SqliteStore(LogStore):
+    """Write-ahead log, so that readers and the writer do not wait for each other. Every transaction is on the disk when
+    it ends (``synchronous = FULL``): as the writer makes few of them, that costs little, and a crash of the machine
+    loses no more than one of the process.
+    """
+
+    def __init__(self, path: str | Path, *, make: bool = True) -> None:
+        self._path = Path(path).expanduser().absolute()
+        if not make and not self._path.exists():
+            raise StoreError(f"there is no log {str(self._path)!r}")
+        self._connection, self._file = self._open()
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        with self._writing() as connection:
+            connection.executemany(ADD, rows)
+
+    def delete_before(self, time: float, most: int = MOST_DELETED) -> int:
+        with self._writing() as connection:
+            old = connection.execute(OLD, (time, most)).fetchall()
+            connection.executemany("DELETE FROM predictions WHERE id = ?", [(number,) for number, _ in old])
+            ids = [(row_id,) for row_id in {row_id for _, row_id in old}]
+            labels = connection.executemany(f"DELETE FROM labels WHERE row_id = ? AND {ALONE}", ids).rowcount
+            lost = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
+            labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
+        return len(old) + labels
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
+        with self._writing() as connection:
+            known = dict(connection.execute(KNOWN, (_json([row_id for row_id, _, _ in rows]),)).fetchall())
+            new = [row for row in rows if row[0] not in known] if known else rows
+            connection.executemany(ADD_LABEL, new)
+            ids = [row_id for row_id, _, _ in new]
+            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
+        return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
+
+    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connection.execute(READ, (*after, until)).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, which other writers wait for."""
+        with self._errors():
+            if _identity(self._path) != self._file:  # removed or replaced: what is written to it nobody would see
+                self._connection.close()
+                self._connection, self._file = self._open()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _open(self) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+        with self._errors():
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE))
+            connection = sqlite3.connect(self._path, PATIENCE, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return connection, _identity(self._path)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        self._check(connection)
+        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            raise StoreError(
+                f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"
+            )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE // 1024}")
+        connection.execute("BEGIN IMMEDIATE")
+        if not self._check(connection):
+            for statement in TABLES:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+
+    def _check(self, connection: sqlite3.Connection) -> bool:
+        """Whether the tables are there. Raises StoreError for a file that is not ours."""
+        whose, protocol = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if whose == APPLICATION:
+            refuse_newer(protocol, repr(str(self._path)))
+            return True
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise StoreError(f"{str(self._path)!r} is a database of something else; give the log a file of its own")
+        return False
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"the log {str(self._path)!r} cannot be used: {error}") from error
+        except OSError as error:
+            raise StoreError(f"the log {str(self._path)!r} cannot be used: {error.strerror}") from error
+
+
+def _json(values: object) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    return about.st_dev, about.st_ino

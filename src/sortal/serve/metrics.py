@@ -1,0 +1,127 @@
+"""What a process of the service counts, and how Prometheus reads it (text format 0.0.4).
+
+Every process counts for itself and says which it is: ``worker`` is its process id. Of several, a scrape meets one; sums
+over ``worker`` are those of the service.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds: Prometheus' own, and three below, since a row takes less than its first."""
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Histogram:
+    """How many requests took at most so long. ``counts``: by bucket, the last of all that are longer."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    sum: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.sum += seconds
+
+
+@dataclass
+class Metrics:
+    """Counts since the process began. ``stages``: seconds of decode, validate, score and log, all requests together.
+    ``shadow``: rows that the shadow scored, and those that it did not.
+    """
+
+    started: float = field(default_factory=time.time)
+    requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    latency: dict[str, Histogram] = field(default_factory=dict)
+    stages: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    warnings: int = 0
+    shadow: Counter[str] = field(default_factory=Counter)
+
+    def add_request(
+        self, method: str, path: str, status: int, seconds: float, stages: Mapping[str, float] | None = None
+    ) -> None:
+        """A request was answered, or refused. ``path``: that of its route, not what was asked for."""
+        self.requests[method, path, status] += 1
+        histogram = self.latency.get(path)
+        if histogram is None:
+            histogram = self.latency[path] = Histogram()
+        histogram.add(seconds)
+        for name, spent in (stages or {}).items():
+            self.stages[name] += spent  # type: ignore[assignment]
+
+    def add_rows(self, decisions: Iterable[object], warnings: int) -> None:
+        """Rows were decided, of which so many had warnings."""
+        counted = Counter(map(str, decisions))
+        self.decisions.update(counted)
+        self.rows += counted.total()
+        self.warnings += warnings
+
+    def text(self, log: Mapping[str, float] | None = None, model: Mapping[str, str] | None = None) -> str:
+        """As Prometheus reads it. ``log``: what the log counts, by name; ``model``: what names the model."""
+        return "\n".join([*self._lines(log or {}, model or {}), ""])
+
+    def _lines(self, log: Mapping[str, float], model: Mapping[str, str]) -> Iterator[str]:
+        worker = ("worker", str(os.getpid()))
+        requests = {
+            (("method", method), ("route", path), ("status", str(status))): count
+            for (method, path, status), count in self.requests.copy().items()
+        }
+        yield from _family("requests_total", "counter", "Requests, by how they were answered.", requests, worker)
+        yield from self._histograms(worker)
+        stages = {(("stage", name),): seconds for name, seconds in self.stages.copy().items()}
+        help = "Seconds spent on decoding, validating, scoring and logging."
+        yield from _family("stage_seconds_total", "counter", help, stages, worker)
+        yield from _family("rows_total", "counter", "Rows that were scored.", {(): self.rows}, worker)
+        decisions = {(("decision", name),): count for name, count in self.decisions.copy().items()}
+        yield from _family("decisions_total", "counter", "Rows, by what was decided.", decisions, worker)
+        help = "Rows of which something was odd."
+        yield from _family("row_warnings_total", "counter", help, {(): self.warnings}, worker)
+        if self.shadow:
+            shadow = {(("outcome", name),): count for name, count in self.shadow.copy().items()}
+            yield from _family("shadow_rows_total", "counter", "Rows of the shadow, by outcome.", shadow, worker)
+        for name, value in log.items():
+            yield from _family(f"log_{name}", "gauge", f"Of the log: {name.replace('_', ' ')}.", {(): value}, worker)
+        if model:
+            yield from _family("model_info", "gauge", "The model that answers.", {tuple(model.items()): 1}, worker)
+        help = "When the process began, seconds since 1970."
+        yield from _family("process_start_time_seconds", "gauge", help, {(): self.started}, worker)
+
+    def _histograms(self, worker: tuple[str, str]) -> Iterator[str]:
+        name = "sortal_request_seconds"
+        yield f"# HELP {name} Seconds from the last byte of a request to its answer."
+        yield f"# TYPE {name} histogram"
+        for path, histogram in self.latency.copy().items():
+            labels = (("route", path), worker)
+            total = 0
+            for limit, count in zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True):
+                total += count
+                yield f"{name}_bucket{_written((*labels, ('le', limit)))} {total}"
+            yield f"{name}_sum{_written(labels)} {histogram.sum!r}"
+            yield f"{name}_count{_written(labels)} {total}"
+
+
+def _family(name: str, kind: str, help: str, values: Mapping[Any, float], worker: tuple[str, str]) -> Iterator[str]:
+    """The lines of one figure. ``values``: by ``Labels``."""
+    yield f"# HELP sortal_{name} {help}"
+    yield f"# TYPE sortal_{name} {kind}"
+    for labels, value in values.items():
+        yield f"sortal_{name}{_written((*labels, worker))} {value!r}"
+
+
+def _written(labels: Labels) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench import serve
+from bench.serve import AT_BUSY, AT_BUSY_UNLOGGED, AT_STEADY, ONE, Figure
+
+GOOD = [
+    Figure(ONE, rate=3_000.0, p50=0.003, p99=0.005, cpu=300e-6, bad=0),
+    Figure(AT_STEADY, rate=1_000.0, p50=0.001, p99=0.004, cpu=300e-6, bad=0),
+    Figure(AT_BUSY, rate=2_000.0, p50=0.001, p99=0.004, cpu=320e-6, bad=0),
+    Figure(AT_BUSY_UNLOGGED, rate=2_000.0, p50=0.001, p99=0.004, cpu=300e-6, bad=0),
+    Figure("fastapi", rate=900.0, p50=0.01, p99=0.02, cpu=1_100e-6, bad=0),
+    Figure("mlflow", rate=100.0, p50=0.1, p99=0.2, cpu=10_000e-6, bad=0),
+]
+
+
+def holding(figures: list[Figure]) -> list[bool]:
+    return [goal.holds for goal in serve.outcome(figures, False, [], 0).goals]
+
+
+def with_one(name: str, **other: float) -> list[Figure]:
+    return [replace(each, **other) if each.name == name else each for each in GOOD]
+
+
+def test_each_goal_is_judged_by_its_own_figure() -> None:
+    assert holding(GOOD) == [True] * 5
+    assert holding(with_one(AT_STEADY, bad=1)) == [False, True, True, True, True]
+    assert holding(with_one("fastapi", rate=1_100.0)) == [True, False, True, True, True]
+    assert holding(with_one("mlflow", rate=130.0)) == [True, True, False, True, True]
+    assert holding(with_one(AT_BUSY, cpu=340e-6)) == [True, True, True, False, True]
+    assert holding(with_one(AT_STEADY, p99=0.006)) == [True, True, True, True, False]
+
+
+def test_a_rate_that_was_not_reached_holds_no_goal() -> None:
+    assert holding(with_one(AT_BUSY, rate=1_500.0))[3] is False
+    assert holding(with_one(AT_STEADY, rate=900.0))[4] is False
+
+
+def test_peers_that_are_not_there_are_named_and_not_judged() -> None:
+    judged = serve.outcome(GOOD[:4], False, ["fastapi", "mlflow"], None)
+    assert len(judged.goals) == 3
+    assert [note for note in judged.notes if note.startswith(("not installed", "one core"))] == [
+        "one core: client and server share it",
+        "not installed: fastapi (below --peers, environment 'serve')",
+        "not installed: mlflow (below --peers, environment 'serve')",
+    ]
+
+
+def test_what_fails_at_a_peer_is_no_fault_of_ours() -> None:
+    assert holding(with_one("mlflow", bad=7)) == [True] * 5

@@ -1,0 +1,126 @@
+"""``sortal label``: late labels from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sortal.serve.log.records import Label, PredictionRecord
+from sortal.serve.log.store import open_store
+from tests.conftest import Sortal, Trained
+
+Logged = Callable[..., str]
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Logged:
+    """The address of a log in which rows r0, r1, ... were predicted to be these classes."""
+
+    def write(*classes: Label) -> str:
+        url = f"sqlite:///{tmp_path}/served.db"
+        store = open_store(url)
+        store.add_predictions(
+            [
+                PredictionRecord(f"r{at}", float(at), "ab", "champion", {}, each, (1.0,), each, None, (), 0.0)
+                for at, each in enumerate(classes)
+            ]
+        )
+        store.close()
+        return url
+
+    return write
+
+
+def known(url: str) -> list[Any]:
+    store = open_store(url)
+    labels = [each.label and each.label.label for each in store.read()]
+    store.close()
+    return labels
+
+
+def test_labels_of_a_file_meet_their_rows_and_conflicts_are_told(
+    sortal: Sortal, logged: Logged, tmp_path: Path
+) -> None:
+    url, file = logged("yes", "no", "no"), tmp_path / "late.csv"
+    file.write_text("id,label\nr0, yes \nr2,no\nr9,yes\nr1,\n,no\nr2,maybe\n")
+    done = sortal("label", url, file)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "6 rows: 3 new labels (1 of rows that the log does not know yet); 0 were known already",
+        "2 rows have no id or no label and were left out",
+        "1 contradict a label that is known, which stays:",
+        "  r2: 'no' is known, 'maybe' was given",
+    ]
+    assert known(url) == ["yes", None, "no"]
+    again = sortal("label", url, file, "--json").json
+    assert again == {
+        "rows": 6,
+        "blank": 2,
+        "new": 0,
+        "repeated": 3,
+        "unmatched": 0,
+        "conflicts": [{"row_id": "r2", "known": "no", "given": "maybe"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("predicted", "written", "label"),
+    [(1, "1.0", 1), (1, "2", 2), (1.5, "2", 2.0), (True, "true", True), (True, "0", False), ("1", "2", "2")],
+)
+def test_a_label_has_the_type_of_the_predictions(
+    sortal: Sortal, logged: Logged, tmp_path: Path, predicted: Label, written: str, label: Label
+) -> None:
+    url, file = logged(predicted), tmp_path / "late.tsv"
+    file.write_text(f"row\ttruth\nr0\t{written}\n")
+    assert sortal("label", url, file, "--id", "row", "--label", "truth").code == 0
+    assert [(type(each), each) for each in known(url)] == [(type(label), label)]
+
+
+def test_columns_of_numbers_in_a_parquet_file(sortal: Sortal, tmp_path: Path) -> None:
+    url, file = f"sqlite:///{tmp_path}/served.db", tmp_path / "late.parquet"
+    store = open_store(url)
+    store.add_predictions([PredictionRecord("7", 1.0, "ab", "champion", {}, 1, (1.0,), 1, None, (), 0.0)])
+    pl.DataFrame({"id": [7, 8], "label": [0, None]}).write_parquet(file)
+    assert sortal("label", url, file, "--json").json["new"] == 1
+    assert known(url) == [0]
+
+
+def test_classes_of_the_model_that_was_served(sortal: Sortal, trained: Trained, tmp_path: Path) -> None:
+    """With it labels can come first, and what is no class is refused, with all of the file."""
+    url, file = f"sqlite:///{tmp_path}/served.db", tmp_path / "late.csv"
+    open_store(url).close()
+    file.write_text("id,label\na,Yes\n")
+    assert "name the model: --model FILE" in sortal("label", url, file).err
+    assert sortal("label", url, file, "--model", trained.model, "--json").json["unmatched"] == 1
+    file.write_text("id,label\nb,No\nc,yep\n")
+    refused = sortal("label", url, file, "--model", trained.model)
+    assert (refused.code, refused.out) == (2, "")
+    assert "a label of late.csv is 'yep', no class of the model; " in refused.err
+    file.write_text("id,label\nb,No\n")
+    assert sortal("label", url, file, "--model", trained.model, "--json").json["new"] == 1
+
+
+@pytest.mark.parametrize(
+    ("log", "content", "message"),
+    [
+        ("sqlite:///{}/none.db", "id,label\na,yes\n", "there is no log"),
+        ("served.db", "id,label\na,yes\n", "a log is kept at sqlite:///FILE.db or postgresql://"),
+        ("sqlite:///{}/late.csv", "id,label\na,yes\n", "file is not a database"),
+        (None, "id,lable\na,yes\n", "no column 'label' in late.csv; did you mean 'lable'?"),
+        (None, "id,label\na,one\n", "a label of late.csv is 'one', and classes in the log are of type int"),
+        (None, f"id,label\n{'x' * 2000},1\n", "a row id has at most 1,024 bytes"),
+    ],
+)
+def test_what_cannot_be_used_is_a_sentence(
+    sortal: Sortal, logged: Logged, tmp_path: Path, log: str | None, content: str, message: str
+) -> None:
+    url = logged(1) if log is None else log.format(tmp_path)
+    (tmp_path / "late.csv").write_text(content)
+    done = sortal("label", url, tmp_path / "late.csv")
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert not (tmp_path / "none.db").exists()

@@ -1,0 +1,191 @@
+"""A service as a process: how it starts, what it refuses to start with, how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench._load import request, saturated
+from sortal.serve.log.store import open_store
+from tests.conftest import Outcome, Sortal
+from tests.serve.process import PATIENCE, ROW, Running, a_model, serving
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("served") / "churn.sortal"
+    a_model().save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[Running]:
+    """One service for all tests that only ask."""
+    with serving(model, "--log", "none") as running:
+        yield running
+
+
+def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path) -> None:
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert f"churn {sha256[:12]}: 'Churn' is one of No, Yes" in server.shown
+    assert "test: roc_auc .84 [.82 .86]" in server.shown
+    assert "no token: only this machine is answered" in server.shown
+    answer = server.predict(ROW)
+    assert answer.status == 200
+    assert answer.json["model"] == sha256
+    assert answer.json["predictions"][0]["decision"] == "Yes"
+
+
+def test_every_row_that_was_answered_is_in_the_log(model: Path, tmp_path: Path) -> None:
+    with serving(model, *logged(tmp_path), "--redact", "Contract") as running:
+        answers = [running.predict(ROW, ROW, ids=[f"{at}-a", f"{at}-b"]) for at in range(20)]
+        assert running.stop() == 0
+        assert running.wait_for("stopped")["unlogged"] == 0
+    assert {answer.status for answer in answers} == {200}
+    kept = open_store(f"sqlite:///{tmp_path}/served.db").read()
+    inputs = {each.prediction.row_id: dict(each.prediction.inputs) for each in kept}
+    assert inputs == {f"{at}-{row}": {"tenure": 3, "MonthlyCharges": 70.5} for at in range(20) for row in "ab"}
+
+
+def test_no_row_that_was_answered_is_lost_when_it_is_ended_under_load(model: Path, tmp_path: Path) -> None:
+    answered: list[str] = []
+
+    def seen(status: int, body: bytes) -> None:
+        assert status == 200
+        answered.extend(each["id"] for each in json.loads(body)["predictions"])
+
+    with serving(model, *logged(tmp_path), "--shadow", model) as running:
+        ending = threading.Timer(0.5, running.stop)
+        ending.start()
+        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, seen=seen)
+        ending.join()
+        assert running.process.returncode == 0
+        assert running.wait_for("stopped") | {"unanswered": 0, "unlogged": 0} == running.wait_for("stopped")
+    kept = [each.prediction for each in open_store(f"sqlite:///{tmp_path}/served.db").read()]
+    assert len(answered) > 30
+    for role in ("champion", "shadow"):
+        assert set(answered) <= {each.row_id for each in kept if each.role == role}
+
+
+BEGUN = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+"""A request whose body has not come whole."""
+
+
+def test_a_second_signal_ends_it_at_once(model: Path) -> None:
+    with serving(model, "--log", "none") as running, socket.create_connection(("127.0.0.1", running.port)) as slow:
+        slow.sendall(BEGUN)
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert running.process.poll() is None  # it waits for what has begun
+        assert running.stop() == 1
+
+
+def test_workers_end_with_a_parent_that_was_killed(model: Path) -> None:
+    with serving(model, "--log", "none") as running:
+        worker = running.wait_for("ready")["process"]
+        running.stop(signal.SIGKILL)
+        until = time.monotonic() + PATIENCE
+        while Path(f"/proc/{worker}").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not Path(f"/proc/{worker}").exists()
+        assert running.events[-1]["event"] == "stopped"
+
+
+def test_every_request_is_a_line_without_data_or_token(model: Path, tmp_path: Path) -> None:
+    with serving(model, "--log", "none", "--token-file", a_token(tmp_path, TOKEN + "\n"), token=TOKEN) as running:
+        running.predict(ROW, ROW)
+        running.ask("POST", "/v1/predict", b"{", content_type="application/json")
+        running.ask("GET", "/nowhere?secret=1")
+        lines = [each for each in running.events if each["event"] == "request"]
+        said = [(each["method"], each["route"], each["status"], each["rows"]) for each in lines]
+        assert said == [("POST", "/v1/predict", 200, 2), ("POST", "/v1/predict", 400, 0), ("GET", "(none)", 404, 0)]
+        assert all(0 < each["ms"] < 60_000 for each in lines)
+        text = running.err.read_text()
+        assert not any(word in text for word in (TOKEN, "Month-to-month", "nowhere", "secret"))
+        assert ("every user can read" in text) == bool((tmp_path / "token").stat().st_mode & 0o004)
+
+
+def test_uvicorn_serves_where_granian_is_not(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['granian'] = None\n")
+    with serving(model, "--log", "none", path=tmp_path) as running:
+        assert "uvicorn" in running.predict(ROW).headers["server"]
+        assert running.stop() == 0
+        assert running.wait_for("stopped")["unanswered"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_service_in_peace(model: Path, number: int) -> None:
+    with serving(model, "--log", "none", "--workers", 2) as running:
+        running.wait_for("ready", times=2)
+        assert running.predict(ROW).status == 200
+        assert running.stop(number) == 0
+        assert [each["unanswered"] for each in running.events if each["event"] == "stopped"] == [0, 0]
+        assert "panic" not in running.err.read_text()
+
+
+def assert_refused(outcome: Outcome, said: str) -> None:
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def logged(folder: Path) -> list[str]:
+    return ["--log", f"sqlite:///{folder}/served.db"]
+
+
+Asked = Callable[[Path, Path], list[Any]]
+
+
+def a_token(folder: Path, content: str) -> Path:
+    file = folder / "token"
+    file.write_text(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lambda model, folder: [folder / "no.sortal"], "no.sortal' cannot be read: no such file"),
+        (lambda model, folder: [a_token(folder, "nothing of ours")], "token is no sortal model"),
+        (lambda model, folder: [model, "--host", "0.0.0.0"], "give --token-file FILE, or leave --host out"),
+        (lambda model, folder: [model, "--host", "no.such.host.invalid"], "is no address of this machine"),
+        (lambda model, folder: [model, "--token-file", folder / "none"], "cannot be read: No such file"),
+        (lambda model, folder: [model, "--token-file", a_token(folder, "short\n")], "at least 16"),
+        (lambda model, folder: [model, "--token-file", a_token(folder, f"{TOKEN}\nand more")], "one line"),
+        (lambda model, folder: [model, "--retention", "long"], "write for example 90d"),
+        (lambda model, folder: [model, "--log-level", "loud"], "is none of debug, info"),
+        (lambda model, folder: [model, "--log", "none", "--shadow", model], "what a shadow says is only in the log"),
+        (lambda model, folder: [model, *logged(folder), "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
+        (lambda model, folder: [model, *logged(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
+        (lambda model, folder: [model, "--log", "mysql://host"], "sqlite:///"),
+        (lambda model, folder: [model, "--log", f"sqlite:///{folder}/no/served.db"], "served.db"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence(
+    sortal: Sortal, model: Path, tmp_path: Path, asked: Asked, said: str
+) -> None:
+    assert_refused(sortal("serve", *asked(model, tmp_path)), said)
+
+
+def test_a_port_that_is_taken_is_refused_also_where_it_could_be_shared(
+    sortal: Sortal, server: Running, model: Path
+) -> None:
+    assert_refused(sortal("serve", model, "--port", server.port), "choose another --port")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert_refused(sortal("serve", model, "--port", other.getsockname()[1]), "choose another --port")

@@ -1,0 +1,163 @@
+"""What labels in a log say of a model: the same as ``sortal evaluate`` of the same rows."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sortal.artifact.model import Model
+from sortal.core.interval import Estimate
+from sortal.core.profile import ColumnProfile
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+from sortal.evaluation import evaluate
+from sortal.serve import truth
+from sortal.serve.deployment import ServedModel
+from sortal.serve.log.records import LabelledPrediction, LabelRecord, PredictionRecord
+from sortal.serve.truth import judge_log, newest
+
+NOW = 1_800_000_000.0
+SHA256 = "ab" * 32
+
+
+def a_model() -> Model:
+    """A logistic regression of one number, whose classes are true and false."""
+    steps = (
+        Program("table", steps=(Program("number", {"column": "age"}),)),
+        Program("fill", {}, {"value": np.array([40.0]), "indicator": np.array([], dtype=np.int32)}),
+        Program("linear", {"link": "sigmoid"}, {"coef": np.array([[0.1]]), "intercept": np.array([-4.0])}),
+    )
+    return Model(
+        schema=Schema((Column("age", "number"), Column("email", "category"), Column("y", "boolean", "target"))),
+        task=Task("y", ("false", "true"), (0.5, 0.5), "true", "log_loss", ("roc_auc",), (), label_type="bool"),
+        decision=Decision("threshold", ("false", "true"), "true", threshold=0.4),
+        program=Program("chain", steps=steps),
+        metrics={"test": {"roc_auc": Estimate(0.8, 0.75, 0.85), "recall": Estimate(0.9, 0.85, 0.95)}},
+        profile={"age": ColumnProfile("age", "number", 900, 0, 70, ends=(18.0, 90.0))},
+    )
+
+
+MODEL = a_model()
+SERVED = ServedModel("churn", SHA256, MODEL)
+
+
+def logged(
+    ages: list[float], labels: list[bool | None], at: list[float], *, sha256: str = SHA256, stored: bool = True
+) -> list[LabelledPrediction]:
+    """Rows as a service logs them."""
+    answers = MODEL.answer({"age": ages})
+    return [
+        LabelledPrediction(
+            PredictionRecord(
+                row_id=f"row {number}",
+                time=at[number],
+                model=sha256,
+                role="champion",
+                inputs={"age": age, "email": "x@example.org"} if stored else {},
+                prediction=answers.labels[number].item(),
+                probabilities=tuple(answers.probabilities[number].tolist()),
+                decision=answers.decisions[number].item(),
+                set=None,
+                warnings=(),
+                seconds=0.001,
+            ),
+            None if labels[number] is None else LabelRecord(f"row {number}", bool(labels[number]), NOW),
+        )
+        for number, age in enumerate(ages)
+    ]
+
+
+class Log:
+    def __init__(self, rows: list[LabelledPrediction]) -> None:
+        self.rows = sorted(rows, key=lambda each: each.prediction.time)
+        self.looked = 0
+
+    def read(self, since: float, until: float) -> Iterator[LabelledPrediction]:
+        for each in self.rows:
+            if since <= each.prediction.time < until:
+                self.looked += 1
+                yield each
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[list[float], list[bool | None]]:
+    rng = np.random.default_rng(0)
+    ages = rng.uniform(18, 90, 400).round(1)
+    labels = rng.random(400) < 1 / (1 + np.exp(4 - 0.1 * ages))
+    return ages.tolist(), [bool(label) if number % 4 else None for number, label in enumerate(labels)]
+
+
+def test_labels_say_what_evaluate_says(rows: tuple[list[float], list[bool | None]], tmp_path: Path) -> None:
+    ages, labels = rows
+    said = judge_log(SERVED, Log(logged(ages, labels, np.linspace(NOW - 9e6, NOW - 1, 400).tolist())).read, NOW)
+    with (tmp_path / "new.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["age", "y"])
+        writer.writerows((a, str(y).lower()) for a, y in reversed([*zip(ages, labels, strict=True)]) if y is not None)
+    MODEL.save(tmp_path / "model.sortal")
+    expected = evaluate(tmp_path / "model.sortal", [str(tmp_path / "new.csv")])
+    assert (said["rows"], said["unlabelled"], said["note"]) == (300, 100, "")
+    found = {each["metric"]: each for each in said["evaluation"]["comparisons"]}
+    assert found.keys() == {each.metric for each in expected.comparisons} >= {"roc_auc", "recall"}
+    for each in expected.comparisons:
+        now = found[each.metric]
+        assert now["verdict"] == each.verdict
+        figures = [now["observed"][end] for end in ("value", "low", "high")]
+        assert figures == pytest.approx([each.observed.value, each.observed.low, each.observed.high], abs=1e-9)
+    assert said["names"]["roc_auc"] == "ROC-AUC"
+    assert said["since"] < said["until"] <= NOW
+
+
+def test_the_last_answer_to_a_row_counts_and_other_models_do_not() -> None:
+    again = logged([80.0], [True], [NOW - 5])
+    log = Log(
+        [
+            *logged([20.0], [True], [NOW - 10]),
+            *again,
+            *logged([30.0, 40.0], [None, True], [NOW - 3, NOW - 2], sha256="cd" * 32),
+        ]
+    )
+    found = newest(log.read, SHA256, NOW)
+    assert [each.prediction.inputs["age"] for each in found.rows] == [80.0]
+    assert (found.unlabelled, found.whole) == (0, True)
+
+
+def test_only_so_many_of_the_newest_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "MOST_LABELLED", 50)
+    monkeypatch.setattr(truth, "WINDOW_ROWS", 20)
+    log = Log(logged([30.0] * 2_000, [True] * 2_000, np.linspace(NOW - 40_000, NOW - 1, 2_000).tolist()))
+    found = newest(log.read, SHA256, NOW)
+    assert (len(found.rows), found.whole) == (50, False)
+    assert min(each.prediction.time for each in found.rows) > NOW - 40_000 * 51 / 2_000
+    assert log.looked < 200
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"), [([], "the log has no row of this model yet"), ([None, None], "no label has come yet")]
+)
+def test_without_labels_it_says_so(labels: list[bool | None], note: str) -> None:
+    log = Log(logged([30.0] * len(labels), labels, [NOW - 1] * len(labels)))
+    assert judge_log(SERVED, log.read, NOW) == {"rows": 0, "unlabelled": len(labels), "note": note}
+
+
+def test_a_label_of_no_class_is_left_out() -> None:
+    records = logged([30.0, 50.0, 60.0], [True, False, True], [NOW - 3, NOW - 2, NOW - 1])
+    other = LabelledPrediction(records[1].prediction, LabelRecord("row 1", "perhaps", NOW))
+    assert judge_log(SERVED, Log([records[0], other, records[2]]).read, NOW)["rows"] == 2
+
+
+def test_a_column_that_the_log_must_not_hold_is_not_said_to_be_missing(
+    rows: tuple[list[float], list[bool | None]],
+) -> None:
+    ages, labels = rows
+    records = logged(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist())
+    redacted = logged(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist(), stored=False)
+    with_it, without = (judge_log(SERVED, Log(log).read, NOW)["evaluation"] for log in (records, redacted))
+    assert without["columns_absent"] == ()
+    assert without["comparisons"] == with_it["comparisons"]
