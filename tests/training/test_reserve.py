@@ -193,7 +193,7 @@ def test_once_nothing_is_left_nothing_more_is_looked_at(monkeypatch):
     explored = explore([first, *others], cv(), reserve(1.0), Observer())
     assert [s.name for s in explored.skipped] == [f"tree {i}" for i in range(9)]
     assert {s.reason for s in explored.skipped} == {"no effort left"}
-    assert len(asked) == 2
+    assert len(asked) == 1
 
 
 def test_what_does_not_fit_any_more_needs_no_time():
