@@ -24,6 +24,8 @@ PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
 PAGE = 1_000
 """Predictions that are read at once, in a transaction of their own: nothing is locked while they are worked on."""
+LOOKED = 100_000
+"""Labels that are looked at for those of one model: half a second."""
 MOST_DELETED = 1_000
 """Predictions that are deleted in one transaction, within some ten milliseconds."""
 
@@ -78,6 +80,10 @@ class LogStore(ABC):
         ``inputs``: else they are empty.
         """
 
+    @abstractmethod
+    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
+        """Predictions of ``labelled``, as ``_page`` has them."""
+
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
         self.add_rows([row_of(record) for record in records])
@@ -102,6 +108,13 @@ class LogStore(ABC):
             return [LabelReceipt(len(records), 0, len(stored.unmatched))]
         fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
+
+    def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterator[LabelledPrediction]:
+        """What a model answered as champion and is known the truth of, at most so many: by the time of the label, the
+        last first, and of one row by the time of the answer. Of the last ``LOOKED`` labels. Without ``inputs`` these
+        are empty, which of images saves much.
+        """
+        yield from map(record_of, self._labelled(model, most, inputs))
 
     def read(
         self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
