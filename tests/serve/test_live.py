@@ -111,7 +111,7 @@ def test_figures_of_another_model_are_not_shown(at_once: None, served: ServedMod
     shown = Live(partial(open_store, url))
     assert state(shown, served)["labelled"]["rows"] == 1
     other = state(shown, replace(served, sha256="cd" * 32))
-    assert other["labelled"] == {"rows": 0, "unlabelled": 0, "note": "the log has no row of this model yet"}
+    assert other["labelled"] == {"rows": 0, "note": "no label has come yet of a row that this model answered"}
     assert other["spans"][0]["total"]["rows"] == 1  # what was answered was answered
     shown.close()
 
@@ -123,10 +123,13 @@ class Broken:
         self.rows, self.error = rows, error
         self.away = True
 
-    def read(self, since: float, until: float) -> Iterator[LabelledPrediction]:
+    def read(self, since: float, until: float, *, inputs: bool) -> Iterator[LabelledPrediction]:
         if self.away:
             raise self.error
         return (each for each in self.rows if since <= each.prediction.time < until)
+
+    def labelled(self, model: str, most: int, *, inputs: bool) -> Iterator[LabelledPrediction]:
+        return iter(())
 
 
 def test_a_log_that_is_away_is_said_to_be_and_read_when_it_is_back(at_once: None, served: ServedModel) -> None:

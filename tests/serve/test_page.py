@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +29,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.engine import Program
 from sortal.engine.ngrams import Ngrams
+from sortal.serve import live
 from sortal.serve.app import App
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.live import Live
@@ -146,9 +148,9 @@ def serving(
     """The address of a service of this process."""
     url = f"sqlite:///{log}"
     writer = None if log is None else LogWriter(url)
-    live = Live() if log is None else Live(partial(open_store, url))
+    shown = Live() if log is None else Live(partial(open_store, url))
     deployment = deployment or Deployment(ServedModel("churn", "ab" * 32, model))
-    service = Service(deployment, token=token, log=writer, live=live)
+    service = Service(deployment, token=token, log=writer, live=shown)
     config = uvicorn.Config(App(service, ROUTES), port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -161,7 +163,7 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
-        live.close()
+        shown.close()
         if writer is not None:
             writer.close()
 
@@ -506,7 +508,11 @@ def test_a_service_that_is_gone_is_said_to_be_and_answers_again(chromium: Browse
         page.text("#decision")
 
 
-def test_what_goes_on_is_shown_with_what_labels_say(chromium: Browser, tmp_path: Path) -> None:
+def test_what_goes_on_is_shown_with_what_labels_say(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each, value in (("FRESH", 0.2), ("FRESH_TRUTH", 0.2), ("SHARE", 0)):
+        monkeypatch.setattr(live, each, value)
     with serving(PLAIN, tmp_path / "log.db") as site, visit(chromium, site) as page:
         page.until("document.querySelector('#live p.muted').innerText.startsWith('No row came')")
         page.js(
@@ -527,6 +533,12 @@ def test_what_goes_on_is_shown_with_what_labels_say(chromium: Browser, tmp_path:
         assert "60 labelled rows" in page.text("#live")
         page.js("document.querySelectorAll('[name=span]')[1].click()")
         page.until("document.querySelector('#live .tiles')?.innerText.includes('60')")
+        page.js("document.querySelector('#live .scroll').focus()")
+        asked = len(page.requests)
+        while len(page.requests) < asked + 2:
+            time.sleep(0.05)
+        page.js("new Promise(done => setTimeout(done, 300))")
+        assert page.js("document.activeElement.className") == "scroll"  # what has not changed is not made anew
         page.js("document.querySelector('svg.chart').focus()")
         page.press("ArrowLeft")
         assert "requests" in page.text("#live figcaption")
@@ -544,8 +556,6 @@ def test_that_another_model_answers_is_said_and_shown(chromium: Browser) -> None
 
 
 def test_sets_and_decisions_that_differ_from_the_most_probable_class_are_said(chromium: Browser) -> None:
-    from dataclasses import replace
-
     model = replace(PLAIN, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
     with serving(model) as site, visit(chromium, site) as page:
         page.fill(field(page, "age"), "40")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sortal.evaluation import evaluate
 from sortal.serve import truth
 from sortal.serve.deployment import ServedModel
 from sortal.serve.log.records import LabelledPrediction, LabelRecord, PredictionRecord
-from sortal.serve.truth import judge_log, newest
+from sortal.serve.truth import judge_log, last_answers
 
 NOW = 1_800_000_000.0
 SHA256 = "ab" * 32
@@ -74,15 +75,15 @@ def logged(
 
 
 class Log:
-    def __init__(self, rows: list[LabelledPrediction]) -> None:
-        self.rows = sorted(rows, key=lambda each: each.prediction.time)
-        self.looked = 0
+    """What a store does, in a list."""
 
-    def read(self, since: float, until: float) -> Iterator[LabelledPrediction]:
-        for each in self.rows:
-            if since <= each.prediction.time < until:
-                self.looked += 1
-                yield each
+    def __init__(self, rows: list[LabelledPrediction]) -> None:
+        self.rows = rows
+
+    def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterator[LabelledPrediction]:
+        assert inputs
+        rows = sorted(self.rows, key=lambda each: -each.prediction.time)
+        return (each for each in rows[:most] if each.label is not None and each.prediction.model == model)
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +96,14 @@ def rows() -> tuple[list[float], list[bool | None]]:
 
 def test_labels_say_what_evaluate_says(rows: tuple[list[float], list[bool | None]], tmp_path: Path) -> None:
     ages, labels = rows
-    said = judge_log(SERVED, Log(logged(ages, labels, np.linspace(NOW - 9e6, NOW - 1, 400).tolist())).read, NOW)
+    said = judge_log(SERVED, Log(logged(ages, labels, np.linspace(NOW - 9e6, NOW - 1, 400).tolist())))
     with (tmp_path / "new.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["age", "y"])
         writer.writerows((a, str(y).lower()) for a, y in reversed([*zip(ages, labels, strict=True)]) if y is not None)
     MODEL.save(tmp_path / "model.sortal")
     expected = evaluate(tmp_path / "model.sortal", [str(tmp_path / "new.csv")])
-    assert (said["rows"], said["unlabelled"], said["note"]) == (300, 100, "")
+    assert (said["rows"], said["note"]) == (300, "")
     found = {each["metric"]: each for each in said["evaluation"]["comparisons"]}
     assert found.keys() == {each.metric for each in expected.comparisons} >= {"roc_auc", "recall"}
     for each in expected.comparisons:
@@ -115,41 +116,38 @@ def test_labels_say_what_evaluate_says(rows: tuple[list[float], list[bool | None
 
 
 def test_the_last_answer_to_a_row_counts_and_other_models_do_not() -> None:
-    again = logged([80.0], [True], [NOW - 5])
-    log = Log(
-        [
-            *logged([20.0], [True], [NOW - 10]),
-            *again,
-            *logged([30.0, 40.0], [None, True], [NOW - 3, NOW - 2], sha256="cd" * 32),
-        ]
-    )
-    found = newest(log.read, SHA256, NOW)
-    assert [each.prediction.inputs["age"] for each in found.rows] == [80.0]
-    assert (found.unlabelled, found.whole) == (0, True)
+    again, first = logged([80.0], [True], [NOW - 5]), logged([20.0], [True], [NOW - 10])
+    other = logged([30.0, 40.0], [None, True], [NOW - 3, NOW - 2], sha256="cd" * 32)
+    log = Log([*first, *again, *other])
+    assert [each.prediction.inputs["age"] for each in last_answers(log.labelled(SHA256, 9))] == [80.0]
+    assert judge_log(SERVED, log)["rows"] == 1
 
 
-def test_only_so_many_of_the_newest_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truth, "MOST_LABELLED", 50)
-    monkeypatch.setattr(truth, "WINDOW_ROWS", 20)
-    log = Log(logged([30.0] * 2_000, [True] * 2_000, np.linspace(NOW - 40_000, NOW - 1, 2_000).tolist()))
-    found = newest(log.read, SHA256, NOW)
-    assert (len(found.rows), found.whole) == (50, False)
-    assert min(each.prediction.time for each in found.rows) > NOW - 40_000 * 51 / 2_000
-    assert log.looked < 200
+def test_of_many_labels_the_last_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "MOST", 50)
+    log = Log(logged([30.0] * 200, [True] * 200, np.linspace(NOW - 200, NOW - 1, 200).tolist()))
+    said = judge_log(SERVED, log)
+    assert (said["rows"], said["note"]) == (50, "of the last 50 labels")
+    assert said["since"] == log.rows[150].prediction.time
 
 
-@pytest.mark.parametrize(
-    ("labels", "note"), [([], "the log has no row of this model yet"), ([None, None], "no label has come yet")]
-)
-def test_without_labels_it_says_so(labels: list[bool | None], note: str) -> None:
+@pytest.mark.parametrize("labels", [[], [None, None]])
+def test_without_labels_it_says_so(labels: list[bool | None]) -> None:
     log = Log(logged([30.0] * len(labels), labels, [NOW - 1] * len(labels)))
-    assert judge_log(SERVED, log.read, NOW) == {"rows": 0, "unlabelled": len(labels), "note": note}
+    note = "no label has come yet of a row that this model answered"
+    assert judge_log(SERVED, log) == {"rows": 0, "note": note}
+
+
+def test_where_the_figures_cannot_be_made_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(logged([30.0, 40.0], [True, False], [NOW - 2, NOW - 1]))
+    monkeypatch.setitem(sys.modules, "sortal.record.fresh", None)
+    assert "which is not installed" in judge_log(SERVED, log)["note"]
 
 
 def test_a_label_of_no_class_is_left_out() -> None:
     records = logged([30.0, 50.0, 60.0], [True, False, True], [NOW - 3, NOW - 2, NOW - 1])
     other = LabelledPrediction(records[1].prediction, LabelRecord("row 1", "perhaps", NOW))
-    assert judge_log(SERVED, Log([records[0], other, records[2]]).read, NOW)["rows"] == 2
+    assert judge_log(SERVED, Log([records[0], other, records[2]]))["rows"] == 2
 
 
 def test_a_column_that_the_log_must_not_hold_is_not_said_to_be_missing(
@@ -158,6 +156,6 @@ def test_a_column_that_the_log_must_not_hold_is_not_said_to_be_missing(
     ages, labels = rows
     records = logged(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist())
     redacted = logged(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist(), stored=False)
-    with_it, without = (judge_log(SERVED, Log(log).read, NOW)["evaluation"] for log in (records, redacted))
+    with_it, without = (judge_log(SERVED, Log(log))["evaluation"] for log in (records, redacted))
     assert without["columns_absent"] == ()
     assert without["comparisons"] == with_it["comparisons"]

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -92,7 +93,7 @@ class Live:
         try:
             if self._store is None:
                 self._store = self._open_store()
-            self._tail.refresh(self._store.read, time.time())
+            self._tail.refresh(partial(self._store.read, inputs=False), time.time())
             self._trouble = ""
         except SortalError as error:
             self._trouble = str(error)
@@ -101,7 +102,7 @@ class Live:
         if self._store is None:
             return
         start = time.monotonic()
-        self._truth = served.sha256, judge_log(served, self._store.read, time.time())
+        self._truth = served.sha256, judge_log(served, self._store)
         now = time.monotonic()
         self._truth_due = now + max(FRESH_TRUTH, SHARE * (now - start))
 

@@ -1,4 +1,4 @@
-"""What labels say of a model that answers: the newest predictions whose truth is known, against what was promised.
+"""What labels say of a model that answers: the rows whose truth is known, against what was promised.
 
 It is what ``sortal evaluate`` would say of these rows (``record.fresh.judge``), from the probabilities that were given
 out.
@@ -6,9 +6,8 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -20,107 +19,83 @@ from sortal.core.kinds import kind_of
 from sortal.core.schema import Schema
 from sortal.serve.deployment import ServedModel
 from sortal.serve.log.records import LabelledPrediction
-from sortal.serve.traffic import Read, gently
+from sortal.serve.traffic import gently
 
-MOST_LABELLED, MOST_ROWS = 20_000, 100_000
-"""Of the newest predictions, so many with a label are judged, and so many are looked at: intervals of 20,000 are
-narrow, and 100,000 are read in some seconds."""
-FIRST_WINDOW, LONGEST = 600.0, 400 * 86_400.0
-"""Seconds that are read at first, and into the past at most; each time twice as many, unless there are many rows."""
-WINDOW_ROWS = 10_000
-"""That a part of the log should have: it is in memory at once."""
+MOST = 10_000
+"""Rows that are judged, those whose labels came last: their intervals are narrow, and they take a second."""
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Predictions with a label, the newest of each row. ``unlabelled``: others since the oldest of them; ``whole``:
-    whether there are no older ones in the log.
+class Labels(Protocol):
+    """The part of a log that is asked, as ``log.store.LogStore`` has it."""
+
+    def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterable[LabelledPrediction]: ...
+
+
+def judge_log(served: ServedModel, log: Labels) -> dict[str, Any]:
+    """What the labels in a log say of a model, as it is sent. ``note``: why there is nothing, or less than there could
+    be.
     """
-
-    rows: Sequence[LabelledPrediction] = ()
-    unlabelled: int = 0
-    whole: bool = True
-
-
-@dataclass
-class _Newest:
-    labelled: dict[str, LabelledPrediction] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    looked: int = 0
-
-
-def newest(read: Read, sha256: str, now: float) -> Labelled:
-    """The newest rows that a model answered, and whose label is known."""
-    found = _Newest()
-    until, window = now, FIRST_WINDOW
-    while until > now - LONGEST:
-        since, before = until - window, found.looked
-        part = [each for each in gently(read(since, until)) if _is_of(each, sha256)]
-        found.looked += len(part)
-        for each in reversed(part):
-            _take(found, each)
-        if found.looked > MOST_ROWS or len(found.labelled) > MOST_LABELLED:
-            return Labelled(
-                tuple(found.labelled.values())[:MOST_LABELLED], len(found.seen) - len(found.labelled), False
-            )
-        until = since
-        rows = found.looked - before
-        window *= min(2.0, max(0.1, WINDOW_ROWS / rows)) if rows else 2.0
-    return Labelled(tuple(found.labelled.values()), len(found.seen) - len(found.labelled))
-
-
-def _is_of(each: LabelledPrediction, sha256: str) -> bool:
-    return each.prediction.model == sha256 and each.prediction.role == "champion"
-
-
-def _take(found: _Newest, each: LabelledPrediction) -> None:
-    """The last answer to a row is the one that counts."""
-    name = each.prediction.row_id
-    if name not in found.seen:
-        found.seen.add(name)
-        if each.label is not None:
-            found.labelled[name] = each
-
-
-def judged(served: ServedModel, labelled: Labelled) -> dict[str, Any]:
-    """What the labels say, as it is sent. ``note``: why there is nothing, or less than there could be."""
-    if not labelled.rows:
-        return {"rows": 0, "unlabelled": labelled.unlabelled, "note": _none(labelled)}
+    inputs = _worth_reading(served.model)
     try:
-        from sortal.core.predictions import Predictions
-        from sortal.evaluate.metrics import label_of
-        from sortal.record.fresh import Fresh, judge
+        rows = list(last_answers(gently(log.labelled(served.sha256, MOST, inputs=inputs))))
+        return _judged(served, rows) if rows else _nothing("no label has come yet of a row that this model answered")
+    except SortalError as error:
+        return _nothing(f"no figures: {error}")
     except ModuleNotFoundError as missing:
-        note = f"figures need {missing.name}, which is not installed beside this service; sortal evaluate has them"
-        return {"rows": len(labelled.rows), "unlabelled": labelled.unlabelled, "note": note}
+        return _nothing(f"figures need {missing.name}, which is not installed beside this service")
+
+
+def _nothing(note: str) -> dict[str, Any]:
+    return {"rows": 0, "note": note}
+
+
+def _worth_reading(model: Model) -> bool:
+    """Whether the log is asked for inputs: not for images, which are large, unless costs stand beside them."""
+    images = any(kind_of(column.kind).storage == "bytes" for column in model.needs.columns)
+    return not images or bool(model.decision.cost_columns)
+
+
+def last_answers(labelled: Iterable[LabelledPrediction]) -> Iterable[LabelledPrediction]:
+    """Of a row that was asked about more than once, the last answer is the one that counts; it comes first."""
+    seen: set[str] = set()
+    for each in labelled:
+        if each.prediction.row_id not in seen:
+            seen.add(each.prediction.row_id)
+            yield each
+
+
+def _judged(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict[str, Any]:
+    # Imported where it is needed: a service that nobody looks at does without polars.
+    from sortal.core.predictions import Predictions
+    from sortal.evaluate.metrics import label_of
+    from sortal.record.fresh import Fresh, judge
+
     model = served.model
     codes = {label: code for code, label in enumerate(model.classes_.tolist())}
-    known = [each for each in labelled.rows if each.label is not None and each.label.label in codes]
-    rows = _rows(model, [each.prediction.inputs for each in known])
+    known = [
+        (each.prediction, codes[each.label.label]) for each in labelled if each.label and each.label.label in codes
+    ]
+    if not known:
+        return _nothing("no label that has come is a class of this model")
+    rows = _rows(model, [prediction.inputs for prediction, _ in known])
     predictions = Predictions(
         classes=model.task.classes,
         rows=np.arange(len(known)),
-        truth=np.array([codes[each.label.label] for each in known if each.label is not None], dtype=np.int64),
-        probability=np.array([each.prediction.probabilities for each in known], dtype=np.float64),
+        truth=np.array([code for _, code in known], dtype=np.int64),
+        probability=np.array([prediction.probabilities for prediction, _ in known], dtype=np.float64),
         part="fresh",
         row_costs=rows.row_costs(model.decision.cost_columns),
     )
     found = judge(served.name, model, Fresh("the log", predictions, columns=rows.columns))
+    times = [prediction.time for prediction, _ in known]
     return {
         "rows": len(known),
-        "unlabelled": labelled.unlabelled,
-        "since": known[-1].prediction.time,
-        "until": known[0].prediction.time,
-        "note": "" if labelled.whole else "of the newest rows; there are older ones in the log",
+        "since": min(times),
+        "until": max(times),
+        "note": f"of the last {MOST:,} labels" if len(labelled) >= MOST else "",
         "names": {each.metric: label_of(each.metric) for each in found.comparisons},
         "evaluation": msgspec.to_builtins(found),
     }
-
-
-def _none(labelled: Labelled) -> str:
-    if labelled.whole:
-        return "no label has come yet" if labelled.unlabelled else "the log has no row of this model yet"
-    return f"none of the newest {labelled.unlabelled:,} rows has a label yet"
 
 
 def _rows(model: Model, inputs: Sequence[Mapping[str, Any]]) -> Rows:
@@ -128,11 +103,3 @@ def _rows(model: Model, inputs: Sequence[Mapping[str, Any]]) -> Rows:
     names = {name for row in inputs for name in row}
     columns = [each for each in model.needs.columns if each.name in names and kind_of(each.kind).storage != "bytes"]
     return read_rows([dict(row) for row in inputs], Schema(tuple(columns)), allow_missing=True)
-
-
-def judge_log(served: ServedModel, read: Read, now: float) -> dict[str, Any]:
-    """What the labels in a log say of a model, or why that cannot be said."""
-    try:
-        return judged(served, newest(read, served.sha256, now))
-    except SortalError as error:
-        return {"rows": 0, "unlabelled": 0, "note": f"no figures: {error}"}

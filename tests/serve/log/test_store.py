@@ -110,6 +110,32 @@ def test_a_span_is_read_by_time_and_a_page_at_a_time(store: LogStore, monkeypatc
     assert back == sorted(times)
     assert [p.prediction.time for p in store.read(5.0, 7.0)] == [5.0] * 3 + [6.0] * 3
     assert list(store.read(7.0, 7.0)) == []
+    assert [p.prediction for p in store.read(5.0, 5.5, inputs=False)] == [
+        msgspec.structs.replace(p.prediction, inputs={}) for p in store.read(5.0, 5.5)
+    ]
+
+
+def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store: LogStore) -> None:
+    rows = [prediction(f"r{at}", 10.0 + at) for at in range(6)]
+    rows[1] = msgspec.structs.replace(rows[1], model="another")
+    rows[2] = msgspec.structs.replace(rows[2], role="shadow")
+    again = prediction("r3", 20.0)
+    store.add_predictions([*rows, again])
+    store.add_labels([LabelRecord(f"r{at}", "yes", 90.0 - at) for at in range(5)])
+    back = list(store.labelled(rows[0].model, 10))
+    assert [each.prediction for each in back] == [rows[0], again, rows[3], rows[4]]
+    assert {each.label.label for each in back if each.label is not None} == {"yes"}
+    assert len(list(store.labelled(rows[0].model, 2))) == 2
+    assert list(store.labelled("a third", 10)) == []
+
+
+def test_inputs_can_be_left_in_the_log(store: LogStore) -> None:
+    store.add_predictions([prediction("r0")])
+    store.add_labels([LabelRecord("r0", "yes", 1.0)])
+    without = msgspec.structs.replace(prediction("r0"), inputs={})
+    assert prediction("r0").inputs
+    assert [each.prediction for each in store.read(inputs=False)] == [without]
+    assert [each.prediction for each in store.labelled(without.model, 1, inputs=False)] == [without]
 
 
 def test_a_label_may_come_before_its_prediction_after_it_and_again(store: LogStore) -> None:

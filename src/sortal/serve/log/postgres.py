@@ -13,7 +13,17 @@ import msgspec
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.serve.log.rows import COLUMNS, Row, label_of
-from sortal.serve.log.store import MOST_DELETED, PAGE, PROTOCOL, LabelRow, LogStore, PageKey, Stored, refuse_newer
+from sortal.serve.log.store import (
+    LOOKED,
+    MOST_DELETED,
+    PAGE,
+    PROTOCOL,
+    LabelRow,
+    LogStore,
+    PageKey,
+    Stored,
+    refuse_newer,
+)
 
 try:
     import psycopg
@@ -52,11 +62,19 @@ IDS = "json_array_elements_text(%s) AS given (wanted)"
 KNOWN = f"SELECT row_id, label::text FROM {IDS} JOIN sortal_labels ON row_id = wanted"
 UNMATCHED = f"SELECT wanted FROM {IDS} WHERE NOT EXISTS (SELECT 1 FROM sortal_predictions WHERE row_id = wanted)"
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
+WHOLE = f"{', '.join(f'p.{name}' + '::text' * (name in TEXTS) for name in COLUMNS)}, l.label::text, l.time, p.id"
 READ = f"""
     WITH page AS MATERIALIZED (
         SELECT * FROM sortal_predictions WHERE (time, id) > (%s, %s) AND time < %s ORDER BY time, id LIMIT {PAGE})
-    SELECT {", ".join(f"p.{name}{'::text' * (name in TEXTS)}" for name in COLUMNS)}, l.label::text, l.time, p.id
+    SELECT {WHOLE}
     FROM page p LEFT JOIN sortal_labels l ON l.row_id = p.row_id ORDER BY p.time, p.id"""
+LABELLED_DAYS = """
+    SELECT DISTINCT CAST(floor(p.time / 86400) AS integer)
+    FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id WHERE l.time >= %s"""
+LABELLED = f"""
+    WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
+    SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
+    WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
 DELETE = """
     DELETE FROM sortal_predictions WHERE id IN (
         SELECT id FROM sortal_predictions WHERE time < %s ORDER BY time, id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -76,6 +94,10 @@ class Doubt:
 
     rows: Sequence[Row]
     transaction: str
+
+
+def _asked(query: str, inputs: bool) -> bytes:
+    return (query if inputs else query.replace("p.inputs::text", "'{}'")).encode()
 
 
 class PostgresStore(LogStore):
@@ -115,6 +137,10 @@ class PostgresStore(LogStore):
                 labels += connection.execute(LOST, (time, most)).rowcount
         return len(old) + labels
 
+    def days_labelled_since(self, time: float) -> set[int]:
+        with self._errors():
+            return {day for (day,) in self._connected().execute(LABELLED_DAYS, (time,))}
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -133,9 +159,13 @@ class PostgresStore(LogStore):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
         return Stored(new, unmatched, {row_id: label_of(label) for row_id, label in known})
 
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connected().execute(READ, (*after, until)).fetchall()
+            return self._connected().execute(_asked(READ, inputs), (*after, until)).fetchall()
+
+    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connected().execute(_asked(LABELLED, inputs), (model, most)).fetchall()
 
     def _happened(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""

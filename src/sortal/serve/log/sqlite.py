@@ -12,7 +12,17 @@ import msgspec
 
 from sortal.core.errors import StoreError
 from sortal.serve.log.rows import COLUMNS, Row, label_of
-from sortal.serve.log.store import MOST_DELETED, PAGE, PROTOCOL, LabelRow, LogStore, PageKey, Stored, refuse_newer
+from sortal.serve.log.store import (
+    LOOKED,
+    MOST_DELETED,
+    PAGE,
+    PROTOCOL,
+    LabelRow,
+    LogStore,
+    PageKey,
+    Stored,
+    refuse_newer,
+)
 
 APPLICATION = 0x736F7274
 """``sort``, by which a file of SQLite says whose it is."""
@@ -40,12 +50,24 @@ ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * 
 ADD_LABEL = "INSERT INTO labels VALUES (?, ?, ?)"
 KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
 UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
+WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
 READ = f"""
-    SELECT {", ".join(f"p.{name}" for name in COLUMNS)}, l.label, l.time, p.id
-    FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
+    SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
     WHERE p.time >= ?1 AND (p.time > ?1 OR p.id > ?2) AND p.time < ?3 ORDER BY p.time, p.id LIMIT {PAGE}"""
+LABELLED_DAYS = """
+    SELECT DISTINCT CAST(p.time / 86400 AS integer)
+    FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
+LABELLED = f"""
+    SELECT {WHOLE} FROM (SELECT * FROM labels ORDER BY time DESC LIMIT {LOOKED}) l
+    CROSS JOIN predictions p ON p.row_id = l.row_id
+    WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
+"""SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
+
+
+def _asked(query: str, inputs: bool) -> str:
+    return query if inputs else query.replace("p.inputs", "'{}'")
 
 
 class SqliteStore(LogStore):
@@ -74,6 +96,10 @@ class SqliteStore(LogStore):
             labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
         return len(old) + labels
 
+    def days_labelled_since(self, time: float) -> set[int]:
+        with self._errors():
+            return {day for (day,) in self._connection.execute(LABELLED_DAYS, (time,))}
+
     def close(self) -> None:
         self._connection.close()
 
@@ -86,9 +112,13 @@ class SqliteStore(LogStore):
             unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
         return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connection.execute(READ, (*after, until)).fetchall()
+            return self._connection.execute(_asked(READ, inputs), (*after, until)).fetchall()
+
+    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connection.execute(_asked(LABELLED, inputs), (model, most)).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -24,6 +24,8 @@ PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
 PAGE = 1_000
 """Predictions that are read at once, in a transaction of their own: nothing is locked while they are worked on."""
+LOOKED = 100_000
+"""Labels that are looked at for those of one model: half a second."""
 MOST_DELETED = 1_000
 """Predictions that are deleted in one transaction, within some ten milliseconds."""
 
@@ -61,6 +63,10 @@ class LogStore(ABC):
         """
 
     @abstractmethod
+    def days_labelled_since(self, time: float) -> set[int]:
+        """The days, counted from 1970, of predictions whose label came then or later."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -69,8 +75,14 @@ class LogStore(ABC):
         """Store those of these labels, of different rows each and ordered by row, whose row has none."""
 
     @abstractmethod
-    def _page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
-        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number."""
+    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
+        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number.
+        ``inputs``: else they are empty.
+        """
+
+    @abstractmethod
+    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
+        """Predictions of ``labelled``, as ``_page`` has them."""
 
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
@@ -94,13 +106,23 @@ class LogStore(ABC):
         fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
-    def read(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
+    def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterator[LabelledPrediction]:
+        """What a model answered as champion and is known the truth of, at most so many: by the time of the label, the
+        last first, and of one row by the time of the answer. Of the last ``LOOKED`` labels. Without ``inputs`` these
+        are empty, which of images saves much.
+        """
+        yield from map(record_of, self._labelled(model, most, inputs))
+
+    def read(
+        self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
+    ) -> Iterator[LabelledPrediction]:
         """Predictions of a span of time, by time, each with the label that is known now.
 
-        They are read a page at a time, so that a log of any length can be. What is added meanwhile is seen or not.
+        Without ``inputs``, which are half of the work, records have none. They are read a page at a time, so that a log
+        of any length can be. What is added meanwhile is seen or not.
         """
         after, end = (since, -1), float("inf") if until is None else until
-        while page := self._page(after, end):
+        while page := self._page(after, end, inputs):
             yield from map(record_of, page)
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]

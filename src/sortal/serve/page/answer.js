@@ -180,7 +180,7 @@ function reasons({ label, effects, unexplained }, row, model) {
     rest > 0 && felt.length > 0 && h("p", { class: "none small" }, `${counted(rest, "more column")} add less${unexplained.length > 0 ? `, ${count(unexplained.length)} of them not looked at` : ""}.`),
     effects.filter((each) => each.words?.length > 0).map((each) => [h("p", { class: "small muted" }, named(each.field, 60), ", word by word"), text(row[each.field], each.words)]),
     effects.filter((each) => each.parts?.length > 0).map((each) => [h("p", { class: "small muted" }, named(each.field, 60), ", part by part"), picture(each.field, row[each.field], each.parts)]),
-    felt.length > 0 && h("p", { class: "none small" }, "By so much the log-odds would fall with usual values in its place, one column at a time."),
+    felt.length > 0 && h("p", { class: "none small" }, "By so much the log-odds would fall with something usual, or nothing, in its place; one column at a time."),
   ];
 }
 

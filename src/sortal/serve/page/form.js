@@ -59,11 +59,7 @@ export class Form {
   clear() {
     this.show([]);
     for (const field of this.fields.values()) field.write(undefined);
-    this.first().focus();
-  }
-
-  first() {
-    return this.fields.values().next().value.control;
+    this.fields.values().next().value.control.focus();
   }
 
   /** A field whose name the service shortens. */

@@ -16,13 +16,13 @@ export class Live {
     this.rates = new Timeline("Rows and requests a second", { format: rate });
     this.times = new Timeline("Time of a request in the service", { format: duration });
     this.decisions = new Timeline("Decisions a second", { stacked: true, format: rate });
-    this.state = h("p", { class: "muted", role: "status" }, "Asking …");
+    this.state = h("p", { class: "muted" }, "Asking …");
     this.trouble = h("p", { class: "notice bad", role: "alert", hidden: true });
     this.other = h("p", { class: "notice warn", role: "status", hidden: true }, "Another model answers now than the one that this page shows. ",
       h("button", { type: "button", onclick: () => location.reload() }, "Show it"));
     this.tiles = h("div", { class: "tiles figures" });
     this.warnings = h("div");
-    this.labelled = h("div");
+    this.labelled = h("div", {}, h("p", { class: "none" }, "Counting …"));
     this.log = h("p", { class: "log" });
     const spans = ["last 5 minutes", "last hour"].map((name, at) => h("label", {},
       h("input", { type: "radio", name: "span", checked: at === 0, onchange: () => { this.span = at; this.show(); } }), name));
@@ -44,23 +44,26 @@ export class Live {
     this.asking = true;
     try {
       this.last = (await ask("v1/live")).content;
-      this.trouble.hidden = !this.last.log.trouble;
-      fill(this.trouble, this.last.log.trouble && plain(this.last.log.trouble));
+      this.warn(this.last.log.trouble && plain(this.last.log.trouble));
       this.other.hidden = this.last.model === this.model.sha256;
       this.show();
-      fill(this.pulse, h("span", { class: "chip good" }, "answers"));
+      once(this.pulse, "answers", () => h("span", { class: "chip good" }, "answers"));
     } catch (refusal) {
       if (refusal.status === 401) {
         this.refused();
         return;
       }
-      this.trouble.hidden = false;
-      fill(this.trouble, `${plain(refusal.message)} Trying again every few seconds.`);
-      fill(this.pulse, h("span", { class: "chip bad" }, "no answer"));
+      this.warn(`${plain(refusal.message)} Trying again every few seconds.`);
+      once(this.pulse, "none", () => h("span", { class: "chip bad" }, "no answer"));
     } finally {
       this.asking = false;
     }
     this.timer = setTimeout(() => this.look(), this.last?.labelled === null ? EVERY / 3 : EVERY);
+  }
+
+  warn(text) {
+    this.trouble.hidden = !text;
+    once(this.trouble, text, () => text);
   }
 
   show() {
@@ -80,22 +83,32 @@ export class Live {
       tile("rows", count(total.rows)), tile("requests", count(total.requests)),
       tile("time, p50", duration(total.p50)), tile("time, p99", duration(total.p99)),
       tile("rows warned of", total.rows ? percent(total.warned / total.rows) : "–"));
-    const time_of = { from: seen.from, step: seen.step };
+    const axis = { from: seen.from, step: seen.step };
     const perSecond = (values) => values.map((value) => value / seen.step);
-    this.rates.update({ ...time_of, series: [
+    this.rates.update({ ...axis, series: [
       { name: "rows", colour: colour(0), values: perSecond(seen.rows) },
       { name: "requests", colour: colour(1), values: perSecond(seen.requests), dash: "5 3" },
     ] });
-    this.times.update({ ...time_of, series: [
+    this.times.update({ ...axis, series: [
       { name: "p50", colour: colour(0), values: seen.p50 },
       { name: "p99", colour: colour(1), values: seen.p99, dash: "5 3" },
     ] });
-    this.decisions.update({ ...time_of, series: bands(seen.decisions).map(({ name, rows }, at) => ({ name, colour: colour(at), values: perSecond(rows) })) });
-    fill(this.warnings, warned(seen.warnings, total.rows));
-    fill(this.labelled, labelled(this.last));
-    fill(this.log, state(this.last));
+    this.decisions.update({ ...axis, series: bands(seen.decisions).map(({ name, rows }, at) => ({ name, colour: colour(at), values: perSecond(rows) })) });
+    once(this.warnings, [seen.warnings, total.rows], () => warned(seen.warnings, total.rows));
+    once(this.labelled, this.last.labelled, () => labelled(this.last));
+    once(this.log, log, () => state(this.last));
   }
 }
+
+/** Fill an element when what it shows has changed: else the focus in it, and its place when scrolled, would be lost, and readers would say it again. */
+function once(element, shown, make) {
+  const key = JSON.stringify(shown ?? null);
+  if (SHOWN.get(element) === key) return;
+  SHOWN.set(element, key);
+  fill(element, make());
+}
+
+const SHOWN = new WeakMap();
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const tile = (name, value, first = false) => h("div", { class: first ? "tile first" : "tile" }, h("span", {}, name), h("b", {}, value));
@@ -137,7 +150,7 @@ function labelled({ labelled: told, log }) {
   const { evaluation, names } = told;
   const promised = evaluation.promised_on === "nothing" ? "promised" : `promised (${evaluation.promised_on})`;
   return [
-    h("p", { class: "muted" }, `${counted(told.rows, "labelled row")} from ${day(told.since)} to ${day(told.until)}, ${count(told.unlabelled)} without a label. ${sentence(told.note)}`),
+    h("p", { class: "muted" }, `${counted(told.rows, "labelled row")} from ${day(told.since)} to ${day(told.until)}. ${sentence(told.note)}`),
     conclusion(evaluation, names),
     evaluation.promises.length > 0 && h("ul", { class: "plain" }, evaluation.promises.map((promise) => {
       const falls = ["worse", "in doubt"].includes(promise.verdict);
@@ -149,7 +162,8 @@ function labelled({ labelled: told, log }) {
       h("tbody", {}, evaluation.comparisons.map((each) => h("tr", {},
         h("td", {}, names[each.metric]), h("td", { class: "n" }, interval(each.promised)), h("td", { class: "n" }, interval(each.observed)),
         h("td", {}, h("span", { class: `tag ${VERDICTS[each.verdict] ?? ""}` }, each.verdict))))))),
-    evaluation.against && h("p", { class: "beside" }, beside(evaluation.against)),
+    evaluation.against && h("p", { class: evaluation.against.verdict === "worse" ? "notice bad" : "beside" }, beside(evaluation.against)),
+    evaluation.rejected && h("p", { class: "beside" }, `${percent(evaluation.rejected.value)} of the rows are left to a person.`),
     evaluation.shifts.map((shift) => h("p", { class: "small muted" }, "Not as in training: ", h("bdi", { class: "data" }, plain(shift.message)))),
     evaluation.notes.map((note) => h("p", { class: "small muted" }, h("bdi", { class: "data" }, plain(note)))),
   ];
@@ -164,8 +178,10 @@ function conclusion(evaluation, names) {
   ].map((metric) => names[metric] ?? metric);
   const worse = [...new Set(of("worse"))];
   if (worse.length > 0) return h("p", { class: "notice bad" }, `Worse than promised: ${worse.join(", ")}.`);
+  const doubtful = [...new Set(of("in doubt"))];
+  if (doubtful.length > 0) return h("p", { class: "notice warn" }, `Nothing is clearly worse than promised; in doubt: ${doubtful.join(", ")}.`);
   if (evaluation.shifts.length > 0) return h("p", { class: "notice warn" }, "Nothing is clearly worse than promised, with reservation: rows are not like those of training, and a promise is about rows like those.");
-  return h("p", { class: "notice good" }, of("in doubt").length > 0 ? "Nothing is clearly worse than promised." : "Nothing is worse than promised.");
+  return h("p", { class: "notice good" }, "Nothing is worse than promised.");
 }
 
 function pledge({ measure, level, label, asked }, names) {

@@ -1,7 +1,7 @@
 // What the model is, as the service tells it: in the form that this page works with, and for people.
 
 import { ask, hasToken } from "./api.js";
-import { count, h, interval, named, number, percent, plain } from "./dom.js";
+import { count, counted, h, interval, named, number, percent, plain } from "./dom.js";
 
 const LISTED = 6; // Classes that are named in a sentence.
 const HEADLINES = 4; // Figures that are shown large.
@@ -99,7 +99,7 @@ export function shown(model) {
     h("p", { class: "muted" }, part === undefined ? "It has no figures of its own." : `What it promises was measured on the ${plain(PARTS[part] ?? part)}. Labels that come are held against it above.`),
     first.length > 0 && h("div", { class: "tiles" }, first.slice(0, HEADLINES).map((name, at) => h("div", { class: at === 0 ? "tile first" : "tile" },
       h("span", {}, words(name)), h("b", {}, interval({ ...figures[name], low: undefined })), h("span", {}, brackets(figures[name]))))),
-    model.promise && h("p", { class: "notice good" }, h("bdi", { class: "data" }, plain(model.promise)), model.caveat && ` ${plain(model.caveat)}`),
+    model.promise && h("p", { class: `notice ${model.decision.certificate.bounds.every((bound) => bound.holds) ? "good" : "warn"}` }, h("bdi", { class: "data" }, plain(model.promise)), model.caveat && ` ${plain(model.caveat)}`),
     h("dl", {},
       line("name", named(model.name, 80)),
       line("file", h("code", {}, `SHA-256 ${model.sha256}`)),
@@ -107,7 +107,7 @@ export function shown(model) {
       card && line("is a", h("bdi", { class: "data" }, plain(card.chosen))),
       line("decides", h("bdi", { class: "data" }, model.rule)),
       model.set_notes.length > 0 && line("sets", model.set_notes.map((note) => h("div", {}, plain(note)))),
-      line("reads", `${count(model.columns.length)} columns`),
+      line("reads", counted(model.columns.length, "column")),
       line("written by", `sortal ${plain(model.version)}`)),
     first.length > HEADLINES && h("details", {}, h("summary", {}, `All ${count(first.length)} figures`),
       h("dl", { class: "tight" }, first.map((name) => line(words(name), interval(figures[name]))))),
