@@ -45,11 +45,14 @@ def metrics(service: Service, request: Request, timing: Timing) -> Response:
     return Response(200, service.metrics.text(log, named).encode(), MEDIA_TYPE)
 
 
-def description(service: Service, request: Request, timing: Timing) -> Response:
+async def description(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /openapi.json``"""
     from sortal.serve.openapi import document  # it describes these routes
 
-    return Response.json(document(service.deployment.champion, ROUTES, service.limits, service.token is not None))
+    champion, limits, token = service.deployment.champion, service.limits, service.token is not None
+    # Of a table of thousands of columns it takes long.
+    made = await service.workers.run(lambda: document(champion, ROUTES, limits, token), float("inf"))
+    return Response.json(made)
 
 
 def _of_model(
