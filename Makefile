@@ -32,9 +32,8 @@ trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
 	$(BIN)/sortal evaluate $$out/model.sortal $(2); \
 	echo "$$out:  report.html  model.sortal  predicted.$(3)"
 
-# Side by side, a second thread for a product of matrices has no core of its own, and waiting for it costs a quarter.
 test: $(READY) ## all tests: side by side, then those that measure time, alone
-	@OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -m "not clock"
+	@$(BIN)/python -m pytest -n auto -m "not clock"
 	@$(BIN)/python -m pytest -m clock $$(grep -rl --include="*.py" mark.clock tests)
 
 lint: $(READY) ## style
@@ -48,7 +47,7 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation serve swap fuzz; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation serve swap labels loss fuzz; do $(BIN)/python -m bench $$name --fast; done
 
 fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten minutes on two cores
 	@$(BIN)/python -m bench fuzz

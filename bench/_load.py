@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 Handler = Callable[[int, bytes], None]
@@ -81,14 +81,14 @@ def constant(
     seen: Handler | None = None,
 ) -> Load:
     """So many requests a second, in turn those of ``requests``."""
-    return asyncio.run(_constant(_Client(port, requests, seen), rate, seconds, connections))
+    return _run(_Client(port, requests, seen), lambda client: _constant(client, rate, seconds), connections)
 
 
 def saturated(
     port: int, requests: Sequence[bytes], seconds: float, connections: int = 8, seen: Handler | None = None
 ) -> Load:
     """The next request on a connection as soon as the answer to the former came."""
-    return asyncio.run(_saturated(_Client(port, requests, seen), seconds, connections))
+    return _run(_Client(port, requests, seen), lambda client: _saturated(client, seconds), connections)
 
 
 @dataclass
@@ -98,6 +98,7 @@ class _Client:
     seen: Handler | None
     load: Load = field(default_factory=Load)
     sent: int = 0
+    connections: list[_Connection] = field(default_factory=list)
     idle: list[_Connection] = field(default_factory=list)
     due: deque[float] = field(default_factory=deque)
     closed_loop: bool = False
@@ -107,13 +108,28 @@ class _Client:
         for _ in range(connections):
             await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self.port)
 
+    async def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+        await asyncio.sleep(0.01)  # in which they are closed
+
     def next_request(self) -> bytes:
         self.sent += 1
         return self.requests[self.sent % len(self.requests)]
 
 
-async def _constant(client: _Client, rate: float, seconds: float, connections: int) -> Load:
-    await client.connect(connections)
+def _run(client: _Client, loaded: Callable[[_Client], Awaitable[Load]], connections: int) -> Load:
+    async def run() -> Load:
+        await client.connect(connections)
+        try:
+            return await loaded(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+async def _constant(client: _Client, rate: float, seconds: float) -> Load:
     begun = time.perf_counter()
     count = int(rate * seconds)
     for number in range(count):
@@ -134,8 +150,7 @@ async def _constant(client: _Client, rate: float, seconds: float, connections: i
     return client.load
 
 
-async def _saturated(client: _Client, seconds: float, connections: int) -> Load:
-    await client.connect(connections)
+async def _saturated(client: _Client, seconds: float) -> Load:
     client.closed_loop = True
     begun, computed = time.perf_counter(), time.process_time()
     for connection in list(client.idle):
@@ -143,6 +158,7 @@ async def _saturated(client: _Client, seconds: float, connections: int) -> Load:
     await asyncio.sleep(seconds)
     client.load.seconds = time.perf_counter() - begun
     client.load.busy = (time.process_time() - computed) / client.load.seconds
+    client.closed_loop = False
     return client.load
 
 
@@ -155,7 +171,12 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
+        self._client.connections.append(self)
         self._client.idle.append(self)
+
+    def close(self) -> None:
+        self._due = None
+        self._transport.abort()
 
     def send(self, due: float) -> None:
         self._due = due

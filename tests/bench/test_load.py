@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -16,10 +17,12 @@ class _Echo(asyncio.Protocol):
     """Answers every request, the first one late; breaks the connection where a body says so."""
 
     late = 0.0
+    transports: ClassVar[list[asyncio.Transport]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        _Echo.transports.append(transport)
 
     def data_received(self, data: bytes) -> None:
         if data.endswith(b"break"):
@@ -41,10 +44,14 @@ def echoing(late: float = 0.0) -> Iterator[int]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield server.sockets[0].getsockname()[1]
-    loop.call_soon_threadsafe(server.close)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
-    loop.run_until_complete(loop.shutdown_asyncgens())
+    server.close()
+    for transport in _Echo.transports:
+        transport.abort()
+    _Echo.transports.clear()
+    loop.run_until_complete(server.wait_closed())
+    loop.run_until_complete(asyncio.sleep(0.01))
     loop.close()
 
 

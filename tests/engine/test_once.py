@@ -91,3 +91,16 @@ def test_another_column_and_sparse_rows_are_refused() -> None:
 
 
 TFIDF = {"hash": np.array([0], np.uint64), "documents": np.array([0], np.uint32)}
+
+
+def test_a_process_that_is_asked_without_end_remembers_the_newest(counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    op, calls = counted
+    monkeypatch.setattr(once, "_most", None)
+    once.keep_newest(3 * (8 + once._FIXED))
+    for at in range(100):
+        op.of([f"value {at}"])
+    assert len(once._made) == 3
+    assert once._bytes == 3 * (8 + once._FIXED)
+    op.of(["value 99", "value 98"])
+    assert len(calls) == 100
+    assert_array_equal(op.of(["value 0"] * 2 + [f"a{at}" for at in range(50)])[:2, 0], [7, 7])

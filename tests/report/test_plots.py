@@ -31,36 +31,49 @@ def drawn(example: Any, **changes: Any) -> dict[str, str]:
     return plots.draw_all(record, example.oof, example.test).figures
 
 
+@pytest.fixture(scope="module")
+def of_two(binary: Any) -> dict[str, str]:
+    return drawn(binary)
+
+
+@pytest.fixture(scope="module")
+def of_many(many: Any) -> dict[str, str]:
+    return drawn(many)
+
+
 def texts(svg: str) -> list[str]:
     root = ET.fromstring(svg.replace("<svg ", '<svg xmlns:xlink="x" ', 1))
     return ["".join(text.itertext()) for text in root.iter("text")]
 
 
-def test_two_classes_have_all_figures_and_more_have_no_threshold(binary: Any, many: Any) -> None:
-    assert set(drawn(binary)) == BINARY
-    assert set(drawn(many)) == BINARY - THRESHOLD
+def test_two_classes_have_all_figures_and_more_have_no_threshold(
+    of_two: dict[str, str], of_many: dict[str, str]
+) -> None:
+    assert set(of_two) == BINARY
+    assert set(of_many) == BINARY - THRESHOLD
 
 
-def test_figures_are_small_well_formed_and_without_styles_or_links(binary: Any, many: Any) -> None:
-    for example in (binary, many):
-        for name, svg in drawn(example).items():
+def test_figures_are_small_well_formed_and_without_styles_or_links(
+    of_two: dict[str, str], of_many: dict[str, str]
+) -> None:
+    for figures in (of_two, of_many):
+        for name, svg in figures.items():
             assert len(svg) < 40_000, name
             assert svg.startswith('<svg class="plot"')
             assert texts(svg)
             assert not re.search(r"<style|<script|<!--|http|url\((?!#)", svg)
 
 
-def test_drawing_twice_gives_the_same_bytes(binary: Any) -> None:
-    assert drawn(binary) == drawn(binary)
+def test_drawing_twice_gives_the_same_bytes(binary: Any, of_two: dict[str, str]) -> None:
+    assert drawn(binary) == of_two
 
 
-def test_the_callers_settings_are_neither_used_nor_changed(binary: Any) -> None:
-    plain = drawn(binary)
+def test_the_callers_settings_are_neither_used_nor_changed(binary: Any, of_two: dict[str, str]) -> None:
     with matplotlib.rc_context(
         {"axes.facecolor": "black", "font.size": 30, "svg.fonttype": "path", "text.usetex": True}
     ):
         before = dict(matplotlib.rcParams)
-        assert drawn(binary) == plain
+        assert drawn(binary) == of_two
         assert dict(matplotlib.rcParams) == before
 
 
@@ -74,21 +87,19 @@ def test_pyplot_is_never_imported() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 
 
-def test_names_from_data_are_text(many: Any) -> None:
-    found = drawn(many)
-    assert any(text.startswith("<script>") for text in texts(found["confusion"]))
-    assert "<script>" not in found["confusion"]
-    assert any("$x_{2$" in text for text in texts(found["roc"]))
-    assert any("日本" in text for text in texts(found["importance"]))
-    assert "(empty)" in texts(found["confusion"])
+def test_names_from_data_are_text(of_many: dict[str, str]) -> None:
+    assert any(text.startswith("<script>") for text in texts(of_many["confusion"]))
+    assert "<script>" not in of_many["confusion"]
+    assert any("$x_{2$" in text for text in texts(of_many["roc"]))
+    assert any("日本" in text for text in texts(of_many["importance"]))
+    assert "(empty)" in texts(of_many["confusion"])
 
 
-def test_figures_say_their_numbers(binary: Any) -> None:
-    found = drawn(binary)
+def test_figures_say_their_numbers(binary: Any, of_two: dict[str, str]) -> None:
     counts = {f"{n:,}" for line in binary.record.confusion.counts for n in line}
-    assert counts <= set(texts(found["confusion"]))
-    assert any(".077" in text for text in texts(found["threshold"]))
-    assert {".2660 →", ".3609 →"} <= set(texts(found["leaderboard"]))
+    assert counts <= set(texts(of_two["confusion"]))
+    assert any(".077" in text for text in texts(of_two["threshold"]))
+    assert {".2660 →", ".3609 →"} <= set(texts(of_two["leaderboard"]))
 
 
 @pytest.mark.parametrize(("chosen", "left", "right"), [(0.3, 0.0, 1.02), (0.02, 0.0, 0.2), (0.999, 0.8, 1.02)])

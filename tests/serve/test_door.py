@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.artifact.model import Model
+from sortal.core.cells import E, where
 from sortal.core.door import Rows, rows_of
 from sortal.core.errors import DataError
 from sortal.core.images import drawn, from_base64
-from sortal.serve.door import KNOWN, Door
+from sortal.core.kinds import BUILT_IN, Kind, kind_of
+from sortal.core.raw import Sort
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
+from sortal.core.values import is_text
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+from sortal.serve.door import KNOWN, MOST_HINTS, Door
 from sortal.serve.http import HttpError
 from sortal.serve.limits import Limits
 
@@ -128,8 +137,113 @@ def test_names_are_read_as_those_of_files_are(door: Door) -> None:
 
 def test_texts_are_no_longer_than_the_limit(door: Door) -> None:
     assert refusal(door, {"note": "x" * 11}, limits=Limits(text=10)).errors[0].code == "too-long"
+    for name in ("age", "city", "member", "since"):
+        assert refusal(door, {name: "1" * 11}, limits=Limits(value=10)).errors[0].code == "too-long"
+
+
+def test_an_image_of_too_many_pixels_is_not_decoded(door: Door) -> None:
+    assert refusal(door, {"photo": drawn(0)}, limits=Limits(pixels=255)).errors[0].code == "unreadable"
+    assert door.read([{"photo": drawn(0)}], Limits(pixels=256)).warnings
+
+
+def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
+    error = refusal(door, {f"age{at}": 1 for at in range(30)})
+    assert sum("did you mean" in each.detail for each in error.errors) == MOST_HINTS
 
 
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:
     door.read([{"city": f"city {at}"} for at in range(3 * KNOWN)], LIMITS)
     assert max(len(known) for cells in door._cells for known in cells._remembered.values()) <= KNOWN
+
+
+def test_a_row_of_very_many_fields_is_not_looked_at_field_by_field(door: Door) -> None:
+    door.check_width([{f"a{at}": 1 for at in range(100)}])
+    with pytest.raises(HttpError) as error:
+        door.check_width([{"age": 1}, {f"a{at}": 1 for at in range(200)}])
+    assert [(each.row, each.code) for each in error.value.errors] == [(1, "too-many-fields")]
+
+
+ODD_NOTATIONS = (
+    Column("price", "number", format=",."),
+    Column("dollars", "number", format=".,$"),
+    Column("score", "number", absent=("-9", "none")),
+    Column("length", "number", format="duration"),
+    Column("zip", "category", format="exact"),
+    Column("sex", "boolean", levels=("f", "m")),
+    Column("answer", "boolean", levels=("1", "2")),
+    Column("day", "datetime", format="%d/%m/%Y"),
+    Column("stamp", "datetime", format="%Y%m%d"),
+    Column("seen", "datetime", format="%Y-%m-%d %H:%M:%S%.f%z"),
+)
+odd = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-10, 20_300_000),
+    st.floats(-1e4, 1e4),
+    st.sampled_from(
+        ["1.234,5", "1,234.5", "$1,200.50", "12,5", "-9", "-9.0", "none", "1:30:00", "PT90M", "2 days", "(3)"]
+    ),
+    st.sampled_from(
+        ["1", "1.0", "TRUE", "m", "F", "x", "02/01/2020", "2020-01-02T10:00:00Z", "20200102", "2020-13-01"]
+    ),
+    st.sampled_from(["2020-01-02 10:00:00+01", " 5 ", "\u00a05", "1_0", "٣", "1e5", "0x10", "+7", ".5", "5.", "-"]),
+)
+
+
+@given(name=st.sampled_from([column.name for column in ODD_NOTATIONS]), cells=st.lists(odd, min_size=1, max_size=9))
+@settings(max_examples=300, deadline=None)
+def test_every_notation_is_read_as_by_every_other_door(name: str, cells: list[Any]) -> None:
+    rows = [{name: cell} for cell in cells]
+    model = reading(ODD_NOTATIONS)
+    door = Door(model)
+    expected = [by_the_other_door(model, row) for row in rows]
+    refused = {at for at, each in enumerate(expected) if each is None}
+    if refused:
+        assert {each.row for each in refusal(door, *rows).errors} == refused
+    fine = [row for at, row in enumerate(rows) if at not in refused]
+    for _ in range(2):
+        if fine:
+            read = door.read(fine, LIMITS).rows
+            known = [each for each in expected if each is not None]
+            assert [values(read, at) for at in range(len(fine))] == [values(each, 0) for each in known]
+
+
+def reading(columns: Sequence[Column]) -> Model:
+    """A model that reads these columns, whatever it makes of them."""
+    ops = {
+        column.name: Program("number", {"column": column.name})
+        if kind_of(column.kind).numeric
+        else Program("lookup", {"column": column.name, "categories": ["a"]}, {"table": np.zeros((3, 1))})
+        for column in columns
+    }
+    task = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", (), ())
+    return Model(
+        schema=Schema((*columns, Column("y", "category", "target"))),
+        task=task,
+        decision=Decision("argmax", task.classes),
+        program=Program("table", steps=tuple(ops.values())),
+    )
+
+
+def test_a_kind_of_a_plug_in_is_read_by_its_own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BUILT_IN, "colour", Colour())
+    door = Door(reading([Column("paint", "colour")]))
+    for _ in range(2):
+        assert door.read([{"paint": "#FF8800"}, {"paint": None}], LIMITS).rows.columns["paint"] == ["#ff8800", None]
+    error = refusal(door, {"paint": "red"}, {"paint": 7})
+    assert [each.detail for each in error.errors] == ["expected a colour such as #ff8800"] * 2
+
+
+class Colour(Kind):
+    """As that of the toy plug-in."""
+
+    name = "colour"
+    noun = "a colour such as #ff8800"
+    storage = "text"
+    encoding = "category"
+
+    def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
+        if not is_text(sort):
+            return None
+        lower = values.str.to_lowercase()
+        return where(lower.str.contains(r"^#[0-9a-f]{6}$"), lower)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from bench._load import request, saturated
+from bench._service import sortal as command
 from sortal.serve.log.store import open_store
 from tests.conftest import Outcome, Sortal
 from tests.serve.process import PATIENCE, ROW, Running, a_model, serving
@@ -125,12 +128,31 @@ def test_uvicorn_serves_where_granian_is_not(model: Path, tmp_path: Path) -> Non
         assert running.wait_for("stopped")["unanswered"] == 0
 
 
+def test_a_service_answers_as_soon_as_it_says_so(model: Path) -> None:
+    process = subprocess.Popen(
+        [*command("serve", model, "--port", 0, "--log", "none")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    port = int(line.split("http://127.0.0.1:")[1].split()[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    process.stdout.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_service_in_peace(model: Path, number: int) -> None:
     with serving(model, "--log", "none", "--workers", 2) as running:
         running.wait_for("ready", times=2)
         assert running.predict(ROW).status == 200
-        assert running.stop(number) == 0
+        if number == signal.SIGINT:  # Ctrl-C is of the main process and of the workers
+            os.killpg(running.process.pid, number)
+            assert running.process.wait(PATIENCE) == 0
+        else:
+            assert running.stop(number) == 0
         assert [each["unanswered"] for each in running.events if each["event"] == "stopped"] == [0, 0]
         assert "panic" not in running.err.read_text()
 
@@ -168,6 +190,7 @@ def a_token(folder: Path, content: str) -> Path:
         (lambda model, folder: [model, "--retention", "long"], "write for example 90d"),
         (lambda model, folder: [model, "--log-level", "loud"], "is none of debug, info"),
         (lambda model, folder: [model, "--log", "none", "--shadow", model], "what a shadow says is only in the log"),
+        (lambda model, folder: [model, "--log", "none", "--retention", "90d"], "are of a log"),
         (lambda model, folder: [model, *logged(folder), "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
         (lambda model, folder: [model, *logged(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
         (lambda model, folder: [model, "--log", "mysql://host"], "sqlite:///"),

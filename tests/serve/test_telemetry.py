@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -22,7 +23,6 @@ from sortal.serve.app import App
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.service import Service
 from sortal.serve.telemetry import Spans
-from tests.serve.conftest import call
 from tests.serve.process import ROW, a_model, serving
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -46,7 +46,7 @@ def only(exporter: InMemorySpanExporter) -> ReadableSpan:
     return span
 
 
-def test_a_request_is_a_span_with_its_stages(app: App, exporter: InMemorySpanExporter) -> None:
+def test_a_request_is_a_span_with_its_stages(app: App, call: Any, exporter: InMemorySpanExporter) -> None:
     answer = call(app, "POST", "/v1/predict", json.dumps({"rows": [ROW, ROW]}).encode())
     assert answer.status == 200
     span = only(exporter)
@@ -65,7 +65,7 @@ def test_a_request_is_a_span_with_its_stages(app: App, exporter: InMemorySpanExp
     assert all(isinstance(each, float) and 0 < each < whole for each in stages.values())
 
 
-def test_a_span_belongs_to_the_trace_of_the_client(app: App, exporter: InMemorySpanExporter) -> None:
+def test_a_span_belongs_to_the_trace_of_the_client(app: App, call: Any, exporter: InMemorySpanExporter) -> None:
     call(app, "GET", "/v2/health/live", headers={"traceparent": PARENT, "tracestate": "vendor=1"})
     span = only(exporter)
     assert span.parent is not None
@@ -74,12 +74,14 @@ def test_a_span_belongs_to_the_trace_of_the_client(app: App, exporter: InMemoryS
 
 
 @pytest.mark.parametrize("parent", ["nonsense", "00-0-0-01", PARENT + PARENT])
-def test_a_context_that_is_none_begins_a_new_trace(app: App, exporter: InMemorySpanExporter, parent: str) -> None:
+def test_a_context_that_is_none_begins_a_new_trace(
+    app: App, call: Any, exporter: InMemorySpanExporter, parent: str
+) -> None:
     assert call(app, "GET", "/v2/health/live", headers={"traceparent": parent}).status == 200
     assert only(exporter).parent is None
 
 
-def test_a_refusal_is_a_span_and_quotes_nothing(app: App, exporter: InMemorySpanExporter) -> None:
+def test_a_refusal_is_a_span_and_quotes_nothing(app: App, call: Any, exporter: InMemorySpanExporter) -> None:
     assert call(app, "GET", "/secret?token=1").status == 404
     span = only(exporter)
     assert span.name == "GET (none)"

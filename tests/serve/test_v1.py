@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -18,6 +19,9 @@ from sortal.core.images import drawn
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
+from sortal.serve.app import App
+from sortal.serve.limits import Limits
+from sortal.serve.service import Service
 
 ROW = {"age": 40, "city": "Bonn", "member": "yes", "since": "2020-01-02", "note": "good", "photo": None}
 
@@ -253,3 +257,9 @@ def test_a_log_without_room_refuses_rows_and_labels_for_now(model: Model, asking
     ask = asking(model, Full())
     for said in (ask("POST", "/v1/predict", {"row": ROW}), ask("POST", "/v1/labels", {"labels": []})):
         assert (said.status, said.headers["retry-after"]) == (503, "1")
+
+
+def test_of_many_classes_fewer_rows_are_answered(model: Model, deployment: Any, call: Any) -> None:
+    app = App(Service(deployment(model), Limits(figures=20)))
+    for rows, status in ((10, 200), (11, 413)):
+        assert call(app, "POST", "/v1/predict", json.dumps({"rows": [ROW] * rows}).encode()).status == status

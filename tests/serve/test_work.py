@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,10 @@ from sortal.artifact.model import Model
 from sortal.core.door import rows_of
 from sortal.serve.app import App
 from sortal.serve.http import HttpError
-from sortal.serve.pace import Pace, measured
-from sortal.serve.service import Service
+from sortal.serve.pace import DECODING, Pace, measured
+from sortal.serve.service import Batch, Service, Timing, answer
 from sortal.serve.work import LONG, Workers
+from tests.serve.process import a_model
 
 
 def test_what_is_quick_is_done_at_once_and_what_is_long_in_a_thread() -> None:
@@ -65,13 +67,15 @@ def test_a_place_is_given_back_where_work_fails_or_nobody_waits_for_it() -> None
     assert asyncio.run(failing()) == "done"
 
 
-def test_the_pace_is_that_of_the_model(model: Model) -> None:
-    pace = measured(model)
+def test_the_pace_is_that_of_the_model_and_of_decoding_its_images(model: Model) -> None:
+    numbers = a_model()
+    pace = measured(numbers)
     begin = time.perf_counter()
-    model.score_rows(rows_of({"age": np.arange(200.0)}, model.reads, allow_missing=True))
+    numbers.score_rows(rows_of({"tenure": np.arange(200.0)}, numbers.reads, allow_missing=True))
     taken = time.perf_counter() - begin
     assert 0 < pace.row < 0.01
     assert taken / 20 < pace.of(200) < 20 * taken + 0.1
+    assert measured(model).row > DECODING
     assert Pace(1.0, 2.0).of(3) == 7.0
 
 
@@ -108,3 +112,17 @@ def test_health_is_answered_while_large_requests_are_worked_on(model: Model, dep
     assert len(live) > 5
     assert float(np.median(live)) < 0.02
     assert max(live) < 0.25
+
+
+def test_many_threads_get_what_one_gets(model: Model, deployment: Any) -> None:
+    service = Service(deployment(model))
+    rows = [
+        {"age": at, "city": f"city {at % 7}", "note": "good " * (at % 5), "since": "2020-01-02"} for at in range(40)
+    ]
+
+    def asked(row: dict[str, Any]) -> Any:
+        return answer(service, Batch([row], ["a"]), Timing()).probabilities
+
+    expected = [asked(row) for row in rows]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(asked, rows * 5)) == expected * 5

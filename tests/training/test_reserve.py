@@ -193,7 +193,7 @@ def test_once_nothing_is_left_nothing_more_is_looked_at(monkeypatch):
     explored = explore([first, *others], cv(), reserve(1.0), Observer())
     assert [s.name for s in explored.skipped] == [f"tree {i}" for i in range(9)]
     assert {s.reason for s in explored.skipped} == {"no effort left"}
-    assert len(asked) == 2
+    assert len(asked) == 1
 
 
 def test_what_does_not_fit_any_more_needs_no_time():
@@ -225,6 +225,23 @@ def test_what_is_done_once_more_has_its_share_of_what_is_left(monkeypatch):
     clock[0] += 14.0  # a look at what is skipped: six times its time is not kept for it
     assert nested.until_closing() == pytest.approx(2.0 + 70.0 / 7 - 3.0 - 2.0)
     assert alone.until_closing() == pytest.approx(72.0 - 17.0)
+
+
+def test_what_no_outer_fold_does_takes_of_the_search_its_share_alone():
+    """A file is made once, and half of the rows of a fold are fitted once; a refit is made seven times."""
+    scored = replace(ends("tree", 1.4), refit_seconds=1.0, fit_seconds=2.8)
+    many = replace(scored, pipeline=replace(scored.pipeline, rows=100))
+    nested = TimeReserve(Deadline(time.monotonic(), 70.0), 0.0, 0, again=6.0)
+    nested.busyness.now = lambda: 1.0
+    assert nested.for_refit([many]) == pytest.approx(10.0 - 0.2, abs=0.1)
+    assert nested.left([many]) == pytest.approx(10.0 - 0.2 - 1.0 - 0.4, abs=0.1)
+    late = TimeReserve(Deadline(time.monotonic(), 7.0), 0.0, 0, again=6.0)
+    late.busyness.now = lambda: 1.0
+    assert late.endings([many]) == {}
+    assert late.endings([many, ends("svm", 14.0)]) == {
+        "tree": pytest.approx(0.16, abs=0.02),
+        "svm": pytest.approx(1.6, abs=0.2),
+    }
 
 
 def test_only_what_was_compared_is_done_once_more():

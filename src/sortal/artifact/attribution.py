@@ -34,9 +34,17 @@ def effects(model: Model, row: Rows, column: str, variants: Sequence[Any], code:
 
     ``row``: the columns that the model reads.
     """
-    every = row.take(np.zeros(1 + len(variants), dtype=np.int64))
-    value = row.columns[column][0]
-    columns = {**every.columns, column: [value, *variants]}
+    return effects_of_columns(model, row, [(column, variant) for variant in variants], code)
+
+
+def effects_of_columns(model: Model, row: Rows, changes: Sequence[tuple[str, Any]], code: int) -> Floats:
+    """(m,) the same of changes in one column each, whichever it is: all of them are scored at once."""
+    every = row.take(np.zeros(1 + len(changes), dtype=np.int64))
+    columns: dict[str, Any] = {
+        name: values if isinstance(values, np.ndarray) else list(values) for name, values in every.columns.items()
+    }
+    for at, (name, variant) in enumerate(changes, start=1):
+        columns[name][at] = variant
     odds = _log_odds(model.score_rows(Rows(columns, every.ids))[:, code])
     return np.asarray(odds[0] - odds[1:])
 

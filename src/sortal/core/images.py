@@ -155,6 +155,15 @@ def look(image: bytes) -> Look:
     return seen
 
 
+def pixels_of(image: bytes) -> int:
+    """How many pixels an image says that it has, which is read without decoding it; 0 for what is no image."""
+    try:
+        with _decoding(image) as opened:
+            return opened.width * opened.height
+    except UnreadableError:
+        return 0
+
+
 def upright(image: bytes) -> Image:
     """The picture itself, grey or coloured, as a camera meant it. Raises UnreadableError."""
     with _decoding(image) as opened:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ from sortal.engine.step import Run
 Row = NDArray[np.float32]
 
 MOST_BYTES = 2**30
-"""Of all that is remembered: 200,000 embeddings of 1,280 numbers. What comes later is made anew each time."""
+"""Of all that is remembered: 200,000 embeddings of 1,280 numbers. What comes later is made anew each time, but for a
+process that keeps the newest.
+"""
 AT_ONCE = 32
 """Values that are made together; in between, the work can be ended, and what is done is kept."""
 _FIXED = 200
@@ -33,7 +36,18 @@ _FIXED = 200
 
 _made: dict[bytes, Row] = {}
 _bytes = 0
+_most: int | None = None
+_lock = Lock()
 _anew: ContextVar[bool] = ContextVar("anew", default=False)
+
+
+def keep_newest(most_bytes: int) -> None:
+    """In a process that is asked without end: what was made last is remembered, in so many bytes, so that members of a
+    model share it, and the oldest goes.
+    """
+    global _most
+    with _lock:
+        _most = most_bytes
 
 
 @contextmanager
@@ -73,8 +87,9 @@ class Once:
     def of(self, values: Sequence[Any]) -> Floats:
         """(n, width) of these values."""
         keys = [self._key(value) for value in values]
-        made: dict[bytes, Row] = {}
-        for first in range(0, len(missing := self._missing(keys, values)), AT_ONCE):
+        made = _remembered(keys)
+        missing = list({key: value for key, value in zip(keys, values, strict=True) if key not in made}.items())
+        for first in range(0, len(missing), AT_ONCE):
             some = missing[first : first + AT_ONCE]
             rows = np.asarray(self.run({self.name: [value for _, value in some]}), dtype=np.float32)
             for (key, _), row in zip(some, rows, strict=True):
@@ -82,16 +97,14 @@ class Once:
                 _remember(key, row)
         out = np.empty((len(keys), self.width))
         for at, key in enumerate(keys):
-            out[at] = made[key] if key in made else _made[key]
+            out[at] = made[key]
         return out
 
     def unknown(self, values: Sequence[Any]) -> list[Any]:
         """Those of these values that nothing was made of yet, each once."""
-        return [value for _, value in self._missing([self._key(value) for value in values], values)]
-
-    def _missing(self, keys: Sequence[bytes], values: Sequence[Any]) -> list[tuple[bytes, Any]]:
-        anew = _anew.get()
-        return list({key: value for key, value in zip(keys, values, strict=True) if anew or key not in _made}.items())
+        keys = [self._key(value) for value in values]
+        made = _remembered(keys)
+        return list({key: value for key, value in zip(keys, values, strict=True) if key not in made}.values())
 
     def _key(self, value: Any) -> bytes:
         made = hashlib.blake2b(type(value).__name__.encode(), digest_size=16, key=self.key)
@@ -100,9 +113,19 @@ class Once:
         return made.digest()
 
 
+def _remembered(keys: Sequence[bytes]) -> dict[bytes, Row]:
+    """What is remembered of these; the caller holds it, should it be forgotten meanwhile."""
+    if _anew.get():
+        return {}
+    return {key: row for key in keys if (row := _made.get(key)) is not None}
+
+
 def _remember(key: bytes, row: Row) -> None:
     global _bytes
     size = row.nbytes + _FIXED
-    if key not in _made and _bytes + size <= MOST_BYTES:
-        _made[key] = row.copy()
-        _bytes += size
+    with _lock:
+        while _most is not None and _made and _bytes + size > _most:
+            _bytes -= _made.pop(next(iter(_made))).nbytes + _FIXED
+        if key not in _made and _bytes + size <= (MOST_BYTES if _most is None else _most):
+            _made[key] = row.copy()
+            _bytes += size

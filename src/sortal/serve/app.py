@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from sortal.core.errors import SortalError
+from sortal.engine.once import keep_newest
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
 from sortal.serve.logs import Answered
@@ -24,6 +25,10 @@ Send = Callable[[Message], Awaitable[None]]
 LOGGER = logging.getLogger("sortal.serve")
 
 MOST_QUERY_FIELDS = 32
+MOST_REMEMBERED = 2**24
+"""Bytes of what networks made of texts and images: several thousand of them. Members of a model share it, and whoever
+asks again.
+"""
 LONGEST_LENGTH = 18
 """Digits of a length that is a number at all."""
 NO_ROUTE = "(none)"
@@ -141,6 +146,7 @@ class App:
 
     def warm_up(self) -> None:
         """Make before the first request what is made once."""
+        keep_newest(MOST_REMEMBERED)
         self.service.deployment.champion.warm_up()
 
 

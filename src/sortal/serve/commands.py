@@ -51,6 +51,8 @@ def serve(
         raise OptionError(f"--log-level {log_level!r} is none of {', '.join(LEVELS)}")
     if shadow is not None and log == NO_LOG:
         raise OptionError("what a shadow says is only in the log, and there is none; leave --shadow out, or give --log")
+    if log == NO_LOG and (redact or retention or export):
+        raise OptionError("--redact, --retention and --export are of a log, and --log none says that there is none")
     token = None if token_file is None else read_token(token_file)
     address = numeric_host(host, token)
     settings = Settings(

@@ -70,8 +70,10 @@ def _without_password(url: str) -> str:
     """
     >>> _without_password("postgresql://me:secret@host/db")
     'postgresql://me:***@host/db'
+    >>> _without_password("postgresql://host/db?user=me&password=secret&sslmode=require")
+    'postgresql://host/db?user=me&password=***&sslmode=require'
     """
-    return re.sub(r"(://[^/@:]*):[^@]*@", r"\1:***@", url)
+    return re.sub(r"(://[^/@:]*):[^@]*@|(password=)[^&]*", lambda m: f"{m[1]}:***@" if m[1] else f"{m[2]}***", url)
 
 
 def _named(served: ServedModel) -> str:

@@ -19,8 +19,8 @@ from sortal.artifact.model import Model
 from sortal.core.cells import Cells
 from sortal.core.door import MOST_ROWS, Rows, Values, read_rows
 from sortal.core.errors import DataError, did_you_mean
-from sortal.core.images import from_base64
-from sortal.core.kinds import kind_of
+from sortal.core.images import from_base64, pixels_of
+from sortal.core.kinds import is_item, kind_of
 from sortal.core.misfits import LARGEST
 from sortal.core.plain import short
 from sortal.core.raw import of_values
@@ -34,6 +34,10 @@ KNOWN = 4_096
 """Values of a column that are looked up: levels, and days; some hundred kilobytes a column."""
 SHORT = 64
 """Letters of a text that is remembered: levels and dates are shorter."""
+SPARE_FIELDS = 100
+"""Of a row, beside twice as many as the training table has columns: up to that, each fault is named."""
+MOST_HINTS = 10
+"""Unknown fields of a request that are told which name they are near."""
 EXACT = 2**63
 """Whole numbers from here on are read one by one: one of them would change how those beside it are read."""
 
@@ -127,6 +131,14 @@ class Door:
                 values.append(missing)
         return read, odd
 
+    def check_width(self, rows: Sequence[Row]) -> None:
+        """Raises HttpError for a row of so many fields that looking at each would take long."""
+        most = 2 * len(self._named) + SPARE_FIELDS
+        wide = [at for at, row in enumerate(rows) if len(row) > most]
+        if wide:
+            fault = FieldError(wide[0], "", f"there are more than {most:,} fields", "too-many-fields")
+            raise HttpError(422, "Rows do not fit the model", "", (fault,), code="invalid-rows")
+
     def expected(self, name: str) -> str:
         """What values of a column that the model needs are, in words."""
         return next(cells.expected for cells in self._cells if cells.name == name)
@@ -144,8 +156,10 @@ class Door:
         for given, value in row.items():
             name = given if given in self._named else column_name(given)
             if name not in self._named:
-                hint = did_you_mean(given, [cells.name for cells in self._cells])
-                findings.fault(at, given, f"no such field; {hint}", "unknown-field")
+                # Among thousands of names a near one takes milliseconds to find.
+                few = len(findings.faults) < MOST_HINTS
+                hint = f"; {did_you_mean(given, [cells.name for cells in self._cells])}" if few else ""
+                findings.fault(at, given, f"no such field{hint}", "unknown-field")
             elif name in known:
                 findings.fault(at, given, "the same field is there a second time", "repeated-name")
             else:
@@ -205,8 +219,10 @@ class _Cells:
         """Why a value is not even looked at, and the code of that."""
         if isinstance(value, list | dict):
             return f"expected {self.expected}, not a list or an object", "wrong-type"
-        if isinstance(value, str) and len(value) > limits.text:
-            return f"at most {limits.text:,} letters are read", "too-long"
+        # Rules may look at a value several times over; of a text the beginning counts, an image is decoded once.
+        most = limits.text if is_item(self._column.kind) else limits.value
+        if isinstance(value, str) and len(value) > most:
+            return f"at most {most:,} letters are read", "too-long"
         if self._kind.storage == "number" and isinstance(value, float | int) and abs(value) > LARGEST:
             return f"models compute with numbers up to {LARGEST:.1e}", "too-large"
         return None
@@ -216,7 +232,7 @@ class _Cells:
         if findings.full:
             return
         try:
-            made = self._canonical([values[at] for at in places])
+            made = self._canonical([values[at] for at in places], findings.limits)
         except DataError:
             if len(places) == 1:
                 findings.fault(places[0], self.name, f"expected {self.expected}", "wrong-value")
@@ -233,10 +249,9 @@ class _Cells:
             else:
                 self._remember(values[at], value)
 
-    def _canonical(self, values: list[Any]) -> Sequence[Any]:
+    def _canonical(self, values: list[Any], limits: Limits) -> Sequence[Any]:
         if self._kind.storage == "bytes":
-            # A text never names a file of this machine here, as it does elsewhere.
-            values = [from_base64(value) or b"" if isinstance(value, str) and value else value for value in values]
+            values = [_image(value, limits.pixels) for value in values]
         column = read_rows({self.name: values}, self._schema).columns[self.name]
         return column.tolist() if isinstance(column, np.ndarray) else list(column)
 
@@ -249,7 +264,7 @@ class _Cells:
         others are missing by the rules of their kind.
         """
         if self._kind.storage == "bytes":
-            findings.fault(at, self.name, f"expected {self.expected}, whole and in base64", "unreadable")
+            findings.fault(at, self.name, f"expected {self.expected}, whole, as base64 or as a file", "unreadable")
         else:
             findings.warnings[at].append(f"{self.name!r}: is not {self.expected}, and counts as missing")
 
@@ -260,3 +275,11 @@ class _Cells:
         if len(known) >= KNOWN:
             known.clear()
         known[value] = read
+
+
+def _image(value: Any, most_pixels: int) -> Any:
+    """The bytes that a value holds; none where it holds no image that can be read. A text never names a file of this
+    machine here, as it does elsewhere.
+    """
+    data = from_base64(value) or b"" if isinstance(value, str) and value else value
+    return b"" if isinstance(data, bytes) and pixels_of(data) > most_pixels else data

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from sortal.artifact.attribution import MOST_WORDS, effects, field_effects, word_effects
+from sortal.artifact.attribution import MOST_WORDS, effects_of_columns, field_effects, word_effects
+from sortal.core.arrays import Floats
 from sortal.core.door import Rows
 from sortal.core.image_patches import GRID
 from sortal.core.kinds import kind_of
@@ -76,10 +77,11 @@ _DECODER = msgspec.json.Decoder(ExplainRequest)
 
 async def explain(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v1/explain``"""
+    served = service.deployment.champion
     with timing.stage("decode"):
         asked = decoded(_DECODER, request.body)
+        served.door.check_width([asked.row])
         refuse_repeated_names(request.body, 1 + (asked.label is not UNSET) + len(asked.row))
-    served = service.deployment.champion
     work = partial(_explained, service, served, asked, timing)
     return Response.json(await service.workers.run(work, served.pace.of(_questions(served))))
 
@@ -102,7 +104,7 @@ def _explained(service: Service, served: ServedModel, asked: ExplainRequest, tim
         probability = model.score_rows(read.rows)[0]
         about = int(probability.argmax()) if code is None else code
         columns = _by_importance(served)
-        found = [_effect(served, read.rows, column, about) for column in columns[:MOST_FIELDS]]
+        found = _effects(served, read.rows, columns[:MOST_FIELDS], about)
     found.sort(key=lambda each: -abs(each.effect))
     return ExplainResponse(
         model=served.sha256,
@@ -121,19 +123,36 @@ def _by_importance(served: ServedModel) -> list[Column]:
     return sorted(served.model.reads.columns, key=lambda column: rank.get(column.name, len(rank)))
 
 
-def _effect(served: ServedModel, row: Rows, column: Column, code: int) -> FieldEffect:
-    """What stands in one field, against the usual values of its column, or against nothing."""
-    model, value = served.model, row.columns[column.name][0]
-    values, weight = usual_values(model.profile.get(column.name))
-    method: Method = "usual values"
-    if not values:
-        values, weight, method = [np.nan if kind_of(column.kind).numeric else None], np.ones(1), "missing"
-    effect = FieldEffect(column.name, float(effects(model, row, column.name, values, code) @ weight), method)
-    if value is not None and kind_of(column.kind).encoding == "text":
+def _effects(served: ServedModel, row: Rows, columns: Sequence[Column], code: int) -> list[FieldEffect]:
+    """What stands in each field, against what could stand there instead."""
+    instead = [_instead(served, column) for column in columns]
+    changes = [(column.name, value) for column, (values, *_) in zip(columns, instead, strict=True) for value in values]
+    ends = np.cumsum([len(values) for values, *_ in instead])
+    each = np.split(effects_of_columns(served.model, row, changes, code), ends[:-1])
+    found = []
+    for column, (_, weight, method), of_values in zip(columns, instead, each, strict=True):
+        found.append(FieldEffect(column.name, float(of_values @ weight), method))
+        _look_into(served, row, column, code, found[-1])
+    return found
+
+
+def _instead(served: ServedModel, column: Column) -> tuple[list[Any], Floats, Method]:
+    """Usual values of a column and their weights, or nothing at all."""
+    values, weight = usual_values(served.model.profile.get(column.name))
+    if values:
+        return values, weight, "usual values"
+    return [np.nan if kind_of(column.kind).numeric else None], np.ones(1), "missing"
+
+
+def _look_into(served: ServedModel, row: Rows, column: Column, code: int, effect: FieldEffect) -> None:
+    """What words of a text, and parts of an image, add."""
+    if row.columns[column.name][0] is None:
+        return
+    encoding = kind_of(column.kind).encoding
+    if encoding == "text":
         effect.words = list(_words(served, row, column.name, code))
-    elif value is not None and kind_of(column.kind).encoding == "image":
-        effect.parts = field_effects(model, row, column.name, code).tolist()
-    return effect
+    elif encoding == "image":
+        effect.parts = field_effects(served.model, row, column.name, code).tolist()
 
 
 def _words(served: ServedModel, row: Rows, column: str, code: int) -> Iterator[WordEffect]:

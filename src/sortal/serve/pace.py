@@ -9,12 +9,16 @@ from statistics import median
 
 from sortal.artifact.model import Model
 from sortal.core.door import canonical_rows
+from sortal.core.kinds import kind_of
 
 TIMES = 5
 MANY = 32
 """Rows that are scored at once to see what one more of them takes."""
 READING = 50e-6
 """Seconds to read, compare and write a row of twenty columns beside scoring it: measured on one core of 2.5 GHz."""
+
+DECODING = 0.02
+"""Seconds to decode an image, such as a photo of a telephone; those of golden rows are tiny."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,12 @@ class Pace:
 def measured(model: Model) -> Pace:
     """The pace of a model on its golden rows, of which those with images come first."""
     row = model.golden.rows[:1] or ({},)
+    images = sum(kind_of(column.kind).encoding == "image" for column in model.needs.columns)
     one, many = (canonical_rows(row * count, model.reads) for count in (1, MANY))
     first = _seconds(lambda: model.score_rows(one))
     # A network that takes long for one row is not asked for many.
     each = first if first > 0.1 else max(0.0, _seconds(lambda: model.score_rows(many)) - first) / (MANY - 1)
-    return Pace(max(first - each, 0.0), each + READING)
+    return Pace(max(first - each, 0.0), each + READING + images * DECODING)
 
 
 def _seconds(score: Callable[[], object]) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import logging
 import multiprocessing
 import os
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +25,7 @@ from sortal.serve.app import App, Message, Receive, Send
 from sortal.serve.deployment import Deployment, read_model
 from sortal.serve.limits import Limits
 from sortal.serve.live import Live
+from sortal.serve.log.daily import DailyExport
 from sortal.serve.log.store import open_store
 from sortal.serve.log.writer import LogWriter
 from sortal.serve.logs import log_request, logging_config
@@ -33,8 +37,10 @@ from sortal.serve.swap import Swap
 from sortal.serve.telemetry import is_asked_for as telemetry_asked_for
 from sortal.serve.telemetry import spans_of_environment
 
-GRACE = 10.0
-"""Seconds in which requests that run are finished and the log is flushed, after a service was told to stop."""
+GRACE, KILLED = 10.0, 20
+"""Seconds after which a service that was told to stop waits no longer for requests that run, and after which a worker
+that has not stopped is killed: in between the log has its time.
+"""
 LOOK_SECONDS = 0.5
 """Between two looks at the files of the models."""
 LEAST_SECONDS = 2.0
@@ -42,6 +48,10 @@ LEAST_SECONDS = 2.0
 HEADER_SECONDS = 10
 """In which the headers of a request have to come; what sends them slower is no client."""
 BACKLOG = 1024
+MANY_OBJECTS = 10_000
+"""New objects between two searches for garbage: those of some hundred requests."""
+LONGEST_TURN = 0.001
+"""Seconds that a thread keeps the interpreter while another waits; Python's own 0.005 is a long time for a row."""
 NEEDED = "serving needs a server of HTTP, which is an extra: pip install 'sortal[serve]'"
 
 LOGGER = logging.getLogger("sortal.serve")
@@ -55,7 +65,12 @@ class Worker:
         self._swap = Swap(deployment, settings.model, settings.verify)
         self._log: LogWriter | None = None
         if settings.log is not None:
-            self._log = LogWriter(settings.log, redact=settings.redact, retention=settings.retention)
+            self._log = LogWriter(
+                settings.log, redact=settings.redact, retention=settings.retention, export=settings.export
+            )
+        self._export: DailyExport | None = None
+        if settings.log is not None and settings.export is not None:
+            self._export = DailyExport(settings.log, settings.export, deployment.champion.model.task.target)
         metrics, limits = Metrics(), Limits()
         self._shadow: Shadow | None = None
         if settings.shadow is not None and self._log is not None:
@@ -105,6 +120,14 @@ class Worker:
         self._watcher.start()
         if self._shadow is not None:
             self._shadow.start()
+        if self._export is not None:
+            self._export.start()
+        # What is there now stays: a search for garbage among it takes longer than a request.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(MANY_OBJECTS)
+        # Threads that write the log or load a model let the one that answers wait no longer than that.
+        sys.setswitchinterval(LONGEST_TURN)
         LOGGER.info("ready")
 
     def _watch(self) -> None:
@@ -125,11 +148,14 @@ class Worker:
         self._ended.set()
         if self._shadow is not None:
             self._shadow.stop(max(LEAST_SECONDS, until - time.monotonic()))
+        lost = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, until - time.monotonic()))
+        LOGGER.info("stopped", extra={"fields": {"unanswered": self._running, "unlogged": lost}})
+        # Nothing of what follows is lost for good, and a store or a collector that is away may take its time.
+        if self._export is not None:
+            self._export.stop()
         self._service.live.close()
         if self._spans is not None:
             self._spans.close()
-        lost = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, until - time.monotonic()))
-        LOGGER.info("stopped", extra={"fields": {"unanswered": self._running, "unlogged": lost}})
 
 
 def _live(log: str | None, writer: LogWriter | None) -> Live:
@@ -167,7 +193,7 @@ def _leave() -> NoReturn:
 
 def run(settings: Settings, started: Callable[[], None] = lambda: None) -> None:
     """Serve until a signal ends it. ``settings`` are checked, its host an address, its port free; ``started`` is called
-    before the first request is accepted.
+    when the first worker listens.
     """
     if find_spec("granian") is not None:
         _granian(settings, started)
@@ -198,16 +224,30 @@ def _granian(settings: Settings, started: Callable[[], None]) -> None:
         log_level=LogLevels.warning,
         log_dictconfig=logging_config(settings.level),
         respawn_failed_workers=True,
-        workers_kill_timeout=round(GRACE) + 5,
+        workers_kill_timeout=KILLED,
     )
 
     @server.on_startup
-    def ready() -> None:
+    def take_signals() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, partial(_stop, server))
+
+    _when_it_listens(settings, started)
+    server.serve(target_loader=partial(Worker, settings), wrap_loader=False)
+
+
+def _when_it_listens(settings: Settings, started: Callable[[], None]) -> None:
+    """Workers take a second to start; who is told that a service is there asks it at once."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+
+    def wait() -> None:
+        while True:
+            with suppress(OSError), socket.create_connection((host, settings.port), timeout=1.0):
+                break
+            time.sleep(0.05)
         started()
 
-    server.serve(target_loader=partial(Worker, settings), wrap_loader=False)
+    threading.Thread(target=wait, name="started", daemon=True).start()
 
 
 def _stop(server: Any, number: int, frame: object) -> None:
@@ -242,6 +282,6 @@ def _uvicorn(settings: Settings, started: Callable[[], None]) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=round(GRACE),
     )
-    started()
+    _when_it_listens(settings, started)
     with suppress(KeyboardInterrupt):  # it raises the signal that ended it once more
         uvicorn.Server(config).run()

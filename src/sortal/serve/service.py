@@ -139,6 +139,15 @@ def new_ids(count: int) -> list[str]:
     return [request] if count == 1 else [f"{request}-{at}" for at in range(count)]
 
 
+def check_number(service: Service, rows: int) -> None:
+    """Raises HttpError for more rows than are answered at once: with many classes fewer, as each has a probability."""
+    classes = len(service.deployment.champion.model.task.classes)
+    most = max(1, min(service.limits.rows, service.limits.figures // classes))
+    if rows > most:
+        detail = f"At most {most:,} rows are answered at once"
+        raise HttpError(413, "There are too many rows", detail, code="too-many-rows")
+
+
 def check_ids(ids: Sequence[str], *, distinct: bool = True) -> None:
     """Raises HttpError for ids that no log can hold, and, where they have to be ``distinct``, for one that is there
     twice.

@@ -7,6 +7,7 @@ beside it, as ``NAME.previous.sortal``, for the way back.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
@@ -68,7 +69,7 @@ class Swap:
         """
         with self._lock, _alone(self._path.parent):
             self._look()
-            return self._install(files)
+            return self._install(files if self._verify is not None else ModelFiles(files.content))
 
     def roll_back(self) -> Swapped:
         """Make the model answer that was there before this one; this one is kept for the way forth."""
@@ -108,6 +109,8 @@ class Swap:
             return
         try:
             files, model = self._read(self._path), self._checked(self._path)
+            if hashlib.sha256(files.content).hexdigest() != model.sha256:
+                raise ArtifactError(f"{self._path.name} was replaced while it was read")
         except (ArtifactError, OSError) as error:
             LOGGER.warning("the new model file is not used; the former model goes on", extra=_fields(why=str(error)))
             return

@@ -16,9 +16,10 @@ from sortal.core.writing import listing
 from sortal.serve import multipart
 from sortal.serve.body import decoded, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
+from sortal.serve.door import Door
 from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response, busy
 from sortal.serve.log.records import Label, LabelRecord
-from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, new_ids
+from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, check_number, new_ids
 
 LARGE = 2**17
 """Bytes of a body from which on reading it takes milliseconds, so that it is done in a thread."""
@@ -125,16 +126,14 @@ def _batch(service: Service, request: Request, timing: Timing) -> Batch:
             given = [request.query["id"]] if "id" in request.query else None
             rows: list[dict[str, Any]] = [row]
         else:
-            rows, given = _rows(request.body)
-        if len(rows) > service.limits.rows:
-            detail = f"At most {service.limits.rows:,} rows are answered at once"
-            raise HttpError(413, "There are too many rows", detail, code="too-many-rows")
+            rows, given = _rows(request.body, service.deployment.champion.door)
+        check_number(service, len(rows))
         if given is not None:
             check_ids(given)
         return Batch(rows, new_ids(len(rows)) if given is None else given)
 
 
-def _rows(body: bytes) -> tuple[list[dict[str, Any]], list[str] | None]:
+def _rows(body: bytes, door: Door) -> tuple[list[dict[str, Any]], list[str] | None]:
     """Rows and their ids."""
     asked = decoded(_PREDICT, body)
     members = (asked.row, asked.id, asked.rows, asked.ids)
@@ -146,6 +145,7 @@ def _rows(body: bytes) -> tuple[list[dict[str, Any]], list[str] | None]:
         alone = asked.rows is not UNSET and asked.id is UNSET
     if not alone:
         raise _invalid("There is either row, with its id, or rows, with their ids")
+    door.check_width(rows)
     refuse_repeated_names(body, sum(member is not UNSET for member in members) + sum(map(len, rows)))
     if not rows:
         raise _invalid("There is no row")

@@ -20,7 +20,7 @@ from sortal.core.plain import short
 from sortal.serve.body import decoded, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import FieldError, HttpError, Request, Response
-from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, new_ids
+from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, check_number, new_ids
 from sortal.version import __version__
 
 SHORT_HASH = 12
@@ -70,12 +70,12 @@ class Output(msgspec.Struct):
 
 
 class InferResponse(msgspec.Struct):
-    """What the model says of the rows."""
+    """What the model says of the rows; the ``id`` of the request, where it had one."""
 
     model_name: str
     model_version: str
-    id: str
     outputs: list[Output]
+    id: str | UnsetType = UNSET
 
 
 class TensorAbout(msgspec.Struct):
@@ -174,7 +174,8 @@ async def infer(service: Service, request: Request, timing: Timing) -> Response:
     with timing.stage("decode"):
         asked = decoded(_INFER, request.body)
         refuse_repeated_names(request.body, _names(asked))
-        batch = _batch(asked, service.limits.rows)
+        batch = _batch(asked)
+        check_number(service, len(batch.rows))
         _check_wanted(asked, served)
     work = partial(_infer, service, asked, batch, timing)
     return await service.workers.run(work, served.pace.of(len(batch.rows)))
@@ -186,8 +187,7 @@ def _infer(service: Service, asked: InferRequest, batch: Batch, timing: Timing) 
     if asked.outputs:
         wanted = [each.name for each in asked.outputs]
         outputs = [each for name in wanted for each in outputs if each.name == name]
-    given = batch.ids[0] if asked.id is UNSET else asked.id
-    return Response.json(InferResponse(scored.model.name, _version(scored.model), given, outputs))
+    return Response.json(InferResponse(scored.model.name, _version(scored.model), outputs, asked.id))
 
 
 def _names(asked: InferRequest) -> int:
@@ -197,7 +197,7 @@ def _names(asked: InferRequest) -> int:
     return 1 + sum(member is not UNSET for member in members) + of_inputs + len(asked.outputs or [])
 
 
-def _batch(asked: InferRequest, most: int) -> Batch:
+def _batch(asked: InferRequest) -> Batch:
     """Rows of columns. Raises HttpError for tensors that are no columns of one table."""
     columns: dict[str, Sequence[Any]] = {}
     faults: list[FieldError] = []
@@ -212,8 +212,6 @@ def _batch(asked: InferRequest, most: int) -> Batch:
     if len(lengths) != 1 or 0 in lengths:
         raise HttpError(422, "Tensors are no columns", "They have to be of one length", code="invalid-tensors")
     rows = lengths.pop()
-    if rows > most:
-        raise HttpError(413, "There are too many rows", f"At most {most:,} are answered at once", code="too-many-rows")
     records = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     if asked.id is UNSET or not asked.id:
         return Batch(records, new_ids(rows))

@@ -69,6 +69,12 @@ class TimeReserve:
         left = self.deadline.left - self.closing * self.busyness.now() - self.importing
         return self.importing + (left - self.again * self.repeated) / (1 + self.again)
 
+    def _once(self, seconds: float) -> float:
+        """Of the seconds until closing, what so many take that nothing has to be done once more for: of each of those,
+        all outer folds have a part.
+        """
+        return seconds / (1 + self.again)
+
     def shipping(self, result: CVResult) -> float:
         """Seconds from a fit to its file, proven and with the rows of the test scored."""
         new = self.closing_rows - self.seen_rows
@@ -76,7 +82,7 @@ class TimeReserve:
 
     def for_refit(self, shipped: Sequence[CVResult]) -> float:
         """Seconds that a refit may take of these members, with what saving and scoring takes of them taken off."""
-        return self.until_closing() - sum(map(self.shipping, shipped))
+        return self.until_closing() - self._once(sum(map(self.shipping, shipped)))
 
     def until_shipping(self, results: Sequence[CVResult]) -> float:
         """Seconds until the best of what is in hand has to be shipped as it is, without a refit."""
@@ -87,7 +93,7 @@ class TimeReserve:
         slow for that. Nothing where there is time to ship all of them together.
         """
         left = max(self.until_closing() + LATE * self.deadline.budget, LEAST_LEFT)
-        shares = {result.name: self.shipping(result) / left for result in results}
+        shares = {result.name: self._once(self.shipping(result)) / left for result in results}
         return shares if sum(shares.values()) > 1 else {}
 
     def for_test(self, baselines: Sequence[CVResult]) -> float:
@@ -106,7 +112,7 @@ class TimeReserve:
         left = self.for_refit(now) - self.for_test(others)
         for step in (
             sum(s.refit_seconds for s in (*now, *others)),
-            seconds_of_halving(now) if shipped is None else 0.0,
+            self._once(seconds_of_halving(now)) if shipped is None else 0.0,
         ):
             # What does not fit any more is not done, and so neither is what would follow it.
             if step > left:

@@ -110,6 +110,9 @@ def test_a_span_is_read_by_time_and_a_page_at_a_time(store: LogStore, monkeypatc
     assert back == sorted(times)
     assert [p.prediction.time for p in store.read(5.0, 7.0)] == [5.0] * 3 + [6.0] * 3
     assert list(store.read(7.0, 7.0)) == []
+    assert [p.prediction for p in store.read(5.0, 5.5, inputs=False)] == [
+        msgspec.structs.replace(p.prediction, inputs={}) for p in store.read(5.0, 5.5)
+    ]
 
 
 def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store: LogStore) -> None:

@@ -68,6 +68,9 @@ READ = f"""
         SELECT * FROM sortal_predictions WHERE (time, id) > (%s, %s) AND time < %s ORDER BY time, id LIMIT {PAGE})
     SELECT {WHOLE}
     FROM page p LEFT JOIN sortal_labels l ON l.row_id = p.row_id ORDER BY p.time, p.id"""
+LABELLED_DAYS = """
+    SELECT DISTINCT CAST(floor(p.time / 86400) AS integer)
+    FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id WHERE l.time >= %s"""
 LABELLED = f"""
     WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
@@ -133,6 +136,10 @@ class PostgresStore(LogStore):
                 labels = connection.execute(FORGET, (sorted(set(old)),)).rowcount
                 labels += connection.execute(LOST, (time, most)).rowcount
         return len(old) + labels
+
+    def days_labelled_since(self, time: float) -> set[int]:
+        with self._errors():
+            return {day for (day,) in self._connected().execute(LABELLED_DAYS, (time,))}
 
     def close(self) -> None:
         if self._connection is not None:

@@ -12,7 +12,7 @@ Label = str | int | float | bool
 Role = Literal["champion", "shadow"]
 
 
-class PredictionRecord(msgspec.Struct, frozen=True):
+class PredictionRecord(msgspec.Struct, frozen=True, gc=False):
     """One row that was scored.
 
     ``row_id``: the client's, or made by the service. ``time``: when the answer was ready, seconds since 1970 (UTC).
@@ -37,7 +37,7 @@ class PredictionRecord(msgspec.Struct, frozen=True):
     redacted: tuple[str, ...] = ()
 
 
-class LabelRecord(msgspec.Struct, frozen=True):
+class LabelRecord(msgspec.Struct, frozen=True, gc=False):
     """What turned out to be true of a row. ``time``: when the label came, seconds since 1970 (UTC).
 
     A label belongs to a row id, and so to every prediction of that row: by whatever model, as champion or shadow, and
@@ -49,7 +49,7 @@ class LabelRecord(msgspec.Struct, frozen=True):
     time: float
 
 
-class Conflict(msgspec.Struct, frozen=True):
+class Conflict(msgspec.Struct, frozen=True, gc=False):
     """A label that contradicts the one that is known; the known one stays."""
 
     row_id: str
@@ -57,7 +57,7 @@ class Conflict(msgspec.Struct, frozen=True):
     given: Label
 
 
-class LabelReceipt(msgspec.Struct, frozen=True):
+class LabelReceipt(msgspec.Struct, frozen=True, gc=False):
     """What became of labels: ``new`` ones were stored, ``repeated`` ones were known already. ``unmatched``: how many
     of the new ones belong to a row that no prediction is known of (yet).
     """
@@ -68,7 +68,7 @@ class LabelReceipt(msgspec.Struct, frozen=True):
     conflicts: tuple[Conflict, ...] = ()
 
 
-class LabelledPrediction(msgspec.Struct, frozen=True):
+class LabelledPrediction(msgspec.Struct, frozen=True, gc=False):
     """A prediction and its label; None where none has come."""
 
     prediction: PredictionRecord

@@ -71,7 +71,7 @@ def record_of(row: Sequence[Any]) -> LabelledPrediction:
         time,
         model,
         role,
-        _value(inputs),
+        _value(inputs) if inputs != "{}" else {},
         _class(prediction),
         _floats(probabilities),
         _class(decision),

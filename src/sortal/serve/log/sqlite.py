@@ -54,6 +54,9 @@ WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
 READ = f"""
     SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
     WHERE p.time >= ?1 AND (p.time > ?1 OR p.id > ?2) AND p.time < ?3 ORDER BY p.time, p.id LIMIT {PAGE}"""
+LABELLED_DAYS = """
+    SELECT DISTINCT CAST(p.time / 86400 AS integer)
+    FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
 LABELLED = f"""
     SELECT {WHOLE} FROM (SELECT * FROM labels ORDER BY time DESC LIMIT {LOOKED}) l
     CROSS JOIN predictions p ON p.row_id = l.row_id
@@ -92,6 +95,10 @@ class SqliteStore(LogStore):
             lost = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
             labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
         return len(old) + labels
+
+    def days_labelled_since(self, time: float) -> set[int]:
+        with self._errors():
+            return {day for (day,) in self._connection.execute(LABELLED_DAYS, (time,))}
 
     def close(self) -> None:
         self._connection.close()

@@ -63,6 +63,10 @@ class LogStore(ABC):
         """
 
     @abstractmethod
+    def days_labelled_since(self, time: float) -> set[int]:
+        """The days, counted from 1970, of predictions whose label came then or later."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -72,7 +76,9 @@ class LogStore(ABC):
 
     @abstractmethod
     def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
-        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number."""
+        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number.
+        ``inputs``: else they are empty.
+        """
 
     @abstractmethod
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
@@ -110,10 +116,10 @@ class LogStore(ABC):
     def read(
         self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
     ) -> Iterator[LabelledPrediction]:
-        """Predictions of a span of time, by time, each with the label that is known now; without ``inputs`` these are
-        empty.
+        """Predictions of a span of time, by time, each with the label that is known now.
 
-        They are read a page at a time, so that a log of any length can be. What is added meanwhile is seen or not.
+        Without ``inputs``, which are half of the work, records have none. They are read a page at a time, so that a log
+        of any length can be. What is added meanwhile is seen or not.
         """
         after, end = (since, -1), float("inf") if until is None else until
         while page := self._page(after, end, inputs):

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from sortal.core.errors import StoreError
+from sortal.serve.log.days import exported_until
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord, redact
 from sortal.serve.log.rows import Row, row_of, size, stored_id, stored_label
 from sortal.serve.log.store import LogStore, open_store
@@ -75,15 +77,22 @@ class LogWriter:
     """Records of any thread, to one store.
 
     ``redact``: inputs that are not stored. ``retention``: seconds after which predictions are deleted, with their
-    labels; ``bound``: bytes that may wait. A process that forks makes its writer afterwards. Raises StoreError where
-    the store cannot be opened.
+    labels; where there is an ``export``, only those of days that have their file in this folder. ``bound``: bytes that
+    may wait. A process that forks makes its writer afterwards. Raises StoreError where the store cannot be opened.
     """
 
     def __init__(
-        self, store: LogStore | str, *, redact: Collection[str] = (), retention: float | None = None, bound: int = BOUND
+        self,
+        store: LogStore | str,
+        *,
+        redact: Collection[str] = (),
+        retention: float | None = None,
+        export: Path | None = None,
+        bound: int = BOUND,
     ) -> None:
         self._store = open_store(store) if isinstance(store, str) else store
-        self._redact, self._retention, self._bound = frozenset(redact), retention, bound
+        self._redact, self._bound = frozenset(redact), bound
+        self._retention, self._export = retention, export
         self._change = threading.Condition()
         self._rows: deque[_Rows] = deque()
         self._labels: deque[_Labels] = deque()
@@ -255,14 +264,20 @@ class LogWriter:
 
     def _forget(self, retention: float) -> None:
         """Delete some of what is too old, and rest four times as long: rows that come go first."""
-        began, before = time.monotonic(), self._clock.now() - retention
+        began = time.monotonic()
         deleted: list[int] = []
-        error = self._try(lambda: deleted.append(self._store.delete_before(before)))
+        error = self._try(lambda: deleted.append(self._delete_before(self._clock.now() - retention)))
         now = time.monotonic()
         more = error is None and deleted[0] > 0
         with self._change:
             self._deleted += sum(deleted)
         self._look = now + (4 * (now - began) if more else RETENTION_EVERY)
+
+    def _delete_before(self, old: float) -> int:
+        if self._export is not None:
+            oldest = next(self._store.read(0.0, old), None)
+            old = min(old, exported_until(oldest.prediction.time, self._export)) if oldest else old
+        return self._store.delete_before(old)
 
     def _try(self, work: Callable[[], object]) -> StoreError | None:
         """The error of a call of the store, which is tried again, whatever it was: a row that was taken stays."""

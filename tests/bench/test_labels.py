@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from bench import _postgres, labels
+from bench._outcome import Options
+from bench.labels import Timed
+
+
+def test_labels_of_every_store_meet_their_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "FAST_ROWS", 600)
+    monkeypatch.setattr(labels, "LABELS", 250)
+    found = labels.run(Options(fast=True))
+    stores = ["SQLite", *(["PostgreSQL"] if _postgres.binaries() is not None else [])]
+    assert [row[0] for row in found.rows] == stores
+    assert all(figures["rows"] == 600 and 0 < figures["put"] < 1e4 for figures in found.figures)
+
+
+def test_rows_have_ids_in_no_order_and_the_same_for_a_seed() -> None:
+    ids = [record.row_id for record in labels.predictions(50, 3)]
+    assert len(set(ids)) == 50
+    assert ids != sorted(ids)
+    assert ids == [record.row_id for record in labels.predictions(50, 3)]
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [((4.0, 5.9), True), ((4.0, 6.1), False)])
+def test_labels_and_reading_count_together(seconds: tuple[float, float], holds: bool) -> None:
+    timed = Timed("SQLite", 1_000_000, 4.0, 1e4, *seconds, read_inputs=99.0)
+    (goal,) = labels.outcome([timed], 1_000_000, []).goals
+    assert goal.holds is holds
+
+
+def test_each_store_is_judged_by_its_median() -> None:
+    timed = [
+        Timed(s, 1_000_000, 4.0, 1e4, t, 0.0, 0.0) for s, t in [("a", 1), ("b", 11), ("a", 99), ("b", 12), ("a", 2)]
+    ]
+    assert [goal.holds for goal in labels.outcome(timed, 1_000_000, []).goals] == [True, False]
