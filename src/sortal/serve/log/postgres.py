@@ -73,6 +73,9 @@ LABELLED = f"""
     WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
     WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
+READ_LABELLED = f"""
+    SELECT {WHOLE} FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id
+    WHERE (l.time, p.id) > (%s, %s) AND l.time < %s ORDER BY l.time, p.id LIMIT {PAGE}"""
 DELETE = """
     DELETE FROM sortal_predictions WHERE id IN (
         SELECT id FROM sortal_predictions WHERE time < %s ORDER BY time, id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -164,6 +167,10 @@ class PostgresStore(LogStore):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
             return self._connected().execute(_asked(LABELLED, inputs), (model, most)).fetchall()
+
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connected().execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
 
     def _happened(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""

@@ -64,6 +64,9 @@ LABELLED = f"""
     CROSS JOIN predictions p ON p.row_id = l.row_id
     WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
 """SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
+READ_LABELLED = f"""
+    SELECT {WHOLE} FROM labels l JOIN predictions p ON p.row_id = l.row_id
+    WHERE l.time >= ?1 AND (l.time > ?1 OR p.id > ?2) AND l.time < ?3 ORDER BY l.time, p.id LIMIT {PAGE}"""
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
@@ -121,6 +124,10 @@ class SqliteStore(LogStore):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
             return self._connection.execute(_asked(LABELLED, inputs), (model, most)).fetchall()
+
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connection.execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
