@@ -62,9 +62,11 @@ class AboutModel(msgspec.Struct):
     card: dict[str, Any] | None
 
 
-def about(service: Service, request: Request, timing: Timing) -> Response:
+async def about(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /v1/model``"""
-    return Response.json(described(service.deployment.champion))
+    champion = service.deployment.champion
+    # Of a table of thousands of columns it takes long.
+    return Response.json(await service.workers.run(lambda: described(champion), float("inf")))
 
 
 def described(served: ServedModel) -> AboutModel:
@@ -100,7 +102,7 @@ def described_column(served: ServedModel, column: Column) -> AboutColumn:
     known = AboutColumn(
         name=column.name,
         kind=column.kind,
-        expected=served.door.expected(column.name),
+        expected=served.door.expected[column.name],
         required=column.role == "cost",
         levels=column.levels,
         missing=column.missing,

@@ -76,14 +76,20 @@ class _Findings:
 
 
 class Door:
-    """Reads rows of JSON for one model; bytes stand for what came as a file."""
+    """Reads rows of JSON for one model; bytes stand for what came as a file. ``expected``: by column, what its values
+    are, in words.
+    """
 
     def __init__(self, model: Model) -> None:
         self._cells = tuple(_Cells(column) for column in model.needs.columns)
+        self.expected = {cells.name: cells.expected for cells in self._cells}
         self._needed = frozenset(model.needs.names)
         self._named = frozenset(model.schema.names)
         profiles = model.profiled().items()
         self._never_missing = frozenset(name for name, each in profiles if each.known and not each.missing)
+        for cells in self._cells:
+            profile = model.profile.get(cells.name)
+            cells.learn(profile.levels if profile is not None and not profile.measures else ())
 
     def read(self, rows: Sequence[Row], limits: Limits) -> Read:
         """Rows for the model. Raises HttpError that names every fault, up to a number of them."""
@@ -139,10 +145,6 @@ class Door:
             fault = FieldError(wide[0], "", f"there are more than {most:,} fields", "too-many-fields")
             raise HttpError(422, "Rows do not fit the model", "", (fault,), code="invalid-rows")
 
-    def expected(self, name: str) -> str:
-        """What values of a column that the model needs are, in words."""
-        return next(cells.expected for cells in self._cells if cells.name == name)
-
     def _by_name(self, at: int, row: Row, findings: _Findings) -> Row:
         """The row with its fields in the one form of names; a field of no column is a fault."""
         if not row.keys() <= self._named and not findings.full:
@@ -191,6 +193,12 @@ class _Cells:
         self.way = (column.name, plain_numbers, self._remembered, math.nan if kind.numeric else None)
         example = kind.example(column)
         self.expected = kind.noun_of(column) + (f", written like {example}" if example else "")
+
+    def learn(self, levels: Sequence[str]) -> None:
+        """Remember usual texts, so that the first rows do not wait for rules."""
+        texts = [*self._column.levels, *levels]
+        findings = _Findings(Limits(), [[] for _ in texts])
+        self.read_odd(texts, range(len(texts)), [None] * len(texts), findings)
 
     def read_odd(self, values: Sequence[Any], places: Sequence[int], read: list[Any], findings: _Findings) -> None:
         """Read the values in these places by the rules of ``core.door``, those of one type together."""

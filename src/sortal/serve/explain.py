@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -78,12 +77,20 @@ _DECODER = msgspec.json.Decoder(ExplainRequest)
 async def explain(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v1/explain``"""
     served = service.deployment.champion
+    return await service.workers.answer(
+        request.body,
+        read=lambda: _read(served, request.body, timing),
+        seconds=lambda asked: served.pace.of(_questions(served)),
+        answer=lambda asked: Response.json(_explained(service, served, asked, timing)),
+    )
+
+
+def _read(served: ServedModel, body: bytes, timing: Timing) -> ExplainRequest:
     with timing.stage("decode"):
-        asked = decoded(_DECODER, request.body)
+        asked = decoded(_DECODER, body)
         served.door.check_width([asked.row])
-        refuse_repeated_names(request.body, 1 + (asked.label is not UNSET) + len(asked.row))
-    work = partial(_explained, service, served, asked, timing)
-    return Response.json(await service.workers.run(work, served.pace.of(_questions(served))))
+        refuse_repeated_names(body, 1 + (asked.label is not UNSET) + len(asked.row))
+        return asked
 
 
 def _questions(served: ServedModel) -> int:

@@ -14,8 +14,10 @@ from sortal.core.kinds import kind_of
 TIMES = 5
 MANY = 32
 """Rows that are scored at once to see what one more of them takes."""
-READING = 50e-6
-"""Seconds to read, compare and write a row of twenty columns beside scoring it: measured on one core of 2.5 GHz."""
+READING = 2.5e-6
+"""Seconds to read and compare a value beside scoring its row, and to write what is said of it: measured with 20
+columns.
+"""
 
 DECODING = 0.02
 """Seconds to decode an image, such as a photo of a telephone; those of golden rows are tiny."""
@@ -45,7 +47,7 @@ def measured(model: Model) -> Pace:
     first = _seconds(lambda: model.score_rows(one))
     # A network that takes long for one row is not asked for many.
     each = first if first > 0.1 else max(0.0, _seconds(lambda: model.score_rows(many)) - first) / (MANY - 1)
-    return Pace(max(first - each, 0.0), each + READING + images * DECODING)
+    return Pace(max(first - each, 0.0), each + READING * len(model.needs.columns) + images * DECODING)
 
 
 def _seconds(score: Callable[[], object]) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -20,9 +19,6 @@ from sortal.serve.door import Door
 from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response, busy
 from sortal.serve.log.records import Label, LabelRecord
 from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, check_number, new_ids
-
-LARGE = 2**17
-"""Bytes of a body from which on reading it takes milliseconds, so that it is done in a thread."""
 
 Row = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Row"})]
 """Fields by the names of the model's columns."""
@@ -102,16 +98,12 @@ _LABELS = msgspec.json.Decoder(LabelsRequest)
 
 async def predict(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v1/predict``"""
-    if len(request.body) > LARGE:
-        whole = partial(_predict_all, service, request, timing)
-        return await service.workers.run(whole, seconds=float("inf"))
-    batch = _batch(service, request, timing)
-    expected = service.deployment.champion.pace.of(len(batch.rows))
-    return await service.workers.run(partial(_predict, service, batch, timing), expected)
-
-
-def _predict_all(service: Service, request: Request, timing: Timing) -> Response:
-    return _predict(service, _batch(service, request, timing), timing)
+    return await service.workers.answer(
+        request.body,
+        read=lambda: _batch(service, request, timing),
+        seconds=lambda batch: service.deployment.champion.pace.of(len(batch.rows)),
+        answer=lambda batch: _predict(service, batch, timing),
+    )
 
 
 def _predict(service: Service, batch: Batch, timing: Timing) -> Response:
@@ -180,12 +172,7 @@ async def labels(service: Service, request: Request, timing: Timing) -> Response
     """``POST /v1/labels``"""
     if service.log is None:
         raise HttpError(409, "This service keeps no log", "Labels belong to rows that were logged", code="no-log")
-    with timing.stage("decode"):
-        asked = decoded(_LABELS, request.body)
-        refuse_repeated_names(request.body, 1 + 2 * len(asked.labels))
-    with timing.stage("validate"):
-        check_ids([each.id for each in asked.labels], distinct=False)
-        records = _records(service.deployment.champion, asked.labels, service.limits.errors)
+    records = await service.workers.read(request.body, lambda: _label_records(service, request.body, timing))
     with timing.stage("log"):
         try:
             receipt = await asyncio.wrap_future(service.log.labels(records))
@@ -193,6 +180,15 @@ async def labels(service: Service, request: Request, timing: Timing) -> Response
             raise busy("The log takes no more labels for now; they can be sent again") from error
     conflicts = [LabelConflict(each.row_id, each.known, each.given) for each in receipt.conflicts]
     return Response.json(LabelsResponse(receipt.new, receipt.repeated, receipt.unmatched, conflicts))
+
+
+def _label_records(service: Service, body: bytes, timing: Timing) -> list[LabelRecord]:
+    with timing.stage("decode"):
+        asked = decoded(_LABELS, body)
+        refuse_repeated_names(body, 1 + 2 * len(asked.labels))
+    with timing.stage("validate"):
+        check_ids([each.id for each in asked.labels], distinct=False)
+        return _records(service.deployment.champion, asked.labels, service.limits.errors)
 
 
 def _records(served: ServedModel, given: list[GivenLabel], most: int) -> list[LabelRecord]:

@@ -8,7 +8,6 @@ What comes back is ``label``, ``probabilities`` (n, K), ``decision``, ``id``, by
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -171,14 +170,22 @@ def _version(served: ServedModel) -> str:
 async def infer(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v2/models/{name}/infer``"""
     served = _asked_for(service, request)
+    return await service.workers.answer(
+        request.body,
+        read=lambda: _read(service, served, request.body, timing),
+        seconds=lambda asked: served.pace.of(len(asked[1].rows)),
+        answer=lambda asked: _infer(service, *asked, timing),
+    )
+
+
+def _read(service: Service, served: ServedModel, body: bytes, timing: Timing) -> tuple[InferRequest, Batch]:
     with timing.stage("decode"):
-        asked = decoded(_INFER, request.body)
-        refuse_repeated_names(request.body, _names(asked))
+        asked = decoded(_INFER, body)
+        refuse_repeated_names(body, _names(asked))
         batch = _batch(asked)
         check_number(service, len(batch.rows))
         _check_wanted(asked, served)
-    work = partial(_infer, service, asked, batch, timing)
-    return await service.workers.run(work, served.pace.of(len(batch.rows)))
+        return asked, batch
 
 
 def _infer(service: Service, asked: InferRequest, batch: Batch, timing: Timing) -> Response:

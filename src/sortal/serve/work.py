@@ -11,10 +11,14 @@ from typing import TypeVar
 from sortal.serve.http import busy
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 LONG = 0.005
 """Seconds. What takes less is done at once: to hand it to a thread and back costs a tenth of a millisecond, and all
 others wait no longer for it than they would for the thread to let go of the interpreter."""
+
+LARGE = 2**17
+"""Bytes of a body from which on reading it takes longer than that."""
 
 
 class Workers:
@@ -33,3 +37,16 @@ class Workers:
         future = self._pool.submit(function)
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)
+
+    async def read(self, body: bytes, read: Callable[[], T]) -> T:
+        """What is read from a body: in a thread where it is large."""
+        return await self.run(read, float("inf") if len(body) > LARGE else 0.0)
+
+    async def answer(
+        self, body: bytes, read: Callable[[], T], seconds: Callable[[T], float], answer: Callable[[T], R]
+    ) -> R:
+        """What is answered to what is read from a body, which is expected to take so many ``seconds``."""
+        if len(body) > LARGE:
+            return await self.run(lambda: answer(read()), float("inf"))
+        asked = read()
+        return await self.run(lambda: answer(asked), seconds(asked))

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from sortal.core.errors import OptionError, StoreError
+from sortal.core.errors import StoreError
 from sortal.serve.log.records import (
     Conflict,
     Label,
@@ -84,6 +84,12 @@ class LogStore(ABC):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         """Predictions of ``labelled``, as ``_page`` has them."""
 
+    @abstractmethod
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        """The predictions of the next labels by time and number, of at most ``PAGE``; the last column is the number of
+        the label. Of a label without a prediction the columns of one are None.
+        """
+
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
         self.add_rows([row_of(record) for record in records])
@@ -130,6 +136,14 @@ class LogStore(ABC):
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
 
+    def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
+        """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
+        after, end = (since, -1), float("inf") if until is None else until
+        while page := self._labelled_page(after, end):
+            yield from (record_of(row) for row in page if row[0] is not None)
+            last = page[-1]
+            after = last[-2], last[-1]  # type: ignore[assignment]
+
 
 NEW, UNMATCHED, REPEATED = "new", "unmatched", "repeated"
 
@@ -150,24 +164,6 @@ def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:
     unmatched = fates.count(UNMATCHED)
     conflicts = tuple(fate for fate in fates if isinstance(fate, Conflict))
     return LabelReceipt(fates.count(NEW) + unmatched, fates.count(REPEATED), unmatched, conflicts)
-
-
-def open_store(url: str, *, make: bool = True) -> LogStore:
-    """``sqlite:///served.db`` (four slashes for a path from the root) or ``postgresql://USER@HOST/DATABASE``.
-
-    It is made where it does not exist, unless only one that is there will do. Raises OptionError for another address,
-    and StoreError where it cannot be opened, is no log of ours, or one of a newer sortal.
-    """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        from sortal.serve.log.sqlite import SqliteStore
-
-        return SqliteStore(rest[1:], make=make)
-    if scheme in ("postgresql", "postgres") and separator:
-        from sortal.serve.log.postgres import PostgresStore
-
-        return PostgresStore(url, make=make)
-    raise OptionError("a log is kept at sqlite:///FILE.db or postgresql://USER@HOST/DATABASE; this is neither")
 
 
 def refuse_newer(protocol: int, place: str) -> None:
