@@ -33,7 +33,7 @@ from sortal.serve import live
 from sortal.serve.app import App
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.live import Live
-from sortal.serve.log.store import open_store
+from sortal.serve.log.address import open_store
 from sortal.serve.log.writer import LogWriter
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service

@@ -18,7 +18,7 @@ import pytest
 
 from bench._load import request, saturated
 from bench._service import sortal as command
-from sortal.serve.log.store import open_store
+from sortal.serve.log.address import open_store
 from tests.conftest import Outcome, Sortal
 from tests.serve.process import PATIENCE, ROW, Running, a_model, serving
 

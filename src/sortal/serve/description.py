@@ -7,8 +7,8 @@ import re
 
 from sortal.core.errors import ArtifactError, OptionError, did_you_mean
 from sortal.serve.deployment import ServedModel, read_model
+from sortal.serve.log.address import open_store
 from sortal.serve.log.daily import DailyExport
-from sortal.serve.log.store import open_store
 from sortal.serve.settings import DAY, Settings
 from sortal.serve.swap import check_follows
 

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from sortal.core.errors import OutputError
 from sortal.serve.log import daily, writer
 from sortal.serve.log import export as exports
+from sortal.serve.log.address import open_store
 from sortal.serve.log.daily import DailyExport, export_days
 from sortal.serve.log.days import DAY
 from sortal.serve.log.export import export
 from sortal.serve.log.records import LabelRecord, PredictionRecord
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 from sortal.serve.log.writer import LogWriter
 from tests.conftest import Sortal, Trained
 

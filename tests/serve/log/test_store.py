@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from sortal.core.errors import DataError, OptionError, StoreError
 from sortal.serve.log import postgres as postgres_store
 from sortal.serve.log import store as stores
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Conflict, LabelReceipt, LabelRecord, PredictionRecord
 from sortal.serve.log.rows import row_of
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 
 Opened = Callable[[str], LogStore]
 
@@ -388,7 +389,7 @@ def test_no_message_holds_a_password(url: str) -> None:
 def test_without_psycopg_a_sentence_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from sortal.serve.log.store import open_store\n"
+        "from sortal.serve.log.address import open_store\n"
         "try: open_store('postgresql://h/d')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -20,10 +20,11 @@ import pytest
 
 from sortal.core.errors import DataError, StoreError
 from sortal.serve.log import writer as writers
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord
 from sortal.serve.log.rows import Row, row_of
 from sortal.serve.log.sqlite import SqliteStore
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 from sortal.serve.log.writer import LogWriter
 
 Opened = Callable[[str], LogStore]

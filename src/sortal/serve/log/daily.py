@@ -22,9 +22,9 @@ import msgspec
 
 from sortal.core.errors import OptionError, OutputError, SortalError
 from sortal.data.whole import PRIVATE
+from sortal.serve.log.address import open_store
 from sortal.serve.log.days import DAY, SETTLED, day_file, day_of
 from sortal.serve.log.records import Role
-from sortal.serve.log.store import open_store
 
 if sys.platform != "win32":
     import fcntl

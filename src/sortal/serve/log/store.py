@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from sortal.core.errors import OptionError, StoreError
+from sortal.core.errors import StoreError
 from sortal.serve.log.records import (
     Conflict,
     Label,
@@ -150,24 +150,6 @@ def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:
     unmatched = fates.count(UNMATCHED)
     conflicts = tuple(fate for fate in fates if isinstance(fate, Conflict))
     return LabelReceipt(fates.count(NEW) + unmatched, fates.count(REPEATED), unmatched, conflicts)
-
-
-def open_store(url: str, *, make: bool = True) -> LogStore:
-    """``sqlite:///served.db`` (four slashes for a path from the root) or ``postgresql://USER@HOST/DATABASE``.
-
-    It is made where it does not exist, unless only one that is there will do. Raises OptionError for another address,
-    and StoreError where it cannot be opened, is no log of ours, or one of a newer sortal.
-    """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        from sortal.serve.log.sqlite import SqliteStore
-
-        return SqliteStore(rest[1:], make=make)
-    if scheme in ("postgresql", "postgres") and separator:
-        from sortal.serve.log.postgres import PostgresStore
-
-        return PostgresStore(url, make=make)
-    raise OptionError("a log is kept at sqlite:///FILE.db or postgresql://USER@HOST/DATABASE; this is neither")
 
 
 def refuse_newer(protocol: int, place: str) -> None:

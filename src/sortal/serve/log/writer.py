@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from sortal.core.errors import StoreError
+from sortal.serve.log.address import open_store
 from sortal.serve.log.days import exported_until
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord, redact
 from sortal.serve.log.rows import Row, row_of, size, stored_ids, stored_label
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("sortal.serve.log")
