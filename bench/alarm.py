@@ -109,12 +109,9 @@ def _drift(pool: Sequence[Population], shift: str, start: int, seed: int) -> See
 
 def _drawn(pool: Sequence[Population], shift: str, rng: np.random.Generator) -> tuple[dict[str, Watched], str]:
     """Columns, and the name of one that the shift can happen to."""
-    for _ in range(MOST_DRAWS):
-        drawn = draw(pool, COLUMNS, rng)
-        name = next((n for n, each in drawn.items() if _suits(each, shift)), None)
-        if name is not None:
-            return drawn, name
-    no_table(f"with a column of which it can be said that {shift}")
+    draws = (draw(pool, COLUMNS, rng) for _ in range(MOST_DRAWS))
+    suitable = ((drawn, name) for drawn in draws for name, each in drawn.items() if _suits(each, shift))
+    return next(suitable, None) or no_table(f"with a column of which it can be said that {shift}")
 
 
 def _suits(watched: Watched, shift: str) -> bool:

@@ -36,7 +36,7 @@ def monitor(
     from sortal.monitor.status import status, text
     from sortal.monitor.watch import Watcher
     from sortal.serve.deployment import read_model
-    from sortal.serve.log.store import open_store
+    from sortal.serve.log.address import open_store
     from sortal.serve.truth import judge_log
 
     chance = _share(false_alarms)
@@ -44,8 +44,7 @@ def monitor(
     file = state or Path(f"monitor-{served.sha256[:12]}.json")
     kept = states.load(file, served.sha256)
     watcher, now = Watcher.of(served.model), time.time()
-    _refuse_new(log)
-    store = open_store(log)
+    store = open_store(log, make=False)
     try:
         watcher.look(store, kept, now, chance)
         labels = judge_log(served, store)
@@ -60,13 +59,6 @@ def monitor(
             typer.echo(visible(line))
     if said.alarms:
         raise typer.Exit(ALARM)
-
-
-def _refuse_new(log: str) -> None:
-    """A store is made where there is none, which is no use to who wants to look at one."""
-    file = Path(log.removeprefix("sqlite:///"))
-    if log.startswith("sqlite:///") and not file.exists():
-        raise OptionError(f"there is no log at {str(file)!r}; name the one of the service: sortal serve ... --log URL")
 
 
 def _share(written: str) -> float:

@@ -156,7 +156,9 @@ class SqliteStore(LogStore):
             return connection, _identity(self._path)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # else another process may make its tables between two looks at the file
         self._check(connection)
+        connection.execute("COMMIT")
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise StoreError(
                 f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"
