@@ -272,6 +272,23 @@ def test_an_address_of_something_else_is_refused(url: str) -> None:
         open_store(url)
 
 
+def test_labels_are_read_by_the_time_they_came_a_page_at_a_time(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many of one time, as those of a file have, and pages of labels without a prediction."""
+    n = 3 * stores.PAGE
+    store.add_predictions([prediction(f"r{at}", float(at)) for at in range(n)][2 * stores.PAGE :])
+    store.add_predictions([prediction(f"r{n - 1}", 5.0, role="shadow")])
+    store.add_labels([LabelRecord(f"r{at:04}", "yes", 7.0) for at in range(n)])
+    store.add_labels([LabelRecord("r0", "no", 6.0)])
+    came = [(p.prediction.row_id, p.prediction.role) for p in store.read_labelled(7.0)]
+    assert came == [
+        *((f"r{at}", "champion") for at in range(2 * stores.PAGE, n)),
+        (f"r{n - 1}", "shadow"),
+    ]
+    assert list(store.read_labelled(0.0, 7.0)) == []
+
+
 # SQLite alone
 
 
