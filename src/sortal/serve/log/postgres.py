@@ -210,8 +210,8 @@ class PostgresStore(LogStore):
             raise StoreError(f"the log {self._place} cannot be used: {self._told(error)}") from None
 
     def _told(self, error: psycopg.Error) -> str:
-        """What the server says, without a password, and without details, which quote data. What libpq says of an address
-        may quote any part of it.
+        """What the server says, without a password, and without details, which quote data. What libpq says of an
+        address may quote any part of it.
         """
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
             return "its address cannot be read"
