@@ -23,8 +23,8 @@ from uuid import UUID
 from bench import _postgres
 from bench._outcome import Goal, Options, Outcome
 from sortal.core.errors import StoreError
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord
-from sortal.serve.log.store import open_store
 from sortal.serve.log.writer import LogWriter
 
 ROWS, FAST_ROWS = 1_000_000, 5_000

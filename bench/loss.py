@@ -30,8 +30,8 @@ from bench import _postgres
 from bench._outcome import Goal, Options, Outcome
 from bench._service import PATIENCE, Running, serving
 from bench._tables import EXAMPLE
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
-from sortal.serve.log.store import open_store
 
 CLIENTS = 4
 BEFORE, FAST_BEFORE = 5.0, 1.5

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from sortal.data.read import read
-from sortal.serve.log.store import open_store
+from sortal.serve.log.address import open_store
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,8 +10,8 @@ import pytest
 
 from bench import loss
 from bench.loss import Case, Clients, Fate
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
-from sortal.serve.log.store import open_store
 
 
 def fate(case: str = "SIGTERM", **others: Any) -> Fate:

@@ -15,7 +15,8 @@ from sortal.artifact.model import Model
 from sortal.serve.app import App
 from sortal.serve.http import Request, Response
 from sortal.serve.limits import Limits
-from sortal.serve.routes import ROUTES, Route
+from sortal.serve.route import Route
+from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service, Timing
 
 TOKEN = "a-token-of-this-test"

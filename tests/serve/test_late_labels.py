@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Label, PredictionRecord
-from sortal.serve.log.store import open_store
 from tests.conftest import Sortal, Trained
 
 Logged = Callable[..., str]

@@ -23,8 +23,9 @@ from sortal.serve.app import App
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import Request
 from sortal.serve.live import Live
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelledPrediction, LabelRecord, PredictionRecord
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service, Timing
 

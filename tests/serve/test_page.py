@@ -33,7 +33,7 @@ from sortal.serve import live
 from sortal.serve.app import App
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.live import Live
-from sortal.serve.log.store import open_store
+from sortal.serve.log.address import open_store
 from sortal.serve.log.writer import LogWriter
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service
@@ -527,7 +527,7 @@ def test_what_goes_on_is_shown_with_what_labels_say(
         assert "33.3 %" in page.text("#live .bars")
         assert "'city'" in page.text("#live .bars")
         page.until("document.querySelectorAll('#live table tbody tr').length > 1")
-        table = page.text("#live table")
+        table = page.text("#live table").replace("\N{NO-BREAK SPACE}", " ")
         assert "ROC-AUC" in table
         assert ".84 [.82 .86]" in table
         assert "60 labelled rows" in page.text("#live")

@@ -18,7 +18,7 @@ import pytest
 
 from bench._load import request, saturated
 from bench._service import sortal as command
-from sortal.serve.log.store import open_store
+from sortal.serve.log.address import open_store
 from tests.conftest import Outcome, Sortal
 from tests.serve.process import PATIENCE, ROW, Running, a_model, serving
 
@@ -193,6 +193,7 @@ def a_token(folder: Path, content: str) -> Path:
         (lambda model, folder: [model, "--log", "none", "--retention", "90d"], "are of a log"),
         (lambda model, folder: [model, *logged(folder), "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
         (lambda model, folder: [model, *logged(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
+        (lambda model, folder: [model, *logged(folder), "--export", folder / "no"], "make it first"),
         (lambda model, folder: [model, "--log", "mysql://host"], "sqlite:///"),
         (lambda model, folder: [model, "--log", f"sqlite:///{folder}/no/served.db"], "served.db"),
     ],

@@ -15,7 +15,8 @@ from sortal.engine.once import keep_newest
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
 from sortal.serve.logs import Answered
-from sortal.serve.routes import ROUTES, Route
+from sortal.serve.route import Route
+from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service, Timing
 
 Message = MutableMapping[str, Any]

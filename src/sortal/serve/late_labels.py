@@ -14,8 +14,9 @@ import polars as pl
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 
 TOGETHER = 100_000
 """Labels of one transaction: ids come in no order, and so each page of the index is written once for many of them."""

@@ -16,7 +16,7 @@ from sortal.serve.about import AboutColumn, AboutModel, described
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import MULTIPART, PROBLEM, Problem
 from sortal.serve.limits import Limits
-from sortal.serve.routes import Route
+from sortal.serve.route import Route
 from sortal.version import __version__
 
 _REFERENCE = "#/components/schemas/{name}"

@@ -1,40 +1,16 @@
-"""Every address of the service, as data: what answers it, what it reads, and whether a token is needed."""
+"""Every address of the service."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 from sortal.serve import about, admin, explain, page, v1, v2
 from sortal.serve.http import BYTES, JSON, MULTIPART, Request, Response
 from sortal.serve.metrics import MEDIA_TYPE
+from sortal.serve.openapi import document
+from sortal.serve.route import Handler, Route
 from sortal.serve.service import Service, Timing
 from sortal.serve.swap import Swapped
-
-Handler = Callable[[Service, Request, Timing], Response | Awaitable[Response]]
-"""What takes no time returns a response, what waits for something is a coroutine."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """``path``: a name in braces stands for any one part of it. ``reads``: media types of a body, none where there is
-    no body. ``open``: answered without a token, as it tells nothing of model or data.
-
-    ``summary``, ``request`` and ``response`` describe it (``openapi``): a sentence, the type of its body and of its
-    answer; ``writes``: the media type of the answer; ``refusals``: by status, those that no other route has.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    open: bool = False
-    summary: str = ""
-    reads: tuple[str, ...] = ()
-    writes: str = JSON
-    request: Any = None
-    response: Any = None
-    refusals: tuple[tuple[str, str], ...] = ()
 
 
 def metrics(service: Service, request: Request, timing: Timing) -> Response:
@@ -47,8 +23,6 @@ def metrics(service: Service, request: Request, timing: Timing) -> Response:
 
 async def description(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /openapi.json``"""
-    from sortal.serve.openapi import document  # it describes these routes
-
     champion, limits, token = service.deployment.champion, service.limits, service.token is not None
     # Of a table of thousands of columns it takes long.
     made = await service.workers.run(lambda: document(champion, ROUTES, limits, token), float("inf"))

@@ -25,8 +25,8 @@ from sortal.serve.app import App, Message, Receive, Send
 from sortal.serve.deployment import Deployment, read_model
 from sortal.serve.limits import Limits
 from sortal.serve.live import Live
+from sortal.serve.log.address import open_store
 from sortal.serve.log.daily import DailyExport
-from sortal.serve.log.store import open_store
 from sortal.serve.log.writer import LogWriter
 from sortal.serve.logs import log_request, logging_config
 from sortal.serve.metrics import Metrics

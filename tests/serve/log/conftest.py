@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 
 from bench import _postgres
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.address import open_store
+from sortal.serve.log.store import LogStore
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from sortal.core.errors import DataError, OptionError, StoreError
 from sortal.serve.log import postgres as postgres_store
 from sortal.serve.log import store as stores
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Conflict, LabelReceipt, LabelRecord, PredictionRecord
 from sortal.serve.log.rows import row_of
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 
 Opened = Callable[[str], LogStore]
 
@@ -136,6 +137,18 @@ def test_inputs_can_be_left_in_the_log(store: LogStore) -> None:
     assert prediction("r0").inputs
     assert [each.prediction for each in store.read(inputs=False)] == [without]
     assert [each.prediction for each in store.labelled(without.model, 1, inputs=False)] == [without]
+
+
+def test_labels_are_read_by_the_time_they_came(store: LogStore) -> None:
+    n = stores.PAGE + 5
+    store.add_predictions([prediction(f"r{at}", float(at)) for at in range(n)])
+    store.add_predictions([prediction("r0", 9e5, role="shadow")])
+    store.add_labels([LabelRecord(f"r{at}", "yes", 1e6 - at) for at in range(n)])
+    back = [(each.prediction.row_id, each.label and each.label.time) for each in store.read_labelled()]
+    assert back == [*((f"r{at}", 1e6 - at) for at in reversed(range(1, n))), ("r0", 1e6), ("r0", 1e6)]
+    assert [each.prediction.row_id for each in store.read_labelled(1e6 - 2, 1e6)] == ["r2", "r1"]
+    assert [each.prediction.inputs for each in store.read_labelled(1e6 - 1, 1e6)] == [{}]
+    assert list(store.read_labelled(2e6)) == []
 
 
 def test_a_label_may_come_before_its_prediction_after_it_and_again(store: LogStore) -> None:
@@ -388,7 +401,7 @@ def test_no_message_holds_a_password(url: str) -> None:
 def test_without_psycopg_a_sentence_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from sortal.serve.log.store import open_store\n"
+        "from sortal.serve.log.address import open_store\n"
         "try: open_store('postgresql://h/d')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -20,10 +20,11 @@ import pytest
 
 from sortal.core.errors import DataError, StoreError
 from sortal.serve.log import writer as writers
+from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord
 from sortal.serve.log.rows import Row, row_of
 from sortal.serve.log.sqlite import SqliteStore
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.store import LogStore
 from sortal.serve.log.writer import LogWriter
 
 Opened = Callable[[str], LogStore]
@@ -266,7 +267,7 @@ def test_what_is_redacted_reaches_no_store_and_no_message(
     tmp_path: Path, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    writer = start(f"sqlite:///{tmp_path}/served.db", redact=["email", "phone's"])
+    writer = start(f"sqlite:///{tmp_path}/served.db", redact=["email", "phone's", "a"])
     inputs = {"age": 41, "email": "jane@example.org", "phone's": None}
     warnings = ("'email': 'jane@example.org' was never seen in training", "'age': 41 is above 40")
     writer.put([prediction("a", inputs=inputs, warnings=warnings)])

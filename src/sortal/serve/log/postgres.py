@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +35,6 @@ CONNECTION: Mapping[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_00
 """Seconds until a server that does not answer counts as gone, and milliseconds when it was connected; the address may
 say otherwise.
 """
-BY_INDEX = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
-"""What is asked for is few rows by their index; a planner without statistics would read whole tables."""
 PREPARING = 0x736F7274616C
 """Of the lock (a number of our own, ``sortal``) under which the tables are made."""
 TABLES = f"""
@@ -48,19 +46,19 @@ TABLES = f"""
     CREATE INDEX sortal_predictions_time ON sortal_predictions (time, id);
     CREATE INDEX sortal_predictions_row ON sortal_predictions (row_id);
     CREATE TABLE sortal_labels (
-        row_id text COLLATE "C" PRIMARY KEY, label json NOT NULL, time double precision NOT NULL);
-    CREATE INDEX sortal_labels_time ON sortal_labels (time);
+        row_id text COLLATE "C" PRIMARY KEY, label json NOT NULL, time double precision NOT NULL,
+        early boolean NOT NULL);
+    CREATE INDEX sortal_labels_early ON sortal_labels (time) WHERE early;
     CREATE TABLE sortal_protocol (protocol integer NOT NULL);
     INSERT INTO sortal_protocol VALUES ({PROTOCOL})"""
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, 'sortal_')"
 ADD = f"COPY sortal_predictions ({', '.join(COLUMNS)}) FROM STDIN"
 ADD_LABELS = """
-    INSERT INTO sortal_labels SELECT row_id, label::json, time
+    INSERT INTO sortal_labels
+    SELECT row_id, label::json, time, NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = given.row_id)
     FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
-    ON CONFLICT DO NOTHING RETURNING row_id"""
-IDS = "json_array_elements_text(%s) AS given (wanted)"
-KNOWN = f"SELECT row_id, label::text FROM {IDS} JOIN sortal_labels ON row_id = wanted"
-UNMATCHED = f"SELECT wanted FROM {IDS} WHERE NOT EXISTS (SELECT 1 FROM sortal_predictions WHERE row_id = wanted)"
+    ON CONFLICT DO NOTHING RETURNING row_id, early"""
+KNOWN = "SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (id) JOIN sortal_labels ON row_id = id"
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
 WHOLE = f"{', '.join(f'p.{name}' + '::text' * (name in TEXTS) for name in COLUMNS)}, l.label::text, l.time, p.id"
 READ = f"""
@@ -75,6 +73,9 @@ LABELLED = f"""
     WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
     WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
+READ_LABELLED = f"""
+    SELECT {WHOLE} FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id
+    WHERE (l.time, p.id) > (%s, %s) AND l.time < %s ORDER BY l.time, p.id LIMIT {PAGE}"""
 DELETE = """
     DELETE FROM sortal_predictions WHERE id IN (
         SELECT id FROM sortal_predictions WHERE time < %s ORDER BY time, id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -83,7 +84,7 @@ ALONE = "NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = l.row_i
 FORGET = f"DELETE FROM sortal_labels l WHERE row_id = ANY(%s) AND {ALONE}"
 LOST = f"""
     DELETE FROM sortal_labels WHERE row_id IN (
-        SELECT row_id FROM sortal_labels l WHERE time < %s AND {ALONE} LIMIT %s FOR UPDATE SKIP LOCKED)"""
+        SELECT row_id FROM sortal_labels l WHERE early AND time < %s AND {ALONE} LIMIT %s FOR UPDATE SKIP LOCKED)"""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -151,13 +152,13 @@ class PostgresStore(LogStore):
             with connection.transaction():
                 # Two workers with the same labels wait for each other here; as both come in order, neither for ever.
                 given = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
-                new = frozenset(row_id for (row_id,) in connection.execute(ADD_LABELS, (given.decode(),)))
-                unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(new),)))
+                new: dict[str, bool] = dict(connection.execute(ADD_LABELS, (given.decode(),)).fetchall())
                 others = [row_id for row_id, _, _ in rows if row_id not in new]
                 known = connection.execute(KNOWN, (_json(others),)).fetchall() if others else []
                 if len(known) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
-        return Stored(new, unmatched, {row_id: label_of(label) for row_id, label in known})
+        early = frozenset(row_id for row_id, is_early in new.items() if is_early)
+        return Stored(frozenset(new), early, {row_id: label_of(label) for row_id, label in known})
 
     def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
@@ -166,6 +167,10 @@ class PostgresStore(LogStore):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
             return self._connected().execute(_asked(LABELLED, inputs), (model, most)).fetchall()
+
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connected().execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
 
     def _happened(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""
@@ -205,10 +210,12 @@ class PostgresStore(LogStore):
             raise StoreError(f"the log {self._place} cannot be used: {self._told(error)}") from None
 
     def _told(self, error: psycopg.Error) -> str:
-        """What the server says, without a password. What libpq says of an address may quote any part of it."""
+        """What the server says, without a password, and without details, which quote data. What libpq says of an address
+        may quote any part of it.
+        """
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
             return "its address cannot be read"
-        text = " ".join(str(error).split())
+        text = " ".join((error.diag.message_primary or str(error)).split())
         for secret in secrets_of(self._url):
             text = text.replace(secret, "***")
         return text
@@ -238,5 +245,5 @@ def secrets_of(url: str) -> set[str]:
     return {each for text in raw for each in (text, unquote(text)) if each}
 
 
-def _json(ids: Collection[str]) -> str:
-    return msgspec.json.encode(list(ids)).decode()
+def _json(ids: list[str]) -> str:
+    return msgspec.json.encode(ids).decode()

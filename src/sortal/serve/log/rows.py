@@ -99,8 +99,23 @@ def stored_id(row_id: str) -> str:
     return stored
 
 
+def stored_ids(row_ids: Sequence[str]) -> Sequence[str]:
+    """Many at once: usual ids are stored as they are."""
+    try:
+        together = "".join(row_ids)
+        usual = together.isascii() and len(_encode(together)) == len(together) + 2
+    except UnicodeEncodeError:
+        usual = False
+    return row_ids if usual and max(map(len, row_ids), default=0) <= LONGEST_ID else list(map(stored_id, row_ids))
+
+
 def stored_label(label: Label) -> str:
     """As JSON. Raises DataError for half a character."""
+    return _stored_text(label) if isinstance(label, str) else _encode(label).decode()
+
+
+@lru_cache(1_024)
+def _stored_text(label: str) -> str:
     try:
         return _encode(label).decode()
     except UnicodeEncodeError:

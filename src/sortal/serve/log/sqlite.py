@@ -33,6 +33,7 @@ CACHE = 64 * 2**20
 PRIVATE = 0o600
 """A log holds the data of people: nobody else may read it."""
 
+# Of labels only those that came early, before a prediction, are found by time: they may never meet one.
 TABLES = (
     """CREATE TABLE predictions (
         id INTEGER PRIMARY KEY, row_id TEXT NOT NULL, time REAL NOT NULL, model TEXT NOT NULL, role TEXT NOT NULL,
@@ -41,13 +42,14 @@ TABLES = (
     "CREATE INDEX predictions_time ON predictions (time)",
     "CREATE INDEX predictions_row ON predictions (row_id)",
     """CREATE TABLE labels (
-        row_id TEXT PRIMARY KEY, label TEXT NOT NULL, time REAL NOT NULL) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX labels_time ON labels (time)",
+        row_id TEXT PRIMARY KEY, label TEXT NOT NULL, time REAL NOT NULL, early INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID""",
+    "CREATE INDEX labels_early ON labels (time) WHERE early",
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {PROTOCOL}",
 )
 ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-ADD_LABEL = "INSERT INTO labels VALUES (?, ?, ?)"
+ADD_LABEL = "INSERT INTO labels VALUES (?, ?, ?, ?)"
 KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
 UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
 WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
@@ -62,6 +64,9 @@ LABELLED = f"""
     CROSS JOIN predictions p ON p.row_id = l.row_id
     WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
 """SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
+READ_LABELLED = f"""
+    SELECT {WHOLE} FROM labels l JOIN predictions p ON p.row_id = l.row_id
+    WHERE l.time >= ?1 AND (l.time > ?1 OR p.id > ?2) AND l.time < ?3 ORDER BY l.time, p.id LIMIT {PAGE}"""
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
@@ -92,7 +97,7 @@ class SqliteStore(LogStore):
             connection.executemany("DELETE FROM predictions WHERE id = ?", [(number,) for number, _ in old])
             ids = [(row_id,) for row_id in {row_id for _, row_id in old}]
             labels = connection.executemany(f"DELETE FROM labels WHERE row_id = ? AND {ALONE}", ids).rowcount
-            lost = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
+            lost = f"SELECT row_id FROM labels WHERE early AND time < ? AND {ALONE} LIMIT ?"
             labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
         return len(old) + labels
 
@@ -107,10 +112,10 @@ class SqliteStore(LogStore):
         with self._writing() as connection:
             known = dict(connection.execute(KNOWN, (_json([row_id for row_id, _, _ in rows]),)).fetchall())
             new = [row for row in rows if row[0] not in known] if known else rows
-            connection.executemany(ADD_LABEL, new)
             ids = [row_id for row_id, _, _ in new]
-            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
-        return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
+            early = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
+            connection.executemany(ADD_LABEL, [(*row, row[0] in early) for row in new])
+        return Stored(frozenset(ids), early, {row_id: label_of(label) for row_id, label in known.items()})
 
     def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
@@ -119,6 +124,10 @@ class SqliteStore(LogStore):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
             return self._connection.execute(_asked(LABELLED, inputs), (model, most)).fetchall()
+
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connection.execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -148,7 +157,9 @@ class SqliteStore(LogStore):
             return connection, _identity(self._path)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # else another process may make its tables between two looks at the file
         self._check(connection)
+        connection.execute("COMMIT")
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise StoreError(
                 f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"

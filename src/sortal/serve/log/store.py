@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from sortal.core.errors import OptionError, StoreError
+from sortal.core.errors import StoreError
 from sortal.serve.log.records import (
     Conflict,
     Label,
@@ -18,7 +18,7 @@ from sortal.serve.log.records import (
     PredictionRecord,
     same_label,
 )
-from sortal.serve.log.rows import Row, record_of, row_of, stored_id, stored_label
+from sortal.serve.log.rows import Row, record_of, row_of, stored_ids, stored_label
 
 PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
@@ -84,6 +84,10 @@ class LogStore(ABC):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         """Predictions of ``labelled``, as ``_page`` has them."""
 
+    @abstractmethod
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        """The same of predictions with a label, by the time of the label and the number of the prediction."""
+
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
         self.add_rows([row_of(record) for record in records])
@@ -97,12 +101,15 @@ class LogStore(ABC):
     def add_label_groups(self, groups: Sequence[Sequence[LabelRecord]]) -> list[LabelReceipt]:
         """Labels of several requests in one transaction, with a receipt for each."""
         records = [record for group in groups for record in group]
-        ids = [stored_id(record.row_id) for record in records]
-        firsts: dict[str, int] = {}
-        for at, row_id in enumerate(ids):
-            firsts.setdefault(row_id, at)
-        rows = [(row_id, stored_label(records[at].label), records[at].time) for row_id, at in sorted(firsts.items())]
+        ids = stored_ids([record.row_id for record in records])
+        # By row the place of its first label: of several in a dict the last stays.
+        firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
+        rows = [
+            (row_id, stored_label((first := records[firsts[row_id]]).label), first.time) for row_id in sorted(firsts)
+        ]
         stored = self._insert_labels(rows)
+        if len(groups) == 1 and len(stored.new) == len(records):
+            return [LabelReceipt(len(records), 0, len(stored.unmatched))]
         fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
@@ -127,6 +134,14 @@ class LogStore(ABC):
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
 
+    def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
+        """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
+        after, end = (since, -1), float("inf") if until is None else until
+        while page := self._labelled_page(after, end):
+            yield from map(record_of, page)
+            last = page[-1]
+            after = last[-2], last[-1]  # type: ignore[assignment]
+
 
 NEW, UNMATCHED, REPEATED = "new", "unmatched", "repeated"
 
@@ -147,24 +162,6 @@ def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:
     unmatched = fates.count(UNMATCHED)
     conflicts = tuple(fate for fate in fates if isinstance(fate, Conflict))
     return LabelReceipt(fates.count(NEW) + unmatched, fates.count(REPEATED), unmatched, conflicts)
-
-
-def open_store(url: str, *, make: bool = True) -> LogStore:
-    """``sqlite:///served.db`` (four slashes for a path from the root) or ``postgresql://USER@HOST/DATABASE``.
-
-    It is made where it does not exist, unless only one that is there will do. Raises OptionError for another address,
-    and StoreError where it cannot be opened, is no log of ours, or one of a newer sortal.
-    """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
-        from sortal.serve.log.sqlite import SqliteStore
-
-        return SqliteStore(rest[1:], make=make)
-    if scheme in ("postgresql", "postgres") and separator:
-        from sortal.serve.log.postgres import PostgresStore
-
-        return PostgresStore(url, make=make)
-    raise OptionError("a log is kept at sqlite:///FILE.db or postgresql://USER@HOST/DATABASE; this is neither")
 
 
 def refuse_newer(protocol: int, place: str) -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from sortal.core.errors import StoreError
+from sortal.serve.log.address import open_store
 from sortal.serve.log.days import exported_until
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord, redact
-from sortal.serve.log.rows import Row, row_of, size, stored_id, stored_label
-from sortal.serve.log.store import LogStore, open_store
+from sortal.serve.log.rows import Row, row_of, size, stored_ids, stored_label
+from sortal.serve.log.store import LogStore
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("sortal.serve.log")
@@ -130,7 +131,8 @@ class LogWriter:
         In the place of a receipt comes a StoreError where that took too long: they can be sent again. Raises StoreError
         and DataError as ``put`` does.
         """
-        total = sum(LABEL_BYTES + len(stored_id(r.row_id)) + len(stored_label(r.label)) for r in records)
+        stored = zip(stored_ids([each.row_id for each in records]), records, strict=True)
+        total = sum(LABEL_BYTES + len(row_id) + len(stored_label(each.label)) for row_id, each in stored)
         waiting = _Labels(records, total, time.monotonic(), Future())
         with self._change:
             self._make_room(total, 0)
@@ -253,11 +255,10 @@ class LogWriter:
     def _give_labels_back(self, error: StoreError) -> None:
         """Who sent them waits for an answer."""
         with self._change:
-            late = time.monotonic() - LABEL_PATIENCE
-            back = [each for each in self._labels if each.came < late or self._ending.is_set()]
-            for each in back:
-                self._labels.remove(each)
-                self._bytes -= each.bytes
+            late = float("inf") if self._ending.is_set() else time.monotonic() - LABEL_PATIENCE
+            # They came in this order: the late ones are at the front.
+            back = _some(self._labels, lambda each: 0, lambda each: each.came < late)
+            self._bytes -= sum(each.bytes for each in back)
         for each in back:
             if each.receipt.set_running_or_notify_cancel():
                 each.receipt.set_exception(error)

@@ -91,7 +91,7 @@ export function interval(figure) {
   const digits = decimals(figure.low, figure.high);
   const value = number(figure.value, digits);
   return known(figure.low) && known(figure.high)
-    ? `${value} [${number(figure.low, digits)} ${number(figure.high, digits)}]` : value;
+    ? `${value} [${number(figure.low, digits)}\u00a0${number(figure.high, digits)}]` : value;
 }
 
 export const count = (n) => Number(n).toLocaleString("en");

@@ -97,7 +97,7 @@ export function shown(model) {
   const { card } = model;
   return [
     h("p", { class: "muted" }, part === undefined ? "It has no figures of its own." : `What it promises was measured on the ${plain(PARTS[part] ?? part)}. Labels that come are held against it above.`),
-    first.length > 0 && h("div", { class: "tiles" }, first.slice(0, HEADLINES).map((name, at) => h("div", { class: at === 0 ? "tile first" : "tile" },
+    first.length > 0 && h("div", { class: "tiles figures" }, first.slice(0, HEADLINES).map((name, at) => h("div", { class: at === 0 ? "tile first" : "tile" },
       h("span", {}, words(name)), h("b", {}, interval({ ...figures[name], low: undefined })), h("span", {}, brackets(figures[name]))))),
     model.promise && h("p", { class: `notice ${model.decision.certificate.bounds.every((bound) => bound.holds) ? "good" : "warn"}` }, h("bdi", { class: "data" }, plain(model.promise)), model.caveat && ` ${plain(model.caveat)}`),
     h("dl", {},
