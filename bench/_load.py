@@ -20,7 +20,8 @@ Handler = Callable[[int, bytes], None]
 @dataclass
 class Load:
     """What came of it. ``latencies``: seconds, of every request that was answered. ``failed``: connections that broke
-    under a request; ``unanswered``: requests that still waited when the client gave up. ``busy``: the share of the time that the client computed, where it does not spin.
+    under a request; ``unanswered``: requests that still waited when the client gave up. ``busy``: the share of the time
+    that the client computed, where it does not spin.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
