@@ -22,6 +22,7 @@ from sortal.core.errors import InputError, OptionError, SortalError
 from sortal.core.plain import sentence, visible
 from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
 from sortal.core.signatures import takes
+from sortal.monitor import commands as monitoring
 from sortal.options import (
     AllowMissing,
     Budget,
@@ -246,6 +247,7 @@ def audit(
 
 app.command()(serving.serve)
 app.command()(serving.label)
+app.command()(monitoring.monitor)
 
 
 @app.command()
@@ -308,6 +310,7 @@ def _train(
 def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
+        _tell("the audit found something severe (--strict)")
         raise typer.Exit(SEVERE)
 
 
@@ -373,8 +376,8 @@ def main(arguments: list[str] | None = None) -> None:
         _end(f"a bug of polars: {error}; --debug shows where", 1, debug)
     if code == INTERRUPTED:
         _end("interrupted; nothing was written", INTERRUPTED, debug)
-    if code == SEVERE:
-        _end("the audit found something severe (--strict)", SEVERE, debug)
+    if code:
+        sys.exit(code)
 
 
 def _collect_rarely() -> None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -260,7 +261,8 @@ def _table(program: Program) -> Step:
             raise fail("table", f"step '{step.op}' does not take named columns")
     runs, outputs = [step.run for step in steps], sum(step.outputs for step in steps)
     is_sparse = any(step.sparse for step in steps)
-    side_by_side: Callable[[list[Any]], Any] = beside if is_sparse else np.hstack
+    # As np.hstack does it, without a look at each part: of a single row that look takes a fifth of the time.
+    side_by_side: Callable[[list[Any]], Any] = beside if is_sparse else partial(np.concatenate, axis=1)
     return Step(
         op="table",
         run=lambda c: side_by_side([run(c) for run in runs]),

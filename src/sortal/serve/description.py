@@ -8,7 +8,7 @@ import re
 from sortal.core.errors import ArtifactError, OptionError, did_you_mean
 from sortal.serve.deployment import ServedModel, read_model
 from sortal.serve.log.address import open_store
-from sortal.serve.log.daily import DailyExport
+from sortal.serve.log.daily import check_export
 from sortal.serve.settings import DAY, Settings
 from sortal.serve.swap import check_follows
 
@@ -21,7 +21,7 @@ def checked_models(settings: Settings) -> list[ServedModel]:
     """The champion, and the shadow where there is one, before a server is started for them.
 
     Raises ArtifactError where one of them cannot be used, OptionError for a column to redact that is none, StoreError
-    where the log cannot be opened, and OutputError where there is no folder for its export.
+    where the log cannot be opened, and OutputError where it cannot be exported.
     """
     champion = read_model(settings.model, settings.verify)
     unknown = [name for name in settings.redact if name not in champion.model.schema.names]
@@ -32,8 +32,8 @@ def checked_models(settings: Settings) -> list[ServedModel]:
         )
     if settings.log is not None:
         open_store(settings.log).close()
-    if settings.log is not None and settings.export is not None:
-        DailyExport(settings.log, settings.export, champion.model.task.target)
+    if settings.export is not None:
+        check_export(settings.log, settings.export)
     if settings.shadow is None:
         return [champion]
     shadow = read_model(settings.shadow, settings.verify)

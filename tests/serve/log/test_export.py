@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sortal.core.errors import OutputError
+from sortal.core.errors import OptionError, OutputError
 from sortal.serve.log import daily, writer
 from sortal.serve.log import export as exports
 from sortal.serve.log.address import open_store
-from sortal.serve.log.daily import DailyExport, export_days
+from sortal.serve.log.daily import DailyExport, check_export, export_days
 from sortal.serve.log.days import DAY
 from sortal.serve.log.export import export
 from sortal.serve.log.records import LabelRecord, PredictionRecord
@@ -238,9 +238,12 @@ def test_an_export_that_fails_is_told(
     assert threading.active_count() < 10
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_said_before_a_service_starts(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="there is no folder"):
-        DailyExport("sqlite:///x.db", tmp_path / "none", "y")
+        check_export("sqlite:///x.db", tmp_path / "none")
+    with pytest.raises(OptionError, match="leave out --log none"):
+        check_export(None, tmp_path)
+    check_export("sqlite:///x.db", tmp_path)
 
 
 def test_a_day_without_a_file_is_not_deleted(

@@ -139,6 +139,18 @@ def test_inputs_can_be_left_in_the_log(store: LogStore) -> None:
     assert [each.prediction for each in store.labelled(without.model, 1, inputs=False)] == [without]
 
 
+def test_labels_are_read_by_the_time_they_came(store: LogStore) -> None:
+    n = stores.PAGE + 5
+    store.add_predictions([prediction(f"r{at}", float(at)) for at in range(n)])
+    store.add_predictions([prediction("r0", 9e5, role="shadow")])
+    store.add_labels([LabelRecord(f"r{at}", "yes", 1e6 - at) for at in range(n)])
+    back = [(each.prediction.row_id, each.label and each.label.time) for each in store.read_labelled()]
+    assert back == [*((f"r{at}", 1e6 - at) for at in reversed(range(1, n))), ("r0", 1e6), ("r0", 1e6)]
+    assert [each.prediction.row_id for each in store.read_labelled(1e6 - 2, 1e6)] == ["r2", "r1"]
+    assert [each.prediction.inputs for each in store.read_labelled(1e6 - 1, 1e6)] == [{}]
+    assert list(store.read_labelled(2e6)) == []
+
+
 def test_a_label_may_come_before_its_prediction_after_it_and_again(store: LogStore) -> None:
     early = [LabelRecord("a", "yes", 1.0), LabelRecord("b", "no", 1.0)]
     assert store.add_labels(early) == LabelReceipt(2, 0, 2)

@@ -267,7 +267,7 @@ def test_what_is_redacted_reaches_no_store_and_no_message(
     tmp_path: Path, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    writer = start(f"sqlite:///{tmp_path}/served.db", redact=["email", "phone's"])
+    writer = start(f"sqlite:///{tmp_path}/served.db", redact=["email", "phone's", "a"])
     inputs = {"age": 41, "email": "jane@example.org", "phone's": None}
     warnings = ("'email': 'jane@example.org' was never seen in training", "'age': 41 is above 40")
     writer.put([prediction("a", inputs=inputs, warnings=warnings)])

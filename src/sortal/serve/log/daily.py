@@ -53,14 +53,22 @@ class Job(msgspec.Struct, frozen=True):
     target: str
 
 
+def check_export(log: str | None, folder: Path) -> None:
+    """Whether there can be an export. Raises OptionError and OutputError where not."""
+    if log is None:
+        raise OptionError("--export writes the log of each day, and there is none: leave out --log none")
+    if find_spec("polars") is None:
+        raise OptionError("--export writes Parquet, which needs polars: pip install polars")
+    if not folder.is_dir():
+        raise OutputError(f"there is no folder {str(folder)!r} for the export of the log; make it first")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"no permission to write in {str(folder)!r}, where the log is to be exported to")
+
+
 class DailyExport:
     """A thread that looks every hour whether there is a day to export, until it is stopped."""
 
     def __init__(self, log: str, folder: Path, target: str) -> None:
-        if find_spec("polars") is None:
-            raise OptionError("--export writes Parquet, which needs polars: pip install polars")
-        if not folder.is_dir():
-            raise OutputError(f"there is no folder {str(folder)!r} for the export of the log; make it first")
         self._job = Job(log, str(folder), target)
         self._ended = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None

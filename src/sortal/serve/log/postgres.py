@@ -73,6 +73,9 @@ LABELLED = f"""
     WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
     WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
+READ_LABELLED = f"""
+    SELECT {WHOLE} FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id
+    WHERE (l.time, p.id) > (%s, %s) AND l.time < %s ORDER BY l.time, p.id LIMIT {PAGE}"""
 DELETE = """
     DELETE FROM sortal_predictions WHERE id IN (
         SELECT id FROM sortal_predictions WHERE time < %s ORDER BY time, id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -165,6 +168,10 @@ class PostgresStore(LogStore):
         with self._errors():
             return self._connected().execute(_asked(LABELLED, inputs), (model, most)).fetchall()
 
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connected().execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
+
     def _happened(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""
         asked = self._connected().execute("SELECT pg_xact_status(%s::xid8)", (doubt.transaction,)).fetchone()
@@ -203,10 +210,12 @@ class PostgresStore(LogStore):
             raise StoreError(f"the log {self._place} cannot be used: {self._told(error)}") from None
 
     def _told(self, error: psycopg.Error) -> str:
-        """What the server says, without a password. What libpq says of an address may quote any part of it."""
+        """What the server says, without a password, and without details, which quote data. What libpq says of an address
+        may quote any part of it.
+        """
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
             return "its address cannot be read"
-        text = " ".join(str(error).split())
+        text = " ".join((error.diag.message_primary or str(error)).split())
         for secret in secrets_of(self._url):
             text = text.replace(secret, "***")
         return text

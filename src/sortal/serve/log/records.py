@@ -93,9 +93,14 @@ def redact(record: PredictionRecord, columns: Collection[str]) -> PredictionReco
 
 
 def _redacted(warning: str, columns: Collection[str]) -> str:
-    about = next((name for name in columns if repr(name)[1:-1][:NAMED] in warning), None)
-    return warning if about is None else f"'{about}': a warning, redacted"
+    about = next((name for name in columns if _quoted(name) in warning), None)
+    return warning if about is None else f"{_quoted(about)}: a warning, redacted"
 
 
-NAMED = 30
-"""Letters of a column's name that each warning of it has; ``core.shift`` cuts long names."""
+def _quoted(name: str) -> str:
+    """A column as each warning of it has it; ``core.shift`` cuts names of more than 40 letters."""
+    return repr(name) if len(repr(name)) <= NAMED else repr(name)[:NAMED]
+
+
+NAMED = 36
+"""Letters of a name that are in a warning for certain."""

@@ -64,6 +64,9 @@ LABELLED = f"""
     CROSS JOIN predictions p ON p.row_id = l.row_id
     WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
 """SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
+READ_LABELLED = f"""
+    SELECT {WHOLE} FROM labels l JOIN predictions p ON p.row_id = l.row_id
+    WHERE l.time >= ?1 AND (l.time > ?1 OR p.id > ?2) AND l.time < ?3 ORDER BY l.time, p.id LIMIT {PAGE}"""
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
@@ -122,6 +125,10 @@ class SqliteStore(LogStore):
         with self._errors():
             return self._connection.execute(_asked(LABELLED, inputs), (model, most)).fetchall()
 
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        with self._errors():
+            return self._connection.execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction, which other writers wait for."""
@@ -150,7 +157,9 @@ class SqliteStore(LogStore):
             return connection, _identity(self._path)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # else another process may make its tables between two looks at the file
         self._check(connection)
+        connection.execute("COMMIT")
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise StoreError(
                 f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"

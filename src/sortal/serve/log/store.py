@@ -84,6 +84,10 @@ class LogStore(ABC):
     def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
         """Predictions of ``labelled``, as ``_page`` has them."""
 
+    @abstractmethod
+    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
+        """The same of predictions with a label, by the time of the label and the number of the prediction."""
+
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
         self.add_rows([row_of(record) for record in records])
@@ -129,6 +133,14 @@ class LogStore(ABC):
             yield from map(record_of, page)
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
+
+    def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
+        """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
+        after, end = (since, -1), float("inf") if until is None else until
+        while page := self._labelled_page(after, end):
+            yield from map(record_of, page)
+            last = page[-1]
+            after = last[-2], last[-1]  # type: ignore[assignment]
 
 
 NEW, UNMATCHED, REPEATED = "new", "unmatched", "repeated"

@@ -255,11 +255,10 @@ class LogWriter:
     def _give_labels_back(self, error: StoreError) -> None:
         """Who sent them waits for an answer."""
         with self._change:
-            late = time.monotonic() - LABEL_PATIENCE
-            back = [each for each in self._labels if each.came < late or self._ending.is_set()]
-            for each in back:
-                self._labels.remove(each)
-                self._bytes -= each.bytes
+            late = float("inf") if self._ending.is_set() else time.monotonic() - LABEL_PATIENCE
+            # They came in this order: the late ones are at the front.
+            back = _some(self._labels, lambda each: 0, lambda each: each.came < late)
+            self._bytes -= sum(each.bytes for each in back)
         for each in back:
             if each.receipt.set_running_or_notify_cancel():
                 each.receipt.set_exception(error)

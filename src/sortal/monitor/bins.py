@@ -1,0 +1,78 @@
+"""The values of a column in bins, of which its profile of training has counts, with neighbours beside each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sortal.core.arrays import Codes
+from sortal.core.kinds import kind_of
+from sortal.core.profile import ColumnProfile, Values
+from sortal.core.writing import percent
+
+MOST_LEVELS = 50
+"""Of a category, which have a bin each; fifty shares are more than a person looks at."""
+MISSING, OTHER = "missing", "a rare or new value"
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bin 0 holds missing values. Numbers follow between the quantiles of training; levels by how frequent they were,
+    and last all that were rarer or never there. Of what goes on as time does, only whether it is missing counts.
+    """
+
+    profile: ColumnProfile
+
+    @cached_property
+    def reference(self) -> NDArray[np.int64]:
+        """(bins,) rows of training."""
+        known, profile = self.profile.known, self.profile
+        if not self._numeric:
+            counts = profile.counts[:MOST_LEVELS]
+            values = [*counts, known - sum(counts)]
+        elif len(self._edges):
+            reached = dict(zip(profile.quantiles, profile.reached, strict=True))
+            values = np.diff([0, *(reached[edge] for edge in self._edges.tolist()), known]).tolist()
+        else:
+            values = [known]
+        return np.array([profile.missing, *values], dtype=np.int64)
+
+    @property
+    def names(self) -> list[str]:
+        """What is in each bin, in words."""
+        if not self._numeric:
+            return [MISSING, *self.profile.levels[:MOST_LEVELS], OTHER]
+        edges = [self.profile.shown(edge) for edge in self._edges.tolist()]
+        if not edges:
+            return [MISSING, "known"]
+        between = [f"{low} to {high}" for low, high in pairwise(edges)]
+        return [MISSING, f"at most {edges[0]}", *between, f"above {edges[-1]}"]
+
+    def codes(self, values: Values) -> Codes:
+        """(n,) the bins of (n,) values."""
+        if self._numeric:
+            numbers = np.asarray(values, dtype=np.float64)
+            return np.where(np.isnan(numbers), 0, 1 + np.searchsorted(self._edges, numbers, side="left"))
+        at = {level: place for place, level in enumerate(self.profile.levels[:MOST_LEVELS], start=1)}
+        other = len(at) + 1
+        return np.array([0 if value is None else at.get(str(value), other) for value in values], dtype=np.int64)
+
+    @property
+    def _numeric(self) -> bool:
+        return self.profile.numeric
+
+    @cached_property
+    def _edges(self) -> NDArray[np.float64]:
+        ongoing = kind_of(self.profile.kind).ongoing
+        return np.unique(self.profile.quantiles) if not ongoing else np.zeros(0)
+
+
+def change(bins: Bins, fresh: NDArray[np.int64]) -> str:
+    """What has gained most among fresh rows (bins,), in words."""
+    now, then = fresh / max(fresh.sum(), 1), bins.reference / max(bins.reference.sum(), 1)
+    at = int((now - then).argmax())
+    return f"{bins.names[at]} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} in training"

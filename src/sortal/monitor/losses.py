@@ -1,0 +1,100 @@
+"""What a model promised of its decisions, as losses between 0 and 1 whose mean labels tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sortal.artifact.model import Model
+from sortal.core.writing import number, percent
+from sortal.decide.policy import REJECT
+from sortal.serve.log.records import LabelledPrediction
+
+Decided = tuple[str, str]
+"""The true class and what was decided, as text."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """``level``: the mean that was promised at most, as a share of ``top``, the largest loss there is. ``of_row``: the
+    loss of a true class and a decision, None where the row does not count. ``promise``: what was promised, in words.
+    """
+
+    name: str
+    level: float
+    promise: str
+    of_row: Callable[[Decided], float | None]
+    top: float = 1.0
+
+    def of(self, rows: Sequence[LabelledPrediction], day: Callable[[float], int]) -> Iterator[tuple[int, float]]:
+        """The day and the loss, from 0 to 1, of each row that counts."""
+        for row in rows:
+            if row.label is not None:
+                value = self.of_row((str(row.label.label), str(row.prediction.decision)))
+                if value is not None:
+                    yield day(row.prediction.time), value / self.top
+
+    def sentence(self, mean: float, rows: int) -> str:
+        """What became of the promise."""
+        shown = number(mean * self.top) if self.top != 1.0 else percent(mean)
+        return f"{self.name}: {shown} over {rows:,} labelled rows; {self.promise}"
+
+
+def losses_of(model: Model) -> tuple[Loss, ...]:
+    """What is watched: costs where the decision was made by them, else errors; and precision where it was certified."""
+    return tuple(filter(None, (_cost(model) or _error(model), _precision(model))))
+
+
+def _worst(model: Model, metric: str, end: str) -> float | None:
+    """The end of the interval of a figure that promises least, over the parts that it was measured on."""
+    ends = [getattr(figures[metric], end) for figures in model.metrics.values() if metric in figures]
+    known = [value for value in ends if value is not None]
+    return None if not known else (max if end == "high" else min)(known)
+
+
+def _error(model: Model) -> Loss | None:
+    low = _worst(model, "accuracy", "low")
+    if low is None or not 0 < low < 1:
+        return None
+    return Loss(
+        "errors",
+        1 - low,
+        f"at most {percent(1 - low)} were promised",
+        lambda row: None if row[1] == REJECT else float(row[0] != row[1]),
+    )
+
+
+def _cost(model: Model) -> Loss | None:
+    rule = model.decision
+    high = _worst(model, "expected_cost", "high")
+    if rule.cost is None or rule.cost_columns or high is None or high <= 0:
+        return None
+    codes = {str(label): at for at, label in enumerate(model.classes_.tolist())}
+    cost, reject = rule.cost, rule.reject_cost
+    top = max([*(value for row in cost for value in row), reject or 0.0])
+    if min(value for row in cost for value in row) < 0 or high >= top:
+        return None
+
+    def of_row(row: Decided) -> float | None:
+        truth = codes.get(row[0])
+        if truth is None:
+            return None
+        return reject if row[1] == REJECT else cost[truth][codes[row[1]]]
+
+    return Loss("cost of a row", high / top, f"at most {number(high)} was promised", of_row, top)
+
+
+def _precision(model: Model) -> Loss | None:
+    certificate = model.decision.certificate
+    if certificate is None or not certificate.holds:
+        return None
+    bound = next((b for b in certificate.bounds if b.measure == "precision"), None)
+    if bound is None:
+        return None
+    positive = certificate.positive
+    return Loss(
+        f"wrong among those decided {positive}",
+        1 - bound.certified,
+        f"at most {percent(1 - bound.certified)} were certified",
+        lambda row: None if row[1] != positive else float(row[0] != positive),
+    )

@@ -1,0 +1,95 @@
+"""What is kept between two looks at a log: counts by day, so that no row is read twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from sortal.core.errors import DataError
+from sortal.data.whole import replacing
+
+PROTOCOL = 1
+DAY = 86_400.0
+
+
+@dataclass
+class ColumnDays:
+    """Of a column by day: rows by bin, and their places among all rows before them by bin (``drift``)."""
+
+    bins: list[list[int]] = field(default_factory=list)
+    places: list[list[int]] = field(default_factory=list)
+
+
+@dataclass
+class RiskDays:
+    """Of a loss by day: rows with a label, the sum of their losses, and what gamblers gained (``risk``)."""
+
+    rows: list[int] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    gains: list[list[float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """``what``: the column or loss. ``time``: of the look that raised it; ``since``: the first row of the day from
+    which on a change explains it best; both in seconds since 1970.
+    """
+
+    what: str
+    time: float
+    since: float
+    message: str
+
+
+@dataclass
+class State:
+    """``model``: SHA-256 of the model file. ``first``: the day of the first row, in days since 1970. ``until``: up to
+    when rows and labels were counted. ``rows``, ``seconds`` and ``warnings`` by day: how many rows, what answering them
+    took, and how many had warnings.
+    """
+
+    model: str
+    protocol: int = PROTOCOL
+    first: int | None = None
+    until: float = 0.0
+    rows: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    warnings: list[int] = field(default_factory=list)
+    columns: dict[str, ColumnDays] = field(default_factory=dict)
+    risks: dict[str, RiskDays] = field(default_factory=dict)
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+
+    def day(self, time: float) -> int:
+        """Which day of the deployment a moment is in; the first row begins the first."""
+        number = int(time // DAY)
+        if self.first is None:
+            self.first = number
+        return max(number - self.first, 0)
+
+
+_DECODER = msgspec.json.Decoder(State)
+
+
+def load(path: Path, model: str) -> State:
+    """The state of a former look; a new one where there is none. Raises DataError for one of another model, or none."""
+    if not path.exists():
+        return State(model)
+    try:
+        state = _DECODER.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(f"{path} is no state of sortal monitor ({error}); name another --state") from None
+    if state.protocol != PROTOCOL:
+        raise DataError(
+            f"{path} is of protocol {state.protocol}, and this sortal knows {PROTOCOL}; name another --state"
+        )
+    if state.model != model:
+        raise DataError(f"{path} is of another model ({state.model[:12]}); name another --state for this one")
+    return state
+
+
+def save(path: Path, state: State) -> None:
+    """Written aside and renamed: a look that is interrupted leaves the former state."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(msgspec.json.encode(state))

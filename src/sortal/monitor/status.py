@@ -1,0 +1,114 @@
+"""What a look says: plain data, for people (``text``) and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from sortal.core.plain import plain, short
+from sortal.core.writing import number, percent
+from sortal.monitor import drift, risk
+from sortal.monitor.evidence import log_evidence
+from sortal.monitor.state import Alarm, State
+from sortal.monitor.watch import Watcher, this_year
+
+MUCH = 1_000_000
+"""Evidence beyond which a number tells a person no more."""
+STRONGEST = 5
+"""Columns that are shown with how far they are from an alarm."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A column or a loss. ``evidence``: the e-value of a change; ``alarm_at``: from which on it is called one."""
+
+    name: str
+    evidence: float
+    alarm_at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``labels``: what labels say of the model, as
+    ``sortal evaluate`` has it; None where nobody asked.
+    """
+
+    model: str
+    days: int
+    rows: int
+    seconds: float
+    warned: float
+    false_alarms: float
+    columns: tuple[Watched, ...]
+    losses: tuple[Watched, ...]
+    alarms: tuple[Alarm, ...]
+    labels: Mapping[str, Any] | None = None
+
+
+def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[str, Any] | None = None) -> Status:
+    """What is known after a look."""
+    rows, year = sum(state.rows), this_year(len(state.rows))
+    column_limit, loss_limit = watcher.limits(false_alarms)
+    columns = []
+    for name, days in state.columns.items():
+        evidence = _e(log_evidence(np.array(days.places, dtype=np.float64)[year], drift.log_wealth))
+        columns.append(Watched(name, evidence, column_limit, ""))
+    losses = []
+    for loss in watcher.losses:
+        counted = state.risks.get(loss.name)
+        labels_there = 0 if counted is None else sum(counted.rows)
+        if counted is not None and labels_there:
+            evidence = _e(log_evidence(np.array(counted.gains)[year], risk.log_wealth))
+            sentence = loss.sentence(sum(counted.loss) / labels_there, labels_there)
+            losses.append(Watched(loss.name, evidence, loss_limit, sentence))
+    return Status(
+        model=state.model,
+        days=len(state.rows),
+        rows=rows,
+        seconds=sum(state.seconds) / max(rows, 1),
+        warned=sum(state.warnings) / max(rows, 1),
+        false_alarms=false_alarms,
+        columns=tuple(sorted(columns, key=lambda each: -each.evidence)),
+        losses=tuple(losses),
+        alarms=tuple(state.alarms.values()),
+        labels=labels,
+    )
+
+
+def _e(log_value: float) -> float:
+    """An e-value that a number of JSON can hold."""
+    return float(np.exp(min(log_value, 300.0)))
+
+
+def text(status: Status) -> Iterator[str]:
+    """The page, a line each."""
+    pace = f"{1e3 * status.seconds:.2g} ms each, {percent(status.warned)} with warnings"
+    yield f"rows       {status.rows:,} in {status.days:,} days, {pace}"
+    for loss in status.losses:
+        yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
+    if not status.losses:
+        yield "labels     none has come yet; send them to /v1/labels, or with: sortal label"
+    shown = [column for column in status.columns[:STRONGEST] if column.evidence > 1]
+    quiet = len(status.columns) - len(shown)
+    for column in shown:
+        yield f"column     {short(column.name)}: evidence of a change {_against(column)}"
+    if quiet:
+        yield f"columns    {quiet:,} {'others ' if shown else ''}look as in training"
+    for alarm in status.alarms:
+        since = datetime.fromtimestamp(alarm.since, UTC).date().isoformat()
+        yield f"ALARM      {plain(alarm.message)}; since about {since}"
+    if status.alarms:
+        yield "           look at these rows first, then: sortal train on newer ones, and compare on fresh labels"
+    else:
+        chance = percent(status.false_alarms)
+        yield f"alarm      none; where nothing changes, one is raised within a year with a chance of {chance} at most"
+
+
+def _against(watched: Watched) -> str:
+    evidence = number(watched.evidence) if watched.evidence < MUCH else f"over {MUCH:,}"
+    return f"{evidence}, an alarm from {watched.alarm_at:,.0f} on"

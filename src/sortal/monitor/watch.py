@@ -1,0 +1,172 @@
+"""One look at a log: what is new since the last look is counted, and alarms follow from the counts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from sortal.artifact.model import Model
+from sortal.core.arrays import Codes, Floats
+from sortal.core.door import read_rows
+from sortal.core.kinds import kind_of
+from sortal.core.profile import Columns, comparable, compared
+from sortal.core.schema import Schema
+from sortal.monitor import drift, risk
+from sortal.monitor.bins import Bins, change
+from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
+from sortal.monitor.losses import Loss, losses_of
+from sortal.monitor.state import DAY, Alarm, ColumnDays, RiskDays, State
+from sortal.serve.log.records import LabelledPrediction
+from sortal.serve.log.store import LogStore
+
+FALSE_ALARMS = 0.05
+"""Of years without a change, in how many anything at all is called one."""
+HARM_SHARE = 0.5
+"""Of the false alarms, those that losses may raise; columns share the others."""
+BATCH = 1_000
+"""Rows that are read at once."""
+SETTLED = 10.0
+"""Seconds after which what was logged is in the store: a writer commits five times a second, and tries again."""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What is watched of a model: its columns, by what they are compared by, and its losses."""
+
+    model: Model
+    columns: dict[str, Bins]
+    losses: tuple[Loss, ...]
+
+    @classmethod
+    def of(cls, model: Model) -> Watcher:
+        """Images are not looked at: each would have to be decoded again."""
+        profile = {n: p for n, p in model.profiled().items() if kind_of(p.kind).storage != "bytes"}
+        columns = {name: Bins(each) for name, each in compared(profile).items() if each.known}
+        return cls(model, columns, losses_of(model))
+
+    def look(self, store: LogStore, state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
+        """Count what is new up to shortly before ``now``, and raise alarms.
+
+        A label counts once, when it and its prediction are both there.
+        """
+        until = now - SETTLED
+        for rows in _batches(_of_model(store.read(state.until, until), state)):
+            self._count(rows, state)
+            self._count_labels([row for row in rows if row.label and row.label.time < state.until], state)
+        for rows in _batches(_of_model(store.read_labelled(state.until, until), state)):
+            self._count_labels([row for row in rows if row.prediction.time < until], state)
+        state.until = max(until, state.until)
+        self.raise_alarms(state, now, false_alarms)
+
+    def _count(self, rows: Sequence[LabelledPrediction], state: State) -> None:
+        """Rows of one batch; they come in the order of time."""
+        days = np.array([state.day(row.prediction.time) for row in rows])
+        for day in np.unique(days).tolist():
+            self._count_day(day, [row for row, its in zip(rows, days, strict=True) if its == day], state)
+
+    def _count_day(self, day: int, rows: Sequence[LabelledPrediction], state: State) -> None:
+        for series in (state.rows, state.seconds, state.warnings):
+            series += [0] * (day + 1 - len(series))
+        state.rows[day] += len(rows)
+        state.seconds[day] += sum(row.prediction.seconds for row in rows)
+        state.warnings[day] += sum(bool(row.prediction.warnings) for row in rows)
+        schema = Schema(tuple(c for c in self.model.reads.columns if kind_of(c.kind).storage != "bytes"))
+        read = read_rows([dict(row.prediction.inputs) for row in rows], schema, allow_missing=True)
+        reference = {name: each for name, each in self.model.profiled().items() if name in schema}
+        self.count_columns(day, comparable(reference, read.columns), state)
+
+    def count_columns(self, day: int, values: Columns, state: State) -> None:
+        """Rows of one day, as ``core.profile.comparable`` has them."""
+        self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
+
+    def count_bins(self, day: int, codes: Mapping[str, Codes], state: State) -> None:
+        """Rows of one day by the bins that they are in."""
+        for name, of_rows in codes.items():
+            _add(state.columns.setdefault(name, ColumnDays()), day, self.columns[name], of_rows, name)
+
+    def count_losses(self, day: int, loss: Loss, values: Floats, state: State) -> None:
+        """Losses, from 0 to 1, of rows of one day."""
+        of_days = state.risks.setdefault(loss.name, RiskDays())
+        for series, zero in ((of_days.rows, 0), (of_days.loss, 0.0)):
+            series += [zero] * (day + 1 - len(series))
+        while len(of_days.gains) <= day:
+            of_days.gains.append([0.0] * len(risk.FRACTIONS))
+        of_days.rows[day] += len(values)
+        of_days.loss[day] += float(values.sum())
+        of_days.gains[day] = (np.array(of_days.gains[day]) + risk.gains(values, loss.level)).tolist()
+
+    def _count_labels(self, rows: Sequence[LabelledPrediction], state: State) -> None:
+        for loss in self.losses:
+            by_day: dict[int, list[float]] = {}
+            for day, value in loss.of(rows, state.day):
+                by_day.setdefault(day, []).append(value)
+            for day, values in by_day.items():
+                self.count_losses(day, loss, np.array(values), state)
+
+    def limits(self, false_alarms: float) -> tuple[float, float]:
+        """E-values from which on a change of a column, and an excess of a loss, is called one: Bonferroni over all that
+        is watched.
+        """
+        return (
+            max(len(self.columns), 1) / ((1 - HARM_SHARE) * false_alarms),
+            max(len(self.losses), 1) / (HARM_SHARE * false_alarms),
+        )
+
+    def raise_alarms(self, state: State, now: float, false_alarms: float) -> None:
+        """An alarm stays: what was shown once is not taken back by what comes later."""
+        year = this_year(len(state.rows))
+        column_limit, loss_limit = np.log(self.limits(false_alarms)).tolist()
+        for name, bins in self.columns.items():
+            days = state.columns.get(name)
+            if days is None or name in state.alarms:
+                continue
+            daily = np.array(days.places, dtype=np.float64)[year]
+            if log_evidence(daily, drift.log_wealth) < column_limit:
+                continue
+            start = year.start + likeliest_start(daily, drift.log_wealth)
+            fresh = np.array(days.bins, dtype=np.int64)[start:].sum(axis=0)
+            state.alarms[name] = _alarm(state, now, name, start, f"{name}: {change(bins, fresh)}")
+        for loss in self.losses:
+            of_days = state.risks.get(loss.name)
+            if of_days is None or loss.name in state.alarms:
+                continue
+            gains = np.array(of_days.gains)[year]
+            if log_evidence(gains, risk.log_wealth) < loss_limit:
+                continue
+            start = year.start + likeliest_start(gains, risk.log_wealth)
+            rows, total = sum(of_days.rows[start:]), sum(of_days.loss[start:])
+            state.alarms[loss.name] = _alarm(state, now, loss.name, start, loss.sentence(total / max(rows, 1), rows))
+
+
+def _of_model(rows: Iterable[LabelledPrediction], state: State) -> Iterator[LabelledPrediction]:
+    return (row for row in rows if row.prediction.model == state.model and row.prediction.role == "champion")
+
+
+def _batches(rows: Iterable[LabelledPrediction]) -> Iterator[list[LabelledPrediction]]:
+    them = iter(rows)
+    while some := list(islice(them, BATCH)):
+        yield some
+
+
+def _add(days: ColumnDays, day: int, bins: Bins, codes: Codes, name: str) -> None:
+    while len(days.bins) <= day:
+        days.bins.append([0] * len(bins.reference))
+        days.places.append([0] * len(drift.WIDTHS))
+    before = np.array(days.bins, dtype=np.int64).sum(axis=0)
+    seed = zlib.crc32(name.encode()) + int(before.sum())
+    place = drift.places(bins.reference, before, codes, seed)
+    days.places[day] = (np.array(days.places[day]) + drift.histogram(place)).tolist()
+    days.bins[day] = (np.array(days.bins[day]) + np.bincount(codes, minlength=len(bins.reference))).tolist()
+
+
+def this_year(days: int) -> slice:
+    """The days that share a bound on false alarms: those since the last birthday."""
+    return slice(max(days - 1, 0) // YEAR * YEAR, days)
+
+
+def _alarm(state: State, now: float, what: str, start: int, message: str) -> Alarm:
+    return Alarm(what, now, ((state.first or 0) + start) * DAY, message)

@@ -1,0 +1,53 @@
+"""What ``bench quiet`` and ``bench alarm`` make of streams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench import _streams, alarm, quiet
+from bench._outcome import Options
+
+
+def test_a_stream_without_a_change_is_quiet_and_one_alarm_in_few_falls_short() -> None:
+    years = [quiet.Year(20, 100, seed, (), False) for seed in range(20)]
+    assert quiet.outcome(years, 365).holds
+    loud = [quiet.Year(20, 100, seed, ("x",) if seed < 4 else (), True) for seed in range(20)]
+    said = quiet.outcome(loud, 365)
+    assert not said.holds
+    assert said.rows == [["20", "100", "4 of 20", "20 of 20"]]
+
+
+def test_training_and_stream_are_drawn_from_one_population() -> None:
+    pool = _streams.populations(None)
+    drawn = _streams.draw(pool, 5, np.random.default_rng(0))
+    assert len(drawn) >= 5
+    for each in drawn.values():
+        assert each.bins.reference.sum() == _streams.TRAINING_ROWS
+        shares = np.bincount(each.codes, minlength=len(each.bins.reference)) / len(each.codes)
+        assert np.abs(shares - each.bins.reference / _streams.TRAINING_ROWS).max() < 0.05
+
+
+def test_a_late_or_missing_alarm_is_told_from_a_soon_one() -> None:
+    soon = [alarm.Seen("errors .10 -> 0.20", 0, seed, 100) for seed in range(3)]
+    assert alarm.outcome(soon).holds
+    never = [alarm.Seen("errors .10 -> 0.20", 0, seed, None) for seed in range(3)]
+    assert not alarm.outcome(never).holds
+    false = [alarm.Seen("by 1", 0, seed, 100, seed == 0) for seed in range(3)]
+    assert not alarm.outcome([*soon, *false]).holds
+
+
+@pytest.mark.parametrize("share", [0.15, 0.2])
+def test_more_errors_than_promised_are_seen(share: float) -> None:
+    seen = alarm._harm(share, 0, seed=0)
+    assert seen.rows is not None
+    assert seen.rows <= 3 * alarm.HARMS[share]
+    assert not seen.false
+
+
+def test_small_benches_run() -> None:
+    options = Options(fast=True)
+    assert quiet._year((None, 5, 50, 5, 0)).alarms == ()
+    pool = _streams.populations(options.data)
+    seen = alarm._drift(pool, "its unit changes", 3, 0)
+    assert (seen.rows, seen.false) == (alarm.A_DAY, False)

@@ -1,0 +1,223 @@
+"""A look at a log: every row and every label counts once, whenever it came and however often somebody looks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.artifact.model import Model
+from sortal.cli import main
+from sortal.core.errors import DataError
+from sortal.core.interval import Estimate
+from sortal.core.profile import ColumnProfile
+from sortal.core.schema import Column, Schema
+from sortal.core.task import Task
+from sortal.decide.policy import Decision
+from sortal.engine import Program
+from sortal.monitor import state as states
+from sortal.monitor.losses import losses_of
+from sortal.monitor.state import DAY, State
+from sortal.monitor.watch import SETTLED, Watcher
+from sortal.serve.log.address import open_store
+from sortal.serve.log.records import LabelRecord, PredictionRecord
+from sortal.serve.log.store import LogStore
+
+SHA256 = "cd" * 32
+NOW = 400 * DAY
+
+
+def a_model(**others: Any) -> Model:
+    """Reads a number and a category; 100 rows of training, half of them of each level."""
+    schema = Schema((Column("x", "number"), Column("plan", "category"), Column("y", "category", role="target")))
+    number = ColumnProfile(
+        "x", "number", rows=100, missing=0, distinct=100, quantiles=(1.0, 5.0, 9.0), reached=(10, 50, 100)
+    )
+    plan = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, levels=("basic", "pro"), counts=(50, 50))
+    read = (
+        Program("number", {"column": "x"}),
+        Program("lookup", {"column": "plan", "categories": ["basic", "pro"]}, {"table": np.eye(4)[:, :2]}),
+    )
+    fill = Program("fill", {}, {"value": np.zeros(3), "indicator": np.zeros(0, dtype=np.int32)})
+    linear = Program("linear", {"link": "sigmoid"}, {"coef": np.array([[0.1, 0, 0]]), "intercept": np.zeros(1)})
+    classes = ("no", "yes")
+    usual: dict[str, Any] = {
+        "schema": schema,
+        "task": Task("y", classes, (0.5, 0.5), "yes", "log_loss", ("accuracy",), ()),
+        "decision": Decision("argmax", classes, "yes"),
+        "program": Program("chain", steps=(Program("table", steps=read), fill, linear)),
+        "metrics": {"test": {"accuracy": Estimate(0.9, 0.85, 0.95)}},
+        "profile": {"x": number, "plan": plan},
+    }
+    return Model(**{**usual, **others})
+
+
+def prediction(row_id: str, at: float, **others: Any) -> PredictionRecord:
+    usual: dict[str, Any] = {"model": SHA256, "role": "champion", "inputs": {"x": 4.0, "plan": "pro"}}
+    fixed: dict[str, Any] = {"prediction": "yes", "probabilities": (0.4, 0.6), "decision": "yes", "set": None}
+    return PredictionRecord(row_id, at, **{**usual, **fixed, "warnings": (), "seconds": 0.001, **others})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LogStore]:
+    opened = open_store(f"sqlite:///{tmp_path}/served.db")
+    yield opened
+    opened.close()
+
+
+def summary(state: State) -> tuple[Any, ...]:
+    """What is counted, but for how ties fell."""
+    columns = {name: (days.bins, [sum(day) for day in days.places]) for name, days in state.columns.items()}
+    risks = {name: (days.rows, days.loss, np.round(days.gains, 9).tolist()) for name, days in state.risks.items()}
+    return state.rows, columns, risks
+
+
+events = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 200), st.integers(0, 200), st.booleans(), st.booleans()), max_size=12
+)
+
+
+@given(events, st.lists(st.integers(0, 220), max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_every_row_and_label_counts_once_however_often_one_looks(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, bool, bool]], looks: list[int]
+) -> None:
+    """Hours: of the prediction and of its label, which may come first, or never."""
+    hour, watcher = 3600.0, Watcher.of(a_model())
+    url = f"sqlite:///{tmp_path_factory.mktemp('log')}/served.db"
+    many, once = State(SHA256), State(SHA256)
+    store = open_store(url)
+    done: set[tuple[str, int]] = set()
+    for look in [*sorted(looks), 300]:
+        for at, (x, predicted, labelled, there, right) in enumerate(rows):
+            if predicted <= look and ("p", at) not in done:
+                store.add_predictions([prediction(f"r{at}", predicted * hour, inputs={"x": float(2 * x)})])
+                done.add(("p", at))
+            if there and labelled <= look and ("l", at) not in done:
+                store.add_labels([LabelRecord(f"r{at}", "yes" if right else "no", labelled * hour)])
+                done.add(("l", at))
+        watcher.look(store, many, look * hour + SETTLED + 1)
+    watcher.look(store, once, 300 * hour + SETTLED + 1)
+    store.close()
+    assert summary(many) == summary(once)
+    assert sum(many.rows) == len(rows)
+    labels = [right for _, _, _, there, right in rows if there]
+    counted = many.risks.get("errors")
+    assert (0 if counted is None else sum(counted.rows)) == len(labels)
+    assert (0 if counted is None else sum(counted.loss)) == labels.count(False)
+
+
+def test_only_what_this_model_answered_counts(store: LogStore) -> None:
+    store.add_predictions(
+        [
+            prediction("a", NOW),
+            prediction("b", NOW, model="ef" * 32),
+            prediction("c", NOW, role="shadow"),
+            prediction("d", NOW + DAY),
+        ]
+    )
+    state = State(SHA256)
+    Watcher.of(a_model()).look(store, state, NOW + SETTLED + 1)
+    assert state.rows == [1]
+
+
+def test_a_change_is_an_alarm_that_stays(store: LogStore) -> None:
+    watcher, state = Watcher.of(a_model()), State(SHA256)
+    rng = np.random.default_rng(0)
+    for day in range(20):
+        plans = ["pro" if day >= 10 or rng.random() < 0.5 else "basic" for _ in range(20)]
+        store.add_predictions(
+            [
+                prediction(f"{day}-{at}", NOW + day * DAY + at, inputs={"x": float(rng.uniform(1, 9)), "plan": plan})
+                for at, plan in enumerate(plans)
+            ]
+        )
+        watcher.look(store, state, NOW + (day + 1) * DAY)
+        assert day >= 10 or not state.alarms
+    assert set(state.alarms) == {"plan"}
+    assert state.alarms["plan"].message.startswith("plan: pro in ")
+    assert state.alarms["plan"].since == pytest.approx(NOW + 10 * DAY, abs=2 * DAY)
+    before = state.alarms["plan"]
+    watcher.look(store, state, NOW + 30 * DAY)
+    assert state.alarms["plan"] == before
+
+
+def test_losses_are_those_that_were_promised() -> None:
+    [errors] = losses_of(a_model())
+    assert errors.level == pytest.approx(0.15)
+    assert [errors.of_row(row) for row in (("yes", "yes"), ("no", "yes"), ("no", "reject"))] == [0.0, 1.0, None]
+    rule = Decision("cost", ("no", "yes"), "yes", cost=((0.0, 1.0), (8.0, 0.0)))
+    [cost] = losses_of(a_model(decision=rule, metrics={"test": {"expected_cost": Estimate(0.5, 0.4, 0.6)}}))
+    assert (cost.top, cost.level) == (8.0, pytest.approx(0.6 / 8))
+    assert [cost.of_row(row) for row in (("no", "yes"), ("yes", "no"), ("yes", "yes"))] == [1.0, 8.0, 0.0]
+    assert losses_of(a_model(metrics={})) == ()
+
+
+def test_a_state_is_of_one_model(tmp_path: Path) -> None:
+    state = State(SHA256, first=3, rows=[2])
+    states.save(tmp_path / "state.json", state)
+    assert states.load(tmp_path / "state.json", SHA256) == state
+    with pytest.raises(DataError, match="another model"):
+        states.load(tmp_path / "state.json", "00" * 32)
+    states.save(tmp_path / "state.json", replace(state, protocol=99))
+    with pytest.raises(DataError, match="protocol 99"):
+        states.load(tmp_path / "state.json", SHA256)
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(DataError, match="no state of sortal monitor"):
+        states.load(tmp_path / "state.json", SHA256)
+
+
+def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import hashlib
+
+    monkeypatch.chdir(tmp_path)
+    a_model().save("m.sortal")
+    sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
+    store, now = open_store("sqlite:///served.db"), time.time() - 60
+    store.add_predictions([prediction(f"r{at}", now - 1, model=sha256) for at in range(60)])
+    store.add_labels([LabelRecord(f"r{at}", "yes", now) for at in range(60)])
+    store.close()
+    arguments = ["monitor", "m.sortal", "--log", "sqlite:///served.db"]
+    code = run([*arguments, "--false-alarms", "1%", "--json"], capsys)
+    said = json.loads(code[1])
+    assert (code[0], said["rows"], said["losses"][0]["name"]) == (3, 60, "errors")
+    assert [alarm["what"] for alarm in said["alarms"]] == ["x", "plan"]
+    code = run(arguments, capsys)
+    assert code[0] == 3
+    assert "ALARM      plan: pro in 100 % of the rows, 50 % in training" in code[1]
+    assert "60 in 1 days" in code[1]
+    code = run(["monitor", "m.sortal", "--log", "sqlite:///none.db"], capsys)
+    assert (code[0], "none.db" in code[2]) == (2, True)
+    assert not Path("none.db").exists()
+    code = run([*arguments, "--false-alarms", "often"], capsys)
+    assert (code[0], "is no chance between 0 and 1" in code[2]) == (2, True)
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[Any, str, str]:
+    try:
+        main(arguments)
+        code: Any = 0
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_status_is_json() -> None:
+    from sortal.monitor.status import status, text
+
+    watcher, state = Watcher.of(a_model()), State(SHA256)
+    said = status(watcher, state, 0.05)
+    assert msgspec.json.decode(msgspec.json.encode(said))["rows"] == 0
+    assert any(line.startswith("alarm      none") for line in text(said))
