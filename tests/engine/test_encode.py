@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from sortal.core.coded import Coded
 from sortal.engine import Program, compile
+from sortal.engine.run import FEW
 
 PARTS = ["year", "month", "day", "weekday", "hour", "minute", "day_of_year", "total_seconds"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,3 +124,26 @@ def test_codes_of_levels_are_looked_up_as_the_texts_they_stand_for():
     )
     assert np.array_equal(look_up({"c": coded}), look_up({"c": list(coded)}))
     assert len(np.unique(look_up({"c": coded})[:, 0])) == len(levels)
+
+
+@given(rows=st.integers(1, 2 * FEW), seed=st.integers(0, 99))
+@settings(deadline=None)
+def test_a_table_of_few_rows_is_that_of_many(rows: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    read = Program(
+        "table",
+        steps=(
+            Program("number", {"column": "n"}),
+            Program("lookup", {"column": "c", "categories": ["a", "b"]}, {"table": rng.normal(size=(4, 2))}),
+            Program("datetime", {"column": "d", "parts": ["year", "day"]}),
+            Program("number", {"column": "m"}),
+        ),
+    )
+    columns = {
+        "n": np.where(rng.random(rows) < 0.2, np.nan, rng.normal(size=rows)),
+        "c": [["a", "b", None, "z"][at] for at in rng.integers(4, size=rows)],
+        "d": rng.integers(0, 2_000_000_000, size=rows).astype(np.float64),
+        "m": rng.integers(0, 2, size=rows).astype(np.float64),
+    }
+    many = {name: values * 20 if isinstance(values, list) else np.tile(values, 20) for name, values in columns.items()}
+    assert_array_equal(compile(read)(columns), compile(read)(many)[:rows])

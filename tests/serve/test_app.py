@@ -187,3 +187,30 @@ def test_memory_of_bodies_is_given_back(model: Model, deployment: Any, call: Any
             call(app, "POST", "/v1/predict", json.dumps({"row": {"age": 1, "note": "x" * 100}}).encode()).status == 200
         )
         assert call(app, "POST", "/v1/predict", b"x" * 150).status == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "localhost:8000"}, 200),
+        ({"host": "[::1]:8000", "origin": "http://[::1]:8000"}, 200),
+        ({"host": "127.0.0.1", "origin": "http://localhost:3000"}, 200),
+        ({"host": "evil.example:8000"}, 403),
+        ({"host": "127.0.0.1.evil.example"}, 403),
+        ({"host": "[::1"}, 403),
+        ({"host": "10.0.0.7"}, 403),
+        ({"host": "localhost", "origin": "https://evil.example"}, 403),
+        ({"host": "localhost", "origin": "null"}, 403),
+    ],
+)
+def test_without_a_token_pages_of_others_reach_nothing(ask: Any, headers: Mapping[str, str], status: int) -> None:
+    answer = ask("POST", "/v1/predict", {"row": {"age": 1}}, headers)
+    assert answer.status == status
+    assert status == 200 or code(answer) == "foreign-host"
+    assert ask("GET", "/v2/health/live", headers=headers).status == 200
+
+
+def test_with_a_token_any_host_will_do(send: Any) -> None:
+    route = next(route for route in ROUTES if route.path == "/v1/predict")
+    headers = {**BEARER, "host": "model.example", "origin": "https://page.example"}
+    assert send(route, b'{"row": {"age": 1}}', headers).status == 200

@@ -110,7 +110,7 @@ def test_other_bodies_are_refused(server: Running, body: bytes, headers: dict[st
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server: Running) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(
-            b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 99999999999\r\n\r\n"
         )
         assert b" 413 " in connection.recv(4096).partition(b"\r\n")[0]
@@ -121,7 +121,7 @@ def test_a_slow_body_is_cut_off_while_others_are_answered(server: Running) -> No
         start = time.monotonic()
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             connection.sendall(
-                b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+                b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
             )
             connection.settimeout(1.0)
             while time.monotonic() - start < 20:

@@ -81,7 +81,7 @@ def test_no_row_that_was_answered_is_lost_when_it_is_ended_under_load(model: Pat
         assert set(answered) <= {each.row_id for each in kept if each.role == role}
 
 
-BEGUN = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+BEGUN = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
 """A request whose body has not come whole."""
 
 
@@ -136,7 +136,7 @@ def test_a_service_answers_as_soon_as_it_says_so(model: Path) -> None:
     line = process.stdout.readline()
     port = int(line.split("http://127.0.0.1:")[1].split()[0])
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
     process.terminate()
     assert process.wait(PATIENCE) == 0

@@ -14,14 +14,22 @@ from sortal.engine.limits import CALL, LARGEST, Cost
 from sortal.engine.program import Columns, Program
 from sortal.engine.step import Run, Step, fail, floats, indices, or_missing, text, texts
 
+_SMALL = 10_000
+"""Numbers of a table that are also kept as Python's: some hundred kilobytes."""
 _LATEST = 9.3e12
 """Seconds that 64-bit microseconds can reach, either way of 1970."""
 
 
 def number(program: Program) -> Step:
     """A column as it is."""
-    values = _reader(text(program, "column"))
-    return Step("number", lambda columns: values(columns)[:, None], 1, Cost(5 * CALL, 2, 16), named=True)
+    name = text(program, "column")
+    values = _reader(name)
+
+    def one(columns: Columns, at: int) -> list[float]:
+        known = columns.get(name)
+        return [float(known[at]) if type(known) is np.ndarray else values(columns).item(at)]
+
+    return Step("number", lambda columns: values(columns)[:, None], 1, Cost(5 * CALL, 2, 16), named=True, one=one)
 
 
 def _reader(name: str) -> Callable[[Columns], Floats]:
@@ -54,10 +62,17 @@ def lookup(program: Program) -> Step:
             return np.asarray(table[rows[values.codes]])
         return table[np.fromiter(map(codes.__getitem__, values), dtype=np.intp, count=len(values))]
 
+    lists: list[list[float]] = table.tolist() if table.size <= _SMALL else []
+
+    def one(columns: Columns, at: int) -> list[float]:
+        code = codes[column_of(columns, name)[at]]
+        row: list[float] = lists[code] if lists else table[code].tolist()
+        return row
+
     width = table.shape[1]
     # A dict is asked for every value: a tenth of a microsecond.
     cost = Cost(10 * CALL, 100 + 2 * width, 16 + 8 * width)
-    return Step("lookup", run, width, cost, named=True, fills=not np.isnan(table).any())
+    return Step("lookup", run, width, cost, named=True, fills=not np.isnan(table).any(), one=one)
 
 
 class _WithUnseen(dict[str | None, int]):

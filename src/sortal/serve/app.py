@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import lru_cache
 from inspect import isawaitable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sortal.core.errors import SortalError
 from sortal.engine.once import keep_newest
@@ -198,6 +200,7 @@ def _query(text: bytes) -> dict[str, str]:
 
 def _authorize(headers: Mapping[str, str], token: str | None) -> None:
     if token is None:
+        _check_local(headers)
         return
     scheme, _, shown = headers.get("authorization", "").partition(" ")
     # Compared in any case, in a time that does not tell how much of it is right.
@@ -207,6 +210,31 @@ def _authorize(headers: Mapping[str, str], token: str | None) -> None:
         raise HttpError(
             401, "A token is needed", detail, code="unauthorized", headers=(("www-authenticate", "Bearer"),)
         )
+
+
+def _check_local(headers: Mapping[str, str]) -> None:
+    """Raises HttpError for a request that a page of somebody else makes the browser of this machine send: it says the
+    name of that page, or comes by it, where a name was made to lead here ("DNS rebinding"). Without a token nothing
+    else would tell them apart.
+    """
+    origin = headers.get("origin")
+    if not _is_local(headers.get("host", "localhost")) or (origin and not _is_local(origin.partition("://")[2])):
+        detail = "Without a token only this machine is answered, by its own name; start the service with --token-file"
+        raise HttpError(403, "This address is not known here", detail, code="foreign-host")
+
+
+@lru_cache(maxsize=64)
+def _is_local(host: str) -> bool:
+    """Whether a host, with its port or without, is this machine.
+
+    >>> [_is_local(host) for host in ("localhost:8000", "127.0.0.1", "[::1]:80", "evil.example", "")]
+    [True, True, True, False, False]
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_media(headers: Mapping[str, str], route: Route) -> None:

@@ -31,6 +31,7 @@ _JSON_TYPES: Mapping[str, list[str]] = {
 _REFUSALS = {
     "400": "The body is no JSON, or names a field twice",
     "401": "A token is needed",
+    "403": "Without a token only this machine is answered, by its own name",
     "408": "The body took too long",
     "413": "The body, or the number of rows, is too large",
     "415": "The body is of another type",
@@ -78,7 +79,7 @@ def _operation(route: Route, about: AboutModel, schemas: Mapping[str, Any], toke
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "example": values.get(name, "")}
         for name in names
     ]
-    refused = [*(("401",) if token and not route.open else ()), *(_OF_BODIES if route.reads else ())]
+    refused = [*(() if route.open else ("401",) if token else ("403",)), *(_OF_BODIES if route.reads else ())]
     if names:
         operation["responses"]["404"] = _problem("Another model is served here")
     operation["responses"] |= {status: _problem(_REFUSALS[status]) for status in refused}
