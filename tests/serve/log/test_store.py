@@ -331,6 +331,16 @@ def test_a_file_that_was_removed_is_made_again(tmp_path: Path, opened: Opened) -
     assert rows(opened(url)) == [("after", None)]
 
 
+def test_what_was_deleted_is_not_in_the_file(tmp_path: Path, opened: Opened) -> None:
+    store = opened(f"sqlite:///{tmp_path}/served.db")
+    store.add_predictions([prediction(f"r{at}", float(at), inputs={"name": f"jane{at}"}) for at in range(200)])
+    assert store.delete_before(150.0) == 150
+    store.close()
+    content = (tmp_path / "served.db").read_bytes()
+    assert b"jane199" in content
+    assert not any(b'"jane%d"' % at in content for at in range(150))
+
+
 def test_a_writer_that_waits_too_long_is_an_error_that_passes(
     tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

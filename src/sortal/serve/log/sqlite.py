@@ -164,6 +164,7 @@ class SqliteStore(LogStore):
                 f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"
             )
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what retention deletes is not left in free pages
         connection.execute(f"PRAGMA cache_size = -{CACHE // 1024}")
         connection.execute("BEGIN IMMEDIATE")
         if not self._check(connection):
