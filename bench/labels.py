@@ -125,9 +125,8 @@ def measure(name: str, url: str, rows: int, seed: int) -> Timed:
     whole = time.perf_counter()
     store.close()
     assert joined == rows, f"{joined:,} of {rows:,} predictions have their label"
-    return Timed(
-        name, rows, 1e6 * statistics.median(puts), rows / made, labelled - began, read - labelled, whole - read
-    )
+    put = 1e6 * statistics.median(puts)
+    return Timed(name, rows, put, rows / made, labelled - began, read - labelled, whole - read, computed)
 
 
 def _taken(writer: LogWriter, record: PredictionRecord) -> bool:
