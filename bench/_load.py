@@ -20,12 +20,14 @@ Handler = Callable[[int, bytes], None]
 @dataclass
 class Load:
     """What came of it. ``latencies``: seconds, of every request that was answered. ``failed``: connections that broke
-    under a request. ``busy``: the share of the time that the client computed, where it does not spin.
+    under a request; ``unanswered``: requests that still waited when the client gave up. ``busy``: the share of the time
+    that the client computed, where it does not spin.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
+    unanswered: int = 0
     seconds: float = 0.0
     busy: float = 0.0
 
@@ -35,7 +37,7 @@ class Load:
 
     @property
     def bad(self) -> int:
-        """Requests that were not answered by 200."""
+        """Requests that were refused, or whose connection broke."""
         return self.failed + self.answered - self.statuses[200]
 
     @property
@@ -49,6 +51,7 @@ class Load:
             statuses=self.statuses + other.statuses,
             latencies=[*self.latencies, *other.latencies],
             failed=self.failed + other.failed,
+            unanswered=self.unanswered + other.unanswered,
             seconds=self.seconds + other.seconds,
         )
 
@@ -145,7 +148,7 @@ async def _constant(client: _Client, rate: float, seconds: float) -> Load:
     until = time.perf_counter() + 10
     while client.load.answered + client.load.failed < count and time.perf_counter() < until:
         await asyncio.sleep(0.001)
-    client.load.failed += count - client.load.answered - client.load.failed
+    client.load.unanswered = count - client.load.answered - client.load.failed
     client.load.seconds = max(seconds, time.perf_counter() - begun - 0.001)
     return client.load
 

@@ -161,6 +161,7 @@ def outcome(timed: Sequence[Timed], rows: int, notes: Sequence[str]) -> Outcome:
                 f"{t.labels:.2f}",
                 f"{t.read:.2f}",
                 f"{t.joined:.2f}",
+                f"{t.read_inputs:.2f}",
             ]
             for t in timed
         ],

@@ -49,7 +49,9 @@ STARTING = 120.0
 
 @dataclass(frozen=True)
 class Figure:
-    """Of several repetitions the medians. ``rate``: requests a second; ``cpu``: seconds of the server a request."""
+    """Of several repetitions the medians. ``rate``: requests a second; ``cpu``: seconds of the server a request.
+    ``bad``: requests that were refused or broke; ``waiting``: those that the client gave up, ten seconds after the end.
+    """
 
     name: str
     rate: float
@@ -57,6 +59,7 @@ class Figure:
     p99: float
     cpu: float
     bad: int
+    waiting: int = 0
 
 
 def run(options: Options) -> Outcome:
@@ -143,6 +146,7 @@ class _Bench:
             p99=median(each.quantile(0.99) for each in loads),
             cpu=median(used),
             bad=sum(each.bad for each in loads),
+            waiting=sum(each.unanswered for each in loads),
         )
         print("  ".join(_cells(figure)), file=sys.stderr, flush=True)
         return figure
@@ -233,7 +237,7 @@ def _listens(port: int) -> bool:
 def outcome(figures: Sequence[Figure], fast: bool, left_out: Sequence[str], core: int | None) -> Outcome:
     by_name = {figure.name: figure for figure in figures}
     bad = sum(figure.bad for figure in figures if figure.name not in _serve_peers.PEERS)
-    goals = [Goal("every request is answered by 200", f"{bad} were not", bad == 0)]
+    goals = [Goal("no request fails", f"{bad} did", bad == 0)]
     if not fast:
         goals += _goals(by_name)
     notes = [
@@ -244,7 +248,7 @@ def outcome(figures: Sequence[Figure], fast: bool, left_out: Sequence[str], core
     ]
     return Outcome(
         title="Serving a logistic regression of the example, one worker on one core",
-        columns=["", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "not answered"],
+        columns=["", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "failed", "given up"],
         rows=[_cells(figure) for figure in figures],
         goals=goals,
         notes=notes,
@@ -280,4 +284,5 @@ def _cells(figure: Figure) -> list[str]:
         f"{1e3 * figure.p99:.2f}",
         f"{1e6 * figure.cpu:.0f}",
         str(figure.bad),
+        str(figure.waiting),
     ]

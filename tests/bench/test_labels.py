@@ -13,6 +13,7 @@ def test_labels_of_every_store_meet_their_predictions(monkeypatch: pytest.Monkey
     found = labels.run(Options(fast=True))
     stores = ["SQLite", *(["PostgreSQL"] if _postgres.binaries() is not None else [])]
     assert [row[0] for row in found.rows] == stores
+    assert str(found).count("600 labels joined to 600 predictions") == len(stores)
     assert all(figures["rows"] == 600 and 0 < figures["put"] < 1e4 for figures in found.figures)
 
 

@@ -46,19 +46,20 @@ TABLES = f"""
     CREATE INDEX sortal_predictions_time ON sortal_predictions (time, id);
     CREATE INDEX sortal_predictions_row ON sortal_predictions (row_id);
     CREATE TABLE sortal_labels (
-        row_id text COLLATE "C" PRIMARY KEY, label json NOT NULL, time double precision NOT NULL,
-        early boolean NOT NULL);
-    CREATE INDEX sortal_labels_early ON sortal_labels (time) WHERE early;
+        id bigint GENERATED ALWAYS AS IDENTITY, row_id text COLLATE "C" PRIMARY KEY, label json NOT NULL,
+        time double precision NOT NULL);
+    CREATE INDEX sortal_labels_time ON sortal_labels (time, id);
     CREATE TABLE sortal_protocol (protocol integer NOT NULL);
     INSERT INTO sortal_protocol VALUES ({PROTOCOL})"""
 OURS = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND starts_with(tablename, 'sortal_')"
 ADD = f"COPY sortal_predictions ({', '.join(COLUMNS)}) FROM STDIN"
 ADD_LABELS = """
-    INSERT INTO sortal_labels
-    SELECT row_id, label::json, time, NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = given.row_id)
-    FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
-    ON CONFLICT DO NOTHING RETURNING row_id, early"""
-KNOWN = "SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (id) JOIN sortal_labels ON row_id = id"
+    WITH new AS (
+        INSERT INTO sortal_labels (row_id, label, time)
+        SELECT row_id, label::json, time FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
+        ON CONFLICT DO NOTHING RETURNING row_id)
+    SELECT row_id, NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = new.row_id) FROM new"""
+KNOWN = "SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (wanted) JOIN sortal_labels ON row_id = wanted"
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
 WHOLE = f"{', '.join(f'p.{name}' + '::text' * (name in TEXTS) for name in COLUMNS)}, l.label::text, l.time, p.id"
 READ = f"""
@@ -74,8 +75,10 @@ LABELLED = f"""
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
     WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
 READ_LABELLED = f"""
-    SELECT {WHOLE} FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id
-    WHERE (l.time, p.id) > (%s, %s) AND l.time < %s ORDER BY l.time, p.id LIMIT {PAGE}"""
+    WITH l AS MATERIALIZED (
+        SELECT * FROM sortal_labels WHERE (time, id) > (%s, %s) AND time < %s ORDER BY time, id LIMIT {PAGE})
+    SELECT {WHOLE.replace("p.id", "l.id")} FROM l LEFT JOIN sortal_predictions p ON p.row_id = l.row_id
+    ORDER BY l.time, l.id, p.id"""
 DELETE = """
     DELETE FROM sortal_predictions WHERE id IN (
         SELECT id FROM sortal_predictions WHERE time < %s ORDER BY time, id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -84,7 +87,7 @@ ALONE = "NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = l.row_i
 FORGET = f"DELETE FROM sortal_labels l WHERE row_id = ANY(%s) AND {ALONE}"
 LOST = f"""
     DELETE FROM sortal_labels WHERE row_id IN (
-        SELECT row_id FROM sortal_labels l WHERE early AND time < %s AND {ALONE} LIMIT %s FOR UPDATE SKIP LOCKED)"""
+        SELECT row_id FROM sortal_labels l WHERE time < %s AND {ALONE} LIMIT %s FOR UPDATE SKIP LOCKED)"""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -157,8 +160,8 @@ class PostgresStore(LogStore):
                 known = connection.execute(KNOWN, (_json(others),)).fetchall() if others else []
                 if len(known) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
-        early = frozenset(row_id for row_id, is_early in new.items() if is_early)
-        return Stored(frozenset(new), early, {row_id: label_of(label) for row_id, label in known})
+        unmatched = frozenset(row_id for row_id, is_alone in new.items() if is_alone)
+        return Stored(frozenset(new), unmatched, {row_id: label_of(label) for row_id, label in known})
 
     def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():
@@ -210,7 +213,7 @@ class PostgresStore(LogStore):
             raise StoreError(f"the log {self._place} cannot be used: {self._told(error)}") from None
 
     def _told(self, error: psycopg.Error) -> str:
-        """What the server says, without a password, and without details, which quote data. What libpq says of an address
+        """What the server says, without a password and without details, which quote data. What libpq says of an address
         may quote any part of it.
         """
         if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:

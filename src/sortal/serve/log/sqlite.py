@@ -33,7 +33,6 @@ CACHE = 64 * 2**20
 PRIVATE = 0o600
 """A log holds the data of people: nobody else may read it."""
 
-# Of labels only those that came early, before a prediction, are found by time: they may never meet one.
 TABLES = (
     """CREATE TABLE predictions (
         id INTEGER PRIMARY KEY, row_id TEXT NOT NULL, time REAL NOT NULL, model TEXT NOT NULL, role TEXT NOT NULL,
@@ -42,14 +41,13 @@ TABLES = (
     "CREATE INDEX predictions_time ON predictions (time)",
     "CREATE INDEX predictions_row ON predictions (row_id)",
     """CREATE TABLE labels (
-        row_id TEXT PRIMARY KEY, label TEXT NOT NULL, time REAL NOT NULL, early INTEGER NOT NULL)
-        STRICT, WITHOUT ROWID""",
-    "CREATE INDEX labels_early ON labels (time) WHERE early",
+        id INTEGER PRIMARY KEY, row_id TEXT NOT NULL UNIQUE, label TEXT NOT NULL, time REAL NOT NULL) STRICT""",
+    "CREATE INDEX labels_time ON labels (time)",
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {PROTOCOL}",
 )
 ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-ADD_LABEL = "INSERT INTO labels VALUES (?, ?, ?, ?)"
+ADD_LABEL = "INSERT INTO labels (row_id, label, time) VALUES (?, ?, ?)"
 KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
 UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
 WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
@@ -65,8 +63,9 @@ LABELLED = f"""
     WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
 """SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
 READ_LABELLED = f"""
-    SELECT {WHOLE} FROM labels l JOIN predictions p ON p.row_id = l.row_id
-    WHERE l.time >= ?1 AND (l.time > ?1 OR p.id > ?2) AND l.time < ?3 ORDER BY l.time, p.id LIMIT {PAGE}"""
+    SELECT {WHOLE.replace("p.id", "l.id")} FROM (
+        SELECT * FROM labels WHERE time >= ?1 AND (time > ?1 OR id > ?2) AND time < ?3 ORDER BY time, id LIMIT {PAGE}) l
+    LEFT JOIN predictions p ON p.row_id = l.row_id ORDER BY l.time, l.id, p.id"""
 OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
@@ -97,7 +96,7 @@ class SqliteStore(LogStore):
             connection.executemany("DELETE FROM predictions WHERE id = ?", [(number,) for number, _ in old])
             ids = [(row_id,) for row_id in {row_id for _, row_id in old}]
             labels = connection.executemany(f"DELETE FROM labels WHERE row_id = ? AND {ALONE}", ids).rowcount
-            lost = f"SELECT row_id FROM labels WHERE early AND time < ? AND {ALONE} LIMIT ?"
+            lost = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
             labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
         return len(old) + labels
 
@@ -113,9 +112,9 @@ class SqliteStore(LogStore):
             known = dict(connection.execute(KNOWN, (_json([row_id for row_id, _, _ in rows]),)).fetchall())
             new = [row for row in rows if row[0] not in known] if known else rows
             ids = [row_id for row_id, _, _ in new]
-            early = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
-            connection.executemany(ADD_LABEL, [(*row, row[0] in early) for row in new])
-        return Stored(frozenset(ids), early, {row_id: label_of(label) for row_id, label in known.items()})
+            connection.executemany(ADD_LABEL, new)
+            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
+        return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
     def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
         with self._errors():

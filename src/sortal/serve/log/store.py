@@ -86,7 +86,9 @@ class LogStore(ABC):
 
     @abstractmethod
     def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
-        """The same of predictions with a label, by the time of the label and the number of the prediction."""
+        """The predictions of the next labels by time and number, of at most ``PAGE``; the last column is the number of
+        the label. Of a label without a prediction the columns of one are None.
+        """
 
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
@@ -138,7 +140,7 @@ class LogStore(ABC):
         """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
         after, end = (since, -1), float("inf") if until is None else until
         while page := self._labelled_page(after, end):
-            yield from map(record_of, page)
+            yield from (record_of(row) for row in page if row[0] is not None)
             last = page[-1]
             after = last[-2], last[-1]  # type: ignore[assignment]
 
