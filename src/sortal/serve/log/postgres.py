@@ -59,7 +59,7 @@ ADD_LABELS = """
         SELECT row_id, label::json, time FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
         ON CONFLICT DO NOTHING RETURNING row_id)
     SELECT row_id, NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = new.row_id) FROM new"""
-KNOWN = "SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (wanted) JOIN sortal_labels ON row_id = wanted"
+KNOWN = "SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (its) JOIN sortal_labels ON row_id = its"
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
 WHOLE = f"{', '.join(f'p.{name}' + '::text' * (name in TEXTS) for name in COLUMNS)}, l.label::text, l.time, p.id"
 READ = f"""
