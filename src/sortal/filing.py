@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sortal.artifact.card import Item
 from sortal.artifact.model import Model, Parity
 from sortal.core.cost_notation import names_a_file
+from sortal.core.profile import ColumnProfile, profile_of_scores
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import GoalOptions, SearchOptions
+from sortal.core.sheets import GoalOptions, RowOptions, SearchOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.problem import Problem
@@ -67,7 +68,7 @@ def file_run(
     trained, model, path = results.trained, shipped.model, folder / MODEL_FILE
     outcome = assemble(results, recipe.rows, recipe.search)
     items = checklist(outcome, facts(results, MODEL_FILE, model, shipped.parity, log, sealed))
-    complete(path, model, outcome, items)
+    complete(path, model, outcome, items, scores_of(results, recipe.rows))
     artifact = artifact_of(path, shipped.parity, shipped.row_seconds, recipe.search)
     nested = results.nested
     ran = {
@@ -94,13 +95,25 @@ def file_run(
     return record
 
 
-def complete(path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...]) -> None:
-    """Put the figures of the test and the card into the model file; what scores a row is the very program that was
-    tested.
+def scores_of(results: Results, rows: RowOptions) -> dict[str, ColumnProfile]:
+    """What the model said of the test: of fresh rows like these it says alike."""
+    test = results.test
+    if test is None:
+        return {}
+    return profile_of_scores(test.predictions.classes, test.predictions.probability, rows.disclosure.smallest_count)
+
+
+def complete(
+    path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...], scores: Mapping[str, ColumnProfile]
+) -> None:
+    """Put the figures and scores of the test and the card into the model file; what scores a row is the very program
+    that was tested.
     """
     nested = {} if outcome.nested is None else {"nested": outcome.nested.figures}
     test = {} if outcome.test is None else {"test": outcome.test}
-    replace(model, metrics={**model.metrics, **nested, **test}, card=model_card(outcome, items)).save(path)
+    replace(model, metrics={**model.metrics, **nested, **test}, card=model_card(outcome, items), scores=scores).save(
+        path
+    )
 
 
 def artifact_of(path: Path, parity: Parity, row_seconds: float, search: SearchOptions) -> Artifact:

@@ -106,7 +106,7 @@ def same(a: object, b: object) -> bool:
     return a == b
 
 
-PARTS = ("schema", "task", "decision", "program", "metrics", "profile", "card", "golden", "version")
+PARTS = ("schema", "task", "decision", "program", "metrics", "profile", "scores", "card", "golden", "version")
 
 
 def refused_or_equal(content: bytes, whole: bytes) -> bool:

@@ -100,6 +100,9 @@ def put(*keys: Any) -> Callable[[Any], None]:
     return change
 
 
+SCORES = {"name": "yes", "kind": "number", "rows": 40, "missing": 0, "distinct": 40, "quantiles": [0.1, 0.9]} | {
+    "reached": [2, 40]
+}
 BAD = [
     ("schema", put("columns", 1, "name", "age"), "two columns have the same name"),
     ("schema", put("columns", 0, "role", "target"), "two columns are the target"),
@@ -157,6 +160,9 @@ BAD = [
     ("profile", put("city", "counts", [30, 60]), "not ordered"),
     ("profile", put("city", "counts", [80, 30]), "more values than there are"),
     ("profile", put("city", "others", -1), "more values than there are"),
+    ("scores", lambda scores: scores.update(yes=SCORES | {"kind": "category"}), "is of no feature"),
+    ("scores", lambda scores: scores.update(maybe=SCORES | {"name": "maybe"}), "is of no feature"),
+    ("scores", lambda scores: scores.update(yes=SCORES | {"quantiles": [0.9, 0.1]}), "do not ascend"),
     ("card", put("seed", -1), "seed"),
     ("card", put("seed", "x"), "card.json does not fit"),
     ("card", put("data", None), "card.json does not fit"),

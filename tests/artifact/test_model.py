@@ -16,7 +16,7 @@ from sortal.artifact.model import Model, check_parity, golden_rows, load
 from sortal.artifact.store import Golden
 from sortal.core.errors import ArtifactError, DataError, OptionError, OutputError, ParityError
 from sortal.core.frame import Table, conform
-from sortal.core.profile import profile
+from sortal.core.profile import profile, profile_of_scores
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
@@ -80,10 +80,13 @@ def test_labels_come_back_in_the_type_that_they_had(model, tmp_path, kind, class
 
 
 def test_a_saved_model_scores_as_before_and_keeps_everything(model, tmp_path):
+    scores = profile_of_scores(model.task.classes, np.linspace(0, 1, 20).reshape(10, 2))
+    model = replace(model, scores=scores)
     model.save(tmp_path / "m.sortal")
     loaded = load(tmp_path / "m.sortal")
+    assert [*scores] == ["yes"]
     assert_array_equal(loaded.predict_proba(ROWS), model.predict_proba(ROWS))
-    for part in ("schema", "task", "decision", "metrics", "profile", "card", "version"):
+    for part in ("schema", "task", "decision", "metrics", "profile", "scores", "card", "version"):
         assert getattr(loaded, part) == getattr(model, part)
     loaded.save(tmp_path / "again.sortal")
     assert (tmp_path / "again.sortal").read_bytes() == (tmp_path / "m.sortal").read_bytes()

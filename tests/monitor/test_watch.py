@@ -151,6 +151,22 @@ def test_a_change_is_an_alarm_that_stays(store: LogStore) -> None:
     assert state.alarms["plan"] == before
 
 
+def test_scores_are_watched_beside_columns(store: LogStore) -> None:
+    scores = ColumnProfile(
+        "yes", "number", rows=100, missing=0, distinct=100, quantiles=(0.1, 0.5, 0.9), reached=(10, 50, 100)
+    )
+    watcher, state = Watcher.of(a_model(scores={"yes": scores})), State(SHA256)
+    rng = np.random.default_rng(0)
+    for at in range(60):
+        inputs = {"x": float(rng.uniform(1, 9)), "plan": str(rng.choice(["basic", "pro"]))}
+        store.add_predictions([prediction(f"r{at}", NOW + at, inputs=inputs, probabilities=(0.05, 0.95))])
+    watcher.look(store, state, NOW + DAY)
+    assert set(state.alarms) == {"probability of yes"}
+    assert state.alarms["probability of yes"].message == (
+        "probability of yes: above 0.9 in 100 % of the rows, 0 % in training"
+    )
+
+
 def test_losses_are_those_that_were_promised() -> None:
     [errors] = losses_of(a_model())
     assert errors.level == pytest.approx(0.15)

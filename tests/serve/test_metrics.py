@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sortal.serve.metrics import BUCKETS, Metrics
@@ -52,3 +53,10 @@ def test_buckets_are_cumulative_and_end_with_all() -> None:
     assert counts == sorted(counts)
     assert counts[-1] == found['sortal_request_seconds_count{route="/a"}'] == 4
     assert found['sortal_request_seconds_sum{route="/a"}'] == 0.0005 + 0.0006 + 0.3 + 99
+
+
+def test_rows_of_several_threads_are_all_counted() -> None:
+    metrics = Metrics()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: metrics.add_rows(["yes", "no"], 1), range(2_000)))
+    assert (metrics.rows, metrics.warnings, dict(metrics.decisions)) == (4_000, 2_000, {"yes": 2_000, "no": 2_000})

@@ -50,6 +50,9 @@ def check(contents: Contents) -> None:
     kinds = {column.name: column.kind for column in contents.schema.features}
     for name, column in contents.profile.items():
         _check_profile(name, column, kinds)
+    of_classes = dict.fromkeys(contents.task.classes, "number")
+    for name, scores in contents.scores.items():
+        _check_profile(name, scores, of_classes)
     _check_card(contents.card)
     _check_golden(contents.golden, contents)
 

@@ -161,6 +161,7 @@ class Model(AsText, Contents):
             program=self.program.then(label_shift(self.task.prevalence, after)),
             task=replace(self.task, prevalence=after),
             metrics={},
+            scores={},
             card=None,
         )
 

@@ -3,6 +3,7 @@
     schema.json  task.json  decision.json  sets.json
     metrics.json  card.json                  for people
     profile.json                             what training looked like, column by column
+    scores.json                              what the model said of the test, class by class
     golden.json                              rows and the probabilities that they get
     program.json                             nested ops and settings; arrays by the names of their members
     arrays/00000.npy ...                     numbers only
@@ -64,8 +65,9 @@ class Contents:
     """What a model file holds.
 
     ``metrics``, the figures of each part by name, and ``card`` are for people; scoring needs none of them. ``profile``
-    says what each feature looked like in training, which rows that come in are compared with. ``version``: of the
-    sortal that trained the model.
+    says what each feature looked like in training, which rows that come in are compared with, and ``scores`` by class
+    what the model said of the test: of fresh rows like these it says alike. ``version``: of the sortal that trained the
+    model.
     """
 
     schema: Schema
@@ -75,6 +77,7 @@ class Contents:
     sets: Sets | None = None
     metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    scores: Mapping[str, ColumnProfile] = field(default_factory=dict)
     card: Card | None = None
     golden: Golden = Golden()
     version: str = __version__
@@ -97,6 +100,7 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "sets": msgspec.json.Decoder(Sets | None),
     "metrics": msgspec.json.Decoder(dict[str, dict[str, Estimate]]),
     "profile": msgspec.json.Decoder(dict[str, ColumnProfile]),
+    "scores": msgspec.json.Decoder(dict[str, ColumnProfile]),
     "card": msgspec.json.Decoder(Card | None),
     "golden": msgspec.json.Decoder(Golden),
 }

@@ -35,6 +35,8 @@ TOP = 1_000
 """Levels that a profile knows by name; what is rarer counts as expected among the others."""
 MOST_TEXTS = 20_000
 """Texts that a profile is made of, spread over all: a second, and no share of rows is surer that matters."""
+MOST_CLASSES = 20
+"""Of which scores have a profile."""
 MOST_IMAGES = 2_000
 """Images that a profile is made of, spread over all: each has to be decoded for it."""
 
@@ -116,6 +118,19 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
             look = _LOOKS.get(kind_of(column.kind).encoding, _of_levels)
             profiles[column.name] = look(column, values, smallest_count)
     return {column.name: profiles[column.name] for column in features}
+
+
+def profile_of_scores(
+    classes: Sequence[str], probability: NDArray[np.float64], smallest_count: int = 1
+) -> dict[str, ColumnProfile]:
+    """A profile of (n, K) probabilities by class: of two classes the second alone, as it says the first; of more than
+    ``MOST_CLASSES`` none, as that of one of them says little.
+    """
+    watched = list(enumerate(classes))[1 if len(classes) == 2 else 0 :]
+    if len(watched) > MOST_CLASSES or not len(probability):
+        return {}
+    columns = [Column(name, "number") for _, name in watched]
+    return _of_numbers(columns, {name: probability[:, code] for code, name in watched}, smallest_count)
 
 
 def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:

@@ -13,7 +13,7 @@ from sortal.artifact.model import Model
 from sortal.core.arrays import Codes, Floats
 from sortal.core.door import read_rows
 from sortal.core.kinds import kind_of
-from sortal.core.profile import Columns, comparable, compared
+from sortal.core.profile import comparable, compared
 from sortal.core.schema import Schema
 from sortal.monitor import drift, risk
 from sortal.monitor.bins import Bins, change
@@ -35,7 +35,7 @@ SETTLED = 10.0
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is watched of a model: its columns, by what they are compared by, and its losses."""
+    """What is watched of a model: its columns, by what they are compared by, its scores, and its losses."""
 
     model: Model
     columns: dict[str, Bins]
@@ -45,8 +45,8 @@ class Watcher:
     def of(cls, model: Model) -> Watcher:
         """Images are not looked at: each would have to be decoded again."""
         profile = {n: p for n, p in model.profiled().items() if kind_of(p.kind).storage != "bytes"}
-        columns = {name: Bins(each) for name, each in compared(profile).items() if each.known}
-        return cls(model, columns, losses_of(model))
+        watched = compared(profile) | {_of_class(label): each for label, each in model.scores.items()}
+        return cls(model, {name: Bins(each) for name, each in watched.items() if each.known}, losses_of(model))
 
     def look(self, store: LogStore, state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
         """Count what is new up to shortly before ``now``, and raise alarms.
@@ -77,10 +77,9 @@ class Watcher:
         schema = Schema(tuple(c for c in self.model.reads.columns if kind_of(c.kind).storage != "bytes"))
         read = read_rows([dict(row.prediction.inputs) for row in rows], schema, allow_missing=True)
         reference = {name: each for name, each in self.model.profiled().items() if name in schema}
-        self.count_columns(day, comparable(reference, read.columns), state)
-
-    def count_columns(self, day: int, values: Columns, state: State) -> None:
-        """Rows of one day, as ``core.profile.comparable`` has them."""
+        probability = np.array([row.prediction.probabilities for row in rows])
+        scores = {_of_class(label): probability[:, at] for at, label in enumerate(self.model.task.classes)}
+        values = {**comparable(reference, read.columns), **scores}
         self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
 
     def count_bins(self, day: int, codes: Mapping[str, Codes], state: State) -> None:
@@ -140,6 +139,11 @@ class Watcher:
             start = year.start + likeliest_start(gains, risk.log_wealth)
             rows, total = sum(of_days.rows[start:]), sum(of_days.loss[start:])
             state.alarms[loss.name] = _alarm(state, now, loss.name, start, loss.sentence(total / max(rows, 1), rows))
+
+
+def _of_class(label: str) -> str:
+    """What the scores of a class are called; no column has that name, or it is watched in their place."""
+    return f"probability of {label}"
 
 
 def _of_model(rows: Iterable[LabelledPrediction], state: State) -> Iterator[LabelledPrediction]:

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -35,18 +36,21 @@ class Histogram:
 
 @dataclass
 class Metrics:
-    """Counts since the process began. ``stages``: seconds of decode, validate, score and log, all requests together.
-    ``shadow``: rows that the shadow scored, and those that it did not.
+    """Counts since the process began. Rows are counted by any thread, requests by the one that answers.
+
+    ``stages``: seconds of decode, validate, score and log, all requests together. ``shadow``: rows that the shadow
+    scored, and those that it did not.
     """
 
     started: float = field(default_factory=time.time)
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     latency: dict[str, Histogram] = field(default_factory=dict)
-    stages: Counter[str] = field(default_factory=Counter)
+    stages: dict[str, float] = field(default_factory=dict)
     decisions: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     warnings: int = 0
     shadow: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def add_request(
         self, method: str, path: str, status: int, seconds: float, stages: Mapping[str, float] | None = None
@@ -58,14 +62,15 @@ class Metrics:
             histogram = self.latency[path] = Histogram()
         histogram.add(seconds)
         for name, spent in (stages or {}).items():
-            self.stages[name] += spent  # type: ignore[assignment]
+            self.stages[name] = self.stages.get(name, 0.0) + spent
 
     def add_rows(self, decisions: Iterable[object], warnings: int) -> None:
         """Rows were decided, of which so many had warnings."""
         counted = Counter(map(str, decisions))
-        self.decisions.update(counted)
-        self.rows += counted.total()
-        self.warnings += warnings
+        with self._lock:
+            self.decisions.update(counted)
+            self.rows += counted.total()
+            self.warnings += warnings
 
     def text(self, log: Mapping[str, float] | None = None, model: Mapping[str, str] | None = None) -> str:
         """As Prometheus reads it. ``log``: what the log counts, by name; ``model``: what names the model."""
