@@ -130,6 +130,14 @@ def test_only_what_this_model_answered_counts(store: LogStore) -> None:
     assert state.rows == [1]
 
 
+def test_what_is_redacted_is_not_watched(store: LogStore) -> None:
+    rows = [prediction(f"r{at}", NOW, inputs={"x": 1.0 + at % 9}, redacted=("plan",)) for at in range(90)]
+    store.add_predictions(rows)
+    state = State(SHA256)
+    Watcher.of(a_model()).look(store, state, NOW + DAY)
+    assert (set(state.columns), state.rows) == ({"x"}, [90])
+
+
 def test_a_change_is_an_alarm_that_stays(store: LogStore) -> None:
     watcher, state = Watcher.of(a_model()), State(SHA256)
     rng = np.random.default_rng(0)

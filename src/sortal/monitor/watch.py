@@ -74,7 +74,9 @@ class Watcher:
         state.rows[day] += len(rows)
         state.seconds[day] += sum(row.prediction.seconds for row in rows)
         state.warnings[day] += sum(bool(row.prediction.warnings) for row in rows)
-        schema = Schema(tuple(c for c in self.model.reads.columns if kind_of(c.kind).storage != "bytes"))
+        redacted = {name for row in rows for name in row.prediction.redacted}  # that is no missing value
+        watched = (c for c in self.model.reads.columns if kind_of(c.kind).storage != "bytes" and c.name not in redacted)
+        schema = Schema(tuple(watched))
         read = read_rows([dict(row.prediction.inputs) for row in rows], schema, allow_missing=True)
         reference = {name: each for name, each in self.model.profiled().items() if name in schema}
         probability = np.array([row.prediction.probabilities for row in rows])
