@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -22,14 +21,14 @@ from sortal.core.errors import OptionError
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import RAN, RowOptions, SearchOptions
+from sortal.core.sheets import RowOptions, SearchOptions
 from sortal.data.division import divide
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
 from sortal.data.sampled import RowLimit
 from sortal.data.split import Parts
-from sortal.data.whole import is_taken, new_folder, unfinished
+from sortal.data.whole import is_taken, new_folder
 from sortal.decide.chosen import decide_apart
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
@@ -40,6 +39,7 @@ from sortal.record.events import RunObserver
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
+from sortal.resuming import fold_store
 from sortal.shipping import ship
 from sortal.timetable import (
     Steps,
@@ -53,14 +53,12 @@ from sortal.timetable import (
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
-from sortal.training.fold_store import FoldStore
 from sortal.training.nested import Nested, nested
 from sortal.training.permutation import permuted
 from sortal.training.reserve import TimeReserve
 from sortal.training.trained import Trained, Workplace, train_rows
 from sortal.version import __version__
 
-FOLDS = "folds"
 RUNS = "runs"
 """Where runs go that were given no folder."""
 
@@ -174,32 +172,6 @@ def row_limit(search: SearchOptions, deadline: Deadline) -> RowLimit:
     return RowLimit(
         lambda rows, columns: affordable_rows(deadline, rows, columns), search.seed, reading_seconds(deadline)
     )
-
-
-def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume: bool) -> FoldStore | None:
-    """Where the results of folds are kept while the run goes, with those of a killed run that is resumed; a private run
-    keeps none.
-
-    Raises OptionError where there is nothing to resume.
-    """
-    left = [path for path in unfinished(out) if (path / FOLDS).is_dir()] if resume else []
-    if resume and recipe.rows.private:
-        raise OptionError("a private run keeps no results on disk, so it cannot be resumed; leave --resume out")
-    if resume and not left:
-        raise OptionError(f"there is no unfinished run of {str(out)!r} to resume; leave --resume out")
-    if left and (seal := Seal(left[-1])).path.exists() and seal.opens:
-        raise OptionError(
-            f"the unfinished run {str(left[-1])!r} had opened its sealed test already, and one look is all that is "
-            "blind; leave --resume out, and name another --out"
-        )
-    if recipe.rows.private or recipe.search.plan:
-        return None
-    # The time and the families may be others: what was fitted stays what it is.
-    same = {n: v for n, v in recipe.options().items() if n not in ("budget", "models", "max_latency", "max_size", *RAN)}
-    key = hashlib.sha256(
-        repr((__version__, problem.digest, problem.sampled, sorted(same.items()))).encode()
-    ).hexdigest()
-    return FoldStore.new(folder / FOLDS, key, left[-1] / FOLDS if left else None)
 
 
 def seal_test(whole: Problem, recipe: Recipe, folder: Path) -> tuple[Parts, Seal | None]:
