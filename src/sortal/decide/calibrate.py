@@ -193,7 +193,7 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     rows = rng.permutation(len(predictions))[: min(MOST_ROWS, max(LEAST_ROWS, most // k))]
     some = predictions.take(rows)
     probability, truth, clusters = some.probability, some.truth, some.clusters
-    fold = deal(truth, clusters, folds, rng) if fold is None else fold[rows]
+    fold = stratified_assign(truth, clusters, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
     names, tried = ["none"], [probability]
@@ -244,7 +244,7 @@ def _cross_fitted(calibrator: Calibrator, probability: Floats, truth: Codes, fol
     return calibrated
 
 
-def deal(truth: Codes, clusters: Codes | None, folds: int, rng: np.random.Generator) -> Codes:
+def stratified_assign(truth: Codes, clusters: Codes | None, folds: int, rng: np.random.Generator) -> Codes:
     """Random folds of whole groups; where every row stands alone, folds that hold every class in proportion."""
     if clusters is not None:
         return np.asarray(rng.permutation(clusters.max() + 1)[clusters] % folds)

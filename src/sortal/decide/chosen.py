@@ -15,7 +15,7 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.thresholds import descending
-from sortal.decide.calibrate import deal
+from sortal.decide.calibrate import stratified_assign
 from sortal.decide.policy import Decision
 from sortal.decide.threshold import f_threshold
 
@@ -36,7 +36,7 @@ def by_threshold_of_others(
 ) -> Codes:
     """(n,) codes, each fifth of the rows decided by the threshold that ``choose`` finds on the others."""
     decided = np.full(len(predictions), 1 - task.positive_code)
-    fold = deal(predictions.truth, predictions.clusters, FOLDS, np.random.default_rng(seed))
+    fold = stratified_assign(predictions.truth, predictions.clusters, FOLDS, np.random.default_rng(seed))
     for number in np.unique(fold):
         rows = fold == number
         if rows.all():

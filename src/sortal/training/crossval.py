@@ -334,7 +334,7 @@ def _result(
     scores = [cv.score(result.predictions) for result in results]
     starts = range(0, len(results), folds.per_repeat)
     (predictions, fold), *repeats = (
-        joined([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
+        concatenate([result.predictions for result in results[start : start + folds.per_repeat]]) for start in starts
     )
     train, valid = folds.parts[0]
     takes = footprint(first, dev, valid)
@@ -374,7 +374,7 @@ def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
     return Skipped(candidate.name, f"{needed:.{digits}f} s predicted, {max(seconds, 0):.{digits}f} s left")
 
 
-def joined(parts: list[Predictions]) -> OutOfFold:
+def concatenate(parts: list[Predictions]) -> OutOfFold:
     """One set of predictions in row order."""
     rows = np.concatenate([p.rows for p in parts])
     order = np.argsort(rows, kind="stable")

@@ -17,7 +17,7 @@ import numpy as np
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.evaluate.metrics import Metric
-from sortal.training.crossval import CrossValidation, CVResult, Result, joined
+from sortal.training.crossval import CrossValidation, CVResult, Result, concatenate
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldJob, FoldResult, fit_fold
 from sortal.training.greedy import mean
@@ -87,7 +87,7 @@ def halve(
     ]
     if not by_fold or not all(np.isfinite(cv.score(predictions)[metric.name]) for predictions in by_fold):
         return None
-    return Halving(joined(by_fold)[0], len(by_fold), tuple(result.fit_rows for result in results))
+    return Halving(concatenate(by_fold)[0], len(by_fold), tuple(result.fit_rows for result in results))
 
 
 def _rows(member: CVResult, cv: CrossValidation) -> int:
