@@ -44,7 +44,9 @@ class Pace:
 
     def rows(self, seconds: float) -> int:
         """How many rows can be fitted in so many seconds."""
-        return max(0, int((seconds - self.fixed - self.after) / self.per_row)) if self.per_row > 0 else 1 << 62
+        if self.per_row <= 0 or math.isinf(seconds):
+            return 1 << 62
+        return max(0, int((seconds - self.fixed - self.after) / self.per_row))
 
     def fit_share(self, rows: int) -> float:
         """Of the time of a candidate, what the fit may take: where that is cut short, so is what follows."""
