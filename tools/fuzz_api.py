@@ -27,7 +27,7 @@ LEFT_OUT = "/v1/admin/.*|/page/.*|/"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("schemathesis")
+    parser.add_argument("schemathesis", type=Path)
     parser.add_argument("--examples", type=int, default=25)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +35,7 @@ def main() -> int:
         a_model().save(path)
         with serving(path) as running:
             words = [
-                *(asked.schemathesis, "run", f"http://127.0.0.1:{running.port}/openapi.json"),
+                *(str(asked.schemathesis.absolute()), "run", f"http://127.0.0.1:{running.port}/openapi.json"),
                 *("--checks", ",".join(CHECKS), "--exclude-path-regex", f"^({LEFT_OUT})$"),
                 *("--max-examples", str(asked.examples), "--seed", "0", "--no-color"),
             ]
