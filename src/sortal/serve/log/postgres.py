@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from sortal.core.errors import OptionError, StoreError
-from sortal.serve.log.rows import COLUMNS, Row, label_of
+from sortal.serve.log.rows import COLUMNS, Row, ids_as_json, label_of
 from sortal.serve.log.store import (
     LOOKED,
     MOST_DELETED,
@@ -20,7 +20,7 @@ from sortal.serve.log.store import (
     PROTOCOL,
     LabelRow,
     LogStore,
-    PageKey,
+    Queries,
     Stored,
     refuse_newer,
 )
@@ -102,12 +102,10 @@ class Doubt:
     transaction: str
 
 
-def _asked(query: str, inputs: bool) -> bytes:
-    return (query if inputs else query.replace("p.inputs::text", "'{}'")).encode()
-
-
 class PostgresStore(LogStore):
     """One connection, made again where it broke."""
+
+    queries = Queries(READ, READ_LABELLED, LABELLED, "p.inputs::text")
 
     def __init__(self, url: str, *, make: bool = True) -> None:
         self._url, self._place = url, place_of(url)
@@ -159,23 +157,15 @@ class PostgresStore(LogStore):
                 given = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
                 new: dict[str, bool] = dict(connection.execute(ADD_LABELS, (given.decode(),)).fetchall())
                 others = [row_id for row_id, _, _ in rows if row_id not in new]
-                known = connection.execute(KNOWN, (_json(others),)).fetchall() if others else []
+                known = connection.execute(KNOWN, (ids_as_json(others),)).fetchall() if others else []
                 if len(known) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
         unmatched = frozenset(row_id for row_id, is_alone in new.items() if is_alone)
         return Stored(frozenset(new), unmatched, {row_id: label_of(label) for row_id, label in known})
 
-    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
+    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connected().execute(_asked(READ, inputs), (*after, until)).fetchall()
-
-    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
-        with self._errors():
-            return self._connected().execute(_asked(LABELLED, inputs), (model, most)).fetchall()
-
-    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
-        with self._errors():
-            return self._connected().execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
+            return self._connected().execute(query.encode(), values).fetchall()
 
     def _happened(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""
@@ -248,7 +238,3 @@ def secrets_of(url: str) -> set[str]:
     user = parts.netloc.rpartition("@")[0]
     raw = {user.partition(":")[2], *(value for value in parse_qs(parts.query).get("password", []))}
     return {each for text in raw for each in (text, unquote(text)) if each}
-
-
-def _json(ids: list[str]) -> str:
-    return msgspec.json.encode(ids).decode()

@@ -126,3 +126,8 @@ def label_of(stored: str) -> Label:
     """What ``stored_label`` was given."""
     label: Label = _class(stored)
     return label
+
+
+def ids_as_json(ids: Sequence[str]) -> str:
+    """Row ids as a store is given many of them at once."""
+    return _encode(ids).decode()

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from sortal.core.errors import StoreError
-from sortal.serve.log.rows import COLUMNS, Row, label_of
+from sortal.serve.log.rows import COLUMNS, Row, ids_as_json, label_of
 from sortal.serve.log.store import (
     LOOKED,
     MOST_DELETED,
@@ -19,7 +17,7 @@ from sortal.serve.log.store import (
     PROTOCOL,
     LabelRow,
     LogStore,
-    PageKey,
+    Queries,
     Stored,
     refuse_newer,
 )
@@ -74,15 +72,13 @@ OLD = "SELECT id, row_id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
 ALONE = "NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = labels.row_id)"
 
 
-def _asked(query: str, inputs: bool) -> str:
-    return query if inputs else query.replace("p.inputs", "'{}'")
-
-
 class SqliteStore(LogStore):
     """Write-ahead log, so that readers and the writer do not wait for each other. Every transaction is on the disk when
     it ends (``synchronous = FULL``): as the writer makes few of them, that costs little, and a crash of the machine
     loses no more than one of the process.
     """
+
+    queries = Queries(READ, READ_LABELLED, LABELLED, "p.inputs")
 
     def __init__(self, path: str | Path, *, make: bool = True) -> None:
         self._path = Path(path).expanduser().absolute()
@@ -113,24 +109,16 @@ class SqliteStore(LogStore):
 
     def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
         with self._writing() as connection:
-            known = dict(connection.execute(KNOWN, (_json([row_id for row_id, _, _ in rows]),)).fetchall())
+            known = dict(connection.execute(KNOWN, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall())
             new = [row for row in rows if row[0] not in known] if known else rows
             ids = [row_id for row_id, _, _ in new]
             connection.executemany(ADD_LABEL, new)
-            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (_json(ids),)))
+            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (ids_as_json(ids),)))
         return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
-    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
+    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connection.execute(_asked(READ, inputs), (*after, until)).fetchall()
-
-    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
-        with self._errors():
-            return self._connection.execute(_asked(LABELLED, inputs), (model, most)).fetchall()
-
-    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
-        with self._errors():
-            return self._connection.execute(_asked(READ_LABELLED, False), (*after, until)).fetchall()
+            return self._connection.execute(query, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -197,10 +185,6 @@ class SqliteStore(LogStore):
             raise StoreError(f"the log {str(self._path)!r} cannot be used: {error}") from error
         except OSError as error:
             raise StoreError(f"the log {str(self._path)!r} cannot be used: {error.strerror}") from error
-
-
-def _json(values: object) -> str:
-    return msgspec.json.encode(values).decode()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

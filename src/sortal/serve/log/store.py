@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from sortal.core.errors import StoreError
 from sortal.serve.log.records import (
@@ -31,8 +32,6 @@ MOST_DELETED = 1_000
 
 LabelRow = tuple[str, str, float]
 """A row id, a label and a time, as they are stored."""
-PageKey = tuple[float, int]
-"""The time and the number of the last prediction that was read."""
 
 
 class Stored(NamedTuple):
@@ -45,12 +44,34 @@ class Stored(NamedTuple):
     known: Mapping[str, Label]
 
 
+@dataclass(frozen=True)
+class Queries:
+    """How a store is asked, each for columns of a prediction, its label, the time of that, and a number.
+
+    ``read``: the next predictions by time and number, at most ``PAGE``, after a time and a number, and before a time.
+    ``read_labelled``: those of the next labels by time and number, of at most ``PAGE``; the number is that of the
+    label, and of a label without a prediction the columns of one are None. ``labelled``: those of a model, at most so
+    many, as ``LogStore.labelled`` has them. ``inputs``: how these stand in all of them.
+    """
+
+    read: str
+    read_labelled: str
+    labelled: str
+    inputs: str
+
+    def without_inputs(self, query: str) -> str:
+        """The query for the same rows with empty inputs."""
+        return query.replace(self.inputs, "'{}'")
+
+
 class LogStore(ABC):
     """A store of predictions and labels. One thread uses it at a time; several processes may share what it writes to.
 
     Each call is one transaction. Raises StoreError where it did not happen; it can be called again with the very same
     list, and nothing is stored twice.
     """
+
+    queries: ClassVar[Queries]
 
     @abstractmethod
     def add_rows(self, rows: Sequence[Row]) -> None:
@@ -75,20 +96,8 @@ class LogStore(ABC):
         """Store those of these labels, of different rows each and ordered by row, whose row has none."""
 
     @abstractmethod
-    def _page(self, after: PageKey, until: float, inputs: bool) -> list[tuple[object, ...]]:
-        """The next predictions by time and number, at most ``PAGE``: columns, label, its time, and the number.
-        ``inputs``: else they are empty.
-        """
-
-    @abstractmethod
-    def _labelled(self, model: str, most: int, inputs: bool) -> list[tuple[object, ...]]:
-        """Predictions of ``labelled``, as ``_page`` has them."""
-
-    @abstractmethod
-    def _labelled_page(self, after: PageKey, until: float) -> list[tuple[object, ...]]:
-        """The predictions of the next labels by time and number, of at most ``PAGE``; the last column is the number of
-        the label. Of a label without a prediction the columns of one are None.
-        """
+    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """What a query gives."""
 
     def add_predictions(self, records: Sequence[PredictionRecord]) -> None:
         """Store predictions. The same row may be predicted more than once; every time is kept."""
@@ -120,7 +129,8 @@ class LogStore(ABC):
         last first, and of one row by the time of the answer. Of the last ``LOOKED`` labels. Without ``inputs`` these
         are empty, which of images saves much.
         """
-        yield from map(record_of, self._labelled(model, most, inputs))
+        asked = self.queries.labelled if inputs else self.queries.without_inputs(self.queries.labelled)
+        yield from map(record_of, self._rows(asked, model, most))
 
     def read(
         self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
@@ -130,16 +140,18 @@ class LogStore(ABC):
         Without ``inputs``, which are half of the work, records have none. They are read a page at a time, so that a log
         of any length can be. What is added meanwhile is seen or not.
         """
+        asked = self.queries.read if inputs else self.queries.without_inputs(self.queries.read)
         after, end = (since, -1), float("inf") if until is None else until
-        while page := self._page(after, end, inputs):
+        while page := self._rows(asked, *after, end):
             yield from map(record_of, page)
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
 
     def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
         """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
+        asked = self.queries.without_inputs(self.queries.read_labelled)
         after, end = (since, -1), float("inf") if until is None else until
-        while page := self._labelled_page(after, end):
+        while page := self._rows(asked, *after, end):
             yield from (record_of(row) for row in page if row[0] is not None)
             last = page[-1]
             after = last[-2], last[-1]  # type: ignore[assignment]
