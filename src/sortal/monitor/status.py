@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import exp
 from typing import Any
-
-import numpy as np
 
 from sortal.core.plain import plain, short
 from sortal.core.writing import number, percent
-from sortal.monitor import drift, risk
-from sortal.monitor.evidence import log_evidence
 from sortal.monitor.state import Alarm, State
-from sortal.monitor.watch import Watcher, this_year
+from sortal.monitor.watch import Stream, Watcher
 
 MUCH = 1_000_000
 """Evidence beyond which a number tells a person no more."""
@@ -52,20 +49,13 @@ class Status:
 
 def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[str, Any] | None = None) -> Status:
     """What is known after a look."""
-    rows, year = sum(state.rows), this_year(len(state.rows))
-    column_limit, loss_limit = watcher.limits(false_alarms)
-    columns = []
-    for name, days in state.columns.items():
-        evidence = _e(log_evidence(np.array(days.places, dtype=np.float64)[year], drift.log_wealth))
-        columns.append(Watched(name, evidence, column_limit, ""))
-    losses = []
-    for loss in watcher.losses:
-        counted = state.risks.get(loss.name)
-        labels_there = 0 if counted is None else sum(counted.rows)
-        if counted is not None and labels_there:
-            evidence = _e(log_evidence(np.array(counted.gains)[year], risk.log_wealth))
-            sentence = loss.sentence(sum(counted.loss) / labels_there, labels_there)
-            losses.append(Watched(loss.name, evidence, loss_limit, sentence))
+    rows = sum(state.rows)
+    columns = [_watched(stream, "") for stream in watcher.column_streams(state, false_alarms)]
+    # Over all years, as people ask: what is watched of it is this year's.
+    said = {loss.name: loss.sentence(mean, rows) for loss, mean, rows in watcher.means(state)}
+    losses = [
+        _watched(each, said[each.name]) for each in watcher.loss_streams(state, false_alarms) if each.name in said
+    ]
     return Status(
         model=state.model,
         days=len(state.rows),
@@ -80,9 +70,9 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
     )
 
 
-def _e(log_value: float) -> float:
-    """An e-value that a number of JSON can hold."""
-    return float(np.exp(min(log_value, 300.0)))
+def _watched(stream: Stream, text: str) -> Watched:
+    """Evidence as a number that JSON can hold."""
+    return Watched(stream.name, exp(min(stream.evidence, 300.0)), exp(stream.limit), text)
 
 
 def text(status: Status) -> Iterator[str]:

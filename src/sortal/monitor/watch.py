@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
+from math import log
 
 import numpy as np
 
@@ -31,6 +33,29 @@ BATCH = 1_000
 """Rows that are read at once."""
 SETTLED = 10.0
 """Seconds after which what was logged is in the store: a writer commits five times a second, and tries again."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is counted of a column or a loss. ``daily``: (days, m) of this year. ``limit``: the logarithm of the
+    evidence from which on a change is called one. ``message``: what has changed, in words, from a day of the year on.
+    """
+
+    name: str
+    daily: Floats
+    log_wealth: Callable[[Floats], Floats]
+    limit: float
+    message: Callable[[int], str]
+
+    @cached_property
+    def evidence(self) -> float:
+        """The logarithm of the e-value of a change."""
+        return log_evidence(self.daily, self.log_wealth)
+
+    @property
+    def start(self) -> int:
+        """The day of the year from which on a change explains the counts best."""
+        return likeliest_start(self.daily, self.log_wealth)
 
 
 @dataclass(frozen=True)
@@ -108,6 +133,13 @@ class Watcher:
             for day, values in by_day.items():
                 self.count_losses(day, loss, np.array(values), state)
 
+    def means(self, state: State) -> Iterator[tuple[Loss, float, int]]:
+        """Of each loss the mean since the beginning, and of how many labelled rows; of those that have any."""
+        for loss in self.losses:
+            days = state.risks.get(loss.name, RiskDays())
+            if rows := sum(days.rows):
+                yield loss, sum(days.loss) / rows, rows
+
     def limits(self, false_alarms: float) -> tuple[float, float]:
         """E-values from which on a change of a column, and an excess of a loss, is called one: Bonferroni over all that
         is watched.
@@ -119,28 +151,37 @@ class Watcher:
 
     def raise_alarms(self, state: State, now: float, false_alarms: float) -> None:
         """An alarm stays: what was shown once is not taken back by what comes later."""
-        year = this_year(len(state.rows))
-        column_limit, loss_limit = np.log(self.limits(false_alarms)).tolist()
-        for name, bins in self.columns.items():
-            days = state.columns.get(name)
-            if days is None or name in state.alarms:
-                continue
-            daily = np.array(days.places, dtype=np.float64)[year]
-            if log_evidence(daily, drift.log_wealth) < column_limit:
-                continue
-            start = year.start + likeliest_start(daily, drift.log_wealth)
-            fresh = np.array(days.bins, dtype=np.int64)[start:].sum(axis=0)
-            state.alarms[name] = _alarm(state, now, name, start, f"{name}: {change(bins, fresh)}")
-        for loss in self.losses:
-            of_days = state.risks.get(loss.name)
-            if of_days is None or loss.name in state.alarms:
-                continue
-            gains = np.array(of_days.gains)[year]
-            if log_evidence(gains, risk.log_wealth) < loss_limit:
-                continue
-            start = year.start + likeliest_start(gains, risk.log_wealth)
-            rows, total = sum(of_days.rows[start:]), sum(of_days.loss[start:])
-            state.alarms[loss.name] = _alarm(state, now, loss.name, start, loss.sentence(total / max(rows, 1), rows))
+        first = (state.first or 0) + this_year(len(state.rows)).start
+        for stream in (*self.column_streams(state, false_alarms), *self.loss_streams(state, false_alarms)):
+            if stream.name not in state.alarms and stream.evidence >= stream.limit:
+                since = (first + stream.start) * DAY
+                state.alarms[stream.name] = Alarm(stream.name, now, since, stream.message(stream.start))
+
+    def column_streams(self, state: State, false_alarms: float) -> list[Stream]:
+        """Of the columns that any row had."""
+        year, limit = this_year(len(state.rows)), log(self.limits(false_alarms)[0])
+
+        def stream(name: str, bins: Bins, days: ColumnDays) -> Stream:
+            def message(start: int) -> str:
+                fresh = np.array(days.bins, dtype=np.int64)[year.start + start :].sum(axis=0)
+                return f"{name}: {change(bins, fresh)}"
+
+            return Stream(name, np.array(days.places, dtype=np.float64)[year], drift.log_wealth, limit, message)
+
+        return [stream(n, bins, state.columns[n]) for n, bins in self.columns.items() if n in state.columns]
+
+    def loss_streams(self, state: State, false_alarms: float) -> list[Stream]:
+        """Of the losses that any label told of."""
+        year, limit = this_year(len(state.rows)), log(self.limits(false_alarms)[1])
+
+        def stream(loss: Loss, days: RiskDays) -> Stream:
+            def message(start: int) -> str:
+                rows, total = sum(days.rows[year.start + start :]), sum(days.loss[year.start + start :])
+                return loss.sentence(total / max(rows, 1), rows)
+
+            return Stream(loss.name, np.array(days.gains)[year], risk.log_wealth, limit, message)
+
+        return [stream(each, state.risks[each.name]) for each in self.losses if each.name in state.risks]
 
 
 def _of_class(label: str) -> str:
@@ -172,7 +213,3 @@ def _add(days: ColumnDays, day: int, bins: Bins, codes: Codes, name: str) -> Non
 def this_year(days: int) -> slice:
     """The days that share a bound on false alarms: those since the last birthday."""
     return slice(max(days - 1, 0) // YEAR * YEAR, days)
-
-
-def _alarm(state: State, now: float, what: str, start: int, message: str) -> Alarm:
-    return Alarm(what, now, ((state.first or 0) + start) * DAY, message)
