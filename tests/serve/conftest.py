@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from bench import _service
 from sortal.artifact.model import Model
 from sortal.core.images import drawn
 from sortal.serve.app import App
@@ -63,16 +64,8 @@ def any_row() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(_service.Answer):
     """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
     def error_of(self, row: int, field: str) -> Any:
         """What is said of one field of one row."""

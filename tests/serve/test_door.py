@@ -11,20 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.artifact.model import Model
-from sortal.core.cells import E, where
 from sortal.core.door import Rows, rows_of
 from sortal.core.errors import DataError
 from sortal.core.images import drawn, from_base64
-from sortal.core.kinds import BUILT_IN, Kind, kind_of
-from sortal.core.raw import Sort
+from sortal.core.kinds import BUILT_IN, kind_of
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
-from sortal.core.values import is_text
 from sortal.decide.policy import Decision
 from sortal.engine import Program
 from sortal.serve.door import KNOWN, MOST_HINTS, Door
 from sortal.serve.http import HttpError
 from sortal.serve.limits import Limits
+from tests.toy_plugin.toy_plugin import Colour
 
 LIMITS = Limits()
 
@@ -239,18 +237,3 @@ def test_a_kind_of_a_plug_in_is_read_by_its_own_rules(monkeypatch: pytest.Monkey
         assert door.read([{"paint": "#FF8800"}, {"paint": None}], LIMITS).rows.columns["paint"] == ["#ff8800", None]
     error = refusal(door, {"paint": "red"}, {"paint": 7})
     assert [each.detail for each in error.errors] == ["expected a colour such as #ff8800"] * 2
-
-
-class Colour(Kind):
-    """As that of the toy plug-in."""
-
-    name = "colour"
-    noun = "a colour such as #ff8800"
-    storage = "text"
-    encoding = "category"
-
-    def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
-        if not is_text(sort):
-            return None
-        lower = values.str.to_lowercase()
-        return where(lower.str.contains(r"^#[0-9a-f]{6}$"), lower)
