@@ -250,6 +250,8 @@ app.command()(serving.serve)
 app.command()(serving.label)
 app.command()(monitoring.monitor)
 app.command()(retraining.registry)
+app.command()(retraining.retrain)
+app.command()(retraining.promote)
 app.command()(retraining.rollback)
 
 

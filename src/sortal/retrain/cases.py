@@ -1,0 +1,102 @@
+"""The cases of a log whose truth is known, in the order of time, and those of them that judge a challenger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sortal.core.errors import DataError
+from sortal.core.labels import code_of
+from sortal.core.plain import quoted
+from sortal.core.writing import listing
+from sortal.serve.log.records import Label, PredictionRecord
+from sortal.serve.log.store import LogStore
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row id with its label. ``first``: when it was first answered, and ``by`` which model. ``answers``: the last
+    record of each model that was asked, by hash, shadows among them.
+    """
+
+    row_id: str
+    first: float
+    by: str
+    label: Label
+    answers: Mapping[str, PredictionRecord]
+
+    @property
+    def record(self) -> PredictionRecord:
+        """Of the model that answered it first, the last: the inputs of the case."""
+        return self.answers[self.by]
+
+
+@dataclass(frozen=True)
+class Division:
+    """``learn``: what a challenger may see. ``judge``: the newest, that neither model has seen. ``until``: the time of
+    the last row that is seen.
+    """
+
+    learn: Sequence[Case]
+    judge: Sequence[Case]
+    until: float
+
+
+def labelled_cases(store: LogStore) -> list[Case]:
+    """All of a log, the one that was answered first first."""
+    cases: dict[str, Case] = {}
+    answers: dict[str, dict[str, PredictionRecord]] = {}
+    for each in store.read():
+        record = each.prediction
+        if each.label is None:
+            continue
+        its = answers.setdefault(record.row_id, {})
+        its[record.model] = record
+        if record.role == "champion" and record.row_id not in cases:
+            cases[record.row_id] = Case(record.row_id, record.time, record.model, each.label.label, its)
+    return sorted(cases.values(), key=lambda case: case.first)
+
+
+def usable(cases: Sequence[Case], columns: Sequence[str], classes: Sequence[str]) -> tuple[list[Case], list[str]]:
+    """Those that have a class and all ``columns`` that the log was allowed to hold, and a sentence on the others."""
+    hidden = [case for case in cases if set(columns) & set(case.record.redacted)]
+    unknown = [case for case in cases if code_of(case.label, classes) is None]
+    notes = []
+    if hidden:
+        names = sorted({name for case in hidden for name in case.record.redacted} & set(columns))
+        notes.append(
+            f"{len(hidden):,} labelled rows cannot be used: the service keeps {listing([*map(quoted, names)])} out "
+            "of the log (--redact), and what is not there can neither be learned from nor judged on"
+        )
+    if unknown:
+        labels = sorted({str(case.label) for case in unknown})
+        notes.append(
+            f"{len(unknown):,} labelled rows are of no class of the champion ({listing([*map(quoted, labels[:3])])}); "
+            "another class needs another model: sortal train"
+        )
+    left_out = {case.row_id for case in (*hidden, *unknown)}
+    return [case for case in cases if case.row_id not in left_out], notes
+
+
+def divide(cases: Sequence[Case], champion: str, share: float) -> Division:
+    """The newest ``share`` of what the champion was the first to answer is for the gate; a challenger may learn from
+    what came before. Raises DataError where either would be nothing.
+    """
+    answered = unseen(cases, champion, 0.0)
+    if len(answered) < 2:
+        raise DataError(
+            f"the log has {len(cases):,} labelled rows, and the champion was the first to answer {len(answered):,} of "
+            "them: too few to learn from and to judge on; wait for more labels"
+        )
+    start = answered[-max(1, int(share * len(answered)))].first
+    learn = [case for case in cases if case.first < start]
+    if not learn:
+        raise DataError("all labelled rows of the log came at one moment: none are older than those to judge on")
+    return Division(learn, unseen(answered, champion, learn[-1].first), learn[-1].first)
+
+
+def unseen(cases: Sequence[Case], champion: str, until: float) -> list[Case]:
+    """What neither model has seen: the champion was there when it came, and it came after what a challenger learned
+    from, the last of which is of ``until``.
+    """
+    return [case for case in cases if case.by == champion and case.first > until]

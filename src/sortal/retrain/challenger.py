@@ -1,0 +1,149 @@
+"""A challenger from the recipe of the champion, on old and fresh rows, and its way through the gate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from sortal.core.errors import DataError, InputError
+from sortal.core.recipe import Recipe
+from sortal.data.read import read
+from sortal.data.whole import temporary_folder
+from sortal.filing import MODEL_FILE
+from sortal.retrain.cases import Case, divide, labelled_cases, unseen, usable
+from sortal.retrain.conditions import Contender, judge
+from sortal.retrain.gate import Terms, Verdict
+from sortal.retrain.registry import RECIPE_FILE, Registry
+from sortal.retrain.rows import fresh_rows, recipe_for, refuse_images, together
+from sortal.run import trip
+from sortal.serve.deployment import read_model
+from sortal.serve.log.store import LogStore
+from sortal.serve.swap import check_follows
+
+Used = Literal["all", "fresh"]
+"""All rows, or only those that came with the log."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """``data``: what the champion was trained on; only the log where empty. ``use``: the rows that are tried; each is a
+    challenger. ``gate_share``: of the champion's labelled rows, the newest, how many are kept for the gate. ``budget``:
+    seconds of each challenger, where it is not to be that of the recipe.
+    """
+
+    data: Sequence[str]
+    use: tuple[Used, ...] = ("all", "fresh")
+    gate_share: float = 0.5
+    budget: float | None = None
+    terms: Terms = field(default_factory=Terms)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``version``: of the challenger, and the ``verdict`` on it. ``used``: the rows that it learned from, ``old`` and
+    ``fresh`` ones in number; what is not known is None. ``notes``: what else has to be known.
+    """
+
+    version: str
+    verdict: Verdict
+    used: Used | None = None
+    old: int = 0
+    fresh: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def retrain(models: Registry, store: LogStore, asked: Asked) -> Outcome:
+    """Build challengers, judge them on the newest labelled rows, and promote the best of those that pass.
+
+    Raises DataError where rows are too few, or the champion changes meanwhile.
+    """
+    with models.changing():
+        champion = models.aliases.champion
+    model, recipe = models.model(champion).model, Recipe.read(models.file(champion, RECIPE_FILE))
+    refuse_images(model)
+    cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
+    division = divide(cases, champion, asked.gate_share) if cases else None
+    if division is None:
+        raise DataError("; ".join(["the log has no labelled row that can be used", *notes]))
+    old = read(list(asked.data)).frame if asked.data else None
+    fresh = fresh_rows(division.learn, model, old)
+    use = asked.use if old is not None else ("fresh",)
+    terms = replace(asked.terms, doubt=asked.terms.doubt / len(use))  # each has its share of the doubt
+    home = temporary_folder()
+    try:
+        judged: list[tuple[Verdict, Path, Used]] = []
+        for used in use:
+            frame = together(old if used == "all" else None, fresh)
+            own, more = recipe_for(_budgeted(recipe, asked.budget), frame, fresh, model)
+            notes += [note for note in more if note not in notes]
+            folder = home.path / used
+            try:
+                trip(folder, frame, own, time.monotonic(), None)
+            except InputError as error:
+                if used == "all" or len(use) == 1:
+                    raise
+                notes.append(f"fresh rows alone are no data to train on: {error}")
+                continue
+            judged.append((_judged(models, champion, folder / MODEL_FILE, division.judge, own, terms), folder, used))
+        verdict, folder, used = max(judged, key=lambda each: (each[0].promoted, each[0].evidence))
+        notes += [_beside(v, u) for v, _, u in judged if u != used]
+        with models.changing():
+            _check_same(models, champion)
+            version = models.add(folder, asked.why, division.until)
+            _settle(models, verdict, asked.why)
+    finally:
+        home.remove()
+    rows = 0 if old is None or used == "fresh" else old.height
+    return Outcome(version, verdict, used, rows, len(division.learn), tuple(notes))
+
+
+def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcome:
+    """Judge the waiting challenger on all labelled rows that have come since it learned, and promote it if it passes.
+    One may ask as often as one likes: the bound on mistakes holds at any time.
+    """
+    with models.changing():
+        champion, challenger = models.aliases.champion, models.challenger
+    model, recipe = models.model(champion).model, Recipe.read(models.file(challenger, RECIPE_FILE))
+    cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
+    rows = unseen(cases, champion, models.seen_until(challenger))
+    verdict = _judged(models, champion, models.file(challenger), rows, recipe, terms)
+    with models.changing():
+        _check_same(models, champion)
+        if models.aliases.challenger != challenger:
+            raise DataError("the registry has another challenger now; ask again")
+        _settle(models, verdict, why)
+    return Outcome(challenger, verdict, notes=tuple(notes))
+
+
+def _judged(
+    models: Registry, champion: str, file: Path, cases: Sequence[Case], recipe: Recipe, terms: Terms
+) -> Verdict:
+    ours, theirs = models.model(champion), read_model(file)
+    check_follows(theirs, ours)
+    contenders = [Contender(m, f.stat().st_size) for m, f in ((ours, models.file(champion)), (theirs, file))]
+    return judge(contenders[0], contenders[1], cases, recipe, terms)
+
+
+def _settle(models: Registry, verdict: Verdict, why: str) -> None:
+    if verdict.promoted:
+        models.promote(verdict, why)
+    else:
+        models.refuse(verdict, why)
+
+
+def _check_same(models: Registry, champion: str) -> None:
+    if models.aliases.champion != champion:
+        raise DataError("another model became champion meanwhile; judge the challenger against that: ask again")
+
+
+def _beside(verdict: Verdict, used: Used) -> str:
+    """On the challenger that was not taken."""
+    return f"from {used} rows: {verdict.reasons[0].text}"
+
+
+def _budgeted(recipe: Recipe, budget: float | None) -> Recipe:
+    return recipe if budget is None else recipe.with_options(budget=budget, effort=None)

@@ -1,0 +1,143 @@
+"""Cases of a log as rows of the table that the champion was trained on: in its columns, and written as it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from sortal.artifact.model import Model
+from sortal.core.errors import DataError
+from sortal.core.frame import conform, from_any
+from sortal.core.infer import infer
+from sortal.core.kinds import kind_of
+from sortal.core.labels import code_of
+from sortal.core.plain import quoted
+from sortal.core.recipe import Recipe, defaults
+from sortal.core.schema import Column, Schema
+from sortal.core.series import sort_of
+from sortal.core.sheets import RAN
+from sortal.core.values import is_text
+from sortal.core.writing import listing
+from sortal.retrain.cases import Case
+
+NEEDED = ("time", "group", "split", "weight", "cost")
+"""Roles of columns that every row has to have."""
+
+
+def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
+    """Cases as rows with their labels; in the columns and the notation of ``old``, where there is one.
+
+    Raises DataError for a column that rows are ordered, grouped or weighted by, and that the log does not have.
+    """
+    refuse_images(model)
+    raw = from_any([dict(case.record.inputs) for case in cases])
+    names = old.columns if old is not None else [c.name for c in model.schema.columns if c.role != "ignore"]
+    columns = []
+    for name in names:
+        own = old[name].alias("") if old is not None else None
+        column = model.schema[name] if name in model.schema else Column(name, "category", "ignore")
+        if column.role == "target":
+            values = _labels(cases, model, own)
+        elif column.role == "ignore":
+            values = pl.Series([None] * len(cases))
+        else:
+            values = _values(raw, column, cases, own)
+        columns.append(values.alias(name))
+    return pl.DataFrame(columns)
+
+
+def refuse_images(model: Model) -> None:
+    """Raises DataError for a model that reads images."""
+    images = [column.name for column in model.reads.columns if kind_of(column.kind).storage == "bytes"]
+    if images:
+        raise DataError(
+            f"the model reads images ({listing([*map(quoted, images)])}), and retraining does not take these from a "
+            "log yet; train on files, and let the gate judge: sortal registry REGISTRY --add RUN, then sortal promote"
+        )
+
+
+def together(old: pl.DataFrame | None, fresh: pl.DataFrame) -> pl.DataFrame:
+    """Old rows and then fresh ones; a column takes the type that holds both."""
+    return fresh if old is None else pl.concat([old, fresh], how="vertical_relaxed")
+
+
+def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: Model) -> tuple[Recipe, list[str]]:
+    """The champion's recipe, searched anew, for these rows: columns keep the kinds that the champion knows, and what
+    nobody sends any more is not learned from. Beside it a sentence on that.
+    """
+    features = [column for column in model.schema.features if column.name in frame.columns]
+    unsent = [c.name for c in features if fresh[c.name].null_count() == fresh.height]
+    kinds = dict(recipe.rows.kind)
+    for column in features:
+        # Where the fresh values alone would make another kind of it, the service could not take the challenger.
+        if column.name not in kinds and column.name not in unsent and _kind(frame, column.name) != column.kind:
+            kinds[column.name] = column.kind
+    known = {name: kind for name, kind in kinds.items() if name in frame.columns}
+    left_out = (*(name for name in recipe.rows.ignore if name in frame.columns and name not in unsent), *unsent)
+    anew = {name: defaults()[name] for name in RAN}
+    notes = [f"no fresh row has {listing([*map(quoted, unsent)])}, so the challenger does without"] if unsent else []
+    return recipe.with_options(**anew, kind=known, ignore=left_out), notes
+
+
+def _kind(frame: pl.DataFrame, name: str) -> str:
+    return infer(frame[[name]], None).columns[0].kind
+
+
+def _labels(cases: Sequence[Case], model: Model, own: pl.Series | None) -> pl.Series:
+    """As the old rows have them: their texts, where these are texts, else in the type that the labels have."""
+    codes = [code_of(case.label, model.task.classes) for case in cases]
+    if own is None or not is_text(sort_of(own.dtype)):
+        return pl.Series([None if code is None else model.task.label(code) for code in codes])
+    return pl.Series([None if code is None else model.task.classes[code] for code in codes], dtype=pl.String)
+
+
+def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], own: pl.Series | None) -> pl.Series:
+    sent = [case.record.inputs.get(column.name) for case in cases]
+    if column.role == "time" and None in sent and _is_moment(column):
+        sent = [
+            _moment(case.first, column) if value is None else value for case, value in zip(cases, sent, strict=True)
+        ]
+    if column.role in NEEDED and None in sent:
+        raise DataError(
+            f"column {quoted(column.name)} is the {column.role} of the champion's recipe, and {sent.count(None):,} of "
+            f"{len(sent):,} labelled rows of the log do not have it; send it with every row"
+        )
+    if own is not None and is_text(sort_of(own.dtype)):
+        return pl.Series([_text(value, column) for value in sent], dtype=pl.String)
+    one = (
+        from_any({column.name: sent}) if column.name not in raw.columns or column.role == "time" else raw[[column.name]]
+    )
+    values = conform(one, Schema((column,)), (column.role,)).to_series().alias("")
+    if own is None or values.dtype == own.dtype:
+        return values
+    whole = own.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())
+    return values.cast(own.dtype) if whole or values.dtype == pl.String else values
+
+
+def _is_moment(column: Column) -> bool:
+    return kind_of(column.kind).storage == "moment"
+
+
+def _moment(time: float, column: Column) -> str:
+    """When a case came, in the notation of a column of dates."""
+    moment = datetime.fromtimestamp(time, UTC).replace(tzinfo=None)
+    return moment.strftime(column.format) if column.format else moment.isoformat(" ")
+
+
+def _text(value: Any, column: Column) -> str | None:
+    """A value of JSON as a file with this column has it.
+
+    >>> _text(29.5, Column("price", "number", format=",")), _text(3.0, Column("zip", "category"))
+    ('29,5', '3')
+    >>> _text(True, Column("member", "boolean", levels=("no", "yes")))
+    'yes'
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return column.levels[value] if column.levels else str(value).lower()
+    text = str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
+    return text.replace(".", ",") if column.kind == "number" and column.format.startswith(",") else text

@@ -1,0 +1,127 @@
+"""The whole loop through the commands: train on the early part, serve, replay with late labels, alarm, retrain, promote,
+the service answers with the new model, and back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sortal.cli import main
+from sortal.monitor import watch
+from sortal.retrain.registry import Registry
+from sortal.serve.log.address import open_store
+from tests.conftest import UNHURRIED, Sortal
+from tests.serve.log.conftest import postgres, postgres_url, url
+from tests.serve.process import PATIENCE, serving
+
+__all__ = ["postgres", "postgres_url", "url"]
+pytestmark = pytest.mark.usefixtures("all_hurried")
+TOKEN = "0123456789abcdef"
+
+
+def table(n: int, seed: int, turned: bool) -> pl.DataFrame:
+    """Prices that go up; from the turn on those of the other plan do. Half of the columns are numbers in a file."""
+    rng = np.random.default_rng(seed)
+    demand, plan = rng.normal(size=n).round(3), rng.choice(["basic", "pro"], size=n)
+    up = (demand > 0) ^ turned ^ (rng.random(n) < 0.1)
+    return pl.DataFrame(
+        {"demand": demand, "plan": plan, "member": rng.random(n) < 0.5, "went": np.where(up, "up", "down")}
+    )
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("early") / "early.csv"
+    table(500, 0, turned=False).write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def champion(early: Path, tmp_path_factory: pytest.TempPathFactory, all_hurried: None) -> Path:
+    """A run on the early part."""
+    folder = tmp_path_factory.mktemp("runs") / "early"
+    main(
+        [
+            "train",
+            str(early),
+            "--target",
+            "went",
+            "--models",
+            "tree",
+            "--budget",
+            UNHURRIED,
+            "--out",
+            str(folder),
+            "--json",
+        ]
+    )
+    return folder
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _wait_for_rows(url: str, rows: int) -> None:
+    """The log is written a few times a second."""
+    until, store = time.monotonic() + PATIENCE, open_store(url)
+    while sum(1 for _ in store.read()) < rows:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    store.close()
+
+
+def test_the_loop_is_closed(
+    tmp_path: Path, early: Path, champion: Path, url: str, sortal: Sortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SETTLED", 0.0)  # all rows are known to be in the log
+    models, token = tmp_path / "models", tmp_path / "token"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    assert sortal("registry", models, "--add", champion).code == 0
+    served = models / "champion.sortal"
+    later = table(600, 1, turned=True).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
+    later[["id", "went"]].write_csv(tmp_path / "labels.csv")
+    with serving(served, "--log", url, "--token-file", token, token=TOKEN) as service:
+        first = sha256(served)
+        for at in range(0, later.height, 50):
+            some = later[at : at + 50]
+            assert service.predict(*some.drop("id", "went").to_dicts(), ids=some["id"].to_list()).status == 200
+        _wait_for_rows(url, later.height)
+        labelled = sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served, "--json").json
+        assert (labelled["new"], labelled["unmatched"]) == (later.height, 0)
+        watched = sortal("monitor", served, "--log", url, "--state", tmp_path / "state.json", "--json")
+        assert watched.code == 3
+        assert "errors" in [alarm["what"] for alarm in watched.json["alarms"]]
+
+        said = sortal("retrain", models, "--data", early, "--log", url, "--why", "errors are up", "--json")
+        assert said.code == 0, said.err
+        assert (said.json["used"], said.json["fresh"]) == ("fresh", 300)
+        assert said.json["verdict"]["rows"] == 300
+        assert [(r["code"], r["holds"]) for r in said.json["verdict"]["reasons"]] == [
+            ("G101", True),
+            ("G201", True),
+            ("G401", True),
+            ("G402", True),
+        ]
+        assert said.json["verdict"]["challenger"] < 0.2 < 0.8 < said.json["verdict"]["champion"]
+        assert service.wait_for("model swapped")["model"] == said.json["version"] == sha256(served) != first
+        row = {"demand": 2.0, "plan": "pro", "member": True}
+        assert service.predict(row).json["predictions"][0]["label"] == "down"
+
+        assert sortal("rollback", models, "--why", "only a test").code == 0
+        assert service.wait_for("model swapped", 2)["model"] == first
+        assert service.predict(row).json["predictions"][0]["label"] == "up"
+    events = Registry(models).events()
+    assert [(event.what, event.why) for event in events] == [
+        ("added", ""),
+        ("built", "errors are up"),
+        ("promoted", "errors are up"),
+        ("rolled back", "only a test"),
+    ]
