@@ -1,6 +1,7 @@
 """The command line: one thin command per step of the trip.
 
-Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 3 severe findings (--strict), 130 interrupted.
+Exit codes: 0 fine, 1 our bug, 2 the data or the options cannot be used, 3 severe findings (--strict),
+an alarm (monitor), a challenger that does not pass (retrain, promote), 130 interrupted.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def divide(cases: Sequence[Case], champion: str, share: float) -> Division:
     """The newest ``share`` of what the champion was the first to answer is for the gate; a challenger may learn from
     what came before. Raises DataError where either would be nothing.
     """
-    answered = unseen(cases, champion, 0.0)
+    answered = [case for case in cases if case.by == champion]
     if len(answered) < 2:
         raise DataError(
             f"the log has {len(cases):,} labelled rows, and the champion was the first to answer {len(answered):,} of "

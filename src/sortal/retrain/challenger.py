@@ -71,7 +71,10 @@ def retrain(models: Registry, store: LogStore, asked: Asked) -> Outcome:
         raise DataError("; ".join(["the log has no labelled row that can be used", *notes]))
     old = read(list(asked.data)).frame if asked.data else None
     fresh = fresh_rows(division.learn, model, old)
-    use = asked.use if old is not None else ("fresh",)
+    use: tuple[Used, ...] = asked.use
+    if old is None and use != ("fresh",):
+        use = ("fresh",)
+        notes.append("without --data a challenger learns from the rows of the log alone")
     terms = replace(asked.terms, doubt=asked.terms.doubt / len(use))  # each has its share of the doubt
     home = temporary_folder()
     try:

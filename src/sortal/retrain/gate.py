@@ -150,7 +150,7 @@ def _better(losses: Losses, evidence: float, needed: float) -> str:
         return "no label has come yet of a row that the challenger has not seen"
     champion, challenger = losses.champion.mean(), losses.challenger.mean()
     strength = exp(min(evidence, 300.0))
-    shown = number(strength) if strength < MOST_EVIDENCE else f"over {MOST_EVIDENCE:,.0f}"
+    shown = f"{strength:,.1f}" if strength < MOST_EVIDENCE else f"over {MOST_EVIDENCE:,.0f}"
     asked = f"evidence {shown} of {exp(needed):,.0f}"
     if challenger >= champion:
         return f"not better: {_told(losses, losses.challenger)} instead of {_told(losses, losses.champion)} ({asked})"

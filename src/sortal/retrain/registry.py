@@ -56,8 +56,8 @@ class Aliases:
 
 @dataclass(frozen=True)
 class Event:
-    """A change: ``what`` became of a ``version``, ``time`` in seconds since 1970. ``seen_until``: of one that was built
-    here, the time of the last row of the log that it learned from. ``verdict``: of the gate.
+    """A change: ``what`` became of a ``version``, ``time`` in seconds since 1970. ``seen_until``: of one that was added
+    or built, the time of the last row of the log that it may have learned from. ``verdict``: of the gate.
     """
 
     time: float
@@ -129,7 +129,7 @@ class Registry:
         ]
 
     def seen_until(self, version: str) -> float:
-        """The time of the last row of the log that a version learned from."""
+        """The time of the last row of the log that a version may have learned from."""
         return max((event.seen_until for event in self.events() if event.version == version), default=0.0)
 
     def file(self, version: str, name: str = MODEL_FILE) -> Path:
@@ -150,7 +150,8 @@ class Registry:
     def add(self, run: Path, why: str, seen_until: float | None = None) -> str:
         """Keep the model of a run, and return its hash. The first one becomes the champion, later ones the challenger.
 
-        ``seen_until``: where it was built here. Raises DataError for a folder that is no run, ArtifactError for a model
+        ``seen_until``: the time of the last row of the log that it learned from, where it was built here; of another
+        one nobody knows, and so it is now. Raises DataError for a folder that is no run, ArtifactError for a model
         that cannot take the champion's place.
         """
         missing = next((name for name in KEPT[:2] if not (run / name).is_file()), None)
@@ -164,9 +165,9 @@ class Registry:
             raise DataError(f"the registry has this model already, as version {version[:SHORT]}")
         if not self.file(version).is_file():  # else somebody was killed after this line
             self._keep(run, version)
-        built = seen_until is not None
+        what: What = "added" if seen_until is None else "built"
         self._place(version, CHAMPION if first else CHALLENGER)
-        self._tell("built" if built else "added", version, why, seen_until=seen_until or 0.0)
+        self._tell(what, version, why, seen_until=time.time() if seen_until is None else seen_until)
         self._save(Aliases(version) if first else replace(self.aliases, challenger=version))
         return version
 

@@ -1,0 +1,126 @@
+"""Which rows of a log a challenger learns from, which judge it, and how they become rows of the old table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sortal.core.errors import DataError
+from sortal.core.recipe import Recipe
+from sortal.core.schema import Column, Schema
+from sortal.retrain.cases import Case, divide, labelled_cases, unseen, usable
+from sortal.retrain.rows import fresh_rows, recipe_for, together
+from sortal.serve.log.address import open_store
+from sortal.serve.log.records import LabelRecord
+from tests.monitor.test_watch import SHA256, a_model, prediction
+
+OTHER = "ef" * 32
+
+
+def case(at: float, label: str = "yes", by: str = SHA256, **inputs: Any) -> Case:
+    record = prediction(f"r{at}", at, model=by, inputs=inputs or {"x": 4.0, "plan": "pro"})
+    return Case(record.row_id, at, by, label, {by: record})
+
+
+moments = st.lists(st.tuples(st.integers(0, 20), st.sampled_from([SHA256, OTHER])), max_size=30)
+
+
+@given(moments, st.floats(0.05, 0.95))
+@settings(deadline=None)
+def test_who_judges_was_answered_by_the_champion_first_and_after_all_that_was_learned(
+    moments: list[tuple[int, str]], share: float
+) -> None:
+    cases = [case(float(at), by=by) for at, by in sorted(moments)]
+    try:
+        division = divide(cases, SHA256, share)
+    except DataError:
+        answered = [each.first for each in cases if each.by == SHA256]
+        assert len(answered) < 2 or answered[-max(1, int(share * len(answered)))] == cases[0].first
+        return
+    assert division.learn
+    assert division.judge
+    assert all(each.by == SHA256 and each.first > division.until for each in division.judge)
+    assert max(each.first for each in division.learn) == division.until
+    assert list(unseen(cases, SHA256, division.until)) == list(division.judge)
+
+
+def test_a_case_is_known_by_its_first_answer_and_has_the_last_of_each_model(tmp_path: Any) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/served.db")
+    store.add_predictions(
+        [
+            prediction("a", 1.0, model=OTHER, role="shadow"),
+            prediction("a", 2.0, probabilities=(0.3, 0.7)),
+            prediction("a", 3.0, probabilities=(0.2, 0.8)),
+            prediction("a", 4.0, model=OTHER),
+            prediction("unlabelled", 2.0),
+            prediction("only the shadow", 2.0, role="shadow"),
+        ]
+    )
+    store.add_labels([LabelRecord("a", "no", 9.0), LabelRecord("only the shadow", "no", 9.0)])
+    [found] = labelled_cases(store)
+    store.close()
+    assert (found.row_id, found.first, found.by, found.label) == ("a", 2.0, SHA256, "no")
+    assert found.record.probabilities == (0.2, 0.8)
+    assert found.answers[OTHER].time == 4.0
+
+
+def test_what_cannot_be_used_is_left_out_with_a_sentence() -> None:
+    hidden = case(1.0)
+    hidden = replace(hidden, answers={SHA256: prediction("r1.0", 1.0, inputs={"x": 1.0}, redacted=("plan",))})
+    kept, notes = usable([hidden, case(2.0, label="maybe"), case(3.0)], ("x", "plan"), ("no", "yes"))
+    assert [each.first for each in kept] == [3.0]
+    assert notes[0].startswith("1 labelled rows cannot be used: the service keeps 'plan' out of the log (--redact)")
+    assert "'maybe'" in notes[1]
+    assert usable([hidden], ("x",), ("no", "yes")) == ([hidden], [])
+
+
+def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
+    """In the notation of a file of texts, and in the types of one that has them."""
+    schema = Schema(
+        (
+            Column("price", "number", format=","),
+            Column("zip", "category"),
+            Column("member", "boolean", levels=("no", "yes")),
+            Column("y", "category", role="target"),
+        )
+    )
+    model = a_model(schema=schema)
+    cases = [case(1.0, price=2.5, zip="01", member=True), case(2.0, label="no", price=3, zip=7.0, member=None)]
+    texts = pl.DataFrame({"price": ["1,5"], "zip": ["02"], "member": ["no"], "extra": ["?"], "y": ["yes"]})
+    fresh = fresh_rows(cases, model, texts)
+    assert fresh.rows() == [("2,5", "01", "yes", None, "yes"), ("3", "7", None, None, "no")]
+    assert together(texts, fresh).schema == texts.schema
+    typed = pl.DataFrame({"price": [1, 2], "zip": ["02", "03"], "member": [True, False], "y": ["yes", "no"]})
+    both = together(typed, fresh_rows(cases, model, typed))
+    assert both["price"].to_list() == [1.0, 2.0, 2.5, 3.0]
+    assert both["member"].to_list() == [True, False, True, None]
+
+
+def times(column: Column) -> Mapping[str, Any]:
+    return {"schema": Schema((Column("x", "number"), column, Column("y", "category", role="target")))}
+
+
+def test_the_time_of_an_answer_stands_in_for_a_date_and_for_nothing_else() -> None:
+    day = Column("day", "datetime", role="time", format="%d/%m/%Y")
+    old = pl.DataFrame({"x": ["1"], "day": ["31/12/2019"], "y": ["no"]})
+    fresh = fresh_rows([case(86400.0 * 365, x=1.0)], a_model(**times(day)), old)
+    assert fresh["day"].to_list() == ["01/01/1971"]
+    with pytest.raises(DataError, match="'day' is the time of the champion's recipe, and 1 of 1 labelled rows"):
+        fresh_rows([case(1.0, x=1.0)], a_model(**times(Column("day", "number", role="time"))), old)
+
+
+def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
+    model, recipe = a_model(), Recipe.of("y", seed=3, budget="7s").with_options(sampled=9)
+    fresh = fresh_rows([case(1.0, x=4.0)], model, None)
+    own, notes = recipe_for(recipe, fresh, fresh, model)
+    assert (own.rows.ignore, own.search.seed, own.search.sampled) == (("plan",), 3, 0)
+    assert notes == ["no fresh row has 'plan', so the challenger does without"]
+    codes = pl.DataFrame({"x": ["1", "2"], "plan": ["1", "2"], "y": ["no", "yes"]})
+    own, notes = recipe_for(recipe, codes, codes, model)
+    assert (own.rows.kind, own.rows.ignore, notes) == ({"plan": "category"}, (), [])
