@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sortal.artifact.sign import signature_of
 from sortal.retrain.registry import Registry
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
@@ -67,6 +68,18 @@ def test_a_challenger_that_waits_is_judged_again_with_more_labels(tmp_path: Path
     assert "gate       110 labelled rows" in more.out
     assert "PROMOTED" in more.out
     assert [event.what for event in Registry(models).events()] == ["added", "added", *["refused"] * 2, "promoted"]
+
+
+def test_where_the_champion_is_signed_a_challenger_has_to_be(tmp_path: Path, models: Path, sortal: Sortal) -> None:
+    url = served(tmp_path, models, ["1", "2"])
+    assert sortal("registry", models, "--add", run(tmp_path / "second", -2.0)).code == 0
+    registry = Registry(models)
+    signature_of(registry.file(registry.aliases.champion)).write_text("a signature")
+    for command, what in (("retrain", "sortal retrain --sign KEY"), ("promote", "sortal sign FILE --key KEY")):
+        refused = sortal(command, models, "--log", url)
+        assert (refused.code, what in refused.err) == (2, True)
+    signature_of(registry.file(registry.challenger)).write_text("a signature")
+    assert sortal("promote", models, "--log", url).code == 3
 
 
 def test_what_cannot_be_retrained_on_is_a_sentence(tmp_path: Path, models: Path, sortal: Sortal) -> None:

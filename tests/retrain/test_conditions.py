@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from sortal.core.recipe import Recipe
+from sortal.core.schema import Column, Schema
 from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
-from sortal.retrain.conditions import CERTIFICATE, LATENCY, SIZE, SURE, Contender, judge, losses_of
+from sortal.retrain.conditions import CERTIFICATE, LATENCY, SIZE, SURE, Contender, judge, losses_of, one_a_group
 from sortal.retrain.gate import Terms, Verdict
 from sortal.serve.deployment import ServedModel
 from tests.monitor.test_watch import SHA256, a_model
@@ -88,6 +89,16 @@ def test_what_the_shadow_said_is_taken_from_the_log() -> None:
     assert verdict.notes == ("of 40 rows the challenger's answers are those of the shadow",)
     anew = judge(ours, theirs, [case(float(at), label="no") for at in range(40)], Recipe.of("y"), Terms())
     assert (anew.challenger, anew.notes) == (1.0, ())
+
+
+def test_of_rows_that_belong_together_one_counts() -> None:
+    columns = (*a_model().schema.columns, Column("house", "category", role="group"))
+    model = a_model(schema=Schema(columns))
+    cases = [case(float(at), x=1.0, house=house) for at, house in enumerate(["a", "b", "a", None, 7, 7])]
+    kept, notes = one_a_group(model, cases)
+    assert [each.first for each in kept] == [0.0, 1.0, 4.0]
+    assert notes == ["one row of each 'house' counts, 3 of 5", "1 rows do not say their 'house' and do not count"]
+    assert one_a_group(a_model(), cases) == (cases, [])
 
 
 def replace_probabilities(record: Any) -> Any:

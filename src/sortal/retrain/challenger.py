@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sortal.core.errors import DataError, InputError
+from sortal.artifact.sign import sign, signature_of
+from sortal.core.errors import DataError, InputError, OptionError
+from sortal.core.plain import quoted
 from sortal.core.recipe import Recipe
 from sortal.data.read import read
 from sortal.data.whole import temporary_folder
@@ -31,13 +33,14 @@ Used = Literal["all", "fresh"]
 class Asked:
     """``data``: what the champion was trained on; only the log where empty. ``use``: the rows that are tried; each is a
     challenger. ``gate_share``: of the champion's labelled rows, the newest, how many are kept for the gate. ``budget``:
-    seconds of each challenger, where it is not to be that of the recipe.
+    seconds of each challenger, where it is not to be that of the recipe. ``sign``: a private key for the challenger.
     """
 
     data: Sequence[str]
     use: tuple[Used, ...] = ("all", "fresh")
     gate_share: float = 0.5
     budget: float | None = None
+    sign: Path | None = None
     terms: Terms = field(default_factory=Terms)
     why: str = ""
 
@@ -56,13 +59,18 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-def retrain(models: Registry, store: LogStore, asked: Asked) -> Outcome:
-    """Build challengers, judge them on the newest labelled rows, and promote the best of those that pass.
+def retrain(
+    models: Registry, store: LogStore, asked: Asked, tell: Callable[[str], None] = lambda text: None
+) -> Outcome:
+    """Build challengers, judge them on the newest labelled rows, and promote the best of those that pass. ``tell``
+    hears what takes long.
 
-    Raises DataError where rows are too few, or the champion changes meanwhile.
+    Raises DataError where rows are too few, or the champion changes meanwhile, OptionError where a signature is needed.
     """
     with models.changing():
         champion = models.aliases.champion
+    if asked.sign is None:
+        _check_signed(models, champion, None)
     model, recipe = models.model(champion).model, Recipe.read(models.file(champion, RECIPE_FILE))
     refuse_images(model)
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
@@ -84,6 +92,7 @@ def retrain(models: Registry, store: LogStore, asked: Asked) -> Outcome:
             own, more = recipe_for(_budgeted(recipe, asked.budget), frame, fresh, model)
             notes += [note for note in more if note not in notes]
             folder = home.path / used
+            tell(f"a challenger learns from {used} rows, {frame.height:,} of them; {_duration(own)}")
             try:
                 trip(folder, frame, own, time.monotonic(), None)
             except InputError as error:
@@ -94,6 +103,8 @@ def retrain(models: Registry, store: LogStore, asked: Asked) -> Outcome:
             judged.append((_judged(models, champion, folder / MODEL_FILE, division.judge, own, terms), folder, used))
         verdict, folder, used = max(judged, key=lambda each: (each[0].promoted, each[0].evidence))
         notes += [_beside(v, u) for v, _, u in judged if u != used]
+        if asked.sign is not None:
+            sign(folder / MODEL_FILE, asked.sign)
         with models.changing():
             _check_same(models, champion)
             version = models.add(folder, asked.why, division.until)
@@ -110,6 +121,7 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     """
     with models.changing():
         champion, challenger = models.aliases.champion, models.challenger
+    _check_signed(models, champion, challenger)
     model, recipe = models.model(champion).model, Recipe.read(models.file(challenger, RECIPE_FILE))
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     rows = unseen(cases, champion, models.seen_until(challenger))
@@ -138,6 +150,19 @@ def _settle(models: Registry, verdict: Verdict, why: str) -> None:
         models.refuse(verdict, why)
 
 
+def _check_signed(models: Registry, champion: str, challenger: str | None) -> None:
+    """A service that wants signed models would not take the challenger."""
+    signed = (
+        version is not None and signature_of(models.file(version)).is_file() for version in (champion, challenger)
+    )
+    if tuple(signed) == (True, False):
+        name = "the model" if challenger is None else quoted(str(models.file(challenger)))
+        raise OptionError(
+            f"the champion is signed, and a service with --verify takes no other model; sign {name}, too: "
+            + ("sortal retrain --sign KEY" if challenger is None else "sortal sign FILE --key KEY")
+        )
+
+
 def _check_same(models: Registry, champion: str) -> None:
     if models.aliases.champion != champion:
         raise DataError("another model became champion meanwhile; judge the challenger against that: ask again")
@@ -146,6 +171,11 @@ def _check_same(models: Registry, champion: str) -> None:
 def _beside(verdict: Verdict, used: Used) -> str:
     """On the challenger that was not taken."""
     return f"from {used} rows: {verdict.reasons[0].text}"
+
+
+def _duration(recipe: Recipe) -> str:
+    seconds = recipe.search.seconds
+    return f"at most {seconds:,.0f} s" if seconds < float("inf") else "as much work as the recipe says"
 
 
 def _budgeted(recipe: Recipe, budget: float | None) -> Recipe:

@@ -74,6 +74,9 @@ def retrain(
         float, typer.Option(min=0.05, max=0.95, help="Of the labelled rows, the newest, that only the gate sees.")
     ] = 0.5,
     budget: Annotated[str | None, typer.Option(help="Of each challenger; else that of the champion's recipe.")] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="A private key, where the service takes signed models only.")
+    ] = None,
     doubt: Doubt = 0.05,
     tolerance: Tolerance = 0.01,
     why: Why = "",
@@ -94,11 +97,11 @@ def retrain(
     if rows == "all" and not data:
         raise OptionError("--rows all means old and fresh ones; name what the champion was trained on: --data FILE")
     seconds = None if budget is None else read_option("budget", budget)
-    asked = challenger.Asked(data or (), ways[rows], gate_share, seconds, Terms(doubt, tolerance), why)
+    asked = challenger.Asked(data or (), ways[rows], gate_share, seconds, sign, Terms(doubt, tolerance), why)
     models = Registry(folder)
     _ = models.aliases  # refuses a folder that is no registry before anything is made there
     with closing(open_store(log, make=False)) as store:
-        _judged(challenger.retrain(models, store, asked), json)
+        _judged(challenger.retrain(models, store, asked, _tell), json)
 
 
 def promote(
@@ -174,6 +177,10 @@ def _listed(models: Registry) -> Iterator[str]:
         why = f": {plain(each.why)}" if each.why else ""
         yield f"{each.version[:SHORT]}  {made}  {plain(each.by)}  {', '.join(each.aliases) or '-'}{why}"
     yield f"to serve: {models.folder / 'champion.sortal'}"
+
+
+def _tell(text: str) -> None:
+    typer.echo(visible(f"sortal: {text}"), err=True)
 
 
 def _echo(lines: Iterator[str] | list[str]) -> None:

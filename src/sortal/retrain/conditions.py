@@ -16,6 +16,7 @@ from sortal.core.door import read_rows
 from sortal.core.frame import from_any
 from sortal.core.interval import Estimate
 from sortal.core.labels import code_of
+from sortal.core.plain import quoted
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
 from sortal.core.slicing import table_of, with_strongest
@@ -53,6 +54,7 @@ def judge(champion: Contender, challenger: Contender, cases: Sequence[Case], rec
     """The gate's verdict on cases that neither model has seen, in the order of time. What a model said of them, as the
     champion or as a shadow, is taken from the log.
     """
+    cases, notes = one_a_group(champion.model, cases)
     if not cases:
         return gate(Losses("errors", np.zeros(0), np.zeros(0)), terms=terms)
     codes = [code_of(case.label, champion.model.task.classes) for case in cases]
@@ -66,8 +68,25 @@ def judge(champion: Contender, challenger: Contender, cases: Sequence[Case], rec
     ]
     verdict = gate(losses, slices_of(champion.model, cases), conditions, terms)
     asked = sum(challenger.served.sha256 in case.answers for case in cases)
-    shadow = f"of {asked:,} rows the challenger's answers are those of the shadow"
-    return replace(verdict, notes=(shadow,)) if asked else verdict
+    if asked:
+        notes.append(f"of {asked:,} rows the challenger's answers are those of the shadow")
+    return replace(verdict, notes=tuple(notes))
+
+
+def one_a_group(model: Model, cases: Sequence[Case]) -> tuple[Sequence[Case], list[str]]:
+    """The first case of each group, where the champion knows any: bets take it that rows stand alone."""
+    column = model.schema.only("group")
+    if column is None or not cases:
+        return cases, []
+    named = [case for case in cases if case.record.inputs.get(column.name) is not None]
+    of_group: dict[str, Case] = {}
+    for case in named:
+        of_group.setdefault(str(case.record.inputs[column.name]), case)
+    without = len(cases) - len(named)
+    notes = [f"one row of each {quoted(column.name)} counts, {len(of_group):,} of {len(named):,}"]
+    if without:
+        notes.append(f"{without:,} rows do not say their {quoted(column.name)} and do not count")
+    return list(of_group.values()), notes
 
 
 def losses_of(champion: Model, challenger: Model, truth: Codes, ours: Floats, theirs: Floats) -> Losses:
