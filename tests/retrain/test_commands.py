@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sortal.artifact.sign import signature_of
+from sortal.retrain.gate import Losses, Terms, gate
 from sortal.retrain.registry import Registry
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
@@ -68,6 +70,16 @@ def test_a_challenger_that_waits_is_judged_again_with_more_labels(tmp_path: Path
     assert "gate       110 labelled rows" in more.out
     assert "PROMOTED" in more.out
     assert [event.what for event in Registry(models).events()] == ["added", "added", *["refused"] * 2, "promoted"]
+
+
+def test_one_of_two_challengers_keeps_its_share_of_the_doubt(tmp_path: Path, models: Path, sortal: Sortal) -> None:
+    url = served(tmp_path, models, ["1"])
+    assert sortal("registry", models, "--add", run(tmp_path / "second", -2.0)).code == 0
+    one_of_two = gate(Losses("errors", np.ones(3), np.zeros(3)), terms=Terms(doubt=0.025))
+    Registry(models).refuse(one_of_two, "")
+    for asked, needed in ((0.05, 40), (0.01, 100), (0.5, 100)):
+        said = sortal("promote", models, "--log", url, "--doubt", asked, "--json")
+        assert said.json["verdict"]["needed"] == pytest.approx(needed)
 
 
 def test_where_the_champion_is_signed_a_challenger_has_to_be(tmp_path: Path, models: Path, sortal: Sortal) -> None:

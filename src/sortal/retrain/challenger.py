@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from sortal.artifact.model import Model
 from sortal.artifact.sign import sign, signature_of
 from sortal.core.errors import DataError, InputError, OptionError
 from sortal.core.plain import quoted
@@ -15,7 +16,7 @@ from sortal.core.recipe import Recipe
 from sortal.data.read import read
 from sortal.data.whole import temporary_folder
 from sortal.filing import MODEL_FILE
-from sortal.retrain.cases import Case, divide, labelled_cases, unseen, usable
+from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen, usable
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
 from sortal.retrain.registry import RECIPE_FILE, Registry
@@ -73,10 +74,7 @@ def retrain(
         _check_signed(models, champion, None)
     model, recipe = models.model(champion).model, Recipe.read(models.file(champion, RECIPE_FILE))
     refuse_images(model)
-    cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
-    division = divide(cases, champion, asked.gate_share) if cases else None
-    if division is None:
-        raise DataError("; ".join(["the log has no labelled row that can be used", *notes]))
+    division, notes = _division(store, champion, model, asked.gate_share)
     old = read(list(asked.data)).frame if asked.data else None
     fresh = fresh_rows(division.learn, model, old)
     use: tuple[Used, ...] = asked.use
@@ -125,6 +123,9 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     model, recipe = models.model(champion).model, Recipe.read(models.file(challenger, RECIPE_FILE))
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     rows = unseen(cases, champion, models.seen_until(challenger))
+    former = models.verdict(challenger)
+    if former is not None:  # one of two that were tried keeps its share of the doubt
+        terms = replace(terms, doubt=min(terms.doubt, 1 / former.needed))
     verdict = _judged(models, champion, models.file(challenger), rows, recipe, terms)
     with models.changing():
         _check_same(models, champion)
@@ -132,6 +133,14 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
             raise DataError("the registry has another challenger now; ask again")
         _settle(models, verdict, why)
     return Outcome(challenger, verdict, notes=tuple(notes))
+
+
+def _division(store: LogStore, champion: str, model: Model, share: float) -> tuple[Division, list[str]]:
+    """What of the log a challenger learns from and what judges it, and sentences on what is neither."""
+    cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
+    if not cases:
+        raise DataError("; ".join(["the log has no labelled row that can be used", *notes]))
+    return divide(cases, champion, share), notes
 
 
 def _judged(

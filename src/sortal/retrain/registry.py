@@ -132,6 +132,11 @@ class Registry:
         """The time of the last row of the log that a version may have learned from."""
         return max((event.seen_until for event in self.events() if event.version == version), default=0.0)
 
+    def verdict(self, version: str) -> Verdict | None:
+        """The gate's last one on a version; None where it has not been there."""
+        verdicts = [event.verdict for event in self.events() if event.version == version and event.verdict is not None]
+        return verdicts[-1] if verdicts else None
+
     def file(self, version: str, name: str = MODEL_FILE) -> Path:
         return self.folder / "versions" / version[:SHORT] / name
 
