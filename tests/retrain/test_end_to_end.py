@@ -103,6 +103,8 @@ def test_the_loop_is_closed(
         said = sortal("retrain", models, "--data", early, "--log", url, "--why", "errors are up", "--json")
         assert said.code == 0, said.err
         assert (said.json["used"], said.json["fresh"]) == ("fresh", 300)
+        assert said.json["chosen"] in ("tree", "ensemble")
+        assert said.json["notes"][0].startswith("from all rows (")
         assert said.json["verdict"]["rows"] == 300
         assert [(r["code"], r["holds"]) for r in said.json["verdict"]["reasons"]] == [
             ("G101", True),

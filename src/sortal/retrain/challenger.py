@@ -16,6 +16,7 @@ from sortal.core.recipe import Recipe
 from sortal.data.read import read
 from sortal.data.whole import temporary_folder
 from sortal.filing import MODEL_FILE
+from sortal.record.run import RunRecord
 from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen, usable
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
@@ -48,12 +49,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``version``: of the challenger, and the ``verdict`` on it. ``used``: the rows that it learned from, ``old`` and
-    ``fresh`` ones in number; what is not known is None. ``notes``: what else has to be known.
+    """``version``: of the challenger, the ``verdict`` on it, and the candidate that was ``chosen``. ``used``: the rows
+    that it learned from, ``old`` and ``fresh`` ones in number; None where it was not built now. ``notes``: what else
+    has to be known.
     """
 
     version: str
     verdict: Verdict
+    chosen: str = ""
     used: Used | None = None
     old: int = 0
     fresh: int = 0
@@ -84,7 +87,7 @@ def retrain(
     terms = replace(asked.terms, doubt=asked.terms.doubt / len(use))  # each has its share of the doubt
     home = temporary_folder()
     try:
-        judged: list[tuple[Verdict, Path, Used]] = []
+        judged: list[tuple[Verdict, str, Path, Used]] = []
         for used in use:
             frame = together(old if used == "all" else None, fresh)
             own, more = recipe_for(_budgeted(recipe, asked.budget), frame, fresh, model)
@@ -92,15 +95,17 @@ def retrain(
             folder = home.path / used
             tell(f"a challenger learns from {used} rows, {frame.height:,} of them; {_duration(own)}")
             try:
-                trip(folder, frame, own, time.monotonic(), None)
+                record = trip(folder, frame, own, time.monotonic(), None)
             except InputError as error:
                 if used == "all" or len(use) == 1:
                     raise
                 notes.append(f"fresh rows alone are no data to train on: {error}")
                 continue
-            judged.append((_judged(models, champion, folder / MODEL_FILE, division.judge, own, terms), folder, used))
-        verdict, folder, used = max(judged, key=lambda each: (each[0].promoted, each[0].evidence))
-        notes += [_beside(v, u) for v, _, u in judged if u != used]
+            verdict = _judged(models, champion, folder / MODEL_FILE, division.judge, own, terms)
+            judged.append((verdict, _chosen(record), folder, used))
+        # All were judged on the same rows.
+        verdict, chosen, folder, used = max(judged, key=lambda each: (each[0].promoted, -(each[0].challenger or 0.0)))
+        notes += [f"from {u} rows ({c}): {v.reasons[0].text}" for v, c, _, u in judged if u != used]
         if asked.sign is not None:
             sign(folder / MODEL_FILE, asked.sign)
         with models.changing():
@@ -110,7 +115,7 @@ def retrain(
     finally:
         home.remove()
     rows = 0 if old is None or used == "fresh" else old.height
-    return Outcome(version, verdict, used, rows, len(division.learn), tuple(notes))
+    return Outcome(version, verdict, chosen, used, rows, len(division.learn), tuple(notes))
 
 
 def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcome:
@@ -177,9 +182,9 @@ def _check_same(models: Registry, champion: str) -> None:
         raise DataError("another model became champion meanwhile; judge the challenger against that: ask again")
 
 
-def _beside(verdict: Verdict, used: Used) -> str:
-    """On the challenger that was not taken."""
-    return f"from {used} rows: {verdict.reasons[0].text}"
+def _chosen(record: RunRecord) -> str:
+    """The name of the candidate that became the model: where time was short it may be a baseline."""
+    return next(candidate.name for candidate in record.leaderboard if candidate.selected)
 
 
 def _duration(recipe: Recipe) -> str:

@@ -146,7 +146,7 @@ def _said(outcome: Outcome) -> Iterator[str]:
     short, verdict = outcome.version[:SHORT], outcome.verdict
     if outcome.used is not None:
         old = f"{outcome.old:,} old and " if outcome.old else ""
-        yield f"challenger {short} learned from {old}{outcome.fresh:,} fresh rows"
+        yield f"challenger {short}, {plain(outcome.chosen)}, learned from {old}{outcome.fresh:,} fresh rows"
     yield f"gate       {verdict.rows:,} labelled rows that neither model has seen"
     for line in verdict.lines():
         yield f"  {plain(line)}"
