@@ -78,7 +78,9 @@ def retrain(
     model, recipe = models.model(champion).model, Recipe.read(models.file(champion, RECIPE_FILE))
     refuse_images(model)
     division, notes = _division(store, champion, model, asked.gate_share)
-    old = read(list(asked.data)).frame if asked.data else None
+    source = read(list(asked.data)) if asked.data else None
+    old = None if source is None else source.frame
+    notes += () if source is None else source.notes
     fresh = fresh_rows(division.learn, model, old)
     use: tuple[Used, ...] = asked.use
     if old is None and use != ("fresh",):
