@@ -189,6 +189,28 @@ def _put(log: Log, records: Sequence[PredictionRecord]) -> None:
 
 def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
     """What a model says of a batch of rows. Raises HttpError for rows that do not fit its columns."""
+    return _score_row(served, batch, limits, timing) if len(batch.rows) == 1 else _score(served, batch, limits, timing)
+
+
+def _score_row(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
+    with timing.stage("validate"):
+        row, warnings = served.door.read_row(batch.rows[0], limits)
+    with timing.stage("score"):
+        model = served.model
+        answer = model.answer_row(row)
+        return Scored(
+            model=served,
+            batch=batch,
+            labels=(answer.label,),
+            probabilities=(answer.probabilities,),
+            decisions=(answer.decision,),
+            sets=None if answer.set is None else (_members(model.classes_.tolist(), answer.set),),
+            warnings=((*warnings, *answer.warnings),),
+            notes=_notes(served, 1),
+        )
+
+
+def _score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
     with timing.stage("validate"):
         read = served.door.read(batch.rows, limits)
     with timing.stage("score"):
@@ -203,8 +225,13 @@ def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> 
             decisions=answers.decisions.tolist(),
             sets=None if answers.sets is None else [_members(classes, each) for each in answers.sets.tolist()],
             warnings=[(*ours, *its) for ours, its in zip(read.warnings, odd, strict=True)],
-            notes=tuple(filter(None, (served.model.capacity_note(len(batch.rows)),))),
+            notes=_notes(served, len(batch.rows)),
         )
+
+
+def _notes(served: ServedModel, rows: int) -> tuple[str, ...]:
+    note = served.model.capacity_note(rows)
+    return (note,) if note else ()
 
 
 def _members(classes: Sequence[Label], holds: Sequence[bool]) -> tuple[Label, ...]:
