@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
 from sortal.serve.logs import Answered
 from sortal.serve.metrics import Metrics
+from sortal.serve.shared import Shared
 from sortal.serve.swap import Swap
 from sortal.serve.work import Workers
 
@@ -113,7 +114,7 @@ class Scored:
 class Service:
     """What answering a request takes. ``token``: which every request has to show, None where none is needed. ``swap``:
     changes the champion; ``shadow``: asks another model beside it; ``observers`` hear of every request when it was
-    answered.
+    answered; ``shared``: what it has in common with other workers.
     """
 
     deployment: Deployment
@@ -126,6 +127,18 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     live: Live = field(default_factory=Live)
     workers: Workers = field(default_factory=lambda: Workers(Limits.threads, Limits.waiting))
+    shared: Shared | None = None
+
+    def told(self) -> tuple[dict[str, float], dict[str, str]]:
+        """What the log counts, and what names the model, for who watches the service."""
+        served = self.deployment.champion
+        named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
+        return ({} if self.log is None else asdict(self.log.counts())), named
+
+    def show(self) -> None:
+        """Let the other workers see what this one counted."""
+        if self.shared is not None:
+            self.shared.show(self.metrics.families(*self.told()))
 
 
 def new_ids(count: int) -> list[str]:
