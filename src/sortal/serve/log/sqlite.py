@@ -49,10 +49,8 @@ TABLES = (
     f"PRAGMA user_version = {PROTOCOL}",
 )
 ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
-ADD_LABEL = "INSERT OR IGNORE INTO labels (row_id, label, time) VALUES (?, ?, ?)"
-KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value WHERE labels.id <= ?"
-"""Of these rows the labels up to a number: it ascends, so that those of this transaction are above the last before it.
-"""
+ADD_LABEL = "INSERT INTO labels (row_id, label, time) VALUES (?, ?, ?)"
+KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
 UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
 WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
 READ = f"""
@@ -111,13 +109,12 @@ class SqliteStore(LogStore):
 
     def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
         with self._writing() as connection:
-            (last,) = connection.execute("SELECT max(id) FROM labels").fetchone()
-            added = connection.executemany(ADD_LABEL, rows).rowcount
-            ids = ids_as_json([row_id for row_id, _, _ in rows])
-            known = dict(connection.execute(KNOWN, (ids, last)).fetchall()) if added < len(rows) else {}
-            unmatched = {row_id for (row_id,) in connection.execute(UNMATCHED, (ids,))}
-        new = frozenset(row_id for row_id, _, _ in rows if row_id not in known)
-        return Stored(new, new & unmatched, {row_id: label_of(label) for row_id, label in known.items()})
+            known = dict(connection.execute(KNOWN, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall())
+            new = [row for row in rows if row[0] not in known] if known else rows
+            ids = [row_id for row_id, _, _ in new]
+            connection.executemany(ADD_LABEL, new)
+            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (ids_as_json(ids),)))
+        return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
 
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():
