@@ -118,6 +118,7 @@ def serving(
         environment["PYTHONPATH"] = os.pathsep.join([str(path), *filter(None, [environment.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
         err = Path(folder) / "stderr"
+        environment["TMPDIR"] = folder  # what a service that is killed leaves behind goes with the block
         words = sortal("serve", model, "--port", 0, *options)
         with err.open("w") as stderr:
             process = subprocess.Popen(

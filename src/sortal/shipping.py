@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, golden_rows, load
+from sortal.artifact.golden import golden_rows
+from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, load
 from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.profile import profile

@@ -12,7 +12,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
-from sortal.artifact.model import Model, check_parity, golden_rows, load
+from sortal.artifact.golden import golden_rows
+from sortal.artifact.model import Model, check_parity, load
 from sortal.artifact.store import Golden
 from sortal.core.errors import ArtifactError, DataError, OptionError, OutputError, ParityError
 from sortal.core.frame import Table, conform

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from sortal.artifact.model import Model, golden_rows, load
+from sortal.artifact.golden import golden_rows
+from sortal.artifact.model import Model, load
 from sortal.artifact.store import save
 from sortal.core.errors import ArtifactError
 from sortal.core.frame import Table

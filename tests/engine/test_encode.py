@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from sortal.core.coded import Coded
 from sortal.engine import Program, compile
-from sortal.engine.run import FEW
+from sortal.engine.single import FEW
 
 PARTS = ["year", "month", "day", "weekday", "hour", "minute", "day_of_year", "total_seconds"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

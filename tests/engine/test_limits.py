@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sortal.core.row import columns_of, row_of
 from sortal.engine import Program, bitvector, compile, limits, run
 from sortal.engine.ngrams import Ngrams
 from sortal.engine.onnx import network
@@ -224,6 +225,23 @@ def test_a_program_is_refused_or_scores_every_row_within_its_cost(seed, copies):
     # An operation is about a nanosecond; the yardstick is held generously, as allocations are being traced.
     assert seconds <= 0.1 + 50e-9 * (score.cost.call + n * score.cost.row)
     assert_allclose(few, found[:ROWS], rtol=1e-9, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=150)
+@given(seed=st.integers(0, 2**32))
+def test_a_row_alone_gets_the_same_bits_as_values_and_as_columns(seed):
+    program = made_up(seed)
+    try:
+        score = compile(program)
+    except ValueError:
+        return
+    for at in range(ROWS):
+        row = row_of(COLUMNS, score.reads, at)
+        alone = score.step.run(columns_of(row))
+        alone = alone.dense() if isinstance(alone, Sparse) else alone
+        if not score.step.sparse:
+            assert_array_equal(score.one(row), alone[0])
+            assert_array_equal(score(columns_of(row)), alone)
 
 
 def one_column(*steps: Program) -> Program:

@@ -237,3 +237,27 @@ def test_a_kind_of_a_plug_in_is_read_by_its_own_rules(monkeypatch: pytest.Monkey
         assert door.read([{"paint": "#FF8800"}, {"paint": None}], LIMITS).rows.columns["paint"] == ["#ff8800", None]
     error = refusal(door, {"paint": "red"}, {"paint": 7})
     assert [each.detail for each in error.errors] == ["expected a colour such as #ff8800"] * 2
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_row_alone_is_read_and_answered_as_a_batch_of_one(
+    model: Model, any_row: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    """To the bit, with the same warnings and faults, and also where its values are remembered."""
+    door, row = Door(model), data.draw(any_row)
+    for _ in range(2):
+        if by_the_other_door(model, row) is None:
+            with pytest.raises(HttpError) as alone:
+                door.read_row(row, LIMITS)
+            assert alone.value.errors == refusal(door, row).errors
+            continue
+        read = door.read([row], LIMITS)
+        values, warnings = door.read_row(row, LIMITS)
+        assert list(warnings) == list(read.warnings[0])
+        together, answer = model.answer_rows(read.rows, warnings=True), model.answer_row(values)
+        assert answer.probabilities == together.probabilities[0].tolist()
+        assert together.warnings is not None
+        assert answer.warnings == together.warnings[0]
+        assert (answer.label, answer.decision) == (together.labels[0], together.decisions[0])
+        assert answer.set == (None if together.sets is None else together.sets[0].tolist())

@@ -27,3 +27,17 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.probabilities)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one row that is a batch of its own, as ``Answers`` has it, in values of Python.
+
+    ``set``: for each class whether the prediction set holds it; None where the model has none.
+    """
+
+    label: Any
+    probabilities: list[float]
+    decision: Any
+    set: list[bool] | None
+    warnings: list[str]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,28 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.artifact import sign
-from sortal.artifact.answers import Answers
+from sortal.artifact.answers import Answer, Answers
 from sortal.artifact.check import check
-from sortal.artifact.probabilities import checked
-from sortal.artifact.store import Contents, Golden, Value, as_written, load_contents, save
+from sortal.artifact.probabilities import checked, checked_row
+from sortal.artifact.store import Contents, Golden, as_written, load_contents, save
 from sortal.core.arrays import Floats
 from sortal.core.display import AsText
 from sortal.core.door import Rows, canonical_rows, rows_of
 from sortal.core.errors import ArtifactError, OptionError, ParityError
-from sortal.core.images import drawn
 from sortal.core.interval import Estimate
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.odd import OddValues
 from sortal.core.plain import visible
 from sortal.core.profile import ColumnProfile
+from sortal.core.row import Row, columns_of
 from sortal.core.schema import Schema
 from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.decide.policy import REJECT
 from sortal.decide.prevalence import class_shares, label_shift
-from sortal.engine import Columns, compile
+from sortal.engine import compile
 from sortal.engine.once import made_anew
-from sortal.engine.run import ops, reads
+from sortal.engine.run import Compiled, ops, reads
 
 if TYPE_CHECKING:
     from sortal.core.frame import Table
@@ -51,14 +50,12 @@ PARITY_ROWS = 2_000
 TIMES, MOST_SECONDS_TIMING = 30, 0.1
 """A row is timed so often, and not for longer: a median that no hiccup moves, and a tenth of a second is no loss of a
 short budget."""
-IMAGES = 2
-"""Golden rows that have images, which take longest: all others have none."""
-WORDS = 100
-"""Texts of golden rows are every so many of the usual words: ten of a thousand."""
 MOST_LABELS, MOST_FIGURES = 8, 3
 """What a model says of itself in a few lines."""
 MOST_TEXT = 200
 """Of what is said to be wrong with a file, which may quote it."""
+_FIRST = np.zeros(1, dtype=np.int64)
+"""The id of a row alone."""
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 """How closely a saved model has to agree with the library that trained it, by how that library sums."""
 
@@ -123,6 +120,23 @@ class Model(AsText, Contents):
             decisions=self._labels_of_decisions[decided],
             sets=None if self.sets is None else self.sets.apply(probabilities),
             warnings=self._odd(rows) if warnings else None,
+        )
+
+    def answer_row(self, row: Row) -> Answer:
+        """What the model says of one row that holds the columns of ``needs``, to the bit as ``answer_rows`` of this row
+        alone, with warnings.
+        """
+        probabilities = checked_row(self._run.one(row), len(self.task.classes))
+        alone = np.array([probabilities])
+        costs = self.decision.cost_columns
+        paid = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
+        labels, decisions = self._listed
+        return Answer(
+            label=labels[probabilities.index(max(probabilities))],
+            probabilities=probabilities,
+            decision=decisions[int(self.decision.apply(alone, paid)[0])],
+            set=None if self.sets is None else self.sets.apply(alone)[0].tolist(),
+            warnings=self._odd_values.of_row(row),
         )
 
     def capacity_note(self, count: int) -> str:
@@ -225,7 +239,7 @@ class Model(AsText, Contents):
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
-    def _run(self) -> Callable[[Columns | Floats], Floats]:
+    def _run(self) -> Compiled:
         return compile(self.program)
 
     @cached_property
@@ -247,6 +261,11 @@ class Model(AsText, Contents):
     @cached_property
     def _labels(self) -> NDArray[Any]:
         return np.array([self.task.label(code) for code in range(len(self.task.classes))])
+
+    @cached_property
+    def _listed(self) -> tuple[list[Any], list[Any]]:
+        """Labels, and labels of decisions, as values of Python."""
+        return self._labels.tolist(), self._labels_of_decisions.tolist()
 
     @cached_property
     def _labels_of_decisions(self) -> NDArray[Any]:
@@ -305,37 +324,6 @@ def _reason(error: Exception) -> str:
         return "it takes more memory than there is"
     lines = str(error).splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= MOST_TEXT else lines[0][: MOST_TEXT - 3] + "..."
-
-
-def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
-    """Rows to prove a model file with: made up of what the profile has anyway, and images of nothing, so that no row of
-    the data leaves with it.
-
-    The last of them has no value in any column.
-    """
-    rng = np.random.default_rng(0)
-    rows: list[dict[str, Value]] = [{} for _ in range(count)]
-    for column in profile.values():
-        values = _values(column)
-        if kind_of(column.kind).encoding == "image":
-            for number, row in enumerate(rows[:IMAGES]):
-                row[column.name] = b64encode(drawn(number)).decode()
-        elif values:
-            for row, at in zip(rows, rng.integers(len(values), size=count).tolist(), strict=True):
-                row[column.name] = values[at]
-    return Golden((*rows, {}))
-
-
-def _values(column: ColumnProfile) -> Sequence[Value]:
-    """What a column may hold, from its profile."""
-    storage = kind_of(column.kind).storage
-    if storage == "boolean":
-        return (False, True)
-    if storage == "moment":
-        return [round(1e6 * seconds) for seconds in column.quantiles]
-    if column.measures:  # a text is some of its usual words
-        return [" ".join(column.levels[first::WORDS]) for first in range(min(WORDS, len(column.levels)))]
-    return column.quantiles or column.levels
 
 
 def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) -> Parity:

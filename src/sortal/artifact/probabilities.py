@@ -30,6 +30,18 @@ def checked(probability: Floats, classes: int, ids: NDArray[np.int64]) -> Floats
     return probability
 
 
+def checked_row(probability: list[float], classes: int) -> list[float]:
+    """The same for one row.
+
+    >>> checked_row([0.25, 0.75], classes=2)
+    [0.25, 0.75]
+    """
+    # Of a NaN the sum is none, either.
+    if len(probability) != classes or min(probability) < 0 or not abs(sum(probability) - 1) <= OFF_ONE:
+        checked(np.array([probability]), classes, np.zeros(1, dtype=np.int64))
+    return probability
+
+
 def _refuse(probability: Floats, ids: NDArray[np.int64]) -> None:
     with np.errstate(invalid="ignore"):
         fine = (probability >= 0).all(axis=1) & (np.abs(probability.sum(axis=1) - 1) <= OFF_ONE)

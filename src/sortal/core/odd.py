@@ -12,6 +12,7 @@ import numpy as np
 
 from sortal.core.measures import FIRST
 from sortal.core.profile import ColumnProfile, Columns, comparable, compared
+from sortal.core.row import Row, columns_of
 from sortal.core.shift import named_column, short_value
 
 
@@ -35,6 +36,12 @@ class OddValues:
         self._numeric = {name: column for name, column in self._columns.items() if column.numeric}
         # (m, 2) between what values are usual, and (m, 1) whether none may be missing.
         self._limits = np.array([column.limits for column in self._numeric.values()]).reshape(-1, 2)
+        # Of a row alone arrays would take longer than all comparisons.
+        self._measured = any(column.measures for column in reference.values())
+        self._of_each = [
+            (name, self._seen.get(name), *(column.limits if column.numeric else (0.0, 0.0)), _is_asked_for(column))
+            for name, column in self._columns.items()
+        ]
         self._complete = np.array([[_is_asked_for(column)] for column in self._numeric.values()], dtype=np.bool_)
 
     def of(self, columns: Columns, rows: int, without: Collection[str] = ()) -> list[list[str]]:
@@ -47,6 +54,25 @@ class OddValues:
             place = {name: at for at, name in enumerate(self._columns)}
             for row, _, text in sorted(found, key=lambda each: place[each[1]]):
                 sentences[row].append(text)
+        return sentences
+
+    def of_row(self, row: Row) -> list[str]:
+        """What is odd about a row that has all columns.
+
+        >>> age = ColumnProfile("age", "number", rows=2, missing=0, distinct=2, ends=(18.0, 60.0))
+        >>> OddValues({"age": age}).of_row({"age": 200.0})
+        ["'age': 200 is above 60, about the largest in training"]
+        """
+        if self._measured:
+            return self.of(columns_of(row), 1)[0]
+        sentences = []
+        for name, seen, low, high, complete in self._of_each:
+            value = row[name]
+            if seen is not None:
+                if value not in seen:
+                    sentences.append(_odd_level(self._columns[name], value))
+            elif value < low or value > high or (complete and value != value):
+                sentences.append(_odd_number(self._columns[name], value))
         return sentences
 
     def _levels(self, columns: Columns) -> Iterator[tuple[int, str, str]]:

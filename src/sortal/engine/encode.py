@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats
 from sortal.core.coded import Coded
+from sortal.core.row import Row
 from sortal.engine.limits import CALL, LARGEST, Cost
 from sortal.engine.program import Columns, Program
-from sortal.engine.step import Run, Step, fail, floats, indices, or_missing, text, texts
+from sortal.engine.step import One, Run, Step, fail, floats, indices, or_missing, text, texts
 
 _SMALL = 10_000
 """Numbers of a table that are also kept as Python's: some hundred kilobytes."""
@@ -25,9 +26,9 @@ def number(program: Program) -> Step:
     name = text(program, "column")
     values = _reader(name)
 
-    def one(columns: Columns, at: int) -> list[float]:
-        known = columns.get(name)
-        return [float(known[at]) if type(known) is np.ndarray else values(columns).item(at)]
+    def one(row: Row) -> list[float]:
+        value = column_of(row, name)
+        return [value if type(value) is float else values({name: [value]}).item()]
 
     return Step("number", lambda columns: values(columns)[:, None], 1, Cost(5 * CALL, 2, 16), named=True, one=one)
 
@@ -39,8 +40,8 @@ def _reader(name: str) -> Callable[[Columns], Floats]:
     return read
 
 
-def column_of(columns: Columns, name: str) -> Any:
-    """The values of a column. Raises ValueError where there is none of this name."""
+def column_of(columns: Columns | Row, name: str) -> Any:
+    """The values of a column, or that of a row. Raises ValueError where there is none of this name."""
     try:
         return columns[name]
     except KeyError:
@@ -64,10 +65,10 @@ def lookup(program: Program) -> Step:
 
     lists: list[list[float]] = table.tolist() if table.size <= _SMALL else []
 
-    def one(columns: Columns, at: int) -> list[float]:
-        code = codes[column_of(columns, name)[at]]
-        row: list[float] = lists[code] if lists else table[code].tolist()
-        return row
+    def one(row: Row) -> list[float]:
+        code = codes[column_of(row, name)]
+        of_value: list[float] = lists[code] if lists else table[code].tolist()
+        return of_value
 
     width = table.shape[1]
     # A dict is asked for every value: a tenth of a microsecond.
@@ -147,9 +148,15 @@ def fill(program: Program) -> Step:
         filled = np.where(missing, value, x)
         return np.hstack([filled, missing[:, indicator]]) if len(indicator) else filled
 
+    values, marked = value.tolist(), indicator.tolist()
+
+    def one(x: list[float]) -> list[float]:
+        filled = [known if known == known else instead for known, instead in zip(x, values, strict=True)]
+        return filled + [float(x[at] != x[at]) for at in marked] if marked else filled
+
     d, outputs = len(value), len(value) + len(indicator)
     cost = Cost(6 * CALL, 4 * outputs, 9 * d + 9 * outputs)
-    return Step("fill", run, outputs, cost, inputs=d, fills=not np.isnan(value).any())
+    return Step("fill", run, outputs, cost, inputs=d, fills=not np.isnan(value).any(), one=one)
 
 
 def scale(program: Program) -> Step:
@@ -166,13 +173,26 @@ def scale(program: Program) -> Step:
         np.minimum(scaled, LARGEST, out=scaled)
         return np.maximum(scaled, -LARGEST, out=scaled)
 
+    means, spreads = mean.tolist(), spread.tolist()
+
+    def one(x: list[float]) -> list[float]:
+        return [
+            scaled if -LARGEST <= (scaled := (each - middle) / width) <= LARGEST else _cut(scaled)
+            for each, middle, width in zip(x, means, spreads, strict=True)
+        ]
+
     d = len(mean)
-    return Step("scale", run, d, Cost(6 * CALL, 4 * d, 8 * d), inputs=d)
+    return Step("scale", run, d, Cost(6 * CALL, 4 * d, 8 * d), inputs=d, one=one)
+
+
+def _cut(number: float) -> float:
+    return LARGEST if number > LARGEST else -LARGEST if number < -LARGEST else number
 
 
 def pick(program: Program) -> Step:
     """The columns ``index``, in that order."""
     index = indices(program, "index", None)
     run: Run = lambda x: x[:, index]  # noqa: E731
-    k = len(index)
-    return Step("pick", run, k, Cost(3 * CALL, 2 * k, 8 * k), least=int(index.max(initial=-1)) + 1)
+    k, places = len(index), index.tolist()
+    one: One = lambda x: [x[at] for at in places]  # noqa: E731
+    return Step("pick", run, k, Cost(3 * CALL, 2 * k, 8 * k), least=int(index.max(initial=-1)) + 1, one=one)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +30,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import did_you_mean
+from sortal.core.row import Row, row_of
 from sortal.engine import (
     encode,
     focal,
@@ -43,6 +45,7 @@ from sortal.engine import (
     onnx,
     pixels,
     raster,
+    single,
     tfidf,
     tokens,
 )
@@ -51,7 +54,7 @@ from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
 from sortal.engine.program import Columns, Program
 from sortal.engine.sparse import Sparse, above, beside
-from sortal.engine.step import Step, fail, floats, text
+from sortal.engine.step import One, Step, fail, floats, text
 
 
 def compile(program: Program) -> Compiled:
@@ -70,7 +73,7 @@ def compile(program: Program) -> Compiled:
            [0.25, 0.75]])
     """
     _check_size(program)
-    return Compiled(_step(program), tuple(dict.fromkeys(name for _, name in reads(program))))
+    return Compiled(_step(program), _names(program))
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,18 @@ class Compiled:
         rows: Floats | Sparse = self._named(x) if self.step.named else self._array(x)
         return rows
 
+    def one(self, row: Row) -> list[float]:
+        """What it gives for one row, to the bit as the same row alone in columns."""
+        return self._one(row)
+
+    @cached_property
+    def _one(self) -> One:
+        return single.one_of(self.step)
+
     def _named(self, columns: Any) -> Any:
         n, most = len(column_of(columns, self.reads[0])), self._rows
+        if n == 1 and self.step.one is not None:
+            return np.array([self.step.one(row_of(columns, self.reads))])
         if n <= most:
             return self.step.run(columns)
         return self._slices(n, most, lambda part: {name: column_of(columns, name)[part] for name in self.reads})
@@ -133,6 +146,10 @@ def reads(program: Program) -> Iterator[tuple[str, str]]:
         yield program.op, str(program.settings.get("column"))
     for step in program.steps:
         yield from reads(step)
+
+
+def _names(program: Program) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for _, name in reads(program)))
 
 
 def ops(program: Program) -> frozenset[str]:
@@ -233,6 +250,7 @@ def _chain(program: Program) -> Step:
         loses=_missing_after(steps, missing=False),
         sparse=last.sparse,
         takes_sparse=first.takes_sparse,
+        one=single.of_chain(steps),
     )
 
 
@@ -261,10 +279,10 @@ def _table(program: Program) -> Step:
     outputs = sum(step.outputs for step in steps)
     is_sparse = any(step.sparse for step in steps)
     side_by_side: Callable[[list[Any]], Any] = beside if is_sparse else np.hstack
-    few = None if is_sparse else _few_rows(steps)
+    few = None if is_sparse else single.few_rows(steps, _names(program))
 
     def run(columns: Columns) -> Any:
-        if few is not None and 0 < _count(columns) <= FEW:
+        if few is not None and 0 < single.count(columns) <= single.FEW:
             return few(columns)
         return side_by_side([step.run(columns) for step in steps])
 
@@ -276,35 +294,8 @@ def _table(program: Program) -> Step:
         named=True,
         fills=all(step.fills for step in steps),
         sparse=is_sparse,
+        one=single.of_table(steps),
     )
-
-
-FEW = 8
-"""Rows up to which a table is read value by value: the two ways take equally long at about a dozen."""
-
-
-def _count(columns: Columns) -> int:
-    return len(next(iter(columns.values()), ()))
-
-
-def _few_rows(steps: Sequence[Step]) -> Callable[[Columns], Floats] | None:
-    """The same for a few rows, value by value: where most of the time goes into calls of numpy, it takes a third of
-    it. None where no step knows how.
-    """
-    ones = [step.one for step in steps]
-    if not any(ones):
-        return None
-
-    def run(columns: Columns) -> Floats:
-        made = [[] if step.one is not None else step.run(columns).tolist() for step in steps]
-        rows = range(_count(columns))
-        together = [
-            [x for one, rest in zip(ones, made, strict=True) for x in (rest[at] if one is None else one(columns, at))]
-            for at in rows
-        ]
-        return np.array(together, dtype=np.float64).reshape(len(rows), -1)
-
-    return run
 
 
 def _once(program: Program) -> Step:
@@ -349,6 +340,7 @@ def _average(program: Program) -> Step:
         needs=any(step.needs for step in steps),
         fills=all(step.fills for step in steps),
         loses=any(step.loses for step in steps),
+        one=single.of_average(steps, weight.tolist()),
     )
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.engine.limits import LARGEST, Cost
-from sortal.engine.program import Array, Columns, Program
+from sortal.engine.program import Array, Program
 
 Run = Callable[[Any], Any]
 """From Columns, an (n, d) array or ``Sparse`` to an array, or to ``Sparse`` where the step says so."""
+One = Callable[[Any], list[float]]
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Step:
     ``inputs``: the columns that it takes; None where it takes named Columns, or any number of them. ``least``: the
     fewest columns that it can do with. ``outputs``: the columns that it gives. ``needs``: it cannot do with missing
     values; ``fills``: it gives none, whatever it takes; ``loses``: it may give some where it takes none. ``sparse``: it
-    gives ``Sparse`` rows, and ``takes_sparse``: it can do with them. ``one``: what it gives for the row at a place of
-    some columns, as a list; None where that is not quicker than ``run``. Raises ValueError where the ``cost`` is above
-    a limit.
+    gives ``Sparse`` rows, and ``takes_sparse``: it can do with them. ``one``: the same numbers for one row, which comes
+    as ``core.row`` has it or as a list, without arrays; None where that is not quicker than ``run``. Raises ValueError
+    where the ``cost`` is above a limit.
     """
 
     op: str
@@ -40,7 +41,7 @@ class Step:
     loses: bool = False
     sparse: bool = False
     takes_sparse: bool = False
-    one: Callable[[Columns, int], list[float]] | None = None
+    one: One | None = None
 
     def __post_init__(self) -> None:
         self.cost.check(self.op)

@@ -1,6 +1,6 @@
 """Serving: a model behind HTTP, which logs what it decided and takes the truth back later.
 
-    server      ->  app     ->  v1, v2, page          ->  service      ->  Model.answer_rows
+    server      ->  app     ->  v1, v2, page          ->  service      ->  Model.answer_rows, answer_row
     a process       ASGI        one codec a protocol      one handler       artifact
                                                           |
                                                           log.writer  ->  log.sqlite, log.postgres

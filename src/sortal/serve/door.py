@@ -9,7 +9,7 @@ for the kinds of plug-ins.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +24,10 @@ from sortal.core.kinds import is_item, kind_of
 from sortal.core.misfits import LARGEST
 from sortal.core.plain import short
 from sortal.core.raw import of_values
+from sortal.core.row import Row, row_of
 from sortal.core.schema import Column, Schema, column_name
 from sortal.serve.http import FieldError, HttpError
 from sortal.serve.limits import Limits
-
-Row = Mapping[str, Any]
 
 KNOWN = 4_096
 """Values of a column that are looked up: levels, and days; some hundred kilobytes a column."""
@@ -82,6 +81,8 @@ class Door:
 
     def __init__(self, model: Model) -> None:
         self._cells = tuple(_Cells(column) for column in model.needs.columns)
+        self._ways = tuple(cells.way for cells in self._cells)
+        self._required = tuple(cells.name for cells in self._cells if cells.required)
         self.expected = {cells.name: cells.expected for cells in self._cells}
         self._needed = frozenset(model.needs.names)
         self._named = frozenset(model.schema.names)
@@ -111,6 +112,29 @@ class Door:
             if not self._needed <= row.keys():
                 said += self._absent(row)
         return Read(Rows(columns, np.arange(len(rows))), findings.warnings)
+
+    def read_row(self, row: Row, limits: Limits) -> tuple[Row, Sequence[str]]:
+        """As ``read`` of this row alone, in values of Python, and its warnings: without lists and arrays where nothing
+        of it has to be read by rules.
+        """
+        values: dict[str, Any] | None = {} if row.keys() <= self._named and self._needed <= row.keys() else None
+        if values is not None:
+            for name, plain_numbers, remembered, missing in self._ways:
+                value: Any = row[name]
+                kind = type(value)
+                if plain_numbers and (kind is float or kind is int) and -LARGEST <= value <= LARGEST:
+                    values[name] = float(value)
+                    continue
+                known = remembered.get(kind)
+                made: Any = missing if value is None else known.get(value, _UNKNOWN) if known else _UNKNOWN
+                if made is _UNKNOWN:
+                    break
+                values[name] = made
+            else:
+                if not any(values[name] != values[name] for name in self._required):
+                    return values, ()
+        read = self.read([row], limits)
+        return row_of(read.rows.columns, read.rows.columns), read.warnings[0]
 
     def _at_once(self, rows: Sequence[Row]) -> tuple[list[list[Any]], list[list[int]]]:
         """By column, what can be read without rules: plain numbers, what is missing, and values that are remembered;

@@ -1,7 +1,7 @@
 """What a process of the service counts, and how Prometheus reads it (text format 0.0.4).
 
-Every process counts for itself and says which it is: ``worker`` is its process id. Of several, a scrape meets one; sums
-over ``worker`` are those of the service.
+Every process counts for itself and says which it is: ``worker`` is its process id. Of several, a scrape meets one,
+which shows what the others counted, too (``shared``): sums over ``worker`` are those of the service.
 """
 
 from __future__ import annotations
@@ -10,16 +10,34 @@ import os
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Lock
 from typing import Any
+
+import msgspec
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: Prometheus' own, and three below, since a row takes less than its first."""
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+LASTING = ("counter", "histogram")
+"""Kinds of figures that stay when their process ends."""
+
 Labels = tuple[tuple[str, str], ...]
+
+
+class Family(msgspec.Struct, frozen=True):
+    """One figure with its lines, which stand together in the text."""
+
+    name: str
+    kind: str
+    help: str
+    lines: list[str]
+
+    def written(self) -> list[str]:
+        return [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} {self.kind}", *self.lines]
 
 
 @dataclass
@@ -66,62 +84,77 @@ class Metrics:
 
     def add_rows(self, decisions: Iterable[object], warnings: int) -> None:
         """Rows were decided, of which so many had warnings."""
-        counted = Counter(map(str, decisions))
+        names = [*map(str, decisions)]
         with self._lock:
-            self.decisions.update(counted)
-            self.rows += counted.total()
+            for name in names:
+                self.decisions[name] += 1
+            self.rows += len(names)
             self.warnings += warnings
 
-    def text(self, log: Mapping[str, float] | None = None, model: Mapping[str, str] | None = None) -> str:
-        """As Prometheus reads it. ``log``: what the log counts, by name; ``model``: what names the model."""
-        return "\n".join([*self._lines(log or {}, model or {}), ""])
+    def text(
+        self,
+        log: Mapping[str, float] | None = None,
+        model: Mapping[str, str] | None = None,
+        others: Iterable[Sequence[Family]] = (),
+    ) -> str:
+        """As Prometheus reads it. ``log``: what the log counts, by name; ``model``: what names the model; ``others``:
+        figures of other workers.
+        """
+        together: dict[str, Family] = {}
+        for family in chain(self.families(log or {}, model or {}), *others):
+            known = together.setdefault(family.name, Family(family.name, family.kind, family.help, []))
+            known.lines.extend(family.lines)
+        return "\n".join([line for family in together.values() for line in family.written()] + [""])
 
-    def _lines(self, log: Mapping[str, float], model: Mapping[str, str]) -> Iterator[str]:
+    def families(self, log: Mapping[str, float], model: Mapping[str, str]) -> list[Family]:
+        """The same as data, of this process alone."""
+        return list(self._families(log, model))
+
+    def _families(self, log: Mapping[str, float], model: Mapping[str, str]) -> Iterator[Family]:
         worker = ("worker", str(os.getpid()))
         requests = {
             (("method", method), ("route", path), ("status", str(status))): count
             for (method, path, status), count in self.requests.copy().items()
         }
-        yield from _family("requests_total", "counter", "Requests, by how they were answered.", requests, worker)
-        yield from self._histograms(worker)
+        yield _family("requests_total", "counter", "Requests, by how they were answered.", requests, worker)
+        yield self._histograms(worker)
         stages = {(("stage", name),): seconds for name, seconds in self.stages.copy().items()}
         help = "Seconds spent on decoding, validating, scoring and logging."
-        yield from _family("stage_seconds_total", "counter", help, stages, worker)
-        yield from _family("rows_total", "counter", "Rows that were scored.", {(): self.rows}, worker)
+        yield _family("stage_seconds_total", "counter", help, stages, worker)
+        yield _family("rows_total", "counter", "Rows that were scored.", {(): self.rows}, worker)
         decisions = {(("decision", name),): count for name, count in self.decisions.copy().items()}
-        yield from _family("decisions_total", "counter", "Rows, by what was decided.", decisions, worker)
+        yield _family("decisions_total", "counter", "Rows, by what was decided.", decisions, worker)
         help = "Rows of which something was odd."
-        yield from _family("row_warnings_total", "counter", help, {(): self.warnings}, worker)
+        yield _family("row_warnings_total", "counter", help, {(): self.warnings}, worker)
         if self.shadow:
             shadow = {(("outcome", name),): count for name, count in self.shadow.copy().items()}
-            yield from _family("shadow_rows_total", "counter", "Rows of the shadow, by outcome.", shadow, worker)
+            yield _family("shadow_rows_total", "counter", "Rows of the shadow, by outcome.", shadow, worker)
         for name, value in log.items():
-            yield from _family(f"log_{name}", "gauge", f"Of the log: {name.replace('_', ' ')}.", {(): value}, worker)
+            yield _family(f"log_{name}", "gauge", f"Of the log: {name.replace('_', ' ')}.", {(): value}, worker)
         if model:
-            yield from _family("model_info", "gauge", "The model that answers.", {tuple(model.items()): 1}, worker)
+            yield _family("model_info", "gauge", "The model that answers.", {tuple(model.items()): 1}, worker)
         help = "When the process began, seconds since 1970."
-        yield from _family("process_start_time_seconds", "gauge", help, {(): self.started}, worker)
+        yield _family("process_start_time_seconds", "gauge", help, {(): self.started}, worker)
 
-    def _histograms(self, worker: tuple[str, str]) -> Iterator[str]:
-        name = "sortal_request_seconds"
-        yield f"# HELP {name} Seconds from the last byte of a request to its answer."
-        yield f"# TYPE {name} histogram"
+    def _histograms(self, worker: tuple[str, str]) -> Family:
+        name, lines = "sortal_request_seconds", []
         for path, histogram in self.latency.copy().items():
             labels = (("route", path), worker)
             total = 0
             for limit, count in zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True):
                 total += count
-                yield f"{name}_bucket{_written((*labels, ('le', limit)))} {total}"
-            yield f"{name}_sum{_written(labels)} {histogram.sum!r}"
-            yield f"{name}_count{_written(labels)} {total}"
+                lines.append(f"{name}_bucket{_written((*labels, ('le', limit)))} {total}")
+            lines.append(f"{name}_sum{_written(labels)} {histogram.sum!r}")
+            lines.append(f"{name}_count{_written(labels)} {total}")
+        return Family(name, "histogram", "Seconds from the last byte of a request to its answer.", lines)
 
 
-def _family(name: str, kind: str, help: str, values: Mapping[Any, float], worker: tuple[str, str]) -> Iterator[str]:
-    """The lines of one figure. ``values``: by ``Labels``."""
-    yield f"# HELP sortal_{name} {help}"
-    yield f"# TYPE sortal_{name} {kind}"
-    for labels, value in values.items():
-        yield f"sortal_{name}{_written((*labels, worker))} {value!r}"
+def _family(name: str, kind: str, help: str, values: Mapping[Any, float], worker: tuple[str, str]) -> Family:
+    """``values``: by ``Labels``."""
+    name = f"sortal_{name}"
+    return Family(
+        name, kind, help, [f"{name}{_written((*labels, worker))} {value!r}" for labels, value in values.items()]
+    )
 
 
 def _written(labels: Labels) -> str:

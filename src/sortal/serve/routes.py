@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from sortal.serve import about, admin, explain, page, v1, v2
 from sortal.serve.http import BYTES, JSON, MULTIPART, Request, Response
 from sortal.serve.metrics import MEDIA_TYPE
@@ -15,10 +13,8 @@ from sortal.serve.swap import Swapped
 
 def metrics(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /metrics``"""
-    served = service.deployment.champion
-    named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
-    log = {} if service.log is None else asdict(service.log.counts())
-    return Response(200, service.metrics.text(log, named).encode(), MEDIA_TYPE)
+    others = () if service.shared is None else service.shared.others()
+    return Response(200, service.metrics.text(*service.told(), others).encode(), MEDIA_TYPE)
 
 
 async def description(service: Service, request: Request, timing: Timing) -> Response:

@@ -18,6 +18,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from sortal.core.errors import OptionError
@@ -33,6 +36,7 @@ from sortal.serve.metrics import Metrics
 from sortal.serve.service import Service
 from sortal.serve.settings import Settings
 from sortal.serve.shadow import Shadow
+from sortal.serve.shared import Shared
 from sortal.serve.swap import Swap
 from sortal.serve.telemetry import is_asked_for as telemetry_asked_for
 from sortal.serve.telemetry import spans_of_environment
@@ -60,9 +64,11 @@ LOGGER = logging.getLogger("sortal.serve")
 class Worker:
     """One process of a service: the application, and what runs beside it from its start to its end."""
 
-    def __init__(self, settings: Settings) -> None:
-        deployment = Deployment(read_model(settings.model, settings.verify))
-        self._swap = Swap(deployment, settings.model, settings.verify)
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        shared = Shared(folder)
+        champion, source = shared.champion(settings.model, settings.verify)
+        deployment = Deployment(champion)
+        self._swap = Swap(deployment, settings.model, settings.verify, shared=shared, source=source)
         self._log: LogWriter | None = None
         if settings.log is not None:
             self._log = LogWriter(
@@ -87,6 +93,7 @@ class Worker:
             swap=self._swap,
             shadow=self._shadow,
             observers=(log_request, *([self._spans] if self._spans is not None else [])),
+            shared=shared,
         )
         self._app = App(self._service)
         self._running = 0
@@ -131,14 +138,15 @@ class Worker:
         LOGGER.info("ready")
 
     def _watch(self) -> None:
-        """Models whose files were replaced are taken."""
+        """Models whose files were replaced are taken, and figures are shown to the other workers."""
         while not self._ended.wait(LOOK_SECONDS):
             try:
+                self._service.show()
                 self._swap.look()
                 if self._shadow is not None:
                     self._shadow.look()
             except Exception:  # a bug of ours, or of the disk: it may be better the next time
-                LOGGER.exception("the model file could not be looked at")
+                LOGGER.exception("the model file could not be looked at, or figures not be shown")
 
     async def _stop(self) -> None:
         """Requests that were accepted are answered first, then the log gets what it has not yet."""
@@ -195,15 +203,14 @@ def run(settings: Settings, started: Callable[[], None] = lambda: None) -> None:
     """Serve until a signal ends it. ``settings`` are checked, its host an address, its port free; ``started`` is called
     when the first worker listens.
     """
-    if find_spec("granian") is not None:
-        _granian(settings, started)
-    elif find_spec("uvicorn") is not None:
-        _uvicorn(settings, started)
-    else:
+    serve = _granian if find_spec("granian") is not None else _uvicorn if find_spec("uvicorn") is not None else None
+    if serve is None:
         raise OptionError(NEEDED)
+    with TemporaryDirectory(prefix="sortal-serve-", ignore_cleanup_errors=True) as folder:
+        serve(settings, Path(folder), started)
 
 
-def _granian(settings: Settings, started: Callable[[], None]) -> None:
+def _granian(settings: Settings, folder: Path, started: Callable[[], None]) -> None:
     """Workers are new processes, not copies: threads of numpy and onnxruntime do not live on in a copy."""
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -230,10 +237,10 @@ def _granian(settings: Settings, started: Callable[[], None]) -> None:
     @server.on_startup
     def take_signals() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, partial(_stop, server))
+            signal.signal(number, partial(_stop, server, folder))
 
     _when_it_listens(settings, started)
-    server.serve(target_loader=partial(Worker, settings), wrap_loader=False)
+    server.serve(target_loader=partial(Worker, settings, folder), wrap_loader=False)
 
 
 def _when_it_listens(settings: Settings, started: Callable[[], None]) -> None:
@@ -250,27 +257,28 @@ def _when_it_listens(settings: Settings, started: Callable[[], None]) -> None:
     threading.Thread(target=wait, name="started", daemon=True).start()
 
 
-def _stop(server: Any, number: int, frame: object) -> None:
+def _stop(server: Any, folder: Path, number: int, frame: object) -> None:
     """The first signal stops in peace, a second one at once."""
     if not server.interrupt_signal:
         server.signal_handler_interrupt()
     else:
-        _kill(server)
+        _kill(server, folder)
 
 
-def _kill(server: Any) -> NoReturn:
+def _kill(server: Any, folder: Path) -> NoReturn:
     for worker in server.wrks:
         worker.kill()
+    rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
-def _uvicorn(settings: Settings, started: Callable[[], None]) -> None:
+def _uvicorn(settings: Settings, folder: Path, started: Callable[[], None]) -> None:
     import uvicorn
 
     if settings.workers > 1:
         raise OptionError(f"several workers need granian, and only uvicorn is there; {NEEDED}")
     config = uvicorn.Config(
-        Worker(settings),
+        Worker(settings, folder),
         host=settings.host,
         port=settings.port,
         backlog=BACKLOG,

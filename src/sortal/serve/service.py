@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
 from sortal.serve.logs import Answered
 from sortal.serve.metrics import Metrics
+from sortal.serve.shared import Shared
 from sortal.serve.swap import Swap
 from sortal.serve.work import Workers
 
@@ -113,7 +114,7 @@ class Scored:
 class Service:
     """What answering a request takes. ``token``: which every request has to show, None where none is needed. ``swap``:
     changes the champion; ``shadow``: asks another model beside it; ``observers`` hear of every request when it was
-    answered.
+    answered; ``shared``: what it has in common with other workers.
     """
 
     deployment: Deployment
@@ -126,6 +127,18 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     live: Live = field(default_factory=Live)
     workers: Workers = field(default_factory=lambda: Workers(Limits.threads, Limits.waiting))
+    shared: Shared | None = None
+
+    def told(self) -> tuple[dict[str, float], dict[str, str]]:
+        """What the log counts, and what names the model, for who watches the service."""
+        served = self.deployment.champion
+        named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
+        return ({} if self.log is None else asdict(self.log.counts())), named
+
+    def show(self) -> None:
+        """Let the other workers see what this one counted."""
+        if self.shared is not None:
+            self.shared.show(self.metrics.families(*self.told()))
 
 
 def new_ids(count: int) -> list[str]:
@@ -189,6 +202,28 @@ def _put(log: Log, records: Sequence[PredictionRecord]) -> None:
 
 def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
     """What a model says of a batch of rows. Raises HttpError for rows that do not fit its columns."""
+    return _score_row(served, batch, limits, timing) if len(batch.rows) == 1 else _score(served, batch, limits, timing)
+
+
+def _score_row(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
+    with timing.stage("validate"):
+        row, warnings = served.door.read_row(batch.rows[0], limits)
+    with timing.stage("score"):
+        model = served.model
+        answer = model.answer_row(row)
+        return Scored(
+            model=served,
+            batch=batch,
+            labels=(answer.label,),
+            probabilities=(answer.probabilities,),
+            decisions=(answer.decision,),
+            sets=None if answer.set is None else (_members(model.classes_.tolist(), answer.set),),
+            warnings=((*warnings, *answer.warnings),),
+            notes=_notes(served, 1),
+        )
+
+
+def _score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
     with timing.stage("validate"):
         read = served.door.read(batch.rows, limits)
     with timing.stage("score"):
@@ -203,8 +238,13 @@ def score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> 
             decisions=answers.decisions.tolist(),
             sets=None if answers.sets is None else [_members(classes, each) for each in answers.sets.tolist()],
             warnings=[(*ours, *its) for ours, its in zip(read.warnings, odd, strict=True)],
-            notes=tuple(filter(None, (served.model.capacity_note(len(batch.rows)),))),
+            notes=_notes(served, len(batch.rows)),
         )
+
+
+def _notes(served: ServedModel, rows: int) -> tuple[str, ...]:
+    note = served.model.capacity_note(rows)
+    return (note,) if note else ()
 
 
 def _members(classes: Sequence[Label], holds: Sequence[bool]) -> tuple[Label, ...]:

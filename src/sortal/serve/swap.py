@@ -22,6 +22,7 @@ from sortal.core.errors import ArtifactError, InputError, OutputError
 from sortal.core.plain import quoted
 from sortal.data.whole import replacing
 from sortal.serve.deployment import Deployment, ServedModel, identity, read_model
+from sortal.serve.shared import Shared
 
 if sys.platform != "win32":
     import fcntl
@@ -53,15 +54,26 @@ class NothingBeforeError(InputError):
 
 class Swap:
     """Changes the champion of ``deployment``, which came from ``path``. ``verify``: a public key for which every model
-    must be signed. Any thread may call it.
+    must be signed. Any thread may call it. ``shared``: keeps a copy of what answers, from which the champion came where
+    ``source`` says so.
     """
 
-    def __init__(self, deployment: Deployment, path: Path, verify: Path | None = None) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        path: Path,
+        verify: Path | None = None,
+        *,
+        shared: Shared | None = None,
+        source: Path | None = None,
+    ) -> None:
         self._deployment, self._path, self._verify = deployment, path, verify
         self._previous = path.with_name(f"{path.stem}.previous{path.suffix}")
         self._lock = threading.Lock()
-        self._files = self._read(path)
+        self._shared = shared
+        self._files = self._read(source or path)
         self._seen = self._identities()
+        self._share()
 
     def install(self, files: ModelFiles) -> Swapped:
         """Make this the model that answers. Raises ArtifactError for a model that cannot be used or does not follow,
@@ -130,7 +142,12 @@ class Swap:
         model.warm_up()
         former = self._deployment.champion
         self._deployment.previous, self._deployment.champion = former, model
+        self._share()
         LOGGER.info("model swapped", extra=_fields(former=former.sha256, model=model.sha256))
+
+    def _share(self) -> None:
+        if self._shared is not None:
+            self._shared.keep(self._path.name, self._files.content, self._files.signature)
 
     def _checked(self, path: Path) -> ServedModel:
         model = read_model(path, self._verify)
