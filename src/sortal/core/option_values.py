@@ -133,6 +133,15 @@ def parse_texts(given: str | Iterable[object]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
+def parse_paths(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    """Paths: one, or several.
+
+    >>> parse_paths(Path("net")), parse_paths(["net", "other"])
+    (('net',), ('net', 'other'))
+    """
+    return tuple(map(str, [given] if isinstance(given, str | Path) else given))
+
+
 def parse_columns(given: object) -> tuple[str, ...]:
     """Names of columns: one, or several.
 
@@ -203,6 +212,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "ignore": parse_columns,
     "slice": parse_columns,
     "models": parse_names,
+    "backbone": parse_paths,
     "budget": parse_budget,
     "max_latency": parse_latency,
     "max_size": parse_size,
