@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,7 @@ from PIL import Image
 
 import sortal as package
 from sortal import SortalClassifier
+from sortal.core.errors import ArtifactError
 from tests.conftest import Sortal
 from tests.prepare.checkpoints import bert_folder, image_folder
 
@@ -38,7 +43,7 @@ def textures(n: int, seed: int) -> tuple[pl.DataFrame, list[str]]:
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> SortalClassifier:
     folder = image_folder(tmp_path_factory.mktemp("networks") / "net")
     X, y = textures(240, 0)
-    options = {"kind": {"photo": "image"}, "models": "logistic", "effort": 20}
+    options = {"kind": {"photo": "image"}, "models": "logistic", "effort": 20, "embed_backbone": "no"}
     return SortalClassifier(backbone=str(folder), **options).fit(X, y)
 
 
@@ -49,8 +54,43 @@ def test_it_is_chosen_where_only_it_tells_and_scores_from_the_file(fitted: Sorta
     fresh, truth = textures(60, 1)
     probability = fitted.predict_proba(fresh)
     assert (fitted.classes_[probability.argmax(axis=1)] == np.array(truth)).mean() > 0.9
-    fitted.model_.save(tmp_path / "m.sortal")
+    replace(fitted.model_, embedded=True).save(tmp_path / "m.sortal")
     assert_allclose(package.load(tmp_path / "m.sortal").predict_proba(fresh), probability, atol=1e-9)
+    assert [file.name for file in tmp_path.iterdir()] == ["m.sortal"]
+
+
+def test_a_network_that_is_not_embedded_is_found_by_its_sha256(
+    fitted: SortalClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted.model_.save(tmp_path / "m.sortal")
+    (network,) = tmp_path.glob("*.onnx")
+    content = network.read_bytes()
+    assert network.name == f"network-{hashlib.sha256(content).hexdigest()[:16]}.onnx"
+    assert content[100:300] not in b"".join(_members(tmp_path / "m.sortal"))
+    fresh, _ = textures(5, 2)
+    expected = fitted.predict_proba(fresh)
+    model = package.load(tmp_path / "m.sortal")
+    assert_allclose(model.predict_proba(fresh), expected, atol=1e-9)
+    assert not model.embedded
+
+    (tmp_path / "elsewhere").mkdir()
+    kept = network.rename(tmp_path / "elsewhere" / network.name)
+    with pytest.raises(ArtifactError, match=rf"m\.sortal needs the network {network.name}, which is not beside it"):
+        package.load(tmp_path / "m.sortal")
+    monkeypatch.setenv("SORTAL_NETWORKS", os.pathsep.join([str(tmp_path / "none"), str(tmp_path / "elsewhere")]))
+    assert_allclose(package.load(tmp_path / "m.sortal").predict_proba(fresh), expected, atol=1e-9)
+
+    kept.write_bytes(content[:-1] + b"!")
+    with pytest.raises(ArtifactError, match=r"was changed: it has another SHA-256; copy it anew"):
+        package.load(tmp_path / "m.sortal")
+    network.write_bytes(content[:-1] + b"!")
+    fitted.model_.save(tmp_path / "m.sortal")
+    assert network.read_bytes() == content
+
+
+def _members(file: Path) -> list[bytes]:
+    with zipfile.ZipFile(file) as archive:
+        return [archive.read(name) for name in archive.namelist()]
 
 
 def test_a_run_repeats_unless_the_network_has_changed(sortal: Sortal, tmp_path: Path) -> None:

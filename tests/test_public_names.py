@@ -131,7 +131,8 @@ FRAMING = (
     [
         (
             "train",
-            FRAMING + "--select --models --backbone --max-latency --max-size --budget --effort --device --resume",
+            FRAMING
+            + "--select --models --backbone --embed-backbone --max-latency --max-size --budget --effort --device --resume",
         ),
         ("predict", "--out --allow-missing --warnings --verify"),
         ("evaluate", "--sealed --slice --allow-missing --verify --json"),

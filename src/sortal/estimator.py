@@ -96,6 +96,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         them unless given.
     backbone : str or sequence of str, default=()
         Folders of pretrained networks that read texts or images, each of which makes one candidate more, or two.
+    embed_backbone : str or bool, default="yes"
+        Whether a pretrained network is in the file that ``model_.save`` writes, or in one of its own beside it.
     max_latency : str or float, default=None
         What a row may take, in seconds or as text such as ``"2ms"``; models that take longer are not chosen.
     max_size : str or int, default=None
@@ -162,6 +164,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         smallest_count: int = SMALLEST_COUNT,
         models: str | Sequence[str] = (),
         backbone: str | Sequence[str] = (),
+        embed_backbone: str | bool = "yes",
         max_latency: str | float | None = None,
         max_size: str | int | None = None,
         budget: str | float | None = None,
@@ -185,6 +188,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.smallest_count = smallest_count
         self.models = models
         self.backbone = backbone
+        self.embed_backbone = embed_backbone
         self.max_latency = max_latency
         self.max_size = max_size
         self.budget = budget

@@ -102,7 +102,7 @@ def test_a_run_within_bounds_says_so_and_repeats(churn: pl.DataFrame, tmp_path) 
 def test_a_refit_that_outgrew_its_bound_is_not_blamed_on_the_clock(
     churn: pl.DataFrame, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finalize, "packed_bytes", lambda program: 10**9)
+    monkeypatch.setattr(finalize, "packed_bytes", lambda program, networks: 10**9)
     options = {"models": ["logistic"], "budget": 600, "max_size": "10MB"}
     run = sortal.train(churn.head(200), target="Churn", out=tmp_path / "run", **options)
     again = sortal.train(churn.head(200), recipe=tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
