@@ -73,3 +73,39 @@ def safetensors(tensors: dict[str, np.ndarray], dtype: str = "F32") -> bytes:
         at = stop
     told = json.dumps(header).encode()
     return len(told).to_bytes(8, "little") + told + b"".join(array.tobytes() for array in tensors.values())
+
+
+def resnet_folder(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
+    """A ResNet as timm saves it."""
+    folder.mkdir()
+    told = {"architecture": "resnet10", "pretrained_cfg": {"input_size": [3, 32, 32], "mean": MEAN, "std": STD}}
+    (folder / "config.json").write_text(json.dumps(told))
+    (folder / "model.safetensors").write_bytes(safetensors(tensors))
+    return folder
+
+
+def resnet_weights(deep: bool) -> dict[str, np.ndarray]:
+    """A block in each stage, of two convolutions or (``deep``) of three, of which the middle one has two groups."""
+    rng = np.random.default_rng(0)
+    made: dict[str, np.ndarray] = {"fc.weight": rng.normal(size=(10, 8)), "fc.bias": rng.normal(size=10)}
+
+    def conv(name: str, norm: str, out: int, into: int, side: int) -> None:
+        made[f"{name}.weight"] = rng.normal(size=(out, into, side, side)) / side / into**0.5
+        made.update({f"{norm}.{part}": rng.normal(size=out) for part in ("weight", "bias", "running_mean")})
+        made[f"{norm}.running_var"] = rng.random(out) + 0.5
+
+    conv("conv1", "bn1", 4, 3, 7)
+    before = 4
+    for stage in (1, 2, 3, 4):
+        at, wide = f"layer{stage}.0", 4 if stage == 1 and not deep else 8
+        if deep:
+            conv(f"{at}.conv1", f"{at}.bn1", 4, before, 1)
+            conv(f"{at}.conv2", f"{at}.bn2", 4, 2, 3)
+            conv(f"{at}.conv3", f"{at}.bn3", wide, 4, 1)
+        else:
+            conv(f"{at}.conv1", f"{at}.bn1", wide, before, 3)
+            conv(f"{at}.conv2", f"{at}.bn2", wide, wide, 3)
+        if stage > 1 or deep:
+            conv(f"{at}.downsample.0", f"{at}.downsample.1", wide, before, 1)
+        before = wide
+    return {name: array.astype(np.float32) for name, array in made.items()}

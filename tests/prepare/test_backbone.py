@@ -26,6 +26,8 @@ from tests.prepare.checkpoints import (
     WIDTH,
     bert_folder,
     image_folder,
+    resnet_folder,
+    resnet_weights,
     safetensors,
     weights,
 )
@@ -89,6 +91,43 @@ def test_a_network_that_pytorch_exported_gives_what_its_own_file_gives(tmp_path:
     assert np.ptp(expected, axis=0).max() > 1
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_resnet_gives_what_layers_of_pytorch_give(tmp_path: Path, deep: bool) -> None:
+    torch = pytest.importorskip("torch")
+    tensors = resnet_weights(deep)
+    known = {name: torch.tensor(array) for name, array in tensors.items()}
+
+    def conv(x, name: str, norm: str, stride: int = 1, groups: int = 1):
+        weight = known[f"{name}.weight"]
+        x = torch.nn.functional.conv2d(x, weight, None, stride, weight.shape[-1] // 2, 1, groups)
+        mean, var, scale, shift = (known[f"{norm}.{p}"] for p in ("running_mean", "running_var", "weight", "bias"))
+        return torch.nn.functional.batch_norm(x, mean, var, scale, shift, eps=1e-5)
+
+    rows = np.random.default_rng(0).random((2, 3, 32, 32))
+    x = torch.tensor((rows - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1)), dtype=torch.float32)
+    x = torch.nn.functional.max_pool2d(torch.relu(conv(x, "conv1", "bn1", 2)), 3, 2, 1)
+    for stage in (1, 2, 3, 4):
+        at, stride = f"layer{stage}.0", 1 if stage == 1 else 2
+        y = torch.relu(conv(x, f"{at}.conv1", f"{at}.bn1", 1 if deep else stride))
+        y = conv(y, f"{at}.conv2", f"{at}.bn2", stride if deep else 1, 2 if deep else 1)
+        y = conv(torch.relu(y), f"{at}.conv3", f"{at}.bn3") if deep else y
+        x = torch.relu(y + (conv(x, f"{at}.downsample.0", f"{at}.downsample.1", stride) if stage > 1 or deep else x))
+    folder = resnet_folder(tmp_path / "net", tensors)
+    found = compile(backbone.read(str(folder)).network)(rows.reshape(2, -1))
+    assert_allclose(found, x.mean(dim=(2, 3)).numpy(), atol=1e-4, rtol=1e-4)
+    assert found.max() > 0.1
+
+
+def test_a_network_that_is_nearly_a_resnet_is_refused(tmp_path: Path) -> None:
+    tensors = resnet_weights(deep=False)
+    more = resnet_folder(tmp_path / "more", {**tensors, "layer1.0.se.fc1.weight": np.ones((2, 4, 1, 1), np.float32)})
+    with pytest.raises(OptionError, match=r"no plain ResNet: it has weights 'layer1\.0\.se\.fc1\.weight'"):
+        backbone.read(str(more))
+    del tensors["layer2.0.bn1.bias"]
+    with pytest.raises(OptionError, match=r"lacks the weights 'layer2\.0\.bn1\.bias'"):
+        backbone.read(str(resnet_folder(tmp_path / "less", tensors)))
+
+
 def test_a_column_is_fitted_through_the_folder_of_its_view(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "net")
     view = View("scaled", "onehot", images="backbone", backbone=str(folder))
@@ -131,7 +170,10 @@ def test_a_vocabulary_stands_in_tokenizer_json_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"config.json": '{"model_type": "roberta"}'}, "a roberta with gelu, and of networks for texts a bert"),
+        (
+            {"config.json": '{"model_type": "roberta"}'},
+            "a roberta with gelu, and of the networks of transformers a bert",
+        ),
         ({"config.json": "{"}, "config.json is no JSON"),
         ({"config.json": "[]"}, "config.json is no JSON object"),
         ({"config.json": '{"model_type": "bert"}'}, "config.json does not say num_hidden_layers"),
@@ -139,7 +181,10 @@ def test_a_vocabulary_stands_in_tokenizer_json_too(tmp_path: Path) -> None:
         ({"model.safetensors": "x" * 20}, "no file of safetensors"),
         ({"modules.json": '[{"type": "a.Dense"}]'}, "module 'Dense', which is not run"),
         ({"vocab.txt": "a\nb"}, "vocabulary has a word twice"),
-        ({"model.safetensors": None, "vocab.txt": None}, "0 ONNX files and no model.safetensors"),
+        (
+            {"model.safetensors": None, "vocab.txt": None},
+            "0 ONNX files and no model.safetensors with a config.json that is known",
+        ),
         ({"vocab.txt": None}, "no vocab.txt, and no tokenizer.json"),
     ],
 )

@@ -1,7 +1,8 @@
 """``--backbone FOLDER``: a network of the user's own, trained elsewhere, that reads texts or images.
 
 A folder as model hubs have them: of a BERT (``config.json``, ``model.safetensors`` and ``vocab.txt`` of transformers or
-sentence-transformers), or of images (an ONNX file, with ``preprocessor_config.json`` or the ``config.json`` of timm).
+sentence-transformers), or of images (a ResNet of timm or torchvision with ``config.json`` and ``model.safetensors``, or
+an ONNX file with ``preprocessor_config.json`` or ``config.json``).
 Nothing in it is run as code, and nothing is fetched from anywhere.
 """
 
@@ -22,7 +23,7 @@ from sortal.engine import compile as compile_program
 from sortal.engine.once import digest
 from sortal.engine.onnx import MOST_GRAPH, MOST_TOKENS, network
 from sortal.engine.program import Array, Program
-from sortal.prepare import bert, foreign
+from sortal.prepare import bert, foreign, resnet
 from sortal.prepare.embedding import encoded
 from sortal.prepare.safetensors_file import read_tensors
 from sortal.prepare.view import EncodedColumn, Labels, View
@@ -32,7 +33,7 @@ USUAL_TOKENS = 128
 MOST_SIDE = 512
 MOST_JSON = 2**26
 """Bytes of a description; a tokenizer has some megabytes."""
-CONFIG = "config.json"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,17 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
     graphs = [Path(name) for name, *_ in files if name.endswith(".onnx")]
     config = _json(path, CONFIG)
     try:
-        if "model_type" in config and (path / "model.safetensors").is_file():
+        weights = (path / WEIGHTS).is_file()
+        if "model_type" in config and weights:
             backbone = _text_network(path, config)
+        elif "resne" in str(config.get("architecture")) and weights:
+            backbone = _resnet(path, config)
         elif len(graphs) == 1:
             backbone = _image_network(path, graphs[0], config)
         else:
             raise ValueError(
-                f"has {len(graphs)} ONNX files and no model.safetensors with a {CONFIG}; give a folder of a BERT for "
-                "texts, or with one ONNX file for images"
+                f"it has {len(graphs)} ONNX files and no {WEIGHTS} with a {CONFIG} that is known; give a folder of a "
+                "BERT for texts, and of a ResNet of timm or with one ONNX file for images"
             )
         compile_program(backbone.program("x"))
     except (ValueError, KeyError, OSError) as error:
@@ -113,7 +117,7 @@ def _image_network(path: Path, file: Path, config: dict[str, Any]) -> Backbone:
     side, mean, std = _image_settings(_json(path, "preprocessor_config.json"), config)
     content = _content(file)
     try:
-        program = network(foreign.image_network(content, side, mean, std), 3 * side**2)
+        program = network(foreign.image_network(foreign.read_graph(content), side, mean, std), 3 * side**2)
     except ValueError as error:
         raise ValueError(
             f"{file.name}: {error}; torch.onnx.export(model.eval(), (torch.zeros(1, 3, {side}, {side}),),"
@@ -121,6 +125,16 @@ def _image_network(path: Path, file: Path, config: dict[str, Any]) -> Backbone:
         ) from None
     reader = Program("raster", {"side": side, "read": "colour"})
     return Backbone(_name(path, program), "image", reader, program)
+
+
+def _resnet(path: Path, config: dict[str, Any]) -> Backbone:
+    side, mean, std = _image_settings(_json(path, "preprocessor_config.json"), config)
+    try:
+        graph = resnet.network(read_tensors(_content(path / WEIGHTS)), side)
+    except (IndexError, AttributeError):
+        raise ValueError(f"a tensor in {WEIGHTS} has another shape than that of a ResNet") from None
+    program = network(foreign.image_network(graph, side, mean, std), 3 * side**2)
+    return Backbone(_name(path, program), "image", Program("raster", {"side": side, "read": "colour"}), program)
 
 
 def _image_settings(told: dict[str, Any], config: dict[str, Any]) -> tuple[int, list[float], list[float]]:
@@ -148,17 +162,17 @@ def _colours(values: Any) -> bool:
 def _text_network(path: Path, config: dict[str, Any]) -> Backbone:
     if config["model_type"] != "bert" or config.get("hidden_act", "gelu") != "gelu":
         kind = f"{config['model_type']} with {config.get('hidden_act', 'gelu')}"
-        raise ValueError(f"it is a {kind}, and of networks for texts a bert with gelu is run")
+        raise ValueError(f"it is a {kind}, and of the networks of transformers a bert with gelu is run")
     if not _json(path, "tokenizer_config.json").get("do_lower_case", True):
         raise ValueError("it tells upper from lower case, and only networks for lower case are run")
     try:
-        graph = bert.network(_named(read_tensors(_content(path / "model.safetensors"))), _bert_shape(path, config))
+        graph = bert.network(_named(read_tensors(_content(path / WEIGHTS))), _bert_shape(path, config))
         most = min(_most_tokens(path), MOST_TOKENS, _count(config, "max_position_embeddings"))
         program = network(graph, most)
     except (TypeError, AttributeError):
         raise ValueError(f"{CONFIG} or another description in it has not the form of transformers") from None
     except IndexError:
-        raise ValueError("a tensor in model.safetensors has another shape than that of a bert") from None
+        raise ValueError(f"a tensor in {WEIGHTS} has another shape than that of a bert") from None
     reader = Program("tokens", {"most": most}, {"vocabulary": _vocabulary(path)})
     return Backbone(_name(path, program), "text", reader, program)
 

@@ -32,14 +32,18 @@ USUAL: Mapping[tuple[str, str], Attribute] = {
 """Settings that the engine does not know, and what they are where nothing is said."""
 
 
-def image_network(content: bytes, side: int, mean: Sequence[float], std: Sequence[float]) -> Graph:
-    """The network for images of ``side`` by ``side`` points, red, green and blue from 0 to 1, of which ``mean`` is
+def read_graph(content: bytes) -> Graph:
+    """The network in an ONNX file of any version that is known here. Raises ValueError as ``image_network`` does."""
+    return read(content, OPSETS)
+
+
+def image_network(graph: Graph, side: int, mean: Sequence[float], std: Sequence[float]) -> Graph:
+    """A network for images of ``side`` by ``side`` points, red, green and blue from 0 to 1, of which ``mean`` is
     taken and which are divided by ``std``: (1, 3, side, side) -> (1, k).
 
-    Of maps of features, and of the vectors of patches, the mean is taken. Raises ValueError, in a few words, for an
-    ONNX file that the engine does not run.
+    Of maps of features, and of the vectors of patches, the mean is taken. Raises ValueError, in a few words, for a
+    network that the engine does not run.
     """
-    graph = read(content, OPSETS)
     shape = (1, 3, side, side)
     if len(graph.inputs) != 1 or not _takes(next(iter(graph.inputs.values())), shape):
         raise ValueError(f"does not take one image as floats of shape {shape}")
