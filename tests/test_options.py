@@ -242,6 +242,7 @@ def test_a_recipe_says_nothing_of_what_is_as_usual():
         ({"target": "y", "seed": 1.5}, "seed cannot be 1.5"),
         ({"target": "y", "cost": 3}, "cost is 3; give for example"),
         ({"target": "y", "effort": 0}, "effort 0 is no amount of work; give a number, for example 60"),
+        ({"target": "y", "embed_backbone": "maybe"}, "embed_backbone 'maybe' is neither yes nor no"),
         ({"target": "y", "device": "tpu"}, "device 'tpu' is not known; give one of auto, cpu, cuda"),
         ({"target": "y", "effort": 30, "budget": "2m"}, "budget and effort exclude one another.*leave one of them out"),
         ({"target": "y", "effort": 30, "max_latency": "2ms"}, "max_latency is measured by a clock.*give max_size"),

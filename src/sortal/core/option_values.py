@@ -143,7 +143,7 @@ def parse_yes(given: str | bool) -> bool:
     if isinstance(given, bool):
         return given
     if str(given).strip().lower() not in known:
-        raise OptionError(f"{quoted(given)} is neither yes nor no")
+        raise OptionError(f"embed_backbone {quoted(given)} is neither yes nor no")
     return known[str(given).strip().lower()]
 
 

@@ -84,7 +84,7 @@ def read(folder: str) -> Backbone:
             f"--backbone {quoted(folder)} is no folder here, and no network is fetched from a hub: fetch it once (hf "
             f"download NAME --local-dir FOLDER), and give that folder"
         )
-    files = sorted(each for each in path.rglob("*") if each.is_file())
+    files = sorted(each for each in (*path.glob("*"), *path.glob("1_Pooling/*")) if each.is_file())
     return _read(path, tuple((str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files))
 
 
