@@ -86,6 +86,15 @@ def test_pieces_of_a_large_array_tell_how_it_packs():
     assert both == pytest.approx(alone, rel=0.1)
 
 
+def test_a_network_beside_the_file_is_no_part_of_its_size():
+    graph = Program("onnx", {"columns": 4}, {"graph": np.frombuffer(np.random.default_rng(0).bytes(10_000), np.uint8)})
+    last = Program("linear", arrays={"coef": np.ones((1, 4))})
+    reading = Program("once", {"column": "t"}, steps=(Program("tokens").then(graph),)).then(last)
+    assert packed_bytes(reading) > 10_000 > 1_000 > packed_bytes(reading, networks=False)
+    own = graph.then(last)  # one that is trained here is always in the file
+    assert packed_bytes(own, networks=False) == packed_bytes(own)
+
+
 def test_a_run_within_bounds_says_so_and_repeats(churn: pl.DataFrame, tmp_path) -> None:
     options = {"models": ["kernel_svm"], "budget": 600, "max_size": "25kB"}
     run = sortal.train(churn.head(300), target="Churn", out=tmp_path / "run", **options)
