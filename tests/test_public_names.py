@@ -58,8 +58,8 @@ def test_importing_sortal_imports_nothing_heavy():
         ("sortal.kinds", "boolean category datetime image number text"),
         (
             "sortal.preparers",
-            "category datetime image.colour image.embedding image.raster image.small_embedding image.thumbnail number "
-            "text.embedding text.topics text.words text.words_and_characters",
+            "category datetime image.backbone image.colour image.embedding image.raster image.small_embedding image.thumbnail number "
+            "text.backbone text.embedding text.topics text.words text.words_and_characters",
         ),
         (
             "sortal.models",
@@ -129,7 +129,11 @@ FRAMING = (
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", FRAMING + "--select --models --max-latency --max-size --budget --effort --device --resume"),
+        (
+            "train",
+            FRAMING
+            + "--select --models --backbone --embed-backbone --max-latency --max-size --budget --effort --device --resume",
+        ),
         ("predict", "--out --allow-missing --warnings --verify"),
         ("evaluate", "--sealed --slice --allow-missing --verify --json"),
         ("show", "--verify --json"),

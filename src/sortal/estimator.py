@@ -94,6 +94,10 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     models : str or sequence of str, default=()
         Families of models to try beside the baselines (majority class, logistic regression, shallow tree): all of
         them unless given.
+    backbone : str or sequence of str, default=()
+        Folders of pretrained networks that read texts or images, each of which makes one candidate more, or two.
+    embed_backbone : str or bool, default="yes"
+        Whether a pretrained network is in the file that ``model_.save`` writes, or in one of its own beside it.
     max_latency : str or float, default=None
         What a row may take, in seconds or as text such as ``"2ms"``; models that take longer are not chosen.
     max_size : str or int, default=None
@@ -159,6 +163,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         select: int | None = None,
         smallest_count: int = SMALLEST_COUNT,
         models: str | Sequence[str] = (),
+        backbone: str | Sequence[str] = (),
+        embed_backbone: str | bool = "yes",
         max_latency: str | float | None = None,
         max_size: str | int | None = None,
         budget: str | float | None = None,
@@ -181,6 +187,8 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.select = select
         self.smallest_count = smallest_count
         self.models = models
+        self.backbone = backbone
+        self.embed_backbone = embed_backbone
         self.max_latency = max_latency
         self.max_size = max_size
         self.budget = budget

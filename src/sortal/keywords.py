@@ -49,6 +49,8 @@ class TrainOptions(AuditOptions, total=False):
 
     select: int | None
     models: str | Sequence[str]
+    backbone: str | Path | Sequence[str | Path]
+    embed_backbone: str | bool
     max_latency: str | float | None
     max_size: str | int | None
     budget: str | float | None

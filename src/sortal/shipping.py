@@ -50,6 +50,7 @@ def ship(
         sets=finalized.sets,
         profile=known,
         golden=golden_rows(known),
+        embedded=trained.dev.networks,
     )
     if file is not None:
         model.save(file)

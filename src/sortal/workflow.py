@@ -50,6 +50,7 @@ from sortal.timetable import (
     reading_seconds,
     search_reserve,
 )
+from sortal.training.backbones import check_backbones
 from sortal.training.deadline import Deadline
 from sortal.training.executor import Executor
 from sortal.training.fit_log import FitLog
@@ -86,6 +87,7 @@ def train_into(
         rows, context = read_rows(data, recipe, folder, deadline)
         unsealed = rows.unsealed
         store = fold_store(out, folder, unsealed, recipe, resume)
+        check_backbones(recipe.search.backbone, unsealed.table)
         observer.framed(rows.data, unsealed.table.schema.columns, unsealed.task, rows.split)
 
         steps.enter("audit")

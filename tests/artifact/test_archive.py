@@ -529,3 +529,14 @@ def test_labels_that_cannot_be_had(whole):
     members = members_of(whole)
     task = {**json.loads(members["task.json"]), "label_type": "int"}
     assert "does not fit together" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))
+
+
+def test_what_hardly_packs_is_stored_and_read_back(tmp_path):
+    noise, zeros = np.random.default_rng(0).bytes(2**20), bytes(2**20)
+    members = {"arrays/00000.npy": noise, "arrays/00001.npy": zeros}
+    archive.write(tmp_path / "m.sortal", members, "1")
+    with zipfile.ZipFile(tmp_path / "m.sortal") as file:
+        methods = {each.filename: each.compress_type for each in file.infolist()}
+    assert methods["arrays/00000.npy"] == zipfile.ZIP_STORED
+    assert methods["arrays/00001.npy"] == zipfile.ZIP_DEFLATED
+    assert archive.read(tmp_path / "m.sortal")[1] == members

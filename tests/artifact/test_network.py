@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from sortal.artifact.archive import write
 from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, load
 from sortal.artifact.store import save
@@ -100,6 +101,18 @@ def test_a_file_with_what_no_network_has_is_refused(model_file: Path, tmp_path: 
     save(tmp_path / "evil.sortal", replace(model, program=replace(model.program, steps=steps)))
     with pytest.raises(ArtifactError, match="op 'onnx': its model has a field 25"):
         load(tmp_path / "evil.sortal")
+
+
+def test_a_name_of_a_network_leads_nowhere_else(model_file: Path) -> None:
+    with zipfile.ZipFile(model_file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != "manifest.json"}
+    for told in (f"networks/{'0' * 63}", "networks/../../etc/passwd", f"networks/{'0' * 64}"):
+        program = members["program.json"].replace(b'"graph":"arrays/00002.npy"', f'"graph":"{told}"'.encode())
+        assert program != members["program.json"]
+        kept = {name: content for name, content in members.items() if name != "arrays/00002.npy"}
+        write(model_file, {**kept, "program.json": program}, "1")
+        with pytest.raises(ArtifactError, match=r"does not name its arrays|needs the network network-0000"):
+            load(model_file)
 
 
 def test_members_of_an_ensemble_share_their_network(model_file: Path, tmp_path: Path) -> None:

@@ -261,3 +261,14 @@ def test_where_there_is_no_runtime_it_says_what_to_install(monkeypatch: pytest.M
     run = compile(network(DENSE, 4))
     with pytest.raises(OptionError, match=r"onnxruntime, which is not installed: pip install 'sortal\[image\]'"):
         run(np.ones((1, 4)))
+
+
+def test_a_network_counts_as_the_bytes_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that two members of an ensemble can have the same network of 90 MB."""
+    one = network(DENSE, 4).then(Program("constant", arrays={"probability": np.array([0.5, 0.5])}))
+    both = Program("average", arrays={"weight": np.array([0.5, 0.5])}, steps=(one, one))
+    monkeypatch.setattr("sortal.engine.run.MOST_NUMBERS", one.steps[0].arrays["graph"].size)
+    assert compile(both).step.outputs == 2
+    monkeypatch.setattr("sortal.engine.run.MOST_NUMBERS", one.steps[0].arrays["graph"].size // 5)
+    with pytest.raises(ValueError, match="numbers, more than the"):
+        compile(Program("average", arrays=both.arrays, steps=(one, one)))

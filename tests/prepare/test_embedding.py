@@ -20,6 +20,7 @@ from sortal.prepare.view import Labels, View
 
 SIDE = 32
 LABELS = Labels(np.array([0, 1]), 2)
+VIEW = View("scaled", "onehot", images="embedding")
 
 
 def test_the_image_network_is_that_of_its_weights() -> None:
@@ -61,7 +62,7 @@ def test_the_image_network_is_that_of_its_weights() -> None:
 
 def test_sentences_of_like_meaning_are_near() -> None:
     texts = ["A cat sits on the mat.", "There is a kitten on the rug.", "The parliament passed the budget.", None]
-    found = compile(embedding.SentenceEmbedding(16).program("t"))({"t": texts})
+    found = compile(embedding.SentenceEmbedding(16).program("t", VIEW))({"t": texts})
     assert_allclose(np.linalg.norm(found[:3], axis=1), 1, atol=1e-5)
     assert found[0] @ found[1] > 0.4 > 0.2 > found[0] @ found[2]
     assert np.isnan(found[3]).all()
@@ -82,7 +83,7 @@ def test_the_sentence_network_gives_what_its_own_file_gives() -> None:
 def test_a_fitted_column_names_its_numbers_and_learns_nothing() -> None:
     small = embedding.ImageEmbedding(SIDE)
     column, images = Column("photo", "image"), pl.Series([drawn(0), drawn(1)])
-    fitted = small.fit(column, images, LABELS, View("scaled", "onehot", images="embedding"), 0)
+    fitted = small.fit(column, images, LABELS, VIEW, 0)
     assert len(fitted.names) == 1280
     assert fitted.names[0] == "photo embedding 1"
     assert fitted.numeric

@@ -86,6 +86,15 @@ def test_pieces_of_a_large_array_tell_how_it_packs():
     assert both == pytest.approx(alone, rel=0.1)
 
 
+def test_a_network_beside_the_file_is_no_part_of_its_size():
+    graph = Program("onnx", {"columns": 4}, {"graph": np.frombuffer(np.random.default_rng(0).bytes(10_000), np.uint8)})
+    last = Program("linear", arrays={"coef": np.ones((1, 4))})
+    reading = Program("once", {"column": "t"}, steps=(Program("tokens").then(graph),)).then(last)
+    assert packed_bytes(reading) > 10_000 > 1_000 > packed_bytes(reading, networks=False)
+    own = graph.then(last)  # one that is trained here is always in the file
+    assert packed_bytes(own, networks=False) == packed_bytes(own)
+
+
 def test_a_run_within_bounds_says_so_and_repeats(churn: pl.DataFrame, tmp_path) -> None:
     options = {"models": ["kernel_svm"], "budget": 600, "max_size": "25kB"}
     run = sortal.train(churn.head(300), target="Churn", out=tmp_path / "run", **options)
@@ -102,7 +111,7 @@ def test_a_run_within_bounds_says_so_and_repeats(churn: pl.DataFrame, tmp_path) 
 def test_a_refit_that_outgrew_its_bound_is_not_blamed_on_the_clock(
     churn: pl.DataFrame, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finalize, "packed_bytes", lambda program: 10**9)
+    monkeypatch.setattr(finalize, "packed_bytes", lambda program, networks: 10**9)
     options = {"models": ["logistic"], "budget": 600, "max_size": "10MB"}
     run = sortal.train(churn.head(200), target="Churn", out=tmp_path / "run", **options)
     again = sortal.train(churn.head(200), recipe=tmp_path / "run" / "recipe.toml", out=tmp_path / "again")

@@ -14,6 +14,7 @@ from sortal.core.schema import Column, Schema
 from sortal.engine import once
 from sortal.engine.program import Program
 from sortal.prepare import embedding
+from sortal.prepare.view import View
 from sortal.training.candidate import Candidate, Development
 from sortal.training.embedding import embed
 
@@ -23,7 +24,7 @@ ROWS = 100
 class Slow:
     """A preparer that takes a hundredth of a second for each text."""
 
-    def program(self, column: str) -> Program:
+    def program(self, column: str, view: View) -> Program:
         inner = Program("tokens", {"column": column, "most": 4}, {"vocabulary": VOCABULARY})
         return Program("once", {"column": column}, steps=(inner,))
 

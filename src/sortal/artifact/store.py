@@ -5,7 +5,8 @@
     profile.json                             what training looked like, column by column
     scores.json                              what the model said of the test, class by class
     golden.json                              rows and the probabilities that they get
-    program.json                             nested ops and settings; arrays by the names of their members
+    program.json                             nested ops and settings; arrays by the names of their members, and networks
+                                             beside the file by their SHA-256 (``networks``)
     arrays/00000.npy ...                     numbers only
 
 Nothing in a file is code, nothing is unpickled, and nothing in it is a name to import. ``archive`` audits the zip
@@ -28,7 +29,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sortal.artifact import archive
+from sortal.artifact import archive, networks
 from sortal.artifact.card import Card
 from sortal.core.errors import ArtifactError
 from sortal.core.interval import Estimate
@@ -67,7 +68,7 @@ class Contents:
     ``metrics``, the figures of each part by name, and ``card`` are for people; scoring needs none of them. ``profile``
     says what each feature looked like in training, which rows that come in are compared with, and ``scores`` by class
     what the model said of the test: of fresh rows like these it says alike. ``version``: of the sortal that trained the
-    model.
+    model. ``embedded``: networks that others trained are in the file, and not in files of their own beside it.
     """
 
     schema: Schema
@@ -81,11 +82,12 @@ class Contents:
     card: Card | None = None
     golden: Golden = Golden()
     version: str = __version__
+    embedded: bool = True
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A program; its arrays are the names of members."""
+    """A program; its arrays are the names of members, or of networks beside the file (see ``networks``)."""
 
     op: str
     settings: dict[str, Setting]
@@ -122,21 +124,36 @@ def save(path: str | Path, contents: Contents) -> None:
     for arrays that are not plain numbers.
     """
     members = {f"{name}.json": msgspec.json.encode(getattr(contents, name)) for name in _PARTS}
-    members["program.json"] = msgspec.json.encode(_pack(contents.program, members, count(), {}))
+    beside = None if contents.embedded else Path(path).parent
+    members["program.json"] = msgspec.json.encode(_pack(contents.program, members, count(), {}, beside))
     archive.write(path, members, contents.version)
 
 
-def _pack(program: Program, members: dict[str, bytes], number: Iterator[int], networks: dict[bytes, str]) -> _Node:
-    """The program as a node; its arrays become members, one that several members of an ensemble have but once."""
+def _pack(
+    program: Program,
+    members: dict[str, bytes],
+    number: Iterator[int],
+    shared: dict[bytes, str],
+    beside: Path | None = None,
+    once: bool = False,
+) -> _Node:
+    """The program as a node; its arrays become members, one that several members of an ensemble have but once.
+
+    ``beside``: the folder in which networks within an op ``once`` become files of their own; None where they do not.
+    """
+    once = once or program.op == "once"
+    if beside is not None and once and program.op == "onnx":
+        reference = networks.put(np.asarray(program.arrays["graph"]).tobytes(), beside)
+        return _Node(program.op, dict(program.settings), {"graph": reference}, ())
     names = {}
     for name, array in sorted(program.arrays.items()):
         content = _to_npy(program.op, name, array)
-        shared = networks.get(content) if _is_shared(program.op) else None
-        names[name] = shared or f"arrays/{next(number):05d}.npy"
+        known = shared.get(content) if _is_shared(program.op) else None
+        names[name] = known or f"arrays/{next(number):05d}.npy"
         members[names[name]] = content
         if _is_shared(program.op):
-            networks[content] = names[name]
-    steps = tuple(_pack(step, members, number, networks) for step in program.steps)
+            shared[content] = names[name]
+    steps = tuple(_pack(step, members, number, shared, beside, once) for step in program.steps)
     return _Node(program.op, dict(program.settings), names, steps)
 
 
@@ -165,8 +182,13 @@ def load_contents(path: str | Path, approve: Callable[[bytes], None] = lambda co
     manifest, members = archive.read(path, approve)
     parts = {name: _decoded(decoder, f"{name}.json", members, file) for name, decoder in _PARTS.items()}
     node = _decoded(_NODE, "program.json", members, file)
-    _check_arrays(node, members, file)
-    return Contents(program=_unpack(node, members, file), version=manifest.sortal, **parts)
+    apart = {name: _bytes_of(networks.find(name, Path(path))) for name in _check_arrays(node, members, file)}
+    program = _unpack(node, members, apart, file)
+    return Contents(program=program, version=manifest.sortal, embedded=not apart, **parts)
+
+
+def _bytes_of(content: bytes) -> Array:
+    return np.frombuffer(content, dtype=np.uint8)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], name: str, members: Mapping[str, bytes], file: str) -> Any:
@@ -178,8 +200,11 @@ def _decoded(decoder: msgspec.json.Decoder[Any], name: str, members: Mapping[str
         raise ArtifactError(f"{file} is no sortal model: its {name} does not fit ({str(error)[:160]})") from None
 
 
-def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> None:
-    """Every array belongs to one place of the program, but for networks, and the program is not nested without end."""
+def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> set[str]:
+    """Every array belongs to one place of the program, but for networks, and the program is not nested without end.
+
+    The networks that stand beside the file.
+    """
     used: list[str] = []
     shared: set[str] = set()
     level = [node]
@@ -189,13 +214,18 @@ def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> None:
         level = [step for each in level for step in each.steps]
     if level:
         raise ArtifactError(f"{file} is unsafe: its program is nested deeper than {DEEPEST} levels")
-    if sorted([*used, *shared]) != sorted(name for name in members if name.startswith("arrays/")):
+    apart = {name for name in shared if networks.REFERENCE.fullmatch(name)}
+    if sorted([*used, *(shared - apart)]) != sorted(name for name in members if name.startswith("arrays/")):
         raise ArtifactError(f"{file} is no sortal model: its program does not name its arrays once each")
+    return apart
 
 
-def _unpack(node: _Node, members: Mapping[str, bytes], file: str) -> Program:
-    arrays = {name: _from_npy(members[member], f"{file}: {member}") for name, member in node.arrays.items()}
-    steps = tuple(_unpack(step, members, file) for step in node.steps)
+def _unpack(node: _Node, members: Mapping[str, bytes], apart: Mapping[str, Array], file: str) -> Program:
+    arrays = {
+        name: apart[member] if member in apart else _from_npy(members[member], f"{file}: {member}")
+        for name, member in node.arrays.items()
+    }
+    steps = tuple(_unpack(step, members, apart, file) for step in node.steps)
     return Program(node.op, node.settings, arrays, steps)
 
 

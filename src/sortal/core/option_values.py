@@ -133,6 +133,29 @@ def parse_texts(given: str | Iterable[object]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
+def parse_yes(given: str | bool) -> bool:
+    """Yes or no.
+
+    >>> parse_yes("no"), parse_yes(True)
+    (False, True)
+    """
+    known = {"yes": True, "no": False, "true": True, "false": False}
+    if isinstance(given, bool):
+        return given
+    if str(given).strip().lower() not in known:
+        raise OptionError(f"embed_backbone {quoted(given)} is neither yes nor no")
+    return known[str(given).strip().lower()]
+
+
+def parse_paths(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    """Paths: one, or several.
+
+    >>> parse_paths(Path("net")), parse_paths(["net", "other"])
+    (('net',), ('net', 'other'))
+    """
+    return tuple(map(str, [given] if isinstance(given, str | Path) else given))
+
+
 def parse_columns(given: object) -> tuple[str, ...]:
     """Names of columns: one, or several.
 
@@ -203,6 +226,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "ignore": parse_columns,
     "slice": parse_columns,
     "models": parse_names,
+    "backbone": parse_paths,
+    "embed_backbone": parse_yes,
     "budget": parse_budget,
     "max_latency": parse_latency,
     "max_size": parse_size,

@@ -126,6 +126,8 @@ class SearchOptions:
 
     select: int | None = option(None, "How many prepared columns to keep.")
     models: tuple[str, ...] = option((), "Families to try beside the baselines, with commas.", written="")
+    backbone: tuple[str, ...] = option((), "Folder of a pretrained network that reads texts or images; may repeat.")
+    embed_backbone: bool = option(True, "Whether a pretrained network is in the model file, or beside.", written="yes")
     max_latency: float | None = option(None, "What a row may take: 2ms, 500us; read, and through the model.", unit=True)
     max_size: int | None = option(None, "What the model may take in its file: 5MB.", unit=True)
     budget: float | None = option(None, "Time for everything: 60s, 2m, 1h; 2m unless given.", unit=True)

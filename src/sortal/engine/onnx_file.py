@@ -8,7 +8,7 @@ external data, functions, subgraphs, operators of others, or bytes that two read
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -69,14 +69,15 @@ def write(graph: Graph, shape: tuple[int, ...]) -> bytes:
     return _integer(1, IR_VERSION) + version + _message(7, b"".join(parts))
 
 
-def read(content: bytes) -> Graph:
-    """The network in an ONNX file. Names of nodes, notes and declared shapes in between are passed over.
+def read(content: bytes, opsets: Sequence[int] = (OPSET,)) -> Graph:
+    """The network in an ONNX file, of operators of one of these versions. Names of nodes, notes and declared shapes in
+    between are passed over, and nodes that only hold a constant become one.
 
     Raises ValueError, in a few words, for what is no ONNX file, is of another version, or has what the engine does not
     run.
     """
     try:
-        return _graph(_model(memoryview(content)))
+        return _graph(_model(memoryview(content), opsets))
     except (struct.error, IndexError, UnicodeDecodeError, OverflowError) as error:
         raise ValueError(f"is no ONNX file ({error})") from None
 
@@ -255,15 +256,16 @@ def _wholes(values: list[int | float | memoryview]) -> tuple[int, ...]:
     return tuple(out)
 
 
-def _model(content: memoryview) -> memoryview:
+def _model(content: memoryview, opsets: Sequence[int]) -> memoryview:
     """The graph of a model, whose operators are those of ONNX."""
     fields = _only("model", _fields(content), {7: "graph", 8: "opset"}, ignored=(1, 2, 3, 4, 5, 6, 14))
     for each in fields["opset"]:
         version = _only("opset", _fields(_part("opset", [each])), {1: "domain", 2: "version"})
         if any(len(_part("a domain", [domain])) for domain in version["domain"]):
             raise ValueError("it has operators that are not of ONNX")
-        if _whole("a version", version["version"]) != OPSET:
-            raise ValueError(f"its operators are not those of opset {OPSET}")
+        if (number := _whole("a version", version["version"])) not in opsets:
+            known = " to ".join(dict.fromkeys((str(opsets[0]), str(opsets[-1]))))
+            raise ValueError(f"its operators are of opset {number}, and those of opset {known} are run")
     _one("an opset", fields["opset"])
     return _part("a graph", fields["graph"])
 
@@ -274,8 +276,10 @@ def _graph(content: memoryview) -> Graph:
     )
     if len(fields["node"]) > MOST_NODES:
         raise ValueError(f"it has {len(fields['node']):,} nodes, more than the {MOST_NODES:,} of any network")
-    nodes = [_read_node(_part("a node", [each])) for each in fields["node"]]
+    parts = [_part("a node", [each]) for each in fields["node"]]
+    nodes = [_read_node(part) for part in parts if not _is_constant(part)]
     constants = [_read_tensor(_part("a tensor", [each])) for each in fields["constant"]]
+    constants += [_read_constant(part) for part in parts if _is_constant(part)]
     names = {name for name, _ in constants}
     inputs = [_read_port(_part("an input", [each])) for each in fields["input"]]
     # Old files list constants as inputs too, which one could then put others in the place of.
@@ -299,6 +303,20 @@ def _read_node(content: memoryview) -> Node:
     return Node(op, _names(fields["input"]), _name("an output", fields["output"]), dict(attributes))
 
 
+def _is_constant(node: memoryview) -> bool:
+    return any(
+        tag == 4 and isinstance(value, memoryview) and bytes(value) == b"Constant" for tag, value in _fields(node)
+    )
+
+
+def _read_constant(content: memoryview) -> tuple[str, Array]:
+    """A node that takes nothing and gives a tensor that stands in it."""
+    fields = _only("constant", _fields(content), {2: "output", 4: "op", 5: "attribute"}, ignored=(3, 6, 9))
+    attribute = _part("a setting of a constant", fields["attribute"])
+    held = _only("constant", _fields(attribute), {1: "name", 5: "tensor"}, ignored=(13, 20))
+    return _name("an output", fields["output"]), _read_tensor(_part("a tensor", held["tensor"]))[1]
+
+
 def _read_attribute(op: str, content: memoryview) -> tuple[str, Attribute]:
     known = {1: "name", 2: "float", 3: "int", 4: "text", 8: "ints", 20: "type"}
     fields = _only(f"operator {op[:40]!r}", _fields(content), known, ignored=(13,))
@@ -320,7 +338,7 @@ def _read_attribute(op: str, content: memoryview) -> tuple[str, Attribute]:
 def _read_tensor(content: memoryview) -> tuple[str, Array]:
     known = {1: "dims", 2: "type", 4: "floats", 7: "ints", 8: "name", 9: "raw"}
     fields = _only("tensor", _fields(content), known, ignored=(12,))
-    name, dtype = _name("a name", fields["name"]), _dtype(fields["type"])
+    name, dtype = _name("a name", fields["name"]) if fields["name"] else "", _dtype(fields["type"])
     shape = _shape(_wholes(fields["dims"]))
     if fields["floats"] or fields["ints"]:
         if dtype.name == "float32":

@@ -344,16 +344,22 @@ def _concat(node: Node, state: _State) -> Shape:
 
 
 def _gather(node: Node, state: _State) -> Shape:
-    """Rows of a table of constants, at places that come in."""
+    """Rows of a table of constants at places that come in, or parts of what was made at places that are constant."""
     _known(node, "axis")
-    _whole(node, "axis", 0, (0,))
     name, at = _inputs(node, 2)
+    if at in state.graph.constants:
+        x, places = state.shape(name), state.constant(at)
+        axis = _axis(_whole(node, "axis", 0), len(x))
+        if places.size and (places.min() < 0 or places.max() >= x[axis]):
+            raise ValueError(f"takes places beyond the {x[axis]} that there are")
+        return (*x[:axis], *places.shape, *x[axis + 1 :])
+    _whole(node, "axis", 0, (0,))
     table = state.graph.constants.get(name)
     if table is None or table.ndim < 1 or at not in state.graph.inputs:
         raise ValueError("takes a table of constants, and an input of the network")
-    places = state.shape(at, "int64")
+    rows = state.shape(at, "int64")
     state.rows[at] = min(state.rows.get(at, table.shape[0]), table.shape[0])
-    return (*places, *table.shape[1:])
+    return (*rows, *table.shape[1:])
 
 
 def _cast(node: Node, state: _State) -> Shape:

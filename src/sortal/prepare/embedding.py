@@ -27,7 +27,7 @@ MOST_TOKENS = 128
 class Embedding(Protocol):
     """A preparer that learns nothing: ``program`` makes the vectors of a column, each once."""
 
-    def program(self, column: str) -> Program: ...
+    def program(self, column: str, view: View) -> Program: ...
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class ImageEmbedding:
 
     side: int
 
-    def program(self, column: str) -> Program:
+    def program(self, column: str, view: View) -> Program:
         raster = Program("raster", {"column": column, "side": self.side, "read": "colour"})
         return Program("once", {"column": column}, steps=(raster.then(_efficientnet(self.side)),))
 
     def fit(self, column: Column, values: Any, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        return _encoded(column, self.program(column.name))
+        return encoded(column, self.program(column.name, view))
 
 
 @cache
@@ -57,13 +57,13 @@ class SentenceEmbedding:
 
     most: int
 
-    def program(self, column: str) -> Program:
+    def program(self, column: str, view: View) -> Program:
         settings = {"column": column, "most": self.most}
         tokens = Program("tokens", settings, {"vocabulary": minilm.vocabulary()})
         return Program("once", {"column": column}, steps=(tokens.then(_minilm(self.most)),))
 
     def fit(self, column: Column, values: Any, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        return _encoded(column, self.program(column.name))
+        return encoded(column, self.program(column.name, view))
 
 
 @cache
@@ -73,7 +73,8 @@ def _minilm(most: int) -> Program:
     return network(minilm.network(file), most)
 
 
-def _encoded(column: Column, program: Program) -> EncodedColumn:
+def encoded(column: Column, program: Program) -> EncodedColumn:
+    """The numbers of a vector, which are quantities."""
     width = compile_program(program).step.outputs
     names = tuple(f"{column.name} embedding {i + 1}" for i in range(width))
     return EncodedColumn(program=program, names=names, numeric=True, categorical=(False,) * width)

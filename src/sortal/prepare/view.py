@@ -21,12 +21,12 @@ class View:
     out-of-fold target encoding: beside its codes, or instead of the one-hot columns.
 
     ``texts``: words or words_and_characters (weighted n-grams, sparse: where a table has texts, the family gets
-    compressed sparse rows of SciPy), topics (a few numbers), or embedding (what a network makes of a text that was
-    trained on a billion pairs of sentences).
+    compressed sparse rows of SciPy), topics (a few numbers), embedding (what a network makes of a text that was
+    trained on a billion pairs of sentences), or backbone (what the network in the folder ``backbone`` makes of it).
 
     ``images``: colour (the mean one), thumbnail (eight by eight fields), raster
-    (all points of a small image), or embedding (what a network makes of them
-    that was trained on a million others; small_embedding: of fewer points, sooner).
+    (all points of a small image), embedding (what a network makes of them
+    that was trained on a million others; small_embedding: of fewer points, sooner), or backbone.
 
     ``columns``: all of the table, its texts and images alone (items), or all others.
 
@@ -40,8 +40,9 @@ class View:
     numbers: Literal["raw", "imputed", "scaled"]
     categories: Literal["codes", "onehot"]
     many: int = 30
-    texts: Literal["topics", "words", "words_and_characters", "embedding"] = "topics"
-    images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding"] = "thumbnail"
+    texts: Literal["topics", "words", "words_and_characters", "embedding", "backbone"] = "topics"
+    images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding", "backbone"] = "thumbnail"
+    backbone: str = ""
     columns: Literal["all", "items", "others"] = "all"
     interactions: bool = False
     smallest_count: int = 1

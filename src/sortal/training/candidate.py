@@ -54,8 +54,8 @@ class Development:
     (groups, and exact copies), or None.
 
     ``cost_columns``: where the costs of decisions stand, which predictions of these rows carry along.
-    ``smallest_count``: levels of fewer rows are learned as unseen ones. ``memo``: what was made of single texts and
-    images.
+    ``smallest_count``: levels of fewer rows are learned as unseen ones. ``networks``: those that others trained become
+    a part of the model file. ``memo``: what was made of single texts and images.
     """
 
     table: Table
@@ -67,6 +67,7 @@ class Development:
     resources: Resources = field(default_factory=Resources.here)
     cost_columns: tuple[CostColumn, ...] = ()
     smallest_count: int = 1
+    networks: bool = True
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
     @property

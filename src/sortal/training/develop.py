@@ -144,7 +144,8 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
 
 def _candidates(task: Task, search: SearchOptions, dev: Development) -> tuple[Candidate, ...]:
     rare = task.imbalanced or task.cost is not None
-    return (*baselines(), *zoo(search.models, rare, dev.encodings, dev.items_beside_others))
+    every = zoo(search.models, rare, dev.encodings, dev.items_beside_others, search.backbone)
+    return (*baselines(), *every)
 
 
 def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:

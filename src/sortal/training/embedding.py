@@ -48,7 +48,7 @@ def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, O
             continue
         preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
         if isinstance(preparer, Embedding):
-            once = compile_program(preparer.program(column.name)).step.run
+            once = compile_program(preparer.program(column.name, view)).step.run
             assert isinstance(once, Once), "an embedding is made once"
             yield column.name, once
 

@@ -172,7 +172,7 @@ def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> tup
         ensemble = _refitted(chosen, dev, rows, limits)
     except TimeUp:
         return first, "time"
-    if limits.size is not None and packed_bytes(ensemble.program()) > limits.size:
+    if limits.size is not None and packed_bytes(ensemble.program(), dev.networks) > limits.size:
         return first, "size"
     return ensemble, None
 

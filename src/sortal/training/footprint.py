@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
@@ -11,19 +10,16 @@ from statistics import median
 import msgspec
 import numpy as np
 
+from sortal.core.packing import PIECE, PIECES, is_packed, packed_size
 from sortal.engine import compile as compile_program
 from sortal.engine.once import made_anew
-from sortal.engine.program import Array, Program
+from sortal.engine.program import Program
 from sortal.engine.run import ops
 from sortal.training.candidate import Development, Index, Pipeline
 
 TIMED_ROWS, MOST_SECONDS_ALONE, TIMES = 300, 0.05, 10
 FEWEST_ROWS, MOST_SECONDS_MANY = 10, 0.5
 """Rows that are scored together: fewer where a row alone takes long."""
-LEVEL = 2
-"""Of compression, as in a model file."""
-PIECES, PIECE = 8, 2**16
-"""So many bytes of a large array tell how well all of it packs."""
 TEXT = 4
 """Times that settings pack: names of columns and categories, mostly."""
 COMPILED, FILED = 2, 3
@@ -73,38 +69,36 @@ def footprint(pipeline: Pipeline, dev: Development, rows: Index) -> Footprint:
         run(some)
         seen = (time.monotonic() - start) / min(count, len(rows))
     start = time.monotonic()
-    packed = packed_bytes(program)
+    packed = packed_bytes(program, dev.networks)
     packing = (time.monotonic() - start) * _times_as_many(program)
     return Footprint(many, median(alone), seen, converting + COMPILED * compiling + FILED * packing, packed)
 
 
-def packed_bytes(program: Program) -> int:
-    """About what a program takes in a model file; the same for equal programs.
+def packed_bytes(program: Program, networks: bool = True) -> int:
+    """About what a program takes in a model file; the same for equal programs. ``networks``: with those that others
+    trained.
 
     >>> packed_bytes(Program("constant", arrays={"probability": np.zeros(1_000_000)})) < 100_000
     True
     """
-    every = list(_all(program))
+    every = list(_all(program, networks))
     texts = sum(len(msgspec.json.encode(each.settings)) for each in every)
-    return texts // TEXT + sum(_packed(array) for each in every for array in each.arrays.values())
+    arrays = (array for each in every for array in each.arrays.values())
+    return texts // TEXT + sum(packed_size(np.ascontiguousarray(array).tobytes()) for array in arrays)
 
 
 def _times_as_many(program: Program) -> float:
-    """Of the bytes that are packed to tell how well they pack, all bytes."""
-    sizes = [array.nbytes for each in _all(program) for array in each.arrays.values()]
-    return sum(sizes) / max(sum(min(size, PIECES * PIECE) for size in sizes), 1)
+    """Of the bytes that are packed to tell how well they pack, all that are packed then."""
+    arrays = [np.ascontiguousarray(array).tobytes() for each in _all(program) for array in each.arrays.values()]
+    tried = [min(len(content), PIECES * PIECE) for content in arrays]
+    packed = [len(content) if is_packed(content) else 0 for content in arrays]
+    return sum(map(max, packed, tried)) / max(sum(tried), 1)
 
 
-def _all(program: Program) -> Iterator[Program]:
-    yield program
+def _all(program: Program, networks: bool = True, once: bool = False) -> Iterator[Program]:
+    """A program and all of its steps; without ``networks``, but for those in an op ``once``."""
+    once = once or program.op == "once"
+    if networks or not (once and program.op == "onnx"):
+        yield program
     for step in program.steps:
-        yield from _all(step)
-
-
-def _packed(array: Array) -> int:
-    content = np.ascontiguousarray(array).tobytes()
-    if len(content) <= PIECES * PIECE:
-        return len(zlib.compress(content, LEVEL))
-    starts = np.linspace(0, len(content) - PIECE, PIECES).astype(int).tolist()
-    pieces = b"".join(content[start : start + PIECE] for start in starts)
-    return round(len(content) * len(zlib.compress(pieces, LEVEL)) / len(pieces))
+        yield from _all(step, networks, once)

@@ -146,6 +146,7 @@ def development(table: Table, codes: NDArray[np.int64], task: Task, recipe: Reci
         resources=_resources(recipe.search),
         cost_columns=task.cost_columns,
         smallest_count=recipe.rows.smallest_count,
+        networks=recipe.search.embed_backbone,
     )
 
 

@@ -15,6 +15,7 @@ from sortal.core.interrupt import TimeUp
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
 from sortal.models.family import Settings
+from sortal.training.backbones import backbone_candidates
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, soon_fitted
 from sortal.training.imbalance import Balance
@@ -106,13 +107,17 @@ def baselines() -> tuple[Candidate, ...]:
 
 
 def zoo(
-    models: Sequence[str], imbalanced: bool, encodings: Collection[str] = (), mixed: str = ""
+    models: Sequence[str],
+    imbalanced: bool,
+    encodings: Collection[str] = (),
+    mixed: str = "",
+    backbones: Sequence[str] = (),
 ) -> tuple[Candidate, ...]:
     """The candidates beyond the baselines, most promising first; of these families only, where any are named.
 
     Families of plug-ins follow the built-in ones. ``imbalanced``: class weights, focal loss and resampling
     compete too. ``encodings``: of the columns that the table has; ``mixed``: what it has beside other columns, "texts"
-    or "images".
+    or "images". ``backbones``: folders of networks, which compete whatever families are named.
     """
     own = {family for _, family, _ in (*PORTFOLIO, *chain(*FIRST.values()))} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
@@ -122,6 +127,8 @@ def zoo(
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
+    # After one that takes little time, by which the number of folds is chosen.
+    plain[1:1] = backbone_candidates(backbones, encodings)
     offered = {family for _, family, _ in entries}
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)

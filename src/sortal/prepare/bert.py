@@ -1,0 +1,128 @@
+"""BERT (Devlin et al. 2018, https://arxiv.org/abs/1810.04805) as an ONNX network that makes one vector of a text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from sortal.engine.onnx_file import Attribute, Graph, Node, Spec
+from sortal.engine.program import Array
+
+DENSE = (
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+)
+"""The matrices of a layer."""
+
+
+@dataclass(frozen=True)
+class BertShape:
+    """``epsilon``: of layer normalisation. ``pooling``: the vector of a text is the mean of those of its tokens, or
+    that of the first. ``unit``: it is made one of length one.
+    """
+
+    layers: int
+    heads: int
+    width: int
+    epsilon: float
+    pooling: Literal["mean", "first"] = "mean"
+    unit: bool = True
+
+
+def network(weights: Mapping[str, Array], shape: BertShape) -> Graph:
+    """The network: tokens (1, n) and their places (n,) -> (1, width).
+
+    ``weights``: those of a layer after its number (``0.output.dense.weight``), as PyTorch has them (out, in). Where
+    whole numbers of eight bits stand for a matrix, it is called ``.q`` in the place of ``.weight``, is (in, out), and
+    has a ``.scale``; for a table, ``weight_q`` and ``weight_scale``. Raises KeyError where one is not there.
+    """
+    build = _Builder(weights, shape)
+    x = build.add("Add", build.rows("word", "tokens"), build.rows("position", "places"))
+    x = build.norm(build.add("Add", x, "kind"), "embeddings")
+    for layer in range(shape.layers):
+        x = build.norm(build.add("Add", build.attention(x, f"{layer}"), x), f"{layer}.attention.output")
+        x = build.norm(build.add("Add", build.inner(x, f"{layer}"), x), f"{layer}.output")
+    y = build.pooled(x)
+    inputs = {"tokens": Spec("int64", (1, None)), "places": Spec("int64", (None,))}
+    return Graph(tuple(build.nodes), build.constants, inputs, y)
+
+
+@dataclass
+class _Builder:
+    weights: Mapping[str, Array]
+    shape: BertShape
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        heads, width = self.shape.heads, self.shape.width
+        self.constants["kind"] = self.weights["embeddings.token_type_embeddings.weight"][0]
+        self.constants["heads"] = np.array([1, -1, heads, width // heads])
+        self.constants["together"] = np.array([1, -1, width])
+
+    def add(self, op: str, *inputs: str, **attributes: Attribute) -> str:
+        self.nodes.append(Node(op, inputs, f"t{len(self.nodes)}", attributes))
+        return self.nodes[-1].output
+
+    def number(self, value: float) -> str:
+        self.constants[f"{value:g}"] = np.array(value, dtype=np.float32)
+        return f"{value:g}"
+
+    def weight(self, name: str) -> str:
+        self.constants[name] = self.weights[name]
+        return name
+
+    def rows(self, table: str, places: str) -> str:
+        name = f"embeddings.{table}_embeddings.weight"
+        if name in self.weights:
+            return self.add("Gather", self.weight(name), places)
+        whole = self.add("Cast", self.add("Gather", self.weight(f"{name}_q"), places), to=1)
+        return self.add("Mul", whole, self.add("Gather", self.weight(f"{name}_scale"), places))
+
+    def norm(self, x: str, name: str) -> str:
+        weight, bias = (self.weight(f"{name}.LayerNorm.{part}") for part in ("weight", "bias"))
+        return self.add("LayerNormalization", x, weight, bias, axis=-1, epsilon=self.shape.epsilon)
+
+    def dense(self, x: str, name: str) -> str:
+        return self.add("Add", self.add("MatMul", x, self.matrix(name)), self.weight(f"{name}.bias"))
+
+    def matrix(self, name: str) -> str:
+        if f"{name}.q" not in self.weights:
+            self.constants[f"{name}.weight"] = np.ascontiguousarray(self.weights[f"{name}.weight"].T)
+            return f"{name}.weight"
+        whole = self.add("Cast", self.weight(f"{name}.q"), to=1)
+        return self.add("Mul", whole, self.weight(f"{name}.scale"))
+
+    def attention(self, x: str, layer: str) -> str:
+        """Each token as a mean of all, by what its key has in common with a query (Vaswani et al. 2017)."""
+        parts = [self.dense(x, f"{layer}.attention.self.{name}") for name in ("query", "key", "value")]
+        query, key, value = (self.add("Reshape", part, "heads") for part in parts)
+        query, value = (self.add("Transpose", part, perm=(0, 2, 1, 3)) for part in (query, value))
+        alike = self.add("MatMul", query, self.add("Transpose", key, perm=(0, 2, 3, 1)))
+        alike = self.add("Mul", alike, self.number(1 / math.sqrt(self.shape.width // self.shape.heads)))
+        mixed = self.add("MatMul", self.add("Softmax", alike, axis=-1), value)
+        together = self.add("Reshape", self.add("Transpose", mixed, perm=(0, 2, 1, 3)), "together")
+        return self.dense(together, f"{layer}.attention.output.dense")
+
+    def inner(self, x: str, layer: str) -> str:
+        """Two layers with a GELU between (Hendrycks & Gimpel 2016)."""
+        x = self.dense(x, f"{layer}.intermediate.dense")
+        cdf = self.add("Add", self.add("Erf", self.add("Div", x, self.number(math.sqrt(2)))), self.number(1.0))
+        return self.dense(self.add("Mul", self.add("Mul", x, cdf), self.number(0.5)), f"{layer}.output.dense")
+
+    def pooled(self, x: str) -> str:
+        """(1, n, width) -> (1, width)."""
+        if self.shape.pooling == "mean":
+            y = self.add("ReduceMean", x, axes=(1,), keepdims=0)
+        else:
+            self.constants["first"] = np.array(0)
+            y = self.add("Gather", x, "first", axis=1)
+        return self.add("Div", y, self.add("ReduceL2", y, axes=(1,), keepdims=1)) if self.shape.unit else y
