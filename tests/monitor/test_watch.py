@@ -245,3 +245,26 @@ def test_a_status_is_json() -> None:
     said = status(watcher, state, 0.05)
     assert msgspec.json.decode(msgspec.json.encode(said))["rows"] == 0
     assert any(line.startswith("alarm      none") for line in text(said))
+
+
+def test_late_labels_belong_to_the_period_of_their_prediction(store: LogStore) -> None:
+    from sortal.core.reliability import Reliability
+    from sortal.monitor.status import LENGTHS, MOST_PERIODS, status, text
+
+    reliable = Reliability((0.5,), (50, 50), (10.0, 35.0), (10, 35))
+    watcher, state = Watcher.of(a_model(reliability={"yes": reliable})), State(SHA256)
+    for day in range(MOST_PERIODS + 1):
+        store.add_predictions([prediction(f"{day}-{at}", NOW + day * DAY + at) for at in range(10)])
+    store.add_labels([LabelRecord(f"0-{at}", "no", NOW + 9 * DAY) for at in range(4)])
+    watcher.look(store, state, NOW + 20 * DAY)
+    first, second = status(watcher, state, 0.05).periods
+    assert (first.date, first.days, first.rows, second.days) == ("1971-02-05", LENGTHS[1], 70, 4)
+    errors = {period.date: period.figures[0] for period in (first, second)}[first.date]
+    assert (errors.rows, errors.labelled, second.figures[0].labelled) == (70, 4, 0)
+    assert errors.expected is not None
+    assert errors.seen is not None
+    assert (errors.expected.value, errors.seen.value) == (pytest.approx(0.4), 1.0)
+    said = list(text(status(watcher, state, 0.05)))
+    assert said[2] == "1971-02-05        70 rows errors .40 [.23 .57] expected, 1.00 [.51 1.00] of 4 labelled"
+    assert not any(line.startswith("estimate") for line in said)
+    assert any(line.startswith("estimate   nothing") for line in text(status(Watcher.of(a_model()), state, 0.05)))

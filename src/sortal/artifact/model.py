@@ -162,6 +162,7 @@ class Model(AsText, Contents):
             task=replace(self.task, prevalence=after),
             metrics={},
             scores={},
+            reliability={},
             card=None,
         )
 

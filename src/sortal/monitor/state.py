@@ -9,6 +9,7 @@ import msgspec
 
 from sortal.core.errors import DataError
 from sortal.data.whole import replacing
+from sortal.monitor.estimate import EstimateDays
 
 PROTOCOL = 1
 DAY = 86_400.0
@@ -47,7 +48,7 @@ class Alarm:
 class State:
     """``model``: SHA-256 of the model file. ``first``: the day of the first row, in days since 1970. ``until``: up to
     when rows and labels were counted. ``rows``, ``seconds`` and ``warnings`` by day: how many rows, what answering them
-    took, and how many had warnings.
+    took, and how many had warnings. ``estimates``: what is expected of losses without labels, and seen of them with.
     """
 
     model: str
@@ -59,6 +60,7 @@ class State:
     warnings: list[int] = field(default_factory=list)
     columns: dict[str, ColumnDays] = field(default_factory=dict)
     risks: dict[str, RiskDays] = field(default_factory=dict)
+    estimates: EstimateDays = field(default_factory=EstimateDays)
     alarms: dict[str, Alarm] = field(default_factory=dict)
 
     def day(self, time: float) -> int:

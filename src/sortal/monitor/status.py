@@ -9,12 +9,19 @@ from math import exp
 from typing import Any
 
 from sortal.core.plain import plain, short
-from sortal.core.writing import number, percent
-from sortal.monitor.state import Alarm, State
+from sortal.core.writing import interval, number, percent
+from sortal.monitor.estimate import Estimated
+from sortal.monitor.state import DAY, Alarm, State
 from sortal.monitor.watch import Stream, Watcher
 
 MUCH = 1_000_000
 """Evidence beyond which a number tells a person no more."""
+LENGTHS, MOST_PERIODS = (1, 7, 30), 10
+"""Of a period, in days, and how many are shown."""
+UNESTIMATED = (
+    "nothing is expected without labels: the model file does not say how its probabilities bore out on a sealed test "
+    "(none with --split cv, with more than 20 classes, or at another prevalence)"
+)
 STRONGEST = 5
 """Columns that are shown with how far they are from an alarm."""
 
@@ -30,8 +37,21 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Period:
+    """Some ``days`` from a ``date`` on, and what is expected and seen of their ``rows``. Labels that came late are in
+    the period of their prediction.
+    """
+
+    date: str
+    days: int
+    rows: int
+    figures: tuple[Estimated, ...]
+
+
+@dataclass(frozen=True)
 class Status:
-    """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``labels``: what labels say of the model, as
+    """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``periods``: days, weeks or months, the
+    oldest first; ``unestimated``: why nothing is expected without labels. ``labels``: what labels say of the model, as
     ``sortal evaluate`` has it; None where nobody asked.
     """
 
@@ -44,6 +64,8 @@ class Status:
     columns: tuple[Watched, ...]
     losses: tuple[Watched, ...]
     alarms: tuple[Alarm, ...]
+    periods: tuple[Period, ...] = ()
+    unestimated: str = ""
     labels: Mapping[str, Any] | None = None
 
 
@@ -66,8 +88,25 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
         columns=tuple(sorted(columns, key=lambda each: -each.evidence)),
         losses=tuple(losses),
         alarms=tuple(state.alarms.values()),
+        periods=tuple(periods(watcher, state)),
+        unestimated="" if watcher.model.reliability else UNESTIMATED,
         labels=labels,
     )
+
+
+def periods(watcher: Watcher, state: State) -> Iterator[Period]:
+    """Days of the first ten, weeks of the first ten, else months of 30 days: the shortest that fit on a page."""
+    days = len(state.rows)
+    length = next((each for each in LENGTHS if days <= MOST_PERIODS * each), LENGTHS[-1])
+    for start in range(0, days, length):
+        end = min(start + length, days)
+        if rows := sum(state.rows[start:end]):
+            figures = tuple(watcher.estimator.between(state.estimates, start, end))
+            yield Period(_date(((state.first or 0) + start) * DAY), end - start, rows, figures)
+
+
+def _date(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
 
 
 def _watched(stream: Stream, text: str) -> Watched:
@@ -83,6 +122,10 @@ def text(status: Status) -> Iterator[str]:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
     if not status.losses:
         yield "labels     none has come yet; send them to /v1/labels, or with: sortal label"
+    for period in status.periods[-MOST_PERIODS:]:
+        yield from _period(period)
+    if status.unestimated:
+        yield f"estimate   {status.unestimated}"
     shown = [column for column in status.columns[:STRONGEST] if column.evidence > 1]
     quiet = len(status.columns) - len(shown)
     for column in shown:
@@ -90,13 +133,26 @@ def text(status: Status) -> Iterator[str]:
     if quiet:
         yield f"columns    {quiet:,} {'others ' if shown else ''}look as in training"
     for alarm in status.alarms:
-        since = datetime.fromtimestamp(alarm.since, UTC).date().isoformat()
-        yield f"ALARM      {plain(alarm.message)}; since about {since}"
+        yield f"ALARM      {plain(alarm.message)}; since about {_date(alarm.since)}"
     if status.alarms:
         yield "           look at these rows first, then: sortal train on newer ones, and compare on fresh labels"
     else:
         chance = percent(status.false_alarms)
         yield f"alarm      none; where nothing changes, one is raised within a year with a chance of {chance} at most"
+
+
+def _period(period: Period) -> Iterator[str]:
+    """A line for each figure of which anything is known."""
+    head = f"{period.date} {period.rows:>9,} rows"
+    for figure in period.figures:
+        known = []
+        if figure.expected is not None:
+            known.append(f"{interval(figure.expected)} expected")
+        if figure.seen is not None:
+            known.append(f"{interval(figure.seen)} of {figure.labelled:,} labelled")
+        if known:
+            yield f"{head:<25} {plain(figure.name)} {', '.join(known)}"
+            head = ""
 
 
 def _against(watched: Watched) -> str:

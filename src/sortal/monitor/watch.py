@@ -19,6 +19,7 @@ from sortal.core.profile import comparable, compared
 from sortal.core.schema import Schema
 from sortal.monitor import drift, risk
 from sortal.monitor.bins import Bins, change
+from sortal.monitor.estimate import Estimator
 from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
 from sortal.monitor.losses import Loss, losses_of
 from sortal.monitor.state import DAY, Alarm, ColumnDays, RiskDays, State
@@ -60,11 +61,17 @@ class Stream:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is watched of a model: its columns, by what they are compared by, its scores, and its losses."""
+    """What is watched of a model: its columns, by what they are compared by, its scores, and its losses, which are
+    estimated, too.
+    """
 
     model: Model
     columns: dict[str, Bins]
     losses: tuple[Loss, ...]
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        return Estimator.of(self.model)
 
     @classmethod
     def of(cls, model: Model) -> Watcher:
@@ -104,7 +111,8 @@ class Watcher:
         schema = Schema(tuple(watched))
         read = read_rows([dict(row.prediction.inputs) for row in rows], schema, allow_missing=True)
         reference = {name: each for name, each in self.model.profiled().items() if name in schema}
-        probability = np.array([row.prediction.probabilities for row in rows])
+        probability, decided = _answers(rows)
+        self.estimator.count(day, probability, decided, state.estimates)
         scores = {_of_class(label): probability[:, at] for at, label in enumerate(self.model.task.classes)}
         values = {**comparable(reference, read.columns), **scores}
         self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
@@ -126,6 +134,13 @@ class Watcher:
         of_days.gains[day] = (np.array(of_days.gains[day]) + risk.gains(values, loss.level)).tolist()
 
     def _count_labels(self, rows: Sequence[LabelledPrediction], state: State) -> None:
+        """A label belongs to the day of its prediction, whenever it came."""
+        by_prediction: dict[int, list[LabelledPrediction]] = {}
+        for row in rows:
+            by_prediction.setdefault(state.day(row.prediction.time), []).append(row)
+        for day, some in by_prediction.items():
+            truth = [str(row.label.label) for row in some if row.label]
+            self.estimator.count_labels(day, *_answers(some), truth, state.estimates)
         for loss in self.losses:
             by_day: dict[int, list[float]] = {}
             for day, value in loss.of(rows, state.day):
@@ -187,6 +202,12 @@ class Watcher:
 def _of_class(label: str) -> str:
     """What the scores of a class are called; no column has that name, or it is watched in their place."""
     return f"probability of {label}"
+
+
+def _answers(rows: Sequence[LabelledPrediction]) -> tuple[Floats, list[str]]:
+    """(n, K) probabilities, and what was decided."""
+    probability = np.array([row.prediction.probabilities for row in rows])
+    return probability, [str(row.prediction.decision) for row in rows]
 
 
 def _of_model(rows: Iterable[LabelledPrediction], state: State) -> Iterator[LabelledPrediction]:
