@@ -157,11 +157,16 @@ class Estimator:
                 total.add(each)
             yield Estimated(name, total.rows, total.labelled, self._loss(total, top, z), _mean(total, top, z))
         if len(self.classes) == 2:
-            grid = GridDay()
-            for cell in days.grid[start:end]:
-                grid.add(cell)
+            grid = self.grid(days, start, end)
             rows, labelled = (int(sum(each)) for each in (grid.rows, grid.labelled))
             yield Estimated(ROC_AUC, rows, labelled, self._roc_auc(grid, z), _roc_auc_of_labels(grid, z))
+
+    def grid(self, days: EstimateDays, start: int, end: int) -> GridDay:
+        """The probabilities of some days together."""
+        total = GridDay()
+        for day in days.grid[start:end]:
+            total.add(day)
+        return total
 
     def _by_class(self, name: str, decided: Sequence[str]) -> tuple[Floats, Codes]:
         """(m, K) the loss of rows if each class were true, and (m,) which rows count."""

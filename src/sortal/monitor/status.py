@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from math import exp
 from typing import Any
 
+import numpy as np
+
 from sortal.core.plain import plain, short
 from sortal.core.writing import interval, number, percent
+from sortal.monitor import shift
 from sortal.monitor.estimate import Estimated
-from sortal.monitor.state import DAY, Alarm, State
+from sortal.monitor.state import DAY, PACES, Alarm, Look, State
 from sortal.monitor.watch import Stream, Watcher
 
 MUCH = 1_000_000
@@ -22,6 +25,8 @@ UNESTIMATED = (
     "nothing is expected without labels: the model file does not say how its probabilities bore out on a sealed test "
     "(none with --split cv, with more than 20 classes, or at another prevalence)"
 )
+SLOW = 0.95
+"""Of the answers, within which time they were there."""
 STRONGEST = 5
 """Columns that are shown with how far they are from an alarm."""
 
@@ -34,6 +39,19 @@ class Watched:
     evidence: float
     alarm_at: float
     text: str
+
+
+@dataclass(frozen=True)
+class Day:
+    """Rows of a day, ``seconds`` of an answer in the mean, ``slow``, within which 95 % of them were there, and the
+    share of rows that had warnings.
+    """
+
+    date: str
+    rows: int
+    seconds: float
+    slow: float
+    warned: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,8 @@ class Period:
 @dataclass(frozen=True)
 class Status:
     """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``periods``: days, weeks or months, the
-    oldest first; ``unestimated``: why nothing is expected without labels. ``labels``: what labels say of the model, as
+    oldest first; ``unestimated``: why nothing is expected without labels. ``kind``: what
+    kind of change it is, after an alarm. ``labels``: what labels say of the model, as
     ``sortal evaluate`` has it; None where nobody asked.
     """
 
@@ -66,6 +85,9 @@ class Status:
     alarms: tuple[Alarm, ...]
     periods: tuple[Period, ...] = ()
     unestimated: str = ""
+    kind: str = ""
+    traffic: tuple[Day, ...] = ()
+    looks: tuple[Look, ...] = ()
     labels: Mapping[str, Any] | None = None
 
 
@@ -89,6 +111,9 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
         losses=tuple(losses),
         alarms=tuple(state.alarms.values()),
         periods=tuple(periods(watcher, state)),
+        kind=kind_of_change(watcher, state),
+        traffic=tuple(_traffic(state)),
+        looks=tuple(state.looks),
         unestimated="" if watcher.model.reliability else UNESTIMATED,
         labels=labels,
     )
@@ -102,10 +127,29 @@ def periods(watcher: Watcher, state: State) -> Iterator[Period]:
         end = min(start + length, days)
         if rows := sum(state.rows[start:end]):
             figures = tuple(watcher.estimator.between(state.estimates, start, end))
-            yield Period(_date(((state.first or 0) + start) * DAY), end - start, rows, figures)
+            yield Period(date_of(((state.first or 0) + start) * DAY), end - start, rows, figures)
 
 
-def _date(time: float) -> str:
+def kind_of_change(watcher: Watcher, state: State) -> str:
+    """Of the days since the first alarm began; empty without an alarm, and where it cannot be told."""
+    estimator = watcher.estimator
+    if not state.alarms or len(estimator.classes) != 2 or not estimator.reliability:
+        return ""
+    start = int(min(alarm.since for alarm in state.alarms.values()) // DAY) - (state.first or 0)
+    [(label, reliability)] = estimator.reliability.items()
+    return shift.kind(reliability, estimator.grid(state.estimates, start, len(state.rows)), label)
+
+
+def _traffic(state: State) -> Iterator[Day]:
+    for at, rows in enumerate(state.rows):
+        share = max(rows, 1)
+        counts = np.cumsum(state.latency[at] if at < len(state.latency) else [0])
+        slow = [*PACES, PACES[-1]][int(np.searchsorted(counts, SLOW * counts[-1]))] if rows else 0.0
+        day = date_of(((state.first or 0) + at) * DAY)
+        yield Day(day, rows, state.seconds[at] / share, slow, state.warnings[at] / share)
+
+
+def date_of(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).date().isoformat()
 
 
@@ -116,7 +160,8 @@ def _watched(stream: Stream, text: str) -> Watched:
 
 def text(status: Status) -> Iterator[str]:
     """The page, a line each."""
-    pace = f"{1e3 * status.seconds:.2g} ms each, {percent(status.warned)} with warnings"
+    slow = f", 95 % of the last day within {1e3 * status.traffic[-1].slow:.2g}" if status.traffic else ""
+    pace = f"{1e3 * status.seconds:.2g} ms each{slow}, {percent(status.warned)} with warnings"
     yield f"rows       {status.rows:,} in {status.days:,} days, {pace}"
     for loss in status.losses:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
@@ -133,7 +178,9 @@ def text(status: Status) -> Iterator[str]:
     if quiet:
         yield f"columns    {quiet:,} {'others ' if shown else ''}look as in training"
     for alarm in status.alarms:
-        yield f"ALARM      {plain(alarm.message)}; since about {_date(alarm.since)}"
+        yield f"ALARM      {plain(alarm.message)}; since about {date_of(alarm.since)}"
+    if status.kind:
+        yield f"kind       {plain(status.kind)}"
     if status.alarms:
         yield "           look at these rows first, then: sortal train on newer ones, and compare on fresh labels"
     else:
@@ -155,6 +202,10 @@ def _period(period: Period) -> Iterator[str]:
             head = ""
 
 
+def strength(watched: Watched) -> str:
+    """Evidence as a person reads it."""
+    return number(watched.evidence) if watched.evidence < MUCH else f"over {MUCH:,}"
+
+
 def _against(watched: Watched) -> str:
-    evidence = number(watched.evidence) if watched.evidence < MUCH else f"over {MUCH:,}"
-    return f"{evidence}, an alarm from {watched.alarm_at:,.0f} on"
+    return f"{strength(watched)}, an alarm from {watched.alarm_at:,.0f} on"

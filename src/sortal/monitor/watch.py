@@ -22,7 +22,7 @@ from sortal.monitor.bins import Bins, change
 from sortal.monitor.estimate import Estimator
 from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
 from sortal.monitor.losses import Loss, losses_of
-from sortal.monitor.state import DAY, Alarm, ColumnDays, RiskDays, State
+from sortal.monitor.state import DAY, PACES, Alarm, ColumnDays, Look, RiskDays, State
 from sortal.serve.log.records import LabelledPrediction
 from sortal.serve.log.store import LogStore
 
@@ -93,6 +93,8 @@ class Watcher:
             self._count_labels([row for row in rows if row.prediction.time < until], state)
         state.until = max(until, state.until)
         self.raise_alarms(state, now, false_alarms)
+        means = {loss.name: (mean, rows) for loss, mean, rows in self.means(state)}
+        state.remember(Look(now, sum(state.rows), means, tuple(state.alarms)))
 
     def _count(self, rows: Sequence[LabelledPrediction], state: State) -> None:
         """Rows of one batch; they come in the order of time."""
@@ -103,6 +105,10 @@ class Watcher:
     def _count_day(self, day: int, rows: Sequence[LabelledPrediction], state: State) -> None:
         for series in (state.rows, state.seconds, state.warnings):
             series += [0] * (day + 1 - len(series))
+        while len(state.latency) <= day:
+            state.latency.append([0] * (len(PACES) + 1))
+        pace = np.searchsorted(PACES, [row.prediction.seconds for row in rows])
+        state.latency[day] = (np.array(state.latency[day]) + np.bincount(pace, minlength=len(PACES) + 1)).tolist()
         state.rows[day] += len(rows)
         state.seconds[day] += sum(row.prediction.seconds for row in rows)
         state.warnings[day] += sum(bool(row.prediction.warnings) for row in rows)
