@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import ndtri
@@ -99,6 +99,29 @@ class Estimated:
     seen: Interval | None
 
 
+class _Gaps(NamedTuple):
+    """(bins,) the ``gap`` that is added to the probabilities of a bin, its variance by ``chance``, and by how much the
+    gap of fresh rows may ``wander`` from it.
+    """
+
+    gap: Floats
+    chance: Floats
+    wander: Floats
+
+    @classmethod
+    def of(cls, reliability: Reliability) -> _Gaps:
+        """Gaps are drawn towards none as far as chance explains all of them (empirical Bayes)."""
+        gap, chance, rows = reliability.gaps, reliability.variances, np.array(reliability.rows)
+        real = max(float(rows @ (gap**2 - chance)) / rows.sum(), 0.0)
+        return cls(gap * real / (real + chance), chance, np.full(len(gap), reliability.wander))
+
+    def variance(self, slope: Floats) -> float:
+        """Of a sum with such slopes by bin. Chance is another in each bin; what wanders moves all bins at once, as
+        when a class becomes more frequent, and is taken to move them the way that matters most.
+        """
+        return float(self.chance @ slope**2 + (self.wander @ np.abs(slope)) ** 2)
+
+
 @dataclass(frozen=True)
 class Estimator:
     """``classes``: as text. ``losses``: by name, of a true class and a decision, and the largest there is of each.
@@ -178,20 +201,18 @@ class Estimator:
         return loss[counts], counts
 
     @cached_property
-    def _gaps(self) -> tuple[Floats, Floats]:
-        """(all bins,) what is added to probabilities, and the variance of that."""
-        if not self.reliability:
-            return np.zeros(0), np.zeros(0)
-        each = [_believed(one) for one in self.reliability.values()]
-        return np.concatenate([gap for gap, _ in each]), np.concatenate([doubt for _, doubt in each])
+    def _gaps(self) -> _Gaps:
+        """Of the bins of all classes."""
+        each = [_Gaps.of(one) for one in self.reliability.values()]
+        gap, chance, wander = (np.concatenate(part) for part in zip(*each, strict=True))
+        return _Gaps(gap, chance, wander)
 
     def _loss(self, total: FigureDay, top: float, z: float) -> Interval | None:
         if not total.rows or not self.reliability:
             return None
-        gap, doubt = self._gaps
         slope = np.array(total.slopes)
-        value = (total.said + float(gap @ slope)) / total.rows
-        error = np.sqrt(total.variance + float(doubt @ slope**2)) / total.rows
+        value = (total.said + float(self._gaps.gap @ slope)) / total.rows
+        error = np.sqrt(total.variance + self._gaps.variance(slope)) / total.rows
         return _clipped(value, z * error, top)
 
     def _roc_auc(self, grid: GridDay, z: float) -> Interval | None:
@@ -203,8 +224,7 @@ class Estimator:
         rows, said = rows[there], np.array(grid.said)[there]
         [reliable] = self.reliability.values()
         bins = reliable.bins(said / rows)
-        gap, doubt = self._gaps
-        p = np.clip(said / rows + gap[bins], 0, 1)
+        p = np.clip(said / rows + self._gaps.gap[bins], 0, 1)
         hits, misses = rows * p, rows * (1 - p)
         if hits.sum() <= 0 or misses.sum() <= 0:
             return None
@@ -214,7 +234,7 @@ class Estimator:
         # What a row adds where it is of the class rather than not.
         slope = (below - above) / (hits.sum() * misses.sum()) - value * (1 / hits.sum() - 1 / misses.sum())
         variance = float((rows * p * (1 - p)) @ slope**2)
-        variance += float(doubt @ np.bincount(bins, rows * slope, len(doubt)) ** 2)
+        variance += self._gaps.variance(np.bincount(bins, rows * slope, len(reliable.rows)).astype(np.float64))
         return _clipped(value, z * float(np.sqrt(variance)), 1.0)
 
     @staticmethod
@@ -231,15 +251,6 @@ def _expected(probability: Floats, loss: Floats, bins: Sequence[tuple[int, Codes
     slopes = [np.bincount(bin_, (loss - usual)[:, at], count) for at, bin_, count in bins]
     together = np.concatenate(slopes).tolist() if slopes else []
     return FigureDay(len(loss), float(mean.sum()), float(np.maximum(variance, 0).sum()), together)
-
-
-def _believed(reliability: Reliability) -> tuple[Floats, Floats]:
-    """(bins,) the gap of each bin, drawn towards none as far as chance explains all of them (empirical Bayes), and the
-    variance of the gap that fresh rows have.
-    """
-    gap, chance, rows = reliability.gaps, reliability.variances, np.array(reliability.rows)
-    real = max(float(rows @ (gap**2 - chance)) / rows.sum(), 0.0)
-    return gap * real / (real + chance), chance + reliability.wander**2
 
 
 def _mean(total: FigureDay, top: float, z: float) -> Interval | None:
