@@ -38,6 +38,7 @@ FAST_FAMILIES = ("logistic",)
 CONFIDENCE, HELD, BESIDE = 0.9, 0.85, 0.9
 """Of intervals; how many have to hold what came; and the error beside that of NannyML's CBPE."""
 LEAST_CASES = 20
+COLUMNS = ("figure", "rows from", "model", "periods", "sortal", "as they are", "NannyML", "held by 90 %", "width")
 WITHOUT_LEAKS = {
     "tabular_compas_two_years": ("is_recid", "r_case_number", "r_charge_degree", "r_days_from_arrest", "r_offense_date",
                                  "r_charge_desc", "r_jail_in", "r_jail_out", "violent_recid", "is_violent_recid",
@@ -203,8 +204,8 @@ def _answers(model: Model, rows: pl.DataFrame) -> tuple[Floats, list[str]]:
 
 def _raw(figure: str, probability: Floats, decided: Sequence[str], model: Model) -> float:
     """The expectation under the probabilities as they are."""
-    labels = [str(label) for label in model.classes_.tolist()]
     if figure == ERRORS:
+        labels = [str(label) for label in model.classes_.tolist()]
         return float(np.mean([1 - p[labels.index(d)] for p, d in zip(probability, decided, strict=True)]))
     p = np.sort(probability[:, 1])
     below = np.cumsum(1 - p) - (1 - p) / 2
@@ -275,17 +276,7 @@ def outcome(seen: Sequence[Seen], fast: bool) -> Outcome:
     peers = [] if any(each.cbpe is not None for each in seen) else ["NannyML was not run: --peers has no nannyml"]
     return Outcome(
         title="estimates without labels, against the labels of the same rows: mean absolute error",
-        columns=[
-            "figure",
-            "rows from",
-            "model",
-            "periods",
-            "sortal",
-            "as they are",
-            "NannyML CBPE",
-            "held by 90 %",
-            "width",
-        ],
+        columns=COLUMNS,
         rows=rows,
         goals=goals,
         notes=peers,

@@ -36,6 +36,7 @@ from sortal.options import (
     Verify,
     on_command_line,
 )
+from sortal.retrain import commands as retraining
 from sortal.serve import commands as serving
 from sortal.version import __version__
 
@@ -248,6 +249,8 @@ def audit(
 app.command()(serving.serve)
 app.command()(serving.label)
 app.command()(monitoring.monitor)
+app.command()(retraining.registry)
+app.command()(retraining.rollback)
 
 
 @app.command()

@@ -30,6 +30,25 @@ def test_work_that_is_done_in_time_is_left_alone_and_so_is_what_follows() -> Non
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def test_a_signal_that_comes_at_the_very_end_leaves_no_timer_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, disarm = signal.getsignal(signal.SIGALRM), signal.setitimer
+
+    def late(which: int, seconds: float, again: float = 0.0) -> None:
+        if seconds == 0:
+            signal.raise_signal(signal.SIGALRM)
+        disarm(which, seconds, again)
+
+    monkeypatch.setattr(signal, "setitimer", late)
+    try:
+        with interrupted_after(20):
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        assert signal.getsignal(signal.SIGALRM) is before
+    finally:
+        disarm(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_an_interruption_that_is_lost_is_repeated() -> None:
     lost = []
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
+from sortal.data import json_lines as json_lines_module
 from sortal.data.json_lines import json_lines
 from sortal.data.parts import fitted
 from sortal.data.read import read
@@ -124,3 +125,10 @@ def test_a_line_that_is_no_record_is_named_wherever_it_stands(size: int, broken:
     (tmp_path / "t.jsonl").write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match=rf"^t.jsonl, line {broken:,} is no JSON"):
         json_lines(tmp_path / "t.jsonl", "utf-8", size)
+
+
+def test_plain_records_are_read_the_fast_way_with_blank_lines_between_or_not() -> None:
+    for text in ('{"a": 1}\n{"a": 2}', '{"a": 1}\n{"a": 2}\n', '{"a": 1}\n\n \n{"a": 2}\n'):
+        frame = json_lines_module._by_polars(text.encode())
+        assert frame is not None
+        assert frame.rows() == [(1,), (2,)]

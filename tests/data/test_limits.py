@@ -290,6 +290,18 @@ def test_a_buffer_of_terabytes(kind: str, walk: Walk, method: str, tmp_path: Pat
     assert "cannot hold" in refusal(path)
 
 
+def test_a_compression_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    TABLE.write_parquet(path, compression="zstd")
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    # The codec is the fourth field of a column's metadata, an i32 in zigzag: 6 is 0x0c, and 60 would be 0x78.
+    unknown = content[footer:].replace(b"\x15\x0c", b"\x15\x78")
+    assert unknown != content[footer:]
+    refusal(written(path, content[:footer] + unknown))
+    assert declared(path, parquet.walk).total > 0  # what it would take is known all the same
+
+
 def test_more_than_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.parquet"
     TABLE.write_parquet(path, row_group_size=50)

@@ -59,6 +59,12 @@ BROKEN = {
 }
 
 
+def test_which_fields_stood_in_quotes_is_known_over_several_lines() -> None:
+    found = list(rows(['a,"b', 'c",d,"e', 'f",g,"h"', "i,j"], ",", "t.csv"))
+    assert [row.values for row in found] == [["a", "b\nc", "d", "e\nf", "g", "h"], ["i", "j"]]
+    assert [list(row.quoted) for row in found] == [[1, 3, 5], []]
+
+
 @pytest.mark.parametrize("block", [1, 13, 1 << 20])
 @pytest.mark.parametrize("text", MEANT.values(), ids=MEANT.keys())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

@@ -66,7 +66,14 @@ def test_without_time_nothing_is_measured_and_a_recipe_repeats_that(problem, who
     assert again(problem, seconds=0.0) is None
     plan = problem[2].developed.plan()
     assert again(problem, RECIPE.with_options(plan=plan, outer=0)) is None
-    one = again(problem, RECIPE.with_options(plan=plan, outer=1), seconds=0.0)
+    two = again(problem, RECIPE.with_options(plan=plan, outer=2), seconds=0.0)
+    assert (two.folds, two.planned, len(two.predictions)) == (2, 3, 100)
+
+
+def test_where_the_next_fold_would_not_end_in_time_it_does_not_begin(problem, whole):
+    dev, task, trained = problem
+    left = iter([60.0, 0.0])
+    one = nested(dev.table, dev.codes, task, RECIPE, trained, 3, lambda: next(left))
     assert (one.folds, one.planned, len(one.predictions)) == (1, 3, 50)
     assert np.array_equal(one.predictions.probability, whole.predictions.probability[:50])
 

@@ -14,9 +14,11 @@ from sortal.core import registry
 from sortal.core.interrupt import finishing_on_interrupt
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
+from sortal.core.skipped import Skipped
 from sortal.engine import compile
 from sortal.models.family import OutOfTime
 from sortal.training import crossval as crossval_module
+from sortal.training import zoo
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, CVResult, crossval
 from sortal.training.deadline import Deadline
@@ -135,6 +137,26 @@ def test_a_baseline_of_a_large_table_is_bounded_too(budget, monkeypatch):
     )
     assert [s.candidate.name for s in found.results] == ["majority"]
     assert [(s.name, s.reason) for s in found.skipped] == [("logistic", "no time left")]
+
+
+def test_a_booster_that_does_not_fit_takes_nearly_all_that_is_left_before_others_begin(monkeypatch):
+    dev, task = development(rows=150)
+    cv = folded(dev, task)
+    scored = crossval(logistic(), cv, seconds=60)
+    tried = []
+
+    def within(candidate, cv, reserve, results, share):
+        tried.append((candidate.name, share))
+        fits = share == reserve.last_share or not candidate.family.early_stopping
+        return replace(scored, candidate=candidate) if fits else Skipped(candidate.name, "too slow")
+
+    monkeypatch.setattr(zoo, "_within", within)
+    some = [logistic("first"), logistic("booster", early_stopping=True), logistic("second")]
+    found = zoo.explore(some, cv, clock := reserve(), Observer())
+    assert [result.candidate.name for result in found.results] == ["first", "booster", "second"]
+    last = clock.last_share
+    assert tried == [("first", zoo.SHARE), ("booster", zoo.SHARE), ("booster", last), ("second", zoo.SHARE)]
+    assert last != zoo.SHARE
 
 
 def test_ctrl_c_finishes_with_the_best_so_far():

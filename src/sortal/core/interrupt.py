@@ -30,14 +30,18 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         yield
         return
 
+    over = False
+
     def ring(_: int, __: FrameType | None) -> None:
-        raise TimeUp
+        if not over:
+            raise TimeUp
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), AGAIN)
     try:
         yield
     finally:
+        over = True  # first of all: a signal that came before the next lines would leave the timer running
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 

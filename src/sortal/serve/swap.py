@@ -67,13 +67,13 @@ class Swap:
         """Make this the model that answers. Raises ArtifactError for a model that cannot be used or does not follow,
         OutputError where the file cannot be replaced; then the former model goes on.
         """
-        with self._lock, _alone(self._path.parent):
+        with self._lock, alone(self._path.parent):
             self._look()
             return self._install(files if self._verify is not None else ModelFiles(files.content))
 
     def roll_back(self) -> Swapped:
         """Make the model answer that was there before this one; this one is kept for the way forth."""
-        with self._lock, _alone(self._path.parent):
+        with self._lock, alone(self._path.parent):
             self._look()
             if not self._previous.exists():
                 raise NothingBeforeError("no model was swapped here yet, so there is none to go back to")
@@ -188,7 +188,7 @@ def _fields(**fields: str) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Of all workers, one at a time swaps."""
     if sys.platform == "win32":
         yield
