@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from sortal.artifact.model import Model, Parity
 from sortal.core.cost_notation import names_a_file
 from sortal.core.profile import ColumnProfile, profile_of_scores
 from sortal.core.recipe import Recipe
-from sortal.core.sheets import GoalOptions, RowOptions, SearchOptions
+from sortal.core.reliability import Reliability
+from sortal.core.sheets import GoalOptions, SearchOptions
 from sortal.core.skipped import Skipped
 from sortal.core.task import Task
 from sortal.data.problem import Problem
+from sortal.evaluate.trend import BLOCK_ROWS, BLOCKS, in_blocks
 from sortal.record.assemble import Results, assemble, facts, model_card
 from sortal.record.checklist import checklist
+from sortal.record.opened import OpenedTest
 from sortal.record.parts import Artifact
 from sortal.record.run import Outcome, RunRecord
 from sortal.record.tables import leaderboard_table, predictions_table
@@ -68,7 +71,7 @@ def file_run(
     trained, model, path = results.trained, shipped.model, folder / MODEL_FILE
     outcome = assemble(results, recipe.rows, recipe.search)
     items = checklist(outcome, facts(results, MODEL_FILE, model, shipped.parity, log, sealed))
-    complete(path, model, outcome, items, scores_of(results, recipe.rows))
+    complete(path, model, outcome, items, results.test, recipe.rows.disclosure.smallest_count)
     artifact = artifact_of(path, shipped.parity, shipped.row_seconds, recipe.search)
     nested = results.nested
     ran = {
@@ -95,25 +98,34 @@ def file_run(
     return record
 
 
-def scores_of(results: Results, rows: RowOptions) -> dict[str, ColumnProfile]:
+def scores_of(test: OpenedTest, least: int) -> dict[str, ColumnProfile]:
     """What the model said of the test: of fresh rows like these it says alike."""
-    test = results.test
-    if test is None:
-        return {}
-    return profile_of_scores(test.predictions.classes, test.predictions.probability, rows.disclosure.smallest_count)
+    return profile_of_scores(test.predictions.classes, test.predictions.probability, least)
+
+
+def reliability_of(test: OpenedTest, least: int) -> dict[str, Reliability]:
+    """How far what was said can be believed, of the classes of which ``scores_of`` has a profile."""
+    found, blocks = test.predictions, test.predictions.clusters
+    if blocks is None and test.times is not None:
+        blocks = in_blocks(test.times, max(1, min(BLOCKS, len(test.times) // BLOCK_ROWS)))
+    return {
+        label: Reliability.of(found.probability[:, code], found.truth == code, blocks, least)
+        for code, label in enumerate(found.classes)
+        if label in scores_of(test, least)
+    }
 
 
 def complete(
-    path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...], scores: Mapping[str, ColumnProfile]
+    path: Path, model: Model, outcome: Outcome, items: tuple[Item, ...], test: OpenedTest | None, least: int
 ) -> None:
-    """Put the figures and scores of the test and the card into the model file; what scores a row is the very program
-    that was tested.
+    """Put the figures of the test, what was said of it and the card into the model file; what scores a row is the very
+    program that was tested. ``least``: rows that a figure has.
     """
     nested = {} if outcome.nested is None else {"nested": outcome.nested.figures}
-    test = {} if outcome.test is None else {"test": outcome.test}
-    replace(model, metrics={**model.metrics, **nested, **test}, card=model_card(outcome, items), scores=scores).save(
-        path
-    )
+    tested = {} if outcome.test is None else {"test": outcome.test}
+    if test is not None:
+        model = replace(model, scores=scores_of(test, least), reliability=reliability_of(test, least))
+    replace(model, metrics={**model.metrics, **nested, **tested}, card=model_card(outcome, items)).save(path)
 
 
 def artifact_of(path: Path, parity: Parity, row_seconds: float, search: SearchOptions) -> Artifact:

@@ -245,3 +245,83 @@ def test_a_status_is_json() -> None:
     said = status(watcher, state, 0.05)
     assert msgspec.json.decode(msgspec.json.encode(said))["rows"] == 0
     assert any(line.startswith("alarm      none") for line in text(said))
+
+
+def test_late_labels_belong_to_the_period_of_their_prediction(store: LogStore) -> None:
+    from sortal.core.reliability import Reliability
+    from sortal.monitor.status import LENGTHS, MOST_PERIODS, status, text
+
+    reliable = Reliability((0.5,), (50, 50), (10.0, 35.0), (10, 35))
+    watcher, state = Watcher.of(a_model(reliability={"yes": reliable})), State(SHA256)
+    for day in range(MOST_PERIODS + 1):
+        store.add_predictions([prediction(f"{day}-{at}", NOW + day * DAY + at) for at in range(10)])
+    store.add_labels([LabelRecord(f"0-{at}", "no", NOW + 9 * DAY) for at in range(4)])
+    watcher.look(store, state, NOW + 20 * DAY)
+    first, second = status(watcher, state, 0.05).periods
+    assert (first.date, first.days, first.rows, second.days) == ("1971-02-05", LENGTHS[1], 70, 4)
+    errors = {period.date: period.figures[0] for period in (first, second)}[first.date]
+    assert (errors.rows, errors.labelled, second.figures[0].labelled) == (70, 4, 0)
+    assert errors.expected is not None
+    assert errors.seen is not None
+    assert (errors.expected.value, errors.seen.value) == (pytest.approx(0.4), 1.0)
+    said = list(text(status(watcher, state, 0.05)))
+    assert said[2] == "1971-02-05        70 rows errors .40 [.23 .57] expected, 1.00 [.51 1.00] of 4 labelled"
+    assert not any(line.startswith("estimate") for line in said)
+    assert any(line.startswith("estimate   nothing") for line in text(status(Watcher.of(a_model()), state, 0.05)))
+
+
+def test_a_watch_looks_again_until_it_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import hashlib
+
+    from sortal.monitor import commands
+
+    monkeypatch.chdir(tmp_path)
+    a_model().save("m.sortal")
+    sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
+    open_store("sqlite:///served.db").close()
+    monkeypatch.setattr("sortal.monitor.watch.SETTLED", 0.0)
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        """Rows come between the looks; the log is away at one of them; the third pause is ended by Ctrl-C."""
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+        if len(pauses) == 2:
+            Path("away.db").rename("served.db")
+            return
+        store = open_store("sqlite:///served.db")
+        store.add_predictions([prediction("r", time.time(), model=sha256)])
+        store.close()
+        Path("served.db").rename("away.db")
+
+    monkeypatch.setattr(commands.time, "sleep", sleep)
+    arguments = ["monitor", "m.sortal", "--log", "sqlite:///served.db"]
+    code, out, err = run([*arguments, "--watch", "--every", "30m", "--report", "m.html", "--state", "s.json"], capsys)
+    assert (code, pauses) == (0, [1_800.0] * 3)
+    assert "the next look is in 30m" in err
+    assert [line[:17] for line in out.splitlines() if line.startswith("rows")] == [
+        "rows       0 in 0",
+        "rows       1 in 1",
+    ]
+    kept = states.load(Path("s.json"), sha256)
+    assert [look.rows for look in kept.looks] == [0, 1]
+    assert "No alarm" in Path("m.html").read_text("utf-8")
+    for wrong in (["--every", "1h"], ["--watch", "--every", "often"], ["--watch", "--every", "0s"]):
+        code, _, err = run([*arguments, *wrong], capsys)
+        assert (code, "--every" in err) == (2, True)
+
+
+def test_of_labels_that_are_no_text_the_reliability_is_of_the_same_class() -> None:
+    from sortal.core.reliability import Reliability
+    from sortal.monitor.estimate import Estimator
+
+    task = Task("y", ("false", "true"), (0.5, 0.5), "true", "log_loss", ("accuracy",), (), label_type="bool")
+    model = a_model(
+        task=task,
+        decision=Decision("argmax", task.classes, "true"),
+        reliability={"true": Reliability((), (50,), (20.0,), (30,))},
+    )
+    assert set(Estimator.of(model).reliability) <= set(Estimator.of(model).classes)

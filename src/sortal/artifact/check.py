@@ -17,6 +17,7 @@ from sortal.core.errors import ArtifactError
 from sortal.core.kinds import Storage, is_kind, kind_of
 from sortal.core.measures import kinds_of
 from sortal.core.profile import ColumnProfile
+from sortal.core.reliability import Reliability
 from sortal.core.schema import Schema
 from sortal.core.task import Capacity, Task
 from sortal.decide.certificate import Certificate
@@ -53,6 +54,7 @@ def check(contents: Contents) -> None:
     of_classes = dict.fromkeys(contents.task.classes, "number")
     for name, scores in contents.scores.items():
         _check_profile(name, scores, of_classes)
+    _check_reliability(contents.reliability, contents.task)
     _check_card(contents.card)
     _check_golden(contents.golden, contents)
 
@@ -176,6 +178,27 @@ def _check_metrics(contents: Contents) -> None:
             _need(all(abs(part) <= MOST_FIGURE for part in known), f"{name[:40]!r} on {part[:40]!r} is out of range")
             ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
             _need(ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
+
+
+def _check_reliability(reliability: Mapping[str, Reliability], task: Task) -> None:
+    if reliability:
+        expected = task.classes[1:] if task.binary else task.classes
+        _need(tuple(reliability) == expected, "the reliability is of other classes than the task")
+    for name, each in reliability.items():
+        bins = len(each.edges) + 1
+        fits = (
+            [len(each.rows), len(each.said), len(each.came)] == [bins] * 3
+            and _ascends(each.edges)
+            and _within(each.edges, 0, 1)
+            and _counts(each.rows)
+            and min(each.rows) > 0
+            and all(
+                0 <= said <= rows and 0 <= came <= rows
+                for rows, said, came in zip(each.rows, each.said, each.came, strict=True)
+            )
+            and 0 <= each.wander <= 1
+        )
+        _need(fits, f"the reliability of {name[:40]!r} does not fit together")
 
 
 def _check_profile(name: str, column: ColumnProfile, kinds: Mapping[str, str]) -> None:

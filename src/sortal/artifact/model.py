@@ -176,6 +176,7 @@ class Model(AsText, Contents):
             task=replace(self.task, prevalence=after),
             metrics={},
             scores={},
+            reliability={},
             card=None,
         )
 

@@ -4,6 +4,7 @@
     metrics.json  card.json                  for people
     profile.json                             what training looked like, column by column
     scores.json                              what the model said of the test, class by class
+    reliability.json                         what it said and what came, class by class
     golden.json                              rows and the probabilities that they get
     program.json                             nested ops and settings; arrays by the names of their members, and networks
                                              beside the file by their SHA-256 (``networks``)
@@ -34,6 +35,7 @@ from sortal.artifact.card import Card
 from sortal.core.errors import ArtifactError
 from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
+from sortal.core.reliability import Reliability
 from sortal.core.schema import Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
@@ -67,8 +69,9 @@ class Contents:
 
     ``metrics``, the figures of each part by name, and ``card`` are for people; scoring needs none of them. ``profile``
     says what each feature looked like in training, which rows that come in are compared with, and ``scores`` by class
-    what the model said of the test: of fresh rows like these it says alike. ``version``: of the sortal that trained the
-    model. ``embedded``: networks that others trained are in the file, and not in files of their own beside it.
+    what the model said of the test: of fresh rows like these it says alike. ``reliability``: by class how far that can
+    be believed. ``version``: of the sortal that trained the model. ``embedded``: networks that others trained are in
+    the file, and not in files of their own beside it.
     """
 
     schema: Schema
@@ -79,6 +82,7 @@ class Contents:
     metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     profile: Mapping[str, ColumnProfile] = field(default_factory=dict)
     scores: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    reliability: Mapping[str, Reliability] = field(default_factory=dict)
     card: Card | None = None
     golden: Golden = Golden()
     version: str = __version__
@@ -103,6 +107,7 @@ _PARTS: dict[str, msgspec.json.Decoder[Any]] = {
     "metrics": msgspec.json.Decoder(dict[str, dict[str, Estimate]]),
     "profile": msgspec.json.Decoder(dict[str, ColumnProfile]),
     "scores": msgspec.json.Decoder(dict[str, ColumnProfile]),
+    "reliability": msgspec.json.Decoder(dict[str, Reliability]),
     "card": msgspec.json.Decoder(Card | None),
     "golden": msgspec.json.Decoder(Golden),
 }

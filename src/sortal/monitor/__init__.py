@@ -3,7 +3,9 @@
     evidence    how much a stream speaks against "nothing has changed", at any time and for every day it may have begun
     drift       columns and predictions against the profile of training
     risk        what a decision costs, from late labels, against what was promised
+    estimate    what decisions are expected to cost while labels have not come
+    shift       what kind of change an alarm is about
 
-All three keep counts by day and nothing else, so that a year of rows is read once. Each gives an e-value: if nothing
+All keep counts by day and nothing else, so that a year of rows is read once. The first three give e-values: if nothing
 has changed, that it ever exceeds 1 / alpha has a probability of at most alpha (Ville 1939), however often one looks.
 """

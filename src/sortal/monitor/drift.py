@@ -29,15 +29,14 @@ def places(reference: NDArray[np.int64], before: NDArray[np.int64], codes: Codes
     ``reference``: (bins,) rows of training by bin, in the order of the values; ``before``: fresh rows of earlier days.
     ``codes``: (m,) the bins of these rows, in the order in which they came.
     """
-    known = (reference + before).astype(np.float64)
-    own = np.zeros((len(codes), len(known)))
-    own[np.arange(len(codes)), codes] = 1
-    counts = known + np.cumsum(own, axis=0)  # with the row itself
-    total = counts.sum(axis=1)
-    equal = np.take_along_axis(counts, codes[:, None], axis=1)[:, 0]
-    below = np.take_along_axis(np.cumsum(counts, axis=1), codes[:, None], axis=1)[:, 0] - equal
+    known = np.cumsum(reference + before)
+    row = np.arange(len(codes))
+    # (bins, m) rows of these that are in a bin or below, up to each row and with it.
+    among = np.cumsum(np.arange(len(known))[:, None] >= codes, axis=1, dtype=np.int64)
+    at_most = known[codes] + among[codes, row]
+    below = np.where(codes > 0, known[codes - 1] + among[codes - 1, row], 0)
     tie = np.random.default_rng(seed).random(len(codes))
-    return np.asarray((below + tie * equal) / total)
+    return np.asarray((below + tie * (at_most - below)) / (known[-1] + row + 1))
 
 
 def histogram(place: Floats) -> NDArray[np.int64]:

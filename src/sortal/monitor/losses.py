@@ -52,6 +52,11 @@ def _worst(model: Model, metric: str, end: str) -> float | None:
     return None if not known else (max if end == "high" else min)(known)
 
 
+def wrong(row: Decided) -> float | None:
+    """Whether a decision is an error; what is left to a person is none."""
+    return None if row[1] == REJECT else float(row[0] != row[1])
+
+
 def _error(model: Model) -> Loss | None:
     low = _worst(model, "accuracy", "low")
     if low is None or not 0 < low < 1:
@@ -60,7 +65,7 @@ def _error(model: Model) -> Loss | None:
         "errors",
         1 - low,
         f"at most {percent(1 - low)} were promised",
-        lambda row: None if row[1] == REJECT else float(row[0] != row[1]),
+        wrong,
     )
 
 

@@ -9,9 +9,14 @@ import msgspec
 
 from sortal.core.errors import DataError
 from sortal.data.whole import replacing
+from sortal.monitor.estimate import EstimateDays
 
 PROTOCOL = 1
 DAY = 86_400.0
+PACES = tuple(1e-4 * 2 ** (step / 2) for step in range(40))
+"""Seconds of an answer, from a tenth of a millisecond to a minute and more, each 1.4 times the one before."""
+MOST_LOOKS = 1_000
+"""That are kept, the last ones: a look every hour for six weeks, or every day for almost three years."""
 
 
 @dataclass
@@ -43,11 +48,22 @@ class Alarm:
     message: str
 
 
+@dataclass(frozen=True)
+class Look:
+    """When somebody looked, and what was known: rows, means of losses by name and their labelled rows, and alarms."""
+
+    time: float
+    rows: int
+    losses: dict[str, tuple[float, int]]
+    alarms: tuple[str, ...]
+
+
 @dataclass
 class State:
     """``model``: SHA-256 of the model file. ``first``: the day of the first row, in days since 1970. ``until``: up to
     when rows and labels were counted. ``rows``, ``seconds`` and ``warnings`` by day: how many rows, what answering them
-    took, and how many had warnings.
+    took, and how many had warnings; ``latency`` by day: rows by how long the answer took, between ``PACES``.
+    ``estimates``: what is expected of losses without labels, and seen of them with. ``looks``: the history.
     """
 
     model: str
@@ -57,9 +73,16 @@ class State:
     rows: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     warnings: list[int] = field(default_factory=list)
+    latency: list[list[int]] = field(default_factory=list)
     columns: dict[str, ColumnDays] = field(default_factory=dict)
     risks: dict[str, RiskDays] = field(default_factory=dict)
+    estimates: EstimateDays = field(default_factory=EstimateDays)
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+
+    def remember(self, look: Look) -> None:
+        """What was known at a look stays in the history."""
+        self.looks = [*self.looks, look][-MOST_LOOKS:]
 
     def day(self, time: float) -> int:
         """Which day of the deployment a moment is in; the first row begins the first."""

@@ -8,13 +8,25 @@ from datetime import UTC, datetime
 from math import exp
 from typing import Any
 
+import numpy as np
+
 from sortal.core.plain import plain, short
-from sortal.core.writing import number, percent
-from sortal.monitor.state import Alarm, State
+from sortal.core.writing import interval, number, percent
+from sortal.monitor import shift
+from sortal.monitor.estimate import Estimated
+from sortal.monitor.state import DAY, PACES, Alarm, Look, State
 from sortal.monitor.watch import Stream, Watcher
 
 MUCH = 1_000_000
 """Evidence beyond which a number tells a person no more."""
+LENGTHS, MOST_PERIODS = (1, 7, 30), 10
+"""Of a period, in days, and how many are shown."""
+UNESTIMATED = (
+    "nothing is expected without labels: the model file does not say how its probabilities bore out on a sealed test "
+    "(none with --split cv, with more than 20 classes, or at another prevalence)"
+)
+SLOW = 0.95
+"""Of the answers, within which time they were there."""
 STRONGEST = 5
 """Columns that are shown with how far they are from an alarm."""
 
@@ -30,8 +42,35 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Day:
+    """Rows of a day, ``seconds`` of an answer in the mean, ``slow``, within which 95 % of them were there, and the
+    share of rows that had warnings.
+    """
+
+    date: str
+    rows: int
+    seconds: float
+    slow: float
+    warned: float
+
+
+@dataclass(frozen=True)
+class Period:
+    """Some ``days`` from a ``date`` on, and what is expected and seen of their ``rows``. Labels that came late are in
+    the period of their prediction.
+    """
+
+    date: str
+    days: int
+    rows: int
+    figures: tuple[Estimated, ...]
+
+
+@dataclass(frozen=True)
 class Status:
-    """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``labels``: what labels say of the model, as
+    """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``periods``: days, weeks or months, the
+    oldest first; ``unestimated``: why nothing is expected without labels. ``kind``: what
+    kind of change it is, after an alarm. ``labels``: what labels say of the model, as
     ``sortal evaluate`` has it; None where nobody asked.
     """
 
@@ -44,6 +83,11 @@ class Status:
     columns: tuple[Watched, ...]
     losses: tuple[Watched, ...]
     alarms: tuple[Alarm, ...]
+    periods: tuple[Period, ...] = ()
+    unestimated: str = ""
+    kind: str = ""
+    traffic: tuple[Day, ...] = ()
+    looks: tuple[Look, ...] = ()
     labels: Mapping[str, Any] | None = None
 
 
@@ -66,8 +110,47 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
         columns=tuple(sorted(columns, key=lambda each: -each.evidence)),
         losses=tuple(losses),
         alarms=tuple(state.alarms.values()),
+        periods=tuple(periods(watcher, state)),
+        kind=kind_of_change(watcher, state),
+        traffic=tuple(_traffic(state)),
+        looks=tuple(state.looks),
+        unestimated="" if watcher.model.reliability else UNESTIMATED,
         labels=labels,
     )
+
+
+def periods(watcher: Watcher, state: State) -> Iterator[Period]:
+    """Days of the first ten, weeks of the first ten, else months of 30 days: the shortest that fit on a page."""
+    days = len(state.rows)
+    length = next((each for each in LENGTHS if days <= MOST_PERIODS * each), LENGTHS[-1])
+    for start in range(0, days, length):
+        end = min(start + length, days)
+        if rows := sum(state.rows[start:end]):
+            figures = tuple(watcher.estimator.between(state.estimates, start, end))
+            yield Period(date_of(((state.first or 0) + start) * DAY), end - start, rows, figures)
+
+
+def kind_of_change(watcher: Watcher, state: State) -> str:
+    """Of the days since the first alarm began; empty without an alarm, and where it cannot be told."""
+    estimator = watcher.estimator
+    if not state.alarms or len(estimator.classes) != 2 or not estimator.reliability:
+        return ""
+    start = int(min(alarm.since for alarm in state.alarms.values()) // DAY) - (state.first or 0)
+    [(label, reliability)] = estimator.reliability.items()
+    return shift.kind(reliability, estimator.grid(state.estimates, start, len(state.rows)), label)
+
+
+def _traffic(state: State) -> Iterator[Day]:
+    for at, rows in enumerate(state.rows):
+        share = max(rows, 1)
+        counts = np.cumsum(state.latency[at] if at < len(state.latency) else [0])
+        slow = [*PACES, PACES[-1]][int(np.searchsorted(counts, SLOW * counts[-1]))] if rows else 0.0
+        day = date_of(((state.first or 0) + at) * DAY)
+        yield Day(day, rows, state.seconds[at] / share, slow, state.warnings[at] / share)
+
+
+def date_of(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
 
 
 def _watched(stream: Stream, text: str) -> Watched:
@@ -77,12 +160,17 @@ def _watched(stream: Stream, text: str) -> Watched:
 
 def text(status: Status) -> Iterator[str]:
     """The page, a line each."""
-    pace = f"{1e3 * status.seconds:.2g} ms each, {percent(status.warned)} with warnings"
+    slow = f", 95 % of the last day within {1e3 * status.traffic[-1].slow:.2g}" if status.traffic else ""
+    pace = f"{1e3 * status.seconds:.2g} ms each{slow}, {percent(status.warned)} with warnings"
     yield f"rows       {status.rows:,} in {status.days:,} days, {pace}"
     for loss in status.losses:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
     if not status.losses:
         yield "labels     none has come yet; send them to /v1/labels, or with: sortal label"
+    for period in status.periods[-MOST_PERIODS:]:
+        yield from _period(period)
+    if status.unestimated:
+        yield f"estimate   {status.unestimated}"
     shown = [column for column in status.columns[:STRONGEST] if column.evidence > 1]
     quiet = len(status.columns) - len(shown)
     for column in shown:
@@ -90,8 +178,9 @@ def text(status: Status) -> Iterator[str]:
     if quiet:
         yield f"columns    {quiet:,} {'others ' if shown else ''}look as in training"
     for alarm in status.alarms:
-        since = datetime.fromtimestamp(alarm.since, UTC).date().isoformat()
-        yield f"ALARM      {plain(alarm.message)}; since about {since}"
+        yield f"ALARM      {plain(alarm.message)}; since about {date_of(alarm.since)}"
+    if status.kind:
+        yield f"kind       {plain(status.kind)}"
     if status.alarms:
         yield "           look at these rows first, then: sortal train on newer ones, and compare on fresh labels"
     else:
@@ -99,6 +188,24 @@ def text(status: Status) -> Iterator[str]:
         yield f"alarm      none; where nothing changes, one is raised within a year with a chance of {chance} at most"
 
 
+def _period(period: Period) -> Iterator[str]:
+    """A line for each figure of which anything is known."""
+    head = f"{period.date} {period.rows:>9,} rows"
+    for figure in period.figures:
+        known = []
+        if figure.expected is not None:
+            known.append(f"{interval(figure.expected)} expected")
+        if figure.seen is not None:
+            known.append(f"{interval(figure.seen)} of {figure.labelled:,} labelled")
+        if known:
+            yield f"{head:<25} {plain(figure.name)} {', '.join(known)}"
+            head = ""
+
+
+def strength(watched: Watched) -> str:
+    """Evidence as a person reads it."""
+    return number(watched.evidence) if watched.evidence < MUCH else f"over {MUCH:,}"
+
+
 def _against(watched: Watched) -> str:
-    evidence = number(watched.evidence) if watched.evidence < MUCH else f"over {MUCH:,}"
-    return f"{evidence}, an alarm from {watched.alarm_at:,.0f} on"
+    return f"{strength(watched)}, an alarm from {watched.alarm_at:,.0f} on"

@@ -19,9 +19,10 @@ from sortal.core.profile import comparable, compared
 from sortal.core.schema import Schema
 from sortal.monitor import drift, risk
 from sortal.monitor.bins import Bins, change
+from sortal.monitor.estimate import Estimator
 from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
 from sortal.monitor.losses import Loss, losses_of
-from sortal.monitor.state import DAY, Alarm, ColumnDays, RiskDays, State
+from sortal.monitor.state import DAY, PACES, Alarm, ColumnDays, Look, RiskDays, State
 from sortal.serve.log.records import LabelledPrediction
 from sortal.serve.log.store import LogStore
 
@@ -60,11 +61,17 @@ class Stream:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is watched of a model: its columns, by what they are compared by, its scores, and its losses."""
+    """What is watched of a model: its columns, by what they are compared by, its scores, and its losses, which are
+    estimated, too.
+    """
 
     model: Model
     columns: dict[str, Bins]
     losses: tuple[Loss, ...]
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        return Estimator.of(self.model)
 
     @classmethod
     def of(cls, model: Model) -> Watcher:
@@ -86,6 +93,8 @@ class Watcher:
             self._count_labels([row for row in rows if row.prediction.time < until], state)
         state.until = max(until, state.until)
         self.raise_alarms(state, now, false_alarms)
+        means = {loss.name: (mean, rows) for loss, mean, rows in self.means(state)}
+        state.remember(Look(now, sum(state.rows), means, tuple(state.alarms)))
 
     def _count(self, rows: Sequence[LabelledPrediction], state: State) -> None:
         """Rows of one batch; they come in the order of time."""
@@ -96,6 +105,10 @@ class Watcher:
     def _count_day(self, day: int, rows: Sequence[LabelledPrediction], state: State) -> None:
         for series in (state.rows, state.seconds, state.warnings):
             series += [0] * (day + 1 - len(series))
+        while len(state.latency) <= day:
+            state.latency.append([0] * (len(PACES) + 1))
+        pace = np.searchsorted(PACES, [row.prediction.seconds for row in rows])
+        state.latency[day] = (np.array(state.latency[day]) + np.bincount(pace, minlength=len(PACES) + 1)).tolist()
         state.rows[day] += len(rows)
         state.seconds[day] += sum(row.prediction.seconds for row in rows)
         state.warnings[day] += sum(bool(row.prediction.warnings) for row in rows)
@@ -104,7 +117,8 @@ class Watcher:
         schema = Schema(tuple(watched))
         read = read_rows([dict(row.prediction.inputs) for row in rows], schema, allow_missing=True)
         reference = {name: each for name, each in self.model.profiled().items() if name in schema}
-        probability = np.array([row.prediction.probabilities for row in rows])
+        probability, decided = _answers(rows)
+        self.estimator.count(day, probability, decided, state.estimates)
         scores = {_of_class(label): probability[:, at] for at, label in enumerate(self.model.task.classes)}
         values = {**comparable(reference, read.columns), **scores}
         self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
@@ -126,6 +140,13 @@ class Watcher:
         of_days.gains[day] = (np.array(of_days.gains[day]) + risk.gains(values, loss.level)).tolist()
 
     def _count_labels(self, rows: Sequence[LabelledPrediction], state: State) -> None:
+        """A label belongs to the day of its prediction, whenever it came."""
+        by_prediction: dict[int, list[LabelledPrediction]] = {}
+        for row in rows:
+            by_prediction.setdefault(state.day(row.prediction.time), []).append(row)
+        for day, some in by_prediction.items():
+            truth = [str(row.label.label) for row in some if row.label]
+            self.estimator.count_labels(day, *_answers(some), truth, state.estimates)
         for loss in self.losses:
             by_day: dict[int, list[float]] = {}
             for day, value in loss.of(rows, state.day):
@@ -187,6 +208,12 @@ class Watcher:
 def _of_class(label: str) -> str:
     """What the scores of a class are called; no column has that name, or it is watched in their place."""
     return f"probability of {label}"
+
+
+def _answers(rows: Sequence[LabelledPrediction]) -> tuple[Floats, list[str]]:
+    """(n, K) probabilities, and what was decided."""
+    probability = np.array([row.prediction.probabilities for row in rows])
+    return probability, [str(row.prediction.decision) for row in rows]
 
 
 def _of_model(rows: Iterable[LabelledPrediction], state: State) -> Iterator[LabelledPrediction]:

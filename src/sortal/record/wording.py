@@ -74,10 +74,10 @@ def count(n: int) -> str:
 def counted(n: int, thing: str) -> str:
     """A number of things.
 
-    >>> counted(1, "row"), counted(1200, "row"), counted(3, "category")
-    ('1 row', '1,200 rows', '3 categories')
+    >>> counted(1, "row"), counted(1200, "row"), counted(3, "category"), counted(2, "day")
+    ('1 row', '1,200 rows', '3 categories', '2 days')
     """
-    plural = thing[:-1] + "ies" if thing.endswith("y") else thing + "s"
+    plural = thing[:-1] + "ies" if thing.endswith("y") and thing[-2] not in "aeiou" else thing + "s"
     return f"{n:,} {thing if n == 1 else plural}"
 
 

@@ -27,7 +27,7 @@ from sortal.data.problem import Problem
 from sortal.record.examples import item_columns
 from sortal.record.parts import Example
 from sortal.record.run import Outcome
-from sortal.report.html import template
+from sortal.report.template import template
 
 MOST_SHOWN, MOST_LETTERS = 60, 900
 """Words and letters of a text that are shown: those around what moved the model most."""

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from sortal.core.interval import Estimate
-from sortal.core.plain import visible
 from sortal.decide.prevalence import shares_around
-from sortal.evaluate.metrics import doc_of
 from sortal.record import wording
-from sortal.record.parts import CHOSEN, Row
+from sortal.record.parts import CHOSEN
 from sortal.record.run import RunRecord
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from sortal.report.template import template
 
 FOLD = 30
 """Tables with more rows than this are folded."""
@@ -76,11 +69,6 @@ def decided_figures(record: RunRecord) -> dict[str, Estimate]:
     return {name: figures[name] for name in wording.decided_first(list(figures), figures)}
 
 
-def excludes_zero(gain: Estimate) -> bool:
-    """Whether a gain is beyond chance."""
-    return gain.low is not None and gain.low > 0
-
-
 def comparison(record: RunRecord) -> tuple[Bar, ...]:
     """The chosen rule beside its alternatives, with bars."""
     decision = record.decision
@@ -109,55 +97,3 @@ def phases(record: RunRecord) -> tuple[Bar, ...]:
     timing = record.timing
     whole = max(timing.wall_seconds, sum(phase.seconds for phase in timing.phases), 1e-9)
     return tuple(Bar(phase.name, phase.seconds, 100 * phase.seconds / whole) for phase in timing.phases)
-
-
-def row_interval(row: Row) -> str:
-    """The figure of a candidate, in the digits that tell candidates apart."""
-    return wording.interval(row.score, digits=4)
-
-
-@cache
-def template(name: str) -> Template:
-    """A page of this folder, in which whatever is filled in is escaped and written for people."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
-
-    def printable(value: object) -> object:
-        return wording.plain(value) if isinstance(value, str) and not isinstance(value, Markup) and value else value
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FunctionLoader(lambda file: files("sortal.report").joinpath(file).read_text(encoding="utf-8")),
-    )
-    environment.filters.update(
-        interval=wording.interval,
-        row_interval=row_interval,
-        excludes_zero=excludes_zero,
-        percents=wording.percents,
-        spread=wording.spread,
-        level=wording.level,
-        signed=lambda value: f"{value:+.2f}",
-        verbatim=lambda text: Markup.escape(visible(text)),
-        tiny=wording.tiny,
-        places=lambda figure: wording.decimals(figure.low, figure.high),
-        times=wording.times,
-        number=wording.number,
-        count=wording.count,
-        counted=wording.counted,
-        percent=wording.percent,
-        seconds=wording.seconds,
-        microseconds=wording.microseconds,
-        size=wording.size,
-        metric=wording.metric,
-        metric_doc=doc_of,
-        costs=wording.costs,
-        short=wording.short,
-        evidence=wording.evidence,
-        beside=wording.beside,
-        measured=wording.measured,
-    )
-    return environment.get_template(name)

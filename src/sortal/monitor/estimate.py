@@ -1,0 +1,298 @@
+"""What decisions cost while no label has come: what each loss is expected to be by the probabilities given out.
+
+Confidence-based performance estimation (CBPE; Kuberski & NannyML): were probabilities right, the class of a row would
+be drawn from them, and the mean of a loss would be that of its expectation. How far they are right was seen on the
+sealed test (``core.reliability``): by bin of the probability, the gap to what came is added to fresh rows, so that
+each bin weighs as much as it does among them. That is the reweighting of PAPE (Bialek et al. 2024) as far as the
+probabilities tell of a change of covariates. Weights by the columns themselves would need rows of training, which a
+model file has none of: a change that turns the classes within a bin is not seen here, and late labels tell of it.
+
+The interval is for the rows as they are: their classes fall by chance, the gap of a bin is known from some rows alone,
+and it wanders between times or groups. All of it follows from sums by day, since a loss is linear in the
+probabilities; of the ROC-AUC, which is not, from the rows by cell of a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from scipy.special import ndtri
+
+from sortal.artifact.model import Model
+from sortal.core.arrays import Codes, Floats
+from sortal.core.interval import Interval
+from sortal.core.reliability import GRID, Reliability, cells
+from sortal.monitor.losses import Decided, Loss, losses_of, wrong
+from sortal.stats.means import score_limits
+from sortal.stats.ranking import roc_auc, roc_auc_effect
+
+CONFIDENCE = 0.95
+"""Of intervals, as everywhere."""
+ERRORS, ROC_AUC = "errors", "ROC-AUC"
+
+_Day = TypeVar("_Day")
+
+
+@dataclass
+class FigureDay:
+    """Of a loss in some rows: how many count, the sum of its expectation, the variance of the sum, and by bin of the
+    probabilities what the sum gains where a class is more probable. ``labelled``: rows whose label came, the sum of
+    their losses, and of their squares.
+    """
+
+    rows: int = 0
+    said: float = 0.0
+    variance: float = 0.0
+    slopes: list[float] = field(default_factory=list)
+    labelled: int = 0
+    came: float = 0.0
+    squares: float = 0.0
+
+    def add(self, other: FigureDay) -> None:
+        self.rows += other.rows
+        self.said += other.said
+        self.variance += other.variance
+        self.slopes = _sum(self.slopes, other.slopes)
+        self.labelled += other.labelled
+        self.came += other.came
+        self.squares += other.squares
+
+
+@dataclass
+class GridDay:
+    """By cell of the probability of the second class: rows, the sum of the probabilities, rows whose label came, and
+    those of them that are of the class.
+    """
+
+    rows: list[float] = field(default_factory=list)
+    said: list[float] = field(default_factory=list)
+    labelled: list[float] = field(default_factory=list)
+    came: list[float] = field(default_factory=list)
+
+    def add(self, other: GridDay) -> None:
+        for name in ("rows", "said", "labelled", "came"):
+            setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
+
+
+@dataclass
+class EstimateDays:
+    """What estimates are made of, by day; ``grid`` for two classes alone."""
+
+    figures: dict[str, list[FigureDay]] = field(default_factory=dict)
+    grid: list[GridDay] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A figure of some rows: as it is ``expected`` without labels, and ``seen`` on those whose label came; None where
+    it is not known.
+    """
+
+    name: str
+    rows: int
+    labelled: int
+    expected: Interval | None
+    seen: Interval | None
+
+
+class _Gaps(NamedTuple):
+    """(bins,) the ``gap`` that is added to the probabilities of a bin, its variance by ``chance``, and by how much the
+    gap of fresh rows may ``wander`` from it.
+    """
+
+    gap: Floats
+    chance: Floats
+    wander: Floats
+
+    @classmethod
+    def of(cls, reliability: Reliability) -> _Gaps:
+        """Gaps are drawn towards none as far as chance explains all of them (empirical Bayes)."""
+        gap, chance, rows = reliability.gaps, reliability.variances, np.array(reliability.rows)
+        real = max(float(rows @ (gap**2 - chance)) / rows.sum(), 0.0)
+        return cls(gap * real / (real + chance), chance, np.full(len(gap), reliability.wander))
+
+    def variance(self, slope: Floats) -> float:
+        """Of a sum with such slopes by bin. Chance is another in each bin; what wanders moves all bins at once, as
+        when a class becomes more frequent, and is taken to move them the way that matters most.
+        """
+        return float(self.chance @ slope**2 + (self.wander @ np.abs(slope)) ** 2)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """``classes``: as text. ``losses``: by name, of a true class and a decision, and the largest there is of each.
+    ``reliability``: by class, of two the second alone; empty where the file has none, and nothing is expected then.
+    """
+
+    classes: tuple[str, ...]
+    losses: Mapping[str, tuple[Callable[[Decided], float | None], float]]
+    reliability: Mapping[str, Reliability]
+
+    @classmethod
+    def of(cls, model: Model) -> Estimator:
+        """Errors, and the losses that are watched."""
+        watched: Sequence[Loss] = losses_of(model)
+        losses = {ERRORS: (wrong, 1.0)} | {loss.name: (loss.of_row, loss.top) for loss in watched}
+        classes = tuple(str(label) for label in model.classes_.tolist())
+        of_class = {classes[model.task.classes.index(name)]: each for name, each in model.reliability.items()}
+        return cls(classes, losses, of_class)
+
+    def count(self, day: int, probability: Floats, decided: Sequence[str], days: EstimateDays) -> None:
+        """(n, K) probabilities of the rows of a day, and what was decided."""
+        bins = [(self.classes.index(label), each.bins(probability[:, self.classes.index(label)]), len(each.rows))
+                for label, each in self.reliability.items()]  # fmt: skip
+        for name in self.losses:
+            loss, counts = self._by_class(name, decided)
+            self._figure(days, name, day).add(
+                _expected(probability[counts], loss, [(k, b[counts], m) for k, b, m in bins])
+            )
+        if len(self.classes) == 2:
+            cell, size = cells(probability[:, 1]), len(GRID) + 1
+            rows, said = np.bincount(cell, minlength=size), np.bincount(cell, probability[:, 1], size)
+            _at(days.grid, day, GridDay).add(GridDay(rows.astype(float).tolist(), said.tolist()))
+
+    def count_labels(
+        self, day: int, probability: Floats, decided: Sequence[str], truth: Sequence[str], days: EstimateDays
+    ) -> None:
+        """Rows whose label came, by the day of their prediction; others than the classes do not count."""
+        for name, (of_row, _) in self.losses.items():
+            told = [of_row(each) for each in zip(truth, decided, strict=True) if each[0] in self.classes]
+            values = np.array([value for value in told if value is not None])
+            labels = FigureDay(labelled=len(values), came=float(values.sum()), squares=float(values @ values))
+            self._figure(days, name, day).add(labels)
+        if len(self.classes) == 2:
+            known = np.array([each in self.classes for each in truth], dtype=np.bool_)
+            hit = np.array([each == self.classes[1] for each in truth], dtype=np.float64)
+            cell, size = cells(probability[known, 1]), len(GRID) + 1
+            labelled, came = np.bincount(cell, minlength=size), np.bincount(cell, hit[known], size)
+            _at(days.grid, day, GridDay).add(GridDay([], [], labelled.astype(float).tolist(), came.tolist()))
+
+    def between(self, days: EstimateDays, start: int, end: int, confidence: float = CONFIDENCE) -> Iterator[Estimated]:
+        """Each figure over the days from ``start`` to before ``end``."""
+        z = float(ndtri(0.5 + confidence / 2))
+        for name, (_, top) in self.losses.items():
+            total = FigureDay()
+            for each in days.figures.get(name, [])[start:end]:
+                total.add(each)
+            yield Estimated(name, total.rows, total.labelled, self._loss(total, top, z), _mean(total, top, z))
+        if len(self.classes) == 2:
+            grid = self.grid(days, start, end)
+            rows, labelled = (int(sum(each)) for each in (grid.rows, grid.labelled))
+            yield Estimated(ROC_AUC, rows, labelled, self._roc_auc(grid, z), _roc_auc_of_labels(grid, z))
+
+    def grid(self, days: EstimateDays, start: int, end: int) -> GridDay:
+        """The probabilities of some days together."""
+        total = GridDay()
+        for day in days.grid[start:end]:
+            total.add(day)
+        return total
+
+    def _by_class(self, name: str, decided: Sequence[str]) -> tuple[Floats, Codes]:
+        """(m, K) the loss of rows if each class were true, and (m,) which rows count."""
+        kinds, code = np.unique(np.asarray(decided, dtype=object).astype(str), return_inverse=True)
+        of_row = self.losses[name][0]
+        table = np.array([[_number(of_row((truth, kind))) for truth in self.classes] for kind in kinds.tolist()])
+        loss = table.reshape(len(kinds), len(self.classes))[code]
+        counts = np.flatnonzero(~np.isnan(loss).any(axis=1))
+        return loss[counts], counts
+
+    @cached_property
+    def _gaps(self) -> _Gaps:
+        """Of the bins of all classes."""
+        each = [_Gaps.of(one) for one in self.reliability.values()]
+        gap, chance, wander = (np.concatenate(part) for part in zip(*each, strict=True))
+        return _Gaps(gap, chance, wander)
+
+    def _loss(self, total: FigureDay, top: float, z: float) -> Interval | None:
+        if not total.rows or not self.reliability:
+            return None
+        slope = np.array(total.slopes)
+        value = (total.said + float(self._gaps.gap @ slope)) / total.rows
+        error = np.sqrt(total.variance + self._gaps.variance(slope)) / total.rows
+        return _clipped(value, z * error, top)
+
+    def _roc_auc(self, grid: GridDay, z: float) -> Interval | None:
+        """What ROC-AUC is expected to be: wins of all pairs over all pairs, by cells of the grid."""
+        if not grid.rows or not self.reliability:
+            return None
+        rows = np.array(grid.rows)
+        there = rows > 0
+        rows, said = rows[there], np.array(grid.said)[there]
+        [reliable] = self.reliability.values()
+        bins = reliable.bins(said / rows)
+        p = np.clip(said / rows + self._gaps.gap[bins], 0, 1)
+        hits, misses = rows * p, rows * (1 - p)
+        if hits.sum() <= 0 or misses.sum() <= 0:
+            return None
+        below = np.cumsum(misses) - misses / 2
+        above = hits.sum() - np.cumsum(hits) + hits / 2
+        value = float(hits @ below / (hits.sum() * misses.sum()))
+        # What a row adds where it is of the class rather than not.
+        slope = (below - above) / (hits.sum() * misses.sum()) - value * (1 / hits.sum() - 1 / misses.sum())
+        variance = float((rows * p * (1 - p)) @ slope**2)
+        variance += self._gaps.variance(np.bincount(bins, rows * slope, len(reliable.rows)).astype(np.float64))
+        return _clipped(value, z * float(np.sqrt(variance)), 1.0)
+
+    @staticmethod
+    def _figure(days: EstimateDays, name: str, day: int) -> FigureDay:
+        return _at(days.figures.setdefault(name, []), day, FigureDay)
+
+
+def _expected(probability: Floats, loss: Floats, bins: Sequence[tuple[int, Codes, int]]) -> FigureDay:
+    """``loss``: (n, K) if each class were true. ``bins``: a class, the bin of each row, and how many there are."""
+    mean = (probability * loss).sum(axis=1)
+    variance = (probability * loss**2).sum(axis=1) - mean**2
+    # Gaps of all classes sum to zero, so that a constant more or less changes nothing: the one that leaves the least.
+    usual = loss[:, :1] if probability.shape[1] == 2 else np.median(loss, axis=1, keepdims=True)
+    slopes = [np.bincount(bin_, (loss - usual)[:, at], count) for at, bin_, count in bins]
+    together = np.concatenate(slopes).tolist() if slopes else []
+    return FigureDay(len(loss), float(mean.sum()), float(np.maximum(variance, 0).sum()), together)
+
+
+def _mean(total: FigureDay, top: float, z: float) -> Interval | None:
+    """Of the labels that came: Wilson's interval of a share, of a cost that of as many rows as its spread is worth."""
+    if not total.labelled:
+        return None
+    n, mean = total.labelled, total.came / total.labelled
+    spread, widest = total.squares / n - mean**2, mean * (top - mean)
+    worth = max(widest / spread, 1.0) if spread > 1e-12 * top**2 else 1.0
+    low, high = score_limits([0.0, top], [1 - mean / top, mean / top], n * worth, z, low=0.0, high=top)
+    return Interval(mean, float(low), float(high))
+
+
+def _roc_auc_of_labels(grid: GridDay, z: float) -> Interval | None:
+    """DeLong's interval, equal within a cell of the grid."""
+    if not grid.labelled:
+        return None
+    labelled, came = np.array(grid.labelled, dtype=np.int64), np.array(grid.came, dtype=np.int64)
+    cell = np.arange(len(labelled))
+    score = np.concatenate([np.repeat(cell, came), np.repeat(cell, labelled - came)]).astype(np.float64)
+    positive = np.arange(len(score)) < came.sum()
+    if min(came.sum(), (labelled - came).sum()) < 2:
+        return None
+    error = float(np.sqrt((roc_auc_effect(positive, score) ** 2).sum()))
+    return _clipped(roc_auc(positive, score), z * error, 1.0)
+
+
+def _clipped(value: float, half: float, top: float) -> Interval:
+    inside = min(max(value, 0.0), top)
+    return Interval(float(inside), float(max(value - half, 0.0)), float(min(value + half, top)))
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _sum(one: list[float], other: list[float]) -> list[float]:
+    return [a + b for a, b in zip(one, other, strict=True)] if one and other else one or other
+
+
+def _at(series: list[_Day], day: int, empty: Callable[[], _Day]) -> _Day:
+    """What is counted of a day; days before it that had no row are empty."""
+    while len(series) <= day:
+        series.append(empty())
+    return series[day]

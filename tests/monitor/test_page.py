@@ -1,0 +1,53 @@
+"""The page of a look: all in one file, escaped, and with what the look says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from sortal.core.interval import Interval
+from sortal.monitor import page
+from sortal.monitor.estimate import Estimated
+from sortal.monitor.state import Alarm, Look
+from sortal.monitor.status import Day, Period, Status, Watched
+
+
+def a_status() -> Status:
+    periods = tuple(
+        Period(f"2026-11-{day:02d}", 1, 100, (Estimated("errors", 100, 10, Interval(0.1, 0.05, 0.2), seen),))
+        for day, seen in ((1, Interval(0.3, 0.1, 0.6)), (2, None))
+    )
+    traffic = (Day("2026-11-01", 100, 0.002, 0.004, 0.0), Day("2026-11-02", 50, 0.002, 0.004, 0.5))
+    columns = (Watched("<b>evil</b>", 9_999_999.0, 800.0, ""),)
+    look = Look(1_793_000_000.0, 150, {"errors": (0.3, 10)}, ())
+    return Status(
+        "ab" * 32, 2, 150, 0.002, 0.2, 0.05, columns, (), (), periods=periods, traffic=traffic, looks=(look, look)
+    )
+
+
+def test_a_page_is_whole_and_nothing_in_it_reaches_outside(tmp_path: Path) -> None:
+    page.write(tmp_path / "m.html", a_status())
+    said = (tmp_path / "m.html").read_text("utf-8")
+    assert "<h1>No alarm</h1>" in said
+    assert "&lt;b&gt;evil&lt;/b&gt;" in said
+    assert "<b>evil" not in said
+    assert "default-src 'none'" in said
+    assert not re.search(r"(src|href|action)\s*=|https?://|url\(|@import|<script", said)
+    assert said.count('class="dot"') == 1
+    assert said.count('class="bar"') == 2
+    assert ".10 [.05 .20]" in said
+    assert "over 1,000,000" in said
+
+
+def test_alarms_come_first() -> None:
+    alarm = Alarm("plan", 1.0, 1_793_000_000.0, "plan: pro in 90 % of the rows")
+    said = page.render(replace(a_status(), alarms=(alarm,), kind="covariate shift: rows are of another mix"))
+    assert "<h1>1 alarm: something has changed</h1>" in said
+    assert "Covariate shift: rows are of another mix." in said
+    assert "since about 2026-10-26" in said
+
+
+def test_a_look_at_nothing_has_a_page() -> None:
+    nothing = Status("ab" * 32, 0, 0, 0.0, 0.0, 0.05, (), (), ())
+    assert "No alarm" in page.render(nothing)
