@@ -323,6 +323,6 @@ def test_a_smallest_count_is_a_number_of_rows():
 
 def test_the_page_names_every_part_of_a_model_and_every_file_of_a_run(folders):
     page = DOCUMENT.read_text("utf-8")
-    members = {f"`{each.name}`" for each in fields(Contents) if each.name != "version"}
+    members = {f"`{each.name}`" for each in fields(Contents) if each.name not in ("version", "embedded")}
     files = {f"`{path.name}`" for path in folders["usual"].iterdir() if path.is_file()} | {"`sealed/`"}
     assert {name for name in members | files if name not in page} == set()
