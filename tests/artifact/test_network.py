@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from sortal.artifact import networks
 from sortal.artifact.archive import write
 from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, load
@@ -123,3 +124,20 @@ def test_members_of_an_ensemble_share_their_network(model_file: Path, tmp_path: 
     assert sum(name.endswith(".npy") for name in zipfile.ZipFile(model_file).namelist()) == 5
     photo = {"photo": drawn(5)}
     assert load(tmp_path / "both.sortal").predict_proba(photo) == pytest.approx(model.predict_proba(photo), abs=1e-12)
+
+
+def test_a_copy_of_a_model_finds_its_network_where_it_was_told_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, kept = tmp_path / "served", tmp_path / "kept"
+    served.mkdir()
+    kept.mkdir()
+    reference = networks.put(b"many weights", served)
+    monkeypatch.setenv(networks.FOLDERS, str(tmp_path))
+    with pytest.raises(ArtifactError, match="not beside it"):
+        networks.find(reference, kept / "model.sortal")
+    networks.look_in(served)
+    assert networks.find(reference, kept / "model.sortal") == b"many weights"
+    networks.copy_beside(served / "model.sortal", kept)
+    monkeypatch.delenv(networks.FOLDERS)
+    assert networks.find(reference, kept / "model.sortal") == b"many weights"

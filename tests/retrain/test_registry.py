@@ -50,6 +50,16 @@ def registry(tmp_path: Path, runs: list[Path]) -> Registry:
     return made
 
 
+def test_a_network_beside_a_model_goes_with_it(tmp_path: Path, runs: list[Path]) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    (run / "network-0123456789abcdef.onnx").write_bytes(b"many weights")
+    registry = Registry(tmp_path / "models")
+    with registry.changing():
+        version = registry.add(run, "")
+    for folder in (registry.folder, registry.file(version).parent):
+        assert (folder / "network-0123456789abcdef.onnx").read_bytes() == b"many weights"
+
+
 def test_the_first_is_champion_and_a_promotion_can_be_taken_back_and_forth(
     registry: Registry, runs: list[Path]
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 
 from sortal.core.errors import ArtifactError
@@ -56,6 +57,19 @@ def find(reference: str, model_file: Path) -> bytes:
             f"{file} needs the network {name}, and {str(path)!r} was changed: it has another SHA-256; copy it anew"
         )
     return content
+
+
+def look_in(folder: Path) -> None:
+    """Find networks in this folder, too, from now on in this process: for copies of a model file that lie elsewhere."""
+    os.environ[FOLDERS] = os.pathsep.join([*filter(None, [os.environ.get(FOLDERS)]), str(folder.resolve())])
+
+
+def copy_beside(model_file: Path, folder: Path) -> None:
+    """Copy the networks that lie beside a model file to the folder of a copy of it, unless they are there already."""
+    for network in model_file.parent.glob(file_name("*")):
+        if not (folder / network.name).is_file():
+            with replacing(folder / network.name) as aside:
+                shutil.copyfile(network, aside)
 
 
 def file_name(sha256: str) -> str:

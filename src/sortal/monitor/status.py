@@ -182,7 +182,7 @@ def text(status: Status) -> Iterator[str]:
     if status.kind:
         yield f"kind       {plain(status.kind)}"
     if status.alarms:
-        yield "           look at these rows first, then: sortal train on newer ones, and compare on fresh labels"
+        yield "           look at these rows first, then: sortal retrain; a new model answers only if it is better"
     else:
         chance = percent(status.false_alarms)
         yield f"alarm      none; where nothing changes, one is raised within a year with a chance of {chance} at most"

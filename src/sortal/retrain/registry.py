@@ -1,6 +1,7 @@
 """A folder of models: every version that there was, which of them answers, and who changed that, when and why.
 
-    versions/0123456789ab/   model.sortal, recipe.toml, run.json and report.html of a run, by the hash of the model
+    versions/0123456789ab/   model.sortal, recipe.toml, run.json and report.html of a run, by the hash of the model, and
+                             the networks that lie beside it
     aliases.json             which version is the champion, the challenger, and the one that was champion before
     history.jsonl            a line for every change, which is only ever added to
     champion.sortal          the file to serve; challenger.sortal, the file for a shadow
@@ -24,6 +25,7 @@ from typing import Literal
 
 import msgspec
 
+from sortal.artifact import networks
 from sortal.artifact.sign import signature_of
 from sortal.core.errors import DataError, OptionError
 from sortal.core.plain import quoted
@@ -232,10 +234,12 @@ class Registry:
             for name in (*KEPT, signature_of(Path(MODEL_FILE)).name):
                 if (run / name).is_file():
                     shutil.copyfile(run / name, folder / name)
+            networks.copy_beside(run / MODEL_FILE, folder)
 
     def _place(self, version: str, name: str) -> None:
-        """Its file, and the signature that it may have first: without it a service would refuse the file."""
+        """Its file, and first what a service would refuse it without: networks beside it, and its signature."""
         target, source = self.folder / name, self.file(version)
+        networks.copy_beside(source, self.folder)
         if signature_of(source).is_file():
             with replacing(signature_of(target)) as partial:
                 shutil.copyfile(signature_of(source), partial)

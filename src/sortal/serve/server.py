@@ -23,6 +23,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
+from sortal.artifact import networks
 from sortal.core.errors import OptionError
 from sortal.serve.app import App, Message, Receive, Send
 from sortal.serve.deployment import Deployment, read_model
@@ -65,6 +66,7 @@ class Worker:
     """One process of a service: the application, and what runs beside it from its start to its end."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
+        networks.look_in(settings.model.parent)  # what is tried out and kept for a restart are copies elsewhere
         shared = Shared(folder)
         champion, source = shared.champion(settings.model, settings.verify)
         deployment = Deployment(champion)
