@@ -51,3 +51,13 @@ def test_alarms_come_first() -> None:
 def test_a_look_at_nothing_has_a_page() -> None:
     nothing = Status("ab" * 32, 0, 0, 0.0, 0.0, 0.05, (), (), ())
     assert "No alarm" in page.render(nothing)
+
+
+def test_what_is_expected_of_the_only_period_is_an_area_and_a_line() -> None:
+    status = a_status()
+    said = page.render(replace(status, periods=status.periods[:1]))
+    (band,) = re.findall(r'class="band" points="([^"]*)"', said)
+    (line,) = re.findall(r'class="line" points="([^"]*)"', said)
+    corners, ends = ([tuple(map(float, pair.split(","))) for pair in each.split()] for each in (band, line))
+    assert len({x for x, _ in corners}) == len({y for _, y in corners}) == 2
+    assert ends[1][0] - ends[0][0] > page.WIDTH / 2

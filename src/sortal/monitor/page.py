@@ -86,7 +86,13 @@ def _chart(name: str, periods: Sequence[Period]) -> Chart | None:
 
     slot = _slot(len(periods))
     xs = [round(LEFT + slot * (at + 0.5), 1) for at in range(len(periods))]
-    expected = [(x, each.expected) for x, each in zip(xs, figures, strict=True) if each.expected is not None]
+    # From the beginning of a period to its end, so that the only one is seen, too.
+    expected = [
+        (round(x + side * slot / 2, 1), each.expected)
+        for x, each in zip(xs, figures, strict=True)
+        if each.expected is not None
+        for side in (-1, 1)
+    ]
     step = -(-len(periods) // LABELS)
     return Chart(
         name=name,

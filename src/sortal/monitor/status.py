@@ -162,7 +162,7 @@ def text(status: Status) -> Iterator[str]:
     """The page, a line each."""
     slow = f", 95 % of the last day within {1e3 * status.traffic[-1].slow:.2g}" if status.traffic else ""
     pace = f"{1e3 * status.seconds:.2g} ms each{slow}, {percent(status.warned)} with warnings"
-    yield f"rows       {status.rows:,} in {status.days:,} days, {pace}"
+    yield f"rows       {status.rows:,} in {status.days:,} {'day' if status.days == 1 else 'days'}, {pace}"
     for loss in status.losses:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
     if not status.losses:
