@@ -220,7 +220,7 @@ def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
     code = run(arguments, capsys)
     assert code[0] == 3
     assert "ALARM      plan: pro in 100 % of the rows, 50 % in training" in code[1]
-    assert "60 in 1 days" in code[1]
+    assert "60 in 1 day," in code[1]
     code = run(["monitor", "m.sortal", "--log", "sqlite:///none.db"], capsys)
     assert (code[0], "none.db" in code[2]) == (2, True)
     assert not Path("none.db").exists()
