@@ -302,6 +302,13 @@ def test_a_compression_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     assert declared(path, parquet.walk).total > 0  # what it would take is known all the same
 
 
+@pytest.mark.parametrize("write", ["write_ipc", "write_ipc_stream"])
+def test_an_arrow_file_declares_the_memory_of_its_values_and_no_more(write: str, tmp_path: Path) -> None:
+    getattr(pl.DataFrame({"i": range(100)}, schema={"i": pl.Int64}), write)(tmp_path / "t.arrow")
+    walk = arrow.walk_file if write == "write_ipc" else arrow.walk_stream
+    assert declared(tmp_path / "t.arrow", walk).total == 800
+
+
 def test_more_than_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.parquet"
     TABLE.write_parquet(path, row_group_size=50)

@@ -69,6 +69,16 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real.txt").read_text() == "new"
 
 
+def test_a_file_in_a_linked_folder_keeps_the_name_that_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "real" / "taken").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with (
+        pytest.raises(OutputError, match=re.escape(str(tmp_path / "link" / "taken"))),
+        replacing(tmp_path / "link" / "taken"),
+    ):
+        pass
+
+
 def test_a_new_folder(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "first"
     with new_folder(path) as temporary:
