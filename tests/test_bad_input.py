@@ -269,7 +269,7 @@ def test_a_mistake_in_the_usage(refused, command):
 
 
 def test_no_such_command(refused):
-    assert "did you mean 'train'?" in refused("trian").lower()
+    assert "did you mean 'train', 'retrain'?" in refused("trian").lower()
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,10 @@ class Subject:
     view: View
 
 
-def check_preparer(preparer: Preparer, kind: str) -> Iterator[Requirement]:
+def check_preparer(preparer: Preparer, kind: str, backbone: str = "") -> Iterator[Requirement]:
     """The requirements on a preparer of columns of this kind, to be run one by one.
+
+    ``backbone``: the folder of a network, for one that reads columns with it.
 
     >>> from sortal.core import registry
     >>> for requirement in check_preparer(registry.load("sortal.preparers", "number"), "number"):
@@ -44,7 +46,10 @@ def check_preparer(preparer: Preparer, kind: str) -> Iterator[Requirement]:
     """
     for check in CHECKS:
         for name, view in VIEWS.items():
-            yield Requirement(f"{kind}-{check.__name__}-{name}", partial(check, Subject(preparer, kind, view)))
+            yield Requirement(
+                f"{kind}-{check.__name__}-{name}",
+                partial(check, Subject(preparer, kind, replace(view, backbone=backbone))),
+            )
 
 
 def names_its_columns(subject: Subject) -> None:
