@@ -22,6 +22,7 @@ from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.once import digest
 from sortal.engine.onnx import MOST_GRAPH, MOST_TOKENS, network
+from sortal.engine.onnx_file import Graph
 from sortal.engine.program import Array, Program
 from sortal.prepare import bert, foreign, resnet
 from sortal.prepare.embedding import encoded
@@ -117,14 +118,12 @@ def _image_network(path: Path, file: Path, config: dict[str, Any]) -> Backbone:
     side, mean, std = _image_settings(_json(path, "preprocessor_config.json"), config)
     content = _content(file)
     try:
-        program = network(foreign.image_network(foreign.read_graph(content), side, mean, std), 3 * side**2)
+        return _of_images(path, foreign.read_graph(content), side, mean, std)
     except ValueError as error:
         raise ValueError(
             f"{file.name}: {error}; torch.onnx.export(model.eval(), (torch.zeros(1, 3, {side}, {side}),),"
             f" {file.name!r}, external_data=False) writes such files"
         ) from None
-    reader = Program("raster", {"side": side, "read": "colour"})
-    return Backbone(_name(path, program), "image", reader, program)
 
 
 def _resnet(path: Path, config: dict[str, Any]) -> Backbone:
@@ -133,6 +132,10 @@ def _resnet(path: Path, config: dict[str, Any]) -> Backbone:
         graph = resnet.network(read_tensors(_content(path / WEIGHTS)), side)
     except (IndexError, AttributeError):
         raise ValueError(f"a tensor in {WEIGHTS} has another shape than that of a ResNet") from None
+    return _of_images(path, graph, side, mean, std)
+
+
+def _of_images(path: Path, graph: Graph, side: int, mean: list[float], std: list[float]) -> Backbone:
     program = network(foreign.image_network(graph, side, mean, std), 3 * side**2)
     return Backbone(_name(path, program), "image", Program("raster", {"side": side, "read": "colour"}), program)
 

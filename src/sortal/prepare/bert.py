@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from sortal.engine.onnx_file import Attribute, Graph, Node, Spec
+from sortal.engine.onnx_file import Graph, Spec
 from sortal.engine.program import Array
+from sortal.prepare.graph_builder import GraphBuilder
 
 DENSE = (
     "attention.self.query",
@@ -52,29 +53,18 @@ def network(weights: Mapping[str, Array], shape: BertShape) -> Graph:
         x = build.norm(build.add("Add", build.inner(x, f"{layer}"), x), f"{layer}.output")
     y = build.pooled(x)
     inputs = {"tokens": Spec("int64", (1, None)), "places": Spec("int64", (None,))}
-    return Graph(tuple(build.nodes), build.constants, inputs, y)
+    return build.graph(inputs, y)
 
 
 @dataclass
-class _Builder:
-    weights: Mapping[str, Array]
+class _Builder(GraphBuilder):
     shape: BertShape
-    nodes: list[Node] = field(default_factory=list)
-    constants: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         heads, width = self.shape.heads, self.shape.width
         self.constants["kind"] = self.weights["embeddings.token_type_embeddings.weight"][0]
         self.constants["heads"] = np.array([1, -1, heads, width // heads])
         self.constants["together"] = np.array([1, -1, width])
-
-    def add(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        self.nodes.append(Node(op, inputs, f"t{len(self.nodes)}", attributes))
-        return self.nodes[-1].output
-
-    def number(self, value: float) -> str:
-        self.constants[f"{value:g}"] = np.array(value, dtype=np.float32)
-        return f"{value:g}"
 
     def weight(self, name: str) -> str:
         self.constants[name] = self.weights[name]

@@ -7,14 +7,13 @@ from which the last layer told the thousand classes of ImageNet; batch normalisa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from sortal.engine.onnx_file import Attribute, Graph, Node, Spec
+from sortal.engine.onnx_file import Graph, Spec
 from sortal.engine.program import Array
+from sortal.prepare.graph_builder import GraphBuilder
 from sortal.prepare.packaged import packaged_file, read_known
 from sortal.prepare.torch_file import read_weights
 
@@ -55,7 +54,7 @@ def network(side: int, path: Path) -> Graph:
         x = build.add("Add", x, start) if same else x
     x = build.conv(x, "_conv_head", "_bn1", 1)
     x = build.add("Flatten", build.add("GlobalAveragePool", x))
-    return Graph(tuple(build.nodes), build.constants, {"x": Spec("float32", (1, 3, side, side))}, x)
+    return build.graph({"x": Spec("float32", (1, 3, side, side))}, x)
 
 
 def _blocks() -> Iterator[tuple[int, int, bool, bool]]:
@@ -69,21 +68,10 @@ def _blocks() -> Iterator[tuple[int, int, bool, bool]]:
 
 
 @dataclass
-class _Builder:
+class _Builder(GraphBuilder):
     """``side``: points of the image as it has become so far."""
 
-    weights: dict[str, Array]
     side: int
-    nodes: list[Node] = field(default_factory=list)
-    constants: dict[str, Array] = field(default_factory=dict)
-
-    def add(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        self.nodes.append(Node(op, inputs, f"t{len(self.nodes)}", attributes))
-        return self.nodes[-1].output
-
-    def number(self, value: float) -> str:
-        self.constants[f"{value:g}"] = np.array(value, dtype=np.float32)
-        return f"{value:g}"
 
     def conv(
         self, x: str, name: str, norm: str, kernel: int, stride: int = 1, apart: bool = False, active: bool = True
@@ -91,14 +79,10 @@ class _Builder:
         """A convolution, its normalisation and, where it is ``active``, what is below 0 or above 6 cut off; ``apart``:
         each channel by itself.
         """
-        scale = self.weights[f"{norm}.weight"] / np.sqrt(self.weights[f"{norm}.running_var"] + EPSILON)
-        weight = self.weights[f"{name}.weight"] * scale[:, None, None, None]
-        bias = self.weights[f"{norm}.bias"] - self.weights[f"{norm}.running_mean"] * scale
-        self.constants[f"{name}.w"] = weight.astype(np.float32)
-        self.constants[f"{name}.b"] = bias.astype(np.float32)
+        weight, bias = self.fold(name, norm, EPSILON)
         before, self.side = self.side, -(-self.side // stride)
         pad = max((self.side - 1) * stride + kernel - before, 0)  # as TensorFlow's "SAME": the odd one at the end
         pads = (pad // 2, pad // 2, pad - pad // 2, pad - pad // 2)
-        group = len(weight) if apart else 1
-        x = self.add("Conv", x, f"{name}.w", f"{name}.b", pads=pads, strides=(stride, stride), group=group)
+        group = len(self.constants[weight]) if apart else 1
+        x = self.add("Conv", x, weight, bias, pads=pads, strides=(stride, stride), group=group)
         return self.add("Clip", x, self.number(0.0), self.number(6.0)) if active else x

@@ -6,13 +6,11 @@ How many blocks there are, how wide they are and in how many groups (ResNeXt) is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import count
 
-import numpy as np
-
-from sortal.engine.onnx_file import Attribute, Graph, Node, Spec
+from sortal.engine.onnx_file import Graph, Spec
 from sortal.engine.program import Array
+from sortal.prepare.graph_builder import GraphBuilder
 
 STAGES, STEM = 4, 7
 """Groups of blocks, and the points on a side of the first kernel."""
@@ -41,27 +39,13 @@ def network(weights: Mapping[str, Array], side: int) -> Graph:
     x = build.add("Flatten", build.add("GlobalAveragePool", x))
     if unknown := sorted(weights.keys() - build.used - {*HEAD}):
         raise ValueError(f"it is no plain ResNet: it has weights {unknown[0]!r}")
-    return Graph(tuple(build.nodes), build.constants, {"x": Spec("float32", (1, 3, side, side))}, x)
+    return build.graph({"x": Spec("float32", (1, 3, side, side))}, x)
 
 
-@dataclass
-class _Builder:
-    weights: Mapping[str, Array]
-    nodes: list[Node] = field(default_factory=list)
-    constants: dict[str, Array] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-
-    def add(self, op: str, *inputs: str, **attributes: Attribute) -> str:
-        self.nodes.append(Node(op, inputs, f"t{len(self.nodes)}", attributes))
-        return self.nodes[-1].output
-
-    def weight(self, name: str) -> Array:
-        self.used.add(name)
-        return self.weights[name]
-
+class _Builder(GraphBuilder):
     def kernel(self, name: str) -> int:
         """Points on its side."""
-        return int(self.weight(f"{name}.weight").shape[-1])
+        return int(self.take(f"{name}.weight").shape[-1])
 
     def block(self, x: str, name: str, stride: int) -> str:
         """Two convolutions, or three where the middle one has fewer channels; what comes in is added to them."""
@@ -76,18 +60,13 @@ class _Builder:
 
     def conv(self, x: str, name: str, norm: str, stride: int = 1) -> str:
         """A convolution with its normalisation folded in."""
-        weight, pad = self.weight(f"{name}.weight"), self.kernel(name) // 2
-        parts = ("weight", "bias", "running_mean", "running_var")
-        scale, shift, mean, var = (self.weight(f"{norm}.{part}") for part in parts)
-        scale = scale / np.sqrt(var + EPSILON)
-        self.constants[f"{name}.w"] = (weight * scale[:, None, None, None]).astype(np.float32)
-        self.constants[f"{name}.b"] = (shift - mean * scale).astype(np.float32)
+        pad, (weight, bias) = self.kernel(name) // 2, self.fold(name, norm, EPSILON)
         pads, strides, group = (pad,) * 4, (stride, stride), self.groups(name)
-        return self.add("Conv", x, f"{name}.w", f"{name}.b", pads=pads, strides=strides, group=group)
+        return self.add("Conv", x, weight, bias, pads=pads, strides=strides, group=group)
 
     def groups(self, name: str) -> int:
         """Of channels that a convolution keeps apart: only that in the middle of a block has some."""
         if not name.endswith(".conv2"):
             return 1
-        before = self.weight(f"{name.removesuffix('2')}1.weight").shape[0]
-        return int(before // self.weight(f"{name}.weight").shape[1])
+        before = self.take(f"{name.removesuffix('2')}1.weight").shape[0]
+        return int(before // self.take(f"{name}.weight").shape[1])
