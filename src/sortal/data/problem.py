@@ -88,7 +88,8 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     notes = (*source.notes, *doubts(schema), *images.notes)
     notes = (*notes, *label_notes(schema[goal.target], raw[goal.target].alias(""), frame[goal.target].alias("")))
     if options.weight is not None:
-        weightless = check_weights(frame[options.weight], labels, f"column {options.weight!r} of {source.name}")
+        weights, what = frame[options.weight].alias(""), f"column {options.weight!r} of {source.name}"
+        weightless = check_weights(weights, labels, what)
         labels = labels.set(weightless, None)
         if weightless.any():
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({options.weight!r} is 0) were left out")
