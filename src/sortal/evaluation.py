@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sortal.core.relations import same_rows
 from sortal.core.schema import column_name
 from sortal.core.slicing import asked_columns
 from sortal.data.ledger import Seal
-from sortal.data.read import Source, read
+from sortal.data.read import Source, digest, read
 from sortal.record.describe import describe_ledger
 from sortal.record.fresh import Evaluation, Fresh, judge
 from sortal.record.looks import folder_of, look, seal_of
@@ -49,6 +50,8 @@ def evaluate(
     source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
     asked = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
+    if home is None and model.card is not None:
+        fresh = replace(fresh, trained_on=digest(source.frame, data) == model.card.data.sha256)
     return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), asked)
 
 
