@@ -141,14 +141,19 @@ class Service:
             self.shared.show(self.metrics.families(*self.told()))
 
 
-def new_ids(count: int) -> list[str]:
-    """Ids of rows that came without: at random, so that no other service gives the same.
+def new_ids(count: int, now: float | None = None) -> list[str]:
+    """Ids of rows that came without: UUIDs of version 7 (RFC 9562) without hyphens, which begin with the time in
+    milliseconds. So an index of a log grows at its end, and what is asked for together lies together. What follows is
+    random, so that no other service gives the same.
 
     >>> [len(name) for name in new_ids(2)], new_ids(1) == new_ids(1)
     ([34, 34], False)
+    >>> new_ids(1, 1.7e9)[0][:13]
+    '018bcfe568007'
     """
     # The operating system is asked once a request, which takes as long as all else about an id.
-    request = token_hex(16)
+    drawn = token_hex(9)
+    request = f"{int(1e3 * (time.time() if now is None else now)):012x}7{drawn[:3]}8{drawn[3:]}"
     return [request] if count == 1 else [f"{request}-{at}" for at in range(count)]
 
 
