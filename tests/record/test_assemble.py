@@ -24,7 +24,7 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.engine.program import Program
-from sortal.evaluate.figures import figures, share
+from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import rejected
 from sortal.evaluate.verification import COVERAGE, Level, Promises, verify
@@ -43,7 +43,7 @@ from sortal.record.assemble import (
 )
 from sortal.record.examples import describe_examples
 from sortal.record.opened import OpenedTest
-from sortal.record.parts import Split
+from sortal.record.parts import Nested, Split
 from sortal.training.imbalance import WORDS
 from sortal.training.permutation import NOTHING_PERMUTED, Permuted
 from sortal.version import __version__
@@ -425,3 +425,62 @@ def test_examples_are_of_rows_out_of_fold_and_of_what_a_person_can_look_at() -> 
     assert assemble_module._examples(run, decided, RowOptions(private=True)) is None
     run.unsealed.table.schema = Schema((Column("x", "number"), Column("y", "boolean", "target")))
     assert assemble_module._examples(run, decided, RowOptions()) is None
+
+
+def test_nested_figures_reach_as_far_as_those_of_the_chosen_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = evidence()
+    nested = replace(rows.take(np.arange(40)), part="nested")
+    run = results(TASK, rows)
+    apart, decided = np.zeros(60, dtype=np.int64), np.ones(40, dtype=np.int64)
+    run.nested = None
+    assert assemble_module._nested(run, apart, 3) is None
+    run.nested = SimpleNamespace(predictions=nested, decided=decided, folds=4, planned=5)
+    measured = {"recall": Estimate(0.4, 0.3, 0.5), "ece": Estimate(0.1, 0.0, 0.2)}
+    chosen = {"recall": Estimate(0.6, 0.5, 0.7), "ece": Estimate(0.3, 0.2, 0.4)}
+
+    def of(task: Task, predictions: Predictions, codes: np.ndarray, seed: int) -> dict[str, Estimate]:
+        assert (task, seed) == (TASK, 3)
+        if predictions is nested:
+            assert codes is decided
+            return measured
+        assert predictions is rows
+        assert codes is apart
+        return chosen
+
+    def reaching(each: Estimate, name: str, trained: Any, task: Task, other: float) -> Estimate:
+        assert (each, trained, task) == (measured[name], run.trained, TASK)
+        return Estimate(other, each.low, each.high)
+
+    monkeypatch.setattr(assemble_module, "figures", of)
+    monkeypatch.setattr(assemble_module, "metric_reaching", reaching)
+    monkeypatch.setattr(
+        assemble_module, "with_its_own_calibration", lambda e, p: replace(e, high=0.9 if p is nested else 0.0)
+    )
+    found = assemble_module._nested(run, apart, 3)
+    assert found == Nested(4, 5, 40, {"recall": Estimate(0.6, 0.3, 0.5), "ece": Estimate(0.3, 0.0, 0.9)})
+    del measured["ece"], chosen["ece"]
+    found = assemble_module._nested(run, apart, 3)
+    assert found is not None
+    assert found.figures == {"recall": Estimate(0.6, 0.3, 0.5)}
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(60) // 3])
+@pytest.mark.parametrize("part", ["test", "valid", "out-of-fold", "nested"])
+def test_classes_of_rows_out_of_fold_reach_as_far_as_the_model_that_ships(
+    part: Any, groups: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = replace(evidence(groups=groups), part=part)
+    unseen = shown if part == "out-of-fold" else evidence().take(np.arange(30))
+    run = results(TASK, unseen)
+    decided, apart = np.arange(60) % 2, np.zeros(len(unseen), dtype=np.int64)
+    given: list[Any] = []
+    monkeypatch.setattr(assemble_module, "classes_reaching", lambda *args: given.append(args) or ("reaching",))
+    found = assemble_module._per_class(run, shown, decided, apart)
+    plain = per_class(TASK, shown.truth, decided, shown.clusters)
+    if part in ("test", "valid"):
+        assert found == plain
+        assert given == []
+    else:
+        assert found == ("reaching",)
+        others = () if unseen is shown else per_class(TASK, unseen.truth, apart)
+        assert given == [(plain, run.trained, TASK, others)]
