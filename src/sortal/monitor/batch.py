@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ class Batch:
         return self.take(np.flatnonzero([label is not None for label in self.labels]))
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """The same, each read by a thread while the one before is counted: numpy counts beside what Python reads."""
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, batches, None)

@@ -117,7 +117,8 @@ class Files:
         if own is not None and own.name == name:
             column = own
         else:
-            column = next(each for each in infer(frame, None, time=name).columns if each.name == name)
+            only = frame[[name]] if name in frame.columns else frame  # of which it says what there is
+            column = next(each for each in infer(only, None, time=name).columns if each.name == name)
         if kind_of(column.kind).storage != "moment":
             raise OptionError(
                 f"--time {quoted(name)} says of no row on which day it came ({column.reason}); name a column of dates"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
@@ -88,8 +89,10 @@ class Watcher:
         A label counts once, when it and its prediction are both there.
         """
         until = now - SETTLED
-        for batch in ahead(predictions(store, self.model, state.model, self.reads, state.until, until)):
-            self.count(batch, state)
+        fresh = predictions(store, self.model, state.model, self.reads, state.until, until)
+        with closing(ahead(fresh)) as batches:
+            for batch in batches:
+                self.count(batch, state)
         if state.until:
             for batch in late_labels(store, self.model, state.model, state.until, until):
                 self.count_labels(batch, state)
@@ -115,7 +118,8 @@ class Watcher:
         """Rows that were not counted before, and their labels."""
         for day, its in batch.by_day(state.days(batch.times)):
             _add_traffic(its, day, state)
-            reference = {name: each for name, each in self.model.profiled().items() if name in its.columns}
+            profiled = self.model.profiled().items()
+            reference = {name: each for name, each in profiled if name in its.columns and name in self.reads}
             self.estimator.count(day, its.probability, its.decisions, state.estimates)
             scores = {_of_class(label): its.probability[:, at] for at, label in enumerate(self.model.task.classes)}
             values = {**comparable(reference, its.columns), **scores}
