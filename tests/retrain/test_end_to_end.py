@@ -136,3 +136,30 @@ def test_the_loop_is_closed(
         ("promoted", "errors are up"),
         ("rolled back", "only a test"),
     ]
+
+
+def test_a_shadow_that_is_better_on_live_rows_is_promoted(tmp_path: Path, champion: Path, sortal: Sortal) -> None:
+    models, token, url = tmp_path / "models", tmp_path / "token", f"sqlite:///{tmp_path}/served.db"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    table(400, 2, turned=True).write_csv(tmp_path / "newer.csv")
+    newer = tmp_path / "newer"
+    told = ("--target", "went", "--models", "tree", "--budget", UNHURRIED, "--out", newer, "--json")
+    assert sortal("train", tmp_path / "newer.csv", *told).code == 0
+    assert sortal("registry", models, "--add", champion).code == 0
+    assert sortal("registry", models, "--add", newer).code == 0
+    later = table(200, 3, turned=True).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
+    later[["id", "went"]].write_csv(tmp_path / "labels.csv")
+    served, shadow = models / "champion.sortal", models / "challenger.sortal"
+    with serving(served, "--shadow", shadow, "--log", url, "--token-file", token, token=TOKEN) as service:
+        first, second = sha256(served), sha256(shadow)
+        some = later.drop("id", "went").to_dicts()
+        assert service.predict(*some, ids=later["id"].to_list()).status == 200
+        _wait_for_rows(url, 2 * later.height)
+        assert sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served).code == 0
+        said = sortal("promote", models, "--log", url, "--why", "the shadow is better", "--json")
+        assert (said.code, said.json["version"]) == (0, second), said.err
+        verdict = said.json["verdict"]
+        assert "of 200 rows the challenger's answers are those of the shadow" in verdict["notes"]
+        assert verdict["challenger"] < 0.2 < 0.8 < verdict["champion"]
+        assert service.wait_for("model swapped")["model"] == second != first
