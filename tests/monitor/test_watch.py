@@ -297,7 +297,7 @@ def test_a_watch_looks_again_until_it_is_ended(
         store.close()
         Path("served.db").rename("away.db")
 
-    monkeypatch.setattr(commands.time, "sleep", sleep)
+    monkeypatch.setattr(commands.clock, "sleep", sleep)
     arguments = ["monitor", "m.sortal", "--log", "sqlite:///served.db"]
     code, out, err = run([*arguments, "--watch", "--every", "30m", "--report", "m.html", "--state", "s.json"], capsys)
     assert (code, pauses) == (0, [1_800.0] * 3)

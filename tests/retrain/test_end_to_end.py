@@ -5,6 +5,7 @@ the service answers with the new model, and back.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sortal.serve.log.address import open_store
 from tests.conftest import UNHURRIED, Sortal
 from tests.serve.log.conftest import postgres, postgres_url, url
 from tests.serve.process import PATIENCE, serving
+from tests.serve.test_swap import keys
 
 __all__ = ["postgres", "postgres_url", "url"]
 pytestmark = pytest.mark.usefixtures("all_hurried")
@@ -80,15 +82,18 @@ def _wait_for_rows(url: str, rows: int) -> None:
 def test_the_loop_is_closed(
     tmp_path: Path, early: Path, champion: Path, url: str, sortal: Sortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("cryptography")
     monkeypatch.setattr(watch, "SETTLED", 0.0)  # all rows are known to be in the log
-    models, token = tmp_path / "models", tmp_path / "token"
+    models, token, (key, public) = tmp_path / "models", tmp_path / "token", keys(tmp_path)
     token.write_text(TOKEN)
     token.chmod(0o600)
-    assert sortal("registry", models, "--add", champion).code == 0
+    shutil.copytree(champion, tmp_path / "run")
+    assert sortal("sign", tmp_path / "run" / "model.sortal", "--key", key).code == 0
+    assert sortal("registry", models, "--add", tmp_path / "run").code == 0
     served = models / "champion.sortal"
     later = table(600, 1, turned=True).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
     later[["id", "went"]].write_csv(tmp_path / "labels.csv")
-    with serving(served, "--log", url, "--token-file", token, token=TOKEN) as service:
+    with serving(served, "--log", url, "--token-file", token, "--verify", public, token=TOKEN) as service:
         first = sha256(served)
         for at in range(0, later.height, 50):
             some = later[at : at + 50]
@@ -96,11 +101,15 @@ def test_the_loop_is_closed(
         _wait_for_rows(url, later.height)
         labelled = sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served, "--json").json
         assert (labelled["new"], labelled["unmatched"]) == (later.height, 0)
-        watched = sortal("monitor", served, "--log", url, "--state", tmp_path / "state.json", "--json")
+        watched = sortal(
+            "monitor", served, "--verify", public, "--log", url, "--state", tmp_path / "state.json", "--json"
+        )
         assert watched.code == 3
         assert "errors" in [alarm["what"] for alarm in watched.json["alarms"]]
 
-        said = sortal("retrain", models, "--data", early, "--log", url, "--why", "errors are up", "--json")
+        told = ("--data", early, "--log", url, "--why", "errors are up", "--json")
+        assert "a service with --verify takes no other model" in sortal("retrain", models, *told).err
+        said = sortal("retrain", models, *told, "--sign", key)
         assert said.code == 0, said.err
         assert (said.json["used"], said.json["fresh"]) == ("fresh", 300)
         assert said.json["chosen"] in ("tree", "ensemble")
@@ -127,3 +136,30 @@ def test_the_loop_is_closed(
         ("promoted", "errors are up"),
         ("rolled back", "only a test"),
     ]
+
+
+def test_a_shadow_that_is_better_on_live_rows_is_promoted(tmp_path: Path, champion: Path, sortal: Sortal) -> None:
+    models, token, url = tmp_path / "models", tmp_path / "token", f"sqlite:///{tmp_path}/served.db"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    table(400, 2, turned=True).write_csv(tmp_path / "newer.csv")
+    newer = tmp_path / "newer"
+    told = ("--target", "went", "--models", "tree", "--budget", UNHURRIED, "--out", newer, "--json")
+    assert sortal("train", tmp_path / "newer.csv", *told).code == 0
+    assert sortal("registry", models, "--add", champion).code == 0
+    assert sortal("registry", models, "--add", newer).code == 0
+    later = table(200, 3, turned=True).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
+    later[["id", "went"]].write_csv(tmp_path / "labels.csv")
+    served, shadow = models / "champion.sortal", models / "challenger.sortal"
+    with serving(served, "--shadow", shadow, "--log", url, "--token-file", token, token=TOKEN) as service:
+        first, second = sha256(served), sha256(shadow)
+        some = later.drop("id", "went").to_dicts()
+        assert service.predict(*some, ids=later["id"].to_list()).status == 200
+        _wait_for_rows(url, 2 * later.height)
+        assert sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served).code == 0
+        said = sortal("promote", models, "--log", url, "--why", "the shadow is better", "--json")
+        assert (said.code, said.json["version"]) == (0, second), said.err
+        verdict = said.json["verdict"]
+        assert "of 200 rows the challenger's answers are those of the shadow" in verdict["notes"]
+        assert verdict["challenger"] < 0.2 < 0.8 < verdict["champion"]
+        assert service.wait_for("model swapped")["model"] == second != first

@@ -21,6 +21,13 @@ class Coded(Sequence[str | None]):
     levels: tuple[str | None, ...]
     codes: NDArray[np.integer[Any]]
 
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Coded:
+        """Texts, of which many are alike."""
+        at: dict[str, int] = {}
+        codes = np.array([at.setdefault(text, len(at)) for text in texts], dtype=np.int64)
+        return cls(tuple(at), codes)
+
     def __len__(self) -> int:
         return len(self.codes)
 

@@ -63,7 +63,7 @@ class Rows:
 
     def take(self, index: NDArray[np.integer[Any]]) -> Rows:
         """The rows at these positions (n',), in this order."""
-        columns = {name: _taken(values, index) for name, values in self.columns.items()}
+        columns = {name: taken(values, index) for name, values in self.columns.items()}
         return replace(self, columns=columns, ids=self.ids[index])
 
     def row_costs(self, columns: Sequence[CostColumn]) -> Floats | None:
@@ -71,7 +71,8 @@ class Rows:
         return row_costs_of(self.columns, columns, self.ids, self.source)
 
 
-def _taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
+def taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
+    """The values of the rows at these positions."""
     if isinstance(values, np.ndarray):
         return np.asarray(values[index])
     if isinstance(values, Coded):
@@ -209,7 +210,7 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str
         raise misfits.other_type(other.column, other.sort, source)
     notes = [_misfits(each.column, each.tidied, values, source) for each, values in known]
     canonical = {each.column.name: _of_programs(each.column, values) for each, values in known}
-    _refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, source)
+    refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, source)
     return Rows(canonical, np.arange(table.rows), without, source, tuple(filter(None, notes)))
 
 
@@ -319,7 +320,8 @@ def _of_programs(column: Column, values: Sequence[Any] | Floats) -> Values:
     return numbers / 1e6 if kind.storage == "moment" else numbers
 
 
-def _refuse_infinity(numbers: Mapping[str, Any], source: str) -> None:
+def refuse_infinity(numbers: Mapping[str, Any], source: str) -> None:
+    """Raises DataError for a number beyond what models compute with."""
     if not numbers or not (np.abs(np.concatenate([*numbers.values()])) > misfits.LARGEST).any():
         return
     for name, values in numbers.items():

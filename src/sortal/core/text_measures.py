@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ KINDS: Mapping[str, str] = {CHARACTERS: "number", UNKNOWN: "number", SCRIPT: "ca
 WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w\\w+")
 """A run of letters and digits, or one letter of a script without blanks between words."""
 
+_ASCII_WORD = re.compile(r"\w\w+")
+"""The same among ASCII, twice as fast."""
+
 
 def words(text: str) -> list[str]:
     """In lower case.
@@ -27,7 +31,8 @@ def words(text: str) -> list[str]:
     >>> words("To be, or not: 房间")
     ['to', 'be', 'or', 'not', '房', '间']
     """
-    return WORD.findall(text[:LOOKED_AT].lower())
+    start = text[:LOOKED_AT].lower()
+    return (_ASCII_WORD if start.isascii() else WORD).findall(start)
 
 
 def script(text: str) -> str | None:
@@ -36,9 +41,14 @@ def script(text: str) -> str | None:
     >>> script("a 房间很大"), script("Größe"), script("12.5")
     ('cjk', 'latin', None)
     """
-    letters = [each for each in text[:LOOKED_AT] if each.isalpha()][:LETTERS]
-    names = [_script(each) for each in letters]
+    start = text[:LOOKED_AT]
+    if start.isascii():
+        return "latin" if _LATIN.search(start) else None
+    names = [_script(each) for each in islice(filter(str.isalpha, start), LETTERS)]
     return max(dict.fromkeys(names), key=names.count) if names else None
+
+
+_LATIN = re.compile("[A-Za-z]")
 
 
 @lru_cache(maxsize=4096)
@@ -58,4 +68,4 @@ def measures(texts: Sequence[str | None], usual: Collection[str]) -> dict[str, N
 
 
 def _unknown(words: Sequence[str], known: Collection[str]) -> float:
-    return sum(word not in known for word in words) / len(words) if words else float("nan")
+    return (len(words) - sum(map(known.__contains__, words))) / len(words) if words else float("nan")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -107,7 +107,9 @@ def read(paths: Paths) -> Source:
     )
 
 
-def batches(paths: Paths | Source, size: int = 65_536, note: Note = lambda text: None) -> Iterator[pl.DataFrame]:
+def batches(
+    paths: Paths | Source, size: int = 65_536, note: Note = lambda text: None
+) -> Generator[pl.DataFrame, None, None]:
     """The same rows in the same columns and types, at most ``size`` at a time, for files larger than memory.
 
     A table that was read already is given out likewise. ``note`` hears what ``read`` notes. JSON arrays and Arrow

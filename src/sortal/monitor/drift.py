@@ -22,28 +22,53 @@ WIDTHS = np.diff(EDGES)
 PRIORS = (10.0, 100.0, 1_000.0)
 """How many rows a prior is worth: a gambler of few bets on large changes, one of many on small ones."""
 
+PART = 16
+"""Rows of a part, within which each is compared with each before it; of whole parts counts are enough."""
+
 
 def places(reference: NDArray[np.int64], before: NDArray[np.int64], codes: Codes, seed: int) -> Floats:
     """(m,) where fresh rows lie among those before them, uniform on (0, 1) if nothing has changed.
 
-    ``reference``: (bins,) rows of training by bin, in the order of the values; ``before``: fresh rows of earlier days.
-    ``codes``: (m,) the bins of these rows, in the order in which they came.
+    ``reference``: (bins,) rows of training by bin, in the order of the values; ``before``: fresh rows that came before.
+    ``codes``: (m,) the bins of these rows, in the order in which they came. ``seed``: of the column. How ties are
+    broken follows from it and from how many rows came before, so that it does not matter how many come at once.
     """
-    known = np.cumsum(reference + before)
-    row = np.arange(len(codes))
-    # (bins, m) rows of these that are in a bin or below, up to each row and with it.
-    among = np.cumsum(np.arange(len(known))[:, None] >= codes, axis=1, dtype=np.int64)
-    at_most = known[codes] + among[codes, row]
-    below = np.where(codes > 0, known[codes - 1] + among[codes - 1, row], 0)
-    tie = np.random.default_rng(seed).random(len(codes))
-    return np.asarray((below + tie * (at_most - below)) / (known[-1] + row + 1))
+    known = np.concatenate([[0], np.cumsum(reference + before)])
+    below, at_most = ranks(codes, len(reference))
+    below, at_most = below + known[codes], at_most + known[codes + 1]
+    tie = np.random.Generator(np.random.PCG64(seed).advance(int(before.sum()))).random(len(codes))
+    return np.asarray((below + tie * (at_most - below)) / np.arange(known[-1] + 1, known[-1] + 1 + len(codes)))
+
+
+def ranks(codes: Codes, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(m,) how many rows up to each, itself among them, are in a bin below its own, and in its own or one below."""
+    parts = -(-len(codes) // PART)
+    padded = np.full(parts * PART, bins - 1, dtype=np.min_scalar_type(bins))
+    padded[: len(codes)] = codes
+    rows = np.ascontiguousarray(padded.reshape(parts, PART).T)
+    below, at_most = np.zeros(rows.shape, dtype=np.uint8), np.ones(rows.shape, dtype=np.uint8)
+    for lag in range(1, PART):
+        below[lag:] += rows[:-lag] < rows[lag:]
+        at_most[lag:] += rows[:-lag] <= rows[lag:]
+    # (bins + 1, parts) rows of earlier parts below each bin.
+    part = np.arange(len(codes)) // PART
+    counts = np.bincount(codes * parts + part, minlength=bins * parts).reshape(bins, parts)
+    earlier = np.cumsum(counts, axis=1) - counts
+    under = np.zeros((bins + 1, parts), dtype=np.int64)
+    for bin_, its in enumerate(earlier):
+        np.add(under[bin_], its, out=under[bin_ + 1])
+    place = codes * parts + part
+
+    def total(within: NDArray[np.uint8], bins_above: int) -> NDArray[np.int64]:
+        return np.asarray(within.T.reshape(-1)[: len(codes)] + under.reshape(-1).take(place + bins_above * parts))
+
+    return total(below, 0), total(at_most, 1)
 
 
 def histogram(place: Floats) -> NDArray[np.int64]:
     """(bins of places,) how many rows lie in each."""
-    return np.bincount(
-        np.clip(np.searchsorted(EDGES, place, side="right") - 1, 0, len(WIDTHS) - 1), minlength=len(WIDTHS)
-    )
+    above = np.sum(place >= EDGES[1:-1, None], axis=0, dtype=np.uint8)
+    return np.bincount(above, minlength=len(WIDTHS))
 
 
 def log_wealth(counts: Floats) -> Floats:

@@ -24,9 +24,10 @@ from scipy.special import ndtri
 
 from sortal.artifact.model import Model
 from sortal.core.arrays import Codes, Floats
+from sortal.core.coded import Coded
 from sortal.core.interval import Interval
 from sortal.core.reliability import GRID, Reliability, cells
-from sortal.monitor.losses import Decided, Loss, losses_of, wrong
+from sortal.monitor.losses import Decided, Loss, losses_of, of_each, wrong
 from sortal.stats.means import score_limits
 from sortal.stats.ranking import roc_auc, roc_auc_effect
 
@@ -160,8 +161,8 @@ class Estimator:
     ) -> None:
         """Rows whose label came, by the day of their prediction; others than the classes do not count."""
         for name, (of_row, _) in self.losses.items():
-            told = [of_row(each) for each in zip(truth, decided, strict=True) if each[0] in self.classes]
-            values = np.array([value for value in told if value is not None])
+            values = of_each(of_row, [each for each in zip(truth, decided, strict=True) if each[0] in self.classes])
+            values = values[~np.isnan(values)]
             labels = FigureDay(labelled=len(values), came=float(values.sum()), squares=float(values @ values))
             self._figure(days, name, day).add(labels)
         if len(self.classes) == 2:
@@ -193,10 +194,10 @@ class Estimator:
 
     def _by_class(self, name: str, decided: Sequence[str]) -> tuple[Floats, Codes]:
         """(m, K) the loss of rows if each class were true, and (m,) which rows count."""
-        kinds, code = np.unique(np.asarray(decided, dtype=object).astype(str), return_inverse=True)
-        of_row = self.losses[name][0]
-        table = np.array([[_number(of_row((truth, kind))) for truth in self.classes] for kind in kinds.tolist()])
-        loss = table.reshape(len(kinds), len(self.classes))[code]
+        kinds = Coded.of(decided)
+        pairs = [(truth, str(kind)) for kind in kinds.levels for truth in self.classes]
+        table = of_each(self.losses[name][0], pairs)
+        loss = table.reshape(len(kinds.levels), len(self.classes))[kinds.codes]
         counts = np.flatnonzero(~np.isnan(loss).any(axis=1))
         return loss[counts], counts
 
@@ -281,10 +282,6 @@ def _roc_auc_of_labels(grid: GridDay, z: float) -> Interval | None:
 def _clipped(value: float, half: float, top: float) -> Interval:
     inside = min(max(value, 0.0), top)
     return Interval(float(inside), float(max(value - half, 0.0)), float(min(value + half, top)))
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
 
 
 def _sum(one: list[float], other: list[float]) -> list[float]:

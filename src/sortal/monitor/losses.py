@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sortal.artifact.model import Model
+from sortal.core.arrays import Floats
 from sortal.core.writing import number, percent
 from sortal.decide.policy import REJECT
-from sortal.serve.log.records import LabelledPrediction
 
 Decided = tuple[str, str]
 """The true class and what was decided, as text."""
@@ -26,18 +28,21 @@ class Loss:
     of_row: Callable[[Decided], float | None]
     top: float = 1.0
 
-    def of(self, rows: Sequence[LabelledPrediction], day: Callable[[float], int]) -> Iterator[tuple[int, float]]:
-        """The day and the loss, from 0 to 1, of each row that counts."""
-        for row in rows:
-            if row.label is not None:
-                value = self.of_row((str(row.label.label), str(row.prediction.decision)))
-                if value is not None:
-                    yield day(row.prediction.time), value / self.top
+    def of(self, rows: Sequence[Decided]) -> Floats:
+        """The losses, from 0 to 1, of those rows that count."""
+        values = of_each(self.of_row, rows)
+        return values[~np.isnan(values)] / self.top
 
     def sentence(self, mean: float, rows: int) -> str:
         """What became of the promise."""
         shown = number(mean * self.top) if self.top != 1.0 else percent(mean)
         return f"{self.name}: {shown} over {rows:,} labelled rows; {self.promise}"
+
+
+def of_each(of_row: Callable[[Decided], float | None], rows: Sequence[Decided]) -> Floats:
+    """(n,) the loss of each row; NaN where it does not count."""
+    of_pair = {pair: np.nan if (value := of_row(pair)) is None else value for pair in set(rows)}
+    return np.array([of_pair[row] for row in rows], dtype=np.float64)
 
 
 def losses_of(model: Model) -> tuple[Loss, ...]:

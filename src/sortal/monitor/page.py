@@ -9,7 +9,8 @@ from pathlib import Path
 from sortal.core.interval import Interval
 from sortal.core.writing import number, percent
 from sortal.data.whole import replacing
-from sortal.monitor.status import Day, Period, Status, date_of, strength
+from sortal.monitor.state import date_of
+from sortal.monitor.status import Day, Period, Status, strength
 from sortal.report.template import template
 from sortal.version import __version__
 
@@ -108,6 +109,12 @@ def _point(x: float, seen: Interval, y: Callable[[float], float]) -> Point:
     return Point(x, y(seen.value), y(seen.low), y(seen.high))
 
 
+def _pace(day: Day) -> str:
+    if day.seconds is None or day.slow is None:
+        return ""
+    return f"{1e3 * day.seconds:.2g} ms in the mean, 95 % within {1e3 * day.slow:.2g} ms, "
+
+
 def _corners(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
 
@@ -125,8 +132,7 @@ def _bars(traffic: Sequence[Day]) -> list[Bar]:
         Bar(
             round(LEFT + slot * at, 2),
             day.rows / most,
-            f"{day.date}: {day.rows:,} rows, {1e3 * day.seconds:.2g} ms in the mean, 95 % within "
-            f"{1e3 * day.slow:.2g} ms, {percent(day.warned)} with warnings",
+            f"{day.date}: {day.rows:,} rows, {_pace(day)}{percent(day.warned)} with warnings",
         )
         for at, day in enumerate(traffic)
     ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 
+from sortal.core.arrays import Floats, Ints
 from sortal.core.errors import DataError
 from sortal.data.whole import replacing
 from sortal.monitor.estimate import EstimateDays
@@ -15,6 +20,8 @@ PROTOCOL = 1
 DAY = 86_400.0
 PACES = tuple(1e-4 * 2 ** (step / 2) for step in range(40))
 """Seconds of an answer, from a tenth of a millisecond to a minute and more, each 1.4 times the one before."""
+MOST_DAYS = 3_660
+"""From the first row to the last one: ten years are more than a model is in use, and counts are kept by day."""
 MOST_LOOKS = 1_000
 """That are kept, the last ones: a look every hour for six weeks, or every day for almost three years."""
 
@@ -84,12 +91,43 @@ class State:
         """What was known at a look stays in the history."""
         self.looks = [*self.looks, look][-MOST_LOOKS:]
 
-    def day(self, time: float) -> int:
-        """Which day of the deployment a moment is in; the first row begins the first."""
-        number = int(time // DAY)
-        if self.first is None:
-            self.first = number
-        return max(number - self.first, 0)
+    def days(self, times: Floats) -> Ints:
+        """(n,) the days of these moments."""
+        numbers = (times // DAY).astype(np.int64)
+        if len(numbers):
+            first, last = int(numbers.min()), int(numbers.max())
+            self.first = first if self.first is None else self.first
+            if max(last, self.first + len(self.rows)) - min(first, self.first) > MOST_DAYS:
+                span = " and ".join(date_of(day * DAY) for day in (min(first, self.first), last))
+                raise DataError(f"rows came between {span}, more than ten years: are these the times of rows?")
+            if first < self.first:
+                self._begin(first)
+        return np.asarray(numbers - (self.first or 0))
+
+    def _begin(self, first: int) -> None:
+        """Count from an earlier day on: files need not be in the order of time."""
+        more = range((self.first or 0) - first)
+        for series in self._series():
+            series[:0] = [zero_of(series[0]) for _ in more] if series else []
+        self.first = first
+
+    def _series(self) -> Iterator[list[Any]]:
+        """All that has a place for each day."""
+        yield from (self.rows, self.seconds, self.warnings, self.latency, self.estimates.grid)
+        yield from self.estimates.figures.values()
+        for column in self.columns.values():
+            yield from (column.bins, column.places)
+        for risk in self.risks.values():
+            yield from (risk.rows, risk.loss, risk.gains)
+
+
+def zero_of(value: Any) -> Any:
+    """What a day has that no row came on."""
+    return [0] * len(value) if isinstance(value, list) else type(value)()
+
+
+def date_of(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
 
 
 _DECODER = msgspec.json.Decoder(State)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import exp
 from typing import Any
 
@@ -14,7 +13,7 @@ from sortal.core.plain import plain, short
 from sortal.core.writing import interval, number, percent
 from sortal.monitor import shift
 from sortal.monitor.estimate import Estimated
-from sortal.monitor.state import DAY, PACES, Alarm, Look, State
+from sortal.monitor.state import DAY, PACES, Alarm, Look, State, date_of
 from sortal.monitor.watch import Stream, Watcher
 
 MUCH = 1_000_000
@@ -43,14 +42,14 @@ class Watched:
 
 @dataclass(frozen=True)
 class Day:
-    """Rows of a day, ``seconds`` of an answer in the mean, ``slow``, within which 95 % of them were there, and the
-    share of rows that had warnings.
+    """Rows of a day, ``seconds`` of an answer in the mean, ``slow``, within which 95 % of them were there (None of rows
+    in files, which no service answered), and the share of rows that had warnings.
     """
 
     date: str
     rows: int
-    seconds: float
-    slow: float
+    seconds: float | None
+    slow: float | None
     warned: float
 
 
@@ -68,16 +67,16 @@ class Period:
 
 @dataclass(frozen=True)
 class Status:
-    """``days``: of the deployment; ``seconds``: of an answer, in the mean. ``periods``: days, weeks or months, the
-    oldest first; ``unestimated``: why nothing is expected without labels. ``kind``: what
-    kind of change it is, after an alarm. ``labels``: what labels say of the model, as
-    ``sortal evaluate`` has it; None where nobody asked.
+    """``days``: of the deployment; ``seconds``: of an answer, in the mean; None of rows in files. ``periods``: days,
+    weeks or months, the oldest first; ``unestimated``: why nothing is expected without labels. ``kind``: what kind of
+    change it is, after an alarm. ``labels``: what labels say of the model, as ``sortal evaluate`` has it; None where
+    nobody asked.
     """
 
     model: str
     days: int
     rows: int
-    seconds: float
+    seconds: float | None
     warned: float
     false_alarms: float
     columns: tuple[Watched, ...]
@@ -104,7 +103,7 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
         model=state.model,
         days=len(state.rows),
         rows=rows,
-        seconds=sum(state.seconds) / max(rows, 1),
+        seconds=sum(state.seconds) / answers if (answers := sum(map(sum, state.latency))) else None,
         warned=sum(state.warnings) / max(rows, 1),
         false_alarms=false_alarms,
         columns=tuple(sorted(columns, key=lambda each: -each.evidence)),
@@ -142,15 +141,13 @@ def kind_of_change(watcher: Watcher, state: State) -> str:
 
 def _traffic(state: State) -> Iterator[Day]:
     for at, rows in enumerate(state.rows):
-        share = max(rows, 1)
         counts = np.cumsum(state.latency[at] if at < len(state.latency) else [0])
-        slow = [*PACES, PACES[-1]][int(np.searchsorted(counts, SLOW * counts[-1]))] if rows else 0.0
+        answers, seconds, slow = int(counts[-1]), None, None
+        if answers:
+            seconds = state.seconds[at] / answers
+            slow = [*PACES, PACES[-1]][int(np.searchsorted(counts, SLOW * answers))]
         day = date_of(((state.first or 0) + at) * DAY)
-        yield Day(day, rows, state.seconds[at] / share, slow, state.warnings[at] / share)
-
-
-def date_of(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).date().isoformat()
+        yield Day(day, rows, seconds, slow, state.warnings[at] / max(rows, 1))
 
 
 def _watched(stream: Stream, text: str) -> Watched:
@@ -160,9 +157,11 @@ def _watched(stream: Stream, text: str) -> Watched:
 
 def text(status: Status) -> Iterator[str]:
     """The page, a line each."""
-    slow = f", 95 % of the last day within {1e3 * status.traffic[-1].slow:.2g}" if status.traffic else ""
-    pace = f"{1e3 * status.seconds:.2g} ms each{slow}, {percent(status.warned)} with warnings"
-    yield f"rows       {status.rows:,} in {status.days:,} {'day' if status.days == 1 else 'days'}, {pace}"
+    last = status.traffic[-1].slow if status.traffic else None
+    slow = "" if last is None else f", 95 % of the last day within {1e3 * last:.2g}"
+    pace = "" if status.seconds is None else f", {1e3 * status.seconds:.2g} ms each{slow}"
+    days = f"{status.days:,} {'day' if status.days == 1 else 'days'}"
+    yield f"rows       {status.rows:,} in {days}{pace}, {percent(status.warned)} with warnings"
     for loss in status.losses:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
     if not status.losses:

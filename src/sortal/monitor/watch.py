@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from math import log
 
 import numpy as np
 
 from sortal.artifact.model import Model
 from sortal.core.arrays import Codes, Floats
-from sortal.core.door import read_rows
 from sortal.core.kinds import kind_of
 from sortal.core.profile import comparable, compared
 from sortal.core.schema import Schema
 from sortal.monitor import drift, risk
+from sortal.monitor.batch import Batch, ahead
 from sortal.monitor.bins import Bins, change
 from sortal.monitor.estimate import Estimator
 from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
+from sortal.monitor.from_log import late_labels, predictions
 from sortal.monitor.losses import Loss, losses_of
 from sortal.monitor.state import DAY, PACES, Alarm, ColumnDays, Look, RiskDays, State
-from sortal.serve.log.records import LabelledPrediction
 from sortal.serve.log.store import LogStore
 
 FALSE_ALARMS = 0.05
 """Of years without a change, in how many anything at all is called one."""
 HARM_SHARE = 0.5
 """Of the false alarms, those that losses may raise; columns share the others."""
-BATCH = 1_000
-"""Rows that are read at once."""
 SETTLED = 10.0
 """Seconds after which what was logged is in the store: a writer commits five times a second, and tries again."""
 
@@ -73,6 +71,11 @@ class Watcher:
     def estimator(self) -> Estimator:
         return Estimator.of(self.model)
 
+    @cached_property
+    def reads(self) -> Schema:
+        """The columns of which anything is compared."""
+        return Schema(tuple(c for c in self.model.reads.columns if kind_of(c.kind).storage != "bytes"))
+
     @classmethod
     def of(cls, model: Model) -> Watcher:
         """Images are not looked at: each would have to be decoded again."""
@@ -86,42 +89,50 @@ class Watcher:
         A label counts once, when it and its prediction are both there.
         """
         until = now - SETTLED
-        for rows in _batches(_of_model(store.read(state.until, until), state)):
-            self._count(rows, state)
-            self._count_labels([row for row in rows if row.label and row.label.time < state.until], state)
-        for rows in _batches(_of_model(store.read_labelled(state.until, until), state)):
-            self._count_labels([row for row in rows if row.prediction.time < until], state)
+        fresh = predictions(store, self.model, state.model, self.reads, state.until, until)
+        with closing(ahead(fresh)) as batches:
+            for batch in batches:
+                self.count(batch, state)
+        if state.until:
+            for batch in late_labels(store, self.model, state.model, state.until, until):
+                self.count_labels(batch, state)
+        self.end(state, until, now, false_alarms)
+
+    def read(self, batches: Iterable[Batch], state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
+        """Count rows that came after those of the last look, and raise alarms."""
+        counted = until = state.until if state.rows else -np.inf
+        for batch in batches:
+            fresh = np.flatnonzero(batch.times > counted)
+            self.count(batch.take(fresh), state)
+            until = max(until, float(batch.times.max(initial=until)))
+        self.end(state, until, now, false_alarms)
+
+    def end(self, state: State, until: float, now: float, false_alarms: float) -> None:
+        """All up to some moment is counted: raise alarms, and remember the look."""
         state.until = max(until, state.until)
         self.raise_alarms(state, now, false_alarms)
         means = {loss.name: (mean, rows) for loss, mean, rows in self.means(state)}
         state.remember(Look(now, sum(state.rows), means, tuple(state.alarms)))
 
-    def _count(self, rows: Sequence[LabelledPrediction], state: State) -> None:
-        """Rows of one batch; they come in the order of time."""
-        days = np.array([state.day(row.prediction.time) for row in rows])
-        for day in np.unique(days).tolist():
-            self._count_day(day, [row for row, its in zip(rows, days, strict=True) if its == day], state)
+    def count(self, batch: Batch, state: State) -> None:
+        """Rows that were not counted before, and their labels."""
+        for day, its in batch.by_day(state.days(batch.times)):
+            _add_traffic(its, day, state)
+            profiled = self.model.profiled().items()
+            reference = {name: each for name, each in profiled if name in its.columns and name in self.reads}
+            self.estimator.count(day, its.probability, its.decisions, state.estimates)
+            scores = {_of_class(label): its.probability[:, at] for at, label in enumerate(self.model.task.classes)}
+            values = {**comparable(reference, its.columns), **scores}
+            self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
+        self.count_labels(batch.labelled(), state)
 
-    def _count_day(self, day: int, rows: Sequence[LabelledPrediction], state: State) -> None:
-        for series in (state.rows, state.seconds, state.warnings):
-            series += [0] * (day + 1 - len(series))
-        while len(state.latency) <= day:
-            state.latency.append([0] * (len(PACES) + 1))
-        pace = np.searchsorted(PACES, [row.prediction.seconds for row in rows])
-        state.latency[day] = (np.array(state.latency[day]) + np.bincount(pace, minlength=len(PACES) + 1)).tolist()
-        state.rows[day] += len(rows)
-        state.seconds[day] += sum(row.prediction.seconds for row in rows)
-        state.warnings[day] += sum(bool(row.prediction.warnings) for row in rows)
-        redacted = {name for row in rows for name in row.prediction.redacted}  # that is no missing value
-        watched = (c for c in self.model.reads.columns if kind_of(c.kind).storage != "bytes" and c.name not in redacted)
-        schema = Schema(tuple(watched))
-        read = read_rows([dict(row.prediction.inputs) for row in rows], schema, allow_missing=True)
-        reference = {name: each for name, each in self.model.profiled().items() if name in schema}
-        probability, decided = _answers(rows)
-        self.estimator.count(day, probability, decided, state.estimates)
-        scores = {_of_class(label): probability[:, at] for at, label in enumerate(self.model.task.classes)}
-        values = {**comparable(reference, read.columns), **scores}
-        self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
+    def count_labels(self, batch: Batch, state: State) -> None:
+        """Labels of rows that were counted. One belongs to the day of its prediction, whenever it came."""
+        for day, its in batch.by_day(state.days(batch.times)):
+            truth = [label for label in its.labels if label is not None]
+            self.estimator.count_labels(day, its.probability, its.decisions, truth, state.estimates)
+            for loss in self.losses:
+                self.count_losses(day, loss, loss.of(list(zip(truth, its.decisions, strict=True))), state)
 
     def count_bins(self, day: int, codes: Mapping[str, Codes], state: State) -> None:
         """Rows of one day by the bins that they are in."""
@@ -138,21 +149,6 @@ class Watcher:
         of_days.rows[day] += len(values)
         of_days.loss[day] += float(values.sum())
         of_days.gains[day] = (np.array(of_days.gains[day]) + risk.gains(values, loss.level)).tolist()
-
-    def _count_labels(self, rows: Sequence[LabelledPrediction], state: State) -> None:
-        """A label belongs to the day of its prediction, whenever it came."""
-        by_prediction: dict[int, list[LabelledPrediction]] = {}
-        for row in rows:
-            by_prediction.setdefault(state.day(row.prediction.time), []).append(row)
-        for day, some in by_prediction.items():
-            truth = [str(row.label.label) for row in some if row.label]
-            self.estimator.count_labels(day, *_answers(some), truth, state.estimates)
-        for loss in self.losses:
-            by_day: dict[int, list[float]] = {}
-            for day, value in loss.of(rows, state.day):
-                by_day.setdefault(day, []).append(value)
-            for day, values in by_day.items():
-                self.count_losses(day, loss, np.array(values), state)
 
     def means(self, state: State) -> Iterator[tuple[Loss, float, int]]:
         """Of each loss the mean since the beginning, and of how many labelled rows; of those that have any."""
@@ -210,20 +206,18 @@ def _of_class(label: str) -> str:
     return f"probability of {label}"
 
 
-def _answers(rows: Sequence[LabelledPrediction]) -> tuple[Floats, list[str]]:
-    """(n, K) probabilities, and what was decided."""
-    probability = np.array([row.prediction.probabilities for row in rows])
-    return probability, [str(row.prediction.decision) for row in rows]
-
-
-def _of_model(rows: Iterable[LabelledPrediction], state: State) -> Iterator[LabelledPrediction]:
-    return (row for row in rows if row.prediction.model == state.model and row.prediction.role == "champion")
-
-
-def _batches(rows: Iterable[LabelledPrediction]) -> Iterator[list[LabelledPrediction]]:
-    them = iter(rows)
-    while some := list(islice(them, BATCH)):
-        yield some
+def _add_traffic(batch: Batch, day: int, state: State) -> None:
+    """How many rows of a day there are, and what answering them took."""
+    for series in (state.rows, state.seconds, state.warnings):
+        series += [0] * (day + 1 - len(series))
+    while len(state.latency) <= day:
+        state.latency.append([0] * (len(PACES) + 1))
+    seconds = batch.seconds[~np.isnan(batch.seconds)]
+    pace = np.bincount(np.searchsorted(PACES, seconds), minlength=len(PACES) + 1)
+    state.latency[day] = (np.array(state.latency[day]) + pace).tolist()
+    state.rows[day] += len(batch)
+    state.seconds[day] += float(seconds.sum())
+    state.warnings[day] += int(batch.warned.sum())
 
 
 def _add(days: ColumnDays, day: int, bins: Bins, codes: Codes, name: str) -> None:
@@ -231,8 +225,7 @@ def _add(days: ColumnDays, day: int, bins: Bins, codes: Codes, name: str) -> Non
         days.bins.append([0] * len(bins.reference))
         days.places.append([0] * len(drift.WIDTHS))
     before = np.array(days.bins, dtype=np.int64).sum(axis=0)
-    seed = zlib.crc32(name.encode()) + int(before.sum())
-    place = drift.places(bins.reference, before, codes, seed)
+    place = drift.places(bins.reference, before, codes, zlib.crc32(name.encode()))
     days.places[day] = (np.array(days.places[day]) + drift.histogram(place)).tolist()
     days.bins[day] = (np.array(days.bins[day]) + np.bincount(codes, minlength=len(bins.reference))).tolist()
 

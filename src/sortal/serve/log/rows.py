@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,7 @@ _class = lru_cache(1_024)(_value)
 """Of a label: there are few, and a log has millions of each."""
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _floats = msgspec.json.Decoder(tuple[float, ...]).decode
+_many_floats = msgspec.json.Decoder(list[list[float]]).decode
 _labels = msgspec.json.Decoder(tuple[Label, ...]).decode
 
 
@@ -78,10 +79,50 @@ def record_of(row: Sequence[Any]) -> LabelledPrediction:
         None if prediction_set is None else _labels(prediction_set),
         () if warnings == "[]" else _texts(warnings),
         seconds,
-        () if redacted == "[]" else _texts(redacted),
+        redacted_of(redacted),
     )
     truth = None if label is None else LabelRecord(name, _class(label), labelled)
     return LabelledPrediction(record, truth)
+
+
+class Answers(NamedTuple):
+    """Some rows as ``record_of`` reads them, a column at a time; ``inputs`` and ``redacted`` in JSON, as they are
+    stored. ``labels``, and their times, ``labelled``, are None where none has come.
+    """
+
+    times: Sequence[float]
+    inputs: Sequence[str]
+    redacted: Sequence[str]
+    probabilities: Sequence[Sequence[float]]
+    decisions: Sequence[Label]
+    warned: Sequence[bool]
+    seconds: Sequence[float]
+    labels: Sequence[Label | None]
+    labelled: Sequence[float | None]
+
+
+def answers_of(rows: Sequence[Sequence[Any]], model: str) -> Answers:
+    """What a model answered as champion, of rows as a store has them."""
+    own = [row[:14] for row in rows if row[2] == model and row[3] == "champion"]
+    _, times, _, _, inputs, redacted, _, probabilities, decisions, _, warnings, seconds, labels, labelled = (
+        zip(*own, strict=True) if own else [()] * 14
+    )
+    return Answers(
+        times,
+        inputs,
+        redacted,
+        _many_floats(f"[{','.join(probabilities)}]"),
+        list(map(_class, decisions)),
+        [each != "[]" for each in warnings],
+        seconds,
+        [None if label is None else _class(label) for label in labels],
+        labelled,
+    )
+
+
+def redacted_of(stored: str) -> tuple[str, ...]:
+    """The names of inputs that were not stored."""
+    return () if stored == "[]" else _texts(stored)
 
 
 def stored_id(row_id: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sortal.core.errors import StoreError
 from sortal.serve.log.records import (
@@ -139,19 +139,31 @@ class LogStore(ABC):
         Without ``inputs``, which are half of the work, records have none. They are read a page at a time, so that a log
         of any length can be. What is added meanwhile is seen or not.
         """
+        for page in self.pages(since, until, inputs=inputs):
+            yield from map(record_of, page)
+
+    def pages(
+        self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """What ``read`` gives, as it is stored (``rows``) and a page at a time."""
         asked = self.queries.read if inputs else self.queries.without_inputs(self.queries.read)
         after, end = (since, -1), float("inf") if until is None else until
         while page := self._rows(asked, *after, end):
-            yield from map(record_of, page)
+            yield page
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
 
     def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
         """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
+        for page in self.pages_labelled(since, until):
+            yield from map(record_of, page)
+
+    def pages_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[list[tuple[Any, ...]]]:
+        """What ``read_labelled`` gives, as it is stored and a page at a time."""
         asked = self.queries.without_inputs(self.queries.read_labelled)
         after, end = (since, -1), float("inf") if until is None else until
         while page := self._rows(asked, *after, end):
-            yield from (record_of(row) for row in page if row[0] is not None)
+            yield [row for row in page if row[0] is not None]
             last = page[-1]
             after = last[-2], last[-1]  # type: ignore[assignment]
 

@@ -1,0 +1,69 @@
+"""Rows that a model answered, as they are counted: many at once, and a column at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from sortal.core.arrays import Floats, Ints, Mask
+from sortal.core.door import Values, taken
+
+BATCH = 10_000
+"""Rows that are counted at once: columns are then long enough that a row costs next to nothing by itself."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """(n,) rows in the order in which they came.
+
+    ``times``: seconds since 1970. ``columns``: what the model read, by name. ``probability``: (n, K). ``decisions`` and
+    ``labels``: as text; a label is None where none has come. ``seconds``: what an answer took, NaN where no service
+    gave one; ``warned``: which of them had warnings.
+    """
+
+    times: Floats
+    columns: Mapping[str, Values]
+    probability: Floats
+    decisions: Sequence[str]
+    labels: Sequence[str | None]
+    seconds: Floats
+    warned: Mask
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def take(self, index: Ints) -> Batch:
+        """The rows at these different positions, in the order of the rows."""
+        if len(index) == len(self):
+            return self
+        places = index.tolist()
+        return Batch(
+            self.times[index],
+            {name: taken(values, index) for name, values in self.columns.items()},
+            self.probability[index],
+            [self.decisions[at] for at in places],
+            [self.labels[at] for at in places],
+            self.seconds[index],
+            self.warned[index],
+        )
+
+    def by_day(self, days: Ints) -> Iterator[tuple[int, Batch]]:
+        """The rows of each of these (n,) days."""
+        for day in np.unique(days).tolist():
+            yield day, self.take(np.flatnonzero(days == day))
+
+    def labelled(self) -> Batch:
+        """The rows whose label came."""
+        return self.take(np.flatnonzero([label is not None for label in self.labels]))
+
+
+def ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """The same, each read by a thread while the one before is counted: numpy counts beside what Python reads."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = thread.submit(next, batches, None)
+            yield batch

@@ -1,0 +1,94 @@
+"""What a model answered, out of the log of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sortal.artifact.model import Model
+from sortal.core.json_rows import JsonRows
+from sortal.core.labels import code_of
+from sortal.core.schema import Schema
+from sortal.monitor.batch import BATCH, Batch
+from sortal.serve.log.rows import Answers, answers_of, redacted_of, size
+from sortal.serve.log.store import LogStore
+
+MOST_BYTES = 2**27
+"""Of rows that are read at once: a few images are as much as many numbers."""
+
+Page = Sequence[Sequence[Any]]
+Label = Callable[[Any], str]
+
+
+def predictions(
+    store: LogStore, model: Model, sha256: str, columns: Schema, since: float, until: float
+) -> Iterator[Batch]:
+    """What the model ``sha256`` answered in a span of time, with the labels that came before its end.
+
+    ``columns``: those that are read. What is redacted is no column of a batch, as that is no missing value.
+    """
+    label = label_of(model)
+
+    @cache
+    def reader(redacted: str) -> JsonRows:
+        hidden = redacted_of(redacted)
+        return JsonRows(Schema(tuple(each for each in columns.columns if each.name not in hidden)))
+
+    for rows in _gathered(store.pages(since, until)):
+        answers = answers_of(rows, sha256)
+        batch = _batch(answers, label, until)
+        for redacted in dict.fromkeys(answers.redacted):
+            some = [at for at, each in enumerate(answers.redacted) if each == redacted]
+            inputs = reader(redacted).read([answers.inputs[at] for at in some])
+            yield replace(batch.take(np.array(some)), columns=inputs.columns)
+
+
+def late_labels(store: LogStore, model: Model, sha256: str, since: float, until: float) -> Iterator[Batch]:
+    """What was answered before a span of time, and whose label came in it. Columns are not read."""
+    label = label_of(model)
+    for rows in store.pages_labelled(since, until):
+        answers = answers_of([row for row in rows if row[1] < since], sha256)
+        if answers.times:
+            yield _batch(answers, label, until)
+
+
+def label_of(model: Model) -> Label:
+    """What gives a label as the text of its class, however it is written; as it is where it is no class."""
+    classes, texts = model.task.classes, [str(label) for label in model.classes_.tolist()]
+
+    @cache
+    def text(label: Any, type_: str) -> str:  # 1 and True are one key, and two labels
+        code = code_of(label, classes)
+        return str(label) if code is None else texts[code]
+
+    return lambda label: text(label, type(label).__name__)
+
+
+def _gathered(pages: Iterable[Page]) -> Iterator[Page]:
+    """Rows of some pages together."""
+    rows: list[Sequence[Any]] = []
+    bytes_ = 0
+    for page in pages:
+        rows += page
+        bytes_ += sum(map(size, page))  # type: ignore[arg-type]
+        if len(rows) >= BATCH or bytes_ > MOST_BYTES:
+            yield rows
+            rows, bytes_ = [], 0
+    yield rows
+
+
+def _batch(answers: Answers, label: Label, until: float) -> Batch:
+    came = zip(answers.labels, answers.labelled, strict=True)
+    return Batch(
+        np.array(answers.times),
+        {},
+        np.array(answers.probabilities),
+        [label(decision) for decision in answers.decisions],
+        [None if one is None or time is None or time >= until else label(one) for one, time in came],
+        np.array(answers.seconds),
+        np.array(answers.warned),
+    )

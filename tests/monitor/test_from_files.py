@@ -1,0 +1,177 @@
+"""Rows in files are counted as those of a log: the same rows give the same figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sortal.cli import main
+from sortal.core.profile import ColumnProfile
+from sortal.core.reliability import Reliability
+from sortal.core.task import Capacity
+from sortal.decide.policy import Decision
+from sortal.monitor.state import DAY
+from sortal.serve.log.address import open_store
+from sortal.serve.log.records import LabelRecord, PredictionRecord
+from tests.monitor.test_watch import a_model
+
+START = 20_500 * DAY
+DAYS, A_DAY = 12, 40
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model file in a folder of its own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    scores = ColumnProfile(
+        "yes", "number", rows=100, missing=0, distinct=100, quantiles=(0.4, 0.6, 0.7), reached=(10, 50, 100)
+    )
+    reliable = Reliability((0.5,), (50, 50), (10.0, 35.0), (10, 35))
+    a_model(scores={"yes": scores}, reliability={"yes": reliable}).save("m.sortal")
+    return Path("m.sortal")
+
+
+def rows() -> pl.DataFrame:
+    """Twelve days; from the ninth on all plans are new ones."""
+    rng = np.random.default_rng(0)
+    n = DAYS * A_DAY
+    day = np.arange(n) // A_DAY
+    plan = np.where(day < 8, rng.choice(["basic", "pro"], n), "gold")
+    x = rng.choice([2.0, 4.5, 7.25, 20.0], n)
+    return pl.DataFrame(
+        {
+            "x": pl.Series([None if at % 11 == 0 else value for at, value in enumerate(x.tolist())]),
+            "plan": plan,
+            "y": pl.Series([None if at % 3 == 0 else "yes" if at % 2 else "no" for at in range(n)]),
+            "at": [datetime.fromtimestamp(START + at * DAY / A_DAY, UTC).replace(tzinfo=None) for at in range(n)],
+        }
+    )
+
+
+def log_of(frame: pl.DataFrame, file: Path) -> str:
+    """The address of a log of a service that answered these rows."""
+    import sortal
+
+    model, sha256 = sortal.load(file), hashlib.sha256(file.read_bytes()).hexdigest()
+    store, url = open_store("sqlite:///served.db"), "sqlite:///served.db"
+    for at, row in enumerate(frame.to_dicts()):
+        time, label = row.pop("at").replace(tzinfo=UTC).timestamp(), row.pop("y")
+        answer = model.answer(row, warnings=True)
+        decision, warnings = answer.decisions.tolist()[0], tuple(answer.warnings[0]) if answer.warnings else ()
+        probability = tuple(answer.probabilities[0].tolist())
+        common = (decision, probability, decision, None, warnings, 0.001)
+        store.add_predictions([PredictionRecord(f"r{at}", time, sha256, "champion", row, *common)])
+        if label is not None:
+            store.add_labels([LabelRecord(f"r{at}", label, time + 60)])
+    store.close()
+    return url
+
+
+def looked(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    code = 0
+    try:
+        main(["monitor", "m.sortal", *arguments, "--json"])
+    except SystemExit as ended:
+        code = int(str(ended.code or 0))
+    return code, json.loads(capsys.readouterr().out)
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["monitor", "m.sortal", *arguments])
+    assert ended.value.code == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+def figures(said: dict[str, Any]) -> dict[str, Any]:
+    """All but what a service alone knows: how long an answer took, and when somebody looked."""
+    days = [{name: day[name] for name in ("date", "rows", "warned")} for day in said["traffic"]]
+    alarms = [{name: alarm[name] for name in ("what", "since", "message")} for alarm in said["alarms"]]
+    same = ("days", "rows", "warned", "columns", "losses", "periods", "kind", "unestimated")
+    return {name: said[name] for name in same} | {"traffic": days, "alarms": alarms}
+
+
+def test_the_same_rows_give_the_same_figures(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = rows()
+    code, by_log = looked(["--log", log_of(frame, model)], capsys)
+    assert (code, by_log["rows"], by_log["seconds"]) == (3, DAYS * A_DAY, pytest.approx(0.001))
+    assert [alarm["what"] for alarm in by_log["alarms"]] == ["plan", "errors"]
+    frame.write_csv("rows.csv", datetime_format="%Y-%m-%d %H:%M:%S")
+    frame[:300].write_parquet("first.parquet")
+    frame[300:].write_parquet("second.parquet")
+    for files in (["rows.csv"], ["first.parquet", "second.parquet"]):
+        code, by_files = looked([*files, "--time", "at"], capsys)
+        assert code == 3
+        assert figures(by_files) == figures(by_log)
+        assert by_files["seconds"] is None
+    assert len(list(Path().glob("monitor-*.json"))) == 1, "of files nothing is kept"
+
+
+def test_files_need_not_be_in_the_order_of_time(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = rows()
+    frame[300:].write_parquet("a-late.parquet")
+    frame[:300].write_parquet("b-early.parquet")
+    said = looked(["a-late.parquet", "b-early.parquet", "--time", "at"], capsys)[1]
+    assert [day["rows"] for day in said["traffic"]] == [A_DAY] * DAYS
+    assert said["periods"][0]["date"] == said["traffic"][0]["date"] == "2026-02-16"
+    assert sum(period["figures"][0]["labelled"] for period in said["periods"]) == frame["y"].count()
+
+
+def test_with_a_state_rows_are_counted_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = rows()
+    frame[:300].write_parquet("first.parquet")
+    frame.write_parquet("all.parquet")
+    once = looked(["all.parquet", "--time", "at"], capsys)[1]
+    state = ["--time", "at", "--state", "kept.json"]
+    for files, count in (("first.parquet", 300), ("first.parquet", 300), ("all.parquet", len(frame))):
+        said = looked([files, *state], capsys)[1]
+        assert said["rows"] == count
+    assert figures(said)["columns"] == figures(once)["columns"]
+    said = refused(["all.parquet", "--state", "kept.json"], capsys)
+    assert "no column says which rows were counted already; name one with --time" in said
+
+
+def test_without_a_time_all_rows_are_of_today(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows().drop("at", "y").write_csv("rows.csv")
+    with pytest.raises(SystemExit):
+        main(["monitor", "m.sortal", "rows.csv", "--report", "m.html"])
+    said = capsys.readouterr()
+    assert "no column says when a row came (--time): all rows count as of today" in " ".join(said.err.split())
+    assert "480 in 1 day, 39.6 % with warnings" in said.out
+    assert "an answer" not in Path("m.html").read_text("utf-8")
+
+
+def test_what_cannot_be_meant_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = rows()
+    frame.with_columns(pl.col("at").replace({frame["at"][7]: None})).write_parquet("rows.parquet")
+    assert "rows.parquet has no at in row 8" in refused(["rows.parquet", "--time", "at"], capsys)
+    assert "says of no row on which day it came" in refused(["rows.parquet", "--time", "x"], capsys)
+    assert "no column 'when'" in refused(["rows.parquet", "--time", "when"], capsys)
+    assert "one of the two" in refused([], capsys)
+    assert "one of the two" in refused(["rows.parquet", "--log", "sqlite:///a.db"], capsys)
+    assert "--time and --allow-missing are of files" in refused(["--log", "sqlite:///a.db", "--time", "at"], capsys)
+    assert "--watch looks at a log" in refused(["rows.parquet", "--watch"], capsys)
+    frame.drop("plan").write_parquet("lacking.parquet")
+    assert "no column 'plan'" in refused(["lacking.parquet"], capsys)
+    said = looked(["lacking.parquet", "--allow-missing", "--time", "at"], capsys)[1]
+    assert "plan" not in [column["name"] for column in said["columns"]]
+    wide = [datetime(1970, 1, 1), *frame["at"].to_list()[1:]]
+    frame.with_columns(pl.Series("at", wide)).write_parquet("wide.parquet")
+    assert "more than ten years" in refused(["wide.parquet", "--time", "at"], capsys)
+
+
+def test_a_capacity_is_of_batches_that_files_do_not_know(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import sortal
+
+    rule = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(share=0.1))
+    replace(sortal.load(model), decision=rule).save("m.sortal")
+    rows().write_parquet("rows.parquet")
+    assert "decides within a capacity" in refused(["rows.parquet"], capsys)
