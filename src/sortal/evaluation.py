@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sortal.artifact.model import Model, load
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import conform
+from sortal.core.frame import conform, conform_column
 from sortal.core.labels import encode
 from sortal.core.predictions import Part, Predictions
 from sortal.core.relations import same_rows
@@ -59,11 +59,12 @@ def score_labelled(
     model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
     """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
-    if model.schema.only("target") is None:
+    target = model.schema.only("target")
+    if target is None:
         raise OptionError(
             f"the model does not know the column of {model.task.target!r}; evaluate one that was trained from a table"
         )
-    labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
+    labels = conform_column(source.frame, target, source.name)
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
     if not len(known):

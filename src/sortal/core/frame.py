@@ -207,6 +207,11 @@ def conform(
     return values
 
 
+def conform_column(frame: pl.DataFrame, column: Column, source: str = "the data", first_row: int = 1) -> pl.Series:
+    """(n,) the canonical values of one column, without its name, which polars may take for a pattern."""
+    return conform(frame, Schema((column,)), (column.role,), source, first_row).to_series().alias("")
+
+
 def _by_rules(
     frame: pl.DataFrame,
     columns: Sequence[tuple[Column, str]],

@@ -11,7 +11,7 @@ import polars as pl
 
 from sortal.artifact.model import Model
 from sortal.core.errors import DataError
-from sortal.core.frame import Table, conform, from_any
+from sortal.core.frame import Table, conform, conform_column, from_any
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.labels import code_of
@@ -142,7 +142,7 @@ def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], own: pl.Se
     one = (
         from_any({column.name: sent}) if column.name not in raw.columns or column.role == "time" else raw[[column.name]]
     )
-    values = conform(one, Schema((column,)), (column.role,)).to_series().alias("")
+    values = conform_column(one, column)
     if own is None or values.dtype == own.dtype:
         return values
     whole = own.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())
