@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from sortal.artifact import check as check_module
 from sortal.artifact import model as model_module
 from sortal.artifact.card import Data
 from sortal.artifact.check import check
@@ -27,6 +29,7 @@ from sortal.artifact.model import Model, load
 from sortal.artifact.store import load_contents
 from sortal.core.costs import CostColumn
 from sortal.core.errors import ArtifactError, InputError
+from sortal.core.reliability import Reliability
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Capacity, Promise
 from sortal.decide.certificate import Bound, Certificate, Outlook
@@ -356,3 +359,53 @@ def test_columns_are_checked_in_time_by_their_number(rich: Model, tmp_path: Path
 
     # By the square it would be 64 times; the others are in proportion.
     assert seconds(8_000) < 24 * seconds(1_000)
+
+
+RELIABILITY = Reliability((0.2, 0.5), (10, 20, 10), (1.0, 7.0, 8.0), (0, 9, 10), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"edges": (), "rows": (10,), "said": (1.0,), "came": (0,)}, True),
+        ({"edges": (0.0, 1.0)}, True),
+        ({"edges": (-0.1, 0.5)}, False),
+        ({"edges": (0.2, 1.1)}, False),
+        ({"edges": (0.5, 0.2)}, False),
+        ({"edges": (0.2,)}, False),
+        ({"rows": (10, 20)}, False),
+        ({"said": (1.0, 7.0)}, False),
+        ({"came": (0, 9)}, False),
+        ({"rows": (1, 20, 10)}, True),
+        ({"rows": (0, 20, 10)}, False),
+        ({"said": (0.0, 20.0, 8.0)}, True),
+        ({"said": (-0.1, 7.0, 8.0)}, False),
+        ({"said": (1.0, 20.1, 8.0)}, False),
+        ({"came": (10, 20, 0)}, True),
+        ({"came": (0, 21, 10)}, False),
+        ({"came": (-1, 9, 10)}, False),
+        ({"wander": 0.0}, True),
+        ({"wander": 1.0}, True),
+        ({"wander": 1.01}, False),
+        ({"wander": -0.01}, False),
+    ],
+)
+def test_how_far_probabilities_can_be_believed_fits_together(model: Model, changes: Parts, fits: bool) -> None:
+    reliability = replace(RELIABILITY, **changes)
+    if fits:
+        check_module._check_reliability({"yes": reliability}, model.task)
+    else:
+        with pytest.raises(ValueError, match=r"^the reliability of 'yes' does not fit together$"):
+            check(replace(model, reliability={"yes": reliability}))
+
+
+def test_it_is_of_the_positive_class_or_of_all(model: Model) -> None:
+    for classes in (("no",), ("no", "yes"), ("other",)):
+        with pytest.raises(ValueError, match=r"^the reliability is of other classes than the task$"):
+            check(replace(model, reliability=dict.fromkeys(classes, RELIABILITY)))
+    three: Any = SimpleNamespace(classes=("a", "b", "c"), binary=False)
+    check_module._check_reliability(dict.fromkeys("abc", RELIABILITY), three)
+    for names in ("bc", "acb", "a"):
+        with pytest.raises(ValueError, match="is of other classes"):
+            check_module._check_reliability(dict.fromkeys(names, RELIABILITY), three)

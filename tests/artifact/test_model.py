@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 
 import lightgbm as lgb
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
+from sortal.artifact import model as model_module
 from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, check_parity, load
 from sortal.artifact.store import Golden
@@ -279,3 +282,42 @@ def test_what_was_fitted_to_the_shares_of_training_is_not_moved(model):
     )
     with pytest.raises(OptionError, match="the sets were fitted"):
         with_sets.at_prevalence({"yes": 0.05})
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "0"),
+        (8, "0, 1, 2, 3, 4, 5, 6, 7"),
+        (9, "0, 1, 2, 3, 4, 5, 6, 7 and 1 more"),
+        (1_009, "0, 1, 2, 3, 4, 5, 6, 7 and 1,001 more"),
+    ],
+)
+def test_of_many_labels_eight_are_named(count, said):
+    assert model_module._listed(range(count)) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError(), "ValueError"),
+        (MemoryError("x"), "it takes more memory than there is"),
+        (ValueError("x" * 200), "x" * 200),
+        (ValueError("x" * 201), "x" * 197 + "..."),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_a_line(error, said):
+    assert model_module._reason(error) == said
+
+
+@pytest.mark.parametrize(
+    ("step", "times", "found"), [(0.001, 30, 0.001), (0.02, 5, 0.02), (0.06, 2, 0.06), (0.2, 1, 0.2)]
+)
+def test_a_row_is_timed_so_often_and_not_for_long(step, times, found, monkeypatch):
+    asked = []
+    ticks = itertools.count()
+    monkeypatch.setattr(model_module, "time", SimpleNamespace(perf_counter=lambda: step * next(ticks)))
+    timed = model_module.time_row(SimpleNamespace(predict_proba=asked.append), {"x": 1})
+    assert timed == pytest.approx(found)
+    assert asked == [{"x": 1}] * (1 + times)

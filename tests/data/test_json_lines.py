@@ -358,3 +358,15 @@ def test_other_json_is_no_table(text: str, message: str, tmp_path: Path) -> None
     with pytest.raises(DataError) as raised:
         json_table(tmp_path / "t.json", "utf-8")
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize("place", [3, 101, 150, 999])
+def test_what_comes_late_is_read_the_fast_way_too(place: int) -> None:
+    """A fraction, and a key of its own, far below the lines that a library looks at for types."""
+    lines = ['{"a": 1}'] * 1_000
+    lines[place] = '{"a": 2.5, "b": "x"}'
+    frame = module._by_polars("\n".join(lines).encode())
+    assert frame is not None
+    assert frame.schema == {"a": pl.Float64, "b": pl.String}
+    assert frame.row(place) == (2.5, "x")
+    assert frame.null_count().row(0) == (0, 999)
