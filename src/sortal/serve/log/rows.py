@@ -125,7 +125,7 @@ def _stored_text(label: str) -> str:
 def stored_labels(labels: Sequence[Label]) -> Sequence[str]:
     """Many at once: there are few classes."""
     if set(map(type, labels)) == {str}:
-        return list(map(_stored_text, labels))  # type: ignore[arg-type]
+        return list(map(_stored_text, labels))
     return list(map(stored_label, labels))
 
 
