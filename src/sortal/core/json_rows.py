@@ -132,7 +132,7 @@ def _coded(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
 def _floats(values: Sequence[float | None]) -> Floats:
     """(n,) with NaN; where none is missing, numpy need not look what they are."""
     try:
-        return np.fromiter(values, np.float64, len(values))  # type: ignore[arg-type]
+        return np.fromiter(values, np.float64, len(values))
     except TypeError:
         return np.array(values, dtype=np.float64)
 
