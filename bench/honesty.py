@@ -47,6 +47,8 @@ LEAST_HITS = 20
 FAST_CELLS = ("300 rows", "nothing to learn")
 FAST_REPS = 3
 CRASHED = "crashed"
+AVERAGED = ("balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision")
+"""Of more than two classes the mean over those that are there."""
 PROMISES = ("certificate", "coverage of sets", "clearly better")
 
 
@@ -173,8 +175,10 @@ def claims_of(
         metric: Metric = registry.load("sortal.metrics", name)
         return metric.score(task, said, decided if said is future else model.decision.decide(said))
 
+    tested = _of_classes_there(record, future)
     for name, estimate in (record.test or {}).items():
-        yield from _figure("calibration error" if name == "ece" else f"test: {name}", estimate, true(name))
+        figure = true(name, tested if name in AVERAGED and not task.binary else future)
+        yield from _figure("calibration error" if name == "ece" else f"test: {name}", estimate, figure)
     for name, estimate in ({} if record.nested is None else record.nested.figures).items():
         yield from _figure(f"nested: {name}", estimate, true(name))
     chosen = record.chosen
@@ -202,6 +206,13 @@ def claims_of(
             "still to gain by recalibrating", record.calibration.removable, recalibration_gain(future).value
         )
     yield from _promises(record, model, future, decided)
+
+
+def _of_classes_there(record: RunRecord, future: Predictions) -> Predictions:
+    """The rows of the classes that the test has rows of, which averages over classes are about, as the run says."""
+    absent = () if record.verification is None else record.verification.absent
+    codes = [record.task.classes.index(label) for label in absent]
+    return future.take(np.flatnonzero(~np.isin(future.truth, codes))) if absent else future
 
 
 def _code(task: Any, words: str) -> int:

@@ -64,6 +64,8 @@ def run(options: Options) -> Outcome:
     for repetition in range(options.reps):
         with tempfile.TemporaryDirectory() as folder:
             timed.append(measure("SQLite", f"sqlite:///{folder}/served.db", rows, repetition))
+            other = f"sqlite:///{folder}/other.db"
+            timed.append(measure("SQLite, ids in no order", other, rows, repetition, ordered=False))
         if _postgres.binaries() is None:
             notes = [f"left out: PostgreSQL: {_postgres.MISSING}"]
             continue
@@ -83,25 +85,28 @@ def server() -> Iterator[str]:
             running.stop("immediate")
 
 
-def predictions(rows: int, seed: int) -> Iterator[PredictionRecord]:
-    """Rows as a service logs them; their ids come in no order, as those that it makes."""
+def predictions(rows: int, seed: int, *, ordered: bool) -> Iterator[PredictionRecord]:
+    """Rows as a service logs them. ``ordered``: their ids come in the order of time, as those that it makes; else in
+    none, as those of clients may.
+    """
     draw = random.Random(seed)
     for at in range(rows):
         inputs = {f"column_{c}": draw.random() if c % 2 else f"level {draw.randrange(9)}" for c in range(COLUMNS)}
         p = draw.random()
         label = "yes" if p > 0.5 else "no"
-        name = UUID(int=draw.getrandbits(128)).hex
+        drawn = UUID(int=draw.getrandbits(128)).hex
+        name = f"{int(1e3 * (START + at / 100)):012x}{drawn[12:]}" if ordered else drawn
         probabilities = (1 - p, p)
         yield PredictionRecord(
             name, START + at / 100, "ab" * 32, "champion", inputs, label, probabilities, label, None, (), 0.001
         )
 
 
-def measure(name: str, url: str, rows: int, seed: int) -> Timed:
+def measure(name: str, url: str, rows: int, seed: int, *, ordered: bool = True) -> Timed:
     """One store, from empty."""
     writer = LogWriter(url)
     ids, puts, began = [], [], time.perf_counter()
-    for record in predictions(rows, seed):
+    for record in predictions(rows, seed, ordered=ordered):
         ids.append(record.row_id)
         before = time.perf_counter()
         while not _taken(writer, record):

@@ -1,8 +1,9 @@
 """A service on one core, a client on another: how many rows a second, how long one takes, and what it costs to log all
 of them. Beside it what people build today, in environments of their own.
 
-A client at saturation sends the next request when the answer came; a client at a constant rate does not wait, and its
-latencies count from when a request was due.
+All services run at once and are asked in turns, so that what else the machine does meets all of them alike; who has no
+turn is idle. A client at saturation sends the next request when the answer came; a client at a constant rate does not
+wait, and its latencies count from when a request was due.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -30,8 +31,10 @@ from bench._service import Running, group_cpu_seconds, serving
 from bench._tables import EXAMPLE
 
 TARGET = "Churn"
-REPS, SECONDS, FAST_SECONDS = 5, 4.0, 0.7
+REPS, SECONDS, FAST_SECONDS = 5, 2.0, 0.7
 WARM_SECONDS = 1.0
+REST = 0.3
+"""Seconds after a turn, in which a log stores what it has not yet."""
 CONNECTIONS = 16
 ROWS = 1_500
 """To learn from: the model of more would have the same size."""
@@ -62,17 +65,55 @@ class Figure:
     waiting: int = 0
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """One way to ask one service. ``cpu``: seconds that this service has computed."""
+
+    name: str
+    load: Callable[[], Load]
+    cpu: Callable[[], float]
+
+
 def run(options: Options) -> Outcome:
     reps, seconds = (1, FAST_SECONDS) if options.fast else (max(REPS, options.reps), SECONDS)
+    python = None if options.fast or options.peers is None else options.peers / ENVIRONMENT / "bin" / "python"
+    left_out = list(_serve_peers.PEERS) if python is None or not python.exists() else []
     with tempfile.TemporaryDirectory() as folder, on_its_own_core() as core:
-        bench = _Bench(Path(folder), reps, seconds, core)
-        figures = list(_of_sortal(bench, options.fast))
-        left_out = list(_serve_peers.PEERS)
-        if options.peers is not None and not options.fast:
-            python = options.peers / ENVIRONMENT / "bin" / "python"
-            left_out = [name for name in left_out if not python.exists()]
-            figures += [bench.peer(python, name) for name in _serve_peers.PEERS if name not in left_out]
+        bench = _Bench(Path(folder), seconds, core)
+        with _sortal(bench) as services, ExitStack() as stack:
+            at_saturation = _saturated(bench, services)
+            if python is not None and not left_out:
+                at_saturation += [stack.enter_context(bench.peer(python, name)) for name in _serve_peers.PEERS]
+            at_rates = _at_rates(bench, services, options.fast)
+            figures = [*in_turns(at_saturation, reps), *in_turns(at_rates, reps)]
     return outcome(figures, options.fast, left_out, core)
+
+
+def in_turns(turns: Sequence[_Turn], reps: int) -> list[Figure]:
+    """The figures of each, asked one after another, so many times around."""
+    seen: list[list[tuple[Load, float]]] = [[] for _ in turns]
+    for _ in range(reps):
+        for turn, so_far in zip(turns, seen, strict=True):
+            before = turn.cpu()
+            load = turn.load()
+            time.sleep(REST)
+            so_far.append((load, (turn.cpu() - before) / max(1, load.answered)))
+    return [_figure(turn.name, so_far) for turn, so_far in zip(turns, seen, strict=True)]
+
+
+def _figure(name: str, seen: Sequence[tuple[Load, float]]) -> Figure:
+    loads = [load for load, _ in seen]
+    figure = Figure(
+        name,
+        rate=median(each.rate for each in loads),
+        p50=median(each.quantile(0.5) for each in loads),
+        p99=median(each.quantile(0.99) for each in loads),
+        cpu=median(cpu for _, cpu in seen),
+        bad=sum(each.bad for each in loads),
+        waiting=sum(each.unanswered for each in loads),
+    )
+    print("  ".join(_cells(figure)), file=sys.stderr, flush=True)
+    return figure
 
 
 @contextmanager
@@ -90,10 +131,10 @@ def on_its_own_core() -> Iterator[int | None]:
 
 
 class _Bench:
-    """A model, rows for it, and measurements of whatever answers them."""
+    """A model, rows for it, and ways to ask whatever answers them."""
 
-    def __init__(self, folder: Path, reps: int, seconds: float, core: int | None) -> None:
-        self.folder, self._reps, self._seconds, self.core = folder, reps, seconds, core
+    def __init__(self, folder: Path, seconds: float, core: int | None) -> None:
+        self.folder, self._seconds, self.core = folder, seconds, core
         self.model, self.shadow = trained(folder)
         rows = _rows()
         self._one = one_row()
@@ -113,43 +154,24 @@ class _Bench:
         number = len(list(self.folder.glob("*.db")))
         return ["--log", f"sqlite:///{self.folder}/served-{number}.db"]
 
-    def one(self, name: str, running: Running) -> Figure:
+    def one(self, name: str, running: Running) -> _Turn:
         return self._saturated(name, running.port, self._one, lambda: running.cpu_seconds)
 
-    def many(self, name: str, running: Running) -> Figure:
+    def many(self, name: str, running: Running) -> _Turn:
         return self._saturated(name, running.port, self._many, lambda: running.cpu_seconds)
 
-    def steady(self, name: str, running: Running, rate: float) -> Figure:
-        return self._measured(
-            name, lambda: constant(running.port, self._one, rate, self._seconds), lambda: running.cpu_seconds
-        )
+    def steady(self, name: str, running: Running, rate: float) -> _Turn:
+        return _Turn(name, lambda: constant(running.port, self._one, rate, self._seconds), lambda: running.cpu_seconds)
 
-    def peer(self, python: Path, name: str) -> Figure:
+    @contextmanager
+    def peer(self, python: Path, name: str) -> Iterator[_Turn]:
         requests = self._records if name == "mlflow" else self._one
         with _peer(python, name, self) as (port, group):
             saturated(port, requests, WARM_SECONDS, CONNECTIONS)
-            return self._saturated(name, port, requests, lambda: group_cpu_seconds(group))
+            yield self._saturated(name, port, requests, lambda: group_cpu_seconds(group))
 
-    def _saturated(self, name: str, port: int, requests: Sequence[bytes], cpu: Callable[[], float]) -> Figure:
-        return self._measured(name, lambda: saturated(port, requests, self._seconds, CONNECTIONS), cpu)
-
-    def _measured(self, name: str, load: Callable[[], Load], cpu: Callable[[], float]) -> Figure:
-        loads, used = [], []
-        for _ in range(self._reps):
-            before = cpu()
-            loads.append(load())
-            used.append((cpu() - before) / max(1, loads[-1].answered))
-        figure = Figure(
-            name,
-            rate=median(each.rate for each in loads),
-            p50=median(each.quantile(0.5) for each in loads),
-            p99=median(each.quantile(0.99) for each in loads),
-            cpu=median(used),
-            bad=sum(each.bad for each in loads),
-            waiting=sum(each.unanswered for each in loads),
-        )
-        print("  ".join(_cells(figure)), file=sys.stderr, flush=True)
-        return figure
+    def _saturated(self, name: str, port: int, requests: Sequence[bytes], cpu: Callable[[], float]) -> _Turn:
+        return _Turn(name, lambda: saturated(port, requests, self._seconds, CONNECTIONS), cpu)
 
 
 ONE, UNLOGGED, SHADOWED = "one row, logged", "one row, no log", "one row, logged, with a shadow"
@@ -160,21 +182,40 @@ AT_STEADY, AT_BUSY, AT_BUSY_UNLOGGED = (
 )
 
 
-def _of_sortal(bench: _Bench, fast: bool) -> Iterator[Figure]:
-    with bench.service(*bench.log()) as running:
-        yield bench.one(ONE, running)
-        yield bench.many(f"{MANY} rows, logged", running)
-        if fast:
-            yield bench.steady(f"one row, {FAST_RATE:,.0f}/s, logged", running, FAST_RATE)
-        else:
-            yield bench.steady(AT_STEADY, running, STEADY)
-            yield bench.steady(AT_BUSY, running, BUSY)
-    with bench.service("--log", "none") as running:
-        yield bench.one(UNLOGGED, running)
-        if not fast:
-            yield bench.steady(AT_BUSY_UNLOGGED, running, BUSY)
-    with bench.service(*bench.log(), "--shadow", bench.shadow) as running:
-        yield bench.one(SHADOWED, running)
+@dataclass(frozen=True)
+class _Services:
+    logged: Running
+    plain: Running
+    shadowed: Running
+
+
+@contextmanager
+def _sortal(bench: _Bench) -> Iterator[_Services]:
+    with (
+        bench.service(*bench.log()) as logged,
+        bench.service("--log", "none") as plain,
+        bench.service(*bench.log(), "--shadow", bench.shadow) as shadowed,
+    ):
+        yield _Services(logged, plain, shadowed)
+
+
+def _saturated(bench: _Bench, services: _Services) -> list[_Turn]:
+    return [
+        bench.one(ONE, services.logged),
+        bench.one(UNLOGGED, services.plain),
+        bench.one(SHADOWED, services.shadowed),
+        bench.many(f"{MANY} rows, logged", services.logged),
+    ]
+
+
+def _at_rates(bench: _Bench, services: _Services, fast: bool) -> list[_Turn]:
+    if fast:
+        return [bench.steady(f"one row, {FAST_RATE:,.0f}/s, logged", services.logged, FAST_RATE)]
+    return [
+        bench.steady(AT_STEADY, services.logged, STEADY),
+        bench.steady(AT_BUSY, services.logged, BUSY),
+        bench.steady(AT_BUSY_UNLOGGED, services.plain, BUSY),
+    ]
 
 
 def _rows() -> list[dict[str, object]]:
@@ -243,6 +284,7 @@ def outcome(figures: Sequence[Figure], fast: bool, left_out: Sequence[str], core
     notes = [
         "the client is our own (bench/_load.py), one thread; latencies at a rate count from when a request was due",
         "a service logs every row and writes a line of JSON a request; peers log nothing",
+        "all are asked in turns, and figures are medians of turns",
         *(["one core: client and server share it"] if core is None else []),
         *(f"not installed: {name} (below --peers, environment {ENVIRONMENT!r})" for name in left_out),
     ]

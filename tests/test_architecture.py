@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -52,3 +53,24 @@ def test_a_circle_would_be_seen() -> None:
     assert "sortal.core.thresholds" in graph["sortal.stats.ranking"]
     graph["sortal.core.thresholds"].add("sortal.stats.ranking")
     assert {"sortal.core.thresholds", "sortal.stats.ranking"} <= set(circle(graph))
+
+
+COLUMN = re.compile(
+    r"\bframe\[(?:\w+\.)*(?:name|target|column|weight)\]\.(\w+)|\bconform\(.*\)\.to_series\(\)(\.alias)?"
+)
+"""A column that is taken by its name, and what is called of it; or the only one of a frame, which has its name still."""
+HARMLESS = {"alias", "to_numpy", "dtype", "null_count"}
+"""What polars does without an expression."""
+
+
+def test_no_name_of_a_column_is_taken_for_a_pattern() -> None:
+    """Polars makes expressions of most methods of a column, and takes a name such as "^p.*$" for a pattern then."""
+    calls = {
+        f"{path.relative_to(SOURCE)}: {match.group()}"
+        for path in modules().values()
+        for match in COLUMN.finditer(path.read_text(encoding="utf-8"))
+        if match[1] not in HARMLESS and not match[2]
+    }
+    assert calls == set()
+    assert COLUMN.search("table.frame[column.name].gather(rows)")
+    assert COLUMN.search("conform(frame, schema, roles).to_series().dt.year()")

@@ -127,7 +127,7 @@ def test_values_that_training_never_saw_are_scored_and_said(sortal, trained, chu
 
 def test_evaluate_never_says_as_promised_of_rows_unlike_those_of_training(sortal, trained, churn, tmp_path):
     """Another spelling of every category, and numbers a thousand times too small."""
-    churn.write_csv(tmp_path / "as_before.csv")
+    churn.reverse().write_csv(tmp_path / "as_before.csv")
     odd = churn.with_columns(
         pl.col("Contract", "PaymentMethod").str.to_uppercase(), pl.col("tenure").cast(pl.Float64) / 1000
     )

@@ -163,13 +163,23 @@ def test_without_a_file_the_rows_go_to_the_screen(sortal, trained, churn_csv):
     assert pl.read_csv(told.out.encode()).height == 1_200
 
 
-def test_fresh_rows_are_held_against_the_promise(sortal, trained, churn_csv):
-    found = sortal("evaluate", trained.model, churn_csv, "--json").json
-    assert found["rows"] == 1_200
+def test_fresh_rows_are_held_against_the_promise(sortal, trained, churn, tmp_path):
+    churn.head(1_199).write_csv(fresh := tmp_path / "fresh.csv")
+    found = sortal("evaluate", trained.model, fresh, "--json").json
+    assert (found["rows"], found["trained_on"]) == (1_199, False)
     assert found["ledger"] is None
     auc = next(c for c in found["comparisons"] if c["metric"] == "roc_auc")
     assert auc["promised"]["value"] == pytest.approx(trained.record["test"]["roc_auc"]["value"])
-    assert "promised" in sortal("evaluate", trained.model, churn_csv).out
+    assert "as promised" in sortal("evaluate", trained.model, fresh).out
+
+
+def test_the_data_of_training_is_known_again(sortal, trained, churn_csv, tmp_path):
+    assert trained.record["data"]["sha256"] == hashlib.sha256(churn_csv.read_bytes()).hexdigest()
+    again = shutil.copy(churn_csv, tmp_path / "other name.csv")
+    found = sortal("evaluate", trained.model, again, "--json").json
+    assert found["trained_on"]
+    assert "as promised" not in {c["verdict"] for c in found["comparisons"]}
+    assert "not fresh" in sortal("evaluate", trained.model, again).out
 
 
 @pytest.mark.parametrize("how", [("--sealed",), ("sealed/test.parquet",)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 from sortal.artifact.model import Model, load
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import conform
+from sortal.core.frame import conform, conform_column
 from sortal.core.labels import encode
 from sortal.core.predictions import Part, Predictions
 from sortal.core.relations import same_rows
 from sortal.core.schema import column_name
 from sortal.core.slicing import asked_columns
 from sortal.data.ledger import Seal
-from sortal.data.read import Source, read
+from sortal.data.read import Source, digest, read
 from sortal.record.describe import describe_ledger
 from sortal.record.fresh import Evaluation, Fresh, judge
 from sortal.record.looks import folder_of, look, seal_of
@@ -49,6 +50,8 @@ def evaluate(
     source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
     asked = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
+    if home is None and model.card is not None:
+        fresh = replace(fresh, trained_on=digest(source.frame, data) == model.card.data.sha256)
     return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), asked)
 
 
@@ -56,11 +59,12 @@ def score_labelled(
     model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
     """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
-    if model.schema.only("target") is None:
+    target = model.schema.only("target")
+    if target is None:
         raise OptionError(
             f"the model does not know the column of {model.task.target!r}; evaluate one that was trained from a table"
         )
-    labels = conform(source.frame, model.schema, ("target",), source=source.name).to_series().alias("")
+    labels = conform_column(source.frame, target, source.name)
     codes = encode(labels, model.task)
     known = np.flatnonzero(codes >= 0)
     if not len(known):

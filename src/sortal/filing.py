@@ -147,7 +147,7 @@ def write_tables(folder: Path, outcome: Outcome, trained: Trained, recipe: Recip
     run = recipe.with_options(
         cost=_costs(recipe.goal, outcome.task),
         plan=trained.developed.plan(),
-        refit=trained.finalized.no_refit != "time",
+        refit=trained.finalized.time_to_refit,
         halved=0 if trained.developed.halving is None else trained.developed.halving.folds,
         uncompared=() if outcome.test is None else trained.uncompared,
     )

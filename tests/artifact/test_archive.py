@@ -540,3 +540,73 @@ def test_what_hardly_packs_is_stored_and_read_back(tmp_path):
     assert methods["arrays/00000.npy"] == zipfile.ZIP_STORED
     assert methods["arrays/00001.npy"] == zipfile.ZIP_DEFLATED
     assert archive.read(tmp_path / "m.sortal")[1] == members
+
+
+def entry(name: str = "card.json", **more: int) -> archive._Entry:
+    plain = {"flags": 0, "method": zipfile.ZIP_DEFLATED, "crc": 0, "packed": 1, "size": 1, "mode": 0o100644, "start": 0}
+    return archive._Entry(name, **(plain | more))
+
+
+@pytest.mark.parametrize(
+    ("member", "objection"),
+    [
+        (entry(), ""),
+        (entry(mode=0), ""),
+        (entry(method=zipfile.ZIP_STORED), ""),
+        (entry("arrays/00000.npy", size=1 << 29), ""),
+        (entry("arrays/0000.npy"), "has a name that no model file needs"),
+        (entry("card.json.json"), "has a name that no model file needs"),
+        (entry(mode=0o040755), "is a link or a folder"),
+        (entry(mode=0o120777), "is a link or a folder"),
+        (entry(flags=1), "is encrypted"),
+        (entry(flags=9), "is encrypted"),
+        (entry(flags=8), "is compressed in another way than model files are"),
+        (entry(method=12), "is compressed in another way than model files are"),
+        (entry(size=1 << 24), ""),
+        (entry(size=(1 << 24) + 1), "would unpack to 16,777,217 bytes of JSON"),
+        (entry("program.json", size=1 << 26), ""),
+        (entry("profile.json", size=(1 << 26) + 1), "would unpack to 67,108,865 bytes of JSON"),
+    ],
+)
+def test_why_a_member_is_not_unpacked(member, objection):
+    assert archive._objection(member) == objection
+
+
+@pytest.mark.parametrize(
+    ("members", "size", "message"),
+    [
+        ([entry("manifest.json"), entry()], 10, None),
+        ([entry()], 10, "m is no sortal model: it has no manifest.json"),
+        ([entry("manifest.json"), entry(), entry()], 10, "m is unsafe: it has two members of the same name"),
+        ([entry("manifest.json"), entry("x")], 10, "m is unsafe: member 'x' has a name that no model file needs"),
+        ([entry("manifest.json", size=50), entry(size=50)], 10, None),  # what any file may unpack to
+        ([entry("manifest.json", size=50), entry(size=51)], 10, "m is unsafe: its 10 bytes would unpack to 101"),
+        ([entry("manifest.json", size=50), entry(size=70)], 30, None),  # four times its size
+        ([entry("manifest.json", size=50), entry(size=71)], 30, "m is unsafe: its 30 bytes would unpack to 121"),
+        ([entry("manifest.json", size=50), entry(size=100)], 99, None),  # and no more than any model
+        ([entry("manifest.json", size=50), entry(size=101)], 99, "m is unsafe: its 99 bytes would unpack to 151"),
+        ([entry("manifest.json"), entry("a.json"), entry("b.json")], 10, None),
+        ([entry(f"{c}.json") for c in "abcd"], 10, "m is unsafe: it has more than 3 members"),
+    ],
+)
+def test_what_a_file_may_unpack_to(members, size, message, monkeypatch):
+    for name, value in {"FREE_BYTES": 100, "MOST_RATIO": 4, "MOST_BYTES": 150, "MOST_MEMBERS": 3}.items():
+        monkeypatch.setattr(archive, name, value)
+    if message is None:
+        assert list(archive._audited(members, size, "m").values()) == members
+    else:
+        with pytest.raises(ArtifactError) as raised:
+            archive._audited(members, size, "m")
+        assert str(raised.value) == message
+
+
+def test_a_file_is_as_large_as_any_model_and_no_larger(tmp_path, monkeypatch):
+    path = tmp_path / "m.sortal"
+    path.write_bytes(b"12345")
+    for most in (5, 4):
+        monkeypatch.setattr(archive, "MOST_BYTES", most)
+        if most == 5:
+            assert archive._content(path) == b"12345"
+        else:
+            with pytest.raises(ArtifactError, match=r"^m\.sortal has 5 bytes, more than the 4 of any model$"):
+                archive._content(path)

@@ -9,8 +9,10 @@ import pytest
 
 from bench._futures import GROUP, MEMBERS, Cell, Table, cells
 from bench.honesty import Claim, claims_of, outcome
+from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.decide.policy import Decision
+from sortal.evaluate.verification import Verification
 from tests.bench.test_trip import RECORD
 
 ROWS = 24_000
@@ -117,3 +119,27 @@ def test_every_row_of_the_leaderboard_is_held_against_its_own_model():
         pytest.approx(-np.log(0.6)),
     ]
     assert "leaderboard, another candidate" not in {kind for kind, *_ in claims_of(record, model, future)}
+
+
+def test_averages_over_classes_are_about_those_that_the_test_has_rows_of():
+    """By hand: every row is of its likeliest class but those of c, which the test has none of."""
+    truth = np.repeat([0, 1, 2], 10)
+    probability = np.eye(3)[np.minimum(truth, 1)] * 0.7 + 0.1
+    future = Predictions(("a", "b", "c"), np.arange(30), truth, probability, "fresh")
+    model = SimpleNamespace(decision=Decision("argmax", ("a", "b", "c")))
+    task = replace(RECORD.task, classes=("a", "b", "c"), positive=None, prevalence=(0.4, 0.4, 0.2), cost=None)
+    said = {name: Estimate(0.5, 0.4, 0.6) for name in ("balanced_accuracy", "accuracy")}
+    record = replace(
+        RECORD,
+        task=task,
+        test=said,
+        split=replace(RECORD.split, prevalence={"train": (0.4, 0.4, 0.2)}),
+        verification=Verification(20, absent=("c",)),
+        per_class=(),
+    )
+    found = {kind: true for kind, _, _, _, true in claims_of(record, model, future)}
+    assert found["test: balanced_accuracy"] == 1.0
+    assert found["test: accuracy"] == pytest.approx(2 / 3)
+    record = replace(record, verification=Verification(30))
+    found = {kind: true for kind, _, _, _, true in claims_of(record, model, future)}
+    assert found["test: balanced_accuracy"] == pytest.approx(2 / 3)

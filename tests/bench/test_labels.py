@@ -11,18 +11,19 @@ def test_labels_of_every_store_meet_their_predictions(monkeypatch: pytest.Monkey
     monkeypatch.setattr(labels, "FAST_ROWS", 600)
     monkeypatch.setattr(labels, "LABELS", 250)
     found = labels.run(Options(fast=True))
-    stores = ["SQLite", *(["PostgreSQL"] if _postgres.binaries() is not None else [])]
+    stores = ["SQLite", "SQLite, ids in no order", *(["PostgreSQL"] if _postgres.binaries() is not None else [])]
     assert [row[0] for row in found.rows] == stores
     assert all(figures["computed"] > 0 for figures in found.figures)
     assert str(found).count("600 labels joined to 600 predictions") == len(stores)
     assert all(figures["rows"] == 600 and 0 < figures["put"] < 1e4 for figures in found.figures)
 
 
-def test_rows_have_ids_in_no_order_and_the_same_for_a_seed() -> None:
-    ids = [record.row_id for record in labels.predictions(50, 3)]
+@pytest.mark.parametrize("ordered", [True, False])
+def test_rows_have_ids_in_the_order_of_time_or_in_none_and_the_same_for_a_seed(ordered: bool) -> None:
+    ids = [record.row_id for record in labels.predictions(50, 3, ordered=ordered)]
     assert len(set(ids)) == 50
-    assert ids != sorted(ids)
-    assert ids == [record.row_id for record in labels.predictions(50, 3)]
+    assert (ids == sorted(ids)) is ordered
+    assert ids == [record.row_id for record in labels.predictions(50, 3, ordered=ordered)]
 
 
 @pytest.mark.parametrize(("seconds", "holds"), [((4.0, 5.9), True), ((4.0, 6.1), False)])

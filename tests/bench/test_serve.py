@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bench import serve
+from bench._load import Load
 from bench.serve import AT_BUSY, AT_BUSY_UNLOGGED, AT_STEADY, ONE, Figure
 
 GOOD = [
@@ -49,3 +52,24 @@ def test_peers_that_are_not_there_are_named_and_not_judged() -> None:
 
 def test_what_fails_at_a_peer_is_no_fault_of_ours() -> None:
     assert holding(with_one("mlflow", bad=7)) == [True] * 5
+
+
+def test_services_are_asked_in_turns_and_their_medians_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "REST", 0.0)
+    asked: list[str] = []
+    computed = {"a": 0.0, "b": 0.0}
+
+    def turn(name: str, took: list[float]) -> serve._Turn:
+        def load() -> Load:
+            asked.append(name)
+            seconds = took[asked.count(name) - 1]
+            computed[name] += 10 * seconds
+            made = Load(latencies=[seconds] * 10, seconds=1.0)
+            made.statuses[200] = 10
+            return made
+
+        return serve._Turn(name, load, lambda: computed[name])
+
+    figures = serve.in_turns([turn("a", [1.0, 9.0, 2.0]), turn("b", [3.0, 1.0, 4.0])], 3)
+    assert asked == ["a", "b"] * 3
+    assert [(each.name, each.p50, round(each.cpu, 9)) for each in figures] == [("a", 2.0, 2.0), ("b", 3.0, 3.0)]

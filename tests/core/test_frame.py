@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.core.frame import MANY_ROWS, Table, conform, declared_kinds, from_any
+from sortal.core.frame import FEW_COLUMNS, MANY_ROWS, Table, conform, declared_kinds, from_any
 from sortal.core.kinds.category import EXACT
 from sortal.core.kinds.number import DURATION
 from sortal.core.raw import unique_names
@@ -38,6 +38,11 @@ def one(kind: str, values: object, **more: object) -> list[object]:
     return conform(frame, schema)["c"].to_list()
 
 
+def schema_of(names: list[str]) -> Schema:
+    """Columns of numbers that are called so."""
+    return Schema(tuple(Column(name, "number") for name in names))
+
+
 class TestConform:
     def test_numbers_of_32_bits_are_the_same_together_and_by_many_threads(
         self, monkeypatch: pytest.MonkeyPatch
@@ -49,6 +54,28 @@ class TestConform:
         monkeypatch.setattr("sortal.core.frame.FEW_ROWS", 1)
         assert conform(frame, schema).equals(alone)
         assert alone["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
+
+    @quick
+    @given(
+        st.lists(
+            st.lists(st.none() | st.floats(-1e38, 1e38) | st.just(math.nan), min_size=3, max_size=3)
+            | st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3),
+            min_size=1,
+            max_size=5,
+        ),
+        st.integers(0, 3),
+    )
+    def test_numbers_of_many_columns_are_those_of_each(self, columns: list[list[float | None]], rows: int) -> None:
+        """Few rows of many columns become floats together; more rows one column after another."""
+        whole = [all(value is None or isinstance(value, int) for value in values) for values in columns]
+        some = {
+            f"c{i}": pl.Series(values[:rows], dtype=pl.Int64 if ints else pl.Float64)
+            for i, (values, ints) in enumerate(zip(columns, whole, strict=True))
+        }
+        padding = {f"p{i}": pl.Series([0.5] * rows, dtype=pl.Float64) for i in range(FEW_COLUMNS)}
+        together = conform(pl.DataFrame({**some, **padding}), schema_of([*some, *padding]))
+        for name, series in some.items():
+            assert together[name].to_list() == conform(series.to_frame(name), schema_of([name]))[name].to_list()
 
     def test_many_columns_cost_no_call_of_polars_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is done once for each of thousands of columns is most of a short run."""

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
+from sortal.data import delimited
 from sortal.data.delimited import find_separator, frames, inspect
 from sortal.data.read import read
 
@@ -307,3 +308,263 @@ def test_a_separator_that_cannot_be_is_refused_with_the_name_of_the_file(told: s
     path.write_text(f"sep={told}\na{told}b\n1{told}2\n", "utf-8")
     with pytest.raises(DataError, match=r"^mine\.csv says in its first line that .* separates the fields"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "separator"),
+    [
+        *(("sep=;", ";"), ("sep=;\r", ";"), ("sep=,", ","), ("sep=|", "|"), ("sep=\t", "\t"), ("sep= ", " ")),
+        *(("sep=~", "~"), ("sep=", ""), ("sep=a,b", ""), ("x sep=;", ""), ("sep=;;,x", ""), ("a;b", ""), ("", "")),
+    ],
+)
+def test_the_first_line_may_say_what_separates(line: str, separator: str) -> None:
+    assert delimited._stated_separator(line, "t.csv") == separator
+
+
+@pytest.mark.parametrize("line", ["sep=ab", "sep=::", "sep=é", 'sep="', "sep=tab\r"])
+def test_what_cannot_separate_is_refused(line: str) -> None:
+    with pytest.raises(DataError, match=r"^t\.csv says in its first line that"):
+        delimited._stated_separator(line, "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "prefer", "separator"),
+    [
+        ("a,b;c\n1,2;3\n", ",", ","),
+        ("a,b;c\n1,2;3\n", ";", ";"),  # as many rows under either: the usual one
+        ("a,b;c;d\n1,2;3;4\n", "\t", ";"),  # then the one of more fields
+        ("a,b;c\n1,2;3\n1;3\n1;3\n", ",", ";"),  # first of all that of which most rows have as many
+        ("a|b\n1|2\n\n\n\n", ",", "|"),  # blank lines are no rows
+        ('a;b\n"x;y";2\n"z', ",", ";"),  # up to a quote that stays open
+        ("a\n1\n", ",", "\x1f"),
+        ("", ",", "\x1f"),
+    ],
+)
+def test_the_separator_under_which_most_rows_are_alike(text: str, prefer: str, separator: str) -> None:
+    assert find_separator(text, prefer) == separator
+
+
+def test_a_hundred_rows_tell_the_separator() -> None:
+    lines = ["a,b"] * 150
+    assert delimited._counts(lines, ",") == [2] * 100
+    assert delimited._counts(lines, ",", 3) == [2] * 3
+    assert delimited._counts(["a,b", "", "1,2,3", '"x'], ",") == [2, 3]
+    assert find_separator("\n".join(["a;b"] * 100 + ["a;b,c,d"] * 900)) == ";"
+
+
+@pytest.mark.parametrize(("name", "separator"), [("t.csv", ","), ("t.txt", ","), ("t.TSV", "\t"), ("t.tab", "\t")])
+def test_the_ending_of_a_name_says_what_is_usual(name: str, separator: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("a,b\tc\n1,2\t3\n")
+    layout = inspect(tmp_path / name)
+    assert layout.separator == separator
+    assert layout.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "skip", "rows"),
+    [
+        ("a,b\n1,2\n", ("a", "b"), 1, [("1", "2")]),
+        ("\n \na,b\n1,2\n", ("a", "b"), 3, [("1", "2")]),
+        ("sep=;\na;b\n1;2\n", ("a", "b"), 2, [("1", "2")]),
+        ("\nsep=;\na;b\n1;2\n", ("a", "b"), 3, [("1", "2")]),
+        ('"a\nb",c\n1,2\n3,4\n', ("a\nb", "c"), 2, [("1", "2"), ("3", "4")]),
+        ('\nsep=;\n"a\n\nb";c\n1;2\n', ("a\n\nb", "c"), 5, [("1", "2")]),
+        ("a\n1\n", ("a",), 1, [("1",)]),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
+def test_lines_before_the_first_row_are_skipped(
+    text: str, names: tuple[str, ...], skip: int, rows: list[tuple[str, ...]], block: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    layout = inspect(path)
+    assert (layout.names, layout.skip) == (names, skip)
+    assert pl.concat(frames(layout, block)).rows() == rows
+
+
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [
+        ("1,2.5", True),
+        ("-1, +2,5", True),
+        (" 1 ;3.", True),
+        ("1,a", False),
+        ("1,", False),
+        ("1e5,2", False),
+        ("7", True),
+    ],
+)
+def test_a_header_of_numbers_is_none(header: str, missing: bool, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\n{header}\n")
+    notes = [note for note in inspect(path).notes if "is the header missing?" in note]
+    assert len(notes) == missing
+    if header == "1,2.5":
+        assert notes == ["the first line holds only numbers (1, 2.5): is the header missing?"]
+
+
+def test_of_a_header_of_many_numbers_three_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1,2,3,4\n5,6,7,8\n")
+    assert inspect(tmp_path / "t.csv").notes == ("the first line holds only numbers (1, 2, 3): is the header missing?",)
+
+
+def test_a_first_line_that_is_longer_than_the_head_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"name{i}" for i in range(50)]
+    (tmp_path / "t.csv").write_text("\n" + ",".join(names) + "\n" + ",".join("1" * 50) + "\n")
+    monkeypatch.setattr(delimited, "_HEAD", 20)
+    assert list(inspect(tmp_path / "t.csv").names) == names
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 50)
+    assert delimited._head(tmp_path / "t.csv", "utf-8") == ["a,b", *["1,2"] * 4, ""]
+
+
+def test_most_columns_are_just_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "MOST_COLUMNS", 3)
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
+    assert inspect(tmp_path / "t.csv").names == ("a", "b", "c")
+    (tmp_path / "t.csv").write_text("a,b,c,d\n1,2,3,4\n")
+    with pytest.raises(DataError, match=r"^t\.csv has 4 columns"):
+        inspect(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_the_row_after_which_the_header_comes_again_is_that_of_the_file(block: int, tmp_path: Path) -> None:
+    text = "a,b,c\n" + "1,2,3\n" * 5 + "b,a,c\n4,5,6\n"
+    with pytest.raises(DataError, match="again after row 5, with the columns in another order"):
+        read_with_notes(text, tmp_path / "t.csv", block)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "notes"),
+    [
+        ("a,b\nb,a\n", [("b", "a")], []),  # of two names each may be the value of the other
+        ("a,a,b\n1,2,3\na,a,b\n", [("1", "2", "3")], ["1 row is the header again: left out"]),
+        ("a,b\n1,2\na,b\na,b\n", [("1", "2")], ["2 rows are the header again: left out"]),
+        ("a,b,c\na,b,\n", [("a", "b", None)], []),
+        ("a\n\n1\n", [(None,), ("1",)], ["1 row is blank in the only column: a missing value each"]),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 1 << 20])
+def test_what_is_the_header_again(
+    text: str, rows: list[tuple[str | None, ...]], notes: list[str], block: int, tmp_path: Path
+) -> None:
+    assert read_with_notes(text, tmp_path / "t.csv", block) == (rows, notes)
+
+
+@pytest.mark.parametrize(
+    ("data", "end"),
+    [
+        (b"", 0),
+        (b"a,b", 0),
+        (b"a\nb", 2),
+        (b"a\nb\n", 4),
+        (b'"a\nb', 0),
+        (b'x\n"a\nb', 2),
+        (b'x\n"a\nb"\n', 8),
+        (b'x\n"a\nb"\n"c\n', 8),
+        (b'x\n"a\nb",1\ny\nz,"c\nd\n', 12),
+        (b'"a\n"\n"b\n"\n"c\n', 10),
+        (b'"a\n""\nb\n', 0),
+    ],
+)
+def test_the_last_whole_row_ends_outside_of_quotes(data: bytes, end: int) -> None:
+    assert delimited._end_of_rows(data) == end
+
+
+@pytest.mark.parametrize(
+    ("data", "stray"),
+    [
+        (b'"a",1\n', False),
+        (b'1,"a"\n', False),
+        (b'1,"a"\r\n', False),
+        (b'1,"a"', False),
+        (b'"a""b",1\n', False),
+        (b'"a";1\n', True),
+        (b'x"a",1\n', True),
+        (b'"a"x,1\n', True),
+        (b' "a",1\n', True),
+        (b'"a" ,1\n', True),
+        (b'1,"a"\rx\n', True),
+        (b'5" pipe,1\n', True),
+        (b'"a","b"x\n', True),
+        (b'"a",y"b"\n', True),
+    ],
+)
+def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, stray: bool) -> None:
+    assert delimited._has_stray_quotes(data, ",") == stray
+
+
+@pytest.mark.parametrize(
+    ("data", "without"),
+    [
+        (b"a\n\nb\n", b"a\nb\n"),
+        (b"\n\na\n", b"a\n"),
+        (b"\r\na\r\n\r\n\r\nb\r\n", b"a\nb\r\n"),
+        (b"a\n\n\n", b"a\n"),
+        (b"a\nb\n", b"a\nb\n"),
+    ],
+)
+def test_blank_lines_go(data: bytes, without: bytes) -> None:
+    assert delimited._without_blank_lines(data, quoted=False) == without
+    assert delimited._without_blank_lines(b'"a\n\nb"\n\n\r\n', quoted=True) == b'"a\n\nb"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "rectangular"),
+    [
+        ('"1",2\n"3",4\n', True),
+        ('"1",2\n"3,4",\n', True),
+        ('"1",2\n"3"\n', False),
+        ('"1",2\n"3,\n4",\n"5"\n', False),
+        ('"1",2\n3\n', False),
+        ('"1\n1",\n"2",\n', True),
+    ],
+)
+def test_every_row_has_a_field_for_every_column(text: str, rectangular: bool) -> None:
+    frame = pl.read_csv(io.BytesIO(b"0,1\n" + text.encode()), infer_schema=False, null_values=[""])
+    assert delimited._is_rectangular(frame, text.encode(), ",", quoted=True) == rectangular
+
+
+def test_rows_are_read_slowly_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_ROWS_AT_A_TIME", 2)
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "".join(f'{i}" pipe,{i}\n' for i in range(5)))
+    found = list(frames(inspect(path)))
+    assert [frame.height for frame in found] == [2, 2, 1]
+    assert pl.concat(found).rows() == [(f'{i}" pipe', str(i)) for i in range(5)]
+    for width, name in ((0, "0 fields"), (1, "1 field"), (3, "3 fields")):
+        advice = "put values that contain the separator in quotes" if width > 2 else "add the missing ones"
+        error = delimited._ragged(inspect(path), 1_234, width)
+        assert str(error) == f"t.csv, line 1,234 has {name}, but the header has 2 (separated by ','); {advice}"
+
+
+@pytest.mark.parametrize(("longest", "read_at_once"), [(40, True), (8, False)])
+def test_a_row_without_an_end_is_read_line_by_line(
+    longest: int, read_at_once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no row ends in as many bytes as a line may have, there is no use in reading on before looking closer."""
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n"x\ny\nz, and so on",1\n2,3\n')
+    layout = inspect(path)
+    seen: list[int] = []
+    slowly = delimited._parse_slowly
+    monkeypatch.setattr(
+        delimited, "_parse_slowly", lambda blocks, layout, line: seen.append(line) or slowly(blocks, layout, line)
+    )
+    monkeypatch.setattr(delimited, "LONGEST_LINE", longest)
+    assert pl.concat(frames(layout, 4)).rows() == [("x\ny\nz, and so on", "1"), ("2", "3")]
+    assert seen == ([] if read_at_once else [2])
+
+
+def test_what_is_quoted_at_the_top_is_no_habit_of_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('"a","b"\nx,1\ny,2\n"z",3\n')
+    habits = inspect(path).habits
+    assert (habits.rows, habits.numbers, habits.some_quoted, habits.all_quoted) == (
+        3,
+        (False, True),
+        (True, False),
+        (False, False),
+    )

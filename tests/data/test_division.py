@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sortal.core.errors import OptionError
+from sortal.core.errors import DataError, OptionError
 from sortal.core.recipe import Recipe
+from sortal.data import division
 from sortal.data.division import divide
 from sortal.data.split import Parts
 from sortal.testing.checks import typed
@@ -69,3 +70,60 @@ def test_it_can_be_asked_for():
 def test_refuses_what_needs_rows_set_apart(options, why):
     with pytest.raises(OptionError, match=why):
         divided([600, 600], split="cv", **options)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "share", "said"),
+    [
+        ([100, 27], 0.15, ""),
+        ([100, 26], 0.15, "a test of 15 % would hold 3.9 rows of the rarer class"),
+        ([20, 8], 0.5, ""),  # 4 rows are enough
+        ([20, 7], 0.5, "a test of 50 % would hold 3.5 rows of the rarer class"),
+        ([100, 100, 5], 0.15, ""),
+        ([100, 20, 5], 0.15, "a test of 15 % would hold 3.0 rows of half of the classes"),
+        ([100, 100, 20, 5], 0.15, "a test of 15 % would hold 3.0 rows of half of the classes"),
+        ([100, 100, 100, 5], 0.15, ""),
+    ],
+)
+def test_when_a_test_could_say_nothing(sizes: list[int], share: float, said: str) -> None:
+    told = division._too_rare(np.repeat(np.arange(len(sizes)), sizes), share)
+    assert told.startswith(said)
+    assert bool(told) == bool(said)
+    if said:
+        assert "and fewer than 4 say nothing even if all are right" in told
+
+
+@pytest.mark.parametrize(("rows", "outer"), [(3, 3), (5, 5), (6, 5)])
+def test_there_are_no_more_outer_folds_than_rows(rows: int, outer: int) -> None:
+    parts = divided([rows - 1, 1], split="cv")
+    assert (parts.outer, parts.method) == (outer, f"none: nested cross-validation, {outer} outer folds")
+    assert parts.train.tolist() == list(range(rows))
+    assert len(parts.valid) == len(parts.test) == 0
+
+
+def test_the_plan_and_the_seed_are_those_of_the_recipe() -> None:
+    tests = [divided([60, 60], split="70/10/20", seed=seed) for seed in (1, 1, 2)]
+    assert [len(part) for part in (tests[0].train, tests[0].valid, tests[0].test)] == [84, 12, 24]
+    assert tests[0].test.tolist() == tests[1].test.tolist() != tests[2].test.tolist()
+    assert divided([60, 60]).outer == 0
+
+
+def test_a_column_comes_before_everything_else() -> None:
+    words = ["train"] * 6 + ["test", "dev"] * 2
+    rows = pl.DataFrame({"x": np.arange(10.0), "part": words})
+    codes = np.tile([0, 1], 5)
+    parts = divide(typed(rows), codes, Recipe.of("y", split="part"))
+    assert (parts.train.tolist(), parts.valid.tolist(), parts.test.tolist()) == ([0, 1, 2, 3, 4, 5], [7, 9], [6, 8])
+
+
+@pytest.mark.parametrize("words", [["train", " TEST\t"], ["fit", "holdout"], ["training", "testing"]])
+def test_parts_have_several_names(words: list[str]) -> None:
+    rows = typed(pl.DataFrame({"x": [1.0, 2.0], "part": words}))
+    parts = division.split_by_column(rows, np.array([0, 0]), "part")
+    assert (parts.train.tolist(), parts.valid.tolist(), parts.test.tolist()) == ([0], [], [1])
+
+
+def test_other_words_are_named_up_to_four() -> None:
+    rows = typed(pl.DataFrame({"x": np.arange(7.0), "part": ["train", "test", "e", "d", "c", "b", None]}))
+    with pytest.raises(DataError, match=r"^column 'part' says 'None', 'b', 'c', 'd', but parts are called train"):
+        division.split_by_column(rows, np.zeros(7, dtype=np.int64), "part")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import ZipFile
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
 from sortal.core.errors import DataError
+from sortal.data import image_folder
 from sortal.data.image_folder import own_target
 from sortal.data.read import batches, folder_of, read
 
@@ -127,3 +131,106 @@ def test_other_archives_are_refused(tmp_path: Path) -> None:
     file = shutil.make_archive(str(tmp_path / "tables"), "zip", made(tmp_path / "tables", ["a/notes.txt"]))
     with pytest.raises(DataError, match="a zip archive; unpack it"):
         read(file)
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (["a/1.png"], [("a", None)]),
+        (["train/a/1.png"], [("train", None)]),  # one folder alone is no split
+        (["train/a/1.png", "test/b/2.png"], [("b", "test"), ("a", "train")]),
+        (["train/a/x/1.png", "test/b/2.png"], [("b", "test"), ("a", "train")]),
+        (["Train/a/1.png", "TEST/b/2.png"], [("b", "TEST"), ("a", "Train")]),
+        (["train/a/1.png", "other/b/2.png"], [("other", None), ("train", None)]),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_classes_and_parts_are_the_folders(
+    names: list[str], rows: list[tuple[str, str | None]], packed: bool, tmp_path: Path
+) -> None:
+    folder = made(tmp_path / "all", names)
+    source = read(shutil.make_archive(str(tmp_path / "all"), "zip", folder) if packed else folder)
+    parts = source.frame["part"].to_list() if "part" in source.frame.columns else [None] * source.frame.height
+    assert list(zip(source.frame["label"], parts, strict=True)) == rows
+    assert source.frame.schema["image"] == (pl.Binary if packed else pl.String)
+
+
+def test_what_lies_beside_classes_is_told_with_one_of_it(tmp_path: Path) -> None:
+    folder = made(tmp_path / "a", ["cat/1.png", "z.png", "b.png"])
+    assert read(folder).notes == ("2 images lie in no class and were left out, such as 'b.png'",)
+    folder = made(tmp_path / "b", ["train/cat/1.png", "test/2.png", "0.png", "x.dat", "y.dat", "LICENSE", "z.Txt"])
+    assert read(folder).notes == (
+        "4 files that are no images were left out: 2 .dat, 1 LICENSE, 1 .txt",
+        "the folders test, train are the column 'part'; --split part takes them as the split",
+        "2 images lie in no class and were left out, such as '0.png'",
+    )
+
+
+def test_the_five_commonest_of_other_files_are_named(tmp_path: Path) -> None:
+    names = [f"{n}.{ending}" for ending, count in zip("abcdefg", range(7, 0, -1), strict=True) for n in range(count)]
+    (note,) = read(made(tmp_path, ["cat/1.png", *names])).notes
+    assert note == "28 files that are no images were left out: 7 .a, 6 .b, 5 .c, 4 .d, 3 .e"
+    (note,) = read(made(tmp_path / "one", ["cat/1.png", "x.a"])).notes
+    assert note == "1 file that is no image was left out: 1 .a"
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 512])
+def test_an_archive_is_read_some_at_a_time(at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "all"
+    for number, name in enumerate(["b/1.png", "a/2.png", "b/3.png", "a/4.png", "a/5.png"]):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (2, 2), number).save(folder / name)
+    monkeypatch.setattr(image_folder, "_AT_ONCE", at_once)
+    file = shutil.make_archive(str(folder), "zip", folder)
+    frames = list(image_folder.image_folder(Path(file)).frames(lambda note: None))
+    assert [frame.height for frame in frames] == [min(at_once, 5 - first) for first in range(0, 5, at_once)]
+    seen = [(int(np.asarray(Image.open(io.BytesIO(image)))[0, 0]), label) for image, label in pl.concat(frames).rows()]
+    assert seen == [(1, "a"), (3, "a"), (4, "a"), (0, "b"), (2, "b")]
+
+
+def test_a_member_may_be_as_large_as_an_image_and_no_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made(tmp_path / "all", ["a/1.png"])
+    file = shutil.make_archive(str(folder), "zip", folder)
+    size = (folder / "a/1.png").stat().st_size
+    for most, found in ((size, (folder / "a/1.png").read_bytes()), (size - 1, b"")):
+        monkeypatch.setattr(image_folder, "MOST_FILE", most)
+        assert read(file).frame["image"].to_list() == [found]
+
+
+def test_whose_target_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = made(tmp_path / "photos", ["a/1.png"])
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1,2\n")
+    made(tmp_path / "texts", ["a/notes.txt"])
+    archive = shutil.make_archive(str(tmp_path / "texts"), "zip", tmp_path / "texts")
+    for given, target in [
+        *((folder, "label"), (str(folder), "label"), ((folder,), "label"), ([folder, folder], None), (table, None)),
+        *(("-", None), (tmp_path / "texts", None), (archive, None), ([1], None)),
+    ]:
+        assert own_target(given) == target
+    with pytest.raises(DataError, match=r"^there is no file and no folder 'gone'$"):
+        own_target("gone")
+    with pytest.raises(DataError, match=r"^there is no file and no folder 'gone'$"):
+        own_target(["gone"])
+
+
+def test_archives_of_documents_and_of_arrays_are_told_apart(tmp_path: Path) -> None:
+    files = {
+        "plain": (["a/1.png"], True, False),
+        "office": (["a/1.png", "[Content_Types].xml"], False, False),
+        "open": (["a/1.png", "mimetype"], False, False),
+        "arrays": (["x.npy", "y.npy"], True, True),
+        "both": (["x.npy", "y.png"], True, False),
+        "none": ([], True, False),
+    }
+    for name, (members, is_zip, is_npz) in files.items():
+        path = tmp_path / name
+        with ZipFile(path, "w") as archive:
+            for member in members:
+                archive.writestr(member, "x")
+        assert (image_folder.is_zip(path), image_folder.is_npz(path)) == (is_zip, is_npz), name
+    (tmp_path / "text").write_text("PK")
+    for path in (tmp_path / "text", tmp_path, tmp_path / "gone"):
+        assert not image_folder.is_zip(path)
+        assert not image_folder.is_npz(path)

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.data import json_lines as json_lines_module
-from sortal.data.json_lines import json_lines
+from sortal.data import json_lines as module
+from sortal.data.json_lines import json_lines, json_table
 from sortal.data.parts import fitted
 from sortal.data.read import read
 
@@ -129,6 +129,232 @@ def test_a_line_that_is_no_record_is_named_wherever_it_stands(size: int, broken:
 
 def test_plain_records_are_read_the_fast_way_with_blank_lines_between_or_not() -> None:
     for text in ('{"a": 1}\n{"a": 2}', '{"a": 1}\n{"a": 2}\n', '{"a": 1}\n\n \n{"a": 2}\n'):
-        frame = json_lines_module._by_polars(text.encode())
+        frame = module._by_polars(text.encode())
         assert frame is not None
         assert frame.rows() == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("written", ["1.50", "1e5", "1E5", "-0.0", "12345678901234567890.10"])
+@pytest.mark.parametrize("form", ['{{"v": {}}}\n{{"v": "x"}}\n', '[{{"v": {}}}, {{"v": "x"}}]'])
+def test_beside_a_text_a_number_keeps_the_digits_that_were_written(written: str, form: str, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(form.format(written))
+    assert read(tmp_path / "t.json").frame["v"].to_list() == [written, "x"]
+
+
+@pytest.mark.parametrize("size", [1, 5, 9, 1 << 20])
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("a\nbb\nccc", [("a", 1), ("bb", 2), ("ccc", 3)]),
+        ("a\n\n\nbb\n", [("a", 1), ("bb", 4)]),
+        ("\n \na\n", [("a", 3)]),
+        ("", []),
+    ],
+)
+def test_blocks_are_whole_lines_and_know_the_first(
+    text: str, whole: list[tuple[str, int]], size: int, tmp_path: Path
+) -> None:
+    (tmp_path / "t.jsonl").write_text(text)
+    found = []
+    for block, first in module._whole_lines(tmp_path / "t.jsonl", "utf-8", size):
+        found += [(t.decode(), n) for n, t in enumerate(block.split(b"\n"), start=first) if t.strip()]
+    assert found == whole
+
+
+def test_pieces_of_a_block_have_so_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY_KEYS", 2)
+    assert list(module._pieces(b"a\nb\nc\nd\ne\n", 7)) == [(b"a\nb\n", 7), (b"c\nd\n", 9), (b"e\n", 11)]
+    assert list(module._pieces(b"a\nb\n\n\nc\nd", 1)) == [(b"a\nb\n", 1), (b"c\nd", 5)]
+    assert list(module._pieces(b"a\nb\n", 1)) == [(b"a\nb\n", 1)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "cells", "present", "refused"),
+    [
+        (5, 100, 0, False),
+        (5, 101, 0, True),
+        (5, 101, 25, True),
+        (5, 101, 26, False),
+        (5, 1_000, 250, False),
+        (5, 1_001, 250, True),
+        (6, 1, 1, True),
+    ],
+)
+def test_how_few_of_all_keys_a_record_may_name(
+    keys: int, cells: int, present: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"MOST_CELLS": 100, "MOST_EMPTY": 4, "MOST_COLUMNS": 5}.items():
+        monkeypatch.setattr(module, name, value)
+    if refused:
+        with pytest.raises(DataError, match=rf"^t\.json has {keys} (different keys|columns)"):
+            module._refuse_sparse("t.json", keys, cells, present)
+    else:
+        module._refuse_sparse("t.json", keys, cells, present)
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_cells_and_values_are_counted_over_all_pieces(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six records of a key of their own: of 1 + 2 + 3 + 4 + 5 + 6 cells when each is a piece, six have a value."""
+    monkeypatch.setattr(module, "MANY_KEYS", 1)
+    monkeypatch.setattr(module, "MOST_EMPTY", 1)
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f'{{"k{i}": {i}}}\n' for i in range(6)))
+    for cells, refused in ((21, False), (20, True)):
+        monkeypatch.setattr(module, "MOST_CELLS", cells)
+        if refused:
+            with pytest.raises(DataError, match=r"^t\.jsonl has 6 different keys, of which a record names hardly any"):
+                json_lines(path, "utf-8", size)
+        else:
+            assert list(json_lines(path, "utf-8", size)[0]) == [f"k{i}" for i in range(6)]
+
+
+def test_an_array_is_counted_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_EMPTY", 1)
+    path = tmp_path / "t.json"
+    path.write_text('[{"a": 1}, {"b": 2}, {"a": 3, "b": 4}]')
+    for cells, present, refused in ((6, 1, False), (5, 1, True), (3, 2, False)):
+        monkeypatch.setattr(module, "MOST_CELLS", cells)
+        monkeypatch.setattr(module, "MOST_EMPTY", present)
+        if refused:
+            with pytest.raises(DataError, match="has 2 different keys"):
+                read(path)
+        else:
+            assert read(path).frame.rows() == [(1, None), (None, 2), (3, 4)]
+
+
+@pytest.mark.parametrize("form", ['{{"a": {}}}', '[{{"a": {}}}]', '{{"b": "]]", "a": {}}}\n{{"a": 1}}'])
+def test_so_many_brackets_within_each_other_are_read_and_one_more_is_not(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    around = form.index("{}") and (2 if form.startswith("[") else 1)
+    for more, refused in ((64 - around, False), (65 - around, True)):
+        path.write_text(form.format("[" * more + "]" * more))
+        if refused:
+            with pytest.raises(DataError, match="it has more than 64 brackets within each other"):
+                read(path)
+        else:
+            assert read(path).frame.height >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [(b"{}", 1), (b"[[], [], {}]", 2), (b'{"a[[[": [{"]": "\\"[["}]}', 3), (b"[]{}", 1), (b"1", 0), (b"}}[", 0)],
+)
+def test_the_depth_is_that_of_brackets_outside_of_texts(text: bytes, depth: int) -> None:
+    assert module._depth(text) == max(depth, 0)
+
+
+def test_what_is_no_json_is_said_in_our_words() -> None:
+    with pytest.raises(ValueError, match=r"^it holds a number of more than 4,300 digits; put it in quotes$"):
+        module.decoded(b"[" + b"1" * 4_301 + b"]")
+    assert module.decoded(b"[" + b"1" * 4_300 + b"]") == [int("1" * 4_300)]
+    with pytest.raises(json.JSONDecodeError, match="Expecting value"):
+        module.decoded(b"[1,")
+    with pytest.raises(ValueError, match=r"^it holds '\\ud83d', which is half a character$"):
+        module.decoded(b'["a\\ud83d"]')
+    assert module.decoded(b'[Infinity, -Infinity, NaN, 1.5, "\\ud83d\\ude00"]') == [
+        float("inf"), float("-inf"), None, 1.5, "\U0001f600",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "mixed"),
+    [
+        ([1, 2, None], False),
+        ([2**127 - 1, -(2**127) + 1], False),
+        ([2**127], True),
+        ([-(2**127), 0], True),
+        ([0, None], False),
+        ([1, 2.5], False),
+        ([2**127, 2.5], False),
+        ([1, True], True),
+        (["a", 1], True),
+        (["a", None], False),
+        ([[1], {"a": 1}], True),
+        ([None], False),
+        ([], False),
+    ],
+)
+def test_of_how_many_sorts_values_are(values: list[object], mixed: bool) -> None:
+    assert module._is_mixed(values) == mixed
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "stored"),
+    [
+        ([1, None, 3], pl.Int64, [1, None, 3]),
+        ([1, 2.5, None], pl.Float64, [1.0, 2.5, None]),
+        ([True, None], pl.Boolean, [True, None]),
+        (["a", None], pl.String, ["a", None]),
+        (["a", 1, True, None], pl.String, ["a", "1", "true", None]),
+        ([[1, 2], None], pl.List(pl.Int64), [[1, 2], None]),
+        ([{"a": 1}, None], pl.Struct({"a": pl.Int64}), [{"a": 1}, None]),
+        ([None, None], pl.Null, [None, None]),
+    ],
+)
+def test_the_type_of_a_column_is_that_of_its_values(
+    values: list[object], dtype: pl.DataType, stored: list[object]
+) -> None:
+    series = module._series("v", values)
+    assert (series.name, series.dtype, series.to_list()) == ("v", dtype, stored)
+
+
+def test_a_column_that_is_text_elsewhere_is_text_here() -> None:
+    assert module._series("v", [1, None, "a", "ß", [1, "ß"]], as_text=True).to_list() == [
+        "1",
+        None,
+        "a",
+        "ß",
+        '[1, "ß"]',
+    ]
+    frame = module._frame([{"a": 1}, {"b": 2, "a": "x"}, {}], ["c", "b"], {"b"})
+    assert frame.rows() == [(None, None, "1"), (None, "2", "x"), (None, None, None)]
+    assert frame.columns == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("text", ["1", "-1.5", "1e5", "-inf", "true", "false", "[1]", "{x"])
+def test_a_text_like_json_beside_nothing_else_is_a_text(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"v": text, "w": 1}) + "\n" + json.dumps({"v": "plain", "w": 2}) + "\n")
+    assert read(path).frame.rows() == [(text, 1), ("plain", 2)]
+
+
+def test_many_keys_go_the_slow_way_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1, "b": "x"}\n{"b": "y", "c": 2.5}\n')
+    types, plain = json_lines(path, "utf-8")
+    expected = pl.concat([fitted(frame, types) for frame in plain()])
+    asked: list[bytes] = []
+    quick = module._by_polars
+    monkeypatch.setattr(module, "_by_polars", lambda data: asked.append(data) or quick(data))
+    for most, times in ((3, 2), (2, 1)):  # once for the types, and once for the rows where keys are few
+        monkeypatch.setattr(module, "MANY_KEYS", most)
+        asked.clear()
+        types, some = json_lines(path, "utf-8")
+        assert pl.concat([fitted(frame, types) for frame in some()]).equals(expected)
+        assert len(asked) == times
+
+
+def test_records_that_name_nothing_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text("{}\n{}\n\n{}\n")
+    with pytest.raises(DataError, match=r"^t\.jsonl has 3 records, and none of them names a value$"):
+        read(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": [1], "b": {"c": 1}}', "t.json holds JSON, but no table; give an array of records or JSON Lines"),
+        ('[{"a": 1}, 2]', "t.json holds JSON, but no table; give an array of records or JSON Lines"),
+        ("[]", "t.json holds JSON, but no table; give an array of records or JSON Lines"),
+        ('{"a": [1], "b": 2}', "t.json holds JSON, but no table; give an array of records or JSON Lines"),
+        ('{"a": [1, 2', "t.json is no JSON: Expecting ',' delimiter: line 1 column 12 (char 11)"),
+        ('{"a": [1, 2, 3], "bb": [1], "c": []}', "t.json has 0 values in column 'c', but 3 in 'a'"),
+    ],
+)
+def test_other_json_is_no_table(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(DataError) as raised:
+        json_table(tmp_path / "t.json", "utf-8")
+    assert str(raised.value).startswith(message)

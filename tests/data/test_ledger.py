@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError, OutputError
+from sortal.data import ledger
 from sortal.data.ledger import Seal, verify
 
 ROWS = pl.DataFrame({"x": [1.5, None, 3.0], "y": ["a", "ß", None]})
@@ -211,3 +213,57 @@ class TestRecording:
         assert "OutputError: cannot record the look" in done.stderr
         assert seal.ledger.read_bytes() == before
         assert seal.opens == 3
+
+
+class TestOpening:
+    def test_a_look_is_noted_while_no_other_can_begin(self, tmp_path: Path) -> None:
+        seal = Seal.close(tmp_path, ROWS, by="test")
+        seen: list[int] = []
+        rows = seal.open("look", "ann", note=lambda: seen.append(seal.opens))
+        assert seen == [1]  # it is in the ledger already
+        assert rows.equals(ROWS)
+        assert [(entry.by, entry.reason, entry.sha256) for entry in seal.entries] == [
+            ("test", "split before training", seal.entries[0].sha256),
+            ("ann", "look", seal.entries[0].sha256),
+        ]
+
+    def test_nothing_is_noted_of_a_look_that_was_refused(self, tmp_path: Path) -> None:
+        seal = looked_at(tmp_path)
+        with pytest.raises(DataError, match="which a friend knows, is gone"):
+            seal.open("look", "test", {"a friend": "0" * 64}, note=lambda: pytest.fail("it was not opened"))
+        assert seal.opens == 3
+
+    def test_the_reason_for_sealing_is_kept(self, tmp_path: Path) -> None:
+        assert Seal.close(tmp_path, ROWS, "test", reason="asked for").entries[0].reason == "asked for"
+
+    def test_heads_of_every_entry_are_known(self, tmp_path: Path) -> None:
+        path = tmp_path / "ledger.jsonl"
+        path.write_bytes(LEDGER)
+        hashes = [json.loads(line)["hash"] for line in LEDGER.splitlines()]
+        entries = verify(path, {f"witness {k}": each for k, each in enumerate(hashes)} | {"nobody": None})
+        assert [entry.hash for entry in entries] == hashes
+        assert [entry.previous for entry in entries] == ["0" * 64, *hashes[:-1]]
+
+    def test_the_owner_alone_is_let_in_again(self, tmp_path: Path) -> None:
+        seal = Seal.close(tmp_path, ROWS, by="test")
+        seal.path.chmod(0o644)
+        seal.path.parent.chmod(0o755)
+        seal.guard()
+        assert [path.stat().st_mode & 0o777 for path in (seal.path, seal.path.parent)] == [0o600, 0o700]
+
+    def test_looks_of_a_second_and_a_third_are_counted_and_blind_no_more(self, tmp_path: Path) -> None:
+        seals = [looked_at(tmp_path / str(times), times) for times in range(4)]
+        assert [(seal.opens, seal.blind) for seal in seals] == [(0, True), (1, True), (2, False), (3, False)]
+
+    def test_the_event_of_each_line_is_its_own(self, tmp_path: Path) -> None:
+        """A second seal in a ledger, or a look as its first line, is no ledger of ours, though every hash is right."""
+        for events in (["sealed", "sealed"], ["opened"], ["sealed", "opened", "sealed"]):
+            entries: tuple[ledger.Entry, ...] = ()
+            for event in events:
+                entries += (ledger._next(entries, event, 3, "0" * 64, "test", "x"),)
+            assert refused(b"".join(entry.line() for entry in entries))
+        good: tuple[ledger.Entry, ...] = ()
+        for event in ("sealed", "opened", "opened"):
+            good += (ledger._next(good, event, 3, "0" * 64, "test", "x"),)
+        assert not refused(b"".join(entry.line() for entry in good))
+        assert refused(b"".join(replace(entry, index=entry.index + 1).chained().line() for entry in good))

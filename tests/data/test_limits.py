@@ -29,7 +29,7 @@ from sortal.core.frame import from_any, unique_names
 from sortal.data import arrow, parquet
 from sortal.data.blocks import raw_blocks, utf8_blocks
 from sortal.data.declared import declared
-from sortal.data.limits import memory_left
+from sortal.data.limits import memory_left, too_many_columns
 from sortal.data.read import batches, read
 from sortal.data.standard_input import spooled
 
@@ -356,3 +356,16 @@ def test_what_a_process_has_taken_of_its_own_limit_is_not_left(monkeypatch: pyte
     assert memory_left() == pytest.approx(2**29, rel=0.1)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert memory_left() > 2**29
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_a_limit_above_the_memory_of_the_machine_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for allowed in (resource.RLIM_INFINITY, 1 << 60):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, most=allowed: (most, resource.RLIM_INFINITY))
+        assert memory_left() == machine
+    assert str(too_many_columns("t.csv", 123_456)) == (
+        "t.csv has 123,456 columns, and 100,000 is the most that sortal reads; leave some out"
+    )

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.data.parts import common_type, fitted
+from sortal.data.parts import Part, common_type, common_types, fitted
 from sortal.data.read import batches, holds_records, read
 from sortal.data.write import SUFFIXES, writer
 
@@ -170,3 +170,59 @@ def test_names_that_polars_takes_for_patterns_are_names(kind: str, tmp_path: Pat
     found = read(tmp_path / f"people.{kind}").frame
     assert found.columns == people.columns
     assert found[:, 0].alias("").to_list() == ["^p.*$", "b", None]
+
+
+def test_a_column_that_some_records_lack_has_the_type_of_the_others() -> None:
+    some = [
+        Part(Path("1"), {"a": pl.Int64()}, iter, records=True),
+        Part(Path("2"), {"b": pl.String(), "a": pl.Float64()}, iter, records=True),
+        Part(Path("3"), {"c": pl.Boolean(), "b": pl.String()}, iter, records=True),
+    ]
+    assert list(common_types(some).items()) == [
+        ("a", pl.Float64()), ("b", pl.String()), ("c", pl.Boolean()),
+    ]  # fmt: skip
+    headed = [Part(Path("0"), {"a": pl.Int64(), "b": pl.String()}, iter), some[0]]
+    assert list(common_types(headed)) == ["a", "b"]
+    with pytest.raises(
+        DataError, match=r"^the parts differ: 3 has a column 'c' that 0 lacks; give files with the same"
+    ):
+        common_types([*headed, some[2]])
+
+
+@pytest.mark.parametrize(
+    ("types", "common"),
+    [
+        ([], pl.Null),
+        ([pl.Null], pl.Null),
+        ([pl.Int64, pl.Int64], pl.Int64),
+        ([pl.Int64, pl.Float32], pl.Float64),
+        ([pl.Datetime("ns"), pl.Datetime("ms")], pl.Datetime("us")),
+        ([pl.Datetime("ns", "UTC"), pl.Datetime("ms", "UTC")], pl.Datetime("us", "UTC")),
+        ([pl.Date(), pl.Date()], pl.Date),
+        ([pl.List(pl.Int64), pl.List(pl.Float64)], pl.List(pl.Float64)),
+        ([pl.List(pl.Int64), pl.List(pl.String)], pl.List(pl.String)),
+        ([pl.String(), pl.Binary()], pl.Binary),
+        ([pl.Int64, pl.String], pl.String),
+        ([pl.Time, pl.Date], pl.String),
+    ],
+)
+def test_the_type_of_all(types: list[pl.DataType], common: pl.DataType) -> None:
+    assert common_type(types) == common_type(types[::-1]) == common
+
+
+def test_what_is_fitted_keeps_its_values_and_its_height() -> None:
+    frame = pl.DataFrame({"a": [{"x": 1}, None], "b": [1, 2]})
+    found = fitted(frame, {"z": pl.Int64(), "b": pl.Float64(), "a": pl.String()})
+    assert found.schema == {"z": pl.Int64, "b": pl.Float64, "a": pl.String}
+    assert found.rows() == [(None, 1.0, "{'x': 1}"), (None, 2.0, None)]
+    assert fitted(frame, {"b": pl.Int64()}).columns == ["b"]
+
+
+def test_bytes_that_are_no_text_beside_numbers_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name, value in (("1", b"\xff\xfe"), ("2", 7), ("3", b"text")):
+        pl.DataFrame({"a": [value]}).write_parquet(tmp_path / f"{name}.parquet")
+    with pytest.raises(
+        DataError, match=r"^column 'a' is Binary in one part and cannot be String as in all: invalid utf8"
+    ):
+        read([tmp_path / "1.parquet", tmp_path / "2.parquet"])
+    assert read([tmp_path / "3.parquet", tmp_path / "2.parquet"]).frame["a"].to_list() == ["text", "7"]

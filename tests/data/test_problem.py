@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,27 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform
 from sortal.core.labels import encode
 from sortal.core.recipe import Recipe
+from sortal.core.schema import Column, Schema
 from sortal.core.sheets import GoalOptions, RowOptions
-from sortal.data.problem import check_groups, frame_problem, part
+from sortal.data.problem import (
+    _schema,
+    check_groups,
+    check_weights,
+    doubts,
+    frame_problem,
+    lone_note,
+    open_source,
+    part,
+    small_classes,
+    with_cost_columns,
+    with_enough_rows,
+)
+from sortal.data.read import Source
 
 
 def framed(data, target="y", **options):
@@ -243,3 +259,210 @@ def test_small_classes_are_named_the_largest_of_them_first() -> None:
     assert [note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")] == sorted(
         note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")
     )
+
+
+def test_a_part_takes_everything_of_its_rows() -> None:
+    rows = pl.DataFrame({"x": np.linspace(0, 1, 60), "y": ["a", "b", None] * 20})
+    problem = replace(framed(rows), names=pl.DataFrame({"image": [f"{k}.png" for k in range(40)]}))
+    index = np.array([5, 0, 30, 1])
+    some = part(problem, index)
+    assert some.codes.tolist() == problem.codes[index].tolist() == [1, 0, 0, 1]
+    assert some.table.rows.tolist() == problem.table.rows[index].tolist() == [7, 0, 45, 1]
+    assert some.raw["x"].to_list() == some.table["x"].to_list() == rows["x"].gather([7, 0, 45, 1]).to_list()
+    assert some.names["image"].to_list() == ["5.png", "0.png", "30.png", "1.png"]
+    assert some.task.prevalence == (0.5, 0.5)
+    assert part(problem, np.array([1, 3, 5])).task.prevalence == (0.0, 1.0)
+    assert part(framed(rows), index).names.shape == (0, 0)
+    other = pl.DataFrame({"other": range(4)})
+    assert part(problem, index, other).raw is other
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, None, 2.0, None], "w has no value in row 2 (2 in all)"),
+        ([1.0, 2.0, float("nan"), 1.0], "w has no value in row 3 (1 in all)"),
+        ([1.0, -1.0, 2.0, -2.0], "w has a negative weight in row 2 (2 in all)"),
+        ([0.0, 0.0, 0.0, 0.0], "w is 0 in every row, so that no row counts"),
+        ([None, 1.0, 0.0, 0.0], None),  # the first row has no label
+        ([-1.0, 1.0, 0.0, 2.0], None),
+        ([5.0, 0.0, 0.0, 0.0], "w is 0 in every row"),
+    ],
+)
+def test_which_weights_a_row_may_have(weights: list[float | None], message: str | None) -> None:
+    labels = pl.Series([None, "a", "b", "a"]) if weights[0] != 1.0 and weights != [0.0] * 4 else pl.Series(list("abab"))
+    given = pl.Series(weights, dtype=pl.Float64)
+    if message is None:
+        assert check_weights(given, labels, "w").to_list() == [False, *(w == 0 for w in weights[1:])]
+    else:
+        with pytest.raises(DataError) as raised:
+            check_weights(given, labels, "w")
+        assert str(raised.value).startswith(message)
+
+
+def test_whole_numbers_and_a_yes_may_be_weights() -> None:
+    labels = pl.Series(["a", None, "b"])
+    assert check_weights(pl.Series([0, 0, 3]), labels, "w").to_list() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([1.0] * 4 + [None] * 36, "a value in 4 rows only"),
+        ([1.0] + [None] * 39, "a value in 1 row only"),
+        ([1.0, 2.0] * 2 + [3.0] + [None] * 35, None),
+        ([True] * 4 + [False] * 36, "yes in 4 rows only"),
+        ([False] + [True] * 39, "no in 1 row only"),
+        ([True] * 5 + [False] * 35, None),
+        ([False] * 5 + [True] * 35, None),
+        ([True] * 5 + [False] * 4 + [None] * 31, "no in 4 rows only"),
+        ([True] * 40, None),
+        ([None] * 40, None),
+    ],
+)
+def test_what_too_few_rows_have_is_left_out(values: list[object], why: str | None) -> None:
+    frame = pl.DataFrame({"x": values, "z": np.arange(40.0)})
+    kind = "boolean" if any(isinstance(value, bool) for value in values) else "number"
+    schema = Schema((Column("x", kind, "feature"), Column("z", "number", "feature")))
+    left = with_enough_rows(schema, frame, 5)
+    assert left["z"] == schema["z"]
+    if why is None:
+        assert left == schema
+    else:
+        assert left["x"].role == "ignore"
+        assert left["x"].reason == f"{why}, fewer than 5 (--smallest-count): too few to learn from"
+    assert with_enough_rows(schema, frame, 1) == schema
+
+
+@pytest.mark.parametrize(
+    ("groups", "train", "refused"),
+    [
+        (["a", "b", "c", "c"], [0, 1, 2, 3], False),
+        (["a", "b", "c", "c"], [0, 1], True),
+        (["a", "b", "c", "d"], [0, 1, 3], False),
+        (["a", "a", "b", "b"], [0, 1, 2, 3], True),
+    ],
+)
+def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], train: list[int], refused: bool) -> None:
+    rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "who": groups * 10, "y": ["a", "b"] * 20})
+    problem = framed(rows, group="who")
+    index = np.array(train)
+    if refused:
+        said = f"column 'who' has {len(set(groups))} groups, of which 2 are left to train on"
+        with pytest.raises(DataError, match=said):
+            check_groups(problem, index, RowOptions(group="who"))
+    else:
+        check_groups(problem, index, RowOptions(group="who"))
+    check_groups(problem, index, RowOptions(group="who", time="x"))  # time decides there
+    check_groups(problem, index, RowOptions())
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"a": 30, "b": 5}, None),
+        (
+            {"a": 30, "b": 4},
+            "1 class has fewer than 5 rows and will be named by the model, since that is what a model says: 'b' (4 rows); join it with",
+        ),
+        (
+            {"a": 4, "b": 3},
+            "2 classes have fewer than 5 rows and will be named by the model, since that is what a model says: 'a' (4 rows), 'b' (3 rows); join them with",
+        ),
+    ],
+)
+def test_classes_of_few_rows_are_named(counts: dict[str, int], said: str | None) -> None:
+    labels = pl.Series([label for label, rows in counts.items() for _ in range(rows)] + [None] * 3)
+    notes = small_classes(labels, 5)
+    assert [note[: len(said or "")] for note in notes] == ([] if said is None else [said])
+
+
+def test_of_lone_rows_the_first_are_named_by_their_place_in_what_was_read() -> None:
+    lone = pl.Series([k % 2 == 0 for k in range(14)])
+    assert "7 classes of 'y' have one row (row 1, 3, 5, 7 and 3 more)" in lone_note("y", lone, None, Disclosure(5))
+    kept = np.arange(14) * 100 + 10
+    assert "(row 11, 211, 411, 611 and 3 more)" in lone_note("y", lone, kept, Disclosure(5))
+    assert "have one row, which cannot" in lone_note("y", lone, kept, Disclosure(5, private=True))
+    one = pl.Series([None, True, False])
+    assert lone_note("y", one, None, Disclosure(5)) == (
+        "1 class of 'y' has one row (row 2), which cannot be both learned and tested: it was left out, and the model "
+        "never says it; give more rows, or merge it with another class"
+    )
+
+
+def test_weightless_and_lone_rows_leave_together() -> None:
+    rows = pl.DataFrame(
+        {"x": np.linspace(0, 1, 40), "w": [0.0] * 4 + [1.0] * 36, "y": ["a", "b"] * 19 + ["lone", None]}
+    )
+    problem = framed(rows, weight="w")
+    assert problem.table.rows.tolist() == list(range(4, 38))
+    assert [note.split(" ")[:2] for note in problem.notes] == [["1", "rows"], ["4", "rows"], ["1", "class"]]
+    assert problem.table.weights.tolist() == [1.0] * 34
+
+
+def test_costs_and_weights_of_columns_have_roles_of_their_own() -> None:
+    rows = pl.DataFrame(
+        {
+            "x": np.linspace(0, 1, 40),
+            "loss": np.arange(40.0),
+            "word": [f"w{k % 7}" for k in range(40)],
+            "y": ["a", "b"] * 20,
+        }
+    )
+    schema = framed(rows, ignore=("loss",)).table.schema
+    assert schema["loss"].role == "ignore"
+    assert with_cost_columns(schema, ["fp=loss"], "t.csv")["loss"].role == "cost"
+    assert with_cost_columns(schema, ["fp= loss "], "t.csv")["loss"].reason == "what a decision costs; no model sees it"
+    used = framed(rows).table.schema
+    assert with_cost_columns(used, ["fp=loss"], "t.csv") == used  # what a model may see stays a feature
+    assert with_cost_columns(used, ["fp=", "fp"], "t.csv") == used
+    with pytest.raises(OptionError, match=r"no column 'lost' in t\.csv for the costs; did you mean 'loss'"):
+        with_cost_columns(used, ["fp=loss", "fn=lost"], "t.csv")
+    with pytest.raises(OptionError, match=r"column 'word' of t\.csv holds no numbers, but costs: "):
+        with_cost_columns(used, ["fp=word"], "t.csv")
+    with pytest.raises(OptionError, match="column 'x' cannot be both the weight and ignored; drop one of the two"):
+        framed(rows, weight="x", ignore=("x",))
+
+
+@pytest.mark.parametrize("given", [str, Path, lambda path: [path], lambda path: (str(path), path)])
+def test_files_are_opened_by_any_sort_of_path(given, tmp_path: Path) -> None:
+    rows = frame().drop("id")
+    rows.write_csv(tmp_path / "t.csv")
+    source = open_source(given(tmp_path / "t.csv"))
+    assert source.name.startswith("t.csv")
+    assert source.frame.width == 2
+    assert (open_source(rows).name, open_source(rows).records, open_source([{"x": 1}]).records) == (
+        "the data",
+        False,
+        True,
+    )
+
+
+def test_the_digest_of_several_files_is_of_their_values(tmp_path: Path) -> None:
+    rows = frame().drop("id")
+    paths = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for path in paths:
+        rows.write_csv(path)
+    several, doubled = framed(list(map(str, paths))), framed(pl.concat([rows, rows]).cast(pl.String))
+    assert several.digest == doubled.digest
+    assert several.digest != framed(str(paths[0])).digest != framed(rows).digest
+    assert framed(rows.reverse()).digest != framed(rows).digest
+    values = rows.hash_rows(seed=0).to_numpy().tobytes()
+    assert framed(rows).digest == hashlib.sha256(values).hexdigest()
+
+
+def test_five_doubts_are_five_lines() -> None:
+    columns = tuple(Column(f"x{k}", "number", "feature", doubt=f"doubt {k}") for k in range(7))
+    ignored = Column("z", "number", "ignore", doubt="nobody asks")
+    assert doubts(Schema((ignored, *columns[:5]))) == [f"x{k}: doubt {k}" for k in range(5)]
+    assert doubts(Schema((ignored, *columns[:6])))[5:] == ["and 1 more columns that can be read in two ways: x5"]
+    assert doubts(Schema(columns))[5:] == ["and 2 more columns that can be read in two ways: x5, x6"]
+    assert doubts(Schema((ignored,))) == []
+
+
+def test_the_part_that_a_source_names_is_no_feature_unless_it_is_asked_for() -> None:
+    rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "part": ["train", "test"] * 20, "y": ["a", "a", "b", "b"] * 10})
+    source = Source(rows, "photos", part="part")
+    for options, role in ((RowOptions(), "ignore"), (RowOptions(split="part"), "split")):
+        assert _schema(source, GoalOptions("y"), options)["part"].role == role
+    assert _schema(replace(source, part=""), GoalOptions("y"), RowOptions())["part"].role == "feature"

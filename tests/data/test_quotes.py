@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from sortal.core.errors import DataError
+from sortal.data import quotes
 from sortal.data.delimited import frames, inspect
 from sortal.data.limits import LONGEST_LINE
-from sortal.data.quotes import rows
+from sortal.data.quotes import Habits, Row, in_doubt, lines_of, rows, split
 
 SIZES = "size,age,plan\n7 inch,47,max\n3 inch,49,basic\n"
 """No quote is in use here, and ``age`` holds numbers."""
@@ -131,3 +132,161 @@ def test_a_quote_that_is_never_closed_is_given_up() -> None:
                 (f"{mark}{line}" for mark, line in zip(["", '"', *[""] * LONGEST_LINE], lines, strict=False)), ",", "t"
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "quoted", "left"),
+    [
+        ("a,b", ["a", "b"], [], None),
+        ("a,b\r", ["a", "b"], [], None),
+        ("", [""], [], None),
+        ('"a",b', ["a", "b"], [0], None),
+        ('a,"b"', ["a", "b"], [1], None),
+        ('a,"b"\r', ["a", "b"], [1], None),
+        ('a, "b, c" ,d', ["a", "b, c", "d"], [1], None),
+        ('"a ""b""",c', ['a "b"', "c"], [0], None),
+        ('"",""', ["", ""], [0, 1], None),
+        ('x"y,z"', ['x"y', 'z"'], [], None),
+        ('x"y,z\r', ['x"y', "z"], [], None),
+        ('"a",', ["a", ""], [0], None),
+        ('a,"b', ["a"], [], "b"),
+        ('"a","b ""c', ["a"], [0], 'b ""c'),
+        (' "', [], [], ""),
+    ],
+)
+def test_the_fields_of_a_line(text: str, values: list[str], quoted: list[int], left: str | None) -> None:
+    found = split(text, ",")
+    assert (found.values, list(found.quoted), found.open) == (values, quoted, left)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "quoted"),
+    [
+        ('a,"b', ["a", '"b'], []),
+        ('"a","b', ["a", '"b'], [0]),
+        ('"a,b"', ["a,b"], [0]),
+        ('"a,b\r', ['"a', "b"], []),
+        ('"a"x,b', ['"a"x', "b"], []),
+    ],
+)
+def test_of_a_line_alone_a_quote_that_stays_open_is_a_letter(text: str, values: list[str], quoted: list[int]) -> None:
+    found = split(text, ",", alone=True)
+    assert (found.values, list(found.quoted), found.open) == (values, quoted, None)
+
+
+def test_rows_have_the_numbers_and_lines_of_the_file() -> None:
+    lines = ["a,b", '1,"x', "", 'y"', "2,z", '"3', '4","5', '6"']
+    found = list(rows(lines, ",", "t.csv", first_line=10))
+    assert [(row.line, list(row.lines), row.values) for row in found] == [
+        (10, ["a,b"], ["a", "b"]),
+        (11, ['1,"x', "", 'y"'], ["1", "x\n\ny"]),
+        (14, ["2,z"], ["2", "z"]),
+        (15, ['"3', '4","5', '6"'], ["3\n4", "5\n6"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a", '"b" c'], "line 6: a field goes on after the quote that closes it"),
+        (["a", '"b', "c"], "line 6: a quote is opened and never closed"),
+        (["a", '"b', 'c"d'], "line 6: a quote is opened and never closed"),
+        (["a", '"b', 'c","d'], "line 6: a quote is opened and never closed"),
+    ],
+)
+def test_a_row_that_breaks_the_rule_is_named_by_its_first_line(lines: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=f"^t.csv, {message}"):
+        list(rows(lines, ",", "t.csv", 5))
+
+
+@pytest.mark.parametrize(("longest", "read"), [(6, True), (5, False)])
+def test_a_row_over_lines_has_an_end(longest: int, read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three lines of two letters stand behind the first; more than the longest would be a quote that stays open."""
+    monkeypatch.setattr(quotes, "LONGEST_LINE", longest)
+    lines = ['"a', "bb", "cc", "dd", 'e"']
+    if read:
+        assert next(rows(lines, ",", "t")).values == ["a\nbb\ncc\ndd\ne"]
+        return
+    with pytest.raises(DataError, match="line 1: a quote is opened and never closed"):
+        list(rows(lines, ",", "t"))
+
+
+@pytest.mark.parametrize(
+    ("values", "quoted", "blank"),
+    [([""], [], True), ([" "], [], True), (["a"], [], False), ([""], [0], False), (["", ""], [], False)],
+)
+def test_a_blank_row_has_nothing_and_no_quotes(values: list[str], quoted: list[int], blank: bool) -> None:
+    assert Row(1, [""], values, quoted).blank == blank
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        (["1"] * 9 + ["x"], True),
+        (["1"] * 8 + ["x"] * 2, False),
+        (["1", " ", ""], True),
+        (["", " "], False),
+        ([], False),
+        (["2021-05-01", "$ 5", "-1.5", "12:30", "7 %"], True),
+        (["5 kg", "6 kg"], False),
+    ],
+)
+def test_nine_of_ten_values_make_a_column_of_numbers(values: list[str], numbers: bool) -> None:
+    assert quotes._are_numbers(values) == numbers
+
+
+def test_habits_are_those_of_whole_rows_of_one_line() -> None:
+    lines = ['"a",1', "b,2", '"c\nd",3', "e", "", '"f",4', "g,5"]
+    text = [part for line in lines for part in line.split("\n")]
+    habits = Habits.of(text, ",", 2)
+    assert (habits.rows, habits.numbers) == (4, (False, True))
+    assert (habits.some_quoted, habits.all_quoted) == ((True, False), (False, False))
+    first = Habits.of(text, ",", 2, most=1)
+    assert (first.rows, first.some_quoted, first.all_quoted) == (1, (True, False), (True, False))
+    assert Habits.of([*text, '"open'], ",", 2).rows == 4  # the damage ends it
+    none = Habits.of([], ",", 2)
+    assert (none.rows, none.numbers, none.some_quoted, none.all_quoted) == (0, (False,) * 2, (False,) * 2, (True,) * 2)
+    assert Habits.of(["x,1"] * 2_500, ",", 2).rows == 2_000
+
+
+@pytest.mark.parametrize(
+    ("value", "ditto"),
+    [(",blue\n,", True), (",blue\n", True), ("\nblue,", True), ("\nblue\n", False), ("a\n,", False), (",a\nb", False)],
+)
+def test_ditto_marks_stand_alone_between_separators(value: str, ditto: bool) -> None:
+    assert quotes._is_ditto(value, ",") == ditto
+
+
+@pytest.mark.parametrize(
+    ("habits", "doubt"),
+    [
+        (Habits(0, (), (), ()), True),  # nothing else is known, and the second column holds numbers
+        (Habits(5, (False, True), (False, False), (False, False)), True),
+        (Habits(5, (False, True), (True, False), (False, False)), True),
+        (Habits(5, (False, True), (True, False), (True, False)), False),  # all others are quoted as well
+        (Habits(5, (False, False), (True, False), (False, False)), False),  # some are, and there are no numbers
+        (Habits(5, (False, False), (False, False), (False, False)), True),
+        (Habits(5, (True, True), (False, False), (False, False)), False),  # a word where there are numbers
+    ],
+)
+def test_whether_a_quote_over_lines_is_one_hangs_on_the_other_rows(habits: Habits, doubt: bool) -> None:
+    (row,) = rows(['"one,5', 'two",6'], ",", "t")
+    assert in_doubt(row, ",", 2, lambda: habits) == doubt
+
+
+@pytest.mark.parametrize("lines", [["a,b"], ['"one,5', 'two",6,7'], ['"one', 'two",6']])
+def test_a_row_that_cannot_be_several_is_never_in_doubt(lines: list[str]) -> None:
+    def unasked() -> Habits:
+        raise AssertionError("the file is looked at only where it matters")
+
+    (row,) = rows(lines, ",", "t")
+    assert not in_doubt(row, ",", 2, unasked)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_lines_of_blocks_are_whole_whatever_the_blocks(size: int) -> None:
+    text = "ä\n\n€ b\nlast ß".encode()
+    blocks = [text[at : at + size] for at in range(0, len(text), size)]
+    assert list(lines_of(blocks)) == ["ä", "", "€ b", "last ß"]
+    assert list(lines_of([b"a\n"])) == ["a"]
+    assert list(lines_of([])) == []

@@ -7,8 +7,11 @@ import gzip
 import io
 import json
 import lzma
+import os
+import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.data.read import batches, read
+from sortal.data import read as read_module
+from sortal.data.read import batches, files_of, folder_of, holds_records, read
 
 TABLE = pl.DataFrame({"n": [1, 2, 3], "x": [0.5, None, 2.0], "s": ["a", "b,c", None]})
 WRITERS: dict[str, Callable[[Path], object]] = {
@@ -192,3 +196,190 @@ def test_batches_are_the_rows_of_a_larger_file(tmp_path: Path) -> None:
         assert max(part.height for part in parts) <= 7_000
         assert pl.concat(parts).equals(read(tmp_path / name).frame)
     assert pl.concat(batches(tmp_path / "t.csv"))["i"].cast(pl.Int64).equals(table["i"])
+
+
+def names(folder: Path, *files: str) -> Path:
+    for file in files:
+        (folder / file).write_text("a,b\n1,2\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "parts", "left"),
+    [
+        (["b.csv", "a.csv"], ["a.csv", "b.csv"], None),
+        (["a.csv", "notes.md", "z.pdf"], ["a.csv"], "left out of the folder: notes.md, z.pdf"),
+        (["part-1", "part-0"], ["part-0", "part-1"], None),
+        (["part-0", "a.csv"], ["a.csv"], "left out of the folder: part-0"),
+        (["part-0", "x.md"], ["part-0"], "left out of the folder: x.md"),
+        (
+            ["a.CSV.gz", "b.txt.bz2", "c.tsv.xz", "d.gz"],
+            ["a.CSV.gz", "b.txt.bz2", "c.tsv.xz"],
+            "left out of the folder: d.gz",
+        ),
+        ([".hidden.csv", "_part.csv", "a.tab"], ["a.tab"], None),
+    ],
+)
+def test_the_parts_of_a_folder(files: list[str], parts: list[str], left: str | None, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    assert [file.name for file in files_of(names(tmp_path, *files))] == parts
+    notes = [note for note in read(tmp_path).notes if "left out" in note]
+    assert notes == ([] if left is None else [left])
+    assert read(tmp_path).frame.rows() == [("1", "2")] * len(parts)
+
+
+def test_files_are_named_in_the_order_that_they_were_given_in(tmp_path: Path) -> None:
+    names(tmp_path, "b.csv", "a.csv", "c.csv")
+    given = [tmp_path / "c.csv", str(tmp_path / "a.csv"), tmp_path / "b.csv"]
+    assert [file.name for file in files_of(given)] == ["c.csv", "a.csv", "b.csv"]
+    assert read(given).name == "c.csv and 2 more"
+    assert read(given[:1]).name == "c.csv"
+
+
+def test_a_file_in_the_home_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(names(tmp_path, "t.csv")))
+    assert read("~/t.csv").frame.height == 1
+
+
+def test_where_a_folder_is_empty_no_name_is_near(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^no file 't\.csv' in .*; the folder is empty$"):
+        read(tmp_path / "t.csv")
+    names(tmp_path, ".t.csv")
+    with pytest.raises(DataError, match=r"; the folder is empty$"):
+        read(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("files", "folder", "separator"),
+    [(["a.csv"], True, ","), (["a.csv", "b.csv"], True, ","), (["a.csv", "c.csv"], True, ""), (["c.csv"], True, ";")],
+)
+def test_what_separates_is_said_where_all_parts_agree(
+    files: list[str], folder: bool, separator: str, tmp_path: Path
+) -> None:
+    names(tmp_path, "a.csv", "b.csv")
+    (tmp_path / "c.csv").write_text("a;b\n3;4\n")
+    source = read([tmp_path / file for file in files])
+    assert (source.separator, source.folder, source.part, source.ordered) == (separator, str(tmp_path), "", True)
+
+
+def test_records_are_so_where_all_parts_are(tmp_path: Path) -> None:
+    names(tmp_path, "a.csv")
+    (tmp_path / "b.jsonl").write_text('{"a": "1", "b": "2"}\n')
+    for files, records in ((["b.jsonl"], True), (["a.csv", "b.jsonl"], False), (["a.csv"], False)):
+        paths = [tmp_path / file for file in files]
+        assert holds_records(paths) == read(paths).records == records == holds_records(read(paths))
+        assert folder_of(read(paths)) == folder_of(paths) == str(tmp_path)
+
+
+def test_a_table_that_was_read_is_given_out_with_its_notes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b\n" + "1;2\n" * 5)
+    source = read(tmp_path / "t.csv")
+    for way in (source, tmp_path / "t.csv"):
+        notes: list[str] = []
+        assert [frame.height for frame in batches(way, 2, notes.append)] == [2, 2, 1]
+        assert notes == ["fields are separated by ';'"]
+    assert [frame.height for frame in batches(source)] == [5]
+    large = replace(source, frame=pl.DataFrame({"a": range(65_537)}))
+    assert [frame.height for frame in batches(large)] == [65_536, 1]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_as_many_columns_as_are_read_and_one_more(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / f"t.{kind}"
+    {"csv": TABLE.write_csv, "jsonl": TABLE.write_ndjson, "parquet": TABLE.write_parquet}[kind](path)
+    for most in (3, 2):
+        monkeypatch.setattr(read_module, "MOST_COLUMNS", most)
+        if most == 3:
+            assert read(path).frame.width == 3
+        else:
+            with pytest.raises(DataError, match=r"^t\.\w+ has 3 columns"):
+                read(path)
+
+
+def test_the_memory_of_all_parts_is_needed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(read_module, "refuse_beyond_memory", lambda name, size: asked.append((name, size)))
+    for name in ("1.arrow", "2.arrow"):
+        pl.DataFrame({"i": range(100)}, schema={"i": pl.Int64}).write_ipc(tmp_path / name)
+    read([tmp_path / "1.arrow", tmp_path / "2.arrow"])
+    assert asked == [("1.arrow and 1 more", 1_600)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("t.json", b'{"a": 1}\n{"a": 2}\n', "json lines"),
+        ("t.json", b'{"a": 1}', "json lines"),
+        ("t.json", b'{"a": [1]}', "json"),
+        ("t.jsonl", b'{"a": [1]}', "json lines"),
+        ("t.ndjson", b'{"a": [1]}\n', "json lines"),
+        ("t.json", b'{"a": [1]}\n{"a": [2]}\n', "json lines"),
+        ("t.json", b'{\n"a": 1}', "json"),
+        ("t.json", b'[{"a": 1}]', "json"),
+        ("t.csv", b'[\n {"a": 1}]', "json"),
+        ("t.csv", b'{ "a": 1}', "json lines"),
+        ("t.csv", b"{a},b\n1,2\n", "delimited"),
+        ("t.csv", b"[a],b\n1,2\n", "delimited"),
+        ("t.json", b"\xef\xbb\xbf\n [1]", "json"),
+        ("t.csv", b'\xef\xbb\xbf{"a": 1}\n', "json lines"),
+        ("t.json", b'{"a": {"b": 1}}', "json lines"),
+        ("t.json.gz", gzip.compress(b'{"a": 1}'), "json lines"),
+        ("t", b"a,b", "delimited"),
+        ("t.json", b'{"a": 1}  \r\n', "json lines"),
+        ("t.json", b'{"a": 1,\n"b": 2}', "json"),
+    ],
+)
+def test_the_format_is_that_of_the_content(name: str, content: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert read_module._format(tmp_path / name) == kind
+
+
+def test_a_record_that_is_longer_than_the_head_is_one(tmp_path: Path) -> None:
+    record = json.dumps({"a": "x" * 70_000, "b": 1})
+    for text, kind in ((record, "json lines"), (f"{record}\n{record}", "json lines"), (f"[{record}]", "json")):
+        (tmp_path / "t.json").write_text(text)
+        assert read_module._format(tmp_path / "t.json") == kind
+        assert read(tmp_path / "t.json").frame["b"][0] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are texts")
+def test_a_name_that_is_not_in_utf8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9"))
+    TABLE.write_csv(tmp_path / "t.csv")
+    path.write_bytes((tmp_path / "t.csv").read_bytes())
+    assert read(path).frame.height == 3
+    TABLE.write_parquet(tmp_path / "t.parquet")
+    path.write_bytes((tmp_path / "t.parquet").read_bytes())
+    with pytest.raises(DataError, match="has a name that is not in UTF-8, and Parquet files are opened by it; rename"):
+        read(path)
+
+
+def test_images_beside_their_bytes_are_bytes_and_other_pairs_are_not(tmp_path: Path) -> None:
+    pair, other = pl.Struct({"bytes": pl.Binary, "path": pl.String}), pl.Struct({"bytes": pl.Binary, "size": pl.Int64})
+    frame = pl.DataFrame(
+        {
+            "n": [1, 2],
+            "a": [{"bytes": b"1", "path": "p"}, None],
+            "b": [{"bytes": b"2", "path": None}] * 2,
+            "c": [{"bytes": b"3", "size": 4}] * 2,
+        },
+        schema={"n": pl.Int64, "a": pair, "b": pair, "c": other},
+    )
+    frame.write_parquet(tmp_path / "t.parquet")
+    found = read(tmp_path / "t.parquet").frame
+    assert found.schema == {"n": pl.Int64, "a": pl.Binary, "b": pl.Binary, "c": other}
+    assert found.rows() == [(1, b"1", b"2", {"bytes": b"3", "size": 4}), (2, None, b"2", {"bytes": b"3", "size": 4})]
+
+
+def test_notes_beside_images_are_no_table_of_them(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    for note in ("notes.txt", "about.json"):
+        (tmp_path / note).write_text("{}")
+        source = read(tmp_path)
+        assert (source.frame["label"].to_list(), source.ordered) == (["cat", "dog"], False)
+    (tmp_path / "notes.txt").unlink()
+    (tmp_path / "about.json").unlink()
+    names(tmp_path, "labels.tsv")  # a table is the data
+    assert read(tmp_path).frame.columns == ["a", "b"]

@@ -15,7 +15,9 @@ import sortal
 from sortal import timetable, workflow
 from sortal.core.errors import OptionError
 from sortal.core.recipe import Recipe
+from sortal.data import sampled as sampled_module
 from sortal.data.problem import frame_problem
+from sortal.data.read import Source
 from sortal.data.sampled import RowLimit, drawn
 from sortal.training.deadline import Deadline
 
@@ -104,3 +106,74 @@ def test_a_run_on_a_sample_repeats(monkeypatch, tmp_path, hurried):
 def test_a_recipe_with_no_number_of_rows_is_refused():
     with pytest.raises(OptionError, match=r"sampled '?-3'? is no number of rows"):
         Recipe.from_toml('target = "y"\nsampled = -3\n')
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "counts"),
+    [
+        ([900, 98, 2], 100, [90, 10, 2]),
+        ([8, 2], 5, [4, 2]),  # of a class of two both
+        ([50, 50], 99, [50, 50]),  # 49.5 rows, to the even number
+        ([50, 50], 97, [48, 48]),
+        ([10, 1], 5, [5, 1]),
+        ([10], 1, [2]),
+    ],
+)
+def test_of_each_class_its_share_is_drawn(sizes: list[int], most: int, counts: list[int]) -> None:
+    classes = np.random.default_rng(3).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    for seed in range(5):
+        kept = drawn(classes, most, seed)
+        assert np.bincount(classes[kept], minlength=len(sizes)).tolist() == counts
+        assert len(set(kept.tolist())) == len(kept)
+
+
+def test_every_row_of_a_class_is_as_likely_to_be_drawn() -> None:
+    classes = np.repeat([0, 1], [20, 20])
+    counts = sum(np.bincount(drawn(classes, 10, seed), minlength=40) for seed in range(400))
+    assert counts.min() > 60
+    assert counts.max() < 140
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [
+        (["a", "b", "a", "a", "b", "a", "a", "b", None, None, None, None], 3),
+        (["a", "b", "c", "a", "b", "c", "a", "b", "c", "a", "b", "c"], 3),
+        (["a", "b", "c", "d", "a", "b", "c", "d", "a", "b", "c", "d"], 1),  # four of twelve may be anything
+    ],
+)
+def test_classes_are_few_beside_the_rows(target: list[str | None], classes: int) -> None:
+    found = sampled_module._classes(pl.DataFrame({"y": target}), "y")
+    assert len(set(found.tolist())) == classes
+    if classes > 1:
+        assert len(set(zip(found.tolist(), target, strict=True))) == classes
+    assert set(sampled_module._classes(pl.DataFrame({"y": target}), "z").tolist()) == {0}
+
+
+def test_a_sample_is_a_source_of_its_own_and_a_whole_table_is_not() -> None:
+    source = Source(pl.DataFrame({"y": ["a", "b"] * 10, "x": range(20)}), "t.csv", ("a note",), ";", folder="here")
+    for most in (20, 21):
+        assert sampled_module.sampled(source, "y", most, 0) == (source, None)
+    some, kept = sampled_module.sampled(source, "y", 19, 7)
+    assert kept is not None
+    assert some.frame["x"].to_list() == kept.tolist() == drawn(np.tile([0, 1], 10), 19, 7).tolist()
+    assert (some.name, some.separator, some.folder) == ("a sample of t.csv", ";", "here")
+    assert some.notes[0] == "a note"
+    assert some.notes[1].startswith(f"{len(kept)} of 20 rows are used, drawn at random within each class (seed 7), the")
+
+
+def test_a_limit_is_asked_for_rows_and_columns_and_seed_and_time_have_defaults() -> None:
+    assert (RowLimit(max).seed, RowLimit(max).seconds) == (0, math.inf)
+    assert sampled_module.ALL_ROWS.most(12, 5) == 12
+    asked: list[tuple[int, int]] = []
+    recipe = Recipe.of("y")
+    frame_problem(
+        table(100), recipe.goal, recipe.rows, RowLimit(lambda rows, columns: asked.append((rows, columns)) or rows)
+    )
+    assert asked == [(100, 3)]
+
+
+def test_another_seed_draws_other_rows() -> None:
+    first, second = (framed(table(), 300, seed).table.rows.tolist() for seed in (1, 2))
+    assert first != second
+    assert any("(seed 2)" in note for note in framed(table(), 300, 2).notes)

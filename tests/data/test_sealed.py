@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError, OutputError
+from sortal.data import sealed
 from sortal.data.ledger import Seal
 from sortal.data.read import batches, files_of, holds_records, read
-from sortal.data.sealed import is_kept, is_marked, is_sealed, run_of
+from sortal.data.sealed import MARK, is_kept, is_marked, is_sealed, run_of
 from sortal.data.whole import replacing
 from sortal.data.write import writer
 
@@ -114,3 +115,59 @@ def test_nothing_writes_over_them(seal: Seal, tmp_path: Path) -> None:
 def test_sealed_rows_are_their_owners(seal: Seal) -> None:
     modes = {path: path.stat().st_mode & 0o777 for path in (seal.path.parent, seal.path, seal.ledger)}
     assert list(modes.values()) == [0o700, 0o600, 0o600]
+
+
+def marked(footer: bytes, before: bytes = b"", claimed: int | None = None) -> bytes:
+    return before + footer + (len(footer) if claimed is None else claimed).to_bytes(4, "little") + b"PAR1"
+
+
+((KEY, VALUE),) = MARK.items()
+BOTH = f"{KEY} {VALUE}".encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [
+        (marked(BOTH), True),
+        (marked(BOTH, b"rows"), True),
+        (marked(BOTH, claimed=len(BOTH) + 1), False),  # more than the file has
+        (marked(BOTH, b"x", claimed=len(BOTH) + 1), True),
+        (marked(BOTH, claimed=len(BOTH) - 1), False),  # its first letter is cut off
+        (marked(KEY.encode()), False),
+        (marked(VALUE.encode()), False),
+        (marked(b"x", BOTH), False),  # beside the footer
+        (marked(BOTH)[:-1] + b"2", False),
+        (b"PAR1", False),
+        (b"\0\0\0PAR1", False),
+        (b"", False),
+    ],
+)
+def test_the_mark_stands_in_the_footer(content: bytes, known: bool, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert is_marked(tmp_path / "file") == known
+
+
+def test_a_footer_without_measure_is_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(marked(BOTH))
+    for most, known in ((len(BOTH), True), (len(BOTH) - 1, False)):
+        monkeypatch.setattr(sealed, "MOST_FOOTER", most)
+        assert is_marked(tmp_path / "file") == known
+
+
+def test_a_ledger_is_kept_beside_a_run_and_alone_it_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    (tmp_path / "sealed").mkdir()
+    assert not is_kept(path)  # there is none
+    path.touch()
+    assert is_kept(path)
+    (tmp_path / "sealed").rmdir()
+    assert not is_kept(path)
+    (tmp_path / "run.json").touch()
+    assert is_kept(path)
+    assert not is_kept(tmp_path / "run.json")
+
+
+def test_a_file_in_the_home_of_a_person_is_known(seal: Seal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(seal.folder))
+    assert is_sealed(Path("~/sealed/test.parquet"))
+    assert run_of(seal.path.parent / "deeper" / "file") is None

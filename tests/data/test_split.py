@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
+from sortal.data import split as split_module
 from sortal.data.division import split_by_column
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split
 from sortal.data.stratify import allocate, connected_groups, stratified_assign
@@ -517,3 +518,176 @@ class TestToldByAColumn:
         )
         parts = split_by_column(table(frame, y="target", fold="split"), np.array([0, 0, 1, 1]), "fold")
         assert parts.notes == ("class 'b' has 2 rows: none in test, which can say nothing about it",)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "wished", "cuts"),
+    [
+        ([0, 1, 2, 3, 4], [2.0], [2]),
+        ([0, 1, 2, 3, 4], [2.4], [2]),
+        ([0, 1, 2, 3, 4], [2.6], [3]),
+        ([0, 0, 0, 1, 1], [1.0], [3]),
+        ([0, 0, 0, 0], [2.0], []),
+        ([0, 1, 2, 3], [1.0, 2.0], [1, 2]),
+        ([0, 0, 1, 1, 2], [2.0, 2.1], [2, 4]),  # no two are the same
+        ([0, 1, 1, 1, 2], [3.9, 4.0], [1, 4]),  # one is left for the second
+        ([0, 1, 1, 1], [1.0, 2.0], []),
+    ],
+)
+def test_cuts_lie_where_the_values_change(ordered: list[int], wished: list[float], cuts: list[int]) -> None:
+    assert split_module._cuts(np.array(ordered), np.array(wished)) == cuts
+
+
+@pytest.mark.parametrize(
+    ("counts", "near"),
+    [
+        ([[60, 20], [10, 10]], True),
+        ([[60, 20], [14, 6]], True),
+        ([[54, 26], [13, 7]], True),  # 33 rows of the second part are three more than wished
+        ([[48, 32], [14, 6]], True),  # 38: a quarter and one more, as is 62 of 70 rows
+        ([[47, 33], [14, 6]], False),
+        ([[69, 11], [10, 10]], False),  # 21 of 30
+        ([[57, 23], [17, 3]], True),  # half of a class and two rows less
+        ([[57, 23], [18, 2]], False),
+    ],
+)
+def test_parts_are_near_what_was_wished_or_not(counts: list[list[int]], near: bool) -> None:
+    """Wished are 60 and 20 rows of the first class, and 10 and 10 of the second."""
+    dealt = [(c, p) for c in (0, 1) for p in (0, 1) for _ in range(counts[c][p])]
+    codes, part = np.array(dealt).T
+    assert split_module._near(part, codes, np.array([[60, 20], [10, 10]])) == near
+
+
+@pytest.mark.parametrize(
+    ("sizes", "notes"),
+    [
+        ([85, 15], []),
+        ([825, 175], []),
+        ([81, 19], ["train has 81 % of the rows, not 85 %", "test has 19 % of the rows, not 15 %"]),
+        ([89, 11], ["train has 89 % of the rows, not 85 %", "test has 11 % of the rows, not 15 %"]),
+        ([8, 2], []),  # a row and a half of ten is nothing
+        ([16, 4], []),
+        ([15, 5], ["train has 75 % of the rows, not 85 %", "test has 25 % of the rows, not 15 %"]),
+        ([6, 4], ["train has 60 % of the rows, not 85 %", "test has 40 % of the rows, not 15 %"]),
+    ],
+)
+def test_other_sizes_are_told(sizes: list[int], notes: list[str]) -> None:
+    part = np.repeat([0, 1], sizes)
+    told = split_module._size_notes(part, ["train", "test"], np.array([0.85, 0.15]))
+    assert told == [f"{note}: what belongs together stays so" for note in notes]
+
+
+def test_groups_are_as_new_as_their_newest_row() -> None:
+    """Group b ends latest and is the test, with its old rows; a and c end earlier."""
+    who = ["c", "a", "b", "a", "b", "c", "a", "c", "b", "a"]
+    when = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 6.5]
+    rows = table(pl.DataFrame({"x": np.arange(10.0), "who": who, "when": when}), who="group", when="time")
+    parts = split(rows, np.array([0, 1, 0, 1, 1, 0, 1, 0, 0, 1]), SplitPlan.parse("70/30"), seed=0)
+    assert parts.test.tolist() == [2, 4, 8]
+    assert parts.method == "newest groups of 'who' by 'when'"
+    assert parts.notes == ("2 rows outside train are no newer than the newest of train: their groups go on longer",)
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        (["a", "a", "a", "a"], r"the groups of 'who' end at 1 times only; use another .*, or --time or --group alone$"),
+        (None, r"the rows end at 1 times only; use another time column$"),
+    ],
+)
+def test_what_cannot_be_ordered_is_named(who: list[str] | None, words: str) -> None:
+    frame = pl.DataFrame({"x": np.arange(4.0), "when": [1.0] * 4} | ({} if who is None else {"who": who}))
+    rows = table(frame, when="time", **({} if who is None else {"who": "group"}))
+    with pytest.raises(DataError, match=words):
+        split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("times", "k", "pairs"),
+    [
+        ([3, 1, 2, 4], 3, [([1], [2]), ([1, 2], [0]), ([0, 1, 2], [3])]),
+        ([1, 1, 2, 2, 3, 3], 2, [([0, 1], [2, 3]), ([0, 1, 2, 3], [4, 5])]),
+        ([1, 1, 2, 2], 3, [([0, 1], [2, 3])]),
+    ],
+)
+def test_folds_of_time_expand(times: list[int], k: int, pairs: list[tuple[list[int], list[int]]]) -> None:
+    found = folds(np.zeros(len(times), dtype=np.int64), k, 0, times=np.array(times))
+    assert [(train.tolist(), valid.tolist()) for train, valid in found] == pairs
+
+
+def test_a_fold_whose_groups_all_go_on_is_left_out() -> None:
+    times, groups = np.array([1, 2, 3]), np.array([7, 7, 9])
+    found = folds(np.zeros(3, dtype=np.int64), 2, 0, groups=groups, times=times)
+    assert [(train.tolist(), valid.tolist()) for train, valid in found] == [([0, 1], [2])]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rarest", "count"),
+    [
+        (200_000, 9, 5),
+        (200_001, 9, 3),
+        (1_000, 5, 5),
+        (1_000, 4, 4),
+        (1_000, 3, 3),
+        (1_000, 2, 3),
+        (4, 4, 4),
+        (3, 3, 3),
+        (2, 2, 2),
+        (1, 1, 2),
+    ],
+)
+def test_how_many_folds(rows: int, rarest: int, count: int) -> None:
+    assert fold_count(rows, rarest) == count
+
+
+def test_folds_are_just_enough_and_one_too_many() -> None:
+    codes = np.array([0, 1, 0])
+    assert sorted(valid.tolist() for _, valid in folds(codes, 3, seed=0)) == [[0], [1], [2]]
+    groups = np.array([9, 4, 9, 7])
+    found = folds(np.array([0, 1, 0, 1]), 3, seed=0, groups=groups)
+    assert sorted(valid.tolist() for _, valid in found) == [[0, 2], [1], [3]]
+    assert len(folds(np.array([0, 1]), 2, seed=0)) == 2
+
+
+@pytest.mark.parametrize(("copied", "told"), [(8, True), (6, True), (4, False)])
+def test_copies_by_chance_are_told_from_a_hundredth_of_the_rows_on(copied: int, told: bool) -> None:
+    class Chance:
+        """What a table of 600 rows says of its copies."""
+
+        explains, by_chance = True, 0.02
+
+    rows = type("Rows", (), {"coincidence": Chance()})()
+    rows.coincidence.copied = copied / 600
+    notes = split_module._coincidence_notes(rows)
+    assert bool(notes) == told
+    rows.coincidence.explains = False
+    assert split_module._coincidence_notes(rows) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "parts"),
+    [
+        ("70/15/15", "70/15/15", {"train": 0.7, "valid": 0.15, "test": 0.15}),
+        ("85/15", "85/15", {"train": 0.85, "test": 0.15}),
+        ("80/20/0", "80/20/0", {"train": 0.8, "valid": 0.2}),
+        ("80/0/20", "80/20", {"train": 0.8, "test": 0.2}),
+        ("100", "100", {"train": 1.0}),
+    ],
+)
+def test_a_plan_names_the_parts_that_there_will_be(text: str, shown: str, parts: dict[str, float]) -> None:
+    plan = SplitPlan.parse(text)
+    assert str(plan) == shown
+    assert plan.parts == pytest.approx(parts)
+    assert list(plan.parts) == list(parts)
+
+
+def test_parts_of_a_column_say_which_class_each_lacks() -> None:
+    words = ["test", "train", "dev", "train", "test", "train"]
+    frame = pl.DataFrame({"x": np.arange(6.0), "y": list("bbabcc"), "fold": words})
+    parts = split_by_column(table(frame, y="target", fold="split"), np.array([1, 1, 0, 1, 2, 2]), "fold")
+    assert parts.notes == (
+        "class 'a' does not occur in train: no model can learn it",
+        "class 'b' has 3 rows: none in valid, which can say nothing about it",
+        "class 'c' has 2 rows: none in valid, which can say nothing about it",
+    )
+    assert (parts.train.tolist(), parts.valid.tolist(), parts.test.tolist()) == ([1, 3, 5], [2], [0, 4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from sortal.core.errors import DataError, OptionError
+from sortal.data import standard_input
 from sortal.data.read import read
 from sortal.data.standard_input import spooled
 
@@ -55,3 +57,38 @@ def test_it_is_read_once() -> None:
         pass
     with spooled(["a.csv"]) as paths:
         assert paths == ["a.csv"]
+
+
+def test_of_many_blocks_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standard_input, "BLOCK", 4)
+    give(b"a,b\n1,2\n3,4\n\0\0\0\0", monkeypatch)  # zeros later on are no device of zeros
+    with spooled(["x.csv", "-", "y.csv"]) as paths:
+        assert [paths[0], paths[2]] == ["x.csv", "y.csv"]
+        assert Path(paths[1]).read_bytes() == b"a,b\n1,2\n3,4\n\0\0\0\0"
+    give(b"\0\0\0\0a", monkeypatch)
+    with pytest.raises(DataError, match=r"^the standard input begins with nothing but NUL bytes"), spooled(["-"]):
+        pass
+    give(b"\0\0\0b", monkeypatch)
+    with spooled(["-"]) as paths:
+        assert Path(paths[0]).read_bytes() == b"\0\0\0b"
+
+
+@pytest.mark.parametrize(("free", "refused"), [(16, False), (15, True), (14, True)])
+def test_it_takes_half_of_the_room(free: int, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = type("Usage", (), {"free": free})()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
+    give(b"a,b\n1,2\n", monkeypatch)
+    if refused:
+        with (
+            pytest.raises(DataError, match=r"the standard input is longer than 7 bytes, half of the room"),
+            spooled(["-"]),
+        ):
+            pass
+    else:
+        with spooled(["-"]) as paths:
+            assert Path(paths[0]).read_bytes() == b"a,b\n1,2\n"
+
+
+def test_one_dash_among_others_is_it_and_two_are_one_too_many() -> None:
+    with pytest.raises(OptionError, match="give it once"), spooled(["-", "a.csv", "-"]):
+        pass

@@ -9,13 +9,16 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sortal.core.errors import OutputError
+from sortal.data import whole
 from sortal.data.whole import PRIVATE, PRIVATE_FOLDER, abandoned, claimed, is_taken, new_folder, replacing
 from tests.data.conftest import files_limited_to
 
@@ -308,3 +311,125 @@ class TestKilledProcesses:
             (mine.path / "file").touch()
             assert abandoned(tmp_path) == []
         assert abandoned(tmp_path / "missing") == []
+
+
+def test_of_a_name_as_much_is_repeated_as_there_is_room_for() -> None:
+    assert whole._stem("run") == ".run.partial-"
+    assert whole._stem("x" * 200) == f".{'x' * 200}.partial-"
+    assert whole._stem("x" * 201) == f".{'x' * 200}.partial-"
+    assert whole._stem("x" + "ß" * 150) == f".x{'ß' * 99}.partial-"  # half a letter is none
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "x"), errno.ENOSPC),
+        (OSError("no number"), None),
+        (OSError("said by polars (os error 13)"), 13),
+        (pl.exceptions.ComputeError("No space left (os error 28)"), 28),
+        (pl.exceptions.ComputeError("parquet: transport error"), errno.ENOSPC),
+        (pl.exceptions.ComputeError("something else"), None),
+        (ValueError("x (os error 28)"), None),
+        (ValueError("transport error"), None),
+    ],
+)
+def test_the_number_of_an_error_of_the_system(error: Exception, code: int | None) -> None:
+    assert whole._code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "about"),
+    [
+        (None, errno.ENOSPC, True),
+        (None, errno.ECONNRESET, False),
+        ("/a/b/t.csv", errno.ECONNRESET, True),
+        ("/a/b", errno.ENOENT, True),  # a folder above
+        ("/a", errno.ENOENT, True),
+        ("/a/b/other", errno.ENOSPC, False),
+        ("/a/b/.t.csv.partial-0123456789abcdef/t.csv", errno.ENOSPC, True),
+        ("/a/b/.t.csv.partial-0123/t.csv", errno.ENOSPC, False),
+        ("/c/.t.csv.partial-0123456789abcdef/t.csv", errno.ENOSPC, False),
+    ],
+)
+def test_which_errors_are_about_what_is_written(file: str | None, code: int, about: bool) -> None:
+    error = OSError(code, "x") if file is None else OSError(code, "x", file)
+    assert whole._is_about(Path("/a/b/t.csv"), error, code) == about
+
+
+def test_reasons_name_the_folder_and_others_are_those_of_the_system(tmp_path: Path) -> None:
+    for code, reason in (
+        (errno.EPERM, f"no permission to write in {str(tmp_path)!r}"),
+        (errno.ENOTDIR, f"there is no folder {str(tmp_path)!r}"),
+        (errno.EFBIG, "the file would be larger than is allowed here"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ):
+
+        def fail(code: int = code) -> None:
+            with replacing(tmp_path / "t.csv") as partial:
+                raise OSError(code, "x", str(partial))
+
+        with pytest.raises(OutputError) as raised:
+            fail()
+        assert str(raised.value) == f"{reason}: 't.csv' could not be written; nothing was changed"
+
+
+def test_what_a_killed_process_left_of_one_result_is_given_the_oldest_first(tmp_path: Path) -> None:
+    for age, (name, digit) in enumerate([("run", "b"), ("run", "a"), ("other", "c"), ("run-1", "d"), ("run", "e")]):
+        folder = tmp_path / f".{name}.partial-{digit * 16}"
+        folder.mkdir()
+        (folder / "file").touch()
+        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
+    (tmp_path / f".run.partial-{'f' * 16}").mkdir()  # empty
+    found = whole.unfinished(tmp_path / "run")
+    assert [path.name[-1] for path in found] == ["e", "a", "b"]
+    with new_folder(tmp_path / "run") as mine:
+        (mine / "file").touch()
+        assert len(whole.unfinished(tmp_path / "run")) == 3
+    assert whole.unfinished(tmp_path / "missing" / "run") == []
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_five_that_were_left_are_named(count: int, tmp_path: Path) -> None:
+    for i in range(count):
+        (tmp_path / f".run.partial-{i:016x}").mkdir()
+        (tmp_path / f".run.partial-{i:016x}" / "file").touch()
+    told = abandoned(tmp_path)
+    assert [f"{i:016x}" in sentence for i, sentence in enumerate(told[:5])] == [True] * 5
+    assert told[5:] == ([f"and 1 more in {str(tmp_path)!r}"] if count == 6 else [])
+
+
+def test_a_name_in_the_home_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with replacing("~/t.txt") as partial:
+        partial.write_text("x")
+    with new_folder("~/run"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["run", "t.txt"]
+
+
+def test_a_link_into_another_folder_is_written_there(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "t.txt").symlink_to(tmp_path / "there" / "t.txt")
+    with replacing(tmp_path / "t.txt") as partial:
+        assert partial.parent.parent == tmp_path / "there"
+        partial.write_text("x")
+    assert os.listdir(tmp_path / "there") == ["t.txt"]
+
+
+def test_a_file_that_everybody_may_write_stays_so_and_special_bits_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(0o4777)
+    with replacing(path) as partial:
+        partial.write_text("x")
+    assert permissions(path) == 0o777
+
+
+def test_a_place_among_the_temporary_files_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    claim = whole.temporary_folder()
+    assert claim.path.parent == tmp_path
+    assert claim.path.name.startswith(".sortal.partial-")
+    claim.remove()
+    claim.remove()  # it is gone, and that is all
+    assert os.listdir(tmp_path) == []

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from sortal.core.errors import OptionError, OutputError
+from sortal.data import write
 from sortal.data.read import read
 from sortal.data.write import SUFFIXES, writer
 from tests.data.conftest import files_limited_to
@@ -78,3 +79,77 @@ def test_values_that_a_format_cannot_hold(suffix: str, column: pl.Series, tmp_pa
     with pytest.raises(OutputError, match=r"column 'c' of type .* cannot"), writer(tmp_path / f"t{suffix}") as out:
         out.write(pl.DataFrame({"c": column}))
     assert os.listdir(tmp_path) == []
+
+
+def test_frames_may_have_their_columns_in_any_order(tmp_path: Path) -> None:
+    for suffix in SUFFIXES:
+        path = tmp_path / f"t{suffix}"
+        with writer(path) as out:
+            out.write(pl.DataFrame({"b": [1], "a": ["x"]}))
+            out.write(pl.DataFrame({"a": ["y"], "b": [2]}))
+            out.write(pl.DataFrame({"a": ["z"], "b": [3]}))
+        found = read(path).frame
+        assert found.columns == ["b", "a"]
+        assert found.cast(pl.String).rows() == [("1", "x"), ("2", "y"), ("3", "z")]
+
+
+@pytest.mark.parametrize(("suffix", "text"), [(".csv", 'a,b\n1,"x,y"\n'), (".tsv", "a\tb\n1\tx,y\n")])
+def test_a_text_has_its_separator(suffix: str, text: str, tmp_path: Path) -> None:
+    with writer(tmp_path / f"T{suffix.upper()}") as out:
+        out.write(pl.DataFrame({"a": [1], "b": ["x,y"]}))
+    assert (tmp_path / f"T{suffix.upper()}").read_text() == text
+
+
+def test_without_a_path_it_goes_to_the_screen_when_all_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with writer(None) as out:
+        out.write(pl.DataFrame({"a": ["ß"]}))
+        assert capsys.readouterr().out == ""
+        out.write(pl.DataFrame({"a": [None]}))
+    assert capsys.readouterr().out == "a\nß\n\n"
+
+    def broken() -> None:
+        with writer(None) as other:
+            other.write(pl.DataFrame({"a": ["x"]}))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_being_read_is_spared(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("former")
+    with pytest.raises(OutputError, match="is being read"), writer(tmp_path / "t.csv", [tmp_path / "t.csv"]) as out:
+        out.write(TABLE)
+    assert (tmp_path / "t.csv").read_text() == "former"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "csv", "jsonl"),
+    [
+        (pl.Binary(), False, False),
+        (pl.Object(), False, False),
+        (pl.List(pl.Int64), False, True),
+        (pl.Struct({"a": pl.Int64}), False, True),
+        (pl.Duration("us"), False, True),
+        (pl.String(), True, True),
+        (pl.Datetime("us"), True, True),
+    ],
+)
+def test_which_values_a_text_can_hold(dtype: pl.DataType, csv: bool, jsonl: bool) -> None:
+    assert [write._unwritable(dtype, suffix) for suffix in (".csv", ".tsv", ".jsonl")] == [not csv, not csv, not jsonl]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_table_without_any_frame_is_written(suffix: str, tmp_path: Path) -> None:
+    with writer(tmp_path / f"t{suffix}"):
+        pass
+    scan = pl.read_parquet if suffix == ".parquet" else pl.read_ipc
+    assert scan(tmp_path / f"t{suffix}").shape == (0, 0)
+
+
+def test_a_file_in_the_home_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with writer("~/t.csv") as out:
+        out.write(pl.DataFrame({"a": [1]}))
+    assert (tmp_path / "t.csv").read_text() == "a\n1\n"

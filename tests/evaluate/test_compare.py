@@ -13,6 +13,7 @@ from sortal.core.costs import CostColumn
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.compare import corrected_t, difference, excess_cost, row_values
+from sortal.stats.sampling import Rates
 
 
 @given(k=st.integers(3, 12), seed=st.integers(0, 1000))
@@ -141,3 +142,7 @@ def test_costs_that_stand_in_the_rows_bound_what_may_differ():
     rooms = np.array([10.0, 30.0]) + 1 / 200
     far = (rooms @ rooms + (11**2 - 10**2) / 100) / (rooms.sum() + 1 / 100)
     assert found.low == pytest.approx(found.value - far * t2 / (200 + t2), rel=1e-3)
+
+
+def test_shares_of_no_row_have_no_values_of_rows() -> None:
+    assert row_values(float("nan"), Rates([])) is None

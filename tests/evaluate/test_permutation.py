@@ -20,12 +20,11 @@ from sortal.evaluate.permutation import permutation_importance
 NAMES = ("strong", "weak", "idle")
 COEF = np.array([[2.0, 0.5, 0.0]])
 SCHEMA = Schema(tuple(Column(name, "number") for name in NAMES))
-LINEAR = compile(
-    Program("table", steps=tuple(Program("number", {"column": name}) for name in NAMES)).then(
-        Program("fill", arrays={"value": np.zeros(3), "indicator": np.empty(0, dtype=np.int64)}),
-        Program("linear", {"link": "sigmoid"}, {"coef": COEF, "intercept": np.zeros(1)}),
-    )
+READS = (
+    Program("fill", arrays={"value": np.zeros(3), "indicator": np.empty(0, dtype=np.int64)}),
+    Program("linear", {"link": "sigmoid"}, {"coef": COEF, "intercept": np.zeros(1)}),
 )
+LINEAR = compile(Program("table", steps=tuple(Program("number", {"column": name}) for name in NAMES)).then(*READS))
 
 
 def drawn(n: int, seed: int) -> tuple[Table, Predictions]:
@@ -101,3 +100,18 @@ def test_the_interval_holds_the_figure_of_all_rows_nineteen_times_in_twenty() ->
         for name in hits:
             hits[name] += found[name].low <= whole[name].value <= found[name].high
     assert all(180 <= count <= 198 for count in hits.values()), hits
+
+
+def test_a_column_may_be_called_like_a_pattern() -> None:
+    table, predictions = drawn(50, 2)
+    names = ("^p.*$", "*", "^.*$")
+    renamed = Table(
+        Schema(tuple(Column(name, "number") for name in names)),
+        pl.DataFrame([table[old].alias(new) for old, new in zip(NAMES, names, strict=True)]),
+        table.rows,
+    )
+    steps = tuple(Program("number", {"column": name}) for name in names)
+    program = compile(Program("table", steps=steps).then(*READS))
+    usual = permutation_importance(LINEAR, table, predictions, NAMES, 0)
+    lost = permutation_importance(program, renamed, predictions, names, 0)
+    assert [lost[new] for new in names] == [usual[old] for old in NAMES]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
+from sortal.core import registry
 from sortal.models import boosting
 from sortal.models.boosting import Stopper, learning_rate, threads, typical
 from sortal.models.family import FitRequest, OutOfTime, Resources, Rows
@@ -62,3 +64,12 @@ def test_a_typical_round_is_the_mean_without_the_first(monkeypatch: pytest.Monke
 def test_only_large_matrices_are_worth_more_than_a_thread(rows: int, expected: int) -> None:
     train = Rows(np.zeros((rows, 1_000)), np.zeros(rows, dtype=np.int64))
     assert threads(FitRequest(train, 2, seed=0, resources=Resources(threads=7))) == expected
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_what_a_fit_begins_with_is_a_part_of_it(name: str) -> None:
+    rng = np.random.default_rng(0)
+    train = Rows(rng.normal(size=(300, 200)), rng.integers(0, 2, 300))
+    family, began = registry.load("sortal.models", name), time.monotonic()
+    fitted = family.fit(FitRequest(train, 2, seed=0, stop=train), {"rounds": 3, "learning_rate": 0.1})
+    assert 0 < fitted.setup_seconds < time.monotonic() - began

@@ -12,21 +12,23 @@ import pytest
 
 from sortal.artifact.model import Parity
 from sortal.core import registry
-from sortal.core.interval import Estimate
+from sortal.core.interval import Estimate, Interval
 from sortal.core.predictions import Predictions
 from sortal.core.schema import Column, Schema
 from sortal.core.sheets import RowOptions
 from sortal.core.task import Capacity, Task
+from sortal.decide.calibrate import CalibrationResult
 from sortal.decide.certificate import Bound, Certificate, Outlook
 from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.engine.program import Program
-from sortal.evaluate.figures import figures, share
+from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import rejected
 from sortal.evaluate.verification import COVERAGE, Level, Promises, verify
+from sortal.record import assemble as assemble_module
 from sortal.record.assemble import (
     _decision,
     _importance,
@@ -39,8 +41,12 @@ from sortal.record.assemble import (
     facts,
     model_card,
 )
+from sortal.record.examples import describe_examples
 from sortal.record.opened import OpenedTest
+from sortal.record.parts import Nested, Split
 from sortal.training.imbalance import WORDS
+from sortal.training.permutation import NOTHING_PERMUTED, Permuted
+from sortal.version import __version__
 
 TASK = Task("y", ("no", "yes"), (0.7, 0.3), "yes", "log_loss", (), ())
 COSTLY = replace(TASK, goal="cost", cost=((0.0, 1.0), (4.0, 0.0)))
@@ -302,3 +308,179 @@ def test_slices_are_by_what_the_model_leans_on_and_by_what_was_asked() -> None:
     assert opened is not None
     assert {s.condition for s in opened.slices if s.column == "x"} == {"= here", "= there"}
     assert not any(s.asked for s in opened.slices)
+
+
+def test_each_part_of_the_record_is_made_of_its_own_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every helper is replaced by one that says what it was given: nothing is mixed up, and nothing left out."""
+    rows = evidence()
+    split = Split("stratified", 60, 0, 20)
+    folds = SimpleNamespace(per_repeat=5, repeats=3)
+    calibration = SimpleNamespace(result=CalibrationResult("none", 0.4, 0.4, "why"))
+    finalized = SimpleNamespace(unseen="unseen", decision="rule", evidence="evidence", calibration=calibration)
+    trained = SimpleNamespace(finalized=finalized, developed=SimpleNamespace(folds=folds))
+    audited = SimpleNamespace(findings=("finding",), skipped=("skip",))
+    unsealed = SimpleNamespace(task=TASK, table=SimpleNamespace(schema="schema"))
+    search, options = SimpleNamespace(seed=7), RowOptions()
+    opened = OpenedTest(replace(rows, part="test"), pl.DataFrame())
+    decided = np.zeros(60, dtype=np.int64)
+
+    def spy(name: str, answer: Any = None) -> None:
+        def said(*args: Any, **more: Any) -> Any:
+            given = (name, *args, *more.items())
+            return answer(given) if answer else given
+
+        monkeypatch.setattr(assemble_module, name, said)
+
+    for name in ("decide_apart", "_sets", "describe_columns", "baselines", "leaderboard", "imbalance", "_decision"):
+        spy(name)
+    for name in ("_nested", "_per_class", "_slices", "_importance", "_permutation", "_examples", "describe_ledger"):
+        spy(name)
+    spy("_shown", lambda given: (replace(rows, part="test" if given[1].test else "valid"), decided))
+    spy("selection", lambda given: SimpleNamespace(corrected="corrected", given=given))
+    spy("_tested", lambda given: (given, "verified"))
+    spy("recalibration_gain", lambda given: Interval(float(given[2] == ("seed", 7)), -1.0, 2.0))
+    for test in (opened, None):
+        run: Any = SimpleNamespace(
+            trained=trained, unsealed=unsealed, test=test, data="data", audited=audited, split=split, seal="seal",
+            permuted="permuted",
+        )  # fmt: skip
+        found = assemble_module.assemble(run, options, search)
+        apart = ("decide_apart", TASK, "unseen", "rule", 7)
+        sets = ("_sets", trained, "evidence" if test is None else opened.predictions)
+        shown = replace(rows, part="valid" if test is None else "test")
+        assert (found.seed, found.data, found.task) == (7, "data", TASK)
+        assert found.sortal_version == __version__
+        assert found.columns == ("describe_columns", "schema", options)
+        assert (found.audit, found.audit_skipped) == (("finding",), ("skip",))
+        assert found.split == replace(split, folds=5, repeats=3)
+        assert found.baselines == ("baselines", trained, TASK, test)
+        assert found.leaderboard == ("leaderboard", trained, TASK, "corrected")
+        assert found.selection.given == ("selection", trained, TASK)
+        assert found.imbalance == ("imbalance", trained)
+        assert found.calibration == replace(calibration.result, removable=Estimate(1.0, -1.0, 2.0))
+        assert found.decision == ("_decision", run, apart, 7)
+        assert found.sets == sets
+        if test is None:
+            assert (found.test, found.verification) == (None, None)
+        else:
+            assert (found.test, found.verification) == (("_tested", run, opened, sets, 7), "verified")
+        assert found.nested == ("_nested", run, apart, 7)
+        assert found.confusion is not None
+        assert (found.confusion.part, found.confusion.classes) == (shown.part, TASK.classes)
+        said_no = [[int((rows.truth == code).sum()), 0] for code in (0, 1)]
+        assert [list(line)[:2] for line in found.confusion.counts] == said_no
+        assert len(found.per_class) == 5
+        assert found.per_class[0] == "_per_class"
+        assert found.per_class[1] is run
+        assert found.per_class[2] == shown
+        assert found.per_class[3] is decided
+        assert found.per_class[4] == apart
+        assert found.slices is not None
+        assert found.slices[:3] == ("_slices", run, shown)
+        assert found.slices[3] is decided
+        assert found.slices[4:] == (options, 7)
+        assert found.importance == ("_importance", trained)
+        assert found.permutation == ("_permutation", "permuted")
+        assert found.examples == ("_examples", run, apart, options)
+        assert found.ledger == ("describe_ledger", "seal")
+
+
+def test_what_is_shown_is_the_test_or_what_stands_in_for_it() -> None:
+    rows = evidence()
+    run = results(TASK, rows)
+    test, nested = replace(rows.take(np.arange(9)), part="test"), replace(rows.take(np.arange(5)), part="nested")
+    apart, other = np.zeros(60, dtype=np.int64), np.ones(5, dtype=np.int64)
+    run.test, run.nested = None, None
+    shown, decided = assemble_module._shown(run, apart)
+    assert shown is rows
+    assert decided is apart
+    run.nested = SimpleNamespace(predictions=nested, decided=other)
+    shown, decided = assemble_module._shown(run, apart)
+    assert shown is nested
+    assert decided is other
+    run.test = OpenedTest(test, pl.DataFrame())
+    shown, decided = assemble_module._shown(run, apart)
+    assert shown is test
+    assert decided.tolist() == decide(TASK, rows).decide(test).tolist()
+
+
+def test_what_columns_add_is_told_in_the_order_of_what_is_lost() -> None:
+    assert assemble_module._permutation(NOTHING_PERMUTED) is None
+    lost = {"b": Interval(0.3, 0.2, 0.4), "a": Interval(0.1, 0.0, 0.2)}
+    found = assemble_module._permutation(Permuted(1_200, lost))
+    assert found is not None
+    assert found.measure == "log-loss lost where the column is shuffled, on 1,200 rows out of fold"
+    assert [(c.column, c.value, c.low, c.high) for c in found.columns] == [("b", 0.3, 0.2, 0.4), ("a", 0.1, 0.0, 0.2)]
+
+
+def test_examples_are_of_rows_out_of_fold_and_of_what_a_person_can_look_at() -> None:
+    rows = evidence()
+    copies = np.arange(100) * 10
+    run = results(TASK, rows)
+    texts = Schema((Column("note", "text"), Column("y", "boolean", "target")))
+    run.unsealed = SimpleNamespace(table=SimpleNamespace(schema=texts, rows=np.arange(100), copies=copies))
+    decided = np.zeros(60, dtype=np.int64)
+    found = assemble_module._examples(run, decided, RowOptions())
+    assert found == describe_examples(rows, decided, copies[rows.rows])
+    assert assemble_module._examples(run, decided, RowOptions(private=True)) is None
+    run.unsealed.table.schema = Schema((Column("x", "number"), Column("y", "boolean", "target")))
+    assert assemble_module._examples(run, decided, RowOptions()) is None
+
+
+def test_nested_figures_reach_as_far_as_those_of_the_chosen_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = evidence()
+    nested = replace(rows.take(np.arange(40)), part="nested")
+    run = results(TASK, rows)
+    apart, decided = np.zeros(60, dtype=np.int64), np.ones(40, dtype=np.int64)
+    run.nested = None
+    assert assemble_module._nested(run, apart, 3) is None
+    run.nested = SimpleNamespace(predictions=nested, decided=decided, folds=4, planned=5)
+    measured = {"recall": Estimate(0.4, 0.3, 0.5), "ece": Estimate(0.1, 0.0, 0.2)}
+    chosen = {"recall": Estimate(0.6, 0.5, 0.7), "ece": Estimate(0.3, 0.2, 0.4)}
+
+    def of(task: Task, predictions: Predictions, codes: np.ndarray, seed: int) -> dict[str, Estimate]:
+        assert (task, seed) == (TASK, 3)
+        if predictions is nested:
+            assert codes is decided
+            return measured
+        assert predictions is rows
+        assert codes is apart
+        return chosen
+
+    def reaching(each: Estimate, name: str, trained: Any, task: Task, other: float) -> Estimate:
+        assert (each, trained, task) == (measured[name], run.trained, TASK)
+        return Estimate(other, each.low, each.high)
+
+    monkeypatch.setattr(assemble_module, "figures", of)
+    monkeypatch.setattr(assemble_module, "metric_reaching", reaching)
+    monkeypatch.setattr(
+        assemble_module, "with_its_own_calibration", lambda e, p: replace(e, high=0.9 if p is nested else 0.0)
+    )
+    found = assemble_module._nested(run, apart, 3)
+    assert found == Nested(4, 5, 40, {"recall": Estimate(0.6, 0.3, 0.5), "ece": Estimate(0.3, 0.0, 0.9)})
+    del measured["ece"], chosen["ece"]
+    found = assemble_module._nested(run, apart, 3)
+    assert found is not None
+    assert found.figures == {"recall": Estimate(0.6, 0.3, 0.5)}
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(60) // 3])
+@pytest.mark.parametrize("part", ["test", "valid", "out-of-fold", "nested"])
+def test_classes_of_rows_out_of_fold_reach_as_far_as_the_model_that_ships(
+    part: Any, groups: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = replace(evidence(groups=groups), part=part)
+    unseen = shown if part == "out-of-fold" else evidence().take(np.arange(30))
+    run = results(TASK, unseen)
+    decided, apart = np.arange(60) % 2, np.zeros(len(unseen), dtype=np.int64)
+    given: list[Any] = []
+    monkeypatch.setattr(assemble_module, "classes_reaching", lambda *args: given.append(args) or ("reaching",))
+    found = assemble_module._per_class(run, shown, decided, apart)
+    plain = per_class(TASK, shown.truth, decided, shown.clusters)
+    if part in ("test", "valid"):
+        assert found == plain
+        assert given == []
+    else:
+        assert found == ("reaching",)
+        others = () if unseen is shown else per_class(TASK, unseen.truth, apart)
+        assert given == [(plain, run.trained, TASK, others)]

@@ -126,6 +126,14 @@ def test_nothing_is_as_promised_on_rows_that_are_not_like_those_of_training():
     assert [(shift["column"], shift["what"], shift["share"]) for shift in told] == [("plan", "unseen", 1.0)]
 
 
+def test_on_the_data_of_training_nothing_is_as_promised():
+    found = judge("m.sortal", model(), fresh(columns=LIKE, trained_on=True))
+    assert {c.verdict for c in found.comparisons if c.promised} == {"with reservation"}
+    assert "not fresh    the model was trained on this very data" in printed(found)
+    assert printed(found).endswith("on the data of training that is no proof\n")
+    assert "not fresh" not in printed(judge("m.sortal", model(), fresh(columns=LIKE)))
+
+
 def test_what_fell_short_is_said_first():
     found = judge("m.sortal", model(), fresh(right=0.7))
     assert found.worse == ("roc_auc", "precision")

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sortal.core.coincidence import coincidence
 from sortal.core.errors import DataError
 from sortal.core.recipe import Recipe
+from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
 from sortal.retrain.cases import Case, divide, labelled_cases, unseen, usable
-from sortal.retrain.rows import fresh_rows, recipe_for, together
+from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, together
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
 from tests.monitor.test_watch import SHA256, a_model, prediction
@@ -124,3 +126,36 @@ def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
     codes = pl.DataFrame({"x": ["1", "2"], "plan": ["1", "2"], "y": ["no", "yes"]})
     own, notes = recipe_for(recipe, codes, codes, model)
     assert (own.rows.kind, own.rows.ignore, notes) == ({"plan": "category"}, (), [])
+
+
+SOME = st.lists(
+    st.tuples(st.sampled_from([*range(1_000)]), st.sampled_from(["pro", "basic"])), max_size=30, unique=True
+)
+"""Rows of which none is there more often than a record may be."""
+
+
+@given(SOME, SOME, SOME)
+@settings(deadline=None)
+def test_what_a_challenger_learned_from_does_not_judge_it(
+    old: list[tuple[int, str]], learned: list[tuple[int, str]], judged: list[tuple[int, str]]
+) -> None:
+    """By hand: rows of fine columns that agree are one record, in whatever type the old table has them."""
+    before = None if not old else pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})
+    cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(judged)]
+    known = {*old, *learned}
+    expected = [each for each, row in zip(cases, judged, strict=True) if row not in known]
+    try:
+        new, notes = new_rows(cases, [case(0.0, x=float(x), plan=plan) for x, plan in learned], before, a_model())
+    except DataError as error:
+        assert (expected, "copies of rows that a challenger" in str(error)) == ([], True)  # noqa: PT017
+        return
+    everything = pl.DataFrame([*old, *learned, *judged], schema=["x", "plan"], orient="row")
+    by_chance = everything.height > 0 and coincidence(everything, same_rows(everything)).explains
+    assert new == (cases if by_chance else expected)
+    assert [int(note.split()[0]) for note in notes] == ([] if new == cases else [len(cases) - len(new)])
+
+
+def test_a_table_of_few_distinct_rows_judges_with_all_of_them() -> None:
+    rows = [(x, plan) for x in range(3) for plan in ("pro", "basic")] * 40
+    cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(rows)]
+    assert new_rows(cases[120:], cases[:120], None, a_model()) == (cases[120:], [])

@@ -9,7 +9,7 @@ import pytest
 from sortal.core import registry
 from sortal.engine import compile
 from sortal.models.family import FitRequest
-from sortal.training.candidate import Candidate, fit, prepare_rows
+from sortal.training.candidate import LEAST_OF_A_CLASS, Candidate, fit, prepare_rows, sample, sample_units
 from sortal.training.fit_log import FitLog, FitRows
 from sortal.training.imbalance import Balance
 from tests.models.test_conformance import SMALL
@@ -174,3 +174,21 @@ def test_the_effort_of_a_focal_fit_repeats_it(two, name):
     judged = fit(tried, prepared, dev, {}, seconds=30.0)
     repeated = fit(tried, prepared, dev, judged.fitted.effort, purpose="repeat")
     assert np.array_equal(judged.predict_proba(prepared.X), repeated.predict_proba(prepared.X))
+
+
+def test_a_sample_of_units_tears_none_apart_and_has_every_class(two):
+    dev, _ = two
+    units = np.random.default_rng(3).integers(0, 30, len(dev.codes))
+    codes = np.where(units == 7, 2, units % 2)
+    dev = replace(dev, codes=codes, classes=("a", "b", "rare"), units=units)
+    rows = np.flatnonzero(units % 5 > 0)
+    for seed in range(20):
+        some = sample_units(replace(dev, seed=seed), rows, len(rows) // 2)
+        whole = rows[np.isin(units[rows], units[some[codes[some] < 2]])]
+        assert np.isin(some, rows).all()
+        assert (np.diff(some) > 0).all()
+        assert set(codes[some]) == {0, 1, 2}
+        assert np.isin(whole, some).all()
+        assert abs(len(some) - len(rows) // 2) <= np.bincount(units).max() + LEAST_OF_A_CLASS
+    alone = replace(dev, units=None)
+    assert sample_units(alone, rows, 50).tolist() == sample(alone, rows, 50).tolist()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,26 @@ from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError
 from sortal.core.frame import Table
 from sortal.core.plan import Planned
+from sortal.core.predictions import Predictions
 from sortal.models.family import UNKNOWN_WORK, OutOfTime, Size, Work
+from sortal.training import crossval as crossval_module
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import SURELY, CrossValidation, CVResult, Skipped, crossval, repeat
+from sortal.training.crossval import (
+    SURELY,
+    CrossValidation,
+    CVResult,
+    Skipped,
+    concatenate,
+    crossval,
+    repeat,
+    soon_fitted,
+    turns,
+    worth_refit,
+)
 from sortal.training.develop import Scorer, fold
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FitBudget, FoldData, FoldJob, fit_fold
+from sortal.training.pace import Pace
 
 
 def folded(dev, task, **options):
@@ -196,3 +211,137 @@ def test_a_fold_tells_what_its_fit_saw_and_the_first_keeps_it(two):
     hurried = FoldJob(tried, 1, budget=FitBudget(until=time.monotonic(), usual=10.0))
     with pytest.raises(OutOfTime, match="needs about 10 s"):
         fit_fold(data, hurried)
+
+
+@pytest.mark.parametrize(
+    ("folds", "at_once", "first", "count"),
+    [
+        (5, 1, 0, 5),
+        (5, 2, 0, 3),
+        (5, 4, 0, 2),
+        (5, 9, 0, 2),
+        (5, 2, 1, 2),
+        (5, 2, 2, 2),
+        (5, 2, 3, 1),
+        (5, 1, 4, 1),
+        (1, 2, 0, 1),
+        (15, 2, 0, 8),
+    ],
+)
+def test_in_how_many_turns_folds_are_fitted(folds, at_once, first, count):
+    assert turns(folds, at_once, first) == count
+
+
+@pytest.mark.parametrize(
+    ("most", "n", "rows", "least"),
+    [
+        (None, 5_000, 5_000, 2_000),
+        (None, 1_500, 1_500, 1_500),
+        (300, 5_000, 300, 300),
+        (9_000, 5_000, 5_000, 2_000),
+        (None, 200_000, 200_000, 4_000),  # a fiftieth
+        (None, 100_000, 100_000, 2_000),
+        (3_000, 200_000, 3_000, 3_000),
+    ],
+)
+def test_how_many_rows_a_candidate_has_a_use_for_and_how_few_are_a_fair_trial(most, n, rows, least):
+    candidate = Candidate("mine", replace(registry.load("sortal.models", "tree"), most_rows=most))
+    assert crossval_module._most_rows(candidate, n) == rows
+    assert crossval_module._least_rows(rows, n) == least
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "classes", "soon"),
+    [(100, 10, 2, True), (2_000, 100, 2, True), (2_000, 101, 2, False), (9_999, 100, 2, True), (1_000, 200, 2, True)],
+)
+def test_what_any_family_gets_through_in_a_moment(rows, columns, classes, soon):
+    assert soon_fitted(Size(rows, columns, classes)) == soon
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least_share", "rows"),
+    [(11.0, 1.0, 1_000), (10.9, 1.0, 990), (6.0, 0.25, 1_000), (3.0, 0.25, 500), (0.5, 0.25, 0), (99.0, 0.25, 1_000)],
+)
+def test_as_many_rows_as_the_seconds_allow(seconds, least_share, rows):
+    """A fit takes a second and a hundredth for each row; half of the work on half of the rows is a quarter of it."""
+    family = replace(registry.load("sortal.models", "tree"), least_share=least_share)
+    found = crossval_module._affordable_rows(Candidate("mine", family), Pace(1.0, 0.01), 1_000, seconds)
+    assert found == pytest.approx(rows, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("saw", "rows", "n", "worth"),
+    [
+        *((800, None, 1_000, True), (869, None, 1_000, True), (870, None, 1_000, False), (300, 300, 1_000, False)),
+        *((250, 300, 1_000, True), (250, 300, 260, False), (1_000, None, 1_150, True), (1_000, None, 1_149, False)),
+    ],
+)
+def test_a_refit_is_worth_it_from_some_more_rows_on(saw, rows, n, worth):
+    assert worth_refit(SimpleNamespace(rows=saw), rows, n) == worth
+
+
+@pytest.mark.parametrize(
+    ("needed", "seconds", "said"),
+    [
+        (10.0, 9.4, "10 s predicted, 9 s left"),
+        (9.994, 9.4, "9.99 s predicted, 9.40 s left"),
+        (0.5, -2.0, "0.50 s predicted, 0.00 s left"),
+        (12.0, -2.0, "12 s predicted, 0 s left"),
+    ],
+)
+def test_too_slow_is_said_in_seconds(needed, seconds, said):
+    candidate = Candidate("mine", registry.load("sortal.models", "tree"))
+    assert crossval_module._too_slow(candidate, needed, seconds) == Skipped("mine", said)
+
+
+def part_of(rows, **more):
+    rows = np.array(rows)
+    p = np.column_stack([rows / 100, 1 - rows / 100])
+    return Predictions(("a", "b"), rows, rows % 2, p, "out-of-fold", **more)
+
+
+def test_predictions_of_folds_are_put_in_the_order_of_the_rows():
+    groups = (np.array([7, 8]), np.array([9]), np.array([7, 9]))
+    costs = tuple(np.arange(2.0 * len(g)).reshape(-1, 2) for g in groups)
+    rows = ([40, 10], [30], [20, 50])
+    parts = [part_of(r, groups=g, row_costs=c) for r, g, c in zip(rows, groups, costs, strict=True)]
+    whole, fold = concatenate(parts)
+    assert whole.rows.tolist() == [10, 20, 30, 40, 50]
+    assert fold.tolist() == [0, 2, 1, 0, 2]
+    assert whole.truth.tolist() == [0] * 5
+    assert whole.probability[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert whole.groups.tolist() == [8, 7, 9, 7, 9]
+    assert whole.row_costs.tolist() == [[2, 3], [0, 1], [0, 1], [0, 1], [2, 3]]
+    bare, _ = concatenate([part_of(r) for r in rows])
+    assert (bare.groups, bare.row_costs) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("efforts", "effort"),
+    [
+        (({"rounds": 5}, {"rounds": 9}, {"rounds": 6}), {"rounds": 6}),
+        (({"rounds": 5}, {"rounds": 8}), {"rounds": 6}),
+        (({"lr": 0.1}, {"lr": 0.2}), {"lr": 0.15000000000000002}),
+        (({"way": "b"}, {"way": "a"}), {"way": "b"}),
+        (({}, {"rounds": 4, "way": "a"}, {"rounds": 6}), {"rounds": 5, "way": "a"}),
+        (({}, {}), {}),
+    ],
+)
+def test_the_effort_is_the_median_of_the_folds_that_tell_it(efforts, effort):
+    candidate = Candidate("mine", registry.load("sortal.models", "tree"))
+    found = CVResult(candidate, None, None, 0.8, {}, efforts, 0.0, 0.0, 0.0).effort
+    assert found == effort
+    assert [type(value) for value in found.values()] == [type(value) for value in effort.values()]
+
+
+def test_a_refit_is_more_work_than_a_fold_where_there_are_folds(two):
+    dev, task = two
+    cv = folded(dev, task)
+    assert (cv.n_folds, cv.n_fits, cv.refit) == (15, 15 + 1.4, 1.4)
+    tree = Candidate("tree", registry.load("sortal.models", "tree"))
+    at_once = cv.executor.at_once(cv.data, tree)
+    assert cv.fits_in_turn(tree) == turns(15, at_once) + 1.4
+    assert cv.fits_in_turn(tree, 3) == turns(15, at_once, 3) + 1.4
+    one = cv.with_folds(cv.data.folds.first(1))
+    assert (one.n_folds, one.n_fits, one.refit) == (1, 1.0, 0.0)
+    assert one.data.dev is dev

@@ -89,6 +89,16 @@ def test_a_short_fit_stands_for_its_share_of_a_whole_one(clock):
     assert found.per_row == pytest.approx(STEEPER * 10 * 0.52 / FEW)
 
 
+def test_what_comes_before_the_rounds_comes_once(clock):
+    """A table of thousands of columns takes a booster longer to begin with than a short fit's rounds."""
+    dev, _ = development(rows=4 * FEW)
+    candidate = clock.candidate(pilot_share=0.1, pilot={"rounds": 5})
+    fit = candidate.family.fit
+    begins = replace(candidate.family, fit=lambda *asked: replace(fit(*asked), setup_seconds=0.4))
+    found = look(replace(candidate, family=begins), dev, fold_of(4 * FEW), seconds=0.1)
+    assert found.per_row == pytest.approx(STEEPER * (0.4 + 10 * 0.12) / FEW)
+
+
 def test_what_follows_a_fit_is_a_part_of_what_a_candidate_takes(clock):
     dev, _ = development(rows=2 * MORE)
     clock.shipping = 0.3

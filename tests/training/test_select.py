@@ -190,6 +190,39 @@ def test_a_metric_that_tells_what_it_is_made_of_is_corrected_as_one_that_does_no
     assert abs(quick) > 0.003
 
 
+def test_a_candidate_may_leave_all_rows_of_a_class_or_all_to_a_person():
+    """Its score is then the mean of fewer shares than that of others, or of none: it is scored again and again."""
+    found, rng = registry.load("sortal.metrics", "balanced_accuracy"), np.random.default_rng(5)
+    task = Task("y", ("a", "b", "c"), (0.4, 0.3, 0.3), None, "balanced_accuracy", (), ())
+    truth = np.arange(120) % 3
+
+    def decided(predictions):
+        """A row is left to a person (code 3) where its likeliest class is not likely."""
+        return np.where(predictions.probability.max(axis=1) > 0.6, predictions.probability.argmax(axis=1), 3)
+
+    def candidate(name, sure):
+        p = np.where(sure[truth][:, None], np.eye(3)[rng.permutation(truth)] * 0.7 + 0.1, 1 / 3)
+        told = Predictions(task.classes, np.arange(120), truth, p, "out-of-fold")
+        score = found.score(task, told, decided(told))
+        return replace(
+            scored(name, np.full(120, 0.5)), predictions=told, fold_scores={found.name: np.full(5, score)}
+        ), len(found.sampling(task, told, decided(told)).pairs)
+
+    some = [candidate("of all", np.ones(3, bool)), candidate("of two", np.arange(3) < 2)]
+    some.append(candidate("of none", np.zeros(3, bool)))
+    assert [count for _, count in some] == [3, 2, 0]
+    results = [result for result, _ in some]
+    quick = optimism(
+        results,
+        found,
+        lambda p: found.score(task, p, decided(p)),
+        0,
+        describe=lambda p: found.sampling(task, p, decided(p)),
+    )
+    assert quick == optimism(results, found, lambda p: found.score(task, p, decided(p)), 0)
+    assert np.isfinite(quick)
+
+
 def test_rows_that_belong_together_stay_together(rng):
     """Every row five times over tells no more than once, and flatters as much as it would once."""
     once = rng.normal(size=(10, 60))

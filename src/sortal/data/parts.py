@@ -92,7 +92,10 @@ _ALIKE: tuple[Callable[[pl.DataType], bool], ...] = (
 
 
 def fitted(frame: pl.DataFrame, types: Types) -> pl.DataFrame:
-    """The frame with these columns, in this order and in these types; one that it lacks is missing."""
+    """The frame with these columns, in this order and in these types; one that it lacks is missing.
+
+    Raises DataError for bytes that are no text, where other parts have numbers.
+    """
     columns = {column.name: column for column in frame.iter_columns()}
     absent = [name for name in types if name not in columns]
     columns |= {name: pl.repeat(None, frame.height, dtype=types[name], eager=True).alias(name) for name in absent}
@@ -104,4 +107,10 @@ def _column(column: pl.Series, dtype: pl.DataType) -> pl.Series:
         return column
     if dtype == pl.String and column.dtype.is_nested():
         return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], pl.String)
-    return column.cast(dtype)
+    try:
+        return column.cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"column {column.name!r} is {column.dtype} in one part and cannot be {dtype} as in all: "
+            f"{str(error).splitlines()[0]}; save all parts with one type"
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
 from sortal.data.images import affordable, with_images
-from sortal.data.read import Source, read
+from sortal.data.read import Source, digest, read
 from sortal.data.sampled import ALL_ROWS, RowLimit, sampled
 
 
@@ -88,7 +87,8 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     notes = (*source.notes, *doubts(schema), *images.notes)
     notes = (*notes, *label_notes(schema[goal.target], raw[goal.target].alias(""), frame[goal.target].alias("")))
     if options.weight is not None:
-        weightless = check_weights(frame[options.weight], labels, f"column {options.weight!r} of {source.name}")
+        weights, what = frame[options.weight].alias(""), f"column {options.weight!r} of {source.name}"
+        weightless = check_weights(weights, labels, what)
         labels = labels.set(weightless, None)
         if weightless.any():
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({options.weight!r} is 0) were left out")
@@ -109,7 +109,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     return Problem(
         whole.name,
         notes,
-        _digest(data, raw if images.columns else whole.frame, bool(images.columns)),
+        digest(raw) if images.columns else digest(whole.frame, data),
         raw,
         table,
         encode(table[goal.target], task),
@@ -328,11 +328,3 @@ def _why_not(schema: Schema) -> str:
         "; ".join(f"{c.name}: {c.reason}" for c in schema.columns if c.role == "ignore")
         or "the target is its only column"
     )
-
-
-def _digest(data: object, frame: pl.DataFrame, images: bool) -> str:
-    """Of the file's bytes where one file was read that names no others, else of the values."""
-    if not images and isinstance(data, str | Path) and Path(data).is_file():
-        with Path(data).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    return hashlib.sha256(frame.hash_rows(seed=0).to_numpy().tobytes()).hexdigest()

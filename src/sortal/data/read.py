@@ -7,6 +7,7 @@ text: ``core.infer`` decides what it means.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,6 +69,16 @@ class Source:
     folder: str = ""
     part: str = ""
     ordered: bool = True
+
+
+def digest(frame: pl.DataFrame, data: object = None) -> str:
+    """SHA-256 of the bytes of ``data`` where that is one file, else of the values of ``frame``."""
+    if isinstance(data, list | tuple) and len(data) == 1:
+        data = data[0]
+    if isinstance(data, str | Path) and Path(data).is_file():
+        with Path(data).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(frame.hash_rows(seed=0).to_numpy().tobytes()).hexdigest()
 
 
 def read(paths: Paths) -> Source:

@@ -11,7 +11,7 @@ import numpy as np
 from sortal.core.arrays import Floats, Ints
 from sortal.core.images import FIELDS, LARGEST, UnreadableError, each, look
 from sortal.core.images import Pixels as Colours
-from sortal.core.items import Items
+from sortal.core.items import once
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.program import Program
@@ -103,9 +103,7 @@ def pixels(program: Program) -> Step:
         raise fail("pixels", f"setting 'side' is {side:,}, expected one of {', '.join(map(str, SIDES))}")
 
     def run(columns: Any) -> Floats:
-        values = column_of(columns, name)
-        made: Looks = values.once(looks) if isinstance(values, Items) else looks(values)
-        return made.numbers(side, colour)
+        return once(column_of(columns, name), looks).numbers(side, colour)
 
     # The image itself, as it is decoded and as it is turned; then its fields.
     cost = Cost(100 * CALL, DECODING + 60 * FIELDS**2, 12 * LARGEST**2 + 100 * FIELDS**2)

@@ -9,7 +9,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.images import LARGEST, points
-from sortal.core.items import Items
+from sortal.core.items import once
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.pixels import DECODING, READ, Images, colours_of
@@ -50,9 +50,7 @@ def step(program: Program) -> Step:
         raise fail("raster", f"setting 'side' is {side:,}, more than the {LARGEST} points of any image")
 
     def run(columns: Any) -> Floats:
-        values = column_of(columns, name)
-        made: Rasters = values.once(raster) if isinstance(values, Items) else raster(values)
-        return made.numbers()
+        return once(column_of(columns, name), raster).numbers()
 
     width = side**2 * (3 if raster.colour else 1)
     cost = Cost(100 * CALL, DECODING + 20 * width, 12 * LARGEST**2 + 12 * width)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints
-from sortal.core.items import Items
+from sortal.core.items import once
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.ngrams import BITS, LONGEST, MOST_CHARACTERS, Hashes, Ngrams
@@ -59,8 +59,7 @@ def tfidf(program: Program) -> Step:
     idf = inverse_frequency(rows, documents)
 
     def run(columns: Any) -> Sparse:
-        values = column_of(columns, name)
-        return weigh(values.once(ngrams) if isinstance(values, Items) else ngrams(values), known, idf)
+        return weigh(once(column_of(columns, name), ngrams), known, idf)
 
     lengths = ngrams.most - ngrams.least + 1
     grams = MOST_CHARACTERS * lengths

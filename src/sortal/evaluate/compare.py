@@ -44,7 +44,7 @@ def excess_cost(task: Task, predictions: Predictions, decided: Codes, code: int)
 
 def row_values(score: float, sampling: Sampling | None) -> Floats | None:
     """(n,) values of the rows whose mean is the score, and whose spread is, to the first order, that of the score: its
-    infinitesimal jackknife (Jaeckel 1972). None for a score that has none.
+    infinitesimal jackknife (Jaeckel 1972). None for a score that has none, or is of no row.
 
     Those of two models on the same rows, compared by ``difference``, say by how much the scores differ.
 
@@ -57,7 +57,7 @@ def row_values(score: float, sampling: Sampling | None) -> Floats | None:
             return values
         case Influence(effect=effect):
             return score + len(effect) * effect
-        case Rates(pairs=pairs):
+        case Rates(pairs=pairs) if pairs:
             effect = sampling.effect / len(pairs)
             return score + len(effect) * effect
     return None

@@ -33,7 +33,8 @@ def permutation_importance(
     before = per_row_log_loss(predictions)
     lost = {}
     for name in names:
-        shuffled = table.frame.with_columns(table.frame[name].gather(rng.permutation(len(table))))
+        values = table[name].gather(rng.permutation(len(table)))
+        shuffled = table.frame.with_columns(values.alias(name))
         columns = Table(table.schema, shuffled, table.rows).columns(score.reads)
         after = per_row_log_loss(replace(predictions, probability=score(columns)))
         lost[name] = difference(after, before, groups=predictions.groups)

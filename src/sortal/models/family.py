@@ -143,6 +143,7 @@ class Fitted:
     ``effort``: the settings under which a later fit does as much work without a clock and without stopping rows
     (rounds). ``pace``: settings that were derived from a clock in the first fold and must hold in every other.
     ``useful_share``: of the work of the fit, what the model is made of; early stopping looks further than that.
+    ``setup_seconds``: of the fit, what came before its rounds, and would come before more of them once.
     """
 
     predict_proba: Callable[[Features], Matrix]
@@ -151,6 +152,7 @@ class Fitted:
     effort: Settings = field(default_factory=dict)
     pace: Settings = field(default_factory=dict)
     useful_share: float = 1.0
+    setup_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
     data = _dataset(request.train, request.categorical, params)
     # Where no column can be split LightGBM takes no objective but its own, and both say the class shares.
     focal = objective(request, settings) if _splittable(data, request.train.X.shape[1]) else None
+    setup_seconds = clock.spent
     rate = pace(
         settings,
         float(params["learning_rate"]),
@@ -90,6 +91,7 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
         effort={"rounds": rounds, **rate},
         pace=rate,
         useful_share=rounds / booster.current_iteration(),
+        setup_seconds=setup_seconds,
     )
 
 

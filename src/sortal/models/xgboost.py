@@ -47,6 +47,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     clock, focal = Clock(request.seconds), objective(request, settings)
     params = _params(request, settings)
     data = _matrix(request.train, threads(request))
+    setup_seconds = clock.spent
     rate = pace(
         settings,
         float(params["learning_rate"]),
@@ -68,6 +69,7 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
         effort={"rounds": rounds, **rate},
         pace=rate,
         useful_share=rounds / booster.num_boosted_rounds(),
+        setup_seconds=setup_seconds,
     )
 
 

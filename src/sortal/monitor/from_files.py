@@ -13,11 +13,11 @@ from sortal.artifact.model import Model
 from sortal.core.arrays import Floats
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import conform
+from sortal.core.frame import conform_column
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.plain import quoted
-from sortal.core.schema import Column, Schema, column_name
+from sortal.core.schema import Column, column_name
 from sortal.data.read import batches, folder_of, holds_records
 from sortal.monitor.batch import BATCH, Batch
 from sortal.monitor.from_log import label_of
@@ -83,7 +83,7 @@ class Files:
         if target is None or target.name not in frame.columns:
             return [None] * frame.height
         label = label_of(self.model)
-        texts = conform(frame, self.model.schema, ("target",), source=self._name).to_series()
+        texts = conform_column(frame, target, self._name)
         return [None if text is None else label(text) for text in texts.to_list()]
 
     def _reader_of_times(self, first: pl.DataFrame) -> Callable[[pl.DataFrame, int], Floats]:
@@ -97,10 +97,9 @@ class Files:
         if column is None:
             self._note("no column says when a row came (--time): all rows count as of today")
             return lambda frame, first_row: np.full(frame.height, self.now)
-        schema = Schema((column,))
 
         def times(frame: pl.DataFrame, first_row: int) -> Floats:
-            moments = conform(frame, schema, ("time",), source=self._name, first_row=first_row).to_series()
+            moments = conform_column(frame, column, self._name, first_row)
             if moments.null_count():
                 row = int(moments.is_null().arg_max() or 0) + first_row
                 raise DataError(f"{self._name} has no {column.name} in row {row:,}, so that its day is not known")

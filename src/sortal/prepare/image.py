@@ -11,10 +11,10 @@ import polars as pl
 
 from sortal.core.arrays import Floats
 from sortal.core.images import UnreadableError, look
-from sortal.core.items import Items
+from sortal.core.items import Items, once
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
-from sortal.engine.pixels import Looks, looks
+from sortal.engine.pixels import looks
 from sortal.engine.program import Program
 from sortal.prepare.view import EncodedColumn, Labels, View
 
@@ -45,7 +45,7 @@ class PixelsPreparer:
     side: int
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        made: Looks = values.once(looks) if isinstance(values, Items) else looks(values)
+        made = once(values, looks)
         channels = GREY if made.grey else COLOURS
         settings = {"column": column.name, "side": self.side, "read": "grey" if made.grey else "colour"}
         value = _middling(made.numbers(self.side, not made.grey)[made.known], view.smallest_count)
@@ -81,7 +81,7 @@ class RasterPreparer:
     """
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        made: Looks = values.once(looks) if isinstance(values, Items) else looks(values)
+        made = once(values, looks)
         channels = GREY if made.grey else COLOURS
         side = _usual_side(values, len(channels))
         settings = {"column": column.name, "side": side, "read": "grey" if made.grey else "colour"}

@@ -94,6 +94,7 @@ class Fresh:
 
     ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data
     does not have. ``notes``: what was unusual about the files. ``raw``: the labelled rows as they were read.
+    ``trained_on``: they are the data that the model was made from.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Fresh:
     absent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     raw: pl.DataFrame = field(default_factory=pl.DataFrame)
+    trained_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Evaluation:
     the rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were
     left out. ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no
     row can be. ``slices``: where the model does worse. ``notes``: what was unusual about the files, and what else has
-    to be known. ``ledger``: of the run, where its sealed rows were looked at.
+    to be known. ``ledger``: of the run, where its sealed rows were looked at. ``trained_on``: the rows are those that
+    the model was made from, and say nothing of fresh ones.
     """
 
     model: str
@@ -129,6 +132,7 @@ class Evaluation:
     slices: Slices | None = None
     notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
+    trained_on: bool = False
 
     @property
     def worse(self) -> tuple[str, ...]:
@@ -153,7 +157,7 @@ def judge(
     watch = Watch(model.profiled(without=fresh.absent))
     watch.add(fresh.columns)
     shifts = watch.shifts()
-    reserved = bool(shifts or fresh.absent)
+    reserved = bool(shifts or fresh.absent or fresh.trained_on)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
     task = model.task
@@ -179,6 +183,7 @@ def judge(
             *absences(no_row, undecided, one_row(task, predictions.truth)),
         ),
         ledger=ledger,
+        trained_on=fresh.trained_on,
     )
 
 

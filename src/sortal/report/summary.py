@@ -71,6 +71,9 @@ def evaluation(console: Console, result: Evaluation) -> None:
     console.print(Text(f"{rows} scored by {wording.plain(result.model)}", "bold"))
     if result.unlabelled:
         _line(console, "left out", f"{wording.counted(result.unlabelled, 'row')} without a label")
+    if result.trained_on:
+        own = "the model was trained on this very data (the same SHA-256): it says nothing of fresh rows; --sealed does"
+        terminal.hang(console, "not fresh", Text(own, "bold red"), MARGIN)
     for verdict in GRAVEST:
         _short_of_promise(console, result, verdict)
     for name in result.columns_absent:
@@ -136,6 +139,8 @@ def _beside_constants(against: Against) -> str:
 def _conclusion(result: Evaluation) -> str:
     if result.worse:
         return f"worse than promised: {wording.listing([wording.metric(name) for name in result.worse])}"
+    if result.trained_on:
+        return "nothing is clearly worse than promised, and on the data of training that is no proof"
     if result.shifts or result.columns_absent:
         odd = len({shift.column for shift in result.shifts} | {*result.columns_absent})
         said = f"{wording.counted(odd, 'column')} not as in training, and a promise is about rows like those"

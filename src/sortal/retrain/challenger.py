@@ -21,7 +21,7 @@ from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen,
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
 from sortal.retrain.registry import RECIPE_FILE, Registry
-from sortal.retrain.rows import fresh_rows, recipe_for, refuse_images, together
+from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, refuse_images, together
 from sortal.run import trip
 from sortal.serve.deployment import read_model
 from sortal.serve.log.store import LogStore
@@ -81,6 +81,8 @@ def retrain(
     source = read(list(asked.data)) if asked.data else None
     old = None if source is None else source.frame
     notes += () if source is None else source.notes
+    judging, copies = new_rows(division.judge, division.learn, old, model)
+    notes += copies
     fresh = fresh_rows(division.learn, model, old)
     use: tuple[Used, ...] = asked.use
     if old is None and use != ("fresh",):
@@ -103,7 +105,7 @@ def retrain(
                     raise
                 notes.append(f"fresh rows alone are no data to train on: {error}")
                 continue
-            verdict = _judged(models, champion, folder / MODEL_FILE, division.judge, own, terms)
+            verdict = _judged(models, champion, folder / MODEL_FILE, judging, own, terms)
             judged.append((verdict, _chosen(record), folder, used))
         # All were judged on the same rows.
         verdict, chosen, folder, used = max(judged, key=lambda each: (each[0].promoted, -(each[0].challenger or 0.0)))
@@ -129,7 +131,9 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     _check_signed(models, champion, challenger)
     model, recipe = models.model(champion).model, Recipe.read(models.file(challenger, RECIPE_FILE))
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
-    rows = unseen(cases, champion, models.seen_until(challenger))
+    until = models.seen_until(challenger)
+    learned = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
+    rows, copies = new_rows(unseen(cases, champion, until), learned, None, model)
     former = models.verdict(challenger)
     if former is not None:  # one of two that were tried keeps its share of the doubt
         terms = replace(terms, doubt=min(terms.doubt, 1 / former.needed))
@@ -139,7 +143,7 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
         if models.aliases.challenger != challenger:
             raise DataError("the registry has another challenger now; ask again")
         _settle(models, verdict, why)
-    return Outcome(challenger, verdict, notes=tuple(notes))
+    return Outcome(challenger, verdict, notes=(*notes, *copies))
 
 
 def _division(store: LogStore, champion: str, model: Model, share: float) -> tuple[Division, list[str]]:

@@ -130,6 +130,10 @@ class Registry:
             for e in reversed(made)
         ]
 
+    def is_built_here(self, version: str) -> bool:
+        """Whether it learned from rows of the log."""
+        return any(event.what == "built" and event.version == version for event in self.events())
+
     def seen_until(self, version: str) -> float:
         """The time of the last row of the log that a version may have learned from."""
         return max((event.seen_until for event in self.events() if event.version == version), default=0.0)

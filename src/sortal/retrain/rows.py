@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sortal.artifact.model import Model
 from sortal.core.errors import DataError
-from sortal.core.frame import conform, from_any
+from sortal.core.frame import Table, conform, conform_column, from_any
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.labels import code_of
@@ -47,6 +48,37 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
             values = _values(raw, column, cases, own)
         columns.append(values.alias(name))
     return pl.DataFrame(columns)
+
+
+def new_rows(
+    cases: Sequence[Case], learned: Sequence[Case], old: pl.DataFrame | None, model: Model
+) -> tuple[list[Case], list[str]]:
+    """Those of ``cases`` that are no copies of what a challenger learned from, in the log or in ``old``, and a sentence
+    on the others: a model that has seen a row knows its label. Rows of coarse columns that agree by chance are rows
+    like any others (``core.coincidence``).
+
+    Raises DataError where none is left.
+    """
+    if not cases:
+        return [], []
+    schema, logged = Schema(model.schema.features), from_any([dict(c.record.inputs) for c in (*learned, *cases)])
+    known = [] if old is None else [old]
+    frame = pl.concat([conform(some, schema, allow_missing=True) for some in (*known, logged)])
+    records = Table(schema, frame, np.arange(frame.height)).records
+    first = frame.height - len(cases)
+    copied = np.isin(records[first:], records[:first])
+    new = [case for case, is_copy in zip(cases, copied, strict=True) if not is_copy]
+    count = len(cases) - len(new)
+    if not new:
+        raise DataError(
+            f"all {count:,} labelled rows that are left for the gate are copies of rows that a challenger learns from, "
+            "which knows their labels; wait for rows that are new"
+        )
+    if not count:
+        return new, []
+    return new, [
+        f"{count:,} labelled rows judge nothing: they are copies, in all columns, of rows that a challenger learns from"
+    ]
 
 
 def refuse_images(model: Model) -> None:
@@ -110,7 +142,7 @@ def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], own: pl.Se
     one = (
         from_any({column.name: sent}) if column.name not in raw.columns or column.role == "time" else raw[[column.name]]
     )
-    values = conform(one, Schema((column,)), (column.role,)).to_series().alias("")
+    values = conform_column(one, column)
     if own is None or values.dtype == own.dtype:
         return values
     whole = own.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())

@@ -17,6 +17,7 @@ from sortal.engine.once import keep_newest
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
 from sortal.serve.logs import Answered
+from sortal.serve.patience import Patience
 from sortal.serve.route import Route
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service, Timing
@@ -49,17 +50,19 @@ class App:
         self.service = service
         self._routes = Routes(routes)
         self._bodies = 0
+        self._patience = Patience(service.limits.seconds)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
             try:
-                await _send(send, await self._respond(scope, receive), bodiless=scope["method"] == "HEAD")
+                response, timing = await self._respond(scope, receive)
+                await _send(send, response, timing, bodiless=scope["method"] == "HEAD")
             except ClientGoneError:
                 LOGGER.debug("a client hung up")
 
-    async def _respond(self, scope: Message, receive: Receive) -> Response:
+    async def _respond(self, scope: Message, receive: Receive) -> tuple[Response, Timing]:
         timing = Timing()
         path = NO_ROUTE
         try:
@@ -74,11 +77,13 @@ class App:
             ours = "" if isinstance(error, SortalError) else "a bug of sortal, in "
             LOGGER.exception("%s%s %s", ours, scope["method"], path)
             response = HttpError(500, "A fault of the service; its log says more", code="fault").response()
-        self.service.metrics.add_request(scope["method"], path, response.status, timing.total, timing.seconds)
-        for observe in self.service.observers:
-            observe(Answered(scope["method"], path, response.status, timing.total, timing.seconds, timing.rows, scope))
-        headers = (*response.headers, ("server-timing", timing.header()))
-        return Response(response.status, response.body, response.media_type, headers)
+        method, status, total = scope["method"], response.status, timing.total
+        self.service.metrics.add_request(method, path, status, total, timing.seconds)
+        if self.service.observers:
+            answered = Answered(method, path, status, total, timing.seconds, timing.rows, scope)
+            for observe in self.service.observers:
+                observe(answered)
+        return response, timing
 
     async def _answer(
         self, route: Route, parameters: Mapping[str, str], scope: Message, receive: Receive, timing: Timing
@@ -104,24 +109,28 @@ class App:
         stated = headers.get("content-length", "")
         if stated.isdecimal() and (len(stated) > LONGEST_LENGTH or int(stated) > limits.body):
             raise _too_large(limits)
+        waiting = self._patience.begin()
         try:
-            async with asyncio.timeout(limits.seconds):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGoneError
-                    chunk = message.get("body", b"")
-                    body += chunk
-                    self._bodies += len(chunk)
-                    if len(body) > limits.body:
-                        raise _too_large(limits)
-                    if self._bodies > limits.bodies:
-                        raise busy("Bodies of other requests fill the memory that there is for them")
-                    more = message.get("more_body", False)
-        except TimeoutError:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                chunk = message.get("body", b"")
+                body += chunk
+                self._bodies += len(chunk)
+                if len(body) > limits.body:
+                    raise _too_large(limits)
+                if self._bodies > limits.bodies:
+                    raise busy("Bodies of other requests fill the memory that there is for them")
+                more = message.get("more_body", False)
+        except asyncio.CancelledError:
+            if not self._patience.is_over(waiting):
+                raise
             detail = f"It has to come within {limits.seconds:g} s"
             raise HttpError(408, "The body took too long", detail, code="too-slow") from None
+        finally:
+            self._patience.end(waiting)
 
     async def _handled(
         self,
@@ -251,13 +260,18 @@ def _too_large(limits: Limits) -> HttpError:
     return HttpError(413, "The body is too large", f"At most {limits.body:,} bytes are read", code="too-large")
 
 
-_USUAL = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_USUAL = {b"cache-control": b"no-store", b"x-content-type-options": b"nosniff"}
 """Headers of every answer that does not say otherwise."""
 
 
-async def _send(send: Send, response: Response, *, bodiless: bool) -> None:
-    given = {"content-type": response.media_type, "content-length": str(len(response.body)), **_USUAL}
-    pairs = ({**given, **dict(response.headers)}).items()
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+async def _send(send: Send, response: Response, timing: Timing, *, bodiless: bool) -> None:
+    given = {
+        b"content-type": response.media_type.encode("latin-1"),
+        b"content-length": b"%d" % len(response.body),
+        **_USUAL,
+        **{name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers},
+        b"server-timing": timing.header().encode("latin-1"),
+    }
+    headers = list(given.items())
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bodiless else response.body})

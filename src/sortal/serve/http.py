@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,18 +13,17 @@ MULTIPART, BYTES = "multipart/form-data", "application/octet-stream"
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request whose body has come whole. ``headers`` and ``path`` as ASGI has them; names in lower case. ``query``:
     the last value of each name. ``parameters``: what stands in the path where the route has a name in braces.
     """
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
     body: bytes = b""
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
 
     @property
     def media_type(self) -> str:
@@ -33,8 +31,7 @@ class Request:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """What is sent back."""
 
     status: int = 200

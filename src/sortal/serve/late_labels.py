@@ -79,7 +79,8 @@ def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
     """Its texts, with null for nothing."""
     if name not in frame.columns:
         raise DataError(f"no column {name!r} in {source}; {did_you_mean(name, frame.columns)}")
-    texts = frame[name].cast(pl.String).str.strip_chars()
+    # Without its name, which polars may take for a pattern.
+    texts = frame[name].alias("").cast(pl.String).str.strip_chars()
     return texts.set(texts == "", None)
 
 

@@ -6,8 +6,10 @@ No line holds data: neither rows nor answers, nor tokens, nor the address of a c
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +18,7 @@ import msgspec
 LOGGER = logging.getLogger("sortal.serve.requests")
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """A request that was answered, or refused. ``path``: that of its route, not what was asked for. ``seconds``: from
     its last byte to its answer; ``stages``: some of them, by name. ``scope``: as ASGI has it, with the headers.
     """
@@ -31,17 +32,43 @@ class Answered:
     scope: Mapping[str, Any]
 
 
+class _Line(msgspec.Struct):
+    """What is said of a request: as ``JsonLines`` has events, and more."""
+
+    time: str
+    level: str
+    event: str
+    process: int
+    method: str
+    route: str
+    status: int
+    ms: float
+    rows: int
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def log_request(answered: Answered) -> None:
-    """A line a request."""
+    """A line a request, past the handlers of ``logging``: a record of theirs takes as long as half of scoring a row."""
     if LOGGER.isEnabledFor(logging.INFO):
-        fields = {
-            "method": answered.method,
-            "route": answered.path,
-            "status": answered.status,
-            "ms": round(1e3 * answered.seconds, 3),
-            "rows": answered.rows,
-        }
-        LOGGER.info("request", extra={"fields": fields})
+        line = _Line(
+            _written(time.time()),
+            "info",
+            "request",
+            os.getpid(),
+            answered.method,
+            answered.path,
+            answered.status,
+            round(1e3 * answered.seconds, 3),
+            answered.rows,
+        )
+        sys.stderr.write(f"{_encode(line).decode()}\n")
+        sys.stderr.flush()
+
+
+def _written(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 class JsonLines(logging.Formatter):
@@ -49,7 +76,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _written(record.created),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "process": record.process,

@@ -167,14 +167,34 @@ def sample(dev: Development, rows: Index, most: int | None) -> Index:
     """
     if most is None or most >= len(rows):
         return rows
-    shuffled = np.random.default_rng(dev.seed).permutation(rows)
+    return np.sort(_of_each_class(dev, np.random.default_rng(dev.seed).permutation(rows), most))
+
+
+def sample_units(dev: Development, rows: Index, most: int) -> Index:
+    """The same of whole units, where rows come in such: as if fewer of them had been seen. A class of which none is
+    among these gets a few rows all the same.
+    """
+    if dev.units is None:
+        return sample(dev, rows, most)
+    rng = np.random.default_rng(dev.seed)
+    _, unit = np.unique(dev.units[rows], return_inverse=True)
+    order = np.argsort(rng.permutation(int(unit.max()) + 1)[unit], kind="stable")
+    inside = (np.arange(len(rows)) < most) | (unit[order] == unit[order[most - 1]])
+    chosen, others = rows[order[inside]], rng.permutation(rows[order[~inside]])
+    lacking = np.setdiff1d(dev.codes[others], dev.codes[chosen])
+    few = _of_each_class(dev, others[np.isin(dev.codes[others], lacking)], 0)
+    return np.sort(np.concatenate([chosen, few]))
+
+
+def _of_each_class(dev: Development, shuffled: Index, most: int) -> Index:
+    """The first of these rows, about so many: of every class its share, and a few."""
     codes = dev.codes[shuffled]
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes)
-    place = np.empty(len(rows), dtype=np.int64)
-    place[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    wanted = np.maximum(np.round(counts * (most / len(rows))), LEAST_OF_A_CLASS)
-    return np.sort(shuffled[place < wanted[codes]])
+    place = np.empty(len(shuffled), dtype=np.int64)
+    place[order] = np.arange(len(shuffled)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wanted = np.maximum(np.round(counts * (most / max(len(shuffled), 1))), LEAST_OF_A_CLASS)
+    return shuffled[place < wanted[codes]]
 
 
 def fit(

@@ -44,7 +44,7 @@ def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, O
     """The columns that the candidate reads as embeddings, and what makes those."""
     view = candidate.family.view
     for column in dev.table.schema.features:
-        if not view.sees(is_item(column.kind)):
+        if not is_item(column.kind) or not view.sees(True):
             continue
         preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
         if isinstance(preparer, Embedding):

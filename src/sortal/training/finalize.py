@@ -63,6 +63,11 @@ class Finalized:
     def refit(self) -> bool:
         return self.no_refit is None
 
+    @property
+    def time_to_refit(self) -> bool:
+        """Whether there was time for a refit, whatever else was against it."""
+        return self.no_refit != "time"
+
     def predict_proba(self, table: Table) -> NDArray[np.float64]:
         """(n, K) calibrated probabilities of these rows, by the libraries that trained the model."""
         return _calibrated(self.calibration, self.ensemble.predict_proba(table))

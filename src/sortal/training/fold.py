@@ -23,6 +23,7 @@ from sortal.training.candidate import (
     fit,
     prepare_rows,
     sample,
+    sample_units,
 )
 from sortal.training.fit_log import FitRows
 from sortal.training.pace import AT_ONCE, Pace, look
@@ -62,7 +63,7 @@ class FoldData:
     dev: Development
     folds: Folds
     paces: dict[str, Pace] = field(default_factory=dict, repr=False)
-    matrices: dict[tuple[int, View, int | None], tuple[TrainingMatrix, Matrix]] = field(
+    matrices: dict[tuple[int, View, int | None, bool], tuple[TrainingMatrix, Matrix]] = field(
         default_factory=dict, repr=False
     )
 
@@ -81,17 +82,22 @@ class FoldData:
             self.paces[candidate.name] = look(candidate, self.dev, self.folds.parts, seconds)
         return self.paces[candidate.name]
 
-    def matrix(self, fold: int, view: View, rows: int | None = None) -> tuple[TrainingMatrix, Matrix]:
-        """The training matrix of a fold (of a sample of so many ``rows``), and the matrix of its validation rows."""
-        if (fold, view, rows) not in self.matrices:
+    def matrix(
+        self, fold: int, view: View, rows: int | None = None, units: bool = False
+    ) -> tuple[TrainingMatrix, Matrix]:
+        """The training matrix of a fold (of a sample of so many ``rows``, of whole ``units``), and the matrix of its
+        validation rows.
+        """
+        if (fold, view, rows, units) not in self.matrices:
             train, valid = self.folds.parts[fold]
-            matrix = prepare_rows(self.dev, sample(self.dev, train, rows), view)
+            some = sample_units(self.dev, train, rows) if units and rows is not None else sample(self.dev, train, rows)
+            matrix = prepare_rows(self.dev, some, view)
             entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid), self.dev.memo)
             # A list, as another thread may add a matrix.
             if sum(nbytes(m.X) + nbytes(v) for m, v in list(self.matrices.values())) + nbytes(matrix.X) > CACHE_BYTES:
                 return entry
-            self.matrices[fold, view, rows] = entry
-        return self.matrices[fold, view, rows]
+            self.matrices[fold, view, rows, units] = entry
+        return self.matrices[fold, view, rows, units]
 
     def concurrent(self, candidate: Candidate) -> bool:
         """Whether its fits of folds can go side by side in this process."""
@@ -129,7 +135,7 @@ class FoldJob:
     for all.
 
     ``settings``: the pace of the first fold, or, to ``repeat`` an earlier run, the effort of its fit. ``share``: of the
-    work of a whole fit, where no clock cuts it short.
+    work of a whole fit, where no clock cuts it short. ``units``: the sample is of whole units.
     """
 
     candidate: Candidate
@@ -139,6 +145,7 @@ class FoldJob:
     purpose: Purpose = "judge"
     budget: FitBudget = FitBudget()
     share: float = 1.0
+    units: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
     Raises OutOfTime where the seconds of the job are too few.
     """
     begun = time.monotonic()
-    matrix, X = data.matrix(job.fold, job.candidate.family.view, job.rows)
+    matrix, X = data.matrix(job.fold, job.candidate.family.view, job.rows, job.units)
     ready = time.monotonic()
     seconds = job.budget.seconds()
     pipeline = fit(job.candidate, matrix, data.dev, job.settings, seconds=seconds, purpose=job.purpose, share=job.share)

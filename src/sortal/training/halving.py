@@ -1,7 +1,8 @@
 """What half the rows would cost the chosen candidate, and so what the rows that a fold leaves out are worth.
 
 The models of the folds learn from fewer rows than the one that ships, and are a little worse. Where a score moves
-towards its limit as 1/n, which is the rate of regular models, fits on half of the rows tell by how much.
+towards its limit as 1/n, which is the rate of regular models, fits on half of the rows tell by how much. Of rows that
+belong together half of the groups are left out: half of the rows of each would tell next to as much as all of them.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def halve(
         return None
 
     def jobs(folds: range) -> list[FoldJob]:
-        return [FoldJob(m.candidate, i, _rows(m, cv) // 2) for i in folds for m in chosen.results]
+        return [FoldJob(m.candidate, i, _rows(m, cv) // 2, units=True) for i in folds for m in chosen.results]
 
     results: list[FoldResult] = []
     # Where the time is up, the folds that were done by then tell it.

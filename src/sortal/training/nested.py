@@ -84,7 +84,7 @@ def nested(
 def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -> tuple[Developed, Finalized]:
     developed = search_again(dev, task, recipe.search, trained.developed)
     limits = Limits(
-        refit=trained.finalized.no_refit != "time", entries=entries(recipe.search.allowance), size=developed.bounds.size
+        refit=trained.finalized.time_to_refit, entries=entries(recipe.search.allowance), size=developed.bounds.size
     )
     return developed, finalize(developed.choice.chosen, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
 

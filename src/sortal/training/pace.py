@@ -112,10 +112,10 @@ def _short(candidate: Candidate, dev: Development, train: Index, rows: int) -> _
     predicting = time.monotonic() - start - preparing - fitting
     filing = time.monotonic()
     shipping = footprint(pipeline, dev, train).shipping_seconds + time.monotonic() - filing
-    share = family.pilot_share
+    share, setup = family.pilot_share, min(pipeline.fitted.setup_seconds, fitting)
     return _Short(
         took=time.monotonic() - start,
-        whole=preparing + fitting / share,
+        whole=preparing + setup + (fitting - setup) / share,
         predicting=predicting / len(matrix.y) / share,
         shipping=shipping / share,
     )

@@ -153,9 +153,14 @@ def optimism(
     described = [] if describe is None else [describe(s.predictions) for s in scored]
     known = [d for d in described if isinstance(d, Mean | Rates | Influence)]
     sign = 1.0 if metric.higher_is_better else -1.0
-    if len(known) == len(scored):
+    if len(known) == len(scored) and len(shares := {_shares(d) for d in known}) == 1 and 0 not in shares:
         return sign * selection_bias(known, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups)
     return sign * _rescored(scored, losses, pick, lambda p: -sign * score_rows(p), seed, groups)
+
+
+def _shares(described: Mean | Rates | Influence) -> int:
+    """How many shares a score is the mean of: fewer where all rows of a class, or all, are left to a person."""
+    return len(described.pairs) if isinstance(described, Rates) else 1
 
 
 def _log_loss_rows(predictions: Predictions) -> Mean:

@@ -163,6 +163,13 @@ def _stored_text(label: str) -> str:
         raise DataError("a label holds half a character (a lone surrogate), which cannot be stored") from None
 
 
+def stored_labels(labels: Sequence[Label]) -> Sequence[str]:
+    """Many at once: there are few classes."""
+    if set(map(type, labels)) == {str}:
+        return list(map(_stored_text, labels))
+    return list(map(stored_label, labels))
+
+
 def label_of(stored: str) -> Label:
     """What ``stored_label`` was given."""
     label: Label = _class(stored)

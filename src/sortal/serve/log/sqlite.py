@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from sortal.core.errors import StoreError
@@ -48,10 +49,19 @@ TABLES = (
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {PROTOCOL}",
 )
-ADD = f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+TOGETHER = (64, 8, 1)
+"""Rows of one statement. The interpreter is let go of, and waited for, once a statement: a row for itself would take it
+from those who answer as often as it has rows.
+"""
+_VALUES = f"({', '.join('?' * len(COLUMNS))})"
+ADD = {
+    rows: f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES {', '.join([_VALUES] * rows)}" for rows in TOGETHER
+}
 ADD_LABEL = "INSERT INTO labels (row_id, label, time) VALUES (?, ?, ?)"
-KNOWN = "SELECT row_id, label FROM json_each(?) JOIN labels ON row_id = value"
-UNMATCHED = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM predictions WHERE row_id = value)"
+ODD = """
+    SELECT value, label FROM json_each(?) LEFT JOIN labels ON labels.row_id = value
+    WHERE label IS NOT NULL OR NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = value)"""
+"""Of row ids those that have a label, and those that no prediction is known of."""
 WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
 READ = f"""
     SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
@@ -88,7 +98,11 @@ class SqliteStore(LogStore):
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         with self._writing() as connection:
-            connection.executemany(ADD, rows)
+            at = 0
+            for together, add in ADD.items():
+                while len(rows) - at >= together:
+                    connection.execute(add, tuple(chain.from_iterable(rows[at : at + together])))
+                    at += together
 
     def delete_before(self, time: float, most: int = MOST_DELETED) -> int:
         with self._writing() as connection:
@@ -109,12 +123,12 @@ class SqliteStore(LogStore):
 
     def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
         with self._writing() as connection:
-            known = dict(connection.execute(KNOWN, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall())
+            odd = connection.execute(ODD, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall()
+            known = {row_id: label_of(label) for row_id, label in odd if label is not None}
             new = [row for row in rows if row[0] not in known] if known else rows
-            ids = [row_id for row_id, _, _ in new]
             connection.executemany(ADD_LABEL, new)
-            unmatched = frozenset(row_id for (row_id,) in connection.execute(UNMATCHED, (ids_as_json(ids),)))
-        return Stored(frozenset(ids), unmatched, {row_id: label_of(label) for row_id, label in known.items()})
+        unmatched = frozenset(row_id for row_id, label in odd if label is None)
+        return Stored(frozenset(row_id for row_id, _, _ in new), unmatched, known)
 
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():

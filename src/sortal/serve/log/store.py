@@ -19,7 +19,7 @@ from sortal.serve.log.records import (
     PredictionRecord,
     same_label,
 )
-from sortal.serve.log.rows import Row, record_of, row_of, stored_ids, stored_label
+from sortal.serve.log.rows import Row, record_of, row_of, stored_ids, stored_labels
 
 PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
@@ -113,11 +113,10 @@ class LogStore(ABC):
         """Labels of several requests in one transaction, with a receipt for each."""
         records = [record for group in groups for record in group]
         ids = stored_ids([record.row_id for record in records])
+        labels = stored_labels([record.label for record in records])
         # By row the place of its first label: of several in a dict the last stays.
         firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
-        rows = [
-            (row_id, stored_label((first := records[firsts[row_id]]).label), first.time) for row_id in sorted(firsts)
-        ]
+        rows = [(row_id, labels[at := firsts[row_id]], records[at].time) for row_id in sorted(firsts)]
         stored = self._insert_labels(rows)
         if len(groups) == 1 and len(stored.new) == len(records):
             return [LabelReceipt(len(records), 0, len(stored.unmatched))]
