@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sortal.core.arrays import Codes
+from sortal.core.arrays import Codes, Floats
 from sortal.core.coded import Coded
 from sortal.core.door import Rows, Values, read_rows, refuse_infinity
 from sortal.core.kinds import kind_of
@@ -56,7 +56,7 @@ class JsonRows:
             # The fields of the columns come first.
             values = list(zip(*map(msgspec.structs.astuple, records), strict=True)) or [()] * len(self._columns)
             read = {
-                name: np.array(its, dtype=np.float64) if _is_of_numbers(column) else self._of_values(column, its)
+                name: _floats(its) if _is_of_numbers(column) else self._of_values(column, its)
                 for (name, column), its in zip(self._columns.items(), values, strict=False)
             }
             refuse_infinity({name: its for name, its in read.items() if _is_of_numbers(self._columns[name])}, "the log")
@@ -127,6 +127,14 @@ def _coded(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
     """(n,) which of the distinct values each is, and these. Raises TypeError for lists and objects."""
     at: defaultdict[Any, int] = defaultdict(count().__next__)
     return np.fromiter(map(at.__getitem__, values), np.int64, len(values)), list(at)
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    """(n,) with NaN; where none is missing, numpy need not look what they are."""
+    try:
+        return np.fromiter(values, np.float64, len(values))
+    except TypeError:
+        return np.array(values, dtype=np.float64)
 
 
 def _is_of_numbers(column: Column) -> bool:

@@ -64,7 +64,7 @@ def monitor(
     pause = _pause(every or "1d")
     served = read_model(model, verify)
     with spooled(data or []) as files:
-        rows = OfFiles(files, time, allow_missing, once=state is None) if log is None else OfLog(log)
+        rows = OfFiles(files, time, allow_missing, once=state is None) if log is None else OfLog(log, judged=json)
         kept = state if log is None or state is not None else Path(f"monitor-{served.sha256[:12]}.json")
         job = Job(served, rows, kept, _share(false_alarms), report, json)
         alarm = job.look()
@@ -83,19 +83,20 @@ def monitor(
 
 @dataclass(frozen=True)
 class OfLog:
-    """Rows in the log of a service."""
+    """Rows in the log of a service; ``judged``: whether labels are also judged as ``sortal evaluate`` does it."""
 
     url: str
+    judged: bool
 
     def look(self, watcher: Watcher, served: ServedModel, kept: State, false_alarms: float) -> Mapping[str, Any] | None:
-        """Count what is new, and what labels say of the model."""
+        """Count what is new; what labels say at length is only in JSON."""
         from sortal.serve.log.address import open_store
         from sortal.serve.truth import judge_log
 
         store = open_store(self.url, make=False)
         try:
             watcher.look(store, kept, clock.time(), false_alarms)
-            return judge_log(served, store)
+            return judge_log(served, store) if self.judged else None
         finally:
             store.close()
 

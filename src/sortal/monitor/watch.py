@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
@@ -17,7 +16,7 @@ from sortal.core.kinds import kind_of
 from sortal.core.profile import comparable, compared
 from sortal.core.schema import Schema
 from sortal.monitor import drift, risk
-from sortal.monitor.batch import Batch, ahead
+from sortal.monitor.batch import Batch
 from sortal.monitor.bins import Bins, change
 from sortal.monitor.estimate import Estimator
 from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
@@ -89,10 +88,8 @@ class Watcher:
         A label counts once, when it and its prediction are both there.
         """
         until = now - SETTLED
-        fresh = predictions(store, self.model, state.model, self.reads, state.until, until)
-        with closing(ahead(fresh)) as batches:
-            for batch in batches:
-                self.count(batch, state)
+        for batch in predictions(store, self.model, state.model, self.reads, state.until, until):
+            self.count(batch, state)
         if state.until:
             for batch in late_labels(store, self.model, state.model, state.until, until):
                 self.count_labels(batch, state)
