@@ -29,6 +29,8 @@ from sortal.artifact.model import Model, load
 from sortal.artifact.store import load_contents
 from sortal.core.costs import CostColumn
 from sortal.core.errors import ArtifactError, InputError
+from sortal.core.measures import kinds_of
+from sortal.core.profile import ColumnProfile
 from sortal.core.reliability import Reliability
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Capacity, Promise
@@ -409,3 +411,55 @@ def test_it_is_of_the_positive_class_or_of_all(model: Model) -> None:
     for names in ("bc", "acb", "a"):
         with pytest.raises(ValueError, match="is of other classes"):
             check_module._check_reliability(dict.fromkeys(names, RELIABILITY), three)
+
+
+NUMBER = ColumnProfile("x", "number", 90, 9, 60, quantiles=(1.0, 4.0), reached=(2, 81), ends=(1.0, 9.0))
+LEVELS = ColumnProfile("x", "category", 90, 9, 3, levels=("b", "a"), counts=(50, 30), others=1)
+MEASURES = tuple(
+    replace(NUMBER if kind == "number" else LEVELS, measure=name) for name, kind in kinds_of("text").items()
+)
+TEXT = ColumnProfile("x", "text", 90, 9, 81, levels=("word", "other"), counts=(81, 81), measures=MEASURES)
+
+
+@pytest.mark.parametrize(
+    ("profile", "fault"),
+    [
+        (NUMBER, None),
+        (LEVELS, None),
+        (TEXT, None),
+        (replace(NUMBER, name="z"), "is of no feature"),
+        (replace(NUMBER, kind="datetime"), "is of no feature"),
+        (replace(NUMBER, missing=91), "counts no rows"),
+        (replace(NUMBER, distinct=91), "counts no rows"),
+        (replace(NUMBER, rows=-1), "counts no rows"),
+        (replace(NUMBER, barely=82), "counts more values than there are"),
+        (replace(NUMBER, reached=(2, 82)), "counts more values than there are"),
+        (replace(NUMBER, reached=(2,)), "has no quantiles"),
+        (replace(NUMBER, ends=(1.0,)), "has no quantiles"),
+        (replace(NUMBER, ends=()), None),
+        (replace(NUMBER, levels=("a",)), "has no quantiles"),
+        (replace(NUMBER, quantiles=(4.0, 1.0)), "has quantiles that do not ascend"),
+        (replace(NUMBER, reached=(81, 2)), "has quantiles that do not ascend"),
+        (replace(NUMBER, ends=(9.0, 1.0)), "has ends that do not ascend"),
+        (replace(NUMBER, ends=(1.0, 1e39)), "is out of range"),
+        (replace(LEVELS, counts=(50,)), "has no levels"),
+        (replace(LEVELS, levels=("a", "a")), "has no levels"),
+        (replace(LEVELS, ends=(0.0, 1.0)), "has no levels"),
+        (replace(LEVELS, counts=(30, 50)), "has levels that are not ordered by their counts"),
+        (replace(LEVELS, counts=(50, 31), others=0), None),
+        (replace(LEVELS, counts=(50, 31)), "counts more values than there are"),
+        (replace(TEXT, others=1), "counts more values than there are"),  # a text has more than one word
+        (replace(TEXT, measures=MEASURES[:2]), "measures something else than its kind does"),
+        (replace(TEXT, measures=MEASURES[::-1]), "measures something else than its kind does"),
+        (replace(TEXT, rows=91), "measures other rows"),
+        (replace(TEXT, measures=(replace(MEASURES[0], name="z"), *MEASURES[1:])), "is of no feature"),
+        (replace(TEXT, measures=(replace(MEASURES[0], ends=(9.0, 1.0)), *MEASURES[1:])), "has ends that do not ascend"),
+    ],
+)
+def test_what_training_looked_like_fits_together(profile: ColumnProfile, fault: str | None) -> None:
+    kinds = {"x": profile.kind if profile.kind != "datetime" else "number"}
+    if fault is None:
+        check_module._check_profile("x", profile, kinds)
+    else:
+        with pytest.raises(ValueError, match=f"^the profile of 'x' {fault}$"):
+            check_module._check_profile("x", profile, kinds)

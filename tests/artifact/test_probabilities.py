@@ -96,3 +96,11 @@ def test_the_look_costs_next_to_nothing():
 
     assert min(seconds(one, 500) for _ in range(9)) < 40e-6
     assert min(seconds(many, 5) for _ in range(9)) < 4e-3
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"), [([2.0] * 2, "2, 2"), ([2.0] * 5, "2, 2, 2, 2, 2"), ([2.0] * 6, "2, 2, 2, 2, 2, ...")]
+)
+def test_five_of_them_are_shown(row, shown):
+    with pytest.raises(ArtifactError, match=f"^this model gives row 1 of those scored {shown}, which are no prob"):
+        checked(np.array([row]), len(row), IDS)
