@@ -691,3 +691,10 @@ def test_parts_of_a_column_say_which_class_each_lacks() -> None:
         "class 'c' has 2 rows: none in valid, which can say nothing about it",
     )
     assert (parts.train.tolist(), parts.valid.tolist(), parts.test.tolist()) == ([1, 3, 5], [2], [0, 4])
+
+
+def test_groups_that_are_there_at_all_times_leave_no_fold_in_the_order_of_time() -> None:
+    times, codes = np.arange(12), np.arange(12) % 2
+    with pytest.raises(DataError, match="each group has rows at nearly all times"):
+        folds(codes, 3, seed=0, groups=np.arange(12) % 2, times=times)
+    assert len(folds(codes, 3, seed=0, groups=np.arange(12) // 2, times=times)) == 3

@@ -271,7 +271,13 @@ def folds(
     if k < 2:
         raise OptionError(f"cross-validation needs at least 2 folds, not {k}")
     if times is not None:
-        return list(_expanding(times, k, groups))
+        windows = list(_expanding(times, k, groups))
+        if not windows:
+            raise DataError(
+                "each group has rows at nearly all times, so that folds in the order of time, which keep groups whole, "
+                "have none to train on; leave --time or --group out"
+            )
+        return windows
     units = np.arange(len(codes)) if groups is None else np.unique(groups, return_inverse=True)[1]
     if len(codes) == 0 or units.max() + 1 < k:
         things = "rows" if groups is None else "groups of rows that differ"
