@@ -54,9 +54,11 @@ def test_every_fold_learns_from_half_of_its_rows_and_is_judged_on_the_same(cv, s
     assert LOG_LOSS.score(TASK, found.predictions, DEV.codes) > LOG_LOSS.score(TASK, scored.predictions, DEV.codes)
 
 
-def test_it_is_left_out_where_it_tells_nothing_or_takes_too_long(cv, scored) -> None:
+def test_it_is_left_out_where_it_tells_nothing_or_takes_too_long(cv, scored, monkeypatch) -> None:
     assert halve(replace(scored, refit_seconds=0.0), cv, LOG_LOSS, math.inf) is None
-    assert halve(replace(scored, rows=30_000), cv, LOG_LOSS, math.inf) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(halving, "MOST_ROWS", len(cv.data.folds.parts[0][0]) - 1)
+        assert halve(scored, cv, LOG_LOSS, math.inf) is None
     assert halve(replace(scored, fit_seconds=61.0), cv, LOG_LOSS, 60.0) is None
     assert halve(scored, cv, LOG_LOSS, math.inf, planned=0) is None
 
@@ -106,3 +108,21 @@ def test_the_search_keeps_time_for_one_fold() -> None:
     assert seconds_of_halving([member(800), member(MOST_ROWS + 1)]) == 0.0
     assert seconds_of_halving([member(800, refit=0.0)]) == 0.0
     assert seconds_of_halving([]) == 0.0
+
+
+def test_folds_of_other_sizes_are_halved_each_by_its_own(scored) -> None:
+    """A group that holds most of the rows leaves few to the fold that it is judged in; of groups half are left out."""
+    sizes = [240, 60, 40, 30, 20, 10]
+    units = np.repeat(np.arange(len(sizes)), sizes)
+    dev = replace(DEV, units=units[np.random.default_rng(0).permutation(len(units))])
+    cv = CrossValidation(FoldData(dev, fold(dev)), Scorer(TASK))
+    found = halve(crossval(scored.candidate, cv), cv, LOG_LOSS, math.inf)
+    assert found is not None
+    once = cv.data.folds.first(found.folds).parts
+    assert min(len(train) for train, _ in once) < max(len(train) for train, _ in once) / 2
+    for fit, (train, _) in zip(found.fits, once, strict=True):
+        rows = np.searchsorted(dev.table.rows, fit.saw)
+        left_out = np.setdiff1d(train, rows)
+        assert len(rows) < len(train)
+        assert len(rows) >= len(train) // 2
+        assert not np.isin(dev.units[left_out], dev.units[rows]).any()

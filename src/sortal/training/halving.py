@@ -69,7 +69,7 @@ def halve(
         return None
 
     def jobs(folds: range) -> list[FoldJob]:
-        return [FoldJob(m.candidate, i, _rows(m, cv) // 2, units=True) for i in folds for m in chosen.results]
+        return [FoldJob(m.candidate, i, _rows(m, cv, i) // 2, units=True) for i in folds for m in chosen.results]
 
     results: list[FoldResult] = []
     # Where the time is up, the folds that were done by then tell it.
@@ -91,6 +91,7 @@ def halve(
     return Halving(concatenate(by_fold)[0], len(by_fold), tuple(result.fit_rows for result in results))
 
 
-def _rows(member: CVResult, cv: CrossValidation) -> int:
+def _rows(member: CVResult, cv: CrossValidation, fold: int = 0) -> int:
     """How many rows of a fold it was given."""
-    return len(cv.data.folds.parts[0][0]) if member.rows is None else member.rows
+    rows = len(cv.data.folds.parts[fold][0])
+    return rows if member.rows is None else min(member.rows, rows)
