@@ -303,7 +303,7 @@ def test_a_watch_looks_again_until_it_is_ended(
     assert (code, pauses) == (0, [1_800.0] * 3)
     assert "the next look is in 30m" in err
     assert [line[:17] for line in out.splitlines() if line.startswith("rows")] == [
-        "rows       0 in 0",
+        "rows       none y",
         "rows       1 in 1",
     ]
     kept = states.load(Path("s.json"), sha256)

@@ -161,7 +161,10 @@ def text(status: Status) -> Iterator[str]:
     slow = "" if last is None else f", 95 % of the last day within {1e3 * last:.2g}"
     pace = "" if status.seconds is None else f", {1e3 * status.seconds:.2g} ms each{slow}"
     days = f"{status.days:,} {'day' if status.days == 1 else 'days'}"
-    yield f"rows       {status.rows:,} in {days}{pace}, {percent(status.warned)} with warnings"
+    if status.rows:
+        yield f"rows       {status.rows:,} in {days}{pace}, {percent(status.warned)} with warnings"
+    else:
+        yield "rows       none yet; those of the last ten seconds are counted once the service has surely written them"
     for loss in status.losses:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
     if not status.losses:
