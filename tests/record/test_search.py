@@ -68,6 +68,7 @@ def trained() -> Any:
     halving = SimpleNamespace(predictions=predictions(half))
     return SimpleNamespace(
         dev=SimpleNamespace(units_of=lambda predictions: None),
+        unlearned=np.empty(0, dtype=np.int64),
         developed=SimpleNamespace(
             choice=choice,
             explored=SimpleNamespace(results=results),
@@ -98,6 +99,21 @@ def test_calibration_the_refit_and_the_choice_are_in_the_corrected_score(trained
     assert found.refit_gain == pytest.approx(-0.2 * 0.05)
     assert found.corrected is not None
     assert found.corrected.value == pytest.approx(calibrated - 0.2 * 0.05 + 0.01)
+
+
+def test_a_class_that_nobody_had_learned_is_named_and_may_be_known_to_the_model_that_ships(trained: Any) -> None:
+    usual = selection(trained, TASK)
+    trained.unlearned = np.flatnonzero(TRUTH == 1)
+    found = selection(trained, TASK)
+    assert usual.corrected is not None
+    assert found.corrected is not None
+    assert (found.corrected.value, found.corrected.high) == (usual.corrected.value, usual.corrected.high)
+    assert found.corrected.low < usual.corrected.low - 0.05
+    assert "out of fold nobody had learned 'b', all of whose rows are in one part" in found.explanation
+    assert "learned" not in usual.explanation
+    _, other = leaderboard(trained, TASK, found.corrected)
+    _, before = leaderboard(SimpleNamespace(**{**vars(trained), "unlearned": np.empty(0, int)}), TASK, usual.corrected)
+    assert other.score.low < before.score.low - 0.05
 
 
 def test_the_leaderboard_shows_the_chosen_one_as_it_ships_and_orders_by_what_was_measured(trained: Any) -> None:

@@ -299,3 +299,24 @@ def test_a_figure_out_of_fold_is_the_mean_over_folds_with_the_doubt_of_all_rows(
         assert [found.value, found.low, found.high] == pytest.approx(ends)
     right = score_out_of_fold(scored, ACCURACY, TASK, raw)
     assert (right.value, right.high) == (pytest.approx(0.995), 1.0)
+
+
+def test_rows_of_a_class_that_nobody_had_learned_may_be_known_to_the_model_that_ships() -> None:
+    """The good end is that of the same rows if these were right and sure; value and bad end stay."""
+    raw = random_run(np.arange(100) // 2).whole
+    folds = {"log_loss": np.array([0.5, 0.6]), "accuracy": np.array([0.5, 0.6])}
+    scored: Any = SimpleNamespace(predictions=raw, fold_scores=folds)
+    new = raw.rows[raw.truth == 1][:20]
+    known = np.isin(raw.rows, new)[:, None]
+    best = replace(raw, probability=np.where(known, np.eye(raw.probability.shape[1])[raw.truth], raw.probability))
+    for metric in (LOG_LOSS, ACCURACY):
+        usual, open_ended = (score_out_of_fold(scored, metric, TASK, raw, rows) for rows in (new[:0], new))
+        moved = np.mean(folds[metric.name]) - metric.score(TASK, raw, raw.probability.argmax(axis=1))
+        at_best = interval(metric, TASK, best, best.probability.argmax(axis=1))
+        assert open_ended.value == usual.value
+        if metric.higher_is_better:
+            assert (open_ended.low, open_ended.high) == (usual.low, pytest.approx(min(at_best.high + moved, 1.0)))
+            assert open_ended.high > usual.high
+        else:
+            assert (open_ended.low, open_ended.high) == (pytest.approx(max(at_best.low + moved, 0.0)), usual.high)
+            assert open_ended.low < usual.low

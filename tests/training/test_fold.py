@@ -93,16 +93,16 @@ def test_matrices_are_kept_by_fold_view_and_sample_while_there_is_room(data: Fol
     few, same = data.matrix(0, view, 50)
     assert 50 <= few.X.shape[0] <= 52
     assert same.shape[0] == 100
-    assert set(data.matrices) == {(0, view, None), (1, view, None), (0, view, 50)}
+    assert set(data.matrices) == {(0, view, None, False), (1, view, None, False), (0, view, 50, False)}
     # The bytes of what is kept, and of one more.
     kept = sum(module.nbytes(m.X) + module.nbytes(v) for m, v in data.matrices.values())
     bare = replace(view, columns="others")
     more = module.nbytes(data.matrix(0, bare)[0].X)
-    del data.matrices[0, bare, None]
+    del data.matrices[0, bare, None, False]
     for most, remembered in ((kept + more - 1, False), (kept + more, True)):
         monkeypatch.setattr(module, "CACHE_BYTES", most)
         data.matrix(0, bare)
-        assert ((0, bare, None) in data.matrices) == remembered
+        assert ((0, bare, None, False) in data.matrices) == remembered
 
 
 def test_another_process_gets_the_rows_and_no_memory(data: FoldData) -> None:
@@ -155,3 +155,14 @@ def test_what_is_asked_of_a_fit_reaches_it(data: FoldData) -> None:
     assert 249 < seconds <= 250
     assert (share, settings) == (0.3, {"a": 1, "b": 3})
     assert 50 <= rows <= 52
+
+
+def test_rows_whose_class_no_row_of_the_fold_teaches() -> None:
+    """Of class 2 all rows are judged in the second part, of class 1 one in each."""
+    codes = np.array([0, 1, 0, 1, 2, 2])
+    parts = (np.array([0, 1]), np.array([2, 3, 4, 5]))
+    folds = Folds(((parts[1], parts[0]), (parts[0], parts[1])), per_repeat=2)
+    assert folds.unlearned(codes).tolist() == [4, 5]
+    assert folds.unlearned(np.array([0, 1, 0, 1, 0, 1])).tolist() == []
+    twice = Folds((*folds.parts, (np.array([0, 4]), np.array([1, 2, 3, 5]))), per_repeat=1)
+    assert twice.unlearned(codes).tolist() == [1, 3, 4, 5]

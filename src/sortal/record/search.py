@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from sortal.core.arrays import Codes
 from sortal.core.interval import Estimate, Interval
+from sortal.core.plain import quoted
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import number
@@ -38,18 +40,18 @@ def leaderboard(trained: Trained, task: Task, corrected: Estimate | None) -> tup
 
     def row(scored: Result) -> Row:
         own = corrected if scored is choice.chosen else None
-        score = own or _score(scored, known, choice.metric, task)
+        score = own or _score(scored, known, choice.metric, task, trained.unlearned)
         return replace(_row(scored, trained, score), front=any(scored is each for each in best))
 
     return tuple(row(scored) for scored in ranked)
 
 
-def _score(scored: Result, known: Gap, metric: Metric, task: Task) -> Estimate:
+def _score(scored: Result, known: Gap, metric: Metric, task: Task, unlearned: Codes) -> Estimate:
     """Of a candidate that was not chosen, so that nothing flatters it.
 
     ``known``: the gap of the chosen one, which alone was fitted on half of the rows; another is taken to vary as much.
     """
-    measured = score_out_of_fold(scored, metric, task, scored.predictions)
+    measured = score_out_of_fold(scored, metric, task, scored.predictions, unlearned)
     return Estimate.of(metric.within(reaching(measured, Gap() if says_the_same(scored) else known)))
 
 
@@ -174,7 +176,9 @@ def selection(trained: Trained, task: Task) -> Selection:
         )
     explanation += _within_bounds(trained)
     known = gap(trained, task, choice.metric)
-    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, trained.finalized.out_of_fold)
+    explanation += _unlearned(trained, task)
+    predictions = trained.finalized.out_of_fold
+    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, predictions, trained.unlearned)
     corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
     return Selection(
         chosen=chosen,
@@ -188,6 +192,19 @@ def selection(trained: Trained, task: Task) -> Selection:
         p_value=choice.p_value,
         tied=tuple(s.name for s in choice.tied),
         explanation=explanation,
+    )
+
+
+def _unlearned(trained: Trained, task: Task) -> str:
+    """Which classes no model had learned that was judged on them; nothing where there is none."""
+    predictions = trained.developed.choice.chosen.predictions
+    codes = np.unique(predictions.truth[np.isin(predictions.rows, trained.unlearned)])
+    if not len(codes):
+        return ""
+    names = listing([quoted(task.classes[code]) for code in codes.tolist()])
+    return (
+        f"; out of fold nobody had learned {names}, all of whose rows are in one part: the interval reaches to what "
+        "would be if they were known"
     )
 
 

@@ -36,18 +36,33 @@ that has every row: what a sample happens to teach makes its own rows look as mu
 on others, so that both add up. (To the second order the first is half the squared length of the estimation error, and
 so is the other; Bates, Hastie & Tibshirani 2023 measure that cross-validation and true error go apart.)"""
 
+NO_ROWS: Codes = np.empty(0, dtype=np.int64)
+
 CALIBRATED_BY, MOST_OWN = 2, -2 * math.log(0.025)
 """Parameters of a calibration, which is the mean of a chi-squared of two degrees, and what that exceeds in 2.5 %."""
 
 
-def score_out_of_fold(scored: Result, metric: Metric, task: Task, predictions: Predictions) -> Interval:
+def score_out_of_fold(
+    scored: Result, metric: Metric, task: Task, predictions: Predictions, unlearned: Codes = NO_ROWS
+) -> Interval:
     """The mean over folds, and around it what other rows could have made of it. ``predictions``: those of ``scored``,
     or what calibration makes of them, which moves the mean by as much as it moves the figure of all rows.
 
     By all rows that were predicted out of fold, not by the spread between folds: those are stratified, each has the
     same shares of the classes, and what fresh rows vary by most would be left out.
+
+    ``unlearned``: ids of rows that were judged by models which no row of their class taught. The model that ships has
+    learned the class, and how well is not known: the interval reaches to what would be if it knew these rows.
     """
     by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
+    if (new := np.isin(predictions.rows, unlearned)).any():
+        known = np.eye(len(task.classes))[predictions.truth]
+        best = replace(predictions, probability=np.where(new[:, None], known, predictions.probability))
+        at_best = interval(metric, task, best, decide(task, best).decide(best))
+        if metric.higher_is_better:
+            by_rows = replace(by_rows, high=max(by_rows.high, at_best.high))
+        else:
+            by_rows = replace(by_rows, low=min(by_rows.low, at_best.low))
     before = metric.score(task, scored.predictions, decide(task, scored.predictions).decide(scored.predictions))
     moved = float(np.mean(scored.fold_scores[metric.name])) - before
     return metric.within(Interval(*(end + moved for end in (by_rows.value, by_rows.low, by_rows.high))))

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from sortal.core.kinds import kind_of
 from sortal.core.predictions import Predictions
 from sortal.models.family import Matrix, OutOfTime, Settings, Size
@@ -45,6 +47,11 @@ class Folds:
     @property
     def repeats(self) -> int:
         return len(self.parts) // self.per_repeat
+
+    def unlearned(self, codes: Index) -> Index:
+        """The rows that are judged by a model which no row of their class (code) taught."""
+        parts = [valid[~np.isin(codes[valid], codes[train])] for train, valid in self.parts]
+        return np.unique(np.concatenate(parts))
 
     def first(self, count: int) -> Folds:
         """Only the first folds: one repeat, or a single holdout."""

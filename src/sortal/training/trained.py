@@ -53,6 +53,11 @@ class Trained:
         return tuple(s.candidate.name for s in results if s.candidate.baseline and s.candidate.name not in names)
 
     @property
+    def unlearned(self) -> NDArray[np.int64]:
+        """Ids of the rows that are judged out of fold by models which no row of their class taught."""
+        return self.dev.table.rows[self.developed.folds.unlearned(self.dev.codes)]
+
+    @property
     def fits(self) -> tuple[FitRows, ...]:
         """What all fits saw that have a part in the result."""
         of_baselines = (FitRows(baseline.pipeline.saw) for baseline in self.baselines if baseline.new)
