@@ -58,7 +58,7 @@ class Bins:
         if self._numeric:
             numbers = np.asarray(values, dtype=np.float64)
             # A pass for each edge is four times as fast as a search for the place of every value.
-            above = np.sum(numbers > self._edges[:, None], axis=0, dtype=np.uint8)
+            above = np.sum(numbers > self._edges[:, None], axis=0, dtype=np.min_scalar_type(len(self._edges)))
             return np.where(np.isnan(numbers), 0, 1 + above.astype(np.int64))
         if isinstance(values, Coded):
             return np.asarray(self.codes(values.levels)[values.codes], dtype=np.int64)
