@@ -24,6 +24,7 @@ import polars as pl
 import sortal
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, table_files
+from sortal.artifact.score import free_names
 from sortal.core.errors import SortalError
 from sortal.evaluation import evaluate
 
@@ -162,8 +163,7 @@ def drawn(number: int, tables: Sequence[tuple[str, pl.DataFrame, str]]) -> Asked
 
 def _beside(frame: pl.DataFrame, name: str, values: Sequence[Any]) -> tuple[pl.DataFrame, str]:
     """The frame with a column more, and what that is called."""
-    while name in frame.columns:
-        name += "_"
+    name = free_names([name], frame.columns)[name]
     return frame.with_columns(pl.Series(name, values)), name
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sortal.core.arrays import Codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +28,8 @@ class Coded(Sequence[str | None]):
     @classmethod
     def of(cls, texts: Sequence[str]) -> Coded:
         """Texts, of which many are alike."""
-        at: dict[str, int] = {}
-        codes = np.array([at.setdefault(text, len(at)) for text in texts], dtype=np.int64)
-        return cls(tuple(at), codes)
+        codes, levels = numbered(texts)
+        return cls(tuple(levels), codes)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -42,3 +45,11 @@ class Coded(Sequence[str | None]):
 
     def __iter__(self) -> Iterator[str | None]:
         return map(self.levels.__getitem__, self.codes.tolist())
+
+
+def numbered(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
+    """(n,) which of the distinct values each is, in the order in which they come, and these. Raises TypeError for lists
+    and objects.
+    """
+    at: defaultdict[Any, int] = defaultdict(count().__next__)
+    return np.fromiter(map(at.__getitem__, values), np.int64, len(values)), list(at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -19,3 +20,9 @@ def open_regular(path: Path) -> BinaryIO:
         return os.fdopen(number, "rb")
     os.close(number)
     raise OSError(errno.EINVAL, "it is no file that can be read twice", str(path))
+
+
+def sha256_of(path: Path) -> str:
+    """Of the bytes of a file. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

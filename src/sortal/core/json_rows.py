@@ -6,17 +6,15 @@ Numbers go from JSON into arrays. Of all other columns each distinct value is lo
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import count
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from sortal.core.arrays import Codes, Floats
-from sortal.core.coded import Coded
+from sortal.core.coded import Coded, numbered
 from sortal.core.door import Rows, Values, read_rows, refuse_infinity
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column, Schema, column_name
@@ -95,7 +93,7 @@ class JsonRows:
     def _of_values(self, column: Column, values: Sequence[Any]) -> Values:
         """What values of JSON mean in a column."""
         try:
-            codes, distinct = _coded(values)
+            codes, distinct = numbered(values)
         except TypeError:  # lists or objects
             return _read(column, values)
         if set(map(type, distinct)) <= {str, type(None)}:
@@ -103,7 +101,7 @@ class JsonRows:
         # 1, 1.0 and true are equal, and mean different things.
         types = set(map(type, values)) - {type(None)}
         parts = [[value if type(value) is each else None for value in values] for each in types]
-        read = [self._of_one_type(column, part, *_coded(part), each) for part, each in zip(parts, types, strict=True)]
+        read = [self._of_one_type(column, part, *numbered(part), each) for part, each in zip(parts, types, strict=True)]
         if kind_of(column.kind).numeric:
             return np.asarray(np.fmax.reduce([np.asarray(part) for part in read]))
         return [next((value for value in row if value is not None), None) for row in zip(*read, strict=True)]
@@ -121,12 +119,6 @@ class JsonRows:
         known.update(zip(new, _read(column, new), strict=True))
         levels = [known[value] for value in distinct]
         return np.array(levels)[codes] if kind_of(column.kind).numeric else Coded(tuple(levels), codes)
-
-
-def _coded(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
-    """(n,) which of the distinct values each is, and these. Raises TypeError for lists and objects."""
-    at: defaultdict[Any, int] = defaultdict(count().__next__)
-    return np.fromiter(map(at.__getitem__, values), np.int64, len(values)), list(at)
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

@@ -19,6 +19,7 @@ from typing import Literal
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
+from sortal.core.files import sha256_of
 from sortal.core.fork import need_polars
 from sortal.core.raw import unique_names
 from sortal.core.series import Times
@@ -76,8 +77,7 @@ def digest(frame: pl.DataFrame, data: object = None) -> str:
     if isinstance(data, list | tuple) and len(data) == 1:
         data = data[0]
     if isinstance(data, str | Path) and Path(data).is_file():
-        with Path(data).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(Path(data))
     return hashlib.sha256(frame.hash_rows(seed=0).to_numpy().tobytes()).hexdigest()
 
 

@@ -142,9 +142,8 @@ class Job:
         from sortal.monitor.status import status, text
         from sortal.monitor.watch import Watcher
 
-        kept = states.State(self.served.sha256)
-        if self.state is not None:
-            kept = states.load(self.state, self.served.sha256)
+        sha256 = self.served.sha256
+        kept = states.State(sha256) if self.state is None else states.load(self.state, sha256)
         watcher = Watcher.of(self.served.model)
         labels = self.rows.look(watcher, self.served, kept, self.false_alarms)
         if self.state is not None:

@@ -7,7 +7,6 @@ sees a row.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from sortal.artifact.model import Model, load
 from sortal.checks.run_counts import looks
 from sortal.core.errors import DataError, OptionError
+from sortal.core.files import sha256_of
 from sortal.data.ledger import Seal
 from sortal.data.read import Source, read
 from sortal.data.sealed import LEDGER, RECORD, is_sealed, run_of
@@ -42,7 +42,7 @@ def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
     home = run_of(sealed[0])
     if home is None:
         home = folder_of(model_file)
-        if not (home / LEDGER).exists() or _sha256(sealed[0]) != Seal(home).entries[0].sha256:
+        if not (home / LEDGER).exists() or sha256_of(sealed[0]) != Seal(home).entries[0].sha256:
             whose = f"{str(sealed[0])!r} is a copy of what a run has sealed, and not of the run in {str(home)!r}"
             raise DataError(f"{whose}: give the model as it lies in the folder of its run")
     return Seal(home)
@@ -73,7 +73,7 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
     run = _record(seal)
     if run.ledger.head is None:
         raise DataError(f"the run in {str(seal.folder)!r} has sealed no rows; give labelled rows")
-    digest, own = _sha256(model_file), None if run.artifact is None else run.artifact.sha256
+    digest, own = sha256_of(model_file), None if run.artifact is None else run.artifact.sha256
     if digest != own:
         hashes = f"SHA-256 {digest[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
         raise DataError(
@@ -100,11 +100,6 @@ def _record(seal: Seal) -> RunRecord:
 def _head(model: Model) -> str | None:
     """The newest entry of the ledger that the model knows of."""
     return None if model.card is None else model.card.ledger.head
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _note(seal: Seal, run: RunRecord) -> None:

@@ -36,11 +36,11 @@ def leaderboard(trained: Trained, task: Task, corrected: Estimate | None) -> tup
     sign = -1.0 if choice.metric.higher_is_better else 1.0
     ranked = sorted(results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
     best = on_front(trained)
-    known = gap(trained, task, choice.metric)
+    known, unlearned = gap(trained, task, choice.metric), trained.unlearned
 
     def row(scored: Result) -> Row:
         own = corrected if scored is choice.chosen else None
-        score = own or _score(scored, known, choice.metric, task, trained.unlearned)
+        score = own or _score(scored, known, choice.metric, task, unlearned)
         return replace(_row(scored, trained, score), front=any(scored is each for each in best))
 
     return tuple(row(scored) for scored in ranked)
@@ -176,9 +176,9 @@ def selection(trained: Trained, task: Task) -> Selection:
         )
     explanation += _within_bounds(trained)
     known = gap(trained, task, choice.metric)
-    explanation += _unlearned(trained, task)
-    predictions = trained.finalized.out_of_fold
-    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, predictions, trained.unlearned)
+    predictions, unlearned = trained.finalized.out_of_fold, trained.unlearned
+    explanation += _unlearned(predictions, task, unlearned)
+    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, predictions, unlearned)
     corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
     return Selection(
         chosen=chosen,
@@ -195,10 +195,9 @@ def selection(trained: Trained, task: Task) -> Selection:
     )
 
 
-def _unlearned(trained: Trained, task: Task) -> str:
-    """Which classes no model had learned that was judged on them; nothing where there is none."""
-    predictions = trained.developed.choice.chosen.predictions
-    codes = np.unique(predictions.truth[np.isin(predictions.rows, trained.unlearned)])
+def _unlearned(predictions: Predictions, task: Task, rows: Codes) -> str:
+    """Which classes these rows (ids) are of, which no model had learned that was judged on them; nothing of none."""
+    codes = np.unique(predictions.truth[np.isin(predictions.rows, rows)])
     if not len(codes):
         return ""
     names = listing([quoted(task.classes[code]) for code in codes.tolist()])

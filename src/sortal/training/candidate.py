@@ -170,11 +170,11 @@ def sample(dev: Development, rows: Index, most: int | None) -> Index:
     return np.sort(_of_each_class(dev, np.random.default_rng(dev.seed).permutation(rows), most))
 
 
-def sample_units(dev: Development, rows: Index, most: int) -> Index:
+def sample_units(dev: Development, rows: Index, most: int | None) -> Index:
     """The same of whole units, where rows come in such: as if fewer of them had been seen. A class of which none is
     among these gets a few rows all the same.
     """
-    if dev.units is None or most >= len(rows):
+    if dev.units is None or most is None or most >= len(rows):
         return sample(dev, rows, most)
     rng = np.random.default_rng(dev.seed)
     _, unit = np.unique(dev.units[rows], return_inverse=True)

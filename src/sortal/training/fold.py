@@ -97,8 +97,8 @@ class FoldData:
         """
         if (fold, view, rows, units) not in self.matrices:
             train, valid = self.folds.parts[fold]
-            some = sample_units(self.dev, train, rows) if units and rows is not None else sample(self.dev, train, rows)
-            matrix = prepare_rows(self.dev, some, view)
+            some = sample_units if units else sample
+            matrix = prepare_rows(self.dev, some(self.dev, train, rows), view)
             entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid), self.dev.memo)
             # A list, as another thread may add a matrix.
             if sum(nbytes(m.X) + nbytes(v) for m, v in list(self.matrices.values())) + nbytes(matrix.X) > CACHE_BYTES:
