@@ -17,7 +17,7 @@ from sortal.engine.once import keep_newest
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
 from sortal.serve.logs import Answered
-from sortal.serve.patience import Patience
+from sortal.serve.patience import PatienceWithTasks
 from sortal.serve.route import Route
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service, Timing
@@ -50,7 +50,7 @@ class App:
         self.service = service
         self._routes = Routes(routes)
         self._bodies = 0
-        self._patience = Patience(service.limits.seconds)
+        self._patience = PatienceWithTasks(service.limits.seconds)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

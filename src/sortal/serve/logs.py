@@ -88,9 +88,8 @@ class JsonLines(logging.Formatter):
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """For ``logging.config.dictConfig``, of this process and of every worker. The servers say only what goes wrong."""
+    """For ``logging.config.dictConfig``, of every process. uvicorn says what is wrong with us, not with requests."""
     ours = {"handlers": ["lines"], "level": level.upper(), "propagate": False}
-    servers = {**ours, "level": "WARNING"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -98,5 +97,5 @@ def logging_config(level: str) -> dict[str, Any]:
         "handlers": {
             "lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"},
         },
-        "loggers": {"sortal": ours, **dict.fromkeys(("_granian", "uvicorn"), servers)},
+        "loggers": {"sortal": ours, "uvicorn": {**ours, "level": "ERROR"}},
     }
