@@ -49,7 +49,6 @@ def port() -> Iterator[int]:
         ws="none",
         lifespan="off",
         log_level="critical",
-        timeout_keep_alive=round(LIMITS.idle_seconds),
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -269,9 +269,10 @@ async def _send(send: Send, response: Response, timing: Timing, *, bodiless: boo
         b"content-type": response.media_type.encode("latin-1"),
         b"content-length": b"%d" % len(response.body),
         **_USUAL,
-        **{name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers},
         b"server-timing": timing.header().encode("latin-1"),
     }
+    if response.headers:
+        given |= {name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers}
     headers = list(given.items())
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bodiless else response.body})

@@ -56,21 +56,22 @@ class PatienceWithTasks:
         self._patience: Patience[Task] = Patience(seconds, self._cancel)
         self._cancelled: set[Task] = set()
 
-    def begin(self) -> Task:
-        """The task that runs waits from now on."""
+    def begin(self) -> Task | None:
+        """The task that runs waits from now on; None where none runs, and so nothing waits (``run_at_once``)."""
         task = asyncio.current_task()
-        assert task is not None
-        self._patience.begin(task)
+        if task is not None:
+            self._patience.begin(task)
         return task
 
-    def end(self, task: Task) -> None:
+    def end(self, task: Task | None) -> None:
         """It waits no more."""
-        self._patience.end(task)
-        self._cancelled.discard(task)
+        if task is not None:
+            self._patience.end(task)
+            self._cancelled.discard(task)
 
-    def is_over(self, task: Task) -> bool:
+    def is_over(self, task: Task | None) -> bool:
         """Whether it was cancelled here, and by nobody else; then it may go on."""
-        return task in self._cancelled and task.uncancel() == 0
+        return task is not None and task in self._cancelled and task.uncancel() == 0
 
     def _cancel(self, task: Task) -> None:
         self._cancelled.add(task)

@@ -222,7 +222,6 @@ def work(settings: Settings, folder: Path, listener: socket.socket, ready: Conne
         interface="asgi3",
         lifespan="on",
         workers=1,
-        timeout_keep_alive=round(limits.idle_seconds),
         timeout_graceful_shutdown=round(GRACE),
     )
     _Server(config, worker, ready).run([listener])
