@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from sortal.core.errors import OptionError
 from sortal.engine import compile
 from sortal.engine.onnx_file import read
-from sortal.prepare import backbone, half_precision
+from sortal.prepare import backbone, half_precision, text_checkpoints
 from tests.prepare.checkpoints import bert_folder, image_folder, safetensors, weights
 
 TEXTS = {"t": ["Good films.", "the bad film was a bad", "", None]}
@@ -67,10 +67,10 @@ def test_other_vectors_than_with_32_bits_are_refused(tmp_path: Path, monkeypatch
 
 def test_a_network_that_takes_long_reads_fewer_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = bert_folder(tmp_path / "net")
-    monkeypatch.setattr(backbone, "LENGTHS", (16, 8))
-    monkeypatch.setattr(backbone, "MOST_OPERATIONS", 85_000)
+    monkeypatch.setattr(text_checkpoints, "LENGTHS", (16, 8))
+    monkeypatch.setattr(text_checkpoints, "MOST_OPERATIONS", 85_000)
     assert " reads 8 tokens of a text, " in backbone.read(str(folder)).note
     backbone._read.cache_clear()
-    monkeypatch.setattr(backbone, "MOST_OPERATIONS", 50_000)
+    monkeypatch.setattr(text_checkpoints, "MOST_OPERATIONS", 50_000)
     with pytest.raises(OptionError, match="takes more than a second for 8 tokens of a text; give a smaller one"):
         backbone.read(str(folder))

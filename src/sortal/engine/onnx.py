@@ -91,7 +91,8 @@ def _trace(graph: Graph, columns: int) -> Traced:
     every = [trace(graph, {TOKENS: (1, length), PLACES: (length,)}) for length in lengths]
     if len({traced.shape for traced in every}) > 1:
         raise ValueError("its output has another shape for another number of tokens")
-    if every[-1].rows.get(PLACES, columns) < columns or every[-1].rows.get(TOKENS, 1) < 1:
+    fit = all(traced.rows.get(PLACES, n) >= n for traced, n in zip(every, lengths, strict=True))
+    if not fit or every[-1].rows.get(TOKENS, 1) < 1:
         raise ValueError(f"it has no places for {columns:,} tokens")
     return max(every, key=lambda traced: traced.operations)
 

@@ -367,22 +367,23 @@ def _concat(node: Node, state: _State) -> Shape:
 
 
 def _gather(node: Node, state: _State) -> Shape:
-    """Rows of a table of constants at places that come in, or parts of what was made at places that are constant."""
+    """Rows of a table of constants at tokens that come in, or parts of any tensor at places: constant ones, or those of
+    the tokens, which are 0, 1, 2, ...
+    """
     _known(node, "axis")
     name, at = _inputs(node, 2)
+    x = state.shape(name, state.dtype(name))
+    axis = _axis(_whole(node, "axis", 0), max(len(x), 1))
     if at in state.graph.constants:
-        x, places = state.shape(name), state.constant(at)
-        axis = _axis(_whole(node, "axis", 0), len(x))
-        if places.size and (places.min() < 0 or places.max() >= x[axis]):
-            raise ValueError(f"takes places beyond the {x[axis]} that there are")
+        places = state.constant(at)
+        if not x or (places.size and (places.min() < 0 or places.max() >= x[axis])):
+            raise ValueError(f"takes places beyond the {x[axis] if x else 0} that there are")
         return (*x[:axis], *places.shape, *x[axis + 1 :])
-    _whole(node, "axis", 0, (0,))
-    table = state.graph.constants.get(name)
-    if table is None or table.ndim < 1 or at not in state.graph.inputs:
+    rows = state.shape(at, "int64") if state.dtype(at) == "int64" and at in state.graph.inputs else ()
+    if not rows or not x or (len(rows) > 1 and (axis or name not in state.graph.constants)):
         raise ValueError("takes a table of constants, and an input of the network")
-    rows = state.shape(at, "int64")
-    state.rows[at] = min(state.rows.get(at, table.shape[0]), table.shape[0])
-    return (*rows, *table.shape[1:])
+    state.rows[at] = min(state.rows.get(at, x[axis]), x[axis])
+    return (*x[:axis], *rows, *x[axis + 1 :])
 
 
 def _cast(node: Node, state: _State) -> Shape:

@@ -13,27 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from sortal.core.errors import OptionError
 from sortal.core.plain import quoted
 from sortal.core.schema import Column
 from sortal.engine import compile as compile_program
 from sortal.engine.once import digest
-from sortal.engine.onnx import MOST_OPERATIONS, MOST_TOKENS, PLACES, TOKENS, network
+from sortal.engine.onnx import network
 from sortal.engine.onnx_file import Graph
-from sortal.engine.onnx_shapes import trace
-from sortal.engine.program import Array, Program
-from sortal.prepare import bert, foreign, resnet
-from sortal.prepare.checkpoint import CONFIG, WEIGHTS, content, count, description, weights
+from sortal.engine.program import Program
+from sortal.prepare import foreign, resnet
+from sortal.prepare.checkpoint import CONFIG, WEIGHTS, content, description, weights
 from sortal.prepare.embedding import encoded
 from sortal.prepare.half_precision import difference, halved, is_same
+from sortal.prepare.text_checkpoints import LAYOUTS, text_network
 from sortal.prepare.view import EncodedColumn, Labels, View
 
-USUAL_TOKENS = 128
-"""Of a text, where the folder says nothing: as many as most networks for sentences were trained with."""
-LENGTHS = (MOST_TOKENS, 192, 128, 96, 64)
-"""Of a text, the most tokens that are read: as many as the network was trained with and as fit into a second."""
+RUN = f"what is run: for texts {', '.join(LAYOUTS)}; for images a ResNet of timm, or any network in one ONNX file"
 WHOLE = 2**27
 """Bytes of weights that are kept as they are; of more, 16 bits a number are."""
 MOST_DIFFERENCE = 0.01
@@ -100,18 +95,20 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
     graphs = [Path(name) for name, *_ in files if name.endswith(".onnx")]
     config = description(path, CONFIG)
     try:
-        weights = (path / WEIGHTS).is_file()
-        if "model_type" in config and weights:
-            backbone = _text_network(path, config)
-        elif "resne" in str(config.get("architecture")) and weights:
+        whole = (path / WEIGHTS).is_file()
+        if config.get("model_type") in LAYOUTS and whole:
+            reader, graph, most = text_network(path, config)
+            backbone = _backbone(path, "text", reader, graph, most, f"reads {most} tokens of a text")
+        elif "resne" in str(config.get("architecture")) and whole:
             backbone = _resnet(path, config)
         elif len(graphs) == 1:
             backbone = _image_network(path, graphs[0], config)
         else:
-            raise ValueError(
-                f"it has {len(graphs)} ONNX files and no {WEIGHTS} with a {CONFIG} that is known; give a folder of a "
-                "BERT for texts, and of a ResNet of timm or with one ONNX file for images"
+            named = config.get("model_type", config.get("architecture"))
+            what = (
+                f"its network is a {str(named)[:40]!r}" if named and whole else f"it has no {WEIGHTS} with a {CONFIG}"
             )
+            raise ValueError(f"{what}, and {len(graphs)} ONNX files; {RUN}")
         compile_program(backbone.program("x"))
     except (ValueError, KeyError, OSError) as error:
         reason = f"lacks the weights {error}" if isinstance(error, KeyError) else str(error)
@@ -186,76 +183,3 @@ def _image_settings(told: dict[str, Any], config: dict[str, Any]) -> tuple[int, 
 
 def _colours(values: Any) -> bool:
     return isinstance(values, list) and len(values) == 3 and all(isinstance(each, int | float) for each in values)
-
-
-def _text_network(path: Path, config: dict[str, Any]) -> Backbone:
-    if config["model_type"] != "bert" or config.get("hidden_act", "gelu") != "gelu":
-        kind = f"{config['model_type']} with {config.get('hidden_act', 'gelu')}"
-        raise ValueError(f"it is a {kind}, and of the networks of transformers a bert with gelu is run")
-    if not description(path, "tokenizer_config.json").get("do_lower_case", True):
-        raise ValueError("it tells upper from lower case, and only networks for lower case are run")
-    try:
-        graph = bert.network(_named(weights(path)), _bert_shape(path, config))
-        most = _fitting(graph, min(_most_tokens(path), MOST_TOKENS, count(config, "max_position_embeddings")))
-        reader = Program("tokens", {"most": most}, {"vocabulary": _vocabulary(path)})
-        return _backbone(path, "text", reader, graph, most, f"reads {most} tokens of a text")
-    except (TypeError, AttributeError):
-        raise ValueError(f"{CONFIG} or another description in it has not the form of transformers") from None
-    except IndexError:
-        raise ValueError(f"a tensor in {WEIGHTS} has another shape than that of a bert") from None
-
-
-def _fitting(graph: Graph, most: int) -> int:
-    """As many tokens, or as fit into a second. Raises ValueError where that are too few to tell anything."""
-    lengths = (most, *(each for each in LENGTHS if each < most))
-    for length in lengths:
-        try:
-            if trace(graph, {TOKENS: (1, length), PLACES: (length,)}).operations <= MOST_OPERATIONS:
-                return length
-        except ValueError:  # it takes too much memory, or does not fit together at all
-            if length == lengths[-1]:
-                raise
-    raise ValueError(f"it takes more than a second for {lengths[-1]} tokens of a text; give a smaller one")
-
-
-def _bert_shape(path: Path, config: dict[str, Any]) -> bert.BertShape:
-    """With what sentence-transformers makes of the vectors of tokens; without a word of that, their mean."""
-    pooling, unit = description(path, "1_Pooling/config.json"), True
-    first = pooling.get("pooling_mode_cls_token", False)
-    if pooling and not first and not pooling.get("pooling_mode_mean_tokens", False):
-        raise ValueError("1_Pooling/config.json asks for another vector than the mean of all tokens, or the first")
-    modules = description(path, "modules.json")
-    if modules:
-        kinds = [str(each.get("type", "")).rpartition(".")[2] for each in modules]
-        if unknown := [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]:
-            raise ValueError(f"modules.json has a module {unknown[0]!r}, which is not run")
-        unit = "Normalize" in kinds
-    return bert.BertShape(
-        layers=count(config, "num_hidden_layers"),
-        heads=count(config, "num_attention_heads"),
-        width=count(config, "hidden_size"),
-        epsilon=float(config.get("layer_norm_eps", 1e-12)),
-        pooling="first" if first else "mean",
-        unit=unit,
-    )
-
-
-def _named(tensors: dict[str, Array]) -> dict[str, Array]:
-    """Weights without what a class around the network puts before their names."""
-    return {name.removeprefix("bert.").removeprefix("encoder.layer."): array for name, array in tensors.items()}
-
-
-def _most_tokens(path: Path) -> int:
-    return int(description(path, "sentence_bert_config.json").get("max_seq_length") or USUAL_TOKENS)
-
-
-def _vocabulary(path: Path) -> Array:
-    """The words in the order of their numbers, a line each, as bytes."""
-    if (path / "vocab.txt").is_file():
-        content = (path / "vocab.txt").read_bytes().replace(b"\r\n", b"\n")
-    else:
-        model = description(path, "tokenizer.json").get("model", {})
-        if model.get("type") != "WordPiece":
-            raise ValueError("it has no vocab.txt, and no tokenizer.json of WordPiece")
-        content = "\n".join(sorted(model["vocab"], key=model["vocab"].__getitem__)).encode()
-    return np.frombuffer(content, dtype=np.uint8)

@@ -37,11 +37,13 @@ def description(path: Path, name: str) -> Any:
     return told
 
 
-def count(config: dict[str, Any], name: str) -> int:
-    """A number of things that the description gives. Raises ValueError where it does not."""
+def count(config: dict[str, Any], name: str, called: str = "") -> int:
+    """A number of things that the description gives. Raises ValueError, with what it is ``called`` there, where it does
+    not.
+    """
     value = config.get(name)
     if type(value) is not int or value < 1:
-        raise ValueError(f"{CONFIG} does not say {name}")
+        raise ValueError(f"{CONFIG} does not say {called or name}")
     return value
 
 
