@@ -188,7 +188,7 @@ def test_what_would_eat_the_machine_is_refused_before_it_runs() -> None:
     wide = Node("Reshape", ("x", "column"), "c"), Node("MatMul", ("c", "r"), "y")
     refused(list(wide), "takes more than", column=np.array([4, 1]), r=np.ones((1, 2**24 + 2**20), np.float32))
     square = [Node("Gemm", ("x", "in"), "t0"), *[Node("MatMul", (f"t{i}", "w"), f"t{i + 1}") for i in range(4000)]]
-    numbers = {"in": np.ones((4, 2048), np.float32), "w": np.ones((2048, 2048), np.float32)}
+    numbers = {"in": np.ones((4, 3072), np.float32), "w": np.ones((3072, 3072), np.float32)}
     refused(square, "operations a row", **numbers)
 
 

@@ -9,6 +9,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 import torch
 import transformers
@@ -106,8 +107,43 @@ def save(name: str, tokenizer: Tokenizer, network: torch.nn.Module) -> None:
     (folder / "expected.json").write_text(json.dumps(told, ensure_ascii=False) + "\n")
 
 
+def save_images(name: str, network: torch.nn.Module, side: int) -> None:
+    """With the vectors of four images of random points."""
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    with torch.no_grad():
+        for each in network.parameters():
+            each.normal_(0, 0.5)
+    network.eval().save_pretrained(folder)
+    told = {"size": {"height": side, "width": side}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(told))
+    points = torch.tensor(np.random.default_rng(0).random((4, 3, side, side)), dtype=torch.float32)
+    mean, std = (torch.tensor(told[each]).reshape(1, 3, 1, 1) for each in ("image_mean", "image_std"))
+    more = {"interpolate_pos_encoding": True} if name == "vit" else {}
+    with torch.no_grad():
+        states = network((points - mean) / std, **more).last_hidden_state
+    vectors = states[:, :2].mean(dim=1) if name == "deit" else states[:, 0]
+    told = {"vectors": [[round(x, 6) for x in vector.tolist()] for vector in vectors]}
+    (folder / "expected.json").write_text(json.dumps(told) + "\n")
+
+
+def images() -> None:
+    sizes = {**SIZES, "image_size": 16, "patch_size": 4}
+    save_images("vit", transformers.ViTModel(transformers.ViTConfig(**sizes), add_pooling_layer=False), 24)
+    save_images("deit", transformers.DeiTModel(transformers.DeiTConfig(**sizes), add_pooling_layer=False), 16)
+    sizes = {**sizes, "mlp_ratio": 2, "layerscale_value": 0.3}
+    save_images("dinov2", transformers.Dinov2Model(transformers.Dinov2Config(**sizes)), 20)
+    config = transformers.Dinov2WithRegistersConfig(**sizes, num_register_tokens=3)
+    save_images("dinov2-registers", transformers.Dinov2WithRegistersModel(config), 16)
+
+
 def main() -> None:
     torch.manual_seed(0)
+    texts()
+    images()
+
+
+def texts() -> None:
     cased = around(wordpiece(BERT, lower=False), processors.BertProcessing, "[CLS]", "[SEP]")
     config = transformers.BertConfig(vocab_size=cased.get_vocab_size(), max_position_embeddings=PLACES, **SIZES)
     save("bert-cased", cased, transformers.BertModel(config, add_pooling_layer=False))

@@ -1,8 +1,7 @@
 """``--backbone FOLDER``: a network of the user's own, trained elsewhere, that reads texts or images.
 
-A folder as model hubs have them: of a BERT (``config.json``, ``model.safetensors`` and ``vocab.txt`` of transformers or
-sentence-transformers), or of images (a ResNet of timm or torchvision with ``config.json`` and ``model.safetensors``, or
-an ONNX file with ``preprocessor_config.json`` or ``config.json``).
+A folder as model hubs have them: ``config.json`` and ``model.safetensors`` of transformers, sentence-transformers or
+timm (``text_checkpoints``, ``image_checkpoints``), or for images an ONNX file.
 Nothing in it is run as code, and nothing is fetched from anywhere.
 """
 
@@ -21,19 +20,21 @@ from sortal.engine.once import digest
 from sortal.engine.onnx import network
 from sortal.engine.onnx_file import Graph
 from sortal.engine.program import Program
-from sortal.prepare import foreign, resnet
-from sortal.prepare.checkpoint import CONFIG, WEIGHTS, content, description, weights
+from sortal.prepare.checkpoint import CONFIG, WEIGHTS, description
 from sortal.prepare.embedding import encoded
 from sortal.prepare.half_precision import difference, halved, is_same
+from sortal.prepare.image_checkpoints import TRANSFORMERS, exported_network, image_network, is_known
 from sortal.prepare.text_checkpoints import LAYOUTS, text_network
 from sortal.prepare.view import EncodedColumn, Labels, View
 
-RUN = f"what is run: for texts {', '.join(LAYOUTS)}; for images a ResNet of timm, or any network in one ONNX file"
+RUN = (
+    f"what is run: for texts {', '.join(LAYOUTS)}; for images {', '.join(TRANSFORMERS)}, ViT, DeiT and ResNet of timm, "
+    "or one ONNX file"
+)
 WHOLE = 2**27
 """Bytes of weights that are kept as they are; of more, 16 bits a number are."""
 MOST_DIFFERENCE = 0.01
 """Of the vectors of a network in 16 bits from those in 32, as a share of their length; .001 is usual."""
-MOST_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,10 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
         if config.get("model_type") in LAYOUTS and whole:
             reader, graph, most = text_network(path, config)
             backbone = _backbone(path, "text", reader, graph, most, f"reads {most} tokens of a text")
-        elif "resne" in str(config.get("architecture")) and whole:
-            backbone = _resnet(path, config)
+        elif is_known(config) and whole:
+            backbone = _of_images(path, *image_network(path, config))
         elif len(graphs) == 1:
-            backbone = _image_network(path, graphs[0], config)
+            backbone = _of_images(path, *exported_network(path, graphs[0], config))
         else:
             named = config.get("model_type", config.get("architecture"))
             what = (
@@ -116,31 +117,9 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
     return backbone
 
 
-def _image_network(path: Path, file: Path, config: dict[str, Any]) -> Backbone:
-    side, mean, std = _image_settings(description(path, "preprocessor_config.json"), config)
-    exported = content(file)
-    try:
-        return _of_images(path, foreign.read_graph(exported), side, mean, std)
-    except ValueError as error:
-        raise ValueError(
-            f"{file.name}: {error}; torch.onnx.export(model.eval(), (torch.zeros(1, 3, {side}, {side}),),"
-            f" {file.name!r}, external_data=False) writes such files"
-        ) from None
-
-
-def _resnet(path: Path, config: dict[str, Any]) -> Backbone:
-    side, mean, std = _image_settings(description(path, "preprocessor_config.json"), config)
-    try:
-        graph = resnet.network(weights(path), side)
-    except (IndexError, AttributeError):
-        raise ValueError(f"a tensor in {WEIGHTS} has another shape than that of a ResNet") from None
-    return _of_images(path, graph, side, mean, std)
-
-
-def _of_images(path: Path, graph: Graph, side: int, mean: list[float], std: list[float]) -> Backbone:
+def _of_images(path: Path, graph: Graph, side: int) -> Backbone:
     reader = Program("raster", {"side": side, "read": "colour"})
-    made = foreign.image_network(graph, side, mean, std)
-    return _backbone(path, "image", reader, made, 3 * side**2, f"reads images of {side} by {side} points")
+    return _backbone(path, "image", reader, graph, 3 * side**2, f"reads images of {side} by {side} points")
 
 
 def _backbone(
@@ -161,25 +140,3 @@ def _backbone(
     stored = program.arrays["graph"].nbytes / 1e6
     note = f"backbone {name} {reads}, has {million:.3g} million weights and {stored:.3g} MB{precision}"
     return Backbone(name, encoding, reader, program, note)
-
-
-def _image_settings(told: dict[str, Any], config: dict[str, Any]) -> tuple[int, list[float], list[float]]:
-    """Points on a side, and what is taken off colours from 0 to 1 and what they are divided by."""
-    timm = config.get("pretrained_cfg", config)
-    size: Any = told.get("crop_size", told.get("size", timm.get("input_size")))
-    if isinstance(size, dict):
-        size = size.get("height", size.get("shortest_edge"))
-    size = size[-1] if isinstance(size, list) and size else size
-    normalised = told.get("do_normalize", True)
-    mean, std = told.get("image_mean", timm.get("mean")), told.get("image_std", timm.get("std"))
-    mean, std = ([0.0] * 3, [1.0] * 3) if not normalised else (mean, std)
-    if type(size) is not int or not 1 <= size <= MOST_SIDE or not _colours(mean) or not _colours(std) or 0 in std:
-        raise ValueError(
-            "nothing says how its network takes images: write a preprocessor_config.json beside it, for example "
-            '{"size": 224, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}'
-        )
-    return size, mean, std
-
-
-def _colours(values: Any) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(isinstance(each, int | float) for each in values)

@@ -130,10 +130,7 @@ class _Builder(GraphBuilder):
         return self.dense(together, f"{layer}.attention.output.dense")
 
     def inner(self, x: str, layer: str) -> str:
-        """Two layers with a GELU between (Hendrycks & Gimpel 2016)."""
-        x = self.dense(x, f"{layer}.intermediate.dense")
-        cdf = self.add("Add", self.add("Erf", self.add("Div", x, self.number(math.sqrt(2)))), self.number(1.0))
-        return self.dense(self.add("Mul", self.add("Mul", x, cdf), self.number(0.5)), f"{layer}.output.dense")
+        return self.dense(self.gelu(self.dense(x, f"{layer}.intermediate.dense")), f"{layer}.output.dense")
 
     def pooled(self, x: str) -> str:
         """(1, n, width) -> (1, width)."""

@@ -20,7 +20,7 @@ FEW = 4_096
 """Numbers of an array that is left as it is: what is added, and what normalises."""
 LARGEST = 65_504
 """The largest number of 16 bits."""
-PROBES, PROBE_TOKENS = 4, 16
+PROBES, PROBE_TOKENS = 2, 16
 """Rows of random tokens or colours on which both forms of a network are compared."""
 
 

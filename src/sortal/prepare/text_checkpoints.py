@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sortal.engine.onnx import MOST_OPERATIONS, MOST_TOKENS, PLACES, TOKENS
+from sortal.engine.onnx import MOST_TOKENS, PLACES, TOKENS
 from sortal.engine.onnx_file import Graph
 from sortal.engine.onnx_shapes import trace
 from sortal.engine.program import Array, Program
@@ -21,6 +21,10 @@ USUAL_TOKENS = 128
 """Of a text, where the folder says nothing: as many as most networks for sentences were trained with."""
 LENGTHS = (MOST_TOKENS, 192, 128, 96, 64)
 """Of a text, the most tokens that are read: as many as the network was trained with and as fit into a second."""
+
+
+MOST_OPERATIONS = 10**9
+"""Of a text: a second, of which a network of the size of BERT base takes .8 for 128 tokens, as a bound."""
 
 
 @dataclass(frozen=True)
