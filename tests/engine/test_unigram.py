@@ -17,7 +17,7 @@ KNOWN = {piece: number for number, piece in enumerate(PIECES)}
 
 
 def parts(value: str) -> list[list[int]]:
-    return list(Unigram(KNOWN, SCORES, 0, (1, 2), None).parts(value))
+    return list(Unigram(KNOWN, SCORES, 0).parts(value))
 
 
 def best(word: str) -> float:
@@ -45,6 +45,7 @@ def test_unknown_characters_side_by_side_are_one_and_words_are_parted_at_blanks(
     assert parts("  axy\tb ") == [[7, 0], [3, 5]]
     assert parts("a" + BLANK + "b") == [[7], [3, 5]]
     assert parts(" ") == []
+    assert parts("<s>") == [[3, 0]]
 
 
 @given(st.binary(max_size=60), st.text(max_size=6))

@@ -184,6 +184,13 @@ def test_a_vocabulary_stands_in_tokenizer_json_too(tmp_path: Path) -> None:
             {"config.json": '{"model_type": "bert", "hidden_act": "relu"}'},
             "have the activation 'relu', and those with 'gelu'",
         ),
+        (
+            {
+                "config.json": '{"model_type": "bert", "position_embedding_type": "relative_key", "hidden_size": 8, '
+                '"num_hidden_layers": 2, "num_attention_heads": 2}'
+            },
+            "its places are 'relative_key', and those that are 'absolute' are run",
+        ),
         ({"config.json": '{"model_type": "distilbert"}'}, "config.json does not say n_layers"),
         ({"1_Pooling": '{"pooling_mode": "max"}'}, "asks for another vector than the mean"),
         (
@@ -219,6 +226,10 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         if name.startswith("0."):
             with pytest.raises(OptionError, match="do not fit"):
                 backbone.read(str(folder))
+    more = {**weights(), "encoder.layer.1.adapter.weight": np.ones(3, np.float32)}
+    (folder / "model.safetensors").write_bytes(safetensors(more))
+    with pytest.raises(OptionError, match=r"it is no plain bert: it has weights '1\.adapter\.weight'"):
+        backbone.read(str(folder))
     lacking = {name: array for name, array in weights().items() if "1.intermediate" not in name}
     (folder / "model.safetensors").write_bytes(safetensors(lacking))
     with pytest.raises(OptionError, match=r"lacks the weights '1\.intermediate\.dense\.weight'"):

@@ -54,6 +54,12 @@ def test_how_many_tokens_stands_elsewhere_since_sentence_transformers_6(tmp_path
         ("xlm-roberta", {"pre_tokenizer": {"type": "Whitespace"}}, "into words in another way than at blanks"),
         ("xlm-roberta", {"normalizer": {"type": "Lowercase"}}, "has a step 'Lowercase', which is not run"),
         ("xlm-roberta", {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, "table of characters"),
+        (
+            "xlm-roberta",
+            {"normalizer": {"type": "Replace", "pattern": {"String": "``"}, "content": '"'}},
+            "has a step 'Replace', which is not run",
+        ),
+        ("mpnet", {"post_processor": {"type": "BertProcessing"}}, "not the form of the library tokenizers"),
         ("mpnet", {"normalizer": {"type": "NFC"}}, "has a step 'NFC', which is not run"),
         ("mpnet", {"model": {"type": "WordLevel"}}, "no tokenizer.json of WordPiece, byte pairs or Unigram; AutoTok"),
         ("mpnet", {"model": {"type": "WordPiece", "vocab": {"a": 5}}}, "are not numbered from 0 without a gap"),

@@ -132,7 +132,6 @@ def _splitter(program: Program, known: dict[str, int]) -> Splitter:
         return BytePairs(known, [(left, right) for left, right in merges], _flag(program, "blank", default=False))
     if split != "unigram":
         raise fail("tokens", f"setting 'split' is {split!r}, expected one of wordpiece, bytes, unigram")
-    special = [known[_word(program, name)] for name in ("begin", "end")]
     charsmap = program.arrays.get("charsmap")
     if charsmap is not None and (charsmap.dtype != np.uint8 or charsmap.ndim != 1 or len(charsmap) > MOST_BYTES):
         raise fail("tokens", f"array 'charsmap' holds no bytes, or more than {MOST_BYTES:,}")
@@ -142,7 +141,7 @@ def _splitter(program: Program, known: dict[str, int]) -> Splitter:
         raise fail("tokens", str(error)) from None
     if max(map(len, known)) > LONGEST_PIECE:
         raise fail("tokens", f"the vocabulary has a piece of more than {LONGEST_PIECE} characters")
-    return Unigram(known, floats(program, "score", (len(known),)), unknown, special, table)
+    return Unigram(known, floats(program, "score", (len(known),)), unknown, table)
 
 
 class _Pieces:

@@ -5,7 +5,7 @@ languages by: of all ways to part a word, that whose pieces are most probable to
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -22,15 +22,12 @@ _TERMINAL, _WIDE = 1 << 8, 1 << 9
 
 
 class Unigram:
-    """``known``: pieces and their numbers; ``scores``: of each number the logarithm of its probability; ``special``:
-    numbers that stand for no text; ``charsmap``: what is written in the place of what (see ``Charsmap``).
+    """``known``: pieces and their numbers; ``scores``: of each number the logarithm of its probability, and 0 for what
+    stands for no text; ``charsmap``: what is written in the place of what (see ``Charsmap``).
     """
 
-    def __init__(
-        self, known: Mapping[str, int], scores: Array, unknown: int, special: Sequence[int], charsmap: Charsmap | None
-    ) -> None:
-        apart = {unknown, *special}
-        self._pieces = {piece: (n, float(scores[n])) for piece, n in known.items() if n not in apart}
+    def __init__(self, known: Mapping[str, int], scores: Array, unknown: int, charsmap: Charsmap | None = None) -> None:
+        self._pieces = {piece: (n, score) for piece, n in known.items() if (score := float(scores[n])) and n != unknown}
         self._longest = max(map(len, self._pieces), default=1)
         self._unknown, self._charsmap = unknown, charsmap
         self._least = min((score for _, score in self._pieces.values()), default=0.0) - LESS

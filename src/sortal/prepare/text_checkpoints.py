@@ -89,7 +89,10 @@ def text_network(path: Path, config: dict[str, Any]) -> tuple[Program, Graph, in
     layout = LAYOUTS[config["model_type"]]
     shape = _shape(path, config, layout)
     try:
-        graph = bert.network(_named(weights(path), layout), shape)
+        named = _named(weights(path), layout)
+        graph = bert.network(named, shape)
+        if more := sorted(name for name in named if name[0].isdigit() and name not in graph.constants):
+            raise ValueError(f"it is no plain {config['model_type']}: it has weights {more[0]!r}")
         places = count(config, "max_position_embeddings") - layout.first
         most = _fitting(graph, min(_most_tokens(path), MOST_TOKENS, places))
         return tokenizer_file.reader(path, most), graph, most
@@ -103,6 +106,8 @@ def _shape(path: Path, config: dict[str, Any], layout: Layout) -> bert.BertShape
     told = {**config, **{name: config.get(other) for name, other in layout.sizes.items()}}
     if (told.get("hidden_act") or "gelu") != "gelu":
         raise ValueError(f"its layers have the activation {told['hidden_act']!r}, and those with 'gelu' are run")
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise ValueError(f"its places are {config['position_embedding_type']!r}, and those that are 'absolute' are run")
     layers, heads, width = (
         count(told, name, layout.sizes.get(name, name))
         for name in ("num_hidden_layers", "num_attention_heads", "hidden_size")

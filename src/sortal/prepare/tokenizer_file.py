@@ -17,10 +17,19 @@ from sortal.prepare.checkpoint import description
 
 FILE = "tokenizer.json"
 WANTED = {"WordPiece", "BPE", "Unigram"}
+BLANKS = (" ", " {2,}", r"\s+")
+"""Patterns of some blanks."""
 
 
 def reader(path: Path, most: int) -> Program:
     """Op ``tokens`` for at most so many tokens. Raises ValueError, in a few words, for rules that it does not know."""
+    try:
+        return _reader(path, most)
+    except (KeyError, TypeError, IndexError, AttributeError):
+        raise ValueError(f"{FILE} has not the form of the library tokenizers") from None
+
+
+def _reader(path: Path, most: int) -> Program:
     told = description(path, FILE)
     model = told.get("model", {})
     if (path / "vocab.txt").is_file() and model.get("type", "WordPiece") == "WordPiece":
@@ -119,9 +128,18 @@ def _unigram(told: dict[str, Any]) -> dict[str, Array]:
             except binascii.Error:
                 raise ValueError(f"the table of characters in {FILE} is not in base64") from None
             arrays["charsmap"] = np.frombuffer(table, dtype=np.uint8)
-        elif each["type"] not in ("Replace", "Strip"):  # of blanks, at which words are parted anyway
+        elif not _is_of_blanks(each):
             raise ValueError(f"{FILE} has a step {each['type']!r}, which is not run")
     return arrays
+
+
+def _is_of_blanks(step: dict[str, Any]) -> bool:
+    """Whether a step only takes blanks away, at which words are parted anyway."""
+    pattern = step.get("pattern", {})
+    told = pattern.get("Regex", pattern.get("String"))
+    return step["type"] == "Strip" or (
+        step["type"] == "Replace" and told in BLANKS and step.get("content") in (" ", "▁")
+    )
 
 
 def _parts(step: Any, inner: str) -> Iterator[dict[str, Any]]:
