@@ -56,7 +56,7 @@ ENTRY_OF_TWO, ENTRY = 6e-5, 3e-4
 """Trying calibrators on one probability, of two classes and of more, which have dearer ones."""
 CELL = 1.6e-5
 """The figures of one row and one class."""
-COLUMN = 0.0035
+COLUMN = 0.0025
 """A column of the table: its profile, its step in the program, and twice the check of both."""
 SLICED = 0.2
 """A column that rows are sliced by."""

@@ -39,6 +39,8 @@ def test_before_any_round_there_is_nothing_to_wait_for() -> None:
         (0.01, 1.0, 0.2),  # 100 rounds
         (0.01, 0.5, 0.2),  # 50 rounds: no faster than that
         (0.01, 0.301, 0.2),  # 30 rounds
+        (0.01, 0.2, 0.3),  # 20 rounds: their rates sum to as much
+        (0.01, 0.151, 0.397),
         (1.0, math.inf, 0.04),
     ],
 )
@@ -48,8 +50,8 @@ def test_fewer_rounds_learn_faster(round_seconds: float, seconds: float, rate: f
 
 def test_too_few_rounds_are_none() -> None:
     with pytest.raises(OutOfTime) as short:
-        learning_rate(0.04, 0.5, 14.9)
-    assert short.value.needed == pytest.approx(15.0)
+        learning_rate(0.04, 0.5, 7.4)
+    assert short.value.needed == pytest.approx(7.5)
 
 
 def test_a_typical_round_is_the_mean_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_a_fit_has_its_share_of_what_is_left(
     if seconds is None:
         with pytest.raises(OutOfTime) as raised:
             budget.seconds()
-        assert raised.value.needed == budget.usual
+        assert raised.value.needed == budget.usual / 2
     else:
         assert budget.seconds() == pytest.approx(seconds)
 

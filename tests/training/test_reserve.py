@@ -66,10 +66,10 @@ def test_with_less_a_booster_learns_faster_on_fewer_rows(monkeypatch):
     fits = len(FOLDS.parts) + REFIT
     scored = crossval_by_work(candidate("lightgbm", Work(row=0.001), FEW), cv(), units=fits * 0.3)
     assert isinstance(scored, CVResult)
-    # The work of 300 whole rows; the geometric mean of fewer rows and less work on them, of which a fifth is least.
-    assert scored.rows == int(300 / math.sqrt(0.2))
+    # The work of 300 whole rows; between fewer rows and less work on them, of which a tenth is least.
+    assert scored.rows == int(300 / math.cbrt(0.1))
     assert scored.work == pytest.approx(0.3, rel=1e-2)
-    assert {effort["learning_rate"] for effort in scored.efforts} == {round(0.04 / math.sqrt(0.2), 3)}
+    assert {effort["learning_rate"] for effort in scored.efforts} == {round(0.04 / math.cbrt(0.1), 3)}
 
 
 def test_what_does_not_fit_is_not_begun(monkeypatch):

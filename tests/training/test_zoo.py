@@ -137,7 +137,8 @@ class Reserve:
         return self.outcomes[candidate.name].pop(0) if hasattr(self, "outcomes") else "tried"
 
 
-CV = SimpleNamespace(data=SimpleNamespace(size=Size(1_000_000, 500, 2)))
+LARGE_FOLDS = SimpleNamespace(parts=[(range(1_000_000), range(0))])
+CV = SimpleNamespace(data=SimpleNamespace(size=Size(1_000_000, 500, 2), folds=LARGE_FOLDS), fits_in_turn=lambda _: 1.0)
 SMALL_CV = SimpleNamespace(data=SimpleNamespace(size=Size(100, 5, 2)))
 TREE = registry.load("sortal.models", "tree")
 
@@ -213,7 +214,19 @@ def test_candidates_are_tried_in_turn_and_again_with_nearly_all_that_is_left():
 
 def test_a_booster_that_does_not_fit_gets_its_second_chance_at_once_while_there_is_none():
     _, reserve, _ = explored({"x": [0.5], "b1": ["slow", 0.3], "b2": ["slow", "slow"]})
-    assert reserve.tried == [("x", 65.0), ("b1", 65.0), ("b1", 85.0), ("b2", 65.0), ("b2", 85.0)]
+    assert reserve.tried == [("x", 65.0), ("b1", 65.0), ("b1", 100.0), ("b2", 65.0), ("b2", 85.0)]
+
+
+@pytest.mark.parametrize(("left", "first"), [(50.0, "strong"), (30.0, "quick"), (1.0, "quick")])
+def test_where_time_is_short_the_first_booster_is_the_one_that_takes_least(left, first):
+    booster = replace(TREE, early_stopping=True, work=Work(row=1e-3), dearer={"few": 0.1})  # 20 s of the least rows
+    candidates = [
+        Candidate("strong", booster),
+        Candidate("refused", replace(booster, work=Work(), largest=Size(1, 1, 1))),
+        Candidate("no booster", replace(TREE, work=Work())),
+        Candidate("quick", booster, {"leaves": "few"}),
+    ]
+    assert zoo_module._in_time(candidates[0], candidates, CV, left).name == first
 
 
 def test_when_the_time_is_used_up_nothing_more_is_tried_and_why_is_said():

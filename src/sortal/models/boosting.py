@@ -13,9 +13,11 @@ from sortal.models.family import FitRequest, OutOfTime, Settings
 
 ROUNDS = 1000
 ENOUGH_ROUNDS = 500
-FASTEST = 0.2
-FEWEST_ROUNDS = 30
-"""Even at the fastest learning rate fewer rounds than these are a waste of the time they take."""
+FASTEST, HURRIED = 0.2, 6.0
+"""The fastest learning rate, but where rounds are so few that their rates would not sum to ``HURRIED``, as thirty
+do."""
+FEWEST_ROUNDS = 15
+"""Fewer rounds than these, of .4, are a waste of the time they take."""
 PILOT = {"rounds": 5, "learning_rate": 0.1}
 PILOT_SHARE, LEAST_SHARE = 5 / 150, FEWEST_ROUNDS / 150
 """Of a fit that early stopping ends: 150 rounds is a typical number at the pace of a minute."""
@@ -50,15 +52,16 @@ def learning_rate(slow: float, seconds_per_round: float, seconds: float, spent: 
 
     >>> learning_rate(0.04, seconds_per_round=0.01, seconds=60)
     0.04
-    >>> learning_rate(0.04, seconds_per_round=0.1, seconds=20)
-    0.1
+    >>> [learning_rate(0.04, seconds_per_round=0.1, seconds=seconds) for seconds in (20, 3, 2)]
+    [0.1, 0.2, 0.3]
     """
     if math.isinf(seconds):
         return slow
     affordable = seconds / max(seconds_per_round, 1e-9)
     if affordable < FEWEST_ROUNDS:
         raise OutOfTime(spent + FEWEST_ROUNDS * seconds_per_round)
-    return round(min(FASTEST, max(slow, slow * ENOUGH_ROUNDS / affordable)), 3)
+    fastest = max(FASTEST, HURRIED / affordable)
+    return round(min(fastest, max(slow, slow * ENOUGH_ROUNDS / affordable)), 3)
 
 
 def pace(

@@ -216,7 +216,7 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
     rows, fits = _most_rows(candidate, n), cv.fits_in_turn(candidate)
     least = _least_rows(rows, n)
-    counted = candidate.family.least_share * work_pace(candidate, cv.data.size).seconds(least) * fits
+    counted = least_work(candidate, cv)
     if counted > SURELY * seconds and candidate.family.work != UNKNOWN_WORK and not candidate.baseline:
         return _too_slow(candidate, counted, seconds)  # a look may take seconds, which others have a use for
     pace = cv.data.pace(candidate, seconds)
@@ -236,8 +236,18 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
                 cv.store.save(candidate, some, results)
             return _result(candidate, cv, some, results)
         except OutOfTime as short:
-            pace = Pace(0.0, short.needed / rows, pace.after)
-    return _too_slow(candidate, pace.seconds(rows) * fits, seconds)
+            pace = Pace(0.0, short.needed / candidate.family.least_share / rows, pace.after)
+    return _too_slow(candidate, candidate.family.least_share * pace.seconds(rows) * fits, seconds)
+
+
+def least_work(candidate: Candidate, cv: CrossValidation) -> float:
+    """What the least is counted to take that is a fair trial of the candidate, in seconds of a machine with nothing
+    else to do.
+    """
+    n = len(cv.data.folds.parts[0][0])
+    least = _least_rows(_most_rows(candidate, n), n)
+    a_fit = candidate.family.least_share * work_pace(candidate, cv.data.size).seconds(least)
+    return a_fit * cv.fits_in_turn(candidate)
 
 
 def crossval_by_work(candidate: Candidate, cv: CrossValidation, units: float) -> CVResult | Skipped:
@@ -294,11 +304,11 @@ def soon_fitted(size: Size) -> bool:
 def _affordable_rows(candidate: Candidate, pace: Pace, rows: int, seconds: float) -> int:
     """As many of the rows as a fit of so many seconds allows.
 
-    Of more rows with less work on them, and fewer with all of it, neither is best: the geometric mean of both.
+    Of more rows with less work on them, and fewer with all of it, neither is best: between them, nearer to the latter.
     """
     if pace.rows(seconds) >= rows:
         return rows
-    return min(rows, pace.rows(seconds / math.sqrt(candidate.family.least_share)))
+    return min(rows, pace.rows(seconds / math.cbrt(candidate.family.least_share)))
 
 
 def _fit_folds(

@@ -132,7 +132,7 @@ class FitBudget:
         """From now on. Raises OutOfTime where they are too few."""
         seconds = (self.until - time.monotonic()) / self.shares
         if self.usual and seconds < HURRIED * self.usual:
-            raise OutOfTime(self.usual)
+            raise OutOfTime(HURRIED * self.usual)
         return seconds * self.fit_share
 
 

@@ -111,11 +111,12 @@ def _short(candidate: Candidate, dev: Development, train: Index, rows: int) -> _
     pipeline.predict_proba(matrix.X)
     predicting = time.monotonic() - start - preparing - fitting
     filing = time.monotonic()
-    shipping = footprint(pipeline, dev, train).shipping_seconds + time.monotonic() - filing
+    shipping = footprint(pipeline, dev, train).shipping_seconds
+    filing = time.monotonic() - filing
     share, setup = family.pilot_share, min(pipeline.fitted.setup_seconds, fitting)
     return _Short(
         took=time.monotonic() - start,
         whole=preparing + setup + (fitting - setup) / share,
         predicting=predicting / len(matrix.y) / share,
-        shipping=shipping / share,
+        shipping=shipping / share + filing,
     )

@@ -17,7 +17,7 @@ from sortal.core.skipped import Skipped
 from sortal.models.family import Settings
 from sortal.training.backbones import backbone_candidates
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CrossValidation, CVResult, soon_fitted
+from sortal.training.crossval import SURELY, CrossValidation, CVResult, least_work, soon_fitted
 from sortal.training.imbalance import Balance
 from sortal.training.reserve import TimeReserve
 
@@ -95,6 +95,8 @@ SHARE = 0.65
 """Of what remains for the zoo, what one candidate may take at the first try."""
 BASELINE_SHARE = 0.15
 """Of what remains, what a baseline may take: on a large table it gets a sample of the rows."""
+ALL = 1.0
+"""Of what remains, what the first booster may take where nothing can follow it."""
 LEAST_SECONDS = 0.2
 """A candidate is not begun with less, and a baseline is given no less."""
 MISSES = 3
@@ -176,14 +178,16 @@ def explore(
     try:
         with reserve.interrupts.searching():
             for share, candidate in waiting:
+                if candidate.family.early_stopping and not _boosted(results):
+                    candidate = _in_time(candidate, candidates, cv, reserve.left(results))
                 if candidate.name in {s.candidate.name for s in results}:
                     continue
                 at_work = candidate.name
                 listener.running(at_work)
                 outcome = _within(candidate, cv, reserve, results, share)
                 if isinstance(outcome, Skipped) and candidate.family.early_stopping and not _boosted(results):
-                    # Nothing else gains as much on most tables, so a booster goes before all that would follow.
-                    outcome = _within(candidate, cv, reserve, results, last)
+                    # Nothing else gains as much on most tables, so a booster may take what all would that would follow.
+                    outcome = _within(candidate, cv, reserve, results, ALL)
                 if isinstance(outcome, CVResult):
                     results.append(outcome)
                     listener.best(_best(results))
@@ -228,6 +232,16 @@ def _within(
     if left <= LEAST_SECONDS:
         return Skipped(candidate.name, reserve.used_up)
     return reserve.trial(candidate, cv, left * share, results)
+
+
+def _in_time(booster: Candidate, candidates: Sequence[Candidate], cv: CrossValidation, seconds: float) -> Candidate:
+    """This booster where it is likely to get through in so many seconds, else the one that takes least: time is too
+    short to find that out of one after another.
+    """
+    if SURELY * least_work(booster, cv) <= seconds:
+        return booster
+    able = [c for c in candidates if c.family.early_stopping and not c.family.refusal(cv.data.size)]
+    return min(able, key=lambda c: least_work(c, cv), default=booster)
 
 
 def _boosted(results: Sequence[CVResult]) -> bool:
