@@ -123,6 +123,9 @@ def save_images(name: str, network: torch.nn.Module, side: int) -> None:
     with torch.no_grad():
         states = network((points - mean) / std, **more).last_hidden_state
     vectors = states[:, :2].mean(dim=1) if name == "deit" else states[:, 0]
+    if name == "convnext":
+        with torch.no_grad():
+            vectors = network((points - mean) / std).pooler_output
     told = {"vectors": [[round(x, 6) for x in vector.tolist()] for vector in vectors]}
     (folder / "expected.json").write_text(json.dumps(told) + "\n")
 
@@ -135,6 +138,8 @@ def images() -> None:
     save_images("dinov2", transformers.Dinov2Model(transformers.Dinov2Config(**sizes)), 20)
     config = transformers.Dinov2WithRegistersConfig(**sizes, num_register_tokens=3)
     save_images("dinov2-registers", transformers.Dinov2WithRegistersModel(config), 16)
+    config = transformers.ConvNextConfig(hidden_sizes=[4, 6, 8, 10], depths=[1, 2, 1, 1])
+    save_images("convnext", transformers.ConvNextModel(config), 64)
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ from sortal.prepare.text_checkpoints import LAYOUTS, text_network
 from sortal.prepare.view import EncodedColumn, Labels, View
 
 RUN = (
-    f"what is run: for texts {', '.join(LAYOUTS)}; for images {', '.join(TRANSFORMERS)}, ViT, DeiT and ResNet of timm, "
-    "or one ONNX file"
+    f"what is run: for texts {', '.join(LAYOUTS)}; for images {', '.join(TRANSFORMERS)}, "
+    "ViT, DeiT, ConvNeXt and ResNet of timm, or one ONNX file"
 )
 WHOLE = 2**27
 """Bytes of weights that are kept as they are; of more, 16 bits a number are."""
