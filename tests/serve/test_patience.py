@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from sortal.serve.patience import LOOKS, Patience
+from sortal.serve.patience import LOOKS, PatienceWithTasks
 
 
-async def waited(patience: Patience, seconds: float) -> str:
+async def waited(patience: PatienceWithTasks, seconds: float) -> str:
     task = patience.begin()
     try:
         await asyncio.sleep(seconds)
@@ -25,7 +25,7 @@ async def waited(patience: Patience, seconds: float) -> str:
 
 def test_who_waits_too_long_is_cancelled_and_the_others_are_not() -> None:
     async def all_of_them() -> list[str]:
-        patience = Patience(0.1)
+        patience = PatienceWithTasks(0.1)
         return await asyncio.gather(*(waited(patience, seconds) for seconds in (0.0, 0.02, 5.0, 0.01, 5.0)))
 
     assert asyncio.run(all_of_them()) == ["came", "came", "over", "came", "over"]
@@ -33,7 +33,7 @@ def test_who_waits_too_long_is_cancelled_and_the_others_are_not() -> None:
 
 def test_it_ends_about_when_it_should_also_long_after_the_last_one_waited() -> None:
     async def twice() -> list[float]:
-        patience, took = Patience(0.1), []
+        patience, took = PatienceWithTasks(0.1), []
         loop = asyncio.get_running_loop()
         for _ in range(2):
             began = loop.time()
@@ -46,13 +46,13 @@ def test_it_ends_about_when_it_should_also_long_after_the_last_one_waited() -> N
 
 
 def test_the_same_one_goes_on_in_another_loop() -> None:
-    patience = Patience(0.05)
+    patience = PatienceWithTasks(0.05)
     assert [asyncio.run(waited(patience, seconds)) for seconds in (0.0, 5.0)] == ["came", "over"]
 
 
 def test_who_is_cancelled_by_somebody_else_stays_cancelled() -> None:
     async def cancelled() -> None:
-        task = asyncio.create_task(waited(Patience(5.0), 5.0))
+        task = asyncio.create_task(waited(PatienceWithTasks(5.0), 5.0))
         await asyncio.sleep(0.01)
         task.cancel()
         await task

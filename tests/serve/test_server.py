@@ -10,7 +10,9 @@ import socket
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +122,47 @@ def test_every_request_is_a_line_without_data_or_token(model: Path, tmp_path: Pa
         assert ("every user can read" in text) == bool((tmp_path / "token").stat().st_mode & 0o004)
 
 
-def test_uvicorn_serves_where_granian_is_not(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['granian'] = None\n")
-    with serving(model, "--log", "none", path=tmp_path) as running:
-        assert "uvicorn" in running.predict(ROW).headers["server"]
+def test_a_worker_that_is_killed_is_started_anew_and_no_request_waits_for_it(model: Path) -> None:
+    with serving(model, "--log", "none", "--workers", 2) as running:
+        running.wait_for("ready", times=2)
+        killed = running.events[0]["process"]
+        os.kill(killed, signal.SIGKILL)
+        assert running.wait_for("a worker has ended; another one takes its place")["worker"] == killed
+        assert {running.predict(ROW).status for _ in range(5)} == {200}
+        assert running.wait_for("ready", times=3)["process"] != killed
         assert running.stop() == 0
-        assert running.wait_for("stopped")["unanswered"] == 0
+        assert len([each for each in running.events if each["event"] == "stopped"]) == 2
+
+
+def test_a_service_of_which_no_worker_can_start_ends(model: Path, tmp_path: Path) -> None:
+    spoilt = "import sys\nif '--multiprocessing-fork' in sys.orig_argv: sys.modules['uvicorn'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(spoilt)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    words = command("serve", model, "--port", 0, "--log", "none", "--workers", 2)
+    ended = subprocess.run(
+        words, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.count("a worker could not be started") == 2
+
+
+@pytest.mark.clock
+def test_no_answer_waits_for_the_client_to_acknowledge_its_beginning(server: Running) -> None:
+    load = saturated(server.port, [request("/v1/predict", json.dumps({"row": ROW}).encode())], 0.5, connections=1)
+    assert load.quantile(0.5) < 0.02  # else a system waits for 0.04
+
+
+def test_workers_share_connections(model: Path) -> None:
+    with serving(model, "--log", "none", "--workers", 2) as running, ExitStack() as stack:
+        running.wait_for("ready", times=2)
+        for _ in range(16):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE))
+            connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        answered = Counter(each["process"] for each in running.events if each["event"] == "request")
+        assert sum(answered.values()) == 16
+        assert len(answered) == 2
 
 
 def test_a_service_answers_as_soon_as_it_says_so(model: Path) -> None:
@@ -154,7 +191,7 @@ def test_a_signal_ends_a_service_in_peace(model: Path, number: int) -> None:
         else:
             assert running.stop(number) == 0
         assert [each["unanswered"] for each in running.events if each["event"] == "stopped"] == [0, 0]
-        assert "panic" not in running.err.read_text()
+        assert "Traceback" not in running.err.read_text()
 
 
 def assert_refused(outcome: Outcome, said: str) -> None:

@@ -6,6 +6,9 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 
+OVERFLOW = 709.0
+"""Up to here ``exp`` is a number."""
+
 
 def sigmoid(z: Floats) -> Floats:
     """Log-odds of class 1, (n,) -> (n, 2). Each class for itself, so that tiny ones keep their digits.
@@ -16,8 +19,11 @@ def sigmoid(z: Floats) -> Floats:
     """
     both = np.empty((len(z), 2))
     both[:, 0], both[:, 1] = z, -z
-    with np.errstate(over="ignore"):
+    if len(z) == 1 and abs(z.item()) < OVERFLOW:  # of one row, to ignore what cannot be takes a third of the time
         np.exp(both, out=both)
+    else:
+        with np.errstate(over="ignore"):
+            np.exp(both, out=both)
     both += 1.0
     return np.reciprocal(both, out=both)
 

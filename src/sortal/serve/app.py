@@ -17,7 +17,7 @@ from sortal.engine.once import keep_newest
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
 from sortal.serve.logs import Answered
-from sortal.serve.patience import Patience
+from sortal.serve.patience import PatienceWithTasks
 from sortal.serve.route import Route
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service, Timing
@@ -50,7 +50,7 @@ class App:
         self.service = service
         self._routes = Routes(routes)
         self._bodies = 0
-        self._patience = Patience(service.limits.seconds)
+        self._patience = PatienceWithTasks(service.limits.seconds)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -269,9 +269,10 @@ async def _send(send: Send, response: Response, timing: Timing, *, bodiless: boo
         b"content-type": response.media_type.encode("latin-1"),
         b"content-length": b"%d" % len(response.body),
         **_USUAL,
-        **{name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers},
         b"server-timing": timing.header().encode("latin-1"),
     }
+    if response.headers:
+        given |= {name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers}
     headers = list(given.items())
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bodiless else response.body})

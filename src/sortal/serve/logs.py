@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -63,12 +64,22 @@ def log_request(answered: Answered) -> None:
             round(1e3 * answered.seconds, 3),
             answered.rows,
         )
-        sys.stderr.write(f"{_encode(line).decode()}\n")
-        sys.stderr.flush()
+        sys.stderr.write(f"{_encode(line).decode()}\n")  # which is sent with the end of the line
 
 
 def _written(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    """
+    >>> _written(1_795_955_755.5679)
+    '2026-11-29T12:35:55.567+00:00'
+    """
+    whole, part = divmod(seconds, 1.0)
+    return f"{_second(whole)}.{int(1e3 * part):03}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: float) -> str:
+    """All requests of a second share it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 class JsonLines(logging.Formatter):
@@ -88,9 +99,8 @@ class JsonLines(logging.Formatter):
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """For ``logging.config.dictConfig``, of this process and of every worker. The servers say only what goes wrong."""
+    """For ``logging.config.dictConfig``, of every process. uvicorn says what is wrong with us, not with requests."""
     ours = {"handlers": ["lines"], "level": level.upper(), "propagate": False}
-    servers = {**ours, "level": "WARNING"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -98,5 +108,5 @@ def logging_config(level: str) -> dict[str, Any]:
         "handlers": {
             "lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"},
         },
-        "loggers": {"sortal": ours, **dict.fromkeys(("_granian", "uvicorn"), servers)},
+        "loggers": {"sortal": ours, "uvicorn": {**ours, "level": "ERROR"}},
     }

@@ -1,0 +1,209 @@
+"""A connection as uvicorn has it with httptools, and what these leave open: how long a head may be, and take."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from sortal.serve.app import Message, Receive, Send
+from sortal.serve.at_once import run_at_once
+from sortal.serve.http import HttpError
+from sortal.serve.limits import Limits
+from sortal.serve.patience import Patience
+
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Connection(HttpToolsProtocol):
+    """What comes before a body (the head), after it, and between its parts, is limited here, since a parser keeps it
+    and no application sees it; bodies are the application's.
+    """
+
+    def __init__(
+        self, *of_uvicorn: Any, limits: Limits, head: Patience[Connection], idle: Patience[Connection], **more: Any
+    ) -> None:
+        super().__init__(*of_uvicorn, **more)
+        self._limits, self._head, self._idle = limits, head, idle
+        self._in_head, self._whole = False, True
+        """Whether a head has begun, and whether all of the last request has come."""
+        self._unseen, self._seen = 0, False
+        """Bytes of which the parser has made nothing yet, and whether it made something of the last ones."""
+        self._refusal: HttpError | None = None
+        self._refused = False
+        self._reading = False
+        self._next: tuple[RequestResponseCycle, Any] | None = None
+        """Whether the parser is at work, and the request that is to be answered when it has done all."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._head.begin(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head.end(self)
+        self._idle.end(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._seen, self._reading = False, True
+        self._idle.end(self)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._go_on(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or _malformed())
+        self._unseen = 0 if self._seen else self._unseen + len(data)
+        if self._unseen > self._limits.head:
+            self._refuse(_too_large(self._limits))
+        while self._next is not None:
+            self._answer(*self._next)
+        self._reading = False
+        if self._in_head:
+            self._head.begin(self)
+
+    def _go_on(self, rest: bytes) -> None:
+        """Another protocol was offered, which is not spoken here: the request is read as if it had not been."""
+        lines = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(head + rest)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._whole = True, False
+
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > self._limits.headers or self._head_bytes() > self._limits.head:
+            self._refusal = _too_large(self._limits)
+            raise ValueError  # the parser stops, and asks for an answer below
+        if self._is_offer():
+            return
+        self._in_head, self._seen = False, True
+        self._head.end(self)
+        super().on_headers_complete()
+        self.headers = []  # what comes after a body is no header: the application does not see it
+
+    def _is_offer(self) -> bool:
+        return self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers)
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+
+    def on_body(self, body: bytes) -> None:
+        self._seen = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._in_head:  # with the offer of another protocol
+            return
+        self._whole = self._seen = True
+        self._head.end(self)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._whole:
+            self._idle.begin(self)
+        else:  # it was refused before it had come, and the rest is not kept
+            self._head.begin(self)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._reading:
+            self._next = (cycle, app)
+        else:  # it waited for the answer to the one before
+            super()._start_asgi_task(cycle, partial(_in_one_piece, app, cycle))
+
+    def _answer(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._next = None
+        whole = partial(_in_one_piece, app, cycle)
+        if cycle.more_body:
+            super()._start_asgi_task(cycle, whole)
+            return
+        task = run_at_once(self.loop, cycle.run_asgi(whole))
+        if task is not None:
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def is_too_slow(self) -> None:
+        """What it waits for has not come in time."""
+        if self.cycle is not None and not self.cycle.response_complete and not self._refused:
+            self._head.begin(self)  # it waits for us, with the next request
+        elif self._in_head and not self._refused:
+            within = f"It has to come within {self._limits.head_seconds:g} s"
+            self._refuse(HttpError(408, "The head of the request took too long", within, code="too-slow"))
+        else:
+            self.is_idle()
+
+    def is_idle(self) -> None:
+        """Nothing comes any more; what the client has not read until now it does not get."""
+        self.transport.abort()
+
+    def _refuse(self, refusal: HttpError) -> None:
+        """Answer what is no request, or none that the application may see. What still comes is not looked at: to close
+        the connection at once would take the answer away from a client that sends (TCP resets it).
+        """
+        if self._refused or self.transport.is_closing():
+            return
+        response = refusal.response()
+        headers = f"content-type: {response.media_type}\r\ncontent-length: {len(response.body)}\r\nconnection: close"
+        self.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[response.status], headers.encode(), response.body))
+        self.transport.write_eof()
+        self._refused = True
+        if self.cycle is not None:  # whose body was no body
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._head.begin(self)
+
+
+def connections(limits: Limits) -> type[Connection]:
+    """Makes the connections of one process, as ``uvicorn.Config`` has it."""
+    head = Patience(limits.head_seconds, Connection.is_too_slow)
+    idle = Patience(limits.idle_seconds, Connection.is_idle)
+    return cast(type[Connection], partial(Connection, limits=limits, head=head, idle=idle))
+
+
+async def _in_one_piece(
+    app: Application, cycle: RequestResponseCycle, scope: Message, receive: Receive, send: Send
+) -> None:
+    """Answers whose length is known are written at once, head and body; others as uvicorn does."""
+    begin: Message | None = None
+
+    async def write(message: Message) -> None:
+        nonlocal begin
+        if message["type"] == "http.response.start":
+            begin = message
+            return
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if begin is None or cycle.disconnected:
+            return
+        lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *begin["headers"])]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[begin["status"]], b"".join(lines), message["body"]))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+    await app(scope, receive, write)
+
+
+def _malformed() -> HttpError:
+    return HttpError(400, "This is no request of HTTP/1.1", code="malformed-request")
+
+
+def _too_large(limits: Limits) -> HttpError:
+    detail = f"At most {limits.headers} headers are read, and {limits.head:,} bytes with the address"
+    return HttpError(431, "The head of the request is too large", detail, code="headers-too-large")
