@@ -1,4 +1,4 @@
-"""Networks for images as transformers saves them (``make_networks`` wrote its vectors down) and as timm names them."""
+"""Networks for images as transformers saves them (``tools/make_networks.py`` wrote its vectors), and as timm does."""
 
 from __future__ import annotations
 

@@ -184,9 +184,7 @@ def _check_size(program: Program) -> None:
 
 
 def _numbers(program: Program, networks: set[tuple[int, int]]) -> int:
-    """In its arrays: of a network, which is bytes and becomes nothing larger, an eighth of them, and of one that stands
-    at the same place in memory as one of ``networks``, which others have, none.
-    """
+    """In its arrays: of a network, which is bytes, an eighth of them; of one at a place in ``networks``, none."""
     if program.op != "onnx":
         return sum(array.size for array in program.arrays.values())
     places = {(array.ctypes.data, array.nbytes) for array in program.arrays.values()} - networks

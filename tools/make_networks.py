@@ -1,5 +1,6 @@
-"""Writes the tiny networks of ``networks/`` and what the libraries transformers and tokenizers make of some texts with
-them. Needs transformers, sentencepiece, protobuf and torch, which the tests do not: python tests/prepare/make_networks.py
+"""Writes the tiny networks of ``tests/prepare/networks/``, and what the libraries transformers and tokenizers make of
+some texts and images with them. Needs transformers, sentencepiece, protobuf and torch, which the tests do not:
+python tools/make_networks.py
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import transformers
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-FOLDER = Path(__file__).parent / "networks"
+FOLDER = Path(__file__).parents[1] / "tests" / "prepare" / "networks"
 LEARNT = [
     "It was a good film, and the best of the year!",
     "The film's plot isn't new; they've seen 123 better ones.",
