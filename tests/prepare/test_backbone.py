@@ -206,6 +206,10 @@ def test_a_vocabulary_stands_in_tokenizer_json_too(tmp_path: Path) -> None:
             "it has no model.safetensors with a config.json, and 0 ONNX files; what is run",
         ),
         ({"vocab.txt": None}, "no vocab.txt, and no tokenizer.json"),
+        (
+            {"model.safetensors": None, "pytorch_model.bin": "PK"},
+            r"a file that could run code, which is not read; save_pretrained\(FOLDER\) of transformers writes model",
+        ),
     ],
 )
 def test_a_folder_without_a_network_that_is_run_is_refused(tmp_path: Path, change: dict, message: str) -> None:

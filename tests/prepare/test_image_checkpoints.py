@@ -1,4 +1,4 @@
-"""Networks for images as transformers saves them (``make_networks`` wrote its vectors down) and as timm names them."""
+"""Networks for images as transformers saves them (``tools/make_networks.py`` wrote its vectors), and as timm does."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.testing import assert_allclose
 
 from sortal.core.errors import OptionError
 from sortal.engine import compile
-from sortal.prepare import backbone, vit
+from sortal.prepare import backbone, convnext, vit
 from sortal.prepare.safetensors_file import read_tensors
 from tests.prepare.checkpoints import safetensors
 
 NETWORKS = Path(__file__).parent / "networks"
-SIDES = {"vit": 24, "deit": 16, "dinov2": 20, "dinov2-registers": 16}
+SIDES = {"vit": 24, "deit": 16, "dinov2": 20, "dinov2-registers": 16, "convnext": 64}
 """Two of them other than those that they were made for: places are interpolated."""
 
 
@@ -118,4 +118,25 @@ def test_other_activations_and_heads_are_refused(tmp_path: Path, registers: dict
     told = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**told, "hidden_act": "quick_gelu"}))
     with pytest.raises(OptionError, match="the activation 'quick_gelu', and those with 'gelu' are run"):
+        backbone.read(str(folder))
+
+
+def test_a_convnext_of_timm_gives_the_same_and_another_is_refused(tmp_path: Path) -> None:
+    named = {
+        convnext._named(n): a
+        for n, a in read_tensors((NETWORKS / "convnext" / "model.safetensors").read_bytes()).items()
+    }
+    for name in [name for name in named if ".mlp.fc" in name and name.endswith("weight")]:
+        named[name] = named[name][:, :, None, None]  # as its small networks have it
+    folder = timm_folder(tmp_path / "net", named)
+    told = {"input_size": [3, 64, 64], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
+    described = json.dumps({"architecture": "convnext_atto", "pretrained_cfg": told, "layer_norm_eps": 1e-12})
+    (folder / "config.json").write_text(described)
+    expected = json.loads((NETWORKS / "convnext" / "expected.json").read_text())["vectors"]
+    assert_allclose(compile(backbone.read(str(folder)).network)(points(64)), expected, atol=1e-4, rtol=1e-4)
+    named["stages.0.blocks.0.mlp.grn.weight"] = np.ones(16, np.float32)
+    (folder / "model.safetensors").write_bytes(safetensors(named))
+    with pytest.raises(
+        OptionError, match=r"no plain ConvNeXt: it has weights 'stages\.0\.blocks\.0\.mlp\.grn\.weight'"
+    ):
         backbone.read(str(folder))

@@ -1,4 +1,4 @@
-"""Networks for texts as transformers saves them: its tokens, and its vectors (``make_networks`` wrote both down)."""
+"""Networks for texts as transformers saves them: its tokens and its vectors (``tools/make_networks.py`` wrote both)."""
 
 from __future__ import annotations
 

@@ -167,11 +167,12 @@ READERS = ("number", "lookup", "datetime", "tfidf", "pixels", "raster", "tokens"
 def _check_size(program: Program) -> None:
     """Raises ValueError for more levels, steps or numbers than any model has; nothing has been built yet."""
     steps = numbers = depth = 0
+    networks: set[tuple[int, int]] = set()
     level: Sequence[Program] = (program,)
     while level:
         depth += 1
         steps += len(level)
-        numbers += sum(_numbers(each) for each in level)
+        numbers += sum(_numbers(each, networks) for each in level)
         for what, value, most in (
             ("levels", depth, DEEPEST),
             ("steps", steps, MOST_STEPS),
@@ -182,9 +183,13 @@ def _check_size(program: Program) -> None:
         level = [inner for each in level for inner in each.steps]
 
 
-def _numbers(program: Program) -> int:
-    """In its arrays: of a network, which is bytes and becomes nothing larger, an eighth of them."""
-    return sum(array.nbytes // 8 if program.op == "onnx" else array.size for array in program.arrays.values())
+def _numbers(program: Program, networks: set[tuple[int, int]]) -> int:
+    """In its arrays: of a network, which is bytes, an eighth of them; of one at a place in ``networks``, none."""
+    if program.op != "onnx":
+        return sum(array.size for array in program.arrays.values())
+    places = {(array.ctypes.data, array.nbytes) for array in program.arrays.values()} - networks
+    networks |= places
+    return sum(nbytes // 8 for _, nbytes in places)
 
 
 def _check_width(step: Step, width: int) -> None:

@@ -28,8 +28,8 @@ from sortal.prepare.text_checkpoints import LAYOUTS, text_network
 from sortal.prepare.view import EncodedColumn, Labels, View
 
 RUN = (
-    f"what is run: for texts {', '.join(LAYOUTS)}; for images {', '.join(TRANSFORMERS)}, ViT, DeiT and ResNet of timm, "
-    "or one ONNX file"
+    f"what is run: for texts {', '.join(LAYOUTS)}; for images {', '.join(TRANSFORMERS)}, "
+    "ViT, DeiT, ConvNeXt and ResNet of timm, or one ONNX file"
 )
 WHOLE = 2**27
 """Bytes of weights that are kept as they are; of more, 16 bits a number are."""
@@ -109,6 +109,11 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
             what = (
                 f"its network is a {str(named)[:40]!r}" if named and whole else f"it has no {WEIGHTS} with a {CONFIG}"
             )
+            if any(path.glob("*.bin")) and not whole:
+                what = (
+                    f"its weights are in a file that could run code, which is not read; save_pretrained(FOLDER) of "
+                    f"transformers writes {WEIGHTS}, without which it has no network"
+                )
             raise ValueError(f"{what}, and {len(graphs)} ONNX files; {RUN}")
         compile_program(backbone.program("x"))
     except (ValueError, KeyError, OSError) as error:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sortal.engine.onnx_file import Graph
-from sortal.prepare import foreign, resnet, vit
+from sortal.prepare import convnext, foreign, resnet, vit
 from sortal.prepare.checkpoint import WEIGHTS, content, count, description, weights
 
 MOST_SIDE = 512
-TRANSFORMERS = ("vit", "deit", "dinov2", "dinov2_with_registers")
-"""Vision transformers, by what the description calls them (``model_type``)."""
-TIMM = ("vit_", "deit", "resnet", "resnext", "wide_resnet", "seresnet", "resnetv2")
+TRANSFORMERS = ("vit", "deit", "dinov2", "dinov2_with_registers", "convnext")
+"""What the description calls networks of transformers (``model_type``)."""
+TIMM = ("vit_", "deit", "convnext", "resnet", "resnext", "wide_resnet", "seresnet")
 """How the names of networks of timm begin (``architecture``) that are looked at."""
 
 
@@ -29,7 +29,10 @@ def image_network(path: Path, config: dict[str, Any]) -> tuple[Graph, int]:
     side, mean, std = _image_settings(description(path, "preprocessor_config.json"), config)
     kind = "vision transformer"
     try:
-        if config.get("model_type") in TRANSFORMERS:
+        if "convnext" in (config.get("model_type"), str(config.get("architecture"))[:8]):
+            kind = "ConvNeXt"
+            graph = convnext.network(weights(path), side, float(config.get("layer_norm_eps", convnext.EPSILON)))
+        elif config.get("model_type") in TRANSFORMERS:
             if config.get("hidden_act", "gelu") != "gelu":
                 raise ValueError(
                     f"its layers have the activation {config['hidden_act']!r}, and those with 'gelu' are run"

@@ -1,5 +1,6 @@
-"""Writes the tiny networks of ``networks/`` and what the libraries transformers and tokenizers make of some texts with
-them. Needs transformers, sentencepiece, protobuf and torch, which the tests do not: python tests/prepare/make_networks.py
+"""Writes the tiny networks of ``tests/prepare/networks/``, and what the libraries transformers and tokenizers make of
+some texts and images with them. Needs transformers, sentencepiece, protobuf and torch, which the tests do not:
+python tools/make_networks.py
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import transformers
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-FOLDER = Path(__file__).parent / "networks"
+FOLDER = Path(__file__).parents[1] / "tests" / "prepare" / "networks"
 LEARNT = [
     "It was a good film, and the best of the year!",
     "The film's plot isn't new; they've seen 123 better ones.",
@@ -123,6 +124,9 @@ def save_images(name: str, network: torch.nn.Module, side: int) -> None:
     with torch.no_grad():
         states = network((points - mean) / std, **more).last_hidden_state
     vectors = states[:, :2].mean(dim=1) if name == "deit" else states[:, 0]
+    if name == "convnext":
+        with torch.no_grad():
+            vectors = network((points - mean) / std).pooler_output
     told = {"vectors": [[round(x, 6) for x in vector.tolist()] for vector in vectors]}
     (folder / "expected.json").write_text(json.dumps(told) + "\n")
 
@@ -135,6 +139,8 @@ def images() -> None:
     save_images("dinov2", transformers.Dinov2Model(transformers.Dinov2Config(**sizes)), 20)
     config = transformers.Dinov2WithRegistersConfig(**sizes, num_register_tokens=3)
     save_images("dinov2-registers", transformers.Dinov2WithRegistersModel(config), 16)
+    config = transformers.ConvNextConfig(hidden_sizes=[4, 6, 8, 10], depths=[1, 2, 1, 1])
+    save_images("convnext", transformers.ConvNextModel(config), 64)
 
 
 def main() -> None:
