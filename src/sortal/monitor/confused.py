@@ -63,7 +63,7 @@ def confusion_of(model: Model) -> Ints | None:
     decisions = len(classes) + (model.decision.reject_cost is not None)
     if of_run.part != "test" or of_run.classes != classes or counts.shape != (len(classes), decisions):
         return None
-    known = 0 <= counts.min() and counts.max() <= MOST_ROWS and counts.sum() >= LEAST_ROWS * len(classes)
+    known = counts.min() >= 0 and counts.max() <= MOST_ROWS and counts.sum() >= LEAST_ROWS * len(classes)
     return counts if known else None
 
 
