@@ -146,6 +146,7 @@ def test_the_confusion_of_the_test_is_read_from_the_card() -> None:
         card(counts, part="nested"),
         card([[-1, 0, 99]] * 3),
         card([[0] * 3] * 3),
+        card([[10**15] * 3] * 3),
         None,
     ):
         assert confusion_of(replace(model, card=bad)) is None

@@ -18,6 +18,7 @@ from sortal.artifact import networks
 from sortal.artifact.model import Model
 from sortal.artifact.score import columns_of
 from sortal.core.errors import OptionError, OutputError
+from sortal.core.kinds import kind_of
 from sortal.data.whole import temporary_folder
 from sortal.engine.run import ops
 from sortal.export import pyfunc
@@ -80,7 +81,7 @@ def send(summary: Summary, wanted: Wanted) -> Logged:
             for file in summary.files:
                 mlflow.log_artifact(str(file))
             model = _log_model(mlflow, summary)
-        version = None if wanted.name is None else _register(mlflow, model, wanted.name, wanted.alias, summary.tags)
+            version = None if wanted.name is None else _register(mlflow, model, wanted.name, wanted.alias, summary.tags)
         return Logged(run.info.run_id, _page(wanted.uri, run), model, version)
 
 
@@ -133,13 +134,14 @@ def signature_of(model: Model) -> ModelSignature:
 
 def requirements(model: Model) -> list[str]:
     """What has to be installed where the model is loaded."""
-    extra = "[image]" if "onnx" in ops(model.program) else ""
+    images = any(kind_of(column.kind).storage == "bytes" for column in model.needs.columns)
+    extra = "[image]" if images or "onnx" in ops(model.program) else ""
     return [f"sortal{extra}>={__version__}", "pandas"]
 
 
 @contextmanager
 def _client(uri: str) -> Iterator[Any]:
-    """MLflow's module, for one server; as it was afterwards."""
+    """MLflow's module, for one server."""
     for name, value in MANNERS.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():

@@ -36,6 +36,8 @@ REDRAWN, STEPS = 200, 400
 """Samples from which the interval of a share comes, and steps in which shares are fitted: they hardly move any more."""
 LEAST_ROWS = 5
 """That a decision or a class has in the mean: of fewer nothing is said, as chi-squared needs."""
+MOST_ROWS = 1_000_000
+"""Of the test by class and decision: chance is drawn of fewer than a thousand million rows."""
 MOST_NAMED = 3
 """Classes whose shares are said, those that moved most."""
 
@@ -59,8 +61,10 @@ def confusion_of(model: Model) -> Ints | None:
     except (msgspec.ValidationError, ValueError, OverflowError):
         return None  # of a file that sortal did not write: all this is about words
     decisions = len(classes) + (model.decision.reject_cost is not None)
-    fits = of_run.part == "test" and of_run.classes == classes and counts.shape == (len(classes), decisions)
-    return counts if fits and counts.min() >= 0 and counts.sum() >= LEAST_ROWS * counts.size**0.5 else None
+    if of_run.part != "test" or of_run.classes != classes or counts.shape != (len(classes), decisions):
+        return None
+    known = counts.min() >= 0 and counts.max() <= MOST_ROWS and counts.sum() >= LEAST_ROWS * len(classes)
+    return counts if known else None
 
 
 @dataclass(frozen=True)
