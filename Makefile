@@ -6,7 +6,7 @@ READY := .venv/ready
 # Tests start many processes: what one has compiled the others read, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo demo-texts demo-images serve-demo test lint types imports bench-fast fuzz fuzz-api mutants clean
+.PHONY: help demo demo-texts demo-images serve-demo test lint types imports bench-fast fuzz fuzz-api mlflow-trip mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -47,7 +47,7 @@ imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports
 
 bench-fast: $(READY) ## every benchmark, small
-	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation serve swap labels loss quiet alarm gate estimate options fuzz; do $(BIN)/python -m bench $$name --fast; done
+	@set -e; for name in trip deadline certify coverage selection calibration cost sets audit leaks profile rare honesty quality kinds ablation serve swap labels loss quiet alarm gate loop estimate options fuzz; do $(BIN)/python -m bench $$name --fast; done
 
 fuzz: $(READY) ## is every spoilt file refused or right? 57,000 of them, ten minutes on two cores
 	@$(BIN)/python -m bench fuzz
@@ -56,6 +56,12 @@ fuzz-api: $(READY) ## does a service answer, as described, whatever its descript
 	@test -x .venv/api/bin/python || $(PYTHON) -m venv .venv/api
 	@$(BIN)/python -m pip --python .venv/api/bin/python install -qq --disable-pip-version-check --constraint constraints.txt --group api
 	@$(BIN)/python tools/fuzz_api.py .venv/api/bin/schemathesis
+
+mlflow-trip: $(READY) ## does a run go to a real server of MLflow, and does its model come back the same? half a minute
+	@test -x .venv/mlflow/bin/python || $(PYTHON) -m venv .venv/mlflow
+	@grep -Ev "^(graphql-core|pyarrow|python-dateutil)==" constraints.txt > .venv/mlflow/constraints.txt # MLflow wants older ones
+	@$(BIN)/python -m pip --python .venv/mlflow/bin/python install -qq --disable-pip-version-check --constraint .venv/mlflow/constraints.txt --group mlflow
+	@$(BIN)/python tools/mlflow_trip.py .venv/mlflow/bin/mlflow
 
 N ?= 200
 SEED ?= 0

@@ -23,6 +23,7 @@ from sortal.core.errors import InputError, OptionError, SortalError
 from sortal.core.plain import sentence, visible
 from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
 from sortal.core.signatures import takes
+from sortal.export import commands as exporting
 from sortal.monitor import commands as monitoring
 from sortal.options import (
     AllowMissing,
@@ -250,6 +251,7 @@ def audit(
 app.command()(serving.serve)
 app.command()(serving.label)
 app.command()(monitoring.monitor)
+app.command()(exporting.export)
 app.command()(retraining.registry)
 app.command()(retraining.retrain)
 app.command()(retraining.promote)

@@ -56,7 +56,7 @@ ENTRY_OF_TWO, ENTRY = 6e-5, 3e-4
 """Trying calibrators on one probability, of two classes and of more, which have dearer ones."""
 CELL = 1.6e-5
 """The figures of one row and one class."""
-COLUMN = 0.005
+COLUMN = 0.0035
 """A column of the table: its profile, its step in the program, and twice the check of both."""
 SLICED = 0.2
 """A column that rows are sliced by."""
@@ -73,8 +73,8 @@ MARKING = 0.02
 STARTING, LOOKING = 5.0, 6e-7
 """Of an effort, what the start of the process and its imports take, and of a cell of the table what reading and the
 audit take: 30 s of 50 million cells."""
-MOST = 0.25
-"""Of the time that is left, what figures may take: rather a report without them than no model."""
+MOST = 0.3
+"""Of the time that is left for a search, what figures may take: rather a report without them than no strong model."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: fl
     n, classes = len(unsealed.codes), len(unsealed.task.classes)
     evidence = holdout_rows(allowance) if n > LARGE else min(n, max(n // 5, int(FOLDED * allowance / classes)))
     size = Size(evidence + sealed, classes, len(unsealed.table.schema.columns), entries(allowance), n)
-    closing = plan_closing(size, deadline.left, deadline.busyness)
+    closing = plan_closing(size, deadline.left - deadline.importing, deadline.busyness)
     if math.isinf(deadline.left) or not closing.figures:
         return closing
     permuting = PERMUTING * allowance
@@ -177,16 +177,17 @@ def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: fl
 
 
 def plan_closing(size: Size, left: float, busyness: float) -> Closing:
-    """How the run will end, with ``left`` seconds to go on a machine where all takes ``busyness`` times as long as
-    alone.
+    """How the run will end, with ``left`` seconds for search and end on a machine where all takes ``busyness`` times as
+    long as alone.
 
     Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so.
     What drawing needs is imported by it, now that it counts.
     """
     if math.isinf(left):
         return Closing(0.0, figures=True, work=(size.units + FIGURES + DRAWING) * UNIT)
-    if (FIGURES + DRAWING) * UNIT * busyness > MOST * left:
-        return Closing(size.units * UNIT * busyness, figures=False)
+    seconds = size.units * UNIT * busyness
+    if (FIGURES + DRAWING) * UNIT * busyness > MOST * (left - seconds):
+        return Closing(seconds, figures=False)
     unit = _unit()
     return Closing((size.units + FIGURES) * unit, figures=True, page=(PAGE + EXIT + COLUMN * size.columns / 4) * unit)
 

@@ -87,7 +87,8 @@ def train_into(
         rows, context = read_rows(data, recipe, folder, deadline)
         unsealed = rows.unsealed
         store = fold_store(out, folder, unsealed, recipe, resume)
-        check_backbones(recipe.search.backbone, unsealed.table)
+        notes = check_backbones(recipe.search.backbone, unsealed.table)
+        rows = replace(rows, data=replace(rows.data, notes=(*rows.data.notes, *notes)))
         observer.framed(rows.data, unsealed.table.schema.columns, unsealed.task, rows.split)
 
         steps.enter("audit")

@@ -7,12 +7,16 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sortal.checks import constant as module
 from sortal.checks.audit import Finding
 from sortal.checks.classes import check as classes
 from sortal.checks.constant import constant, nearly
 from sortal.checks.context import AuditContext
 from sortal.checks.identifier import check as identifier
+from sortal.checks.identifier import without_fractions
 from sortal.testing.checks import typed
 
 N = 400
@@ -153,3 +157,32 @@ def test_many_rare_classes_are_one_finding() -> None:
 def test_common_classes_are_not_mentioned() -> None:
     codes = np.repeat([0, 1], 50)
     assert classes.find(AuditContext(typed(pl.DataFrame({"x": np.arange(100.0)})), codes, ["dog", "pig"], 0)) == []
+
+
+@given(
+    distinct=st.integers(1, 70),
+    rows=st.integers(20, 300),
+    whole=st.booleans(),
+    gaps=st.booleans(),
+    seed=st.integers(0, 9),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_glance_at_the_first_rows_changes_no_finding(distinct, rows, whole, gaps, seed) -> None:
+    """Columns that it tells at once from constant ones, and from names of rows, would have been found to be neither."""
+    rng = np.random.default_rng(seed)
+    levels = np.arange(distinct) + (0.0 if whole else 0.5)
+    values = np.where(rng.random(rows) < 0.5, levels[0], rng.choice(levels, rows))
+    values[rng.random(rows) < 0.3 * gaps] = np.nan
+    frame = pl.DataFrame({"x": pl.Series(values, nan_to_null=True), "rest": ["text"] * rows})
+    usual = frame["x"].value_counts(sort=True)["count"][0]
+    others = module._others(typed(frame))
+    assert others["rest"] == 0
+    assert others["x"] == rows - usual if "x" in others else rows - usual > module._ENOUGH
+    broken = (frame["x"].drop_nulls() % 1 != 0).any()
+    assert ("x" in without_fractions(frame).columns) >= (not broken)
+
+
+def test_thousands_of_fractions_are_told_by_their_first_rows() -> None:
+    frame = pl.DataFrame({f"x{i}": np.arange(N) / 7 for i in range(3)} | {"whole": np.arange(N) * 1.0})
+    assert without_fractions(frame).columns == ["whole"]
+    assert module._others(typed(frame)) == {}

@@ -10,9 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sortal.core.errors import OptionError
-from sortal.engine import compile
+from sortal.engine import compile, onnx
 from sortal.engine.onnx import PLACES, TOKENS, network
 from sortal.engine.onnx_file import Graph, Node, Spec, _integer, _message, _text, read, write
+from sortal.engine.onnx_shapes import trace
 from sortal.engine.program import Program
 
 RNG = np.random.default_rng(3)
@@ -187,7 +188,7 @@ def test_what_would_eat_the_machine_is_refused_before_it_runs() -> None:
     wide = Node("Reshape", ("x", "column"), "c"), Node("MatMul", ("c", "r"), "y")
     refused(list(wide), "takes more than", column=np.array([4, 1]), r=np.ones((1, 2**24 + 2**20), np.float32))
     square = [Node("Gemm", ("x", "in"), "t0"), *[Node("MatMul", (f"t{i}", "w"), f"t{i + 1}") for i in range(4000)]]
-    numbers = {"in": np.ones((4, 2048), np.float32), "w": np.ones((2048, 2048), np.float32)}
+    numbers = {"in": np.ones((4, 3072), np.float32), "w": np.ones((3072, 3072), np.float32)}
     refused(square, "operations a row", **numbers)
 
 
@@ -261,6 +262,30 @@ def test_where_there_is_no_runtime_it_says_what_to_install(monkeypatch: pytest.M
     run = compile(network(DENSE, 4))
     with pytest.raises(OptionError, match=r"onnxruntime, which is not installed: pip install 'sortal\[image\]'"):
         run(np.ones((1, 4)))
+
+
+def test_members_that_have_the_same_network_share_its_session() -> None:
+    one, two = (compile(network(DENSE, 4)) for _ in range(2))
+    before = len(onnx._running)
+    found = [run(np.ones((1, 4))) for run in (one, two)]
+    assert_array_equal(*found)
+    assert len(onnx._running) <= before + 1
+
+
+def test_what_is_made_of_constants_alone_is_no_part_of_a_row() -> None:
+    """Weights in 16 bits become such of 32 before the first row."""
+    half = np.ones((4, 3), np.float16)
+    nodes = [Node("Cast", ("half",), "w", {"to": 1}), Node("MatMul", ("x", "w"), "y")]
+    made = graph(nodes, half=half)
+    traced = trace(made, {"x": (1, 4)})
+    assert traced.room == 4 * 3
+    assert traced.operations < 1_100
+    assert_allclose(compile(network(made, 4))(np.ones((1, 4))), 4)
+
+
+def test_room_is_that_of_tensors_which_are_needed_at_a_time() -> None:
+    nodes = [Node("Relu", ("x" if i == 0 else f"t{i}",), f"t{i + 1}") for i in range(50)]
+    assert trace(graph(nodes), {"x": (1, 4)}).room == 2 * 16
 
 
 def test_a_network_counts_as_the_bytes_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,9 @@ def test_a_bert_gives_what_the_layers_of_pytorch_give(tmp_path: Path) -> None:
     first = bert_folder(tmp_path / "first")
     (first / "1_Pooling").mkdir()
     (first / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    old = compile(backbone.read(str(first)).program("t"))(texts)
+    (first / "1_Pooling" / "config.json").write_text('{"embedding_dimension": 8, "pooling_mode": "cls"}')
+    assert_array_equal(compile(backbone.read(str(first)).program("t"))(texts), old)
     (first / "modules.json").write_text('[{"type": "sentence_transformers.models.Transformer"}, {"type": "a.Pooling"}]')
     (first / "model.safetensors").write_bytes(safetensors({f"bert.{k}": v for k, v in weights().items()}))
     assert_allclose(compile(backbone.read(str(first)).program("t"))(texts)[0], states[0], atol=1e-5)
@@ -171,27 +174,46 @@ def test_a_vocabulary_stands_in_tokenizer_json_too(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (
-            {"config.json": '{"model_type": "roberta"}'},
-            "a roberta with gelu, and of the networks of transformers a bert",
+            {"config.json": '{"model_type": "gpt2"}'},
+            r"its network is a 'gpt2', and 0 ONNX files; what is run: for texts bert, roberta, .*mpnet; for images",
         ),
         ({"config.json": "{"}, "config.json is no JSON"),
         ({"config.json": "[]"}, "config.json is no JSON object"),
         ({"config.json": '{"model_type": "bert"}'}, "config.json does not say num_hidden_layers"),
-        ({"tokenizer_config.json": '{"do_lower_case": false}'}, "only networks for lower case are run"),
+        (
+            {"config.json": '{"model_type": "bert", "hidden_act": "relu"}'},
+            "have the activation 'relu', and those with 'gelu'",
+        ),
+        (
+            {
+                "config.json": '{"model_type": "bert", "position_embedding_type": "relative_key", "hidden_size": 8, '
+                '"num_hidden_layers": 2, "num_attention_heads": 2}'
+            },
+            "its places are 'relative_key', and those that are 'absolute' are run",
+        ),
+        ({"config.json": '{"model_type": "distilbert"}'}, "config.json does not say n_layers"),
+        ({"1_Pooling": '{"pooling_mode": "max"}'}, "asks for another vector than the mean"),
+        (
+            {"1_Pooling": '{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}'},
+            "asks for another vector",
+        ),
+        ({"tokenizer_config.json": '{"strip_accents": false}'}, "of upper case and accents its network reads one"),
         ({"model.safetensors": "x" * 20}, "no file of safetensors"),
         ({"modules.json": '[{"type": "a.Dense"}]'}, "module 'Dense', which is not run"),
         ({"vocab.txt": "a\nb"}, "vocabulary has a word twice"),
         (
             {"model.safetensors": None, "vocab.txt": None},
-            "0 ONNX files and no model.safetensors with a config.json that is known",
+            "it has no model.safetensors with a config.json, and 0 ONNX files; what is run",
         ),
         ({"vocab.txt": None}, "no vocab.txt, and no tokenizer.json"),
     ],
 )
 def test_a_folder_without_a_network_that_is_run_is_refused(tmp_path: Path, change: dict, message: str) -> None:
     folder = bert_folder(tmp_path / "net")
+    (folder / "1_Pooling").mkdir()
     for name, content in change.items():
-        (folder / name).unlink() if content is None else (folder / name).write_text(content)
+        file = folder / name / "config.json" if name == "1_Pooling" else folder / name
+        file.unlink() if content is None else file.write_text(content)
     with pytest.raises(OptionError, match=message):
         backbone.read(str(folder))
 
@@ -204,6 +226,10 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         if name.startswith("0."):
             with pytest.raises(OptionError, match="do not fit"):
                 backbone.read(str(folder))
+    more = {**weights(), "encoder.layer.1.adapter.weight": np.ones(3, np.float32)}
+    (folder / "model.safetensors").write_bytes(safetensors(more))
+    with pytest.raises(OptionError, match=r"it is no plain bert: it has weights '1\.adapter\.weight'"):
+        backbone.read(str(folder))
     lacking = {name: array for name, array in weights().items() if "1.intermediate" not in name}
     (folder / "model.safetensors").write_bytes(safetensors(lacking))
     with pytest.raises(OptionError, match=r"lacks the weights '1\.intermediate\.dense\.weight'"):
@@ -220,7 +246,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
             r"does not take one image as floats of shape \(1, 3, 32, 32\); torch\.onnx\.export",
         ),
         ({"model.onnx": b"\x08\x08"}, "times an opset"),
-        ({"other.onnx": b""}, "has 2 ONNX files"),
+        ({"other.onnx": b""}, "and 2 ONNX files; what is run"),
     ],
 )
 def test_a_network_of_images_that_is_not_run_is_refused(tmp_path: Path, change: dict, message: str) -> None:

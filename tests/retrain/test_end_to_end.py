@@ -1,25 +1,24 @@
 """The whole loop through the commands: train on the early part, serve, replay with late labels, alarm, retrain, promote,
-the service answers with the new model, and back.
+the service answers with the new model, and back. ``bench loop`` does the same with a real table.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from bench._loop import replay, wait_for_rows, with_ids
 from sortal.cli import main
 from sortal.monitor import watch
 from sortal.retrain.registry import Registry
-from sortal.serve.log.address import open_store
 from tests.conftest import UNHURRIED, Sortal
 from tests.serve.log.conftest import postgres, postgres_url, url
-from tests.serve.process import PATIENCE, serving
+from tests.serve.process import serving
 from tests.serve.test_swap import keys
 
 __all__ = ["postgres", "postgres_url", "url"]
@@ -70,15 +69,6 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _wait_for_rows(url: str, rows: int) -> None:
-    """The log is written a few times a second."""
-    until, store = time.monotonic() + PATIENCE, open_store(url)
-    while sum(1 for _ in store.read()) < rows:
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    store.close()
-
-
 def test_the_loop_is_closed(
     tmp_path: Path, early: Path, champion: Path, url: str, sortal: Sortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,14 +81,12 @@ def test_the_loop_is_closed(
     assert sortal("sign", tmp_path / "run" / "model.sortal", "--key", key).code == 0
     assert sortal("registry", models, "--add", tmp_path / "run").code == 0
     served = models / "champion.sortal"
-    later = table(600, 1, turned=True).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
+    later = with_ids(table(600, 1, turned=True))
     later[["id", "went"]].write_csv(tmp_path / "labels.csv")
     with serving(served, "--log", url, "--token-file", token, "--verify", public, token=TOKEN) as service:
         first = sha256(served)
-        for at in range(0, later.height, 50):
-            some = later[at : at + 50]
-            assert service.predict(*some.drop("id", "went").to_dicts(), ids=some["id"].to_list()).status == 200
-        _wait_for_rows(url, later.height)
+        assert set(replay(service, later, "went")) == {200}
+        wait_for_rows(url, later.height)
         labelled = sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served, "--json").json
         assert (labelled["new"], labelled["unmatched"]) == (later.height, 0)
         watched = sortal(
@@ -148,14 +136,13 @@ def test_a_shadow_that_is_better_on_live_rows_is_promoted(tmp_path: Path, champi
     assert sortal("train", tmp_path / "newer.csv", *told).code == 0
     assert sortal("registry", models, "--add", champion).code == 0
     assert sortal("registry", models, "--add", newer).code == 0
-    later = table(200, 3, turned=True).with_row_index("id").with_columns(pl.col("id").cast(pl.String))
+    later = with_ids(table(200, 3, turned=True))
     later[["id", "went"]].write_csv(tmp_path / "labels.csv")
     served, shadow = models / "champion.sortal", models / "challenger.sortal"
     with serving(served, "--shadow", shadow, "--log", url, "--token-file", token, token=TOKEN) as service:
         first, second = sha256(served), sha256(shadow)
-        some = later.drop("id", "went").to_dicts()
-        assert service.predict(*some, ids=later["id"].to_list()).status == 200
-        _wait_for_rows(url, 2 * later.height)
+        assert set(replay(service, later, "went")) == {200}
+        wait_for_rows(url, 2 * later.height)
         assert sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served).code == 0
         said = sortal("promote", models, "--log", url, "--why", "the shadow is better", "--json")
         assert (said.code, said.json["version"]) == (0, second), said.err

@@ -128,12 +128,7 @@ class _Job:
         return np.where(taken, code, 1 - code)
 
     def _with_answers(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
-        values: list[Any] = [answers.labels.tolist(), answers.decisions.tolist(), *answers.probabilities.T]
-        if answers.sets is not None:
-            sets = [self._model.classes_[row].tolist() for row in answers.sets]
-            values.append([json.dumps(classes, ensure_ascii=False) for classes in sets])
-        if answers.warnings is not None:
-            values.append(["; ".join(some) for some in answers.warnings])
+        values = values_of(self._model, answers)
         return frame.with_columns(pl.Series(name, v) for name, v in zip(self._names.values(), values, strict=True))
 
 
@@ -151,6 +146,17 @@ def columns_of(model: Model, warnings: bool = False) -> tuple[str, ...]:
     probabilities = [f"probability_{name}" for name in model.task.classes]
     more = [*(["set"] if model.sets is not None else []), *(["warnings"] if warnings else [])]
     return ("prediction", "decision", *probabilities, *more)
+
+
+def values_of(model: Model, answers: Answers) -> list[Any]:
+    """Answers column by column, in the order of ``columns_of``."""
+    values: list[Any] = [answers.labels.tolist(), answers.decisions.tolist(), *answers.probabilities.T]
+    if answers.sets is not None:
+        sets = [model.classes_[row].tolist() for row in answers.sets]
+        values.append([json.dumps(classes, ensure_ascii=False) for classes in sets])
+    if answers.warnings is not None:
+        values.append(["; ".join(some) for some in answers.warnings])
+    return values
 
 
 def free_names(wished: Sequence[str], taken: Collection[str]) -> dict[str, str]:

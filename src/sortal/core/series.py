@@ -43,16 +43,22 @@ def sort_of(dtype: pl.DataType) -> Sort:
     >>> sort_of(pl.Int8()), sort_of(pl.Datetime("ns", "UTC")), sort_of(pl.Decimal(9, 2)), sort_of(pl.List(pl.Int8()))
     ('whole', 'zoned', 'number', 'nested')
     """
+    known = _SORTS.get(type(dtype))
+    if known is not None:
+        return known
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return "levels"
     if isinstance(dtype, pl.Datetime):
         return "zoned" if dtype.time_zone else "moment"
     if dtype.is_numeric():
-        return "whole" if dtype.is_integer() else "single" if dtype == pl.Float32 else "number"
-    return _SORTS.get(type(dtype), "nested")
+        return "whole" if dtype.is_integer() else "number"
+    return "nested"
 
 
 _SORTS: dict[type[pl.DataType], Sort] = {
+    pl.Float64: "number",
+    pl.Float32: "single",
+    pl.Int64: "whole",
     pl.String: "text",
     pl.Boolean: "boolean",
     pl.Date: "date",

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _FIXED = 200
 """Bytes of a row that is remembered, beside its numbers."""
 
 _made: dict[bytes, Row] = {}
+_digests: WeakKeyDictionary[Program, bytes] = WeakKeyDictionary()
 _bytes = 0
 _most: int | None = None
 _lock = Lock()
@@ -61,7 +63,14 @@ def made_anew() -> Iterator[None]:
 
 
 def digest(program: Program) -> bytes:
-    """Of a program: equal ones have the same."""
+    """Of a program: equal ones have the same. It is made once for each, since networks have up to half a gigabyte."""
+    known = _digests.get(program)
+    if known is None:
+        known = _digests[program] = _digest(program)
+    return known
+
+
+def _digest(program: Program) -> bytes:
     made = hashlib.blake2b(digest_size=16)
     made.update(json.dumps([program.op, dict(program.settings)], sort_keys=True).encode())
     for name, array in sorted(program.arrays.items()):

@@ -20,7 +20,7 @@ Attribute = int | float | str | tuple[int, ...]
 
 OPSET, IR_VERSION = 17, 8
 """Of the operators, and of the files of that time (ONNX 1.12, 2022): every runtime since reads them."""
-DTYPES = {1: "float32", 3: "int8", 7: "int64"}
+DTYPES = {1: "float32", 3: "int8", 7: "int64", 10: "float16"}
 """Of tensors, by the number that a file has for them."""
 MOST_NODES = 4_096
 """Of a graph: ten times those of a network of a hundred layers."""
@@ -60,16 +60,18 @@ class Graph:
 
 def write(graph: Graph, shape: tuple[int, ...]) -> bytes:
     """An ONNX file; ``shape``: of the output."""
-    parts = [_message(1, _node(node)) for node in graph.nodes]
+    parts: list[bytes | memoryview] = [_message(1, _node(node)) for node in graph.nodes]
     parts.append(_text(2, "network"))
-    parts += [_message(5, _tensor(name, array)) for name, array in sorted(graph.constants.items())]
+    for name, array in sorted(graph.constants.items()):
+        parts += _tensor(name, array)
     parts += [_message(11, _port(name, spec)) for name, spec in graph.inputs.items()]
     parts.append(_message(12, _port(graph.output, Spec("float32", shape))))
     version = _message(8, _integer(2, OPSET))
-    return _integer(1, IR_VERSION) + version + _message(7, b"".join(parts))
+    # Joined once, since constants may be half a gigabyte.
+    return b"".join([_integer(1, IR_VERSION), version, _head(7, sum(map(len, parts))), *parts])
 
 
-def read(content: bytes, opsets: Sequence[int] = (OPSET,)) -> Graph:
+def read(content: bytes | memoryview, opsets: Sequence[int] = (OPSET,)) -> Graph:
     """The network in an ONNX file, of operators of one of these versions. Names of nodes, notes and declared shapes in
     between are passed over, and nodes that only hold a constant become one.
 
@@ -117,8 +119,13 @@ def _integer(tag: int, value: int) -> bytes:
     return _number(tag << 3 | _VARINT) + _number(value)
 
 
+def _head(tag: int, length: int) -> bytes:
+    """What stands before a message of so many bytes."""
+    return _number(tag << 3 | _BYTES) + _number(length)
+
+
 def _message(tag: int, content: bytes) -> bytes:
-    return _number(tag << 3 | _BYTES) + _number(len(content)) + content
+    return _head(tag, len(content)) + content
 
 
 def _text(tag: int, value: str) -> bytes:
@@ -148,10 +155,12 @@ def _code(dtype: str) -> int:
     return next(code for code, name in DTYPES.items() if name == dtype)
 
 
-def _tensor(name: str, array: Array) -> bytes:
+def _tensor(name: str, array: Array) -> tuple[bytes, memoryview]:
+    """A constant of a graph: what is said of its numbers, and these."""
     plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     dims = b"".join(_integer(1, length) for length in array.shape)
-    return dims + _integer(2, _code(array.dtype.name)) + _text(8, name) + _message(9, plain.tobytes())
+    told = dims + _integer(2, _code(array.dtype.name)) + _text(8, name) + _head(9, plain.nbytes)
+    return _head(5, len(told) + plain.nbytes) + told, plain.reshape(-1).view(np.uint8).data
 
 
 def _port(name: str, spec: Spec) -> bytes:

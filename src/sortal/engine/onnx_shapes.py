@@ -18,13 +18,19 @@ from sortal.engine.program import Array
 Shape = tuple[int, ...]
 PRODUCTS = 16
 """Products of a matrix that take as long as one number of any other operator: measured at 10 to 40 on one core."""
+MOST_FIXED_ROOM = 2**30
+"""Bytes of all tensors that are made of constants alone: twice the matrices of the largest network for sentences that
+people use, in 32 bits."""
 MOST_SETTING = 4_096
 """Of strides, kernels, paddings and dilations."""
 
 
 @dataclass(frozen=True)
 class Traced:
-    """``shape`` of the output; ``operations`` of a call, and ``room``, the bytes of all tensors that are made.
+    """``shape`` of the output; ``operations`` of a call, and ``room``, the most bytes of tensors that are needed at a
+    time.
+
+    What is made of constants alone is made once, before the first row, and counts for neither.
 
     ``rows``: by input that holds places of tables, the rows of the shortest of them.
     """
@@ -44,7 +50,8 @@ def trace(graph: Graph, inputs: Mapping[str, Shape]) -> Traced:
     for name, array in graph.constants.items():
         state.tensors[name] = (array.dtype.name, array.shape)
         state.fixed.add(name)
-    for node in graph.nodes:
+    last = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs} | {graph.output: len(graph.nodes)}
+    for at, node in enumerate(graph.nodes):
         rule = _RULES.get(node.op)
         if rule is None:
             raise ValueError(f"operator {node.op[:40]!r} is not run; {did_you_mean(node.op[:40], _RULES)}")
@@ -53,6 +60,7 @@ def trace(graph: Graph, inputs: Mapping[str, Shape]) -> Traced:
         except ValueError as error:
             raise ValueError(f"operator {node.op!r}: {error}") from None
         state.add(node, shape)
+        state.forget({name for name in (*node.inputs, node.output) if last.get(name, at) <= at})
     if graph.output not in state.tensors or state.tensors[graph.output][0] != "float32":
         raise ValueError("its output is not made by it, or holds no floats")
     return Traced(state.tensors[graph.output][1], state.operations, state.room, state.rows)
@@ -64,20 +72,31 @@ class _State:
     tensors: dict[str, tuple[str, Shape]]
     operations: int = 0
     room: int = 0
+    fixed_room: int = 0
+    needed: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     fixed: set[str] = field(default_factory=set)
 
     def add(self, node: Node, shape: Shape) -> None:
         if len(shape) > MOST_RANK:
             raise ValueError(f"operator {node.op!r}: gives {len(shape)} dimensions")
-        self.room += 4 * prod(shape)
-        if self.fixed.issuperset(node.inputs):  # computed once, before the first row
+        if self.fixed.issuperset(node.inputs):
             self.fixed.add(node.output)
+            self.fixed_room += 4 * prod(shape)
         else:
             self.operations += prod(shape) + 1_000
+            self.needed[node.output] = 4 * prod(shape)
+            self.room = max(self.room, sum(self.needed.values()))
         if self.room > MOST_ROOM:
             raise ValueError(f"operator {node.op!r}: the network takes more than {MOST_ROOM:,} bytes a row")
+        if self.fixed_room > MOST_FIXED_ROOM:
+            raise ValueError(f"operator {node.op!r}: the network makes more than {MOST_FIXED_ROOM:,} bytes beforehand")
         self.tensors[node.output] = (self._dtype(node), shape)
+
+    def forget(self, names: set[str]) -> None:
+        """What no node needs any more."""
+        for name in names & self.needed.keys():
+            del self.needed[name]
 
     def _dtype(self, node: Node) -> str:
         """Of what a node gives: floats, but for the rows of a table of others."""
@@ -91,6 +110,10 @@ class _State:
         if have != dtype:
             raise ValueError(f"takes {dtype}, not {have}")
         return shape
+
+    def dtype(self, name: str) -> str:
+        """Of a tensor; of one that is not there, nothing."""
+        return self.tensors.get(name, ("", ()))[0]
 
     def constant(self, name: str, dtype: str = "int64") -> Array:
         array = self.graph.constants.get(name)
@@ -344,30 +367,31 @@ def _concat(node: Node, state: _State) -> Shape:
 
 
 def _gather(node: Node, state: _State) -> Shape:
-    """Rows of a table of constants at places that come in, or parts of what was made at places that are constant."""
+    """Rows of a table of constants at tokens that come in, or parts of any tensor at places: constant ones, or those of
+    the tokens, which are 0, 1, 2, ...
+    """
     _known(node, "axis")
     name, at = _inputs(node, 2)
+    x = state.shape(name, state.dtype(name))
+    axis = _axis(_whole(node, "axis", 0), max(len(x), 1))
     if at in state.graph.constants:
-        x, places = state.shape(name), state.constant(at)
-        axis = _axis(_whole(node, "axis", 0), len(x))
-        if places.size and (places.min() < 0 or places.max() >= x[axis]):
-            raise ValueError(f"takes places beyond the {x[axis]} that there are")
+        places = state.constant(at)
+        if not x or (places.size and (places.min() < 0 or places.max() >= x[axis])):
+            raise ValueError(f"takes places beyond the {x[axis] if x else 0} that there are")
         return (*x[:axis], *places.shape, *x[axis + 1 :])
-    _whole(node, "axis", 0, (0,))
-    table = state.graph.constants.get(name)
-    if table is None or table.ndim < 1 or at not in state.graph.inputs:
+    rows = state.shape(at, "int64") if state.dtype(at) == "int64" and at in state.graph.inputs else ()
+    if not rows or not x or (len(rows) > 1 and (axis or name not in state.graph.constants)):
         raise ValueError("takes a table of constants, and an input of the network")
-    rows = state.shape(at, "int64")
-    state.rows[at] = min(state.rows.get(at, table.shape[0]), table.shape[0])
-    return (*rows, *table.shape[1:])
+    state.rows[at] = min(state.rows.get(at, x[axis]), x[axis])
+    return (*x[:axis], *rows, *x[axis + 1 :])
 
 
 def _cast(node: Node, state: _State) -> Shape:
-    """Whole numbers of eight bits, as which weights are stored, to floats."""
+    """What weights are stored as, whole numbers of eight bits or fractions of 16, to floats."""
     _known(node, "to")
     _whole(node, "to", 0, (1,))
     (name,) = _inputs(node, 1)
-    return state.shape(name, "int8")
+    return state.shape(name, "float16" if state.dtype(name) == "float16" else "int8")
 
 
 _RULES: dict[str, Callable[[Node, _State], Shape]] = {

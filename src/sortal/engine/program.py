@@ -22,8 +22,9 @@ them.
 |              |                             | grey or colour     | colours are read)                                  |
 | raster       | Columns -> (n, d)           | column, side, read | (side * side points, all of red, then green, then  |
 |              |                             |                    | blue where colours are read)                       |
-| tokens       | Columns -> (n, most)        | column, most       | vocabulary (bytes,) uint8: words, a line each; -1  |
-|              |                             |                    | after the last token of a text                     |
+| tokens       | Columns -> (n, most)        | column, most, and  | vocabulary (bytes,) uint8: words, a line each; -1  |
+|              |                             | more (see          | after the last token of a text; for some merges    |
+|              |                             | ``tokens``)        | (bytes,), or score (words,) and charsmap (bytes,)  |
 | onnx         | (n, d) -> (n, k)            | columns: d         | graph (bytes,) uint8: a network (see ``onnx``)     |
 | project      | (n, d) -> (n, k)            |                    | weight (d, k): x @ weight                          |
 | fill         | (n, d) -> (n, d + i)        |                    | value (d,); indicator (i,) int: columns whose      |

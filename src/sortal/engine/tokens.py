@@ -1,8 +1,9 @@
-"""Op ``tokens``: texts to the numbers of their words and parts of words, as BERT takes them.
+"""Op ``tokens``: texts to the numbers of their words and parts of words, as networks for texts take them.
 
-The rules are those of BERT in lower case (https://github.com/google-research/bert, tokenization.py): signs that control
-are left out, accents too, each punctuation mark and each Chinese character is a word, and a word is parted from the
-left into the longest pieces that the vocabulary has (WordPiece, Wu et al. 2016).
+The rules are those of BERT (https://github.com/google-research/bert, tokenization.py), of RoBERTa (``byte_pairs``) or
+of XLM-R (``unigram``). BERT's: signs that control are left out, in lower case accents too, each punctuation mark and
+each Chinese character is a word, and a word is parted from the left into the longest pieces that the vocabulary has
+(WordPiece, Wu et al. 2016).
 """
 
 from __future__ import annotations
@@ -10,38 +11,64 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from sortal.core.arrays import Floats
+from sortal.engine.byte_pairs import BytePairs
 from sortal.engine.encode import column_of
 from sortal.engine.limits import CALL, Cost
 from sortal.engine.ngrams import MOST_CHARACTERS
 from sortal.engine.onnx import MOST_TOKENS
 from sortal.engine.program import Program
-from sortal.engine.step import Step, array, count, fail, text
+from sortal.engine.step import Step, array, count, fail, floats, text
+from sortal.engine.unigram import Charsmap, Unigram
 
-BEGIN, END, UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
+SPECIAL = {"begin": "[CLS]", "end": "[SEP]", "unknown": "[UNK]"}
+"""Words of BERT that stand for these, where a program names no others."""
 MOST_WORDS, MOST_BYTES = 2**18, 2**23
 """Of a vocabulary; BERT's has 30,522 words in 230,000 bytes."""
 LONGEST_WORD = 100
 """Characters of a word that is looked up; a longer one is unknown."""
 LONGEST_PIECE = 64
-"""Characters of a piece in a vocabulary: BERT's have 18 at most."""
+"""Characters of a piece in a vocabulary that is looked up: BERT's have 18 at most."""
+MOST_MERGES = 2**18
+"""Of pairs that become one; RoBERTa's are 50,000."""
 AFTER = -1
 """What stands after the last token of a text."""
+
+
+class Splitter(Protocol):
+    """Parts texts into the pieces of a vocabulary."""
+
+    def parts(self, value: str) -> Iterator[list[int]]:
+        """The numbers of the pieces of each word."""
+        ...
 
 
 def step(program: Program) -> Step:
     """(n, most) the tokens of each text, between that of its begin and that of its end; -1 after them.
 
     ``vocabulary``: the words in the order of their numbers, a line each. A missing text has missing values.
+    ``begin``, ``end`` and ``unknown``: words that stand for these. ``split``: wordpiece, with ``lower`` (case and
+    accents are no difference); bytes, with ``merges``, pairs of pieces, a line each, and ``blank`` (see ``BytePairs``);
+    or unigram, with ``score``, of each piece, and ``charsmap`` (see ``Unigram``).
     """
     name, most = text(program, "column"), count(program, "most", least=2)
     if most > MOST_TOKENS:
         raise fail("tokens", f"setting 'most' is {most:,}, more than the {MOST_TOKENS} of any text")
-    pieces = _Pieces(_vocabulary(program))
+    known = _vocabulary(program)
+    begin, end = (known[_word(program, name)] for name in ("begin", "end"))
+    splitter = _splitter(program, known)
+
+    def tokens(value: str) -> list[int]:
+        out = [begin]
+        for part in splitter.parts(value):
+            out += part
+            if len(out) >= most:
+                break
+        return [*out[: most - 1], end]
 
     def run(columns: Any) -> Floats:
         values = column_of(columns, name)
@@ -50,43 +77,82 @@ def step(program: Program) -> Step:
             if value is None:
                 out[at] = np.nan
             else:
-                tokens = pieces.tokens(value[:MOST_CHARACTERS], most)
-                out[at, : len(tokens)] = tokens
+                numbers = tokens(value[:MOST_CHARACTERS])
+                out[at, : len(numbers)] = numbers
         return out
 
-    # A character is looked at a few times, and a piece is looked up at most so often.
-    cost = Cost(50 * CALL, 2_000 * MOST_CHARACTERS + 300 * most * LONGEST_PIECE, 40 * MOST_CHARACTERS + 16 * most)
+    # A character is looked at a few times, and pieces are looked up that begin with it; where a word is parted as a
+    # whole, with all of its characters, of up to four bytes.
+    whole = 0 if isinstance(splitter, _Pieces) else 300 * MOST_CHARACTERS * LONGEST_PIECE
+    looked_up = 300 * most * LONGEST_PIECE + whole
+    cost = Cost(50 * CALL, 2_000 * MOST_CHARACTERS + looked_up, 40 * MOST_CHARACTERS + 16 * most)
     return Step("tokens", run, most, cost, named=True)
 
 
-def _vocabulary(program: Program) -> dict[str, int]:
-    content = array(program, "vocabulary", "u", (None,))
+def _word(program: Program, name: str) -> str:
+    return text(program, name) if name in program.settings else SPECIAL[name]
+
+
+def _flag(program: Program, name: str, default: bool) -> bool:
+    value = program.settings.get(name, default)
+    if not isinstance(value, bool):
+        raise fail("tokens", f"setting '{name}' is {value!r}, expected true or false")
+    return value
+
+
+def _lines(program: Program, name: str) -> list[str]:
+    content = array(program, name, "u", (None,))
     if content.dtype != np.uint8 or len(content) > MOST_BYTES:
-        raise fail("tokens", f"array 'vocabulary' holds no bytes, or more than {MOST_BYTES:,}")
+        raise fail("tokens", f"array '{name}' holds no bytes, or more than {MOST_BYTES:,}")
     try:
-        words = content.tobytes().decode().removesuffix("\n").split("\n")
+        return content.tobytes().decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError:
-        raise fail("tokens", "array 'vocabulary' holds no text") from None
-    known = {word: number for number, word in enumerate(words)}
-    if len(known) != len(words) or len(words) > MOST_WORDS or not known.keys() >= {BEGIN, END, UNKNOWN}:
-        raise fail("tokens", f"the vocabulary has a word twice, more than {MOST_WORDS:,}, or lacks {BEGIN} and so on")
+        raise fail("tokens", f"array '{name}' holds no text") from None
+
+
+def _vocabulary(program: Program) -> dict[str, int]:
+    lines = _lines(program, "vocabulary")
+    known = {word: number for number, word in enumerate(lines)}
+    special = [_word(program, name) for name in SPECIAL]
+    if len(known) != len(lines) or len(lines) > MOST_WORDS or not known.keys() >= set(special):
+        raise fail(
+            "tokens", f"the vocabulary has a word twice, more than {MOST_WORDS:,}, or lacks {special[0]} and so on"
+        )
     return known
 
 
+def _splitter(program: Program, known: dict[str, int]) -> Splitter:
+    unknown, split = known[_word(program, "unknown")], program.settings.get("split", "wordpiece")
+    if split == "wordpiece":
+        return _Pieces(known, unknown, _flag(program, "lower", default=True))
+    if split == "bytes":
+        merges = [line.split(" ") for line in _lines(program, "merges")]
+        if len(merges) > MOST_MERGES or any(len(pair) != 2 for pair in merges):
+            raise fail("tokens", f"array 'merges' has more than {MOST_MERGES:,} lines, or one that is no pair")
+        return BytePairs(known, [(left, right) for left, right in merges], _flag(program, "blank", default=False))
+    if split != "unigram":
+        raise fail("tokens", f"setting 'split' is {split!r}, expected one of wordpiece, bytes, unigram")
+    charsmap = program.arrays.get("charsmap")
+    if charsmap is not None and (charsmap.dtype != np.uint8 or charsmap.ndim != 1 or len(charsmap) > MOST_BYTES):
+        raise fail("tokens", f"array 'charsmap' holds no bytes, or more than {MOST_BYTES:,}")
+    try:
+        table = None if charsmap is None else Charsmap(charsmap.tobytes())
+    except ValueError as error:
+        raise fail("tokens", str(error)) from None
+    if max(map(len, known)) > LONGEST_PIECE:
+        raise fail("tokens", f"the vocabulary has a piece of more than {LONGEST_PIECE} characters")
+    return Unigram(known, floats(program, "score", (len(known),)), unknown, table)
+
+
 class _Pieces:
-    """Parts words into the pieces of a vocabulary."""
+    """Parts words into the longest pieces of a vocabulary."""
 
-    def __init__(self, known: dict[str, int]) -> None:
-        self._known = known
-        self._begin, self._end, self._unknown = (known[word] for word in (BEGIN, END, UNKNOWN))
+    def __init__(self, known: dict[str, int], unknown: int, lower: bool) -> None:
+        self._known, self._unknown, self._lower = known, unknown, lower
 
-    def tokens(self, value: str, most: int) -> list[int]:
-        out = [self._begin]
-        for word in _words(value):
-            out += self._parts(word)
-            if len(out) >= most:
-                break
-        return [*out[: most - 1], self._end]
+    def parts(self, value: str) -> Iterator[list[int]]:
+        for word in _words(value, self._lower):
+            yield self._parts(word)
 
     def _parts(self, word: str) -> list[int]:
         if len(word) > LONGEST_WORD:
@@ -104,11 +170,13 @@ class _Pieces:
         return out
 
 
-def _words(value: str) -> Iterator[str]:
-    """Words in lower case and without accents, punctuation marks and Chinese characters by themselves."""
-    spaced = "".join(_as_read(letter) for letter in value)
-    plain = "".join(letter for letter in unicodedata.normalize("NFD", spaced) if unicodedata.category(letter) != "Mn")
-    for run in plain.lower().split():
+def _words(value: str, lower: bool) -> Iterator[str]:
+    """Words, punctuation marks and Chinese characters by themselves; with ``lower`` without accents."""
+    plain = "".join(_as_read(letter) for letter in value)
+    if lower:
+        apart = unicodedata.normalize("NFD", plain)
+        plain = "".join(letter for letter in apart if unicodedata.category(letter) != "Mn").lower()
+    for run in plain.split():
         start = 0
         for at, letter in enumerate(run):
             if _is_mark(letter):

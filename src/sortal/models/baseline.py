@@ -43,7 +43,7 @@ def _smooth(tree: Any, n_classes: int) -> None:
 majority = Family(
     "majority",
     # It looks at no column, so that nothing is worth learning of one: it has to be there at once, without any library.
-    View("raw", "codes", many=sys.maxsize, texts="words", images="colour"),
+    View("raw", "codes", many=sys.maxsize, texts="words", images="colour", columns="one"),
     complexity=0,
     fit=_fit_majority,
     most_rows=SIMPLE_ROWS,

@@ -80,11 +80,29 @@ class GridDay:
 
 
 @dataclass
+class DecidedDay:
+    """Rows by decision; of those whose label came, how many by class and decision (``pairs``), and by class and bin of
+    its probability how many there are, the sum of it, and how many are of the class. Each in one line.
+    """
+
+    rows: list[float] = field(default_factory=list)
+    pairs: list[float] = field(default_factory=list)
+    labelled: list[float] = field(default_factory=list)
+    said: list[float] = field(default_factory=list)
+    came: list[float] = field(default_factory=list)
+
+    def add(self, other: DecidedDay) -> None:
+        for name in ("rows", "pairs", "labelled", "said", "came"):
+            setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
+
+
+@dataclass
 class EstimateDays:
-    """What estimates are made of, by day; ``grid`` for two classes alone."""
+    """What estimates are made of, by day; ``grid`` for two classes alone, ``decided`` for more."""
 
     figures: dict[str, list[FigureDay]] = field(default_factory=dict)
     grid: list[GridDay] = field(default_factory=list)
+    decided: list[DecidedDay] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -155,6 +173,9 @@ class Estimator:
             cell, size = cells(probability[:, 1]), len(GRID) + 1
             rows, said = np.bincount(cell, minlength=size), np.bincount(cell, probability[:, 1], size)
             _at(days.grid, day, GridDay).add(GridDay(rows.astype(float).tolist(), said.tolist()))
+        elif self.reliability:
+            rows = np.bincount(self._decisions(decided), minlength=len(self.classes) + 1)
+            _at(days.decided, day, DecidedDay).add(DecidedDay(rows.astype(float).tolist()))
 
     def count_labels(
         self, day: int, probability: Floats, decided: Sequence[str], truth: Sequence[str], days: EstimateDays
@@ -171,6 +192,28 @@ class Estimator:
             cell, size = cells(probability[known, 1]), len(GRID) + 1
             labelled, came = np.bincount(cell, minlength=size), np.bincount(cell, hit[known], size)
             _at(days.grid, day, GridDay).add(GridDay([], [], labelled.astype(float).tolist(), came.tolist()))
+        elif self.reliability and truth:
+            _at(days.decided, day, DecidedDay).add(self._decided(probability, decided, truth))
+
+    def _decided(self, probability: Floats, decided: Sequence[str], truth: Sequence[str]) -> DecidedDay:
+        """Rows whose label came, of more than two classes."""
+        size, known = len(self.classes), np.array([each in self.classes for each in truth], dtype=np.bool_)
+        classes = np.array([self.classes.index(each) for each in truth if each in self.classes], dtype=np.int64)
+        pairs = np.bincount(classes * (size + 1) + self._decisions(decided)[known], minlength=size * (size + 1))
+        day = DecidedDay([], pairs.astype(float).tolist())
+        for code, reliable in enumerate(self.reliability.values()):
+            p, hit, size = probability[known, code], classes == code, len(reliable.rows)
+            bin_ = reliable.bins(p)
+            day.labelled += np.bincount(bin_, minlength=size).astype(float).tolist()
+            day.said += np.bincount(bin_, p, size).tolist()
+            day.came += np.bincount(bin_, hit, size).tolist()
+        return day
+
+    def _decisions(self, decided: Sequence[str]) -> Codes:
+        """(n,) codes of classes; what is no class is left to a person, and comes last."""
+        texts = Coded.of(decided)
+        codes = [self.classes.index(str(each)) if each in self.classes else len(self.classes) for each in texts.levels]
+        return np.asarray(np.array(codes, dtype=np.int64)[texts.codes])
 
     def between(self, days: EstimateDays, start: int, end: int, confidence: float = CONFIDENCE) -> Iterator[Estimated]:
         """Each figure over the days from ``start`` to before ``end``."""
@@ -189,6 +232,13 @@ class Estimator:
         """The probabilities of some days together."""
         total = GridDay()
         for day in days.grid[start:end]:
+            total.add(day)
+        return total
+
+    def decided(self, days: EstimateDays, start: int, end: int) -> DecidedDay:
+        """The decisions of some days together, of more than two classes."""
+        total = DecidedDay()
+        for day in days.decided[start:end]:
             total.add(day)
         return total
 

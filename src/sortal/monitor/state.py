@@ -113,7 +113,7 @@ class State:
 
     def _series(self) -> Iterator[list[Any]]:
         """All that has a place for each day."""
-        yield from (self.rows, self.seconds, self.warnings, self.latency, self.estimates.grid)
+        yield from (self.rows, self.seconds, self.warnings, self.latency, self.estimates.grid, self.estimates.decided)
         yield from self.estimates.figures.values()
         for column in self.columns.values():
             yield from (column.bins, column.places)

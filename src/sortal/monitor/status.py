@@ -11,7 +11,7 @@ import numpy as np
 
 from sortal.core.plain import plain, short
 from sortal.core.writing import interval, number, percent
-from sortal.monitor import shift
+from sortal.monitor import confused, shift
 from sortal.monitor.estimate import Estimated
 from sortal.monitor.state import DAY, PACES, Alarm, Look, State, date_of
 from sortal.monitor.watch import Stream, Watcher
@@ -132,9 +132,13 @@ def periods(watcher: Watcher, state: State) -> Iterator[Period]:
 def kind_of_change(watcher: Watcher, state: State) -> str:
     """Of the days since the first alarm began; empty without an alarm, and where it cannot be told."""
     estimator = watcher.estimator
-    if not state.alarms or len(estimator.classes) != 2 or not estimator.reliability:
+    if not state.alarms or not estimator.reliability:
         return ""
     start = int(min(alarm.since for alarm in state.alarms.values()) // DAY) - (state.first or 0)
+    if len(estimator.classes) > 2:
+        test = confused.confusion_of(watcher.model)
+        day = estimator.decided(state.estimates, start, len(state.rows))
+        return "" if test is None else confused.kind(confused.Confused.of(test, estimator, day), estimator.classes)
     [(label, reliability)] = estimator.reliability.items()
     return shift.kind(reliability, estimator.grid(state.estimates, start, len(state.rows)), label)
 

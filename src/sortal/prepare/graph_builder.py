@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +30,11 @@ class GraphBuilder:
         """The name of a constant."""
         self.constants[f"{value:g}"] = np.array(value, dtype=np.float32)
         return f"{value:g}"
+
+    def gelu(self, x: str) -> str:
+        """x / 2 * (1 + erf(x / sqrt 2)) (Hendrycks & Gimpel 2016)."""
+        cdf = self.add("Add", self.add("Erf", self.add("Div", x, self.number(math.sqrt(2)))), self.number(1.0))
+        return self.add("Mul", self.add("Mul", x, cdf), self.number(0.5))
 
     def take(self, name: str) -> Array:
         """Raises KeyError where there is no such weight."""

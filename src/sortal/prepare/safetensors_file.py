@@ -28,8 +28,9 @@ _HEADER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TENSOR = msgspec.json.Decoder(_Tensor)
 
 
-def read_tensors(content: bytes) -> dict[str, Array]:
-    """The tensors of fractions by name, in 32 bits; whole numbers, which count or enumerate, are passed over.
+def read_tensors(content: bytes | memoryview) -> dict[str, Array]:
+    """The tensors of fractions by name, in 32 bits; whole numbers, which count or enumerate, are passed over. Tensors
+    of 32 bits stay where they are in ``content``.
 
     Raises ValueError, in a few words, for what is no such file.
     """
@@ -56,5 +57,5 @@ def _array(name: str, told: _Tensor, numbers: memoryview) -> Array:
     if told.dtype == "BF16":  # the upper half of a number of 32 bits
         whole = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
     else:
-        whole = np.frombuffer(raw, f"<f{SIZES[told.dtype]}").astype(np.float32)
+        whole = np.frombuffer(raw, f"<f{SIZES[told.dtype]}").astype(np.float32, copy=False)
     return whole.reshape(told.shape)

@@ -76,8 +76,7 @@ def fit(
     where images are seen whole, it keeps all. ``memo``: where what is made of single texts is remembered.
     """
     values = _columns(table, memo)
-    seen = [c for c in table.schema.features if view.sees(is_item(c.kind))]
-    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in seen]
+    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in view.seen(table.schema.features)]
     dense = [(c, each) for c, each in encoded if not each.sparse]
     sparse = [(c, each) for c, each in encoded if each.sparse]
     if not sparse:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.kinds import is_item
 from sortal.core.schema import Column
 from sortal.engine.program import Program
 
@@ -28,7 +30,8 @@ class View:
     (all points of a small image), embedding (what a network makes of them
     that was trained on a million others; small_embedding: of fewer points, sooner), or backbone.
 
-    ``columns``: all of the table, its texts and images alone (items), or all others.
+    ``columns``: all of the table, its texts and images alone (items), all others, or one, for a family that looks at
+    none: rows have to be counted.
 
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
     ``prepare.interactions``).
@@ -43,17 +46,26 @@ class View:
     texts: Literal["topics", "words", "words_and_characters", "embedding", "backbone"] = "topics"
     images: Literal["colour", "thumbnail", "raster", "small_embedding", "embedding", "backbone"] = "thumbnail"
     backbone: str = ""
-    columns: Literal["all", "items", "others"] = "all"
+    columns: Literal["all", "items", "others", "one"] = "all"
     interactions: bool = False
     smallest_count: int = 1
 
-    def sees(self, item: bool) -> bool:
-        """Whether a column is prepared that is an item, a text or an image, or none.
+    def seen(self, features: Sequence[Column]) -> list[Column]:
+        """Those of the features of a table that are prepared.
 
-        >>> View("raw", "codes").sees(True), View("raw", "codes", columns="others").sees(True)
-        (True, False)
+        >>> price, title = Column("price", "number"), Column("title", "text")
+        >>> for columns in ("all", "items", "others", "one"):
+        ...     print(*(column.name for column in View("raw", "codes", columns=columns).seen((title, price))))
+        title price
+        title
+        price
+        price
         """
-        return self.columns == "all" or item == (self.columns == "items")
+        if self.columns == "all":
+            return [*features]
+        if self.columns == "one":  # one that is decoded soonest
+            return sorted(features, key=lambda column: is_item(column.kind))[:1]
+        return [column for column in features if is_item(column.kind) == (self.columns == "items")]
 
     def preparer(self, encoding: str) -> str:
         """The name of the preparer for a kind of this encoding: kinds that can be encoded in more than one way have one

@@ -21,7 +21,7 @@ from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen,
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
 from sortal.retrain.registry import RECIPE_FILE, Registry
-from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, refuse_images, together
+from sortal.retrain.rows import fresh_rows, new_rows, old_rows, recipe_for, together
 from sortal.run import trip
 from sortal.serve.deployment import read_model
 from sortal.serve.log.store import LogStore
@@ -76,11 +76,10 @@ def retrain(
     if asked.sign is None:
         _check_signed(models, champion, None)
     model, recipe = models.model(champion).model, Recipe.read(models.file(champion, RECIPE_FILE))
-    refuse_images(model)
     division, notes = _division(store, champion, model, asked.gate_share)
     source = read(list(asked.data)) if asked.data else None
-    old = None if source is None else source.frame
     notes += () if source is None else source.notes
+    old = None if source is None else old_rows(source, model, notes.append)
     judging, copies = new_rows(division.judge, division.learn, old, model)
     notes += copies
     fresh = fresh_rows(division.learn, model, old)

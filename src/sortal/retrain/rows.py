@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from sortal.core.series import sort_of
 from sortal.core.sheets import RAN
 from sortal.core.values import is_text
 from sortal.core.writing import listing
+from sortal.data.read import Source
 from sortal.retrain.cases import Case
 
 NEEDED = ("time", "group", "split", "weight", "cost")
@@ -33,7 +34,6 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
 
     Raises DataError for a column that rows are ordered, grouped or weighted by, and that the log does not have.
     """
-    refuse_images(model)
     raw = from_any([dict(case.record.inputs) for case in cases])
     names = old.columns if old is not None else [c.name for c in model.schema.columns if c.role != "ignore"]
     columns = []
@@ -81,14 +81,15 @@ def new_rows(
     ]
 
 
-def refuse_images(model: Model) -> None:
-    """Raises DataError for a model that reads images."""
-    images = [column.name for column in model.reads.columns if kind_of(column.kind).storage == "bytes"]
-    if images:
-        raise DataError(
-            f"the model reads images ({listing([*map(quoted, images)])}), and retraining does not take these from a "
-            "log yet; train on files, and let the gate judge: sortal registry REGISTRY --add RUN, then sortal promote"
-        )
+def old_rows(source: Source, model: Model, note: Callable[[str], None] = lambda text: None) -> pl.DataFrame:
+    """What the champion was trained on, with images as they are, and not as the names of files beside it: a log has
+    them so. ``note`` hears of those that cannot be read: they are missing.
+    """
+    images = [c for c in model.schema.features if kind_of(c.kind).storage == "bytes" and c.name in source.frame.columns]
+    if not images:
+        return source.frame
+    read = conform(source.frame, Schema(tuple(images)), source=source.name, folder=source.folder, note=note)
+    return source.frame.with_columns(read.iter_columns())
 
 
 def together(old: pl.DataFrame | None, fresh: pl.DataFrame) -> pl.DataFrame:

@@ -26,10 +26,14 @@ WEAKER: dict[str, tuple[tuple[str, Settings], ...]] = {"text": ((" C=0.1", {"C":
 """What is tried beside the usual penalty, as of the networks that come in packages."""
 
 
-def check_backbones(folders: Sequence[str], table: Table) -> None:
-    """Before anything else is done with the table. Raises OptionError as ``backbone_candidates`` does."""
+def check_backbones(folders: Sequence[str], table: Table) -> tuple[str, ...]:
+    """Before anything else is done with the table: what each network is and how it is run, for people.
+
+    Raises OptionError as ``backbone_candidates`` does.
+    """
     encodings = {kind_of(column.kind).encoding for column in table.schema.features}
     list(backbone_candidates(folders, encodings))
+    return tuple(backbone.read(folder).note for folder in folders)
 
 
 def backbone_candidates(folders: Sequence[str], encodings: Collection[str]) -> Iterator[Candidate]:
