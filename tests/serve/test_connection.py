@@ -225,3 +225,10 @@ def test_requests_are_answered_in_their_order_however_they_are_cut(port: int, se
     parts = [whole[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     came = asked(port, parts)
     assert [(status, said["path"], said["body"]) for status, said in came] == [(200, *said) for _, said in sent]
+
+
+def test_a_connection_ends_after_a_refusal_whose_rest_has_come(port: int) -> None:
+    whole = b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+    early, seconds = until_closed(port, [whole, b"0123456789"], 0.1)
+    assert [answer[0] for answer in early] == [200]
+    assert 1.0 <= seconds < 3.0

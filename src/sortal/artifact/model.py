@@ -127,15 +127,17 @@ class Model(AsText, Contents):
         alone, with warnings.
         """
         probabilities = checked_row(self._run.one(row), len(self.task.classes))
-        alone = np.array([probabilities])
-        costs = self.decision.cost_columns
-        paid = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
+        best = decided = probabilities.index(max(probabilities))
+        if not self.decision.is_most_probable:
+            costs = self.decision.cost_columns
+            paid = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
+            decided = int(self.decision.apply(np.array([probabilities]), paid)[0])
         labels, decisions = self._listed
         return Answer(
-            label=labels[probabilities.index(max(probabilities))],
+            label=labels[best],
             probabilities=probabilities,
-            decision=decisions[int(self.decision.apply(alone, paid)[0])],
-            set=None if self.sets is None else self.sets.apply(alone)[0].tolist(),
+            decision=decisions[decided],
+            set=None if self.sets is None else self.sets.apply(np.array([probabilities]))[0].tolist(),
             warnings=self._odd_values.of_row(row),
         )
 

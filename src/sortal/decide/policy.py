@@ -77,6 +77,11 @@ class Decision:
             codes = np.argmax(probability, axis=1)
         return np.asarray(codes, dtype=np.int64)
 
+    @property
+    def is_most_probable(self) -> bool:
+        """Whether the most probable class is decided, whatever it costs."""
+        return self.kind != "cost" and (self.threshold is None or self.positive is None)
+
     def priority(self, probability: Floats, row_costs: Floats | None = None) -> Floats:
         """(n,) how much it pays to decide positive: its probability, or for a capacity with costs the cost that it is
         expected to spare. Only for two classes.

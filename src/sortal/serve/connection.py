@@ -64,13 +64,18 @@ class Connection(HttpToolsProtocol):
         while self._next is not None:
             self._answer(*self._next)
         self._reading = False
-        if self._in_head:
-            self._head.begin(self)
+        self._wait()
+
+    def _wait(self) -> None:
+        """The client is expected to send something, unless it waits for an answer, or for its body to be read."""
+        if self.cycle is None or self.cycle.response_complete:
+            (self._idle if self._whole else self._head).begin(self)
 
     def _go_on(self, rest: bytes) -> None:
         """Another protocol was offered, which is not spoken here: the request is read as if it had not been."""
         lines = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
+        first = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        head = b"%b\r\n%b\r\n" % (first, b"".join(lines))
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(head + rest)
 
@@ -112,10 +117,8 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._whole:
-            self._idle.begin(self)
-        else:  # it was refused before it had come, and the rest is not kept
-            self._head.begin(self)
+        elif not self._reading:
+            self._wait()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._reading:
@@ -135,10 +138,8 @@ class Connection(HttpToolsProtocol):
             task.add_done_callback(self.tasks.discard)
 
     def is_too_slow(self) -> None:
-        """What it waits for has not come in time."""
-        if self.cycle is not None and not self.cycle.response_complete and not self._refused:
-            self._head.begin(self)  # it waits for us, with the next request
-        elif self._in_head and not self._refused:
+        """A head has not come in time; or the rest of a request that was refused, which nobody keeps."""
+        if self._in_head and not self._refused:
             within = f"It has to come within {self._limits.head_seconds:g} s"
             self._refuse(HttpError(408, "The head of the request took too long", within, code="too-slow"))
         else:
@@ -175,7 +176,7 @@ def connections(limits: Limits) -> type[Connection]:
 async def _in_one_piece(
     app: Application, cycle: RequestResponseCycle, scope: Message, receive: Receive, send: Send
 ) -> None:
-    """Answers whose length is known are written at once, head and body; others as uvicorn does."""
+    """Ask the application, whose answers are a head, with their length, and one body: both are written at once."""
     begin: Message | None = None
 
     async def write(message: Message) -> None:

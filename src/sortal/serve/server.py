@@ -66,7 +66,7 @@ class _Workers:
         self._settings, self._folder, self._listener, self._started = settings, folder, listener, started
         self._workers: list[_Worker] = []
         self._some_listened = False
-        self._ending = False
+        self._beginning, self._ending = False, threading.Event()
 
     def run(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,21 +80,25 @@ class _Workers:
                     self._hear(worker)
                 if not worker.process.is_alive():
                     self._ended(worker)
-        if not self._ending:
+        if not self._ending.is_set():
             raise SystemExit(1)
 
     def _begin(self) -> None:
+        from sortal.serve.worker import work  # which needs the extra
+
+        if self._ending.is_set():
+            return
+        self._beginning = True
         context = multiprocessing.get_context("spawn")
         heard, ready = context.Pipe(duplex=False)
-        from sortal.serve.worker import work
-
         process = context.Process(target=work, args=(self._settings, self._folder, self._listener, ready))
         with _only_for_us(signal.SIGINT):
             process.start()
         ready.close()
         self._workers.append(_Worker(process, heard, time.monotonic()))
-        if self._ending:
-            process.terminate()
+        self._beginning = False
+        if self._ending.is_set():
+            self._end()
 
     def _hear(self, worker: _Worker) -> None:
         worker.listens = True
@@ -105,11 +109,13 @@ class _Workers:
         if not self._some_listened:
             self._some_listened = True
             self._started()
+            for _ in range(self._settings.workers - len(self._workers)):  # that could not be started before
+                self._begin()
 
     def _ended(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         worker.heard.close()
-        if self._ending:
+        if self._ending.is_set():
             return
         fields = {"fields": {"worker": worker.process.pid, "exitcode": worker.process.exitcode}}
         if not self._some_listened:
@@ -121,9 +127,13 @@ class _Workers:
 
     def _stop(self, number: int, frame: object) -> None:
         """The first signal stops in peace, a second one at once."""
-        if self._ending:
+        if self._ending.is_set():
             self._kill()
-        self._ending = True
+        self._ending.set()
+        if not self._beginning:
+            self._end()
+
+    def _end(self) -> None:
         self._listener.close()
         for worker in self._workers:
             worker.process.terminate()
@@ -132,6 +142,7 @@ class _Workers:
         killing.start()
 
     def _kill(self) -> NoReturn:
+        LOGGER.error("the service is ended at once; what is not answered or logged by now is lost")
         for worker in self._workers:
             worker.process.kill()
         rmtree(self._folder, ignore_errors=True)
