@@ -260,7 +260,14 @@ def test_what_any_family_gets_through_in_a_moment(rows, columns, classes, soon):
 
 @pytest.mark.parametrize(
     ("seconds", "least_share", "rows"),
-    [(11.0, 1.0, 1_000), (10.9, 1.0, 990), (6.0, 0.125, 1_000), (3.0, 0.125, 500), (0.5, 0.125, 0), (99.0, 0.125, 1_000)],
+    [
+        (11.0, 1.0, 1_000),
+        (10.9, 1.0, 990),
+        (6.0, 0.125, 1_000),
+        (3.0, 0.125, 500),
+        (0.5, 0.125, 0),
+        (99.0, 0.125, 1_000),
+    ],
 )
 def test_as_many_rows_as_the_seconds_allow(seconds, least_share, rows):
     """A fit takes a second and a hundredth for each row; half of the work on half of the rows, where an eighth is the

@@ -14,7 +14,7 @@ from sortal.core import registry
 from sortal.core.observer import Observer
 from sortal.core.skipped import Skipped
 from sortal.models import family
-from sortal.models.family import Size
+from sortal.models.family import Size, Work
 from sortal.training import zoo as zoo_module
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CVResult
