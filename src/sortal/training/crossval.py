@@ -41,9 +41,6 @@ busy it takes longer."""
 SURELY = 2.0
 """Times its time, what a candidate has to take for it to be skipped without a look: what is counted, as a family tells
 it of a machine with nothing else to do, is no nearer than this."""
-NEARLY = 1.3
-"""Times its time, what a candidate with a clock of its own may be predicted to take: no prediction is nearer than
-that, and where it was right the clock says so after a few rounds."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
 SHOWN_WHOLE = 10
@@ -229,8 +226,7 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
         rows = _affordable_rows(candidate, pace, rows, left / fits)
         if rows < least:
             needed = pace.seconds(least) * candidate.family.least_share * fits
-            nearly = NEARLY if candidate.family.interruptible else 1.0
-            if needed > nearly * left and not candidate.baseline:
+            if needed > left and not candidate.baseline:
                 return _too_slow(candidate, needed, seconds - elapsed)
             rows = least
         some = None if rows == n else rows
