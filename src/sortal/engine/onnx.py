@@ -28,7 +28,7 @@ from sortal.engine.step import Step, array, count, fail
 MOST_GRAPH = 5 * 2**27
 """Bytes of a network: XLM-R base, which reads a hundred languages, has 555 MB in 16 bits."""
 MOST_OPERATIONS = 2 * 10**9
-"""Of a network: two seconds. ViT base takes 1.2 for an image of 224 points on a side, as a bound; .75 on a busy core."""
+"""Of a network: two seconds. ViT base takes 1.2 for an image of 224 points on a side as a bound; .75 on a busy core."""
 MOST_TOKENS = 256
 """Of a text: two hundred words."""
 NUMBERS, TOKENS, PLACES = "x", "tokens", "places"
