@@ -108,10 +108,10 @@ def shown(tmp_path_factory) -> Path:
     """A model whose columns, classes and values are payloads."""
     rng = np.random.default_rng(0)
     n, names = 160, list(PAYLOADS.values())
-    frame = {name: rng.normal(size=n) for name in names[:6]} | {
-        "c": rng.choice(names, n),
-        "y": rng.choice(names[:2], n),
-    }
+    frame = {name: rng.normal(size=n) for name in names[:6]} | {"c": rng.choice(names, n)}
+    frame["y"] = np.where(
+        frame[names[0]] + rng.normal(0, 0.5, n) > 0, *names[:2]
+    )  # a model that reads all columns wins
     folder = tmp_path_factory.mktemp("terminal") / "run"
     run = sortal_package.train(frame, "y", models="logistic", budget="1h", out=folder, seed=1)
     pl.DataFrame(frame).write_parquet(folder / "rows.parquet")
