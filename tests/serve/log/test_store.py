@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,16 @@ def test_many_stores_open_a_new_log_at_once(url: str, opened: Opened) -> None:
         thread.join()
     assert failures == []
     assert [row_id for row_id, _ in rows(opened(url))] == [f"r{at}" for at in range(6)]
+
+
+def test_a_new_file_waits_for_who_writes_to_it(tmp_path: Path) -> None:
+    """SQLite itself does not, where the file gets its write-ahead log."""
+    with closing(sqlite3.connect(tmp_path / "served.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ending = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+        ending.start()
+        open_store(f"sqlite:///{tmp_path}/served.db").close()
+        ending.join()
 
 
 def test_a_log_of_a_newer_sortal_is_refused(url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

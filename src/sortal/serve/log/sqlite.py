@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -27,6 +28,10 @@ APPLICATION = 0x736F7274
 """``sort``, by which a file of SQLite says whose it is."""
 PATIENCE = 5.0
 """Seconds that one writer waits for another, which needs some milliseconds."""
+PAUSE = 0.01
+"""Seconds between two attempts where SQLite itself does not wait."""
+PRIMARY = 0xFF
+"""The part of an error code of SQLite that says what it is, without the reason."""
 CACHE = 64 * 2**20
 """Bytes. Row ids come in no order: the pages of their index have to be at hand."""
 MAPPED = 2**30
@@ -155,11 +160,26 @@ class SqliteStore(LogStore):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE))
             connection = sqlite3.connect(self._path, PATIENCE, isolation_level=None, check_same_thread=False)
             try:
-                self._prepare(connection)
+                self._prepare_in_turn(connection)
             except BaseException:
                 connection.close()
                 raise
             return connection, _identity(self._path)
+
+    def _prepare_in_turn(self, connection: sqlite3.Connection) -> None:
+        """SQLite does not wait for others that turn the file into one with a write-ahead log at the same moment, so we
+        do.
+        """
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._prepare(connection)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                time.sleep(PAUSE)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")  # else another process may make its tables between two looks at the file
