@@ -88,8 +88,13 @@ def outcome(data: Any, schema: Schema, allow_missing: bool, by_polars: bool) -> 
 
 
 def bits(rows: Rows) -> tuple[int, tuple[str, ...], Mapping[str, Any]]:
-    columns = {n: v.tobytes() if isinstance(v, np.ndarray) else list(v) for n, v in rows.columns.items()}
+    columns = {n: _bytes(v) if isinstance(v, np.ndarray) else list(v) for n, v in rows.columns.items()}
     return len(rows), rows.absent, columns
+
+
+def _bytes(values: np.ndarray[Any, Any]) -> bytes:
+    """A missing value is one, whatever the other bits of its NaN."""
+    return np.where(np.isnan(values), np.nan, values).tobytes()
 
 
 def forms(values: list[Any]) -> dict[str, Any]:
@@ -112,7 +117,7 @@ def forms(values: list[Any]) -> dict[str, Any]:
     for name, make in makers.items():
         try:
             found[name] = make()
-        except (TypeError, ValueError, OverflowError, pa.ArrowException):
+        except (TypeError, ValueError, OverflowError, RuntimeWarning, pa.ArrowException):
             continue
     return found
 

@@ -409,7 +409,14 @@ class TestFolds:
         for train, valid in pairs:
             assert times[train].max() < times[valid].min()
         assert (np.bincount(np.concatenate([valid for _, valid in pairs])) <= 1).all()
-        for train, valid in folds(codes, k, seed, groups=groups, times=times):
+        whole = [(train, valid) for train, valid in pairs if set(groups[train]) - set(groups[valid])]
+        if not whole:
+            with pytest.raises(DataError, match="each group has rows at nearly all times"):
+                folds(codes, k, seed, groups=groups, times=times)
+            return
+        apart = folds(codes, k, seed, groups=groups, times=times)
+        assert len(apart) == len(whole)
+        for train, valid in apart:
             assert times[train].max() < times[valid].min()
             assert not set(groups[train]) & set(groups[valid])
 
