@@ -219,7 +219,9 @@ def test_a_booster_that_does_not_fit_gets_its_second_chance_at_once_while_there_
 
 @pytest.mark.parametrize(("left", "first"), [(50.0, "strong"), (30.0, "quick"), (1.0, "quick")])
 def test_where_time_is_short_the_first_booster_is_the_one_that_takes_least(left, first):
-    booster = replace(TREE, early_stopping=True, work=Work(row=1e-3), dearer={"few": 0.1})  # 20 s of the least rows
+    booster = replace(
+        TREE, early_stopping=True, work=Work(row=1e-3), dearer={("leaves", "few"): 0.1}
+    )  # 20 s of the least rows
     candidates = [
         Candidate("strong", booster),
         Candidate("refused", replace(booster, work=Work(), largest=Size(1, 1, 1))),

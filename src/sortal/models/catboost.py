@@ -166,5 +166,5 @@ family = Family(
     pilot_share=LEAST_SHARE,
     least_share=LEAST_SHARE,
     work=Work(fixed=0.55, row=3e-4, cell=8e-6, classes=1.25),
-    dearer={"Ordered": 4.5},
+    dearer={("boosting_type", "Ordered"): 4.5},
 )

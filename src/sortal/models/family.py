@@ -170,8 +170,8 @@ class Family:
     ``import_seconds``, what importing it takes, where that is more than one. ``pilot``: settings of a short fit that
     tells the pace, and ``pilot_share``, how much of the work of a whole fit that is; ``least_share``: how much of that
     work makes a model that is worth having. ``work``: of a whole fit, for runs without a clock, and ``dearer``: how
-    many times that is where a setting has this value. ``baseline``: which of the baselines that every model has to be
-    compared with it can serve as.
+    many times that is where a setting, by name, has this value. ``baseline``: which of the baselines that every model
+    has to be compared with it can serve as.
     """
 
     name: str
@@ -193,7 +193,7 @@ class Family:
     pilot_share: float = 1.0
     least_share: float = 1.0
     work: Work = UNKNOWN_WORK
-    dearer: Mapping[str, float] = field(default_factory=dict, hash=False)
+    dearer: Mapping[tuple[str, float | int | str], float] = field(default_factory=dict, hash=False)
     baseline: Baseline | None = None
 
     @property

@@ -84,7 +84,7 @@ def look(candidate: Candidate, dev: Development, parts: Sequence[tuple[Index, In
 def work_pace(candidate: Candidate, size: Size) -> Pace:
     """Units that a whole fit of a candidate takes on a table of this size, and for each row."""
     family = candidate.family
-    times = math.prod(family.dearer.get(str(value), 1.0) for value in candidate.settings.values())
+    times = math.prod(family.dearer.get(setting, 1.0) for setting in candidate.settings.items())
     fixed = times * family.work.units(0, size.columns, size.classes)
     return Pace(fixed, times * family.work.units(1, size.columns, size.classes) - fixed)
 
