@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from sortal.core.errors import OptionError
 from sortal.engine import compile
 from sortal.prepare import backbone, convnext, vit
+from sortal.prepare.graph_builder import renamed
 from sortal.prepare.safetensors_file import read_tensors
 from tests.prepare.checkpoints import safetensors
 
@@ -123,7 +124,7 @@ def test_other_activations_and_heads_are_refused(tmp_path: Path, registers: dict
 
 def test_a_convnext_of_timm_gives_the_same_and_another_is_refused(tmp_path: Path) -> None:
     named = {
-        convnext._named(n): a
+        renamed(n, convnext.NAMES): a
         for n, a in read_tensors((NETWORKS / "convnext" / "model.safetensors").read_bytes()).items()
     }
     for name in [name for name in named if ".mlp.fc" in name and name.endswith("weight")]:

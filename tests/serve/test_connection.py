@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from sortal.serve.connection import connections
 from sortal.serve.limits import Limits
+from tests.serve.in_process import listening
 
 LIMITS = Limits(head=4_096, headers=20, head_seconds=0.4, idle_seconds=1.0)
 LATEST = 5.0
@@ -50,15 +50,8 @@ def port() -> Iterator[int]:
         lifespan="off",
         log_level="critical",
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with listening(config) as port:
+        yield port
 
 
 def connected(port: int) -> socket.socket:

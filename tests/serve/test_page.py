@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from sortal.serve.log.writer import LogWriter
 from sortal.serve.routes import ROUTES
 from sortal.serve.service import Service
 from tests.serve.browser import Browser, Page, browser, executable
+from tests.serve.in_process import listening
 
 TOKEN = "0123456789abcdef"
 HOSTILE = {
@@ -152,17 +152,10 @@ def serving(
     deployment = deployment or Deployment(ServedModel("churn", "ab" * 32, model))
     service = Service(deployment, token=token, log=writer, live=shown)
     config = uvicorn.Config(App(service, ROUTES), port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+        with listening(config) as port:
+            yield f"http://127.0.0.1:{port}/"
     finally:
-        server.should_exit = True
-        thread.join()
         shown.close()
         if writer is not None:
             writer.close()

@@ -12,7 +12,7 @@ import numpy as np
 
 from sortal.engine.onnx_file import Graph, Spec
 from sortal.engine.program import Array
-from sortal.prepare.graph_builder import GraphBuilder
+from sortal.prepare.graph_builder import GraphBuilder, renamed
 
 EPSILON = 1e-6
 """Of layer normalisation."""
@@ -39,7 +39,7 @@ def network(weights: Mapping[str, Array], side: int, epsilon: float = EPSILON) -
 
     Raises KeyError where a weight is not there, and ValueError for those of another network.
     """
-    build = _Builder({_named(name): array for name, array in weights.items()})
+    build = _Builder({renamed(name, NAMES): array for name, array in weights.items()})
     x = build.norm(build.conv("x", "stem.0"), "stem.1")
     for stage in count():
         if f"stages.{stage}.blocks.0.conv_dw.weight" not in build.weights:
@@ -52,16 +52,8 @@ def network(weights: Mapping[str, Array], side: int, epsilon: float = EPSILON) -
                 break
             x = build.block(x, name)
     x = build.last(build.add("Flatten", build.add("GlobalAveragePool", x)), "head.norm", epsilon)
-    unknown = sorted(name for name in build.weights.keys() - build.used if not LEFT_OUT.fullmatch(name))
-    if unknown:
-        raise ValueError(f"it is no plain ConvNeXt: it has weights {unknown[0]!r}")
+    build.refuse_unused(LEFT_OUT, "ConvNeXt")
     return build.graph({"x": Spec("float32", (1, 3, side, side))}, x)
-
-
-def _named(name: str) -> str:
-    for pattern, other in NAMES:
-        name = re.sub(pattern, other, name)
-    return name
 
 
 class _Builder(GraphBuilder):

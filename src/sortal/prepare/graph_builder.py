@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,14 @@ class GraphBuilder:
         self.used.add(name)
         return self.weights[name]
 
+    def refuse_unused(self, left_out: re.Pattern[str], what: str) -> None:
+        """Raises ValueError where weights were not asked for, but for those that are ``left_out``: it is no plain
+        ``what``.
+        """
+        unknown = sorted(name for name in self.weights.keys() - self.used if not left_out.fullmatch(name))
+        if unknown:
+            raise ValueError(f"it is no plain {what}: it has weights {unknown[0]!r}")
+
     def fold(self, name: str, norm: str, epsilon: float) -> tuple[str, str]:
         """The names of a convolution's kernel and bias, with the batch normalisation after it folded in."""
         parts = ("weight", "bias", "running_mean", "running_var")
@@ -54,3 +63,10 @@ class GraphBuilder:
     def graph(self, inputs: Mapping[str, Spec], output: str) -> Graph:
         """All that was added."""
         return Graph(tuple(self.nodes), self.constants, inputs, output)
+
+
+def renamed(name: str, names: Sequence[tuple[str, str]]) -> str:
+    """A weight's name with each pattern of ``names`` replaced in turn."""
+    for pattern, other in names:
+        name = re.sub(pattern, other, name)
+    return name

@@ -15,7 +15,7 @@ import numpy as np
 
 from sortal.engine.onnx_file import Graph, Spec
 from sortal.engine.program import Array
-from sortal.prepare.graph_builder import GraphBuilder
+from sortal.prepare.graph_builder import GraphBuilder, renamed
 
 HEAD = 64
 """Numbers of a head of attention, in all networks of timm."""
@@ -68,9 +68,7 @@ def network(weights: Mapping[str, Array], shape: VitShape) -> Graph:
         x = build.plus(x, build.attention(build.norm(x, f"{name}.norm1"), f"{name}.attn"), f"{name}.ls1.gamma")
         x = build.plus(x, build.inner(build.norm(x, f"{name}.norm2"), f"{name}.mlp"), f"{name}.ls2.gamma")
     x = build.pooled(x, before)
-    unknown = sorted(name for name in build.weights.keys() - build.used if not LEFT_OUT.fullmatch(name))
-    if unknown:
-        raise ValueError(f"it is no plain vision transformer: it has weights {unknown[0]!r}")
+    build.refuse_unused(LEFT_OUT, "vision transformer")
     return build.graph({"x": Spec("float32", (1, 3, shape.side, shape.side))}, x)
 
 
@@ -78,9 +76,7 @@ def _named(weights: Mapping[str, Array]) -> dict[str, Array]:
     """By the names of timm, but for the three matrices of attention, which are apart as in transformers."""
     named: dict[str, Array] = {}
     for given, array in weights.items():
-        name = given
-        for pattern, other in NAMES:
-            name = re.sub(pattern, other, name)
+        name = renamed(given, NAMES)
         start, joined, end = name.rpartition(".qkv.")
         if joined:
             named |= {f"{start}.{part}.{end}": each for part, each in zip(PARTS, np.split(array, 3), strict=True)}
