@@ -14,12 +14,14 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from sortal.core.errors import InputError, OptionError, SortalError
+from sortal.core.interrupt import ended_by
 from sortal.core.plain import sentence, visible
 from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
 from sortal.core.signatures import takes
@@ -355,13 +357,14 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if arguments is None:
         _collect_rarely()
-        # A scheduler that ends a run leaves no half of it either.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    # A scheduler that ends a run leaves no half of it either.
+    signals = (signal.SIGINT, signal.SIGTERM) if arguments is None else ()
     try:
-        code = app([a for a in given if a != "--debug"] or ["--help"], prog_name="sortal", standalone_mode=False)
-        sys.stdout.flush()
+        with ended_by(*signals):
+            code = app([a for a in given if a != "--debug"] or ["--help"], prog_name="sortal", standalone_mode=False)
+            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except UsageError as error:
@@ -383,7 +386,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _end(f"a bug of polars: {error}; --debug shows where", 1, debug)
     if code == INTERRUPTED:
-        _end("interrupted; nothing was written", INTERRUPTED, debug)
+        _end("interrupted; nothing was written", INTERRUPTED, debug, arguments is None)
     if code:
         sys.exit(code)
 
@@ -410,10 +413,14 @@ def _discard_output() -> None:
     os.close(nowhere)
 
 
-def _end(message: str, code: int, debug: bool) -> NoReturn:
+def _end(message: str, code: int, debug: bool, at_once: bool = False) -> NoReturn:
     if debug:
         print("\n".join(map(visible, traceback.format_exc().splitlines())), file=sys.stderr)
     _tell(message)
+    if at_once:  # Python cannot end in peace where an extension module was interrupted while it was imported
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from sortal.core.interrupt import TimeUp, finishing_on_interrupt, interrupted_after
+from sortal.core.interrupt import AGAIN, TimeUp, ended_by, finishing_on_interrupt, interrupted_after
 
 
 def compute(seconds: float) -> None:
@@ -92,6 +92,70 @@ def test_other_threads_are_never_interrupted() -> None:
 
 def press() -> None:
     os.kill(os.getpid(), signal.SIGINT)
+
+
+class Fragile:
+    """In the callback of a weak reference what a handler raises is lost."""
+
+    def __del__(self) -> None:
+        press()
+        compute(0.01)
+
+
+def test_a_signal_that_a_library_loses_ends_the_block_all_the_same() -> None:
+    begun = time.monotonic()
+
+    def loses_it() -> None:
+        fragile = Fragile()
+        del fragile
+        compute(20)
+
+    with pytest.raises(KeyboardInterrupt), ended_by(signal.SIGINT):
+        loses_it()
+    assert time.monotonic() - begun < 10
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_whatever_error_a_library_makes_of_it_the_block_was_interrupted() -> None:
+    def imports() -> None:
+        try:
+            press()
+            compute(20)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    with pytest.raises(KeyboardInterrupt), ended_by(signal.SIGINT):
+        imports()
+    with pytest.raises(ImportError), ended_by(signal.SIGINT):
+        raise ImportError
+
+
+def test_what_cleans_up_is_not_interrupted_again() -> None:
+    cleaned = []
+
+    def cleans_up() -> None:
+        try:
+            press()
+            compute(20)
+        finally:
+            compute(3 * AGAIN)
+            cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt), ended_by(signal.SIGINT):
+        cleans_up()
+    assert cleaned == [True]
+
+
+def test_in_a_block_that_ends_so_a_search_is_ended_first() -> None:
+    def pressed_twice() -> None:
+        with ended_by(signal.SIGINT), finishing_on_interrupt(lambda: None) as interrupts:
+            interrupts.in_hand()
+            with pytest.raises(TimeUp), interrupts.searching():
+                press()
+            press()
+
+    with pytest.raises(KeyboardInterrupt):
+        pressed_twice()
 
 
 def test_with_nothing_in_hand_ctrl_c_ends_the_run() -> None:

@@ -238,6 +238,13 @@ def test_when_the_time_is_used_up_nothing_more_is_tried_and_why_is_said():
     assert [name for name, _ in reserve.tried] == ["x", "y", "z"]
 
 
+def test_a_search_that_is_to_end_goes_no_further_whatever_a_library_made_of_that():
+    reserve = Reserve()
+    reserve.interrupts.asked = True
+    found = zoo_module.explore([Candidate("x", TREE)], CV, reserve, Heard())
+    assert (found.results, found.skipped, reserve.tried) == ((), (Skipped("x", zoo_module.ENDED),), [])
+
+
 def test_from_as_many_results_as_there_are_baselines_the_best_can_be_had():
     count = len(BASELINES)
     for more, in_hand in ((-1, 0), (0, 1), (2, 3)):

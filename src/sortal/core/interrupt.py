@@ -7,7 +7,9 @@ the clock end it.
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +48,57 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+class _End:
+    """A handler that ends a block by KeyboardInterrupt, and says so again until that is under way.
+
+    What a handler raises is lost in the callback of a weak reference, and an extension module that is being imported
+    makes an ImportError of it.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.over = threading.Event()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self.asked:
+            self.asked = True
+            # Not by threading.Thread, whose lock the code may hold that the signal has stopped.
+            _thread.start_new_thread(self._repeat, (number,))
+        if not _interrupted(sys.exc_info()[1]):
+            signal.default_int_handler(number, frame)
+
+    def _repeat(self, number: int) -> None:
+        while not self.over.wait(AGAIN):
+            signal.raise_signal(number)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether KeyboardInterrupt is under way, and what cleans up after it is to be left alone."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+@contextmanager
+def ended_by(*signals: int) -> Iterator[None]:
+    """One of these signals ends the block by KeyboardInterrupt, whatever a library makes of it."""
+    end = _End()
+    before = {number: signal.signal(number, end) for number in signals}
+    complain = sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if lost.exc_type in (KeyboardInterrupt, TimeUp) else complain(lost)
+    try:
+        yield
+    except BaseException as error:
+        if end.asked and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        end.over.set()
+        sys.unraisablehook = complain
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Interrupts:
     """What Ctrl-C does. At first it ends the run; while a choice is made it ends the search (TimeUp), once; later it is
     only noted.
@@ -53,8 +106,13 @@ class Interrupts:
     The second Ctrl-C always ends the run, and nothing is written.
     """
 
-    def __init__(self, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        announce: Callable[[], None],
+        end: Callable[[int, FrameType | None], None] = signal.default_int_handler,
+    ) -> None:
         self._announce = announce
+        self._end = end
         self._searching = False
         self._something_in_hand = False
         self.asked = False
@@ -62,7 +120,7 @@ class Interrupts:
     def heard(self, number: int, frame: FrameType | None) -> None:
         """The handler of SIGINT."""
         if self.asked or not self._something_in_hand:
-            signal.default_int_handler(number, frame)
+            self._end(number, frame)
         self.asked = True
         self._announce()
         if self._searching:
@@ -85,15 +143,17 @@ class Interrupts:
 @contextmanager
 def finishing_on_interrupt(announce: Callable[[], None]) -> Iterator[Interrupts]:
     """Ctrl-C asks the block to finish with what it has; ``announce`` says so to the person."""
-    interrupts = Interrupts(announce)
-    if not _signals_are_ours() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    before = signal.getsignal(signal.SIGINT)
+    ours = isinstance(before, _End) or before is signal.default_int_handler
+    interrupts = Interrupts(announce, before if isinstance(before, _End) else signal.default_int_handler)
+    if not _signals_are_ours() or not ours:
         yield interrupts
         return
     signal.signal(signal.SIGINT, interrupts.heard)
     try:
         yield interrupts
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
 
 
 def _signals_are_ours() -> bool:

@@ -178,6 +178,8 @@ def explore(
     try:
         with reserve.interrupts.searching():
             for share, candidate in waiting:
+                if reserve.interrupts.asked:
+                    break  # what ends a search may be lost in a library
                 if candidate.family.early_stopping and not _boosted(results):
                     candidate = _in_time(candidate, candidates, cv, reserve.left(results))
                 if candidate.name in {s.candidate.name for s in results}:
