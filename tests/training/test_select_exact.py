@@ -144,3 +144,57 @@ def test_what_cannot_be_told_of_a_split_is_never_picked_and_counts_for_nothing()
 def test_how_many_rows_and_shares_a_description_is_of() -> None:
     assert [module._rows(each[0]) for each in DESCRIBED[:3]] == [N] * 3
     assert [module._shares(each[0]) for each in DESCRIBED[:6]] == [1, 1, 1, 3, 1, 2]
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(N) // 2])
+def test_a_metric_that_says_nothing_of_itself_is_scored_on_each_split(groups: np.ndarray | None) -> None:
+    """In splits of which it cannot be told for any candidate it says nothing; others after them count."""
+    told = [_Told(each.values) for each in means(3)]
+
+    def loss(rows: Any) -> float:
+        return float("nan") if 5 in rows.places and 6 in rows.places else float(rows.values.mean())
+
+    def pick(given: np.ndarray) -> int:
+        assert not np.isnan(given).any()
+        return int(np.argmin(given))
+
+    losses = np.array([0.3, 0.1, 0.2])
+    results: list[Any] = [_Scored(each) for each in told]
+    whole = np.array([float(each.values.mean()) for each in told])
+    found = module._rescored(results, losses, pick, _whole_or(loss), 4, groups)
+    lost, undefined = [], 0
+    for mask in np.concatenate(list(module._left_out(N, groups, module.FEWER_SPLITS, 4))) > 0:
+        inside = [loss(each.take(~mask)) for each in told]
+        if np.isnan(inside).all():
+            undefined += 1
+            continue
+        outside = losses - whole + np.array([loss(each.take(mask)) for each in told])
+        chosen = pick(losses - whole + np.array(inside))
+        lost.append(outside[chosen] - outside[pick(losses)] if chosen != pick(losses) else 0.0)
+    assert min(undefined, len(lost)) > 5
+    finite = np.array(lost)[np.isfinite(lost)]
+    assert found == pytest.approx(finite.mean())
+    assert abs(found) > 1e-4
+
+
+class _Told:
+    """Values of rows, instead of predictions."""
+
+    def __init__(self, values: np.ndarray, places: list[int] | None = None) -> None:
+        self.values, self.places = values, list(range(len(values))) if places is None else places
+
+    def take(self, rows: np.ndarray) -> _Told:
+        return _Told(self.values[rows], np.array(self.places)[rows].tolist())
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class _Scored:
+    def __init__(self, predictions: _Told) -> None:
+        self.predictions = predictions
+
+
+def _whole_or(loss: Any) -> Any:
+    """Of all rows the score is known."""
+    return lambda rows: float(rows.values.mean()) if len(rows) == N else loss(rows)
