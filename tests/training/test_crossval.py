@@ -17,18 +17,8 @@ from sortal.core.predictions import Predictions
 from sortal.models.family import UNKNOWN_WORK, OutOfTime, Size, Work
 from sortal.training import crossval as crossval_module
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import (
-    SURELY,
-    CrossValidation,
-    CVResult,
-    Skipped,
-    concatenate,
-    crossval,
-    repeat,
-    soon_fitted,
-    turns,
-    worth_refit,
-)
+from sortal.training.crossval import SURELY, CrossValidation, Skipped, crossval, repeat, soon_fitted, turns, worth_refit
+from sortal.training.cv_result import CVResult, concatenate
 from sortal.training.develop import Scorer, fold
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FitBudget, FoldData, FoldJob, fit_fold

@@ -17,7 +17,8 @@ from sortal.models.family import Size, Work
 from sortal.training import crossval as crossval_module
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval, crossval_by_work
+from sortal.training.crossval import REFIT, CrossValidation, crossval, crossval_by_work
+from sortal.training.cv_result import CVResult
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.ensemble import members

@@ -16,7 +16,7 @@ from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate
 from sortal.training.comparison import paired_difference, standard_errors
 from sortal.training.complexity import Complexity, simplest
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 from sortal.training.select import (
     choose,
     optimism,

@@ -24,7 +24,8 @@ from sortal.decide.threshold import decide
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
 from sortal.training.candidate import Development, Index, Pipeline, fit, prepare_rows, sample
-from sortal.training.crossval import CVResult, Result, worth_refit
+from sortal.training.crossval import worth_refit
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.ensemble import Ensemble, first_fits
 from sortal.training.fit_log import NO_ROWS, FitRows
 from sortal.training.footprint import packed_bytes

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from sortal.core.interrupt import Interrupts, interrupted_after
 from sortal.core.skipped import Skipped
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, crossval_by_work, soon_fitted
+from sortal.training.crossval import REFIT, CrossValidation, crossval, crossval_by_work, soon_fitted
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.embedding import embed
 from sortal.training.ensemble import members

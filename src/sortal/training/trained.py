@@ -21,7 +21,7 @@ from sortal.models.family import Resources
 from sortal.models.training_loop import require_graphics_processor
 from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
-from sortal.training.crossval import CVResult, Result
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.develop import Developed, develop
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize
