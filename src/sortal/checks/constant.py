@@ -10,7 +10,7 @@ import polars.selectors as cs
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.core.writing import listing
 
 _LEAST_ROWS = 20
