@@ -36,7 +36,7 @@ class ScoreSummary:
 
 def score_file(
     model_file: Path,
-    data: Sequence[str] | Callable[[], Source],
+    data: Sequence[str] | Callable[[Model], Source],
     out: Path | None,
     *,
     allow_missing: bool = False,
@@ -48,13 +48,13 @@ def score_file(
 
     Rows are read, scored and written a batch at a time; the output appears when all of it is written.
     ``allow_missing``: a column that the model reads and that is not there is missing in every row. ``warnings``: one
-    more column says what is odd about a row. ``data``: paths, or what reads a table, called once all else is known to
-    be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out`` is the
-    model or one of the files that are scored.
+    more column says what is odd about a row. ``data``: paths, or what reads a table for the model, called once all else
+    is known to be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out``
+    is the model or one of the files that are scored.
     """
     model = load(model_file, verify)
     with writer(out, sparing=[model_file, *([] if callable(data) else files_of(data))]) as file:
-        job = _Job(model, data() if callable(data) else data, allow_missing, warnings)
+        job = _Job(model, data(model) if callable(data) else data, allow_missing, warnings)
         for frame in job.frames():
             file.write(frame)
     return job.scored
