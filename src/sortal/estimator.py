@@ -219,19 +219,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A ``ValueError``, in one sentence, where the data or the parameters cannot be used.
         """
         started, recipe = clock.monotonic(), self._recipe()
-        frame = self._read(X, reset=True)
-        if frame.is_empty():
-            raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
-        y = checked_labels(y)
-        if len(y) != frame.height:
-            raise DataError(f"X has {frame.height:,} rows and y has {len(y):,}; give as many labels as rows")
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
-            kept = weight > 0
-            frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
-        kept = not_lone(y)
-        frame, y, weight = frame.filter(pl.Series(kept)), y[kept], None if weight is None else weight[kept]
+        frame, y, weight = self._rows(X, y, sample_weight)
         classes, codes = np.unique(y, return_inverse=True)
         # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users
         # expect.
@@ -300,6 +288,24 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.budget is None and self.effort is None:
             options["budget"] = USUAL_SECONDS
         return Recipe.of("y", **options, seed=seed)
+
+    def _rows(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[pl.DataFrame, NDArray[Any], NDArray[np.float64] | None]:
+        """The rows that can be learned from, with their labels and their weights, if they have any."""
+        frame = self._read(X, reset=True)
+        if frame.is_empty():
+            raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
+        y = checked_labels(y)
+        if len(y) != frame.height:
+            raise DataError(f"X has {frame.height:,} rows and y has {len(y):,}; give as many labels as rows")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
+            kept = weight > 0
+            frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
+        kept = not_lone(y)
+        return frame.filter(pl.Series(kept)), y[kept], None if weight is None else weight[kept]
 
     def _named(self, X: Any) -> pl.DataFrame:
         """Fresh rows. Where one side has no names the position counts; else scikit-learn has compared them."""

@@ -58,7 +58,7 @@ def not_lone(y: NDArray[Any]) -> NDArray[np.bool_]:
         return np.ones(len(y), dtype=np.bool_)
     names = listing([repr(label) for label in classes[lone].tolist()])
     message = f"classes of y with one row, which cannot be both learned and tested, are left out: {names}"
-    warnings.warn(sentence(message), UserWarning, stacklevel=3)
+    warnings.warn(sentence(message), UserWarning, stacklevel=4)
     kept: NDArray[np.bool_] = ~lone[codes]
     return kept
 
