@@ -10,8 +10,8 @@ import polars.selectors as cs
 from sortal.core.arrays import Floats, Mask
 
 ROWS = 100
-"""Chosen, not measured: so many fractions nearly always hold one that is not whole, and twice the fifty values that A302
-asks of a column."""
+"""Chosen, not measured: so many fractions nearly always hold one that is not whole, and they may be twice the fifty
+values that A302 asks of a column."""
 
 
 def at_a_glance(frame: pl.DataFrame, tells: Callable[[Floats], Mask]) -> list[str]:
