@@ -42,6 +42,7 @@ from sortal.serve import commands as serving
 from sortal.version import __version__
 
 if TYPE_CHECKING:
+    from sortal.artifact.model import Model
     from sortal.checks.audit import Finding
     from sortal.core.recipe import Recipe
     from sortal.data.read import Source
@@ -117,10 +118,10 @@ def predict(
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
 
-        def look() -> Source:
+        def look(loaded: Model) -> Source:
             from sortal.record.looks import to_predict
 
-            return to_predict(model, files, verify)
+            return to_predict(loaded, model, files)
 
         rows = look if any(is_sealed(Path(file)) for file in files) else files
         scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)

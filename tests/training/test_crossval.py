@@ -11,9 +11,9 @@ import pytest
 from sortal.core import registry
 from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError
-from sortal.core.frame import Table
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.models.family import UNKNOWN_WORK, OutOfTime, Size, Work
 from sortal.training import crossval as crossval_module
 from sortal.training.candidate import Candidate

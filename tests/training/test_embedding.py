@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import once
 from sortal.engine.program import Program
 from sortal.prepare import embedding

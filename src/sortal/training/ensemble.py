@@ -11,8 +11,8 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.engine.program import Program
 from sortal.models.family import Matrix, Precision
 from sortal.training.bounds import NO_BOUNDS, Bounds

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.calibrate import MOST_ENTRIES, Calibration, choose
 from sortal.decide.certify import certify

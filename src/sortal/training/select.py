@@ -55,11 +55,6 @@ class Choice:
     bias: float
     reason: Reason = "best"
 
-    @property
-    def uncorrected(self) -> float:
-        """What cross-validation reported of the chosen one."""
-        return self.corrected + self.bias
-
 
 def choose(
     scored: Sequence[Result],

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sortal.core.frame import Table
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import SearchOptions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
