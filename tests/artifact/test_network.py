@@ -19,10 +19,10 @@ from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, load
 from sortal.artifact.store import save
 from sortal.core.errors import ArtifactError
-from sortal.core.frame import Table
 from sortal.core.images import drawn
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine import Program

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
+from sortal.core.table import Table
 from sortal.data import split as split_module
 from sortal.data.division import split_by_column
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split

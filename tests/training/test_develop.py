@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.framing import frame_task
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
+from sortal.core.table import Table
 from sortal.engine import compile
 from sortal.models.family import Work
 from sortal.training import develop

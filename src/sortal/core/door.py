@@ -46,7 +46,7 @@ _MANY = 32
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as a program reads them: ``columns`` by name, as ``core.frame.Table.columns`` gives them.
+    """Rows as a program reads them: ``columns`` by name, as ``core.table.Table.columns`` gives them.
 
     ``ids``: (n,) which rows of ``source`` they are, counted from 0. ``absent`` names columns that they came without,
     and that are taken as missing; ``notes`` say which values cannot be read, and are missing therefore.
@@ -131,7 +131,8 @@ def rows_of_frame(
     folder: str = "",
 ) -> Rows:
     """The columns of ``schema`` in a raw frame; arguments and errors are those of ``core.frame.conform``."""
-    from sortal.core.frame import Table, conform
+    from sortal.core.frame import conform
+    from sortal.core.table import Table
 
     ids = np.arange(first_row - 1, first_row - 1 + frame.height)
     notes: list[str] = []

@@ -6,10 +6,10 @@ import numpy as np
 
 from sortal.core.arrays import Ints
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table
 from sortal.core.option_values import PART_WORDS, parse_capacity
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import NESTED
+from sortal.core.table import Table
 from sortal.core.writing import number
 from sortal.data.split import Parts, SplitPlan, class_notes, split
 

@@ -12,7 +12,7 @@ from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.evaluate.compare import corrected_t, difference
 from sortal.evaluate.metrics import Metric, per_row_log_loss
-from sortal.training.crossval import Result
+from sortal.training.cv_result import Result
 
 Groups = NDArray[np.generic] | None
 """(n,) ids of rows that belong together; None where each stands alone."""
