@@ -89,7 +89,8 @@ def test_a_table_that_was_read_already_has_its_name(model: Model, tmp_path: Path
     assert score._name_of(["a.csv", "b.csv"]) == "the data"
     asked = []
 
-    def later() -> Source:
+    def later(asking: Model) -> Source:
+        assert asking.task == model.task
         asked.append(1)
         return source
 
