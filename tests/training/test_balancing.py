@@ -80,3 +80,25 @@ def test_families_of_one_kind_tell_nothing(base):
         )
         is None
     )
+
+
+def test_rows_that_belong_together_say_less_of_what_balancing_gains(base):
+    groups = np.repeat(np.arange(25), 20)
+    shift = np.random.default_rng(3).normal(0.0, 0.05, size=25)[groups] + 0.06
+    arms = [scored("lightgbm", base + shift), scored("lightgbm focal", base, way="focal")]
+    alone, together = balancing(arms, LOG_LOSS), balancing(arms, LOG_LOSS, groups)
+    assert alone is not None
+    assert together is not None
+    assert alone.behind.value == together.behind.value
+    assert together.behind.high - together.behind.low > 2 * (alone.behind.high - alone.behind.low)
+
+
+def test_every_arm_of_the_family_makes_the_low_end_lower(base):
+    noise = np.random.default_rng(4).normal(0.03, 0.3, size=(3, 500))
+    arms = [scored("lightgbm focal", base, way="focal"), scored("lightgbm", base + noise[0])]
+    more = [scored(f"lightgbm {k}", base + 0.1 + noise[k], way="weights") for k in (1, 2)]
+    others = [scored("svm", base + 0.1 + noise[1], family="svm"), scored("svm balanced", base + 0.2, "svm", "weights")]
+    few, of_others, many = (balancing([*arms, *some], LOG_LOSS) for some in ([], others, more))
+    assert few.winner == many.winner == of_others.winner == Arm("lightgbm focal", "focal")
+    assert few.behind == of_others.behind
+    assert many.behind.low < few.behind.low

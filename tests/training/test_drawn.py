@@ -57,3 +57,18 @@ def test_a_family_fits_what_is_drawn_of_it(family):
         p = fit(candidate, matrix, dev, {"rounds": 5}).predict_proba(matrix.X)
         assert p.shape == (300, 2)
         assert p.std(axis=0).min() > 0
+
+
+def test_what_is_drawn_is_what_is_shown():
+    """Three digits; whole numbers are whole, and their ends as likely as others."""
+    rng = np.random.default_rng(0)
+    for space in (Range(0.4, 1.0), Range(1e-4, 5.0, log=True), Range(1234.0, 98765.0)):
+        values = [space.draw(rng) for _ in range(300)]
+        assert all(value == float(f"{value:.3g}") for value in values)
+        assert any(value != float(f"{value:.2g}") for value in values)
+        assert all(type(value) is float for value in values)
+    whole = [Range(4, 7, whole=True).draw(rng) for _ in range(4_000)]
+    assert {type(value) for value in whole} == {int}
+    counts = np.bincount(whole, minlength=8)[4:]
+    assert counts.min() > 900
+    assert counts.sum() == 4_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -133,3 +134,29 @@ def test_limits_are_none_unless_they_are_named() -> None:
     limits = Limits()
     assert (limits.seconds(), limits.refit, limits.size) == (float("inf"), True, None)
     assert replace(limits, size=5).size == 5
+
+
+def test_a_refit_is_ended_when_its_seconds_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seconds are those of before its preparation."""
+    asked: list[Any] = []
+    left = iter([7.0, 1.0])
+    until = module.interrupted_after
+    monkeypatch.setattr(module, "sample", lambda dev, rows, most: rows)
+    monkeypatch.setattr(module, "prepare_rows", lambda dev, rows, view: asked.append("prepared"))
+    monkeypatch.setattr(module, "interrupted_after", lambda seconds: (asked.append(seconds), until(math.inf))[1])
+    monkeypatch.setattr(module, "fit", lambda *a, **k: asked.append("fitted"))
+    candidate = SimpleNamespace(name="tree", family=SimpleNamespace(view="plain"))
+    result: Any = SimpleNamespace(candidate=candidate, effort={}, rows=None, pipeline=None)
+    refit_member(result, None, ROWS, Limits(lambda: next(left)))  # type: ignore[arg-type]
+    assert asked == ["prepared", 7.0, "fitted"]
+
+
+def test_members_are_refitted_in_their_order_and_keep_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(module, "refit_member", lambda *a: asked.append(a) or f"refit of {a[0]}")
+    which: Any = SimpleNamespace(results=("b", "a", "c"), weights=(0.5, 0.2, 0.3))
+    limits, dev = Limits(), object()
+    found = module._refitted(which, dev, ROWS, limits)  # type: ignore[arg-type]
+    assert found.members == ("refit of b", "refit of a", "refit of c")
+    assert found.weights == (0.5, 0.2, 0.3)
+    assert asked == [(name, dev, ROWS, limits) for name in "bac"]

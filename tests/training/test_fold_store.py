@@ -97,3 +97,15 @@ def test_an_earlier_run_is_picked_up_where_it_is_the_same(data: FoldData, tmp_pa
     for name, key, earlier in (("a", "other", "earlier"), ("b", "key", "nowhere")):
         with pytest.raises(OptionError, match="of other data or other options"):
             FoldStore.new(tmp_path / name, key, tmp_path / earlier)
+
+
+def test_what_each_fold_took_comes_back_with_its_fold(data: FoldData, tmp_path: Path) -> None:
+    store = FoldStore.new(tmp_path / "folds", "key")
+    results = [replace(each, seconds=3.0 + k, useful_share=0.5 / (k + 1)) for k, each in enumerate(fitted(data))]
+    store.save(replace(TREE, name="other"), None, results[::-1])
+    store.save(TREE, 350, results)
+    rows, found = store.load(TREE, data) or (None, [])
+    assert rows == 350
+    assert [(each.seconds, each.useful_share) for each in found[1:]] == [(4.0, 0.25), (5.0, 0.5 / 3)]
+    assert [each.pace for each in found[1:]] == [{}, {}]
+    assert sorted(path.suffix for path in store.folder.iterdir()) == [".json", ".npz", ".npz"]

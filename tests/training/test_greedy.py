@@ -129,3 +129,16 @@ def test_of_models_that_are_as_good_the_first_counts():
     grid = np.linspace(0, 1, 2001)
     best = grid[np.argmin([loss(likelihood, (1 - w, 0, w)) for w in grid])]
     assert weights[2] == pytest.approx(best, abs=0.02)
+
+
+def test_of_very_many_rows_some_choose_by_the_seed(monkeypatch):
+    monkeypatch.setattr("sortal.training.greedy.some", lambda likelihood, seed: likelihood[:, seed::2])
+    likelihood = np.random.default_rng(5).uniform(0.05, 0.95, size=(3, 40))
+    free = np.zeros((3, 0))
+    for seed in (0, 1):
+        found = weights_within(likelihood, free, seed)
+        assert found.tolist() == greedy_weights(likelihood[:, seed::2]).tolist()
+    # What takes just all that it may is within.
+    shares = np.array([[0.5], [0.25], [0.25]])
+    assert weights_within(likelihood, shares, 0).tolist() == greedy_weights(likelihood[:, ::2]).tolist()
+    assert (weights_within(likelihood, shares * 1.01, 0) > 0).sum() < (greedy_weights(likelihood[:, ::2]) > 0).sum()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sortal.core import registry
 from sortal.core.plan import Planned
 from sortal.core.sheets import SearchOptions
+from sortal.engine import Program
 from sortal.training import permutation
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, crossval
@@ -74,3 +77,59 @@ def test_only_the_columns_that_weigh_most_are_shuffled(trained: Any, monkeypatch
     monkeypatch.setattr(permutation, "MOST_COLUMNS", 1)
     adds = permuted(trained, SearchOptions(), math.inf)
     assert list(adds.lost) == ["x"]
+
+
+def test_it_is_of_the_calibrated_model_with_the_groups_of_its_rows(trained: Any, monkeypatch) -> None:
+    sharp = Program("logit_affine", {}, {"weight": 3 * np.eye(2), "bias": np.zeros(2)})
+    calibrated = SimpleNamespace(
+        dev=replace(trained.dev, seed=5),
+        developed=trained.developed,
+        finalized=SimpleNamespace(calibration=SimpleNamespace(program=sharp)),
+    )
+    seen: list[Any] = []
+    monkeypatch.setattr(permutation, "permutation_importance", lambda *a: seen.append(a) or {})
+    for each in (trained, calibrated):
+        assert permuted(each, SearchOptions(), math.inf).lost == {}
+    (_, table, raw, _, seed), (score, _, told, _, other) = seen
+    assert (seed, other) == (0, 5)
+    cubed = raw.probability**3
+    np.testing.assert_allclose(told.probability, cubed / cubed.sum(axis=1, keepdims=True), atol=1e-9)
+    np.testing.assert_allclose(score(table.columns(score.reads)), told.probability, atol=1e-12)
+    assert told.part == "out-of-fold"
+    assert told.rows.tolist() == table.rows.tolist() == raw.rows.tolist()
+    truth = dict(zip(DEV.table.rows.tolist(), DEV.codes.tolist(), strict=True))
+    assert told.truth.tolist() == [truth[row] for row in told.rows.tolist()]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(19, 0), (20, 20)])
+def test_of_fewer_than_twenty_rows_nothing_is_said(trained: Any, rows: int, told: int) -> None:
+    assert permuted(trained, SearchOptions(plan=PLAN, permuted=rows), 0.0).rows == told
+
+
+def test_rows_are_drawn_by_the_seed_and_kept_in_order() -> None:
+    rows = np.arange(100, 200)
+    some = permutation._some(rows, 30, 1)
+    assert some.tolist() == sorted(set(some.tolist()))
+    assert set(some.tolist()) <= set(rows.tolist())
+    assert len(some) == 30
+    assert some.tolist() == permutation._some(rows, 30, 1).tolist() != permutation._some(rows, 30, 2).tolist()
+    for most in (100, 101):
+        assert permutation._some(rows, most, 1) is rows
+    strongest = permutation._strongest(["b", "a", "d", "c"], {"d": 0.5, "c": 0.1, "b": 0.0})
+    assert strongest == ["d", "c", "a", "b"]  # of those that weigh nothing by their names
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds", "rows"),
+    [
+        ({}, 2.0, 50),
+        ({}, 1e9, 2_000),
+        ({}, -1.0, 0),
+        ({"effort": 4.0}, -1.0, 50),
+        ({"effort": 1e6}, -1.0, 2_000),
+        ({"plan": PLAN, "permuted": 7}, 1e9, 7),
+    ],
+)
+def test_how_many_rows_there_is_time_for(options: dict[str, Any], seconds: float, rows: int) -> None:
+    assert permutation._rows(0.01, 4, SearchOptions(**options), seconds) == rows
+    assert permutation._rows(0.0, 4, SearchOptions(), 4e-4) == 100  # a millionth of a second at least
