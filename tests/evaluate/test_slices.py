@@ -243,3 +243,13 @@ def test_the_p_value_is_of_the_gap_times_the_tests_that_are_left():
     inside = (where["half"] == "a").to_numpy()
     alone = gap(values, inside).p_value
     assert of(found, "half", "= a").p_value == pytest.approx(min(2 * alone, 1.0))
+
+
+@pytest.mark.parametrize(("most", "known"), [(3, True), (2, False)])
+def test_what_the_probabilities_expect_is_worked_out_of_so_many_classes(most, known, monkeypatch):
+    monkeypatch.setattr("sortal.evaluate.slices.MOST_CLASSES", most)
+    _, where = example()
+    p = np.tile([0.5, 0.3, 0.2], (200, 1))
+    three = Predictions(THREE.classes, np.arange(200), np.arange(200) % 3, p, "test")
+    found = by_slice(THREE, three, decided(three), where, asked=["half"])
+    assert (of(found, "half", "= b").expected is not None) == known

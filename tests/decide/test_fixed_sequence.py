@@ -1,0 +1,170 @@
+"""Where a search starts and how many rows it would need: its parts against SciPy and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from sortal.decide import fixed_sequence as module
+from sortal.decide.exact import Constraint, Counts, RankedScores
+from sortal.decide.fixed_sequence import _ScoreBins
+
+PRECISION = Constraint("precision", 0.8, 0.8)
+
+
+def scores(n: int = 400, seed: int = 0) -> RankedScores:
+    """Calibrated ones: what a row says, it does."""
+    p = np.sort(np.random.default_rng(seed).beta(1, 2, size=n))
+    return RankedScores(p, np.random.default_rng(seed + 1).random(n) < p)
+
+
+def test_bins_share_out_the_learned_rows_from_high_to_low() -> None:
+    rows = scores()
+    bins = _ScoreBins.of(rows)
+    assert (np.diff(bins.thresholds) < 0).all()
+    assert (bins.rows.sum(), bins.hits.sum()) == (400, rows.positive.sum())
+    assert bins.share.sum() == pytest.approx(1)
+    above = 1.1
+    for k, threshold in enumerate(bins.thresholds):
+        inside = (rows.score >= threshold) & (rows.score < above)
+        assert (bins.rows[k], bins.hits[k]) == (inside.sum(), rows.positive[inside].sum())
+        some = rows.score[inside]
+        assert bins.log_odds[k] == pytest.approx(np.log(some / (1 - some)).mean())
+        above = threshold
+    sure = _ScoreBins.of(RankedScores(np.array([0.0, 1.0]), np.array([False, True])))
+    assert np.abs(sure.log_odds).max() < 28
+
+
+@pytest.mark.parametrize(("rows", "first"), [(4, 4), (5, 5), (6, 5), (1_000, 5)])
+def test_ranks_grow_by_some_per_cent_up_to_all(rows: int, first: int) -> None:
+    found = module._growing(rows)
+    assert (found[0], found[-1]) == (first, rows)
+    assert (np.diff(found) > 0).all()
+    assert (found[1:] <= np.maximum(found[:-1] * 1.04 + 1, found[:-1] + 1)).all()
+
+
+def test_fine_steps_are_a_fifth_of_the_noise() -> None:
+    found = module._finely(25.0, 900)
+    assert found[0] == 25.0
+    assert found[-1] == pytest.approx(900, abs=6)
+    assert np.diff(found) / np.sqrt(found[:-1]) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_curve_of_the_scores_is_the_most_likely_within_its_prior() -> None:
+    bins = _ScoreBins.of(scores())
+
+    def height(at: np.ndarray) -> float:
+        line = at[0] + at[1] * bins.log_odds
+        told = bins.rows * np.logaddexp(0, line) - bins.hits * line
+        return float(told.sum() + 0.01 * at[0] ** 2 / 2 + (at[1] - 1) ** 2 / 2)
+
+    fit, covariance = module._logistic(bins)
+    best = optimize.minimize(height, [0.0, 1.0], options={"gtol": 1e-9})
+    assert fit == pytest.approx(best.x, abs=1e-4)
+    step, bend = 1e-3 * np.eye(2), np.empty((2, 2))
+    for i in range(2):
+        for j in range(2):
+            a, b = step[i], step[j]
+            bend[i, j] = (height(fit + a + b) - height(fit + a - b) - height(fit - a + b) + height(fit - a - b)) / 4e-6
+    assert covariance == pytest.approx(np.linalg.inv(bend), rel=1e-2)
+
+
+def test_half_of_the_draws_follow_the_curve_and_half_each_bin() -> None:
+    """The one bin is far from its curve, and its own rows say so."""
+    bins = _ScoreBins(
+        np.array([0.7, 0.4, 0.1]), np.array([1.5, 0.0, -1.5]), np.array([40.0, 60.0, 80.0]), np.array([8.0, 30.0, 12.0])
+    )
+    rng = np.random.default_rng(0)
+    drawn = np.array([module._drawn_rates(bins, rng) for _ in range(40)])
+    assert drawn.shape == (40, module.DRAWS, 3)
+    fit, _ = module._logistic(bins)
+    curve = 1 / (1 + np.exp(-fit[0] - fit[1] * bins.log_odds))
+    smooth, rough = (drawn[:, part].reshape(-1, 3) for part in (slice(0, 100), slice(100, None)))
+    assert smooth.mean(axis=0) == pytest.approx(curve, abs=0.02)
+    wanted = stats.beta(bins.hits + curve, bins.rows - bins.hits + 1 - curve)
+    assert rough.mean(axis=0) == pytest.approx(wanted.mean(), abs=0.006)
+    assert rough.std(axis=0) == pytest.approx(wanted.std(), rel=0.05)
+
+
+def test_shares_are_drawn_from_what_was_counted() -> None:
+    counts = Counts(np.array([50.0]), np.array([40.0]), np.array(60.0), np.array(140.0))
+    drawn = [module._drawn_shares(counts, np.random.default_rng(seed)) for seed in range(60)]
+    selected, hits, positives, negatives = (np.concatenate([each[k] for each in drawn]) for k in range(4))
+    assert set(selected.ravel().tolist()) == {0.25}
+    prior = 60.5 / 201
+    above, below = stats.beta(40 + prior, 10 + 1 - prior), stats.beta(20 + prior, 130 + 1 - prior)
+    assert hits.mean() == pytest.approx(0.25 * above.mean(), abs=0.002)
+    assert hits.std() == pytest.approx(0.25 * above.std(), rel=0.05)
+    assert (positives - hits).mean() == pytest.approx(0.75 * below.mean(), abs=0.002)
+    assert (positives - hits).std() == pytest.approx(0.75 * below.std(), rel=0.05)
+    assert (positives + negatives) == pytest.approx(np.ones(positives.shape))
+    assert module._rest(np.array([0.25, 1.0 + 1e-16, 1.5])).tolist() == [0.75, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_the_least_number_that_passes_is_told_to_a_row(rate: float, alpha: float) -> None:
+    trials = np.array([60.0, 200.0, 1_000.0])
+    exact = stats.binom.isf(alpha, trials, rate) + 1
+    assert np.abs(np.ceil(module._critical(trials, rate, alpha)) - exact).max() <= 1
+
+
+def test_the_lower_limit_is_that_of_wilson_at_one_side() -> None:
+    k, n, z = np.array([0.0, 30.0, 50.0]), np.array([0.0, 40.0, 50.0]), stats.norm.isf(0.05)
+    n1 = np.maximum(n, 1)
+    p = k / n1
+    wanted = (p + z**2 / (2 * n1) - z * np.sqrt(p * (1 - p) / n1 + z**2 / (4 * n1**2))) / (1 + z**2 / n1)
+    assert module._lower_limit(k, n, 0.05) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_start_is_worth_the_recall_at_the_end_of_its_run_of_passes() -> None:
+    passed = np.array([[True, True, False, True], [False, True, True, True]])
+    recall = np.array([[0.1, 0.3, 0.5, 0.9], [0.2, 0.4, 0.6, 0.8]])
+    wanted = [(0.3 + 0.0) / 2, (0.3 + 0.8) / 2, (0.0 + 0.8) / 2, (0.9 + 0.8) / 2]
+    assert module._worth(passed, recall) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("n", [50, 400])
+def test_how_probably_so_many_rows_would_pass(n: int) -> None:
+    """A fifth of the rows is selected, of which nine tenths are right."""
+    shares = Counts(*(np.array([[x]]) for x in (0.2, 0.18, 0.3, 0.7)))
+    found = module._power([PRECISION], shares, n, 0.05)
+    trials = n // 5
+    least = stats.binom.isf(0.05, trials, 0.8) + 1
+    assert found.shape == (1, 1)
+    assert found[0, 0] == pytest.approx(stats.binom.sf(least - 1, trials, 0.9), abs=0.1)
+    recall = Constraint("recall", 0.3, 0.3)
+    both = module._power([PRECISION, recall], shares, n, 0.05)
+    assert both[0, 0] == min(found[0, 0], module._power([recall], shares, n, 0.05)[0, 0])
+
+
+def test_what_a_model_reaches_is_told_of_precision_alone() -> None:
+    bins = _ScoreBins.of(scores())
+    hits, rows, z = np.cumsum(bins.hits), np.cumsum(bins.rows), stats.norm.isf(0.025)
+    p = hits / rows
+    low = (p + z**2 / (2 * rows) - z * np.sqrt(p * (1 - p) / rows + z**2 / (4 * rows**2))) / (1 + z**2 / rows)
+    assert module._reaches([PRECISION], bins) == pytest.approx(low.max())
+    assert module._reaches([PRECISION, Constraint("recall", 0.3, 0.3)], bins) is None
+    assert module._reaches([Constraint("fpr", 0.1, 0.9)], bins) is None
+
+
+def test_counts_of_two_parts_add_up() -> None:
+    one, two = (Counts(*(np.array([float(k + x)]) for k in range(4))) for x in (1, 10))
+    found = module._added(one, two)
+    assert [x.tolist() for x in (found.selected, found.hits, found.positives, found.negatives)] == [
+        [11.0], [13.0], [15.0], [17.0],
+    ]  # fmt: skip
+
+
+def test_an_outlook_asks_for_as_many_rows_as_would_do() -> None:
+    """With as many rows as it says four of five samples pass; with half of them fewer do."""
+    learner, tested = scores(600, 2), scores(300, 4)
+    found = module.outlook([Constraint("precision", 0.72, 0.72)], learner, tested, 300, 0.05)
+    assert found.rows is not None
+    assert found.rows >= 300
+    assert found.chance >= module.CHANCE
+    vain = module.outlook([Constraint("precision", 0.999, 0.999)], learner, tested, 300, 0.05)
+    assert vain.rows is None
+    assert vain.chance < module.CHANCE
+    assert vain.reaches == module._reaches([PRECISION], _ScoreBins.of(learner))
