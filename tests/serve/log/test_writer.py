@@ -116,6 +116,7 @@ def test_rows_of_many_requests_share_a_transaction(away: Away, start: Start) -> 
     assert away.batches[-2:] == [writers.BATCH + 10, 1], "a request is one transaction"
 
 
+@pytest.mark.clock
 def test_labels_follow_the_predictions_that_were_taken_before(url: str, start: Start) -> None:
     writer = start(url)
     writer.put([prediction("a"), prediction("b")])
@@ -240,6 +241,7 @@ def test_closing_stores_what_was_taken_and_takes_no_more(url: str, start: Start,
     assert writer.close() == 0
 
 
+@pytest.mark.clock
 def test_closing_while_the_store_is_away_says_what_is_lost(
     away: Away, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
