@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from sortal.artifact import score
 from sortal.artifact.answers import Answers
 from sortal.artifact.model import Model
-from sortal.artifact.score import columns_of, free_names, score_file, values_of
+from sortal.artifact.score import columns_of, score_file, values_of
 from sortal.core.costs import CostColumn
 from sortal.core.errors import ArtifactError, DataError, OutputError
 from sortal.core.images import drawn
+from sortal.core.names import free_names
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Capacity
 from sortal.data.read import Source, read
