@@ -88,10 +88,10 @@ def test_a_table_that_was_read_already_has_its_name(model: Model, tmp_path: Path
     assert score._name_of(source) == "a query"
     assert score._name_of(["folder/a.csv"]) == "a.csv"
     assert score._name_of(["a.csv", "b.csv"]) == "the data"
-    asked = []
+    asked: list[Model] = []
 
-    def later() -> Source:
-        asked.append(1)
+    def later(loaded: Model) -> Source:
+        asked.append(loaded)
         return source
 
     model.save(tmp_path / "m.csv")
@@ -100,7 +100,7 @@ def test_a_table_that_was_read_already_has_its_name(model: Model, tmp_path: Path
     assert not asked  # nothing is read before all else is known to be right
     with pytest.raises(DataError, match=r"^column 'age' of a query holds 'x' in row 1,"):
         score_file(tmp_path / "m.csv", later, tmp_path / "out.csv")
-    assert asked == [1]
+    assert [each.schema for each in asked] == [model.schema]
 
 
 def test_neither_the_model_nor_the_data_is_replaced(model: Model, tmp_path: Path) -> None:
