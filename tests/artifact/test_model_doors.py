@@ -16,12 +16,12 @@ from sortal.artifact.model import Model, check_parity
 from sortal.core.costs import CostColumn
 from sortal.core.door import rows_of
 from sortal.core.errors import DataError, OptionError, ParityError
-from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
 from sortal.core.reliability import Reliability
 from sortal.core.row import row_of
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets

@@ -12,8 +12,8 @@ import pytest
 
 from sortal.core import registry
 from sortal.core.costs import CostColumn
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import Program
 from sortal.models.family import FitRequest, Fitted, Resources, Settings
 from sortal.training import candidate as module

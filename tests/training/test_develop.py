@@ -155,7 +155,7 @@ def test_the_first_baseline_needs_no_library_whatever_the_columns_are():
 import sys
 import numpy as np, polars as pl
 from sortal.core import registry
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.core.schema import Column, Schema
 from sortal.data.split import holdout
 from sortal.training.candidate import Development

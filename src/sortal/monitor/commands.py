@@ -13,6 +13,7 @@ import typer
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.core.plain import visible
+from sortal.endings import say
 from sortal.options import AllowMissing, Json, ModelFile, Verify
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def monitor(
             alarm = job.look()
         except StoreError as error:
             # A database that is away for an hour is no end: what came meanwhile is read when it is back.
-            typer.echo(f"sortal: {error}; the next look is in {every or '1d'}", err=True)
+            say(f"{error}; the next look is in {every or '1d'}")
         except KeyboardInterrupt:
             break
     if alarm:
@@ -119,8 +120,7 @@ class OfFiles:
         files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
         with closing(files.batches()) as batches:  # also where a row cannot be counted
             watcher.read(batches, kept, now, false_alarms)
-        for note in files.notes:
-            typer.echo(f"sortal: {visible(note)}", err=True)
+        say(*files.notes)
         return None
 
 
