@@ -229,3 +229,24 @@ def test_a_class_that_no_chosen_unit_holds_gets_two_rows() -> None:
         counts = np.bincount(dev.codes[some], minlength=2).tolist()
         assert counts in ([10, 2], [2, 10])
         assert some.tolist() == sorted(some.tolist())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "encodings", "items", "beside"),
+    [
+        (("number",), {"number"}, False, ""),
+        (("text",), {"text"}, True, ""),
+        (("image", "image"), {"image"}, True, ""),
+        (("text", "number"), {"text", "number"}, True, "texts"),
+        (("number", "image"), {"number", "image"}, True, "images"),
+        (("image", "text", "category"), {"image", "text", "category"}, True, "texts and images"),
+        (("image", "text"), {"image", "text"}, True, ""),
+    ],
+)
+def test_what_a_table_holds_beside_other_columns(
+    kinds: tuple[str, ...], encodings: set[str], items: bool, beside: str
+) -> None:
+    columns = [Column(f"c{k}", kind) for k, kind in enumerate(kinds)]
+    table = Table(Schema((*columns, Column("t", "text", "ignore"))), pl.DataFrame(), np.arange(0))
+    dev = Development(table, np.zeros(0, dtype=np.int64), ("n", "p"), 0)
+    assert (set(dev.encodings), dev.has_items, dev.items_beside_others) == (encodings, items, beside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,7 +118,8 @@ class OfFiles:
 
         now = clock.time()
         files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
-        watcher.read(files.batches(), kept, now, false_alarms)
+        with closing(files.batches()) as batches:  # also where a row cannot be counted
+            watcher.read(batches, kept, now, false_alarms)
         say(*files.notes)
         return None
 
