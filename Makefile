@@ -6,7 +6,7 @@ READY := .venv/ready
 # Tests start many processes: what one has compiled the others read, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo demo-texts demo-images serve-demo test lint types imports bench-fast fuzz fuzz-api mlflow-trip mutants clean
+.PHONY: help demo demo-texts demo-images serve-demo test laws lint types imports bench-fast fuzz fuzz-api mlflow-trip mutants clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,9 @@ trip = set -e; mkdir -p runs; out=$$(mktemp -d runs/$@-XXXXXX)/run; \
 test: $(READY) ## all tests: side by side, then those that measure time, alone
 	@$(BIN)/python -m pytest -n auto -m "not clock"
 	@$(BIN)/python -m pytest -m clock $$(grep -rl --include="*.py" mark.clock tests)
+
+laws: $(READY) ## all laws, on new random examples
+	@$(BIN)/python -m pytest -n auto -m "hypothesis and not clock" --hypothesis-profile=random
 
 lint: $(READY) ## style
 	@$(BIN)/ruff check .

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.run_counts import RunCounts
-from sortal.core.frame import Table
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.data.split import holdout
 
 Ints = NDArray[np.int64]

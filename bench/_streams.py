@@ -17,11 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench._tables import EXAMPLE, tabular
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
 from sortal.core.profile import comparable, compared, profile
 from sortal.core.schema import Schema
 from sortal.core.sheets import GoalOptions, RowOptions
+from sortal.core.table import Table
 from sortal.data.problem import frame_problem
 from sortal.monitor.bins import Bins
 from sortal.monitor.losses import Loss

@@ -28,8 +28,8 @@ from sortal.checks.context import AuditContext
 from sortal.checks.run_counts import LEAKED, RunCounts, run_findings
 from sortal.core import registry
 from sortal.core.errors import InputError
-from sortal.core.frame import Table
 from sortal.core.sheets import GoalOptions, RowOptions
+from sortal.core.table import Table
 from sortal.data.problem import Problem, frame_problem
 
 MATTERS = 0.05

@@ -24,8 +24,8 @@ import polars as pl
 import sortal
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, table_files
-from sortal.artifact.score import free_names
 from sortal.core.errors import SortalError
+from sortal.core.names import free_names
 from sortal.evaluation import evaluate
 
 RUNS, FAST_RUNS = 200, 5

@@ -21,10 +21,11 @@ from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.errors import InputError
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.infer import infer
 from sortal.core.profile import Values, profile
 from sortal.core.shift import Watch
+from sortal.core.table import Table
 
 SIZES = (20, 100, 1_000)
 """Rows of a batch."""

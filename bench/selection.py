@@ -32,7 +32,7 @@ from sortal.data.split import folds
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Resources
 from sortal.training.candidate import Candidate, Development, prepare_rows
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 from sortal.training.select import choose
 
 METRICS = ("roc_auc", "log_loss")

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sortal import timetable, workflow
 from sortal.cli import MANY_OBJECTS, main
@@ -27,6 +28,11 @@ COLUMNS = [
 """Half of the example's columns, of every kind among them: a run on them takes little more than half of the time."""
 UNHURRIED = "1h"
 """A budget counts from the start of the process, which here is that of all tests."""
+
+settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("random"), derandomize=True)
+settings.load_profile("same")
+"""A change is judged by the same examples every time, and no law by the clock; ``make laws`` looks at others."""
 
 
 @dataclass(frozen=True)

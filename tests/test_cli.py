@@ -360,6 +360,6 @@ def test_whose_fault_it_was_is_the_exit_code(sortal, monkeypatch, error, code, s
         raise error
 
     monkeypatch.setattr("sortal.artifact.model.load", fail)
-    monkeypatch.setattr("sortal.cli._discard_output", lambda: None)
+    monkeypatch.setattr("sortal.endings._discard_output", lambda: None)
     told = sortal("show", "m.sortal")
     assert (told.code, told.err) == (code, said)

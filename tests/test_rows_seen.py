@@ -18,13 +18,14 @@ import pytest
 
 import sortal
 from sortal.core import registry
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.framing import frame_task
 from sortal.core.infer import infer
 from sortal.core.labels import encode
 from sortal.core.observer import Observer
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
+from sortal.core.table import Table
 from sortal.data.problem import with_weight
 from sortal.decide.threshold import f_threshold
 from sortal.engine import compile

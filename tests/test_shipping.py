@@ -13,10 +13,10 @@ import pytest
 import sortal
 from sortal import shipping
 from sortal.core.errors import ParityError
-from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
+from sortal.core.table import Table
 from sortal.engine import Program, compile
 from sortal.training import develop, trained
 from sortal.training.deadline import Deadline

@@ -90,13 +90,19 @@ def around(made: Tokenizer, processor: type, begin: str, end: str) -> Tokenizer:
     return made
 
 
-def save(name: str, tokenizer: Tokenizer, network: torch.nn.Module) -> None:
+def save_weights(name: str, network: torch.nn.Module, spread: float) -> Path:
+    """A folder anew, with normal weights."""
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     with torch.no_grad():
         for each in network.parameters():
-            each.normal_(0, 0.7)
+            each.normal_(0, spread)
     network.eval().save_pretrained(folder)
+    return folder
+
+
+def save(name: str, tokenizer: Tokenizer, network: torch.nn.Module) -> None:
+    folder = save_weights(name, network, spread=0.7)
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": PLACES}))
     tokenizer.enable_truncation(PLACES)
@@ -110,12 +116,7 @@ def save(name: str, tokenizer: Tokenizer, network: torch.nn.Module) -> None:
 
 def save_images(name: str, network: torch.nn.Module, side: int) -> None:
     """With the vectors of four images of random points."""
-    folder = FOLDER / name
-    shutil.rmtree(folder, ignore_errors=True)
-    with torch.no_grad():
-        for each in network.parameters():
-            each.normal_(0, 0.5)
-    network.eval().save_pretrained(folder)
+    folder = save_weights(name, network, spread=0.5)
     told = {"size": {"height": side, "width": side}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
     (folder / "preprocessor_config.json").write_text(json.dumps(told))
     points = torch.tensor(np.random.default_rng(0).random((4, 3, side, side)), dtype=torch.float32)

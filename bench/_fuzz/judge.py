@@ -18,7 +18,7 @@ import typer
 
 from bench._fuzz.guard import MEMORY, SECONDS, Peak, Screen, Timeout, Watch, noise, timed
 from bench._fuzz.seeds import Seed
-from sortal import cli
+from sortal import cli, endings
 from sortal.artifact.model import Model, load
 from sortal.core.errors import InputError
 from sortal.core.recipe import Recipe
@@ -209,18 +209,18 @@ def _errors_kept(errors: list[BaseException]) -> Iterator[None]:
     """The error behind a sentence of the command line."""
     import sys
 
-    end = cli._end
+    end = endings._end
 
     def keep(*arguments: Any) -> Any:
         error = sys.exc_info()[1]
         errors.extend([error] if error is not None else [])
         return end(*arguments)
 
-    cli._end = keep  # type: ignore[assignment]
+    endings._end = keep  # type: ignore[assignment]
     try:
         yield
     finally:
-        cli._end = end
+        endings._end = end
 
 
 @contextmanager

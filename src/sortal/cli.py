@@ -9,22 +9,19 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import signal
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sortal.core.errors import InputError, OptionError, SortalError
-from sortal.core.interrupt import ended_by
-from sortal.core.plain import sentence, visible
+from sortal.core.errors import OptionError
+from sortal.core.plain import visible
 from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
 from sortal.core.signatures import takes
+from sortal.endings import finish, say
 from sortal.export import commands as exporting
 from sortal.monitor import commands as monitoring
 from sortal.options import (
@@ -45,6 +42,7 @@ from sortal.serve import commands as serving
 from sortal.version import __version__
 
 if TYPE_CHECKING:
+    from sortal.artifact.model import Model
     from sortal.checks.audit import Finding
     from sortal.core.recipe import Recipe
     from sortal.data.read import Source
@@ -56,12 +54,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
-INTERRUPTED, SEVERE = 130, 3
+SEVERE = 3
 MANY_OBJECTS = 100_000
 """New objects between two searches for garbage; importing all of a run makes some hundred thousand that stay."""
 RECIPE_FILE = "recipe.toml"
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""Every mistake in the options; typer gives a public name only to this kind of it."""
 
 
 def _tell_version(asked: bool) -> None:
@@ -122,17 +118,17 @@ def predict(
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
 
-        def look() -> Source:
+        def look(loaded: Model) -> Source:
             from sortal.record.looks import to_predict
 
-            return to_predict(model, files, verify)
+            return to_predict(loaded, model, files)
 
         rows = look if any(is_sealed(Path(file)) for file in files) else files
         scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
     if out is not None:
         _console().print(f"{scored.rows:,} rows scored: {visible(str(out))}")
-    _say(scored.notes)
-    _say([f"not as in training: {shift.message}" for shift in scored.shifts])
+    say(*scored.notes)
+    say(*(f"not as in training: {shift.message}" for shift in scored.shifts))
 
 
 @app.command()
@@ -163,7 +159,7 @@ def evaluate(
         print(evaluated.to_json().decode())
     else:
         summary.evaluation(_console(), evaluated)
-        _say(evaluated.notes)
+        say(*evaluated.notes)
 
 
 @app.command()
@@ -291,7 +287,7 @@ def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
     from sortal.core.recipe import Recipe
 
     if Recipe.read(file).search.plan and not asked.search.plan:
-        _say([f"{file} does not say all of that, so candidates are tried anew"])
+        say(f"{file} does not say all of that, so candidates are tried anew")
 
 
 def _was_given(context: typer.Context, name: str) -> bool:
@@ -320,7 +316,7 @@ def _train(
 def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
-        _tell("the audit found something severe (--strict)")
+        say("the audit found something severe (--strict)")
         raise typer.Exit(SEVERE)
 
 
@@ -332,17 +328,7 @@ def _tell_of_abandoned(out: Path | None, data: Sequence[str]) -> None:
         *([] if out is None else [out.expanduser().absolute().parent]),
         *([temporary_files()] if "-" in data else []),
     ]
-    _say([sentence for place in places for sentence in abandoned(place)])
-
-
-def _say(notes: Sequence[str]) -> None:
-    """What has to be known of a result, beside it."""
-    for note in notes:
-        _tell(note)
-
-
-def _tell(text: str) -> None:
-    print("sortal:", sentence(text), file=sys.stderr)
+    say(*(sentence for place in places for sentence in abandoned(place)))
 
 
 def _console() -> Screen:
@@ -358,37 +344,12 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         _collect_rarely()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    # A scheduler that ends a run leaves no half of it either.
-    signals = (signal.SIGINT, signal.SIGTERM) if arguments is None else ()
-    try:
-        with ended_by(*signals):
-            code = app([a for a in given if a != "--debug"] or ["--help"], prog_name="sortal", standalone_mode=False)
-            sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except UsageError as error:
-        _end(_usage(error), 2, debug)
-    except SortalError as error:
-        _end(str(error), 2 if isinstance(error, InputError) else 1, debug)
-    except MemoryError:
-        _end("not enough memory; use fewer columns (--ignore) or fewer rows", 2, debug)
-    except OSError as error:
-        _discard_output()
-        if isinstance(error, BrokenPipeError):
-            sys.exit(1)
-        where = f" ({error.filename})" if error.filename else ""
-        _end(f"the system refused{where}: {error.strerror or error}", 2, debug)
-    except Exception as error:  # noqa: BLE001 - the last door: a person sees a sentence, not a traceback
-        _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # what a library in Rust raises is no Exception
-            raise
-        _end(f"a bug of polars: {error}; --debug shows where", 1, debug)
-    if code == INTERRUPTED:
-        _end("interrupted; nothing was written", INTERRUPTED, debug, arguments is None)
-    if code:
-        sys.exit(code)
+    words = [word for word in given if word != "--debug"] or ["--help"]
+
+    def run() -> Any:
+        return app(words, prog_name="sortal", standalone_mode=False)
+
+    finish(run, debug="--debug" in given, own_process=arguments is None)
 
 
 def _collect_rarely() -> None:
@@ -397,31 +358,6 @@ def _collect_rarely() -> None:
     """
     gc.set_threshold(MANY_OBJECTS)
     atexit.register(gc.freeze)
-
-
-def _usage(error: Exception) -> str:
-    """What typer says of a mistake in the options, and where to read on."""
-    context = getattr(error, "ctx", None)
-    message = error.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
-    return f"{message[:1].lower()}{message[1:]}; see {context.command_path if context else 'sortal'} --help"
-
-
-def _discard_output() -> None:
-    """What could not be written to the screen or the pipe is not tried again when the process ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
-def _end(message: str, code: int, debug: bool, at_once: bool = False) -> NoReturn:
-    if debug:
-        print("\n".join(map(visible, traceback.format_exc().splitlines())), file=sys.stderr)
-    _tell(message)
-    if at_once:  # Python cannot end in peace where an extension module was interrupted while it was imported
-        with suppress(OSError):
-            sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time as clock
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +13,27 @@ import polars as pl
 from narwhals.dependencies import is_into_dataframe
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, assert_all_finite, check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sortal.artifact.model import PARITY_ROWS
 from sortal.core.columns import Origin
 from sortal.core.disclosure import SMALLEST_COUNT
 from sortal.core.door import rows_of_frame, warn_of
 from sortal.core.errors import DataError
-from sortal.core.frame import Table, conform, declared_kinds, from_any
-from sortal.core.framing import frame_task, label_type_of
+from sortal.core.frame import conform, declared_kinds, from_any
 from sortal.core.infer import infer
+from sortal.core.names import free_names
 from sortal.core.native import is_pandas, to_native
 from sortal.core.observer import Observer
 from sortal.core.plain import sentence
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Role, Schema
-from sortal.core.sheets import GoalOptions, SearchOptions
-from sortal.core.task import Task
-from sortal.core.writing import listing
+from sortal.core.sheets import SearchOptions
+from sortal.core.table import Table
 from sortal.data.problem import with_cost_columns
 from sortal.shipping import ship
+from sortal.target import checked_labels, not_lone, task_of
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Developed
 from sortal.training.reserve import TimeReserve, WorkReserve
@@ -221,19 +219,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             A ``ValueError``, in one sentence, where the data or the parameters cannot be used.
         """
         started, recipe = clock.monotonic(), self._recipe()
-        frame = self._read(X, reset=True)
-        if frame.is_empty():
-            raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
-        y = _labels(y)
-        if len(y) != frame.height:
-            raise DataError(f"X has {frame.height:,} rows and y has {len(y):,}; give as many labels as rows")
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
-            kept = weight > 0
-            frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
-        kept = _not_lone(y)
-        frame, y, weight = frame.filter(pl.Series(kept)), y[kept], None if weight is None else weight[kept]
+        frame, y, weight = self._rows(X, y, sample_weight)
         classes, codes = np.unique(y, return_inverse=True)
         # The whole numbers of an array are numbers, also those that are codes in a table: so scikit-learn's users
         # expect.
@@ -250,7 +236,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         schema = with_cost_columns(schema, recipe.goal.cost_column, "X")
         _check_usable(schema, recipe.rows.ignore)
         table = Table(schema, conform(frame, schema, USED, "X", note=warn_of), np.arange(frame.height))
-        task = self._task(classes, codes, recipe.goal)
+        task = task_of(classes, codes, recipe.goal)
         table.row_costs(task.cost_columns, "X")  # refuses a row without one before any work is done
         reserve = _reserve(recipe.search, started, min(PARITY_ROWS, len(table)))
         trained = train_rows(_weighted(table, weight), codes, task, recipe, reserve, Observer())
@@ -303,6 +289,24 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             options["budget"] = USUAL_SECONDS
         return Recipe.of("y", **options, seed=seed)
 
+    def _rows(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[pl.DataFrame, NDArray[Any], NDArray[np.float64] | None]:
+        """The rows that can be learned from, with their labels and their weights, if they have any."""
+        frame = self._read(X, reset=True)
+        if frame.is_empty():
+            raise DataError(f"X has {len(X)} rows and {frame.width} columns; give at least one of each")
+        y = checked_labels(y)
+        if len(y) != frame.height:
+            raise DataError(f"X has {frame.height:,} rows and y has {len(y):,}; give as many labels as rows")
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
+            kept = weight > 0
+            frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
+        kept = not_lone(y)
+        return frame.filter(pl.Series(kept)), y[kept], None if weight is None else weight[kept]
+
     def _named(self, X: Any) -> pl.DataFrame:
         """Fresh rows. Where one side has no names the position counts; else scikit-learn has compared them."""
         check_is_fitted(self, "model_")
@@ -322,22 +326,6 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
         return from_any(X)
 
-    def _task(self, classes: NDArray[Any], codes: NDArray[np.int64], goal: GoalOptions) -> Task:
-        """The task, with the classes in the order of ``classes_``, where "10" comes before "2"."""
-        names = tuple(str(c).lower() if isinstance(c, bool | np.bool_) else str(c) for c in classes)
-        labels = pl.Series([names[code] for code in codes])
-        task = frame_task(labels, goal, label_type_of(pl.Series(classes.tolist(), strict=False).dtype))
-        index = [task.classes.index(name) for name in names]
-        return replace(
-            task,
-            classes=names,
-            prevalence=tuple(task.prevalence[i] for i in index),
-            cost=None if task.cost is None else tuple(tuple(task.cost[t][d] for d in index) for t in index),
-            cost_columns=tuple(
-                replace(c, truth=index.index(c.truth), decided=index.index(c.decided)) for c in task.cost_columns
-            ),
-        )
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -353,53 +341,13 @@ def _reserve(search: SearchOptions, started: float, rows: int) -> TimeReserve:
     return WorkReserve(deadline, 0.0, rows, seen_rows=rows, units=search.effort - closing)
 
 
-def _labels(y: Any) -> NDArray[Any]:
-    """(n,) the labels, checked."""
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "O":
-        y = _of_one_type(y)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    labels: NDArray[Any] = y
-    return labels
-
-
-def _not_lone(y: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) which rows are not the only one of their class; all, where that would leave less than two classes."""
-    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    lone = counts == 1
-    if not lone.any() or (~lone).sum() < 2:
-        return np.ones(len(y), dtype=np.bool_)
-    names = listing([repr(label) for label in classes[lone].tolist()])
-    message = f"classes of y with one row, which cannot be both learned and tested, are left out: {names}"
-    warnings.warn(sentence(message), UserWarning, stacklevel=3)
-    kept: NDArray[np.bool_] = ~lone[codes]
-    return kept
-
-
 def _weighted(table: Table, weight: NDArray[np.float64] | None) -> Table:
     """The table with weights in a column of its own, which the model never hears of."""
     if weight is None:
         return table
-    name = "weight"
-    while name in table.schema:
-        name += "_"
+    name = free_names(["weight"], table.schema.names)["weight"]
     schema = Schema((*table.schema.columns, Column(name, "number", "weight")))
     return Table(schema, table.frame.with_columns(pl.Series(name, weight)), table.rows)
-
-
-def _of_one_type(y: NDArray[Any]) -> NDArray[Any]:
-    """Python objects as text, numbers or booleans: what a column of pandas holds that once held something else too."""
-    missing = from_any({"y": y})["y"].is_null().arg_true()
-    if len(missing):
-        raise DataError(f"y holds no label in row {missing[0] + 1:,} ({len(missing):,} in all); drop such rows")
-    types = {type(label) for label in y}
-    if all(issubclass(kind, str) for kind in types):
-        return y
-    if any(issubclass(kind, str) for kind in types):
-        names = ", ".join(sorted(kind.__name__ for kind in types))
-        raise DataError(f"y mixes text with other labels ({names}); make all of them text")
-    return np.array(y.tolist())
 
 
 def _check_usable(schema: Schema, asked: Sequence[str]) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import PARITY_ROWS, TOLERANCE, Model, Parity, check_parity, load
-from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.profile import profile
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.threshold import decide
 from sortal.record import kept

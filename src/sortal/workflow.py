@@ -87,8 +87,6 @@ def train_into(
         rows, context = read_rows(data, recipe, folder, deadline)
         unsealed = rows.unsealed
         store = fold_store(out, folder, unsealed, recipe, resume)
-        notes = check_backbones(recipe.search.backbone, unsealed.table)
-        rows = replace(rows, data=replace(rows.data, notes=(*rows.data.notes, *notes)))
         observer.framed(rows.data, unsealed.table.schema.columns, unsealed.task, rows.split)
 
         steps.enter("audit")
@@ -150,22 +148,23 @@ class Rows:
         return len(self.parts.train) if self.parts.outer else len(self.sealed)
 
 
-def read_rows(data: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
+def read_rows(given: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
     """Read the data, and lock the test away. Beside them what the audit looks at: that is more than the rest of a run
     needs.
     """
-    whole = frame_problem(data, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
+    whole = frame_problem(given, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
     parts, seal = seal_test(whole, recipe, folder)
     known = np.sort(np.concatenate([parts.train, parts.valid]))
-    described = describe_data(whole), describe_split(whole, parts, recipe.rows)
+    data, split = describe_data(whole), describe_split(whole, parts, recipe.rows)
     # Of a large table, what was read goes before its rows are copied once more: a fifth of the memory of a run.
     raw, whole = whole.raw[known], replace(whole, raw=whole.raw.clear())
     unsealed = part(whole, known, raw)
     del raw
+    data = replace(data, notes=(*data.notes, *check_backbones(recipe.search.backbone, unsealed.table)))
     valid = np.flatnonzero(np.isin(unsealed.table.rows, whole.table.rows[parts.valid]))
     sealed, times = whole.table.rows[parts.test], times_of_test(whole, parts, recipe.rows)
     context = context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure)
-    return Rows(unsealed, valid, sealed, times, parts, seal, *described), context
+    return Rows(unsealed, valid, sealed, times, parts, seal, data, split), context
 
 
 def row_limit(search: SearchOptions, deadline: Deadline) -> RowLimit:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sortal.artifact import archive
 from sortal.artifact.model import Model, load
 from sortal.artifact.store import load_contents
-from sortal.core.errors import ArtifactError
+from sortal.core.errors import ArtifactError, OptionError
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
@@ -610,3 +610,22 @@ def test_a_file_is_as_large_as_any_model_and_no_larger(tmp_path, monkeypatch):
         else:
             with pytest.raises(ArtifactError, match=r"^m\.sortal has 5 bytes, more than the 4 of any model$"):
                 archive._content(path)
+
+
+def test_who_approves_of_a_file_sees_all_of_its_bytes_before_anything_else(whole, tmp_path):
+    seen: list[bytes] = []
+    path = tmp_path / "m.sortal"
+    path.write_bytes(whole)
+    archive.read(path, seen.append)
+    assert seen == [whole]
+
+    def refuse(content: bytes) -> None:
+        seen.append(content)
+        raise OptionError("not this one")
+
+    for content in (whole, b"no archive"):
+        path.write_bytes(content)
+        for reading in (archive.read, load_contents):
+            with pytest.raises(OptionError, match="not this one"):
+                reading(path, refuse)
+            assert seen[-1] == content

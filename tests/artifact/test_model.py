@@ -19,9 +19,10 @@ from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, check_parity, load
 from sortal.artifact.store import Golden
 from sortal.core.errors import ArtifactError, DataError, OptionError, OutputError, ParityError
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.profile import profile, profile_of_scores
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets

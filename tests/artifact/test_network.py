@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, load
 from sortal.artifact.store import save
 from sortal.core.errors import ArtifactError
-from sortal.core.frame import Table
 from sortal.core.images import drawn
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine import Program
@@ -141,3 +142,13 @@ def test_a_copy_of_a_model_finds_its_network_where_it_was_told_to_look(
     networks.copy_beside(served / "model.sortal", kept)
     monkeypatch.delenv(networks.FOLDERS)
     assert networks.find(reference, kept / "model.sortal") == b"many weights"
+
+
+@pytest.mark.parametrize(("off", "refused"), [(0.99e-4, False), (-0.99e-4, False), (1.01e-4, True), (-1.01e-4, True)])
+def test_sums_of_32_bits_may_differ_by_a_ten_thousandth(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, off: float, refused: bool
+) -> None:
+    score = Model.score_rows
+    monkeypatch.setattr(Model, "score_rows", lambda self, rows: score(self, rows) + off * np.array([1.0, -1.0]))
+    with pytest.raises(ArtifactError, match="scores its golden rows otherwise") if refused else nullcontext():
+        load(model_file)

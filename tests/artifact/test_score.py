@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sortal.artifact.model import Model
-from sortal.artifact.score import columns_of, free_names, score_file
+from sortal.artifact.score import columns_of, score_file
 from sortal.core.errors import DataError
+from sortal.core.names import free_names
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets

@@ -12,8 +12,8 @@ from bench import leaks
 from bench._outcome import Options
 from sortal.checks.audit import Finding
 from sortal.checks.context import AuditContext
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 
 N = 600
 RNG = np.random.default_rng

@@ -109,6 +109,7 @@ def test_a_contestant_predicts_the_rows_that_it_has_not_seen(frame, tmp_path: Pa
     assert result.peak_megabytes > 20 > result.megabytes > 0
 
 
+@pytest.mark.clock
 def test_memory_is_that_of_a_process_and_of_those_that_it_started() -> None:
     child = "import time; block = bytearray(60_000_000); time.sleep(1.5)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

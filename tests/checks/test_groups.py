@@ -9,8 +9,8 @@ import pytest
 from sortal.checks.audit import NotApplicable
 from sortal.checks.context import AuditContext
 from sortal.checks.groups import check
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.testing.checks import typed
 
 OWNERS, EACH = 60, 10

@@ -11,7 +11,7 @@ import pytest
 from sortal.checks.audit import NotApplicable
 from sortal.checks.context import AuditContext
 from sortal.checks.hidden_time import check
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.testing.checks import typed
 
 N = 1_600

@@ -16,9 +16,9 @@ from sortal.checks import hidden_time, image_form, image_owners, order
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import NotApplicable
 from sortal.core.disclosure import OPEN
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
 from sortal.core.sheets import GoalOptions, RowOptions
+from sortal.core.table import Table
 from sortal.data.problem import frame_problem
 from sortal.data.split import Parts
 

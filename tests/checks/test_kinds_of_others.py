@@ -11,10 +11,10 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Finding
 from sortal.checks.measures.nearest import points
 from sortal.core.cells import E
-from sortal.core.frame import Table
 from sortal.core.kinds import BUILT_IN, Kind
 from sortal.core.raw import Sort
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 
 ROWS = 400
 

@@ -8,7 +8,7 @@ import pytest
 
 from sortal.checks.context import AuditContext
 from sortal.checks.labels import check
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.testing.checks import typed
 
 N = 2_400

@@ -13,8 +13,9 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Finding, NotApplicable
 from sortal.checks.measures.spelling import key, mended
 from sortal.checks.mixtures import check, of_numbers
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.infer import infer
+from sortal.core.table import Table
 from sortal.testing.checks import clean
 
 Floats = NDArray[np.float64]

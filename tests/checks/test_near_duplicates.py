@@ -14,8 +14,8 @@ from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.measures.content import near_images, near_texts
 from sortal.checks.measures.nearest import near_copies, points
 from sortal.checks.near_duplicates import check
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.testing.checks import clean, typed
 
 N = 600

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Finding, NotApplicable
 from sortal.checks.paths import check, parts_of
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.infer import infer
+from sortal.core.table import Table
 from sortal.testing.checks import clean
 
 N = 400

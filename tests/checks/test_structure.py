@@ -10,7 +10,7 @@ from sortal.checks.audit import NotApplicable
 from sortal.checks.context import AuditContext
 from sortal.checks.duplicates import conflicts_check, copies_check
 from sortal.checks.order import check as order
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.testing.checks import typed
 
 

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.core.frame import FEW_COLUMNS, MANY_ROWS, Table, conform, declared_kinds, from_any
+from sortal.core.frame import conform, declared_kinds, from_any
 from sortal.core.kinds.category import EXACT
 from sortal.core.kinds.number import DURATION
-from sortal.core.raw import unique_names
+from sortal.core.names import unique_names
 from sortal.core.schema import Column, Schema, column_name
+from sortal.core.table import FEW_COLUMNS, MANY_ROWS, Table
 from sortal.core.values import MISSING
 
 GIF = base64.b64decode("R0lGODdhAgACAIEAAP8AAAAAAAAAAAAAACwAAAAAAgACAAAIBgABCAQQEAA7")

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sortal.core.frame import Table
 from sortal.core.profile import GRID, TOP, profile
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 
 
 def table(**columns):

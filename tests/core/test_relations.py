@@ -5,9 +5,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sortal.core.frame import Table
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 
 LAWS = settings(deadline=None, max_examples=60)
 SCHEMA = Schema((Column("x", "number"), Column("who", "category", "group"), Column("when", "number", "time")))

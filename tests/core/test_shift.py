@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import betabinom
 
-from sortal.core.frame import Table
 from sortal.core.odd import OddValues
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
 from sortal.core.shift import Shift, Watch, _tail
+from sortal.core.table import Table
 
 KINDS = {pl.Float64: "number", pl.String: "category", pl.Boolean: "boolean"}
 

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
-from sortal.core.frame import Table
 from sortal.core.odd import OddValues
 from sortal.core.profile import ColumnProfile, profile
 from sortal.core.schema import Column, Schema
 from sortal.core.shift import Watch
+from sortal.core.table import Table
 from sortal.core.text_measures import measures, script, words
 
 ROWS = 400

@@ -25,7 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
-from sortal.core.frame import from_any, unique_names
+from sortal.core.frame import from_any
+from sortal.core.names import unique_names
 from sortal.data import arrow, parquet
 from sortal.data.blocks import raw_blocks, utf8_blocks
 from sortal.data.declared import declared

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Role, Schema
+from sortal.core.table import Table
 from sortal.data import split as split_module
 from sortal.data.division import split_by_column
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split
@@ -69,13 +69,14 @@ class TestPlan:
             ("85/15", 0, 0.15),
             ("100", 0, 0),
             ("80/0/20", 0, 0.2),
+            ("85/14.9999995", 0, 0.149999995),
             ("62.5/37.5", 0, 0.375),
         ],
     )
     def test_reads(self, text: str, valid: float, test: float) -> None:
         plan = SplitPlan.parse(text)
         assert (plan.valid, plan.test) == (valid, test)
-        assert SplitPlan.parse(str(plan)) == plan
+        assert str(SplitPlan.parse(str(plan))) == str(plan)
 
     def test_seals_fifteen_percent_unless_told(self) -> None:
         assert SplitPlan() == SplitPlan.parse("85/15")
@@ -88,6 +89,13 @@ class TestPlan:
             ("a/b", "written 70/15/15"),
             ("25/25/25/25", "written 70/15/15"),
             ("70/20", "sum to 90"),
+            ("70/15/14", "sum to 99"),
+            ("70/15/16", "sum to 101"),
+            ("85/14.99999", r"sum to 100;"),
+            ("85/15.00001", r"sum to 100;"),
+            ("100/0/0/0", "written 70/15/15"),
+            ("101/-1", "negative"),
+            ("-1/101", "no rows to train on"),
             ("nan", "sum to nan"),
             ("inf/15", "sum to inf"),
             ("0/100", "no rows to train on"),

@@ -222,7 +222,7 @@ def test_figures_count_what_the_sets_did() -> None:
     p = np.array([[0.9, 0.05, 0.05], [0.5, 0.4, 0.1], [0.34, 0.33, 0.33], [0.1, 0.1, 0.8]])
     found = describe(sets, p, np.array([0, 2, 1, 0]), ("a", "b", "c"))
     assert (found.rows, found.hits, found.sizes) == (4, 2, (2, 1, 1))
-    assert (found.singles, found.single_hits, found.mean_size) == (2, 1, 1.75)
+    assert (found.singles, found.mean_size) == (2, 1.75)
     assert [(c.label, c.hits, c.rows) for c in found.per_class] == [("a", 1, 2), ("b", 1, 1), ("c", 0, 1)]
     with pytest.raises(ValueError, match="no rows"):
         describe(sets, p[:0], np.zeros(0, dtype=np.int64), ("a", "b", "c"))

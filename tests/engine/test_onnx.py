@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sortal.core.errors import OptionError
 from sortal.engine import compile, onnx
 from sortal.engine.onnx import PLACES, TOKENS, network
-from sortal.engine.onnx_file import Graph, Node, Spec, _integer, _message, _text, read, write
+from sortal.engine.onnx_file import Graph, Node, Spec, read, write
 from sortal.engine.onnx_shapes import trace
 from sortal.engine.program import Program
+from sortal.engine.protobuf import integer, message, text
 
 RNG = np.random.default_rng(3)
 
@@ -194,32 +195,30 @@ def test_what_would_eat_the_machine_is_refused_before_it_runs() -> None:
 
 def test_what_a_file_can_hide_is_refused() -> None:
     plain = write(DENSE, (1, 3))
-    external = _message(5, _integer(1, 3) + _integer(2, 1) + _text(8, "v") + _integer(14, 1) + _message(13, b""))
-    subgraph = _message(
-        1, _text(2, "z") + _text(4, "If") + _message(5, _text(1, "then") + _message(6, b"") + _integer(20, 5))
-    )
-    others = _message(1, _text(1, "x") + _text(2, "z") + _text(4, "Relu") + _text(7, "com.evil"))
-    for hidden, message in (
-        (_message(7, external), "field 13|field 14|2 times a graph"),
-        (_message(7, b""), "2 times a graph"),
-        (_message(25, b""), "its model has a field 25"),
-        (_message(8, _text(1, "com.evil") + _integer(2, 1)), "not of ONNX"),
-        (_message(8, _integer(2, 17)), "2 times an opset"),
+    external = message(5, integer(1, 3) + integer(2, 1) + text(8, "v") + integer(14, 1) + message(13, b""))
+    subgraph = message(1, text(2, "z") + text(4, "If") + message(5, text(1, "then") + message(6, b"") + integer(20, 5)))
+    others = message(1, text(1, "x") + text(2, "z") + text(4, "Relu") + text(7, "com.evil"))
+    for hidden, refusal in (
+        (message(7, external), "field 13|field 14|2 times a graph"),
+        (message(7, b""), "2 times a graph"),
+        (message(25, b""), "its model has a field 25"),
+        (message(8, text(1, "com.evil") + integer(2, 1)), "not of ONNX"),
+        (message(8, integer(2, 17)), "2 times an opset"),
         (b"\x0b", "unknown layout"),
         (b"\xff" * 11, "without end"),
         (b"\x3a\xff\xff\xff\xff\x0f", "cut off"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=refusal):
             compile(op(plain + hidden))
-    for inside, message in (
+    for inside, refusal in (
         (external, "tensor has a field 14"),
         (subgraph, "field 6"),
         (others, "'Relu' is not of ONNX"),
     ):
-        whole = _integer(1, 8) + _message(8, _integer(2, 17)) + _message(7, inside + _message(12, b""))
-        with pytest.raises(ValueError, match=message):
+        whole = integer(1, 8) + message(8, integer(2, 17)) + message(7, inside + message(12, b""))
+        with pytest.raises(ValueError, match=refusal):
             read(whole)
-    newer = _integer(1, 8) + _message(8, _integer(2, 21)) + _message(7, b"")
+    newer = integer(1, 8) + message(8, integer(2, 21)) + message(7, b"")
     with pytest.raises(ValueError, match="opset 17"):
         read(newer)
 
@@ -292,7 +291,7 @@ def test_a_network_counts_as_the_bytes_that_it_is(monkeypatch: pytest.MonkeyPatc
     """So that two members of an ensemble can have the same network of half a gigabyte, which is there once."""
     one = network(DENSE, 4).then(Program("constant", arrays={"probability": np.array([0.5, 0.5])}))
     both = Program("average", arrays={"weight": np.array([0.5, 0.5])}, steps=(one, one))
-    monkeypatch.setattr("sortal.engine.run.MOST_NUMBERS", one.steps[0].arrays["graph"].size // 6)
+    monkeypatch.setattr("sortal.engine.limits.MOST_NUMBERS", one.steps[0].arrays["graph"].size // 6)
     assert compile(both).step.outputs == 2
     copy = op(one.steps[0].arrays["graph"].tobytes()).then(one.steps[1])
     with pytest.raises(ValueError, match="numbers, more than the"):

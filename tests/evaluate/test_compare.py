@@ -146,3 +146,23 @@ def test_costs_that_stand_in_the_rows_bound_what_may_differ():
 
 def test_shares_of_no_row_have_no_values_of_rows() -> None:
     assert row_values(float("nan"), Rates([])) is None
+
+
+def test_errors_of_rows_that_stand_there_four_times_tell_no_more_than_once() -> None:
+    task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (4.0, 0.0)))
+    rng = np.random.default_rng(2)
+    truth, decided, four = rng.integers(2, size=60), rng.integers(2, size=60), np.repeat(np.arange(60), 4)
+    once = Predictions(("no", "yes"), np.arange(60), truth, np.full((60, 2), 0.5), "test")
+    many = once.take(four)
+    for code in (0, 1):
+        single, alone, together = (
+            excess_cost(task, rows, said, code)
+            for rows, said in (
+                (once, decided),
+                (many, decided[four]),
+                (replace(many, groups=four * 3 + 1), decided[four]),
+            )
+        )
+        assert single.value == pytest.approx(alone.value) == pytest.approx(together.value)
+        assert together.high - together.low > 1.8 * (alone.high - alone.low)
+        assert (together.low, together.high) == pytest.approx((single.low, single.high), abs=0.05)

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from sortal.core.disclosure import OPEN, Disclosure
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.evaluate.cuts import Cut, cut
 
 KINDS = {pl.String: "category", pl.Float64: "number", pl.Boolean: "boolean", pl.Datetime: "datetime"}

@@ -12,17 +12,10 @@ from sortal.core import registry
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.evaluate.decisions import absent, confusion, rejected
 from sortal.evaluate.figures import per_class
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.metrics import (
-    BINS,
-    Metric,
-    absent,
-    confusion,
-    metrics_for,
-    per_row_log_loss,
-    rejected,
-)
+from sortal.evaluate.metrics import BINS, Metric, metrics_for, per_row_log_loss
 
 METRICS = {name: registry.load("sortal.metrics", name) for name in registry.names("sortal.metrics")}
 

@@ -10,9 +10,9 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.inspection import permutation_importance as of_sklearn
 
-from sortal.core.frame import Table
 from sortal.core.predictions import Predictions
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import compile
 from sortal.engine.program import Program
 from sortal.evaluate.permutation import permutation_importance

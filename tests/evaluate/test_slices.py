@@ -12,10 +12,11 @@ from scipy import stats
 
 from sortal.core import registry
 from sortal.core.disclosure import Disclosure
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.infer import infer
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.slices import CELLS, Slice, Slices, by_slice, some_rows

@@ -7,6 +7,7 @@ from scipy.stats import linregress
 from sortal.core import registry
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import per_row_log_loss
 from sortal.evaluate.trend import along_line, in_blocks, trend
 
@@ -78,3 +79,26 @@ def test_without_drift_a_trend_is_said_as_seldom_as_was_promised() -> None:
         change = trend(LOG_LOSS, TASK, rows, truth, times, seed=0).change
         false += change.low > 0 or change.high < 0
     assert false <= runs * 0.05 + 2 * np.sqrt(runs * 0.05 * 0.95)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "expected_cost"])
+def test_each_block_has_the_decisions_of_its_own_rows(name: str) -> None:
+    """Decided by chance, so that those of other rows would give another figure; times are in no order."""
+    metric = registry.load("sortal.metrics", name)
+    rows, times = drifting(300, 0.0, seed=3)
+    decided = np.random.default_rng(4).integers(2, size=300)
+    grouped = Predictions(
+        rows.classes,
+        rows.rows,
+        rows.truth,
+        rows.probability,
+        "test",
+        groups=np.random.default_rng(5).permutation(300) // 3,
+    )
+    found = trend(metric, TASK, grouped, decided, times, seed=7)
+    assert found is not None
+    order = np.argsort(times)
+    for number, block in enumerate(found.blocks):
+        some = order[30 * number : 30 * number + 30]
+        wanted = interval(metric, TASK, grouped.take(some), decided[some], seed=7)
+        assert (block.value, block.low, block.high) == pytest.approx((wanted.value, wanted.low, wanted.high))

@@ -297,3 +297,21 @@ def test_the_positive_class_may_be_the_first_and_rivals_are_named_by_it() -> Non
     two = verify(task, turned, 1 - decided, {}, Promises(turned, {}))
     assert [r.name for r in one.rivals] == ["always yes", "never yes"]
     assert one.rivals == two.rivals
+
+
+def test_what_is_told_of_the_test_counts_its_groups() -> None:
+    """The share that is left to a person, and by how much the rule costs more than a rival."""
+    task = replace(TASK, reject_cost=0.3)
+    once, four = draw(80, 8, "test"), np.repeat(np.arange(80), 4)
+    decided = np.random.default_rng(1).integers(3, size=80)
+    many = once.take(four)
+    promises = Promises(draw(200, 9, "out-of-fold"), {})
+    alone, together = (
+        verify(task, rows, decided[four], {}, promises) for rows in (many, replace(many, groups=four + 5))
+    )
+    single = verify(task, once, decided, {}, promises)
+    for pick in (lambda v: v.rejected, *(lambda v, k=k: v.rivals[k].excess for k in range(2))):
+        one, apart, joined = (pick(each) for each in (single, alone, together))
+        assert one.value == pytest.approx(apart.value) == pytest.approx(joined.value)
+        assert joined.high - joined.low > 1.8 * (apart.high - apart.low)
+        assert (joined.low, joined.high) == pytest.approx((one.low, one.high), abs=0.1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from sortal.models.optimisers import Filters, Parameter, clip, orthogonal
+from sortal.models.optimisers import Filters, Parameter, orthogonal
 
 
 def test_a_parameter_learns_as_adamw_of_pytorch_does() -> None:
@@ -44,10 +44,3 @@ def test_filters_keep_their_length_and_go_against_the_gradient() -> None:
     # Ones are a matrix of one direction, of which the step has one sign.
     assert float((filters.value.detach() - scaled).max()) < 0
     assert_allclose(filters.average.numpy(), (start + 0.25 * (filters.value.detach() - start)).numpy(), atol=1e-5)
-
-
-def test_gradients_that_are_too_long_together_are_shortened_and_short_ones_left() -> None:
-    gradients = [torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])]
-    shortened = clip(gradients, most=1.0)
-    assert_allclose([each.norm().item() for each in shortened], [0.6, 0.8], rtol=1e-6)
-    assert [each.tolist() for each in clip(gradients, most=10.0)] == [[3.0], [[0.0, 4.0]]]

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sortal.core.frame import Table
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.monitor import drift
 from sortal.monitor.bins import MOST_LEVELS, Bins, change
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skrub import DatetimeEncoder
 
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import compile as compile_program
 from sortal.prepare.datetime import preparer
 from sortal.prepare.view import EncodedColumn, Labels, View

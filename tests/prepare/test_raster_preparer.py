@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import compile
 from sortal.prepare import image
 from sortal.prepare.table import fit

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import compile as compile_program
 from sortal.prepare import table as prepare
 from sortal.prepare.view import Labels, View

@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 
-from sortal.core.frame import Table
 from sortal.core.items import Memo
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine.ngrams import NO_TEXT, Ngrams
 from sortal.engine.run import reads
 from sortal.prepare import text

@@ -24,9 +24,9 @@ from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.decide.threshold import cost_threshold, decide
 from sortal.engine.program import Program
+from sortal.evaluate.decisions import rejected
 from sortal.evaluate.figures import figures, per_class, share
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.metrics import rejected
 from sortal.evaluate.verification import COVERAGE, Level, Promises, verify
 from sortal.record import assemble as assemble_module
 from sortal.record.assemble import (

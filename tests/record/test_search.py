@@ -25,7 +25,7 @@ from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.training.bounds import NO_BOUNDS, Bounds
 from sortal.training.candidate import Candidate
 from sortal.training.comparison import paired_difference
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 from sortal.training.ensemble import EnsembleResult
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")

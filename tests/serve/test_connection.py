@@ -161,18 +161,21 @@ def until_closed(port: int, parts: Sequence[bytes], pause: float) -> tuple[list[
     return answers(came), time.monotonic() - start
 
 
+@pytest.mark.clock
 def test_a_slow_head_is_cut_off(port: int) -> None:
     slow, seconds = until_closed(port, [BEGIN, *[b"X: y\r\n"] * 60], 0.05)
     assert [code(each) for each in slow] == [(408, "too-slow")]
     assert 0.4 <= seconds < 2.0
 
 
+@pytest.mark.clock
 def test_the_second_head_of_a_connection_is_cut_off_too(port: int) -> None:
     slow, seconds = until_closed(port, [GET + BEGIN, *[b"X: y\r\n"] * 60], 0.05)
     assert [answer[0] for answer in slow] == [200, 408]
     assert 0.4 <= seconds < 2.0
 
 
+@pytest.mark.clock
 def test_a_connection_on_which_nothing_is_asked_is_closed(port: int) -> None:
     assert until_closed(port, [b""], 0.01)[0] == []
     idle, seconds = until_closed(port, [GET], 0.2)
@@ -180,6 +183,7 @@ def test_a_connection_on_which_nothing_is_asked_is_closed(port: int) -> None:
     assert 1.0 <= seconds < 3.0
 
 
+@pytest.mark.clock
 def test_what_comes_after_a_refusal_is_not_read_for_ever(port: int) -> None:
     """An answer that does not wait for the body; the body then takes too long."""
     head = b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
@@ -220,6 +224,7 @@ def test_requests_are_answered_in_their_order_however_they_are_cut(port: int, se
     assert [(status, said["path"], said["body"]) for status, said in came] == [(200, *said) for _, said in sent]
 
 
+@pytest.mark.clock
 def test_a_connection_ends_after_a_refusal_whose_rest_has_come(port: int) -> None:
     whole = b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
     early, seconds = until_closed(port, [whole, b"0123456789"], 0.1)

@@ -89,6 +89,7 @@ def test_each_is_refused_within_a_second_and_memory_stays_flat(server: Running) 
     assert peak(server) - before < 250
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [

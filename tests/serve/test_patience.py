@@ -8,6 +8,8 @@ import pytest
 
 from sortal.serve.patience import LOOKS, PatienceWithTasks
 
+pytestmark = pytest.mark.clock
+
 
 async def waited(patience: PatienceWithTasks, seconds: float) -> str:
     task = patience.begin()

@@ -4,11 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.framing import frame_task
 from sortal.core.infer import infer
 from sortal.core.labels import encode
 from sortal.core.sheets import GoalOptions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.training.candidate import Development
 

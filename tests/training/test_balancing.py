@@ -10,7 +10,7 @@ from sortal.core.predictions import Predictions
 from sortal.evaluate.compare import difference
 from sortal.training.balancing import Arm, balancing
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")

@@ -11,7 +11,7 @@ from sortal.core.predictions import Predictions
 from sortal.training import comparison
 from sortal.training.candidate import Candidate
 from sortal.training.comparison import joint_tail, margin, paired_difference, standard_errors
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 
 LOG_LOSS = registry.load("sortal.metrics", "log_loss")
 ROC_AUC = registry.load("sortal.metrics", "roc_auc")

@@ -11,24 +11,14 @@ import pytest
 from sortal.core import registry
 from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError
-from sortal.core.frame import Table
 from sortal.core.plan import Planned
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.models.family import UNKNOWN_WORK, OutOfTime, Size, Work
 from sortal.training import crossval as crossval_module
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import (
-    SURELY,
-    CrossValidation,
-    CVResult,
-    Skipped,
-    concatenate,
-    crossval,
-    repeat,
-    soon_fitted,
-    turns,
-    worth_refit,
-)
+from sortal.training.crossval import SURELY, CrossValidation, Skipped, crossval, repeat, soon_fitted, turns, worth_refit
+from sortal.training.cv_result import CVResult, concatenate
 from sortal.training.develop import Scorer, fold
 from sortal.training.fit_log import FitLog
 from sortal.training.fold import FitBudget, FoldData, FoldJob, fit_fold

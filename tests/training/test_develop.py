@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.framing import frame_task
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
+from sortal.core.table import Table
 from sortal.engine import compile
 from sortal.models.family import Work
 from sortal.training import develop
@@ -155,7 +155,7 @@ def test_the_first_baseline_needs_no_library_whatever_the_columns_are():
 import sys
 import numpy as np, polars as pl
 from sortal.core import registry
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.core.schema import Column, Schema
 from sortal.data.split import holdout
 from sortal.training.candidate import Development

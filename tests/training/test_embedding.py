@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import once
 from sortal.engine.program import Program
 from sortal.prepare import embedding
@@ -57,6 +57,7 @@ def candidate() -> Candidate:
     return Candidate("logistic_sentences", logistic_sentences)
 
 
+@pytest.mark.clock
 def test_all_rows_have_theirs_where_there_is_time(dev: Development) -> None:
     assert isinstance(Slow(), embedding.Embedding)
     assert embed(candidate(), dev, math.inf, 0, math.inf) == ""
@@ -66,6 +67,7 @@ def test_all_rows_have_theirs_where_there_is_time(dev: Development) -> None:
     assert time.monotonic() - began < 0.2
 
 
+@pytest.mark.clock
 def test_where_there_is_too_little_time_it_says_how_much_it_takes(dev: Development) -> None:
     began = time.monotonic()
     why = embed(candidate(), dev, 0.5, 0, math.inf)

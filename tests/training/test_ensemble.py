@@ -13,7 +13,8 @@ from sortal.core.predictions import Predictions
 from sortal.engine import compile
 from sortal.evaluate.metrics import per_row_log_loss
 from sortal.training.candidate import Candidate, fit, prepare_rows
-from sortal.training.crossval import CrossValidation, CVResult, crossval
+from sortal.training.crossval import CrossValidation, crossval
+from sortal.training.cv_result import CVResult
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.ensemble import Ensemble, EnsembleResult, select

@@ -166,3 +166,19 @@ def test_rows_whose_class_no_row_of_the_fold_teaches() -> None:
     assert folds.unlearned(np.array([0, 1, 0, 1, 0, 1])).tolist() == []
     twice = Folds((*folds.parts, (np.array([0, 4]), np.array([1, 2, 3, 5]))), per_repeat=1)
     assert twice.unlearned(codes).tolist() == [1, 3, 4, 5]
+
+
+def test_what_is_not_asked_for_is_a_whole_fit_on_all_rows_without_a_clock(data: FoldData) -> None:
+    asked = []
+
+    def fit(request, settings):
+        asked.append((request.seconds, request.share, len(request.train.y), request.stop, dict(settings)))
+        return TREE.family.fit(request, {})
+
+    fit_fold(data, FoldJob(replace(TREE, family=replace(TREE.family, fit=fit)), 1))
+    assert asked == [(math.inf, 1.0, 300, None, {})]
+    job = FoldJob(TREE, 2)
+    assert (job.rows, job.purpose, job.units, job.budget) == (None, "judge", False, FitBudget())
+    assert (FitBudget().until, FitBudget().shares, FitBudget().usual, FitBudget().fit_share) == (math.inf, 1, 0, 1)
+    assert TREE.balance == "none"
+    assert not (TREE.baseline or TREE.drawn)

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.engine import compile
 from sortal.testing.requirement import fingerprint
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows

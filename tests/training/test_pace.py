@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.prepare.topics import TOPICS
 from sortal.training import pace
 from sortal.training.candidate import Candidate, Development, sample

@@ -17,7 +17,8 @@ from sortal.models.family import Size, Work
 from sortal.training import crossval as crossval_module
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, crossval, crossval_by_work
+from sortal.training.crossval import REFIT, CrossValidation, crossval, crossval_by_work
+from sortal.training.cv_result import CVResult
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.ensemble import members
@@ -102,7 +103,10 @@ def test_folds_and_refits_are_taken_off():
     assert reserve(100.0).left(scored, [scored[0]]) == pytest.approx(100.0 - 20.0 - REFIT * 2.0)
     comparing = replace(reserve(100.0), comparing=True)
     baseline = replace(scored[1], candidate=replace(scored[1].candidate, baseline=True))
-    assert comparing.left([scored[0], baseline], [scored[0]]) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
+    both = [scored[0], baseline]
+    assert comparing.left(both, [scored[0]]) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
+    # A baseline that is a member of what ships is fitted in it, and not once more.
+    assert comparing.left(both, both) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
 
 
 def test_half_of_the_rows_are_fitted_where_that_is_within_what_is_left():

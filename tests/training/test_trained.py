@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sortal.core.frame import Table
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.models.family import Resources
 from sortal.training import trained as module
 from sortal.training.baselines import ShippedBaseline

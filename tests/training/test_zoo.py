@@ -17,7 +17,7 @@ from sortal.models import family
 from sortal.models.family import Size, Work
 from sortal.training import zoo as zoo_module
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 from sortal.training.zoo import BASELINES, PORTFOLIO, baselines, zoo
 
 

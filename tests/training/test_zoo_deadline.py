@@ -20,7 +20,8 @@ from sortal.models.family import OutOfTime
 from sortal.training import crossval as crossval_module
 from sortal.training import zoo
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import CrossValidation, CVResult, crossval
+from sortal.training.crossval import CrossValidation, crossval
+from sortal.training.cv_result import CVResult
 from sortal.training.deadline import Deadline
 from sortal.training.develop import Scorer, fold
 from sortal.training.finalize import Limits, finalize

@@ -40,7 +40,7 @@ from sortal.engine.once import made_anew
 from sortal.engine.run import Compiled, ops, reads
 
 if TYPE_CHECKING:
-    from sortal.core.frame import Table
+    from sortal.core.table import Table
 
 
 GOLDEN_TOLERANCE, NETWORK_TOLERANCE = 1e-9, 1e-4

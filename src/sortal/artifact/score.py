@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sortal.artifact.answers import Answers
 from sortal.artifact.model import Model, load
 from sortal.core.arrays import Codes, Floats
 from sortal.core.door import Rows, rows_of_frame
+from sortal.core.names import free_names
 from sortal.core.shift import Shift, Watch
 from sortal.core.writing import percent
 from sortal.data.read import Source, batches, files_of, folder_of, holds_records
@@ -36,7 +36,7 @@ class ScoreSummary:
 
 def score_file(
     model_file: Path,
-    data: Sequence[str] | Callable[[], Source],
+    data: Sequence[str] | Callable[[Model], Source],
     out: Path | None,
     *,
     allow_missing: bool = False,
@@ -48,13 +48,13 @@ def score_file(
 
     Rows are read, scored and written a batch at a time; the output appears when all of it is written.
     ``allow_missing``: a column that the model reads and that is not there is missing in every row. ``warnings``: one
-    more column says what is odd about a row. ``data``: paths, or what reads a table, called once all else is known to
-    be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out`` is the
-    model or one of the files that are scored.
+    more column says what is odd about a row. ``data``: paths, or what reads a table for the model, called once all else
+    is known to be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out``
+    is the model or one of the files that are scored.
     """
     model = load(model_file, verify)
     with writer(out, sparing=[model_file, *([] if callable(data) else files_of(data))]) as file:
-        job = _Job(model, data() if callable(data) else data, allow_missing, warnings)
+        job = _Job(model, data(model) if callable(data) else data, allow_missing, warnings)
         for frame in job.frames():
             file.write(frame)
     return job.scored
@@ -157,21 +157,6 @@ def values_of(model: Model, answers: Answers) -> list[Any]:
     if answers.warnings is not None:
         values.append(["; ".join(some) for some in answers.warnings])
     return values
-
-
-def free_names(wished: Sequence[str], taken: Collection[str]) -> dict[str, str]:
-    """For each wished name itself, or the first of ``name_2``, ``name_3``, ... that is neither taken nor wished for.
-
-    >>> free_names(["decision", "set"], ["x", "decision", "decision_2"])
-    {'decision': 'decision_3', 'set': 'set'}
-    """
-    used = {*taken, *wished}
-    free: dict[str, str] = {}
-    for name in wished:
-        others = (f"{name}_{i}" for i in count(2))
-        free[name] = name if name not in taken else next(other for other in others if other not in used)
-        used.add(free[name])
-    return free
 
 
 def _about_the_cut(model: Model, priority: Floats, taken: NDArray[np.bool_]) -> list[str]:

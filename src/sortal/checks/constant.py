@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
-from sortal.core.frame import Table
+from sortal.checks.measures.glance import at_a_glance
+from sortal.core.arrays import Floats, Mask
+from sortal.core.table import Table
 from sortal.core.writing import listing
 
 _LEAST_ROWS = 20
@@ -24,9 +25,6 @@ _ENOUGH = 50
 _FIRST_LOOK = 10_000
 """Rows that are counted first, for speed: where enough of them differ, the rest need no count."""
 
-_GLANCE = 2 * _ENOUGH
-"""Rows that tell at a glance of most columns of fractions that enough of them differ."""
-
 
 def _others(table: Table) -> dict[str, int]:
     """How many rows hold another value of a feature than its most frequent one, where they may be few; missing counts
@@ -35,19 +33,17 @@ def _others(table: Table) -> dict[str, int]:
     All columns at once: of thousands, one at a time takes ten times as long.
     """
     names = [column.name for column in table.schema.features]
-    varied = _varied(table.frame[names].head(_GLANCE))
+    varied = set(at_a_glance(table.frame[names], _varied))
     beginning = _rest(table.frame.head(_FIRST_LOOK), [name for name in names if name not in varied])
     if len(table) <= _FIRST_LOOK:
         return beginning
     return beginning | _rest(table.frame, [name for name, count in beginning.items() if count <= _ENOUGH])
 
 
-def _varied(frame: pl.DataFrame) -> set[str]:
-    """Columns of numbers with so many values that enough rows differ from any of them; NaN is none of them."""
-    numbers = frame.select(cs.float())
-    values = np.sort(numbers.to_numpy(), axis=0)
-    steps = (np.diff(values, axis=0) > 0).sum(axis=0)
-    return {name for name, count in zip(numbers.columns, steps, strict=True) if count > _ENOUGH}
+def _varied(values: Floats) -> Mask:
+    """(k,) columns with so many values that enough rows differ from any of them; NaN is none of them."""
+    steps = np.diff(np.sort(values, axis=0), axis=0) > 0
+    return np.asarray(steps.sum(axis=0) > _ENOUGH)
 
 
 def _rest(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, int]:

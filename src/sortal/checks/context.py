@@ -14,7 +14,7 @@ from sortal.checks.measures.multivariate import Lift, Multivariate, multivariate
 from sortal.checks.measures.power import Power, univariate
 from sortal.core.arrays import Ints
 from sortal.core.disclosure import OPEN, Disclosure
-from sortal.core.frame import Table
+from sortal.core.table import Table
 
 _MOST_LISTED = 500
 """Features, for speed: of thousands, each check looks at the best by themselves."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, ignoring, too_few
+from sortal.checks.measures.glance import at_a_glance
 from sortal.core.kinds import kind_of
 from sortal.core.writing import percent
 
@@ -20,8 +21,6 @@ _LEAST_ROWS = 50
 """Chosen, not measured: fewer measured numbers often all differ."""
 _FIRST_LOOK = 10_000
 """For speed: most columns repeat themselves among the first rows."""
-_GLANCE = 100
-"""Likewise for columns of fractions, whose first rows nearly always have one."""
 _NEARLY_ALL = 0.99
 """Share of distinct values. Chosen, not measured: a joined table repeats a few ids."""
 _DISTINCT = 0.9
@@ -62,12 +61,8 @@ def _of_many_values(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def without_fractions(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without columns of numbers that are not whole, as their first rows tell at a glance: an expression of polars a
-    column is slow for thousands of columns.
-    """
-    numbers = frame.head(_GLANCE).select(cs.float())
-    values = numbers.to_numpy()
-    return frame.drop(np.array(numbers.columns)[(np.floor(values) < values).any(axis=0)].tolist())
+    """Without columns of numbers that are not whole, as far as their first rows tell."""
+    return frame.drop(at_a_glance(frame, lambda values: np.asarray((np.floor(values) < values).any(axis=0))))
 
 
 def _by_name(figures: pl.DataFrame) -> dict[str, Any]:

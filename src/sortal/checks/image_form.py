@@ -11,10 +11,10 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import LEAST_ROWS, univariate
 from sortal.core.arrays import Ints
-from sortal.core.frame import Table
 from sortal.core.images import Look, UnreadableError, each, look
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.data.split import holdout
 
 _MOST_IMAGES = 3_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, too_few
@@ -14,8 +13,6 @@ from sortal.checks.target_copy import copies
 from sortal.core.arrays import Floats, Ints
 from sortal.core.writing import percent
 from sortal.data.split import folds
-
-Bools = NDArray[np.bool_]
 
 _LEAST_ROWS = 200
 """Chosen, not measured: the surest quarter is then fifty rows."""

@@ -12,10 +12,10 @@ from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Sever
 from sortal.checks.measures.content import Pairs, near_images, near_texts
 from sortal.checks.measures.nearest import near_copies, points, sizes
 from sortal.checks.measures.power import is_weighable
-from sortal.core.frame import Table
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.relations import same_rows
 from sortal.core.schema import Schema
+from sortal.core.table import Table
 from sortal.core.writing import percent
 
 LEAST_ROWS = 100

@@ -15,12 +15,12 @@ from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Sever
 from sortal.checks.identifier import names_rows
 from sortal.checks.measures.power import LEAST_ROWS, Power, univariate
 from sortal.core.arrays import Ints
-from sortal.core.frame import Table
 from sortal.core.infer import AS_ASKED
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.text import UNSPACED
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.core.writing import percent
 from sortal.data.split import holdout
 

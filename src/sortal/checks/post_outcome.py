@@ -16,8 +16,8 @@ from sortal.checks.measures.power import LEAST_ROWS, sampled
 from sortal.checks.measures.purity import evidence, purity
 from sortal.checks.missingness import telling
 from sortal.checks.target_copy import copies
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
+from sortal.core.table import Table
 from sortal.core.writing import percent
 
 _ROWS = 20_000

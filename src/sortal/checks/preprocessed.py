@@ -14,8 +14,8 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, ignoring, too_few
 from sortal.checks.measures.target_encoding import encoded
 from sortal.core.arrays import Floats
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
+from sortal.core.table import Table
 
 _LEAST_ROWS = 50
 """Chosen, not measured: equations of few rows hold by chance."""

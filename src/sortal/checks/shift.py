@@ -12,7 +12,7 @@ from sortal.checks.context import AuditContext, SplitView
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import binned, ranks, usable
 from sortal.core.arrays import Ints
-from sortal.core.frame import Table
+from sortal.core.table import Table
 from sortal.data.stratify import connected_groups
 from sortal.stats.ranking import roc_auc
 

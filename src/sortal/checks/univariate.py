@@ -14,8 +14,8 @@ from sortal.checks.measures.multivariate import Lift
 from sortal.checks.measures.power import LEAST_ROWS, Power
 from sortal.checks.missingness import telling
 from sortal.checks.target_copy import copies
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
+from sortal.core.table import Table
 
 _LEAST_OTHERS = 20
 """Rows. Chosen, not measured: fewer tell no ROC-AUC."""

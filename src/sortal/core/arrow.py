@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sortal.core.moments import DAY
-from sortal.core.raw import Raw, RawTable, Sort, unique_names
+from sortal.core.names import unique_names
+from sortal.core.raw import Raw, RawTable, Sort
 
 
 def arrow_table(data: object, most: int | None) -> RawTable | None:

@@ -21,11 +21,11 @@ from sortal.core.quantiles import ends_of_columns, quantiles
 from sortal.core.schema import Column
 
 if TYPE_CHECKING:
-    from sortal.core.frame import Table
+    from sortal.core.table import Table
 
 Values = NDArray[np.float64] | Sequence[Any]
 Columns = Mapping[str, Any]
-"""Columns as ``core.frame.Table.columns`` gives them: numbers with NaN, or texts with None, where a value is
+"""Columns as ``core.table.Table.columns`` gives them: numbers with NaN, or texts with None, where a value is
 missing."""
 
 GRID = tuple(np.linspace(0, 1, 21).round(2).tolist())

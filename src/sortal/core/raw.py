@@ -7,7 +7,7 @@ import datetime as dt
 import math
 import sys
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
 from sortal.core.images import is_image
-from sortal.core.schema import column_name
+from sortal.core.names import unique_names
 
 Sort = Literal[
     "text",
@@ -196,39 +196,6 @@ def _utc(value: dt.date | None) -> dt.datetime | None:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
     return None if value is None else dt.datetime(value.year, value.month, value.day)
-
-
-def unique_names(names: Iterable[object]) -> tuple[list[str], list[str]]:
-    """Names of columns that are texts, not blank and all different; and what was renamed, in words.
-
-    Names take the form of ``column_name``, a blank one becomes ``column_N`` (counted from 1) and the second ``a``
-    becomes ``a_2``.
-
-    >>> unique_names(["a", "", "a"])
-    (['a', 'column_2', 'a_2'], ["column 2 has no name: 'column_2'", "column 3 is a second 'a': 'a_2'"])
-    """
-    wished = [column_name(name) for name in names]
-    taken = set(wished)
-    seen: set[str] = set()
-    free: dict[str, int] = {}  # all numbers below are taken: without it, 20,000 equal names would take minutes
-    result: list[str] = []
-    notes: list[str] = []
-    for position, name in enumerate(wished, start=1):
-        if name and name not in seen:
-            seen.add(name)
-            result.append(name)
-            continue
-        base = name or "column"
-        number = max(2 if name else position, free.get(base, 0))
-        while f"{base}_{number}" in taken:
-            number += 1
-        new = f"{base}_{number}"
-        free[base] = number + 1
-        taken.add(new)
-        result.append(new)
-        what = f"is a second {name!r}" if name else "has no name"
-        notes.append(f"column {position} {what}: {new!r}")
-    return result, notes
 
 
 def is_records(data: object) -> bool:

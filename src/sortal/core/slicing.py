@@ -9,10 +9,11 @@ import polars as pl
 
 from sortal.core.arrays import Ints
 from sortal.core.errors import OptionError, did_you_mean
-from sortal.core.frame import Table, conform
+from sortal.core.frame import conform
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 
 
 def sliceable(column: Column) -> bool:

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
-from sortal.core.raw import unique_names
+from sortal.core.names import unique_names
 from sortal.core.schema import column_name
 from sortal.data.blocks import BLOCK, encoding_of, utf8_blocks
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns

@@ -14,7 +14,7 @@ from sortal.core.arrays import Ints
 from sortal.core.columns import Origin, counted, missing_words, parted
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError, OptionError, did_you_mean
-from sortal.core.frame import Table, conform, declared_kinds, from_any
+from sortal.core.frame import conform, declared_kinds, from_any
 from sortal.core.framing import frame_task, lone_classes
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
@@ -24,6 +24,7 @@ from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.core.slicing import asked_columns
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing

@@ -21,7 +21,7 @@ import polars as pl
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.files import sha256_of
 from sortal.core.fork import need_polars
-from sortal.core.raw import unique_names
+from sortal.core.names import unique_names
 from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.arrays import arrays

@@ -14,8 +14,8 @@ import numpy as np
 
 from sortal.core.arrays import Floats, Ints
 from sortal.core.errors import DataError, OptionError
-from sortal.core.frame import Table
 from sortal.core.schema import Role
+from sortal.core.table import Table
 from sortal.core.writing import percent
 from sortal.data.stratify import connected_groups, stratified_assign, targets
 

@@ -62,11 +62,6 @@ class SetFigures:
     def singles(self) -> int:
         return int(self.single.sum())
 
-    @property
-    def single_hits(self) -> int:
-        """Sets of one class that are right."""
-        return int((self.hit & self.single).sum())
-
 
 def describe(
     sets: Sets, probability: Floats, truth: Codes, classes: tuple[str, ...], clusters: Codes | None = None

@@ -6,7 +6,10 @@ steps, 1e8 operations a call and 2e7 a row. An operation computes one number, an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from sortal.engine.program import Program
 
 DEEPEST = 32
 """Programs within programs; those that sortal writes have three levels, and five where they average several members."""
@@ -80,3 +83,31 @@ class Cost:
             if value > most:
                 takes = float(min(value, 10**30))  # a count in a file may be larger than any float
                 raise ValueError(f"program op '{op}': takes {takes:.3g} {what}, more than the {most:.3g} of any model")
+
+
+def check_size(program: Program) -> None:
+    """Raises ValueError for more levels, steps or numbers than any model has; nothing has been built yet."""
+    steps = numbers = depth = 0
+    networks: set[tuple[int, int]] = set()
+    level: Sequence[Program] = (program,)
+    while level:
+        depth += 1
+        steps += len(level)
+        numbers += sum(_numbers(each, networks) for each in level)
+        for what, value, most in (
+            ("levels", depth, DEEPEST),
+            ("steps", steps, MOST_STEPS),
+            ("numbers", numbers, MOST_NUMBERS),
+        ):
+            if value > most:
+                raise ValueError(f"a program has {value:,} {what}, more than the {most:,} of any model")
+        level = [inner for each in level for inner in each.steps]
+
+
+def _numbers(program: Program, networks: set[tuple[int, int]]) -> int:
+    """In its arrays: of a network, which is bytes, an eighth of them; of one at a place in ``networks``, none."""
+    if program.op != "onnx":
+        return sum(array.size for array in program.arrays.values())
+    places = {(array.ctypes.data, array.nbytes) for array in program.arrays.values()} - networks
+    networks |= places
+    return sum(nbytes // 8 for _, nbytes in places)

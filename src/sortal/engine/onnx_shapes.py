@@ -6,13 +6,14 @@ an addition in a matrix or a convolution take a sixteenth of a nanosecond, any o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
 from sortal.core.errors import did_you_mean
 from sortal.engine.limits import MOST_ROOM
 from sortal.engine.onnx_file import MOST_RANK, Graph, Node
+from sortal.engine.onnx_settings import fractions, inputs_of, only, whole, wholes
 from sortal.engine.program import Array
 
 Shape = tuple[int, ...]
@@ -21,8 +22,6 @@ PRODUCTS = 16
 MOST_FIXED_ROOM = 2**30
 """Bytes of all tensors that are made of constants alone: twice the matrices of the largest network for sentences that
 people use, in 32 bits."""
-MOST_SETTING = 4_096
-"""Of strides, kernels, paddings and dilations."""
 
 
 @dataclass(frozen=True)
@@ -125,39 +124,6 @@ class _State:
         self.operations += products // PRODUCTS
 
 
-def _inputs(node: Node, least: int, most: int | None = None) -> tuple[str, ...]:
-    if not least <= len(node.inputs) <= (least if most is None else most):
-        raise ValueError(f"has {len(node.inputs)} inputs")
-    return node.inputs
-
-
-def _known(node: Node, *names: str) -> None:
-    for name in node.attributes:
-        if name not in names:
-            raise ValueError(f"has a setting {name[:40]!r}, which is not run")
-
-
-def _whole(node: Node, name: str, default: int, known: Sequence[int] | None = None) -> int:
-    value = node.attributes.get(name, default)
-    if not isinstance(value, int) or (known is not None and value not in known):
-        raise ValueError(f"setting {name!r} is {value!r}")
-    return value
-
-
-def _wholes(node: Node, name: str, default: tuple[int, ...], least: int) -> tuple[int, ...]:
-    value = node.attributes.get(name, default)
-    fits = isinstance(value, tuple) and len(value) == len(default)
-    if not isinstance(value, tuple) or not fits or not all(least <= each <= MOST_SETTING for each in value):
-        raise ValueError(f"setting {name!r} is {value!r}")
-    return value
-
-
-def _fractions(node: Node, *names: str) -> None:
-    for name in names:
-        if not isinstance(node.attributes.get(name, 0.0), float):
-            raise ValueError(f"setting {name!r} is no number")
-
-
 def _axis(axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} of {rank} dimensions")
@@ -180,36 +146,36 @@ def _same(*settings: str) -> Callable[[Node, _State], Shape]:
     """Of operators that give a number for each one."""
 
     def rule(node: Node, state: _State) -> Shape:
-        _known(node, *settings)
-        _fractions(node, *settings)
-        return state.shape(*_inputs(node, 1))
+        only(node, *settings)
+        fractions(node, *settings)
+        return state.shape(*inputs_of(node, 1))
 
     return rule
 
 
 def _two(node: Node, state: _State) -> Shape:
-    _known(node)
-    return _broadcast(*(state.shape(name) for name in _inputs(node, 2)))
+    only(node)
+    return _broadcast(*(state.shape(name) for name in inputs_of(node, 2)))
 
 
 def _clip(node: Node, state: _State) -> Shape:
-    _known(node)
-    first, *bounds = _inputs(node, 3)
+    only(node)
+    first, *bounds = inputs_of(node, 3)
     if any(state.constant(bound, "float32").shape for bound in bounds):
         raise ValueError("takes single numbers as bounds")
     return state.shape(first)
 
 
 def _along(node: Node, state: _State) -> Shape:
-    _known(node, "axis")
-    shape = state.shape(*_inputs(node, 1))
-    _axis(_whole(node, "axis", -1), len(shape))
+    only(node, "axis")
+    shape = state.shape(*inputs_of(node, 1))
+    _axis(whole(node, "axis", -1), len(shape))
     return shape
 
 
 def _matmul(node: Node, state: _State) -> Shape:
-    _known(node)
-    left, right = (state.shape(name) for name in _inputs(node, 2))
+    only(node)
+    left, right = (state.shape(name) for name in inputs_of(node, 2))
     if len(left) < 2 or len(right) < 2 or left[-1] != right[-2]:
         raise ValueError(f"shapes {left} and {right} do not fit")
     shape = (*_broadcast(left[:-2], right[:-2]), left[-2], right[-1])
@@ -218,13 +184,13 @@ def _matmul(node: Node, state: _State) -> Shape:
 
 
 def _gemm(node: Node, state: _State) -> Shape:
-    _known(node, "alpha", "beta", "transA", "transB")
-    _fractions(node, "alpha", "beta")
-    left, right, *bias = (state.shape(name) for name in _inputs(node, 2, 3))
+    only(node, "alpha", "beta", "transA", "transB")
+    fractions(node, "alpha", "beta")
+    left, right, *bias = (state.shape(name) for name in inputs_of(node, 2, 3))
     if len(left) != 2 or len(right) != 2:
         raise ValueError("takes matrices")
-    left = left[::-1] if _whole(node, "transA", 0, (0, 1)) else left
-    right = right[::-1] if _whole(node, "transB", 0, (0, 1)) else right
+    left = left[::-1] if whole(node, "transA", 0, (0, 1)) else left
+    right = right[::-1] if whole(node, "transB", 0, (0, 1)) else right
     shape = (left[0], right[1])
     if left[1] != right[0] or any(_broadcast(shape, each) != shape for each in bias):
         raise ValueError(f"shapes {left} and {right} do not fit")
@@ -234,9 +200,9 @@ def _gemm(node: Node, state: _State) -> Shape:
 
 def _slid(x: Shape, kernel: Shape, node: Node, dilated: bool) -> Shape:
     """The height and width of what a window of this size gives that is moved over an image."""
-    strides = _wholes(node, "strides", (1, 1), least=1)
-    pads = _wholes(node, "pads", (0, 0, 0, 0), least=0)
-    dilations = _wholes(node, "dilations", (1, 1), least=1) if dilated else (1, 1)
+    strides = wholes(node, "strides", (1, 1), least=1)
+    pads = wholes(node, "pads", (0, 0, 0, 0), least=0)
+    dilations = wholes(node, "dilations", (1, 1), least=1) if dilated else (1, 1)
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET":
         raise ValueError("setting 'auto_pad' is not run")
     out = []
@@ -250,9 +216,9 @@ def _slid(x: Shape, kernel: Shape, node: Node, dilated: bool) -> Shape:
 
 
 def _conv(node: Node, state: _State) -> Shape:
-    _known(node, "auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
-    x, weight, *bias = (state.shape(name) for name in _inputs(node, 2, 3))
-    group = _whole(node, "group", 1)
+    only(node, "auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+    x, weight, *bias = (state.shape(name) for name in inputs_of(node, 2, 3))
+    group = whole(node, "group", 1)
     if len(x) != 4 or len(weight) != 4 or group < 1 or x[1] != weight[1] * group or weight[0] % group:
         raise ValueError(f"shapes {x} and {weight} do not fit")
     if any(each != weight[:1] for each in bias) or node.attributes.get("kernel_shape", weight[2:]) != weight[2:]:
@@ -264,21 +230,21 @@ def _conv(node: Node, state: _State) -> Shape:
 
 def _pool(node: Node, state: _State) -> Shape:
     counted = ("count_include_pad",) if node.op == "AveragePool" else ()
-    _known(node, "auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", *counted)
-    x = state.shape(*_inputs(node, 1))
-    _whole(node, "ceil_mode", 0, (0,))
-    _whole(node, "count_include_pad", 0, (0, 1))
+    only(node, "auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", *counted)
+    x = state.shape(*inputs_of(node, 1))
+    whole(node, "ceil_mode", 0, (0,))
+    whole(node, "count_include_pad", 0, (0, 1))
     if len(x) != 4 or "kernel_shape" not in node.attributes:
         raise ValueError("takes an image and a window")
-    kernel = _wholes(node, "kernel_shape", (1, 1), least=1)
+    kernel = wholes(node, "kernel_shape", (1, 1), least=1)
     shape = (*x[:2], *_slid(x, kernel, node, dilated=False))
     state.operations += prod(shape) * prod(kernel)
     return shape
 
 
 def _global_pool(node: Node, state: _State) -> Shape:
-    _known(node)
-    x = state.shape(*_inputs(node, 1))
+    only(node)
+    x = state.shape(*inputs_of(node, 1))
     if len(x) != 4 or 0 in x:
         raise ValueError("takes an image")
     state.operations += prod(x)
@@ -286,29 +252,29 @@ def _global_pool(node: Node, state: _State) -> Shape:
 
 
 def _batch_norm(node: Node, state: _State) -> Shape:
-    _known(node, "epsilon", "momentum", "training_mode")
-    _fractions(node, "epsilon", "momentum")
-    _whole(node, "training_mode", 0, (0,))
-    x, *each = (state.shape(name) for name in _inputs(node, 5))
+    only(node, "epsilon", "momentum", "training_mode")
+    fractions(node, "epsilon", "momentum")
+    whole(node, "training_mode", 0, (0,))
+    x, *each = (state.shape(name) for name in inputs_of(node, 5))
     if len(x) < 2 or any(shape != x[1:2] for shape in each):
         raise ValueError("has other numbers of channels")
     return x
 
 
 def _layer_norm(node: Node, state: _State) -> Shape:
-    _known(node, "axis", "epsilon", "stash_type")
-    _fractions(node, "epsilon")
-    _whole(node, "axis", -1, (-1,))
-    _whole(node, "stash_type", 1, (1,))
-    x, *each = (state.shape(name) for name in _inputs(node, 3))
+    only(node, "axis", "epsilon", "stash_type")
+    fractions(node, "epsilon")
+    whole(node, "axis", -1, (-1,))
+    whole(node, "stash_type", 1, (1,))
+    x, *each = (state.shape(name) for name in inputs_of(node, 3))
     if not x or any(shape != x[-1:] for shape in each):
         raise ValueError("has another number of columns")
     return x
 
 
 def _reduce(node: Node, state: _State) -> Shape:
-    _known(node, "axes", "keepdims")
-    x, keep = state.shape(*_inputs(node, 1)), _whole(node, "keepdims", 1, (0, 1))
+    only(node, "axes", "keepdims")
+    x, keep = state.shape(*inputs_of(node, 1)), whole(node, "keepdims", 1, (0, 1))
     axes = node.attributes.get("axes")
     if not isinstance(axes, tuple):
         raise ValueError("has no axes")
@@ -320,8 +286,8 @@ def _reduce(node: Node, state: _State) -> Shape:
 
 
 def _reshape(node: Node, state: _State) -> Shape:
-    _known(node)
-    first, second = _inputs(node, 2)
+    only(node)
+    first, second = inputs_of(node, 2)
     x, target = state.shape(first), state.constant(second)
     if target.ndim != 1 or len(target) > MOST_RANK:
         raise ValueError("its shape is none")
@@ -341,25 +307,25 @@ def _reshape(node: Node, state: _State) -> Shape:
 
 
 def _flatten(node: Node, state: _State) -> Shape:
-    _known(node, "axis")
-    x = state.shape(*_inputs(node, 1))
-    axis = _whole(node, "axis", 1, range(len(x) + 1))
+    only(node, "axis")
+    x = state.shape(*inputs_of(node, 1))
+    axis = whole(node, "axis", 1, range(len(x) + 1))
     return prod(x[:axis]), prod(x[axis:])
 
 
 def _transpose(node: Node, state: _State) -> Shape:
-    _known(node, "perm")
-    x = state.shape(*_inputs(node, 1))
-    order = _wholes(node, "perm", tuple(reversed(range(len(x)))), least=0)
+    only(node, "perm")
+    x = state.shape(*inputs_of(node, 1))
+    order = wholes(node, "perm", tuple(reversed(range(len(x)))), least=0)
     if sorted(order) != list(range(len(x))):
         raise ValueError(f"setting 'perm' is {order}")
     return tuple(x[at] for at in order)
 
 
 def _concat(node: Node, state: _State) -> Shape:
-    _known(node, "axis")
-    shapes = [state.shape(name) for name in _inputs(node, 1, 64)]
-    axis = _axis(_whole(node, "axis", 0), len(shapes[0]))
+    only(node, "axis")
+    shapes = [state.shape(name) for name in inputs_of(node, 1, 64)]
+    axis = _axis(whole(node, "axis", 0), len(shapes[0]))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(rest) > 1 or len({len(shape) for shape in shapes}) > 1:
         raise ValueError("its parts do not fit each other")
@@ -370,10 +336,10 @@ def _gather(node: Node, state: _State) -> Shape:
     """Rows of a table of constants at tokens that come in, or parts of any tensor at places: constant ones, or those of
     the tokens, which are 0, 1, 2, ...
     """
-    _known(node, "axis")
-    name, at = _inputs(node, 2)
+    only(node, "axis")
+    name, at = inputs_of(node, 2)
     x = state.shape(name, state.dtype(name))
-    axis = _axis(_whole(node, "axis", 0), max(len(x), 1))
+    axis = _axis(whole(node, "axis", 0), max(len(x), 1))
     if at in state.graph.constants:
         places = state.constant(at)
         if not x or (places.size and (places.min() < 0 or places.max() >= x[axis])):
@@ -388,9 +354,9 @@ def _gather(node: Node, state: _State) -> Shape:
 
 def _cast(node: Node, state: _State) -> Shape:
     """What weights are stored as, whole numbers of eight bits or fractions of 16, to floats."""
-    _known(node, "to")
-    _whole(node, "to", 0, (1,))
-    (name,) = _inputs(node, 1)
+    only(node, "to")
+    whole(node, "to", 0, (1,))
+    (name,) = inputs_of(node, 1)
     return state.shape(name, "float16" if state.dtype(name) == "float16" else "int8")
 
 

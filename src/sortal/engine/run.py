@@ -20,7 +20,7 @@ and NaN only where it hands missing values on; after a model's op there are none
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -51,7 +51,7 @@ from sortal.engine import (
 )
 from sortal.engine.affine import logit_affine
 from sortal.engine.encode import column_of
-from sortal.engine.limits import CALL, DEEPEST, MOST_NUMBERS, MOST_STEPS, SLICE, Cost
+from sortal.engine.limits import CALL, SLICE, Cost, check_size
 from sortal.engine.program import Columns, Program
 from sortal.engine.sparse import Sparse, above, beside
 from sortal.engine.step import One, Step, fail, floats, text
@@ -72,7 +72,7 @@ def compile(program: Program) -> Compiled:
     array([[0.5 , 0.5 ],
            [0.25, 0.75]])
     """
-    _check_size(program)
+    check_size(program)
     return Compiled(_step(program), _names(program))
 
 
@@ -162,34 +162,6 @@ def ops(program: Program) -> frozenset[str]:
 
 
 READERS = ("number", "lookup", "datetime", "tfidf", "pixels", "raster", "tokens")
-
-
-def _check_size(program: Program) -> None:
-    """Raises ValueError for more levels, steps or numbers than any model has; nothing has been built yet."""
-    steps = numbers = depth = 0
-    networks: set[tuple[int, int]] = set()
-    level: Sequence[Program] = (program,)
-    while level:
-        depth += 1
-        steps += len(level)
-        numbers += sum(_numbers(each, networks) for each in level)
-        for what, value, most in (
-            ("levels", depth, DEEPEST),
-            ("steps", steps, MOST_STEPS),
-            ("numbers", numbers, MOST_NUMBERS),
-        ):
-            if value > most:
-                raise ValueError(f"a program has {value:,} {what}, more than the {most:,} of any model")
-        level = [inner for each in level for inner in each.steps]
-
-
-def _numbers(program: Program, networks: set[tuple[int, int]]) -> int:
-    """In its arrays: of a network, which is bytes, an eighth of them; of one at a place in ``networks``, none."""
-    if program.op != "onnx":
-        return sum(array.size for array in program.arrays.values())
-    places = {(array.ctypes.data, array.nbytes) for array in program.arrays.values()} - networks
-    networks |= places
-    return sum(nbytes // 8 for _, nbytes in places)
 
 
 def _check_width(step: Step, width: int) -> None:

@@ -19,7 +19,7 @@ from sortal.core.kinds import kind_of
 from sortal.core.quantiles import quantiles
 
 if TYPE_CHECKING:
-    from sortal.core.frame import Table
+    from sortal.core.table import Table
 
 LEVELS, ASKED_LEVELS = 8, 30
 """So many levels have a slice of their own, and of a column that was asked for."""

@@ -8,9 +8,10 @@ from sortal.core.arrays import Codes, Mask
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
+from sortal.evaluate.decisions import decided_rows
 from sortal.evaluate.intervals import rates_interval
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.metrics import decided_rows, metrics_for
+from sortal.evaluate.metrics import metrics_for
 from sortal.stats.sampling import Rates
 from sortal.stats.strata import Strata
 

@@ -2,10 +2,10 @@
 
 Conventions, the same for all of them. In binary tasks precision, recall, F1 and average precision are of
 the positive class; with more classes every one of them, and ROC-AUC, is the plain mean over those classes that
-are true of a row at least (macro, one against the rest; ``absent`` names the others). A metric is NaN where it is
-undefined: without rows, and where a class of two that it needs is absent from them. The precision of a class that is
-never decided is 0, as in scikit-learn. Where rows are left to a person (rejected), metrics of decisions are of the
-others; what a reject costs is in the expected cost.
+are true of a row at least (macro, one against the rest; ``decisions.absent`` names the others). A metric is NaN where
+it is undefined: without rows, and where a class of two that it needs is absent from them. The precision of a class
+that is never decided is 0, as in scikit-learn. Where rows are left to a person (rejected), metrics of decisions are of
+the others; what a reject costs is in the expected cost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sortal.core import registry
 from sortal.core.arrays import Codes, Floats, Mask
@@ -24,13 +23,12 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import level
 from sortal.evaluate.costs import costs_within
-from sortal.evaluate.intervals import bin_squares, rates_interval
+from sortal.evaluate.decisions import NOBODY, decided_rows
+from sortal.evaluate.intervals import bin_squares
 from sortal.stats import ranking
 from sortal.stats.ranking import Order
 from sortal.stats.sampling import BestCut, CalibrationBins, Influence, Mean, Rates, Sampling
 
-NOBODY = -1
-"""In place of the true class of a row that is left to a person, for the metrics of decisions."""
 SMALLEST = 1e-15
 """Probabilities below this count as this in the log-loss, which would be infinite at zero."""
 BINS, ROWS_PER_BIN = 15, 10
@@ -75,20 +73,6 @@ def metrics_for(task: Task) -> tuple[Metric, ...]:
     return tuple(m for m in metrics if task.binary or not m.binary_only)
 
 
-def confusion(task: Task, truth: Codes, decided: Codes) -> NDArray[np.int64]:
-    """(K, K) counts of rows, truth by decision; a column more where rows were rejected.
-
-    >>> from sortal.core.task import Task
-    >>> task = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", (), ())
-    >>> confusion(task, np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
-    array([[1, 1],
-           [0, 2]])
-    """
-    k = len(task.classes)
-    d = k + int((decided == k).any())
-    return np.bincount(truth * d + decided, minlength=k * d).reshape(k, d).astype(np.int64)
-
-
 def label_of(name: str) -> str:
     """The name of a metric as people write it: its own label, or its words where it is not installed.
 
@@ -107,27 +91,6 @@ def doc_of(name: str) -> str:
         return ""
     metric: Metric = registry.load("sortal.metrics", name)
     return metric.doc
-
-
-def rejected(task: Task, decided: Codes, clusters: Codes | None = None) -> Interval:
-    """The share of rows that are left to a person. ``clusters``: (n,) ids from 0 on of rows that vary together."""
-    every = np.ones(len(decided), dtype=np.bool_)
-    return rates_interval(Rates([(every, decided == len(task.classes))]), clusters)
-
-
-def absent(task: Task, truth: Codes) -> tuple[str, ...]:
-    """The classes that are true of no row, which averages over classes leave out.
-
-    >>> from sortal.core.task import Task
-    >>> absent(Task("y", ("a", "b", "c"), (0.4, 0.4, 0.2), None, "log_loss", (), ()), np.array([0, 2, 2]))
-    ('b',)
-    """
-    return tuple(label for code, label in enumerate(task.classes) if not (truth == code).any())
-
-
-def decided_rows(task: Task, truth: Codes, decided: Codes) -> Codes:
-    """(n,) true classes of the rows that are decided, and ``NOBODY`` for those that are left to a person."""
-    return np.where(decided < len(task.classes), truth, NOBODY)
 
 
 def per_row_log_loss(predictions: Predictions) -> Floats:

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sortal.core.frame import Table
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.engine.run import Compiled
 from sortal.evaluate.compare import difference
 from sortal.evaluate.metrics import per_row_log_loss

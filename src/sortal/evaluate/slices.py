@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sortal.core import registry
 from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.disclosure import OPEN, Disclosure
-from sortal.core.frame import Table
 from sortal.core.interval import Estimate
 from sortal.core.predictions import Part, Predictions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.evaluate.cuts import Cut, cut
 from sortal.evaluate.metric_interval import interval

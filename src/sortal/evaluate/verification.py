@@ -25,7 +25,8 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.core.writing import interval, level, listing, number
 from sortal.evaluate.compare import apart, change, excess_cost
-from sortal.evaluate.metrics import Metric, absent, decided_rows, label_of, rejected
+from sortal.evaluate.decisions import absent, decided_rows, rejected
+from sortal.evaluate.metrics import Metric, label_of
 from sortal.evaluate.trend import Trend, trend
 
 Figures = Mapping[str, Estimate]

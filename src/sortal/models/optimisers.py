@@ -82,12 +82,3 @@ def orthogonal(gradient: Any) -> Any:
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
     return (x.T if tall else x).reshape(gradient.shape)
-
-
-def clip(gradients: Any, most: float) -> Any:
-    """The same direction, no longer than ``most`` (Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063)."""
-    import torch
-
-    length = torch.stack([each.norm() for each in gradients]).norm()
-    factor = (most / (length + EPSILON)).clamp(max=1.0)
-    return [each * factor for each in gradients]

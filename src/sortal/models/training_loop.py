@@ -23,7 +23,6 @@ from sortal.engine.program import Program
 from sortal.models.boosting import Stopper, typical
 from sortal.models.clock import Clock
 from sortal.models.family import FitRequest, Fitted, Matrix, OutOfTime, Resources, Rows, Settings
-from sortal.models.optimisers import clip
 
 PILOT_STEPS = 4
 MARGIN = 0.9
@@ -102,18 +101,17 @@ class Tensors:
 
 @dataclass(frozen=True)
 class Loss:
-    """Cross-entropy of the scores. ``smoothing``: of the labels, the share that goes to all classes alike (Szegedy et
-    al. 2016); ``gamma`` of the focal loss (Lin et al. 2017), under which rows that are easily told weigh less.
+    """Cross-entropy of the scores. ``gamma`` of the focal loss (Lin et al. 2017), under which rows that are easily told
+    weigh less.
     """
 
-    smoothing: float = 0.0
     gamma: float = 0.0
 
     def __call__(self, scores: Any, y: Any) -> Any:
         """(n,) of (n, K) and (n,)."""
         from torch.nn.functional import cross_entropy
 
-        losses = cross_entropy(scores, y, reduction="none", label_smoothing=self.smoothing)
+        losses = cross_entropy(scores, y, reduction="none")
         if not self.gamma:
             return losses
         of_truth = scores.softmax(1).gather(1, y[:, None])[:, 0]
@@ -143,7 +141,7 @@ class Learning:
     """How networks learn. ``epochs``: passes over the rows after which the learning rate has run its course;
     ``fewest``: below those they learn too little. ``batch``: rows of a step. ``patience``: of the epochs, those without
     improvement after which there are no more. ``averaged``: of all steps, those over which weights are averaged, 0 for
-    none. ``clip``: how long the gradient of all parameters may be, 0 for any length.
+    none.
     """
 
     epochs: int
@@ -155,7 +153,6 @@ class Learning:
     patience: float
     loss: Loss = Loss()
     averaged: float = 0.0
-    clip: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -223,8 +220,6 @@ class Steps:
         # The sum of the members' mean losses, so that each learns as it would alone.
         loss = (losses * weight).sum() / batch.shape[1]
         gradients = torch.autograd.grad(loss, [each.value for each in network.parameters])
-        if learning.clip:
-            gradients = clip(gradients, learning.clip)
         share = min(1.0, 1 / (learning.averaged * self.total)) if learning.averaged else 1.0
         for parameter, gradient in zip(network.parameters, gradients, strict=True):
             parameter.step(gradient, rate, learning.weight_decay * late, share)

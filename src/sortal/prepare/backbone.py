@@ -8,7 +8,7 @@ Nothing in it is run as code, and nothing is fetched from anywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,8 @@ RUN = (
 )
 WHOLE = 2**27
 """Bytes of weights that are kept as they are; of more, 16 bits a number are."""
+MOST_KEPT = 8
+"""Networks in memory: more than anybody gives one run, and an end where a long process reads them again and again."""
 MOST_DIFFERENCE = 0.01
 """Of the vectors of a network in 16 bits from those in 32, as a share of their length; .001 is usual."""
 
@@ -90,7 +92,7 @@ def read(folder: str) -> Backbone:
     return _read(path, tuple((str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files))
 
 
-@cache
+@lru_cache(maxsize=MOST_KEPT)
 def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
     """``files``: as they are now."""
     graphs = [Path(name) for name, *_ in files if name.endswith(".onnx")]

@@ -5,6 +5,7 @@ How many blocks there are, how wide they are and in how many groups (ResNeXt) is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import count
 
@@ -16,8 +17,8 @@ STAGES, STEM = 4, 7
 """Groups of blocks, and the points on a side of the first kernel."""
 EPSILON = 1e-5
 """Of batch normalisation."""
-HEAD = ("fc.weight", "fc.bias")
-"""What tells the classes that it was trained on: left out."""
+LEFT_OUT = re.compile(r"fc\.(weight|bias)")
+"""What tells the classes that it was trained on."""
 
 
 def network(weights: Mapping[str, Array], side: int) -> Graph:
@@ -37,8 +38,7 @@ def network(weights: Mapping[str, Array], side: int) -> Graph:
                 break
             x = build.block(x, name, stride=2 if stage > 1 and number == 0 else 1)
     x = build.add("Flatten", build.add("GlobalAveragePool", x))
-    if unknown := sorted(weights.keys() - build.used - {*HEAD}):
-        raise ValueError(f"it is no plain ResNet: it has weights {unknown[0]!r}")
+    build.refuse_unused(LEFT_OUT, "ResNet")
     return build.graph({"x": Spec("float32", (1, 3, side, side))}, x)
 
 

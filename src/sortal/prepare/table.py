@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import registry
-from sortal.core.frame import Table
 from sortal.core.items import Items, Memo
 from sortal.core.kinds import is_item, kind_of
 from sortal.core.quantiles import middle
 from sortal.core.schema import Column
+from sortal.core.table import Table
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program
 from sortal.engine.run import Compiled

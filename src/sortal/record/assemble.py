@@ -32,9 +32,10 @@ from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
 from sortal.engine.program import Program
 from sortal.engine.run import reads
+from sortal.evaluate.decisions import confusion, rejected
 from sortal.evaluate.figures import ClassScore, figures, per_class, share
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.metrics import Metric, confusion, rejected
+from sortal.evaluate.metrics import Metric
 from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification, verify
 from sortal.record import parts

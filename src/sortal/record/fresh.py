@@ -31,9 +31,10 @@ from sortal.core.writing import percent
 from sortal.decide.certificate import Certificate
 from sortal.decide.threshold import constants
 from sortal.evaluate.compare import excess_cost
+from sortal.evaluate.decisions import absent, decided_rows, rejected
 from sortal.evaluate.figures import figures, share
 from sortal.evaluate.metric_interval import interval
-from sortal.evaluate.metrics import Metric, absent, decided_rows, rejected
+from sortal.evaluate.metrics import Metric
 from sortal.evaluate.slices import COLUMNS, Slices
 from sortal.evaluate.verification import Level, Rival, Standing, absences, check_figure, check_level, one_row
 from sortal.record.parts import Ledger

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sortal.artifact.model import Model, load
+from sortal.artifact.model import Model
 from sortal.checks.run_counts import looks
 from sortal.core.errors import DataError, OptionError
 from sortal.core.files import sha256_of
@@ -59,9 +59,9 @@ def split_of(seal: Seal) -> Split:
     return _record(seal).split
 
 
-def to_predict(model_file: Path, data: Sequence[str], verify: Path | None = None) -> Source:
+def to_predict(model: Model, model_file: Path, data: Sequence[str]) -> Source:
     """The sealed rows in ``data``, for predictions, with a note that this was a look."""
-    model, seal = load(model_file, verify), seal_of(data, model_file)
+    seal = seal_of(data, model_file)
     if seal is None:
         return read(data)
     source = look(model, model_file, seal, "sortal predict")

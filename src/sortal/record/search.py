@@ -22,7 +22,7 @@ from sortal.record.shipped import Gap, gap, reaching, score_out_of_fold, shipped
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
-from sortal.training.crossval import CVResult, Result
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.develop import Scorer
 from sortal.training.ensemble import ENSEMBLE, EnsembleResult, says_the_same
 from sortal.training.front import on_front

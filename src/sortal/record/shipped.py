@@ -25,7 +25,7 @@ from sortal.evaluate.metrics import Metric
 from sortal.stats.clusters import worth_of_rows
 from sortal.stats.proportions import two_sided_z
 from sortal.stats.sampling import Rates, Sampling
-from sortal.training.crossval import Result
+from sortal.training.cv_result import Result
 from sortal.training.ensemble import first_fits
 from sortal.training.halving import share_of_halving
 from sortal.training.trained import Trained

@@ -18,11 +18,11 @@ from sortal.artifact.attribution import Span, field_effects, word_effects
 from sortal.artifact.model import Model
 from sortal.core.arrays import Floats
 from sortal.core.door import Rows
-from sortal.core.frame import Table
 from sortal.core.image_patches import small
 from sortal.core.images import UnreadableError
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
+from sortal.core.table import Table
 from sortal.data.problem import Problem
 from sortal.record.examples import item_columns
 from sortal.record.parts import Example

@@ -11,7 +11,7 @@ import polars as pl
 
 from sortal.artifact.model import Model
 from sortal.core.errors import DataError
-from sortal.core.frame import Table, conform, conform_column, from_any
+from sortal.core.frame import conform, conform_column, from_any
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.labels import code_of
@@ -20,6 +20,7 @@ from sortal.core.recipe import Recipe, defaults
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
 from sortal.core.sheets import RAN
+from sortal.core.table import Table
 from sortal.core.values import is_text
 from sortal.core.writing import listing
 from sortal.data.read import Source

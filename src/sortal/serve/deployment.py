@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from sortal.artifact.model import Model, load
 from sortal.core.errors import ArtifactError
+from sortal.core.files import sha256_of
 from sortal.serve.door import Door
 from sortal.serve.pace import Pace, measured
 
@@ -40,10 +40,10 @@ def read_model(path: Path, verify: Path | None = None) -> ServedModel:
     """A model file as it is served. Raises ArtifactError as ``load`` does, and where it is replaced meanwhile."""
     before = identity(path)
     model = load(path, verify)
-    content = path.read_bytes()
+    sha256 = sha256_of(path)
     if identity(path) != before:
         raise ArtifactError(f"{path.name} was replaced while it was read")
-    return ServedModel(path.stem, hashlib.sha256(content).hexdigest(), model)
+    return ServedModel(path.stem, sha256, model)
 
 
 def identity(path: Path) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-JSON, PROBLEM, HTML, TEXT = "application/json", "application/problem+json", "text/html; charset=utf-8", "text/plain"
+JSON, PROBLEM, TEXT = "application/json", "application/problem+json", "text/plain"
 MULTIPART, BYTES = "multipart/form-data", "application/octet-stream"
 
 Headers = tuple[tuple[str, str], ...]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sortal.checks.context import AuditContext
 from sortal.checks.finding import SEVERITIES, Check, Finding, NotApplicable
-from sortal.core.frame import Table
 from sortal.core.schema import Column, Schema
+from sortal.core.table import Table
 from sortal.testing.requirement import Requirement, require
 
 ROWS = 400

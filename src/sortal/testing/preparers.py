@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.kinds import BUILT_IN, kind_of
 from sortal.core.schema import Column, Schema
 from sortal.core.series import TYPES
+from sortal.core.table import Table
 from sortal.engine import compile as compile_program
 from sortal.engine.sparse import Sparse
 from sortal.prepare.view import EncodedColumn, Labels, Preparer, View

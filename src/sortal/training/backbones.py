@@ -8,9 +8,9 @@ from typing import Any
 
 from sortal.core import registry
 from sortal.core.errors import OptionError
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
 from sortal.core.plain import quoted
+from sortal.core.table import Table
 from sortal.models.family import Settings, Work
 from sortal.prepare import backbone
 from sortal.prepare.view import View

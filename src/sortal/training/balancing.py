@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sortal.core.interval import Interval
 from sortal.evaluate.metrics import Metric
 from sortal.training.comparison import loss_of, margin
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 from sortal.training.imbalance import Balance
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sortal.core.interrupt import TimeUp
 from sortal.training.candidate import Development, Pipeline
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 from sortal.training.finalize import Limits, refit_member
 
 

@@ -17,7 +17,7 @@ from sortal.core.schema import Schema
 from sortal.core.sheets import SearchOptions
 from sortal.core.writing import number
 from sortal.training.candidate import Development
-from sortal.training.crossval import CVResult
+from sortal.training.cv_result import CVResult
 
 TIMES = 10
 LEAST = 1e-9

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.costs import CostColumn
-from sortal.core.frame import Table
 from sortal.core.items import Memo
 from sortal.core.kinds import is_item, kind_of
 from sortal.core.predictions import Part, Predictions
+from sortal.core.table import Table
 from sortal.data.split import holdout
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program

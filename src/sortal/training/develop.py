@@ -24,7 +24,8 @@ from sortal.evaluate.metrics import Metric
 from sortal.stats.sampling import Sampling
 from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
-from sortal.training.crossval import REFIT, SURELY, CrossValidation, CVResult, Result, crossval, repeat, turns
+from sortal.training.crossval import REFIT, SURELY, CrossValidation, crossval, repeat, turns
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.drawn import draws, named
 from sortal.training.ensemble import EnsembleResult, select
 from sortal.training.executor import Executor, ThreadExecutor

@@ -11,14 +11,15 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.engine.program import Program
 from sortal.models.family import Matrix, Precision
 from sortal.training.bounds import NO_BOUNDS, Bounds
 from sortal.training.candidate import Pipeline
 from sortal.training.complexity import Complexity
-from sortal.training.crossval import CVResult, Result, Score
+from sortal.training.crossval import Score
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.greedy import cross_fitted, greedy_weights, likelihoods, parts_of, some, weights_within
 
 ENSEMBLE = "ensemble"

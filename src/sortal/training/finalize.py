@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.frame import Table
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.calibrate import MOST_ENTRIES, Calibration, choose
 from sortal.decide.certify import certify
@@ -24,7 +24,8 @@ from sortal.decide.threshold import decide
 from sortal.engine import compile as compile_program
 from sortal.engine.program import Program
 from sortal.training.candidate import Development, Index, Pipeline, fit, prepare_rows, sample
-from sortal.training.crossval import CVResult, Result, worth_refit
+from sortal.training.crossval import worth_refit
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.ensemble import Ensemble, first_fits
 from sortal.training.fit_log import NO_ROWS, FitRows
 from sortal.training.footprint import packed_bytes

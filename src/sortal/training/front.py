@@ -13,7 +13,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.training.comparison import loss_of
-from sortal.training.crossval import Result
+from sortal.training.cv_result import Result
 from sortal.training.ensemble import Ensemble, says_the_same
 from sortal.training.trained import Trained
 

@@ -18,7 +18,8 @@ import numpy as np
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.evaluate.metrics import Metric
-from sortal.training.crossval import CrossValidation, CVResult, Result, concatenate
+from sortal.training.crossval import CrossValidation
+from sortal.training.cv_result import CVResult, Result, concatenate
 from sortal.training.fit_log import FitRows
 from sortal.training.fold import FoldJob, FoldResult, fit_fold
 from sortal.training.greedy import mean

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sortal.core.frame import Table
 from sortal.core.interrupt import TimeUp, interrupted_after
 from sortal.core.predictions import Predictions
 from sortal.core.recipe import Recipe
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.data.split import folds
 from sortal.decide.calibrate import entries

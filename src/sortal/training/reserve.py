@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from sortal.core.interrupt import Interrupts, interrupted_after
 from sortal.core.skipped import Skipped
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import REFIT, CrossValidation, CVResult, Result, crossval, crossval_by_work, soon_fitted
+from sortal.training.crossval import REFIT, CrossValidation, crossval, crossval_by_work, soon_fitted
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.deadline import Busyness, Deadline
 from sortal.training.embedding import embed
 from sortal.training.ensemble import members
@@ -108,10 +109,9 @@ class TimeReserve:
         if not results:
             return self.until_closing()
         now = members(results) if shipped is None else shipped
-        others = self._others(results, now)
-        left = self.for_refit(now) - self.for_test(others)
+        left = self.for_refit(now) - self.for_test(self._others(results, now))
         for step in (
-            sum(s.refit_seconds for s in (*now, *others)),
+            sum(s.refit_seconds for s in self._refitted(results, now)),
             self._once(seconds_of_halving(now)) if shipped is None else 0.0,
         ):
             # What does not fit any more is not done, and so neither is what would follow it.
@@ -130,9 +130,14 @@ class TimeReserve:
         """The baselines that are fitted beside what is ``shipped``."""
         return [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
 
+    def _refitted(self, results: Sequence[CVResult], shipped: Sequence[CVResult]) -> list[CVResult]:
+        """What is ``shipped``, and the baselines beside it that are no members of it: those are in it already."""
+        beside = self._others(results, shipped)
+        return [*shipped, *(s for s in beside if not any(s is member for member in shipped))]
+
     def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
         """Seconds that fits of the chosen model on half of the rows may take; none where it is not refitted."""
-        refits = sum(s.refit_seconds for s in (*chosen.results, *self._others(results, chosen.results)))
+        refits = sum(s.refit_seconds for s in self._refitted(results, chosen.results))
         left = self.left(results, chosen.results)
         return left if self.for_refit(chosen.results) >= refits else min(left, 0.0)
 
@@ -191,8 +196,8 @@ class WorkReserve(TimeReserve):
         if shipped is None:
             now = members(results)
             return self.left(results, now) - sum(s.work for s in now)
-        folds, others = sum(len(s.efforts) * s.work for s in results), self._others(results, shipped)
-        return self.units - folds - sum(REFIT * s.work for s in (*shipped, *others) if s.refit_seconds > 0)
+        folds, refitted = sum(len(s.efforts) * s.work for s in results), self._refitted(results, shipped)
+        return self.units - folds - sum(REFIT * s.work for s in refitted if s.refit_seconds > 0)
 
     def left_for_more(self, results: Sequence[CVResult]) -> float:
         """All of it: nothing takes longer than it counts."""

@@ -20,7 +20,7 @@ from sortal.evaluate.metrics import Metric, per_row_log_loss
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
 from sortal.training.comparison import loss_of, p_value, standard_errors
 from sortal.training.complexity import Complexity, simplest
-from sortal.training.crossval import Result
+from sortal.training.cv_result import Result
 
 ScoreRows = Callable[[Predictions], float]
 Describe = Callable[[Predictions], Sampling | None]
@@ -54,11 +54,6 @@ class Choice:
     corrected: float
     bias: float
     reason: Reason = "best"
-
-    @property
-    def uncorrected(self) -> float:
-        """What cross-validation reported of the chosen one."""
-        return self.corrected + self.bias
 
 
 def choose(

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sortal.core.frame import Table
 from sortal.core.observer import Observer
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import SearchOptions
+from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.data.stratify import connected_groups
 from sortal.decide.calibrate import entries
@@ -21,7 +21,7 @@ from sortal.models.family import Resources
 from sortal.models.training_loop import require_graphics_processor
 from sortal.training.baselines import ShippedBaseline, fit_baselines
 from sortal.training.candidate import Development, Index
-from sortal.training.crossval import CVResult, Result
+from sortal.training.cv_result import CVResult, Result
 from sortal.training.develop import Developed, develop
 from sortal.training.executor import Executor
 from sortal.training.finalize import Finalized, Limits, finalize

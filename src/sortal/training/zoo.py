@@ -17,7 +17,8 @@ from sortal.core.skipped import Skipped
 from sortal.models.family import Settings
 from sortal.training.backbones import backbone_candidates
 from sortal.training.candidate import Candidate
-from sortal.training.crossval import SURELY, CrossValidation, CVResult, least_work, soon_fitted
+from sortal.training.crossval import SURELY, CrossValidation, least_work, soon_fitted
+from sortal.training.cv_result import CVResult
 from sortal.training.imbalance import Balance
 from sortal.training.reserve import TimeReserve
 

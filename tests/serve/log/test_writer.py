@@ -116,6 +116,7 @@ def test_rows_of_many_requests_share_a_transaction(away: Away, start: Start) -> 
     assert away.batches[-2:] == [writers.BATCH + 10, 1], "a request is one transaction"
 
 
+@pytest.mark.clock
 def test_labels_follow_the_predictions_that_were_taken_before(url: str, start: Start) -> None:
     writer = start(url)
     writer.put([prediction("a"), prediction("b")])
@@ -240,6 +241,7 @@ def test_closing_stores_what_was_taken_and_takes_no_more(url: str, start: Start,
     assert writer.close() == 0
 
 
+@pytest.mark.clock
 def test_closing_while_the_store_is_away_says_what_is_lost(
     away: Away, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -281,11 +283,11 @@ def test_what_is_redacted_reaches_no_store_and_no_message(
 
 
 def test_a_warning_of_a_long_name_is_redacted_too() -> None:
-    from sortal.core.shift import short_value
+    from sortal.core.raw import shown
     from sortal.serve.log.records import redact
 
     for name in ("n" * 80, 'it\'s "quoted" and long\n' * 3, "\0" * 30):
-        seen = prediction("a", inputs={name: "secret"}, warnings=(f"{short_value(name)}: secret was never seen",))
+        seen = prediction("a", inputs={name: "secret"}, warnings=(f"{shown(name)}: secret was never seen",))
         assert "secret" not in repr(redact(seen, {name}))
 
 

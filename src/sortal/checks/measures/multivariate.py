@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from sortal.checks.measures.power import auc, ranks, sampled
 from sortal.core.arrays import Floats, Ints
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
+from sortal.core.table import Table
 from sortal.data.split import folds
 from sortal.stats.ranking import placements
 

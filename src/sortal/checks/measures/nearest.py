@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Ints
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
+from sortal.core.table import Table
 
 Floats = NDArray[np.float32]
 

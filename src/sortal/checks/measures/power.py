@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from sortal.core.arrays import Floats, Ints
-from sortal.core.frame import Table
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
+from sortal.core.table import Table
 from sortal.data.split import folds, holdout
 from sortal.stats.ranking import roc_auc
 

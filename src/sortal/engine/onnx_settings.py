@@ -1,0 +1,43 @@
+"""The inputs and settings of an operator in an ONNX network, read with their type and range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sortal.engine.onnx_file import Node
+
+MOST_SETTING = 4_096
+"""Of strides, kernels, paddings and dilations."""
+
+
+def inputs_of(node: Node, least: int, most: int | None = None) -> tuple[str, ...]:
+    if not least <= len(node.inputs) <= (least if most is None else most):
+        raise ValueError(f"has {len(node.inputs)} inputs")
+    return node.inputs
+
+
+def only(node: Node, *names: str) -> None:
+    for name in node.attributes:
+        if name not in names:
+            raise ValueError(f"has a setting {name[:40]!r}, which is not run")
+
+
+def whole(node: Node, name: str, default: int, known: Sequence[int] | None = None) -> int:
+    value = node.attributes.get(name, default)
+    if not isinstance(value, int) or (known is not None and value not in known):
+        raise ValueError(f"setting {name!r} is {value!r}")
+    return value
+
+
+def wholes(node: Node, name: str, default: tuple[int, ...], least: int) -> tuple[int, ...]:
+    value = node.attributes.get(name, default)
+    fits = isinstance(value, tuple) and len(value) == len(default)
+    if not isinstance(value, tuple) or not fits or not all(least <= each <= MOST_SETTING for each in value):
+        raise ValueError(f"setting {name!r} is {value!r}")
+    return value
+
+
+def fractions(node: Node, *names: str) -> None:
+    for name in names:
+        if not isinstance(node.attributes.get(name, 0.0), float):
+            raise ValueError(f"setting {name!r} is no number")

@@ -1,0 +1,41 @@
+"""The interval of a mean reaches as far as a fresh row may, at either end alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sortal.evaluate.intervals import mean_interval
+from sortal.stats.sampling import Mean
+
+CLUSTERS = np.arange(60) // 3
+
+
+@pytest.mark.parametrize("clusters", [None, CLUSTERS])
+@pytest.mark.parametrize(("low", "high"), [(-9.0, 1.0), (0.0, 9.0), (-3.0, 5.0), (-np.inf, np.inf)])
+def test_of_values_turned_round_it_is_turned_round(low: float, high: float, clusters: np.ndarray | None) -> None:
+    values = np.random.default_rng(0).random(60) ** 3
+    found = mean_interval(Mean(values, low, high), clusters)
+    turned = mean_interval(Mean(-values, -high, -low), clusters)
+    assert (found.low, found.high) == pytest.approx((-turned.high, -turned.low))
+    assert found.low < values.mean() < found.high
+
+
+@pytest.mark.parametrize("clusters", [None, CLUSTERS])
+def test_what_could_have_been_lower_lowers_the_low_limit_and_not_the_high_one(clusters: np.ndarray | None) -> None:
+    values = np.random.default_rng(1).random(60)
+    near, far = (mean_interval(Mean(values, low, 1.0), clusters) for low in (0.0, -20.0))
+    assert far.low < near.low - 0.01
+    assert far.high == pytest.approx(near.high)
+    near, far = (mean_interval(Mean(values, 0.0, high), clusters) for high in (1.0, 20.0))
+    assert far.high > near.high + 0.01
+    assert far.low == pytest.approx(near.low)
+
+
+def test_it_is_surer_with_less_confidence_and_less_sure_of_groups() -> None:
+    values = np.repeat(np.random.default_rng(2).random(20), 3)
+    usual, low = (mean_interval(Mean(values, 0.0, 1.0), None, confidence) for confidence in (0.95, 0.5))
+    grouped = mean_interval(Mean(values, 0.0, 1.0), CLUSTERS)
+    assert usual.low < low.low < usual.value < low.high < usual.high
+    assert usual == mean_interval(Mean(values, 0.0, 1.0), None)
+    assert grouped.low < usual.low < usual.high < grouped.high

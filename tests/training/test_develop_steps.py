@@ -1,0 +1,276 @@
+"""What the search hands from step to step, and what a second search takes over from the first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sortal.core import registry
+from sortal.core.observer import Observer
+from sortal.core.plan import Planned
+from sortal.core.predictions import Predictions
+from sortal.core.recipe import Recipe
+from sortal.core.task import Capacity
+from sortal.training import develop as module
+from sortal.training.bounds import Bounds
+from sortal.training.candidate import Candidate
+from sortal.training.develop import Scorer, develop, search_again
+from sortal.training.fold import Folds
+from sortal.training.zoo import Explored
+from tests.training.conftest import development
+
+DEV, TASK = development(2)
+FAMILY = registry.load("sortal.models", "tree")
+PARTS = Folds(tuple((np.array([k]), np.array([k + 1])) for k in range(6)), per_repeat=3)
+
+
+def result(name: str, baseline: bool = False) -> Any:
+    return SimpleNamespace(
+        name=name, candidate=SimpleNamespace(name=name, baseline=baseline), predictions="told", fits=(name,),
+        efforts=({"a": 1},), rows=None,
+    )  # fmt: skip
+
+
+class Reserve:
+    """Two folds can be halved in seven seconds; the last candidate nearly came too late."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def endings(self, results: Any) -> dict[str, float]:
+        return {results[-1].name: 0.9}
+
+    def folds_to_halve(self, results: Any, chosen: Any) -> int:
+        self.asked.append(("folds", results, chosen))
+        return 2
+
+    def for_halving(self, results: Any, chosen: Any) -> float:
+        self.asked.append(("seconds", results, chosen))
+        return 7.0
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What each step was given; the steps do nothing."""
+    seen: dict[str, Any] = {}
+    results = (result("tree", True), result("boosted"))
+
+    def noting(name: str, answer: Any) -> None:
+        def step(*arguments: Any, **named: Any) -> Any:
+            seen.setdefault(name, []).append((*arguments, *named.values()))
+            return answer(*arguments) if callable(answer) else answer
+
+        monkeypatch.setattr(module, name, step)
+
+    choice = SimpleNamespace(chosen=results[1], metric="metric")
+    noting("fold", PARTS)
+    noting("_in_time", PARTS.first(2))
+    noting("explore", Explored(results, ()))
+    noting("_replay", Explored(results, ()))
+    noting("draws", "drawn")
+    noting("halve", "halving")
+    noting(
+        "_choose", lambda explored, data, score, bounds: module.Developed(explored, None, choice, data.folds, bounds)
+    )
+    seen["results"] = results
+    return seen
+
+
+def options(**more: Any) -> Any:
+    recipe = Recipe.of("y", models=("lightgbm",), seed=9, budget="40s")
+    return replace(recipe.search, **more)
+
+
+def test_a_search_by_the_clock(seen: dict[str, Any]) -> None:
+    search, reserve, listener = options(max_size=50_000), Reserve(), Observer()
+    executor: Any = object()
+    found = develop(DEV, TASK, search, reserve, listener, executor)  # type: ignore[arg-type]
+    assert seen["fold"] == [(DEV, 40.0)]
+    ((cv, candidates, its),) = seen["_in_time"]
+    assert its is reserve
+    assert cv.data.folds is PARTS
+    assert cv.executor is executor
+    assert {c.family.name for c in candidates if not c.baseline} == {"lightgbm"}
+    assert [c.baseline for c in candidates[:3]] == [True] * 3
+    ((tried, used, its, heard, more),) = seen["explore"]
+    assert (tried, more) == (candidates, "drawn")
+    assert its is reserve
+    assert heard is listener
+    assert len(used.data.folds.parts) == len(found.folds.parts) == 2
+    assert seen["draws"] == [(("lightgbm",), 9)]
+    assert found.bounds.endings == {"boosted": 0.9}
+    assert found.bounds.size is not None
+    assert 0 < found.bounds.size < 50_000
+    ((chosen, last, metric, seconds, planned),) = seen["halve"]
+    assert chosen is seen["results"][1]
+    assert last is used
+    assert (metric, seconds, planned) == ("metric", 7.0, 2)
+    assert found.halving == "halving"
+    assert [(what, which) for what, _, which in reserve.asked] == [("folds", chosen), ("seconds", chosen)]
+    assert "_replay" not in seen
+
+
+def test_a_search_that_is_repeated_asks_no_clock(seen: dict[str, Any]) -> None:
+    plan = (Planned("tree", ({},) * 4, None, 0.5, 0.25), Planned("boosted", ({},) * 4, 60))
+    search = options(plan=plan, halved=3, max_latency=0.01)
+    found = develop(DEV, TASK, search, None, Observer())  # type: ignore[arg-type]
+    ((candidates, its, cv),) = seen["_replay"]
+    assert its is search
+    assert len(cv.data.folds.parts) == 4
+    assert any(c.name == "lightgbm" for c in candidates)
+    assert (found.bounds.known, found.bounds.endings) == ({"tree": 0.5}, {"tree": 0.25})
+    assert seen["halve"][0][3:] == (math.inf, 3)
+    assert not {"explore", "_in_time"} & set(seen)
+
+
+def test_folds_that_an_earlier_run_kept_are_taken_up(seen: dict[str, Any]) -> None:
+    store: Any = SimpleNamespace(folds=lambda: 3)
+    develop(DEV, TASK, options(), Reserve(), Observer(), None, store)  # type: ignore[arg-type]
+    assert "_in_time" not in seen
+    assert len(seen["explore"][0][1].data.folds.parts) == 3
+    assert seen["explore"][0][1].store is store
+    store.folds = lambda: None
+    develop(DEV, TASK, options(), Reserve(), Observer(), None, store)  # type: ignore[arg-type]
+    assert len(seen["_in_time"]) == 1
+
+
+def test_a_second_search_tries_the_same_as_hard_as_the_first(
+    seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[Any] = []
+    sampled: list[Any] = []
+    cv_result = module.CVResult.__new__(module.CVResult)
+    monkeypatch.setattr(module, "crossval", lambda candidate, cv: whole.append((candidate, cv)) or cv_result)
+    monkeypatch.setattr(
+        module, "repeat", lambda candidate, cv, plan: sampled.append((candidate, cv, plan)) or "skipped"
+    )
+    before: Any = SimpleNamespace(
+        folds=PARTS.first(2),
+        plan=lambda: (
+            Planned("tree", ({"rounds": 80, "rate": 0.3}, {"rate": 0.9})),
+            Planned("lightgbm", ({"rounds": 50},), rows=120, latency=0.5),
+        ),
+    )
+    search = options(max_latency=0.01)
+    found = search_again(DEV, TASK, search, before)
+    ((tree, cv),) = whole
+    # Of what the clock set the pace stays, and not the rounds.
+    assert (tree.name, dict(tree.settings)) == ("tree", {"rate": 0.3})
+    ((lightgbm, its, plan),) = sampled
+    assert (lightgbm.name, plan.rows) == ("lightgbm", 120)
+    assert its is cv
+    assert cv.data.dev is DEV
+    assert len(cv.data.folds.parts) == 2
+    assert seen["fold"] == [(DEV, 40.0)]
+    assert found.explored.results == (cv_result,)  # what could not be fitted is no result
+    assert found.bounds.known == {"lightgbm": 0.5}
+    assert "halve" not in seen
+
+
+def test_a_candidate_that_was_drawn_is_known_by_its_name() -> None:
+    tree = Candidate("tree", FAMILY)
+    first, second, *_ = module.draws((), 3)
+    plan = [Planned("tree", ({},)), Planned(second.name, ({},)), Planned("nobody", ({},))]
+    assert module._by_name([tree], plan, 3) == {"tree": tree, second.name: second}
+    assert module._by_name([tree], plan, 4)[second.name].settings != second.settings
+    assert first.name != second.name
+
+
+def test_what_is_put_together_and_chosen_keeps_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    ensemble: Any = result("ensemble")
+
+    def select(*arguments: Any) -> Any:
+        given["select"] = arguments
+        return given["answer"]
+
+    def choose(scored: Any, metric: Any, score: Any, seed: int, **named: Any) -> Any:
+        given["choose"] = (scored, metric, score, seed, named)
+        return "choice"
+
+    monkeypatch.setattr(module, "select", select)
+    monkeypatch.setattr(module, "choose", choose)
+    rows = DEV.predictions(np.arange(40), np.full((40, 2), 0.5), "out-of-fold")
+    results = [result("large"), result("small")]
+    for each, packed in zip(results, (900, 100), strict=True):
+        each.predictions, each.packed = rows, packed
+    bounds = Bounds(size=500)
+    units = np.arange(len(DEV.codes)) // 4
+    dev = replace(DEV, seed=6, units=units)
+    data: Any = SimpleNamespace(dev=dev, folds=PARTS)
+    score = Scorer(TASK)
+    for answer in (ensemble, None):
+        given["answer"] = answer
+        found = module._choose(Explored(tuple(results), ()), data, score, bounds)
+        fitting, its, seed, groups, within = given["select"]
+        assert (fitting, its, seed, within) == ([results[1]], score, 6, bounds)
+        assert groups.tolist() == units[:40].tolist()
+        scored, metric, score_rows, seed, named = given["choose"]
+        assert scored == [results[1], *([] if answer is None else [ensemble])]
+        assert (metric.name, seed) == (TASK.metric, 6)
+        assert named["groups"].tolist() == units[:40].tolist()
+        assert score_rows(rows) == pytest.approx(score.of(metric, rows))
+        assert named["describe"](rows) is not None
+        assert (found.ensemble, found.choice, found.folds, found.bounds) == (answer, "choice", PARTS, bounds)
+        assert found.results == (*results, *([] if answer is None else [ensemble]))
+
+
+def test_what_was_developed_tells_its_fits_and_its_plan() -> None:
+    bounds = Bounds(latency=0.01, known={"boosted": 0.5}, endings={"tree": 0.75})
+    tree, boosted = result("tree"), result("boosted")
+    tree.single_row_seconds, boosted.single_row_seconds, boosted.rows = 0.002, 0.1, 70
+    found = module.Developed(Explored((tree, boosted), ()), None, None, PARTS, bounds)  # type: ignore[arg-type]
+    assert found.fits == ("tree", "boosted")
+    assert replace(found, halving=SimpleNamespace(fits=("half",))).fits == ("tree", "boosted", "half")
+    assert found.plan() == (
+        Planned("tree", ({"a": 1},), None, pytest.approx(0.2), 0.75),
+        Planned("boosted", ({"a": 1},), 70, 0.5, None),
+    )
+
+
+ROWS = Predictions(
+    ("n", "p"),
+    np.arange(4),
+    np.array([0, 1, 1, 0]),
+    np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6], [0.6, 0.4]]),
+    "out-of-fold",
+)
+
+
+@pytest.mark.parametrize(
+    ("goal", "more", "decided"),
+    [
+        ("argmax", {}, [0, 0, 1, 0]),
+        ("f1", {}, [0, 0, 1, 0]),  # no threshold is tuned in a fold
+        ("promise", {}, [0, 0, 1, 0]),
+        ("cost", {"cost": ((0.0, 1.0), (3.0, 0.0))}, [0, 1, 1, 1]),  # positive from a fourth on
+        ("capacity", {"capacity": Capacity(0.5)}, [0, 0, 1, 1]),
+    ],
+)
+def test_folds_are_scored_as_rows_would_be_decided(goal: Any, more: dict[str, Any], decided: list[int]) -> None:
+    task = replace(TASK, classes=("n", "p"), positive="p", goal=goal, metric="f1", headline=("accuracy",), **more)
+    score = Scorer(task)
+    assert score._decided(ROWS).tolist() == decided
+    scores = score(ROWS)
+    assert list(scores) == ["f1", "accuracy", "log_loss", "roc_auc", "balanced_accuracy"]
+    said = np.array(decided)
+    hits = int(((said == 1) & (ROWS.truth == 1)).sum())
+    assert scores["f1"] == pytest.approx(2 * hits / (said.sum() + 2))
+    f1 = registry.load("sortal.metrics", "f1")
+    assert score.sampling(f1, ROWS) is not None
+    assert score.sampling(replace(f1, sampling=None), ROWS) is None
+
+
+def test_of_many_classes_no_metric_of_two_is_scored() -> None:
+    _, task = development(3)
+    names = registry.names("sortal.metrics")
+    binary = {name for name in names if registry.load("sortal.metrics", name).binary_only}
+    score = Scorer(replace(task, headline=tuple(names)))
+    assert binary
+    assert binary.isdisjoint(metric.name for metric in score.metrics)
+    assert "accuracy" in {metric.name for metric in score.metrics}
