@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -131,3 +132,31 @@ def test_what_nothing_keeps_within_is_told(churn: pl.DataFrame, tmp_path) -> Non
     assert "more than the 1.0 µs of --max-latency" in run.record.artifact.exceeds[0]
     plan = Recipe.read(tmp_path / "run" / "recipe.toml").search.plan
     assert all(planned.latency > 1 for planned in plan)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "changes", "objection"),
+    [
+        (Bounds(size=500), {"packed": 500}, ""),
+        (Bounds(size=500), {"packed": 501}, "takes 1.0 times --max-size"),
+        (Bounds(latency=0.25), {"single_row_seconds": 0.25}, ""),
+        (Bounds(latency=0.25), {"single_row_seconds": 0.5}, "takes 2.0 times --max-latency"),
+        (Bounds(latency=0.25, known={"a": 1.0}), {"single_row_seconds": 9.0}, ""),
+        (Bounds(latency=0.25, known={"a": 1.5}), {"single_row_seconds": 0.0}, "takes 1.5 times --max-latency"),
+        (Bounds(endings={"a": 1.0}), {}, ""),
+        (Bounds(endings={"a": 1.01}), {}, "came too late to be shipped in time"),
+        (
+            Bounds(0.25, 500, {}, {"a": 2.0}),
+            {"packed": 1_500, "single_row_seconds": 0.75},
+            "takes 3.0 times --max-latency and takes 3.0 times --max-size and came too late to be shipped in time",
+        ),
+    ],
+)
+def test_what_takes_just_all_that_it_may_is_within(bounds: Bounds, changes: dict, objection: str) -> None:
+    def result(name: str, **more: float) -> SimpleNamespace:
+        return SimpleNamespace(name=name, **({"packed": 1, "single_row_seconds": 0.001} | more))
+
+    own, other = result("a", **changes), result("b")
+    assert bounds.objection(own) == objection
+    assert bounds.fitting([own, other]) == ([other] if objection else [own, other])
+    assert bounds.fitting([own]) == [own]  # what is nearest to it, where none is within

@@ -86,3 +86,11 @@ def test_other_candidates_need_none(dev: Development) -> None:
 
     assert embed(Candidate("logistic", logistic), dev, 0.0, 10_000, 0.0) == ""
     assert not once._made
+
+
+def test_texts_have_theirs_wherever_their_column_stands(dev: Development) -> None:
+    columns = dev.table.schema.columns
+    turned = Schema((columns[1], Column("s", "text", "ignore"), columns[0]))
+    other = Development(Table(turned, dev.table.frame, dev.table.rows), dev.codes, dev.classes, seed=0)
+    assert embed(candidate(), other, math.inf, 0, math.inf) == ""
+    assert len(once._made) == ROWS

@@ -100,3 +100,32 @@ def test_parts_have_the_classes_in_their_shares():
     assert np.bincount(part).tolist() == [20] * 5
     assert np.bincount(part[truth == 1]).tolist() == [4] * 5
     assert parts_of(truth, 0, np.zeros(100, dtype=np.int64)).max() == 0
+
+
+@pytest.mark.parametrize("sizes", [(83, 21, 7), (26, 4), (9, 9, 9, 9), (31,)])
+def test_parts_of_sizes_that_do_not_divide_differ_by_a_row_in_each_class(sizes):
+    truth = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    part = parts_of(truth, 3, None)
+    for code, size in enumerate(sizes):
+        counts = np.bincount(part[truth == code], minlength=5)
+        assert counts.sum() == size
+        assert set(counts.tolist()) <= {size // 5, -(-size // 5)}
+    assert np.bincount(part).max() - np.bincount(part).min() <= len(sizes)
+    assert not np.array_equal(part, parts_of(truth, 4, None))
+    few = parts_of(truth[:4], 0, None)
+    assert sorted(few.tolist()) == [0, 1, 2, 3]
+    # Units are what is alike, whatever they are called.
+    units = np.arange(len(truth)) // 2
+    named = np.random.default_rng(1).permutation(units.max() + 1)[units] * 10 + 5
+    whole = parts_of(truth, 3, named)
+    assert all(len(set(whole[units == unit].tolist())) == 1 for unit in set(units.tolist()))
+
+
+def test_of_models_that_are_as_good_the_first_counts():
+    assert greedy_weights(np.array([[0.5, 0.5], [0.5, 0.5]])).tolist() == [1.0, 0.0]
+    likelihood = np.array([[0.9, 0.2], [0.9, 0.2], [0.1, 0.8]])
+    weights = greedy_weights(likelihood)
+    assert weights[1] == 0
+    grid = np.linspace(0, 1, 2001)
+    best = grid[np.argmin([loss(likelihood, (1 - w, 0, w)) for w in grid])]
+    assert weights[2] == pytest.approx(best, abs=0.02)
