@@ -1,9 +1,13 @@
-"""No module imports itself by way of others; imports for types, which Python does not run, count too."""
+"""The laws of the house: no module imports itself by way of others, and pages and functions stay short.
+
+Imports for types, which Python does not run, count too.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -15,10 +19,15 @@ def modules() -> dict[str, Path]:
     return {name.removesuffix(".__init__"): path for name, path in names.items()}
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> set[str]:
     """What a file names in imports; a.b of ``from a import b``, where b may be a module or lie in one."""
     named: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             named.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -53,6 +62,35 @@ def test_a_circle_would_be_seen() -> None:
     assert "sortal.core.thresholds" in graph["sortal.stats.ranking"]
     graph["sortal.core.thresholds"].add("sortal.stats.ranking")
     assert {"sortal.core.thresholds", "sortal.stats.ranking"} <= set(circle(graph))
+
+
+MOST_LINES, MOST_OF_A_FUNCTION = 400, 60
+"""What CONTRIBUTING.md asks for. A page that outgrows it holds an idea that is not its own."""
+MOST_PARAMETERS = 8
+ASKED = {"sortal.estimator.__init__", "sortal.serve.commands.serve", "sortal.monitor.commands.monitor"}
+ASKED |= {"sortal.retrain.commands.retrain"}
+"""Of commands and of the classifier, parameters are what a person may ask for."""
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many there are beside the object that a method is of."""
+    taken = function.args
+    names = [each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"])) + (taken.vararg is not None) + (taken.kwarg is not None)
+
+
+def test_pages_and_functions_stay_short() -> None:
+    long, wide = [], []
+    for name, path in modules().items():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        long += [f"{name}: {lines} lines"] if lines > MOST_LINES else []
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                long += [f"{name}.{node.name}: {lines} lines"] if lines > MOST_OF_A_FUNCTION else []
+                wide += [f"{name}.{node.name}"] if parameters(node) > MOST_PARAMETERS else []
+    assert long == []
+    assert set(wide) == ASKED
 
 
 COLUMN = re.compile(

@@ -169,5 +169,9 @@ except sortal.SortalError as error:
     )
     by_file = pl.read_csv(scores)
     assert by_file["probability_yes"].to_list() == pytest.approx([by_row[0][1]] * 2, abs=1e-12)
+    fresh = json.loads(python(site, "-m", "sortal.cli", "evaluate", model, data, "--json"))
+    (matthews,) = (each for each in fresh["comparisons"] if each["metric"] == "matthews")
+    assert matthews["observed"]["value"] > 0.3
+    assert "colour" in python(site, "-m", "sortal.cli", "show", model)
     with pytest.raises(ArtifactError, match="column 'paint' is of kind 'colour', which is not installed here"):
         sortal.load(model)

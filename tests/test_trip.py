@@ -189,8 +189,8 @@ def test_a_second_look_is_recorded_and_no_longer_blind(sortal, trained, tmp_path
     arguments = [word if word.startswith("--") else folder / word for word in how]
     found = sortal("evaluate", folder / "model.sortal", *arguments, "--json").json
     assert (found["ledger"]["opens"], found["ledger"]["blind"]) == (2, False)
-    values = {c["metric"]: c["observed"]["value"] for c in found["comparisons"]}
-    assert values["log_loss"] == pytest.approx(trained.record["test"]["log_loss"]["value"])
+    figures = {c["metric"]: c["observed"] for c in found["comparisons"]}
+    assert {name: trained.record["test"][name] for name in figures} == figures  # their intervals, too
     assert json.loads((folder / "run.json").read_bytes())["ledger"]["opens"] == 2
     assert Seal(folder).opens == 2
 

@@ -18,6 +18,7 @@ from sortal.data.ledger import Seal
 from sortal.data.read import Source
 from sortal.decide.policy import Decision
 from sortal.engine import Program
+from sortal.evaluate.figures import figures
 from sortal.evaluation import evaluate, score_labelled
 from sortal.record.events import RunObserver
 from sortal.workflow import next_folder, train_into
@@ -177,3 +178,16 @@ def test_the_time_of_a_row_is_what_whoever_asks_for_one_waits(rows, tmp_path):
         seconds.append(time.perf_counter() - start)
     assert 0.5 < record.artifact.row_microseconds / (1e6 * np.median(seconds)) < 2
     assert record.artifact.row_microseconds > record.chosen.program_microseconds
+
+
+def test_the_test_is_told_from_how_many_rows_its_shares_of_classes_are(trained):
+    """Nothing but its interval differs from that of rows that came one by one, and it is narrower."""
+    kept, record = load(trained.model), trained.record
+    sealed = Source(pl.read_parquet(trained.folder / "sealed" / "test.parquet"), "the sealed test")
+    rows = score_labelled(kept, sealed, "test").predictions
+    decided = kept.decision.decide(rows)
+    by_row = figures(kept.task, rows, decided, record["seed"])
+    for name in ("log_loss", "average_precision", "expected_cost"):
+        told, plain = record["test"][name], by_row[name]
+        assert told["value"] == pytest.approx(plain.value)
+        assert 0.5 < (told["high"] - told["low"]) / (plain.high - plain.low) < 0.995

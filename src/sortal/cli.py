@@ -127,8 +127,8 @@ def predict(
         scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
     if out is not None:
         _console().print(f"{scored.rows:,} rows scored: {visible(str(out))}")
-    say(scored.notes)
-    say([f"not as in training: {shift.message}" for shift in scored.shifts])
+    say(*scored.notes)
+    say(*(f"not as in training: {shift.message}" for shift in scored.shifts))
 
 
 @app.command()
@@ -159,7 +159,7 @@ def evaluate(
         print(evaluated.to_json().decode())
     else:
         summary.evaluation(_console(), evaluated)
-        say(evaluated.notes)
+        say(*evaluated.notes)
 
 
 @app.command()
@@ -287,7 +287,7 @@ def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
     from sortal.core.recipe import Recipe
 
     if Recipe.read(file).search.plan and not asked.search.plan:
-        say([f"{file} does not say all of that, so candidates are tried anew"])
+        say(f"{file} does not say all of that, so candidates are tried anew")
 
 
 def _was_given(context: typer.Context, name: str) -> bool:
@@ -316,7 +316,7 @@ def _train(
 def _judge(findings: Sequence[Finding], strict: bool) -> None:
     """Nothing is stopped by what was found; who wants a program to notice says so."""
     if strict and any(finding.severity == "severe" for finding in findings):
-        say(["the audit found something severe (--strict)"])
+        say("the audit found something severe (--strict)")
         raise typer.Exit(SEVERE)
 
 
@@ -328,7 +328,7 @@ def _tell_of_abandoned(out: Path | None, data: Sequence[str]) -> None:
         *([] if out is None else [out.expanduser().absolute().parent]),
         *([temporary_files()] if "-" in data else []),
     ]
-    say([sentence for place in places for sentence in abandoned(place)])
+    say(*(sentence for place in places for sentence in abandoned(place)))
 
 
 def _console() -> Screen:

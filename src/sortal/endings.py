@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -59,7 +59,7 @@ def finish(run: Callable[[], Any], *, debug: bool, own_process: bool) -> None:
         sys.exit(code)
 
 
-def say(notes: Iterable[str]) -> None:
+def say(*notes: str) -> None:
     """What a person has to know beside a result, a sentence each."""
     for note in notes:
         print("sortal:", sentence(note), file=sys.stderr)
@@ -82,7 +82,7 @@ def _discard_output() -> None:
 def _end(message: str, code: int, debug: bool, at_once: bool = False) -> NoReturn:
     if debug:
         print("\n".join(map(visible, traceback.format_exc().splitlines())), file=sys.stderr)
-    say([message])
+    say(message)
     if at_once:  # Python cannot end in peace where an extension module was interrupted while it was imported
         with suppress(OSError):
             sys.stdout.flush()

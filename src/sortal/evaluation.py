@@ -22,7 +22,7 @@ from sortal.data.ledger import Seal
 from sortal.data.read import Source, digest, read
 from sortal.record.describe import describe_ledger
 from sortal.record.fresh import Evaluation, Fresh, judge
-from sortal.record.looks import folder_of, look, seal_of
+from sortal.record.looks import folder_of, look, seal_of, split_of
 
 
 def evaluate(
@@ -50,7 +50,9 @@ def evaluate(
     source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
     asked = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
-    if home is None and model.card is not None:
+    if home is not None:
+        fresh = replace(fresh, predictions=replace(fresh.predictions, drawn_from=split_of(home).classes))
+    elif model.card is not None:
         fresh = replace(fresh, trained_on=digest(source.frame, data) == model.card.data.sha256)
     return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), asked)
 

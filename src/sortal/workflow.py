@@ -217,7 +217,8 @@ def open_test(model: Model, trained: Trained, rows: Rows) -> OpenedTest | None:
     fresh = score_labelled(model, sealed, "test", rows.sealed)
     baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
     by_name = {name: scored(baseline) for name, baseline in baselines.items()}
-    return OpenedTest(fresh.predictions, fresh.raw, by_name, rows.times)
+    predictions = replace(fresh.predictions, drawn_from=rows.split.classes)
+    return OpenedTest(predictions, fresh.raw, by_name, rows.times)
 
 
 def cross_validate(

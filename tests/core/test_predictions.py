@@ -27,6 +27,7 @@ RIGHT: dict[str, Any] = {
         ({"probability": np.array([[0.5, 0.25, 0.2499979], [0.0, 0.0, 1.0]])}, "sum to one"),
         ({"probability": np.array([[np.nan, 0.5, 0.5], [0.0, 0.0, 1.0]])}, "must be finite"),
         ({"groups": np.array([1])}, "groups of shape"),
+        ({"drawn_from": np.array([9, 1])}, "classes of shape"),
     ],
 )
 def test_what_is_no_prediction_is_refused(wrong: dict[str, Any], message: str) -> None:
@@ -36,11 +37,14 @@ def test_what_is_no_prediction_is_refused(wrong: dict[str, Any], message: str) -
 
 
 def test_some_rows_keep_all_that_belongs_to_them() -> None:
-    whole = Predictions(**RIGHT, row_costs=np.array([[1.0], [2.0]]), groups=np.array([7, 5]))
+    whole = Predictions(
+        **RIGHT, row_costs=np.array([[1.0], [2.0]]), groups=np.array([7, 5]), drawn_from=np.array([9, 9, 9])
+    )
     for index in (np.array([1]), np.array([False, True])):
         some = whole.take(index)
         assert (some.rows.tolist(), some.truth.tolist(), some.groups.tolist()) == ([9], [2], [5])
         assert (some.probability.tolist(), some.row_costs.tolist()) == ([[0.0, 0.0, 1.0]], [[2.0]])
+        assert some.drawn_from is None  # they have no shares of classes that anybody dealt
     assert whole.clusters.tolist() == [1, 0]
     assert whole.descending(2).tolist() == [1, 0]
 

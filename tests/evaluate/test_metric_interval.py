@@ -41,8 +41,8 @@ def test_a_metric_that_tells_how_it_varies_gets_the_interval_of_that(monkeypatch
     asked: list[Any] = []
     told = replace(BRIER, sampling=lambda *a: asked.append(a) or "sampling", score=lambda *a: 0.2)
     found = interval(told, TASK, ROWS, DECIDED, confidence=0.8)
-    ((value, sampling, clusters, confidence),) = given
-    assert (value, sampling, confidence) == (0.2, "sampling", 0.8)
+    ((value, sampling, clusters, confidence, strata),) = given
+    assert (value, sampling, confidence, strata) == (0.2, "sampling", 0.8, None)
     assert clusters.tolist() == [2, 2, 0, 0, 1, 1]
     assert asked == [(TASK, ROWS, DECIDED)]
     assert (found.low, found.high) == (0.0, 0.9)  # no further than the span of the metric
@@ -50,6 +50,9 @@ def test_a_metric_that_tells_how_it_varies_gets_the_interval_of_that(monkeypatch
     assert given[-1][3] == 0.95
     interval(told, TASK, replace(ROWS, groups=None), DECIDED)
     assert given[-1][2] is None
+    interval(told, TASK, replace(ROWS, drawn_from=np.array([6, 6])), DECIDED)
+    assert given[-1][4].code is ROWS.truth
+    assert given[-1][4].left == 0.5
 
 
 def test_any_other_is_scored_on_rows_that_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,22 @@ def test_parts_have_the_shares_of_all_classes(options: dict[str, str], column: s
     }
     assert (found.method, found.column, found.forward, found.notes) == ("stratified", column, forward, ("rare",))
     assert (found.folds, found.outer) == (0, 0)
+    assert found.classes.tolist() == [4, 1, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("method", "dealt"),
+    [
+        ("stratified; exact copies of a row together", True),
+        ("whole groups of 'g', stratified", True),
+        ("newest rows by 'stratified'", False),
+        ("as 'stratified' says", False),
+        ("none: all rows train", False),
+    ],
+)
+def test_only_parts_that_were_dealt_by_class_say_what_from(method: str, dealt: bool) -> None:
+    parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), method)
+    assert (describe_split(problem(), parts, RowOptions()).classes is not None) == dealt
 
 
 def test_a_part_without_rows_has_no_shares() -> None:

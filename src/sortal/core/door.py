@@ -40,6 +40,8 @@ Values = Floats | Sequence[Any]
 
 MOST_ROWS = 1_000
 """Up to so many rows lists are quicker than polars."""
+SOURCE = "the data"
+"""What messages call rows without a name."""
 _MANY = 32
 """From so many texts on, those that repeat are looked at once."""
 
@@ -55,7 +57,7 @@ class Rows:
     columns: Mapping[str, Values]
     ids: NDArray[np.int64]
     absent: tuple[str, ...] = ()
-    source: str = "the data"
+    source: str = SOURCE
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -125,7 +127,7 @@ def rows_of_frame(
     frame: pl.DataFrame,
     schema: Schema,
     *,
-    source: str = "the data",
+    source: str = SOURCE,
     first_row: int = 1,
     allow_missing: bool = False,
     folder: str = "",
@@ -198,21 +200,21 @@ class _Passage:
     values: Sequence[Any] | Floats | None = None
 
 
-def _conformed(table: RawTable, schema: Schema, allow_missing: bool, source: str = "the data") -> Rows:
+def _conformed(table: RawTable, schema: Schema, allow_missing: bool) -> Rows:
     """As ``core.frame.conform``, in its order, so that of several faults the same is named."""
     columns = [column for column in schema.columns if column.role != "ignore"]
-    without = misfits.lacking(table.columns, columns, source, allow_missing)
+    without = misfits.lacking(table.columns, columns, SOURCE, allow_missing)
     nothing = Raw("null", [None] * table.rows)
     passages = [_passage(column, table.columns.get(column.name, nothing)) for column in columns]
     _apply_rules(passages, table.rows)
     known = [(each, each.values) for each in passages if each.values is not None]
     if len(known) < len(passages):
         other = next(each for each in passages if each.values is None)
-        raise misfits.other_type(other.column, other.sort, source)
-    notes = [_misfits(each.column, each.tidied, values, source) for each, values in known]
+        raise misfits.other_type(other.column, other.sort, SOURCE)
+    notes = [_misfits(each.column, each.tidied, values, SOURCE) for each, values in known]
     canonical = {each.column.name: _of_programs(each.column, values) for each, values in known}
-    refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, source)
-    return Rows(canonical, np.arange(table.rows), without, source, tuple(filter(None, notes)))
+    refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, SOURCE)
+    return Rows(canonical, np.arange(table.rows), without, SOURCE, tuple(filter(None, notes)))
 
 
 def _passage(column: Column, raw: Raw) -> _Passage:

@@ -12,8 +12,9 @@ import numpy as np
 
 from sortal.core.measures import FIRST
 from sortal.core.profile import ColumnProfile, Columns, comparable, compared
+from sortal.core.raw import shown
 from sortal.core.row import Row, columns_of
-from sortal.core.shift import named_column, short_value
+from sortal.core.shift import named_column
 
 
 class OddValues:
@@ -105,14 +106,14 @@ def _is_asked_for(column: ColumnProfile) -> bool:
 
 def _odd_level(column: ColumnProfile, value: object) -> str:
     if value is None:
-        return f"{short_value(column.name)}: is missing, and never was in training"
+        return f"{shown(column.name)}: is missing, and never was in training"
     how = "is rare or was never seen" if column.others else "was never seen"
-    return f"{named_column(column)}: {short_value(str(value))} {how} in training"
+    return f"{named_column(column)}: {shown(str(value))} {how} in training"
 
 
 def _odd_number(column: ColumnProfile, value: float) -> str:
     if np.isnan(value):
-        return f"{short_value(column.name)}: is missing, and never was in training"
+        return f"{shown(column.name)}: is missing, and never was in training"
     below = value < column.limits[0]
     side, end, which = ("below", column.ends[0], "smallest") if below else ("above", column.ends[-1], "largest")
     return f"{named_column(column)}: {column.shown(value)} is {side} {column.shown(end)}, about the {which} in training"

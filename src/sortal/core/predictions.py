@@ -24,8 +24,9 @@ class Predictions:
     ``rows``: (n,) row ids in the source table. ``truth``: (n,) class codes 0..K-1. ``probability``: (n, K), rows sum to
     1, columns in the order of ``classes``. ``part`` says which rows of the data these are. ``row_costs``: (n, m) what
     the task's cost columns hold in these rows; None where it has none. ``groups``: (n,) ids of rows that vary together,
-    such as those of one patient; None where every row stands alone. All that is told of the rows with an interval takes
-    it from here.
+    such as those of one patient; None where every row stands alone. ``drawn_from``: (K,) rows of each class in the
+    table that these are a stratified part of; None where rows came one by one, as some of such a part do. All that is
+    told of the rows with an interval takes it from here.
     """
 
     classes: tuple[str, ...]
@@ -35,6 +36,7 @@ class Predictions:
     part: Part
     row_costs: NDArray[np.float64] | None = None
     groups: NDArray[np.int64] | None = None
+    drawn_from: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.rows), len(self.classes)
@@ -44,6 +46,8 @@ class Predictions:
             )
         if self.groups is not None and self.groups.shape != (n,):
             raise ValueError(f"{n} rows, but groups of shape {self.groups.shape}")
+        if self.drawn_from is not None and self.drawn_from.shape != (k,):
+            raise ValueError(f"{k} classes, but rows of classes of shape {self.drawn_from.shape}")
         if n and not (np.isfinite(self.probability).all() and np.abs(self.probability.sum(axis=1) - 1).max() < 1e-6):
             raise ValueError("probabilities must be finite and sum to one")
         if n and not (self.truth.min() >= 0 and self.truth.max() < k):
@@ -73,6 +77,7 @@ class Predictions:
             probability=self.probability[index],
             row_costs=None if self.row_costs is None else self.row_costs[index],
             groups=None if self.groups is None else self.groups[index],
+            drawn_from=None,
         )
 
     @cached_property

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from sortal.core.kinds import kind_of
 from sortal.core.measures import FIRST
 from sortal.core.profile import ColumnProfile, Columns, comparable, compared
+from sortal.core.raw import shown
 from sortal.core.writing import percent
 
 What = Literal["unseen", "range", "missing", "moved", "mix", "constant"]
@@ -184,7 +185,7 @@ def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None
     like = _other_spelling(str(count.example), column.levels)
     there = f" (there it was {like!r})" if like else ""
     usually = f", where {percent(expected)} are expected" if expected > 0 and share < 1 else ""
-    text = f"{how} in training{usually}, such as {short_value(str(count.example))}{there}"
+    text = f"{how} in training{usually}, such as {shown(str(count.example))}{there}"
     return _shift_of(column, "unseen", rows, share, expected, text)
 
 
@@ -210,7 +211,7 @@ def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | No
         if np.count_nonzero(count.places) != 1 or count.outside:
             return None
         at = int(count.places.argmax())
-        usual, only = column.counts[at], short_value(column.levels[at])
+        usual, only = column.counts[at], shown(column.levels[at])
     else:
         if count.least != count.largest:
             return None
@@ -267,7 +268,7 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     if not _far(distance, float(deviation.sum()) / 2, rows, column.known, chance):
         return None
     at = int(gain.argmax())
-    level = short_value(column.levels[at]) if at < common else "a rare or new value"
+    level = shown(column.levels[at]) if at < common else "a rare or new value"
     text = (
         f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} "
         "in training"
@@ -276,13 +277,13 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
 
 
 def _shift_of(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
-    named = short_value(column.name) if what == "missing" else named_column(column)
+    named = shown(column.name) if what == "missing" else named_column(column)
     return Shift(column.name, what, rows, share, expected, f"{named}: {text}")
 
 
 def named_column(column: ColumnProfile) -> str:
     """The column, and what of it is compared."""
-    return short_value(column.name) + (f", {column.measure}" if column.measure else "")
+    return shown(column.name) + (f", {column.measure}" if column.measure else "")
 
 
 def _too_many(now: int, rows: int, then: int, of: int, chance: float) -> bool:
@@ -325,8 +326,3 @@ def _other_spelling(value: str, levels: Sequence[str]) -> str | None:
     """A level that differs in case and blanks alone."""
     same = value.casefold().split()
     return next((level for level in levels if level.casefold().split() == same), None)
-
-
-def short_value(text: str, most: int = 40) -> str:
-    shown = repr(text)
-    return shown if len(shown) <= most else shown[: most - 4] + "...'"

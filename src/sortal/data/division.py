@@ -29,10 +29,10 @@ def divide(table: Table, codes: Ints, recipe: Recipe) -> Parts:
         return split_by_column(table, codes, recipe.rows.split_column)
     if recipe.rows.split == NESTED:
         _check_nested(recipe, len(codes))
-        return _nested(table, codes, ())
+        return _nested(codes, ())
     plan = SplitPlan.parse(recipe.parts)
     if _may_nest(recipe, len(codes)) and (rare := _too_rare(codes, plan.test)):
-        return _nested(table, codes, (rare,))
+        return _nested(codes, (rare,))
     return split(table, codes, plan, recipe.search.seed)
 
 
@@ -72,7 +72,7 @@ def _too_rare(codes: Ints, share: float) -> str:
     )
 
 
-def _nested(table: Table, codes: Ints, notes: tuple[str, ...]) -> Parts:
+def _nested(codes: Ints, notes: tuple[str, ...]) -> Parts:
     everything, none = np.arange(len(codes)), np.zeros(0, dtype=np.int64)
     outer = min(OUTER, len(codes))
     method = f"none: nested cross-validation, {outer} outer folds"

@@ -24,10 +24,12 @@ def _varint(number: int) -> bytes:
 
 
 def integer(tag: int, value: int) -> bytes:
+    """A field with a whole number."""
     return _varint(tag << 3 | _VARINT) + _varint(value)
 
 
 def fraction(tag: int, value: float) -> bytes:
+    """A field with a number of 32 bits."""
     return _varint(tag << 3 | _FLOAT) + struct.pack("<f", value)
 
 
@@ -37,10 +39,12 @@ def head(tag: int, length: int) -> bytes:
 
 
 def message(tag: int, content: bytes) -> bytes:
+    """A field with a message in it."""
     return head(tag, len(content)) + content
 
 
 def text(tag: int, value: str) -> bytes:
+    """A field with a text."""
     return message(tag, value.encode())
 
 
@@ -94,12 +98,14 @@ def fields_by_name(
 
 
 def single(what: str, values: list[Value]) -> Value:
+    """The one value of a field. Raises ValueError where it has none, or several."""
     if len(values) != 1:
         raise ValueError(f"it has {len(values)} times {what}, where one is needed")
     return values[0]
 
 
 def bytes_of(what: str, values: list[Value]) -> memoryview:
+    """The one value of a field, which is of bytes."""
     value = single(what, values)
     if not isinstance(value, memoryview):
         raise ValueError(f"is no ONNX file ({what} is a number)")
@@ -107,14 +113,17 @@ def bytes_of(what: str, values: list[Value]) -> memoryview:
 
 
 def text_of(what: str, values: list[Value]) -> str:
+    """The one value of a field, which is a text."""
     return bytes(bytes_of(what, values)).decode()
 
 
 def texts_of(values: list[Value]) -> tuple[str, ...]:
+    """All values of a field of names."""
     return tuple(text_of("a name", [value]) for value in values)
 
 
 def whole_of(what: str, values: list[Value]) -> int:
+    """The one value of a field, which is a whole number."""
     value = single(what, values)
     if not isinstance(value, int):
         raise ValueError(f"is no ONNX file ({what} is no whole number)")

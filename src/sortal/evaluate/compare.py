@@ -14,6 +14,7 @@ from sortal.core.task import Task
 from sortal.evaluate.costs import costs_within
 from sortal.evaluate.intervals import folds_interval, mean_interval
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
+from sortal.stats.strata import Strata
 
 
 def difference(
@@ -39,7 +40,8 @@ def excess_cost(task: Task, predictions: Predictions, decided: Codes, code: int)
     """
     costs = task.costs(predictions.row_costs)
     gap = costs - costs[..., code, None]
-    return mean_interval(costs_within(gap, predictions.truth, decided), predictions.clusters)
+    strata = Strata.of(predictions.truth, predictions.drawn_from)
+    return mean_interval(costs_within(gap, predictions.truth, decided), predictions.clusters, strata=strata)
 
 
 def row_values(score: float, sampling: Sampling | None) -> Floats | None:

@@ -13,6 +13,7 @@ from sortal.evaluate.intervals import rates_interval
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import metrics_for
 from sortal.stats.sampling import Rates
+from sortal.stats.strata import Strata
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,12 @@ def _says_more(name: str, task: Task) -> bool:
     return (task.cost is not None or name != "expected_cost") and (task.beta != 1 or name != "fbeta")
 
 
-def per_class(task: Task, truth: Codes, decided: Codes, clusters: Codes | None = None) -> tuple[ClassScore, ...]:
+def per_class(
+    task: Task, truth: Codes, decided: Codes, clusters: Codes | None = None, strata: Strata | None = None
+) -> tuple[ClassScore, ...]:
     """Precision, recall and F1 of every class, in the order of the classes; of the rows that are decided.
 
-    ``clusters``: (n,) ids from 0 on of rows that vary together.
+    ``clusters``: (n,) ids from 0 on of rows that vary together. ``strata``: the classes by which rows were dealt.
     """
     scores = []
     for code, label in enumerate(task.classes):
@@ -85,7 +88,7 @@ def per_class(task: Task, truth: Codes, decided: Codes, clusters: Codes | None =
             ClassScore(
                 label=label,
                 support=int(rows.there.sum()),
-                precision=Estimate.of(rates_interval(rows.precision, clusters)),
+                precision=Estimate.of(rates_interval(rows.precision, clusters, strata=strata)),
                 recall=_of_some(rows.recall, clusters),
                 f1=2 * int(rows.hit.sum()) / int(rows.true.sum() + rows.said.sum()) if some else None,
                 rejected=None if task.reject_cost is None else _of_some(rows.rejected, clusters),

@@ -14,7 +14,8 @@ one method:
 A metric that gives none is bootstrapped by row. In simulations, closed forms kept their level where
 percentiles of a bootstrap did not (skewed losses, few positives, rates near 0 or 1). Clusters (rows that
 belong together, such as those of one patient) replace rows as the unit that varies: rows count as many as they
-are worth, and quantiles are those of Student's t (``stats.clusters``).
+are worth, and quantiles are those of Student's t (``stats.clusters``). Rows that were dealt class by class, as those
+of a stratified test, are worth more than rows that came one by one (``stats.strata``).
 """
 
 from __future__ import annotations
@@ -30,48 +31,55 @@ from sortal.stats.cuts import precision_deviates, recall_limits
 from sortal.stats.means import score_limits
 from sortal.stats.proportions import two_sided_z, wilson
 from sortal.stats.sampling import BestCut, CalibrationBins, Influence, Mean, Rates, Sampling, Spread
+from sortal.stats.strata import Strata
 
 ROUNDING = 1e-12
 """Values that are this close to their mean, as a share of the largest, are equal to it."""
 
 
-def sampling_interval(value: float, sampling: Sampling, clusters: Codes | None, confidence: float) -> Interval:
+def sampling_interval(
+    value: float, sampling: Sampling, clusters: Codes | None, confidence: float, strata: Strata | None = None
+) -> Interval:
     """The interval of a score of this ``value`` by the method of its description."""
     match sampling:
         case Rates() as rates:
-            return rates_interval(rates, clusters, confidence)
+            return rates_interval(rates, clusters, confidence, strata)
         case Mean() as mean:
-            return mean_interval(mean, clusters, confidence)
+            return mean_interval(mean, clusters, confidence, strata)
         case Influence() as influence:
-            return _influence(value, influence, clusters, confidence)
+            return _influence(value, influence, clusters, confidence, strata)
         case CalibrationBins() as bins:
             return _bins(value, bins, clusters, confidence)
         case BestCut() as best:
-            return _best_cut(value, best, clusters, confidence)
+            return _best_cut(value, best, clusters, confidence, strata)
 
 
-def rates_interval(rates: Rates, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
+def rates_interval(
+    rates: Rates, clusters: Codes | None = None, confidence: float = 0.95, strata: Strata | None = None
+) -> Interval:
     """Wilson's interval of each rate, joined to that of their mean by MOVER (Zou & Donner 2008).
 
     Where rates share rows, or rows come in clusters, trials are divided by the design effect: the variance
     of the linearised mean over that of independent rates.
     """
-    trials, share, score, worth = rates.trials, rates.shares, rates.scores, _worth_to(rates, clusters)
+    trials, share, score, worth = rates.trials, rates.shares, rates.scores, _worth_to(rates, clusters, strata)
     low, high = wilson(share, trials / worth.design, worth.z(confidence))
     if rates.f1:
         low, high = 2 * low / (1 + low), 2 * high / (1 + high)
     return _of_mean(score, low, high)
 
 
-def _worth_to(rates: Rates, clusters: Codes | None) -> Worth:
+def _worth_to(rates: Rates, clusters: Codes | None, strata: Strata | None) -> Worth:
     """What rows are worth to the mean of rates."""
     expected = np.zeros(len(rates.pairs[0][0]))
     for (trial, _), variance in zip(rates.pairs, rates.weights**2 * rates.shares * (1 - rates.shares), strict=True):
         expected += variance * trial
-    return worth_of_rows(rates.effect, clusters, expected=expected, independent=float(expected.sum()))
+    return worth_of_rows(rates.effect, clusters, expected=expected, independent=float(expected.sum()), strata=strata)
 
 
-def mean_interval(mean: Mean, clusters: Codes | None = None, confidence: float = 0.95) -> Interval:
+def mean_interval(
+    mean: Mean, clusters: Codes | None = None, confidence: float = 0.95, strata: Strata | None = None
+) -> Interval:
     """The score interval of a mean of one value a row (``stats.means``), with the quantile of Student's t.
 
     Rows that come in clusters count as many as they are worth: their number divided by the design effect.
@@ -82,7 +90,7 @@ def mean_interval(mean: Mean, clusters: Codes | None = None, confidence: float =
         return Interval(value, np.nan, np.nan)
     away = values - value
     away[np.abs(away) <= ROUNDING * np.abs(values).max()] = 0.0
-    worth = worth_of_rows(away, clusters)
+    worth = worth_of_rows(away, clusters, strata=strata)
     if worth.design == np.inf:
         return Interval(value, *(end if np.isfinite(end) else np.nan for end in (mean.low, mean.high)))
     z = two_sided_z(confidence, worth.groups or n)
@@ -145,28 +153,34 @@ def percentile_interval(value: float, scores: Floats, confidence: float, cluster
     return Interval(value, value - stretch * below, value + stretch * above)
 
 
-def _best_cut(value: float, best: BestCut, clusters: Codes | None, confidence: float) -> Interval:
+def _best_cut(
+    value: float, best: BestCut, clusters: Codes | None, confidence: float, strata: Strata | None
+) -> Interval:
     """Rows are worth as much as they are to recall or to precision of the best cut, whichever is less; where no cut
     has the precision, of the one that comes nearest.
     """
     hits, rows = best.counts
     reached = np.flatnonzero(hits >= best.precision * rows - 1e-9)
     at = int(reached[-1]) if len(reached) else int(precision_deviates(hits, rows, best.precision).argmax())
-    worth = max((_worth_to(rates, clusters) for rates in best.shares(at)), key=lambda worth: worth.design)
+    worth = max((_worth_to(rates, clusters, strata) for rates in best.shares(at)), key=lambda worth: worth.design)
     if worth.design == np.inf:
         return Interval(value, 0.0, 1.0)
     low, high = recall_limits(hits / worth.design, rows / worth.design, best.precision, worth.z(confidence))
     return Interval(value, min(low, value), max(high, value))
 
 
-def _influence(value: float, influence: Influence, clusters: Codes | None, confidence: float) -> Interval:
+def _influence(
+    value: float, influence: Influence, clusters: Codes | None, confidence: float, strata: Strata | None
+) -> Interval:
     """The limits of each class's figure by its own rows and by the others (``stats.means``), joined by MOVER, and those
     of all classes likewise. They lie around what is expected of fresh rows, and always hold the sample's own ``value``.
     A class of one row says nothing of how its figure varies: that may be anything.
     """
     figures = influence.figures
     independent = sum(part.variance for _, parts in figures for part in parts) / len(figures) ** 2
-    worth = worth_of_rows(influence.effect, clusters, expected=influence.expected, independent=independent)
+    worth = worth_of_rows(
+        influence.effect, clusters, expected=influence.expected, independent=independent, strata=strata
+    )
     limits = np.array([_ranked(*each, worth.design, worth.z(confidence)) for each in figures])
     around = _of_mean(np.array([figure for figure, _ in figures]), limits[:, 0], limits[:, 1])
     return Interval(value, min(around.low, value), max(around.high, value))

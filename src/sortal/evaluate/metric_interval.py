@@ -10,6 +10,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.intervals import percentile_interval, resample, sampling_interval
 from sortal.evaluate.metrics import Metric
+from sortal.stats.strata import Strata
 
 
 def interval(
@@ -39,4 +40,5 @@ def interval(
         scores = resample(score, len(predictions), clusters, seed, repeats)
         return metric.within(percentile_interval(value, scores, confidence, clusters))
     sampling = metric.sampling(task, predictions, decided)
-    return metric.within(sampling_interval(value, sampling, clusters, confidence))
+    strata = Strata.of(predictions.truth, predictions.drawn_from)
+    return metric.within(sampling_interval(value, sampling, clusters, confidence, strata))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 
 from sortal.core.errors import OptionError, StoreError
 from sortal.core.plain import visible
+from sortal.endings import say
 from sortal.options import AllowMissing, Json, ModelFile, Verify
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def monitor(
             alarm = job.look()
         except StoreError as error:
             # A database that is away for an hour is no end: what came meanwhile is read when it is back.
-            typer.echo(f"sortal: {error}; the next look is in {every or '1d'}", err=True)
+            say(f"{error}; the next look is in {every or '1d'}")
         except KeyboardInterrupt:
             break
     if alarm:
@@ -116,9 +118,9 @@ class OfFiles:
 
         now = clock.time()
         files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
-        watcher.read(files.batches(), kept, now, false_alarms)
-        for note in files.notes:
-            typer.echo(f"sortal: {visible(note)}", err=True)
+        with closing(files.batches()) as batches:  # also where a row cannot be counted
+            watcher.read(batches, kept, now, false_alarms)
+        say(*files.notes)
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -46,7 +46,7 @@ class Files:
                 "look at the log of its service: --log"
             )
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch, None, None]:
         """Raises DataError for a row without a time, and as ``sortal predict`` does."""
         model, first_row = self.model, 1
         may_lack, folder = self.allow_missing or holds_records(self.data), folder_of(self.data)

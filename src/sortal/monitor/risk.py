@@ -17,10 +17,10 @@ FRACTIONS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 0.9])
 """Of what a gambler can bet without ever losing all: each twice the one before, up to nearly all."""
 
 
-def gains(loss: Floats, level: float, top: float = 1.0) -> Floats:
+def gains(loss: Floats, level: float) -> Floats:
     """(len(FRACTIONS),) the sum of the logarithms by which rows multiply each gambler's wealth.
 
-    ``level``: the mean that was promised, below ``top``, the largest loss there is.
+    ``level``: the mean that was promised, below the largest loss there is, which is 1.
     """
     stake = FRACTIONS / level
     return np.asarray(np.log1p(stake[:, None] * (np.asarray(loss) - level)).sum(axis=1)) if level > 0 else _never(loss)

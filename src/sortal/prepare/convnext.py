@@ -57,10 +57,6 @@ def network(weights: Mapping[str, Array], side: int, epsilon: float = EPSILON) -
 
 
 class _Builder(GraphBuilder):
-    def weight(self, name: str) -> str:
-        self.constants[name] = self.take(name)
-        return name
-
     def conv(self, x: str, name: str) -> str:
         """Of patches that lie side by side."""
         stride = self.take(f"{name}.weight").shape[-1]

@@ -42,6 +42,11 @@ class GraphBuilder:
         self.used.add(name)
         return self.weights[name]
 
+    def weight(self, name: str) -> str:
+        """The name of a weight that is a constant as it is."""
+        self.constants[name] = self.take(name)
+        return name
+
     def refuse_unused(self, left_out: re.Pattern[str], what: str) -> None:
         """Raises ValueError where weights were not asked for, but for those that are ``left_out``: it is no plain
         ``what``.

@@ -119,10 +119,6 @@ class _Builder(GraphBuilder):
             x = self.add("Concat", "before", x, axis=1)
         return x, len(before)
 
-    def weight(self, name: str) -> str:
-        self.constants[name] = self.take(name)
-        return name
-
     def norm(self, x: str, name: str) -> str:
         weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
         return self.add("LayerNormalization", x, weight, bias, axis=-1, epsilon=self.shape.epsilon)

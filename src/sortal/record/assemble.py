@@ -50,6 +50,7 @@ from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.record.shipped import classes_reaching, metric_reaching, with_its_own_calibration
 from sortal.record.slices import describe_slices
 from sortal.record.wording import count, counted, number
+from sortal.stats.strata import Strata
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import WORDS
 from sortal.training.nested import Nested
@@ -171,7 +172,8 @@ def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
 def _per_class(results: Results, shown: Predictions, decided: Codes, apart: Codes) -> tuple[ClassScore, ...]:
     """Of what is shown; out of fold and nested, it was measured on models of fewer rows than the one that ships."""
     trained, task = results.trained, results.unsealed.task
-    scores = per_class(task, shown.truth, decided, shown.clusters)
+    strata = Strata.of(shown.truth, shown.drawn_from)
+    scores = per_class(task, shown.truth, decided, shown.clusters, strata)
     if shown.part not in ("out-of-fold", "nested"):
         return scores
     unseen = trained.finalized.unseen

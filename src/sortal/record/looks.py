@@ -20,6 +20,7 @@ from sortal.data.read import Source, read
 from sortal.data.sealed import LEDGER, RECORD, is_sealed, run_of
 from sortal.data.whole import replacing
 from sortal.record.describe import describe_ledger
+from sortal.record.parts import Split
 from sortal.record.run import RunRecord
 from sortal.record.wording import times
 from sortal.version import __version__
@@ -51,6 +52,11 @@ def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
 def folder_of(model_file: Path) -> Path:
     """The folder that the run of a model lies in, if it was not copied away from it; a link is followed."""
     return model_file.resolve().parent
+
+
+def split_of(seal: Seal) -> Split:
+    """How the rows of the run were parted."""
+    return _record(seal).split
 
 
 def to_predict(model: Model, model_file: Path, data: Sequence[str]) -> Source:

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sortal.artifact.model import Parity
 from sortal.core.interval import Estimate
 from sortal.core.plain import plain
@@ -55,6 +58,19 @@ class Split:
         if self.column is None or repr(self.column) in self.method:
             return self.method
         return f"by {self.method} ({plain(self.column)})"
+
+    @property
+    def classes(self) -> NDArray[np.int64] | None:
+        """(K,) rows of each class in all parts, where each part was to have its share of them; None else.
+
+        >>> Split("stratified", 6, 0, 2, prevalence={"train": (0.5, 0.5), "test": (0.5, 0.5)}).classes.tolist()
+        [4, 4]
+        """
+        if not self.method.startswith(("stratified", "whole groups of")):
+            return None
+        rows = {"train": self.train, "valid": self.valid, "test": self.test}
+        counts = np.array([rows[name] * np.array(shares) for name, shares in self.prevalence.items()])
+        return np.asarray(np.rint(counts.sum(axis=0)), dtype=np.int64)
 
 
 @dataclass(frozen=True)

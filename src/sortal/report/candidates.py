@@ -22,6 +22,9 @@ from sortal.record.wording import (
     size,
 )
 
+SECOND = "roc_auc"
+"""The metric beside the one of selection."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -38,7 +41,7 @@ class Column:
         return space + text if self.right else text + space
 
 
-def columns(rows: Sequence[Row], second: str) -> list[Column]:
+def columns(rows: Sequence[Row]) -> list[Column]:
     """The table, the most important columns first. Its figures are those on fresh rows."""
     name = rows[0].metric if rows else ""
     sizes = [row.bytes for row in rows]
@@ -48,9 +51,9 @@ def columns(rows: Sequence[Row], second: str) -> list[Column]:
         Column("  model", [("* " if row.selected else "  ") + short(row.name) for row in rows]),
         Column(metric(name), figures),
     ]
-    if second != name and any(second in row.metrics for row in rows):
-        means = [row.metrics[second].mean if second in row.metrics else None for row in rows]
-        table.append(Column(metric(second), [number(value) for value in means], right=True))
+    if name != SECOND and any(SECOND in row.metrics for row in rows):
+        means = [row.metrics[SECOND].mean if SECOND in row.metrics else None for row in rows]
+        table.append(Column(metric(SECOND), [number(value) for value in means], right=True))
     return [
         *table,
         Column("program", [microseconds(row.program_microseconds) for row in rows], right=True),

@@ -107,7 +107,7 @@ def target_line(console: Console, task: Task) -> None:
     hang(console, head, Text(f"{text}{listing(shares, most=8)}{reasons}"))
 
 
-def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
+def sealed_line(console: Console, split: Split) -> None:
     """The test rows that nobody sees, and how rows were parted."""
     if split.outer:
         hang(console, "sealed", Text(f"no row: {split.how.removeprefix('none: ')}"))
@@ -117,7 +117,7 @@ def sealed_line(console: Console, split: Split, opens: int = 0) -> None:
     whole = max(split.train + split.valid + split.test, 1)
     valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
     rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {split.how})"
-    hang(console, "sealed", Text(f"{rows}{valid}; opened {times(opens)}"))
+    hang(console, "sealed", Text(f"{rows}{valid}; opened {times(0)}"))
     for note in split.notes:
         hang(console, "", Text(plain(note), "dim"))
 
@@ -145,20 +145,13 @@ def unchecked(console: Console, skipped: Sequence[SkippedCheck]) -> None:
         hang(console, "", Text(f"not looked for: {reasons}", "dim"), INDENT)
 
 
-def leaderboard(
-    console: Console,
-    rows: Sequence[Row],
-    selection: Selection,
-    skipped: Sequence[Skipped] = (),
-    second: str = "roc_auc",
-) -> None:
+def leaderboard(console: Console, rows: Sequence[Row], selection: Selection, skipped: Sequence[Skipped] = ()) -> None:
     """The candidates with intervals, the chosen one marked by ``*``; what was skipped; why this one.
 
-    ``second`` names the metric beside the one of selection. On a narrow console the columns on the right
-    go first.
+    On a narrow console the columns on the right go first.
     """
     _title(console, "TRAIN", counted(len(rows), "candidate"))
-    table = columns(rows, second)
+    table = columns(rows)
     indent = INDENT if console.width >= 100 else 2
     while len(table) > 2 and indent + sum(column.width + 2 for column in table) > console.width:
         del table[-1]

@@ -75,7 +75,8 @@ def retrain(
         champion = models.aliases.champion
     if asked.sign is None:
         _check_signed(models, champion, None)
-    model, recipe = models.model(champion).model, Recipe.read(models.file(champion, RECIPE_FILE))
+    ours, recipe = _contender(models, champion), Recipe.read(models.file(champion, RECIPE_FILE))
+    model = ours.model
     division, notes = _division(store, champion, model, asked.gate_share)
     source = read(list(asked.data)) if asked.data else None
     notes += () if source is None else source.notes
@@ -104,7 +105,7 @@ def retrain(
                     raise
                 notes.append(f"fresh rows alone are no data to train on: {error}")
                 continue
-            verdict = _judged(models, champion, folder / MODEL_FILE, judging, own, terms)
+            verdict = _judged(ours, folder / MODEL_FILE, judging, own, terms)
             judged.append((verdict, _chosen(record), folder, used))
         # All were judged on the same rows.
         verdict, chosen, folder, used = max(judged, key=lambda each: (each[0].promoted, -(each[0].challenger or 0.0)))
@@ -128,7 +129,8 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     with models.changing():
         champion, challenger = models.aliases.champion, models.challenger
     _check_signed(models, champion, challenger)
-    model, recipe = models.model(champion).model, Recipe.read(models.file(challenger, RECIPE_FILE))
+    ours, recipe = _contender(models, champion), Recipe.read(models.file(challenger, RECIPE_FILE))
+    model = ours.model
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     until = models.seen_until(challenger)
     learned = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
@@ -136,7 +138,7 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     former = models.verdict(challenger)
     if former is not None:  # one of two that were tried keeps its share of the doubt
         terms = replace(terms, doubt=min(terms.doubt, 1 / former.needed))
-    verdict = _judged(models, champion, models.file(challenger), rows, recipe, terms)
+    verdict = _judged(ours, models.file(challenger), rows, recipe, terms)
     with models.changing():
         _check_same(models, champion)
         if models.aliases.challenger != challenger:
@@ -153,13 +155,15 @@ def _division(store: LogStore, champion: str, model: Model, share: float) -> tup
     return divide(cases, champion, share), notes
 
 
-def _judged(
-    models: Registry, champion: str, file: Path, cases: Sequence[Case], recipe: Recipe, terms: Terms
-) -> Verdict:
-    ours, theirs = models.model(champion), read_model(file)
-    check_follows(theirs, ours)
-    contenders = [Contender(m, f.stat().st_size) for m, f in ((ours, models.file(champion)), (theirs, file))]
-    return judge(contenders[0], contenders[1], cases, recipe, terms)
+def _contender(models: Registry, version: str) -> Contender:
+    return Contender(models.model(version), models.file(version).stat().st_size)
+
+
+def _judged(champion: Contender, file: Path, cases: Sequence[Case], recipe: Recipe, terms: Terms) -> Verdict:
+    """What the log says of the challenger in a file."""
+    challenger = Contender(read_model(file), file.stat().st_size)
+    check_follows(challenger.served, champion.served)
+    return judge(champion, challenger, cases, recipe, terms)
 
 
 def _settle(models: Registry, verdict: Verdict, why: str) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from sortal.core.errors import OptionError
 from sortal.core.plain import plain, visible
+from sortal.endings import say
 from sortal.options import Json
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def retrain(
     models = Registry(folder)
     _ = models.aliases  # refuses a folder that is no registry before anything is made there
     with closing(open_store(log, make=False)) as store:
-        _judged(challenger.retrain(models, store, asked, _tell), json)
+        _judged(challenger.retrain(models, store, asked, say), json)
 
 
 def promote(
@@ -177,10 +178,6 @@ def _listed(models: Registry) -> Iterator[str]:
         why = f": {plain(each.why)}" if each.why else ""
         yield f"{each.version[:SHORT]}  {made}  {plain(each.by)}  {', '.join(each.aliases) or '-'}{why}"
     yield f"to serve: {models.folder / 'champion.sortal'}"
-
-
-def _tell(text: str) -> None:
-    typer.echo(visible(f"sortal: {text}"), err=True)
 
 
 def _echo(lines: Iterator[str] | list[str]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from sortal.core.errors import OptionError
 from sortal.core.plain import visible
+from sortal.endings import say
 from sortal.options import Data, Json, ModelFile, Verify
 from sortal.serve.settings import (
     LEVELS,
@@ -70,7 +71,7 @@ def serve(
         level=log_level,  # type: ignore[arg-type]
     )
     if token_file is not None and is_open_to_all(token_file):
-        typer.echo(visible(f"sortal: every user can read {token_file}: chmod 600 {token_file.name}"), err=True)
+        say(f"every user can read {token_file}: chmod 600 {token_file.name}")
     from sortal.serve.description import checked_models, described
     from sortal.serve.server import run
     from sortal.serve.telemetry import check_installed

@@ -15,6 +15,7 @@ import numpy as np
 
 from sortal.core.arrays import Codes, Floats
 from sortal.stats.proportions import two_sided_z
+from sortal.stats.strata import Strata
 
 FEWEST = 3.0
 """So many clusters, or all where they are fewer, count at least: what unequal ones are worth is itself an estimate, and
@@ -61,22 +62,33 @@ def worth(sums: Floats, expected: Floats, by_row: float, independent: float) -> 
 
 
 def worth_of_rows(
-    effect: Floats, clusters: Codes | None, *, expected: Floats | None = None, independent: float | None = None
+    effect: Floats,
+    clusters: Codes | None,
+    *,
+    expected: Floats | None = None,
+    independent: float | None = None,
+    strata: Strata | None = None,
 ) -> Worth:
     """Of rows each of which adds its ``effect`` (n,) to a figure.
 
     ``clusters``: (n,) ids from 0 on; None where rows are independent, though perhaps not the parts of the figure.
     ``expected``: (n,) in proportion to the variance that is expected of each row's effect; the same for all by default.
     ``independent``: as of ``worth``. Where nothing varies, a cluster counts as one row.
+    ``strata``: the classes by which rows were dealt; they are worth more than rows that came one by one, never less.
     """
     by_row = float(effect @ effect)
     independent = by_row if independent is None else independent
     if by_row <= 0 or independent <= 0:
         return Worth(1.0) if clusters is None else worth_of_sizes(np.bincount(clusters).astype(np.float64))
+    parts: tuple[Floats, ...] = (effect,)
+    if strata is not None:
+        parts = strata.parts(effect)
+        by_row = min(by_row, sum(float(part @ part) for part in parts) + strata.unseen(effect))
     if clusters is None:
         return Worth(max(by_row / independent, LEAST))
-    sums, squares = (np.bincount(clusters, each).astype(np.float64) for each in (effect, expected))
-    return worth(sums, squares, by_row, independent)
+    sums = np.sqrt(sum(np.bincount(clusters, part) ** 2 for part in parts))
+    squares = np.bincount(clusters, expected).astype(np.float64)
+    return worth(np.asarray(sums), squares, by_row, independent)
 
 
 def worth_of_sizes(sizes: Floats) -> Worth:

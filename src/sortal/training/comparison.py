@@ -66,22 +66,22 @@ def margin(
     return Interval(measured.value, min(low, measured.low), measured.high)
 
 
-def joint_tail(correlation: Floats, tail: float = TAIL) -> float:
-    """The tail beyond which each of several normal variables may lie, so that any does with a probability of ``tail``.
+def joint_tail(correlation: Floats) -> float:
+    """The tail beyond which each of several normal variables may lie, so that any does with a probability of ``TAIL``.
 
-    ``correlation``: (K, K) of them. Independent ones get what Šidák (1967) gives them, equal ones ``tail``.
+    ``correlation``: (K, K) of them. Independent ones get what Šidák (1967) gives them, equal ones ``TAIL``.
 
     >>> round(joint_tail(np.eye(5)), 3), round(joint_tail(np.ones((5, 5))), 3)
     (0.005, 0.025)
     """
     if len(correlation) < 2:
-        return tail
+        return TAIL
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     drawn = np.random.default_rng(SEED).standard_normal((DRAWS, len(correlation))) @ root.T
     largest = np.concatenate([drawn.max(axis=1), -drawn.min(axis=1)])
     # Draws are draws: no comparison is surer than if it were the only one.
-    return min(tail, NormalDist().cdf(-float(np.quantile(largest, 1 - tail))))
+    return min(TAIL, NormalDist().cdf(-float(np.quantile(largest, 1 - TAIL))))
 
 
 def _correlation(baseline: Result, rivals: Sequence[Result], metric: Metric, groups: Groups) -> Floats:
