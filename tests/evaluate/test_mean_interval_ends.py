@@ -39,3 +39,12 @@ def test_it_is_surer_with_less_confidence_and_less_sure_of_groups() -> None:
     assert usual.low < low.low < usual.value < low.high < usual.high
     assert usual == mean_interval(Mean(values, 0.0, 1.0), None)
     assert grouped.low < usual.low < usual.high < grouped.high
+
+
+def test_of_a_single_group_the_mean_is_known_and_how_far_it_may_lie() -> None:
+    values, one = np.array([0.25, 0.75, 0.5]), np.zeros(3, dtype=np.int64)
+    within = mean_interval(Mean(values, -1.0, 2.0), one)
+    assert (within.value, within.low, within.high) == (0.5, -1.0, 2.0)
+    bare, row = mean_interval(Mean(values), one), mean_interval(Mean(values[:1], -1.0, 2.0))
+    assert (bare.value, row.value) == (0.5, 0.25)
+    assert np.isnan([bare.low, bare.high, row.low, row.high]).all()
