@@ -274,3 +274,117 @@ def test_of_many_classes_no_metric_of_two_is_scored() -> None:
     assert binary
     assert binary.isdisjoint(metric.name for metric in score.metrics)
     assert "accuracy" in {metric.name for metric in score.metrics}
+
+
+class Paced:
+    """``pace``: what a short fit tells of it; 400 seconds are left."""
+
+    def __init__(self, pace: float, importing: float = 0.0, at_once: int = 1) -> None:
+        self._pace, self.importing, self._at_once = pace, importing, at_once
+        self.looked: list[Any] = []
+
+    def left(self, results: Any) -> float:
+        assert results == []
+        return 400.0
+
+    def at_once(self, cv: Any, candidate: Candidate) -> int:
+        return self._at_once
+
+    def pace(self, candidate: Candidate, data: Any, seconds: float) -> Any:
+        self.looked.append((candidate.name, seconds))
+        return SimpleNamespace(seconds=lambda rows: self._pace * rows / 320)
+
+
+def of_zoo(*names: str, encodings: frozenset[str] = frozenset({"number"}), count: int = 15) -> tuple[Any, Any]:
+    parts = Folds(tuple((np.arange(320), np.arange(80)) for _ in range(count)), per_repeat=min(count, 5))
+    data: Any = SimpleNamespace(folds=parts, dev=SimpleNamespace(encodings=encodings), size="size")
+    booster, plain = (replace(FAMILY, early_stopping=early) for early in (True, False))
+    made = [
+        Candidate(name, booster if name.startswith("b") else plain, baseline=name.startswith("majority"))
+        for name in names
+    ]
+    return SimpleNamespace(data=data), made
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What each candidate is counted to take, without a look; those that are refused."""
+    units: dict[str, float] = {}
+    monkeypatch.setattr(
+        module, "work_pace", lambda candidate, size: SimpleNamespace(seconds=lambda n: units.get(candidate.name, 0.0))
+    )
+    monkeypatch.setattr(type(FAMILY), "refusal", lambda self, size: "refused" if self.library == "refused" else "")
+    return units
+
+
+REFIT = module.REFIT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count"),
+    [
+        (1.0, 15),
+        (200.0 / (15 + REFIT) - 0.01, 15),
+        (200.0 / (15 + REFIT) + 0.01, 5),
+        (200.0 / (5 + REFIT) - 0.01, 5),
+        (200.0 / (5 + REFIT) + 0.01, 3),
+        (200.0 / (3 + REFIT) - 0.01, 3),
+        (200.0 / (3 + REFIT) + 0.01, 1),
+    ],
+)
+def test_as_many_folds_as_half_of_the_time_is_enough_for(counted: dict[str, float], seconds: float, count: int) -> None:
+    cv, candidates = of_zoo("majority", "svm", "booster")
+    reserve: Any = Paced(seconds)
+    found = module._in_time(cv, candidates, reserve)
+    assert len(found.parts) == count
+    assert reserve.looked == [("booster", 200.0)]
+    # Side by side three folds take two turns, and fifteen eight.
+    cv, candidates = of_zoo("majority", "svm", "booster")
+    assert len(module._in_time(cv, candidates, Paced(200.0 / (8 + REFIT) - 0.01, at_once=2)).parts) == 15  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("names", "encodings", "looked"),
+    [
+        (("majority", "svm", "booster"), {"number"}, "booster"),
+        (("majority", "svm", "booster"), {"number", "text"}, "svm"),
+        (("majority", "svm", "tree"), {"number"}, "svm"),  # there is no booster
+        (("majority", "majority 2"), {"number"}, "majority 2"),
+    ],
+)
+def test_the_pace_is_that_of_the_most_promising_candidate(
+    counted: dict[str, float], names: tuple[str, ...], encodings: set[str], looked: str
+) -> None:
+    cv, candidates = of_zoo(*names, encodings=frozenset(encodings))
+    reserve: Any = Paced(1.0)
+    module._in_time(cv, candidates, reserve)
+    assert [name for name, _ in reserve.looked] == [looked]
+    refused = [replace(c, family=replace(c.family, library="refused")) if c.name == looked else c for c in candidates]
+    reserve.looked.clear()
+    module._in_time(cv, refused, reserve)
+    assert looked not in [name for name, _ in reserve.looked]
+
+
+@pytest.mark.parametrize(
+    ("importing", "units", "least_share", "looked"),
+    [
+        (400.0, 0.0, 1.0, True),
+        (400.1, 0.0, 1.0, False),  # the library would come too late
+        (0.0, 400.0 / (3 + REFIT), 1.0, True),  # twice half of the time, for three folds
+        (0.0, 401.0 / (3 + REFIT), 1.0, False),
+        (0.0, 799.0 / (3 + REFIT), 0.5, True),
+        (0.0, 801.0 / (3 + REFIT), 0.5, False),
+    ],
+)
+def test_where_it_is_clear_that_one_fold_has_to_do_nothing_is_looked_at(
+    counted: dict[str, float], importing: float, units: float, least_share: float, looked: bool
+) -> None:
+    cv, candidates = of_zoo("majority", "booster")
+    candidates[1] = replace(candidates[1], family=replace(candidates[1].family, least_share=least_share))
+    counted["booster"] = units
+    reserve: Any = Paced(1.0, importing)
+    found = module._in_time(cv, candidates, reserve)
+    assert bool(reserve.looked) == looked
+    assert len(found.parts) == (15 if looked else 1)
+    one, _ = of_zoo("majority", "booster", count=1)
+    assert module._in_time(one, candidates, None) is one.data.folds  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from sortal.training import halving
 from sortal.training.candidate import Candidate
 from sortal.training.crossval import CrossValidation, crossval
 from sortal.training.develop import Scorer, fold
-from sortal.training.fold import FoldData
+from sortal.training.fold import FoldData, Folds
 from sortal.training.halving import MOST_ROWS, halve, seconds_of_halving, share_of_halving
 from tests.training.conftest import development
 
@@ -126,3 +126,34 @@ def test_folds_of_other_sizes_are_halved_each_by_its_own(scored) -> None:
         assert len(rows) < len(train)
         assert len(rows) >= len(train) // 2
         assert not np.isin(dev.units[left_out], dev.units[rows]).any()
+
+
+def test_members_of_an_ensemble_are_halved_with_their_weights(monkeypatch) -> None:
+    """By stand-ins: the first member says .2 and was given 100 rows of each fold, the second says .6."""
+    dev, task = development(2)
+    parts = tuple((np.setdiff1d(np.arange(400), valid), valid) for valid in np.split(np.arange(400), 4))
+    cv = CrossValidation(FoldData(dev, Folds(parts, 4)), Scorer(task))
+    said, jobs = {"a": 0.2, "b": 0.6}, []
+
+    def fit(data, job):
+        jobs.append((job.candidate.name, job.fold, job.rows, job.units, job.purpose))
+        valid = parts[job.fold][1]
+        p = np.full(len(valid), said[job.candidate.name])
+        told = dev.predictions(valid, np.column_stack([1 - p, p]), "out-of-fold")
+        return SimpleNamespace(predictions=told, fit_rows=(job.candidate.name, job.fold))
+
+    monkeypatch.setattr(halving, "fit_fold", fit)
+    executor = SimpleNamespace(map=lambda fit, data, jobs: [fit(data, job) for job in jobs])
+    families = registry.load("sortal.models", "tree")
+    members = tuple(
+        SimpleNamespace(candidate=Candidate(n, families), rows=rows) for n, rows in (("a", 101), ("b", None))
+    )
+    chosen = SimpleNamespace(results=members, weights=(0.25, 0.75), refit_seconds=1.0, fit_seconds=2.0)
+    found = halve(chosen, replace(cv, executor=executor), LOG_LOSS, math.inf, planned=2)
+    assert found is not None
+    assert jobs == [(name, k, rows, True, "judge") for k in range(2) for name, rows in (("a", 50), ("b", 150))]
+    assert found.predictions.probability[:, 1] == pytest.approx(np.full(200, 0.25 * 0.2 + 0.75 * 0.6))
+    assert found.predictions.rows.tolist() == dev.table.rows[:200].tolist()
+    assert (found.folds, found.fits) == (2, (("a", 0), ("b", 0), ("a", 1), ("b", 1)))
+    for seconds, there in ((2.0, True), (1.99, False)):
+        assert (halve(chosen, replace(cv, executor=executor), LOG_LOSS, seconds, planned=1) is not None) == there
