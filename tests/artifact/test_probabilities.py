@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from sortal.artifact import score
 from sortal.artifact.model import Model, load
-from sortal.artifact.probabilities import checked
+from sortal.artifact.probabilities import checked, checked_row
 from sortal.core.errors import ArtifactError
 from sortal.engine import Program
 
@@ -104,3 +104,34 @@ def test_the_look_costs_next_to_nothing():
 def test_five_of_them_are_shown(row, shown):
     with pytest.raises(ArtifactError, match=f"^this model gives row 1 of those scored {shown}, which are no prob"):
         checked(np.array([row]), len(row), IDS)
+
+
+@pytest.mark.parametrize(
+    ("row", "fine"),
+    [
+        ([0.25, 0.75], True),
+        ([0.0, 1.0], True),
+        ([0.5, 0.5 + 0.9e-6], True),
+        ([0.5, 0.5 - 0.9e-6], True),
+        ([0.5, 0.5 + 1.1e-6], False),
+        ([0.5, 0.5 - 1.1e-6], False),
+        ([-1e-9, 1.0 + 1e-9], False),
+        ([-0.5, 1.5], False),
+        ([np.nan, 1.0], False),
+        ([np.inf, -np.inf], False),
+        ([1.0], False),
+        ([0.5, 0.25, 0.25], False),
+    ],
+)
+def test_a_row_alone_is_held_to_what_a_table_is_held_to(row, fine):
+    if fine:
+        assert checked_row(row, 2) is row
+        assert checked(np.array([row]), 2, IDS).tolist() == [row]
+        return
+    said = []
+    for look in (lambda: checked_row(row, 2), lambda: checked(np.array([row]), 2, IDS)):
+        with pytest.raises(ArtifactError) as raised:
+            look()
+        said.append(str(raised.value))
+    assert said[0] == said[1]
+    assert ("row 1 of those scored" in said[0]) == (len(row) == 2)

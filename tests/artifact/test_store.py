@@ -184,3 +184,17 @@ def test_a_part_that_is_not_there_or_does_not_fit_is_named() -> None:
     for content in (b"[]", b"{", b"\xff", b'{"test": 1}'):
         with pytest.raises(ArtifactError, match=r"^m is no sortal model: its metrics\.json does not fit \("):
             store._decoded(decoder, "metrics.json", {"metrics.json": content}, "m")
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<f4", "<i8", "<i4", "|u1", "<u4"])
+def test_arrays_of_a_program_keep_their_type_and_shape(dtype: str) -> None:
+    inner = Program("linear", {"k": 1.5}, {"coef": np.arange(6, dtype=dtype).reshape(2, 3)})
+    members: dict[str, bytes] = {}
+    packed = _pack(
+        Program("chain", {"names": ["a"]}, {"bias": np.array(3, dtype=dtype)}, (inner,)), members, count(), {}
+    )
+    found = _unpack(packed, members, {}, "m")
+    for array, shape in ((found.arrays["bias"], ()), (found.steps[0].arrays["coef"], (2, 3))):
+        assert (array.dtype.str, array.shape) == (dtype, shape)
+    assert (found.settings, found.steps[0].settings) == ({"names": ["a"]}, {"k": 1.5})
+    assert found.steps[0].arrays["coef"].tolist() == [[0, 1, 2], [3, 4, 5]]
