@@ -248,6 +248,24 @@ class TestCopies:
         assert parts.method == "stratified; exact copies of a row together"
         assert crossing(where(parts, 660), twice.copies) == 0
 
+    @pytest.mark.parametrize(
+        ("roles", "plan", "dealt"),
+        [
+            ({}, "85/15", True),
+            ({}, "70/15/15", True),
+            ({"g": "group"}, "85/15", True),
+            ({"t": "time"}, "85/15", False),
+            ({"t": "time", "g": "group"}, "85/15", False),
+            ({}, "100", False),
+        ],
+    )
+    def test_says_whether_classes_were_dealt(self, roles: dict[str, Role], plan: str, dealt: bool) -> None:
+        frame = pl.DataFrame({"g": np.arange(200.0) // 5, "t": np.arange(200.0), "x": np.arange(200.0)})
+        assert split(table(frame, **roles), np.arange(200) % 2, SplitPlan.parse(plan), seed=0).stratified == dealt
+        assert not split_by_column(
+            table(pl.DataFrame({"part": ["train", "test"] * 100}), part="split"), np.arange(200) // 100, "part"
+        ).stratified
+
     def test_the_target_is_no_feature(self) -> None:
         rows = table(pl.DataFrame({"x": [1.0, 1.0], "y": ["a", "b"]}), y="target")
         assert rows.copies.tolist() == [0, 0]

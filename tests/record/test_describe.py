@@ -49,7 +49,7 @@ def test_privately_the_texts_of_yes_and_no_stay_out() -> None:
     ],
 )
 def test_parts_have_the_shares_of_all_classes(options: dict[str, str], column: str | None, forward: bool) -> None:
-    parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), "stratified", ("rare",), 0)
+    parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), "stratified", ("rare",), 0, True)
     found = describe_split(problem(), parts, RowOptions(**options))
     assert (found.train, found.valid, found.test) == (4, 1, 3)
     assert found.prevalence == {
@@ -62,19 +62,9 @@ def test_parts_have_the_shares_of_all_classes(options: dict[str, str], column: s
     assert found.classes.tolist() == [4, 1, 3, 0]
 
 
-@pytest.mark.parametrize(
-    ("method", "dealt"),
-    [
-        ("stratified; exact copies of a row together", True),
-        ("whole groups of 'g', stratified", True),
-        ("newest rows by 'stratified'", False),
-        ("as 'stratified' says", False),
-        ("none: all rows train", False),
-    ],
-)
-def test_only_parts_that_were_dealt_by_class_say_what_from(method: str, dealt: bool) -> None:
-    parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), method)
-    assert (describe_split(problem(), parts, RowOptions()).classes is not None) == dealt
+def test_parts_that_are_not_stratified_say_nothing_of_all_rows() -> None:
+    parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), "stratified by hand")
+    assert describe_split(problem(), parts, RowOptions()).classes is None
 
 
 def test_a_part_without_rows_has_no_shares() -> None:

@@ -76,6 +76,7 @@ class Parts:
 
     ``method`` says in words how the rows were divided, ``notes`` what a careful reader should know about it.
     ``outer``: how many outer folds stand in for a test, where nothing is set apart (nested cross-validation).
+    ``stratified``: whether each part was to have its share of every class.
     """
 
     train: Ints
@@ -84,6 +85,7 @@ class Parts:
     method: str
     notes: tuple[str, ...] = ()
     outer: int = 0
+    stratified: bool = False
 
 
 def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
@@ -113,10 +115,8 @@ def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
     if len(names) == 1:
         everything = np.arange(len(table))
         return Parts(everything, everything[:0], everything[:0], "none: all rows train")
-    if table.schema.only("time") is not None:
-        part, method, notes = _by_time(table, shares)
-    else:
-        part, method, notes = _by_class(table, codes, shares, seed)
+    stratified = table.schema.only("time") is None
+    part, method, notes = _by_class(table, codes, shares, seed) if stratified else _by_time(table, shares)
     where = {name: np.flatnonzero(part == p) for p, name in enumerate(names)}
     if not all(len(rows) for rows in where.values()):
         raise DataError(
@@ -125,7 +125,8 @@ def split(table: Table, codes: Ints, plan: SplitPlan, seed: int) -> Parts:
         )
     notes += _size_notes(part, names, shares) + class_notes(table, codes, part, names)
     empty = np.zeros(0, dtype=np.int64)
-    return Parts(where["train"], where.get("valid", empty), where.get("test", empty), method, tuple(notes))
+    valid, test = where.get("valid", empty), where.get("test", empty)
+    return Parts(where["train"], valid, test, method, tuple(notes), stratified=stratified)
 
 
 def _name(table: Table, role: Role) -> str | None:

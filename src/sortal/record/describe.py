@@ -45,6 +45,7 @@ def describe_split(problem: Problem, parts: Parts, rows: RowOptions) -> Split:
         prevalence=shares,
         notes=parts.notes,
         outer=parts.outer,
+        stratified=parts.stratified,
     )
 
 

@@ -33,7 +33,8 @@ class Split:
     ``train``, ``valid`` and ``test`` are numbers of rows; ``valid`` is 0 where out-of-fold predictions
     play its part. ``prevalence`` has the class shares of each part, ``folds`` and ``repeats`` describe
     the cross-validation, which is ``forward`` where its folds follow each other in time. ``outer``: how many outer
-    folds stand in for a test, where no row is set apart.
+    folds stand in for a test, where no row is set apart. ``stratified``: each part was to have its share of every
+    class.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Split:
     prevalence: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     outer: int = 0
+    stratified: bool = False
 
     @property
     def how(self) -> str:
@@ -61,12 +63,13 @@ class Split:
 
     @property
     def classes(self) -> NDArray[np.int64] | None:
-        """(K,) rows of each class in all parts, where each part was to have its share of them; None else.
+        """(K,) rows of each class in all parts, where these are stratified; None else.
 
-        >>> Split("stratified", 6, 0, 2, prevalence={"train": (0.5, 0.5), "test": (0.5, 0.5)}).classes.tolist()
+        >>> shares = {"train": (0.5, 0.5), "test": (0.5, 0.5)}
+        >>> Split("stratified", 6, 0, 2, prevalence=shares, stratified=True).classes.tolist()
         [4, 4]
         """
-        if not self.method.startswith(("stratified", "whole groups of")):
+        if not self.stratified:
             return None
         rows = {"train": self.train, "valid": self.valid, "test": self.test}
         counts = np.array([rows[name] * np.array(shares) for name, shares in self.prevalence.items()])
