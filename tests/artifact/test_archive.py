@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pickle
+import stat
 import struct
 import tempfile
 import tracemalloc
@@ -629,3 +630,36 @@ def test_who_approves_of_a_file_sees_all_of_its_bytes_before_anything_else(whole
             with pytest.raises(OptionError, match="not this one"):
                 reading(path, refuse)
             assert seen[-1] == content
+
+
+def test_a_file_tells_nothing_of_who_wrote_it_and_when(tmp_path):
+    archive.write(tmp_path / "m.sortal", {"b.json": b"{}", "a.json": b"[1]"}, "1.2")
+    with zipfile.ZipFile(tmp_path / "m.sortal") as file:
+        assert file.namelist() == ["a.json", "b.json", "manifest.json"]
+        for member in file.infolist():
+            assert (member.create_system, member.external_attr >> 16) == (3, stat.S_IFREG | 0o644)
+            assert member.external_attr & 0xFFFF == 0
+            assert (member.date_time, member.extra, member.comment) == ((1980, 1, 1, 0, 0, 0), b"", b"")
+        manifest = json.loads(file.read("manifest.json"))
+    assert [(m["name"], m["size"]) for m in manifest["members"]] == [("a.json", 3), ("b.json", 2)]
+    assert [m["sha256"] for m in manifest["members"]] == [hashlib.sha256(c).hexdigest() for c in (b"[1]", b"{}")]
+    assert (manifest["sortal"], manifest["format"], manifest["protocol"]) == ("1.2", "sortal model", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda whole, end: whole[:end] + _counted(whole, end, 1), "its directory is cut off"),
+        (lambda whole, end: whole[:end] + _counted(whole, end, -1), "there are bytes that belong to no member"),
+    ],
+)
+def test_a_directory_of_another_length_than_it_says(whole, change, reason):
+    with pytest.raises(ArtifactError) as raised:
+        archive._entries(change(whole, len(whole) - 22), "m")
+    assert str(raised.value) == f"m is damaged ({reason}); copy it again"
+
+
+def _counted(whole: bytes, end: int, more: int) -> bytes:
+    """The end of a zip that tells of so many members more."""
+    mark, first, second, count, total, *rest = struct.unpack("<4sHHHHIIH", whole[end:])
+    return struct.pack("<4sHHHHIIH", mark, first, second, count + more, total + more, *rest)

@@ -8,10 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from sortal.artifact import store
+from sortal.artifact import archive, store
 from sortal.artifact.store import _check_arrays, _from_npy, _Node, _pack, _to_npy, _unpack
 from sortal.core.errors import ArtifactError
 from sortal.engine.limits import DEEPEST
@@ -198,3 +199,44 @@ def test_arrays_of_a_program_keep_their_type_and_shape(dtype: str) -> None:
         assert (array.dtype.str, array.shape) == (dtype, shape)
     assert (found.settings, found.steps[0].settings) == ({"names": ["a"]}, {"k": 1.5})
     assert found.steps[0].arrays["coef"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_networks_of_others_are_in_the_file_unless_they_are_to_stay_beside_it(model: Any, tmp_path: Path) -> None:
+    graph = Program("onnx", {}, {"graph": np.arange(9, dtype=np.uint8)})
+    program = Program("chain", {}, {}, (Program("once", {}, {}, (graph,)),))
+    for embedded, files in (({}, 1), ({"embedded": True}, 1), ({"embedded": False}, 2)):
+        folder = tmp_path / str(embedded)
+        folder.mkdir()
+        plain = {name: getattr(model, name) for name in ("schema", "task", "decision")}
+        store.save(folder / "m.sortal", store.Contents(**plain, program=program, **embedded))
+        assert len(list(folder.iterdir())) == files
+        found = store.load_contents(folder / "m.sortal")
+        assert found.embedded == (files == 1)
+        assert found.program.steps[0].steps[0].arrays["graph"].tolist() == list(range(9))
+
+
+def test_whatever_does_not_fit_is_told_with_the_name_of_the_file(model: Any, tmp_path: Path) -> None:
+    """By the door that reads it, not by the last one, which names the file where nothing else did."""
+    path = tmp_path / "m.sortal"
+    good: dict[str, bytes] = {}
+    packed = _pack(model.program, good, count(), {})
+
+    def refused(parts: dict[str, Any]) -> str:
+        texts = {f"{name}.json": msgspec.json.encode(getattr(model, name)) for name in store._PARTS}
+        members = {**texts, **good, "program.json": msgspec.json.encode(packed)} | parts
+        archive.write(path, {name: content for name, content in members.items() if content is not None}, "1")
+        with pytest.raises(ArtifactError) as raised:
+            store.load_contents(path)
+        return str(raised.value)
+
+    deep = reduce(lambda inner, _: node("chain", (inner,)), range(DEEPEST), node())
+    for parts, said in (
+        ({"card.json": None}, "m.sortal is no sortal model: it has no card.json"),
+        ({"program.json": None}, "m.sortal is no sortal model: it has no program.json"),
+        ({"task.json": b"{}"}, "m.sortal is no sortal model: its task.json does not fit ("),
+        ({"program.json": b"[]"}, "m.sortal is no sortal model: its program.json does not fit ("),
+        ({"arrays/00000.npy": b"x"}, "m.sortal: arrays/00000.npy is no array"),
+        ({"arrays/99999.npy": b"x"}, "m.sortal is no sortal model: its program does not name its arrays once each"),
+        ({"program.json": msgspec.json.encode(deep)}, "m.sortal is unsafe: its program is nested deeper than"),
+    ):
+        assert refused(parts).startswith(said)

@@ -8,7 +8,7 @@ import pytest
 from sortal.core import registry
 from sortal.core.predictions import Predictions
 from sortal.core.task import Capacity, Task
-from sortal.decide.chosen import decide_apart, threshold_interval
+from sortal.decide.chosen import SAMPLES, decide_apart, threshold_interval
 from sortal.decide.threshold import decide
 
 TASK = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("f1",), (), goal="f1")
@@ -157,3 +157,32 @@ def test_a_capacity_that_all_rows_fit_into_begins_at_the_last_row() -> None:
     assert found is not None
     assert found.low == found.value == rows.probability[:, 1].min()
     assert found.high < np.sort(rows.probability[:, 1])[10]
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("groups", [None, np.arange(60) // 3])
+def test_the_interval_is_that_of_the_best_cut_of_each_sample(beta: float, groups: np.ndarray | None) -> None:
+    """By counting: F-beta at each score of rows that are drawn again, (1 + b^2) h / (taken + b^2 positives)."""
+    rows = replace(draw(60, seed=11), groups=groups)
+    p = rows.probability[:, 1].round(2)
+    rows = replace(rows, probability=np.column_stack([1 - p, p]))
+    task = replace(TASK, beta=beta)
+    rule = decide(task, rows)
+    found = threshold_interval(task, rows, rule, 4)
+    assert found is not None
+    cuts = np.unique(p)[::-1]
+    middles = (cuts + np.append(cuts[1:], 0.0)) / 2
+    # Rows are drawn in the order of their scores, groups by their number.
+    order = np.argsort(-p, kind="stable")
+    units = 60 if groups is None else 20
+    rng, best = np.random.default_rng(4), []
+    for _ in range(SAMPLES):
+        drawn = np.bincount(rng.integers(units, size=units), minlength=units)
+        count = np.empty(60)
+        count[order] = drawn if groups is None else drawn[groups[order]]
+        hits, taken = (np.array([(count * what)[p >= cut].sum() for cut in cuts]) for what in (rows.truth, np.ones(60)))
+        score = (1 + beta**2) * hits / np.maximum(taken + beta**2 * (count * rows.truth).sum(), 1)
+        best.append(middles[int(np.argmax(score))])
+    low, high = np.quantile(best, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((min(low, rule.threshold), max(high, rule.threshold)))
+    assert found.value == rule.threshold
