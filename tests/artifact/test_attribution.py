@@ -67,3 +67,23 @@ def test_the_first_words_of_a_long_text_are_told(words: int, told: int) -> None:
 def test_certain_probabilities_have_odds_all_the_same() -> None:
     found = attribution._log_odds(np.array([0.0, 1.0, 0.5, 0.2]))
     assert found.tolist() == pytest.approx([-np.log(1e9), np.log(1e9), 0.0, np.log(0.25)], rel=1e-6)
+
+
+def test_fields_of_an_image_stand_in_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model sees bytes; each field that is covered takes as much as its number from the log-odds of the second."""
+    monkeypatch.setattr(
+        attribution, "covered", lambda image: [b"%s %d" % (image, k) for k in range(attribution.GRID**2)]
+    )
+
+    class Seeing:
+        def score_rows(self, rows: Rows) -> np.ndarray:
+            odds = np.array([-0.1 * int(image.split()[1]) if b" " in image else 0.0 for image in rows.columns["photo"]])
+            p = 1 / (1 + np.exp(-odds))
+            return np.column_stack([1 - p, p])
+
+    model: Any = Seeing()
+    one = Rows({"photo": [b"whole"], "note": ["x"]}, np.zeros(1, dtype=np.int64))
+    found = attribution.field_effects(model, one, "photo", 1)
+    assert found.shape == (attribution.GRID, attribution.GRID)
+    assert found.ravel().tolist() == pytest.approx((0.1 * np.arange(attribution.GRID**2)).tolist())
+    assert attribution.field_effects(model, one, "photo", 0) == pytest.approx(-found)

@@ -91,3 +91,22 @@ def test_copies_stand_beside_copies_and_what_is_there_stays(model_file: Path, tm
         path.name for path in model_file.parent.glob("network-*")
     )
     assert (folder / NAME).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(PermissionError(13, "Permission denied"), "permission denied"), (OSError("Odd Thing"), "odd thing")],
+)
+def test_a_network_that_cannot_be_read_is_named_with_the_reason(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
+) -> None:
+    put(CONTENT, model_file.parent)
+
+    def fail(self: Path) -> bytes:
+        raise error
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(ArtifactError) as raised:
+        find(REFERENCE, model_file)
+    path = str(model_file.parent / NAME)
+    assert str(raised.value) == f"m.sortal needs the network {path!r}, which cannot be read: {reason}"
