@@ -168,3 +168,51 @@ def test_an_outlook_asks_for_as_many_rows_as_would_do() -> None:
     assert vain.rows is None
     assert vain.chance < module.CHANCE
     assert vain.reaches == module._reaches([PRECISION], _ScoreBins.of(learner))
+
+
+def test_ranks_of_precision_are_the_fewest_with_which_so_many_wrong_ones_pass() -> None:
+    for rows in (30, 100, 333):
+        found = module._frugal_ranks(PRECISION, rows, 0.05)
+        assert (np.diff(found) > 0).all()
+        assert found[-1] == rows
+        fewest = [
+            next(n for n in range(1, 2_000) if stats.binom.sf(n - k - 1, n, 0.8) <= 0.05) for k in range(rows)
+            if stats.binom.sf(rows - k - 1, rows, 0.8) <= 0.05
+        ]  # fmt: skip
+        assert set(fewest) <= set(found.tolist())
+        assert {n for n in found.tolist() if fewest[0] <= n < rows} <= set(fewest)
+
+
+def sorted_out(n: int, seed: int) -> RankedScores:
+    """Above a half nine of ten are right, below it hardly any is."""
+    p = np.sort(np.random.default_rng(seed).random(n))
+    right = np.where(p > 0.5, 0.97, 0.03)
+    return RankedScores(p, np.random.default_rng(seed + 1).random(n) < right)
+
+
+def test_precision_goes_by_the_ranks_of_the_rows_that_prove_it() -> None:
+    learned, proof = sorted_out(600, 0), sorted_out(300, 5)
+    found = module.planned_sequence([PRECISION], learned, proof.score, 0.05)
+    ranks = module._frugal_ranks(PRECISION, 300, 0.05)
+    start = module._best_start([PRECISION], learned, ranks, 0.05, ranked=True)
+    selected = [(proof.score >= threshold).sum() for threshold in found]
+    assert selected == ranks[start:].tolist()
+    assert (np.diff(found) < 0).all()
+    # Recall is nearly whole where all that is above a half is taken, and a start beyond it would be vain.
+    assert 20 <= selected[0] <= 175
+
+
+def test_several_measures_go_by_the_thresholds_of_the_learned_rows() -> None:
+    learned, proof = sorted_out(600, 0), sorted_out(300, 5)
+    both = [PRECISION, Constraint("recall", 0.5, 0.5)]
+    found = module.planned_sequence(both, learned, proof.score, 0.05)
+    between = [(learned.score >= threshold).sum() for threshold in found]
+    assert (np.diff(found) < 0).all()
+    assert between[-1] <= 600
+    ranks = module._growing(300)
+    start = module._best_start(both, learned, ranks, 0.05, ranked=False)
+    assert between[0] == pytest.approx(2 * ranks[start], abs=1)
+    # Where the precision holds, and half of the positives are found: from a quarter of the rows to a little over a half.
+    assert 150 <= between[0] <= 330
+    nothing = RankedScores(np.zeros(0), np.zeros(0, dtype=bool))
+    assert module.planned_sequence(both, nothing, proof.score, 0.05).tolist() == [0.5]
