@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import sortal as library
 from sortal.artifact.card import Card, Data
 from sortal.artifact.model import Model
-from sortal.artifact.sign import check, sign, signature_of
+from sortal.artifact.sign import MOST_BYTES, check, sign, signature_of
 from sortal.core.errors import ArtifactError, OptionError, OutputError
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
@@ -210,3 +210,25 @@ def test_by_the_command_line(model: Path, tmp_path: Path, sortal: Sortal) -> Non
             "sortal: other.sortal has no signature other.sortal.sig beside it (No such file or directory)\n",
         )
     assert sortal("sign", data, "--key", private).code == 2
+
+
+@pytest.mark.parametrize(("blanks", "read"), [(1_000, True), (MOST_BYTES, False)])
+def test_of_a_signature_and_of_a_key_no_more_is_read_than_they_have(
+    blanks: int, read: bool, model: Path, tmp_path: Path
+) -> None:
+    private, public = write_pair(tmp_path)
+    path = sign(model, private)
+    path.write_bytes(b" " * blanks + path.read_bytes())
+    if read:
+        check(model.read_bytes(), model, public)
+    else:
+        with pytest.raises(ArtifactError, match=r"^m\.sortal\.sig is no signature of sortal \("):
+            check(model.read_bytes(), model, public)
+    private.write_bytes(b"\n" * blanks + private.read_bytes())
+    path.unlink()
+    if read:
+        sign(model, private)
+    else:
+        with pytest.raises(OptionError, match=r"^key\.pem is no private ed25519 key; make a pair: "):
+            sign(model, private)
+    assert path.exists() == read
