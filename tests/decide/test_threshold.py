@@ -309,3 +309,27 @@ def test_alternatives_of_many_classes():
     predictions = Predictions(task.classes, np.arange(4), truth, probability, "out-of-fold")
     found = {a.name: a.expected_cost for a in alternatives(task, predictions, decide(task, predictions))}
     assert found == {"always c": 0.5, "most probable": 0.0, "chosen": 0.0}
+
+
+def test_a_curve_of_rows_without_a_positive_says_what_it_can() -> None:
+    """Recall and F-beta of nothing are unknown at every threshold; with one positive they end at none found."""
+    task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), ())
+    p = np.array([0.2, 0.6, 0.4])
+    for positives in (0, 1):
+        truth = (np.arange(3) < positives).astype(np.int64)
+        rows = Predictions(task.classes, np.arange(3), truth, np.column_stack([1 - p, p]), "valid")
+        found = curve(task, rows)
+        assert found.threshold[:-1].tolist() == [0.2, 0.4, 0.6]
+        assert found.threshold[-1] > 0.6
+        assert np.isnan(found.precision[-1])
+        if positives:
+            assert found.recall.tolist() == [1.0, 0.0, 0.0, 0.0]
+            assert found.fbeta.tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])
+            assert found.precision[:-1].tolist() == pytest.approx([1 / 3, 0.0, 0.0])
+        else:
+            assert np.isnan(found.recall).all()
+            assert np.isnan(found.fbeta[-1])
+            assert found.precision[:-1].tolist() == [0.0, 0.0, 0.0]
+        assert found.expected_cost.tolist() == pytest.approx(
+            [(3 - positives) / 3, (2 + positives) / 3, (1 + positives) / 3, positives / 3]
+        )
