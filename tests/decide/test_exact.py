@@ -74,3 +74,9 @@ def test_a_threshold_lies_between_two_scores_and_selects_the_higher() -> None:
     assert between(0.2, 0.6) == pytest.approx(0.4)
     assert between(0.5, np.nextafter(0.5, 1)) == np.nextafter(0.5, 1)
     assert between(0.5, 0.5) == 0.5
+
+
+@pytest.mark.parametrize(("alpha", "trials"), [(0.25, 2), (0.2499, 3), (0.125, 3), (0.124, 4)])
+def test_a_chance_of_just_alpha_passes(alpha: float, trials: int) -> None:
+    """All of n right where half are: one chance in 2^n."""
+    assert fewest_trials(np.array([0.0]), 0.5, alpha).tolist() == [trials]
