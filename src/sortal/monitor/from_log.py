@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from sortal.artifact.model import Model
-from sortal.core.door import Rows
+from sortal.core.json_rows import JsonRows
 from sortal.core.labels import code_of
 from sortal.core.schema import Schema
-from sortal.monitor.ahead import ReadAhead
 from sortal.monitor.batch import BATCH, Batch
-from sortal.serve.log.rows import Answers, answers_of, size
+from sortal.serve.log.rows import Answers, answers_of, redacted_of, size
 from sortal.serve.log.store import LogStore
 
 MOST_BYTES = 2**27
@@ -35,23 +32,19 @@ def predictions(
     ``columns``: those that are read. What is redacted is no column of a batch, as that is no missing value.
     """
     label = label_of(model)
-    waiting: deque[tuple[Batch, Future[Rows]]] = deque()
-    with ReadAhead(columns) as reader:
-        for rows in _gathered(store.pages(since, until)):
-            answers = answers_of(rows, sha256)
-            batch = _batch(answers, label, until)
-            for redacted in dict.fromkeys(answers.redacted):
-                some = [at for at, each in enumerate(answers.redacted) if each == redacted]
-                inputs = reader.read([answers.inputs[at] for at in some], redacted)
-                waiting.append((batch.take(np.array(some)), inputs))
-            while len(waiting) > reader.blocks:
-                yield _whole(*waiting.popleft())
-        while waiting:
-            yield _whole(*waiting.popleft())
 
+    @cache
+    def reader(redacted: str) -> JsonRows:
+        hidden = redacted_of(redacted)
+        return JsonRows(Schema(tuple(each for each in columns.columns if each.name not in hidden)))
 
-def _whole(batch: Batch, inputs: Future[Rows]) -> Batch:
-    return replace(batch, columns=inputs.result().columns)
+    for rows in _gathered(store.pages(since, until)):
+        answers = answers_of(rows, sha256)
+        batch = _batch(answers, label, until)
+        for redacted in dict.fromkeys(answers.redacted):
+            some = [at for at, each in enumerate(answers.redacted) if each == redacted]
+            inputs = reader(redacted).read([answers.inputs[at] for at in some])
+            yield replace(batch.take(np.array(some)), columns=inputs.columns)
 
 
 def late_labels(store: LogStore, model: Model, sha256: str, since: float, until: float) -> Iterator[Batch]:
