@@ -197,17 +197,18 @@ def judged(mutant: Mutant, trees: SimpleQueue[Path]) -> Verdict:
 
 @cache
 def tests_of(path: Path) -> tuple[Tests, ...]:
-    """The tests that mirror a module, with its own examples, and then the files that import it.
+    """The tests that mirror a module, with its own examples, and then those of what uses it in its room, and the files
+    that import it.
 
     What has no mirror is tested with what uses it.
     """
-    mirrored, places = _mirrors(path), [path]
-    if not mirrored:
-        places += [user for user in _importing([path], ROOT / "src") if user.parts[2] == path.parts[2]]
-        mirrored = [file for user in places for file in _mirrors(user)]
-    others = [file for file in _importing(places, ROOT / "tests") if file not in mirrored]
-    first = (str(path), *map(str, mirrored))
-    second = tuple(str(file) for file in others if file.name.startswith("test_"))
+    mirrored = _mirrors(path)
+    users = [user for user in _importing([path], ROOT / "src") if user.parts[2] == path.parts[2]]
+    used = [file for user in users for file in _mirrors(user)]
+    first = (str(path), *map(str, mirrored or used))
+    importing = _importing([path] if mirrored else [path, *users], ROOT / "tests")
+    others = dict.fromkeys(str(file) for file in (*used, *importing) if file.name.startswith("test_"))
+    second = tuple(file for file in others if file not in first)
     return (first, second) if second else (first,)
 
 
