@@ -128,7 +128,8 @@ def measure(name: str, n: int, reps: int, rehearse: Any, seed: int, known: float
             )
             sign = 1.0 if metric.higher_is_better else -1.0
             true = truth(metric, next(i for i, s in enumerate(scored) if s is choice.chosen))
-            errors[metric.name].append((sign * (choice.uncorrected - true), sign * (choice.corrected - true)))
+            error = sign * (choice.corrected - true)
+            errors[metric.name].append((error + sign * choice.bias, error))
     for metric, found in errors.items():
         uncorrected, corrected = np.mean(found, axis=0)
         error = float(np.std(found, axis=0, ddof=1)[1] / np.sqrt(reps))
