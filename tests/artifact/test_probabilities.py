@@ -6,7 +6,9 @@ from time import process_time
 import numpy as np
 import polars as pl
 import pytest
-from numpy.testing import assert_array_equal
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sortal.artifact import score
 from sortal.artifact.model import Model, load
@@ -68,6 +70,16 @@ def test_what_is_no_probability(row):
     assert checked(found[:2], 2, IDS) is not None
     with pytest.raises(ArtifactError, match="gives row 103 of"):
         checked(found, 2, IDS[100:])
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=7), st.integers(0, 2))
+def test_no_probability_is_more_than_one(weights, sure):
+    """.7 and .2 and .1 of ones are more than one by the last bit."""
+    row = sum(w / sum(weights) * np.eye(3)[sure] for w in weights)
+    for seen in (checked(np.array([row]), 3, IDS)[0].tolist(), checked_row(row.tolist(), 3)):
+        assert max(seen) <= 1
+        assert_allclose(seen, row, rtol=1e-12)
+    assert max(checked_row([1.0 + 1e-7, 0.0], 2)) == checked(np.array([[1.0 + 1e-7, 0.0]]), 2, IDS).max() == 1
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 3), (3, 2, 1)])

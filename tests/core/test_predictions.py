@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sortal.core.predictions import Predictions
+from sortal.core.predictions import Predictions, weighted_mean
 
 RIGHT: dict[str, Any] = {
     "classes": ("a", "b", "c"),
@@ -59,3 +61,14 @@ def test_one_row_of_each_group_is_any_of_them() -> None:
     assert groups[rows].tolist() == list(range(n // 3))
     assert (np.bincount(rows % 3) > 40).all()
     assert not np.array_equal(rows, whole.one_a_group(1).rows)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=7), st.booleans())
+def test_a_weighted_mean_of_ones_is_no_more_than_one(weights: list[float], by_row: bool) -> None:
+    shares = [w / sum(weights) for w in weights]
+    found = weighted_mean(
+        [np.array([[w]]) for w in shares] if by_row else shares, [np.array([[1.0, 0.0]])] * len(shares)
+    )
+    assert found.shape == (1, 2)
+    assert found.max() <= 1
+    np.testing.assert_allclose(found, [[1.0, 0.0]], rtol=1e-12)

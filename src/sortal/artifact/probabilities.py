@@ -15,7 +15,8 @@ OFF_ONE = 1e-6
 def checked(probability: Floats, classes: int, ids: NDArray[np.int64]) -> Floats:
     """The same (n, K) array, if its rows are probabilities: numbers of at least zero that sum to one.
 
-    Raises ArtifactError with the first row where they are not, by its id (n,), counted from 0.
+    What is more than one by the last bits, as a weighted mean of ones can be, is one. Raises ArtifactError with the
+    first row where they are not, by its id (n,), counted from 0.
 
     >>> checked(np.array([[0.25, 0.75]]), classes=2, ids=np.array([0]))
     array([[0.25, 0.75]])
@@ -27,7 +28,7 @@ def checked(probability: Floats, classes: int, ids: NDArray[np.int64]) -> Floats
         probability.min() >= 0 and np.abs(probability @ np.ones(classes) - 1).max() <= OFF_ONE
     ):
         _refuse(probability, ids)
-    return probability
+    return np.minimum(probability, 1.0) if len(probability) and probability.max() > 1 else probability
 
 
 def checked_row(probability: list[float], classes: int) -> list[float]:
@@ -39,7 +40,7 @@ def checked_row(probability: list[float], classes: int) -> list[float]:
     # Of a NaN the sum is none, either.
     if len(probability) != classes or min(probability) < 0 or not abs(sum(probability) - 1) <= OFF_ONE:
         checked(np.array([probability]), classes, np.zeros(1, dtype=np.int64))
-    return probability
+    return [min(value, 1.0) for value in probability] if max(probability) > 1 else probability
 
 
 def _refuse(probability: Floats, ids: NDArray[np.int64]) -> None:

@@ -5,6 +5,7 @@ Metrics, intervals, calibration, thresholds and the report read this and know no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sortal.core.arrays import Floats
 from sortal.core.thresholds import descending
 
 Part = Literal["out-of-fold", "valid", "nested", "test", "fresh"]
@@ -97,3 +99,13 @@ class Predictions:
         order = np.random.default_rng(seed).permutation(len(self))
         _, first = np.unique(self.groups[order], return_index=True)
         return self.take(np.sort(order[first]))
+
+
+def weighted_mean(weights: Iterable[float | Floats], probabilities: Iterable[Floats]) -> Floats:
+    """(n, K) the mean of what several models say of the same rows, by weights that sum to one: numbers, or (n, 1) of
+    each row. By its last bit a mean of ones can be more than one, which no probability is.
+
+    >>> weighted_mean([0.25, 0.75], [np.array([[1.0, 0.0]]), np.array([[0.6, 0.4]])])
+    array([[0.7, 0.3]])
+    """
+    return np.minimum(sum(w * p for w, p in zip(weights, probabilities, strict=True)), 1.0)

@@ -16,7 +16,7 @@ import numpy as np
 from sortal.core import registry
 from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Estimate
-from sortal.core.predictions import Predictions
+from sortal.core.predictions import Predictions, weighted_mean
 from sortal.core.writing import percent, spread
 from sortal.engine import compile as compile_program
 from sortal.engine.affine import log_probability
@@ -202,7 +202,7 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
             names.append(calibrator.name)
             tried.append(_cross_fitted(calibrator, probability, truth, fold))
     weight, own = _weights(np.column_stack([before, *(_losses(p, truth) for p in tried[1:])]), rng)
-    unseen = sum(w[:, None] * p for w, p in zip(own.T, tried, strict=True))
+    unseen = weighted_mean((w[:, None] for w in own.T), tried)
     return _Trial(rows, probability, truth, tuple(names), weight, before, _losses(unseen, truth), unseen, clusters)
 
 

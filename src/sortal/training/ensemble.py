@@ -11,7 +11,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.core.predictions import Predictions
+from sortal.core.predictions import Predictions, weighted_mean
 from sortal.core.table import Table
 from sortal.engine.program import Program
 from sortal.models.family import Matrix, Precision
@@ -43,7 +43,7 @@ class Ensemble:
     def predict_proba(self, table: Table) -> Matrix:
         """(n, K) probabilities of the rows of a table, by the libraries that fitted the members."""
         members = self.members
-        return _mean(self.weights, [m.predict_proba(m.preprocessor.transform(table)) for m in members])
+        return weighted_mean(self.weights, [m.predict_proba(m.preprocessor.transform(table)) for m in members])
 
     def program(self) -> Program:
         """Columns of a table -> (n, K) probabilities."""
@@ -203,11 +203,6 @@ def _check_weights(weights: Sequence[float], members: int) -> None:
         raise ValueError(f"an ensemble has a weight for each member, and {members} members do not fit {len(weights)}")
     if min(weights) < 0 or abs(sum(weights) - 1) > 1e-9:
         raise ValueError("the weights of an ensemble are not negative, and sum to one")
-
-
-def _mean(weights: Sequence[float], probabilities: Sequence[Matrix]) -> Matrix:
-    """As the op ``average`` takes it."""
-    return np.asarray(sum(w * p for w, p in zip(weights, probabilities, strict=True)))
 
 
 def _importance(member: Pipeline) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats
-from sortal.core.predictions import Predictions
+from sortal.core.predictions import Predictions, weighted_mean
 from sortal.data.stratify import stratified_assign
 from sortal.evaluate.metrics import per_row_log_loss
 
@@ -110,8 +110,8 @@ def cross_fitted(predictions: Sequence[Predictions], part: NDArray[np.int64], we
 
 def mean(predictions: Sequence[Predictions], weights: Sequence[float]) -> Predictions:
     """What several models say of the same rows together; one that weighs nothing is not asked."""
-    probability = sum(w * p.probability for w, p in zip(weights, predictions, strict=True) if w)
-    return replace(predictions[0], probability=np.asarray(probability))
+    asked = [(w, p.probability) for w, p in zip(weights, predictions, strict=True) if w]
+    return replace(predictions[0], probability=weighted_mean(*zip(*asked, strict=True)))
 
 
 def parts_of(truth: NDArray[np.int64], seed: int, units: NDArray[np.int64] | None) -> NDArray[np.int64]:
