@@ -125,7 +125,7 @@ def refused_or_equal(content: bytes, whole: bytes) -> bool:
     return False
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(data=st.data())
 def test_a_changed_byte_is_refused_or_means_nothing(whole, data):
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -134,7 +134,7 @@ def test_a_changed_byte_is_refused_or_means_nothing(whole, data):
     refused_or_equal(bytes(changed), whole)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_file_that_is_cut_off_is_refused(whole, data):
     assert refused_or_equal(whole[: data.draw(st.integers(0, len(whole) - 1))], whole)

@@ -269,7 +269,7 @@ def saved(rich: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return path, parts_of(path)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(data=st.data())
 def test_a_model_that_loads_can_be_shown_and_evaluated_and_scores(saved, data):
     path, parts = saved

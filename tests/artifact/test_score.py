@@ -70,7 +70,7 @@ OWN = (
 
 
 @given(own=st.sets(st.sampled_from(OWN)), ending=st.sampled_from(ENDINGS), sets=st.booleans(), warnings=st.booleans())
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_column_of_the_user_is_lost_in_any_format(model, tmp_path, own, ending, sets, warnings):
     if sets:
         model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2))

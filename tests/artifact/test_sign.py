@@ -76,7 +76,7 @@ def test_the_signature_can_be_checked_with_other_tools(model: Path, tmp_path: Pa
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_changed_byte_is_found_out(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("signed")
     private, public = write_pair(folder)

@@ -166,7 +166,7 @@ def test_common_classes_are_not_mentioned() -> None:
     gaps=st.booleans(),
     seed=st.integers(0, 9),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_glance_at_the_first_rows_changes_no_finding(distinct, rows, whole, gaps, seed) -> None:
     """Columns that it tells at once from constant ones, and from names of rows, would have been found to be neither."""
     rng = np.random.default_rng(seed)

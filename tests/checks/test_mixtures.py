@@ -71,7 +71,7 @@ def test_celsius_and_fahrenheit() -> None:
     assert "Fahrenheit" in found.message
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10.0, 100.0, 1000.0]), st.integers(1, 20), st.booleans())
 def test_the_same_amounts_in_two_units_are_told_from_other_amounts(
     seed: int, factor: float, each: int, up: bool

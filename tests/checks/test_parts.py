@@ -15,7 +15,7 @@ from sortal.checks.audit import AuditContext, NotApplicable, SplitView
 from sortal.checks.parts import copies_check, groups_check, newer_check
 from sortal.testing.checks import typed
 
-LAWS = settings(deadline=None, max_examples=60)
+LAWS = settings(max_examples=60)
 CHECKS = (copies_check, groups_check, newer_check)
 
 

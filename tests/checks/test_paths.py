@@ -104,7 +104,7 @@ def test_what_a_person_left_out_is_not_looked_at() -> None:
     assert findings(names, ignore=("name",)) == []
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["uuid", "serial", "path", "plate", "mail"]))
 def test_names_without_the_class_are_silent(seed: int, kind: str) -> None:
     rng = Random(seed)

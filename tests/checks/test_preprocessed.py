@@ -55,7 +55,7 @@ def test_standardised_columns_are_found_together(n: int, parted: bool) -> None:
     assert found == [("standardised", ["x0", "x1", "x3", "x4", "x5"])]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(60, 400),
     st.integers(0, 2**32 - 1),

@@ -22,7 +22,7 @@ from sortal.core.raw import Sort
 from sortal.core.schema import Column
 from sortal.core.values import MISSING_AMONG_VALUES, evaluated
 
-thorough = settings(deadline=None, max_examples=12)
+thorough = settings(max_examples=12)
 Rule = Callable[[Any], Any]
 
 EPOCH = dt.datetime(1970, 1, 1)

@@ -21,7 +21,7 @@ def test_two_errors_fill_the_matrix(cost):
 
 
 @given(fp=st.floats(0, 1e6), fn=st.floats(0.001, 1e6), code=st.integers(0, 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_cost_of_each_error_stands_where_it_happens(fp, fn, code):
     matrix = parse_cost(f"fp={fp!r},fn={fn!r}", YES_NO, YES_NO[code])
     assert matrix[1 - code][code] == fp

@@ -46,7 +46,7 @@ def draw(k: int, decisions: int, seed: int, by_row: bool):
 
 
 @given(k=st.integers(2, 5), more=st.integers(0, 1), seed=st.integers(0, 1000), by_row=st.booleans())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_costs_are_those_of_a_loop_over_rows(k, more, seed, by_row):
     costs, truth, decided, p = draw(k, k + more, seed, by_row)
 
@@ -60,7 +60,7 @@ def test_costs_are_those_of_a_loop_over_rows(k, more, seed, by_row):
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000), by_row=st.booleans())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_what_is_certain_is_expected_to_cost_what_it_costs(k, seed, by_row):
     costs, truth, decided, _ = draw(k, k, seed, by_row)
     certain = expected(costs, np.eye(k)[truth])

@@ -123,7 +123,7 @@ def forms(values: list[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_rows_are_what_polars_makes_of_them(sort: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(SORTS[sort] | MISSING, min_size=1, max_size=5))

@@ -149,7 +149,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", SORTS)
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_the_same_rows_have_the_same_values(name: str, folder: Path, data: st.DataObject) -> None:
     sort = SORTS[name]
@@ -273,7 +273,7 @@ class TestRecords:
             conform(pl.DataFrame({"age": [1]}), self.schema)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.floats(width=32, allow_infinity=False), max_size=9))
 def test_a_number_of_32_bits_is_what_its_text_says(values: list[float]) -> None:
     numbers = np.array(values, dtype=np.float32)

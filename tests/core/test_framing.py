@@ -37,7 +37,7 @@ def test_numbers_are_ordered_as_numbers_and_words_as_words():
 
 
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=20), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_order_of_classes_does_not_depend_on_the_order_of_rows(labels, random):
     shuffled = list(labels)
     random.shuffle(shuffled)
@@ -299,7 +299,7 @@ def test_numbers_that_name_something_are_classes():
 
 
 @given(st.lists(st.sampled_from(["no", "yes", None]), min_size=1, max_size=40))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_codes_lead_back_to_labels(labels):
     task = frame_task(series(no=5, yes=5), GoalOptions("y"))
     codes = encode(pl.Series(labels, dtype=pl.String), task)

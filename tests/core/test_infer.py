@@ -19,7 +19,7 @@ from sortal.core.kinds.datetime import DATE_PARTS, date_pattern, datetime_from_t
 from sortal.core.kinds.number import NUMBER_NOTATIONS, number_from_text, number_notation
 from sortal.core.schema import Column
 
-quick = settings(deadline=None, max_examples=40)
+quick = settings(max_examples=40)
 
 
 def look(values: object, kind: str | None = None) -> Column:

@@ -52,7 +52,7 @@ def alone(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(st.lists(rows, min_size=1, max_size=3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_row_among_many_means_what_it_means_alone(blocks: list[list[dict[str, Any]]]) -> None:
     reader = JsonRows(SCHEMA)
     for block in blocks:

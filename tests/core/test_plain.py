@@ -27,7 +27,7 @@ def is_safe(text: str) -> bool:
     return not any(unicodedata.category(letter) in HIDDEN for letter in text if letter not in "\u200c\u200d")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(st.characters(), max_size=60))
 def test_nothing_hidden_is_left(text):
     for way in WAYS:

@@ -15,7 +15,7 @@ from sortal.core.recipe import Recipe
 NAMES = st.text(min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     target=NAMES,
     cost=st.none() | st.just("fp=1,fn=8") | st.dictionaries(NAMES, st.floats(0, 100), min_size=1, max_size=3),

@@ -115,7 +115,7 @@ VALUES = st.recursive(
 NAMES = st.sampled_from(["target", *defaults()])
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=4))
 def test_any_recipe_is_read_or_refused_in_a_sentence(options):
     for read in (lambda: Recipe.from_options(options), lambda: Recipe.from_toml(tomli_w.dumps(options))):
@@ -127,7 +127,7 @@ def test_any_recipe_is_read_or_refused_in_a_sentence(options):
             assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(alphabet="ab.[]{}=\"'\n 1,", max_size=400))
 def test_any_text_is_toml_or_refused(text):
     tree = answer(lambda: toml_tree(text, "x"))

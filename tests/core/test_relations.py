@@ -9,7 +9,7 @@ from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
 from sortal.core.table import Table
 
-LAWS = settings(deadline=None, max_examples=60)
+LAWS = settings(max_examples=60)
 SCHEMA = Schema((Column("x", "number"), Column("who", "category", "group"), Column("when", "number", "time")))
 
 

@@ -64,7 +64,7 @@ def test_rows_like_those_of_training_are_passed_over():
     values=st.lists(st.sampled_from([None, "a", "b", "c", "d"]), min_size=4, max_size=80),
     seed=st.integers(0, 100),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_very_rows_of_training_are_never_spoken_of_in_any_order_or_batch(values, seed):
     numbers = [None if v is None else float(ord(v)) for v in values]
     before = table(c=pl.Series(values, dtype=pl.String), x=pl.Series(numbers, dtype=pl.Float64))
@@ -126,7 +126,7 @@ def test_a_few_odd_values_do_not_matter_and_many_in_few_rows_do():
 
 
 @given(seed=st.integers(0, 50), cut=st.integers(1, 199))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_batches_add_up(seed, cut):
     before = customers(0, 500)
     whole = replaced(customers(seed, 200), fee=pl.col("fee") / 1000, plan=pl.col("plan") + "2", zeros=pl.lit(0.0))
@@ -135,7 +135,7 @@ def test_batches_add_up(seed, cut):
 
 
 @given(rows=st.integers(1, 60), share=st.floats(0, 1), of=st.integers(2, 80), then=st.integers(0, 79))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_tail_is_beta_binomial(rows, share, of, then):
     now, then = round(share * rows), min(then, of - 1)
     # From its mode on, where it is used, the sum goes to the end.

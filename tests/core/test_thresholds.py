@@ -8,7 +8,7 @@ from sortal.core.thresholds import threshold_counts
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_counts_are_those_of_every_threshold(rows):
     positive = np.array([p for p, _ in rows])
     score = np.array([s for _, s in rows], dtype=np.float64)

@@ -18,9 +18,7 @@ from sortal.data.delimited import find_separator, frames, inspect
 from sortal.data.read import read
 
 ENCODINGS = {"utf-8": "äé漢 ", "utf-8-sig": "äé漢 ", "utf-16": "äé漢 ", "cp1252": "äé€ ", "latin-1": "é"}
-quick = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

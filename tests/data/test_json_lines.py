@@ -47,7 +47,7 @@ def meaning(values: list[object]) -> list[object]:
     return values if len(sorts) < 2 else [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=records(), block=st.integers(1, 60), array=st.booleans())
 def test_a_value_means_the_same_whatever_stands_beside_it(
     rows: list[dict[str, object]], block: int, array: bool, tmp_path: Path

@@ -19,7 +19,7 @@ from sortal.data import ledger
 from sortal.data.ledger import Seal, verify
 
 ROWS = pl.DataFrame({"x": [1.5, None, 3.0], "y": ["a", "ß", None]})
-LAWS = settings(deadline=None, max_examples=100)
+LAWS = settings(max_examples=100)
 
 
 def looked_at(folder: Path, times: int = 3) -> Seal:

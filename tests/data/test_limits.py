@@ -254,7 +254,7 @@ def packed(kind: str, method: str) -> bytes:
 ASK = (2**31 - 1, 2**40, 2**47, 2**63 - 1, -1)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["parquet", "arrow", "stream"]),
     method=st.sampled_from(["zstd", "lz4", "uncompressed"]),

@@ -29,7 +29,7 @@ HEADERS = ("csv", "parquet", "arrow", "feather")
 formats = st.sampled_from(list(WRITERS))
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=st.lists(st.tuples(formats, st.permutations(PEOPLE.columns)), min_size=1, max_size=4),
     size=st.integers(1, 5),

@@ -68,7 +68,7 @@ def test_csv_is_text_throughout(tmp_path: Path) -> None:
     assert read(path).frame.rows() == [("1", "0.5", "a"), ("2", None, "b,c"), ("3", "2.0", None)]
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     records=st.lists(
         st.fixed_dictionaries(

@@ -60,7 +60,7 @@ def test_a_copy_by_its_mark(seal: Seal, tmp_path: Path) -> None:
 @given(
     st.dictionaries(st.text(max_size=5), st.lists(st.none() | st.text(max_size=3), min_size=3, max_size=3), max_size=30)
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_copies_of_any_rows_are_known(
     tmp_path_factory: pytest.TempPathFactory, columns: dict[str, list[str | None]]
 ) -> None:
@@ -78,7 +78,7 @@ def test_copies_of_any_rows_are_known(
     st.binary(max_size=40),
     st.sampled_from([b"", b"PAR1", b"\xff\xff\xff\xffPAR1", b"\x05\x00\x00\x00PAR1", b"\x00\x00\x00\x00PAR1"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_other_bytes_have_no_mark(tmp_path_factory: pytest.TempPathFactory, head: bytes, end: bytes) -> None:
     path = tmp_path_factory.mktemp("any") / "file"
     path.write_bytes(head + end)

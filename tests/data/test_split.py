@@ -17,7 +17,7 @@ from sortal.data.division import split_by_column
 from sortal.data.split import Parts, SplitPlan, fold_count, folds, holdout, split
 from sortal.data.stratify import allocate, connected_groups, stratified_assign
 
-LAWS = settings(deadline=None, max_examples=60)
+LAWS = settings(max_examples=60)
 PLANS = st.sampled_from(["85/15", "70/15/15", "50/50", "60/10/30", "90/10"])
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -38,7 +38,7 @@ def test_net_benefit_is_that_of_the_published_example() -> None:
 
 
 @given(n=st.integers(1, 80), seed=st.integers(0, 10_000), levels=st.sampled_from([2, 10, 10**6]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_net_benefit_is_counted_from_the_confusion_matrix(n: int, seed: int, levels: int) -> None:
     positive, score = draw(n, seed, levels)
     at = np.array([0.0, 0.1, 0.25, 0.5, 0.9])
@@ -55,7 +55,7 @@ def test_net_benefit_is_counted_from_the_confusion_matrix(n: int, seed: int, lev
     code=st.integers(0, 1),
     seed=st.integers(0, 10_000),
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_net_benefit_is_what_the_model_saves_against_never(cost, code: int, seed: int) -> None:
     costs = np.array(cost).reshape(2, 2)
     false_alarm = costs[1 - code, code] - costs[1 - code, 1 - code]
@@ -197,7 +197,7 @@ def test_limits_cover_where_rows_come_in_groups() -> None:
 
 
 @given(n=st.integers(2, 40), seed=st.integers(0, 10_000), groups=st.integers(1, 8))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_rows_are_worth_what_their_sums_over_groups_say(n: int, seed: int, groups: int) -> None:
     positive, score = draw(n, seed, 10)
     code = np.unique(np.random.default_rng(seed).integers(groups, size=n), return_inverse=True)[1]

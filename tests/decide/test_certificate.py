@@ -77,7 +77,7 @@ def test_the_confidence_is_said_to_be_of_attempts():
 
 
 @given(level=st.floats(0.0101, 0.999))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_a_refusal_never_claims_more_than_it_may(level):
     said = replace(FOUND, bounds=(replace(SHORT, asked=0.9995, certified=level),)).explanation
     assert float(said.split("rows: ")[1].split(" can")[0]) <= level
@@ -86,7 +86,7 @@ def test_a_refusal_never_claims_more_than_it_may(level):
 
 
 @given(tpr=st.floats(0.01, 1), fpr=st.floats(0.001, 0.999), here=st.floats(0.01, 0.99), there=st.floats(0.01, 0.99))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_precision_moves_with_prevalence_as_bayes_says(tpr, fpr, here, there):
     def precision(prevalence):
         return prevalence * tpr / (prevalence * tpr + (1 - prevalence) * fpr)

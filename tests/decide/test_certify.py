@@ -54,7 +54,7 @@ def misses(certificate: Certificate, truth: dict[str, float]) -> bool:
 
 
 @given(failures=st.integers(0, 200), rate=st.floats(0.05, 0.98), alpha=st.floats(0.01, 0.4))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_the_fewest_trials_pass_and_one_less_does_not(failures, rate, alpha):
     fewest = float(fewest_trials(np.array([float(failures)]), rate, alpha)[0])
     assert stats.binom.cdf(failures, fewest, 1 - rate) <= alpha * (1 + 1e-9)
@@ -215,7 +215,7 @@ def test_recall_and_false_alarms_are_certified_as_far_as_mapie_goes(seed, measur
     asked=st.sampled_from([*ANY, {"precision": 0.8, "recall": 0.5, "fpr": 0.1}]),
     alone=st.booleans(),
 )
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_every_certificate_says_what_its_rows_say(n, seed, prevalence, levels, asked, alone):
     rng = np.random.default_rng(seed)
 
@@ -251,7 +251,7 @@ def test_every_certificate_says_what_its_rows_say(n, seed, prevalence, levels, a
 
 
 @given(seed=st.integers(0, 10**6), level=st.floats(0.3, 0.95), times=st.integers(2, 4))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_recall_is_certified_no_worse_from_more_labels_or_with_less_confidence(seed, level, times):
     held = draw(150, np.random.default_rng(seed), 0.5)
     repeated = predictions(np.repeat(held.probability[:, 1], times), np.repeat(held.truth, times))

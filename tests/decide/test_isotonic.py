@@ -29,7 +29,7 @@ SAMPLE = {"n": st.integers(4, 80), "digits": st.sampled_from([1, 2, 6]), "seed":
 
 
 @given(**SAMPLE)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_isotonic_is_that_of_scikit_learn_with_half_a_hit_at_either_end(n, digits, seed):
     probability, truth = draw(n, digits, seed)
     p = probability[:, 1]
@@ -43,7 +43,7 @@ def test_isotonic_is_that_of_scikit_learn_with_half_a_hit_at_either_end(n, digit
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:venn_abers", "ignore:All-NaN:RuntimeWarning")
 @given(**SAMPLE)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_venn_abers_is_that_of_its_authors(n, digits, seed):
     probability, truth = draw(n, digits, seed)
     fresh = np.concatenate([probability[:, 1], np.random.default_rng(seed).random(60), [0, 1]])
@@ -66,7 +66,7 @@ def test_the_pair_is_what_isotonic_regression_says_of_the_row_itself():
 
 
 @given(n=st.integers(2, 3000), digits=st.integers(1, 9), most=st.integers(1, 40), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_levels_share_out_all_rows_in_order(n, digits, most, seed):
     probability, truth = draw(n, digits, seed)
     found = levels(probability[:, 1], truth.astype(float), most)

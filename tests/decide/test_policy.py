@@ -41,7 +41,7 @@ def test_of_equals_the_first_class_is_decided():
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_deciding_by_cost_is_never_dearer_than_any_other_decision(k, seed):
     rng = np.random.default_rng(seed)
     cost, p = rng.integers(0, 20, size=(k, k)).astype(float), rng.dirichlet(np.ones(k), size=30)
@@ -52,7 +52,7 @@ def test_deciding_by_cost_is_never_dearer_than_any_other_decision(k, seed):
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_equal_costs_decide_the_most_probable_class(k, seed):
     p = np.random.default_rng(seed).dirichlet(np.ones(k), size=30)
     classes = tuple(map(str, range(k)))
@@ -84,7 +84,7 @@ def test_a_row_is_left_to_a_person_where_that_is_expected_to_cost_least():
 
 
 @given(k=st.integers(2, 4), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_dearer_rejecting_the_fewer_rows_are_rejected(k, seed):
     rng = np.random.default_rng(seed)
     p, cost = rng.dirichlet(np.ones(k), size=60), tuple(map(tuple, rng.random((k, k)).tolist()))
@@ -129,7 +129,7 @@ SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats
 
 
 @given(priority=SCORES, most=st.integers(0, 45), paying=st.booleans())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_exactly_the_best_are_taken_and_of_equal_ones_the_first(priority, most, paying):
     ranked = sorted(range(len(priority)), key=lambda i: (-priority[i], i))[:most]
     expected = {i for i in ranked if not paying or priority[i] > 0}
@@ -137,7 +137,7 @@ def test_exactly_the_best_are_taken_and_of_equal_ones_the_first(priority, most, 
 
 
 @given(n=st.integers(0, 80), levels=st.integers(1, 6), asked=st.integers(1, 99), costs=st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_share_is_that_of_each_batch_rounded_down_whatever_is_tied(n, levels, asked, costs):
     p = two(*np.random.default_rng(n).integers(1, levels + 1, size=n) / (levels + 1))
     always_pays = ((0.0, 0.0), (4.0, 0.0)) if costs else None

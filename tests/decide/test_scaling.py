@@ -152,7 +152,7 @@ SCALINGS = {"temperature", "platt", "beta", "quadratic", "vector", "matrix"}
 
 
 @given(k=st.integers(2, 4), seed=st.integers(0, 1000), n=st.integers(4, 60))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_no_scaling_is_worse_on_its_own_rows_than_leaving_them_alone(k, seed, n):
     probability, truth = draw(n, k, seed, 2.0)
     for calibrator in (c for c in calibrators(k) if c.name in SCALINGS):
@@ -172,7 +172,7 @@ def test_separable_and_absolutely_certain_predictions_do_not_run_away(k):
 
 
 @given(k=st.integers(3, 5), seed=st.integers(0, 1000), n=st.integers(6, 200))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_in_a_matrix_more_of_a_class_never_means_less_of_it(k, seed, n):
     rng = np.random.default_rng(seed)
     probability, truth = rng.dirichlet(np.ones(k), size=n), rng.integers(k, size=n)

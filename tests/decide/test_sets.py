@@ -115,7 +115,7 @@ def test_by_class_covers_the_rare_class_that_sets_for_all_neglect() -> None:
 
 
 @given(some_rows, st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_more_coverage_never_takes_a_class_out(rows, by_class: bool) -> None:
     p, truth = rows
     held = [fit_sets(p, truth, level, by_class=by_class).apply(p) for level in (0.5, 0.8, 0.95)]
@@ -124,7 +124,7 @@ def test_more_coverage_never_takes_a_class_out(rows, by_class: bool) -> None:
 
 
 @given(some_rows, st.sampled_from([0.3, 0.5, 0.8, 0.9, 0.99]), st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_sets_hold_the_most_probable_class_and_enough_rows_of_the_sample(rows, coverage: float, by_class: bool) -> None:
     p, truth = rows
     sets = fit_sets(p, truth, coverage, by_class=by_class)
@@ -140,7 +140,7 @@ def test_sets_hold_the_most_probable_class_and_enough_rows_of_the_sample(rows, c
 
 
 @given(some_rows, st.sampled_from([0.5, 0.9]), st.booleans(), st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_differences_of_a_saved_model_change_no_set(rows, coverage: float, by_class: bool, seed: int) -> None:
     p, truth = rows
     sets = fit_sets(p, truth, coverage, by_class=by_class)
@@ -151,7 +151,7 @@ def test_differences_of_a_saved_model_change_no_set(rows, coverage: float, by_cl
 
 
 @given(some_rows, st.integers(0, 99))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_order_of_rows_does_not_matter(rows, seed: int) -> None:
     p, truth = rows
     order = np.random.default_rng(seed).permutation(len(truth))
@@ -160,7 +160,7 @@ def test_the_order_of_rows_does_not_matter(rows, seed: int) -> None:
 
 
 @given(st.integers(0, 3000), st.integers(1, 999))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_the_rank_is_exact(n: int, thousandths: int) -> None:
     assert rank(n, thousandths / 1000) == -(-(n + 1) * thousandths // 1000)
     fewest = fewest_rows(thousandths / 1000)

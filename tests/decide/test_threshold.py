@@ -40,7 +40,7 @@ def each(score, truth, decided, **options):
 
 
 @given(fp=st.floats(0.1, 50), fn=st.floats(0.1, 50), code=st.integers(0, 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_threshold_of_costs_is_elkans(fp, fn, code):
     cost = ((0.0, fp), (fn, 0.0)) if code == 1 else ((0.0, fn), (fp, 0.0))
     task = make_task(cost, "cost", ("no", "yes")[code])
@@ -63,7 +63,7 @@ def test_unreasonable_costs_have_no_threshold_and_are_decided_by_cost():
 
 
 @given(fp=st.floats(0.1, 9), fn=st.floats(0.1, 9), tp=st.floats(-50, 0), tn=st.floats(-9, 0))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_benefits_count_as_what_the_errors_forgo(fp, fn, tp, tn):
     task = make_task(((tn, fp), (fn, tp)), "cost")
     assert bayes_threshold(task) == pytest.approx((fp - tn) / (fp - tn + fn - tp))
@@ -94,7 +94,7 @@ def test_costs_in_the_rows_and_rejects_have_no_threshold():
     asked=st.floats(0.01, 1.0),
     cost=st.sampled_from([None, ((0.0, 1.0), (4.0, 0.0)), ((0.0, 1.0), (3.0, -2.0))]),
 )
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_a_capacity_is_filled_and_goes_where_it_pays_most(n, seed, levels, asked, cost):
     predictions = draw(n, seed, levels)
     task = replace(make_task(cost), goal="capacity", capacity=Capacity(asked))
@@ -141,7 +141,7 @@ def test_the_kind_of_decision_follows_the_task():
     beta=st.sampled_from([0.1, 0.5, 1.0, 2.0, 5.0]),
     positive=st.sampled_from(["no", "yes"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_threshold_has_a_larger_f_beta(n, seed, levels, beta, positive):
     predictions, code = draw(n, seed, levels), int(positive == "yes")
     truth, p = predictions.truth == code, predictions.probability[:, code]
@@ -160,7 +160,7 @@ def test_the_more_recall_weighs_the_lower_the_threshold():
 
 
 @given(n=st.integers(5, 60), seed=st.integers(0, 10_000), fn=st.floats(0.5, 20))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_threshold_is_cheaper_than_the_tuned_one(n, seed, fn):
     predictions = draw(n, seed, 10)
     task = make_task(((0.0, 1.0), (fn, 0.0)), "cost")
@@ -223,7 +223,7 @@ def test_neighbouring_floats_are_still_told_apart(low):
 
 
 @given(n=st.integers(5, 400), seed=st.integers(0, 10_000), beta=st.sampled_from([0.5, 1.0, 2.0]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_curve_says_what_each_threshold_does(n, seed, beta):
     predictions = draw(n, seed, 1000)
     assume(predictions.truth.any())
@@ -243,7 +243,7 @@ def test_the_curve_says_what_each_threshold_does(n, seed, beta):
 
 
 @given(n=st.integers(5, 300), seed=st.integers(0, 10_000), levels=st.sampled_from([3, 1000]), asked=st.floats(0, 1))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_steps_of_the_curve_are_the_costs_of_the_alternatives(n, seed, levels, asked):
     """At what is kept they are those of the alternatives to the last digit, however much is thinned out."""
     predictions, task = draw(n, seed, levels), make_task(((0.0, 1.0), (8.0, 0.0)), "cost")

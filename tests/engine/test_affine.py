@@ -10,7 +10,7 @@ from sortal.engine.affine import log_probability, logit_affine
 
 
 @given(k=st.integers(2, 6), seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_it_is_softmax_of_an_affine_map(k, seed):
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.full(k, 0.3), size=20)

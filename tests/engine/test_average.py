@@ -59,7 +59,7 @@ def average(members: list[Program], weight: list[float]) -> Program:
     return Program("average", {}, {"weight": np.array(weight) / sum(weight)}, tuple(members))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     kinds=st.lists(st.tuples(st.sampled_from(MEMBERS), st.sets(st.sampled_from(NAMES), min_size=1)), min_size=1),
     seed=st.integers(0, 2**32),

@@ -28,7 +28,7 @@ def parts_of(seconds: list[float]) -> np.ndarray:
     return compile(program)({"t": np.array(seconds)})
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(moments, min_size=1, max_size=20))
 def test_datetime_parts_are_those_of_python(times):
     seconds = [(t - EPOCH) / timedelta(seconds=1) for t in times]
@@ -39,7 +39,7 @@ def test_datetime_parts_are_those_of_python(times):
     assert_array_equal(parts_of(seconds), np.array(expected, dtype=float))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(-(2**36), 2**37), min_size=1, max_size=50))
 def test_datetime_parts_are_those_of_polars(seconds):
     time = (pl.Series(seconds, dtype=pl.Int64) * 1_000_000).cast(pl.Datetime("us")).dt
@@ -76,7 +76,7 @@ def test_lookup_knows_missing_from_unseen():
     assert_array_equal(run({"c": []}), np.empty((0, 2)))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text(), unique=True), st.lists(st.none() | st.text()))
 def test_lookup_of_any_text(categories, values):
     table = np.arange(len(categories) + 2, dtype=float)[:, None]
@@ -127,7 +127,6 @@ def test_codes_of_levels_are_looked_up_as_the_texts_they_stand_for():
 
 
 @given(rows=st.integers(1, 2 * FEW), seed=st.integers(0, 99))
-@settings(deadline=None)
 def test_a_table_of_few_rows_is_that_of_many(rows: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     read = Program(

@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from sortal.engine import Program, compile
 from sortal.engine.focal import focal, others
 
-LAWS = settings(deadline=None, max_examples=60)
+LAWS = settings(max_examples=60)
 SEEDS = st.integers(0, 2**32 - 1)
 GAMMAS = st.sampled_from([0.0, 0.5, 1.0, 2.0, 5.0])
 

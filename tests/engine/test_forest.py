@@ -95,7 +95,7 @@ def probability_by_the_book(program, X):
     return softmax(sums, axis=1) if link == "softmax" else sums / len(program.arrays["root"])
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 20),

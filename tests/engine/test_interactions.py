@@ -98,7 +98,7 @@ PAIRS = {"left": np.array([0, 1, 2]), "right": np.array([1, 2, 0]), "operation":
 ODD = (-1, 0, 1, 2, 3, 4, 5, 6, 2**31, -(2**63), 2**63 - 1, NAN, np.inf, -np.inf, 1e101, -1e-300)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_spoilt_program_is_refused_or_computes_numbers(data):
     program = data.draw(st.sampled_from([WITHIN, Program("arithmetic", {"columns": 3}, PAIRS)]))

@@ -195,7 +195,7 @@ def _compiles(program: Program) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(seed=st.integers(0, 2**32), copies=st.sampled_from([1, 30, 300]))
 def test_a_program_is_refused_or_scores_every_row_within_its_cost(seed, copies):
     program = made_up(seed)
@@ -227,7 +227,7 @@ def test_a_program_is_refused_or_scores_every_row_within_its_cost(seed, copies):
     assert_allclose(few, found[:ROWS], rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32))
 def test_a_row_alone_gets_the_same_bits_as_values_and_as_columns(seed):
     program = made_up(seed)

@@ -34,7 +34,7 @@ def places(low: float, high: float) -> st.SearchStrategy[float]:
     ends=st.tuples(places(-8, 8), places(0.1, 9)).map(lambda e: np.array([e[0], e[0] + e[1]])),
     slope=st.tuples(st.floats(0.01, 5), st.floats(0.01, 5)).map(np.array),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_bend_is_the_integral_of_its_slope(z, ends, slope):
     breaks = sorted({0.0, z, *(e for e in ends if min(0, z) < e < max(0, z))})
     found = sum(quad(lambda t: np.interp(t, ends, slope), a, b)[0] for a, b in itertools.pairwise(breaks))
@@ -51,7 +51,7 @@ def test_equal_slopes_of_one_change_nothing():
     ends=st.tuples(st.floats(-8, 8), st.floats(0.1, 9)).map(lambda e: [e[0], e[0] + e[1]]),
     slope=st.tuples(st.floats(0.01, 9), st.floats(0.01, 9)),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_quadratic_never_falls(intercept, ends, slope):
     q = compile(quadratic(intercept, ends, slope))(BOTH)
     assert np.diff(q[:, 1]).min() >= 0
@@ -62,7 +62,7 @@ def test_quadratic_never_falls(intercept, ends, slope):
     steps=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12),
     between=st.sampled_from(["linear", "stairs"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_tables_never_fall_and_hold_at_their_knots(steps, between):
     knot = np.unique([s[0] for s in steps])
     levels = np.sort([v for s in steps for v in s[1:]] + [0.5])

@@ -38,7 +38,7 @@ def test_by_hand():
     assert_allclose(score(rows)[:, 1], expit([0.0, 1.0, 2.0, 3.0, 0.0, 1.0]), rtol=1e-15)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), trees=st.integers(1, 30), depth=st.integers(0, 6), sums=st.sampled_from([1, 2, 5]))
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_it_says_what_a_walk_says_bit_by_bit_however_many_rows_come_together(seed, trees, depth, sums):

@@ -65,7 +65,7 @@ def test_weights_are_those_of_scikit_learn(kind, least, most):
     assert_allclose(dense @ dense.T, expected @ expected.T, rtol=0, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=1, max_size=5))
 def test_any_text_is_counted_as_scikit_learn_does_and_alone_as_among_others(texts):
     for kind in ("word", "char_wb"):

@@ -17,7 +17,7 @@ from sortal.stats.sampling import Rates
 
 
 @given(k=st.integers(3, 12), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_without_overlap_the_corrected_t_is_the_paired_t(k, seed):
     a, b = np.random.default_rng(seed).normal(size=(2, k))
     interval, p = corrected_t(a, b, train_share=1 - 1e-15)

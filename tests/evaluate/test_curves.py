@@ -23,7 +23,7 @@ def samples(draw: st.DrawFn, most: int = 60) -> Sample:
     return np.array(truth), np.array(levels) / 10
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(samples())
 def test_roc_is_that_of_scikit_learn(sample: Sample) -> None:
     truth, score = sample
@@ -34,7 +34,7 @@ def test_roc_is_that_of_scikit_learn(sample: Sample) -> None:
     assert curve.area == pytest.approx(roc_auc_score(truth, score))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(samples())
 def test_precision_recall_is_that_of_scikit_learn(sample: Sample) -> None:
     truth, score = sample
@@ -67,7 +67,7 @@ def test_a_curve_of_as_few_points_as_are_shown_keeps_all(most: int, left: int) -
     assert (thinned[0], thinned[-1]) == (0.0, 1.0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 3000), st.floats(0.05, 20), st.integers(0, 2**32 - 1), st.booleans())
 def test_reliability_bins_share_out_all_rows(n: int, shape: float, seed: int, rounded: bool) -> None:
     rng = np.random.default_rng(seed)

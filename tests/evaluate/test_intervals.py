@@ -42,7 +42,7 @@ def draw(rng: np.random.Generator, n: int, groups=None):
 
 
 @given(seed=st.integers(0, 500), n=st.integers(20, 80))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_accuracy_recall_and_precision_are_wilsons(seed, n):
     predictions, decided = draw(np.random.default_rng(seed), n)
     truth = predictions.truth
@@ -371,7 +371,7 @@ def test_resampling_by_cluster_keeps_clusters_whole():
 
 
 @given(m=st.integers(1, 4), n=st.integers(10, 50), seed=st.integers(0, 500))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_mean_of_rates_is_no_wider_than_its_widest(m, n, seed):
     rng = np.random.default_rng(seed)
     codes = np.concatenate([np.arange(m), rng.integers(m, size=n)])
@@ -417,7 +417,7 @@ def test_one_group_leaves_the_range_of_a_mean():
 
 
 @given(values=st.lists(st.floats(0, 1), min_size=2, max_size=8))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_mean_of_a_few_rows_keeps_to_the_range_of_its_values(values):
     found = mean_interval(Mean(np.array(values), 0.0, 1.0))
     assert 0 <= found.low <= found.value <= found.high <= 1

@@ -77,7 +77,7 @@ def oracle(name: str, truth, probability, decided, k: int) -> float:
     ],
 )  # fmt: skip
 @given(k=st.integers(2, 5), n=st.integers(8, 60), seed=st.integers(0, 10_000), ties=st.booleans())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_they_agree_with_scikit_learn(name, k, n, seed, ties):
     truth, probability, decided = draw(k, n, seed, ties)
     score = METRICS[name].score(make_task(k), told(truth, probability), decided)
@@ -85,7 +85,7 @@ def test_they_agree_with_scikit_learn(name, k, n, seed, ties):
 
 
 @given(n=st.integers(4, 60), seed=st.integers(0, 10_000), ties=st.booleans())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_recall_at_precision_is_the_best_point_of_the_curve(n, seed, ties):
     truth, probability, decided = draw(2, n, seed, ties)
     precision, recall, _ = sk.precision_recall_curve(truth, probability[:, 1])
@@ -94,7 +94,7 @@ def test_recall_at_precision_is_the_best_point_of_the_curve(n, seed, ties):
 
 
 @given(k=st.integers(2, 4), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_expected_cost_is_the_mean_of_the_costs(k, seed):
     truth, probability, decided = draw(k, 30, seed)
     cost = np.random.default_rng(seed).integers(0, 9, size=(k, k)).astype(float)
@@ -156,7 +156,7 @@ def of_these_labels(name: str, truth, probability, decided, labels: list[int]) -
 
 @pytest.mark.parametrize("name", OF_CLASSES)
 @given(k=st.integers(3, 6), missing=st.sets(st.integers(0, 5), min_size=1), seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_classes_that_are_true_of_no_row_are_left_out_of_averages(name, k, missing, seed):
     truth, probability, decided = draw(k, 40, seed)
     labels = sorted(set(range(k)) - missing)
@@ -179,7 +179,7 @@ def test_of_two_classes_an_absent_one_makes_its_metrics_nan(name):
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "precision", "recall", "fbeta", "fpr"])
 @given(k=st.integers(2, 4), seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_rows_that_are_left_to_a_person_count_in_no_metric_of_decisions(name, k, seed):
     k = 2 if name in ("fbeta", "fpr") else k
     truth, probability, decided = draw(k, 60, seed)
@@ -204,7 +204,7 @@ def test_each_class_says_how_much_of_it_is_left_to_a_person():
 
 @pytest.mark.parametrize("beta", [0.5, 2.0])
 @given(seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_f_beta_is_that_of_scikit_learn(beta, seed):
     truth, probability, decided = draw(2, 40, seed)
     task = replace(make_task(2), beta=beta)
@@ -231,7 +231,7 @@ def test_the_positive_class_is_the_one_that_counts():
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_confusion_and_classes_agree_with_scikit_learn(k, seed):
     truth, _, decided = draw(k, 40, seed)
     task = make_task(k)

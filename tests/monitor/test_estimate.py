@@ -47,7 +47,7 @@ def known(interval: Interval | None) -> Interval:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_without_gaps_it_is_the_expectation_under_the_probabilities(seed: int) -> None:
     rng = np.random.default_rng(seed)
     p = rng.beta(0.5, 1.5, 400)
@@ -63,7 +63,7 @@ def test_without_gaps_it_is_the_expectation_under_the_probabilities(seed: int) -
 
 
 @given(st.lists(st.integers(0, 3), min_size=30, max_size=60), st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_rows_count_alike_in_one_part_or_many(day: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     p = rng.beta(0.5, 1.5, len(day))

@@ -87,7 +87,7 @@ events = st.lists(
 
 
 @given(events, st.lists(st.integers(0, 220), max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_row_and_label_counts_once_however_often_one_looks(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, bool, bool]], looks: list[int]
 ) -> None:

@@ -13,7 +13,7 @@ from sortal.engine import compile as compile_program
 from sortal.prepare.category import MAX_CODES, preparer
 from sortal.prepare.view import EncodedColumn, Labels, View
 
-LAWS = settings(deadline=None, max_examples=50)
+LAWS = settings(max_examples=50)
 CODES, ONEHOT = View("raw", "codes"), View("scaled", "onehot")
 LEVELS = st.lists(st.sampled_from(["a", "b", "c", "d", "ä b", "=", "E"]), min_size=1, max_size=40)
 

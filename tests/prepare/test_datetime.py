@@ -14,7 +14,7 @@ from sortal.engine import compile as compile_program
 from sortal.prepare.datetime import preparer
 from sortal.prepare.view import EncodedColumn, Labels, View
 
-LAWS = settings(deadline=None, max_examples=50)
+LAWS = settings(max_examples=50)
 MOMENTS = st.lists(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1)) | st.none(), min_size=2, max_size=30)
 
 

@@ -29,7 +29,7 @@ VIEWS = [
     View("scaled", "onehot"),
     View("raw", "codes", interactions=True),
 ]
-LAWS = settings(deadline=None, max_examples=25)
+LAWS = settings(max_examples=25)
 SEEDS = st.integers(0, 2**32 - 1)
 
 

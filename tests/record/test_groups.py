@@ -117,7 +117,7 @@ def draw(n: int, clones: int, seed: int) -> Predictions:
     return Predictions(("no", "yes"), np.arange(n * clones), truth[rows], told, "valid", groups=rows)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(n=st.integers(1, 60), clones=st.integers(1, 4), seed=st.integers(0, 99))
 def test_one_row_of_each_group_stands_for_it(n: int, clones: int, seed: int) -> None:
     rows = draw(n, clones, seed)

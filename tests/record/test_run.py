@@ -155,7 +155,7 @@ numbers = st.none() | st.floats()
 scalars = st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(numbers, numbers, numbers, st.dictionaries(st.text(), scalars, max_size=3), st.text())
 def test_any_figures_are_written_and_read(
     binary: Any,

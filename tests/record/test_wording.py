@@ -22,7 +22,7 @@ finite = st.floats(-1e9, 1e9)
 ROOT = Path(sortal.__file__).parent
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(finite, st.integers(0, 6))
 def test_numbers_say_what_they_are_without_a_zero_before_the_point(value: float, digits: int) -> None:
     text = wording.number(value, digits)
@@ -31,7 +31,7 @@ def test_numbers_say_what_they_are_without_a_zero_before_the_point(value: float,
     assert float(text.replace(",", "")) != 0 or not text.startswith("-")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.floats(0, 1))
 def test_a_share_that_is_not_all_is_not_called_all(share: float) -> None:
     assert (wording.percent(share) == "100 %") == (share == 1)
@@ -68,7 +68,7 @@ def test_one_notation_for_the_terminal_and_the_page() -> None:
     assert wording.interval(None) == wording.DASH
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(max_size=60), st.integers(8, 40))
 def test_names_from_data_fit_on_a_line(text: str, most: int) -> None:
     shown = wording.short(text, most)

@@ -251,7 +251,7 @@ def test_the_headline_is_short(binary: Any) -> None:
     assert len(lines) <= 4
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text(max_size=80), st.integers(30, 120))
 def test_any_names_print_on_any_width(binary: Any, name: str, width: int) -> None:
     task = replace(binary.record.task, target=name, classes=(name + "a", name + "b"), positive=name + "a")

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sortal.core.coincidence import coincidence
@@ -34,7 +34,6 @@ moments = st.lists(st.tuples(st.integers(0, 20), st.sampled_from([SHA256, OTHER]
 
 
 @given(moments, st.floats(0.05, 0.95))
-@settings(deadline=None)
 def test_who_judges_was_answered_by_the_champion_first_and_after_all_that_was_learned(
     moments: list[tuple[int, str]], share: float
 ) -> None:
@@ -135,7 +134,6 @@ SOME = st.lists(
 
 
 @given(SOME, SOME, SOME)
-@settings(deadline=None)
 def test_what_a_challenger_learned_from_does_not_judge_it(
     old: list[tuple[int, str]], learned: list[tuple[int, str]], judged: list[tuple[int, str]]
 ) -> None:

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -46,7 +46,6 @@ gains = arrays(np.float64, st.integers(0, 30), elements=st.floats(-1, 1))
 
 
 @given(gains, st.floats(0, 0.2))
-@settings(deadline=None)
 def test_a_gambler_expects_nothing_where_signs_are_a_coin_and_less_with_a_tolerance(
     gain: np.ndarray, tolerance: float
 ) -> None:
@@ -59,7 +58,6 @@ def test_a_gambler_expects_nothing_where_signs_are_a_coin_and_less_with_a_tolera
 
 
 @given(gains)
-@settings(deadline=None)
 def test_evidence_does_not_depend_on_units(gain: np.ndarray) -> None:
     zero = np.zeros(len(gain))
     small, large = Losses("cost", zero, -gain, -1, 0), Losses("cost", zero, -100 * gain, -100, 0)

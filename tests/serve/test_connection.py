@@ -214,7 +214,7 @@ def test_the_offer_of_another_protocol_is_not_taken(port: int) -> None:
 REQUESTS = [(GET, ("/a", "")), (POST, ("/b", "hello")), (CHUNKED, ("/c", "hello"))]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sent=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=4), data=st.data())
 def test_requests_are_answered_in_their_order_however_they_are_cut(port: int, sent: Any, data: Any) -> None:
     whole = b"".join(request for request, _ in sent)

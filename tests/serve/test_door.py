@@ -45,7 +45,7 @@ def sorted_columns(rows: Rows) -> list[Any]:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_row_is_read_as_by_every_other_door_or_refused_where_they_refuse_it(
     model: Model, any_row: st.SearchStrategy[dict[str, Any]], data: st.DataObject
 ) -> None:
@@ -196,7 +196,7 @@ odd = st.one_of(
 
 
 @given(name=st.sampled_from([column.name for column in ODD_NOTATIONS]), cells=st.lists(odd, min_size=1, max_size=9))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_notation_is_read_as_by_every_other_door(name: str, cells: list[Any]) -> None:
     rows = [{name: cell} for cell in cells]
     model = reading(ODD_NOTATIONS)
@@ -240,7 +240,7 @@ def test_a_kind_of_a_plug_in_is_read_by_its_own_rules(monkeypatch: pytest.Monkey
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_row_alone_is_read_and_answered_as_a_batch_of_one(
     model: Model, any_row: st.SearchStrategy[dict[str, Any]], data: st.DataObject
 ) -> None:

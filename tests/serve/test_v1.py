@@ -27,7 +27,7 @@ ROW = {"age": 40, "city": "Bonn", "member": "yes", "since": "2020-01-02", "note"
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_over_http_a_row_gets_what_the_model_answers_to_the_bit(
     model: Model, asking: Any, any_row: st.SearchStrategy[dict[str, Any]], data: st.DataObject
 ) -> None:

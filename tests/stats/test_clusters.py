@@ -10,7 +10,7 @@ from sortal.stats.clusters import LEAST, worth, worth_of_rows, worth_of_sizes
 
 
 @given(groups=st.integers(2, 12), size=st.integers(1, 9), seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_of_copies_each_group_counts_as_one_row(groups, size, seed):
     """A mean of G independent values varies with their variance, over G - 1, however often each is repeated."""
     values = np.random.default_rng(seed).normal(size=groups)

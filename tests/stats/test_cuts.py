@@ -15,7 +15,7 @@ Z = two_sided_z(0.95)
 
 
 @given(rows=st.integers(1, 300), share=st.floats(0, 1), precision=st.sampled_from([0.5, 0.9]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_deviates_are_those_of_the_mid_p_of_a_binomial(rows, share, precision):
     hits = round(share * rows)
     known = stats.binom(rows, precision)
@@ -35,7 +35,7 @@ def test_deviates_far_out_are_finite_and_symmetric():
 
 
 @given(a=st.floats(-3, 3), b=st.floats(-3, 3), correlation=st.sampled_from([0.0, 0.3, 0.8]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_distance_is_that_to_the_nearest_point_of_the_quadrant(a, b, correlation):
     inverse = np.linalg.inv(np.array([[1, correlation], [correlation, 1]]))
     away = np.array([a, b])

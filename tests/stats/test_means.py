@@ -16,7 +16,7 @@ Z = two_sided_z(0.95)
 
 
 @given(hits=st.integers(0, 40), more=st.integers(0, 60), confidence=st.sampled_from([0.8, 0.95]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_of_two_values_it_is_wilsons(hits, more, confidence):
     n = hits + more + 1
     found = score_limits([0, 1], [1 - hits / n, hits / n], n, two_sided_z(confidence), low=0, high=1)
@@ -88,7 +88,7 @@ def test_what_no_row_has_may_still_happen():
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 40), shift=st.floats(-5, 5), scale=st.floats(0.01, 100))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_limits_follow_the_unit_and_are_mirrored_with_the_values(seed, n, shift, scale):
     rng = np.random.default_rng(seed)
     values = np.round(rng.exponential(size=n), 1)

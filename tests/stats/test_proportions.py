@@ -10,7 +10,7 @@ from sortal.stats.proportions import clopper_pearson, two_sided_z, wilson
 
 
 @given(hits=st.integers(0, 40), more=st.integers(0, 60), confidence=st.sampled_from([0.8, 0.95]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_wilson_is_scipys_and_holds_the_share(hits, more, confidence):
     trials = hits + more + 1
     low, high = wilson(hits / trials, trials, two_sided_z(confidence))
@@ -24,7 +24,7 @@ def test_wilson_of_no_trials_knows_nothing():
 
 
 @given(trials=st.integers(1, 400), share=st.floats(0, 1), tail=st.floats(0.001, 0.45))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_clopper_pearson_is_scipys_on_both_sides_and_on_one(trials, share, tail):
     successes = round(share * trials)
     low, high = clopper_pearson(successes, trials, tail)
@@ -35,7 +35,7 @@ def test_clopper_pearson_is_scipys_on_both_sides_and_on_one(trials, share, tail)
 
 
 @given(trials=st.integers(1, 300), share=st.floats(0, 1), tail=st.floats(0.01, 0.5), times=st.integers(2, 6))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_more_trials_prove_more_and_a_smaller_tail_less(trials, share, tail, times):
     successes = round(share * trials)
     bound = clopper_pearson(successes, trials, tail)[0]

@@ -18,7 +18,7 @@ def draw(n: int, seed: int, levels: int):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=60))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_roc_auc_is_that_of_scikit_learn(rows):
     positive, score = np.array([p for p, _ in rows]), np.array([s / 6 for _, s in rows])
     assume(positive.any() and not positive.all())
@@ -26,7 +26,7 @@ def test_roc_auc_is_that_of_scikit_learn(rows):
 
 
 @given(n=st.integers(3, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_placements_are_those_of_every_pair_less_their_mean(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(positive.any() and not positive.all())
@@ -44,7 +44,7 @@ def delong_variance(positive, score) -> float:
 
 
 @given(n=st.integers(6, 60), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_squared_effects_sum_to_delongs_variance(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(1 < positive.sum() < n - 1)
@@ -54,7 +54,7 @@ def test_squared_effects_sum_to_delongs_variance(n, seed, levels):
 
 
 @given(n=st.integers(5, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_squared_effects_sum_to_the_jackknife_variance(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(positive.sum() > 1)
@@ -65,7 +65,7 @@ def test_squared_effects_sum_to_the_jackknife_variance(n, seed, levels):
 
 
 @given(n=st.integers(5, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_each_positive_is_judged_by_the_other_rows(n, seed, levels):
     positive, score = draw(n, seed, levels)
     hits = positive.sum()
@@ -107,7 +107,7 @@ def test_what_a_fresh_row_is_expected_to_have_needs_a_second_positive():
 
 
 @given(n=st.integers(5, 40), seed=st.integers(0, 10_000), levels=st.sampled_from([1, 3, 1000]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_cuts_around_positives_are_those_that_matter(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(positive.any())

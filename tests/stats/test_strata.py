@@ -48,7 +48,7 @@ def test_by_hand():
 
 
 @given(seed=st.integers(0, 10_000), classes=st.integers(1, 4), of=st.integers(1, 50), grouped=st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_never_worth_less_than_rows_that_came_one_by_one(seed, classes, of, grouped):
     rng = np.random.default_rng(seed)
     code = rng.integers(classes, size=40)

@@ -12,7 +12,7 @@ from sortal.engine import compile as compile_program
 from sortal.models.family import Rows
 from sortal.training.imbalance import WORDS, Balance, balance, balanced, correction, undersampled
 
-LAWS = settings(deadline=None, max_examples=60)
+LAWS = settings(max_examples=60)
 SEEDS = st.integers(0, 2**32 - 1)
 
 

@@ -133,7 +133,7 @@ def test_of_two_that_predict_the_same_the_simpler_wins(rng):
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), min_size=1, max_size=8))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_plainest_is_as_simple_as_any(pairs):
     complexities = [Complexity(complexity, trees) for complexity, trees in pairs]
     found = simplest(complexities, range(len(complexities)))

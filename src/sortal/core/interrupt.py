@@ -144,9 +144,9 @@ class Interrupts:
 def finishing_on_interrupt(announce: Callable[[], None]) -> Iterator[Interrupts]:
     """Ctrl-C asks the block to finish with what it has; ``announce`` says so to the person."""
     before = signal.getsignal(signal.SIGINT)
-    ours = isinstance(before, _End) or before is signal.default_int_handler
-    interrupts = Interrupts(announce, before if isinstance(before, _End) else signal.default_int_handler)
-    if not _signals_are_ours() or not ours:
+    end = before if isinstance(before, _End) else signal.default_int_handler
+    interrupts = Interrupts(announce, end)
+    if not _signals_are_ours() or before is not end:
         yield interrupts
         return
     signal.signal(signal.SIGINT, interrupts.heard)

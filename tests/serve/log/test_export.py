@@ -117,7 +117,7 @@ def test_a_column_of_several_types_is_text(
 names = st.sampled_from(["label", "served", "served_", "i:x", "s:time", "", "time", "a\0b", "row_id"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.dictionaries(names, st.none() | st.booleans() | st.integers() | st.text(), max_size=4), min_size=1))
 def test_any_inputs_can_be_exported(small: LogStore, tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     while small.delete_before(1e9):

@@ -82,7 +82,7 @@ def exactly(value: Any) -> str:
     return repr(msgspec.to_builtins(value))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(given=st.lists(records, min_size=1, max_size=4), truth=labels)
 @example(
     given=[PredictionRecord("\0", 1.0, "", "shadow", {"\0": "\0"}, "\0", (), "\0", ("\0",), ("\0",), 0.0)], truth="\0"
