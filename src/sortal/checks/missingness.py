@@ -85,8 +85,8 @@ def _information(counts: NDArray[np.int64]) -> float:
     """Mutual information of a table of counts, in nats; n times it is half of the G statistic."""
     joint = counts / counts.sum()
     independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-    some = joint > 0
-    return float((joint[some] * np.log(joint[some] / independent[some])).sum())
+    positive = joint > 0
+    return float((joint[positive] * np.log(joint[positive] / independent[positive])).sum())
 
 
 def _one_sided(counts: NDArray[np.int64], base: NDArray[np.float64]) -> bool:
