@@ -33,7 +33,7 @@ from sortal.data.problem import frame_problem
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Resources, Settings
-from sortal.record.shipped import Gap, shipped
+from sortal.record.shipped import Gap, as_shipped
 from sortal.stats.ranking import roc_auc
 from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
@@ -255,7 +255,7 @@ def measure(population: Population, n: int, reps: int, seed: int) -> Iterator[Ce
             entries = (
                 (interval(metric, *population.of(0, fresh)), true[0], 0.0),
                 (interval(metric, *population.of(pick, fresh)), true[pick], 0.0),
-                (shipped(own, Gap(), -bias), true[pick], bias),
+                (as_shipped(own, Gap(), -bias), true[pick], bias),
                 (own, true[pick], 0.0),
             )
             for protocol, entry in zip((*PROTOCOLS, NAIVE), entries, strict=True):

@@ -391,15 +391,15 @@ def test_what_is_shown_is_the_test_or_what_stands_in_for_it() -> None:
     test, nested = replace(rows.take(np.arange(9)), part="test"), replace(rows.take(np.arange(5)), part="nested")
     apart, other = np.zeros(60, dtype=np.int64), np.ones(5, dtype=np.int64)
     run.test, run.nested = None, None
-    shown, decided = assemble_module._shown(run, apart)
+    shown, decided = assemble_module._predictions(run, apart)
     assert shown is rows
     assert decided is apart
     run.nested = SimpleNamespace(predictions=nested, decided=other)
-    shown, decided = assemble_module._shown(run, apart)
+    shown, decided = assemble_module._predictions(run, apart)
     assert shown is nested
     assert decided is other
     run.test = OpenedTest(test, pl.DataFrame())
-    shown, decided = assemble_module._shown(run, apart)
+    shown, decided = assemble_module._predictions(run, apart)
     assert shown is test
     assert decided.tolist() == decide(TASK, rows).decide(test).tolist()
 

@@ -93,13 +93,13 @@ def pipeline(outcome: Outcome, facts: Facts) -> Verdict:
 
 
 def baselines(outcome: Outcome, facts: Facts) -> Verdict:
-    chosen = outcome.chosen
+    row = outcome.chosen
     kinds = {baseline.kind for baseline in outcome.baselines}
     missing = [kind for kind in get_args(BaselineKind) if kind not in kinds]
-    if missing or chosen is None:
+    if missing or row is None:
         return False, f"not compared with a {' and a '.join(missing) or 'baseline: nothing was chosen'}"
-    if chosen.baseline:
-        return False, f"the chosen {plain(chosen.name)} is a baseline itself: nothing was clearly better"
+    if row.baseline:
+        return False, f"the chosen {plain(row.name)} is a baseline itself: nothing was clearly better"
     beaten = [b for b in outcome.baselines if b.beaten]
     others = [b for b in outcome.baselines if not b.beaten]
     parts = [
@@ -117,8 +117,8 @@ def imbalance(outcome: Outcome, facts: Facts) -> Verdict:
         return None, f"{smallest}: classes are of similar size"
     if not facts.imbalance:
         return False, f"{smallest}; no strategy was compared"
-    chosen, *others = facts.imbalance
-    ways = f"{chosen}, compared with {listing(others)}" if others else chosen
+    way, *others = facts.imbalance
+    ways = f"{way}, compared with {listing(others)}" if others else way
     if (rare := outcome.imbalance) is not None:
         clearly = "better" if rare.gain.low is not None and rare.gain.low > 0 else "not clearly better"
         better = f"{plain(rare.candidate)} {clearly} than {plain(rare.rival)} by {interval(rare.gain, extra=1)}"

@@ -35,7 +35,7 @@ def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
     A copy belongs to the run of the model, or to none that is at hand. Raises OptionError where sealed rows are among
     others, DataError for a copy of what another run has sealed.
     """
-    sealed = [path for path in (Path(given).expanduser() for given in data) if is_sealed(path)]
+    sealed = [path for path in (Path(name).expanduser() for name in data) if is_sealed(path)]
     if not sealed:
         return None
     if len(data) > 1:
