@@ -100,13 +100,13 @@ def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, discl
     return replace(context, split_view=split_view)
 
 
-def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]:
+def write_fix(path: Path, request: Recipe, report: AuditReport) -> tuple[str, ...]:
     """Write a recipe that leaves out the columns of severe findings, and return what it leaves out.
 
     A recipe that is there keeps its other options. Raises OptionError where it is about another target.
     """
-    recipe = Recipe.read(path) if path.exists() else asked
-    if recipe.goal.target != asked.goal.target:
+    recipe = Recipe.read(path) if path.exists() else request
+    if recipe.goal.target != request.goal.target:
         raise OptionError(f"{path} is there already and predicts {recipe.goal.target!r}; move it away")
     severe = [name for finding in report.findings if finding.severity == "severe" for name in finding.columns]
     recipe = recipe.with_options(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())

@@ -76,7 +76,7 @@ def _file(record: RunRecord, name: str) -> str:
             "what the run promised was proven of the model that it chose, and of no other; train again with --models "
             "to have another one proven"
         )
-    others = [each.name for each in record.leaderboard if each.file is not None]
+    others = [other.name for other in record.leaderboard if other.file is not None]
     why = "there was no time to keep it, or the run is private" if row.front else "another is both better and faster"
     have = f"pick one of {', '.join(map(quoted, others))}" if others else "train again with more --budget"
     raise OptionError(f"the run kept no program of {quoted(name)}: {why}; {have}")

@@ -104,7 +104,9 @@ def train_into(
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, unsealed, trained, recipe.search.seed)
-        shipped = Shipped(model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names}))
+        final_model = Shipped(
+            model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names})
+        )
 
         steps.enter("test")
         opened = open_test(model, trained, rows)
@@ -118,7 +120,7 @@ def train_into(
         promised = model.metrics[trained.finalized.evidence.part]
         results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again, adds)
         record = file_run(
-            folder, results, shipped, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
+            folder, results, final_model, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
         )
         if store is not None:
             store.remove()
@@ -148,17 +150,17 @@ class Rows:
         return len(self.parts.train) if self.parts.outer else len(self.sealed)
 
 
-def read_rows(given: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
+def read_rows(source: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
     """Read the data, and lock the test away. Beside them what the audit looks at: that is more than the rest of a run
     needs.
     """
-    whole = frame_problem(given, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
+    whole = frame_problem(source, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
     parts, seal = seal_test(whole, recipe, folder)
-    known = np.sort(np.concatenate([parts.train, parts.valid]))
+    unsealed_rows = np.sort(np.concatenate([parts.train, parts.valid]))
     data, split = describe_data(whole), describe_split(whole, parts, recipe.rows)
     # Of a large table, what was read goes before its rows are copied once more: a fifth of the memory of a run.
-    raw, whole = whole.raw[known], replace(whole, raw=whole.raw.clear())
-    unsealed = part(whole, known, raw)
+    raw, whole = whole.raw[unsealed_rows], replace(whole, raw=whole.raw.clear())
+    unsealed = part(whole, unsealed_rows, raw)
     del raw
     data = replace(data, notes=(*data.notes, *check_backbones(recipe.search.backbone, unsealed.table)))
     valid = np.flatnonzero(np.isin(unsealed.table.rows, whole.table.rows[parts.valid]))
