@@ -63,7 +63,7 @@ class Evidence:
     table: str
     model: str
     seed: int
-    seen: Predictions
+    out_of_fold: Predictions
     fold: Codes
     test: Predictions
 
@@ -120,13 +120,13 @@ def gather(case: Case, seed: int) -> Iterator[Evidence]:
     dev = np.sort(rng.permutation(dev)[: round(ROWS * (1 - TEST_SHARE))])
     test = np.sort(rng.permutation(test)[:TEST_ROWS])
     codes, classes = problem.codes[dev], problem.task.classes
-    told = Development(problem.table.take(dev), codes, classes, seed, resources=Resources(threads=1))
+    development = Development(problem.table.take(dev), codes, classes, seed, resources=Resources(threads=1))
     count = fold_count(len(dev), int(np.bincount(codes, minlength=len(classes)).min()))
     parts = list(folds(codes, count, seed))
     for name, settings in MODELS.items():
         candidate = Candidate(name, registry.load("sortal.models", name), settings)
-        seen, fold, shipped = cross_validated(candidate, told, parts)
-        yield Evidence(case.file.stem, name, seed, seen, fold, _predict(shipped, problem, test, "test"))
+        out_of_fold, fold, refit = cross_validated(candidate, development, parts)
+        yield Evidence(case.file.stem, name, seed, out_of_fold, fold, _predict(refit, problem, test, "test"))
 
 
 def cross_validated(
@@ -136,18 +136,18 @@ def cross_validated(
     view, n = candidate.family.view, len(dev.codes)
     probability, fold = np.empty((n, len(dev.classes))), np.empty(n, dtype=np.int64)
     efforts = []
-    for i, (train, held) in enumerate(parts):
+    for i, (train, valid) in enumerate(parts):
         pipeline = fit(candidate, prepare_rows(dev, train, view), dev, {})
-        probability[held] = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(held)))
-        fold[held] = i
+        probability[valid] = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(valid)))
+        fold[valid] = i
         efforts.append(pipeline.fitted.effort)
     effort: dict[str, Any] = {
         name: type(value)(np.median([e[name] for e in efforts])) if isinstance(value, int | float) else value
         for name, value in efforts[0].items()
     }
-    shipped = fit(candidate, prepare_rows(dev, np.arange(n), view), dev, effort, purpose="ship")
-    seen = Predictions(dev.classes, np.arange(n), dev.codes, normalised(probability), "out-of-fold")
-    return seen, fold, shipped
+    refit = fit(candidate, prepare_rows(dev, np.arange(n), view), dev, effort, purpose="ship")
+    out_of_fold = Predictions(dev.classes, np.arange(n), dev.codes, normalised(probability), "out-of-fold")
+    return out_of_fold, fold, refit
 
 
 def _predict(pipeline: Pipeline, problem: Problem, rows: Codes, part: Any) -> Predictions:
@@ -162,19 +162,22 @@ def normalised(probability: Floats) -> Floats:
 
 def compare(evidence: Evidence) -> Compared:
     """Every method on the same predictions; the oracle is the least test log-loss of them all, or of none."""
-    seen, test = evidence.seen, evidence.test
+    out_of_fold, test = evidence.out_of_fold, evidence.test
     n_classes = len(test.classes)
     before = log_loss(test.probability, test.truth)
-    found = choose(seen, fold=evidence.fold, seed=evidence.seed)
-    after = {GATED: _after(found.program, test)}
+    calibration = choose(out_of_fold, fold=evidence.fold, seed=evidence.seed)
+    after = {GATED: _after(calibration.program, test)}
     for calibrator in calibrators(n_classes):
-        after[calibrator.name] = _after(calibrator.fit(seen.probability, seen.truth, n_classes), test)
-    complete = len(np.unique(seen.truth)) == n_classes
+        after[calibrator.name] = _after(calibrator.fit(out_of_fold.probability, out_of_fold.truth, n_classes), test)
+    complete = len(np.unique(out_of_fold.truth)) == n_classes
     for method in ("sigmoid", "isotonic") if complete else ():
-        after[f"scikit-learn {method}"] = log_loss(by_scikit_learn(method, seen)(test.probability), test.truth)
+        after[f"scikit-learn {method}"] = log_loss(by_scikit_learn(method, out_of_fold)(test.probability), test.truth)
     after[ORACLE] = min(before, *after.values())
-    chosen = " + ".join(f"{name} {weight:.2f}" for name, weight in found.result.weights.items()) or found.result.method
-    return Compared(evidence.table, evidence.model, evidence.seed, len(seen), n_classes, before, after, chosen)
+    label = (
+        " + ".join(f"{name} {weight:.2f}" for name, weight in calibration.result.weights.items())
+        or calibration.result.method
+    )
+    return Compared(evidence.table, evidence.model, evidence.seed, len(out_of_fold), n_classes, before, after, label)
 
 
 def _after(program: Program | None, test: Predictions) -> float:
@@ -182,14 +185,14 @@ def _after(program: Program | None, test: Predictions) -> float:
     return log_loss(probability, test.truth)
 
 
-def by_scikit_learn(method: str, seen: Predictions) -> Callable[[Floats], Floats]:
+def by_scikit_learn(method: str, out_of_fold: Predictions) -> Callable[[Floats], Floats]:
     """CalibratedClassifierCV of a fitted model whose probabilities are the features; of which no row is kept back."""
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    class Told(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        def fit(self, X: Floats, y: Codes) -> Told:
+    class Identity(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def fit(self, X: Floats, y: Codes) -> Identity:
             self.classes_ = np.arange(X.shape[1])
             return self
 
@@ -199,10 +202,12 @@ def by_scikit_learn(method: str, seen: Predictions) -> Callable[[Floats], Floats
         def predict(self, X: Floats) -> Codes:
             return X.argmax(axis=1)
 
-    model = FrozenEstimator(Told().fit(seen.probability, seen.truth))
-    rows = np.arange(len(seen))
+    model = FrozenEstimator(Identity().fit(out_of_fold.probability, out_of_fold.truth))
+    rows = np.arange(len(out_of_fold))
     # One split of all rows into themselves: there is nothing to refit, and rare classes would not do for several folds.
-    fitted = CalibratedClassifierCV(model, method=method, cv=[(rows, rows)]).fit(seen.probability, seen.truth)
+    fitted = CalibratedClassifierCV(model, method=method, cv=[(rows, rows)]).fit(
+        out_of_fold.probability, out_of_fold.truth
+    )
     return lambda probability: np.asarray(fitted.predict_proba(probability))
 
 
@@ -242,12 +247,12 @@ def outcome(compared: Sequence[Compared], reps: int, left_out: Sequence[str], *,
 
 def _row(method: str, compared: Sequence[Compared]) -> tuple[str, ...]:
     gains = np.array([c.gain(method) for c in compared])
-    shown = [by_table(compared, of) for of in (lambda c: float(c.worsened(method)), lambda c: c.gain(method))]
+    means = [by_table(compared, of) for of in (lambda c: float(c.worsened(method)), lambda c: c.gain(method))]
     nats = by_table(compared, lambda c: 1000 * c.nats(method))
     applied = [c.after[method] != c.before for c in compared if method in c.after]
     return (
         method,
-        *(f"{value:.1%} +- {error:.1%}" for value, error in shown),
+        *(f"{value:.1%} +- {error:.1%}" for value, error in means),
         f"{np.median(gains):+.2%}",
         f"{gains.min():+.1%}",
         f"{nats[0]:+.2f} +- {nats[1]:.2f}",

@@ -43,9 +43,9 @@ def server(model: Path) -> Iterator[Running]:
 
 def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path) -> None:
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-    assert f"churn {sha256[:12]}: 'Churn' is one of No, Yes" in server.shown
-    assert "test: roc_auc .84 [.82 .86]" in server.shown
-    assert "no token: only this machine is answered" in server.shown
+    assert f"churn {sha256[:12]}: 'Churn' is one of No, Yes" in server.output
+    assert "test: roc_auc .84 [.82 .86]" in server.output
+    assert "no token: only this machine is answered" in server.output
     answer = server.predict(ROW)
     assert answer.status == 200
     assert answer.json["model"] == sha256
