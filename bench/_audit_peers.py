@@ -76,9 +76,9 @@ def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Issue]:
         split = TrainTestSplit(test_size=0.2, random_state=seed, stratify=labels)
         report: Any = evaluate(_pipeline(seed), features, labels, splitter=split)
         checks = report.checks.summarize(ignore=_LEFT_OUT).frame()
-    raised = checks[checks["section"].isin(["issue", "tip"])]
+    issue_rows = checks[checks["section"].isin(["issue", "tip"])]
     issues: list[Issue] = []
-    for code, explanation in zip(raised["code"], raised["explanation"], strict=True):
+    for code, explanation in zip(issue_rows["code"], issue_rows["explanation"], strict=True):
         names = [name for listed in re.findall(r"\[.*?\]", str(explanation)) for name in ast.literal_eval(listed)]
         issues += [(str(code), str(name)) for name in names] or [(str(code), None)]
     return issues

@@ -139,7 +139,7 @@ def _lite0(train: Sequence[Any], test: Sequence[Any]) -> tuple[Any, Any]:
     (file,) = Path(str(package.__file__)).parent.glob("models/*.pth")
     weights = torch.load(file, weights_only=True)
     with torch.inference_mode():
-        x, z = (np.vstack([_embedded(batch, weights) for batch in _batches(values)]) for values in (train, test))
+        x, z = (np.vstack([_embeddings(batch, weights) for batch in _batches(values)]) for values in (train, test))
     return x, z
 
 
@@ -147,7 +147,7 @@ def _batches(values: Sequence[Any]) -> list[Sequence[Any]]:
     return [values[first : first + AT_ONCE] for first in range(0, len(values), AT_ONCE)]
 
 
-def _embedded(images: Sequence[bytes], weights: dict[str, Any]) -> Any:
+def _embeddings(images: Sequence[bytes], weights: dict[str, Any]) -> Any:
     import torch
     from torch.nn import functional
 

@@ -72,13 +72,13 @@ def _serve(kinds: dict[str, type], score: Scorer, port: int) -> None:
     prediction = pydantic.create_model(
         "Prediction", label=(str, ...), probabilities=(dict[str, float], ...), decision=(str, ...)
     )
-    answered = pydantic.create_model("Answered", predictions=(list[prediction], ...))
+    response_model = pydantic.create_model("Answered", predictions=(list[prediction], ...))
     app = fast.FastAPI()
 
     async def predict(body: Any) -> Any:
         return {"predictions": score([record.model_dump() for record in body.rows])}
 
-    predict.__annotations__ = {"body": request_model, "return": answered}
+    predict.__annotations__ = {"body": request_model, "return": response_model}
     app.post("/v1/predict")(predict)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 

@@ -64,14 +64,14 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     whole = frame_problem(data, recipe.goal, recipe.rows)
     parts = divide(whole.table, whole.codes, recipe)
     unsealed = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
-    audited = audit_rows(context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure))
+    result = audit_rows(context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure))
     return AuditReport(
         data=describe_data(whole),
         columns=describe_columns(whole.table.schema, recipe.rows),
         task=unsealed.task,
         split=describe_split(whole, parts, recipe.rows),
-        findings=audited.findings,
-        skipped=audited.skipped,
+        findings=result.findings,
+        skipped=result.skipped,
     )
 
 

@@ -124,11 +124,11 @@ def predict(
             return to_predict(loaded, model, files)
 
         rows = look if any(is_sealed(Path(file)) for file in files) else files
-        scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
+        result = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
     if out is not None:
-        _console().print(f"{scored.rows:,} rows scored: {visible(str(out))}")
-    say(*scored.notes)
-    say(*(f"not as in training: {shift.message}" for shift in scored.shifts))
+        _console().print(f"{result.rows:,} rows scored: {visible(str(out))}")
+    say(*result.notes)
+    say(*(f"not as in training: {shift.message}" for shift in result.shifts))
 
 
 @app.command()
@@ -152,14 +152,14 @@ def evaluate(
 
     _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        evaluated = evaluation.evaluate(
+        result = evaluation.evaluate(
             model, files, sealed=sealed, slices=slices or (), allow_missing=allow_missing, verify=verify
         )
     if json:
-        print(evaluated.to_json().decode())
+        print(result.to_json().decode())
     else:
-        summary.evaluation(_console(), evaluated)
-        say(*evaluated.notes)
+        summary.evaluation(_console(), result)
+        say(*result.notes)
 
 
 @app.command()
@@ -231,19 +231,19 @@ def audit(
     request = _recipe(context, data, options, recipe)
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
-        audited = auditing.audit(files, request)
+        report = auditing.audit(files, request)
         if out is not None:
             with replacing(out, sparing=files_of(files)) as temporary:
-                temporary.write_bytes(audited.to_json())
+                temporary.write_bytes(report.to_json())
     if json:
-        print(audited.to_json().decode())
+        print(report.to_json().decode())
     else:
-        audited.print(_console())
+        report.print(_console())
     if fix:
-        ignored = auditing.write_fix(Path(RECIPE_FILE), request, audited)
+        ignored = auditing.write_fix(Path(RECIPE_FILE), request, report)
         if not json:
             summary.fixed(_console(), RECIPE_FILE, ignored, data)
-    _judge(audited.findings, strict)
+    _judge(report.findings, strict)
 
 
 app.command()(serving.serve)
@@ -307,10 +307,10 @@ def _train(
     with spooled(data) as files:
         # What comes through a pipe may be long in coming: the clock starts when it is there.
         started = process_start() if files == data else time.monotonic()
-        finished = trip(out or next_folder(files), files, recipe, started, None if json else _console(), resume=resume)
+        record = trip(out or next_folder(files), files, recipe, started, None if json else _console(), resume=resume)
     if json:
-        print(finished.to_json().decode())
-    _judge(finished.audit, strict)
+        print(record.to_json().decode())
+    _judge(record.audit, strict)
 
 
 def _judge(findings: Sequence[Finding], strict: bool) -> None:

@@ -82,8 +82,8 @@ def file_run(
     }
     write_tables(folder, outcome, trained, recipe.with_options(**ran))
     test = None if results.test is None else results.test.predictions
-    measured = test if nested is None else nested.predictions
-    drawings = draw_all(outcome, trained.finalized.evidence, measured, lambda: in_time(0.0))
+    predictions = test if nested is None else nested.predictions
+    drawings = draw_all(outcome, trained.finalized.evidence, predictions, lambda: in_time(0.0))
     if not recipe.rows.private:
         files = keep_front(folder, model, results.unsealed.table, trained, in_time)
         outcome = replace(outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard))
@@ -122,10 +122,10 @@ def complete(
     program that was tested. ``least``: rows that a figure has.
     """
     nested = {} if outcome.nested is None else {"nested": outcome.nested.figures}
-    tested = {} if outcome.test is None else {"test": outcome.test}
+    on_test = {} if outcome.test is None else {"test": outcome.test}
     if test is not None:
         model = replace(model, scores=scores_of(test, least), reliability=reliability_of(test, least))
-    replace(model, metrics={**model.metrics, **nested, **tested}, card=model_card(outcome, items)).save(path)
+    replace(model, metrics={**model.metrics, **nested, **on_test}, card=model_card(outcome, items)).save(path)
 
 
 def artifact_of(path: Path, parity: Parity, row_seconds: float, search: SearchOptions) -> Artifact:

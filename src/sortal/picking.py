@@ -45,7 +45,7 @@ def pick(folder: Path, name: str, out: Path) -> Model:
     decision = decide(model.task, evidence)
     decided = decide_apart(model.task, evidence, decision, record.seed)
     ledger = record.ledger
-    picked = replace(
+    new_model = replace(
         model,
         program=program,
         decision=decision,
@@ -57,7 +57,7 @@ def pick(folder: Path, name: str, out: Path) -> Model:
             ledger=LedgerHead(ledger.opens, ledger.head, ledger.sealed),
         ),
     )
-    picked.save(out)
+    new_model.save(out)
     return load(out)
 
 

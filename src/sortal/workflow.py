@@ -93,9 +93,9 @@ def train_into(
         seconds = audit_seconds(deadline)
         closing = closing_of(unsealed, rows.measured, deadline, recipe.search.allowance)
         without = recipe.search.unchecked if recipe.search.plan else None
-        audited = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
+        audit = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
         del context
-        observer.audited(audited.findings, audited.timed_out)
+        observer.audited(audit.findings, audit.timed_out)
 
         steps.enter("train")
         reserve = search_reserve(recipe.search, deadline, closing, unsealed, rows.parts, interrupts)
@@ -109,16 +109,16 @@ def train_into(
         )
 
         steps.enter("test")
-        opened = open_test(model, trained, rows)
+        test = open_test(model, trained, rows)
         again = cross_validate(unsealed, recipe, trained, rows.parts.outer, TimeReserve(deadline, closing.seconds, 0))
         log = FitLog.of((*trained.fits, *(() if again is None else again.fits)), rows.sealed)
         run_counts = RunCounts(log.fits, log.leaked_rows, rows.seal.opens if rows.seal else 0)
-        audited = replace(audited, findings=audited.findings + run_findings(run_counts))
+        audit = replace(audit, findings=audit.findings + run_findings(run_counts))
 
         steps.enter("report")
         adds = permuted(trained, recipe.search, closing.may_permute(deadline.left))
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again, adds)
+        results = Results(unsealed, rows.data, rows.split, rows.seal, audit, trained, promised, test, again, adds)
         record = file_run(
             folder, results, final_model, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
         )
@@ -213,12 +213,12 @@ def open_test(model: Model, trained: Trained, rows: Rows) -> OpenedTest | None:
         return None
     sealed = Source(rows.seal.open("score of the saved model", by=_signature()), "the sealed test")
 
-    def scored(by: Model) -> Predictions:
+    def score(by: Model) -> Predictions:
         return score_labelled(by, sealed, "test", rows.sealed).predictions
 
     fresh = score_labelled(model, sealed, "test", rows.sealed)
     baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
-    by_name = {name: scored(baseline) for name, baseline in baselines.items()}
+    by_name = {name: score(baseline) for name, baseline in baselines.items()}
     predictions = replace(fresh.predictions, drawn_from=rows.split.classes)
     return OpenedTest(predictions, fresh.raw, by_name, rows.times)
 

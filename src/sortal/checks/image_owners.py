@@ -39,8 +39,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return NotApplicable("groups are known already")
     if len(context) < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")
-    judged = [_judge(context, name) for name in context.names.columns if name in context.table.frame.columns]
-    return [finding for finding in judged if finding is not None]
+    findings = [_judge(context, name) for name in context.names.columns if name in context.table.frame.columns]
+    return [finding for finding in findings if finding is not None]
 
 
 def _judge(context: AuditContext, name: str) -> Finding | None:

@@ -37,8 +37,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 
 def telling(context: AuditContext) -> set[str]:
     """The columns with a severe finding, for other checks to leave aside."""
-    judged = ((names, _judge(context, names)) for names in _patterns(context))
-    return {name for names, finding in judged if finding is not None and finding.severity == "severe" for name in names}
+    pairs = ((names, _judge(context, names)) for names in _patterns(context))
+    return {name for names, finding in pairs if finding is not None and finding.severity == "severe" for name in names}
 
 
 def _patterns(context: AuditContext) -> list[list[str]]:

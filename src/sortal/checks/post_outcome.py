@@ -198,8 +198,8 @@ def _in_words(table: Table, event: _Event, values: Sequence[object]) -> str:
     numeric = kind_of(table.schema[event.column].kind).storage == "number"
     if event.other and numeric and table[event.column].min() == event.values[0]:
         return f"above {texts[0]}"
-    listed = texts[0] if len(texts) == 1 else f"one of {', '.join(texts[:3])}{', ...' if len(texts) > 3 else ''}"
-    return f"not {listed}" if event.other else listed
+    text = texts[0] if len(texts) == 1 else f"one of {', '.join(texts[:3])}{', ...' if len(texts) > 3 else ''}"
+    return f"not {text}" if event.other else text
 
 
 check = Check("A103", "a value that comes with one class only", find)

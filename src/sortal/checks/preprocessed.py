@@ -337,10 +337,10 @@ def _finding(fingerprint: _Fingerprint, names: list[str], context: AuditContext)
     message = f"{listed(names)} {fingerprint.treatment} over all rows before the split: {fingerprint.trace}"
     evidence: dict[str, Evidence] = {"columns": names, "prepared": fingerprint.treatment, "rows": _rows(context)}
     fix = f"give them as they were, they are prepared inside each fold; or leave them out: {ignoring(names[:3])}"
-    leaked = (
+    leaky = (
         tuple(names) if fingerprint.severity == "severe" else ()
     )  # others are to be given as they were, not left out
-    return Finding(check.code, fingerprint.severity, names[0], message, evidence, fix, leaked)
+    return Finding(check.code, fingerprint.severity, names[0], message, evidence, fix, leaky)
 
 
 def _rows(context: AuditContext) -> int:

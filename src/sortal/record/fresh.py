@@ -212,9 +212,9 @@ def _notes(model: Model, predictions: Predictions) -> tuple[str, ...]:
     )
 
 
-def _gravity(judged: Comparison | Promise) -> int:
+def _gravity(item: Comparison | Promise) -> int:
     """The rest stays in its order."""
-    return GRAVEST.index(judged.verdict) if judged.verdict in GRAVEST else len(GRAVEST)
+    return GRAVEST.index(item.verdict) if item.verdict in GRAVEST else len(GRAVEST)
 
 
 def compare(name: str, promised: Estimate | None, observed: Estimate, reserved: bool = False) -> Comparison:

@@ -110,8 +110,8 @@ def _head(model: Model) -> str | None:
 
 def _note(seal: Seal, run: RunRecord) -> None:
     """The run's record tells how often its test was opened."""
-    tainted = looks(seal.opens)
-    findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
-    run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(seal))
+    notes = looks(seal.opens)
+    findings = tuple(f for f in run.audit if f.code not in {t.code for t in notes})
+    run = replace(run, audit=(*findings, *notes), ledger=describe_ledger(seal))
     with replacing(seal.folder / RECORD) as partial:
         partial.write_bytes(run.to_json())

@@ -145,8 +145,8 @@ def _margin(baseline: CVResult, calibrated: EnsembleResult, refit_gap: Gap, trai
 def _calibrated(trained: Trained, task: Task) -> EnsembleResult:
     """The chosen model as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
     choice, predictions = trained.developed.choice, trained.finalized.out_of_fold
-    name, moved = choice.metric.name, _calibration_gain(trained, task) or 0.0
-    scores = {**choice.chosen.fold_scores, name: choice.chosen.fold_scores[name] + moved}
+    name, gain = choice.metric.name, _calibration_gain(trained, task) or 0.0
+    scores = {**choice.chosen.fold_scores, name: choice.chosen.fold_scores[name] + gain}
     return EnsembleResult(choice.chosen.results, choice.chosen.weights, predictions, scores)
 
 

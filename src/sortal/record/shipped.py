@@ -64,8 +64,8 @@ def score_out_of_fold(
         else:
             by_rows = replace(by_rows, low=min(by_rows.low, at_best.low))
     before = metric.score(task, scored.predictions, decide(task, scored.predictions).decide(scored.predictions))
-    moved = float(np.mean(scored.fold_scores[metric.name])) - before
-    return metric.within(Interval(*(end + moved for end in (by_rows.value, by_rows.low, by_rows.high))))
+    shift = float(np.mean(scored.fold_scores[metric.name])) - before
+    return metric.within(Interval(*(end + shift for end in (by_rows.value, by_rows.low, by_rows.high))))
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def gaps(trained: Trained, measures: Sequence[Measure]) -> list[Gap]:
         return [Gap()] * len(measures)
     rows, more = first.rows, trained.finalized.ensemble.rows
     both = (_of_rows(ensemble.predictions, halving.predictions.rows), halving.predictions)
-    scored, clusters = [(p, trained.finalized.decision.decide(p)) for p in both], both[0].clusters
+    pairs, clusters = [(p, trained.finalized.decision.decide(p)) for p in both], both[0].clusters
 
     def between(measure: Measure) -> Gap:
-        (whole, a), (half, b) = (_with_values(*measure(*pair)) for pair in scored)
+        (whole, a), (half, b) = (_with_values(*measure(*pair)) for pair in pairs)
         if not np.isfinite(whole - half):
             return Gap()
         refit = share_of_halving(rows, more) * (whole - half) if trained.finalized.refit else None

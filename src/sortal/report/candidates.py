@@ -82,8 +82,8 @@ def corrected(rows: Sequence[Row], selection: Selection) -> str:
         return ""
     others = {"calibration": selection.calibration_gain, "the refit": selection.refit_gain}
     why = " and ".join(["for the choice", *(name for name, gain in others.items() if gain)])
-    measured = f"{metric(selection.metric)} {number(selected.mean, 4)} out of fold, which orders the rows"
-    corrected = f"; {measured}; corrected {why} {interval(selection.corrected, digits=4)}"
+    estimate = f"{metric(selection.metric)} {number(selected.mean, 4)} out of fold, which orders the rows"
+    corrected = f"; {estimate}; corrected {why} {interval(selection.corrected, digits=4)}"
     if selection.refit_spread is None:
         return f"{corrected}, which leaves out how much the model would vary over other samples: that is not known"
     return f"{corrected}; over other samples of as many rows it would vary by {number(selection.refit_spread, 4)}"

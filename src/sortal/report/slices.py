@@ -21,8 +21,8 @@ def slices(console: Console, record: Slices | None, costs: bool) -> None:
         return
     worse = [slice_ for slice_ in record.slices if slice_.worse]
     requested = [slice_ for slice_ in record.shown if not slice_.worse]
-    looked = f"{counted(record.tested, 'slice')} of {counted(record.columns, 'column')} ({record.part} rows)"
-    does = f"{len(worse) or 'none'} of {looked} {'do' if len(worse) > 1 else 'does'} clearly worse"
+    scope = f"{counted(record.tested, 'slice')} of {counted(record.columns, 'column')} ({record.part} rows)"
+    does = f"{len(worse) or 'none'} of {scope} {'do' if len(worse) > 1 else 'does'} clearly worse"
     console.print()
     hang(console, Text("SLICES", "bold"), Text(f"{measured(record, costs)}: {does}"), INDENT)
     for slice_ in worse[:MOST_WORSE]:

@@ -142,8 +142,10 @@ def _conclusion(result: Evaluation) -> str:
     if result.trained_on:
         return "nothing is clearly worse than promised, and on the data of training that is no proof"
     if result.shifts or result.columns_absent:
-        odd = len({shift.column for shift in result.shifts} | {*result.columns_absent})
-        reservation = f"{wording.counted(odd, 'column')} not as in training, and a promise is about rows like those"
+        n_shifted = len({shift.column for shift in result.shifts} | {*result.columns_absent})
+        reservation = (
+            f"{wording.counted(n_shifted, 'column')} not as in training, and a promise is about rows like those"
+        )
         return f"nothing is clearly worse than promised, with reservation: {reservation}"
     return "nothing is worse than promised" if not _doubtful(result) else "nothing is clearly worse than promised"
 

@@ -266,8 +266,8 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
     if not items:
         return
     applicable = [item for item in items if item.status != "not applicable"]
-    holding = sum(item.status == "holds" for item in applicable)
-    _title(console, "CHECKLIST", f"{holding} of {len(applicable)} hold")
+    n_holding = sum(item.status == "holds" for item in applicable)
+    _title(console, "CHECKLIST", f"{n_holding} of {len(applicable)} hold")
     marks = {"fails": ("x", "bold red"), "not looked for": ("?", "yellow")}
     open_items = [item for status in marks for item in items if item.status == status]
     width = max((cell_len(item.item) for item in open_items), default=0)
@@ -278,7 +278,7 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
         hang(console, head, evidence, width + 6 if wide else 6)
     others = len(items) - len(applicable)
     beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
-    rest = f"{holding}{' more' if open_items else ''} {'holds' if holding == 1 else 'hold'}"
+    rest = f"{n_holding}{' more' if open_items else ''} {'holds' if n_holding == 1 else 'hold'}"
     hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 

@@ -69,12 +69,12 @@ def near_texts(values: pl.Series, seed: int) -> Pairs:
         .str.extract_all(_WORD)
         .list.head(_MOST_WORDS),
     )
-    spelled = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
-    near = _in_buckets(spelled, "text")
-    signed = (
+    spellings = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
+    near = _in_buckets(spellings, "text")
+    signatures = (
         words.filter(pl.col("word").list.len() >= _LEAST_WORDS).explode("word").group_by("row", maintain_order=True)
     )
-    minima = signed.agg(pl.col("word").hash(k).min().alias(f"{k}") for k in range(_BANDS * _MINIMA))
+    minima = signatures.agg(pl.col("word").hash(k).min().alias(f"{k}") for k in range(_BANDS * _MINIMA))
     sets = dict(words.iter_rows())
     for band in range(_BANDS):
         keys = [f"{_MINIMA * band + k}" for k in range(_MINIMA)]

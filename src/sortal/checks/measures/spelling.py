@@ -102,14 +102,14 @@ def _spellings(values: Texts) -> Mixture | None:
     for text, rows in zip(values.texts, values.rows, strict=True):
         if len(text) <= _LONGEST:
             same.setdefault(key(text), []).append((text, rows))
-    several = [spelled for spelled in same.values() if len(spelled) > 1]
+    several = [spellings for spellings in same.values() if len(spellings) > 1]
     if not several:
         return None
-    several.sort(key=lambda spelled: -spelled[1][1])
-    rarer = sum(rows for spelled in several for _, rows in spelled[1:])
+    several.sort(key=lambda spellings: -spellings[1][1])
+    rarer = sum(rows for spellings in several for _, rows in spellings[1:])
     if rarer < max(_FEWEST, _RARER_SHARE * values.total):
         return None
-    quoted = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
+    quoted = [[text for text, rows in spellings if values.disclosure.quotes(rows)] for spellings in several]
     quoted = [texts for texts in quoted if texts][:_SHOWN]
     examples = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in quoted)
     more = f" and {len(several) - len(quoted)} more" if 0 < len(quoted) < len(several) else ""
