@@ -335,7 +335,7 @@ def test_each_part_of_the_record_is_made_of_its_own_source(monkeypatch: pytest.M
         spy(name)
     for name in ("_nested", "_per_class", "_slices", "_importance", "_permutation", "_examples", "describe_ledger"):
         spy(name)
-    spy("_shown", lambda given: (replace(rows, part="test" if given[1].test else "valid"), decided))
+    spy("_predictions", lambda given: (replace(rows, part="test" if given[1].test else "valid"), decided))
     spy("selection", lambda given: SimpleNamespace(corrected="corrected", given=given))
     spy("_tested", lambda given: (given, "verified"))
     spy("recalibration_gain", lambda given: Interval(float(given[2] == ("seed", 7)), -1.0, 2.0))

@@ -73,7 +73,7 @@ def test_no_row_that_was_answered_is_lost_when_it_is_ended_under_load(model: Pat
     with serving(model, *logged(tmp_path), "--shadow", model) as running:
         ending = threading.Timer(0.5, running.stop)
         ending.start()
-        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, seen=seen)
+        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, handler=seen)
         ending.join()
         assert running.process.returncode == 0
         assert running.wait_for("stopped") | {"unanswered": 0, "unlogged": 0} == running.wait_for("stopped")
