@@ -43,7 +43,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedColumn:
     """A column, or a measure of one, with a profile of training, and its ``values`` in the population."""
 
     bins: Bins
@@ -78,20 +78,20 @@ def _columns(name: str, frame: pl.DataFrame, target: str) -> Iterator[Population
             yield Population(f"{name}: {column.name}", part)
 
 
-def draw(pool: Sequence[Population], columns: int, rng: np.random.Generator) -> dict[str, Watched]:
+def draw(pool: Sequence[Population], columns: int, rng: np.random.Generator) -> dict[str, WatchedColumn]:
     """So many columns, each with a training set of its own."""
-    watched: dict[str, Watched] = {}
+    watched: dict[str, WatchedColumn] = {}
     for at in rng.choice(len(pool), columns, replace=columns > len(pool)).tolist():
         population = pool[at]
         profiles = profile(population.table.take(rng.integers(len(population.table), size=TRAINING_ROWS)))
         values = comparable(profiles, population.table.columns(population.table.schema.names))
         for name, column in compared(profiles).items():
             if column.known:
-                watched[f"{len(watched)} {population.name} {name}"] = Watched(Bins(column), values[name])
+                watched[f"{len(watched)} {population.name} {name}"] = WatchedColumn(Bins(column), values[name])
     return watched
 
 
-def watcher_of(watched: Mapping[str, Watched]) -> Watcher:
+def watcher_of(watched: Mapping[str, WatchedColumn]) -> Watcher:
     """Watches these columns, and a share of errors."""
     errors = Loss("errors", ERRORS, "", lambda row: None)
     return Watcher(None, {name: column.bins for name, column in watched.items()}, (errors,))  # type: ignore[arg-type]

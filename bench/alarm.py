@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
-from bench._streams import ERRORS, Population, Watched, draw, populations, watcher_of
+from bench._streams import ERRORS, Population, WatchedColumn, draw, populations, watcher_of
 from bench._tables import no_table
 from sortal.monitor.state import State
 from sortal.monitor.watch import FALSE_ALARMS
@@ -109,27 +109,27 @@ def _drift(pool: Sequence[Population], shift: str, start: int, seed: int) -> Res
 
 def _suitable_columns(
     pool: Sequence[Population], shift: str, rng: np.random.Generator
-) -> tuple[dict[str, Watched], str]:
+) -> tuple[dict[str, WatchedColumn], str]:
     """Columns, and the name of one that the shift can happen to."""
     draws = (draw(pool, COLUMNS, rng) for _ in range(MOST_DRAWS))
     suitable = ((watched, name) for watched in draws for name, column in watched.items() if _suits(column, shift))
     return next(suitable, None) or no_table(f"with a column of which it can be said that {shift}")
 
 
-def _suits(watched: Watched, shift: str) -> bool:
-    profile = watched.bins.profile
+def _suits(column: WatchedColumn, shift: str) -> bool:
+    profile = column.bins.profile
     if shift == GONE:
         return bool(profile.levels) and 0.2 < profile.counts[0] / profile.known < 0.9
     return profile.numeric and profile.distinct > DISTINCT * profile.known
 
 
-def _changed(watched: Watched, shift: str) -> NDArray[np.int64]:
+def _changed(column: WatchedColumn, shift: str) -> NDArray[np.int64]:
     """The bins of the population after the change."""
-    codes = watched.codes
+    codes = column.codes
     if shift == GONE:
         return codes[codes != 1]
-    values: Any = np.asarray(watched.values, dtype=np.float64)
-    return watched.bins.codes(SHIFTS[shift](values))
+    values: Any = np.asarray(column.values, dtype=np.float64)
+    return column.bins.codes(SHIFTS[shift](values))
 
 
 def outcome(results: Sequence[Result]) -> Outcome:

@@ -30,7 +30,7 @@ MOST_SECONDS, MOST_GIGABYTES = 60.0, 4.0
 
 
 @dataclass(frozen=True)
-class Timed:
+class Step:
     """One step of the audit: ``result`` is what it found, in words."""
 
     step: str
@@ -111,25 +111,25 @@ def whole(file: Path, target: str) -> Whole:
     return Whole(file.stem, rows, len(frame.collect_schema()), seconds, processor, after.ru_maxrss * 1024 / 1e9)
 
 
-def timed_steps(file: Path, target: str) -> list[Timed]:
+def timed_steps(file: Path, target: str) -> list[Step]:
     """Reading with inference, what checks share, then check by check."""
     start = time.monotonic()
     problem = frame_problem(str(file), GoalOptions(target), RowOptions())
-    steps = [Timed("read, infer kinds, conform", time.monotonic() - start)]
+    steps = [Step("read, infer kinds, conform", time.monotonic() - start)]
     case = AuditContext(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
     start = time.monotonic()
     powers = case.powers
-    steps.append(Timed("each column alone (shared)", time.monotonic() - start, f"{len(powers)} columns"))
+    steps.append(Step("each column alone (shared)", time.monotonic() - start, f"{len(powers)} columns"))
     for name in registry.names("sortal.checks"):
         check = registry.load("sortal.checks", name)
         start = time.monotonic()
         findings = check.find(case)
         what = findings.reason if isinstance(findings, NotApplicable) else f"{len(findings)} found"
-        steps.append(Timed(f"{check.code} {check.title}", time.monotonic() - start, what))
+        steps.append(Step(f"{check.code} {check.title}", time.monotonic() - start, what))
     return steps
 
 
-def outcome(wholes: list[Whole], steps: list[Timed]) -> Outcome:
+def outcome(wholes: list[Whole], steps: list[Step]) -> Outcome:
     first = wholes[0]
     slowest, largest = max(w.seconds for w in wholes), max(w.gigabytes for w in wholes)
     tables = [

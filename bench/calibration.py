@@ -69,7 +69,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """Mean test log-losses of one case: ``before``, and ``after`` by method. ``chosen``: what the default applied."""
 
     table: str
@@ -101,15 +101,15 @@ def run(options: Options) -> Outcome:
             cases, reps = list(folder_cases(options.data)), REPS if options.reps == 1 else options.reps
         else:
             sys.exit("which tables? give --data FOLDER, or --fast")
-        compared = []
+        comparisons = []
         for case in (c for c in cases if not c.unusable):
             for seed in range(reps):
-                compared += [compare(evidence) for evidence in gather(case, seed)]
-            print(progress(compared[-len(MODELS) * reps :]), file=sys.stderr)
-    if not compared:
+                comparisons += [compare(evidence) for evidence in gather(case, seed)]
+            print(progress(comparisons[-len(MODELS) * reps :]), file=sys.stderr)
+    if not comparisons:
         no_table("to train on")
     left_out = [f"left out: {case.file.stem}: {case.unusable}" for case in cases if case.unusable]
-    return outcome(compared, reps, left_out, noisy=options.fast)
+    return outcome(comparisons, reps, left_out, noisy=options.fast)
 
 
 def gather(case: Case, seed: int) -> Iterator[Evidence]:
@@ -160,7 +160,7 @@ def normalised(probability: Floats) -> Floats:
     return probability / probability.sum(axis=1, keepdims=True)
 
 
-def compare(evidence: Evidence) -> Compared:
+def compare(evidence: Evidence) -> Comparison:
     """Every method on the same predictions; the oracle is the least test log-loss of them all, or of none."""
     out_of_fold, test = evidence.out_of_fold, evidence.test
     n_classes = len(test.classes)
@@ -177,7 +177,7 @@ def compare(evidence: Evidence) -> Compared:
         " + ".join(f"{name} {weight:.2f}" for name, weight in calibration.result.weights.items())
         or calibration.result.method
     )
-    return Compared(evidence.table, evidence.model, evidence.seed, len(out_of_fold), n_classes, before, after, label)
+    return Comparison(evidence.table, evidence.model, evidence.seed, len(out_of_fold), n_classes, before, after, label)
 
 
 def _after(program: Program | None, test: Predictions) -> float:
@@ -215,17 +215,17 @@ def log_loss(probability: Floats, truth: Codes) -> float:
     return float(-np.log(np.clip(probability[np.arange(len(truth)), truth], 1e-15, 1.0)).mean())
 
 
-def outcome(compared: Sequence[Compared], reps: int, left_out: Sequence[str], *, noisy: bool) -> Outcome:
+def outcome(comparisons: Sequence[Comparison], reps: int, left_out: Sequence[str], *, noisy: bool) -> Outcome:
     """``noisy``: few cases, whose goals may be missed by two standard errors."""
     slack = 2.0 if noisy else 0.0
-    methods = [*dict.fromkeys(name for c in compared for name in c.after if name != ORACLE), ORACLE]
-    worsened, worsened_error = by_table(compared, lambda c: float(c.worsened(GATED)))
-    ahead, ahead_error = by_table(compared, lambda c: c.gain(GATED) - c.gain(TEMPERATURE))
-    nats, nats_error = by_table(compared, lambda c: c.nats(GATED) - c.nats(TEMPERATURE))
+    methods = [*dict.fromkeys(name for c in comparisons for name in c.after if name != ORACLE), ORACLE]
+    worsened, worsened_error = by_table(comparisons, lambda c: float(c.worsened(GATED)))
+    ahead, ahead_error = by_table(comparisons, lambda c: c.gain(GATED) - c.gain(TEMPERATURE))
+    nats, nats_error = by_table(comparisons, lambda c: c.nats(GATED) - c.nats(TEMPERATURE))
     goals = [
         Goal(
             "the gated default worsens test log-loss by > .1 % in at most 15 % of cases",
-            f"{worsened:.1%} +- {worsened_error:.1%} of {len(compared)}",
+            f"{worsened:.1%} +- {worsened_error:.1%} of {len(comparisons)}",
             worsened <= WORSENED + slack * worsened_error,
         ),
         Goal(
@@ -234,22 +234,22 @@ def outcome(compared: Sequence[Compared], reps: int, left_out: Sequence[str], *,
             ahead >= -slack * ahead_error,
         ),
     ]
-    tables = len({c.table for c in compared})
+    tables = len({c.table for c in comparisons})
     return Outcome(
         title=f"calibration on {tables} tables x {', '.join(MODELS)}, {reps} splits each",
         columns=("method", "worsened", "mean gain", "median", "worst", "millinats", "applied"),
-        rows=[_row(method, compared) for method in methods],
+        rows=[_row(method, comparisons) for method in methods],
         goals=goals,
         notes=[*NOTES, *left_out],
-        figures=[{**vars(c), "gain": {m: c.gain(m) for m in c.after}} for c in compared],
+        figures=[{**vars(c), "gain": {m: c.gain(m) for m in c.after}} for c in comparisons],
     )
 
 
-def _row(method: str, compared: Sequence[Compared]) -> tuple[str, ...]:
-    gains = np.array([c.gain(method) for c in compared])
-    means = [by_table(compared, of) for of in (lambda c: float(c.worsened(method)), lambda c: c.gain(method))]
-    nats = by_table(compared, lambda c: 1000 * c.nats(method))
-    applied = [c.after[method] != c.before for c in compared if method in c.after]
+def _row(method: str, comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    gains = np.array([c.gain(method) for c in comparisons])
+    means = [by_table(comparisons, of) for of in (lambda c: float(c.worsened(method)), lambda c: c.gain(method))]
+    nats = by_table(comparisons, lambda c: 1000 * c.nats(method))
+    applied = [c.after[method] != c.before for c in comparisons if method in c.after]
     return (
         method,
         *(f"{value:.1%} +- {error:.1%}" for value, error in means),
@@ -260,15 +260,15 @@ def _row(method: str, compared: Sequence[Compared]) -> tuple[str, ...]:
     )
 
 
-def by_table(compared: Sequence[Compared], value: Callable[[Compared], float]) -> tuple[float, float]:
+def by_table(comparisons: Sequence[Comparison], value: Callable[[Comparison], float]) -> tuple[float, float]:
     """The mean over tables of their means, with its standard error: cases of one table are no independent evidence."""
     tables: dict[str, list[float]] = defaultdict(list)
-    for case in compared:
+    for case in comparisons:
         tables[case.table].append(value(case))
     means = np.array([np.mean(values) for values in tables.values()])
     error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
     return float(means.mean()), float(error)
 
 
-def progress(cases: Sequence[Compared]) -> str:
+def progress(cases: Sequence[Comparison]) -> str:
     return "\n".join(f"{c.table} {c.model} {c.seed}: {c.gain(GATED):+.2%} ({c.chosen})" for c in cases)

@@ -92,13 +92,13 @@ def run(options: Options) -> Outcome:
 # methods
 
 
-def sortal(learned: Sample, certification: Sample, measure: str, target: float) -> float | None:
+def sortal(tuning: Sample, certification: Sample, measure: str, target: float) -> float | None:
     promise = Promise(**{measure: target}, confidence=CONFIDENCE)
-    certificate = certify(promise, learned.predictions(), certification.predictions(), "yes")
+    certificate = certify(promise, tuning.predictions(), certification.predictions(), "yes")
     return certificate.threshold if certificate.holds else None
 
 
-def curve_point(learned: Sample, certification: Sample, measure: str, target: float) -> float | None:
+def curve_point(tuning: Sample, certification: Sample, measure: str, target: float) -> float | None:
     """The point of the curve that meets the target and is best in the other measure."""
     threshold, true, false = threshold_counts(certification.positive, certification.score)
     if measure == "precision":
@@ -128,14 +128,14 @@ def mapie_methods() -> tuple[dict[str, dict[str, Method]], list[str]]:
     return {measure: dict(methods) for measure, _ in TARGETS}, []
 
 
-def default_list(learned: Sample) -> Floats:
+def default_list(tuning: Sample) -> Floats:
     """MAPIE's own candidates."""
     return np.linspace(0, 0.99, 100)
 
 
-def quantiles(learned: Sample) -> Floats:
+def quantiles(tuning: Sample) -> Floats:
     """100 candidates that select from all rows to ten, so that none is without rows."""
-    return np.unique(np.quantile(learned.score, np.linspace(0, 1 - 10 / len(learned.score), 100)))
+    return np.unique(np.quantile(tuning.score, np.linspace(0, 1 - 10 / len(tuning.score), 100)))
 
 
 def mapie_method(procedure: Any, candidates: Callable[[Sample], Floats]) -> Method:
@@ -149,12 +149,12 @@ def mapie_method(procedure: Any, candidates: Callable[[Sample], Floats]) -> Meth
 
     betas = np.logspace(-25, 0, 1000)
 
-    def method(learned: Sample, certification: Sample, measure: str, target: float) -> float | None:
-        thresholds, alpha = candidates(learned), np.array([[1 - target]])
+    def method(tuning: Sample, certification: Sample, measure: str, target: float) -> float | None:
+        thresholds, alpha = candidates(tuning), np.array([[1 - target]])
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # risks that are not monotone
             if procedure == "split_fixed_sequence":
-                risk, trials, _ = risks(learned, thresholds, measure)
+                risk, trials, _ = risks(tuning, thresholds, measure)
                 p = compute_hoeffding_bentkus_p_value(risk, trials, alpha[0], False)[:, 0]
                 nearest = np.abs(p[None, :] - betas[:, None]).argmin(axis=1)
                 thresholds = thresholds[list(dict.fromkeys(nearest.tolist()))]
@@ -195,9 +195,9 @@ def cell(
     measure, level = target
     thresholds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(reps):
-        learned, certification = population.draw(n, rng), population.draw(n, rng)
+        tuning, certification = population.draw(n, rng), population.draw(n, rng)
         for name, method in methods.items():
-            threshold = method(learned, certification, measure, level)
+            threshold = method(tuning, certification, measure, level)
             thresholds[name].append(math.nan if threshold is None else threshold)
     oracle = population.oracle(measure, level)
     missed, useful = {}, {}

@@ -237,7 +237,7 @@ def relative_costs(task: Task, truth: Index, decided: dict[str, Index]) -> dict[
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """sortal beside its rival, as means of ``tables``. ``relative_costs``: by way. ``difference``: sortal less
     the rival.
 
@@ -267,7 +267,7 @@ def rival_of(cells: Sequence[Cell], costs: str) -> str:
     return min(TUNED, key=means.__getitem__)
 
 
-def on_table(cells: Sequence[Cell], costs: str, rival: str) -> Compared:
+def on_table(cells: Sequence[Cell], costs: str, rival: str) -> Comparison:
     """Cells of one table, averaged over learners and sizes, paired by split."""
     mine = [c for c in cells if c.costs == costs]
     splits = [[c for c in mine if c.split == split] for split in sorted({c.split for c in mine})]
@@ -277,22 +277,22 @@ def on_table(cells: Sequence[Cell], costs: str, rival: str) -> Compared:
     means = {
         way: float(np.mean([c.relative_costs[way] for c in mine])) for way in WAYS if way in mine[0].relative_costs
     }
-    return Compared((mine[0].table,), costs, rival, means, corrected_t(a, b, 1 - TEST_SHARE)[0])
+    return Comparison((mine[0].table,), costs, rival, means, corrected_t(a, b, 1 - TEST_SHARE)[0])
 
 
-def each_table(cells: Sequence[Cell], costs: str, rival: str) -> list[Compared]:
+def each_table(cells: Sequence[Cell], costs: str, rival: str) -> list[Comparison]:
     tables = dict.fromkeys(c.table for c in cells if c.costs == costs)
     return [on_table([c for c in cells if c.table == table], costs, rival) for table in tables]
 
 
-def over_tables(cells: Sequence[Cell], costs: str, rival: str) -> Compared:
+def over_tables(cells: Sequence[Cell], costs: str, rival: str) -> Comparison:
     """Means over tables, which are the units: their differences vary from one to the next."""
     by_table = each_table(cells, costs, rival)
     gaps = np.array([t.difference.value for t in by_table])
     around = folds_interval(gaps.tolist(), 1, 0)  # Student's t: tables have no rows in common
     means = {way: float(np.mean([t.relative_costs[way] for t in by_table])) for way in by_table[0].relative_costs}
     error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
-    return Compared(tuple(t for c in by_table for t in c.tables), costs, rival, means, around, error)
+    return Comparison(tuple(t for c in by_table for t in c.tables), costs, rival, means, around, error)
 
 
 def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERANCE) -> Outcome:
@@ -305,7 +305,7 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERA
         f"{FEW} rows": lambda c: c.few,
         "all rows": lambda c: not c.few,
     }
-    means: list[tuple[str, Compared]] = []
+    means: list[tuple[str, Comparison]] = []
     for costs in kinds:
         for name, belongs in parts.items():
             part = [c for c in cells if belongs(c) and c.costs == costs]
@@ -334,7 +334,7 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERA
     )
 
 
-def goal(whole: Compared, tables: Sequence[Compared], tolerance: int) -> Goal:
+def goal(whole: Comparison, tables: Sequence[Comparison], tolerance: int) -> Goal:
     """The mean difference over tables is at most ``tolerance`` standard errors, which are known from two tables on."""
     count = {verdict: sum(t.verdict == verdict for t in tables) for verdict in ("won", "lost", "tied")}
     gap, about = whole.difference, "drawn costs of 3+ classes" if whole.costs == DRAWN else whole.costs
@@ -348,13 +348,13 @@ def goal(whole: Compared, tables: Sequence[Compared], tolerance: int) -> Goal:
     return Goal(f"{about}: not above '{whole.rival}' by more than {errors} over tables", figure, gap.value <= most)
 
 
-def texts(comparison: Compared) -> list[str]:
+def texts(comparison: Comparison) -> list[str]:
     ways = (f"{comparison.relative_costs[way]:.4f}" if way in comparison.relative_costs else DASH for way in WAYS)
     gap = comparison.difference
     return [comparison.costs, *ways, f"{gap.value:+.4f}", f"[{gap.low:+.4f} {gap.high:+.4f}]"]
 
 
-def figures(of: str, comparison: Compared) -> dict[str, Any]:
+def figures(of: str, comparison: Comparison) -> dict[str, Any]:
     difference = comparison.difference if np.isfinite(comparison.difference.low) else None
     return {
         "of": of,

@@ -213,9 +213,9 @@ def trained(file: Path, target: str) -> Population | str:
         prepared = prepare_rows(dev, train, family.view)
         pipeline = fit(Candidate(name, family), prepared, dev, settings, purpose="ship")
         probabilities.append(pipeline.predict_proba(prepared.preprocessor.transform(dev.table.take(rest)))[:, code])
-        ranked = roc_auc(problem.codes[rest] == code, probabilities[-1])
-        if ranked > EASY:
-            return f"{name} ranks it almost perfectly (ROC-AUC {ranked:.4f}): no errors to sample"
+        area = roc_auc(problem.codes[rest] == code, probabilities[-1])
+        if area > EASY:
+            return f"{name} ranks it almost perfectly (ROC-AUC {area:.4f}): no errors to sample"
     return Population(file.stem, task, problem.codes[rest], np.array(probabilities))
 
 

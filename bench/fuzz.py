@@ -15,7 +15,7 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from bench._fuzz.pool import Pool, Tried
+from bench._fuzz.pool import Pool, Trial
 from bench._fuzz.seeds import train_all
 from bench._outcome import Goal, Options, Outcome
 
@@ -42,9 +42,9 @@ def run(options: Options) -> Outcome:
         return outcome(_followed(pool.run(batches), sum(last - first for _, first, last in batches)))
 
 
-def _followed(cases: object, total: int) -> list[Tried]:
+def _followed(cases: object, total: int) -> list[Trial]:
     """All of them, with a sign of life now and then."""
-    finished: list[Tried] = []
+    finished: list[Trial] = []
     last = time.monotonic()
     for case in cases:  # type: ignore[attr-defined]
         finished.append(case)
@@ -55,14 +55,14 @@ def _followed(cases: object, total: int) -> list[Tried]:
     return finished
 
 
-def outcome(cases: list[Tried]) -> Outcome:
+def outcome(cases: list[Trial]) -> Outcome:
     kinds = list(dict.fromkeys(t.kind for t in cases))
     tally = Counter((t.kind, t.verdict.outcome) for t in cases)
     rows = [
         [kind, *(f"{n:,}" for n in (sum(tally[kind, o] for o in OUTCOMES), *(tally[kind, o] for o in OUTCOMES)))]
         for kind in kinds
     ]
-    classes: dict[tuple[str, str], list[Tried]] = defaultdict(list)
+    classes: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for case in cases:
         if case.verdict.outcome == "fault":
             classes[case.kind, case.verdict.what].append(case)
@@ -82,7 +82,7 @@ def outcome(cases: list[Tried]) -> Outcome:
 OUTCOMES = ("refused", "right", "fault")
 
 
-def _note(kind: str, what: str, group: list[Tried]) -> str:
+def _note(kind: str, what: str, group: list[Trial]) -> str:
     numbers = sorted(t.number for t in group)[:EXAMPLES]
     detail = next((t.verdict.detail for t in group if t.verdict.detail), "")
     text = ascii(detail[:160]) if detail else ""

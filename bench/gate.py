@@ -35,7 +35,7 @@ DOUBT = 0.05
 
 
 @dataclass(frozen=True)
-class Challenged:
+class Challenge:
     """``labels``: after how many the challenger was promoted; None where it was not within ``LABELS``."""
 
     gap: float
@@ -54,12 +54,12 @@ def run(options: Options) -> Outcome:
     return outcome(results)
 
 
-def _challenge(gap: float, disagreement: float, seed: int) -> Challenged:
+def _challenge(gap: float, disagreement: float, seed: int) -> Challenge:
     champion, challenger = errors(gap, disagreement, LABELS, np.random.default_rng([seed, round(1e4 * disagreement)]))
     for labels in range(LOOK, LABELS + 1, LOOK):
         if gate(Losses("errors", champion[:labels] * 1.0, challenger[:labels] * 1.0)).promoted:
-            return Challenged(gap, disagreement, seed, labels)
-    return Challenged(gap, disagreement, seed, None)
+            return Challenge(gap, disagreement, seed, labels)
+    return Challenge(gap, disagreement, seed, None)
 
 
 def errors(gap: float, disagreement: float, n: int, rng: np.random.Generator) -> tuple[Mask, Mask]:
@@ -76,7 +76,7 @@ def _points(gap: float) -> str:
     return "alike" if not gap else f"{abs(100 * gap):.0f} {'better' if gap > 0 else 'worse'}"
 
 
-def outcome(results: Sequence[Challenged]) -> Outcome:
+def outcome(results: Sequence[Challenge]) -> Outcome:
     rows, goals = [], []
     for gap, disagreement in dict.fromkeys((result.gap, result.disagreement) for result in results):
         group = [result for result in results if (result.gap, result.disagreement) == (gap, disagreement)]

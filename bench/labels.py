@@ -39,7 +39,7 @@ START = 1.7e9
 
 
 @dataclass(frozen=True)
-class Timed:
+class Timing:
     """Seconds of each step; ``put``: microseconds a row on the response path, in the median of requests of one row.
     ``computed``: by this process while labels came in and were read; less than both where others had the processor.
     """
@@ -60,18 +60,18 @@ class Timed:
 
 def run(options: Options) -> Outcome:
     rows = FAST_ROWS if options.fast else ROWS
-    timed, notes = [], []
+    timings, notes = [], []
     for repetition in range(options.reps):
         with tempfile.TemporaryDirectory() as folder:
-            timed.append(measure("SQLite", f"sqlite:///{folder}/served.db", rows, repetition))
+            timings.append(measure("SQLite", f"sqlite:///{folder}/served.db", rows, repetition))
             other = f"sqlite:///{folder}/other.db"
-            timed.append(measure("SQLite, ids in no order", other, rows, repetition, ordered=False))
+            timings.append(measure("SQLite, ids in no order", other, rows, repetition, ordered=False))
         if _postgres.binaries() is None:
             notes = [f"left out: PostgreSQL: {_postgres.MISSING}"]
             continue
         with server() as url:
-            timed.append(measure("PostgreSQL", url, rows, repetition))
-    return outcome(timed, rows, notes)
+            timings.append(measure("PostgreSQL", url, rows, repetition))
+    return outcome(timings, rows, notes)
 
 
 @contextmanager
@@ -102,10 +102,10 @@ def predictions(rows: int, seed: int, *, ordered: bool) -> Iterator[PredictionRe
         )
 
 
-def measure(name: str, url: str, rows: int, seed: int, *, ordered: bool = True) -> Timed:
+def measure(name: str, url: str, rows: int, seed: int, *, ordered: bool = True) -> Timing:
     """One store, from empty."""
     writer = LogWriter(url)
-    ids, puts, began = [], [], time.perf_counter()
+    ids, puts, start = [], [], time.perf_counter()
     for record in predictions(rows, seed, ordered=ordered):
         ids.append(record.row_id)
         before = time.perf_counter()
@@ -114,24 +114,24 @@ def measure(name: str, url: str, rows: int, seed: int, *, ordered: bool = True) 
             before = time.perf_counter()
         puts.append(time.perf_counter() - before)
     writer.flush(600.0)
-    elapsed = time.perf_counter() - began
+    elapsed = time.perf_counter() - start
     writer.close()
     random.Random(seed).shuffle(ids)
     store = open_store(url)
     gc.collect()
-    began, computed = time.perf_counter(), time.process_time()
+    start, computed = time.perf_counter(), time.process_time()
     for first in range(0, rows, LABELS):
         labels = [LabelRecord(row_id, "yes", START) for row_id in ids[first : first + LABELS]]
         assert store.add_labels(labels) == LabelReceipt(len(labels), 0, 0)
-    labelled = time.perf_counter()
-    joined = sum(row.label is not None for row in store.read(inputs=False))
+    label_end = time.perf_counter()
+    n_joined = sum(row.label is not None for row in store.read(inputs=False))
     end, computed = time.perf_counter(), time.process_time() - computed
     assert sum(len(row.prediction.inputs) == COLUMNS for row in store.read()) == rows
     whole = time.perf_counter()
     store.close()
-    assert joined == rows, f"{joined:,} of {rows:,} predictions have their label"
+    assert n_joined == rows, f"{n_joined:,} of {rows:,} predictions have their label"
     microseconds = 1e6 * statistics.median(puts)
-    return Timed(name, rows, microseconds, rows / elapsed, labelled - began, end - labelled, whole - end, computed)
+    return Timing(name, rows, microseconds, rows / elapsed, label_end - start, end - label_end, whole - end, computed)
 
 
 def _is_accepted(writer: LogWriter, record: PredictionRecord) -> bool:
@@ -142,11 +142,11 @@ def _is_accepted(writer: LogWriter, record: PredictionRecord) -> bool:
     return True
 
 
-def outcome(timed: Sequence[Timed], rows: int, notes: Sequence[str]) -> Outcome:
+def outcome(timings: Sequence[Timing], rows: int, notes: Sequence[str]) -> Outcome:
     allowed = max(GOAL * rows / ROWS, LEAST)
     goals = []
-    for name in dict.fromkeys(result.store for result in timed):
-        seconds = statistics.median(result.joined for result in timed if result.store == name)
+    for name in dict.fromkeys(result.store for result in timings):
+        seconds = statistics.median(result.joined for result in timings if result.store == name)
         goal = f"{name}: {rows:,} labels joined to {rows:,} predictions in <= {allowed:g} s"
         goals.append(Goal(goal, f"{seconds:.2f} s", seconds <= allowed))
     return Outcome(
@@ -172,9 +172,9 @@ def outcome(timed: Sequence[Timed], rows: int, notes: Sequence[str]) -> Outcome:
                 f"{t.computed:.2f}",
                 f"{t.read_inputs:.2f}",
             ]
-            for t in timed
+            for t in timings
         ],
         goals,
         [*notes, "rows/s of the writer: with the making of the rows, in one process"],
-        [asdict(t) | {"joined": t.joined} for t in timed],
+        [asdict(t) | {"joined": t.joined} for t in timings],
     )

@@ -119,30 +119,30 @@ def _trip(trip: Trip, folder: Path, url: str, early: pl.DataFrame, later: pl.Dat
         "--json",
     )
     _step(trip, "add", folder, "registry", "models", "--add", "run")
-    served = folder / "models" / "champion.sortal"
-    with serving(served, "--log", url, "--token-file", folder / "token", token=TOKEN) as service:
-        first = _sha256(served)
+    model_file = folder / "models" / "champion.sortal"
+    with serving(model_file, "--log", url, "--token-file", folder / "token", token=TOKEN) as service:
+        first = _sha256(model_file)
         start = time.monotonic()
         statuses = replay(service, rows, TARGET)
         trip.failed_requests += sum(status != 200 for status in statuses)
         wait_for_rows(url, rows.height)
         trip.tell("replay", time.monotonic() - start, f"{rows.height:,} rows, {len(statuses):,} requests")
         result = _step(
-            trip, "label", folder, "label", url, "labels.csv", "--label", TARGET, "--model", served, "--json"
+            trip, "label", folder, "label", url, "labels.csv", "--label", TARGET, "--model", model_file, "--json"
         )
         trip.tell("", 0.0, f"{result.json['new']:,} labels, {result.json['unmatched']:,} of no row")
         time.sleep(SETTLED + 1)
-        watched = _step(trip, "monitor", folder, "monitor", served, "--log", url, "--json", codes=(0, 3))
-        trip.alarms = [alarm["message"] for alarm in watched.json["alarms"]]
+        report = _step(trip, "monitor", folder, "monitor", model_file, "--log", url, "--json", codes=(0, 3))
+        trip.alarms = [alarm["message"] for alarm in report.json["alarms"]]
         trip.tell(
-            "", 0.0, f"{len(trip.alarms)} alarms; {trip.alarms[-1] if trip.alarms else 'none'}; {watched.json['kind']}"
+            "", 0.0, f"{len(trip.alarms)} alarms; {trip.alarms[-1] if trip.alarms else 'none'}; {report.json['kind']}"
         )
-        _retrain(trip, folder, url, service, served, rows[-1:], budget, first)
+        _retrain(trip, folder, url, service, model_file, rows[-1:], budget, first)
     return trip
 
 
 def _retrain(
-    trip: Trip, folder: Path, url: str, service: Running, served: Path, row: pl.DataFrame, budget: int, first: str
+    trip: Trip, folder: Path, url: str, service: Running, model_file: Path, row: pl.DataFrame, budget: int, first: str
 ) -> None:
     options = ("--data", "early.csv", "--log", url, "--budget", f"{budget}s", "--why", "an alarm", "--json")
     result = _step(trip, "retrain", folder, "retrain", "models", *options, codes=(0, 3))
@@ -153,10 +153,10 @@ def _retrain(
             trip.tell("", 0.0, f"{reason['code']} {reason['text']}")
     if not trip.promoted:
         return
-    second = _sha256(served)
+    second = _sha256(model_file)
     trip.swapped = _answers(trip, service, row, second) and second != first
     _step(trip, "rollback", folder, "rollback", "models", "--why", "the end of the trip")
-    trip.back = _answers(trip, service, row, first, 2) and _sha256(served) == first
+    trip.back = _answers(trip, service, row, first, 2) and _sha256(model_file) == first
 
 
 def _answers(trip: Trip, service: Running, row: pl.DataFrame, sha256: str, times: int = 1) -> bool:

@@ -188,20 +188,20 @@ def _fate(model: Path, case: Case, before: float) -> Fate:
         threads = clients.start()
         time.sleep(before)
         case.happen(running)
-        ended = time.monotonic()
+        end = time.monotonic()
         clients.ended.set()
         for thread in threads:
             thread.join()
         if running.process.poll() is None:
             running.stop()
-    return _compared(case, clients, ended)
+    return _compared(case, clients, end)
 
 
-def _compared(case: Case, clients: Clients, ended: float) -> Fate:
+def _compared(case: Case, clients: Clients, end: float) -> Fate:
     with closing(open_store(case.log, make=False)) as store:
         there = Counter(row.prediction.row_id for row in store.read(-1e12, inputs=False))
         # A label that is there is known already; its row may be lost where another worker had it.
-        again = store.add_labels([LabelRecord(row_id, label, ended) for row_id, label in clients.labels.items()])
+        again = store.add_labels([LabelRecord(row_id, label, end) for row_id, label in clients.labels.items()])
     lost_times = [time for row_id, time in clients.rows.items() if row_id not in there]
     return Fate(
         case.name,
@@ -212,7 +212,7 @@ def _compared(case: Case, clients: Clients, ended: float) -> Fate:
         lost=len(lost_times),
         lost_labels=len(clients.labels) - again.repeated,
         twice=sum(count > 1 for count in there.values()),
-        seconds=ended - min(lost_times) if lost_times else 0.0,
+        seconds=end - min(lost_times) if lost_times else 0.0,
     )
 
 

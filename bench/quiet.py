@@ -21,7 +21,7 @@ import numpy as np
 from scipy import stats
 
 from bench._outcome import Goal, Options, Outcome
-from bench._streams import ERRORS, Population, Watched, draw, populations, watcher_of
+from bench._streams import ERRORS, Population, WatchedColumn, draw, populations, watcher_of
 from bench._tables import no_table
 from sortal.monitor.state import State
 from sortal.monitor.watch import FALSE_ALARMS
@@ -84,9 +84,9 @@ def _year(job: Job) -> Year:
     return Year(columns, rows, seed, tuple(state.alarms), usual)
 
 
-def _p_value(watched: Watched, codes: np.ndarray) -> float:
+def _p_value(column: WatchedColumn, codes: np.ndarray) -> float:
     """Of the usual rule: of numbers by their bins, in order, and of categories by theirs."""
-    bins = watched.bins
+    bins = column.bins
     now = np.bincount(codes, minlength=len(bins.reference))
     then = bins.reference
     if bins.profile.numeric:

@@ -242,19 +242,19 @@ def passing(tests: Tests, tree: Path) -> Usual:
     if tests not in USUAL:
         start = time.monotonic()
         fails = failing((*DURATIONS, *tests), tree, None)
-        seconds, printed = time.monotonic() - start, (tree / PRINTED).read_text("utf-8")
-        took = re.findall(r"^([\d.]+)s call +(\S.*)$", printed, re.MULTILINE)
-        quickest = tuple(test for _, test in sorted(took, key=lambda pair: float(pair[0])))
+        seconds, text = time.monotonic() - start, (tree / PRINTED).read_text("utf-8")
+        durations = re.findall(r"^([\d.]+)s call +(\S.*)$", text, re.MULTILINE)
+        quickest = tuple(test for _, test in sorted(durations, key=lambda pair: float(pair[0])))
         if fails := fails or failing(("--collect-only", *quickest), tree, None):
-            sys.exit(f"{fails} fails without a mistake, too: mend that first\n{printed}")
+            sys.exit(f"{fails} fails without a mistake, too: mend that first\n{text}")
         USUAL[tests] = Usual(quickest, seconds)
     return USUAL[tests]
 
 
 def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
     """The first of these tests that fails in a tree; None where all pass."""
-    printed = tree / PRINTED
-    running = FORKS.Process(target=_run, args=(tests, tree, printed))
+    output = tree / PRINTED
+    running = FORKS.Process(target=_run, args=(tests, tree, output))
     running.start()
     running.join(seconds)
     if running.exitcode is None and running.pid is not None:
@@ -263,15 +263,15 @@ def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
         return CLOCK
     if running.exitcode in (0, 5):  # 5: there is no test in these files
         return None
-    match = re.search(r"^(?:FAILED|ERROR) (\S+)", printed.read_text("utf-8"), re.MULTILINE)
+    match = re.search(r"^(?:FAILED|ERROR) (\S+)", output.read_text("utf-8"), re.MULTILINE)
     return match[1] if match else f"exit status {running.exitcode}"
 
 
-def _run(tests: Tests, tree: Path, printed: Path) -> None:
+def _run(tests: Tests, tree: Path, output: Path) -> None:
     """In a process of its own, which holds the libraries and nothing of sortal yet."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which who runs in the background is born without
-    with printed.open("w") as file:
+    with output.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.chdir(tree)

@@ -76,8 +76,8 @@ def spoilt_model(rng: Random, members: Members, zeros: bytes, again: Callable[[b
 
 
 def _archive(rng: Random, members: Members, manifest: dict[str, object], spoil: bool = False) -> bytes:
-    listed = [{"name": n, "sha256": hashlib.sha256(c).hexdigest(), "size": len(c)} for n, c in members.items()]
-    content = {**manifest, "members": listed}
+    entries = [{"name": n, "sha256": hashlib.sha256(c).hexdigest(), "size": len(c)} for n, c in members.items()]
+    content = {**manifest, "members": entries}
     everything = {**members, "manifest.json": _json(spoiled(rng, content) if spoil else content)}
     file = io.BytesIO()
     kind = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])

@@ -31,7 +31,7 @@ Batch = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """A case and what became of it."""
 
     kind: str
@@ -67,7 +67,7 @@ class Pool:
         self._workers: list[_Worker] = []
         self._batches: list[Batch] = []
 
-    def run(self, batches: Iterable[Batch]) -> Iterator[Tried]:
+    def run(self, batches: Iterable[Batch]) -> Iterator[Trial]:
         """All these cases, in no order."""
         self._batches = [
             (kind, at, min(at + BATCH, last)) for kind, first, last in batches for at in range(first, last, BATCH)
@@ -104,7 +104,7 @@ class Pool:
         assert process.stdout is not None
         self._selector.register(process.stdout, selectors.EVENT_READ, worker)
 
-    def _hear(self, worker: _Worker) -> Iterator[Tried]:
+    def _hear(self, worker: _Worker) -> Iterator[Trial]:
         assert worker.process.stdout is not None
         content = os.read(worker.process.stdout.fileno(), 2**16)
         worker.last_answer = time.monotonic()
@@ -118,7 +118,7 @@ class Pool:
                 worker.case = tuple(message["begins"])
             elif "ends" in message:
                 worker.case = None
-                yield Tried(*message["ends"], Verdict(message["outcome"], message["what"], message["detail"]))
+                yield Trial(*message["ends"], Verdict(message["outcome"], message["what"], message["detail"]))
             else:
                 self._occupy(worker)
 
@@ -131,7 +131,7 @@ class Pool:
         else:
             worker.process.stdin.close()
 
-    def _bury(self, worker: _Worker) -> Iterator[Tried]:
+    def _bury(self, worker: _Worker) -> Iterator[Trial]:
         """The process is gone: in order where it had nothing to do, else by its case."""
         code = worker.process.wait()
         self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ class Pool:
         if worker.case is not None:
             kind, number = worker.case
             how = "hang" if code == -signal.SIGKILL else f"died ({signal.Signals(-code).name if code < 0 else code})"
-            yield Tried(kind, number, Verdict("fault", how, last_words))
+            yield Trial(kind, number, Verdict("fault", how, last_words))
             if number + 1 < worker.last:
                 self._batches.append((kind, number + 1, worker.last))
             self._start()

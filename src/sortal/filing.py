@@ -44,7 +44,7 @@ EXAMPLES_FILE = "examples.html"
 
 
 @dataclass(frozen=True)
-class Shipped:
+class FinalModel:
     """The model as it was read back from its file, how well it says what was trained, and the seconds that a row alone
     takes.
     """
@@ -57,7 +57,7 @@ class Shipped:
 def file_run(
     folder: Path,
     results: Results,
-    final_model: Shipped,
+    final_model: FinalModel,
     log: FitLog,
     sealed: NDArray[np.int64],
     recipe: Recipe,

@@ -32,7 +32,7 @@ from sortal.data.whole import is_taken, new_folder
 from sortal.decide.chosen import decide_apart
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
-from sortal.filing import MODEL_FILE, Shipped, file_run
+from sortal.filing import MODEL_FILE, FinalModel, file_run
 from sortal.record.assemble import Results
 from sortal.record.describe import describe_data, describe_split
 from sortal.record.events import RunObserver
@@ -104,7 +104,7 @@ def train_into(
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, unsealed, trained, recipe.search.seed)
-        final_model = Shipped(
+        final_model = FinalModel(
             model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names})
         )
 

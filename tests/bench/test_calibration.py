@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bench import calibration
-from bench.calibration import GATED, ORACLE, TEMPERATURE, Compared, Evidence
+from bench.calibration import GATED, ORACLE, TEMPERATURE, Comparison, Evidence
 from sortal.core.predictions import Predictions
 
 
-def case(table: str, gated: float, temperature: float, before: float = 0.5) -> Compared:
+def case(table: str, gated: float, temperature: float, before: float = 0.5) -> Comparison:
     after = {GATED: gated, TEMPERATURE: temperature, ORACLE: min(before, gated, temperature)}
-    return Compared(table, "forest", 0, 100, 2, before, after, "beta")
+    return Comparison(table, "forest", 0, 100, 2, before, after, "beta")
 
 
 def predictions(n: int, seed: int, sharpness: float) -> Predictions:

@@ -41,7 +41,7 @@ from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
 from sortal.record.examples import describe_examples, item_columns
-from sortal.record.facts import Facts, Saved
+from sortal.record.facts import Facts, SavedModel
 from sortal.record.opened import OpenedTest
 from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
@@ -359,7 +359,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         no_refit=finalized.no_refit,
         imbalance=(" and ".join(WORDS[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
-        saved=Saved(
+        saved=SavedModel(
             file=file,
             version=model.version,
             parity=parity,

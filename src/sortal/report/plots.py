@@ -40,7 +40,7 @@ NEVER: Final = 1.02
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawings:
     """Figures by name, as SVG, and the names of those for which there was no time."""
 
     figures: dict[str, str]
@@ -49,7 +49,7 @@ class Drawn:
 
 def draw_all(
     record: Outcome, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
-) -> Drawn:
+) -> Drawings:
     """Every figure that this run has, as long as there is time.
 
     Names: leaderboard, confusion, roc, precision_recall, reliability, importance, front; threshold and decision_curve
@@ -70,11 +70,11 @@ def draw_all(
     figures: dict[str, str] = {}
     for index, (name, draw) in enumerate(drawers.items()):
         if not in_time():
-            return Drawn(figures, tuple(drawers)[index:])
+            return Drawings(figures, tuple(drawers)[index:])
         with style():
             if (figure := draw()) is not None:
                 figures[name] = svg(figure)
-    return Drawn(figures)
+    return Drawings(figures)
 
 
 def roc(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
