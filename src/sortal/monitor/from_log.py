@@ -82,7 +82,7 @@ def _gathered(pages: Iterable[Page]) -> Iterator[Page]:
 
 
 def _batch(answers: Answers, label: Label, until: float) -> Batch:
-    came = zip(answers.labels, answers.labelled, strict=True)
+    came = zip(answers.labels, answers.label_times, strict=True)
     return Batch(
         np.array(answers.times),
         {},

@@ -17,10 +17,10 @@ from sortal.serve.log.store import (
     MOST_DELETED,
     PAGE,
     PROTOCOL,
+    InsertResult,
     LabelRow,
     LogStore,
     Queries,
-    Stored,
     refuse_newer,
 )
 
@@ -115,8 +115,8 @@ class SqliteStore(LogStore):
             connection.executemany("DELETE FROM predictions WHERE id = ?", [(number,) for number, _ in old])
             ids = [(row_id,) for row_id in {row_id for _, row_id in old}]
             labels = connection.executemany(f"DELETE FROM labels WHERE row_id = ? AND {ALONE}", ids).rowcount
-            lost = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
-            labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
+            orphans = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
+            labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({orphans})", (time, most)).rowcount
         return len(old) + labels
 
     def days_labelled_since(self, time: float) -> set[int]:
@@ -126,14 +126,14 @@ class SqliteStore(LogStore):
     def close(self) -> None:
         self._connection.close()
 
-    def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
+    def _insert_labels(self, rows: Sequence[LabelRow]) -> InsertResult:
         with self._writing() as connection:
             odd = connection.execute(ODD, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall()
-            known = {row_id: label_of(label) for row_id, label in odd if label is not None}
-            new = [row for row in rows if row[0] not in known] if known else rows
+            known_labels = {row_id: label_of(label) for row_id, label in odd if label is not None}
+            new = [row for row in rows if row[0] not in known_labels] if known_labels else rows
             connection.executemany(ADD_LABEL, new)
         unmatched = frozenset(row_id for row_id, label in odd if label is None)
-        return Stored(frozenset(row_id for row_id, _, _ in new), unmatched, known)
+        return InsertResult(frozenset(row_id for row_id, _, _ in new), unmatched, known_labels)
 
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():
