@@ -35,8 +35,8 @@ LOGGER = logging.getLogger("sortal.serve")
 
 
 def run(settings: Settings, on_start: Callable[[], None] = lambda: None) -> None:
-    """Serve until a signal ends it. ``settings`` are checked, its host an address, its port free; ``on_start`` is called
-    when the first worker listens.
+    """Serve until a signal ends it. ``settings`` are checked, its host an address, its port free; ``on_start`` is
+    called when the first worker listens.
     """
     if find_spec("uvicorn") is None or find_spec("httptools") is None:
         raise OptionError(NEEDED)
