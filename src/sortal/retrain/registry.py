@@ -72,7 +72,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Listed:
+class Version:
     """A version as ``sortal registry`` shows it."""
 
     version: str
@@ -120,14 +120,14 @@ class Registry:
         except msgspec.DecodeError as error:
             raise DataError(f"history.jsonl of {quoted(str(self.folder))} cannot be read: {error}") from None
 
-    def listed(self) -> list[Listed]:
+    def versions(self) -> list[Version]:
         """The versions, the newest first."""
         aliases = self.aliases
-        named = {"champion": aliases.champion, "challenger": aliases.challenger, "previous": aliases.previous}
-        made = [event for event in self.events() if event.what in ("added", "built")]
+        by_alias = {"champion": aliases.champion, "challenger": aliases.challenger, "previous": aliases.previous}
+        additions = [event for event in self.events() if event.what in ("added", "built")]
         return [
-            Listed(e.version, tuple(n for n, v in named.items() if v == e.version), e.time, e.by, e.why)
-            for e in reversed(made)
+            Version(e.version, tuple(n for n, v in by_alias.items() if v == e.version), e.time, e.by, e.why)
+            for e in reversed(additions)
         ]
 
     def is_built_here(self, version: str) -> bool:
@@ -216,11 +216,11 @@ class Registry:
 
     def _follow(self) -> None:
         """Somebody else may have changed the file that is served."""
-        aliases, served = self.aliases, self.folder / CHAMPION
-        if not served.is_file():
+        aliases, champion_file = self.aliases, self.folder / CHAMPION
+        if not champion_file.is_file():
             self._place(aliases.champion, CHAMPION)
             return
-        version = hashlib.sha256(served.read_bytes()).hexdigest()
+        version = hashlib.sha256(champion_file.read_bytes()).hexdigest()
         if version == aliases.champion:
             return
         if not self.file(version).is_file():
