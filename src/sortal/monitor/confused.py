@@ -32,7 +32,7 @@ from sortal.monitor.shift import LEAST_LABELS, LEVEL
 
 DRAWS = 4_000
 """Of the counts that chance brings about: four of them are beyond the level of a test."""
-REDRAWN, STEPS = 200, 400
+RESAMPLES, STEPS = 200, 400
 """Samples from which the interval of a share comes, and steps in which shares are fitted: they hardly move any more."""
 LEAST_ROWS = 5
 """That a decision or a class has in the mean: of fewer nothing is said, as chi-squared needs."""
@@ -145,8 +145,8 @@ class Comparison:
 
     def interval_of_shares(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """(K,) each: 95 % of the shares that other samples of the test and of fresh rows would have had."""
-        samples = np.stack([rng.dirichlet(row + 0.5 / len(row), REDRAWN) for row in self.test], axis=1)
-        rows = rng.multinomial(self.rows.sum(), self.rows / self.rows.sum(), REDRAWN)
+        samples = np.stack([rng.dirichlet(row + 0.5 / len(row), RESAMPLES) for row in self.test], axis=1)
+        rows = rng.multinomial(self.rows.sum(), self.rows / self.rows.sum(), RESAMPLES)
         low, high = np.quantile(fit_shares(rows, samples), (0.025, 0.975), axis=0)
         return low, high
 

@@ -90,5 +90,5 @@ def _batch(answers: Answers, label: Label, until: float) -> Batch:
         [label(decision) for decision in answers.decisions],
         [None if one is None or time is None or time >= until else label(one) for one, time in pairs],
         np.array(answers.seconds),
-        np.array(answers.warned),
+        np.array(answers.has_warning),
     )

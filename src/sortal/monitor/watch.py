@@ -29,7 +29,7 @@ FALSE_ALARMS = 0.05
 """Of years without a change, in how many anything at all is called one."""
 HARM_SHARE = 0.5
 """Of the false alarms, those that losses may raise; columns share the others."""
-SETTLED = 10.0
+SETTLE_SECONDS = 10.0
 """Seconds after which what was logged is in the store: a writer commits five times a second, and tries again."""
 
 
@@ -87,7 +87,7 @@ class Watcher:
 
         A label counts once, when it and its prediction are both there.
         """
-        until = now - SETTLED
+        until = now - SETTLE_SECONDS
         for batch in predictions(store, self.model, state.model, self.reads, state.until, until):
             self.count(batch, state)
         if state.until:
@@ -214,7 +214,7 @@ def _add_traffic(batch: Batch, day: int, state: State) -> None:
     state.latency[day] = (np.array(state.latency[day]) + pace).tolist()
     state.rows[day] += len(batch)
     state.seconds[day] += float(seconds.sum())
-    state.warnings[day] += int(batch.warned.sum())
+    state.warnings[day] += int(batch.has_warning.sum())
 
 
 def _add(days: ColumnDays, day: int, bins: Bins, codes: Codes, name: str) -> None:

@@ -38,7 +38,7 @@ from sortal.serve.swap import alone, check_follows
 PROTOCOL = 1
 CHAMPION, CHALLENGER = "champion.sortal", "challenger.sortal"
 RECIPE_FILE = "recipe.toml"
-KEPT = (MODEL_FILE, RECIPE_FILE, "run.json", "report.html")
+RUN_FILES = (MODEL_FILE, RECIPE_FILE, "run.json", "report.html")
 """Of a run; its sealed rows stay where they are, as each copy of them could be opened unseen."""
 SHORT = 12
 """Letters of a hash that name a version: no two of a million share them."""
@@ -165,7 +165,7 @@ class Registry:
         one nobody knows, and so it is now. Raises DataError for a folder that is no run, ArtifactError for a model
         that cannot take the champion's place.
         """
-        missing = next((name for name in KEPT[:2] if not (run / name).is_file()), None)
+        missing = next((name for name in RUN_FILES[:2] if not (run / name).is_file()), None)
         if missing is not None:
             raise DataError(f"{quoted(str(run))} is no folder of a run: it has no {missing}")
         model = read_model(run / MODEL_FILE)
@@ -235,7 +235,7 @@ class Registry:
 
     def _keep(self, run: Path, version: str) -> None:
         with new_folder(self.file(version).parent) as folder:
-            for name in (*KEPT, signature_of(Path(MODEL_FILE)).name):
+            for name in (*RUN_FILES, signature_of(Path(MODEL_FILE)).name):
                 if (run / name).is_file():
                     shutil.copyfile(run / name, folder / name)
             networks.copy_beside(run / MODEL_FILE, folder)

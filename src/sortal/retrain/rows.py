@@ -26,7 +26,7 @@ from sortal.core.writing import listing
 from sortal.data.read import Source
 from sortal.retrain.cases import Case
 
-NEEDED = ("time", "group", "split", "weight", "cost")
+REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 """Roles of columns that every row has to have."""
 
 
@@ -134,7 +134,7 @@ def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Se
         inputs = [
             _moment(case.first, column) if value is None else value for case, value in zip(cases, inputs, strict=True)
         ]
-    if column.role in NEEDED and None in inputs:
+    if column.role in REQUIRED_ROLES and None in inputs:
         raise DataError(
             f"column {quoted(column.name)} is the {column.role} of the champion's recipe, and {inputs.count(None):,} "
             f"of {len(inputs):,} labelled rows of the log do not have it; send it with every row"

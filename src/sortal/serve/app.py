@@ -29,7 +29,7 @@ Send = Callable[[Message], Awaitable[None]]
 LOGGER = logging.getLogger("sortal.serve")
 
 MOST_QUERY_FIELDS = 32
-MOST_REMEMBERED = 2**24
+CACHE_BYTES = 2**24
 """Bytes of what networks made of texts and images: several thousand of them. Members of a model share it, and whoever
 asks again.
 """
@@ -158,7 +158,7 @@ class App:
 
     def warm_up(self) -> None:
         """Make before the first request what is made once."""
-        keep_newest(MOST_REMEMBERED)
+        keep_newest(CACHE_BYTES)
         self.service.deployment.champion.warm_up()
 
 

@@ -29,7 +29,7 @@ from sortal.core.schema import Column, Schema, column_name
 from sortal.serve.http import FieldError, HttpError
 from sortal.serve.limits import Limits
 
-KNOWN = 4_096
+CACHE_SIZE = 4_096
 """Values of a column that are looked up: levels, and days; some hundred kilobytes a column."""
 SHORT = 64
 """Letters of a text that is remembered: levels and dates are shorter."""
@@ -306,7 +306,7 @@ class _Cells:
         cache = self._caches.get(type(value))
         if cache is None or (isinstance(value, str) and len(value) > SHORT):
             return
-        if len(cache) >= KNOWN:
+        if len(cache) >= CACHE_SIZE:
             cache.clear()
         cache[value] = cell
 

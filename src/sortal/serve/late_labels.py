@@ -20,9 +20,9 @@ from sortal.serve.log.store import LogStore
 
 TOGETHER = 100_000
 """Labels of one transaction: ids come in no order, and so each page of the index is written once for many of them."""
-LOOKED_AT = 1_000
+MOST_PREDICTIONS = 1_000
 """Predictions of a log that say how its classes are written."""
-MOST_TOLD = 5
+MOST_CONFLICTS = 5
 """Conflicts that are named on the screen; --json has all."""
 
 
@@ -47,10 +47,10 @@ class LabelResult:
             yield f"{self.blank:,} rows have no id or no label and were left out"
         if conflicts:
             yield f"{len(conflicts):,} contradict a label that is known, which stays:"
-            for conflict in conflicts[:MOST_TOLD]:
+            for conflict in conflicts[:MOST_CONFLICTS]:
                 yield f"  {conflict.row_id}: {quoted(conflict.known)} is known, {quoted(conflict.given)} was given"
-            if len(conflicts) > MOST_TOLD:
-                yield f"  and {len(conflicts) - MOST_TOLD:,} more; --json has all"
+            if len(conflicts) > MOST_CONFLICTS:
+                yield f"  and {len(conflicts) - MOST_CONFLICTS:,} more; --json has all"
 
 
 def label_rows(
@@ -87,7 +87,7 @@ def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
 def _classes_of(store: LogStore) -> Sequence[Label]:
     """The classes that were predicted lately, of which all have the type."""
     classes = dict.fromkeys(
-        answer.prediction.prediction for answer, _ in zip(store.read(), range(LOOKED_AT), strict=False)
+        answer.prediction.prediction for answer, _ in zip(store.read(), range(MOST_PREDICTIONS), strict=False)
     )
     if not classes:
         raise DataError("the log has no prediction yet that says how classes are written; name the model: --model FILE")

@@ -25,11 +25,11 @@ from sortal.core.errors import OptionError
 from sortal.serve.logs import logging_config
 from sortal.serve.settings import Settings, bound_socket
 
-KILLED = 20.0
+KILL_SECONDS = 20.0
 """Seconds after which a worker that has not stopped is killed: what it needs to answer, and to log, is less."""
 APART = 1.0
 """Seconds between two starts of a worker that does not stay."""
-NEEDED = "serving needs a server of HTTP, which is an extra: pip install 'sortal[serve]'"
+INSTALL_HINT = "serving needs a server of HTTP, which is an extra: pip install 'sortal[serve]'"
 
 LOGGER = logging.getLogger("sortal.serve")
 
@@ -39,7 +39,7 @@ def run(settings: Settings, on_start: Callable[[], None] = lambda: None) -> None
     called when the first worker listens.
     """
     if find_spec("uvicorn") is None or find_spec("httptools") is None:
-        raise OptionError(NEEDED)
+        raise OptionError(INSTALL_HINT)
     logging.config.dictConfig(logging_config(settings.level))
     with (
         TemporaryDirectory(prefix="sortal-serve-", ignore_cleanup_errors=True) as folder,
@@ -137,7 +137,7 @@ class _Workers:
         self._listener.close()
         for worker in self._workers:
             worker.process.terminate()
-        timer = threading.Timer(KILLED, self._kill)
+        timer = threading.Timer(KILL_SECONDS, self._kill)
         timer.daemon = True
         timer.start()
 

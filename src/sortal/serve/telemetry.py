@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-NEEDED = "traces need an extra: pip install 'sortal[telemetry]'"
+INSTALL_HINT = "traces need an extra: pip install 'sortal[telemetry]'"
 _CONTEXT = (b"traceparent", b"tracestate")
 
 
@@ -33,7 +33,7 @@ def is_asked_for() -> bool:
 def check_installed() -> None:
     """Raises OptionError where traces are asked for and cannot be made."""
     if is_asked_for() and find_spec("opentelemetry") is None:
-        raise OptionError(f"{' or '.join(ENDPOINTS)} is set, and {NEEDED}; or unset it")
+        raise OptionError(f"{' or '.join(ENDPOINTS)} is set, and {INSTALL_HINT}; or unset it")
 
 
 def spans_of_environment() -> Spans:

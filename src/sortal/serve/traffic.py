@@ -39,13 +39,13 @@ that the hour gets full."""
 
 @dataclass(slots=True)
 class Count:
-    """``times``: requests by bin of their seconds. ``decisions``: rows by what was decided. ``warned``: rows with a
+    """``times``: requests by bin of their seconds. ``decisions``: rows by what was decided. ``warned_rows``: with a
     warning; ``columns``: rows by the column that they were warned of, and ``examples``: a warning of each.
     """
 
     requests: int = 0
     rows: int = 0
-    warned: int = 0
+    warned_rows: int = 0
     times: Counter[int] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
     columns: Counter[str] = field(default_factory=Counter)
@@ -61,7 +61,7 @@ class Count:
             self._warn(odd)
 
     def _warn(self, warnings: Sequence[str]) -> None:
-        self.warned += 1
+        self.warned_rows += 1
         for name, text in {warned_of(text): text for text in warnings}.items():
             self.columns[name] += 1
             self.examples.setdefault(name, text)
@@ -70,7 +70,7 @@ class Count:
         """Add what another has. Copies are read, as another thread may count meanwhile."""
         self.requests += other.requests
         self.rows += other.rows
-        self.warned += other.warned
+        self.warned_rows += other.warned_rows
         self.times.update(other.times.copy())
         self.decisions.update(other.decisions.copy())
         self.columns.update(other.columns.copy())
@@ -162,7 +162,7 @@ def describe(whole: Count, points: list[Count], now: float, span: int, classes: 
         "total": {
             "requests": whole.requests,
             "rows": whole.rows,
-            "warned": whole.warned,
+            "warned": whole.warned_rows,
             "p50": whole.quantile(0.5),
             "p99": whole.quantile(0.99),
         },

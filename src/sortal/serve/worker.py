@@ -93,7 +93,7 @@ class Worker:
             shared=shared,
         )
         self._app = App(self._service)
-        self._unanswered = 0
+        self._n_unanswered = 0
         self._until = 0.0
         self._end_event = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -105,7 +105,7 @@ class Worker:
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:  # the service ends, and it has had its time
-            self._unanswered += 1
+            self._n_unanswered += 1
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -152,7 +152,7 @@ class Worker:
         if self._shadow is not None:
             self._shadow.stop(max(LEAST_SECONDS, self._until - time.monotonic()))
         unlogged_rows = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, self._until - time.monotonic()))
-        LOGGER.info("stopped", extra={"fields": {"unanswered": self._unanswered, "unlogged": unlogged_rows}})
+        LOGGER.info("stopped", extra={"fields": {"unanswered": self._n_unanswered, "unlogged": unlogged_rows}})
         # Nothing of what follows is lost for good, and a store or a collector that is away may take its time.
         if self._export is not None:
             self._export.stop()

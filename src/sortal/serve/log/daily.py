@@ -23,7 +23,7 @@ import msgspec
 from sortal.core.errors import OptionError, OutputError, SortalError
 from sortal.data.whole import PRIVATE
 from sortal.serve.log.address import open_store
-from sortal.serve.log.days import DAY, SETTLED, day_file, day_of
+from sortal.serve.log.days import DAY, SETTLE_SECONDS, day_file, day_of
 from sortal.serve.log.records import Role
 
 if sys.platform != "win32":
@@ -113,7 +113,7 @@ def export_days(log: str, folder: Path, target: str, now: float) -> list[Path]:
         refresh = day_of(last_look) < day_of(now)
         labelled_days = store.days_labelled_since(last_look - LATE) if refresh else set()
         files = []
-        for day in range(day_of(oldest.prediction.time), day_of(now - SETTLED)):
+        for day in range(day_of(oldest.prediction.time), day_of(now - SETTLE_SECONDS)):
             if day_file(folder, day).exists() and day not in labelled_days:
                 continue
             for role, place in PLACES.items():

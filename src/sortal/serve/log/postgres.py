@@ -14,10 +14,10 @@ import msgspec
 from sortal.core.errors import OptionError, StoreError
 from sortal.serve.log.rows import COLUMNS, Row, ids_as_json, label_of
 from sortal.serve.log.store import (
-    LOOKED,
     MOST_DELETED,
     PAGE,
     PROTOCOL,
+    RECENT_LABELS,
     InsertResult,
     LabelRow,
     LogStore,
@@ -59,7 +59,7 @@ ADD_LABELS = """
         SELECT row_id, label::json, time FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
         ON CONFLICT DO NOTHING RETURNING row_id)
     SELECT row_id, NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = new.row_id) FROM new"""
-KNOWN = """
+LABELS_OF_ROWS = """
     SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (wanted)
     JOIN sortal_labels ON row_id = wanted"""
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
@@ -73,7 +73,7 @@ LABELLED_DAYS = """
     SELECT DISTINCT CAST(floor(p.time / 86400) AS integer)
     FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id WHERE l.time >= %s"""
 LABELLED = f"""
-    WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
+    WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {RECENT_LABELS})
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
     WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
 READ_LABELLED = f"""
@@ -157,7 +157,7 @@ class PostgresStore(LogStore):
                 payload = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
                 new: dict[str, bool] = dict(connection.execute(ADD_LABELS, (payload.decode(),)).fetchall())
                 others = [row_id for row_id, _, _ in rows if row_id not in new]
-                known_labels = connection.execute(KNOWN, (ids_as_json(others),)).fetchall() if others else []
+                known_labels = connection.execute(LABELS_OF_ROWS, (ids_as_json(others),)).fetchall() if others else []
                 if len(known_labels) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
         unmatched = frozenset(row_id for row_id, is_alone in new.items() if is_alone)

@@ -99,8 +99,8 @@ def _redact_warning(warning: str, columns: Collection[str]) -> str:
 
 def _quote(name: str) -> str:
     """A column as each warning of it has it; ``core.shift`` cuts names of more than 40 letters."""
-    return repr(name) if len(repr(name)) <= NAMED else repr(name)[:NAMED]
+    return repr(name) if len(repr(name)) <= NAME_LENGTH else repr(name)[:NAME_LENGTH]
 
 
-NAMED = 36
+NAME_LENGTH = 36
 """Letters of a name that are in a warning for certain."""

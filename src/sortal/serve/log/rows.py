@@ -95,7 +95,7 @@ class Answers(NamedTuple):
     redacted: Sequence[str]
     probabilities: Sequence[Sequence[float]]
     decisions: Sequence[Label]
-    warned: Sequence[bool]
+    has_warning: Sequence[bool]
     seconds: Sequence[float]
     labels: Sequence[Label | None]
     label_times: Sequence[float | None]

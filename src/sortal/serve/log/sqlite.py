@@ -13,10 +13,10 @@ from pathlib import Path
 from sortal.core.errors import StoreError
 from sortal.serve.log.rows import COLUMNS, Row, ids_as_json, label_of
 from sortal.serve.log.store import (
-    LOOKED,
     MOST_DELETED,
     PAGE,
     PROTOCOL,
+    RECENT_LABELS,
     InsertResult,
     LabelRow,
     LogStore,
@@ -34,7 +34,7 @@ PRIMARY = 0xFF
 """The part of an error code of SQLite that says what it is, without the reason."""
 CACHE = 64 * 2**20
 """Bytes. Row ids come in no order: the pages of their index have to be at hand."""
-MAPPED = 2**30
+MMAP_SIZE = 2**30
 """Bytes of the file that are read where the system has them: reading a million of rows with their labels takes 6.5 µs a
 row in the place of 11, and memory is shared by processes.
 """
@@ -75,7 +75,7 @@ LABELLED_DAYS = """
     SELECT DISTINCT CAST(p.time / 86400 AS integer)
     FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
 LABELLED = f"""
-    SELECT {WHOLE} FROM (SELECT * FROM labels ORDER BY time DESC LIMIT {LOOKED}) l
+    SELECT {WHOLE} FROM (SELECT * FROM labels ORDER BY time DESC LIMIT {RECENT_LABELS}) l
     CROSS JOIN predictions p ON p.row_id = l.row_id
     WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
 """SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
@@ -190,7 +190,7 @@ class SqliteStore(LogStore):
                 f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"
             )
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+        connection.execute(f"PRAGMA mmap_size = {MMAP_SIZE}")
         connection.execute("PRAGMA secure_delete = ON")  # what retention deletes is not left in free pages
         connection.execute(f"PRAGMA cache_size = -{CACHE // 1024}")
         connection.execute("BEGIN IMMEDIATE")

@@ -25,7 +25,7 @@ PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
 PAGE = 1_000
 """Predictions that are read at once, in a transaction of their own: nothing is locked while they are worked on."""
-LOOKED = 100_000
+RECENT_LABELS = 100_000
 """Labels that are looked at for those of one model: half a second."""
 MOST_DELETED = 1_000
 """Predictions that are deleted in one transaction, within some ten milliseconds."""
@@ -125,7 +125,7 @@ class LogStore(ABC):
 
     def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterator[LabelledPrediction]:
         """What a model answered as champion and is known the truth of, at most so many: by the time of the label, the
-        last first, and of one row by the time of the answer. Of the last ``LOOKED`` labels. Without ``inputs`` these
+        last first, and of one row by the time of the answer. Of the last ``RECENT_LABELS``. Without ``inputs`` these
         are empty, which of images saves much.
         """
         query = self.queries.labelled if inputs else self.queries.without_inputs(self.queries.labelled)
