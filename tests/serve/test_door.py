@@ -19,7 +19,7 @@ from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine import Program
-from sortal.serve.door import KNOWN, MOST_HINTS, Door
+from sortal.serve.door import CACHE_SIZE, MOST_HINTS, Door
 from sortal.serve.http import HttpError
 from sortal.serve.limits import Limits
 from tests.toy_plugin.toy_plugin import Colour
@@ -150,15 +150,15 @@ def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
 
 
 def test_usual_texts_are_known_before_the_first_row(door: Door) -> None:
-    known = {cells.name: cells._remembered[str] for cells in door._cells}
+    known = {cells.name: cells._caches[str] for cells in door._cells}
     assert known["city"] == {"Bonn": "Bonn", "Ulm": "Ulm"}
     assert known["member"] == {"no": False, "yes": True}
     assert known["note"] == {}
 
 
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:
-    door.read([{"city": f"city {at}"} for at in range(3 * KNOWN)], LIMITS)
-    assert max(len(known) for cells in door._cells for known in cells._remembered.values()) <= KNOWN
+    door.read([{"city": f"city {at}"} for at in range(3 * CACHE_SIZE)], LIMITS)
+    assert max(len(known) for cells in door._cells for known in cells._caches.values()) <= CACHE_SIZE
 
 
 def test_a_row_of_very_many_fields_is_not_looked_at_field_by_field(door: Door) -> None:

@@ -54,10 +54,10 @@ def example(column: Column, profile: ColumnProfile | None) -> Any:
     values, _ = usual_values(profile)
     if not values:
         return None
-    return written(column, values[len(values) // 2]) if kind.numeric else values[0]
+    return json_value(column, values[len(values) // 2]) if kind.numeric else values[0]
 
 
-def written(column: Column, value: float) -> Any:
+def json_value(column: Column, value: float) -> Any:
     """A number of a program as a value of its column: a moment as its dates are written."""
     storage = kind_of(column.kind).storage
     if storage == "boolean":
