@@ -166,17 +166,17 @@ def _filled(costs: Costs, classes: Sequence[str], positive: str | None, elsewher
     twice = [where for where in costs if where in elsewhere]
     lacking = [(t, d) for t in numbers for d in numbers if t != d and (t, d) not in costs and (t, d) not in elsewhere]
     if twice:
-        raise TaskError(f"the cost of {_named(twice[0], classes, positive)} is told by a number and by a column")
+        raise TaskError(f"the cost of {_cell_name(twice[0], classes, positive)} is told by a number and by a column")
     if lacking and positive is not None:
-        names = " and ".join(sorted((_named(where, classes, positive) for where in lacking), reverse=True))
+        names = " and ".join(sorted((_cell_name(where, classes, positive) for where in lacking), reverse=True))
         raise TaskError(f"the cost of {names} is not given; name both errors, {EXAMPLE}")
     if lacking:
-        what = _named(lacking[0], classes, positive)
+        what = _cell_name(lacking[0], classes, positive)
         raise TaskError(f"the costs lack {what} (errors without a cost: {len(lacking)})")
     return tuple(tuple(costs.get((t, d), 0.0) for d in numbers) for t in numbers)
 
 
-def _named(where: tuple[int, int], classes: Sequence[str], positive: str | None) -> str:
+def _cell_name(where: tuple[int, int], classes: Sequence[str], positive: str | None) -> str:
     truth, decided = where
     if positive is None:
         return f"deciding {classes[decided]!r} where {classes[truth]!r} is true"

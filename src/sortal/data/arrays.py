@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
-from sortal.core.images import canonical_or_none, each, pillow
+from sortal.core.images import canonical_or_none, map_in_threads, pillow
 from sortal.core.option_values import PART_WORDS
 from sortal.core.writing import listing
 from sortal.data.image_folder import IMAGE, LABEL, PART
@@ -142,7 +142,7 @@ def _frames(path: Path, pairs: list[_Pair], types: Types) -> Iterator[pl.DataFra
         scale = 255.0 if images.dtype.kind == "f" and np.nanmax(images, initial=0) <= 1 else 1.0
         for first in range(0, len(images), _AT_ONCE):
             some = images[first : first + _AT_ONCE]
-            png = [canonical_or_none(data) for data in each(_png, list(_eight_bits(some, scale)))]
+            png = [canonical_or_none(data) for data in map_in_threads(_png, list(_eight_bits(some, scale)))]
             columns = [
                 pl.Series(IMAGE, png, dtype=pl.Binary),
                 pl.Series(LABEL, labels[first : first + _AT_ONCE].tolist()).cast(types[LABEL]),

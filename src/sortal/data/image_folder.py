@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import polars as pl
 
 from sortal.core.errors import DataError
-from sortal.core.images import MOST_FILE, NAME, canonical_or_none, each
+from sortal.core.images import MOST_FILE, NAME, canonical_or_none, map_in_threads
 from sortal.core.option_values import PART_WORDS
 from sortal.core.writing import listing
 from sortal.data.parts import Part
@@ -69,7 +69,7 @@ def _frames(path: Path, images: Sequence[Steps], beside: pl.DataFrame) -> Iterat
     with ZipFile(path) as archive:
         for first in range(0, len(images), _AT_ONCE):
             some = [_unpacked(archive, steps) for steps in images[first : first + _AT_ONCE]]
-            small = [kept or data for kept, data in zip(each(canonical_or_none, some), some, strict=True)]
+            small = [kept or data for kept, data in zip(map_in_threads(canonical_or_none, some), some, strict=True)]
             column = pl.Series(IMAGE, small, dtype=pl.Binary)
             yield pl.DataFrame([column, *beside[first : first + _AT_ONCE].iter_columns()])
 

@@ -14,7 +14,7 @@ import polars as pl
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError
 from sortal.core.frame import unreadable
-from sortal.core.images import canonical_or_none, each
+from sortal.core.images import canonical_or_none, map_in_threads
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.image import are_image_names
 from sortal.core.schema import Column, Schema
@@ -50,7 +50,7 @@ def affordable(source: Source, schema: Schema, seconds: float) -> int:
     few = replace(source, frame=source.frame[np.random.default_rng(0).permutation(n)[:PILOT]])
     begun = time.monotonic()
     for column in columns:
-        each(canonical_or_none, _given(column, few).to_list())
+        map_in_threads(canonical_or_none, _given(column, few).to_list())
     return min(n, max(int(seconds * PILOT / (time.monotonic() - begun)), PILOT))
 
 

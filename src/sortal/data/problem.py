@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Ints
-from sortal.core.columns import Origin, counted, missing_words, parted
+from sortal.core.columns import Origin, missing_words, parted, text_counts
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import conform, declared_kinds, from_any
@@ -162,7 +162,7 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     notes = []
     if missing := labels.null_count():
         texts = (
-            parted(counted(raw), kind_of(column.kind).missing_texts(column)).missing
+            parted(text_counts(raw), kind_of(column.kind).missing_texts(column)).missing
             if is_text(sort_of(raw.dtype))
             else {"": missing}
         )
@@ -171,7 +171,7 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
             note += f":{missing_words(texts)[1:]}; if {next(iter(worded))!r} is a class, say --missing ''"
         notes.append(note)
     if column.absent == ():
-        odd = parted(counted(labels), MISSING).missing
+        odd = parted(text_counts(labels), MISSING).missing
         notes += [
             f"{text!r} is a class of {column.name!r} ({n:,} rows); if it means that there is no value, say --missing "
             f"{text!r}"

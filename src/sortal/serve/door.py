@@ -87,7 +87,7 @@ class Door:
         self._needed = frozenset(model.needs.names)
         self._named = frozenset(model.schema.names)
         profiles = model.profiled().items()
-        self._never_missing = frozenset(name for name, each in profiles if each.known and not each.missing)
+        self._never_missing = frozenset(name for name, each in profiles if each.n_values and not each.missing)
         for cells in self._cells:
             profile = model.profile.get(cells.name)
             cells.learn(profile.levels if profile is not None and not profile.measures else ())
