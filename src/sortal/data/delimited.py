@@ -149,11 +149,11 @@ def frames(layout: Layout, size: int = BLOCK, note: Note = lambda text: None) ->
     """
     before, repeated, blank = 0, 0, 0
     for frame in _frames(layout, size):
-        kept = _without_headers(frame, layout, before)
+        body = _without_headers(frame, layout, before)
         before += frame.height
-        repeated += frame.height - kept.height
-        blank += kept.to_series().null_count() if frame.width == 1 else 0
-        yield kept
+        repeated += frame.height - body.height
+        blank += body.to_series().null_count() if frame.width == 1 else 0
+        yield body
     if repeated:
         note(f"{_rows_are(repeated)} the header again: left out")
     if blank:
@@ -175,8 +175,8 @@ def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.Dat
     names = list({*header, *layout.header})
     maybe = np.arange(frame.height)
     for column in frame.iter_columns():  # the first column leaves next to nothing of most tables
-        some = column if len(maybe) == frame.height else column.gather(maybe)
-        values = some.alias("").fill_null("")  # polars takes names such as "^p.*$" for patterns
+        candidates = column if len(maybe) == frame.height else column.gather(maybe)
+        values = candidates.alias("").fill_null("")  # polars takes names such as "^p.*$" for patterns
         maybe = maybe[(values.is_in(names) | values.str.strip_chars(_AROUND).is_in(names)).to_numpy()]
         if not len(maybe):
             return frame

@@ -89,11 +89,11 @@ def verify(path: Path, heads: Heads = NO_HEADS) -> tuple[Entry, ...]:
     except OSError as error:
         raise DataError(f"the ledger {path} cannot be read ({error.strerror}); {_DISTRUST}") from error
     entries = _entries(content, path)
-    known = {entry.hash for entry in entries}
+    hashes = {entry.hash for entry in entries}
     for witness, head in heads.items():
-        if head is not None and head not in known:
-            gone = f"the entry {head[:12]}, which {witness} knows, is gone"
-            raise DataError(f"the ledger {path} was cut or replaced: {gone}; {_DISTRUST}")
+        if head is not None and head not in hashes:
+            fault = f"the entry {head[:12]}, which {witness} knows, is gone"
+            raise DataError(f"the ledger {path} was cut or replaced: {fault}; {_DISTRUST}")
     return entries
 
 

@@ -62,8 +62,8 @@ class SplitPlan:
     @property
     def parts(self) -> dict[str, float]:
         """Names and shares of the parts that there will be, train first."""
-        asked = {"valid": self.valid, "test": self.test}
-        return {"train": 1 - self.valid - self.test} | {name: share for name, share in asked.items() if share > 0}
+        shares = {"valid": self.valid, "test": self.test}
+        return {"train": 1 - self.valid - self.test} | {name: share for name, share in shares.items() if share > 0}
 
     def __str__(self) -> str:
         train, valid, test = (f"{100 * share:g}" for share in (1 - self.valid - self.test, self.valid, self.test))
@@ -166,9 +166,9 @@ def _coincidence_notes(table: Table) -> list[str]:
 def _near(part: Ints, codes: Ints, target: Ints) -> bool:
     """Sizes are within a quarter of what was wished (or a row), and no part lacks half of a class (and two rows)."""
     classes, parts = target.shape
-    dealt = np.bincount(codes * parts + part, minlength=classes * parts).reshape(classes, parts)
-    sizes = np.abs(dealt.sum(axis=0) - target.sum(axis=0)) <= 1 + target.sum(axis=0) / 4
-    return bool(sizes.all() and (dealt >= target / 2 - 2).all())
+    counts = np.bincount(codes * parts + part, minlength=classes * parts).reshape(classes, parts)
+    sizes = np.abs(counts.sum(axis=0) - target.sum(axis=0)) <= 1 + target.sum(axis=0) / 4
+    return bool(sizes.all() and (counts >= target / 2 - 2).all())
 
 
 def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
@@ -220,10 +220,10 @@ def _group_notes(table: Table) -> list[str]:
 
 
 def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
-    got = np.bincount(part, minlength=len(names)) / len(part)
+    actual = np.bincount(part, minlength=len(names)) / len(part)
     return [
         f"{name} has {100 * share:.0f} % of the rows, not {100 * wish:.0f} %: what belongs together stays so"
-        for name, share, wish in zip(names, got, shares, strict=True)
+        for name, share, wish in zip(names, actual, shares, strict=True)
         if abs(share - wish) > max(0.03, 1.5 / len(part))
     ]
 
