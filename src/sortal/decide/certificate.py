@@ -107,17 +107,17 @@ class Certificate:
     @property
     def explanation(self) -> str:
         """What is certified and on what grounds, or why nothing is, in plain words."""
-        asked = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
+        levels = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
         together = " together" if len(self.bounds) > 1 else ""
         if not self.holds:
-            rows = f"{self.rows:,} labelled rows{self._each}"
+            rows = f"{self.rows:,} labelled rows{self._per_group}"
             return " ".join(
-                [f"{asked} cannot be certified{together} from {rows}: {self._possible}", *self._prospects()]
+                [f"{levels} cannot be certified{together} from {rows}: {self._possible}", *self._prospects()]
             )
         grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
         return (
-            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled "
-            f"rows{self._each}: "
+            f"{levels} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled "
+            f"rows{self._per_group}: "
             f"p >= {_threshold(self.threshold)} {grounds}"
         )
 
@@ -131,7 +131,7 @@ class Certificate:
         )
 
     @property
-    def _each(self) -> str:
+    def _per_group(self) -> str:
         return " (one of each group)" if self.grouped else ""
 
     def _grounds(self, bound: Bound) -> str:

@@ -158,13 +158,13 @@ def _slopes(logs: Floats, true: Floats, probability: Floats) -> tuple[Floats, Fl
     """How each row pulls at weights and biases, (n, 2 K), and the information of all on them."""
     k = logs.shape[1]
     score = np.hstack([(true - probability) * logs, true - probability])
-    moved = np.hstack([probability * logs, probability])
-    information = -moved.T @ moved
+    features = np.hstack([probability * logs, probability])
+    information = -features.T @ features
     by_class = np.arange(k)
     for i, j, own in (
-        (0, 0, (moved[:, :k] * logs).sum(axis=0)),
-        (0, k, moved[:, :k].sum(axis=0)),
-        (k, 0, moved[:, :k].sum(axis=0)),
+        (0, 0, (features[:, :k] * logs).sum(axis=0)),
+        (0, k, features[:, :k].sum(axis=0)),
+        (k, 0, features[:, :k].sum(axis=0)),
         (k, k, probability.sum(axis=0)),
     ):
         information[i + by_class, j + by_class] += own
