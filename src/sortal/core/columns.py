@@ -157,8 +157,8 @@ def level_words(texts: Texts, disclosure: Disclosure, most: int = 6) -> str:
     n = texts.values.n_unique()
     levels = sorted(texts.quotable(disclosure).values) if n <= most else []
     rarer = f" and {n - len(levels)} rarer" if len(levels) < n else ""
-    listed = f": {', '.join(map(shortened, levels))}{rarer}" if levels else ""
-    return f"{n:,} value{'' if n == 1 else 's'}{listed}"
+    text = f": {', '.join(map(shortened, levels))}{rarer}" if levels else ""
+    return f"{n:,} value{'' if n == 1 else 's'}{text}"
 
 
 def shortened(text: str, most: int = 24) -> str:

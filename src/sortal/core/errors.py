@@ -79,9 +79,9 @@ def did_you_mean(name: str, candidates: Iterable[str], most: int = 12) -> str:
     names = list(candidates)
     by_text = {short(n, LONGEST_VALUE).casefold(): n for n in reversed(names[:MOST_NAMES])}
     near = difflib.get_close_matches(short(name, LONGEST_VALUE).casefold(), by_text, n=2, cutoff=0.6)
-    listed = names if len(names) <= most else [*names[: most - 1], "...", names[-1]]
+    examples = names if len(names) <= most else [*names[: most - 1], "...", names[-1]]
     question = "did you mean " + " or ".join(quoted(by_text[n]) for n in near) + "? " if near else ""
-    return f"{question}(there are: {', '.join(short(n, LONGEST_VALUE) for n in listed)})"
+    return f"{question}(there are: {', '.join(short(n, LONGEST_VALUE) for n in examples)})"
 
 
 MOST_NAMES = 5_000

@@ -59,14 +59,14 @@ class Memo:
         if entry is None:
             parts = make(values)
             if self._nbytes + parts.nbytes <= MOST_BYTES:
-                self._entries[column, make] = _Entry(_placed(np.empty(0, dtype=np.int64), rows, 0), parts)
+                self._entries[column, make] = _Entry(_with_rows(np.empty(0, dtype=np.int64), rows, 0), parts)
             return parts
         missing = np.flatnonzero(_look_up(entry.place, rows) < 0)
         if len(missing):
             parts = make([values[at] for at in missing.tolist()])
             if self._nbytes + parts.nbytes > MOST_BYTES:
                 return make(values)
-            entry.place = _placed(entry.place, rows[missing], len(entry.parts))
+            entry.place = _with_rows(entry.place, rows[missing], len(entry.parts))
             entry.parts = entry.parts.above(parts)
         result: M = entry.parts.take(_look_up(entry.place, rows))
         return result
@@ -84,11 +84,11 @@ def _look_up(place: Ints, rows: Ints) -> Ints:
     return np.where(in_range, place[np.where(in_range, rows, 0)], -1) if len(place) else np.full(len(rows), -1)
 
 
-def _placed(place: Ints, rows: Ints, first: int) -> Ints:
-    grown = np.full(max(len(place), int(rows.max(initial=-1)) + 1), -1, dtype=np.int64)
-    grown[: len(place)] = place
-    grown[rows] = first + np.arange(len(rows))
-    return grown
+def _with_rows(place: Ints, rows: Ints, first: int) -> Ints:
+    result = np.full(max(len(place), int(rows.max(initial=-1)) + 1), -1, dtype=np.int64)
+    result[: len(place)] = place
+    result[rows] = first + np.arange(len(rows))
+    return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,8 +72,8 @@ class JsonRows:
             except msgspec.ValidationError:
                 rows = msgspec.json.decode(whole, type=list[dict[str, msgspec.Raw]])
                 others = self._others.union(*rows) - self._columns.keys()
-                misnamed = self._columns.keys() & set(map(column_name, others))
-                if others == self._others or len(others) > MOST_OTHERS or misnamed:
+                other_forms = self._columns.keys() & set(map(column_name, others))
+                if others == self._others or len(others) > MOST_OTHERS or other_forms:
                     break
                 self._others = others
                 del self._decoder

@@ -37,8 +37,8 @@ def visible(text: str) -> str:
 
 
 def _visible_form(letter: str) -> str:
-    hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter not in _JOINERS
-    return letter.encode("unicode_escape", "surrogatepass").decode("ascii") if hidden else letter
+    is_hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter not in _JOINERS
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii") if is_hidden else letter
 
 
 def plain(value: object) -> str:

@@ -126,11 +126,11 @@ def profile_of_scores(
     """A profile of (n, K) probabilities by class: of two classes the second alone, as it says the first; of more than
     ``MOST_CLASSES`` none, as that of one of them says little.
     """
-    watched = list(enumerate(classes))[1 if len(classes) == 2 else 0 :]
-    if len(watched) > MOST_CLASSES or not len(probability):
+    pairs = list(enumerate(classes))[1 if len(classes) == 2 else 0 :]
+    if len(pairs) > MOST_CLASSES or not len(probability):
         return {}
-    columns = [Column(name, "number") for _, name in watched]
-    return _of_numbers(columns, {name: probability[:, code] for code, name in watched}, smallest_count)
+    columns = [Column(name, "number") for _, name in pairs]
+    return _of_numbers(columns, {name: probability[:, code] for code, name in pairs}, smallest_count)
 
 
 def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
@@ -200,10 +200,10 @@ def _measure_profiles(column: Column, values: Columns, least: int) -> Iterator[C
     for measure, kind in kinds_of(column.kind).items():
         as_column = Column(measure, kind)
         if kind_of(kind).numeric:
-            profiled = _of_numbers([as_column], values, least)[measure]
+            result = _of_numbers([as_column], values, least)[measure]
         else:
-            profiled = _of_levels(as_column, values[measure], least)
-        yield replace(profiled, name=column.name, measure=measure)
+            result = _of_levels(as_column, values[measure], least)
+        yield replace(result, name=column.name, measure=measure)
 
 
 def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:

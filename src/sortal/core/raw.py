@@ -129,8 +129,8 @@ def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """
     kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
     moments = values.astype(f"{kind}8[us]")
-    wrapped = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
-    moments[wrapped] = np.array("NaT", dtype=moments.dtype)
+    overflow = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
+    moments[overflow] = np.array("NaT", dtype=moments.dtype)
     return moments
 
 

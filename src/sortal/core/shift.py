@@ -115,9 +115,9 @@ class Watch:
 
     def shifts(self) -> tuple[Shift, ...]:
         """What matters, in the order of the columns."""
-        watched = [name for name, count in self._counts.items() if count.rows]
-        chance = CHANCE / max(THINGS * len(watched), 1)
-        return tuple(s for name in watched for s in _shifts(self._columns[name], self._counts[name], chance))
+        names = [name for name, count in self._counts.items() if count.rows]
+        chance = CHANCE / max(THINGS * len(names), 1)
+        return tuple(s for name in names for s in _shifts(self._columns[name], self._counts[name], chance))
 
 
 def _count_numbers(count: _Count, column: ColumnProfile, values: NDArray[np.float64]) -> None:

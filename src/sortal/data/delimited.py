@@ -70,22 +70,22 @@ def inspect(path: Path) -> Layout:
     skip = next((i for i, line in enumerate(lines) if line.strip()), None)
     if skip is None:
         raise DataError(f"{path.name} is empty; give a file with a header and rows")
-    stated = _stated_separator(lines[skip], path.name)
-    skip += bool(stated)
+    own_separator = _stated_separator(lines[skip], path.name)
+    skip += bool(own_separator)
     tabs = path.suffix.lower() in (".tsv", ".tab")
-    separator = stated or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
+    separator = own_separator or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
     first = next(rows(lines[skip:], separator, path.name, skip + 1), None)
     header = first.values if first else []
     if len(header) > MOST_COLUMNS:
         raise too_many_columns(path.name, len(header))
-    names, renamed = unique_names(header)
+    names, name_notes = unique_names(header)
     notes = [note] if note else []
     if separator not in (",", "\t", ONE_COLUMN):
         notes.append(f"fields are separated by {separator!r}")
     if all(re.fullmatch(r"\s*[+-]?\d+([.,]\d*)?\s*", name) for name in header):
         notes.append(f"the first line holds only numbers ({', '.join(header[:3])}): is the header missing?")
     skip += len(first.lines) if first else 0
-    return Layout(path, encoding, separator, tuple(header), tuple(names), skip, (*notes, *renamed))
+    return Layout(path, encoding, separator, tuple(header), tuple(names), skip, (*notes, *name_notes))
 
 
 def _stated_separator(line: str, name: str) -> str:

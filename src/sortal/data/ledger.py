@@ -67,8 +67,8 @@ class Entry:
 
     def chained(self) -> Entry:
         """The same entry with its hashes."""
-        hashed = replace(self, hash=replace(self, time="", hash="", check="").digest)
-        return replace(hashed, check=replace(hashed, check="").digest)
+        entry = replace(self, hash=replace(self, time="", hash="", check="").digest)
+        return replace(entry, check=replace(entry, check="").digest)
 
     @property
     def digest(self) -> str:
@@ -215,9 +215,9 @@ class Seal:
         return pl.read_parquet(io.BytesIO(content))
 
     def _check(self, content: bytes, first: Entry) -> None:
-        digest, recorded = hashlib.sha256(content).hexdigest(), first.sha256
-        if digest != recorded:
-            hashes = f"SHA-256 {digest[:12]}, sealed as {recorded[:12]}"
+        digest, ledger_digest = hashlib.sha256(content).hexdigest(), first.sha256
+        if digest != ledger_digest:
+            hashes = f"SHA-256 {digest[:12]}, sealed as {ledger_digest[:12]}"
             raise DataError(f"the sealed file {self.path} was altered ({hashes}); {_DISTRUST}")
 
     @contextmanager

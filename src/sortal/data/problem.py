@@ -167,8 +167,8 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
             else {"": missing}
         )
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
-        if worded := {text: n for text, n in texts.items() if text}:
-            note += f":{missing_words(texts)[1:]}; if {next(iter(worded))!r} is a class, say --missing ''"
+        if words := {text: n for text, n in texts.items() if text}:
+            note += f":{missing_words(texts)[1:]}; if {next(iter(words))!r} is a class, say --missing ''"
         notes.append(note)
     if column.absent == ():
         odd = parted(text_counts(labels), MISSING).missing

@@ -157,10 +157,10 @@ def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame
     empty = True
     times = Times()
     for part in parts:
-        noted = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
+        part_note = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
         for text in part.notes:
-            noted(text)
-        for frame in part.frames(noted):
+            part_note(text)
+        for frame in part.frames(part_note):
             if frame.height:
                 empty = False
                 yield fitted(times.checked(frame), types)

@@ -181,9 +181,9 @@ def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
         np.maximum.at(newest, groups, stamps)
         moments, method = newest[groups], f"newest groups of {group!r} by {time!r}"
     ordered = np.sort(moments)
-    wished = len(table) * np.cumsum(shares)[:-1]
-    cuts = _cuts(ordered, wished)
-    if len(cuts) < len(wished):
+    positions = len(table) * np.cumsum(shares)[:-1]
+    cuts = _cuts(ordered, positions)
+    if len(cuts) < len(positions):
         things = "rows" if group is None else f"groups of {group!r}"
         raise DataError(
             f"column {time!r} cannot order the parts: the {things} end at {len(np.unique(ordered))} times "
@@ -193,17 +193,17 @@ def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
     if group is not None and (older := int((stamps[part > 0] <= stamps[part == 0].max()).sum())):
         notes.append(f"{older:,} rows outside train are no newer than the newest of train: their groups go on longer")
     records = table.records
-    if repeated := int(np.isin(records[part > 0], records[part == 0]).sum()):
-        notes.append(f"{repeated:,} rows outside train repeat an older row of train exactly")
+    if repeats := int(np.isin(records[part > 0], records[part == 0]).sum()):
+        notes.append(f"{repeats:,} rows outside train repeat an older row of train exactly")
     return part.astype(np.int64), method, notes
 
 
-def _cuts(ordered: Ints, wished: Floats) -> list[int]:
+def _cuts(ordered: Ints, positions: Floats) -> list[int]:
     """For each wished position the nearest where the ascending values change; no two the same."""
     changes = np.flatnonzero(np.diff(ordered)) + 1
     cuts: list[int] = []
     start = 0
-    for later, position in zip(reversed(range(len(wished))), wished, strict=True):
+    for later, position in zip(reversed(range(len(positions))), positions, strict=True):
         open_changes = changes[start : len(changes) - later]
         if len(open_changes) == 0:
             break
@@ -235,17 +235,17 @@ def class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list
     for code, size in enumerate(np.bincount(codes)):
         rows = np.flatnonzero(codes == code)
         present = set(part[rows].tolist())
-        lacking = [name for p, name in enumerate(names) if p not in present]
-        if size == 0 or not lacking:
+        missing_parts = [name for p, name in enumerate(names) if p not in present]
+        if size == 0 or not missing_parts:
             continue
         label = f"class {table[column.name][int(rows[0])]!r}" if column else f"class number {code}"
         rare = f"{label} has {size} row{'s' if size > 1 else ''}"
-        if "train" in lacking:
+        if "train" in missing_parts:
             notes.append(f"{label} does not occur in train: no model can learn it")
         elif size == 1:
             notes.append(f"{rare}: it is in train and nothing can be said about it")
         else:
-            notes.append(f"{rare}: none in {' and '.join(lacking)}, which can say nothing about it")
+            notes.append(f"{rare}: none in {' and '.join(missing_parts)}, which can say nothing about it")
     return notes
 
 

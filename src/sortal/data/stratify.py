@@ -44,14 +44,14 @@ def allocate(sizes: Ints, shares: Floats) -> Ints:
     quota = np.outer(sizes, shares)
     counts: Ints = np.floor(quota + 1e-9).astype(np.int64)
     fraction = quota - counts
-    owed = np.zeros(len(shares))
+    remainder = np.zeros(len(shares))
     for c in np.argsort(sizes, kind="stable"):
-        owed += fraction[c]
+        remainder += fraction[c]
         spare = int(sizes[c] - counts[c].sum())
-        wants = np.where(fraction[c] > 1e-9, owed, -np.inf)
+        wants = np.where(fraction[c] > 1e-9, remainder, -np.inf)
         extra = np.argsort(-wants, kind="stable")[:spare]
         counts[c, extra] += 1
-        owed[extra] -= 1
+        remainder[extra] -= 1
     return counts
 
 
@@ -87,8 +87,8 @@ def stratified_assign(codes: Ints, units: Ints, shares: Floats, seed: int | list
     if large.any():
         _assign_several(codes, units, np.flatnonzero(large), part, target.astype(np.float64), rng)
     if large.any() and not large.all():
-        placed = np.bincount(part[units[large[units]]], minlength=len(shares))
-        room = np.maximum(shares * len(codes) - placed, 0)
+        sizes = np.bincount(part[units[large[units]]], minlength=len(shares))
+        room = np.maximum(shares * len(codes) - sizes, 0)
         target = targets(codes, room / room.sum(), keep, among=~large[units])
     deficit = target.astype(np.float64)
     if (several := np.flatnonzero((unit_sizes > 1) & ~large)).size:

@@ -149,10 +149,10 @@ def _not_applied(candidate: str, gain: float, error: float) -> str:
 
 def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = None) -> tuple[Calibrator, ...]:
     """Those that are registered for so many classes, rows of the rarest of them and rows in all, without ``none``."""
-    loaded = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
+    candidates = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
     return tuple(
         c
-        for c in loaded
+        for c in candidates
         if c.suits(n_classes)
         and (rarest is None or rarest >= c.rows)
         and (rows is None or rows >= c.rows_a_square * n_classes**2)

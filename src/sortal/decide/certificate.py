@@ -146,12 +146,12 @@ class Certificate:
 
     @property
     def _possible(self) -> str:
-        stated = [bound for bound in self.bounds if bound.certified != (1.0 if bound.measure == "fpr" else 0.0)]
-        if not stated:
+        bounds = [bound for bound in self.bounds if bound.certified != (1.0 if bound.measure == "fpr" else 0.0)]
+        if not bounds:
             return "no level can."
         if len(self.bounds) == 1:
-            return f"{_safely(stated[0])} can."
-        return " and ".join(_level(bound, _safely(bound)) for bound in stated) + " can."
+            return f"{_safely(bounds[0])} can."
+        return " and ".join(_level(bound, _safely(bound)) for bound in bounds) + " can."
 
     def _prospects(self) -> Iterator[str]:
         outlook = self.outlook

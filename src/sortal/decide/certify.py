@@ -182,9 +182,9 @@ def _refusal_bounds(safest_first: list[Constraint], counts: Counts, confidence: 
     bounds: list[Bound] = []
     for constraint in safest_first:
         successes, trials, observed = _observed(constraint, counts)
-        stated = all(bound.holds for bound in bounds)
-        holds = stated and bool(p_value(constraint, counts)[0] <= 1 - confidence)
-        rate = min(float(clopper_pearson(successes, trials, 1 - confidence)[0]), constraint.rate) if stated else 0.0
+        all_hold = all(bound.holds for bound in bounds)
+        holds = all_hold and bool(p_value(constraint, counts)[0] <= 1 - confidence)
+        rate = min(float(clopper_pearson(successes, trials, 1 - confidence)[0]), constraint.rate) if all_hold else 0.0
         limit = 1 - rate if constraint.measure == "fpr" else rate
         certified = constraint.level if holds else limit
         bounds.append(Bound(constraint.measure, constraint.level, certified, observed, holds))

@@ -127,17 +127,17 @@ def _best_start(
     rng = np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
     share, hits_above = (np.insert(np.cumsum(x, axis=-1), 0, 0, axis=-1) for x in (bins.share, bins.share * rate))
-    recalled = np.array([np.interp(ranks / rows, share, curve) for curve in hits_above])
+    recall = np.array([np.interp(ranks / rows, share, curve) for curve in hits_above])
     more = np.diff(ranks, prepend=0)
-    draws = np.broadcast_to(more, recalled.shape) if ranked else rng.poisson(more, size=recalled.shape)
-    right = np.clip(np.diff(recalled, axis=1, prepend=0) * rows / more, 0, 1)
+    draws = np.broadcast_to(more, recall.shape) if ranked else rng.poisson(more, size=recall.shape)
+    right = np.clip(np.diff(recall, axis=1, prepend=0) * rows / more, 0, 1)
     hits = np.cumsum(rng.binomial(draws.astype(np.int64), right), axis=1).astype(np.float64)
     selected = np.cumsum(draws, axis=1).astype(np.float64)
     positives = hits[:, -1:]
     counts = Counts(selected, hits, positives, selected[:, -1:] - positives)
     outcomes = [(*constraint.outcome(counts), constraint.rate) for constraint in constraints]
     passes = np.logical_and.reduce([at_least(k, m, r) <= alpha for k, m, r in outcomes])
-    worth = _worth(passes, recalled / np.maximum(recalled[:, -1:], 1e-300))
+    worth = _worth(passes, recall / np.maximum(recall[:, -1:], 1e-300))
     # among starts that are as good, and where all are hopeless, the one where most can be certified
     good = (worth >= NEARLY * worth.max()) | (worth.max() < HOPELESS)
     surplus = np.minimum.reduce([_lower_limit(k, m, alpha) - r for k, m, r in outcomes]).mean(axis=0)

@@ -101,7 +101,7 @@ class _Rows:
     values: Floats
 
     @classmethod
-    def measured(cls, task: Task, predictions: Predictions, decided: Codes) -> _Rows:
+    def of(cls, task: Task, predictions: Predictions, decided: Codes) -> _Rows:
         """By what decisions cost where there are costs; else by what candidates are selected by, where that is a mean
         of one value a row, or log-loss: a ranking within a slice says nothing of how its rows rank among the others.
         """
@@ -163,7 +163,7 @@ def by_slice(
 
     ``requested``: columns whose slices are shown whatever the test says.
     """
-    rows = _Rows.measured(task, predictions, decided)
+    rows = _Rows.of(task, predictions, decided)
     cuts = [cut(table, name, disclosure, name in requested) for name in table.schema.names]
     parts = [(column, code, column.codes == code) for column in cuts for code in range(len(column.conditions))]
     gaps = [rows.tested(inside) for _, _, inside in parts]

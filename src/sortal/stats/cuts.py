@@ -92,8 +92,8 @@ def _correlation(recall: float, gap: Floats, precision: float) -> Floats:
 
     A positive adds 1 - recall to the one and 1 - precision to the other, one in between takes recall from the one.
     """
-    shared = recall * (1 - precision) * np.maximum(1 - recall - gap, 0.0)
-    return np.asarray(shared / np.sqrt(recall * (1 - recall) * (recall + gap) * (1 - precision)))
+    covariance = recall * (1 - precision) * np.maximum(1 - recall - gap, 0.0)
+    return np.asarray(covariance / np.sqrt(recall * (1 - recall) * (recall + gap) * (1 - precision)))
 
 
 def _squared_distance(a: Floats, b: Floats, correlation: Floats) -> Floats:

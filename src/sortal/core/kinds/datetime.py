@@ -135,7 +135,7 @@ def related_patterns(pattern: str) -> Iterator[str]:
 
 def any_time(pattern: str, text: E) -> E:
     """Moments from text in a pattern, or in one that writes the day like it and the time of day otherwise."""
-    return first_of([datetime_from_text(text, related) for related in related_patterns(pattern)])
+    return first_of([datetime_from_text(text, variant) for variant in related_patterns(pattern)])
 
 
 def is_pattern(pattern: str) -> bool:
@@ -202,8 +202,8 @@ def _swapped(texts: pl.Series, day: str, pattern: str) -> str | None:
     other = day.translate(str.maketrans("dm", "md"))
     if other == day or other not in DATE_PARTS or not _are_dates(texts, other):
         return None
-    as_read, swapped = (evaluated(texts, lambda text, d=d: any_time(d, text)) for d in (day, other))  # type: ignore[misc]
-    return None if as_read.equals(swapped) else other + pattern.removeprefix(day)
+    as_read, other_way = (evaluated(texts, lambda text, d=d: any_time(d, text)) for d in (day, other))  # type: ignore[misc]
+    return None if as_read.equals(other_way) else other + pattern.removeprefix(day)
 
 
 def only_one_ascends(moments: pl.Series, others: pl.Series) -> bool | None:

@@ -66,9 +66,9 @@ def _sample(texts: pl.Series) -> pl.Series:
 def words(texts: pl.Series) -> float:
     """Words per text on average; two characters of Chinese or Japanese count as one."""
     few = _sample(texts)
-    spaced = few.str.count_matches(r"\S+")
-    unspaced = few.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}]") // 2
-    mean = (spaced + unspaced).mean()
+    n_words = few.str.count_matches(r"\S+")
+    n_characters = few.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}]") // 2
+    mean = (n_words + n_characters).mean()
     return float(mean) if isinstance(mean, int | float) else 0.0
 
 
