@@ -82,8 +82,8 @@ def net_benefit(
     sides = [(true, false), (missed, spared)]
     levels = [each_confidence(_neighbours(*side, weight), confidence) if together else confidence for side in sides]
     worths = _worths(positive, score, thresholds, groups)
-    rows = n / np.array([[worth.design for worth in side] for side in worths])
-    z = np.array([[worth.z(level) for worth in side] for side, level in zip(worths, levels, strict=True)])
+    rows = n / np.array([[item.design for item in side] for side in worths])
+    z = np.array([[item.z(level) for item in side] for side, level in zip(worths, levels, strict=True)])
     low, high = _limits(true, false, weight, rows[0], z[0])
     # Over always deciding positive a model has what it spares, less what it misses.
     spared_less, _ = _limits(missed, spared, weight, rows[1], z[1], sign=-1.0)
