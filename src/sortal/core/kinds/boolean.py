@@ -42,7 +42,7 @@ class Boolean(Kind):
         """
         if raw.sort == "boolean":
             return self.typed(raw, "true or false")
-        values = category.written(Column(raw.name, "category", absent=raw.origin.missing), raw, "boolean")
+        values = category.canonical_texts(Column(raw.name, "category", absent=raw.origin.missing), raw, "boolean")
         texts = parted(text_counts(values), frozenset({""}))
         if is_text(raw.sort):
             texts = texts._replace(missing=raw.texts.missing)
