@@ -117,8 +117,8 @@ def _drawn(pool: Sequence[Population], shift: str, rng: np.random.Generator) -> 
 def _suits(watched: Watched, shift: str) -> bool:
     profile = watched.bins.profile
     if shift == GONE:
-        return bool(profile.levels) and 0.2 < profile.counts[0] / profile.known < 0.9
-    return profile.numeric and profile.distinct > DISTINCT * profile.known
+        return bool(profile.levels) and 0.2 < profile.counts[0] / profile.n_values < 0.9
+    return profile.numeric and profile.distinct > DISTINCT * profile.n_values
 
 
 def _changed(watched: Watched, shift: str) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.engine import compile, once
 from sortal.engine.once import Once, made_anew
 from sortal.engine.program import Program
@@ -32,7 +32,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Once, list[int]]:
 
 
 def test_what_is_made_is_what_the_step_gives_in_32_bits() -> None:
-    images = [drawn(1), None, drawn(2), drawn(1)]
+    images = [sample_image(1), None, sample_image(2), sample_image(1)]
     found = compile(program())({"photo": images})
     assert_array_equal(found, compile(program().steps[0])({"photo": images}).astype(np.float32))
     assert_array_equal(found[0], found[3])

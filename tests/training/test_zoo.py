@@ -121,7 +121,7 @@ class Reserve:
         self._left, self._more, self.importing = left, more, importing
         self.tried: list[tuple[str, float]] = []
         self.in_hand = 0
-        self.interrupts = SimpleNamespace(searching=nullcontext, in_hand=self._in_hand, asked=False)
+        self.interrupts = SimpleNamespace(searching=nullcontext, in_hand=self._in_hand, stop_requested=False)
 
     def _in_hand(self):
         self.in_hand += 1
@@ -240,7 +240,7 @@ def test_when_the_time_is_used_up_nothing_more_is_tried_and_why_is_said():
 
 def test_a_search_that_is_to_end_goes_no_further_whatever_a_library_made_of_that():
     reserve = Reserve()
-    reserve.interrupts.asked = True
+    reserve.interrupts.stop_requested = True
     found = zoo_module.explore([Candidate("x", TREE)], CV, reserve, Heard())
     assert (found.results, found.skipped, reserve.tried) == ((), (Skipped("x", zoo_module.ENDED),), [])
 

@@ -215,7 +215,7 @@ def _counts_fault(column: ColumnProfile) -> str:
     if not _counts([column.rows]) or not _counts([column.missing, column.distinct], column.rows):
         return "counts no rows"
     parts = [*column.counts, *column.reached, column.barely, column.others, column.beyond]
-    return "" if _counts(parts, column.known) else "counts more values than there are"
+    return "" if _counts(parts, column.n_values) else "counts more values than there are"
 
 
 def _numbers_fault(column: ColumnProfile) -> str:
@@ -237,7 +237,7 @@ def _levels_fault(column: ColumnProfile) -> str:
     if not _ascends(column.counts[::-1]):
         return "has levels that are not ordered by their counts"
     in_rows = max(column.counts, default=0) if column.measures else sum(column.counts)
-    return "" if in_rows + column.others <= column.known else "counts more values than there are"
+    return "" if in_rows + column.others <= column.n_values else "counts more values than there are"
 
 
 def _check_measures(name: str, column: ColumnProfile) -> None:

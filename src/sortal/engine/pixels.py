@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints
-from sortal.core.images import FIELDS, LARGEST, UnreadableError, each, look
+from sortal.core.images import FIELDS, LARGEST, UnreadableError, look, map_in_threads
 from sortal.core.images import Pixels as Colours
 from sortal.core.items import once
 from sortal.engine.encode import column_of
@@ -59,7 +59,7 @@ def colours_of(
         except UnreadableError:
             return None
 
-    seen = each(read, images)
+    seen = map_in_threads(read, images)
     colours = np.zeros((len(seen), *shape), dtype=np.uint8)
     for at, one in enumerate(seen):
         if one is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints, Mask
-from sortal.core.door import Values, taken
+from sortal.core.door import Values, take_rows
 
 BATCH = 20_000
 """Rows that are counted at once: what a block of a hundred columns takes by itself, some 30 ms, is then little."""
@@ -41,7 +41,7 @@ class Batch:
         places = index.tolist()
         return Batch(
             self.times[index],
-            {name: taken(values, index) for name, values in self.columns.items()},
+            {name: take_rows(values, index) for name, values in self.columns.items()},
             self.probability[index],
             [self.decisions[at] for at in places],
             [self.labels[at] for at in places],

@@ -31,7 +31,7 @@ class Bins:
     @cached_property
     def reference(self) -> NDArray[np.int64]:
         """(bins,) rows of training."""
-        n_known, profile = self.profile.known, self.profile
+        n_known, profile = self.profile.n_values, self.profile
         if not self._numeric:
             counts = profile.counts[:MOST_LEVELS]
             values = [*counts, n_known - sum(counts)]
@@ -47,7 +47,7 @@ class Bins:
         """What is in each bin, in words."""
         if not self._numeric:
             return [MISSING, *self.profile.levels[:MOST_LEVELS], OTHER]
-        edges = [self.profile.shown(edge) for edge in self._edges.tolist()]
+        edges = [self.profile.format_value(edge) for edge in self._edges.tolist()]
         if not edges:
             return [MISSING, "known"]
         middle = [f"{low} to {high}" for low, high in pairwise(edges)]

@@ -80,7 +80,7 @@ class Watcher:
         """Images are not looked at: each would have to be decoded again."""
         profile = {n: p for n, p in model.profiled().items() if kind_of(p.kind).storage != "bytes"}
         profiles = compared(profile) | {_of_class(label): p for label, p in model.scores.items()}
-        return cls(model, {name: Bins(p) for name, p in profiles.items() if p.known}, losses_of(model))
+        return cls(model, {name: Bins(p) for name, p in profiles.items() if p.n_values}, losses_of(model))
 
     def look(self, store: LogStore, state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
         """Count what is new up to shortly before ``now``, and raise alarms.

@@ -87,7 +87,7 @@ class Door:
         self._needed_names = frozenset(model.needs.names)
         self._column_names = frozenset(model.schema.names)
         profiles = model.profiled().items()
-        self._never_missing = frozenset(name for name, p in profiles if p.known and not p.missing)
+        self._never_missing = frozenset(name for name, p in profiles if p.n_values and not p.missing)
         for cells in self._cells:
             profile = model.profile.get(cells.name)
             cells.learn(profile.levels if profile is not None and not profile.measures else ())

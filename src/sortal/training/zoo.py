@@ -179,7 +179,7 @@ def explore(
     try:
         with reserve.interrupts.searching():
             for share, candidate in waiting:
-                if reserve.interrupts.asked:
+                if reserve.interrupts.stop_requested:
                     break  # what ends a search may be lost in a library
                 if candidate.family.early_stopping and not _boosted(results):
                     candidate = _in_time(candidate, candidates, cv, reserve.left(results))
@@ -207,7 +207,7 @@ def explore(
     except TimeUp:
         reasons.pop(at_work, None)
     done = {s.candidate.name for s in results}
-    why = ENDED if reserve.interrupts.asked else reserve.used_up
+    why = ENDED if reserve.interrupts.stop_requested else reserve.used_up
     return Explored(
         tuple(results), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
     )
