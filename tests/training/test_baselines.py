@@ -115,7 +115,7 @@ def test_a_baseline_that_is_a_member_of_what_ships_is_fitted_once(monkeypatch) -
 def test_the_time_for_them_is_kept_from_the_start(results) -> None:
     slow = [replace(s, refit_seconds=2.0, row_seconds=0.01) for s in results]
     times = [
-        TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=100, comparing=comparing).left(slow)
+        TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=100, comparing=comparing).budget_left(slow)
         for comparing in (False, True)
     ]
     assert times[0] - times[1] == pytest.approx(2 * (2.0 + 100 * 0.01), abs=0.2)

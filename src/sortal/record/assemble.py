@@ -254,11 +254,11 @@ def _examples(results: Results, apart: Codes, rows: RowOptions) -> parts.Example
 
 def _permutation(permuted: Permuted) -> parts.Importance | None:
     """What the columns add, the most first; None where there was no time to measure it."""
-    if not permuted.lost:
+    if not permuted.importance:
         return None
     return parts.Importance(
         f"log-loss lost where the column is shuffled, on {counted(permuted.rows, 'row')} out of fold",
-        tuple(parts.ColumnWeight(name, lost.value, lost.low, lost.high) for name, lost in permuted.lost.items()),
+        tuple(parts.ColumnWeight(name, lost.value, lost.low, lost.high) for name, lost in permuted.importance.items()),
     )
 
 

@@ -91,7 +91,7 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
         yield "tie with the best"
     elif objection := trained.developed.bounds.objection(scored.results[0]):
         yield objection
-    if len(scored.results) == 1 and scored.results[0].candidate.drawn:
+    if len(scored.results) == 1 and scored.results[0].candidate.is_random:
         drawn = ", ".join(f"{name} {value}" for name, value in scored.results[0].candidate.settings.items())
         yield f"drawn: {drawn}"
     if rows := [r.rows for r in scored.results if r.rows is not None]:

@@ -178,7 +178,7 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
 
     Raises OutOfTime where the seconds of the job are too few.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     matrix, X = data.matrix(job.fold, job.candidate.family.view, job.rows, job.units)
     ready = time.monotonic()
     seconds = job.budget.seconds()
@@ -190,7 +190,7 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
         predictions=predictions,
         effort=pipeline.fitted.effort,
         pace=pipeline.fitted.pace,
-        seconds=time.monotonic() - (begun if first else ready),
+        seconds=time.monotonic() - (start if first else ready),
         fit_rows=FitRows(pipeline.saw, predictions.rows),
         pipeline=pipeline if first else None,
         useful_share=pipeline.fitted.useful_share,

@@ -182,7 +182,7 @@ def explore(
                 if reserve.interrupts.asked:
                     break  # what ends a search may be lost in a library
                 if candidate.family.early_stopping and not _boosted(results):
-                    candidate = _in_time(candidate, candidates, cv, reserve.left(results))
+                    candidate = _in_time(candidate, candidates, cv, reserve.budget_left(results))
                 if candidate.name in {s.candidate.name for s in results}:
                     continue
                 at_work = candidate.name
@@ -197,7 +197,7 @@ def explore(
                     misses = 0
                 else:
                     reasons[candidate.name] = outcome.reason
-                    misses += candidate.drawn
+                    misses += candidate.is_random
                     if outcome.reason == reserve.used_up:
                         break
                 if misses == MISSES:
@@ -206,10 +206,11 @@ def explore(
                     reserve.interrupts.in_hand()
     except TimeUp:
         reasons.pop(at_work, None)
-    done = {s.candidate.name for s in results}
+    names = {s.candidate.name for s in results}
     why = ENDED if reserve.interrupts.asked else reserve.used_up
     return Explored(
-        tuple(results), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
+        tuple(results),
+        tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in names),
     )
 
 
@@ -227,14 +228,14 @@ def _within(
     """
     if not results and candidate.baseline:
         return reserve.trial(candidate, cv, math.inf, results)
-    left = reserve.left_for_more(results) if candidate.drawn else reserve.left(results)
-    if results and reserve.importing > max(left, 0.0):
+    budget_left = reserve.left_for_more(results) if candidate.is_random else reserve.budget_left(results)
+    if results and reserve.importing > max(budget_left, 0.0):
         return Skipped(candidate.name, reserve.used_up)
-    if candidate.baseline and (left > 0 or soon_fitted(cv.data.size)):
-        return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS), results)
-    if left <= LEAST_SECONDS:
+    if candidate.baseline and (budget_left > 0 or soon_fitted(cv.data.size)):
+        return reserve.trial(candidate, cv, max(budget_left * BASELINE_SHARE, LEAST_SECONDS), results)
+    if budget_left <= LEAST_SECONDS:
         return Skipped(candidate.name, reserve.used_up)
-    return reserve.trial(candidate, cv, left * share, results)
+    return reserve.trial(candidate, cv, budget_left * share, results)
 
 
 def _in_time(booster: Candidate, candidates: Sequence[Candidate], cv: CrossValidation, seconds: float) -> Candidate:
