@@ -78,12 +78,12 @@ def tuned_rate(request: FitRequest) -> float:
 
 
 def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
-    given = {name: value for name, value in settings.items() if name != "rounds"}
+    options = {name: value for name, value in settings.items() if name != "rounds"}
     binary = request.n_classes == 2
     return {
         **DEFAULTS,
         **(BINARY if binary else MULTICLASS),
-        **given,
+        **options,
         "loss_function": "Logloss" if binary else "MultiClass",
         "iterations": int(settings.get("rounds", ROUNDS)),
         "random_seed": request.seed,
@@ -115,7 +115,7 @@ class _Until:
 
     def after_iteration(self, info: Any) -> bool:
         self.ends.append(time.perf_counter())
-        return not self.over and self._clock.left > 0
+        return not self.over and self._clock.seconds_left > 0
 
 
 def _round_seconds(pool: Any, params: dict[str, Any]) -> float:

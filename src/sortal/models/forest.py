@@ -70,7 +70,7 @@ def _grow(model: Any, request: FitRequest, most: int) -> int:
             model.fit(rows.X, rows.y, sample_weight=rows.weight)
         if size == CHUNK and clock.spent * FEWEST / CHUNK > request.seconds:
             raise OutOfTime(clock.spent * FEWEST / CHUNK)
-        if clock.left <= 0:
+        if clock.seconds_left <= 0:
             break
     return len(model.estimators_)
 

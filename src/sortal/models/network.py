@@ -105,8 +105,8 @@ class Layers:
         import torch
 
         def tensor(array: Any) -> Any:
-            made = torch.tensor(array)
-            return made.double() if made.is_floating_point() else made
+            value = torch.tensor(array)
+            return value.double() if value.is_floating_point() else value
 
         return self._each(tensor)
 
@@ -202,10 +202,10 @@ def dropout(x: Any, share: float, random: Any) -> Any:
     return x * (bytes_ >= least).to(x.dtype).mul_(256 / (256 - least))
 
 
-def waves(done: int, total: int) -> float:
+def waves(step: int, total: int) -> float:
     """Of the learning rate: four waves, each twice as long as the one before (RealMLP's coslog4).
 
     >>> [round(waves(at, 300), 3) for at in (0, 10, 20, 90, 300)]
     [0.0, 0.93, 0.0, 0.984, 0.0]
     """
-    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * (done / total))))
+    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * (step / total))))

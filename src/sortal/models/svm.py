@@ -73,8 +73,8 @@ def frequencies(X: Matrix, seed: int) -> NDArray[np.float64]:
         directions = np.linalg.qr(rng.normal(size=(d, d)))[0]
         blocks.append(directions * np.sqrt(rng.chisquare(d, size=d)))
     gamma = 1.0 / (d * (float(X.var()) or 1.0))
-    drawn = np.hstack(blocks)[:, :FREQUENCIES] * np.sqrt(2 * gamma)
-    return np.asarray(drawn.astype(np.float32), dtype=np.float64)
+    sample = np.hstack(blocks)[:, :FREQUENCIES] * np.sqrt(2 * gamma)
+    return np.asarray(sample.astype(np.float32), dtype=np.float64)
 
 
 def _slopes(features: Matrix, coef: Matrix, frequency: NDArray[np.float64]) -> NDArray[np.float64]:

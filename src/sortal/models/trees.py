@@ -171,16 +171,16 @@ def _xgboost_tree(tree: Mapping[str, Any]) -> _Tree:
     if tree["categories_nodes"] or int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise ValueError("XGBoost's categorical splits and vector leaves cannot be exported")
     left, right = (np.array(tree[side], dtype=np.int64) for side in ("left_children", "right_children"))
-    kept = _reached(left, right)
-    number = np.cumsum(kept) - 1
-    left, right = left[kept], right[kept]
-    leaf, condition = left < 0, np.array(tree["split_conditions"], dtype=np.float32)[kept]
+    reachable = _reached(left, right)
+    number = np.cumsum(reachable) - 1
+    left, right = left[reachable], right[reachable]
+    leaf, condition = left < 0, np.array(tree["split_conditions"], dtype=np.float32)[reachable]
     return _Tree(
-        feature=np.where(leaf, -1, np.array(tree["split_indices"])[kept]).astype(np.int32),
+        feature=np.where(leaf, -1, np.array(tree["split_indices"])[reachable]).astype(np.int32),
         threshold=np.where(leaf, np.float32(0), condition),
         left=np.where(leaf, np.cumsum(leaf) - 1, number[left]),
         right=np.where(leaf, 0, number[right]),
-        missing=np.where(leaf, 0, np.array(tree["default_left"])[kept]).astype(np.uint8),
+        missing=np.where(leaf, 0, np.array(tree["default_left"])[reachable]).astype(np.uint8),
         value=condition[leaf, None].astype(np.float64),
         category=np.full(len(leaf), -1),
     )

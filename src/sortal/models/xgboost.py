@@ -80,11 +80,11 @@ def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
         if binary
         else {"objective": "multi:softprob", "num_class": request.n_classes, "eval_metric": "mlogloss"}
     )
-    given = {name: value for name, value in settings.items() if name not in ("rounds", "focal")}
+    options = {name: value for name, value in settings.items() if name not in ("rounds", "focal")}
     # The focal loss has its own start, which the booster must not add to.
     start = {"base_score": 0.5} if "focal" in settings else {}
     fixed = {"seed": request.seed, "nthread": threads(request), "verbosity": 0}
-    return {**TUNED, **given, **link, **start, **fixed}
+    return {**TUNED, **options, **link, **start, **fixed}
 
 
 def _matrix(rows: Rows, nthread: int) -> Any:
@@ -161,11 +161,11 @@ def _boost(
         Stopper(patience(len(request.train.y), params["learning_rate"] / TUNED["learning_rate"])),
         _round(booster, focal, request, data),
     )
-    for done in range(1, most + 1):
+    for n_rounds in range(1, most + 1):
         a_round()
         if stop is not None and request.stop is not None:
-            stopper.see(done, _stopping_loss(booster, focal, stop, request.stop))
-        if stopper.waited(done) or clock.left <= 0:
+            stopper.see(n_rounds, _stopping_loss(booster, focal, stop, request.stop))
+        if stopper.waited(n_rounds) or clock.seconds_left <= 0:
             break
     return booster, stopper.best_round or booster.num_boosted_rounds()
 
