@@ -171,7 +171,7 @@ def _xgboost_tree(tree: Mapping[str, Any]) -> _Tree:
     if tree["categories_nodes"] or int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise ValueError("XGBoost's categorical splits and vector leaves cannot be exported")
     left, right = (np.array(tree[side], dtype=np.int64) for side in ("left_children", "right_children"))
-    reachable = _reached(left, right)
+    reachable = _reachable(left, right)
     number = np.cumsum(reachable) - 1
     left, right = left[reachable], right[reachable]
     leaf, condition = left < 0, np.array(tree["split_conditions"], dtype=np.float32)[reachable]
@@ -186,15 +186,15 @@ def _xgboost_tree(tree: Mapping[str, Any]) -> _Tree:
     )
 
 
-def _reached(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _reachable(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which nodes hang below the root; XGBoost keeps those that it has pruned."""
-    reached = np.zeros(len(left), dtype=bool)
+    reachable = np.zeros(len(left), dtype=bool)
     level = np.array([0])
     while len(level):
-        reached[level] = True
+        reachable[level] = True
         inner = level[left[level] >= 0]
         level = np.concatenate([left[inner], right[inner]])
-    return reached
+    return reachable
 
 
 def from_catboost(model: Any, n_classes: int) -> Program:

@@ -88,8 +88,8 @@ def read(folder: str) -> Backbone:
             f"--backbone {quoted(folder)} is no folder here, and no network is fetched from a hub: fetch it once (hf "
             f"download NAME --local-dir FOLDER), and give that folder"
         )
-    files = sorted(each for each in (*path.glob("*"), *path.glob("1_Pooling/*")) if each.is_file())
-    return _read(path, tuple((str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files))
+    files = sorted(file for file in (*path.glob("*"), *path.glob("1_Pooling/*")) if file.is_file())
+    return _read(path, tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files))
 
 
 @lru_cache(maxsize=MOST_KEPT)

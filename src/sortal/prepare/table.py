@@ -76,7 +76,7 @@ def fit(
     where images are seen whole, it keeps all. ``memo``: where what is made of single texts is remembered.
     """
     values = _columns(table, memo)
-    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in view.seen(table.schema.features)]
+    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in view.select(table.schema.features)]
     dense = [(c, each) for c, each in encoded if not each.sparse]
     sparse = [(c, each) for c, each in encoded if each.sparse]
     if not sparse:
@@ -165,15 +165,15 @@ def _interact(
 ) -> tuple[Preprocessor, NDArray[np.float64]]:
     """Columns made of two others, where some tell more than their parents."""
     categorical = np.array(preprocessor.categorical, dtype=np.int64)
-    chosen = interactions.choose(matrix, np.flatnonzero(numeric), categorical, labels, seed, smallest_count)
+    new_columns = interactions.choose(matrix, np.flatnonzero(numeric), categorical, labels, seed, smallest_count)
     names, sources = preprocessor.names, preprocessor.sources
-    steps = interactions.append(chosen, len(names))
+    steps = interactions.append(new_columns, len(names))
     for step in steps:
         matrix = compile_program(step)(matrix)
-    pairs = [interactions.parents(each) for each in chosen]
+    pairs = [interactions.parents(column) for column in new_columns]
     return Preprocessor(
         program=preprocessor.program.then(*steps) if steps else preprocessor.program,
-        names=(*names, *(interactions.name(each, names) for each in chosen)),
+        names=(*names, *(interactions.name(column, names) for column in new_columns)),
         sources=(*sources, *(tuple(dict.fromkeys((*sources[a], *sources[b]))) for a, b in pairs)),
         categorical=preprocessor.categorical,
     ), matrix
@@ -189,8 +189,8 @@ def _impute(
     missing = np.asarray(absent.any(axis=0))
     value = np.full(matrix.shape[1], -1.0)
     for at in np.flatnonzero(numeric):
-        known = matrix[~absent[:, at], at] if missing[at] else matrix[:, at]
-        value[at] = np.nan_to_num(middle(known, smallest_count))
+        finite = matrix[~absent[:, at], at] if missing[at] else matrix[:, at]
+        value[at] = np.nan_to_num(middle(finite, smallest_count))
     indicator = np.flatnonzero(missing & numeric)
     step = Program("fill", arrays={"value": value, "indicator": indicator})
     names = (*preprocessor.names, *(f"{preprocessor.names[i]} is missing" for i in indicator))
@@ -220,10 +220,10 @@ def _select(
     trees.fit(np.nan_to_num(matrix, nan=-1.0), labels.codes)
     index = np.sort(np.argsort(-trees.feature_importances_, kind="stable")[:most])
     step = Program("pick", arrays={"index": index})
-    kept = {int(old): new for new, old in enumerate(index)}
+    new_index = {int(old): new for new, old in enumerate(index)}
     return Preprocessor(
         program=preprocessor.program.then(step),
         names=tuple(preprocessor.names[i] for i in index),
         sources=tuple(preprocessor.sources[i] for i in index),
-        categorical=tuple(kept[i] for i in preprocessor.categorical if i in kept),
+        categorical=tuple(new_index[i] for i in preprocessor.categorical if i in new_index),
     ), np.ascontiguousarray(matrix[:, index])

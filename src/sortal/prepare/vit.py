@@ -75,11 +75,11 @@ def network(weights: Mapping[str, Array], shape: VitShape) -> Graph:
 def _named(weights: Mapping[str, Array]) -> dict[str, Array]:
     """By the names of timm, but for the three matrices of attention, which are apart as in transformers."""
     named: dict[str, Array] = {}
-    for given, array in weights.items():
-        name = renamed(given, NAMES)
+    for source_name, array in weights.items():
+        name = renamed(source_name, NAMES)
         start, joined, end = name.rpartition(".qkv.")
         if joined:
-            named |= {f"{start}.{part}.{end}": each for part, each in zip(PARTS, np.split(array, 3), strict=True)}
+            named |= {f"{start}.{part}.{end}": block for part, block in zip(PARTS, np.split(array, 3), strict=True)}
         else:
             named[name] = array
     return named
@@ -174,8 +174,8 @@ def resized(places: Array, grid: int) -> Array:
         for near in range(math.floor(center) - 1, math.floor(center) + 3):
             weight[at, min(max(near, 0), side - 1)] += _cubic(abs(center - near))
     square = places.reshape(side, side, -1)
-    made: Array = np.einsum("ik,jl,klw->ijw", weight, weight, square).astype(np.float32)
-    return made.reshape(grid * grid, -1)
+    result: Array = np.einsum("ik,jl,klw->ijw", weight, weight, square).astype(np.float32)
+    return result.reshape(grid * grid, -1)
 
 
 def _cubic(x: float) -> float:

@@ -43,7 +43,7 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
 def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, Once]]:
     """The columns that the candidate reads as embeddings, and what makes those."""
     view = candidate.family.view
-    for column in view.seen(dev.table.schema.features):
+    for column in view.select(dev.table.schema.features):
         if not is_item(column.kind):
             continue
         preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
