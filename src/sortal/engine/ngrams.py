@@ -100,8 +100,8 @@ class Ngrams:
 
     def _characters(self, code: NDArray[np.uint32], row: Ints) -> list[Hashes]:
         blank = _classes()[code] == _BLANK
-        kept = np.concatenate([[True], ~(blank[1:] & blank[:-1])])  # one blank where there are several
-        code, row, blank = np.where(blank, 32, code)[kept], row[kept], blank[kept]
+        mask = np.concatenate([[True], ~(blank[1:] & blank[:-1])])  # one blank where there are several
+        code, row, blank = np.where(blank, 32, code)[mask], row[mask], blank[mask]
         size, prefixes = len(code), _Prefixes(code)
         place = np.arange(size)
         row = np.where(blank, np.append(row[1:], row[-1]), row)

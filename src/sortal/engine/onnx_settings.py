@@ -24,10 +24,10 @@ def only(node: Node, *names: str) -> None:
             raise ValueError(f"has a setting {name[:40]!r}, which is not run")
 
 
-def whole(node: Node, name: str, default: int, known: Sequence[int] | None = None) -> int:
-    """A setting that is a whole number, and one of the ``known`` ones."""
+def whole(node: Node, name: str, default: int, choices: Sequence[int] | None = None) -> int:
+    """A setting that is a whole number, and one of the ``choices``."""
     value = node.attributes.get(name, default)
-    if not isinstance(value, int) or (known is not None and value not in known):
+    if not isinstance(value, int) or (choices is not None and value not in choices):
         raise ValueError(f"setting {name!r} is {value!r}")
     return value
 

@@ -192,7 +192,7 @@ def _gemm(node: Node, state: _State) -> Shape:
     left = left[::-1] if whole(node, "transA", 0, (0, 1)) else left
     right = right[::-1] if whole(node, "transB", 0, (0, 1)) else right
     shape = (left[0], right[1])
-    if left[1] != right[0] or any(_broadcast(shape, each) != shape for each in bias):
+    if left[1] != right[0] or any(_broadcast(shape, addend) != shape for addend in bias):
         raise ValueError(f"shapes {left} and {right} do not fit")
     state.multiplied(prod(shape) * left[1])
     return shape
@@ -229,8 +229,8 @@ def _conv(node: Node, state: _State) -> Shape:
 
 
 def _pool(node: Node, state: _State) -> Shape:
-    counted = ("count_include_pad",) if node.op == "AveragePool" else ()
-    only(node, "auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", *counted)
+    extra = ("count_include_pad",) if node.op == "AveragePool" else ()
+    only(node, "auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", *extra)
     x = state.shape(*inputs_of(node, 1))
     whole(node, "ceil_mode", 0, (0,))
     whole(node, "count_include_pad", 0, (0, 1))
@@ -278,11 +278,11 @@ def _reduce(node: Node, state: _State) -> Shape:
     axes = node.attributes.get("axes")
     if not isinstance(axes, tuple):
         raise ValueError("has no axes")
-    gone = {_axis(axis, len(x)) for axis in axes}
-    if len(gone) != len(axes) or 0 in x:
+    reduced_axes = {_axis(axis, len(x)) for axis in axes}
+    if len(reduced_axes) != len(axes) or 0 in x:
         raise ValueError("has an axis twice, or nothing to reduce")
     state.operations += prod(x)
-    return tuple(1 if at in gone else length for at, length in enumerate(x) if keep or at not in gone)
+    return tuple(1 if at in reduced_axes else length for at, length in enumerate(x) if keep or at not in reduced_axes)
 
 
 def _reshape(node: Node, state: _State) -> Shape:

@@ -59,12 +59,12 @@ def colours_of(
         except UnreadableError:
             return None
 
-    seen = each(read, images)
-    colours = np.zeros((len(seen), *shape), dtype=np.uint8)
-    for at, one in enumerate(seen):
+    arrays = each(read, images)
+    colours = np.zeros((len(arrays), *shape), dtype=np.uint8)
+    for at, one in enumerate(arrays):
         if one is not None:
             colours[at] = one
-    return colours, np.array([one is not None for one in seen], dtype=np.bool_)
+    return colours, np.array([one is not None for one in arrays], dtype=np.bool_)
 
 
 class Looks(Images):

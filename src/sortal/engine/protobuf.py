@@ -84,14 +84,14 @@ def fields_of(content: memoryview) -> Iterator[Field]:
 
 
 def fields_by_name(
-    what: str, fields: Iterable[Field], known: Mapping[int, str], ignored: Iterable[int] = ()
+    what: str, fields: Iterable[Field], names: Mapping[int, str], ignored: Iterable[int] = ()
 ) -> dict[str, list[Value]]:
-    """Fields by name. Raises ValueError for those that are neither known nor to be ignored."""
-    values_of: dict[str, list[Value]] = {name: [] for name in known.values()}
+    """Fields by name. Raises ValueError for those that are neither in ``names`` nor to be ignored."""
+    values_of: dict[str, list[Value]] = {name: [] for name in names.values()}
     passed = set(ignored)
     for tag, value in fields:
-        if tag in known:
-            values_of[known[tag]].append(value)
+        if tag in names:
+            values_of[names[tag]].append(value)
         elif tag not in passed:
             raise ValueError(f"its {what} has a field {tag}, which the engine does not run")
     return values_of

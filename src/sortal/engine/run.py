@@ -175,14 +175,14 @@ def _step(program: Program) -> Step:
     """Made once for each program, wherever that is a step of: a model is compiled for its file, its proof and its test,
     and the tables of its trees take most of that.
     """
-    made: Step | None = program.made
-    if made is None:
+    step: Step | None = program.cached_step
+    if step is None:
         build = _OPS.get(program.op)
         if build is None:
             raise ValueError(f"unknown program op {program.op[:40]!r}; {did_you_mean(program.op[:40], _OPS)}")
-        made = build(program)
-        object.__setattr__(program, "made", made)
-    return made
+        step = build(program)
+        object.__setattr__(program, "cached_step", step)
+    return step
 
 
 def _steps(program: Program) -> tuple[list[Step], Cost]:

@@ -76,9 +76,9 @@ def few_rows(steps: Sequence[Step], reads: Sequence[str]) -> Callable[[Columns],
         return None
 
     def run(columns: Columns) -> Floats:
-        made = [[] if step.one is not None else step.run(columns).tolist() for step in steps]
+        outputs = [[] if step.one is not None else step.run(columns).tolist() for step in steps]
         rows = [row_of(columns, reads, at) for at in range(count(columns))]
-        pairs = list(zip(steps, made, strict=True))
+        pairs = list(zip(steps, outputs, strict=True))
         together = [
             [x for step, of_rows in pairs for x in (of_rows[at] if step.one is None else step.one(row))]
             for at, row in enumerate(rows)

@@ -137,8 +137,8 @@ def _questions(trees: Trees) -> _Questions:
     features = int(trees.feature.max(initial=0)) + 1
     question = ((category + 1) * 3 + missing) * features + trees.feature[inner]
     different, first, number = np.unique(question, return_index=True, return_inverse=True)
-    asked = np.stack([category, trees.feature[inner], missing], axis=1)[first]
-    by_number, by_set = asked[asked[:, 0] < 0], asked[asked[:, 0] >= 0]
+    questions = np.stack([category, trees.feature[inner], missing], axis=1)[first]
+    by_number, by_set = questions[questions[:, 0] < 0], questions[questions[:, 0] >= 0]
     column = np.zeros(len(trees.feature), dtype=np.int64)
     column[inner] = number
     dtype = trees.threshold.dtype
