@@ -130,8 +130,8 @@ class Model(AsText, Contents):
         best = decided = probabilities.index(max(probabilities))
         if not self.decision.is_most_probable:
             costs = self.decision.cost_columns
-            paid = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
-            decided = int(self.decision.apply(np.array([probabilities]), paid)[0])
+            row_costs = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
+            decided = int(self.decision.apply(np.array([probabilities]), row_costs)[0])
         labels, decisions = self._listed
         return Answer(
             label=labels[best],
@@ -340,8 +340,8 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     if scored.shape != trained.shape:
         raise ParityError(f"the saved model gives {scored.shape} probabilities, the trained one {trained.shape}")
     difference = float(np.abs(scored - trained).max(initial=0.0))
-    chosen = np.take_along_axis(trained, scored.argmax(axis=1)[:, None], axis=1)[:, 0]
-    flips = int((trained.max(axis=1) - chosen > tolerance).sum()) if len(scored) else 0
+    label_probability = np.take_along_axis(trained, scored.argmax(axis=1)[:, None], axis=1)[:, 0]
+    flips = int((trained.max(axis=1) - label_probability > tolerance).sum()) if len(scored) else 0
     if not difference <= tolerance or flips:
         raise ParityError(
             f"the saved model does not reproduce the trained one: probabilities differ by up to {difference:.1e} "

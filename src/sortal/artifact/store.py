@@ -153,8 +153,8 @@ def _pack(
     names = {}
     for name, array in sorted(program.arrays.items()):
         content = _to_npy(program.op, name, array)
-        known = shared.get(content) if _is_shared(program.op) else None
-        names[name] = known or f"arrays/{next(number):05d}.npy"
+        member = shared.get(content) if _is_shared(program.op) else None
+        names[name] = member or f"arrays/{next(number):05d}.npy"
         members[names[name]] = content
         if _is_shared(program.op):
             shared[content] = names[name]

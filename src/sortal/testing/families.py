@@ -206,9 +206,10 @@ def keeps_no_value_of_a_row(subject: Subject, n_classes: int) -> None:
     numbers = problem.train.X[:, : -1 if problem.categorical else -LEVELS]
     values = np.unique(numbers[~np.isnan(numbers)].astype(np.float32))
     for array in arrays_of(subject.fitted(n_classes).program()):
-        kept = np.isin(array.astype(np.float32).ravel(), values) & (array.dtype.kind == "f")
+        is_row_value = np.isin(array.astype(np.float32).ravel(), values) & (array.dtype.kind == "f")
         require(
-            not kept.any(), f"the program holds {array.ravel()[kept][:3].tolist()}, which are values of training rows"
+            not is_row_value.any(),
+            f"the program holds {array.ravel()[is_row_value][:3].tolist()}, which are values of training rows",
         )
 
 
