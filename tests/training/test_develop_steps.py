@@ -67,7 +67,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         monkeypatch.setattr(module, name, step)
 
-    choice = SimpleNamespace(chosen=results[1], metric="metric")
+    choice = SimpleNamespace(winner=results[1], metric="metric")
     noting("fold", PARTS)
     noting("_in_time", PARTS.first(2))
     noting("explore", Explored(results, ()))

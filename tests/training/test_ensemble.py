@@ -175,7 +175,7 @@ def test_rivals_that_know_different_things_are_put_together_and_judged_like_them
     assert ensemble.fold_scores["log_loss"].shape == best.fold_scores["log_loss"].shape == (15,)
     assert ensemble.fold_scores["log_loss"].mean() < best.fold_scores["log_loss"].mean() - 0.02
     chosen = choose([*results, ensemble], LOG_LOSS, lambda p: loss(p)["log_loss"], seed=0)
-    assert chosen.chosen is ensemble
+    assert chosen.winner is ensemble
     by_fold = [loss(ensemble.predictions.take(ensemble.fold == f))["log_loss"] for f in range(5)]
     assert ensemble.fold_scores["log_loss"][:5] == pytest.approx(by_fold)
 

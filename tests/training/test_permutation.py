@@ -31,7 +31,7 @@ def trained() -> Any:
     folds = fold(DEV)
     cv = CrossValidation(FoldData(DEV, folds), Scorer(TASK))
     chosen = crossval(Candidate("logistic", registry.load("sortal.models", "logistic")), cv)
-    developed = SimpleNamespace(choice=SimpleNamespace(chosen=chosen), folds=folds)
+    developed = SimpleNamespace(choice=SimpleNamespace(winner=chosen), folds=folds)
     return SimpleNamespace(
         dev=DEV, developed=developed, finalized=SimpleNamespace(calibration=SimpleNamespace(program=None))
     )
@@ -47,7 +47,7 @@ def test_it_is_measured_on_the_rows_that_the_fit_of_the_first_fold_never_saw(tra
 
     monkeypatch.setattr(permutation, "permutation_importance", spy)
     adds = permuted(trained, SearchOptions(), math.inf)
-    saw = trained.developed.choice.chosen.pipeline.saw
+    saw = trained.developed.choice.winner.pipeline.saw
     assert not set(asked["rows"]) & set(saw)
     assert adds.rows == len(asked["rows"]) == len(trained.developed.folds.parts[0][1])
     assert set(asked["names"]) == {"x", "noise", "colour"}
@@ -58,7 +58,7 @@ def test_it_is_measured_on_the_rows_that_the_fit_of_the_first_fold_never_saw(tra
 
 
 def test_without_time_nothing_is_measured_and_with_some_on_fewer_rows(trained: Any) -> None:
-    chosen = trained.developed.choice.chosen
+    chosen = trained.developed.choice.winner
     assert permuted(trained, SearchOptions(), 0.0) == NOTHING_PERMUTED
     scoring = 4 * 30 * max(chosen.row_seconds, permutation.QUICKEST) * 1.001
     assert permuted(trained, SearchOptions(), scoring + permutation.COMPILING * chosen.shipping_seconds).rows == 30

@@ -339,7 +339,7 @@ def _tuned_cost(task: Task, evidence: Predictions, seed: int) -> float:
 def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog, sealed: NDArray[np.int64]) -> Facts:
     """What the checklist is judged on beyond the parts."""
     trained, finalized = results.trained, results.trained.finalized
-    chosen = trained.developed.choice.chosen
+    chosen = trained.developed.choice.winner
     scored = trained.developed.explored.results
     ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
     tried = {s.candidate.balance for s in scored} - {*ways}

@@ -114,9 +114,9 @@ def develop(
         bounds = replace(bounds, endings=reserve.endings(explored.results))
     developed = _choose(explored, cv.data, score, bounds)
     choice = developed.choice
-    planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.chosen)
-    seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
-    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds, planned))
+    planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.winner)
+    seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.winner)
+    return replace(developed, halving=halve(choice.winner, cv, choice.metric, seconds, planned))
 
 
 def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:

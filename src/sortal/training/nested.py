@@ -86,7 +86,7 @@ def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -
     limits = Limits(
         refit=trained.finalized.time_to_refit, entries=entries(recipe.search.allowance), size=developed.bounds.size
     )
-    return developed, finalize(developed.choice.chosen, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
+    return developed, finalize(developed.choice.winner, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
 
 
 def _held_out(fit: FitRows, rows: Index) -> FitRows:

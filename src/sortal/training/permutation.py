@@ -40,7 +40,7 @@ NOTHING_PERMUTED = Permuted()
 
 def permuted(trained: Trained, search: SearchOptions, seconds: float) -> Permuted:
     """As many rows of the first fold as there is time for; of a run that is repeated, as many as it had."""
-    winner, folds, dev = trained.developed.choice.chosen, trained.developed.folds, trained.dev
+    winner, folds, dev = trained.developed.choice.winner, trained.developed.folds, trained.dev
     first = first_fits(winner)
     seconds -= COMPILING * sum(member.shipping_seconds for member in winner.results)
     if first is None or not _rows(winner.row_seconds, 1, search, seconds):

@@ -38,7 +38,7 @@ IMMATERIAL = 0.02
 
 @dataclass(frozen=True)
 class Choice:
-    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest of all
+    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``winner``: the simplest of all
     these.
 
     ``reason``: why it was chosen. ``corrected``: its estimate without the bias of having been selected; ``bias``: what
@@ -46,7 +46,7 @@ class Choice:
     """
 
     metric: Metric
-    chosen: Result
+    winner: Result
     best: Result
     runner_up: Result | None
     tied: tuple[Result, ...]
@@ -82,7 +82,7 @@ def choose(
     bias = optimism(scored, metric, score_rows, seed, describe=describe, groups=groups)
     return Choice(
         metric=metric,
-        chosen=winner,
+        winner=winner,
         best=best,
         runner_up=runner_up,
         tied=tuple(scored[i] for i in candidates[1:]),

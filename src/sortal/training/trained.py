@@ -48,7 +48,7 @@ class Trained:
     @property
     def uncompared(self) -> tuple[str, ...]:
         """The baselines that there was no time to fit for the test."""
-        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.chosen.name}
+        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.winner.name}
         results = self.developed.explored.results
         return tuple(s.candidate.name for s in results if s.candidate.baseline and s.candidate.name not in names)
 
@@ -101,7 +101,7 @@ def train_rows(
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
-        winner = developed.choice.chosen
+        winner = developed.choice.winner
         listener.running(f"refit of {winner.name}")
         by_clock = Limits(lambda: reserve.for_refit(winner.results))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
@@ -134,7 +134,7 @@ def _of_members(others: Sequence[CVResult], winner: Result, finalized: Finalized
 
 def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
     """The baselines beside the chosen candidate; of a run that is repeated, those that it had time for."""
-    winner = developed.choice.chosen
+    winner = developed.choice.winner
     baselines = (s for s in developed.explored.results if s.candidate.baseline and s is not winner)
     return [s for s in baselines if s.candidate.name not in search.uncompared]
 
