@@ -184,19 +184,19 @@ def _check_reliability(reliability: Mapping[str, Reliability], task: Task) -> No
     if reliability:
         expected = task.classes[1:] if task.binary else task.classes
         _need(tuple(reliability) == expected, "the reliability is of other classes than the task")
-    for name, each in reliability.items():
-        bins = len(each.edges) + 1
+    for name, curve in reliability.items():
+        bins = len(curve.edges) + 1
         fits = (
-            [len(each.rows), len(each.said), len(each.came)] == [bins] * 3
-            and _ascends(each.edges)
-            and _within(each.edges, 0, 1)
-            and _counts(each.rows)
-            and min(each.rows) > 0
+            [len(curve.rows), len(curve.said), len(curve.came)] == [bins] * 3
+            and _ascends(curve.edges)
+            and _within(curve.edges, 0, 1)
+            and _counts(curve.rows)
+            and min(curve.rows) > 0
             and all(
                 0 <= predicted <= rows and 0 <= observed <= rows
-                for rows, predicted, observed in zip(each.rows, each.said, each.came, strict=True)
+                for rows, predicted, observed in zip(curve.rows, curve.said, curve.came, strict=True)
             )
-            and 0 <= each.wander <= 1
+            and 0 <= curve.wander <= 1
         )
         _need(fits, f"the reliability of {name[:40]!r} does not fit together")
 
@@ -241,11 +241,11 @@ def _levels_fault(column: ColumnProfile) -> str:
 
 
 def _check_measures(name: str, column: ColumnProfile) -> None:
-    measured, kinds = [each.measure for each in column.measures], kinds_of(column.kind)
+    measured, kinds = [profile.measure for profile in column.measures], kinds_of(column.kind)
     _need(measured == list(kinds), f"the profile of {name[:40]!r} measures something else than its kind does")
-    for each in column.measures:
-        _need(not each.measures and each.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
-        _check_profile(name, each, {name: kinds[each.measure]})
+    for profile in column.measures:
+        _need(not profile.measures and profile.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
+        _check_profile(name, profile, {name: kinds[profile.measure]})
 
 
 def _check_card(card: Card | None) -> None:
@@ -255,7 +255,7 @@ def _check_card(card: Card | None) -> None:
     _need(in_range, "its card has a seed or a number of rows beyond any")
     level: list[object] = [dict(card.details)]
     for _ in range(DEEPEST_CARD):
-        level = [value for each in level for value in _inside(each)]
+        level = [value for outer in level for value in _inside(outer)]
         _need(len(level) <= MOST_CARD, f"its card has more than {MOST_CARD:,} values side by side")
     _need(not level, f"its card is nested deeper than {DEEPEST_CARD} levels")
 

@@ -239,7 +239,7 @@ class Model(AsText, Contents):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the functions that were compiled from the program: a copy makes its own when it needs them."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _run(self) -> Compiled:
@@ -304,7 +304,7 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
     try:
         contents = load_contents(path, approve)
         check(contents)
-        model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
+        model = Model(**{field.name: getattr(contents, field.name) for field in fields(contents)})
         _check_columns(model)
         probability = model.score_rows(canonical_rows(model.golden.rows, model.reads))
         difference = float(np.abs(probability - np.array(model.golden.probability)).max())

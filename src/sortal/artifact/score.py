@@ -108,9 +108,9 @@ class _Job:
         ]
         self._names = free_names(columns_of(self._model, self._warnings), first.columns)
         self.scored.notes += [
-            f"the data has a column {wished!r} of its own, which stays: what the model says is in {name!r}"
-            for wished, name in self._names.items()
-            if wished != name
+            f"the data has a column {column!r} of its own, which stays: what the model says is in {name!r}"
+            for column, name in self._names.items()
+            if column != name
         ]
         self._watch = Watch(self._model.profiled(without=rows.absent))
         return self._watch
@@ -155,7 +155,7 @@ def values_of(model: Model, answers: Answers) -> list[Any]:
         sets = [model.classes_[row].tolist() for row in answers.sets]
         values.append([json.dumps(classes, ensure_ascii=False) for classes in sets])
     if answers.warnings is not None:
-        values.append(["; ".join(some) for some in answers.warnings])
+        values.append(["; ".join(texts) for texts in answers.warnings])
     return values
 
 

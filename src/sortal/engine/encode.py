@@ -177,8 +177,8 @@ def scale(program: Program) -> Step:
 
     def one(x: list[float]) -> list[float]:
         return [
-            scaled if -LARGEST <= (scaled := (each - middle) / width) <= LARGEST else _cut(scaled)
-            for each, middle, width in zip(x, means, spreads, strict=True)
+            scaled if -LARGEST <= (scaled := (cell - middle) / width) <= LARGEST else _cut(scaled)
+            for cell, middle, width in zip(x, means, spreads, strict=True)
         ]
 
     d = len(mean)

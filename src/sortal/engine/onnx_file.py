@@ -105,7 +105,7 @@ def constants(content: bytes) -> dict[str, Array]:
     any_other = range(1, 30)
     model = fields_by_name("model", fields_of(memoryview(content)), {7: "graph"}, any_other)
     graph = fields_by_name("graph", fields_of(bytes_of("a graph", model["graph"])), {5: "constant"}, any_other)
-    parts = [bytes_of("a tensor", [each]) for each in graph["constant"]]
+    parts = [bytes_of("a tensor", [value]) for value in graph["constant"]]
     return dict(_read_tensor(part) for part in parts if _is_known(part))
 
 
@@ -130,7 +130,7 @@ def _attribute(name: str, value: Attribute) -> bytes:
     elif isinstance(value, float):
         encoded, kind = fraction(2, value), _A_FLOAT
     elif isinstance(value, tuple):
-        encoded, kind = b"".join(integer(8, each) for each in value), _INTS
+        encoded, kind = b"".join(integer(8, number) for number in value), _INTS
     else:
         encoded, kind = integer(3, value), _AN_INT
     return text(1, name) + encoded + integer(20, kind)
@@ -173,12 +173,12 @@ def _graph(content: memoryview) -> Graph:
     )
     if len(fields["node"]) > MOST_NODES:
         raise ValueError(f"it has {len(fields['node']):,} nodes, more than the {MOST_NODES:,} of any network")
-    parts = [bytes_of("a node", [each]) for each in fields["node"]]
+    parts = [bytes_of("a node", [value]) for value in fields["node"]]
     nodes = [_read_node(part) for part in parts if not _is_constant(part)]
-    constants = [_read_tensor(bytes_of("a tensor", [each])) for each in fields["constant"]]
+    constants = [_read_tensor(bytes_of("a tensor", [value])) for value in fields["constant"]]
     constants += [_read_constant(part) for part in parts if _is_constant(part)]
     names = {name for name, _ in constants}
-    inputs = [_read_port(bytes_of("an input", [each])) for each in fields["input"]]
+    inputs = [_read_port(bytes_of("an input", [value])) for value in fields["input"]]
     # Old files list constants as inputs too, which one could then put others in the place of.
     output, _ = _read_port(bytes_of("an output", fields["output"]))
     names |= {name for name, _ in inputs} | {node.output for node in nodes}
@@ -194,7 +194,7 @@ def _read_node(content: memoryview) -> Node:
     op = text_of("an operator", fields["op"])
     if any(len(bytes_of("a domain", [domain])) for domain in fields["domain"]):
         raise ValueError(f"operator {op[:40]!r} is not of ONNX")
-    attributes = [_read_attribute(op, bytes_of("an attribute", [each])) for each in fields["attribute"]]
+    attributes = [_read_attribute(op, bytes_of("an attribute", [value])) for value in fields["attribute"]]
     if len(dict(attributes)) != len(attributes):
         raise ValueError(f"operator {op[:40]!r} has a setting twice")
     return Node(op, texts_of(fields["input"]), text_of("an output", fields["output"]), dict(attributes))
@@ -279,8 +279,8 @@ def _read_port(content: memoryview) -> tuple[str, Spec]:
     tensor = fields_by_name("type", fields_of(bytes_of("a tensor type", kind["tensor"])), {1: "dtype", 2: "shape"})
     dims = fields_by_name("shape", fields_of(bytes_of("a shape", tensor["shape"])), {1: "length"})["length"]
     lengths: list[int | None] = []
-    for each in dims:
-        length = fields_by_name("shape", fields_of(bytes_of("a length", [each])), {1: "value", 2: "name"}, ignored=(3,))
+    for dim in dims:
+        length = fields_by_name("shape", fields_of(bytes_of("a length", [dim])), {1: "value", 2: "name"}, ignored=(3,))
         lengths.append(whole_of("a length", length["value"]) if length["value"] else None)
     _shape(tuple(length or 0 for length in lengths))
     return text_of("a name", fields["name"]), Spec(_dtype(tensor["dtype"]).name, tuple(lengths))

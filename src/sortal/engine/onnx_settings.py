@@ -36,7 +36,7 @@ def wholes(node: Node, name: str, default: tuple[int, ...], least: int) -> tuple
     """A setting of as many whole numbers as its default has, none of them below the ``least``."""
     value = node.attributes.get(name, default)
     fits = isinstance(value, tuple) and len(value) == len(default)
-    if not isinstance(value, tuple) or not fits or not all(least <= each <= MOST_SETTING for each in value):
+    if not isinstance(value, tuple) or not fits or not all(least <= number <= MOST_SETTING for number in value):
         raise ValueError(f"setting {name!r} is {value!r}")
     return value
 

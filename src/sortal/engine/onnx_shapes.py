@@ -221,7 +221,7 @@ def _conv(node: Node, state: _State) -> Shape:
     group = whole(node, "group", 1)
     if len(x) != 4 or len(weight) != 4 or group < 1 or x[1] != weight[1] * group or weight[0] % group:
         raise ValueError(f"shapes {x} and {weight} do not fit")
-    if any(each != weight[:1] for each in bias) or node.attributes.get("kernel_shape", weight[2:]) != weight[2:]:
+    if any(addend != weight[:1] for addend in bias) or node.attributes.get("kernel_shape", weight[2:]) != weight[2:]:
         raise ValueError("its bias or its kernel does not fit its weights")
     shape = (x[0], weight[0], *_slid(x, weight[2:], node, dilated=True))
     state.multiplied(prod(shape) * prod(weight[1:]))
@@ -255,8 +255,8 @@ def _batch_norm(node: Node, state: _State) -> Shape:
     only(node, "epsilon", "momentum", "training_mode")
     fractions(node, "epsilon", "momentum")
     whole(node, "training_mode", 0, (0,))
-    x, *each = (state.shape(name) for name in inputs_of(node, 5))
-    if len(x) < 2 or any(shape != x[1:2] for shape in each):
+    x, *parameters = (state.shape(name) for name in inputs_of(node, 5))
+    if len(x) < 2 or any(shape != x[1:2] for shape in parameters):
         raise ValueError("has other numbers of channels")
     return x
 
@@ -266,8 +266,8 @@ def _layer_norm(node: Node, state: _State) -> Shape:
     fractions(node, "epsilon")
     whole(node, "axis", -1, (-1,))
     whole(node, "stash_type", 1, (1,))
-    x, *each = (state.shape(name) for name in inputs_of(node, 3))
-    if not x or any(shape != x[-1:] for shape in each):
+    x, *parameters = (state.shape(name) for name in inputs_of(node, 3))
+    if not x or any(shape != x[-1:] for shape in parameters):
         raise ValueError("has another number of columns")
     return x
 
@@ -291,18 +291,18 @@ def _reshape(node: Node, state: _State) -> Shape:
     x, target = state.shape(first), state.constant(second)
     if target.ndim != 1 or len(target) > MOST_RANK:
         raise ValueError("its shape is none")
-    wished = [int(length) for length in target]
+    target_shape = [int(length) for length in target]
     if (
-        min(wished, default=0) < -1
-        or wished.count(-1) > 1
-        or any(not v and at >= len(x) for at, v in enumerate(wished))
+        min(target_shape, default=0) < -1
+        or target_shape.count(-1) > 1
+        or any(not v and at >= len(x) for at, v in enumerate(target_shape))
     ):
-        raise ValueError(f"shape {wished} is none")
-    shape = [length or x[at] for at, length in enumerate(wished)]
+        raise ValueError(f"shape {target_shape} is none")
+    shape = [length or x[at] for at, length in enumerate(target_shape)]
     rest = prod(length for length in shape if length != -1)
     shape = [prod(x) // max(rest, 1) if length == -1 else length for length in shape]
     if prod(shape) != prod(x):
-        raise ValueError(f"shape {x} does not become {wished}")
+        raise ValueError(f"shape {x} does not become {target_shape}")
     return tuple(shape)
 
 

@@ -31,13 +31,13 @@ def of_chain(steps: Sequence[Step]) -> One | None:
     if not _pays(steps):
         return None
     ones: list[One] = []
-    for own, some in groupby(steps, key=lambda step: step.one is not None):
-        neighbours = list(some)
+    for own, group in groupby(steps, key=lambda step: step.one is not None):
+        neighbours = list(group)
         ones += map(one_of, neighbours) if own else [_of_arrays(neighbours)]
 
     def one(row: Any) -> list[float]:
-        for each in ones:
-            row = each(row)
+        for function in ones:
+            row = function(row)
         numbers: list[float] = row
         return numbers
 
@@ -60,9 +60,9 @@ def of_average(steps: Sequence[Step], weights: Sequence[float]) -> One | None:
 
     def one(row: Any) -> list[float]:
         total = [0.0] * steps[0].outputs
-        for weight, each in pairs:
+        for weight, function in pairs:
             # Not by ``sum``, which rounds otherwise than arrays do (since Python 3.12).
-            total = [so_far + weight * number for so_far, number in zip(total, each(row), strict=True)]
+            total = [so_far + weight * number for so_far, number in zip(total, function(row), strict=True)]
         return total
 
     return one

@@ -69,9 +69,9 @@ class Sparse:
             low, high = self.start[first], self.start[until]
             terms = weight[self.index[low:high]]
             terms *= self.value[low:high, None]
-            some = first + np.flatnonzero(np.diff(self.start[first : until + 1]))
-            if len(some):
-                product[some] = np.add.reduceat(terms, self.start[some] - low, axis=0)
+            nonempty = first + np.flatnonzero(np.diff(self.start[first : until + 1]))
+            if len(nonempty):
+                product[nonempty] = np.add.reduceat(terms, self.start[nonempty] - low, axis=0)
             first = until
         return product
 

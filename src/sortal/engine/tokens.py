@@ -174,8 +174,8 @@ def _words(value: str, lower: bool) -> Iterator[str]:
     """Words, punctuation marks and Chinese characters by themselves; with ``lower`` without accents."""
     plain = "".join(_as_read(letter) for letter in value)
     if lower:
-        apart = unicodedata.normalize("NFD", plain)
-        plain = "".join(letter for letter in apart if unicodedata.category(letter) != "Mn").lower()
+        decomposed = unicodedata.normalize("NFD", plain)
+        plain = "".join(letter for letter in decomposed if unicodedata.category(letter) != "Mn").lower()
     for run in plain.split():
         start = 0
         for at, letter in enumerate(run):

@@ -84,11 +84,11 @@ class Trees:
         if sums.shape[1] < _FEW:
             _add_few(sums, output, values)
         elif values.ndim == 3:
-            for each in values:
-                sums += each.T
+            for value in values:
+                sums += value.T
         else:
-            for k, each in zip(output, values, strict=True):
-                sums[k] += each
+            for k, value in zip(output, values, strict=True):
+                sums[k] += value
 
 
 def _add_few(sums: Floats, output: Ints, values: Floats) -> None:

@@ -90,8 +90,8 @@ class Charsmap:
             whole = self._looked_up(group)
             if whole is not None:
                 return whole
-        each = (self._looked_up(letter) for letter in group)
-        return "".join(letter if new is None else new for letter, new in zip(group, each, strict=True))
+        replacements = (self._looked_up(letter) for letter in group)
+        return "".join(letter if new is None else new for letter, new in zip(group, replacements, strict=True))
 
     def _look_up(self, key: str) -> str | None:
         """The text of the shortest beginning of a key that the table has; None where it has none."""

@@ -54,8 +54,8 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     params = _params(request, settings)
     pool, tuned = _pool(rows), tuned_rate(request)
     rate = pace(settings, tuned, clock, lambda: _round_seconds(pool, params | {"learning_rate": tuned}), request.share)
-    haste = rate["learning_rate"] / tuned
-    model, rounds = _boost(request, pool, params | rate, patience(len(rows.y), haste), clock)
+    speedup = rate["learning_rate"] / tuned
+    model, rounds = _boost(request, pool, params | rate, patience(len(rows.y), speedup), clock)
     # In half the bits, here and in the program, so that both say the same.
     model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
     return Fitted(

@@ -155,10 +155,10 @@ class Network:
         self.shift = Parameter(zeros(k, EMBEDDING), SLOWER)
         self.factor = Parameter(zeros(sizes[0], 1) + 1, FASTER)
         weights = [*(normal(a, shape.width) for a in sizes[:-1]), zeros(sizes[-1], shape.classes)]
-        self.weights = [Parameter(each, decays=True) for each in weights]
+        self.weights = [Parameter(weight, decays=True) for weight in weights]
         start = torch.tensor(np.log(shares), dtype=torch.float32, device=device)
         biases = [*(normal(1, shape.width) for _ in range(shape.hidden)), zeros(1, shape.classes) + start]
-        self.biases = [Parameter(each, SLOWER) for each in biases]
+        self.biases = [Parameter(bias, SLOWER) for bias in biases]
         embedding = [self.frequency, self.phase, self.mix, self.shift] if k else []
         self.parameters = [*self.weights, *embedding, *self.biases, self.factor]
 

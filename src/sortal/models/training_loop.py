@@ -219,7 +219,7 @@ class Steps:
             losses = learning.loss(network.scores(self._rows.x[batch], late).flatten(0, 1), y)
         # The sum of the members' mean losses, so that each learns as it would alone.
         loss = (losses * weight).sum() / batch.shape[1]
-        gradients = torch.autograd.grad(loss, [each.value for each in network.parameters])
+        gradients = torch.autograd.grad(loss, [parameter.value for parameter in network.parameters])
         share = min(1.0, 1 / (learning.averaged * self.total)) if learning.averaged else 1.0
         for parameter, gradient in zip(network.parameters, gradients, strict=True):
             parameter.step(gradient, rate, learning.weight_decay * late, share)

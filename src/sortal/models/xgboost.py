@@ -107,16 +107,16 @@ def between(X: Matrix) -> NDArray[np.float32]:
     rounded = X.astype(np.float32)
     for at in range(X.shape[1]):
         column = rounded[:, at]
-        there = ~np.isnan(column)
-        distinct, place = np.unique(column[there], return_inverse=True)
+        finite = ~np.isnan(column)
+        distinct, place = np.unique(column[finite], return_inverse=True)
         if len(distinct) > 1:
             share = np.full(len(distinct) - 1, 0.5)
             share[-1] = 0.25
             before, after = distinct[:-1].astype(np.float64), distinct[1:].astype(np.float64)
             inner = (before + share * (after - before)).astype(np.float32)
             # Of two neighbouring floats there is none between.
-            moved = np.concatenate([distinct[:1], np.where(inner > distinct[:-1], inner, distinct[1:])])
-            column[there] = moved[place]
+            shifted = np.concatenate([distinct[:1], np.where(inner > distinct[:-1], inner, distinct[1:])])
+            column[finite] = shifted[place]
     return rounded
 
 

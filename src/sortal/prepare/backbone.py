@@ -136,14 +136,14 @@ def _backbone(
     size, precision = sum(array.nbytes for array in graph.constants.values()), ""
     if size > WHOLE:
         small = halved(graph)
-        apart = 0.0 if is_same(graph, small) else difference(graph, small, columns)
-        if not apart <= MOST_DIFFERENCE:
-            raise ValueError(f"its vectors differ by {apart:.1%} in 16 bits from those in 32, for which it is too big")
-        precision = f": vectors differ by {apart:.2%} from those in 32" if apart else ", as it was saved"
+        gap = 0.0 if is_same(graph, small) else difference(graph, small, columns)
+        if not gap <= MOST_DIFFERENCE:
+            raise ValueError(f"its vectors differ by {gap:.1%} in 16 bits from those in 32, for which it is too big")
+        precision = f": vectors differ by {gap:.2%} from those in 32" if gap else ", as it was saved"
         graph, precision = small, f" in 16 bits{precision}"
     program = network(graph, columns)
     name = f"{path.resolve().name} {digest(program).hex()[:8]}"  # with other weights it is another network
     million = sum(array.size for array in graph.constants.values()) / 1e6
-    stored = program.arrays["graph"].nbytes / 1e6
-    note = f"backbone {name} {reads}, has {million:.3g} million weights and {stored:.3g} MB{precision}"
+    megabytes = program.arrays["graph"].nbytes / 1e6
+    note = f"backbone {name} {reads}, has {million:.3g} million weights and {megabytes:.3g} MB{precision}"
     return Backbone(name, encoding, reader, program, note)

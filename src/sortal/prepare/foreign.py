@@ -65,7 +65,7 @@ def _takes(spec: Spec, shape: tuple[int, ...]) -> bool:
 
 
 def _renamed(node: Node, names: Mapping[str, str]) -> Node:
-    return replace(node, inputs=tuple(names.get(each, each) for each in node.inputs), output=names[node.output])
+    return replace(node, inputs=tuple(names.get(name, name) for name in node.inputs), output=names[node.output])
 
 
 def _rewritten(node: Node, constants: dict[str, Array]) -> Iterator[Node]:

@@ -81,4 +81,4 @@ def _image_settings(preprocessor: dict[str, Any], config: dict[str, Any]) -> tup
 
 
 def _colours(values: Any) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(isinstance(each, int | float) for each in values)
+    return isinstance(values, list) and len(values) == 3 and all(isinstance(value, int | float) for value in values)

@@ -56,7 +56,7 @@ class Preprocessor:
     @property
     def image(self) -> ImageColumns | None:
         """Where the points of the first column of images stand in the matrix, where its view shows them."""
-        step = next((each for each in _flat(self.program) if each.op == "raster"), None)
+        step = next((inner for inner in _flat(self.program) if inner.op == "raster"), None)
         if step is None:
             return None
         channels = len(COLOURS if step.settings["read"] == "colour" else GREY)
@@ -77,8 +77,8 @@ def fit(
     """
     values = _columns(table, memo)
     encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in view.select(table.schema.features)]
-    dense = [(c, each) for c, each in encoded if not each.sparse]
-    sparse = [(c, each) for c, each in encoded if each.sparse]
+    dense = [(c, part) for c, part in encoded if not part.sparse]
+    sparse = [(c, part) for c, part in encoded if part.sparse]
     if not sparse:
         return _fit_dense(dense, values, labels, view, seed, select)
     beside = _side_by_side(sparse)
@@ -119,10 +119,10 @@ def _fit_column(column: Column, table: Table, values: Columns, labels: Labels, v
 
 def _side_by_side(columns: Encoded) -> Preprocessor:
     return Preprocessor(
-        program=Program("table", steps=tuple(each.program for _, each in columns)),
-        names=tuple(n for _, each in columns for n in each.names),
-        sources=tuple((column.name,) for column, each in columns for _ in each.names),
-        categorical=tuple(np.flatnonzero([flag for _, each in columns for flag in each.categorical]).tolist()),
+        program=Program("table", steps=tuple(part.program for _, part in columns)),
+        names=tuple(n for _, part in columns for n in part.names),
+        sources=tuple((column.name,) for column, part in columns for _ in part.names),
+        categorical=tuple(np.flatnonzero([flag for _, part in columns for flag in part.categorical]).tolist()),
     )
 
 
@@ -132,8 +132,8 @@ def _fit_dense(
     """Columns that are numbers in every row: impute, scale and select."""
     preprocessor = _side_by_side(columns)
     matrix = preprocessor._rows(values)
-    _put_out_of_fold(matrix, [each for _, each in columns])
-    numeric = np.repeat([each.numeric for _, each in columns], [len(each.names) for _, each in columns])
+    _put_out_of_fold(matrix, [part for _, part in columns])
+    numeric = np.repeat([part.numeric for _, part in columns], [len(part.names) for _, part in columns])
     if view.interactions:
         preprocessor, matrix = _interact(preprocessor, matrix, numeric, labels, view.smallest_count, seed)
         numeric = np.append(numeric, np.ones(matrix.shape[1] - len(numeric), dtype=bool))

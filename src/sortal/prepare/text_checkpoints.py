@@ -159,7 +159,7 @@ def _most_tokens(path: Path) -> int:
 
 def _fitting(graph: Graph, most: int) -> int:
     """As many tokens, or as fit into a second. Raises ValueError where that are too few to tell anything."""
-    lengths = (most, *(each for each in LENGTHS if each < most))
+    lengths = (most, *(length for length in LENGTHS if length < most))
     for length in lengths:
         try:
             if trace(graph, {TOKENS: (1, length), PLACES: (length,)}).operations <= MOST_OPERATIONS:

@@ -106,13 +106,13 @@ class _Builder(GraphBuilder):
         places = self.take("pos_embed")[0]
         # Of the places the first are those of tokens; the others are a square, for images of whatever size it was.
         square = math.isqrt(len(places))
-        placed = len(places) - square**2 if len(places) - square**2 <= len(before) else 0
-        before[:placed] += places[:placed]
+        n_special = len(places) - square**2 if len(places) - square**2 <= len(before) else 0
+        before[:n_special] += places[:n_special]
         weight, bias = self.weight("patch_embed.proj.weight"), self.weight("patch_embed.proj.bias")
         x = self.add("Conv", "x", weight, bias, strides=(patch, patch))
         self.constants["row"] = np.array([1, self.width, -1])
         x = self.add("Transpose", self.add("Reshape", x, "row"), perm=(0, 2, 1))
-        self.constants["places"] = resized(places[placed:], grid)[None]
+        self.constants["places"] = resized(places[n_special:], grid)[None]
         x = self.add("Add", x, "places")
         if len(before):
             self.constants["before"] = before[None]

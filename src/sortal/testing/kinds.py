@@ -194,7 +194,7 @@ def _raw_column(values: Sequence[Any]) -> RawColumn:
 def _canonical(kind: Kind, column: Column, values: Sequence[Any]) -> pl.Series | None:
     """What polars makes of values."""
     series, sort = _series(values)
-    return kind.canonical_series(column, evaluated(series, lambda each: kind.plain(column, each, sort)), sort)
+    return kind.canonical_series(column, evaluated(series, lambda value: kind.plain(column, value, sort)), sort)
 
 
 def _both(kind: Kind, column: Column, values: Sequence[Any]) -> tuple[list[Any] | None, list[Any] | None]:

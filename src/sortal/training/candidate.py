@@ -181,8 +181,8 @@ def sample_units(dev: Development, rows: Index, most: int | None) -> Index:
     order = np.argsort(rng.permutation(int(unit.max()) + 1)[unit], kind="stable")
     inside = (np.arange(len(rows)) < most) | (unit[order] == unit[order[most - 1]])
     sampled_rows, others = rows[order[inside]], rng.permutation(rows[order[~inside]])
-    lacking = np.setdiff1d(dev.codes[others], dev.codes[sampled_rows])
-    few = _of_each_class(dev, others[np.isin(dev.codes[others], lacking)], 0)
+    missing_classes = np.setdiff1d(dev.codes[others], dev.codes[sampled_rows])
+    few = _of_each_class(dev, others[np.isin(dev.codes[others], missing_classes)], 0)
     return np.sort(np.concatenate([sampled_rows, few]))
 
 

@@ -134,5 +134,5 @@ def p_value(a: Result, b: Result, metric: Metric, groups: Groups) -> float | Non
         p = _by_folds(a, b, metric)[1]
         return None if np.isnan(p) else p
     error = float(standard_errors((a, b), metric, groups)[0, 1])
-    behind = paired_difference(a, b, metric, groups).value
-    return 2 * (1 - NormalDist().cdf(abs(behind) / error)) if error > 0 else None
+    gain = paired_difference(a, b, metric, groups).value
+    return 2 * (1 - NormalDist().cdf(abs(gain) / error)) if error > 0 else None

@@ -145,15 +145,15 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
 
 def _candidates(task: Task, search: SearchOptions, dev: Development) -> tuple[Candidate, ...]:
     rare = task.imbalanced or task.cost is not None
-    every = zoo(search.models, rare, dev.encodings, dev.items_beside_others, search.backbone)
-    return (*baselines(), *every)
+    candidates = zoo(search.models, rare, dev.encodings, dev.items_beside_others, search.backbone)
+    return (*baselines(), *candidates)
 
 
 def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:
     """The candidates, and those that were drawn in the run that ``plan`` is of."""
     by_name = {c.name: c for c in candidates}
-    again = (named(planned.name, seed) for planned in plan if planned.name not in by_name)
-    return by_name | {c.name: c for c in again if c is not None}
+    random_candidates = (named(planned.name, seed) for planned in plan if planned.name not in by_name)
+    return by_name | {c.name: c for c in random_candidates if c is not None}
 
 
 def _choose(explored: Explored, data: FoldData, score: Scorer, bounds: Bounds) -> Developed:

@@ -26,9 +26,9 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
     for name, once in _embeddings(candidate, dev):
         unknown = once.unknown(list(dev.table.columns([name])[name]))
         once.of(unknown[:1])
-        began = time.monotonic()
+        start = time.monotonic()
         once.of(unknown[1 : 1 + FEW])
-        of_one = (time.monotonic() - began) / FEW
+        of_one = (time.monotonic() - start) / FEW
         for first in range(1 + FEW, len(unknown), AT_ONCE):
             seconds_left = until - time.monotonic()
             needed = of_one * (len(unknown) - first)
@@ -36,7 +36,7 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
                 if takes > available:
                     return _too_many(len(unknown), name, takes, available)
             once.of(unknown[first : first + AT_ONCE])
-            of_one = (time.monotonic() - began) / (first + AT_ONCE - 1)
+            of_one = (time.monotonic() - start) / (first + AT_ONCE - 1)
     return ""
 
 

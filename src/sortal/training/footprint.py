@@ -81,9 +81,9 @@ def packed_bytes(program: Program, networks: bool = True) -> int:
     >>> packed_bytes(Program("constant", arrays={"probability": np.zeros(1_000_000)})) < 100_000
     True
     """
-    every = list(_all(program, networks))
-    texts = sum(len(msgspec.json.encode(each.settings)) for each in every)
-    arrays = (array for each in every for array in each.arrays.values())
+    programs = list(_all(program, networks))
+    texts = sum(len(msgspec.json.encode(inner.settings)) for inner in programs)
+    arrays = (array for inner in programs for array in inner.arrays.values())
     return texts // TEXT + sum(packed_size(np.ascontiguousarray(array).tobytes()) for array in arrays)
 
 

@@ -45,10 +45,10 @@ def greedy_weights(likelihood: Floats, rounds: int = ROUNDS) -> Floats:
     total, lowest, best = likelihood[first].copy(), _losses(likelihood)[first], counts
     for size in range(2, rounds + 1):
         losses = _losses((total + likelihood) / size)
-        added = int(np.argmin(losses))
-        total, counts = total + likelihood[added], counts + (np.arange(len(counts)) == added)
-        if losses[added] < lowest:
-            lowest, best = losses[added], counts
+        member = int(np.argmin(losses))
+        total, counts = total + likelihood[member], counts + (np.arange(len(counts)) == member)
+        if losses[member] < lowest:
+            lowest, best = losses[member], counts
     weights = np.where(best >= LEAST_WEIGHT * best.sum(), best, 0)
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 

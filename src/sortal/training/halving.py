@@ -52,8 +52,8 @@ def share_of_halving(rows: int, more: int) -> float:
 def seconds_of_halving(members: Sequence[CVResult]) -> float:
     """What half of the rows of one fold may take: no longer than all of them, where they are fitted at all."""
     rows = [0 if member.pipeline is None else member.pipeline.rows for member in members]
-    some = 0 < max(rows, default=0) <= MOST_ROWS and any(member.refit_seconds for member in members)
-    return sum(member.fit_seconds for member in members) if some else 0.0
+    can_halve = 0 < max(rows, default=0) <= MOST_ROWS and any(member.refit_seconds for member in members)
+    return sum(member.fit_seconds for member in members) if can_halve else 0.0
 
 
 def halve(
@@ -78,10 +78,10 @@ def halve(
         # The first fits bring their models along, which need not leave this process.
         start = time.monotonic()
         results = [fit_fold(cv.data, job) for job in jobs(range(1))]
-        took = time.monotonic() - start
+        fold_seconds = time.monotonic() - start
         more = cv.data.folds.per_repeat if planned is None else planned
         if seconds < math.inf:
-            more = min(more, int(seconds / took))
+            more = min(more, int(seconds / fold_seconds))
         results = [*results, *cv.executor.map(fit_fold, cv.data, jobs(range(1, more)))]
     n_members = len(winner.results)
     by_fold = [

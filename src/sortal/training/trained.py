@@ -110,15 +110,15 @@ def train_rows(
         others = _to_compare(developed, recipe.search) if reserve.comparing else []
 
         def seconds_left() -> float:
-            beside = winner.refit_seconds + reserve.for_test(others)
-            return math.inf if recipe.search.plan else reserve.for_refit(winner.results) - beside
+            other_seconds = winner.refit_seconds + reserve.for_test(others)
+            return math.inf if recipe.search.plan else reserve.for_refit(winner.results) - other_seconds
 
-        apart = [other for other in others if not any(other is member for member in winner.results)]
+        non_members = [other for other in others if not any(other is member for member in winner.results)]
         # Before calibration, whose time is kept for it.
-        compared = fit_baselines(apart, shipped_on, winner.refit_seconds > 0, seconds_left)
+        compared = fit_baselines(non_members, shipped_on, winner.refit_seconds > 0, seconds_left)
         finalized = finalize(winner, everything, task, train, valid, limits)
         if finalized.refit != (winner.refit_seconds > 0):
-            compared = fit_baselines(apart, shipped_on, finalized.refit, seconds_left)
+            compared = fit_baselines(non_members, shipped_on, finalized.refit, seconds_left)
     return Trained(dev, developed, finalized, (*_of_members(others, winner, finalized), *compared))
 
 

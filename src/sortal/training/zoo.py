@@ -125,18 +125,18 @@ def zoo(
     own = {family for _, family, _ in (*PORTFOLIO, *chain(*FIRST.values()))} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
     entries = [*PORTFOLIO, *plugins]
-    early = [*chain(*(some for encoding, some in FIRST.items() if models or encoding in encodings))]
+    early = [*chain(*(entries for encoding, entries in FIRST.items() if models or encoding in encodings))]
     entries = [*early, *(entry for entry in entries if entry not in early)]
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
     # After one that takes little time, by which the number of folds is chosen.
     plain[1:1] = backbone_candidates(backbones, encodings)
-    offered = {family for _, family, _ in entries}
+    families = {family for _, family, _ in entries}
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)
         for label, name, strategy in BALANCED
-        if imbalanced and name in offered
+        if imbalanced and name in families
     ]
     first = next((i for i, c in enumerate(plain, start=1) if c.family.early_stopping), len(plain))
     return (*plain[:first], *_of_parts(models, mixed), *plain[first:], *balanced)
