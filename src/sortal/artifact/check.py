@@ -176,8 +176,8 @@ def _check_metrics(contents: Contents) -> None:
             value, low, high = figure.value, figure.low, figure.high
             numbers = [part for part in (value, low, high) if part is not None]
             _need(all(abs(part) <= MOST_FIGURE for part in numbers), f"{name[:40]!r} on {part[:40]!r} is out of range")
-            ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
-            _need(ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
+            is_ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
+            _need(is_ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
 
 
 def _check_reliability(reliability: Mapping[str, Reliability], task: Task) -> None:

@@ -132,9 +132,9 @@ def _axis(axis: int, rank: int) -> int:
 
 def _broadcast(*shapes: Shape) -> Shape:
     rank = max(len(shape) for shape in shapes)
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    padded_shapes = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     out = []
-    for lengths in zip(*padded, strict=True):
+    for lengths in zip(*padded_shapes, strict=True):
         wider = {length for length in lengths if length != 1}
         if len(wider) > 1:
             raise ValueError(f"shapes {' and '.join(map(str, shapes))} do not fit")

@@ -88,11 +88,11 @@ def fields_by_name(
 ) -> dict[str, list[Value]]:
     """Fields by name. Raises ValueError for those that are neither in ``names`` nor to be ignored."""
     values_of: dict[str, list[Value]] = {name: [] for name in names.values()}
-    passed = set(ignored)
+    ignored_tags = set(ignored)
     for tag, value in fields:
         if tag in names:
             values_of[names[tag]].append(value)
-        elif tag not in passed:
+        elif tag not in ignored_tags:
             raise ValueError(f"its {what} has a field {tag}, which the engine does not run")
     return values_of
 

@@ -172,10 +172,10 @@ def _boost(
         _round(booster, focal, request),
     )
     for n_rounds in range(1, most + 1):
-        finished = a_round()
+        is_finished = a_round()
         if request.stop is not None:
             stopper.see(n_rounds, _stopping_loss(booster, focal, request.stop))
-        if finished or stopper.waited(n_rounds) or clock.seconds_left <= 0:
+        if is_finished or stopper.waited(n_rounds) or clock.seconds_left <= 0:
             break
     if focal is not None:
         # Rounds of another objective than LightGBM's own leave the booster without the link that its scores have.

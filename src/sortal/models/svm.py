@@ -100,8 +100,8 @@ def _machine(rows: Rows, C: float, tolerance: float, seed: int) -> tuple[Fitted,
         # Of many classes a fold has few rows each, and scikit-learn asks whether they are numbers.
         warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         model.fit(rows.X, rows.y, sample_weight=rows.weight)
-    calibrated = model.calibrated_classifiers_[0]
-    fitted, sigmoids = calibrated.estimator, calibrated.calibrators
+    calibrated_model = model.calibrated_classifiers_[0]
+    fitted, sigmoids = calibrated_model.estimator, calibrated_model.calibrators
     if sparse:
         fitted.coef_ = rounded(fitted.coef_)
     arrays = {

@@ -214,13 +214,13 @@ def from_catboost(model: Any, n_classes: int) -> Program:
         raise ValueError("CatBoost's trees other than symmetric ones cannot be exported")
     if scale != 1 or any(bias):
         raise ValueError("CatBoost's boost_from_average=True cannot be exported")
-    grown, sums = document["oblivious_trees"], 1 if n_classes == 2 else n_classes
-    splits = [tree.get("splits") or [] for tree in grown]
+    symmetric_trees, sums = document["oblivious_trees"], 1 if n_classes == 2 else n_classes
+    splits = [tree.get("splits") or [] for tree in symmetric_trees]
     depth = max(map(len, splits))
-    feature = np.zeros((len(grown), depth), dtype=np.int32)
-    threshold = np.full((len(grown), depth), np.inf, dtype=np.float32)
-    value = np.zeros((len(grown), 2**depth, sums), dtype=np.float32)
-    for number, (tree, levels) in enumerate(zip(grown, splits, strict=True)):
+    feature = np.zeros((len(symmetric_trees), depth), dtype=np.int32)
+    threshold = np.full((len(symmetric_trees), depth), np.inf, dtype=np.float32)
+    value = np.zeros((len(symmetric_trees), 2**depth, sums), dtype=np.float32)
+    for number, (tree, levels) in enumerate(zip(symmetric_trees, splits, strict=True)):
         feature[number, : len(levels)] = [level["float_feature_index"] for level in levels]
         threshold[number, : len(levels)] = [level["border"] for level in levels]
         value[number, : 2 ** len(levels)] = np.reshape(tree["leaf_values"], (-1, sums))

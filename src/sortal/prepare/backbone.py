@@ -107,10 +107,8 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
         elif len(graphs) == 1:
             backbone = _of_images(path, *exported_network(path, graphs[0], config))
         else:
-            named = config.get("model_type", config.get("architecture"))
-            what = (
-                f"its network is a {str(named)[:40]!r}" if named and whole else f"it has no {WEIGHTS} with a {CONFIG}"
-            )
+            kind = config.get("model_type", config.get("architecture"))
+            what = f"its network is a {str(kind)[:40]!r}" if kind and whole else f"it has no {WEIGHTS} with a {CONFIG}"
             if any(path.glob("*.bin")) and not whole:
                 what = (
                     f"its weights are in a file that could run code, which is not read; save_pretrained(FOLDER) of "

@@ -89,9 +89,9 @@ def text_network(path: Path, config: dict[str, Any]) -> tuple[Program, Graph, in
     layout = LAYOUTS[config["model_type"]]
     shape = _shape(path, config, layout)
     try:
-        named = _named(weights(path), layout)
-        graph = bert.network(named, shape)
-        if more := sorted(name for name in named if name[0].isdigit() and name not in graph.constants):
+        tensors = _named(weights(path), layout)
+        graph = bert.network(tensors, shape)
+        if more := sorted(name for name in tensors if name[0].isdigit() and name not in graph.constants):
             raise ValueError(f"it is no plain {config['model_type']}: it has weights {more[0]!r}")
         places = count(config, "max_position_embeddings") - layout.first
         most = _fitting(graph, min(_most_tokens(path), MOST_TOKENS, places))
@@ -140,13 +140,13 @@ def _pooling(path: Path) -> tuple[bert.Pooling, bool]:
 
 def _named(tensors: dict[str, Array], layout: Layout) -> dict[str, Array]:
     """Weights by the names that BERT has for them."""
-    named = {}
+    by_name = {}
     for source_name, array in tensors.items():
         name = source_name.removeprefix(layout.prefix)
         for part, other in layout.names:
             name = name.replace(part, other)
-        named[name.removeprefix("encoder.layer.")] = array
-    return named
+        by_name[name.removeprefix("encoder.layer.")] = array
+    return by_name
 
 
 def _most_tokens(path: Path) -> int:

@@ -74,15 +74,15 @@ def network(weights: Mapping[str, Array], shape: VitShape) -> Graph:
 
 def _named(weights: Mapping[str, Array]) -> dict[str, Array]:
     """By the names of timm, but for the three matrices of attention, which are apart as in transformers."""
-    named: dict[str, Array] = {}
+    by_name: dict[str, Array] = {}
     for source_name, array in weights.items():
         name = renamed(source_name, NAMES)
         start, joined, end = name.rpartition(".qkv.")
         if joined:
-            named |= {f"{start}.{part}.{end}": block for part, block in zip(PARTS, np.split(array, 3), strict=True)}
+            by_name |= {f"{start}.{part}.{end}": block for part, block in zip(PARTS, np.split(array, 3), strict=True)}
         else:
-            named[name] = array
-    return named
+            by_name[name] = array
+    return by_name
 
 
 @dataclass

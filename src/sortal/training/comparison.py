@@ -61,9 +61,9 @@ def margin(
     """
     rivals = [s for s in scored if s is not baseline]
     tail = joint_tail(_correlation(baseline, rivals, metric, groups))
-    measured = paired_difference(baseline, winner, metric, groups)
+    interval = paired_difference(baseline, winner, metric, groups)
     low = paired_difference(baseline, winner, metric, groups, 1 - 2 * tail).low
-    return Interval(measured.value, min(low, measured.low), measured.high)
+    return Interval(interval.value, min(low, interval.low), interval.high)
 
 
 def joint_tail(correlation: Floats) -> float:

@@ -115,9 +115,9 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
         seconds_left = limit - elapsed
         rows = _affordable_rows(candidate, pace, rows, seconds_left / fits)
         if rows < least:
-            needed = pace.seconds(least) * candidate.family.least_share * fits
-            if needed > seconds_left and not candidate.baseline:
-                return _too_slow(candidate, needed, seconds - elapsed)
+            needed_seconds = pace.seconds(least) * candidate.family.least_share * fits
+            if needed_seconds > seconds_left and not candidate.baseline:
+                return _too_slow(candidate, needed_seconds, seconds - elapsed)
             rows = least
         sample_size = None if rows == n else rows
         try:
@@ -150,8 +150,8 @@ def crossval_by_work(candidate: Candidate, cv: CrossValidation, units: float) ->
     most, least_share = _most_rows(candidate, n), candidate.family.least_share
     rows = max(_affordable_rows(candidate, pace, most, a_fit), _least_rows(most, n))
     if pace.seconds(rows) * least_share > a_fit and not candidate.baseline:
-        needed = pace.seconds(rows) * least_share * cv.n_fits
-        return Skipped(candidate.name, f"an effort of {needed:.1f} predicted, {max(units, 0):.1f} left")
+        needed_units = pace.seconds(rows) * least_share * cv.n_fits
+        return Skipped(candidate.name, f"an effort of {needed_units:.1f} predicted, {max(units, 0):.1f} left")
     share = min(1.0, max(least_share, a_fit / pace.seconds(rows)))
     sample_size = None if rows == n else rows
     if cv.store is not None and (record := cv.store.load(candidate, cv.data)) is not None:
@@ -269,6 +269,6 @@ def worth_refit(first: Pipeline, rows: int | None, n: int) -> bool:
     return (n if rows is None else min(rows, n)) >= WORTH_REFIT * first.rows
 
 
-def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
-    digits = 0 if needed >= SHOWN_WHOLE else 2
-    return Skipped(candidate.name, f"{needed:.{digits}f} s predicted, {max(seconds, 0):.{digits}f} s left")
+def _too_slow(candidate: Candidate, needed_seconds: float, seconds: float) -> Skipped:
+    digits = 0 if needed_seconds >= SHOWN_WHOLE else 2
+    return Skipped(candidate.name, f"{needed_seconds:.{digits}f} s predicted, {max(seconds, 0):.{digits}f} s left")

@@ -31,8 +31,8 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
         of_one = (time.monotonic() - start) / FEW
         for first in range(1 + FEW, len(unknown), AT_ONCE):
             seconds_left = until - time.monotonic()
-            needed = of_one * (len(unknown) - first)
-            for takes, available in ((needed, seconds_left), (needed + of_one * closing_rows, seconds_left + closing)):
+            need = of_one * (len(unknown) - first)
+            for takes, available in ((need, seconds_left), (need + of_one * closing_rows, seconds_left + closing)):
                 if takes > available:
                     return _too_many(len(unknown), name, takes, available)
             once.of(unknown[first : first + AT_ONCE])
@@ -53,5 +53,5 @@ def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, O
             yield column.name, once
 
 
-def _too_many(count: int, name: str, needed: float, seconds_left: float) -> str:
-    return f"embeddings of {count:,} values of {name!r} need {needed:.0f} s more, {max(seconds_left, 0):.0f} s left"
+def _too_many(count: int, name: str, need: float, seconds_left: float) -> str:
+    return f"embeddings of {count:,} values of {name!r} need {need:.0f} s more, {max(seconds_left, 0):.0f} s left"

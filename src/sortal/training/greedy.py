@@ -82,8 +82,8 @@ def weights_within(likelihood: Floats, shares: Floats, seed: int) -> Floats:
         members = np.flatnonzero(weights)
         rest = [members[members != member] for member in members]
         losses = [_loss(likelihood[others]) for others in rest]
-        saved = shares[members][:, over].sum(axis=1)
-        subset = rest[int(np.argmin((np.array(losses) - _loss(likelihood[members])) / np.maximum(saved, TINY)))]
+        savings = shares[members][:, over].sum(axis=1)
+        subset = rest[int(np.argmin((np.array(losses) - _loss(likelihood[members])) / np.maximum(savings, TINY)))]
         weights = np.zeros_like(weights)
         weights[subset] = greedy_weights(likelihood[subset])
     return weights

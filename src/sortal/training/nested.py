@@ -69,7 +69,7 @@ def nested(
             with interrupted_after(float("inf") if n_outer else max(seconds_left, 0.0)), threadpool_limits(1, "blas"):
                 dev = development(table.take(train), codes[train], task, recipe)
                 developed, model = _procedure(dev, task, recipe, trained)
-                outcomes.append(_predicted(whole, test, model))
+                outcomes.append(_predict(whole, test, model))
                 fits += [_held_out(fit, whole.table.rows[test]) for fit in (*developed.fits, *model.fits)]
         except TimeUp:
             break
@@ -77,8 +77,8 @@ def nested(
             break
     if not outcomes:
         return None
-    predictions, decided = zip(*outcomes, strict=True)
-    return Nested(_pooled(predictions), np.concatenate(decided), len(outcomes), planned, tuple(fits))
+    predictions, decisions = zip(*outcomes, strict=True)
+    return Nested(_pooled(predictions), np.concatenate(decisions), len(outcomes), planned, tuple(fits))
 
 
 def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -> tuple[Developed, Finalized]:
@@ -93,7 +93,7 @@ def _held_out(fit: FitRows, rows: Index) -> FitRows:
     return replace(fit, evaluated=np.concatenate([fit.evaluated, rows]))
 
 
-def _predicted(whole: Development, test: Index, model: Finalized) -> tuple[Predictions, NDArray[np.int64]]:
+def _predict(whole: Development, test: Index, model: Finalized) -> tuple[Predictions, NDArray[np.int64]]:
     predictions = whole.predictions(test, model.predict_proba(whole.table.take(test)), "nested")
     return predictions, model.decision.decide(predictions)
 

@@ -144,8 +144,8 @@ def zoo(
 
 def _of_parts(models: Sequence[str], mixed: str) -> Iterator[Candidate]:
     """Candidates that see a part of the columns, where the table has two."""
-    for label, name, columns, needed in MIXED if mixed else ():
-        if needed in mixed and (name in models or not models):
+    for label, name, columns, item_kind in MIXED if mixed else ():
+        if item_kind in mixed and (name in models or not models):
             family = registry.load("sortal.models", name)
             yield Candidate(label.format(mixed), replace(family, view=replace(family.view, columns=columns)))
 
