@@ -166,7 +166,7 @@ def ensemble(first: CVResult, second: CVResult) -> EnsembleResult:
 
 def test_a_row_of_the_leaderboard_by_hand(trained: Any) -> None:
     baseline, chosen = trained.developed.results
-    drawn = replace(chosen.candidate, name="drawn", settings={"C": 0.5, "l1": 2}, drawn=True)
+    drawn = replace(chosen.candidate, name="drawn", settings={"C": 0.5, "l1": 2}, is_random=True)
     some = replace(chosen, candidate=drawn, rows=1500, packed=70, fit_seconds=0.3, single_row_seconds=2e-4)
     both = ensemble(some, replace(baseline, packed=30, rows=1200))
     trained.developed.results = (baseline, both, some, chosen)
