@@ -81,7 +81,7 @@ def test_a_target_that_is_no_class_is_drawn_from_all_the_same(tmp_path: Path):
     [(8.0, 1.0, 50_000), (8.0, 4.0, 12_500), (-1.0, 1.0, 2_000), (42.0, 1.0, 400_000), (50.0, 1.0, 494_021)],
 )
 def test_as_many_rows_as_the_rest_of_the_budget_gets_through(monkeypatch, left, slow, rows):
-    monkeypatch.setattr(Deadline, "left", left)
+    monkeypatch.setattr(Deadline, "rest", left)
     monkeypatch.setattr(Deadline, "busyness", slow)
     deadline = Deadline(time.monotonic(), 10.0)
     assert timetable.affordable_rows(deadline, 494_021, 40) == rows

@@ -20,7 +20,7 @@ def program(side: int = 2) -> Program:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Once, list[int]]:
     """An op that remembers nothing yet, and how many values it was given each time."""
-    monkeypatch.setattr(once, "_made", {})
+    monkeypatch.setattr(once, "_cache", {})
     monkeypatch.setattr(once, "_bytes", 0)
     calls: list[int] = []
 
@@ -99,7 +99,7 @@ def test_a_process_that_is_asked_without_end_remembers_the_newest(counted, monke
     once.keep_newest(3 * (8 + once._FIXED))
     for at in range(100):
         op.of([f"value {at}"])
-    assert len(once._made) == 3
+    assert len(once._cache) == 3
     assert once._bytes == 3 * (8 + once._FIXED)
     op.of(["value 99", "value 98"])
     assert len(calls) == 100

@@ -254,11 +254,11 @@ def _examples(results: Results, apart: Codes, rows: RowOptions) -> parts.Example
 
 def _permutation(permuted: Permuted) -> parts.Importance | None:
     """What the columns add, the most first; None where there was no time to measure it."""
-    if not permuted.lost:
+    if not permuted.importance:
         return None
     return parts.Importance(
         f"log-loss lost where the column is shuffled, on {counted(permuted.rows, 'row')} out of fold",
-        tuple(parts.ColumnWeight(name, lost.value, lost.low, lost.high) for name, lost in permuted.lost.items()),
+        tuple(parts.ColumnWeight(name, lost.value, lost.low, lost.high) for name, lost in permuted.importance.items()),
     )
 
 
@@ -339,7 +339,7 @@ def _tuned_cost(task: Task, evidence: Predictions, seed: int) -> float:
 def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog, sealed: NDArray[np.int64]) -> Facts:
     """What the checklist is judged on beyond the parts."""
     trained, finalized = results.trained, results.trained.finalized
-    chosen = trained.developed.choice.chosen
+    chosen = trained.developed.choice.winner
     scored = trained.developed.explored.results
     ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
     tried = {s.candidate.balance for s in scored} - {*ways}
