@@ -24,15 +24,15 @@ from numpy.typing import NDArray
 
 from bench._seeds import COLUMNS, LeakyColumn
 from bench._tables import EXAMPLE, table_files
-from bench.leaks import MATTERS, matrix, reached
+from bench.leaks import MATTERS, matrix, tree_auc
 from sortal.checks.audit import AuditContext, Finding, audit
 from sortal.core import registry
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
 
-Found = tuple[str, str | None]
+Issue = tuple[str, str | None]
 """What was found, in the finder's own words, and in which column; None where it is about the whole table."""
-Finder = Callable[[pl.DataFrame, str, int], list[Found]]
+Finder = Callable[[pl.DataFrame, str, int], list[Issue]]
 
 STEP = 2
 """Of the leaky columns, as a peer is slow."""
@@ -40,16 +40,16 @@ ROWS = 1_000
 """Rows of a table that faults are sown into; a peer takes ten seconds for so many."""
 
 
-def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0, codes: Sequence[str] | None = None) -> list[Found]:
+def sortal_finds(frame: pl.DataFrame, target: str, seed: int = 0, codes: Sequence[str] | None = None) -> list[Issue]:
     """Codes of the audit, and "left out" for columns that are left out as they were read. ``codes``: of the checks to
     make; all where None.
     """
     problem = frame_problem(frame, GoalOptions(target), RowOptions())
     without = None if codes is None else [code for code in registry.names("sortal.checks") if code not in codes]
     context = AuditContext(problem.table, problem.codes, problem.task.classes, seed, problem.raw)
-    found = audit(context, without=without).findings
-    ignored: list[Found] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
-    return ignored + [(finding.code, name) for finding in found for name in _columns(finding)]
+    findings = audit(context, without=without).findings
+    ignored: list[Issue] = [("left out", column.name) for column in problem.table.schema.role("ignore")]
+    return ignored + [(finding.code, name) for finding in findings for name in _columns(finding)]
 
 
 def _columns(finding: Finding) -> list[str | None]:
@@ -63,7 +63,7 @@ _LEFT_OUT = ["SKD010", "SKD012", "SKD014", "SKD015", "SKD016"]
 find half of the columns of an honest table useless."""
 
 
-def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
+def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Issue]:
     """Codes of all checks of the data by an EstimatorReport that raise an issue or give a tip, slow ones included.
 
     Boosted trees on one encoded column a column, so that a check that names columns can name these.
@@ -76,15 +76,15 @@ def skore_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
         split = TrainTestSplit(test_size=0.2, random_state=seed, stratify=labels)
         report: Any = evaluate(_pipeline(seed), features, labels, splitter=split)
         checks = report.checks.summarize(ignore=_LEFT_OUT).frame()
-    raised = checks[checks["section"].isin(["issue", "tip"])]
-    found: list[Found] = []
-    for code, explanation in zip(raised["code"], raised["explanation"], strict=True):
+    issue_rows = checks[checks["section"].isin(["issue", "tip"])]
+    issues: list[Issue] = []
+    for code, explanation in zip(issue_rows["code"], issue_rows["explanation"], strict=True):
         names = [name for listed in re.findall(r"\[.*?\]", str(explanation)) for name in ast.literal_eval(listed)]
-        found += [(str(code), str(name)) for name in names] or [(str(code), None)]
-    return found
+        issues += [(str(code), str(name)) for name in names] or [(str(code), None)]
+    return issues
 
 
-def cleanlab_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Found]:
+def cleanlab_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Issue]:
     """Kinds of issues of a Datalab with at least one row or column.
 
     It is given labels, out-of-fold probabilities of boosted trees and standardised features; and the columns for its
@@ -107,9 +107,9 @@ def cleanlab_finds(frame: pl.DataFrame, target: str, seed: int = 0) -> list[Foun
         ids = IdentifierColumnIssueManager(lab)
         ids.find_issues(features=features)
     summary = lab.get_issue_summary()
-    found: list[Found] = [(str(kind), None) for kind in summary[summary["num_issues"] > 0]["issue_type"]]
+    issues: list[Issue] = [(str(kind), None) for kind in summary[summary["num_issues"] > 0]["issue_type"]]
     places = ids.info["identifier_columns"]
-    return found + [("identifier_column", str(features.columns[place])) for place in places]
+    return issues + [("identifier_column", str(features.columns[place])) for place in places]
 
 
 def _pipeline(seed: int) -> Any:
@@ -167,7 +167,7 @@ def numbered(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.D
     return with_column(frame, 1000 + rng.permutation(frame.height))
 
 
-def named(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
+def class_in_name(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
     label = first_label(frame, target)
     return with_column(
         frame, [f"{'pos' if c else 'neg'}_{i:05}" for c, i in zip(label, rng.permutation(len(label)), strict=True)]
@@ -180,8 +180,8 @@ def standardised(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> 
 
 
 def filled(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
-    x, gone = rng.gamma(2, 3, frame.height), rng.random(frame.height) < 0.1
-    return with_column(frame, np.where(gone, x[~gone].mean(), x))
+    x, missing = rng.gamma(2, 3, frame.height), rng.random(frame.height) < 0.1
+    return with_column(frame, np.where(missing, x[~missing].mean(), x))
 
 
 def encoded(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
@@ -242,7 +242,12 @@ FAULTS = (
         "sown",
         {"sortal": ["A303", "left out"], "skore": [], "cleanlab": ["identifier_column"]},
     ),
-    Fault("a file name that tells the class", named, "sown", {"sortal": ["A105"], "skore": ["SKD011"], "cleanlab": []}),
+    Fault(
+        "a file name that tells the class",
+        class_in_name,
+        "sown",
+        {"sortal": ["A105"], "skore": ["SKD011"], "cleanlab": []},
+    ),
     Fault("standardised over all rows", standardised, "sown", {"sortal": ["A106"]}),
     Fault("filled with the mean of all rows", filled, "sown", {"sortal": ["A106"]}),
     Fault("target encoding over all rows", encoded, "sown", {"sortal": ["A106"], "skore": ["SKD011"]}),
@@ -258,8 +263,8 @@ FAULTS = (
 )
 
 
-def says(found: list[Found], fault: Fault, peer: str) -> bool:
-    return any(kind in fault.calls.get(peer, ()) and column in (fault.column, None) for kind, column in found)
+def says(issues: list[Issue], fault: Fault, peer: str) -> bool:
+    return any(kind in fault.calls.get(peer, ()) and column in (fault.column, None) for kind, column in issues)
 
 
 @dataclass
@@ -268,12 +273,12 @@ class Count:
     tried.
     """
 
-    found: int = 0
+    hits: int = 0
     before: int = 0
     tries: int = 0
 
     def __str__(self) -> str:
-        return f"{self.found}/{self.tries}" + (f" (without it {self.before}/{self.tries})" if self.before else "")
+        return f"{self.hits}/{self.tries}" + (f" (without it {self.before}/{self.tries})" if self.before else "")
 
 
 def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str, there: Mapping[str, Finder]) -> None:
@@ -289,7 +294,7 @@ def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str
         for peer, find in there.items():
             if fault.calls.get(peer):
                 cell = counts[fault.name, peer]
-                cell.found += says(find(sown, target, 0), fault, peer)
+                cell.hits += says(find(sown, target, 0), fault, peer)
                 cell.before += says(before[peer], fault, peer)
                 cell.tries += 1
 
@@ -297,20 +302,20 @@ def count(counts: dict[tuple[str, str], Count], frame: pl.DataFrame, target: str
 def lift(frame: pl.DataFrame, sown: pl.DataFrame, target: str) -> float:
     """What a column adds to the ROC-AUC of an independent model."""
     scores = []
-    for some in (frame, sown):
-        problem = frame_problem(some, GoalOptions(target), RowOptions())
-        scores.append(reached(matrix(problem.table), problem.codes))
+    for table in (frame, sown):
+        problem = frame_problem(table, GoalOptions(target), RowOptions())
+        scores.append(tree_auc(matrix(problem.table), problem.codes))
     return scores[1] - scores[0]
 
 
 def in_words(counts: Mapping[tuple[str, str], Count], there: Mapping[str, Finder]) -> str:
     """A table in Markdown."""
     head = [f"| sown | {' | '.join(f'{peer} {version(peer)}' for peer in there)} |", "|---" * (1 + len(there)) + "|"]
-    lines = [f"| {f.name} | {' | '.join(told(counts[f.name, peer], f, peer) for peer in there)} |" for f in FAULTS]
+    lines = [f"| {f.name} | {' | '.join(cell_text(counts[f.name, peer], f, peer) for peer in there)} |" for f in FAULTS]
     return "\n".join([*head, *lines])
 
 
-def told(cell: Count, fault: Fault, peer: str) -> str:
+def cell_text(cell: Count, fault: Fault, peer: str) -> str:
     if not fault.calls.get(peer):
         return "does not look for it"
     return str(cell) if cell.tries else "adds too little to count"

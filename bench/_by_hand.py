@@ -139,15 +139,15 @@ def _lite0(train: Sequence[Any], test: Sequence[Any]) -> tuple[Any, Any]:
     (file,) = Path(str(package.__file__)).parent.glob("models/*.pth")
     weights = torch.load(file, weights_only=True)
     with torch.inference_mode():
-        x, z = (np.vstack([_embedded(some, weights) for some in _some(values)]) for values in (train, test))
+        x, z = (np.vstack([_embeddings(batch, weights) for batch in _batches(values)]) for values in (train, test))
     return x, z
 
 
-def _some(values: Sequence[Any]) -> list[Sequence[Any]]:
+def _batches(values: Sequence[Any]) -> list[Sequence[Any]]:
     return [values[first : first + AT_ONCE] for first in range(0, len(values), AT_ONCE)]
 
 
-def _embedded(images: Sequence[bytes], weights: dict[str, Any]) -> Any:
+def _embeddings(images: Sequence[bytes], weights: dict[str, Any]) -> Any:
     import torch
     from torch.nn import functional
 
@@ -169,14 +169,14 @@ def _embedded(images: Sequence[bytes], weights: dict[str, Any]) -> Any:
     number = 0
     for repeats, _, stride, expansion, _ in BLOCKS:
         for repeat in range(repeats):
-            name, given = f"_blocks.{number}", x
+            name, shortcut = f"_blocks.{number}", x
             if expansion > 1:
                 x = functional.relu6(norm(conv(x, f"{name}._expand_conv"), f"{name}._bn0"))
             step = stride if repeat == 0 else 1
             x = functional.relu6(norm(conv(x, f"{name}._depthwise_conv", step, depthwise=True), f"{name}._bn1"))
             x = norm(conv(x, f"{name}._project_conv"), f"{name}._bn2")
             if repeat:
-                x = x + given
+                x = x + shortcut
             number += 1
     x = functional.relu6(norm(conv(x, "_conv_head"), "_bn1"))
     return x.mean(dim=(2, 3)).numpy()
@@ -192,15 +192,15 @@ def _minilm(train: Sequence[Any], test: Sequence[Any]) -> tuple[Any, Any]:
     tokenizer.enable_padding()
 
     def of(texts: Sequence[str]) -> Any:
-        read = tokenizer.encode_batch(list(texts))
+        encodings = tokenizer.encode_batch(list(texts))
         names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-        given = {name: np.array([getattr(one, field) for one in read], np.int64) for name, field in names.items()}
-        (hidden,) = session.run(None, given)
-        mask = given["attention_mask"][:, :, None]
+        inputs = {name: np.array([getattr(one, field) for one in encodings], np.int64) for name, field in names.items()}
+        (hidden,) = session.run(None, inputs)
+        mask = inputs["attention_mask"][:, :, None]
         mean = (hidden * mask).sum(axis=1) / mask.sum(axis=1)
         return mean / np.linalg.norm(mean, axis=1, keepdims=True)
 
-    x, z = (np.vstack([of(some) for some in _some(_texts(values))]) for values in (train, test))
+    x, z = (np.vstack([of(batch) for batch in _batches(_texts(values))]) for values in (train, test))
     return x, z
 
 

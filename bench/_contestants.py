@@ -61,8 +61,8 @@ def sortal(problem: Problem) -> Fitted:
 
     out = problem.work / "run"
     run = sortal.train(problem.train, problem.target, budget=problem.budget, seed=problem.seed, split="100/0", out=out)
-    chosen = ", ".join(row.name for row in run.record.leaderboard if row.selected)
-    return Fitted(run.model.predict_proba, list(map(str, run.model.classes_)), out / "model.sortal", chosen)
+    candidates = ", ".join(row.name for row in run.record.leaderboard if row.selected)
+    return Fitted(run.model.predict_proba, list(map(str, run.model.classes_)), out / "model.sortal", candidates)
 
 
 def autogluon(problem: Problem, preset: str) -> Fitted:
@@ -122,9 +122,9 @@ def lightautoml(problem: Problem) -> Fitted:
         [classes[int(code)] for code, _ in sorted(mapping.items(), key=lambda pair: pair[1])] if mapping else classes
     )
 
-    def probability(some: Any) -> Any:
+    def probability(table: Any) -> Any:
         numpy = importlib.import_module("numpy")
-        data = auto.predict(some).data
+        data = auto.predict(table).data
         return numpy.column_stack([1 - data[:, 0], data[:, 0]]) if len(classes) == 2 else data
 
     return Fitted(probability, order, _pickled(problem.work, auto))
@@ -216,14 +216,14 @@ def _bytes(artifact: Path) -> int:
 
 def _row_seconds(fitted: Fitted, rows: Any) -> float:
     """Median over single rows, as a frame of one row."""
-    taken = []
+    seconds = []
     for number in range(ROWS_ALONE):
         row = rows.iloc[[number % len(rows)]]
-        begun = time.perf_counter()
+        start = time.perf_counter()
         fitted.probability(row)
-        taken.append(time.perf_counter() - begun)
-    taken = sorted(taken[FIRST_ROWS:])
-    return taken[len(taken) // 2]
+        seconds.append(time.perf_counter() - start)
+    seconds = sorted(seconds[FIRST_ROWS:])
+    return seconds[len(seconds) // 2]
 
 
 def main() -> None:
@@ -235,19 +235,19 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     warnings.filterwarnings("ignore")
     import numpy as np
     import pandas as pd
 
-    train, test = (pd.read_parquet(file) for file in (asked.train, asked.test))
-    problem = Problem(train, asked.target, asked.budget, asked.seed, asked.work)
+    train, test = (pd.read_parquet(file) for file in (args.train, args.test))
+    problem = Problem(train, args.target, args.budget, args.seed, args.work)
     # The imports of a contestant count, since a person waits for them; pandas is there already, as for everybody.
-    begun = time.monotonic()
-    fitted = CONTESTANTS[asked.name](problem)
-    seconds = time.monotonic() - begun
-    rows = test.drop(columns=asked.target)
-    np.save(asked.work / "probability.npy", np.asarray(fitted.probability(rows), dtype=np.float64))
+    start = time.monotonic()
+    fitted = CONTESTANTS[args.name](problem)
+    seconds = time.monotonic() - start
+    rows = test.drop(columns=args.target)
+    np.save(args.work / "probability.npy", np.asarray(fitted.probability(rows), dtype=np.float64))
     answer = {
         "classes": [str(label) for label in fitted.classes],
         "seconds": seconds,
@@ -255,7 +255,7 @@ def main() -> None:
         "bytes": _bytes(fitted.artifact),
         "note": fitted.note,
     }
-    (asked.work / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    (args.work / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":

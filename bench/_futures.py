@@ -70,17 +70,17 @@ class Cell:
             return None
         frame = population.frame
         if self.groups is None:
-            known = np.zeros(len(frame), dtype=np.bool_)
-            known[rng.choice(len(frame), self.rows, replace=False)] = True
+            in_sample = np.zeros(len(frame), dtype=np.bool_)
+            in_sample[rng.choice(len(frame), self.rows, replace=False)] = True
         else:
             ids = frame[GROUP].to_numpy()
-            known = np.isin(ids, rng.choice(np.unique(ids), self.groups, replace=False))
-        labels = frame.filter(known)[population.target]
+            in_sample = np.isin(ids, rng.choice(np.unique(ids), self.groups, replace=False))
+        labels = frame.filter(in_sample)[population.target]
         if labels.n_unique() < 2:
             return None
-        future = frame.filter(~known).filter(pl.col(population.target).is_in(labels.unique()))
+        future = frame.filter(~in_sample).filter(pl.col(population.target).is_in(labels.unique()))
         future = future.sample(min(len(future), FUTURE_ROWS), seed=int(rng.integers(2**31)))
-        shuffled = frame.filter(known).sample(fraction=1.0, shuffle=True, seed=int(rng.integers(2**31)))
+        shuffled = frame.filter(in_sample).sample(fraction=1.0, shuffle=True, seed=int(rng.integers(2**31)))
         return Sample(shuffled, future, population.target)
 
 
@@ -151,12 +151,12 @@ def rare(table: Table, rng: np.random.Generator) -> Table | None:
         return None
     positive = (two.frame[two.target] == "yes").to_numpy()
     rows = np.flatnonzero(~positive)
-    wanted = round(RARE_SHARE / (1 - RARE_SHARE) * len(rows))
+    n_positive = round(RARE_SHARE / (1 - RARE_SHARE) * len(rows))
     hits = np.flatnonzero(positive)
-    if len(hits) < wanted:
+    if len(hits) < n_positive:
         return None
-    kept = np.sort(np.concatenate([rows, rng.choice(hits, wanted, replace=False)]))
-    return Table(table.name, two.frame[kept], two.target)
+    index = np.sort(np.concatenate([rows, rng.choice(hits, n_positive, replace=False)]))
+    return Table(table.name, two.frame[index], two.target)
 
 
 def two_classes(table: Table, rng: np.random.Generator) -> Table | None:

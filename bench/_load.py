@@ -81,26 +81,26 @@ def constant(
     rate: float,
     seconds: float,
     connections: int = 16,
-    seen: Handler | None = None,
+    handler: Handler | None = None,
 ) -> Load:
     """So many requests a second, in turn those of ``requests``."""
-    return _run(_Client(port, requests, seen), lambda client: _constant(client, rate, seconds), connections)
+    return _run(_Client(port, requests, handler), lambda client: _constant(client, rate, seconds), connections)
 
 
 def saturated(
-    port: int, requests: Sequence[bytes], seconds: float, connections: int = 8, seen: Handler | None = None
+    port: int, requests: Sequence[bytes], seconds: float, connections: int = 8, handler: Handler | None = None
 ) -> Load:
     """The next request on a connection as soon as the answer to the former came."""
-    return _run(_Client(port, requests, seen), lambda client: _saturated(client, seconds), connections)
+    return _run(_Client(port, requests, handler), lambda client: _saturated(client, seconds), connections)
 
 
 @dataclass
 class _Client:
     port: int
     requests: Sequence[bytes]
-    seen: Handler | None
+    handler: Handler | None
     load: Load = field(default_factory=Load)
-    sent: int = 0
+    n_sent: int = 0
     connections: list[_Connection] = field(default_factory=list)
     idle: list[_Connection] = field(default_factory=list)
     due: deque[float] = field(default_factory=deque)
@@ -117,8 +117,8 @@ class _Client:
         await asyncio.sleep(0.01)  # in which they are closed
 
     def next_request(self) -> bytes:
-        self.sent += 1
-        return self.requests[self.sent % len(self.requests)]
+        self.n_sent += 1
+        return self.requests[self.n_sent % len(self.requests)]
 
 
 def _run(client: _Client, loaded: Callable[[_Client], Awaitable[Load]], connections: int) -> Load:
@@ -133,10 +133,10 @@ def _run(client: _Client, loaded: Callable[[_Client], Awaitable[Load]], connecti
 
 
 async def _constant(client: _Client, rate: float, seconds: float) -> Load:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     count = int(rate * seconds)
     for number in range(count):
-        due = begun + number / rate
+        due = start + number / rate
         while time.perf_counter() < due:
             await asyncio.sleep(0)
         if client.idle:
@@ -149,17 +149,17 @@ async def _constant(client: _Client, rate: float, seconds: float) -> Load:
     while client.load.answered + client.load.failed < count and time.perf_counter() < until:
         await asyncio.sleep(0.001)
     client.load.unanswered = count - client.load.answered - client.load.failed
-    client.load.seconds = max(seconds, time.perf_counter() - begun - 0.001)
+    client.load.seconds = max(seconds, time.perf_counter() - start - 0.001)
     return client.load
 
 
 async def _saturated(client: _Client, seconds: float) -> Load:
     client.closed_loop = True
-    begun, computed = time.perf_counter(), time.process_time()
+    start, computed = time.perf_counter(), time.process_time()
     for connection in list(client.idle):
         connection.send(time.perf_counter())
     await asyncio.sleep(seconds)
-    client.load.seconds = time.perf_counter() - begun
+    client.load.seconds = time.perf_counter() - start
     client.load.busy = (time.process_time() - computed) / client.load.seconds
     client.closed_loop = False
     return client.load
@@ -168,7 +168,7 @@ async def _saturated(client: _Client, seconds: float) -> Load:
 class _Connection(asyncio.Protocol):
     def __init__(self, client: _Client) -> None:
         self._client = client
-        self._came = bytearray()
+        self._buffer = bytearray()
         self._due: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -186,20 +186,20 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._client.next_request())
 
     def data_received(self, data: bytes) -> None:
-        self._came += data
-        head = self._came.find(b"\r\n\r\n")
+        self._buffer += data
+        head = self._buffer.find(b"\r\n\r\n")
         if head < 0:
             return
-        length = _content_length(bytes(self._came[:head]))
-        if len(self._came) < head + 4 + length or self._due is None:
+        length = _content_length(bytes(self._buffer[:head]))
+        if len(self._buffer) < head + 4 + length or self._due is None:
             return
         load, due = self._client.load, self._due
         load.latencies.append(time.perf_counter() - due)
-        status = int(self._came[9:12])
+        status = int(self._buffer[9:12])
         load.statuses[status] += 1
-        if self._client.seen is not None:
-            self._client.seen(status, bytes(self._came[head + 4 : head + 4 + length]))
-        self._came.clear()
+        if self._client.handler is not None:
+            self._client.handler(status, bytes(self._buffer[head + 4 : head + 4 + length]))
+        self._buffer.clear()
         self._due = None
         if self._client.closed_loop:
             self.send(time.perf_counter())

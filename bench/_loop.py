@@ -21,7 +21,7 @@ ID = "id"
 
 
 @dataclass(frozen=True)
-class Said:
+class Output:
     """What a person sees of a command, and how long it took."""
 
     code: int
@@ -34,13 +34,13 @@ class Said:
         return json.loads(self.out)
 
 
-def sortal(*words: object, folder: Path) -> Said:
+def sortal(*words: object, folder: Path) -> Output:
     """A command in a process of its own, as a person runs it."""
-    begun = time.monotonic()
-    done = subprocess.run(
+    start = time.monotonic()
+    process = subprocess.run(
         [sys.executable, "-m", "sortal.cli", *map(str, words)], cwd=folder, capture_output=True, text=True, check=False
     )
-    return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+    return Output(process.returncode, process.stdout, process.stderr, time.monotonic() - start)
 
 
 def with_ids(rows: pl.DataFrame) -> pl.DataFrame:
@@ -51,7 +51,7 @@ def with_ids(rows: pl.DataFrame) -> pl.DataFrame:
 def replay(service: Running, rows: pl.DataFrame, target: str) -> list[int]:
     """Send rows in their order, without what is to be predicted; the status of each request."""
     blocks = [rows[at : at + BLOCK] for at in range(0, rows.height, BLOCK)]
-    return [service.predict(*each.drop(ID, target).to_dicts(), ids=each[ID].to_list()).status for each in blocks]
+    return [service.predict(*block.drop(ID, target).to_dicts(), ids=block[ID].to_list()).status for block in blocks]
 
 
 def wait_for_rows(url: str, rows: int) -> None:

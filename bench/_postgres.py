@@ -30,11 +30,11 @@ class Server:
     @classmethod
     def make(cls, folder: Path) -> Server:
         """One that runs. Raises RuntimeError where none is installed."""
-        found = binaries()
-        if found is None:
+        programs = binaries()
+        if programs is None:
             raise RuntimeError(MISSING)
         folder.chmod(0o755)
-        server = cls(folder, found)
+        server = cls(folder, programs)
         if os.getuid() == 0:
             shutil.chown(folder, USER)
         server._run(
@@ -64,8 +64,10 @@ class Server:
         as_user = ["runuser", "-u", USER, "--"] if os.getuid() == 0 else []
         command = [*as_user, str(self.binaries / program), *arguments]
         # In files, as the server keeps the pipes of who starts it open.
-        with (self.folder / "said").open("w+") as said:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/", check=False)
-            said.seek(0)
-            if done.returncode:
-                raise RuntimeError(f"{program} failed: {said.read()}")
+        with (self.folder / "said").open("w+") as output:
+            process = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", check=False
+            )
+            output.seek(0)
+            if process.returncode:
+                raise RuntimeError(f"{program} failed: {output.read()}")

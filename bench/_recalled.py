@@ -28,18 +28,18 @@ class Models:
     dev: Development
     candidate: Candidate
     fitted: dict[bytes, Pipeline] = field(default_factory=dict)
-    said: dict[bytes, Floats] = field(default_factory=dict)
+    probabilities: dict[bytes, Floats] = field(default_factory=dict)
 
-    def probability(self, train: Index, asked: Index) -> Floats:
+    def probability(self, train: Index, rows: Index) -> Floats:
         """(n, K) what the model that was trained on some rows says of others."""
         key = train.tobytes()
         if key not in self.fitted:
             prepared = prepare_rows(self.dev, train, self.candidate.family.view)
             self.fitted[key] = fit(self.candidate, prepared, self.dev, {}, purpose="ship")
-        if (question := key + b"?" + asked.tobytes()) not in self.said:
+        if (question := key + b"?" + rows.tobytes()) not in self.probabilities:
             model = self.fitted[key]
-            self.said[question] = model.predict_proba(model.preprocessor.transform(self.dev.table.take(asked)))
-        return self.said[question]
+            self.probabilities[question] = model.predict_proba(model.preprocessor.transform(self.dev.table.take(rows)))
+        return self.probabilities[question]
 
     def __deepcopy__(self, memo: object) -> Models:
         """Clones of an estimator ask the same models."""
@@ -73,14 +73,14 @@ class Arm:
         return self.models.dev.codes[self.test]
 
     @cached_property
-    def seen(self) -> tuple[Predictions, Index]:
+    def out_of_fold(self) -> tuple[Predictions, Index]:
         """Out of fold, with the fold of each row; scikit-learn makes the same folds."""
         dev, codes = self.models.dev, self.models.dev.codes[self.train]
         probability = np.empty((len(self.train), len(dev.classes)))
         fold = np.empty(len(self.train), dtype=np.int64)
-        for i, (fitting, held) in enumerate(StratifiedKFold(FOLDS).split(codes, codes)):
-            probability[held] = self.models.probability(self.train[fitting], self.train[held])
-            fold[held] = i
+        for i, (fitting, valid) in enumerate(StratifiedKFold(FOLDS).split(codes, codes)):
+            probability[valid] = self.models.probability(self.train[fitting], self.train[valid])
+            fold[valid] = i
         return dev.predictions(self.train, probability, "out-of-fold"), fold
 
     @cached_property
@@ -91,12 +91,12 @@ class Arm:
     @cached_property
     def calibrated(self) -> tuple[Predictions, Predictions]:
         """The same two, as sortal calibrates them."""
-        (seen, fold), tested = self.seen, self.tested
-        program = choose(seen, fold=fold, seed=0).program
+        (evidence, fold), tested = self.out_of_fold, self.tested
+        program = choose(evidence, fold=fold, seed=0).program
         if program is None:
-            return seen, tested
+            return evidence, tested
         calibrate = compile_program(program)
         return (
-            replace(seen, probability=calibrate(seen.probability)),
+            replace(evidence, probability=calibrate(evidence.probability)),
             replace(tested, probability=calibrate(tested.probability)),
         )

@@ -49,8 +49,8 @@ class Population:
     def oracle(self, measure: str, target: float) -> float:
         """The best recall with the target precision, or the best precision with the target recall; 0 without."""
         precision, recall = self.at(np.unique(np.concatenate([self.positives, self.negatives])))
-        kept, wanted = (precision, recall) if measure == "precision" else (recall, precision)
-        return float(wanted[kept >= target].max(initial=0.0))
+        constrained, objective = (precision, recall) if measure == "precision" else (recall, precision)
+        return float(objective[constrained >= target].max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def populations(tables: dict[str, Sample], prevalences: tuple[float, ...]) -> It
     noise = {positive: rng.standard_normal((2, 400_000)) for positive in (True, False)}
     for prevalence in prevalences:
         log_odds = {
-            positive: SEPARATION * (SEPARATION * (positive - 0.5) + drawn[0]) + math.log(prevalence / (1 - prevalence))
-            for positive, drawn in noise.items()
+            positive: SEPARATION * (SEPARATION * (positive - 0.5) + normal[0]) + math.log(prevalence / (1 - prevalence))
+            for positive, normal in noise.items()
         }
         yield "calibrated", Population(sigmoid(log_odds[True]), sigmoid(log_odds[False]), prevalence)
         heated = {positive: 1.5 * (log_odds[positive] + noise[positive][1]) for positive in log_odds}
@@ -124,8 +124,8 @@ def boosted(frame: pl.DataFrame, target: str) -> Sample:
     """LightGBM, trained on a third of the rows, scores the others; the rarer class is positive."""
     from lightgbm import LGBMClassifier
 
-    counted = frame[target].cast(pl.String).value_counts().sort("count", target)
-    positive = (frame[target].cast(pl.String) == counted[target][0]).to_numpy()
+    counts = frame[target].cast(pl.String).value_counts().sort("count", target)
+    positive = (frame[target].cast(pl.String) == counts[target][0]).to_numpy()
     features = frame.drop(target).select(
         (pl.col(name).cast(pl.Categorical) if kind == pl.String else pl.col(name))
         .to_physical()

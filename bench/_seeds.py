@@ -73,10 +73,10 @@ def grouped(share: float, codes: Ints, k: int, rng: Generator) -> pl.Series | No
     return None if groups >= k else pl.Series([f"group {g}" for g in (rng.permutation(k) % groups)[codes]])
 
 
-def blurred(known: float, codes: Ints, k: int, rng: Generator) -> pl.Series:
+def blurred(share: float, codes: Ints, k: int, rng: Generator) -> pl.Series:
     """The class in a share of the rows; 'open' in all others."""
-    told = rng.random(len(codes)) < known
-    return pl.Series([f"class {c}" if t else "open" for c, t in zip(codes, told, strict=True)])
+    labelled = rng.random(len(codes)) < share
+    return pl.Series([f"class {c}" if t else "open" for c, t in zip(codes, labelled, strict=True)])
 
 
 def filled_in(there: float, elsewhere: float, codes: Ints, k: int, rng: Generator) -> pl.Series:
@@ -85,8 +85,8 @@ def filled_in(there: float, elsewhere: float, codes: Ints, k: int, rng: Generato
     The class is the one nearest to a half of the rows: of a rare one, or one of many, a column can tell little.
     """
     sizes = np.bincount(codes, minlength=k)
-    chosen = int(np.abs(sizes / len(codes) - 0.5).argmin())
-    filled = rng.random(len(codes)) < np.where(codes == chosen, there, elsewhere)
+    code = int(np.abs(sizes / len(codes) - 0.5).argmin())
+    filled = rng.random(len(codes)) < np.where(codes == code, there, elsewhere)
     return pl.Series(np.where(filled, rng.lognormal(size=len(codes)), np.nan)).fill_nan(None)
 
 
@@ -98,7 +98,7 @@ COLUMNS = (
     *(LeakyColumn("noisy copy", f"{share:.0%} flipped", partial(flipped, share)) for share in (0.1, 0.2, 0.3, 0.4)),
     *(LeakyColumn("noisy copy", f"number, noise {s:g}", partial(noisy_number, s)) for s in (0.5, 1.0, 2.0)),
     *(LeakyColumn("coarse copy", f"{share:.0%} of the classes", partial(grouped, share)) for share in (0.8, 0.5, 0.3)),
-    *(LeakyColumn("coarse copy", f"known in {known:.0%}", partial(blurred, known)) for known in (0.75, 0.5, 0.2)),
+    *(LeakyColumn("coarse copy", f"known in {share:.0%}", partial(blurred, share)) for share in (0.75, 0.5, 0.2)),
     *(
         LeakyColumn("post-outcome missingness", f"there in {a:.0%}, else {b:.0%}", partial(filled_in, a, b))
         for a, b in ((1.0, 0.0), (0.9, 0.1), (0.6, 0.02), (0.4, 0.1), (0.3, 0.0))
@@ -135,8 +135,8 @@ def parted(
     """A case of the training rows; the split_view knows all of them."""
     train = np.flatnonzero(part == TRAIN)
     split_view = SplitView(features, part == TEST, groups, times)
-    known = AuditContext(case.table.take(train), case.codes[train], case.classes, case.seed, case.table.frame[train])
-    return replace(known, split_view=split_view)
+    context = AuditContext(case.table.take(train), case.codes[train], case.classes, case.seed, case.table.frame[train])
+    return replace(context, split_view=split_view)
 
 
 def well_parted(case: AuditContext) -> AuditContext:
@@ -178,8 +178,8 @@ def torn_groups(case: AuditContext, share: float, rng: Generator) -> AuditContex
         rows = rng.permutation(np.flatnonzero(part == side))
         groups[rows] = side + 2 * (np.arange(len(rows)) // 5)
     test = rng.permutation(np.flatnonzero(part == TEST))
-    some = test[: int(np.ceil(share * len(test)))]
-    groups[some] = rng.choice(groups[part == TRAIN], len(some))
+    sample = test[: int(np.ceil(share * len(test)))]
+    groups[sample] = rng.choice(groups[part == TRAIN], len(sample))
     return parted(case, features_of(case.table), part, groups=groups)
 
 
@@ -191,8 +191,8 @@ def newer_rows(case: AuditContext, share: float, rng: Generator) -> AuditContext
     times = np.empty(len(case), dtype=np.int64)
     times[rng.permutation(train)] = np.arange(len(train))
     times[rng.permutation(test)] = len(train) + np.arange(len(test))
-    some = rng.choice(train, int(np.ceil(share * len(train))), replace=False)
-    times[some] += len(case)
+    sample = rng.choice(train, int(np.ceil(share * len(train))), replace=False)
+    times[sample] += len(case)
     return parted(case, features_of(case.table), part, times=times)
 
 
@@ -222,8 +222,8 @@ def prepared_on_all(
     if share:
         fitted = (pl.Series(name, transform(frame[name].to_numpy())).fill_nan(None) for name in names)
         frame = frame.with_columns(list(fitted))
-    done = replace(case, table=Table(case.table.schema, frame, case.table.rows))
-    return parted(done, features_of(done.table), part)
+    context = replace(case, table=Table(case.table.schema, frame, case.table.rows))
+    return parted(context, features_of(context.table), part)
 
 
 def encoded_on_all(case: AuditContext, share: float, rng: Generator) -> AuditContext | None:
@@ -242,8 +242,8 @@ def encoded_on_all(case: AuditContext, share: float, rng: Generator) -> AuditCon
             mean = np.bincount(level, weights=hit.to_numpy()) / np.bincount(level)
             frame = frame.with_columns(pl.Series(name, mean[level]))
         schema = Schema(tuple(replace(c, kind="number") if c.name in names else c for c in schema.columns))
-    done = replace(case, table=Table(schema, frame, case.table.rows))
-    return parted(done, features_of(done.table), part)
+    context = replace(case, table=Table(schema, frame, case.table.rows))
+    return parted(context, features_of(context.table), part)
 
 
 def foreign_fit(case: AuditContext, share: float, rng: Generator) -> RunCounts:
@@ -253,11 +253,11 @@ def foreign_fit(case: AuditContext, share: float, rng: Generator) -> RunCounts:
     from sortal.training.fit_log import FitLog, FitRows
 
     rows = rng.permutation(len(case))[:400]
-    some, kept = case.table.take(rows), 3 * len(rows) // 4
-    dev = Development(some, case.codes[rows], tuple(case.classes), case.seed)
-    seen = np.arange(kept + int(np.ceil(share * (len(rows) - kept))))
-    matrix = prepare_rows(dev, seen, registry.load("sortal.models", "logistic").view)
-    log = FitLog.of([FitRows(matrix.rows)], sealed=some.rows[kept:])
+    sample, n_train = case.table.take(rows), 3 * len(rows) // 4
+    dev = Development(sample, case.codes[rows], tuple(case.classes), case.seed)
+    fit_rows = np.arange(n_train + int(np.ceil(share * (len(rows) - n_train))))
+    matrix = prepare_rows(dev, fit_rows, registry.load("sortal.models", "logistic").view)
+    log = FitLog.of([FitRows(matrix.rows)], sealed=sample.rows[n_train:])
     return RunCounts(log.fits, log.leaked_rows, opens=0)
 
 

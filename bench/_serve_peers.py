@@ -53,12 +53,12 @@ def fastapi_sklearn(model: Path, table: Path, target: str, port: int, work: Path
     pipeline = make_pipeline(prepare, LogisticRegression(max_iter=1_000)).fit(rows, labels)
     names = pipeline.classes_.tolist()
 
-    def score(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        probabilities = pipeline.predict_proba(pd.DataFrame(given, columns=rows.columns))
+    def score(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        probabilities = pipeline.predict_proba(pd.DataFrame(records, columns=rows.columns))
         columns = (probabilities.argmax(axis=1).tolist(), probabilities.tolist())
         return [
-            {"label": names[at], "probabilities": dict(zip(names, each, strict=True)), "decision": names[at]}
-            for at, each in zip(*columns, strict=True)
+            {"label": names[at], "probabilities": dict(zip(names, p, strict=True)), "decision": names[at]}
+            for at, p in zip(*columns, strict=True)
         ]
 
     kinds = {name: float if rows[name].dtype.kind in "if" else str for name in rows.columns}
@@ -68,17 +68,17 @@ def fastapi_sklearn(model: Path, table: Path, target: str, port: int, work: Path
 def _serve(kinds: dict[str, type], score: Scorer, port: int) -> None:
     fast, pydantic, uvicorn = (importlib.import_module(name) for name in ("fastapi", "pydantic", "uvicorn"))
     row = pydantic.create_model("Row", **{name: (kind | None, None) for name, kind in kinds.items()})
-    asked = pydantic.create_model("Asked", rows=(list[row], ...))
+    request_model = pydantic.create_model("Asked", rows=(list[row], ...))
     prediction = pydantic.create_model(
         "Prediction", label=(str, ...), probabilities=(dict[str, float], ...), decision=(str, ...)
     )
-    answered = pydantic.create_model("Answered", predictions=(list[prediction], ...))
+    response_model = pydantic.create_model("Answered", predictions=(list[prediction], ...))
     app = fast.FastAPI()
 
     async def predict(body: Any) -> Any:
-        return {"predictions": score([each.model_dump() for each in body.rows])}
+        return {"predictions": score([record.model_dump() for record in body.rows])}
 
-    predict.__annotations__ = {"body": asked, "return": answered}
+    predict.__annotations__ = {"body": request_model, "return": response_model}
     app.post("/v1/predict")(predict)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 

@@ -40,7 +40,7 @@ class Running:
 
     process: subprocess.Popen[str]
     port: int
-    shown: str
+    output: str
     err: Path
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -49,8 +49,8 @@ class Running:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, self.headers | {k.replace("_", "-"): v for k, v in headers.items()})
-            came = connection.getresponse()
-            return Answer(came.status, {k.lower(): v for k, v in came.getheaders()}, came.read())
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:
             connection.close()
 
@@ -68,7 +68,7 @@ class Running:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             ended = self.process.poll() is not None
-            events = [each for each in self.events if each["event"] == event]
+            events = [entry for entry in self.events if entry["event"] == event]
             if len(events) >= times:
                 return events[-1]
             if ended:
@@ -146,12 +146,12 @@ def serving(
 
 def _started(process: subprocess.Popen[str], err: Path) -> Running:
     assert process.stdout is not None
-    shown = []
+    lines = []
     for line in process.stdout:
-        shown.append(line)
+        lines.append(line)
         if line.startswith("workers"):
             break
-    text = "".join(shown)
+    text = "".join(lines)
     assert "http://" in text, f"the service did not start: {text}{err.read_text()}"
     running = Running(process, int(text.split("http://")[1].split()[0].rpartition(":")[2]), text, err)
     running.wait_for("ready")

@@ -43,7 +43,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedColumn:
     """A column, or a measure of one, with a profile of training, and its ``values`` in the population."""
 
     bins: Bins
@@ -60,33 +60,38 @@ def populations(folder: Path | None) -> list[Population]:
         files: list[tuple[str, pl.DataFrame, str]] = [("churn", pl.read_csv(EXAMPLE), "Churn")]
     else:
         files = [(file.name, file.frame(), file.target) for file in tabular(folder)]
-    return [each for name, frame, target in files if len(frame) >= LEAST_ROWS for each in _columns(name, frame, target)]
+    return [
+        population
+        for name, frame, target in files
+        if len(frame) >= LEAST_ROWS
+        for population in _columns(name, frame, target)
+    ]
 
 
 def _columns(name: str, frame: pl.DataFrame, target: str) -> Iterator[Population]:
-    some = frame.drop_nulls(target)
-    some = some.sample(min(len(some), MOST_ROWS), seed=0)
-    table = frame_problem(some, GoalOptions(target=target), RowOptions()).table
+    sample = frame.drop_nulls(target)
+    sample = sample.sample(min(len(sample), MOST_ROWS), seed=0)
+    table = frame_problem(sample, GoalOptions(target=target), RowOptions()).table
     for column in table.schema.features:
         if kind_of(column.kind).storage != "bytes":
             part = Table(Schema((column,)), table.frame[[column.name]], table.rows)
             yield Population(f"{name}: {column.name}", part)
 
 
-def draw(pool: Sequence[Population], columns: int, rng: np.random.Generator) -> dict[str, Watched]:
+def draw(pool: Sequence[Population], columns: int, rng: np.random.Generator) -> dict[str, WatchedColumn]:
     """So many columns, each with a training set of its own."""
-    drawn: dict[str, Watched] = {}
+    watched: dict[str, WatchedColumn] = {}
     for at in rng.choice(len(pool), columns, replace=columns > len(pool)).tolist():
         population = pool[at]
-        known = profile(population.table.take(rng.integers(len(population.table), size=TRAINING_ROWS)))
-        values = comparable(known, population.table.columns(population.table.schema.names))
-        for name, each in compared(known).items():
-            if each.known:
-                drawn[f"{len(drawn)} {population.name} {name}"] = Watched(Bins(each), values[name])
-    return drawn
+        profiles = profile(population.table.take(rng.integers(len(population.table), size=TRAINING_ROWS)))
+        values = comparable(profiles, population.table.columns(population.table.schema.names))
+        for name, column in compared(profiles).items():
+            if column.known:
+                watched[f"{len(watched)} {population.name} {name}"] = WatchedColumn(Bins(column), values[name])
+    return watched
 
 
-def watcher_of(drawn: Mapping[str, Watched]) -> Watcher:
+def watcher_of(watched: Mapping[str, WatchedColumn]) -> Watcher:
     """Watches these columns, and a share of errors."""
     errors = Loss("errors", ERRORS, "", lambda row: None)
-    return Watcher(None, {name: each.bins for name, each in drawn.items()}, (errors,))  # type: ignore[arg-type]
+    return Watcher(None, {name: column.bins for name, column in watched.items()}, (errors,))  # type: ignore[arg-type]

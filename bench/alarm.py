@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench._outcome import Goal, Options, Outcome
-from bench._streams import ERRORS, Population, Watched, draw, populations, watcher_of
+from bench._streams import ERRORS, Population, WatchedColumn, draw, populations, watcher_of
 from bench._tables import no_table
 from sortal.monitor.state import State
 from sortal.monitor.watch import FALSE_ALARMS
@@ -48,7 +48,7 @@ GONE = "the usual level goes"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Result:
     """``rows``: from the change until the alarm, rows for columns and labels for losses; None where none came."""
 
     shift: str
@@ -63,16 +63,16 @@ def run(options: Options) -> Outcome:
     if not pool:
         no_table("with a thousand rows")
     reps, starts = (FAST_REPS, FAST_STARTS) if options.fast else (options.reps, STARTS)
-    seen: list[Seen] = []
+    results: list[Result] = []
     for start in starts:
         for seed in range(reps):
-            seen += [_harm(share, start, seed) for share in HARMS]
-            seen += [_drift(pool, shift, start, seed) for shift in (*SHIFTS, GONE)]
+            results += [_harm(share, start, seed) for share in HARMS]
+            results += [_drift(pool, shift, start, seed) for shift in (*SHIFTS, GONE)]
         print(f"from day {start} on: {reps} of each", file=sys.stderr)
-    return outcome(seen)
+    return outcome(results)
 
 
-def _harm(share: float, start: int, seed: int) -> Seen:
+def _harm(share: float, start: int, seed: int) -> Result:
     rng = np.random.default_rng([seed, start, round(100 * share)])
     watcher, state = watcher_of({}), State("")
     for day in range(start + MOST_DAYS):
@@ -81,70 +81,72 @@ def _harm(share: float, start: int, seed: int) -> Seen:
         state.rows.append(LABELS_A_DAY)
         watcher.raise_alarms(state, float(day), FALSE_ALARMS)
         if state.alarms:
-            return Seen(_errors(share), start, seed, (day + 1 - start) * LABELS_A_DAY, day < start)
-    return Seen(_errors(share), start, seed, None)
+            return Result(_errors(share), start, seed, (day + 1 - start) * LABELS_A_DAY, day < start)
+    return Result(_errors(share), start, seed, None)
 
 
 def _errors(share: float) -> str:
     return f"errors .10 -> {share:.2f}"
 
 
-def _drift(pool: Sequence[Population], shift: str, start: int, seed: int) -> Seen:
+def _drift(pool: Sequence[Population], shift: str, start: int, seed: int) -> Result:
     rng = np.random.default_rng([seed, start, len(shift)])
-    drawn, name = _drawn(pool, shift, rng)
-    watcher, state = watcher_of(drawn), State("")
-    codes = {each: its.codes for each, its in drawn.items()}
-    changed = {**codes, name: _changed(drawn[name], shift)}
+    watched, name = _suitable_columns(pool, shift, rng)
+    watcher, state = watcher_of(watched), State("")
+    codes = {column: its.codes for column, its in watched.items()}
+    changed = {**codes, name: _changed(watched[name], shift)}
     for day in range(start + MOST_DAYS):
         now = changed if day >= start else codes
-        fresh = {each: its[rng.integers(len(its), size=A_DAY)] for each, its in now.items()}
+        fresh = {column: its[rng.integers(len(its), size=A_DAY)] for column, its in now.items()}
         watcher.count_bins(day, fresh, state)
         state.rows.append(A_DAY)
         watcher.count_losses(day, watcher.losses[0], (rng.random(LABELS_A_DAY) < ERRORS).astype(float), state)
         watcher.raise_alarms(state, float(day), FALSE_ALARMS)
         if state.alarms:
-            return Seen(shift, start, seed, (day + 1 - start) * A_DAY, day < start or set(state.alarms) != {name})
-    return Seen(shift, start, seed, None)
+            return Result(shift, start, seed, (day + 1 - start) * A_DAY, day < start or set(state.alarms) != {name})
+    return Result(shift, start, seed, None)
 
 
-def _drawn(pool: Sequence[Population], shift: str, rng: np.random.Generator) -> tuple[dict[str, Watched], str]:
+def _suitable_columns(
+    pool: Sequence[Population], shift: str, rng: np.random.Generator
+) -> tuple[dict[str, WatchedColumn], str]:
     """Columns, and the name of one that the shift can happen to."""
     draws = (draw(pool, COLUMNS, rng) for _ in range(MOST_DRAWS))
-    suitable = ((drawn, name) for drawn in draws for name, each in drawn.items() if _suits(each, shift))
+    suitable = ((watched, name) for watched in draws for name, column in watched.items() if _suits(column, shift))
     return next(suitable, None) or no_table(f"with a column of which it can be said that {shift}")
 
 
-def _suits(watched: Watched, shift: str) -> bool:
-    profile = watched.bins.profile
+def _suits(column: WatchedColumn, shift: str) -> bool:
+    profile = column.bins.profile
     if shift == GONE:
         return bool(profile.levels) and 0.2 < profile.counts[0] / profile.n_values < 0.9
     return profile.numeric and profile.distinct > DISTINCT * profile.n_values
 
 
-def _changed(watched: Watched, shift: str) -> NDArray[np.int64]:
+def _changed(column: WatchedColumn, shift: str) -> NDArray[np.int64]:
     """The bins of the population after the change."""
-    codes = watched.codes
+    codes = column.codes
     if shift == GONE:
         return codes[codes != 1]
-    values: Any = np.asarray(watched.values, dtype=np.float64)
-    return watched.bins.codes(SHIFTS[shift](values))
+    values: Any = np.asarray(column.values, dtype=np.float64)
+    return column.bins.codes(SHIFTS[shift](values))
 
 
-def outcome(seen: Sequence[Seen]) -> Outcome:
+def outcome(results: Sequence[Result]) -> Outcome:
     rows, goals = [], []
-    cells = list(dict.fromkeys((each.shift, each.start) for each in seen))
+    cells = list(dict.fromkeys((result.shift, result.start) for result in results))
     for shift, start in cells:
-        some = [each for each in seen if (each.shift, each.start) == (shift, start)]
-        after = [each.rows if each.rows is not None and not each.false else np.inf for each in some]
-        middle, found = median(after), sum(np.isfinite(after))
-        false = sum(each.false for each in some)
-        rows.append([shift, f"{start}", f"{middle:,.0f}", f"{found} of {len(some)}", f"{false}"])
+        group = [result for result in results if (result.shift, result.start) == (shift, start)]
+        after = [result.rows if result.rows is not None and not result.false else np.inf for result in group]
+        middle, n_alarms = median(after), sum(np.isfinite(after))
+        false = sum(result.false for result in group)
+        rows.append([shift, f"{start}", f"{middle:,.0f}", f"{n_alarms} of {len(group)}", f"{false}"])
         for share, most in HARMS.items():
             if shift == _errors(share):
                 goal = f"{shift} from day {start} on: median <= {most:,} labels"
                 goals.append(Goal(goal, f"{middle:,.0f}", middle <= most))
-    harmless = [each for each in seen if not each.shift.startswith("errors")]
-    quiet = sum(not each.false for each in harmless)
+    harmless = [result for result in results if not result.shift.startswith("errors")]
+    quiet = sum(not result.false for result in harmless)
     goals.append(
         Goal(
             f"a shift of columns alone raises no other alarm in >= {HARMLESS:.0%} of streams",
@@ -157,5 +159,5 @@ def outcome(seen: Sequence[Seen]) -> Outcome:
         columns=["change", "from day", "rows or labels", "seen", "false"],
         rows=rows,
         goals=goals,
-        figures=[asdict(each) for each in seen],
+        figures=[asdict(result) for result in results],
     )

@@ -30,12 +30,12 @@ MOST_SECONDS, MOST_GIGABYTES = 60.0, 4.0
 
 
 @dataclass(frozen=True)
-class Timed:
-    """One step of the audit: ``found`` is what it found, in words."""
+class Step:
+    """One step of the audit: ``result`` is what it found, in words."""
 
     step: str
     seconds: float
-    found: str = ""
+    result: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,35 +101,35 @@ def labels(word: str, numbers: np.ndarray) -> pl.Series:
 def whole(file: Path, target: str) -> Whole:
     command = [sys.executable, "-m", "sortal.cli", "audit", str(file), "--target", target]
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(f"the audit of {file.name} ended with exit code {done.returncode}: {done.stderr.strip()[-500:]}")
+    if process.returncode:
+        sys.exit(f"the audit of {file.name} ended with exit code {process.returncode}: {process.stderr.strip()[-500:]}")
     frame = pl.scan_parquet(file)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     rows = int(frame.select(pl.len()).collect().item())
     return Whole(file.stem, rows, len(frame.collect_schema()), seconds, processor, after.ru_maxrss * 1024 / 1e9)
 
 
-def timed_steps(file: Path, target: str) -> list[Timed]:
+def timed_steps(file: Path, target: str) -> list[Step]:
     """Reading with inference, what checks share, then check by check."""
     start = time.monotonic()
     problem = frame_problem(str(file), GoalOptions(target), RowOptions())
-    steps = [Timed("read, infer kinds, conform", time.monotonic() - start)]
+    steps = [Step("read, infer kinds, conform", time.monotonic() - start)]
     case = AuditContext(problem.table, problem.codes, problem.task.classes, 0, problem.raw)
     start = time.monotonic()
     powers = case.powers
-    steps.append(Timed("each column alone (shared)", time.monotonic() - start, f"{len(powers)} columns"))
+    steps.append(Step("each column alone (shared)", time.monotonic() - start, f"{len(powers)} columns"))
     for name in registry.names("sortal.checks"):
         check = registry.load("sortal.checks", name)
         start = time.monotonic()
-        found = check.find(case)
-        what = found.reason if isinstance(found, NotApplicable) else f"{len(found)} found"
-        steps.append(Timed(f"{check.code} {check.title}", time.monotonic() - start, what))
+        findings = check.find(case)
+        what = findings.reason if isinstance(findings, NotApplicable) else f"{len(findings)} found"
+        steps.append(Step(f"{check.code} {check.title}", time.monotonic() - start, what))
     return steps
 
 
-def outcome(wholes: list[Whole], steps: list[Timed]) -> Outcome:
+def outcome(wholes: list[Whole], steps: list[Step]) -> Outcome:
     first = wholes[0]
     slowest, largest = max(w.seconds for w in wholes), max(w.gigabytes for w in wholes)
     tables = [
@@ -139,7 +139,7 @@ def outcome(wholes: list[Whole], steps: list[Timed]) -> Outcome:
     return Outcome(
         title=f"an audit of {first.rows:,} rows x {first.columns} columns",
         columns=["step", "seconds", ""],
-        rows=[*([s.step, f"{s.seconds:.2f}", s.found] for s in steps), *tables],
+        rows=[*([s.step, f"{s.seconds:.2f}", s.result] for s in steps), *tables],
         goals=[
             Goal(f"at most {MOST_SECONDS:g} s", f"{slowest:.1f} s", slowest <= MOST_SECONDS),
             Goal(f"at most {MOST_GIGABYTES:g} GB", f"{largest:.2f} GB", largest <= MOST_GIGABYTES),

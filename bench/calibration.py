@@ -63,13 +63,13 @@ class Evidence:
     table: str
     model: str
     seed: int
-    seen: Predictions
+    out_of_fold: Predictions
     fold: Codes
     test: Predictions
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """Mean test log-losses of one case: ``before``, and ``after`` by method. ``chosen``: what the default applied."""
 
     table: str
@@ -101,15 +101,15 @@ def run(options: Options) -> Outcome:
             cases, reps = list(folder_cases(options.data)), REPS if options.reps == 1 else options.reps
         else:
             sys.exit("which tables? give --data FOLDER, or --fast")
-        compared = []
+        comparisons = []
         for case in (c for c in cases if not c.unusable):
             for seed in range(reps):
-                compared += [compare(evidence) for evidence in gather(case, seed)]
-            print(progress(compared[-len(MODELS) * reps :]), file=sys.stderr)
-    if not compared:
+                comparisons += [compare(evidence) for evidence in gather(case, seed)]
+            print(progress(comparisons[-len(MODELS) * reps :]), file=sys.stderr)
+    if not comparisons:
         no_table("to train on")
     left_out = [f"left out: {case.file.stem}: {case.unusable}" for case in cases if case.unusable]
-    return outcome(compared, reps, left_out, noisy=options.fast)
+    return outcome(comparisons, reps, left_out, noisy=options.fast)
 
 
 def gather(case: Case, seed: int) -> Iterator[Evidence]:
@@ -120,13 +120,13 @@ def gather(case: Case, seed: int) -> Iterator[Evidence]:
     dev = np.sort(rng.permutation(dev)[: round(ROWS * (1 - TEST_SHARE))])
     test = np.sort(rng.permutation(test)[:TEST_ROWS])
     codes, classes = problem.codes[dev], problem.task.classes
-    told = Development(problem.table.take(dev), codes, classes, seed, resources=Resources(threads=1))
+    development = Development(problem.table.take(dev), codes, classes, seed, resources=Resources(threads=1))
     count = fold_count(len(dev), int(np.bincount(codes, minlength=len(classes)).min()))
     parts = list(folds(codes, count, seed))
     for name, settings in MODELS.items():
         candidate = Candidate(name, registry.load("sortal.models", name), settings)
-        seen, fold, shipped = cross_validated(candidate, told, parts)
-        yield Evidence(case.file.stem, name, seed, seen, fold, _predict(shipped, problem, test, "test"))
+        out_of_fold, fold, refit = cross_validated(candidate, development, parts)
+        yield Evidence(case.file.stem, name, seed, out_of_fold, fold, _predict(refit, problem, test, "test"))
 
 
 def cross_validated(
@@ -136,18 +136,18 @@ def cross_validated(
     view, n = candidate.family.view, len(dev.codes)
     probability, fold = np.empty((n, len(dev.classes))), np.empty(n, dtype=np.int64)
     efforts = []
-    for i, (train, held) in enumerate(parts):
+    for i, (train, valid) in enumerate(parts):
         pipeline = fit(candidate, prepare_rows(dev, train, view), dev, {})
-        probability[held] = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(held)))
-        fold[held] = i
+        probability[valid] = pipeline.predict_proba(pipeline.preprocessor.transform(dev.table.take(valid)))
+        fold[valid] = i
         efforts.append(pipeline.fitted.effort)
     effort: dict[str, Any] = {
         name: type(value)(np.median([e[name] for e in efforts])) if isinstance(value, int | float) else value
         for name, value in efforts[0].items()
     }
-    shipped = fit(candidate, prepare_rows(dev, np.arange(n), view), dev, effort, purpose="ship")
-    seen = Predictions(dev.classes, np.arange(n), dev.codes, normalised(probability), "out-of-fold")
-    return seen, fold, shipped
+    refit = fit(candidate, prepare_rows(dev, np.arange(n), view), dev, effort, purpose="ship")
+    out_of_fold = Predictions(dev.classes, np.arange(n), dev.codes, normalised(probability), "out-of-fold")
+    return out_of_fold, fold, refit
 
 
 def _predict(pipeline: Pipeline, problem: Problem, rows: Codes, part: Any) -> Predictions:
@@ -160,21 +160,24 @@ def normalised(probability: Floats) -> Floats:
     return probability / probability.sum(axis=1, keepdims=True)
 
 
-def compare(evidence: Evidence) -> Compared:
+def compare(evidence: Evidence) -> Comparison:
     """Every method on the same predictions; the oracle is the least test log-loss of them all, or of none."""
-    seen, test = evidence.seen, evidence.test
+    out_of_fold, test = evidence.out_of_fold, evidence.test
     n_classes = len(test.classes)
     before = log_loss(test.probability, test.truth)
-    found = choose(seen, fold=evidence.fold, seed=evidence.seed)
-    after = {GATED: _after(found.program, test)}
+    calibration = choose(out_of_fold, fold=evidence.fold, seed=evidence.seed)
+    after = {GATED: _after(calibration.program, test)}
     for calibrator in calibrators(n_classes):
-        after[calibrator.name] = _after(calibrator.fit(seen.probability, seen.truth, n_classes), test)
-    complete = len(np.unique(seen.truth)) == n_classes
+        after[calibrator.name] = _after(calibrator.fit(out_of_fold.probability, out_of_fold.truth, n_classes), test)
+    complete = len(np.unique(out_of_fold.truth)) == n_classes
     for method in ("sigmoid", "isotonic") if complete else ():
-        after[f"scikit-learn {method}"] = log_loss(by_scikit_learn(method, seen)(test.probability), test.truth)
+        after[f"scikit-learn {method}"] = log_loss(by_scikit_learn(method, out_of_fold)(test.probability), test.truth)
     after[ORACLE] = min(before, *after.values())
-    chosen = " + ".join(f"{name} {weight:.2f}" for name, weight in found.result.weights.items()) or found.result.method
-    return Compared(evidence.table, evidence.model, evidence.seed, len(seen), n_classes, before, after, chosen)
+    label = (
+        " + ".join(f"{name} {weight:.2f}" for name, weight in calibration.result.weights.items())
+        or calibration.result.method
+    )
+    return Comparison(evidence.table, evidence.model, evidence.seed, len(out_of_fold), n_classes, before, after, label)
 
 
 def _after(program: Program | None, test: Predictions) -> float:
@@ -182,14 +185,14 @@ def _after(program: Program | None, test: Predictions) -> float:
     return log_loss(probability, test.truth)
 
 
-def by_scikit_learn(method: str, seen: Predictions) -> Callable[[Floats], Floats]:
+def by_scikit_learn(method: str, out_of_fold: Predictions) -> Callable[[Floats], Floats]:
     """CalibratedClassifierCV of a fitted model whose probabilities are the features; of which no row is kept back."""
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    class Told(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        def fit(self, X: Floats, y: Codes) -> Told:
+    class Identity(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def fit(self, X: Floats, y: Codes) -> Identity:
             self.classes_ = np.arange(X.shape[1])
             return self
 
@@ -199,10 +202,12 @@ def by_scikit_learn(method: str, seen: Predictions) -> Callable[[Floats], Floats
         def predict(self, X: Floats) -> Codes:
             return X.argmax(axis=1)
 
-    model = FrozenEstimator(Told().fit(seen.probability, seen.truth))
-    rows = np.arange(len(seen))
+    model = FrozenEstimator(Identity().fit(out_of_fold.probability, out_of_fold.truth))
+    rows = np.arange(len(out_of_fold))
     # One split of all rows into themselves: there is nothing to refit, and rare classes would not do for several folds.
-    fitted = CalibratedClassifierCV(model, method=method, cv=[(rows, rows)]).fit(seen.probability, seen.truth)
+    fitted = CalibratedClassifierCV(model, method=method, cv=[(rows, rows)]).fit(
+        out_of_fold.probability, out_of_fold.truth
+    )
     return lambda probability: np.asarray(fitted.predict_proba(probability))
 
 
@@ -210,17 +215,17 @@ def log_loss(probability: Floats, truth: Codes) -> float:
     return float(-np.log(np.clip(probability[np.arange(len(truth)), truth], 1e-15, 1.0)).mean())
 
 
-def outcome(compared: Sequence[Compared], reps: int, left_out: Sequence[str], *, noisy: bool) -> Outcome:
+def outcome(comparisons: Sequence[Comparison], reps: int, left_out: Sequence[str], *, noisy: bool) -> Outcome:
     """``noisy``: few cases, whose goals may be missed by two standard errors."""
     slack = 2.0 if noisy else 0.0
-    methods = [*dict.fromkeys(name for c in compared for name in c.after if name != ORACLE), ORACLE]
-    worsened, worsened_error = by_table(compared, lambda c: float(c.worsened(GATED)))
-    ahead, ahead_error = by_table(compared, lambda c: c.gain(GATED) - c.gain(TEMPERATURE))
-    nats, nats_error = by_table(compared, lambda c: c.nats(GATED) - c.nats(TEMPERATURE))
+    methods = [*dict.fromkeys(name for c in comparisons for name in c.after if name != ORACLE), ORACLE]
+    worsened, worsened_error = by_table(comparisons, lambda c: float(c.worsened(GATED)))
+    ahead, ahead_error = by_table(comparisons, lambda c: c.gain(GATED) - c.gain(TEMPERATURE))
+    nats, nats_error = by_table(comparisons, lambda c: c.nats(GATED) - c.nats(TEMPERATURE))
     goals = [
         Goal(
             "the gated default worsens test log-loss by > .1 % in at most 15 % of cases",
-            f"{worsened:.1%} +- {worsened_error:.1%} of {len(compared)}",
+            f"{worsened:.1%} +- {worsened_error:.1%} of {len(comparisons)}",
             worsened <= WORSENED + slack * worsened_error,
         ),
         Goal(
@@ -229,25 +234,25 @@ def outcome(compared: Sequence[Compared], reps: int, left_out: Sequence[str], *,
             ahead >= -slack * ahead_error,
         ),
     ]
-    tables = len({c.table for c in compared})
+    tables = len({c.table for c in comparisons})
     return Outcome(
         title=f"calibration on {tables} tables x {', '.join(MODELS)}, {reps} splits each",
         columns=("method", "worsened", "mean gain", "median", "worst", "millinats", "applied"),
-        rows=[_row(method, compared) for method in methods],
+        rows=[_row(method, comparisons) for method in methods],
         goals=goals,
         notes=[*NOTES, *left_out],
-        figures=[{**vars(c), "gain": {m: c.gain(m) for m in c.after}} for c in compared],
+        figures=[{**vars(c), "gain": {m: c.gain(m) for m in c.after}} for c in comparisons],
     )
 
 
-def _row(method: str, compared: Sequence[Compared]) -> tuple[str, ...]:
-    gains = np.array([c.gain(method) for c in compared])
-    shown = [by_table(compared, of) for of in (lambda c: float(c.worsened(method)), lambda c: c.gain(method))]
-    nats = by_table(compared, lambda c: 1000 * c.nats(method))
-    applied = [c.after[method] != c.before for c in compared if method in c.after]
+def _row(method: str, comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    gains = np.array([c.gain(method) for c in comparisons])
+    means = [by_table(comparisons, of) for of in (lambda c: float(c.worsened(method)), lambda c: c.gain(method))]
+    nats = by_table(comparisons, lambda c: 1000 * c.nats(method))
+    applied = [c.after[method] != c.before for c in comparisons if method in c.after]
     return (
         method,
-        *(f"{value:.1%} +- {error:.1%}" for value, error in shown),
+        *(f"{value:.1%} +- {error:.1%}" for value, error in means),
         f"{np.median(gains):+.2%}",
         f"{gains.min():+.1%}",
         f"{nats[0]:+.2f} +- {nats[1]:.2f}",
@@ -255,15 +260,15 @@ def _row(method: str, compared: Sequence[Compared]) -> tuple[str, ...]:
     )
 
 
-def by_table(compared: Sequence[Compared], value: Callable[[Compared], float]) -> tuple[float, float]:
+def by_table(comparisons: Sequence[Comparison], value: Callable[[Comparison], float]) -> tuple[float, float]:
     """The mean over tables of their means, with its standard error: cases of one table are no independent evidence."""
     tables: dict[str, list[float]] = defaultdict(list)
-    for case in compared:
+    for case in comparisons:
         tables[case.table].append(value(case))
     means = np.array([np.mean(values) for values in tables.values()])
     error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
     return float(means.mean()), float(error)
 
 
-def progress(cases: Sequence[Compared]) -> str:
+def progress(cases: Sequence[Comparison]) -> str:
     return "\n".join(f"{c.table} {c.model} {c.seed}: {c.gain(GATED):+.2%} ({c.chosen})" for c in cases)

@@ -92,20 +92,20 @@ def run(options: Options) -> Outcome:
 # methods
 
 
-def sortal(learned: Sample, held: Sample, measure: str, target: float) -> float | None:
+def sortal(tuning: Sample, certification: Sample, measure: str, target: float) -> float | None:
     promise = Promise(**{measure: target}, confidence=CONFIDENCE)
-    found = certify(promise, learned.predictions(), held.predictions(), "yes")
-    return found.threshold if found.holds else None
+    certificate = certify(promise, tuning.predictions(), certification.predictions(), "yes")
+    return certificate.threshold if certificate.holds else None
 
 
-def curve_point(learned: Sample, held: Sample, measure: str, target: float) -> float | None:
-    """The point of the held curve that meets the target and is best in the other measure."""
-    threshold, true, false = threshold_counts(held.positive, held.score)
+def curve_point(tuning: Sample, certification: Sample, measure: str, target: float) -> float | None:
+    """The point of the curve that meets the target and is best in the other measure."""
+    threshold, true, false = threshold_counts(certification.positive, certification.score)
     if measure == "precision":
-        kept = np.flatnonzero(true / (true + false) >= target)
-        return float(threshold[kept[-1]]) if len(kept) else None
-    kept = np.flatnonzero(true >= target * true[-1]) if true[-1] else np.array([], dtype=np.int64)
-    return float(threshold[kept[0]]) if len(kept) else None
+        index = np.flatnonzero(true / (true + false) >= target)
+        return float(threshold[index[-1]]) if len(index) else None
+    index = np.flatnonzero(true >= target * true[-1]) if true[-1] else np.array([], dtype=np.int64)
+    return float(threshold[index[0]]) if len(index) else None
 
 
 def mapie_methods() -> tuple[dict[str, dict[str, Method]], list[str]]:
@@ -128,14 +128,14 @@ def mapie_methods() -> tuple[dict[str, dict[str, Method]], list[str]]:
     return {measure: dict(methods) for measure, _ in TARGETS}, []
 
 
-def default_list(learned: Sample) -> Floats:
+def default_list(tuning: Sample) -> Floats:
     """MAPIE's own candidates."""
     return np.linspace(0, 0.99, 100)
 
 
-def quantiles(learned: Sample) -> Floats:
+def quantiles(tuning: Sample) -> Floats:
     """100 candidates that select from all rows to ten, so that none is without rows."""
-    return np.unique(np.quantile(learned.score, np.linspace(0, 1 - 10 / len(learned.score), 100)))
+    return np.unique(np.quantile(tuning.score, np.linspace(0, 1 - 10 / len(tuning.score), 100)))
 
 
 def mapie_method(procedure: Any, candidates: Callable[[Sample], Floats]) -> Method:
@@ -149,21 +149,21 @@ def mapie_method(procedure: Any, candidates: Callable[[Sample], Floats]) -> Meth
 
     betas = np.logspace(-25, 0, 1000)
 
-    def method(learned: Sample, held: Sample, measure: str, target: float) -> float | None:
-        thresholds, alpha = candidates(learned), np.array([[1 - target]])
+    def method(tuning: Sample, certification: Sample, measure: str, target: float) -> float | None:
+        thresholds, alpha = candidates(tuning), np.array([[1 - target]])
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # risks that are not monotone
             if procedure == "split_fixed_sequence":
-                risk, trials, _ = risks(learned, thresholds, measure)
+                risk, trials, _ = risks(tuning, thresholds, measure)
                 p = compute_hoeffding_bentkus_p_value(risk, trials, alpha[0], False)[:, 0]
                 nearest = np.abs(p[None, :] - betas[:, None]).argmin(axis=1)
                 thresholds = thresholds[list(dict.fromkeys(nearest.tolist()))]
-            risk, trials, other = risks(held, thresholds, measure)
+            risk, trials, other = risks(certification, thresholds, measure)
             valid, _ = ltt_procedure(risk[None], alpha, 1 - CONFIDENCE, trials[None], True, fwer_method=procedure)
-        passed = np.array(valid[0], dtype=np.int64)
-        if not len(passed):
+        positions = np.array(valid[0], dtype=np.int64)
+        if not len(positions):
             return None
-        best = passed[other[passed] == other[passed].max()]
+        best = positions[other[positions] == other[positions].max()]
         return float(thresholds[best[risk[best].argmax()]])
 
     return method
@@ -195,19 +195,19 @@ def cell(
     measure, level = target
     thresholds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(reps):
-        learned, held = population.draw(n, rng), population.draw(n, rng)
+        tuning, certification = population.draw(n, rng), population.draw(n, rng)
         for name, method in methods.items():
-            found = method(learned, held, measure, level)
-            thresholds[name].append(math.nan if found is None else found)
+            threshold = method(tuning, certification, measure, level)
+            thresholds[name].append(math.nan if threshold is None else threshold)
     oracle = population.oracle(measure, level)
     missed, useful = {}, {}
-    for name, chosen in thresholds.items():
-        at = np.array(chosen)
+    for name, values in thresholds.items():
+        at = np.array(values)
         refused = np.isnan(at)
         precision, recall = population.at(np.where(refused, 0.0, at))
-        kept, wanted = (precision, recall) if measure == "precision" else (recall, precision)
-        missed[name] = ~refused & (kept < level - 1e-12)
-        useful[name] = np.where(refused, np.nan, wanted / oracle if oracle else 0.0)
+        constrained, objective = (precision, recall) if measure == "precision" else (recall, precision)
+        missed[name] = ~refused & (constrained < level - 1e-12)
+        useful[name] = np.where(refused, np.nan, objective / oracle if oracle else 0.0)
     return Cell(family, population.prevalence, n, measure, oracle, missed, useful)
 
 
@@ -240,7 +240,7 @@ def ratio(cells: list[Cell], peer: str) -> tuple[float, float]:
 
 def outcome(cells: list[Cell], notes: list[str], noisy: bool) -> Outcome:
     by_measure = {measure: [c for c in cells if c.measure == measure] for measure, _ in TARGETS}
-    peer = {measure: best_peer(some) for measure, some in by_measure.items()}
+    peer = {measure: best_peer(group) for measure, group in by_measure.items()}
     worst = max(cells, key=lambda c: c.miss(OURS))
     failing = [f"{c.name} {c.measure}" for c in cells if not c.valid(OURS)]
     goals = [
@@ -320,19 +320,19 @@ def explained(by_measure: dict[str, list[Cell]], peer: dict[str, str | None]) ->
 
 
 def row(cell: Cell, peer: str | None) -> list[str]:
-    shown = [cell.family, f"{cell.prevalence:.0%}", f"{cell.n:,}", cell.measure, f"{cell.oracle:.3f}"]
+    texts = [cell.family, f"{cell.prevalence:.0%}", f"{cell.n:,}", cell.measure, f"{cell.oracle:.3f}"]
     for method in (OURS, NAIVE, DEFAULT, peer):
         if method is None or method not in cell.missed:
-            shown += ["-"] * 3
+            texts += ["-"] * 3
         elif method == NAIVE:
-            shown.append(f"{cell.miss(method):.1%}")
+            texts.append(f"{cell.miss(method):.1%}")
         else:
-            shown += [f"{cell.miss(method):.1%}", f"{cell.refused(method):.0%}", f"{cell.gained(method).mean():.3f}"]
-    return shown
+            texts += [f"{cell.miss(method):.1%}", f"{cell.refused(method):.0%}", f"{cell.gained(method).mean():.3f}"]
+    return texts
 
 
 def figures(cell: Cell) -> dict[str, Any]:
-    found = {
+    by_method = {
         method: {
             "missed": cell.miss(method),
             "refused": cell.refused(method),
@@ -341,4 +341,4 @@ def figures(cell: Cell) -> dict[str, Any]:
         for method in cell.missed
     }
     described = {"family": cell.family, "prevalence": cell.prevalence, "n": cell.n, "measure": cell.measure}
-    return described | {"oracle": cell.oracle, "runs": cell.runs, "methods": found}
+    return described | {"oracle": cell.oracle, "runs": cell.runs, "methods": by_method}

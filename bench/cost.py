@@ -70,7 +70,7 @@ class Cell:
     rows: int
     few: bool
     split: int
-    paid: dict[str, float]
+    relative_costs: dict[str, float]
 
 
 def run(options: Options) -> Outcome:
@@ -83,9 +83,9 @@ def run(options: Options) -> Outcome:
         sys.exit("which tables? give --data FOLDER, or --fast")
     reps = options.reps if options.reps > 1 else FAST_REPETITIONS if options.fast else REPETITIONS
     cells: list[Cell] = []
-    for found in cases:
-        cells += measure(found, learners(), reps, notes)
-        print(f"{found[0]}: done", file=sys.stderr)
+    for table in cases:
+        cells += measure(table, learners(), reps, notes)
+        print(f"{table[0]}: done", file=sys.stderr)
     if not cells:
         no_table("to decide on")
     return outcome(cells, notes, FAST_TOLERANCE if options.fast else TOLERANCE)
@@ -98,19 +98,19 @@ def example_cases() -> Iterator[Case]:
     """Columns of the example as targets of their own."""
     churn = pl.read_csv(EXAMPLE, infer_schema=False).sample(FAST_ROWS, seed=0)
     for target in EXAMPLE_TARGETS:
-        found = case(f"example, {target}", churn, target)
-        assert not isinstance(found, str)
-        yield found
+        result = case(f"example, {target}", churn, target)
+        assert not isinstance(result, str)
+        yield result
 
 
 def folder_cases(folder: Path, notes: list[str]) -> Iterator[Case]:
     """The tables of a folder, by name."""
     for file in table_files(folder):
-        found = file.unusable or case(file.name, file.frame(), file.target)
-        if isinstance(found, str):
-            notes.append(f"left out: {file.name}: {found}")
+        result = file.unusable or case(file.name, file.frame(), file.target)
+        if isinstance(result, str):
+            notes.append(f"left out: {file.name}: {result}")
         else:
-            yield found
+            yield result
 
 
 def case(name: str, frame: pl.DataFrame, target: str) -> Case | str:
@@ -130,7 +130,7 @@ def case(name: str, frame: pl.DataFrame, target: str) -> Case | str:
 
 
 def learners() -> tuple[Candidate, ...]:
-    return tuple(Candidate(name, registry.load("sortal.models", name), told) for name, told in LEARNERS.items())
+    return tuple(Candidate(name, registry.load("sortal.models", name), settings) for name, settings in LEARNERS.items())
 
 
 def measure(case: Case, learners: Sequence[Candidate], reps: int, notes: list[str]) -> Iterator[Cell]:
@@ -141,13 +141,13 @@ def measure(case: Case, learners: Sequence[Candidate], reps: int, notes: list[st
         for few, rows in ((False, train), *((True, r) for r in small(train, dev.codes[train]))):
             for learner in learners:
                 arm = Arm(Models(dev, learner), rows, test)
-                for told, priced in priced_tasks(task, i):
+                for costs, priced in priced_tasks(task, i):
                     try:
                         decided = dict(decisions(arm, priced))
                     except NothingToTune as why:
-                        notes.append(f"left out: {name}, {learner.name}, {len(rows)} rows, split {i}, {told}: {why}")
+                        notes.append(f"left out: {name}, {learner.name}, {len(rows)} rows, split {i}, {costs}: {why}")
                         continue
-                    yield Cell(name, told, learner.name, len(rows), few, i, paid(priced, arm.truth, decided))
+                    yield Cell(name, costs, learner.name, len(rows), few, i, relative_costs(priced, arm.truth, decided))
 
 
 def small(train: Index, codes: Index) -> Iterator[Index]:
@@ -161,13 +161,13 @@ def small(train: Index, codes: Index) -> Iterator[Index]:
 
 def priced_tasks(task: Task, split: int) -> Iterator[tuple[str, Task]]:
     if task.positive is None:
-        yield DRAWN, replace(task, goal="cost", cost=drawn(len(task.classes), split))
+        yield DRAWN, replace(task, goal="cost", cost=random_costs(len(task.classes), split))
         return
-    for told in BINARY:
-        yield told, replace(task, goal="cost", cost=parse_cost(told, task.classes, task.positive))
+    for costs in BINARY:
+        yield costs, replace(task, goal="cost", cost=parse_cost(costs, task.classes, task.positive))
 
 
-def drawn(k: int, seed: int) -> tuple[tuple[float, ...], ...]:
+def random_costs(k: int, seed: int) -> tuple[tuple[float, ...], ...]:
     """Log-normal costs of errors, so that some are many times those of others; a benefit of up to 1 for being right."""
     rng = np.random.default_rng([k, seed])
     matrix = rng.lognormal(sigma=1.5, size=(k, k))
@@ -179,7 +179,7 @@ def decisions(arm: Arm, task: Task) -> Iterator[tuple[str, Index]]:
     """What each way decides on the test, as class codes. Raises NothingToTune where the rival gives up."""
     evidence, calibrated = arm.calibrated
     yield SORTAL, decide(task, evidence).apply(calibrated.probability)
-    yield RAW, decide(task, arm.seen[0]).apply(arm.tested.probability)
+    yield RAW, decide(task, arm.out_of_fold[0]).apply(arm.tested.probability)
     yield LIKELIEST, Decision("argmax", task.classes).apply(arm.tested.probability)
     if task.positive is None:
         yield WEIGHTED, cost_weighted(arm, task)
@@ -228,7 +228,7 @@ def cost_weighted(arm: Arm, task: Task) -> Index:
     return np.asarray(model.predict_proba(prepared.preprocessor.transform(dev.table.take(arm.test))).argmax(axis=1))
 
 
-def paid(task: Task, truth: Index, decided: dict[str, Index]) -> dict[str, float]:
+def relative_costs(task: Task, truth: Index, decided: dict[str, Index]) -> dict[str, float]:
     """Mean cost a row above that of the right decisions, divided by that of the cheapest constant decision."""
     costs = task.costs()
     perfect = incurred(costs, truth, costs.argmin(axis=1)[truth]).mean()
@@ -237,8 +237,9 @@ def paid(task: Task, truth: Index, decided: dict[str, Index]) -> dict[str, float
 
 
 @dataclass(frozen=True)
-class Compared:
-    """sortal beside its rival, as means of ``tables``. ``paid``: by way. ``difference``: sortal less the rival.
+class Comparison:
+    """sortal beside its rival, as means of ``tables``. ``relative_costs``: by way. ``difference``: sortal less
+    the rival.
 
     ``error``: the standard error of the difference. Of one table, splits vary and overlap (Nadeau & Bengio 2003); of
     more, tables do.
@@ -247,7 +248,7 @@ class Compared:
     tables: tuple[str, ...]
     costs: str
     rival: str
-    paid: dict[str, float]
+    relative_costs: dict[str, float]
     difference: Interval
     error: float = float("nan")
 
@@ -262,58 +263,62 @@ def rival_of(cells: Sequence[Cell], costs: str) -> str:
     """
     if costs == DRAWN:
         return LIKELIEST
-    means = over_tables(cells, costs, SORTAL).paid
+    means = over_tables(cells, costs, SORTAL).relative_costs
     return min(TUNED, key=means.__getitem__)
 
 
-def on_table(cells: Sequence[Cell], costs: str, rival: str) -> Compared:
+def on_table(cells: Sequence[Cell], costs: str, rival: str) -> Comparison:
     """Cells of one table, averaged over learners and sizes, paired by split."""
     mine = [c for c in cells if c.costs == costs]
     splits = [[c for c in mine if c.split == split] for split in sorted({c.split for c in mine})]
-    a, b = ([float(np.mean([c.paid[way] for c in of_split])) for of_split in splits] for way in (SORTAL, rival))
-    means = {way: float(np.mean([c.paid[way] for c in mine])) for way in WAYS if way in mine[0].paid}
-    return Compared((mine[0].table,), costs, rival, means, corrected_t(a, b, 1 - TEST_SHARE)[0])
+    a, b = (
+        [float(np.mean([c.relative_costs[way] for c in of_split])) for of_split in splits] for way in (SORTAL, rival)
+    )
+    means = {
+        way: float(np.mean([c.relative_costs[way] for c in mine])) for way in WAYS if way in mine[0].relative_costs
+    }
+    return Comparison((mine[0].table,), costs, rival, means, corrected_t(a, b, 1 - TEST_SHARE)[0])
 
 
-def each_table(cells: Sequence[Cell], costs: str, rival: str) -> list[Compared]:
+def each_table(cells: Sequence[Cell], costs: str, rival: str) -> list[Comparison]:
     tables = dict.fromkeys(c.table for c in cells if c.costs == costs)
     return [on_table([c for c in cells if c.table == table], costs, rival) for table in tables]
 
 
-def over_tables(cells: Sequence[Cell], costs: str, rival: str) -> Compared:
+def over_tables(cells: Sequence[Cell], costs: str, rival: str) -> Comparison:
     """Means over tables, which are the units: their differences vary from one to the next."""
-    found = each_table(cells, costs, rival)
-    gaps = np.array([t.difference.value for t in found])
+    by_table = each_table(cells, costs, rival)
+    gaps = np.array([t.difference.value for t in by_table])
     around = folds_interval(gaps.tolist(), 1, 0)  # Student's t: tables have no rows in common
-    means = {way: float(np.mean([t.paid[way] for t in found])) for way in found[0].paid}
+    means = {way: float(np.mean([t.relative_costs[way] for t in by_table])) for way in by_table[0].relative_costs}
     error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
-    return Compared(tuple(t for c in found for t in c.tables), costs, rival, means, around, error)
+    return Comparison(tuple(t for c in by_table for t in c.tables), costs, rival, means, around, error)
 
 
 def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERANCE) -> Outcome:
     kinds = [costs for costs in (*BINARY, DRAWN) if any(c.costs == costs for c in cells)]
     rivals = {costs: rival_of(cells, costs) for costs in kinds}
-    tables = [found for costs in kinds for found in each_table(cells, costs, rivals[costs])]
+    tables = [table for costs in kinds for table in each_table(cells, costs, rivals[costs])]
     parts: dict[str, Callable[[Cell], bool]] = {
         "all": lambda c: True,
         **{name: lambda c, name=name: c.learner == name for name in LEARNERS},  # type: ignore[misc]
         f"{FEW} rows": lambda c: c.few,
         "all rows": lambda c: not c.few,
     }
-    means: list[tuple[str, Compared]] = []
+    means: list[tuple[str, Comparison]] = []
     for costs in kinds:
         for name, belongs in parts.items():
-            some = [c for c in cells if belongs(c) and c.costs == costs]
-            if some:
-                means.append((name, over_tables(some, costs, rivals[costs])))
+            part = [c for c in cells if belongs(c) and c.costs == costs]
+            if part:
+                means.append((name, over_tables(part, costs, rivals[costs])))
     goals = [goal(m, [t for t in tables if t.costs == m.costs], tolerance) for name, m in means if name == "all"]
     return Outcome(
         title="cost of decisions on fresh rows, above the right ones, as a share of what the cheapest constant "
         "decision costs",
         columns=["table", "costs", *WAYS, "sortal less its rival", "95 %", ""],
         rows=[
-            *([t.tables[0], *shown(t), t.verdict] for t in sorted(tables, key=lambda t: t.tables)),
-            *([f"mean of {len(m.tables)} tables: {name}", *shown(m), ""] for name, m in means),
+            *([t.tables[0], *texts(t), t.verdict] for t in sorted(tables, key=lambda t: t.tables)),
+            *([f"mean of {len(m.tables)} tables: {name}", *texts(m), ""] for name, m in means),
         ],
         goals=goals,
         notes=[
@@ -329,13 +334,13 @@ def outcome(cells: Sequence[Cell], notes: Sequence[str], tolerance: int = TOLERA
     )
 
 
-def goal(whole: Compared, tables: Sequence[Compared], tolerance: int) -> Goal:
+def goal(whole: Comparison, tables: Sequence[Comparison], tolerance: int) -> Goal:
     """The mean difference over tables is at most ``tolerance`` standard errors, which are known from two tables on."""
     count = {verdict: sum(t.verdict == verdict for t in tables) for verdict in ("won", "lost", "tied")}
     gap, about = whole.difference, "drawn costs of 3+ classes" if whole.costs == DRAWN else whole.costs
     figure = (
         f"{gap.value:+.4f} [{gap.low:+.4f} {gap.high:+.4f}], standard error {whole.error:.4f}: "
-        f"{whole.paid[SORTAL]:.4f} against {whole.paid[whole.rival]:.4f}; of {len(tables)} tables "
+        f"{whole.relative_costs[SORTAL]:.4f} against {whole.relative_costs[whole.rival]:.4f}; of {len(tables)} tables "
         + ", ".join(f"{n} {verdict}" for verdict, n in count.items())
     )
     errors = f"{tolerance} standard error{'s' if tolerance > 1 else ''}"
@@ -343,22 +348,22 @@ def goal(whole: Compared, tables: Sequence[Compared], tolerance: int) -> Goal:
     return Goal(f"{about}: not above '{whole.rival}' by more than {errors} over tables", figure, gap.value <= most)
 
 
-def shown(found: Compared) -> list[str]:
-    ways = (f"{found.paid[way]:.4f}" if way in found.paid else DASH for way in WAYS)
-    gap = found.difference
-    return [found.costs, *ways, f"{gap.value:+.4f}", f"[{gap.low:+.4f} {gap.high:+.4f}]"]
+def texts(comparison: Comparison) -> list[str]:
+    ways = (f"{comparison.relative_costs[way]:.4f}" if way in comparison.relative_costs else DASH for way in WAYS)
+    gap = comparison.difference
+    return [comparison.costs, *ways, f"{gap.value:+.4f}", f"[{gap.low:+.4f} {gap.high:+.4f}]"]
 
 
-def figures(of: str, found: Compared) -> dict[str, Any]:
-    known = found.difference if np.isfinite(found.difference.low) else None
+def figures(of: str, comparison: Comparison) -> dict[str, Any]:
+    difference = comparison.difference if np.isfinite(comparison.difference.low) else None
     return {
         "of": of,
-        "tables": list(found.tables),
-        "costs": found.costs,
-        "rival": found.rival,
-        "paid": found.paid,
-        "difference": found.difference.value,
-        "low": known and known.low,
-        "high": known and known.high,
-        "standard_error": found.error if np.isfinite(found.error) else None,
+        "tables": list(comparison.tables),
+        "costs": comparison.costs,
+        "rival": comparison.rival,
+        "paid": comparison.relative_costs,
+        "difference": comparison.difference.value,
+        "low": difference and difference.low,
+        "high": difference and difference.high,
+        "standard_error": comparison.error if np.isfinite(comparison.error) else None,
     }

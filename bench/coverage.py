@@ -33,7 +33,7 @@ from sortal.data.problem import frame_problem
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Resources, Settings
-from sortal.record.shipped import Gap, shipped
+from sortal.record.shipped import Gap, as_shipped
 from sortal.stats.ranking import roc_auc
 from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows
@@ -138,13 +138,13 @@ class Cell:
     protocol: str
     metric: str
     reps: int
-    held: int
+    hits: int
     bias: float
     uncorrected: float
 
     @property
     def coverage(self) -> float:
-        return self.held / self.reps
+        return self.hits / self.reps
 
     @property
     def holds(self) -> bool:
@@ -158,33 +158,33 @@ class Cell:
 
 def run(options: Options) -> Outcome:
     if options.fast:
-        found, notes = [made_up(seed) for seed in range(WANTED)], ["made-up populations"]
+        pool, notes = [made_up(seed) for seed in range(WANTED)], ["made-up populations"]
     elif options.data is not None:
-        found, notes = populations(options.data)
+        pool, notes = populations(options.data)
     else:
         sys.exit("which tables? give --data FOLDER, or --fast")
     reps = options.reps if options.reps > 1 else FAST_REPETITIONS if options.fast else REPETITIONS
     cells = []
-    for i, population in enumerate(found):
+    for i, population in enumerate(pool):
         for n in FAST_SIZES if options.fast else SIZES:
             cells += measure(population, n, reps, seed=i)
             print(f"{population.name}, n = {n}: done", file=sys.stderr)
-    return outcome(cells, reps, found, notes)
+    return outcome(cells, reps, pool, notes)
 
 
 def populations(folder: Path) -> tuple[list[Population], list[str]]:
     """The largest binary tables of the folder, and a line for each that is not used."""
-    found: list[Population] = []
+    pool: list[Population] = []
     notes: list[str] = []
     for file in largest_first(folder, LARGE):
-        if len(found) == TABLES:
+        if len(pool) == TABLES:
             break
         population = trained(file.path, file.target)
         if isinstance(population, str):
             notes.append(f"left out: {file.name}: {population}")
         else:
-            found.append(population)
-    return found, notes
+            pool.append(population)
+    return pool, notes
 
 
 def trained(file: Path, target: str) -> Population | str:
@@ -201,7 +201,7 @@ def trained(file: Path, target: str) -> Population | str:
     task, code = problem.task, problem.task.positive_code
     train, rest = np.split(np.arange(len(problem.codes)), [TRAINING_ROWS])
     rng, names = np.random.default_rng(0), [c.name for c in problem.table.schema.features]
-    told = []
+    probabilities = []
     for name, settings, share in CANDIDATES:
         schema = problem.table.schema
         for column in rng.permutation(names)[: round((1 - share) * len(names))]:
@@ -212,11 +212,11 @@ def trained(file: Path, target: str) -> Population | str:
         family = registry.load("sortal.models", name)
         prepared = prepare_rows(dev, train, family.view)
         pipeline = fit(Candidate(name, family), prepared, dev, settings, purpose="ship")
-        told.append(pipeline.predict_proba(prepared.preprocessor.transform(dev.table.take(rest)))[:, code])
-        ranked = roc_auc(problem.codes[rest] == code, told[-1])
-        if ranked > EASY:
-            return f"{name} ranks it almost perfectly (ROC-AUC {ranked:.4f}): no errors to sample"
-    return Population(file.stem, task, problem.codes[rest], np.array(told))
+        probabilities.append(pipeline.predict_proba(prepared.preprocessor.transform(dev.table.take(rest)))[:, code])
+        area = roc_auc(problem.codes[rest] == code, probabilities[-1])
+        if area > EASY:
+            return f"{name} ranks it almost perfectly (ROC-AUC {area:.4f}): no errors to sample"
+    return Population(file.stem, task, problem.codes[rest], np.array(probabilities))
 
 
 def cost(odds: float) -> str:
@@ -241,7 +241,7 @@ def measure(population: Population, n: int, reps: int, seed: int) -> Iterator[Ce
     metrics: list[Metric] = [registry.load("sortal.metrics", name) for name in METRICS]
     count = len(population.probability)
     truths = {m.name: np.array([population.true(m, k, n) for k in range(count)]) for m in metrics}
-    seen: dict[tuple[str, str], list[tuple[Interval, float, float]]] = {
+    intervals: dict[tuple[str, str], list[tuple[Interval, float, float]]] = {
         (p, m): [] for p in (*PROTOCOLS, NAIVE) for m in METRICS
     }
     rng = np.random.default_rng([seed, n])
@@ -255,16 +255,16 @@ def measure(population: Population, n: int, reps: int, seed: int) -> Iterator[Ce
             entries = (
                 (interval(metric, *population.of(0, fresh)), true[0], 0.0),
                 (interval(metric, *population.of(pick, fresh)), true[pick], 0.0),
-                (shipped(own, Gap(), -bias), true[pick], bias),
+                (as_shipped(own, Gap(), -bias), true[pick], bias),
                 (own, true[pick], 0.0),
             )
             for protocol, entry in zip((*PROTOCOLS, NAIVE), entries, strict=True):
-                seen[protocol, metric.name].append(entry)
-    for (protocol, name), entries in seen.items():
-        held = sum(bool(i.low <= true <= i.high) for i, true, _ in entries)
+                intervals[protocol, metric.name].append(entry)
+    for (protocol, name), entries in intervals.items():
+        hits = sum(bool(i.low <= true <= i.high) for i, true, _ in entries)
         error = float(np.mean([i.value - true for i, true, _ in entries]))
         taken_off = float(np.mean([bias for _, _, bias in entries]))
-        yield Cell(population.name, n, protocol, name, reps, held, error, error + taken_off)
+        yield Cell(population.name, n, protocol, name, reps, hits, error, error + taken_off)
 
 
 def winner(metric: Metric, candidates: Sequence[Any], seed: int) -> tuple[int, float]:
@@ -277,11 +277,11 @@ def winner(metric: Metric, candidates: Sequence[Any], seed: int) -> tuple[int, f
     def pick(losses: NDArray[np.float64]) -> int:
         return int(np.argmin(losses))
 
-    lost = selection_bias(described, losses, pick, seed, higher_is_better=metric.higher_is_better)  # type: ignore[arg-type]
-    return pick(losses), -sign * lost
+    bias = selection_bias(described, losses, pick, seed, higher_is_better=metric.higher_is_better)  # type: ignore[arg-type]
+    return pick(losses), -sign * bias
 
 
-def outcome(cells: Sequence[Cell], reps: int, found: Sequence[Population], notes: Sequence[str]) -> Outcome:
+def outcome(cells: Sequence[Cell], reps: int, pool: Sequence[Population], notes: Sequence[str]) -> Outcome:
     by_row: dict[tuple[str, int, str], list[Cell]] = {}
     for cell in cells:
         by_row.setdefault((cell.table, cell.n, cell.protocol), []).append(cell)
@@ -295,13 +295,13 @@ def outcome(cells: Sequence[Cell], reps: int, found: Sequence[Population], notes
         for (table, n, protocol), row in by_row.items()
     ]
     error = 100 * np.sqrt(NOMINAL * (1 - NOMINAL) / reps)
-    shares = ", ".join(f"{p.name} {len(p.truth):,} rows, {100 * p.positive.mean():.1f} % positive" for p in found)
+    shares = ", ".join(f"{p.name} {len(p.truth):,} rows, {100 * p.positive.mean():.1f} % positive" for p in pool)
     return Outcome(
         title=f"coverage of the 95 % intervals that ship in %, {reps} repetitions a cell (standard error {error:.1f})",
         columns=["population", "n", "interval of", *METRICS],
         rows=rows,
         goals=[
-            Goal(f"at least {WANTED} populations", f"{len(found)}", len(found) >= WANTED),
+            Goal(f"at least {WANTED} populations", f"{len(pool)}", len(pool) >= WANTED),
             *(covered(p, [c for c in cells if c.protocol == p]) for p in PROTOCOLS),
         ],
         notes=[

@@ -205,7 +205,7 @@ def outcome(trials: Sequence[Trial]) -> Outcome:
     ]
     for t in quiet:
         if t.table == MILLION:
-            goals.append(Goal(f"{t.where} ends with a booster that beats the baselines", _chosen(t), _wins(t)))
+            goals.append(Goal(f"{t.where} ends with a booster that beats the baselines", _chosen_model(t), _wins(t)))
             goals.append(
                 Goal(f"{t.where} takes less than {MEMORY:g} GB", f"{t.gigabytes:.1f} GB", t.gigabytes < MEMORY)
             )
@@ -215,7 +215,7 @@ def outcome(trials: Sequence[Trial]) -> Outcome:
         rows=[_cells(t) for t in trials],
         goals=goals,
         notes=[f"did not finish: {t.where}: {t.message}" for t in failed],
-        figures=[{**asdict(t), "record": None, "late": t.late, "chosen": _chosen(t)} for t in trials],
+        figures=[{**asdict(t), "record": None, "late": t.late, "chosen": _chosen_model(t)} for t in trials],
     )
 
 
@@ -244,7 +244,7 @@ def _wins(trial: Trial) -> bool:
     return margin is not None and margin.low is not None and margin.low > 0
 
 
-def _chosen(trial: Trial) -> str:
+def _chosen_model(trial: Trial) -> str:
     record = trial.record
     return (
         trial.message if record is None or record.chosen is None else f"{record.chosen.name} {record.chosen.mean:.4f}"
@@ -252,10 +252,10 @@ def _chosen(trial: Trial) -> str:
 
 
 def _cells(trial: Trial) -> list[str]:
-    tried = 0 if trial.record is None else len(trial.record.leaderboard)
+    n_candidates = 0 if trial.record is None else len(trial.record.leaderboard)
     machine = "busy" if trial.busy else "quiet"
     times = [f"{trial.budget:g} s", machine, f"{trial.wall:.1f} s", f"{trial.ratio:.3f}", f"{trial.gigabytes:.1f}"]
-    return [trial.table, *times, str(tried), str(len(trial.late)), _chosen(trial)]
+    return [trial.table, *times, str(n_candidates), str(len(trial.late)), _chosen_model(trial)]
 
 
 def _progress(trial: Trial) -> str:

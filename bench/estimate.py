@@ -53,17 +53,17 @@ WITHOUT_LEAKS = {
 @dataclass(frozen=True)
 class Cut:
     """A table and how it is parted: ``by`` a column of time, ``order`` of the rows, or a column of groups, of which
-    ``held`` are the fresh rows.
+    ``fresh`` are the fresh rows.
     """
 
     table: str
     target: str
     by: str = ""
-    held: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        how = f"{self.by} {'/'.join(self.held)}" if self.held else f"by {self.by or 'order'}"
+        how = f"{self.by} {'/'.join(self.fresh)}" if self.fresh else f"by {self.by or 'order'}"
         return f"{self.table.removeprefix('tabular_')}, {how}"
 
 
@@ -82,7 +82,7 @@ CUTS = (
 
 
 @dataclass(frozen=True)
-class Seen:
+class Result:
     """A figure of a period: what ``came``, and what was ``expected`` of it, with ``low`` and ``high``."""
 
     case: str
@@ -102,17 +102,17 @@ def run(options: Options) -> Outcome:
     if not cuts:
         no_table("of those that have a time or groups")
     families = FAST_FAMILIES if options.fast else FAMILIES
-    seen: list[Seen] = []
+    results: list[Result] = []
     for name, old, fresh, target, time in cuts:
-        shipped: list[Floats] = []
+        first_answers: list[Floats] = []
         for family in families:
             try:
-                seen += _case(name, family, old, fresh, target, time, options.peers, shipped)
+                results += _case(name, family, old, fresh, target, time, options.peers, first_answers)
             except sortal.SortalError as error:
                 print(f"{name}, {family}: left out: {error}", file=sys.stderr)
                 continue
             print(f"{name}, {family}: done", file=sys.stderr)
-    return outcome(seen, options.fast)
+    return outcome(results, options.fast)
 
 
 def _cuts(folder: Path | None, fast: bool) -> Iterator[tuple[str, pl.DataFrame, pl.DataFrame, str, str | None]]:
@@ -120,8 +120,8 @@ def _cuts(folder: Path | None, fast: bool) -> Iterator[tuple[str, pl.DataFrame, 
     if folder is None or fast:
         frame = pl.read_csv(EXAMPLE).drop("customerID").sample(fraction=1, shuffle=True, seed=0)
         yield "churn, at random", frame[:3_000], frame[3_000:], "Churn", None
-        held = pl.col("PaymentMethod") == "Mailed check"
-        yield "churn, PaymentMethod Mailed check", frame.filter(~held), frame.filter(held), "Churn", None
+        is_fresh = pl.col("PaymentMethod") == "Mailed check"
+        yield "churn, PaymentMethod Mailed check", frame.filter(~is_fresh), frame.filter(is_fresh), "Churn", None
         return
     for cut in CUTS:
         file = folder / f"{cut.table}.parquet"
@@ -129,9 +129,9 @@ def _cuts(folder: Path | None, fast: bool) -> Iterator[tuple[str, pl.DataFrame, 
             continue
         frame = pl.read_parquet(file).drop_nulls(cut.target)
         frame = frame.drop([c for c in WITHOUT_LEAKS.get(cut.table, ()) if c in frame.columns])
-        if cut.held:
-            held = pl.col(cut.by).cast(pl.String).is_in(cut.held).fill_null(value=False)
-            old, fresh = frame.filter(~held), frame.filter(held)
+        if cut.fresh:
+            is_fresh = pl.col(cut.by).cast(pl.String).is_in(cut.fresh).fill_null(value=False)
+            old, fresh = frame.filter(~is_fresh), frame.filter(is_fresh)
             yield (
                 cut.name,
                 old.sample(min(len(old), MOST_ROWS), seed=0),
@@ -158,9 +158,9 @@ def _case(
     target: str,
     time: str | None,
     peers: Path | None,
-    shipped: list[Floats],
-) -> list[Seen]:
-    """``shipped``: what models of other families said of the first period; a baseline that won twice is one model."""
+    first_answers: list[Floats],
+) -> list[Result]:
+    """``first_answers``: what models of other families said of the first period; a baseline that won twice is one."""
     with tempfile.TemporaryDirectory() as folder:
         where: dict[str, Any] = {} if time is None else {"time": time}
         sortal.train(old, target=target, models=[family], budget="40s", out=f"{folder}/run", **where)
@@ -169,28 +169,28 @@ def _case(
     estimator, periods = Estimator.of(model), list(_periods(fresh))
     answers = [_answers(model, rows) for rows in periods]
     first = answers[0][0]
-    if any(np.array_equal(first, other) for other in shipped):
+    if any(np.array_equal(first, other) for other in first_answers):
         print(f"{name}, {family}: the same model as before", file=sys.stderr)
         return []
-    shipped.append(first)
-    found: list[Seen] = []
+    first_answers.append(first)
+    results: list[Result] = []
     for rows, (probability, decided) in zip(periods, answers, strict=True):
         days = EstimateDays()
         estimator.count(0, probability, decided, days)
         estimator.count_labels(0, probability, decided, _labels(rows, target), days)
-        for each in estimator.between(days, 0, 1, CONFIDENCE):
-            if each.expected is None or each.seen is None:
+        for figure in estimator.between(days, 0, 1, CONFIDENCE):
+            if figure.expected is None or figure.seen is None:
                 continue
-            e = each.expected
-            raw = _raw(each.name, probability, decided, model)
-            found.append(Seen(name, family, each.name, len(rows), each.seen.value, e.value, e.low, e.high, raw))
-    return _beside_cbpe(found, model, sealed, periods, target, peers)
+            e = figure.expected
+            raw = _raw(figure.name, probability, decided, model)
+            results.append(Result(name, family, figure.name, len(rows), figure.seen.value, e.value, e.low, e.high, raw))
+    return _beside_cbpe(results, model, sealed, periods, target, peers)
 
 
 def _periods(fresh: pl.DataFrame) -> Iterator[pl.DataFrame]:
     starts = range(0, len(fresh) - PERIOD // 2, PERIOD)
-    some = np.unique(np.linspace(0, len(starts) - 1, min(MOST_PERIODS, len(starts))).round().astype(int))
-    return (fresh[starts[at] : starts[at] + PERIOD] for at in some.tolist())
+    index = np.unique(np.linspace(0, len(starts) - 1, min(MOST_PERIODS, len(starts))).round().astype(int))
+    return (fresh[starts[at] : starts[at] + PERIOD] for at in index.tolist())
 
 
 def _labels(rows: pl.DataFrame, target: str) -> list[str]:
@@ -199,7 +199,7 @@ def _labels(rows: pl.DataFrame, target: str) -> list[str]:
 
 def _answers(model: Model, rows: pl.DataFrame) -> tuple[Floats, list[str]]:
     answers = model.answer(rows)
-    return answers.probabilities, [str(each) for each in answers.decisions.tolist()]
+    return answers.probabilities, [str(decision) for decision in answers.decisions.tolist()]
 
 
 def _raw(figure: str, probability: Floats, decided: Sequence[str], model: Model) -> float:
@@ -213,31 +213,36 @@ def _raw(figure: str, probability: Floats, decided: Sequence[str], model: Model)
 
 
 def _beside_cbpe(
-    seen: list[Seen], model: Model, sealed: pl.DataFrame, periods: list[pl.DataFrame], target: str, peers: Path | None
-) -> list[Seen]:
+    results: list[Result],
+    model: Model,
+    sealed: pl.DataFrame,
+    periods: list[pl.DataFrame],
+    target: str,
+    peers: Path | None,
+) -> list[Result]:
     """NannyML's CBPE of the same periods, from the same probabilities; two classes alone."""
     python = None if peers is None else peers / "nannyml" / "bin" / "python"
     if python is None or not python.exists() or len(model.classes_) != 2:
-        return seen
-    asked = {
+        return results
+    request = {
         "period": PERIOD,
         "reference": _plain(model, sealed, target),
-        "periods": [_plain(model, each, target) for each in periods],
+        "periods": [_plain(model, period, target) for period in periods],
     }
     script = Path(__file__).with_name("_cbpe.py")
-    done = subprocess.run([python, script], input=json.dumps(asked), capture_output=True, text=True)
-    if done.returncode:
-        print(f"NannyML ended: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return seen
-    said = json.loads(done.stdout.splitlines()[-1])
-    figures = {ERRORS: [1 - each for each in said["accuracy"]], ROC_AUC: said["roc_auc"]}
+    process = subprocess.run([python, script], input=json.dumps(request), capture_output=True, text=True)
+    if process.returncode:
+        print(f"NannyML ended: {process.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return results
+    response = json.loads(process.stdout.splitlines()[-1])
+    figures = {ERRORS: [1 - accuracy for accuracy in response["accuracy"]], ROC_AUC: response["roc_auc"]}
     number = dict.fromkeys(figures, 0)
-    found = []
-    for each in seen:
-        at = number[each.figure]
-        number[each.figure] += 1
-        found.append(Seen(**{**asdict(each), "cbpe": figures[each.figure][at]}))
-    return found
+    combined = []
+    for result in results:
+        at = number[result.figure]
+        number[result.figure] += 1
+        combined.append(Result(**{**asdict(result), "cbpe": figures[result.figure][at]}))
+    return combined
 
 
 def _plain(model: Model, rows: pl.DataFrame, target: str) -> dict[str, list[float]]:
@@ -245,58 +250,66 @@ def _plain(model: Model, rows: pl.DataFrame, target: str) -> dict[str, list[floa
     positive = str(model.classes_.tolist()[1])
     return {
         "p": probability[:, 1].tolist(),
-        "said": [float(each == positive) for each in decided],
-        "came": [float(each == positive) for each in _labels(rows, target)],
+        "said": [float(label == positive) for label in decided],
+        "came": [float(label == positive) for label in _labels(rows, target)],
     }
 
 
-def outcome(seen: Sequence[Seen], fast: bool) -> Outcome:
-    cases = sorted({(each.case, each.family) for each in seen})
+def outcome(results: Sequence[Result], fast: bool) -> Outcome:
+    cases = sorted({(result.case, result.family) for result in results})
     rows, goals = [], []
     for figure in (ERRORS, ROC_AUC):
         for case, family in cases:
-            some = [each for each in seen if (each.case, each.family, each.figure) == (case, family, figure)]
-            if some:
-                rows.append([figure, case, family, *_figures(some)])
-        some = [each for each in seen if each.figure == figure]
-        if some:
-            rows.append([figure, "all", "", *_figures(some)])
-    held = float(np.mean([each.low <= each.came <= each.high for each in seen])) if seen else 0.0
+            group = [
+                result for result in results if (result.case, result.family, result.figure) == (case, family, figure)
+            ]
+            if group:
+                rows.append([figure, case, family, *_figures(group)])
+        group = [result for result in results if result.figure == figure]
+        if group:
+            rows.append([figure, "all", "", *_figures(group)])
+    coverage = float(np.mean([result.low <= result.came <= result.high for result in results])) if results else 0.0
     goals.append(
-        Goal(f"intervals of 90 % hold what came in >= {HELD:.0%} of {len(seen)} figures", f"{held:.3f}", held >= HELD)
+        Goal(
+            f"intervals of 90 % hold what came in >= {HELD:.0%} of {len(results)} figures",
+            f"{coverage:.3f}",
+            coverage >= HELD,
+        )
     )
     for figure in (ERRORS, ROC_AUC):
-        some = [each for each in seen if each.figure == figure and each.cbpe is not None]
-        if some:
-            ours, theirs = _mean_error(some, "expected"), _mean_error(some, "cbpe")
+        group = [result for result in results if result.figure == figure and result.cbpe is not None]
+        if group:
+            ours, theirs = _mean_error(group, "expected"), _mean_error(group, "cbpe")
             goal = f"mean absolute error of {figure} <= {BESIDE} x NannyML's CBPE"
             goals.append(Goal(goal, f"{ours / theirs:.3f} x", ours <= BESIDE * theirs))
     if not fast:
         goals.append(Goal(f">= {LEAST_CASES} pairs of a table and a model", f"{len(cases)}", len(cases) >= LEAST_CASES))
-    peers = [] if any(each.cbpe is not None for each in seen) else ["NannyML was not run: --peers has no nannyml"]
+    peers = (
+        [] if any(result.cbpe is not None for result in results) else ["NannyML was not run: --peers has no nannyml"]
+    )
     return Outcome(
         title="estimates without labels, against the labels of the same rows: mean absolute error",
         columns=COLUMNS,
         rows=rows,
         goals=goals,
         notes=peers,
-        figures=[asdict(each) for each in seen],
+        figures=[asdict(result) for result in results],
     )
 
 
-def _figures(some: Sequence[Seen]) -> list[str]:
-    beside = f"{_mean_error(some, 'cbpe'):.4f}" if all(each.cbpe is not None for each in some) else "-"
-    held = np.mean([each.low <= each.came <= each.high for each in some])
-    width = float(np.mean([each.high - each.low for each in some]))
+def _figures(results: Sequence[Result]) -> list[str]:
+    beside = f"{_mean_error(results, 'cbpe'):.4f}" if all(result.cbpe is not None for result in results) else "-"
+    coverage = np.mean([result.low <= result.came <= result.high for result in results])
+    width = float(np.mean([result.high - result.low for result in results]))
     return [
-        str(len(some)),
-        f"{_mean_error(some, 'expected'):.4f}",
-        f"{_mean_error(some, 'raw'):.4f}",
+        str(len(results)),
+        f"{_mean_error(results, 'expected'):.4f}",
+        f"{_mean_error(results, 'raw'):.4f}",
         beside,
-        f"{held:.0%}",
+        f"{coverage:.0%}",
         f"{width:.3f}",
     ]
 
 
-def _mean_error(some: Sequence[Seen], what: str) -> float:
-    return float(np.mean([abs(getattr(each, what) - each.came) for each in some]))
+def _mean_error(results: Sequence[Result], what: str) -> float:
+    return float(np.mean([abs(getattr(result, what) - result.came) for result in results]))

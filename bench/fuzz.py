@@ -15,7 +15,7 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from bench._fuzz.pool import Pool, Tried
+from bench._fuzz.pool import Pool, Trial
 from bench._fuzz.seeds import train_all
 from bench._outcome import Goal, Options, Outcome
 
@@ -34,46 +34,46 @@ def run(options: Options) -> Outcome:
         seeds = train_all(folder)
         if options.case:
             kind, _, number = options.case.partition(":")
-            wanted = [(kind, int(number), int(number) + 1)]
+            batches = [(kind, int(number), int(number) + 1)]
         else:
             counts = FAST if options.fast else {kind: options.reps * n for kind, n in CASES.items()}
-            wanted = [(kind, 0, n) for kind, n in counts.items()]
+            batches = [(kind, 0, n) for kind, n in counts.items()]
         pool = Pool(seeds, 1 if options.case else os.cpu_count() or 1, 1.0 if options.case else TRAINED[options.fast])
-        return outcome(_followed(pool.run(wanted), sum(last - first for _, first, last in wanted)))
+        return outcome(_followed(pool.run(batches), sum(last - first for _, first, last in batches)))
 
 
-def _followed(tried: object, total: int) -> list[Tried]:
+def _followed(cases: object, total: int) -> list[Trial]:
     """All of them, with a sign of life now and then."""
-    done: list[Tried] = []
+    finished: list[Trial] = []
     last = time.monotonic()
-    for each in tried:  # type: ignore[attr-defined]
-        done.append(each)
+    for case in cases:  # type: ignore[attr-defined]
+        finished.append(case)
         if time.monotonic() - last > TOLD_EVERY:
             last = time.monotonic()
-            faults = sum(t.verdict.outcome == "fault" for t in done)
-            print(f"{len(done):,} of {total:,} cases, {faults:,} faults", file=sys.stderr)
-    return done
+            faults = sum(t.verdict.outcome == "fault" for t in finished)
+            print(f"{len(finished):,} of {total:,} cases, {faults:,} faults", file=sys.stderr)
+    return finished
 
 
-def outcome(tried: list[Tried]) -> Outcome:
-    kinds = list(dict.fromkeys(t.kind for t in tried))
-    tally = Counter((t.kind, t.verdict.outcome) for t in tried)
+def outcome(cases: list[Trial]) -> Outcome:
+    kinds = list(dict.fromkeys(t.kind for t in cases))
+    tally = Counter((t.kind, t.verdict.outcome) for t in cases)
     rows = [
         [kind, *(f"{n:,}" for n in (sum(tally[kind, o] for o in OUTCOMES), *(tally[kind, o] for o in OUTCOMES)))]
         for kind in kinds
     ]
-    classes: dict[tuple[str, str], list[Tried]] = defaultdict(list)
-    for each in tried:
-        if each.verdict.outcome == "fault":
-            classes[each.kind, each.verdict.what].append(each)
+    classes: dict[tuple[str, str], list[Trial]] = defaultdict(list)
+    for case in cases:
+        if case.verdict.outcome == "fault":
+            classes[case.kind, case.verdict.what].append(case)
     ranked = sorted(classes.items(), key=lambda item: -len(item[1]))
-    notes = [_told(kind, what, some) for (kind, what), some in ranked]
+    notes = [_note(kind, what, group) for (kind, what), group in ranked]
     faults = sum(map(len, classes.values()))
     return Outcome(
         title="Spoilt files: refused, right, or a fault",
         columns=["files", "cases", *OUTCOMES],
         rows=rows,
-        goals=[Goal("outcomes other than a refusal or right numbers: 0", f"{faults:,} of {len(tried):,}", faults == 0)],
+        goals=[Goal("outcomes other than a refusal or right numbers: 0", f"{faults:,} of {len(cases):,}", faults == 0)],
         notes=notes,
         figures=[{"files": k, **{o: tally[k, o] for o in OUTCOMES}} for k in kinds],
     )
@@ -82,8 +82,8 @@ def outcome(tried: list[Tried]) -> Outcome:
 OUTCOMES = ("refused", "right", "fault")
 
 
-def _told(kind: str, what: str, some: list[Tried]) -> str:
-    numbers = sorted(t.number for t in some)[:EXAMPLES]
-    detail = next((t.verdict.detail for t in some if t.verdict.detail), "")
-    shown = ascii(detail[:160]) if detail else ""
-    return f"FAULT {len(some):>5,} x {what}: --case {' '.join(f'{kind}:{n}' for n in numbers)}  {shown}".rstrip()
+def _note(kind: str, what: str, group: list[Trial]) -> str:
+    numbers = sorted(t.number for t in group)[:EXAMPLES]
+    detail = next((t.verdict.detail for t in group if t.verdict.detail), "")
+    text = ascii(detail[:160]) if detail else ""
+    return f"FAULT {len(group):>5,} x {what}: --case {' '.join(f'{kind}:{n}' for n in numbers)}  {text}".rstrip()

@@ -35,7 +35,7 @@ DOUBT = 0.05
 
 
 @dataclass(frozen=True)
-class Challenged:
+class Challenge:
     """``labels``: after how many the challenger was promoted; None where it was not within ``LABELS``."""
 
     gap: float
@@ -46,20 +46,20 @@ class Challenged:
 
 def run(options: Options) -> Outcome:
     runs = FAST_RUNS if options.fast else RUNS
-    tried = []
+    results = []
     for gap in GAPS:
         for disagreement in DISAGREEMENTS:
-            tried += [_challenge(gap, disagreement, seed) for seed in range(runs)]
+            results += [_challenge(gap, disagreement, seed) for seed in range(runs)]
         print(f"a challenger {_points(gap)}: {runs} runs of each", file=sys.stderr)
-    return outcome(tried)
+    return outcome(results)
 
 
-def _challenge(gap: float, disagreement: float, seed: int) -> Challenged:
+def _challenge(gap: float, disagreement: float, seed: int) -> Challenge:
     champion, challenger = errors(gap, disagreement, LABELS, np.random.default_rng([seed, round(1e4 * disagreement)]))
     for labels in range(LOOK, LABELS + 1, LOOK):
         if gate(Losses("errors", champion[:labels] * 1.0, challenger[:labels] * 1.0)).promoted:
-            return Challenged(gap, disagreement, seed, labels)
-    return Challenged(gap, disagreement, seed, None)
+            return Challenge(gap, disagreement, seed, labels)
+    return Challenge(gap, disagreement, seed, None)
 
 
 def errors(gap: float, disagreement: float, n: int, rng: np.random.Generator) -> tuple[Mask, Mask]:
@@ -76,14 +76,14 @@ def _points(gap: float) -> str:
     return "alike" if not gap else f"{abs(100 * gap):.0f} {'better' if gap > 0 else 'worse'}"
 
 
-def outcome(tried: Sequence[Challenged]) -> Outcome:
+def outcome(results: Sequence[Challenge]) -> Outcome:
     rows, goals = [], []
-    for gap, disagreement in dict.fromkeys((each.gap, each.disagreement) for each in tried):
-        some = [each for each in tried if (each.gap, each.disagreement) == (gap, disagreement)]
-        after = [each.labels for each in some if each.labels is not None]
-        share = len(after) / len(some)
+    for gap, disagreement in dict.fromkeys((result.gap, result.disagreement) for result in results):
+        group = [result for result in results if (result.gap, result.disagreement) == (gap, disagreement)]
+        after = [result.labels for result in group if result.labels is not None]
+        share = len(after) / len(group)
         middle = f"{median(after):,.0f}" if after else "-"
-        rows.append([_points(gap), f"{disagreement:.0%}", f"{len(some):,}", f"{share:.1%}", middle])
+        rows.append([_points(gap), f"{disagreement:.0%}", f"{len(group):,}", f"{share:.1%}", middle])
         where = f"of those that disagree in {disagreement:.0%} of the rows"
         if gap == min(GAPS):
             goal = f"a challenger 1 point worse is promoted in <= {WORSE:.0%} {where}"
@@ -102,5 +102,5 @@ def outcome(tried: Sequence[Challenged]) -> Outcome:
         notes=[
             "Two points better is shown later by challengers that disagree much: there is more luck in who is right."
         ],
-        figures=[asdict(each) for each in tried],
+        figures=[asdict(result) for result in results],
     )

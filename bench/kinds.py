@@ -145,7 +145,7 @@ def case_of(name: str, frame: pl.DataFrame, target: str, lane: str, rows: int) -
         kinds = {name: kind for name, kind in kinds.items() if kind == lane}
     kinds = {name: kind for name, kind in kinds.items() if split is None or name != "split"}
     if lane not in ("text", "image"):
-        leaks = [each for f in sortal.audit(frame, target).findings if f.severity == "severe" for each in f.columns]
+        leaks = [column for f in sortal.audit(frame, target).findings if f.severity == "severe" for column in f.columns]
         kinds = {name: kind for name, kind in kinds.items() if name not in leaks}
     if split is not None and frame["split"].is_in(TESTS).any():
         held_out = frame["split"].is_in(TESTS)
@@ -177,7 +177,11 @@ def _played(case: Case, options: Options, budget: float, work: Path, notes: list
 
 def _baselines(options: Options) -> Iterator[Baseline]:
     """Of the small benchmark those without a network, which takes a minute by itself."""
-    return (each for each in BASELINES if not options.fast or not {"torch", "onnxruntime"}.intersection(each.needs))
+    return (
+        baseline
+        for baseline in BASELINES
+        if not options.fast or not {"torch", "onnxruntime"}.intersection(baseline.needs)
+    )
 
 
 def ours(case: Case, budget: float, folder: Path, name: str = OURS) -> Result:
@@ -186,7 +190,7 @@ def ours(case: Case, budget: float, folder: Path, name: str = OURS) -> Result:
     file = folder.with_suffix(".parquet")
     pl.concat(parts).write_parquet(file)
     words = ["--target", case.target, "--split", PART, "--budget", f"{budget:g}s", "--out", str(folder)]
-    begun = time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryFile("w+") as errors:
         command = [sys.executable, "-m", "sortal.cli", "train", str(file), *words]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
@@ -195,16 +199,16 @@ def ours(case: Case, budget: float, folder: Path, name: str = OURS) -> Result:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - start
         errors.seek(0)
         lines = errors.read().strip().splitlines() or [f"exit code {process.returncode}"]
     if process.returncode:
         return Result(case.name, name, seconds, note=lines[-1])
     record = RunRecord.from_json((folder / "run.json").read_bytes())
     model = sortal.load(folder / "model.sortal")
-    begun = time.monotonic()
+    start = time.monotonic()
     probability = model.predict_proba(case.test.drop(case.target))
-    pace = len(case.test) / (time.monotonic() - begun)
+    pace = len(case.test) / (time.monotonic() - start)
     binary = record.task.binary
     return Result(
         case.name,
@@ -222,9 +226,9 @@ def ours(case: Case, budget: float, folder: Path, name: str = OURS) -> Result:
 
 
 def by_hand(case: Case, baseline: Baseline) -> Result:
-    begun = time.monotonic()
+    start = time.monotonic()
     fitted = baseline.probability(case.train, case.target, case.test, case.kinds)
-    return judged(case, baseline.name, time.monotonic() - begun, fitted.classes, fitted.probability)
+    return judged(case, baseline.name, time.monotonic() - start, fitted.classes, fitted.probability)
 
 
 def judged(case: Case, name: str, seconds: float, classes: Sequence[str], probability: Floats) -> Result:
@@ -248,19 +252,22 @@ def macro_f1(case: Case, classes: Sequence[str], probability: Floats) -> Estimat
     """The mean F1 of the classes that the rows have, with an interval by the bootstrap."""
     truth = case.test[case.target].to_numpy()
     labels = np.array(classes)
-    said, levels = labels[probability.argmax(axis=1)], np.unique(truth)
-    drawn = np.random.default_rng(0).integers(len(truth), size=(DRAWS, len(truth)))
-    figures = [_macro_f1(truth[rows], said[rows], levels) for rows in drawn]
+    predicted, levels = labels[probability.argmax(axis=1)], np.unique(truth)
+    samples = np.random.default_rng(0).integers(len(truth), size=(DRAWS, len(truth)))
+    figures = [_macro_f1(truth[rows], predicted[rows], levels) for rows in samples]
     low, high = np.quantile(figures, (0.025, 0.975))
-    return Estimate(_macro_f1(truth, said, levels), float(low), float(high))
+    return Estimate(_macro_f1(truth, predicted, levels), float(low), float(high))
 
 
-def _macro_f1(truth: Labels, said: Labels, levels: Labels) -> float:
+def _macro_f1(truth: Labels, predicted: Labels, levels: Labels) -> float:
     """
     >>> _macro_f1(np.array(["a", "a", "b"]), np.array(["a", "b", "b"]), np.array(["a", "b"])).__round__(4)
     0.6667
     """
-    both = [2 * np.sum((truth == k) & (said == k)) / max(np.sum(truth == k) + np.sum(said == k), 1) for k in levels]
+    both = [
+        2 * np.sum((truth == k) & (predicted == k)) / max(np.sum(truth == k) + np.sum(predicted == k), 1)
+        for k in levels
+    ]
     return float(np.mean(both))
 
 
@@ -289,7 +296,7 @@ def outcome(results: Sequence[Result], budget: float, notes: Sequence[str] = ())
         columns=["set", "by", "accuracy", "macro-F1", "log-loss", "F1", "ECE", "wall/budget", "items/s", "MB", "note"],
         rows=[_cells(r, budget) for r in results],
         goals=goals,
-        notes=[*_added(results), *notes],
+        notes=[*_gains(results), *notes],
         figures=[asdict(r) | {"budget": budget} for r in results],
     )
 
@@ -310,13 +317,13 @@ def _goals(results: Sequence[Result]) -> Iterator[Goal]:
         if theirs:
             best, who = max(theirs) if ahead else min(theirs)
             own: Estimate = getattr(us, what)
-            reached = own.high if ahead else own.low
-            holds = reached is not None and (reached >= best if ahead else reached <= best)
+            bound = own.high if ahead else own.low
+            holds = bound is not None and (bound >= best if ahead else bound <= best)
             words = f"{us.case}: {what.replace('_', '-')} not behind what is made by hand by more than its interval"
             yield Goal(words, f"{own}, {who} {best:.4f}", bool(holds))
 
 
-def _added(results: Sequence[Result]) -> Iterator[str]:
+def _gains(results: Sequence[Result]) -> Iterator[str]:
     """What texts and images add to the other columns."""
     for without in (r for r in results if r.name == WITHOUT):
         us = next(r for r in results if r.case == without.case and r.name == OURS)
@@ -327,12 +334,14 @@ def _added(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _cells(result: Result, budget: float) -> list[str]:
-    def shown(value: float | None, digits: int) -> str:
+    def text(value: float | None, digits: int) -> str:
         return "-" if value is None else f"{value:.{digits}f}"
 
-    figures = ["-" if each is None else str(each) for each in (result.accuracy, result.macro_f1, result.log_loss)]
+    figures = [
+        "-" if estimate is None else str(estimate) for estimate in (result.accuracy, result.macro_f1, result.log_loss)
+    ]
     return [
-        *(result.case, result.name, *figures, shown(result.f1, 3), shown(result.ece, 3)),
+        *(result.case, result.name, *figures, text(result.f1, 3), text(result.ece, 3)),
         f"{result.seconds / budget:.2f}",
-        *(shown(result.items_per_second, 0), shown(result.megabytes, 2), result.note),
+        *(text(result.items_per_second, 0), text(result.megabytes, 2), result.note),
     ]

@@ -39,7 +39,7 @@ START = 1.7e9
 
 
 @dataclass(frozen=True)
-class Timed:
+class Timing:
     """Seconds of each step; ``put``: microseconds a row on the response path, in the median of requests of one row.
     ``computed``: by this process while labels came in and were read; less than both where others had the processor.
     """
@@ -60,18 +60,18 @@ class Timed:
 
 def run(options: Options) -> Outcome:
     rows = FAST_ROWS if options.fast else ROWS
-    timed, notes = [], []
+    timings, notes = [], []
     for repetition in range(options.reps):
         with tempfile.TemporaryDirectory() as folder:
-            timed.append(measure("SQLite", f"sqlite:///{folder}/served.db", rows, repetition))
+            timings.append(measure("SQLite", f"sqlite:///{folder}/served.db", rows, repetition))
             other = f"sqlite:///{folder}/other.db"
-            timed.append(measure("SQLite, ids in no order", other, rows, repetition, ordered=False))
+            timings.append(measure("SQLite, ids in no order", other, rows, repetition, ordered=False))
         if _postgres.binaries() is None:
             notes = [f"left out: PostgreSQL: {_postgres.MISSING}"]
             continue
         with server() as url:
-            timed.append(measure("PostgreSQL", url, rows, repetition))
-    return outcome(timed, rows, notes)
+            timings.append(measure("PostgreSQL", url, rows, repetition))
+    return outcome(timings, rows, notes)
 
 
 @contextmanager
@@ -94,47 +94,47 @@ def predictions(rows: int, seed: int, *, ordered: bool) -> Iterator[PredictionRe
         inputs = {f"column_{c}": draw.random() if c % 2 else f"level {draw.randrange(9)}" for c in range(COLUMNS)}
         p = draw.random()
         label = "yes" if p > 0.5 else "no"
-        drawn = UUID(int=draw.getrandbits(128)).hex
-        name = f"{int(1e3 * (START + at / 100)):012x}{drawn[12:]}" if ordered else drawn
+        digits = UUID(int=draw.getrandbits(128)).hex
+        name = f"{int(1e3 * (START + at / 100)):012x}{digits[12:]}" if ordered else digits
         probabilities = (1 - p, p)
         yield PredictionRecord(
             name, START + at / 100, "ab" * 32, "champion", inputs, label, probabilities, label, None, (), 0.001
         )
 
 
-def measure(name: str, url: str, rows: int, seed: int, *, ordered: bool = True) -> Timed:
+def measure(name: str, url: str, rows: int, seed: int, *, ordered: bool = True) -> Timing:
     """One store, from empty."""
     writer = LogWriter(url)
-    ids, puts, began = [], [], time.perf_counter()
+    ids, puts, start = [], [], time.perf_counter()
     for record in predictions(rows, seed, ordered=ordered):
         ids.append(record.row_id)
         before = time.perf_counter()
-        while not _taken(writer, record):
+        while not _is_accepted(writer, record):
             time.sleep(0.01)
             before = time.perf_counter()
         puts.append(time.perf_counter() - before)
     writer.flush(600.0)
-    made = time.perf_counter() - began
+    elapsed = time.perf_counter() - start
     writer.close()
     random.Random(seed).shuffle(ids)
     store = open_store(url)
     gc.collect()
-    began, computed = time.perf_counter(), time.process_time()
+    start, computed = time.perf_counter(), time.process_time()
     for first in range(0, rows, LABELS):
-        given = [LabelRecord(each, "yes", START) for each in ids[first : first + LABELS]]
-        assert store.add_labels(given) == LabelReceipt(len(given), 0, 0)
-    labelled = time.perf_counter()
-    joined = sum(each.label is not None for each in store.read(inputs=False))
-    read, computed = time.perf_counter(), time.process_time() - computed
-    assert sum(len(each.prediction.inputs) == COLUMNS for each in store.read()) == rows
+        labels = [LabelRecord(row_id, "yes", START) for row_id in ids[first : first + LABELS]]
+        assert store.add_labels(labels) == LabelReceipt(len(labels), 0, 0)
+    label_end = time.perf_counter()
+    n_joined = sum(row.label is not None for row in store.read(inputs=False))
+    end, computed = time.perf_counter(), time.process_time() - computed
+    assert sum(len(row.prediction.inputs) == COLUMNS for row in store.read()) == rows
     whole = time.perf_counter()
     store.close()
-    assert joined == rows, f"{joined:,} of {rows:,} predictions have their label"
-    put = 1e6 * statistics.median(puts)
-    return Timed(name, rows, put, rows / made, labelled - began, read - labelled, whole - read, computed)
+    assert n_joined == rows, f"{n_joined:,} of {rows:,} predictions have their label"
+    microseconds = 1e6 * statistics.median(puts)
+    return Timing(name, rows, microseconds, rows / elapsed, label_end - start, end - label_end, whole - end, computed)
 
 
-def _taken(writer: LogWriter, record: PredictionRecord) -> bool:
+def _is_accepted(writer: LogWriter, record: PredictionRecord) -> bool:
     try:
         writer.put([record])
     except StoreError:  # faster than the store: there is no room for a moment
@@ -142,11 +142,11 @@ def _taken(writer: LogWriter, record: PredictionRecord) -> bool:
     return True
 
 
-def outcome(timed: Sequence[Timed], rows: int, notes: Sequence[str]) -> Outcome:
+def outcome(timings: Sequence[Timing], rows: int, notes: Sequence[str]) -> Outcome:
     allowed = max(GOAL * rows / ROWS, LEAST)
     goals = []
-    for name in dict.fromkeys(each.store for each in timed):
-        seconds = statistics.median(each.joined for each in timed if each.store == name)
+    for name in dict.fromkeys(result.store for result in timings):
+        seconds = statistics.median(result.joined for result in timings if result.store == name)
         goal = f"{name}: {rows:,} labels joined to {rows:,} predictions in <= {allowed:g} s"
         goals.append(Goal(goal, f"{seconds:.2f} s", seconds <= allowed))
     return Outcome(
@@ -172,9 +172,9 @@ def outcome(timed: Sequence[Timed], rows: int, notes: Sequence[str]) -> Outcome:
                 f"{t.computed:.2f}",
                 f"{t.read_inputs:.2f}",
             ]
-            for t in timed
+            for t in timings
         ],
         goals,
         [*notes, "rows/s of the writer: with the making of the rows, in one process"],
-        [asdict(t) | {"joined": t.joined} for t in timed],
+        [asdict(t) | {"joined": t.joined} for t in timings],
     )

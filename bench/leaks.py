@@ -93,7 +93,7 @@ class Trial:
         return self.lift is None or self.lift >= MATTERS
 
     @property
-    def found(self) -> bool:
+    def is_found(self) -> bool:
         return self.severity in ("severe", "warning")
 
 
@@ -108,21 +108,21 @@ class Silence:
 
 
 def run(options: Options) -> Outcome:
-    trials, silences, known, notes = [], [], [], []
-    for name, found in cases(options):
-        if isinstance(found, str):
-            notes.append(f"left out: {name}: {found}")
+    trials, silences, known_trials, notes = [], [], [], []
+    for name, case in cases(options):
+        if isinstance(case, str):
+            notes.append(f"left out: {name}: {case}")
             continue
-        known += known_leaks(name, found)
-        clean = without(found, KNOWN.get(name, ((), ""))[0])
+        known_trials += known_leaks(name, case)
+        clean = without(case, KNOWN.get(name, ((), ""))[0])
         silences.append(silence(name, clean))
         for seed in range(options.reps):
             columns = COLUMNS[::FAST_STEP] if options.fast else COLUMNS
-            trials += tried(name, sampled(replace(clean, seed=seed), SEEDED_ROWS), columns)
+            trials += trials_of(name, sampled(replace(clean, seed=seed), SEEDED_ROWS), columns)
         print(name, file=sys.stderr)
     if not silences:
         no_table("to try")
-    return outcome(trials, silences, known, notes)
+    return outcome(trials, silences, known_trials, notes)
 
 
 def cases(options: Options) -> Iterator[tuple[str, AuditContext | str]]:
@@ -190,25 +190,25 @@ def known_leaks(name: str, case: AuditContext) -> list[Trial]:
     return [judged(name, "known", column, None, about(findings, column)) for column in columns]
 
 
-def judged(table: str, kind: str, strength: str, lift: float | None, found: Sequence[Finding]) -> Trial:
+def judged(table: str, kind: str, strength: str, lift: float | None, findings: Sequence[Finding]) -> Trial:
     return Trial(
-        table, kind, strength, lift, found[0].severity if found else "", tuple(sorted({f.code for f in found}))
+        table, kind, strength, lift, findings[0].severity if findings else "", tuple(sorted({f.code for f in findings}))
     )
 
 
 def silence(name: str, case: AuditContext) -> Silence:
     """All registered checks on the table as it is, with parts dealt well."""
     parted, names = well_parted(case), registry.names("sortal.checks")
-    found = run_checks((registry.load("sortal.checks", n) for n in names), parted)
-    told = tuple(f for f in found.findings if f.code not in FACTS)
-    return Silence(name, len(case.table.schema.features), len(names) - len(found.skipped), told)
+    result = run_checks((registry.load("sortal.checks", n) for n in names), parted)
+    findings = tuple(f for f in result.findings if f.code not in FACTS)
+    return Silence(name, len(case.table.schema.features), len(names) - len(result.skipped), findings)
 
 
-def tried(name: str, case: AuditContext, columns: Sequence[LeakyColumn]) -> Iterator[Trial]:
+def trials_of(name: str, case: AuditContext, columns: Sequence[LeakyColumn]) -> Iterator[Trial]:
     """Every leak in this table, one at a time. Leaky columns that do not matter are not audited."""
     rng = np.random.default_rng([case.seed, zlib.crc32(name.encode())])
     base = matrix(case.table)
-    without_leak = reached(base, case.codes)
+    without_leak = tree_auc(base, case.codes)
     for leak in columns:
         yield from column_trial(name, case, leak, rng, (base, without_leak))
     for fault in (f for f in FAULTS if f.code in checked()):
@@ -220,14 +220,14 @@ def column_trial(
     case: AuditContext,
     leak: LeakyColumn,
     rng: np.random.Generator,
-    known: tuple[pl.DataFrame, float],
+    baseline: tuple[pl.DataFrame, float],
 ) -> Iterator[Trial]:
-    base, without_leak = known
+    base, without_leak = baseline
     values = leak.make(case.codes, len(case.classes), rng)
     if values is None:
         return
     seeded = with_column(case, values)
-    lift = reached(base.with_columns(matrix(seeded.table)[LEAK]), case.codes) - without_leak
+    lift = tree_auc(base.with_columns(matrix(seeded.table)[LEAK]), case.codes) - without_leak
     findings = about(audited(seeded, GUESSES), LEAK) if lift >= MATTERS else []
     yield judged(name, leak.kind, leak.strength, lift, findings)
 
@@ -235,11 +235,11 @@ def column_trial(
 def fault_trials(name: str, case: AuditContext, fault: Fault, rng: np.random.Generator) -> Iterator[Trial]:
     """The fault at every share; by share 0 its check is to be silent."""
     for share in (0.0, *fault.shares):
-        if (made := fault.make(case, share, rng)) is not None:
-            findings = run_findings(made) if isinstance(made, RunCounts) else audited(made, [fault.code])
-            found = [f for f in findings if f.code == fault.code]
+        if (faulty := fault.make(case, share, rng)) is not None:
+            findings = run_findings(faulty) if isinstance(faulty, RunCounts) else audited(faulty, [fault.code])
+            own_findings = [f for f in findings if f.code == fault.code]
             how = fault.way or f"{share:.0%} of the rows"
-            yield judged(name, fault.kind, how if share else RIGHT, None, found)
+            yield judged(name, fault.kind, how if share else RIGHT, None, own_findings)
 
 
 def matrix(table: Table) -> pl.DataFrame:
@@ -249,15 +249,15 @@ def matrix(table: Table) -> pl.DataFrame:
     return pl.DataFrame([f.cast(pl.Float64) for f in numbers])
 
 
-def reached(X: pl.DataFrame, codes: NDArray[np.int64]) -> float:
+def tree_auc(X: pl.DataFrame, codes: NDArray[np.int64]) -> float:
     """ROC-AUC of boosted trees, each class against the rest by its size, over three folds."""
     from lightgbm import LGBMClassifier
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
 
     sizes = np.bincount(codes)
-    kept = sizes[codes] >= 3
-    y, values = np.unique(codes[kept], return_inverse=True)[1], X.to_numpy()[kept]
+    mask = sizes[codes] >= 3
+    y, values = np.unique(codes[mask], return_inverse=True)[1], X.to_numpy()[mask]
     probability = np.zeros((len(y), int(y.max()) + 1))
     for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(values, y):
         model = LGBMClassifier(
@@ -269,17 +269,23 @@ def reached(X: pl.DataFrame, codes: NDArray[np.int64]) -> float:
     return float(roc_auc_score(y, score, multi_class="ovr", average="weighted"))
 
 
-def outcome(trials: list[Trial], silences: list[Silence], known: list[Trial], notes: list[str]) -> Outcome:
+def outcome(trials: list[Trial], silences: list[Silence], known_trials: list[Trial], notes: list[str]) -> Outcome:
     guessed = [t for t in trials if t.lift is not None]
     kinds = list(dict.fromkeys(t.kind for t in guessed))
     faults = [t for t in trials if t.lift is None]
     not_run = sorted({f.code for f in FAULTS} - checked())
     goals = [found_goal(kind, [t for t in guessed if t.kind == kind]) for kind in kinds]
     goals.append(found_goal("all leaky columns", guessed))
-    done = dict.fromkeys(t.kind for t in faults)
-    goals += [fault_goal(kind, [t for t in faults if t.kind == kind]) for kind in done]
-    if known:
-        goals.append(all_of("leaks that the tables are known for are found", known, [t for t in known if t.found]))
+    fault_kinds = dict.fromkeys(t.kind for t in faults)
+    goals += [fault_goal(kind, [t for t in faults if t.kind == kind]) for kind in fault_kinds]
+    if known_trials:
+        goals.append(
+            all_of(
+                "leaks that the tables are known for are found",
+                known_trials,
+                [t for t in known_trials if t.is_found],
+            )
+        )
     goals.append(alarm_goal(silences))
     notes = [
         f"counted: leaks that add {MATTERS} or more of ROC-AUC to an independent model; found: a warning or worse "
@@ -291,40 +297,42 @@ def outcome(trials: list[Trial], silences: list[Silence], known: list[Trial], no
             for t in guessed
             if t.counts and not t.codes
         ),
-        *(f"known: {t.table}: {t.strength}: {t.severity or 'not found'} {' '.join(t.codes)}" for t in known),
+        *(f"known: {t.table}: {t.strength}: {t.severity or 'not found'} {' '.join(t.codes)}" for t in known_trials),
         *(f"alarm: {s.table}: {f.severity} {f.message}" for s in silences for f in s.findings if f.severity != "note"),
         *notes,
     ]
     columns = ["leak", "strength", "seeded", f"lift >= {MATTERS}", "median lift", "found", "with notes", "by"]
-    seen = {(t.kind, t.strength) for t in trials}
-    order = [key for key in dict.fromkeys((x.kind, x.strength) for x in (*COLUMNS, *faults)) if key in seen]
+    pairs = {(t.kind, t.strength) for t in trials}
+    order = [key for key in dict.fromkeys((x.kind, x.strength) for x in (*COLUMNS, *faults)) if key in pairs]
     rows = [row(kind, strength, trials) for kind, strength in order]
     title = f"leaks seeded into {len(silences)} tables"
     return Outcome(
-        title, columns, rows, goals, notes, [figures(t) for t in [*trials, *known]] + [*map(alarms, silences)]
+        title, columns, rows, goals, notes, [figures(t) for t in [*trials, *known_trials]] + [*map(alarms, silences)]
     )
 
 
 def row(kind: str, strength: str, trials: list[Trial]) -> list[str]:
-    some = [t for t in trials if (t.kind, t.strength) == (kind, strength)]
-    counted = [t for t in some if t.counts]
-    lifts = [t.lift for t in counted if t.lift is not None]
-    codes = sorted({code for t in counted for code in t.codes})
+    group = [t for t in trials if (t.kind, t.strength) == (kind, strength)]
+    relevant = [t for t in group if t.counts]
+    lifts = [t.lift for t in relevant if t.lift is not None]
+    codes = sorted({code for t in relevant for code in t.codes})
     return [
-        *(kind, strength, str(len(some)), str(len(counted)), f"{np.median(lifts):.3f}" if lifts else "–"),
-        *(share([t.found for t in counted]), share([bool(t.codes) for t in counted]), " ".join(codes)),
+        *(kind, strength, str(len(group)), str(len(relevant)), f"{np.median(lifts):.3f}" if lifts else "–"),
+        *(share([t.is_found for t in relevant]), share([bool(t.codes) for t in relevant]), " ".join(codes)),
     ]
 
 
-def share(held: Sequence[bool]) -> str:
-    return f"{100 * np.mean(held):.0f} %" if held else "–"
+def share(flags: Sequence[bool]) -> str:
+    return f"{100 * np.mean(flags):.0f} %" if flags else "–"
 
 
 def found_goal(kind: str, trials: list[Trial]) -> Goal:
-    counted = [t for t in trials if t.counts]
-    found, noted = ([t for t in counted if held(t)] for held in (lambda t: t.found, lambda t: bool(t.codes)))
-    figure = f"{len(found)} of {len(counted)} ({share([t.found for t in counted])}; {len(noted)} with notes)"
-    return Goal(f"{kind}: found in {FOUND:.0%}", figure, len(found) >= FOUND * len(counted))
+    relevant = [t for t in trials if t.counts]
+    hits, noted = (
+        [t for t in relevant if condition(t)] for condition in (lambda t: t.is_found, lambda t: bool(t.codes))
+    )
+    figure = f"{len(hits)} of {len(relevant)} ({share([t.is_found for t in relevant])}; {len(noted)} with notes)"
+    return Goal(f"{kind}: found in {FOUND:.0%}", figure, len(hits) >= FOUND * len(relevant))
 
 
 def fault_goal(kind: str, trials: list[Trial]) -> Goal:
@@ -332,12 +340,12 @@ def fault_goal(kind: str, trials: list[Trial]) -> Goal:
     guesses.
     """
     if kind == PREPARED:
-        done, undone = ([t for t in trials if (t.strength == RIGHT) == r] for r in (False, True))
-        found, loud = ([t for t in some if t.found] for some in (done, undone))
+        faulty, undone = ([t for t in trials if (t.strength == RIGHT) == r] for r in (False, True))
+        hits, loud = ([t for t in group if t.is_found] for group in (faulty, undone))
         before = f"; {len(loud)} before it was done ({', '.join(t.table for t in loud)})" if loud else ""
-        figure = f"{len(found)} of {len(done)} ({share([t.found for t in done])}){before}"
-        return Goal(f"{kind}: found in {FOUND:.0%}", figure, len(found) >= FOUND * len(done))
-    right = [t for t in trials if t.found != (t.strength == RIGHT)]
+        figure = f"{len(hits)} of {len(faulty)} ({share([t.is_found for t in faulty])}){before}"
+        return Goal(f"{kind}: found in {FOUND:.0%}", figure, len(hits) >= FOUND * len(faulty))
+    right = [t for t in trials if t.is_found != (t.strength == RIGHT)]
     return all_of(f"{kind}: always found, and silent where done right", trials, right)
 
 
@@ -369,7 +377,7 @@ def figures(trial: Trial) -> dict[str, Any]:
 
 
 def alarms(silence: Silence) -> dict[str, Any]:
-    told = [
+    findings = [
         {"code": f.code, "severity": f.severity, "column": f.column, "message": f.message} for f in silence.findings
     ]
-    return {"table": silence.table, "columns": silence.columns, "checks": silence.checks, "findings": told}
+    return {"table": silence.table, "columns": silence.columns, "checks": silence.checks, "findings": findings}

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from bench import _postgres
-from bench._loop import Said, replay, sortal, wait_for_rows, with_ids
+from bench._loop import Output, replay, sortal, wait_for_rows, with_ids
 from bench._outcome import Goal, Options, Outcome
 from bench._service import Running, serving
 from sortal.monitor.watch import SETTLE_SECONDS
@@ -119,60 +119,62 @@ def _trip(trip: Trip, folder: Path, url: str, early: pl.DataFrame, later: pl.Dat
         "--json",
     )
     _step(trip, "add", folder, "registry", "models", "--add", "run")
-    served = folder / "models" / "champion.sortal"
-    with serving(served, "--log", url, "--token-file", folder / "token", token=TOKEN) as service:
-        first = _sha256(served)
-        begun = time.monotonic()
+    model_file = folder / "models" / "champion.sortal"
+    with serving(model_file, "--log", url, "--token-file", folder / "token", token=TOKEN) as service:
+        first = _sha256(model_file)
+        start = time.monotonic()
         statuses = replay(service, rows, TARGET)
         trip.failed_requests += sum(status != 200 for status in statuses)
         wait_for_rows(url, rows.height)
-        trip.tell("replay", time.monotonic() - begun, f"{rows.height:,} rows, {len(statuses):,} requests")
-        said = _step(trip, "label", folder, "label", url, "labels.csv", "--label", TARGET, "--model", served, "--json")
-        trip.tell("", 0.0, f"{said.json['new']:,} labels, {said.json['unmatched']:,} of no row")
-        time.sleep(SETTLE_SECONDS + 1)
-        watched = _step(trip, "monitor", folder, "monitor", served, "--log", url, "--json", codes=(0, 3))
-        trip.alarms = [alarm["message"] for alarm in watched.json["alarms"]]
-        trip.tell(
-            "", 0.0, f"{len(trip.alarms)} alarms; {trip.alarms[-1] if trip.alarms else 'none'}; {watched.json['kind']}"
+        trip.tell("replay", time.monotonic() - start, f"{rows.height:,} rows, {len(statuses):,} requests")
+        result = _step(
+            trip, "label", folder, "label", url, "labels.csv", "--label", TARGET, "--model", model_file, "--json"
         )
-        _retrain(trip, folder, url, service, served, rows[-1:], budget, first)
+        trip.tell("", 0.0, f"{result.json['new']:,} labels, {result.json['unmatched']:,} of no row")
+        time.sleep(SETTLE_SECONDS + 1)
+        report = _step(trip, "monitor", folder, "monitor", model_file, "--log", url, "--json", codes=(0, 3))
+        trip.alarms = [alarm["message"] for alarm in report.json["alarms"]]
+        trip.tell(
+            "", 0.0, f"{len(trip.alarms)} alarms; {trip.alarms[-1] if trip.alarms else 'none'}; {report.json['kind']}"
+        )
+        _retrain(trip, folder, url, service, model_file, rows[-1:], budget, first)
     return trip
 
 
 def _retrain(
-    trip: Trip, folder: Path, url: str, service: Running, served: Path, row: pl.DataFrame, budget: int, first: str
+    trip: Trip, folder: Path, url: str, service: Running, model_file: Path, row: pl.DataFrame, budget: int, first: str
 ) -> None:
-    told = ("--data", "early.csv", "--log", url, "--budget", f"{budget}s", "--why", "an alarm", "--json")
-    said = _step(trip, "retrain", folder, "retrain", "models", *told, codes=(0, 3))
-    verdict, trip.promoted = said.json["verdict"], said.code == 0
-    trip.tell("", 0.0, f"{said.json['used']} rows, {said.json['chosen']}: {verdict['reasons'][0]['text']}")
+    options = ("--data", "early.csv", "--log", url, "--budget", f"{budget}s", "--why", "an alarm", "--json")
+    result = _step(trip, "retrain", folder, "retrain", "models", *options, codes=(0, 3))
+    verdict, trip.promoted = result.json["verdict"], result.code == 0
+    trip.tell("", 0.0, f"{result.json['used']} rows, {result.json['chosen']}: {verdict['reasons'][0]['text']}")
     for reason in verdict["reasons"][1:]:
         if not reason["holds"]:
             trip.tell("", 0.0, f"{reason['code']} {reason['text']}")
     if not trip.promoted:
         return
-    second = _sha256(served)
+    second = _sha256(model_file)
     trip.swapped = _answers(trip, service, row, second) and second != first
     _step(trip, "rollback", folder, "rollback", "models", "--why", "the end of the trip")
-    trip.back = _answers(trip, service, row, first, 2) and _sha256(served) == first
+    trip.back = _answers(trip, service, row, first, 2) and _sha256(model_file) == first
 
 
 def _answers(trip: Trip, service: Running, row: pl.DataFrame, sha256: str, times: int = 1) -> bool:
     """Whether the service says that it answers with a model, and does."""
-    begun = time.monotonic()
-    named = service.wait_for("model swapped", times)["model"]
+    start = time.monotonic()
+    model_hash = service.wait_for("model swapped", times)["model"]
     answer = service.predict(*row.drop("id", TARGET).to_dicts())
     trip.failed_requests += answer.status != 200
-    trip.tell("swapped", time.monotonic() - begun, f"{named[:12]} answers")
-    return bool(named == sha256 and answer.json["model"] == sha256)
+    trip.tell("swapped", time.monotonic() - start, f"{model_hash[:12]} answers")
+    return bool(model_hash == sha256 and answer.json["model"] == sha256)
 
 
-def _step(trip: Trip, name: str, folder: Path, *words: object, codes: tuple[int, ...] = (0,)) -> Said:
-    said = sortal(*words, folder=folder)
-    if said.code not in codes:
-        raise RuntimeError(f"sortal {words[0]} ended with {said.code}: {said.err}")
-    trip.tell(name, said.seconds, f"exit {said.code}")
-    return said
+def _step(trip: Trip, name: str, folder: Path, *words: object, codes: tuple[int, ...] = (0,)) -> Output:
+    result = sortal(*words, folder=folder)
+    if result.code not in codes:
+        raise RuntimeError(f"sortal {words[0]} ended with {result.code}: {result.err}")
+    trip.tell(name, result.seconds, f"exit {result.code}")
+    return result
 
 
 def _sha256(path: Path) -> str:

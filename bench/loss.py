@@ -103,13 +103,13 @@ class Clients:
                     time.sleep(0.01)
 
     def _label(self) -> None:
-        done = 0
+        count = 0
         with self._connected() as post:
             while not self.ended.wait(LABEL_PAUSE):
                 row_id = next(iter(reversed(self.rows)), "")
                 if row_id and row_id not in self.labels:
-                    done += 1
-                    label = ("Yes", "No")[done % 2]
+                    count += 1
+                    label = ("Yes", "No")[count % 2]
                     if post("/v1/labels", {"labels": [{"id": row_id, "label": label}]}) == 200:
                         self.labels[row_id] = label
 
@@ -188,31 +188,31 @@ def _fate(model: Path, case: Case, before: float) -> Fate:
         threads = clients.start()
         time.sleep(before)
         case.happen(running)
-        ended = time.monotonic()
+        end = time.monotonic()
         clients.ended.set()
         for thread in threads:
             thread.join()
         if running.process.poll() is None:
             running.stop()
-    return _compared(case, clients, ended)
+    return _compared(case, clients, end)
 
 
-def _compared(case: Case, clients: Clients, ended: float) -> Fate:
+def _compared(case: Case, clients: Clients, end: float) -> Fate:
     with closing(open_store(case.log, make=False)) as store:
-        there = Counter(each.prediction.row_id for each in store.read(-1e12, inputs=False))
+        there = Counter(row.prediction.row_id for row in store.read(-1e12, inputs=False))
         # A label that is there is known already; its row may be lost where another worker had it.
-        again = store.add_labels([LabelRecord(row_id, label, ended) for row_id, label in clients.labels.items()])
-    lost = [time for row_id, time in clients.rows.items() if row_id not in there]
+        again = store.add_labels([LabelRecord(row_id, label, end) for row_id, label in clients.labels.items()])
+    lost_times = [time for row_id, time in clients.rows.items() if row_id not in there]
     return Fate(
         case.name,
         case.store,
         rows=len(clients.rows),
         labels=len(clients.labels),
         refused=clients.statuses[503],
-        lost=len(lost),
+        lost=len(lost_times),
         lost_labels=len(clients.labels) - again.repeated,
         twice=sum(count > 1 for count in there.values()),
-        seconds=ended - min(lost) if lost else 0.0,
+        seconds=end - min(lost_times) if lost_times else 0.0,
     )
 
 
@@ -234,11 +234,11 @@ def _jump(file: Path) -> None:
 def _small_disk(folder: Path, notes: list[str]) -> Iterator[Path | None]:
     """A file system of its own, None where we may not make one."""
     folder.mkdir()
-    made = subprocess.run(
+    process = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "none", folder], capture_output=True, text=True
     )
-    if made.returncode:
-        notes.append(f"left out: disk full: {made.stderr.strip()}")
+    if process.returncode:
+        notes.append(f"left out: disk full: {process.stderr.strip()}")
         yield None
         return
     try:

@@ -83,7 +83,7 @@ ADDED: dict[str, Callable[[np.random.Generator, int], Sequence[Any]]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Case:
     """``name``: of the table that the rows are of."""
 
     name: str
@@ -96,9 +96,9 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Tried:
+class Result:
     number: int
-    asked: Asked
+    case: Case
     outcome: Literal["right", "refused", "fault"]
     message: str = ""
 
@@ -107,15 +107,15 @@ def run(options: Options) -> Outcome:
     tables = _tables(options.data)
     count = FAST_RUNS if options.fast else RUNS * options.reps
     numbers = [int(options.case)] if options.case else range(count)
-    done: list[Tried] = []
+    results: list[Result] = []
     for number in numbers:
-        done.append(tried(number, drawn(number, tables)))
-        if done[-1].outcome == "fault":
-            print(f"--case {number}: {done[-1].message}", file=sys.stderr, flush=True)
-        if len(done) % TOLD_EVERY == 0:
-            faults = sum(each.outcome == "fault" for each in done)
-            print(f"{len(done)} of {len(numbers)} runs, {faults} faults", file=sys.stderr, flush=True)
-    return outcome(done)
+        results.append(try_case(number, draw_case(number, tables)))
+        if results[-1].outcome == "fault":
+            print(f"--case {number}: {results[-1].message}", file=sys.stderr, flush=True)
+        if len(results) % TOLD_EVERY == 0:
+            faults = sum(result.outcome == "fault" for result in results)
+            print(f"{len(results)} of {len(numbers)} runs, {faults} faults", file=sys.stderr, flush=True)
+    return outcome(results)
 
 
 def _tables(folder: Path | None) -> list[tuple[str, pl.DataFrame, str]]:
@@ -126,7 +126,7 @@ def _tables(folder: Path | None) -> list[tuple[str, pl.DataFrame, str]]:
     return [(file.name, file.frame(), file.target) for file in files] or no_table("to train on")
 
 
-def drawn(number: int, tables: Sequence[tuple[str, pl.DataFrame, str]]) -> Asked:
+def draw_case(number: int, tables: Sequence[tuple[str, pl.DataFrame, str]]) -> Case:
     """Some rows and columns of a table, and options."""
     random, rng = Random(number), np.random.default_rng(number)
     name, frame, target = random.choice(tables)
@@ -137,28 +137,28 @@ def drawn(number: int, tables: Sequence[tuple[str, pl.DataFrame, str]]) -> Asked
     if len(labels) > MANY_LABELS and random.random() < 0.7:
         labels = sorted(random.sample(labels, random.choice([2, 3])))
         frame = frame.filter(pl.col(target).cast(pl.String).is_in(labels))
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "models": random.sample(FAMILIES, random.choice([1, 2])),
         "effort": random.choice([1, 3, 8]),
     }
     if random.random() < 0.5:
         option, draw = random.choice(GOALS)
-        asked[option] = draw(random, labels)
-    asked |= {option: draw(random, labels) for option, draw in OTHERS.items() if random.random() < 1 / 6}
+        options[option] = draw(random, labels)
+    options |= {option: draw(random, labels) for option, draw in OTHERS.items() if random.random() < 1 / 6}
     if random.random() < 0.3:
         new = dict(zip(columns, random.sample(ODD_NAMES, min(len(columns), len(ODD_NAMES))), strict=False))
         frame, columns = frame.rename(new), [new.get(column, column) for column in columns]
     for option, values in ADDED.items():
         if random.random() < 1 / 6:
-            frame, asked[option] = _beside(frame, option, values(rng, frame.height))
-    if asked.get("cost") and "fp" in asked["cost"] and random.random() < 0.3:
+            frame, options[option] = _beside(frame, option, values(rng, frame.height))
+    if options.get("cost") and "fp" in options["cost"] and random.random() < 0.3:
         frame, column = _beside(frame, "cost", rng.random(frame.height).tolist())
-        asked |= {"cost_column": {"fn": column}, "cost": {"fp": asked["cost"]["fp"]}}
+        options |= {"cost_column": {"fn": column}, "cost": {"fp": options["cost"]["fp"]}}
     for option, draw in (("slice", None), ("ignore", None), ("kind", ("category", "number", "text", "datetime"))):
         if random.random() < 1 / 8:
             column = random.choice(columns)
-            asked[option] = [column] if draw is None else {column: random.choice(draw)}
-    return Asked(name, frame, target, asked)
+            options[option] = [column] if draw is None else {column: random.choice(draw)}
+    return Case(name, frame, target, options)
 
 
 def _beside(frame: pl.DataFrame, name: str, values: Sequence[Any]) -> tuple[pl.DataFrame, str]:
@@ -167,21 +167,21 @@ def _beside(frame: pl.DataFrame, name: str, values: Sequence[Any]) -> tuple[pl.D
     return frame.with_columns(pl.Series(name, values)), name
 
 
-def tried(number: int, asked: Asked) -> Tried:
+def try_case(number: int, case: Case) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            _make_and_use(asked, Path(scratch))
+            _make_and_use(case, Path(scratch))
         except SortalError as error:
-            return Tried(number, asked, "refused", str(error))
+            return Result(number, case, "refused", str(error))
         except Exception:  # noqa: BLE001 - what ends without a sentence is what is looked for
-            return Tried(number, asked, "fault", traceback.format_exc())
-    return Tried(number, asked, "right")
+            return Result(number, case, "fault", traceback.format_exc())
+    return Result(number, case, "right")
 
 
-def _make_and_use(asked: Asked, folder: Path) -> None:
+def _make_and_use(case: Case, folder: Path) -> None:
     """Train, and score the same rows from other doors. Raises ValueError where they differ."""
-    frame, rows = asked.frame, folder / "rows.parquet"
-    sortal.train(frame, target=asked.target, out=folder / "run", **asked.options)
+    frame, rows = case.frame, folder / "rows.parquet"
+    sortal.train(frame, target=case.target, out=folder / "run", **case.options)
     model = sortal.load(folder / "run" / "model.sortal")
     probability = model.predict_proba(frame)
     model.decide(frame)
@@ -192,30 +192,33 @@ def _make_and_use(asked: Asked, folder: Path) -> None:
         "arrow": model.predict_proba(frame.to_arrow()),
         "a row alone": np.vstack([model.predict_proba(frame.row(0, named=True)), probability[1:]]),
     }
-    for door, found in doors.items():
-        if not np.allclose(found, probability, rtol=0, atol=AGREE):
-            raise ValueError(f"other numbers from {door}, by up to {np.abs(found - probability).max():.1e}")
+    for door, answer in doors.items():
+        if not np.allclose(answer, probability, rtol=0, atol=AGREE):
+            raise ValueError(f"other numbers from {door}, by up to {np.abs(answer - probability).max():.1e}")
     evaluate(folder / "run" / "model.sortal", [str(rows)]).to_json()
 
 
-def outcome(done: Sequence[Tried]) -> Outcome:
-    tally, faults = Counter(each.outcome for each in done), [each for each in done if each.outcome == "fault"]
-    refusals = Counter(each.message for each in done if each.outcome == "refused")
+def outcome(results: Sequence[Result]) -> Outcome:
+    tally, faults = (
+        Counter(result.outcome for result in results),
+        [result for result in results if result.outcome == "fault"],
+    )
+    refusals = Counter(result.message for result in results if result.outcome == "refused")
     return Outcome(
         title="Runs with options drawn at random: right, refused, or a fault",
         columns=["runs", *OUTCOMES],
-        rows=[[str(len(done)), *(str(tally[each]) for each in OUTCOMES)]],
+        rows=[[str(len(results)), *(str(tally[kind]) for kind in OUTCOMES)]],
         goals=[
-            Goal("outcomes other than a refusal or right numbers: 0", f"{len(faults)} of {len(done)}", not faults),
+            Goal("outcomes other than a refusal or right numbers: 0", f"{len(faults)} of {len(results)}", not faults),
             Goal(
                 "runs that are right: half at least",
-                f"{tally['right']} of {len(done)}",
-                tally["right"] * 2 >= len(done),
+                f"{tally['right']} of {len(results)}",
+                tally["right"] * 2 >= len(results),
             ),
         ],
         notes=[
-            *(f"--case {each.number}: {each.asked}\n{each.message}" for each in faults),
+            *(f"--case {result.number}: {result.case}\n{result.message}" for result in faults),
             *(f"refused {count} times: {message}" for message, count in refusals.most_common()),
         ],
-        figures=[{"number": each.number, "outcome": each.outcome, "message": each.message} for each in done],
+        figures=[{"number": result.number, "outcome": result.outcome, "message": result.message} for result in results],
     )

@@ -50,7 +50,7 @@ class Cell:
     table: str
     what: str
     columns: int
-    spoken: int
+    flagged: int
 
 
 def run(options: Options) -> Outcome:
@@ -102,22 +102,22 @@ def measure(name: str, table: Table, seed: int) -> Iterator[Cell]:
     before, other = (table.take(half) for half in np.array_split(order, 2))
     reference, after, rows = profile(before, SMALLEST_COUNT), other.columns(names), len(other)
 
-    def spoken(columns: dict[str, Values], of: Collection[str] = names) -> int:
+    def count_flagged(columns: dict[str, Values], of: Collection[str] = names) -> int:
         watch = Watch(reference)
         watch.add(columns)
         return len({shift.column for shift in watch.shifts()} & set(of))
 
-    yield Cell(name, HALF, len(names), spoken(after))
+    yield Cell(name, HALF, len(names), count_flagged(after))
     for size in SIZES:
         for _ in range(BATCHES if size < rows else 0):
-            yield Cell(name, f"{size:,} rows", len(names), spoken(taken(after, rng.integers(rows, size=size))))
-    batch = taken(after, rng.integers(rows, size=DAMAGED))
+            yield Cell(name, f"{size:,} rows", len(names), count_flagged(take(after, rng.integers(rows, size=size))))
+    batch = take(after, rng.integers(rows, size=DAMAGED))
     for what, damage in DAMAGES.items():
         damaged = {n: worse for n in names if (worse := damage(batch[n], rng)) is not None}
-        yield Cell(name, what, len(damaged), spoken(batch | damaged, of=damaged))
+        yield Cell(name, what, len(damaged), count_flagged(batch | damaged, of=damaged))
 
 
-def taken(columns: dict[str, Values], rows: np.ndarray) -> dict[str, Values]:
+def take(columns: dict[str, Values], rows: np.ndarray) -> dict[str, Values]:
     return {n: v[rows] if isinstance(v, np.ndarray) else [v[i] for i in rows.tolist()] for n, v in columns.items()}
 
 
@@ -153,38 +153,38 @@ DAMAGES: dict[str, Damage] = {
 
 
 def outcome(cells: Sequence[Cell], notes: Sequence[str]) -> Outcome:
-    found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for cell in cells:
         for key in ((cell.table, cell.what), ("all", cell.what)):
-            found[key][0] += cell.columns
-            found[key][1] += cell.spoken
+            counts[key][0] += cell.columns
+            counts[key][1] += cell.flagged
     kinds = [HALF, *(f"{size:,} rows" for size in SIZES), *DAMAGES]
     tables = dict.fromkeys([*(cell.table for cell in cells), "all"])
-    rows = [[table, *(share(*found[table, kind]) for kind in kinds)] for table in tables]
-    like = [found["all", kind] for kind in kinds[: -len(DAMAGES)]]
+    rows = [[table, *(share(*counts[table, kind]) for kind in kinds)] for table in tables]
+    like = [counts["all", kind] for kind in kinds[: -len(DAMAGES)]]
     goals = [
         Goal(
             f"on rows like those of training at most {FALSE:.0%} of the columns are spoken of, whatever the size of "
             "the batch",
             f"at worst {share(*max(like, key=lambda pair: pair[1] / max(pair[0], 1)), digits=2)}",
-            all(said <= FALSE * columns for columns, said in like),
+            all(flagged <= FALSE * columns for columns, flagged in like),
         ),
         *(
             Goal(
                 f"of {DAMAGED} rows with {kind}, at least {NOTICED:.0%} of the columns are spoken of",
-                f"{share(*found['all', kind])} of {found['all', kind][0]:,}",
-                found["all", kind][1] >= NOTICED * found["all", kind][0],
+                f"{share(*counts['all', kind])} of {counts['all', kind][0]:,}",
+                counts["all", kind][1] >= NOTICED * counts["all", kind][0],
             )
             for kind in DAMAGES
         ),
     ]
     figures = [
-        {"table": table, "what": kind, "columns": columns, "spoken": said}
-        for (table, kind), (columns, said) in found.items()
+        {"table": table, "what": kind, "columns": columns, "spoken": flagged}
+        for (table, kind), (columns, flagged) in counts.items()
     ]
     title = "The share of columns that are spoken of: on like rows false alarms, on damaged ones what is noticed"
     return Outcome(title, ["table", *kinds], rows, goals, notes, figures)
 
 
-def share(columns: int, spoken: int, digits: int = 1) -> str:
-    return f"{100 * spoken / columns:.{digits}f} %" if columns else "-"
+def share(columns: int, flagged: int, digits: int = 1) -> str:
+    return f"{100 * flagged / columns:.{digits}f} %" if columns else "-"

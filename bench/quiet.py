@@ -21,7 +21,7 @@ import numpy as np
 from scipy import stats
 
 from bench._outcome import Goal, Options, Outcome
-from bench._streams import ERRORS, Population, Watched, draw, populations, watcher_of
+from bench._streams import ERRORS, Population, WatchedColumn, draw, populations, watcher_of
 from bench._tables import no_table
 from sortal.monitor.state import State
 from sortal.monitor.watch import FALSE_ALARMS
@@ -70,9 +70,9 @@ def _pool(folder: Path | None) -> list[Population]:
 def _year(job: Job) -> Year:
     folder, columns, rows, days, seed = job
     rng = np.random.default_rng([seed, columns, rows])
-    drawn = draw(_pool(folder), columns, rng)
-    watcher, state = watcher_of(drawn), State("")
-    codes = {name: each.codes for name, each in drawn.items()}
+    watched = draw(_pool(folder), columns, rng)
+    watcher, state = watcher_of(watched), State("")
+    codes = {name: column.codes for name, column in watched.items()}
     usual = False
     for day in range(days):
         fresh = {name: its[rng.integers(len(its), size=rows)] for name, its in codes.items()}
@@ -80,35 +80,35 @@ def _year(job: Job) -> Year:
         watcher.count_losses(day, watcher.losses[0], (rng.random(rows) < ERRORS).astype(float), state)
         state.rows.append(rows)
         watcher.raise_alarms(state, float(day), FALSE_ALARMS)
-        usual = usual or min(_p_value(drawn[name], its) for name, its in fresh.items()) < LEVEL / len(fresh)
+        usual = usual or min(_p_value(watched[name], its) for name, its in fresh.items()) < LEVEL / len(fresh)
     return Year(columns, rows, seed, tuple(state.alarms), usual)
 
 
-def _p_value(watched: Watched, codes: np.ndarray) -> float:
+def _p_value(column: WatchedColumn, codes: np.ndarray) -> float:
     """Of the usual rule: of numbers by their bins, in order, and of categories by theirs."""
-    bins = watched.bins
+    bins = column.bins
     now = np.bincount(codes, minlength=len(bins.reference))
     then = bins.reference
     if bins.profile.numeric:
         distance = np.abs(np.cumsum(now) / now.sum() - np.cumsum(then) / then.sum()).max()
         size = now.sum() * then.sum() / (now.sum() + then.sum())
         return float(stats.kstwobign.sf(distance * np.sqrt(size)))
-    kept = now + then > 0
-    if kept.sum() < 2:
+    nonzero = now + then > 0
+    if nonzero.sum() < 2:
         return 1.0
-    return float(stats.chi2_contingency(np.stack([now[kept], then[kept]]))[1])
+    return float(stats.chi2_contingency(np.stack([now[nonzero], then[nonzero]]))[1])
 
 
 def outcome(years: Sequence[Year], days: int) -> Outcome:
     cells = sorted({(year.columns, year.rows) for year in years})
     rows, goals = [], []
     for columns, a_day in cells:
-        some = [year for year in years if (year.columns, year.rows) == (columns, a_day)]
-        ours, usual = (sum(map(bool, each)) for each in zip(*((y.alarms, y.usual) for y in some), strict=True))
-        rows.append([f"{columns}", f"{a_day:,}", f"{ours} of {len(some)}", f"{usual} of {len(some)}"])
-        limit = FALSE_ALARMS + 2 * np.sqrt(FALSE_ALARMS * (1 - FALSE_ALARMS) / len(some))
+        group = [year for year in years if (year.columns, year.rows) == (columns, a_day)]
+        ours, usual = (sum(map(bool, flags)) for flags in zip(*((y.alarms, y.usual) for y in group), strict=True))
+        rows.append([f"{columns}", f"{a_day:,}", f"{ours} of {len(group)}", f"{usual} of {len(group)}"])
+        limit = FALSE_ALARMS + 2 * np.sqrt(FALSE_ALARMS * (1 - FALSE_ALARMS) / len(group))
         goal = f"any alarm in {days} days <= 5 % + 2 standard errors ({columns} columns, {a_day:,} rows a day)"
-        goals.append(Goal(goal, f"{ours} of {len(some)}", ours <= limit * len(some)))
+        goals.append(Goal(goal, f"{ours} of {len(group)}", ours <= limit * len(group)))
     return Outcome(
         title=f"streams without a change, {days} days, looked at daily: in how many anything was called one",
         columns=["columns", "rows a day", "sortal", "usual tests, Bonferroni"],

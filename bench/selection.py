@@ -54,7 +54,7 @@ class Setting:
     """Simulated candidates: their true ROC-AUC and complexity, (20,) each, and how their scores correlate within a
     class.
 
-    ``known``: the flattery of the winner's ROC-AUC that the setting is to reproduce.
+    ``reference``: the flattery of the winner's ROC-AUC that the setting is to reproduce.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Setting:
     auc: tuple[float, ...]
     complexity: tuple[int, ...]
     correlation: float
-    known: float | None = None
+    reference: float | None = None
 
 
 def settings() -> list[Setting]:
@@ -70,9 +70,9 @@ def settings() -> list[Setting]:
     equal, plain = (0.75,) * CANDIDATES, (1,) * CANDIDATES
     half = CANDIDATES // 2
     return [
-        Setting("20 equals", 200, equal, plain, 0.72, known=0.034),
-        Setting("20 equals", 1_000, equal, plain, 0.24, known=0.025),
-        Setting("20 equals", 5_000, equal, plain, 0.0, known=0.013),
+        Setting("20 equals", 200, equal, plain, 0.72, reference=0.034),
+        Setting("20 equals", 1_000, equal, plain, 0.24, reference=0.025),
+        Setting("20 equals", 5_000, equal, plain, 0.0, reference=0.013),
         Setting("20 near-copies", 1_000, equal, plain, 0.95),
         Setting("one is better", 1_000, (0.79, *equal[1:]), plain, 0.5),
         Setting("10 simpler ones", 1_000, (0.755,) * half + (0.75,) * half, (2,) * half + (1,) * half, 0.9),
@@ -97,7 +97,7 @@ def run(options: Options) -> Outcome:
     reps = options.reps if options.reps > 1 else FAST_REPETITIONS if options.fast else REPETITIONS
     cells = []
     for i, setting in enumerate(settings()):
-        cells += measure(setting.name, setting.n, reps, partial(simulate, setting), seed=i, known=setting.known)
+        cells += measure(setting.name, setting.n, reps, partial(simulate, setting), seed=i, reference=setting.reference)
         print(f"{setting.name}, n = {setting.n}: done", file=sys.stderr)
     notes = ["no --data: simulations only"] if options.data is None or options.fast else []
     if options.data is not None and not options.fast:
@@ -112,7 +112,7 @@ Rehearsal = tuple[Task, list[CVResult], Any]
 """The task, the candidates, and their true scores: metric and number of the candidate -> score."""
 
 
-def measure(name: str, n: int, reps: int, rehearse: Any, seed: int, known: float | None = None) -> Iterator[Cell]:
+def measure(name: str, n: int, reps: int, rehearse: Any, seed: int, reference: float | None = None) -> Iterator[Cell]:
     """What is reported of the chosen one less what it is, corrected and not, ``reps`` times."""
     metrics: list[Metric] = [registry.load("sortal.metrics", metric) for metric in METRICS]
     errors: dict[str, list[tuple[float, float]]] = {metric: [] for metric in METRICS}
@@ -130,10 +130,10 @@ def measure(name: str, n: int, reps: int, rehearse: Any, seed: int, known: float
             true = truth(metric, next(i for i, s in enumerate(scored) if s is choice.winner))
             error = sign * (choice.corrected - true)
             errors[metric.name].append((error + sign * choice.bias, error))
-    for metric, found in errors.items():
-        uncorrected, corrected = np.mean(found, axis=0)
-        error = float(np.std(found, axis=0, ddof=1)[1] / np.sqrt(reps))
-        known_here = known if metric == "roc_auc" else None
+    for metric, pairs in errors.items():
+        uncorrected, corrected = np.mean(pairs, axis=0)
+        error = float(np.std(pairs, axis=0, ddof=1)[1] / np.sqrt(reps))
+        known_here = reference if metric == "roc_auc" else None
         yield Cell(name, n, metric, reps, float(uncorrected), float(corrected), error, known_here)
 
 
@@ -146,13 +146,13 @@ def _describe(metric: Metric, task: Task, predictions: Predictions) -> Any:
     return metric.sampling(task, predictions, predictions.probability.argmax(axis=1))
 
 
-def scored_of(name: str, complexity: int, task: Task, told: Predictions, fold: NDArray[np.int64]) -> CVResult:
+def scored_of(name: str, complexity: int, task: Task, predictions: Predictions, fold: NDArray[np.int64]) -> CVResult:
     """What cross-validation would hand to the choice, of out-of-fold predictions."""
     family = replace(registry.load("sortal.models", "logistic"), complexity=complexity)
     metrics: list[Metric] = [registry.load("sortal.metrics", metric) for metric in METRICS]
-    parts = [told.take(fold == f) for f in range(FOLDS)]
+    parts = [predictions.take(fold == f) for f in range(FOLDS)]
     scores = {m.name: np.array([_score(m, task, part) for part in parts]) for m in metrics}
-    return CVResult(Candidate(name, family), told, fold, 1 - 1 / FOLDS, scores, ({},) * FOLDS, 0.0, 0.0, 0.0)
+    return CVResult(Candidate(name, family), predictions, fold, 1 - 1 / FOLDS, scores, ({},) * FOLDS, 0.0, 0.0, 0.0)
 
 
 def simulate(setting: Setting, rng: np.random.Generator) -> Rehearsal:
@@ -167,8 +167,8 @@ def simulate(setting: Setting, rng: np.random.Generator) -> Rehearsal:
     probability = 1 / (1 + np.exp(distance[:, None] ** 2 / 2 - distance[:, None] * score))
     scored = []
     for k, p in enumerate(probability):
-        told = Predictions(("a", "b"), np.arange(setting.n), truth, np.column_stack([1 - p, p]), "out-of-fold")
-        scored.append(scored_of(str(k), setting.complexity[k], task, told, fold))
+        predictions = Predictions(("a", "b"), np.arange(setting.n), truth, np.column_stack([1 - p, p]), "out-of-fold")
+        scored.append(scored_of(str(k), setting.complexity[k], task, predictions, fold))
     return task, scored, lambda metric, k: true_score(metric.name, setting.auc[k])
 
 
@@ -214,12 +214,12 @@ class Real:
                 fold[valid] = f
                 fitted.append((model, columns))
             models.append(fitted)
-            told = Predictions(self.task.classes, mine, self.y[mine], probability, "out-of-fold")
-            scored.append(scored_of(str(k), 1, self.task, told, fold))
+            predictions = Predictions(self.task.classes, mine, self.y[mine], probability, "out-of-fold")
+            scored.append(scored_of(str(k), 1, self.task, predictions, fold))
 
         def truth(metric: Metric, k: int) -> float:
-            told = [_clipped(model, self.X[np.ix_(others, columns)]) for model, columns in models[k]]
-            fresh = [Predictions(self.task.classes, others, self.y[others], p, "fresh") for p in told]
+            probabilities = [_clipped(model, self.X[np.ix_(others, columns)]) for model, columns in models[k]]
+            fresh = [Predictions(self.task.classes, others, self.y[others], p, "fresh") for p in probabilities]
             return float(np.mean([_score(metric, self.task, p) for p in fresh]))
 
         return self.task, scored, truth
@@ -241,13 +241,13 @@ def _clipped(model: Any, X: Floats) -> Floats:
 
 def tables(folder: Path) -> Iterator[Real]:
     """The largest binary tables of the folder that are not ranked perfectly."""
-    found = 0
+    n_tables = 0
     for file in largest_first(folder, LARGE):
-        if found == TABLES:
+        if n_tables == TABLES:
             return
         table = read(file.path, file.target)
         if table is not None:
-            found += 1
+            n_tables += 1
             yield table
 
 
@@ -266,8 +266,8 @@ def read(file: Path, target: str) -> Real | None:
     X, y = design.transform(dev.table.take(rest)), problem.codes[rest]
     whole = small_model(1).fit(X, y).predict_proba(X)
     easy = registry.load("sortal.metrics", "roc_auc").score
-    told = Predictions(problem.task.classes, rest, y, whole, "fresh")
-    return None if easy(problem.task, told, y) > EASY else Real(file.stem, problem.task, X, y)
+    predictions = Predictions(problem.task.classes, rest, y, whole, "fresh")
+    return None if easy(problem.task, predictions, y) > EASY else Real(file.stem, problem.task, X, y)
 
 
 def outcome(cells: Sequence[Cell], notes: Sequence[str]) -> Outcome:

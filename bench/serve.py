@@ -91,26 +91,26 @@ def run(options: Options) -> Outcome:
 
 def in_turns(turns: Sequence[_Turn], reps: int) -> list[Figure]:
     """The figures of each, asked one after another, so many times around."""
-    seen: list[list[tuple[Load, float]]] = [[] for _ in turns]
+    results: list[list[tuple[Load, float]]] = [[] for _ in turns]
     for _ in range(reps):
-        for turn, so_far in zip(turns, seen, strict=True):
+        for turn, so_far in zip(turns, results, strict=True):
             before = turn.cpu()
             load = turn.load()
             time.sleep(REST)
             so_far.append((load, (turn.cpu() - before) / max(1, load.answered)))
-    return [_figure(turn.name, so_far) for turn, so_far in zip(turns, seen, strict=True)]
+    return [_figure(turn.name, so_far) for turn, so_far in zip(turns, results, strict=True)]
 
 
-def _figure(name: str, seen: Sequence[tuple[Load, float]]) -> Figure:
-    loads = [load for load, _ in seen]
+def _figure(name: str, results: Sequence[tuple[Load, float]]) -> Figure:
+    loads = [load for load, _ in results]
     figure = Figure(
         name,
-        rate=median(each.rate for each in loads),
-        p50=median(each.quantile(0.5) for each in loads),
-        p99=median(each.quantile(0.99) for each in loads),
-        cpu=median(cpu for _, cpu in seen),
-        bad=sum(each.bad for each in loads),
-        waiting=sum(each.unanswered for each in loads),
+        rate=median(load.rate for load in loads),
+        p50=median(load.quantile(0.5) for load in loads),
+        p99=median(load.quantile(0.99) for load in loads),
+        cpu=median(cpu for _, cpu in results),
+        bad=sum(load.bad for load in loads),
+        waiting=sum(load.unanswered for load in loads),
     )
     print("  ".join(_cells(figure)), file=sys.stderr, flush=True)
     return figure
@@ -308,9 +308,9 @@ def _goals(by_name: dict[str, Figure]) -> Iterator[Goal]:
             )
     logged, plain = by_name[AT_BUSY], by_name[AT_BUSY_UNLOGGED]
     cost = logged.cpu / plain.cpu - 1
-    reached = min(logged.rate, plain.rate)
-    figure = f"{cost:+.0%} of the server's CPU at {reached:,.0f}/s"
-    holds = cost <= MOST_LOGGING and reached >= 0.99 * BUSY
+    rate = min(logged.rate, plain.rate)
+    figure = f"{cost:+.0%} of the server's CPU at {rate:,.0f}/s"
+    holds = cost <= MOST_LOGGING and rate >= 0.99 * BUSY
     yield Goal(f"logging costs at most {MOST_LOGGING:.0%} at {BUSY:,.0f} requests/s", figure, holds)
     steady = by_name[AT_STEADY]
     figure = f"{1e3 * steady.p99:.1f} ms at {steady.rate:,.0f}/s"

@@ -88,11 +88,11 @@ def scored_tables(options: Options) -> tuple[list[Scored], list[str]]:
     tables, notes = [], []
     frames = example_frames() if options.fast or options.data is None else folder_frames(options.data)
     for name, frame, target in frames:
-        found = score(name, frame, target, FAST_ROWS if options.fast else MOST_ROWS)
-        if isinstance(found, str):
-            notes.append(f"left out: {name}: {found}")
+        result = score(name, frame, target, FAST_ROWS if options.fast else MOST_ROWS)
+        if isinstance(result, str):
+            notes.append(f"left out: {name}: {result}")
         else:
-            tables.append(found)
+            tables.append(result)
     return tables, notes
 
 
@@ -127,15 +127,15 @@ def score(name: str, frame: pl.DataFrame, target: str, most_rows: int) -> Scored
 
 def columns(frame: pl.DataFrame, train: int) -> Floats:
     """(n, d) numbers as they are, texts by the order of their values; only columns that vary in the training rows."""
-    found = []
+    arrays = []
     for series in frame.iter_columns():
         text = series.dtype == pl.String and series.n_unique() <= MOST_LEVELS
         if text or series.dtype.is_numeric() or series.dtype == pl.Boolean:
             values = (series.rank("dense") if text else series).cast(pl.Float64).to_numpy()
             values = np.where(np.isfinite(values), values, np.nan)
             if len(np.unique(values[:train][np.isfinite(values[:train])])) > 1:
-                found.append(values)
-    return np.column_stack(found) if found else np.zeros((frame.height, 0))
+                arrays.append(values)
+    return np.column_stack(arrays) if arrays else np.zeros((frame.height, 0))
 
 
 def deals(table: Scored, sample: int, splits: int) -> Iterator[tuple[Codes, Codes]]:
@@ -152,24 +152,24 @@ def ours(table: Scored, sample: int, splits: int) -> list[Cell]:
     p, truth = table.probability, table.truth
     k = p.shape[1]
     kinds = [(level, kind) for level in LEVELS for kind in BY_CLASS]
-    found = {key: np.zeros((splits, 2 + k)) for key in kinds}
+    figures = {key: np.zeros((splits, 2 + k)) for key in kinds}
     for i, (fit, fresh) in enumerate(deals(table, sample, splits)):
         for level, kind in kinds:
             sets = fit_sets(p[fit], truth[fit], level, by_class=BY_CLASS[kind])
-            found[level, kind][i] = judged(sets.apply(p[fresh]), truth[fresh])
-            found[level, kind][i, 2:][np.array(sets.rows) < fewest_rows(level)] = np.nan
+            figures[level, kind][i] = judged(sets.apply(p[fresh]), truth[fresh])
+            figures[level, kind][i, 2:][np.array(sets.rows) < fewest_rows(level)] = np.nan
     return [
         Cell(table.name, sample, level, kind, f[:, 0], f[:, 1], f[:, 2:], np.zeros(splits))
-        for (level, kind), f in found.items()
+        for (level, kind), f in figures.items()
     ]
 
 
-def judged(held: NDArray[np.bool_], truth: Codes) -> Floats:
+def judged(members: NDArray[np.bool_], truth: Codes) -> Floats:
     """(2 + K,) coverage, mean size, coverage within each class (NaN without rows)."""
-    hit, k = held[np.arange(len(truth)), truth], held.shape[1]
+    hit, k = members[np.arange(len(truth)), truth], members.shape[1]
     rows = np.bincount(truth, minlength=k)
     classes = np.where(rows > 0, np.bincount(truth[hit], minlength=k) / np.maximum(rows, 1), np.nan)
-    return np.concatenate([[hit.mean(), held.sum(axis=1).mean()], classes])
+    return np.concatenate([[hit.mean(), members.sum(axis=1).mean()], classes])
 
 
 def peer_scores() -> tuple[tuple[str, ...], list[str]]:
@@ -187,14 +187,14 @@ def peer_cells(table: Scored, sample: int, splits: int, peers: tuple[str, ...]) 
     cells = []
     fewest = min(len(np.unique(table.truth[fit])) for fit, _ in deals(table, sample, splits))
     for name in peers if fewest > 2 else peers[:1]:
-        held = [
+        members = [
             peer_sets(name, table.probability[fit], table.truth[fit], table.probability[fresh])
             for fit, fresh in deals(table, sample, splits)
         ]
         truths = [table.truth[fresh] for _, fresh in deals(table, sample, splits)]
         for j, level in enumerate(LEVELS):
-            figures = np.array([judged(h[:, :, j], t) for h, t in zip(held, truths, strict=True)])
-            empty = np.array([(~h[:, :, j].any(axis=1)).mean() for h in held])
+            figures = np.array([judged(h[:, :, j], t) for h, t in zip(members, truths, strict=True)])
+            empty = np.array([(~h[:, :, j].any(axis=1)).mean() for h in members])
             kind = f"MAPIE {name}"
             cells.append(Cell(table.name, sample, level, kind, figures[:, 0], figures[:, 1], figures[:, 2:], empty))
     return cells
@@ -205,7 +205,7 @@ def peer_sets(name: str, p: Floats, truth: Codes, fresh: Floats) -> NDArray[np.b
     from mapie.classification import SplitConformalClassifier
     from sklearn.base import BaseEstimator, ClassifierMixin
 
-    class Known(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    class Identity(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_, n_features_in_ = np.arange(p.shape[1]), p.shape[1]
 
         def fit(self, X: Any, y: Any) -> Any:
@@ -220,11 +220,11 @@ def peer_sets(name: str, p: Floats, truth: Codes, fresh: Floats) -> NDArray[np.b
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a sample lacks a class
         peer = SplitConformalClassifier(
-            Known(), confidence_level=LEVELS, prefit=True, conformity_score=name, random_state=0
+            Identity(), confidence_level=LEVELS, prefit=True, conformity_score=name, random_state=0
         )
         peer.conformalize(p, truth)
-        held: NDArray[np.bool_] = peer.predict_set(fresh)[1]
-    return held
+        members: NDArray[np.bool_] = peer.predict_set(fresh)[1]
+    return members
 
 
 def outcome(tables: list[Scored], cells: list[Cell], splits: int, notes: list[str]) -> Outcome:
@@ -289,12 +289,12 @@ def worst(cell: Cell, judge: Cell) -> float:
 
 def coverage_goal(cells: list[Cell], kind: str) -> Goal:
     """Coverage of each table and sample size, mean over levels, less what was asked for."""
-    found: dict[str, list[Floats]] = {}
+    gaps: dict[str, list[Floats]] = {}
     for c in cells:
         if c.kind == kind:
-            found.setdefault(f"{c.table}, {c.sample} rows", []).append(c.coverage - c.level)
+            gaps.setdefault(f"{c.table}, {c.sample} rows", []).append(c.coverage - c.level)
     what = "sets for all" if kind == "all" else "sets by class"
-    return short_by_chance(f"{what} cover what was asked", {name: np.mean(x, axis=0) for name, x in found.items()})
+    return short_by_chance(f"{what} cover what was asked", {name: np.mean(x, axis=0) for name, x in gaps.items()})
 
 
 def class_goal(cells: list[Cell]) -> Goal:

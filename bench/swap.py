@@ -61,23 +61,23 @@ def run(options: Options) -> Outcome:
 def _under_load(running: Running, rate: float, swapping: threading.Thread, models: Counter[str]) -> Load:
     """What is asked while models are swapped, second by second until that is done."""
 
-    def seen(status: int, body: bytes) -> None:
-        named = MODEL.search(body)
-        models[named[1].decode() if named else f"none: {status}"] += 1
+    def count_model(status: int, body: bytes) -> None:
+        match = MODEL.search(body)
+        models[match[1].decode() if match else f"none: {status}"] += 1
 
     requests = one_row([f"Authorization: Bearer {TOKEN}"])
-    total = constant(running.port, requests, rate, 1.0, seen=seen)
+    total = constant(running.port, requests, rate, 1.0, handler=count_model)
     swapping.start()
     while swapping.is_alive():
-        total = total + constant(running.port, requests, rate, 2.0, seen=seen)
-    return total + constant(running.port, requests, rate, 1.0, seen=seen)
+        total = total + constant(running.port, requests, rate, 2.0, handler=count_model)
+    return total + constant(running.port, requests, rate, 1.0, handler=count_model)
 
 
 def _swap(running: Running, model: Path, contents: Sequence[bytes], count: int, swaps: Swaps) -> None:
     hashes = [sha256(content).hexdigest() for content in contents]
     for number in range(count):
         how = ("by request", "back", "by file", "back")[number % 4]
-        begun = time.monotonic()
+        start = time.monotonic()
         if how == "by file":
             new = model.with_suffix(".new")
             new.write_bytes(contents[1])
@@ -88,7 +88,7 @@ def _swap(running: Running, model: Path, contents: Sequence[bytes], count: int, 
             if status != 200:
                 swaps.failed.append(f"{how}: {status}")
         if _answers(running, hashes[1 - number % 2]):
-            swaps.seconds.setdefault(how, []).append(time.monotonic() - begun)
+            swaps.seconds.setdefault(how, []).append(time.monotonic() - start)
         else:
             swaps.failed.append(f"{how}: no answer of it")
         time.sleep(APART)
@@ -105,37 +105,43 @@ def _answers(running: Running, sha: str) -> bool:
 
 
 def _champion(running: Running) -> str:
-    named = re.search(rb'sha256="([0-9a-f]{64})"', running.ask("GET", "/metrics").body)
-    return named[1].decode() if named else ""
+    match = re.search(rb'sha256="([0-9a-f]{64})"', running.ask("GET", "/metrics").body)
+    return match[1].decode() if match else ""
 
 
 def outcome(
     load: Load, models: Counter[str], swaps: Swaps, hashes: Sequence[str], rest: int, count: int, rate: float
 ) -> Outcome:
     others = sum(answers for model, answers in models.items() if model not in hashes)
-    done = sum(map(len, swaps.seconds.values()))
+    n_swaps = sum(map(len, swaps.seconds.values()))
     rows = [
         [how, str(len(seconds)), f"{sorted(seconds)[len(seconds) // 2]:.2f}", f"{max(seconds):.2f}"]
         for how, seconds in swaps.seconds.items()
     ]
-    reached, lost = load.rate, load.bad + load.unanswered
+    actual_rate, n_failed = load.rate, load.bad + load.unanswered
     return Outcome(
         title=f"{count} swaps and rollbacks under {rate:g} requests a second",
         columns=["swap", "times", "median s until it answers", "longest s"],
         rows=rows,
         goals=[
-            Goal("no request fails", f"{lost} of {load.answered + lost:,} did", lost == 0),
+            Goal("no request fails", f"{n_failed} of {load.answered + n_failed:,} did", n_failed == 0),
             Goal("every answer is of one of the two models", f"{others} were not", others == 0),
-            Goal(f"all {count} swaps were made", f"{done} were{_listed(swaps.failed)}", done == count),
+            Goal(f"all {count} swaps were made", f"{n_swaps} were{_listed(swaps.failed)}", n_swaps == count),
             Goal("the service ends in peace", f"exit code {rest}", rest == 0),
         ],
         notes=[
-            f"{reached:,.0f} requests a second were answered; p50 {1e3 * load.quantile(0.5):.1f} ms, "
+            f"{actual_rate:,.0f} requests a second were answered; p50 {1e3 * load.quantile(0.5):.1f} ms, "
             f"p99 {1e3 * load.quantile(0.99):.1f} ms, longest {1e3 * load.quantile(1.0):.0f} ms",
             "answers by model: " + ", ".join(f"{name[:12]} {number:,}" for name, number in models.items()),
         ],
         figures=[
-            {"rate": reached, "bad": lost, "answered": load.answered, "p99": load.quantile(0.99), "swaps": done},
+            {
+                "rate": actual_rate,
+                "bad": n_failed,
+                "answered": load.answered,
+                "p99": load.quantile(0.99),
+                "swaps": n_swaps,
+            },
         ],
     )
 

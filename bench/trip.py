@@ -117,9 +117,9 @@ def trial(case: Case, budget: float, seed: int, out: Path) -> Trial:
     command = [sys.executable, "-m", "sortal.cli", "train", str(case.file), *words, "--json"]
     start = time.monotonic()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=GIVEN_UP * budget, check=False)
-        message = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        finished = done.returncode == 0 and (out / "run.json").exists()
+        process = subprocess.run(command, capture_output=True, text=True, timeout=GIVEN_UP * budget, check=False)
+        message = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
+        finished = process.returncode == 0 and (out / "run.json").exists()
     except subprocess.TimeoutExpired:
         message, finished = f"ended after {GIVEN_UP:g} times its budget", False
     wall = time.monotonic() - start
@@ -162,10 +162,10 @@ def no_worse_than_baseline(record: RunRecord) -> bool:
     baseline = best_baseline(record)
     row = next(r for r in record.leaderboard if r.name == baseline.name)
     out_of_fold = baseline.margin is None or baseline.margin.high is None or baseline.margin.high >= 0
-    found = (record.test or {}).get("log_loss")
-    if found is None or found.low is None or row.score.high is None:
+    loss = (record.test or {}).get("log_loss")
+    if loss is None or loss.low is None or row.score.high is None:
         return out_of_fold
-    return out_of_fold and found.low <= row.score.high
+    return out_of_fold and loss.low <= row.score.high
 
 
 def best_baseline(record: RunRecord) -> Baseline:
@@ -181,13 +181,13 @@ def reproduced(record: RunRecord) -> bool:
 def cells(trial: Trial) -> dict[str, str]:
     """The row of a trial in the table, by column."""
     record = trial.record
-    shown = {"table": trial.name, "wall/budget": f"{trial.wall / trial.budget:.3f}"}
+    texts = {"table": trial.name, "wall/budget": f"{trial.wall / trial.budget:.3f}"}
     if record is None:
-        return shown | dict.fromkeys(FOUND, wording.DASH)
+        return texts | dict.fromkeys(FOUND, wording.DASH)
     baseline, test, artifact = best_baseline(record), record.test or {}, record.artifact
     margin = "it is the baseline" if baseline.margin is None else wording.interval(baseline.margin, 1)
     parity = artifact.parity if artifact else None
-    found = (
+    values = (
         f"{record.data.rows:,}",
         f"{baseline.name} {wording.number(baseline.mean, 4)}",
         record.chosen.name if record.chosen else wording.DASH,
@@ -198,12 +198,12 @@ def cells(trial: Trial) -> dict[str, str]:
         f"{artifact.bytes / 1e6:.2f}" if artifact else wording.DASH,
         f"{parity.max_difference:.0e}, {parity.label_flips} flips" if parity else wording.DASH,
     )
-    return shown | dict(zip(FOUND, found, strict=True))
+    return texts | dict(zip(FOUND, values, strict=True))
 
 
 def figures(trial: Trial) -> dict[str, Any]:
     """The same as JSON values, and what else the record of the run has to say about time and scores."""
-    kept = ("baselines", "leaderboard", "selection", "calibration", "test", "timing", "ledger", "artifact")
+    keys = ("baselines", "leaderboard", "selection", "calibration", "test", "timing", "ledger", "artifact")
     record = json.loads(trial.record.to_json()) if trial.record else {}
     return {
         "table": trial.name,
@@ -211,10 +211,10 @@ def figures(trial: Trial) -> dict[str, Any]:
         "budget_seconds": trial.budget,
         "finished": trial.record is not None,
         "message": trial.message,
-        **{key: record[key] for key in kept if key in record},
+        **{key: record[key] for key in keys if key in record},
     }
 
 
 def progress(trial: Trial) -> str:
-    chosen = trial.record.chosen if trial.record else None
-    return f"{trial.name}: {trial.wall:.1f} s, {chosen.name if chosen else trial.message}"
+    row = trial.record.chosen if trial.record else None
+    return f"{trial.name}: {trial.wall:.1f} s, {row.name if row else trial.message}"

@@ -13,7 +13,7 @@ SMALL = Size(rows=1_000, classes=2, columns=10, entries=20_000)
 
 def test_with_time_the_end_is_told_by_drawing_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timetable, "_unit", lambda: 0.1)
-    plan = plan_closing(SMALL, left=60.0, busyness=1.0)
+    plan = plan_closing(SMALL, seconds_left=60.0, busyness=1.0)
     assert plan.figures
     assert plan.seconds == pytest.approx(0.1 * (SMALL.units + timetable.FIGURES))
     assert 0 < plan.page < plan.seconds
@@ -21,10 +21,10 @@ def test_with_time_the_end_is_told_by_drawing_a_figure(monkeypatch: pytest.Monke
 
 def test_without_time_no_figure_is_drawn_and_nothing_imported_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "leaderboard", lambda rows: pytest.fail("drawn"))
-    hurried, alone = (plan_closing(SMALL, left=3.0, busyness=busyness) for busyness in (4.0, 2.0))
+    hurried, alone = (plan_closing(SMALL, seconds_left=3.0, busyness=busyness) for busyness in (4.0, 2.0))
     assert not hurried.figures
     assert hurried.seconds == pytest.approx(2 * alone.seconds)
-    assert not hurried.may_draw(left=100.0)
+    assert not hurried.may_draw(seconds_left=100.0)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_no_more_is_calibrated_on_than_there_is() -> None:
 
 def test_drawing_ends_when_the_page_has_to_be_written() -> None:
     plan = Closing(seconds=3.0, figures=True, page=1.0)
-    assert plan.may_draw(left=1.5)
-    assert not plan.may_draw(left=0.9)
+    assert plan.may_draw(seconds_left=1.5)
+    assert not plan.may_draw(seconds_left=0.9)
 
 
 def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,4 +56,4 @@ def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_late_is_taken_from_measuring_what_columns_add() -> None:
     plan = Closing(seconds=3.0, figures=True, page=1.0, permuting=0.5)
     assert [plan.may_permute(left) for left in (9.0, 3.0, 2.8, 2.0)] == pytest.approx([0.5, 0.5, 0.3, 0.0])
-    assert Closing(seconds=3.0, figures=False).may_permute(left=9.0) == 0.0
+    assert Closing(seconds=3.0, figures=False).may_permute(seconds_left=9.0) == 0.0

@@ -29,15 +29,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("schemathesis", type=Path)
     parser.add_argument("--examples", type=int, default=25)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "every.sortal"
         a_model().save(path)
         with serving(path) as running:
             words = [
-                *(str(asked.schemathesis.absolute()), "run", f"http://127.0.0.1:{running.port}/openapi.json"),
+                *(str(args.schemathesis.absolute()), "run", f"http://127.0.0.1:{running.port}/openapi.json"),
                 *("--checks", ",".join(CHECKS), "--exclude-path-regex", f"^({LEFT_OUT})$"),
-                *("--max-examples", str(asked.examples), "--seed", "0", "--no-color"),
+                *("--max-examples", str(args.examples), "--seed", "0", "--no-color"),
             ]
             return subprocess.run(words, cwd=folder, check=False).returncode
 

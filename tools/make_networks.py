@@ -43,22 +43,22 @@ PLACES = 76
 
 
 def wordpiece(special: list[str], lower: bool) -> Tokenizer:
-    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    made.normalizer = normalizers.BertNormalizer(lowercase=lower)
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.train_from_iterator(LEARNT, trainers.WordPieceTrainer(vocab_size=150, special_tokens=special))
-    return made
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(LEARNT, trainers.WordPieceTrainer(vocab_size=150, special_tokens=special))
+    return tokenizer
 
 
 def byte_pairs() -> Tokenizer:
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=330, special_tokens=ROBERTA, initial_alphabet=alphabet)
-    made.train_from_iterator(LEARNT * 3, trainer)
-    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    return made
+    tokenizer.train_from_iterator(LEARNT * 3, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return tokenizer
 
 
 def unigram() -> Tokenizer:
@@ -77,17 +77,17 @@ def unigram() -> Tokenizer:
     proto = sentencepiece_model_pb2.ModelProto.FromString(file.getvalue())
     pieces = [(piece.piece, piece.score) for piece in proto.pieces if piece.type == 1]
     special = [(word, 0.0) for word in ROBERTA[:4]]
-    made = Tokenizer(models.Unigram([*special, *pieces, ("<mask>", 0.0)], unk_id=3, byte_fallback=False))
-    made.add_special_tokens([AddedToken(word, special=True) for word in ROBERTA])
-    made.normalizer = normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)
-    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
-    made.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
-    return made
+    tokenizer = Tokenizer(models.Unigram([*special, *pieces, ("<mask>", 0.0)], unk_id=3, byte_fallback=False))
+    tokenizer.add_special_tokens([AddedToken(word, special=True) for word in ROBERTA])
+    tokenizer.normalizer = normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return tokenizer
 
 
-def around(made: Tokenizer, processor: type, begin: str, end: str) -> Tokenizer:
-    made.post_processor = processor((end, made.token_to_id(end)), (begin, made.token_to_id(begin)))
-    return made
+def around(tokenizer: Tokenizer, processor: type, begin: str, end: str) -> Tokenizer:
+    tokenizer.post_processor = processor((end, tokenizer.token_to_id(end)), (begin, tokenizer.token_to_id(begin)))
+    return tokenizer
 
 
 def save_weights(name: str, network: torch.nn.Module, spread: float) -> Path:
@@ -95,8 +95,8 @@ def save_weights(name: str, network: torch.nn.Module, spread: float) -> Path:
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     with torch.no_grad():
-        for each in network.parameters():
-            each.normal_(0, spread)
+        for parameter in network.parameters():
+            parameter.normal_(0, spread)
     network.eval().save_pretrained(folder)
     return folder
 
@@ -108,19 +108,19 @@ def save(name: str, tokenizer: Tokenizer, network: torch.nn.Module) -> None:
     tokenizer.enable_truncation(PLACES)
     tokens = [tokenizer.encode(text).ids for text in TEXTS]
     with torch.no_grad():
-        vectors = [network(torch.tensor([each])).last_hidden_state[0].mean(dim=0) for each in tokens]
+        vectors = [network(torch.tensor([ids])).last_hidden_state[0].mean(dim=0) for ids in tokens]
     vectors = [[round(x, 6) for x in (v / v.norm()).tolist()] for v in vectors]
-    told = {"texts": TEXTS, "tokens": tokens, "vectors": vectors}
-    (folder / "expected.json").write_text(json.dumps(told, ensure_ascii=False) + "\n")
+    content = {"texts": TEXTS, "tokens": tokens, "vectors": vectors}
+    (folder / "expected.json").write_text(json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def save_images(name: str, network: torch.nn.Module, side: int) -> None:
     """With the vectors of four images of random points."""
     folder = save_weights(name, network, spread=0.5)
-    told = {"size": {"height": side, "width": side}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
-    (folder / "preprocessor_config.json").write_text(json.dumps(told))
+    content = {"size": {"height": side, "width": side}, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(content))
     points = torch.tensor(np.random.default_rng(0).random((4, 3, side, side)), dtype=torch.float32)
-    mean, std = (torch.tensor(told[each]).reshape(1, 3, 1, 1) for each in ("image_mean", "image_std"))
+    mean, std = (torch.tensor(content[key]).reshape(1, 3, 1, 1) for key in ("image_mean", "image_std"))
     more = {"interpolate_pos_encoding": True} if name == "vit" else {}
     with torch.no_grad():
         states = network((points - mean) / std, **more).last_hidden_state
@@ -128,8 +128,8 @@ def save_images(name: str, network: torch.nn.Module, side: int) -> None:
     if name == "convnext":
         with torch.no_grad():
             vectors = network((points - mean) / std).pooler_output
-    told = {"vectors": [[round(x, 6) for x in vector.tolist()] for vector in vectors]}
-    (folder / "expected.json").write_text(json.dumps(told) + "\n")
+    content = {"vectors": [[round(x, 6) for x in vector.tolist()] for vector in vectors]}
+    (folder / "expected.json").write_text(json.dumps(content) + "\n")
 
 
 def images() -> None:

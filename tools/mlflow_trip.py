@@ -66,11 +66,11 @@ def _wait(page: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mlflow", type=Path)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         run = Path(home, "churn")
         sortal.train(EXAMPLE, target="Churn", cost="fp=1,fn=8", models=["lightgbm"], budget="10s", out=run)
-        with tracking_server(asked.mlflow, Path(home)) as uri:
+        with tracking_server(args.mlflow, Path(home)) as uri:
             print("logged, registered, loaded again, and the same to the bit:", trip(run, uri, EXAMPLE))
 
 

@@ -89,18 +89,18 @@ def main() -> None:
     parser.add_argument("--rooms", default=",".join(ROOMS))
     parser.add_argument("--files", default="", help="only files whose path holds this")
     parser.add_argument("--jobs", type=int, default=2)
-    asked = parser.parse_args()
-    rooms = asked.rooms.split(",")
+    args = parser.parse_args()
+    rooms = args.rooms.split(",")
     os.chdir(ROOT)
-    mutants = [m for room in rooms for m in drawn(room, asked.number // len(rooms), asked.seed, asked.files)]
+    mutants = [m for room in rooms for m in draw_mutants(room, args.number // len(rooms), args.seed, args.files)]
     os.environ["OMP_NUM_THREADS"] = "1"
     FORKS.set_forkserver_preload(["__main__", *LIBRARIES])
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees: SimpleQueue[Path] = SimpleQueue()
-        for job in range(asked.jobs):
+        for job in range(args.jobs):
             trees.put(copied(Path(folder) / f"{job}"))
         verdicts = []
-        with ThreadPoolExecutor(asked.jobs) as pool:
+        with ThreadPoolExecutor(args.jobs) as pool:
             for verdict in pool.map(lambda mutant: judged(mutant, trees), mutants):
                 verdicts.append(verdict)
                 print(verdict, flush=True)
@@ -111,13 +111,13 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     """Survivors with what was changed, and the counts of each room."""
     lines = ["", *(str(v.mutant) for v in verdicts if v.killed is None), "", "room        killed  survived  share"]
     for name in (*dict.fromkeys(v.mutant.room for v in verdicts), "all"):
-        some = [v for v in verdicts if name in (v.mutant.room, "all")]
-        killed = sum(v.killed is not None for v in some)
-        lines.append(f"{name:12}{killed:6}{len(some) - killed:10}{killed / max(len(some), 1):7.0%}")
+        group = [v for v in verdicts if name in (v.mutant.room, "all")]
+        killed = sum(v.killed is not None for v in group)
+        lines.append(f"{name:12}{killed:6}{len(group) - killed:10}{killed / max(len(group), 1):7.0%}")
     return "\n".join(lines)
 
 
-def drawn(room: str, number: int, seed: int, files: str) -> list[Mutant]:
+def draw_mutants(room: str, number: int, seed: int, files: str) -> list[Mutant]:
     """So many mutants of a room, each in a line of its own: lines are drawn first, then one of the mistakes in each."""
     lines: dict[tuple[Path, int], list[tuple[cst.Module, Mutation]]] = defaultdict(list)
     for path in sorted((ROOT / "src" / "sortal" / room).glob("*.py")):
@@ -125,15 +125,15 @@ def drawn(room: str, number: int, seed: int, files: str) -> list[Mutant]:
             for line, module, mistake in mistakes(path):
                 lines[path.relative_to(ROOT), line].append((module, mistake))
     rng = random.Random(f"{seed} {room}")
-    found: list[Mutant] = []
+    mutants: list[Mutant] = []
     for path, line in rng.sample(sorted(lines), len(lines)):
-        if len(found) == number:
+        if len(mutants) == number:
             break
         module, mistake = rng.choice(lines[path, line])
         code = module.deep_replace(mistake.original_node, mistake.mutated_node).code
         if GUARDS.sub("", code) != GUARDS.sub("", module.code):
-            found.append(Mutant(path, line, code))
-    return found
+            mutants.append(Mutant(path, line, code))
+    return mutants
 
 
 def mistakes(path: Path) -> Iterator[tuple[int, cst.Module, Mutation]]:
@@ -143,10 +143,10 @@ def mistakes(path: Path) -> Iterator[tuple[int, cst.Module, Mutation]]:
     module, mutations, _, _ = create_mutations(str(path), path.read_text("utf-8"))
     places = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
     texts = {id(node) for text in _texts(module) for node in _inside(text)}
-    for each in mutations:
-        silly = id(each.original_node) in texts or isinstance(each.original_node, cst.Assign | cst.AnnAssign)
-        if each.contained_by_top_level_function is not None and not silly:
-            yield places[each.original_node].start.line, module, each
+    for mutation in mutations:
+        silly = id(mutation.original_node) in texts or isinstance(mutation.original_node, cst.Assign | cst.AnnAssign)
+        if mutation.contained_by_top_level_function is not None and not silly:
+            yield places[mutation.original_node].start.line, module, mutation
 
 
 def _texts(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -204,10 +204,10 @@ def tests_of(path: Path) -> tuple[Tests, ...]:
     """
     mirrored = _mirrors(path)
     users = [user for user in _importing([path], ROOT / "src") if user.parts[2] == path.parts[2]]
-    used = [file for user in users for file in _mirrors(user)]
-    first = (str(path), *map(str, mirrored or used))
+    user_tests = [file for user in users for file in _mirrors(user)]
+    first = (str(path), *map(str, mirrored or user_tests))
     importing = _importing([path] if mirrored else [path, *users], ROOT / "tests")
-    others = dict.fromkeys(str(file) for file in (*used, *importing) if file.name.startswith("test_"))
+    others = dict.fromkeys(str(file) for file in (*user_tests, *importing) if file.name.startswith("test_"))
     second = tuple(file for file in others if file not in first)
     return (first, second) if second else (first,)
 
@@ -242,19 +242,19 @@ def passing(tests: Tests, tree: Path) -> Usual:
     if tests not in USUAL:
         start = time.monotonic()
         fails = failing((*DURATIONS, *tests), tree, None)
-        seconds, printed = time.monotonic() - start, (tree / PRINTED).read_text("utf-8")
-        took = re.findall(r"^([\d.]+)s call +(\S.*)$", printed, re.MULTILINE)
-        quickest = tuple(test for _, test in sorted(took, key=lambda each: float(each[0])))
+        seconds, text = time.monotonic() - start, (tree / PRINTED).read_text("utf-8")
+        durations = re.findall(r"^([\d.]+)s call +(\S.*)$", text, re.MULTILINE)
+        quickest = tuple(test for _, test in sorted(durations, key=lambda pair: float(pair[0])))
         if fails := fails or failing(("--collect-only", *quickest), tree, None):
-            sys.exit(f"{fails} fails without a mistake, too: mend that first\n{printed}")
+            sys.exit(f"{fails} fails without a mistake, too: mend that first\n{text}")
         USUAL[tests] = Usual(quickest, seconds)
     return USUAL[tests]
 
 
 def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
     """The first of these tests that fails in a tree; None where all pass."""
-    printed = tree / PRINTED
-    running = FORKS.Process(target=_run, args=(tests, tree, printed))
+    output = tree / PRINTED
+    running = FORKS.Process(target=_run, args=(tests, tree, output))
     running.start()
     running.join(seconds)
     if running.exitcode is None and running.pid is not None:
@@ -263,15 +263,15 @@ def failing(tests: Tests, tree: Path, seconds: float | None) -> str | None:
         return CLOCK
     if running.exitcode in (0, 5):  # 5: there is no test in these files
         return None
-    named = re.search(r"^(?:FAILED|ERROR) (\S+)", printed.read_text("utf-8"), re.MULTILINE)
-    return named[1] if named else f"exit status {running.exitcode}"
+    match = re.search(r"^(?:FAILED|ERROR) (\S+)", output.read_text("utf-8"), re.MULTILINE)
+    return match[1] if match else f"exit status {running.exitcode}"
 
 
-def _run(tests: Tests, tree: Path, printed: Path) -> None:
+def _run(tests: Tests, tree: Path, output: Path) -> None:
     """In a process of its own, which holds the libraries and nothing of sortal yet."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which who runs in the background is born without
-    with printed.open("w") as file:
+    with output.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.chdir(tree)

@@ -58,8 +58,8 @@ def main() -> None:
                 f"look at   http://127.0.0.1:{port}/   (one row in {SPOILT} is spoilt, so that there are warnings)",
                 flush=True,
             )
-            sent, labelled = send(new, port, options.seconds)
-            print(f"sent      {sent:,} rows and {labelled:,} labels", flush=True)
+            n_sent, labelled = send(new, port, options.seconds)
+            print(f"sent      {n_sent:,} rows and {labelled:,} labels", flush=True)
             if options.seconds is None:
                 print("done      all rows are sent; the page stays until Ctrl-C", flush=True)
                 signal.pause()
@@ -83,10 +83,10 @@ def hold_out(folder: Path) -> list[dict[str, str]]:
 
 def train(folder: Path, budget: str) -> Path:
     words = ["train", folder / "train.csv", "--target", TARGET, "--cost", "fp=1,fn=8", "--budget", budget]
-    done = subprocess.run(sortal(*words, "--out", folder / "run"), capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    print("trained   " + done.stdout.strip().splitlines()[-1].replace(str(ROOT) + "/", ""), flush=True)
+    process = subprocess.run(sortal(*words, "--out", folder / "run"), capture_output=True, text=True, check=False)
+    if process.returncode:
+        sys.exit(process.stderr)
+    print("trained   " + process.stdout.strip().splitlines()[-1].replace(str(ROOT) + "/", ""), flush=True)
     return folder / "run" / "model.sortal"
 
 
@@ -98,15 +98,15 @@ def sortal(*words: object) -> list[str]:
 def serving(model: Path, folder: Path) -> Iterator[int]:
     """A service at a free port, in a session of its own, so that Ctrl-C ends it through this process alone."""
     log = f"sqlite:///{folder / 'served.db'}"
-    with (folder / "serve.log").open("w", encoding="utf-8") as said:
+    with (folder / "serve.log").open("w", encoding="utf-8") as log_file:
         words = sortal("serve", model, "--port", 0, "--log", log)
-        service = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True)
+        service = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log_file, text=True, start_new_session=True)
     assert service.stdout is not None
     try:
         for line in service.stdout:
-            found = re.search(r"http://[^:/]+:(\d+)", line)
-            if found:
-                port = int(found[1])
+            match = re.search(r"http://[^:/]+:(\d+)", line)
+            if match:
+                port = int(match[1])
                 wait_until_ready(port)
                 yield port
                 break
@@ -137,12 +137,12 @@ def ask(port: int, method: str, path: str, body: Any = None) -> Any:
         content = None if body is None else json.dumps(body)
         connection.request(method, path, content, {"content-type": "application/json"} if content else {})
         answer = connection.getresponse()
-        said = answer.read()
+        data = answer.read()
     finally:
         connection.close()
     if answer.status != 200:
-        sys.exit(f"the service answered {answer.status} to {path}: {said.decode()}")
-    return json.loads(said)
+        sys.exit(f"the service answered {answer.status} to {path}: {data.decode()}")
+    return json.loads(data)
 
 
 def send(rows: list[dict[str, str]], port: int, seconds: float | None) -> tuple[int, int]:
@@ -152,16 +152,16 @@ def send(rows: list[dict[str, str]], port: int, seconds: float | None) -> tuple[
     waiting: deque[tuple[float, list[dict[str, str]]]] = deque()
     at = labelled = 0
     while at < len(rows) or waiting:
-        some = rows[at : at + draw.randint(1, MOST_ROWS)]
-        if some:
-            body = {"rows": [typed(row, draw) for row in some], "ids": [row[ID] for row in some]}
+        batch = rows[at : at + draw.randint(1, MOST_ROWS)]
+        if batch:
+            body = {"rows": [typed(row, draw) for row in batch], "ids": [row[ID] for row in batch]}
             ask(port, "POST", "/v1/predict", body)
-            at += len(some)
-            waiting.append((time.monotonic() + LATE, some))
-        if waiting and (time.monotonic() > min(waiting[0][0], until) or not some):
-            _, known = waiting.popleft()
-            ask(port, "POST", "/v1/labels", {"labels": [{"id": row[ID], "label": row[TARGET]} for row in known]})
-            labelled += len(known)
+            at += len(batch)
+            waiting.append((time.monotonic() + LATE, batch))
+        if waiting and (time.monotonic() > min(waiting[0][0], until) or not batch):
+            _, due = waiting.popleft()
+            ask(port, "POST", "/v1/labels", {"labels": [{"id": row[ID], "label": row[TARGET]} for row in due]})
+            labelled += len(due)
         if time.monotonic() > until:
             break
         time.sleep(PAUSE)
@@ -170,11 +170,11 @@ def send(rows: list[dict[str, str]], port: int, seconds: float | None) -> tuple[
 
 def typed(row: dict[str, str], draw: random.Random) -> dict[str, Any]:
     """A row as a program has it: numbers, texts, and nothing where the file has nothing."""
-    sent: dict[str, Any] = {name: value for name, value in row.items() if name not in (ID, TARGET)}
-    sent |= {name: float(row[name]) if row[name].strip() else None for name in NUMBERS}
+    values: dict[str, Any] = {name: value for name, value in row.items() if name not in (ID, TARGET)}
+    values |= {name: float(row[name]) if row[name].strip() else None for name in NUMBERS}
     if draw.randrange(SPOILT) == 0:
-        sent |= draw.choice(({"tenure": 999.0}, {"Contract": "three years"}, {"MonthlyCharges": -5.0}))
-    return sent
+        values |= draw.choice(({"tenure": 999.0}, {"Contract": "three years"}, {"MonthlyCharges": -5.0}))
+    return values
 
 
 if __name__ == "__main__":

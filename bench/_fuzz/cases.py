@@ -96,7 +96,7 @@ class Cases:
         path.write_bytes(content)
         try:
             contents = load_contents(path)
-            Model(**{each.name: getattr(contents, each.name) for each in fields(contents)}).save(path)
+            Model(**{field.name: getattr(contents, field.name) for field in fields(contents)}).save(path)
             return members_of(path)
         except Exception:  # noqa: BLE001 - what goes wrong here goes wrong once more where it is judged
             return None

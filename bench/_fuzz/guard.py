@@ -51,7 +51,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._looking = False
-        self._seen: list[str] = []
+        self._events: list[str] = []
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
@@ -61,16 +61,16 @@ class Watch:
             path, mode, flags = (*arguments, None, None)[:3]
             writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if writes or (isinstance(mode, str) and set(mode) & set("wax+")):
-                self._seen.append(f"open for writing {Path(str(path)).name}")
+                self._events.append(f"open for writing {Path(str(path)).name}")
         elif event.startswith(FORBIDDEN) and not _is_harmless(event, arguments):
-            self._seen.append(f"{event} {str(arguments[0])[:60]!r}" if arguments else event)
+            self._events.append(f"{event} {str(arguments[0])[:60]!r}" if arguments else event)
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[list[str]]:
         """What happens in this block."""
-        self._seen, self._looking = [], True
+        self._events, self._looking = [], True
         try:
-            yield self._seen
+            yield self._events
         finally:
             self._looking = False
 
@@ -113,7 +113,7 @@ class Peak:
             Path("/proc/self/clear_refs").write_text("5")
         self._before = _resident()
 
-    def grown(self) -> int:
+    def growth(self) -> int:
         return _resident() - self._before
 
 
@@ -129,31 +129,33 @@ class Screen(io.TextIOWrapper):
     """A stream of text that is kept, and that refuses what a terminal would."""
 
     def __init__(self, number: int) -> None:
-        self.kept = io.BytesIO()
+        self.content = io.BytesIO()
         self._number = number
-        super().__init__(self.kept, encoding="utf-8", write_through=True)
+        super().__init__(self.content, encoding="utf-8", write_through=True)
 
     def fileno(self) -> int:
         return self._number
 
     def text(self) -> str:
-        return self.kept.getvalue().decode(errors="replace")
+        return self.content.getvalue().decode(errors="replace")
 
 
 @contextlib.contextmanager
 def noise() -> Iterator[list[str]]:
     """What libraries write to the standard error behind Python's back, and warnings."""
-    heard: list[str] = []
+    messages: list[str] = []
     with tempfile.TemporaryFile(dir=FOLDER) as file, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         sys.stderr.flush()
-        kept = os.dup(2)
+        stderr = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
-            yield heard
+            yield messages
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            heard += [f"{w.category.__name__}: {str(w.message)[:150]}" for w in warned if w.category is not UserWarning]
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            messages += [
+                f"{w.category.__name__}: {str(w.message)[:150]}" for w in warned if w.category is not UserWarning
+            ]
             file.seek(0)
-            heard += file.read(2_000).decode(errors="replace").splitlines()[:3]
+            messages += file.read(2_000).decode(errors="replace").splitlines()[:3]

@@ -68,14 +68,14 @@ class Judge:
         """Of one case, within its limits."""
         peak = Peak()
         try:
-            with noise() as heard, timed(seconds):
+            with noise() as messages, timed(seconds):
                 outcome = _outcome(try_case)
         except Timeout:
             return Verdict("fault", "timeout")
-        if outcome.outcome != "fault" and (grown := peak.grown()) > MEMORY:
-            return Verdict("fault", f"memory: {outcome.outcome}", f"{grown / 2**20:.0f} MiB")
-        if outcome.outcome != "fault" and heard:
-            return Verdict("fault", f"noise: {re.sub(r'[0-9]+', '#', heard[0])}"[:120], "; ".join(heard)[:400])
+        if outcome.outcome != "fault" and (growth := peak.growth()) > MEMORY:
+            return Verdict("fault", f"memory: {outcome.outcome}", f"{growth / 2**20:.0f} MiB")
+        if outcome.outcome != "fault" and messages:
+            return Verdict("fault", f"noise: {re.sub(r'[0-9]+', '#', messages[0])}"[:120], "; ".join(messages)[:400])
         return outcome
 
     def model(self, path: Path, seed: Seed, whole: bool = True) -> None:
@@ -91,8 +91,8 @@ class Judge:
                 raise Fault("show takes what load refuses")
             raise Refused(str(loaded))
         self._command("show", path)
-        said = repr(loaded)
-        _check_screen("repr", said)
+        text = repr(loaded)
+        _check_screen("repr", text)
         self._score(loaded, _rows(seed.rows))
         if not whole:
             return
@@ -121,11 +121,11 @@ class Judge:
             self._command("evaluate", seed.model, path)
         scored = self._fresh("scored.parquet")
         self._command("predict", seed.model, path, "-o", scored)
-        found = pl.read_parquet(scored)
-        if found.height != rows:
+        scores = pl.read_parquet(scored)
+        if scores.height != rows:
             raise Fault("rows lost by predict")
-        names = [name for name in found.columns if name.startswith("probability_") and name not in frame.columns]
-        _check_probabilities(found[names].to_numpy(), len(names))
+        names = [name for name in scores.columns if name.startswith("probability_") and name not in frame.columns]
+        _check_probabilities(scores[names].to_numpy(), len(names))
 
     def recipe(self, path: Path, seed: Seed, frame: pl.DataFrame, use: Callable[[Recipe], None]) -> None:
         """A recipe: read, and used for training where nothing forbids it."""
@@ -187,11 +187,11 @@ class Judge:
     @contextmanager
     def _unharmed(self, what: str) -> Iterator[None]:
         try:
-            with self.watch.looking() as seen:
+            with self.watch.looking() as events:
                 yield
         finally:
-            if seen:
-                raise Fault(f"{what} did: {seen[0]}")
+            if events:
+                raise Fault(f"{what} did: {events[0]}")
 
 
 @cache
@@ -273,8 +273,8 @@ def _place(error: BaseException) -> str:
 
 
 def _check_screen(where: str, text: str) -> None:
-    if (found := UNSAFE.search(text)) is not None:
-        raise Fault(f"{where}: U+{ord(found[0]):04X} reaches the terminal")
+    if (unsafe := UNSAFE.search(text)) is not None:
+        raise Fault(f"{where}: U+{ord(unsafe[0]):04X} reaches the terminal")
 
 
 def _check_sentence(text: str) -> None:
@@ -286,8 +286,12 @@ def _check_sentence(text: str) -> None:
         raise Fault("an empty sentence")
 
 
-def _check_probabilities(found: np.ndarray, classes: int) -> None:
-    if found.ndim != 2 or found.shape[1] != classes:
-        raise Fault(f"probabilities of {found.ndim} dimensions or of other classes")
-    if not np.isfinite(found).all() or (found < 0).any() or (np.abs(found.sum(axis=1) - 1) > 1e-6).any():
+def _check_probabilities(probability: np.ndarray, classes: int) -> None:
+    if probability.ndim != 2 or probability.shape[1] != classes:
+        raise Fault(f"probabilities of {probability.ndim} dimensions or of other classes")
+    if (
+        not np.isfinite(probability).all()
+        or (probability < 0).any()
+        or (np.abs(probability.sum(axis=1) - 1) > 1e-6).any()
+    ):
         raise Fault("numbers that are no probabilities")

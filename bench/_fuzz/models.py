@@ -76,9 +76,9 @@ def spoilt_model(rng: Random, members: Members, zeros: bytes, again: Callable[[b
 
 
 def _archive(rng: Random, members: Members, manifest: dict[str, object], spoil: bool = False) -> bytes:
-    listed = [{"name": n, "sha256": hashlib.sha256(c).hexdigest(), "size": len(c)} for n, c in members.items()]
-    told = {**manifest, "members": listed}
-    everything = {**members, "manifest.json": _json(spoiled(rng, told) if spoil else told)}
+    entries = [{"name": n, "sha256": hashlib.sha256(c).hexdigest(), "size": len(c)} for n, c in members.items()]
+    content = {**manifest, "members": entries}
+    everything = {**members, "manifest.json": _json(spoiled(rng, content) if spoil else content)}
     file = io.BytesIO()
     kind = rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
     with zipfile.ZipFile(file, "w") as archive:
@@ -234,11 +234,11 @@ def _spoilt_header(rng: Random, content: bytes) -> bytes:
             bytes(rng.randrange(256) if rng.random() < 0.1 else b for b in header),
         ]
     )
-    told = rng.choice([len(text)] * 6 + [0, len(text) + 1, 65535])
+    stated_length = rng.choice([len(text)] * 6 + [0, len(text) + 1, 65535])
     magic = rng.choice(
         [content[:8]] * 8 + [b"\x93NUMPY\x02\x00", b"\x93NUMPY\x03\x00", b"\x93NUMPY\x09\x09", b"\x93numpy\x01\x00"]
     )
-    return magic + told.to_bytes(2, "little") + text + rest
+    return magic + stated_length.to_bytes(2, "little") + text + rest
 
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
@@ -309,19 +309,19 @@ def _with_bomb(rng: Random, content: bytes, zeros: bytes) -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     name = rng.choice([n for n in members if n.endswith(".npy")] or list(members))
     manifest = json.loads(members["manifest.json"])
-    told = rng.choice([4, 1_000, 10_000_000])
-    start = bytes(min(told, 10_000_000))
+    stated_size = rng.choice([4, 1_000, 10_000_000])
+    start = bytes(min(stated_size, 10_000_000))
     for member in manifest["members"]:
         if member["name"] == name:
-            member["size"], member["sha256"] = told, hashlib.sha256(start).hexdigest()
+            member["size"], member["sha256"] = stated_size, hashlib.sha256(start).hexdigest()
     members["manifest.json"], members[name] = _json(manifest), start
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        for each in sorted(members):
+        for path in sorted(members):
             archive.writestr(
-                zipfile.ZipInfo(each, (1980, 1, 1, 0, 0, 0)), members[each] if each != name else b"", zipfile.ZIP_STORED
+                zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), members[path] if path != name else b"", zipfile.ZIP_STORED
             )
-    return _stored_to_deflated(file.getvalue(), name, zeros, told, zlib.crc32(start))
+    return _stored_to_deflated(file.getvalue(), name, zeros, stated_size, zlib.crc32(start))
 
 
 def _stored_to_deflated(content: bytes, name: str, packed: bytes, size: int, crc: int) -> bytes:

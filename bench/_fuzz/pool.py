@@ -31,7 +31,7 @@ Batch = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """A case and what became of it."""
 
     kind: str
@@ -48,7 +48,7 @@ class _Worker:
     case: tuple[str, int] | None = None
     last: int = 0
     unread: bytes = b""
-    heard: float = field(default_factory=time.monotonic)
+    last_answer: float = field(default_factory=time.monotonic)
 
     def close(self) -> None:
         for file in (self.process.stdin, self.process.stdout, self.noise):
@@ -67,10 +67,10 @@ class Pool:
         self._workers: list[_Worker] = []
         self._batches: list[Batch] = []
 
-    def run(self, wanted: Iterable[Batch]) -> Iterator[Tried]:
+    def run(self, batches: Iterable[Batch]) -> Iterator[Trial]:
         """All these cases, in no order."""
         self._batches = [
-            (kind, at, min(at + BATCH, last)) for kind, first, last in wanted for at in range(first, last, BATCH)
+            (kind, at, min(at + BATCH, last)) for kind, first, last in batches for at in range(first, last, BATCH)
         ]
         self._batches.reverse()
         for _ in range(min(self._size, len(self._batches))):
@@ -79,7 +79,7 @@ class Pool:
             while self._workers:
                 for key, _ in self._selector.select(timeout=1.0):
                     yield from self._hear(key.data)
-                for worker in [w for w in self._workers if time.monotonic() - w.heard > PATIENCE]:
+                for worker in [w for w in self._workers if time.monotonic() - w.last_answer > PATIENCE]:
                     worker.process.kill()
         finally:
             for worker in self._workers:
@@ -104,21 +104,21 @@ class Pool:
         assert process.stdout is not None
         self._selector.register(process.stdout, selectors.EVENT_READ, worker)
 
-    def _hear(self, worker: _Worker) -> Iterator[Tried]:
+    def _hear(self, worker: _Worker) -> Iterator[Trial]:
         assert worker.process.stdout is not None
         content = os.read(worker.process.stdout.fileno(), 2**16)
-        worker.heard = time.monotonic()
+        worker.last_answer = time.monotonic()
         if not content:
             yield from self._bury(worker)
             return
         *lines, worker.unread = (worker.unread + content).split(b"\n")
         for line in lines:
-            said: dict[str, Any] = json.loads(line)
-            if "begins" in said:
-                worker.case = tuple(said["begins"])
-            elif "ends" in said:
+            message: dict[str, Any] = json.loads(line)
+            if "begins" in message:
+                worker.case = tuple(message["begins"])
+            elif "ends" in message:
                 worker.case = None
-                yield Tried(*said["ends"], Verdict(said["outcome"], said["what"], said["detail"]))
+                yield Trial(*message["ends"], Verdict(message["outcome"], message["what"], message["detail"]))
             else:
                 self._occupy(worker)
 
@@ -131,7 +131,7 @@ class Pool:
         else:
             worker.process.stdin.close()
 
-    def _bury(self, worker: _Worker) -> Iterator[Tried]:
+    def _bury(self, worker: _Worker) -> Iterator[Trial]:
         """The process is gone: in order where it had nothing to do, else by its case."""
         code = worker.process.wait()
         self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ class Pool:
         if worker.case is not None:
             kind, number = worker.case
             how = "hang" if code == -signal.SIGKILL else f"died ({signal.Signals(-code).name if code < 0 else code})"
-            yield Tried(kind, number, Verdict("fault", how, last_words))
+            yield Trial(kind, number, Verdict("fault", how, last_words))
             if number + 1 < worker.last:
                 self._batches.append((kind, number + 1, worker.last))
             self._start()

@@ -36,10 +36,10 @@ class Kind:
     many: bool = False
 
 
-def _kind(name: str, candidate: str, many: bool = False, effort: int = 0, **asked: object) -> Kind:
+def _kind(name: str, candidate: str, many: bool = False, effort: int = 0, **options: object) -> Kind:
     words = {"forest": "trees", "extra_trees": "trees"}
     settings = {words.get(candidate.split()[0], "rounds"): effort} if effort else {}
-    return Kind(name, candidate, Recipe.of("y", **asked), settings, many)
+    return Kind(name, candidate, Recipe.of("y", **options), settings, many)
 
 
 KINDS = (

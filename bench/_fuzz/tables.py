@@ -162,8 +162,8 @@ def _spoilt_rows(rng: Random, rows: Rows) -> Rows:
                     ]
                 )
             case 2:
-                for each in rows:
-                    each[name] = rng.choice([None, row[name]])
+                for other in rows:
+                    other[name] = rng.choice([None, row[name]])
             case 3:
                 row[name] = rng.choice(PAYLOADS)
             case 4:

@@ -33,7 +33,7 @@ def main() -> None:
             kind, first, last = line.split()
             for number in range(int(first), int(last)):
                 answers.write(json.dumps({"begins": [kind, number]}) + "\n")
-                answers.write(json.dumps(_said(cases, kind, number)) + "\n")
+                answers.write(json.dumps(_answer(cases, kind, number)) + "\n")
             answers.write(json.dumps({"ready": True}) + "\n")
 
 
@@ -48,7 +48,7 @@ def warm_up(cases: Cases) -> None:
         cases.verdict("recipe", number)
 
 
-def _said(cases: Cases, kind: str, number: int) -> dict[str, Any]:
+def _answer(cases: Cases, kind: str, number: int) -> dict[str, Any]:
     verdict = cases.verdict(kind, number)
     return {"ends": [kind, number], "outcome": verdict.outcome, "what": verdict.what, "detail": verdict.detail}
 

@@ -54,8 +54,8 @@ def train(
     from sortal import run
 
     folder = None if out is None else Path(out)
-    asked = _asked(train, data, target, recipe, options)
-    return run.train(data, asked, started, folder, progress=progress, executor=executor, resume=resume)
+    request = _recipe(train, data, target, recipe, options)
+    return run.train(data, request, started, folder, progress=progress, executor=executor, resume=resume)
 
 
 @takes(in_python(AUDIT_OPTIONS, AuditOptions))
@@ -69,19 +69,19 @@ def audit(
     """
     from sortal import auditing
 
-    return auditing.audit(data, _asked(audit, data, target, recipe, options))
+    return auditing.audit(data, _recipe(audit, data, target, recipe, options))
 
 
-def _asked(
+def _recipe(
     call: Callable[..., object], data: object, target: object, file: str | Path | None, options: Mapping[str, Any]
 ) -> Recipe:
     """What a call asks for, beside what stands in a recipe; of a folder of images the classes. Raises OptionError for
     an option that the call does not have.
     """
-    known = signature(call).parameters
+    parameters = signature(call).parameters
     for name in options:
-        if name not in known:
-            raise OptionError(f"{call.__name__} has no option {quoted(name)}; {did_you_mean(name, known)}")
+        if name not in parameters:
+            raise OptionError(f"{call.__name__} has no option {quoted(name)}; {did_you_mean(name, parameters)}")
     if target is None and file is None:
         from sortal.data.image_folder import own_target
 

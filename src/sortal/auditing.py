@@ -64,14 +64,14 @@ def audit(data: object, recipe: Recipe) -> AuditReport:
     whole = frame_problem(data, recipe.goal, recipe.rows)
     parts = divide(whole.table, whole.codes, recipe)
     unsealed = part(whole, np.sort(np.concatenate([parts.train, parts.valid])))
-    audited = audit_rows(context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure))
+    result = audit_rows(context_of(whole, parts, unsealed, recipe.search.seed, recipe.rows.disclosure))
     return AuditReport(
         data=describe_data(whole),
         columns=describe_columns(whole.table.schema, recipe.rows),
         task=unsealed.task,
         split=describe_split(whole, parts, recipe.rows),
-        findings=audited.findings,
-        skipped=audited.skipped,
+        findings=result.findings,
+        skipped=result.skipped,
     )
 
 
@@ -100,13 +100,13 @@ def context_of(whole: Problem, parts: Parts, unsealed: Problem, seed: int, discl
     return replace(context, split_view=split_view)
 
 
-def write_fix(path: Path, asked: Recipe, report: AuditReport) -> tuple[str, ...]:
+def write_fix(path: Path, request: Recipe, report: AuditReport) -> tuple[str, ...]:
     """Write a recipe that leaves out the columns of severe findings, and return what it leaves out.
 
     A recipe that is there keeps its other options. Raises OptionError where it is about another target.
     """
-    recipe = Recipe.read(path) if path.exists() else asked
-    if recipe.goal.target != asked.goal.target:
+    recipe = Recipe.read(path) if path.exists() else request
+    if recipe.goal.target != request.goal.target:
         raise OptionError(f"{path} is there already and predicts {recipe.goal.target!r}; move it away")
     severe = [name for finding in report.findings if finding.severity == "severe" for name in finding.columns]
     recipe = recipe.with_options(ignore=tuple(dict.fromkeys([*recipe.rows.ignore, *severe])), plan=())

@@ -60,8 +60,8 @@ MANY_OBJECTS = 100_000
 RECIPE_FILE = "recipe.toml"
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _tell_version(requested: bool) -> None:
+    if requested:
         print(f"sortal {__version__}")
         raise typer.Exit
 
@@ -89,12 +89,12 @@ def train(
     **options: Any,
 ) -> None:
     """Train a classifier and open the sealed test once."""
-    asked = _asked(context, data, options, recipe)
+    request = _recipe(context, data, options, recipe)
     if recipe is not None:
-        _tell_if_not_repeated(asked, recipe)
+        _tell_if_not_repeated(request, recipe)
     if resume and out is None:
         raise OptionError("say which run to resume: --out FOLDER")
-    _train(data, asked, out, json, strict, resume)
+    _train(data, request, out, json, strict, resume)
 
 
 @app.command()
@@ -124,11 +124,11 @@ def predict(
             return to_predict(loaded, model, files)
 
         rows = look if any(is_sealed(Path(file)) for file in files) else files
-        scored = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
+        result = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)
     if out is not None:
-        _console().print(f"{scored.rows:,} rows scored: {visible(str(out))}")
-    say(*scored.notes)
-    say(*(f"not as in training: {shift.message}" for shift in scored.shifts))
+        _console().print(f"{result.rows:,} rows scored: {visible(str(out))}")
+    say(*result.notes)
+    say(*(f"not as in training: {shift.message}" for shift in result.shifts))
 
 
 @app.command()
@@ -152,14 +152,14 @@ def evaluate(
 
     _tell_of_abandoned(model, data or [])
     with spooled(data or []) as files:
-        evaluated = evaluation.evaluate(
+        result = evaluation.evaluate(
             model, files, sealed=sealed, slices=slices or (), allow_missing=allow_missing, verify=verify
         )
     if json:
-        print(evaluated.to_json().decode())
+        print(result.to_json().decode())
     else:
-        summary.evaluation(_console(), evaluated)
-        say(*evaluated.notes)
+        summary.evaluation(_console(), result)
+        say(*result.notes)
 
 
 @app.command()
@@ -228,22 +228,22 @@ def audit(
 
     if out is not None and out.suffix != ".json":
         raise OptionError(f"an audit is written as JSON, and {str(out)!r} is no .json file; call it {out.stem}.json")
-    asked = _asked(context, data, options, recipe)
+    request = _recipe(context, data, options, recipe)
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
-        audited = auditing.audit(files, asked)
+        report = auditing.audit(files, request)
         if out is not None:
             with replacing(out, sparing=files_of(files)) as temporary:
-                temporary.write_bytes(audited.to_json())
+                temporary.write_bytes(report.to_json())
     if json:
-        print(audited.to_json().decode())
+        print(report.to_json().decode())
     else:
-        audited.print(_console())
+        report.print(_console())
     if fix:
-        written = auditing.write_fix(Path(RECIPE_FILE), asked, audited)
+        ignored = auditing.write_fix(Path(RECIPE_FILE), request, report)
         if not json:
-            summary.fixed(_console(), RECIPE_FILE, written, data)
-    _judge(audited.findings, strict)
+            summary.fixed(_console(), RECIPE_FILE, ignored, data)
+    _judge(report.findings, strict)
 
 
 app.command()(serving.serve)
@@ -268,25 +268,25 @@ def demo(
     _train([str(churn())], Recipe.of("Churn", cost="fp=1,fn=8", budget=budget), out, json=False)
 
 
-def _asked(context: typer.Context, data: list[str], options: Mapping[str, Any], file: Path | None) -> Recipe:
+def _recipe(context: typer.Context, data: list[str], options: Mapping[str, Any], file: Path | None) -> Recipe:
     """What was asked: the options that a person gave, beside what stands in a recipe; of a folder of images the
     classes.
     """
     from sortal.core.recipe import Recipe
 
-    given = {name: value for name, value in options.items() if _was_given(context, name)}
-    if file is None and "target" not in given:
+    values = {name: value for name, value in options.items() if _was_given(context, name)}
+    if file is None and "target" not in values:
         from sortal.data.image_folder import own_target
 
-        given["target"] = own_target(data)
-    return Recipe.from_options(given, file)
+        values["target"] = own_target(data)
+    return Recipe.from_options(values, file)
 
 
-def _tell_if_not_repeated(asked: Recipe, file: Path) -> None:
+def _tell_if_not_repeated(request: Recipe, file: Path) -> None:
     """Who adds an option to the recipe of a run gets another run."""
     from sortal.core.recipe import Recipe
 
-    if Recipe.read(file).search.plan and not asked.search.plan:
+    if Recipe.read(file).search.plan and not request.search.plan:
         say(f"{file} does not say all of that, so candidates are tried anew")
 
 
@@ -307,10 +307,10 @@ def _train(
     with spooled(data) as files:
         # What comes through a pipe may be long in coming: the clock starts when it is there.
         started = process_start() if files == data else time.monotonic()
-        finished = trip(out or next_folder(files), files, recipe, started, None if json else _console(), resume=resume)
+        record = trip(out or next_folder(files), files, recipe, started, None if json else _console(), resume=resume)
     if json:
-        print(finished.to_json().decode())
-    _judge(finished.audit, strict)
+        print(record.to_json().decode())
+    _judge(record.audit, strict)
 
 
 def _judge(findings: Sequence[Finding], strict: bool) -> None:
@@ -343,13 +343,13 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if arguments is None:
         _collect_rarely()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    words = [word for word in given if word != "--debug"] or ["--help"]
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in argv if word != "--debug"] or ["--help"]
 
     def run() -> Any:
         return app(words, prog_name="sortal", standalone_mode=False)
 
-    finish(run, debug="--debug" in given, own_process=arguments is None)
+    finish(run, debug="--debug" in argv, own_process=arguments is None)
 
 
 def _collect_rarely() -> None:

@@ -259,7 +259,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        frame = self._named(X)
+        frame = self._fresh_rows(X)
         return self.model_.predict_proba(frame)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -275,7 +275,7 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples,)
             Labels, in the type that they had.
         """
-        rows = rows_of_frame(self._named(X), self.model_.needs, source="X")
+        rows = rows_of_frame(self._fresh_rows(X), self.model_.needs, source="X")
         for note in rows.notes:
             warn_of(note)
         return self.model_.answer_rows(rows).decisions.astype(self.classes_.dtype)
@@ -302,12 +302,12 @@ class SortalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True)
-            kept = weight > 0
-            frame, y, weight = frame.filter(pl.Series(kept)), y[kept], weight[kept]
-        kept = not_lone(y)
-        return frame.filter(pl.Series(kept)), y[kept], None if weight is None else weight[kept]
+            usable = weight > 0
+            frame, y, weight = frame.filter(pl.Series(usable)), y[usable], weight[usable]
+        usable = not_lone(y)
+        return frame.filter(pl.Series(usable)), y[usable], None if weight is None else weight[usable]
 
-    def _named(self, X: Any) -> pl.DataFrame:
+    def _fresh_rows(self, X: Any) -> pl.DataFrame:
         """Fresh rows. Where one side has no names the position counts; else scikit-learn has compared them."""
         check_is_fitted(self, "model_")
         frame = self._read(X, reset=False)
@@ -350,9 +350,9 @@ def _weighted(table: Table, weight: NDArray[np.float64] | None) -> Table:
     return Table(schema, table.frame.with_columns(pl.Series(name, weight)), table.rows)
 
 
-def _check_usable(schema: Schema, asked: Sequence[str]) -> None:
+def _check_usable(schema: Schema, ignored: Sequence[str]) -> None:
     """Nobody should believe that a column is used which is not."""
-    left_out = [c for c in schema.role("ignore") if c.name not in asked]
+    left_out = [c for c in schema.role("ignore") if c.name not in ignored]
     if not schema.features:
         reasons = "; ".join(f"{c.name!r}: {c.reason}" for c in left_out[:3]) or "all are in ignore"
         raise DataError(f"no column of X can be used ({reasons}); give other columns, or say what they are with kind")

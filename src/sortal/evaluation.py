@@ -48,17 +48,17 @@ def evaluate(
     model = load(model_file, verify)
     home = Seal(folder_of(model_file)) if sealed else seal_of(data, model_file)
     source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
-    asked = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
+    requested = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
     fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
     if home is not None:
         fresh = replace(fresh, predictions=replace(fresh.predictions, drawn_from=split_of(home).classes))
     elif model.card is not None:
         fresh = replace(fresh, trained_on=digest(source.frame, data) == model.card.data.sha256)
-    return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), asked)
+    return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), requested)
 
 
 def score_labelled(
-    model: Model, source: Source, named: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
+    model: Model, source: Source, part: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
     """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
     target = model.schema.only("target")
@@ -68,28 +68,28 @@ def score_labelled(
         )
     labels = conform_column(source.frame, target, source.name)
     codes = encode(labels, model.task)
-    known = np.flatnonzero(codes >= 0)
-    if not len(known):
+    labelled_rows = np.flatnonzero(codes >= 0)
+    if not len(labelled_rows):
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
     ids = np.arange(len(codes)) if rows is None else rows
     may_lack = allow_missing or source.records
     # All rows are conformed, so that messages count them as the file does.
     labelled = rows_of_frame(
         source.frame, model.needs, source=source.name, allow_missing=may_lack, folder=source.folder
-    ).take(known)
+    ).take(labelled_rows)
     grouping, groups = model.schema.only("group"), None
     if grouping is not None and grouping.name in source.frame.columns:
-        groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[known])
+        groups = same_rows(conform(source.frame, model.schema, ("group",), source=source.name)[labelled_rows])
     answers, row_costs = model.answer_rows(labelled), labelled.row_costs(model.decision.cost_columns)
     predictions = Predictions(
-        model.task.classes, ids[known], codes[known], answers.probabilities, named, row_costs, groups
+        model.task.classes, ids[labelled_rows], codes[labelled_rows], answers.probabilities, part, row_costs, groups
     )
     return Fresh(
         source.name,
         predictions,
-        len(codes) - len(known),
+        len(codes) - len(labelled_rows),
         labelled.columns,
         labelled.absent,
         (*source.notes, *labelled.notes),
-        source.frame[known],
+        source.frame[labelled_rows],
     )

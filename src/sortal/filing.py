@@ -44,7 +44,7 @@ EXAMPLES_FILE = "examples.html"
 
 
 @dataclass(frozen=True)
-class Shipped:
+class FinalModel:
     """The model as it was read back from its file, how well it says what was trained, and the seconds that a row alone
     takes.
     """
@@ -57,7 +57,7 @@ class Shipped:
 def file_run(
     folder: Path,
     results: Results,
-    shipped: Shipped,
+    final_model: FinalModel,
     log: FitLog,
     sealed: NDArray[np.int64],
     recipe: Recipe,
@@ -68,11 +68,11 @@ def file_run(
 
     ``sealed``: ids of the rows of the test. ``in_time``: whether there is time for so many seconds.
     """
-    trained, model, path = results.trained, shipped.model, folder / MODEL_FILE
+    trained, model, path = results.trained, final_model.model, folder / MODEL_FILE
     outcome = assemble(results, recipe.rows, recipe.search)
-    items = checklist(outcome, facts(results, MODEL_FILE, model, shipped.parity, log, sealed))
+    items = checklist(outcome, facts(results, MODEL_FILE, model, final_model.parity, log, sealed))
     complete(path, model, outcome, items, results.test, recipe.rows.disclosure.smallest_count)
-    artifact = artifact_of(path, shipped.parity, shipped.row_seconds, recipe.search)
+    artifact = artifact_of(path, final_model.parity, final_model.row_seconds, recipe.search)
     nested = results.nested
     ran = {
         "unchecked": tuple(s.code for s in results.audited.timed_out),
@@ -82,8 +82,8 @@ def file_run(
     }
     write_tables(folder, outcome, trained, recipe.with_options(**ran))
     test = None if results.test is None else results.test.predictions
-    measured = test if nested is None else nested.predictions
-    drawn = draw_all(outcome, trained.finalized.evidence, measured, lambda: in_time(0.0))
+    predictions = test if nested is None else nested.predictions
+    drawings = draw_all(outcome, trained.finalized.evidence, predictions, lambda: in_time(0.0))
     if not recipe.rows.private:
         files = keep_front(folder, model, results.unsealed.table, trained, in_time)
         outcome = replace(outcome, leaderboard=tuple(replace(r, file=files.get(r.name)) for r in outcome.leaderboard))
@@ -91,9 +91,9 @@ def file_run(
         write_examples(folder / EXAMPLES_FILE, outcome, model, results.unsealed, in_time)
         outcome = replace(outcome, examples=replace(outcome.examples, file=EXAMPLES_FILE))
     # Drawing takes a while, and all that is said of the time is to be the same: so the clock is read between.
-    skipped = [*trained.developed.explored.skipped, *undrawn(drawn.timed_out)]
+    skipped = [*trained.developed.explored.skipped, *undrawn(drawings.timed_out)]
     record = RunRecord.of(outcome, steps.timing(skipped, recipe.search.effort), artifact, items)
-    (folder / "report.html").write_text(render(record, drawn.figures), "utf-8")
+    (folder / "report.html").write_text(render(record, drawings.figures), "utf-8")
     (folder / "run.json").write_bytes(record.to_json())
     return record
 
@@ -105,12 +105,12 @@ def scores_of(test: OpenedTest, least: int) -> dict[str, ColumnProfile]:
 
 def reliability_of(test: OpenedTest, least: int) -> dict[str, Reliability]:
     """How far what was said can be believed, of the classes of which ``scores_of`` has a profile."""
-    found, blocks = test.predictions, test.predictions.clusters
+    predictions, blocks = test.predictions, test.predictions.clusters
     if blocks is None and test.times is not None:
         blocks = in_blocks(test.times, max(1, min(BLOCKS, len(test.times) // BLOCK_ROWS)))
     return {
-        label: Reliability.of(found.probability[:, code], found.truth == code, blocks, least)
-        for code, label in enumerate(found.classes)
+        label: Reliability.of(predictions.probability[:, code], predictions.truth == code, blocks, least)
+        for code, label in enumerate(predictions.classes)
         if label in scores_of(test, least)
     }
 
@@ -122,10 +122,10 @@ def complete(
     program that was tested. ``least``: rows that a figure has.
     """
     nested = {} if outcome.nested is None else {"nested": outcome.nested.figures}
-    tested = {} if outcome.test is None else {"test": outcome.test}
+    on_test = {} if outcome.test is None else {"test": outcome.test}
     if test is not None:
         model = replace(model, scores=scores_of(test, least), reliability=reliability_of(test, least))
-    replace(model, metrics={**model.metrics, **nested, **tested}, card=model_card(outcome, items)).save(path)
+    replace(model, metrics={**model.metrics, **nested, **on_test}, card=model_card(outcome, items)).save(path)
 
 
 def artifact_of(path: Path, parity: Parity, row_seconds: float, search: SearchOptions) -> Artifact:
@@ -133,8 +133,8 @@ def artifact_of(path: Path, parity: Parity, row_seconds: float, search: SearchOp
     content, took = path.read_bytes(), 1e6 * row_seconds
     exceeds = []
     if search.max_latency is not None and row_seconds > search.max_latency:
-        asked = microseconds(1e6 * search.max_latency)
-        exceeds.append(f"a row takes {microseconds(took)}, more than the {asked} of --max-latency")
+        limit = microseconds(1e6 * search.max_latency)
+        exceeds.append(f"a row takes {microseconds(took)}, more than the {limit} of --max-latency")
     if search.max_size is not None and len(content) > search.max_size:
         exceeds.append(f"the file has {size(len(content))}, more than the {size(search.max_size)} of --max-size")
     return Artifact(path.name, len(content), hashlib.sha256(content).hexdigest(), parity, took, tuple(exceeds))

@@ -60,5 +60,5 @@ class TrainOptions(AuditOptions, total=False):
 
 def in_python(options: Iterable[Field[Any]], types: type[AuditOptions]) -> list[Parameter]:
     """Options as keywords; the target is an argument."""
-    written = get_type_hints(types)
-    return [keyword(option, written[option.name]) for option in options if option.name != "target"]
+    hints = get_type_hints(types)
+    return [keyword(option, hints[option.name]) for option in options if option.name != "target"]

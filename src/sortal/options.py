@@ -17,20 +17,20 @@ from sortal.core.signatures import keyword
 
 def on_command_line(option: Field[Any]) -> Parameter:
     """An option of a recipe as typer reads it: a flag, a number, a text, or a text that may repeat."""
-    kind, default = _written(option_types()[option.name], option.metadata["written"])
+    kind, default = _option_type(option_types()[option.name], option.metadata["written"])
     kind = str | None if option.metadata["unit"] else kind
     flag = [f"--{option.name}"] if kind is bool else []  # else typer adds its opposite
     return keyword(option, kind, typer.Option(default, *flag, help=option.metadata["help"]))
 
 
-def _written(field_type: Any, default: Any) -> tuple[Any, Any]:
+def _option_type(field_type: Any, default: Any) -> tuple[Any, Any]:
     """The type and the default of what is written for a value that a sheet holds."""
     if isinstance(default, str):
         return str, default
     members = {*get_args(field_type)} - {NoneType} if isinstance(field_type, UnionType) else {field_type}
     if members & {bool, int, float} and len(members) == 1:
         return field_type, default
-    return (list[str] | None if {get_origin(each) for each in members} & {tuple, dict} else str | None), None
+    return (list[str] | None if {get_origin(member) for member in members} & {tuple, dict} else str | None), None
 
 
 Data = Annotated[

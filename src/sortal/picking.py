@@ -45,7 +45,7 @@ def pick(folder: Path, name: str, out: Path) -> Model:
     decision = decide(model.task, evidence)
     decided = decide_apart(model.task, evidence, decision, record.seed)
     ledger = record.ledger
-    picked = replace(
+    new_model = replace(
         model,
         program=program,
         decision=decision,
@@ -57,7 +57,7 @@ def pick(folder: Path, name: str, out: Path) -> Model:
             ledger=LedgerHead(ledger.opens, ledger.head, ledger.sealed),
         ),
     )
-    picked.save(out)
+    new_model.save(out)
     return load(out)
 
 
@@ -76,7 +76,7 @@ def _file(record: RunRecord, name: str) -> str:
             "what the run promised was proven of the model that it chose, and of no other; train again with --models "
             "to have another one proven"
         )
-    others = [each.name for each in record.leaderboard if each.file is not None]
+    others = [other.name for other in record.leaderboard if other.file is not None]
     why = "there was no time to keep it, or the run is private" if row.front else "another is both better and faster"
     have = f"pick one of {', '.join(map(quoted, others))}" if others else "train again with more --budget"
     raise OptionError(f"the run kept no program of {quoted(name)}: {why}; {have}")

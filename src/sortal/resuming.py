@@ -23,14 +23,14 @@ def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume
 
     Raises OptionError where there is nothing to resume.
     """
-    left = [path for path in unfinished(out) if (path / FOLDS).is_dir()] if resume else []
+    folders = [path for path in unfinished(out) if (path / FOLDS).is_dir()] if resume else []
     if resume and recipe.rows.private:
         raise OptionError("a private run keeps no results on disk, so it cannot be resumed; leave --resume out")
-    if resume and not left:
+    if resume and not folders:
         raise OptionError(f"there is no unfinished run of {str(out)!r} to resume; leave --resume out")
-    if left and (seal := Seal(left[-1])).path.exists() and seal.opens:
+    if folders and (seal := Seal(folders[-1])).path.exists() and seal.opens:
         raise OptionError(
-            f"the unfinished run {str(left[-1])!r} had opened its sealed test already, and one look is all that is "
+            f"the unfinished run {str(folders[-1])!r} had opened its sealed test already, and one look is all that is "
             "blind; leave --resume out, and name another --out"
         )
     if recipe.rows.private or recipe.search.plan:
@@ -40,4 +40,4 @@ def fold_store(out: Path, folder: Path, problem: Problem, recipe: Recipe, resume
     key = hashlib.sha256(
         repr((__version__, problem.digest, problem.sampled, sorted(same.items()))).encode()
     ).hexdigest()
-    return FoldStore.new(folder / FOLDS, key, left[-1] / FOLDS if left else None)
+    return FoldStore.new(folder / FOLDS, key, folders[-1] / FOLDS if folders else None)

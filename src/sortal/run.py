@@ -112,7 +112,7 @@ class Run(AsText):
 
     def __getstate__(self) -> dict[str, Any]:
         """With the files of a temporary folder, which will be gone."""
-        state = {each.name: getattr(self, each.name) for each in fields(self)}
+        state = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**state, "home": None, "files": _files(self.folder)} if self.home is not None else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -144,8 +144,8 @@ def train(
     if resume and out is None:
         raise OptionError("say which run to resume: out='runs/NAME'")
     console = Screen() if progress else None
-    for left in abandoned(temporary_files() if out is None else out.expanduser().absolute().parent):
-        _log.warning(sentence(left))
+    for message in abandoned(temporary_files() if out is None else out.expanduser().absolute().parent):
+        _log.warning(sentence(message))
     if out is not None:
         return _run(data, trip(out, data, recipe, started, console, executor, resume), out)
     home = temporary_folder()

@@ -40,7 +40,7 @@ def ship(
 
     Raises ParityError where it does not say the same.
     """
-    finalized, known = trained.finalized, profile(table, trained.dev.smallest_count)
+    finalized, column_profiles = trained.finalized, profile(table, trained.dev.smallest_count)
     model = Model(
         schema=table.schema,
         task=task,
@@ -48,8 +48,8 @@ def ship(
         program=finalized.program,
         metrics={} if figures is None else {finalized.evidence.part: figures},
         sets=finalized.sets,
-        profile=known,
-        golden=golden_rows(known),
+        profile=column_profiles,
+        golden=golden_rows(column_profiles),
         embedded=trained.dev.networks,
     )
     if file is not None:

@@ -59,8 +59,8 @@ def not_lone(y: NDArray[Any]) -> NDArray[np.bool_]:
     names = listing([repr(label) for label in classes[lone].tolist()])
     message = f"classes of y with one row, which cannot be both learned and tested, are left out: {names}"
     warnings.warn(sentence(message), UserWarning, stacklevel=4)
-    kept: NDArray[np.bool_] = ~lone[codes]
-    return kept
+    mask: NDArray[np.bool_] = ~lone[codes]
+    return mask
 
 
 def _of_one_type(y: NDArray[Any]) -> NDArray[Any]:

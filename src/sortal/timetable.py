@@ -111,13 +111,13 @@ class Closing:
     work: float = 0.0
     permuting: float = 0.0
 
-    def may_permute(self, left: float) -> float:
+    def may_permute(self, seconds_left: float) -> float:
         """Seconds of that, with so many to go: what is late is taken from it first."""
-        return max(min(self.permuting, left - self.seconds + self.permuting), 0.0)
+        return max(min(self.permuting, seconds_left - self.seconds + self.permuting), 0.0)
 
-    def may_draw(self, left: float) -> bool:
+    def may_draw(self, seconds_left: float) -> bool:
         """Whether one more figure can be drawn with so many seconds to go."""
-        return self.figures and left > self.page
+        return self.figures and seconds_left > self.page
 
 
 def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
@@ -126,8 +126,8 @@ def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
     """
     if math.isinf(deadline.budget):
         return rows
-    left = max(deadline.rest / deadline.busyness, 0.0)
-    cells = CELLS_A_SECOND * max(left - WHATEVER_THE_ROWS, left / 2)
+    seconds_left = max(deadline.rest / deadline.busyness, 0.0)
+    cells = CELLS_A_SECOND * max(seconds_left - WHATEVER_THE_ROWS, seconds_left / 2)
     return min(rows, max(int(cells / max(columns, 1)), LEAST_SAMPLED))
 
 
@@ -146,14 +146,14 @@ def search_reserve(
 ) -> TimeReserve:
     """What the search for the model that ships may take: until when, or how much of the effort it has."""
     test, outer = len(parts.test), parts.outer
-    seen, comparing = min(PARITY_ROWS, len(unsealed.codes)), test > 0
+    n_parity, comparing = min(PARITY_ROWS, len(unsealed.codes)), test > 0
     if search.effort is None:
         return TimeReserve(
-            deadline, closing.seconds, test + seen, comparing, interrupts, seen_rows=seen, again=OUTER * outer
+            deadline, closing.seconds, test + n_parity, comparing, interrupts, seen_rows=n_parity, again=OUTER * outer
         )
     cells = len(unsealed.codes) * len(unsealed.table.schema.columns)
     units = max(search.effort - STARTING - LOOKING * cells - closing.work, 0.0) / (1 + OUTER * outer)
-    return WorkReserve(deadline, 0.0, test + seen, comparing, interrupts, seen_rows=seen, units=units)
+    return WorkReserve(deadline, 0.0, test + n_parity, comparing, interrupts, seen_rows=n_parity, units=units)
 
 
 def may_guess(deadline: Deadline, closing: Closing) -> bool:
@@ -176,17 +176,17 @@ def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: fl
     return replace(closing, seconds=closing.seconds + permuting + marking, permuting=permuting)
 
 
-def plan_closing(size: Size, left: float, busyness: float) -> Closing:
-    """How the run will end, with ``left`` seconds for search and end on a machine where all takes ``busyness`` times as
+def plan_closing(size: Size, seconds_left: float, busyness: float) -> Closing:
+    """How the run will end, with ``seconds_left`` for search and end on a machine where all takes ``busyness`` times as
     long as alone.
 
     Where there is time to draw, a figure is drawn: that takes as long as the machine is slow, whatever makes it so.
     What drawing needs is imported by it, now that it counts.
     """
-    if math.isinf(left):
+    if math.isinf(seconds_left):
         return Closing(0.0, figures=True, work=(size.units + FIGURES + DRAWING) * UNIT)
     seconds = size.units * UNIT * busyness
-    if (FIGURES + DRAWING) * UNIT * busyness > MOST * (left - seconds):
+    if (FIGURES + DRAWING) * UNIT * busyness > MOST * (seconds_left - seconds):
         return Closing(seconds, figures=False)
     unit = _unit()
     return Closing((size.units + FIGURES) * unit, figures=True, page=(PAGE + EXIT + COLUMN * size.columns / 4) * unit)
@@ -216,17 +216,17 @@ class Steps:
     def __init__(self, observer: Observer, deadline: Deadline) -> None:
         self.deadline = deadline
         self._observer = observer
-        self._begun: list[tuple[str, float]] = [("start", 0.0)]
+        self._starts: list[tuple[str, float]] = [("start", 0.0)]
 
     def enter(self, name: str) -> None:
         """The step before ends and this one begins."""
-        self._begun.append((name, self.deadline.spent))
+        self._starts.append((name, self.deadline.spent))
         self._observer.phase(name.upper())
 
     def timing(self, skipped: Sequence[Skipped], effort: float | None = None) -> Timing:
         """Up to now. ``skipped``: what there was no time for; ``effort``: what was asked for in the place of time."""
         now = self.deadline.spent
-        ends = [*(at for _, at in self._begun[1:]), now]
-        phases = [Phase(name, end - at) for (name, at), end in zip(self._begun, ends, strict=True)]
+        ends = [*(at for _, at in self._starts[1:]), now]
+        phases = [Phase(name, end - at) for (name, at), end in zip(self._starts, ends, strict=True)]
         budget = None if math.isinf(self.deadline.budget) else self.deadline.budget
         return Timing(budget, now, tuple(phases), tuple(skipped), effort)

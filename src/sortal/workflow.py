@@ -32,7 +32,7 @@ from sortal.data.whole import is_taken, new_folder
 from sortal.decide.chosen import decide_apart
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
-from sortal.filing import MODEL_FILE, Shipped, file_run
+from sortal.filing import MODEL_FILE, FinalModel, file_run
 from sortal.record.assemble import Results
 from sortal.record.describe import describe_data, describe_split
 from sortal.record.events import RunObserver
@@ -93,9 +93,9 @@ def train_into(
         seconds = audit_seconds(deadline)
         closing = closing_of(unsealed, rows.measured, deadline, recipe.search.allowance)
         without = recipe.search.unchecked if recipe.search.plan else None
-        audited = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
+        audit = audit_rows(context, seconds=seconds, guesses=may_guess(deadline, closing), without=without)
         del context
-        observer.audited(audited.findings, audited.timed_out)
+        observer.audited(audit.findings, audit.timed_out)
 
         steps.enter("train")
         reserve = search_reserve(recipe.search, deadline, closing, unsealed, rows.parts, interrupts)
@@ -104,21 +104,23 @@ def train_into(
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, unsealed, trained, recipe.search.seed)
-        shipped = Shipped(model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names}))
+        final_model = FinalModel(
+            model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names})
+        )
 
         steps.enter("test")
-        opened = open_test(model, trained, rows)
+        test = open_test(model, trained, rows)
         again = cross_validate(unsealed, recipe, trained, rows.parts.outer, TimeReserve(deadline, closing.seconds, 0))
         log = FitLog.of((*trained.fits, *(() if again is None else again.fits)), rows.sealed)
         run_counts = RunCounts(log.fits, log.leaked_rows, rows.seal.opens if rows.seal else 0)
-        audited = replace(audited, findings=audited.findings + run_findings(run_counts))
+        audit = replace(audit, findings=audit.findings + run_findings(run_counts))
 
         steps.enter("report")
         adds = permuted(trained, recipe.search, closing.may_permute(deadline.rest))
         promised = model.metrics[trained.finalized.evidence.part]
-        results = Results(unsealed, rows.data, rows.split, rows.seal, audited, trained, promised, opened, again, adds)
+        results = Results(unsealed, rows.data, rows.split, rows.seal, audit, trained, promised, test, again, adds)
         record = file_run(
-            folder, results, shipped, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.rest - s)
+            folder, results, final_model, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.rest - s)
         )
         if store is not None:
             store.remove()
@@ -148,17 +150,17 @@ class Rows:
         return len(self.parts.train) if self.parts.outer else len(self.sealed)
 
 
-def read_rows(given: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
+def read_rows(source: object, recipe: Recipe, folder: Path, deadline: Deadline) -> tuple[Rows, AuditContext]:
     """Read the data, and lock the test away. Beside them what the audit looks at: that is more than the rest of a run
     needs.
     """
-    whole = frame_problem(given, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
+    whole = frame_problem(source, recipe.goal, recipe.rows, row_limit(recipe.search, deadline))
     parts, seal = seal_test(whole, recipe, folder)
-    known = np.sort(np.concatenate([parts.train, parts.valid]))
+    unsealed_rows = np.sort(np.concatenate([parts.train, parts.valid]))
     data, split = describe_data(whole), describe_split(whole, parts, recipe.rows)
     # Of a large table, what was read goes before its rows are copied once more: a fifth of the memory of a run.
-    raw, whole = whole.raw[known], replace(whole, raw=whole.raw.clear())
-    unsealed = part(whole, known, raw)
+    raw, whole = whole.raw[unsealed_rows], replace(whole, raw=whole.raw.clear())
+    unsealed = part(whole, unsealed_rows, raw)
     del raw
     data = replace(data, notes=(*data.notes, *check_backbones(recipe.search.backbone, unsealed.table)))
     valid = np.flatnonzero(np.isin(unsealed.table.rows, whole.table.rows[parts.valid]))
@@ -211,12 +213,12 @@ def open_test(model: Model, trained: Trained, rows: Rows) -> OpenedTest | None:
         return None
     sealed = Source(rows.seal.open("score of the saved model", by=_signature()), "the sealed test")
 
-    def scored(by: Model) -> Predictions:
+    def score(by: Model) -> Predictions:
         return score_labelled(by, sealed, "test", rows.sealed).predictions
 
     fresh = score_labelled(model, sealed, "test", rows.sealed)
     baselines = {b.name: replace(model, program=b.pipeline.program()) for b in trained.baselines}
-    by_name = {name: scored(baseline) for name, baseline in baselines.items()}
+    by_name = {name: score(baseline) for name, baseline in baselines.items()}
     predictions = replace(fresh.predictions, drawn_from=rows.split.classes)
     return OpenedTest(predictions, fresh.raw, by_name, rows.times)
 

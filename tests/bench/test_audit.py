@@ -37,7 +37,7 @@ def test_times_every_check_and_the_whole(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(("seconds", "gigabytes", "holds"), [(61, 1, [False, True]), (59, 4.1, [True, False])])
 def test_each_goal_can_fall_short(seconds: float, gigabytes: float, holds: list[bool]) -> None:
     wholes = [audit.Whole("small", 10, 2, 1.0, 1.0, 0.1), audit.Whole("large", 10, 2, seconds, 1.0, gigabytes)]
-    assert [goal.holds for goal in audit.outcome(wholes, [audit.Timed("read", 1.0)]).goals] == holds
+    assert [goal.holds for goal in audit.outcome(wholes, [audit.Step("read", 1.0)]).goals] == holds
 
 
 def test_peers_that_are_not_installed_are_left_out_with_a_note() -> None:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bench import calibration
-from bench.calibration import GATED, ORACLE, TEMPERATURE, Compared, Evidence
+from bench.calibration import GATED, ORACLE, TEMPERATURE, Comparison, Evidence
 from sortal.core.predictions import Predictions
 
 
-def case(table: str, gated: float, temperature: float, before: float = 0.5) -> Compared:
+def case(table: str, gated: float, temperature: float, before: float = 0.5) -> Comparison:
     after = {GATED: gated, TEMPERATURE: temperature, ORACLE: min(before, gated, temperature)}
-    return Compared(table, "forest", 0, 100, 2, before, after, "beta")
+    return Comparison(table, "forest", 0, 100, 2, before, after, "beta")
 
 
 def predictions(n: int, seed: int, sharpness: float) -> Predictions:
@@ -72,14 +72,14 @@ def test_methods_are_compared_on_the_same_predictions():
 def test_scikit_learn_calibrates_the_predictions_that_it_is_given():
     told = evidence(2.0)
     for method in ("sigmoid", "isotonic"):
-        q = calibration.by_scikit_learn(method, told.seen)(told.test.probability)
+        q = calibration.by_scikit_learn(method, told.out_of_fold)(told.test.probability)
         assert calibration.log_loss(q, told.test.truth) < calibration.log_loss(told.test.probability, told.test.truth)
 
 
 def test_out_of_fold_predictions_come_with_their_folds_and_the_test_from_a_refit(tmp_path):
     told = next(calibration.gather(calibration.fast_cases(tmp_path)[0], 0))
     assert told.model == "logistic"
-    assert len(told.seen) == len(told.fold) == pytest.approx(490, abs=5)
+    assert len(told.out_of_fold) == len(told.fold) == pytest.approx(490, abs=5)
     assert len(told.test) == pytest.approx(210, abs=5)
     assert sorted(set(told.fold.tolist())) == [0, 1, 2, 3, 4]
     assert calibration.log_loss(told.test.probability, told.test.truth) < 0.6

@@ -49,7 +49,7 @@ def cell(table: str, split: int, sortal: float, tuned: float, fine: float = 9.0,
 def test_a_fit_is_made_once_whoever_asks_for_it():
     found, task = arm()
     models, code = found.models, task.positive_code
-    (seen, fold), tested = found.seen, found.tested
+    (seen, fold), tested = found.out_of_fold, found.tested
     assert len(models.fitted) == FOLDS + 1
     cost.tuned(found, priced(task), 100)
     assert len(models.fitted) == FOLDS + 1
@@ -64,7 +64,7 @@ def test_a_fit_is_made_once_whoever_asks_for_it():
 
 def test_what_overstates_is_calibrated_on_both_sides():
     found, _ = arm(family=lightgbm, settings={"rounds": 200, "learning_rate": 0.3, "min_data_in_leaf": 5})
-    (seen, _), (evidence, tested) = found.seen, found.calibrated
+    (seen, _), (evidence, tested) = found.out_of_fold, found.calibrated
     for raw, calibrated in ((seen, evidence), (found.tested, tested)):
         assert sk.log_loss(raw.truth, calibrated.probability) < sk.log_loss(raw.truth, raw.probability)
         assert (calibrated.rows == raw.rows).all()
@@ -87,7 +87,7 @@ def test_the_rival_finds_the_signal_with_either_grid():
     task = priced(task)
     for thresholds in cost.TUNED.values():
         by_rival = {"rival": cost.tuned(found, task, thresholds)}
-        assert cost.paid(task, found.truth, by_rival)["rival"] < 1
+        assert cost.relative_costs(task, found.truth, by_rival)["rival"] < 1
 
 
 def test_every_way_decides_every_row_and_none_beats_the_best_threshold():
@@ -96,7 +96,7 @@ def test_every_way_decides_every_row_and_none_beats_the_best_threshold():
     decided = dict(cost.decisions(found, task))
     assert set(decided) == set(cost.WAYS) - {cost.WEIGHTED}
     assert all(set(d) <= {0, 1} and len(d) == len(found.test) for d in decided.values())
-    paid = cost.paid(task, found.truth, decided)
+    paid = cost.relative_costs(task, found.truth, decided)
     assert min(paid.values()) == paid[cost.BEST]
     # A signal as strong as this is worth something, and less to whoever does not ask what errors cost.
     assert paid[cost.SORTAL] < min(1.0, paid[cost.LIKELIEST])
@@ -129,8 +129,8 @@ def test_a_table_is_measured_with_every_learner_size_split_and_cost():
 
 def test_drawn_costs_are_the_same_every_time_and_never_reward_an_error():
     for k in (3, 7):
-        matrix = np.array(cost.drawn(k, 1))
-        assert cost.drawn(k, 1) == cost.drawn(k, 1) != cost.drawn(k, 2)
+        matrix = np.array(cost.random_costs(k, 1))
+        assert cost.random_costs(k, 1) == cost.random_costs(k, 1) != cost.random_costs(k, 2)
         assert (np.diag(matrix) <= 0).all()
         assert (matrix[~np.eye(k, dtype=bool)] > 0).all()
 
@@ -141,7 +141,7 @@ def test_costs_are_counted_from_the_right_decisions_up_to_the_cheapest_constant_
     matrix = ((-1.0, 1.0), (8.0, -3.0))
     task = replace(task, cost=matrix)
     ways = {"right": truth, "never": truth * 0, "always": truth * 0 + 1, "half": np.array([0] * 9 + [1])}
-    found = cost.paid(task, truth, ways)
+    found = cost.relative_costs(task, truth, ways)
     # Never costs 2 x 11 more than being right, always 8 x 2.
     assert found == pytest.approx({"right": 0.0, "never": 22 / 16, "always": 1.0, "half": 11 / 16})
 
@@ -176,7 +176,7 @@ def test_tables_are_paired_by_split_and_the_folder_by_table():
     ]
     x, y = cost.each_table(cells, "fp=1,fn=5", "tuned")
     assert x.difference.value == pytest.approx(-0.1)
-    assert x.paid["sortal"] == pytest.approx(0.5 + 0.7 / 6)
+    assert x.relative_costs["sortal"] == pytest.approx(0.5 + 0.7 / 6)
     assert (x.verdict, y.verdict) == ("won", "lost")
     # Nadeau & Bengio: variance times 1/3 + (1/3)/(2/3), and t with two degrees of freedom.
     assert y.difference.high - y.difference.value == pytest.approx(4.302653 * 0.01 * np.sqrt(1 / 3 + 1 / 2))

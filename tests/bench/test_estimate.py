@@ -14,7 +14,7 @@ from sortal.monitor.estimate import ERRORS, ROC_AUC
 
 def test_errors_are_held_against_cbpe_and_intervals_against_what_came() -> None:
     seen = [
-        estimate.Seen("table", "logistic", figure, 1_000, 0.3, 0.28, 0.25, 0.35, raw=0.2, cbpe=0.26)
+        estimate.Result("table", "logistic", figure, 1_000, 0.3, 0.28, 0.25, 0.35, raw=0.2, cbpe=0.26)
         for figure in (ERRORS, ROC_AUC)
     ]
     said = estimate.outcome(seen, fast=True)

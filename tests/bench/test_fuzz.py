@@ -13,7 +13,7 @@ import pytest
 from bench._fuzz.cases import Cases
 from bench._fuzz.guard import FOLDER, Screen, Watch, timed
 from bench._fuzz.judge import Fault, Judge, Refused, Verdict
-from bench._fuzz.pool import Pool, Tried
+from bench._fuzz.pool import Pool, Trial
 from bench._fuzz.recipes import spoilt_recipe
 from bench._fuzz.seeds import FEW, train_all
 from bench._fuzz.worker import warm_up
@@ -38,7 +38,7 @@ def cases(tmp_path_factory, all_hurried) -> Iterator[Cases]:
 
 @pytest.mark.parametrize(("kind", "count"), COUNTS.items())
 def test_every_case_is_refused_or_right(cases, kind, count):
-    tried = [Tried(kind, number, cases.verdict(kind, number)) for number in range(count)]
+    tried = [Trial(kind, number, cases.verdict(kind, number)) for number in range(count)]
     found = outcome(tried)
     assert found.holds, str(found)
     assert {t.verdict.outcome for t in tried} == {"refused", "right"}

@@ -16,10 +16,10 @@ def test_errors_are_those_that_were_asked_for() -> None:
 
 
 def test_each_goal_can_fall_short() -> None:
-    def tried(worse: int, alike: int, better: int) -> list[gate.Challenged]:
+    def tried(worse: int, alike: int, better: int) -> list[gate.Challenge]:
         passed = {-0.01: worse, 0.0: alike, 0.02: better}
         return [
-            gate.Challenged(gap, gate.USUAL, seed, 100 if seed < many else None)
+            gate.Challenge(gap, gate.USUAL, seed, 100 if seed < many else None)
             for gap, many in passed.items()
             for seed in range(100)
         ]

@@ -4,7 +4,7 @@ import pytest
 
 from bench import _postgres, labels
 from bench._outcome import Options
-from bench.labels import Timed
+from bench.labels import Timing
 
 
 def test_labels_of_every_store_meet_their_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,14 +28,14 @@ def test_rows_have_ids_in_the_order_of_time_or_in_none_and_the_same_for_a_seed(o
 
 @pytest.mark.parametrize(("seconds", "holds"), [((4.0, 5.9), True), ((4.0, 6.1), False)])
 def test_labels_and_reading_count_together(seconds: tuple[float, float], holds: bool) -> None:
-    timed = Timed("SQLite", 1_000_000, 4.0, 1e4, *seconds, read_inputs=99.0, computed=1.0)
+    timed = Timing("SQLite", 1_000_000, 4.0, 1e4, *seconds, read_inputs=99.0, computed=1.0)
     (goal,) = labels.outcome([timed], 1_000_000, []).goals
     assert goal.holds is holds
 
 
 def test_each_store_is_judged_by_its_median() -> None:
     timed = [
-        Timed(s, 1_000_000, 4.0, 1e4, t, 0.0, 0.0, 0.0)
+        Timing(s, 1_000_000, 4.0, 1e4, t, 0.0, 0.0, 0.0)
         for s, t in [("a", 1), ("b", 11), ("a", 99), ("b", 12), ("a", 2)]
     ]
     assert [goal.holds for goal in labels.outcome(timed, 1_000_000, []).goals] == [True, False]

@@ -104,7 +104,7 @@ def test_a_leak_is_found_and_named_by_its_check() -> None:
     case = made_up()
     copy = seeds.COLUMNS[0]
     [trial] = leaks.column_trial("t", case, copy, RNG(0), (leaks.matrix(case.table), 0.6))
-    assert (trial.severity, trial.codes, trial.counts, trial.found) == ("severe", ("A101",), True, True)
+    assert (trial.severity, trial.codes, trial.counts, trial.is_found) == ("severe", ("A101",), True, True)
     [trial] = leaks.column_trial("t", case, copy, RNG(0), (leaks.matrix(case.table), 0.99))
     assert (trial.codes, trial.counts) == ((), False)
 

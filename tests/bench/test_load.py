@@ -58,7 +58,7 @@ def echoing(late: float = 0.0) -> Iterator[int]:
 def test_all_requests_of_a_rate_are_sent_and_counted() -> None:
     bodies: list[bytes] = []
     with echoing() as port:
-        load = constant(port, [request("/", b"x")], 200, 0.5, seen=lambda status, body: bodies.append(body))
+        load = constant(port, [request("/", b"x")], 200, 0.5, handler=lambda status, body: bodies.append(body))
     assert load.statuses == {200: 100}
     assert load.bad == 0
     assert bodies == [b"done"] * 100

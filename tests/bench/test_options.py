@@ -4,19 +4,19 @@ import polars as pl
 import pytest
 
 from bench import options
-from bench.options import GOALS, OTHERS, Asked, drawn, outcome, tried
+from bench.options import GOALS, OTHERS, Case, draw_case, outcome, try_case
 from sortal.core.errors import DataError
 from sortal.core.sheets import TRAIN_OPTIONS
 from tests.conftest import EXAMPLE
 
 ROWS = pl.DataFrame({"x": range(60), "y": ["a", "b"] * 30})
-ASKED = Asked("made up", ROWS, "y", {"models": ["svm"], "effort": 1})
+ASKED = Case("made up", ROWS, "y", {"models": ["svm"], "effort": 1})
 
 
 def test_a_number_draws_the_same_again_and_all_options_in_time() -> None:
     tables = [("example", pl.read_csv(EXAMPLE), "Churn")]
-    many = [drawn(number, tables) for number in range(300)]
-    again = drawn(7, tables)
+    many = [draw_case(number, tables) for number in range(300)]
+    again = draw_case(7, tables)
     assert (again.options, again.frame.equals(many[7].frame)) == (many[7].options, True)
     named = {option for asked in many for option in asked.options}
     assert named <= {option.name for option in TRAIN_OPTIONS}
@@ -35,7 +35,7 @@ def test_what_ends_without_a_sentence_is_a_fault(
         raise error
 
     monkeypatch.setattr(options.sortal, "train", train)
-    done = tried(3, ASKED)
+    done = try_case(3, ASKED)
     assert (done.outcome, str(error) in done.message) == (expected, True)
     judged = outcome([done])
     assert [goal.holds for goal in judged.goals] == [expected == "refused", False]
@@ -43,7 +43,7 @@ def test_what_ends_without_a_sentence_is_a_fault(
 
 
 def test_other_numbers_from_another_door_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tried(0, ASKED).outcome == "right"
+    assert try_case(0, ASKED).outcome == "right"
     load = options.sortal.load
 
     def loaded(file: object) -> object:
@@ -60,5 +60,5 @@ def test_other_numbers_from_another_door_are_a_fault(monkeypatch: pytest.MonkeyP
         return Other()
 
     monkeypatch.setattr(options.sortal, "load", loaded)
-    done = tried(0, ASKED)
+    done = try_case(0, ASKED)
     assert (done.outcome, "other numbers from dicts" in done.message) == ("fault", True)

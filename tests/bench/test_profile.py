@@ -41,7 +41,7 @@ def test_like_rows_are_passed_over_and_damage_is_noticed(cells):
 
 @pytest.mark.parametrize(("what", "spoken"), [("20 rows", 1), ("upper case", 0), ("a thousandth", 0)])
 def test_false_alarms_and_silence_fall_short(cells, what, spoken):
-    worse = [replace(cell, spoken=spoken) if cell.what == what else cell for cell in cells]
+    worse = [replace(cell, flagged=spoken) if cell.what == what else cell for cell in cells]
     assert [goal.holds for goal in profile.outcome(worse, []).goals].count(False) == 1
 
 

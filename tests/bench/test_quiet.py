@@ -29,11 +29,11 @@ def test_training_and_stream_are_drawn_from_one_population() -> None:
 
 
 def test_a_late_or_missing_alarm_is_told_from_a_soon_one() -> None:
-    soon = [alarm.Seen("errors .10 -> 0.20", 0, seed, 100) for seed in range(3)]
+    soon = [alarm.Result("errors .10 -> 0.20", 0, seed, 100) for seed in range(3)]
     assert alarm.outcome(soon).holds
-    never = [alarm.Seen("errors .10 -> 0.20", 0, seed, None) for seed in range(3)]
+    never = [alarm.Result("errors .10 -> 0.20", 0, seed, None) for seed in range(3)]
     assert not alarm.outcome(never).holds
-    false = [alarm.Seen("by 1", 0, seed, 100, seed == 0) for seed in range(3)]
+    false = [alarm.Result("by 1", 0, seed, 100, seed == 0) for seed in range(3)]
     assert not alarm.outcome([*soon, *false]).holds
 
 

@@ -38,7 +38,9 @@ def test_a_log_loss_is_that_of_calibrated_probabilities() -> None:
 def test_the_winner_of_equals_is_flattered_and_corrected() -> None:
     cells = {
         c.metric: c
-        for c in selection.measure(EQUALS.name, 200, 30, lambda rng: selection.simulate(EQUALS, rng), 0, EQUALS.known)
+        for c in selection.measure(
+            EQUALS.name, 200, 30, lambda rng: selection.simulate(EQUALS, rng), 0, EQUALS.reference
+        )
     }
     assert cells["roc_auc"].uncorrected > 0.02
     assert abs(cells["roc_auc"].corrected) < cells["roc_auc"].uncorrected / 2

@@ -20,7 +20,7 @@ from sortal.evaluate.figures import ClassScore
 from sortal.evaluate.slices import Slice, Slices
 from sortal.evaluate.verification import PromiseCheck, Rival, Verification
 from sortal.record.checklist import checklist
-from sortal.record.facts import Facts, Saved
+from sortal.record.facts import Facts, SavedModel
 from sortal.record.parts import (
     Artifact,
     Baseline,
@@ -274,7 +274,7 @@ def binary_example(n: int = 4000) -> Example:
         refit_rows=n,
         imbalance=("no weights", "class weights"),
         ledger_intact=True,
-        saved=Saved(
+        saved=SavedModel(
             "model.sortal",
             "0.1.0",
             record.artifact.parity,
@@ -382,7 +382,7 @@ def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:
     facts = replace(base.facts, out_of_fold_rows=n, refit_rows=n, decision_rows=n)
     facts = replace(
         facts,
-        saved=Saved(
+        saved=SavedModel(
             "model.sortal",
             "0.1.0",
             record.artifact.parity,

@@ -335,7 +335,7 @@ def test_each_part_of_the_record_is_made_of_its_own_source(monkeypatch: pytest.M
         spy(name)
     for name in ("_nested", "_per_class", "_slices", "_importance", "_permutation", "_examples", "describe_ledger"):
         spy(name)
-    spy("_shown", lambda given: (replace(rows, part="test" if given[1].test else "valid"), decided))
+    spy("_predictions", lambda given: (replace(rows, part="test" if given[1].test else "valid"), decided))
     spy("selection", lambda given: SimpleNamespace(corrected="corrected", given=given))
     spy("_tested", lambda given: (given, "verified"))
     spy("recalibration_gain", lambda given: Interval(float(given[2] == ("seed", 7)), -1.0, 2.0))
@@ -391,15 +391,15 @@ def test_what_is_shown_is_the_test_or_what_stands_in_for_it() -> None:
     test, nested = replace(rows.take(np.arange(9)), part="test"), replace(rows.take(np.arange(5)), part="nested")
     apart, other = np.zeros(60, dtype=np.int64), np.ones(5, dtype=np.int64)
     run.test, run.nested = None, None
-    shown, decided = assemble_module._shown(run, apart)
+    shown, decided = assemble_module._predictions(run, apart)
     assert shown is rows
     assert decided is apart
     run.nested = SimpleNamespace(predictions=nested, decided=other)
-    shown, decided = assemble_module._shown(run, apart)
+    shown, decided = assemble_module._predictions(run, apart)
     assert shown is nested
     assert decided is other
     run.test = OpenedTest(test, pl.DataFrame())
-    shown, decided = assemble_module._shown(run, apart)
+    shown, decided = assemble_module._predictions(run, apart)
     assert shown is test
     assert decided.tolist() == decide(TASK, rows).decide(test).tolist()
 

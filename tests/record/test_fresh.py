@@ -329,7 +329,7 @@ def test_what_was_certified_as_nothing_is_no_promise():
 
 
 def test_a_model_without_promises_has_none():
-    found = judge("m", model(), fresh(), asked=())
+    found = judge("m", model(), fresh(), requested=())
     assert (found.promises, found.rejected, found.ledger, found.notes) == ((), None, None, ())
     assert (found.model, found.data, found.rows, found.unlabelled) == ("m", "new.csv", 400, 0)
 
@@ -365,7 +365,7 @@ def test_slices_are_by_the_columns_that_the_model_reads_and_by_those_asked_for()
     right = (told.predictions.probability[:, 1] > 0.5) == (told.predictions.truth == 1)
     raw = pl.DataFrame({"plan": np.where(right, "pro", "basic"), "site": ["a", "b"] * 200, "other": ["x", "z"] * 200})
     asked = [Column("site", "category")]
-    found = judge("m", model(), replace(told, raw=raw), asked=asked).slices
+    found = judge("m", model(), replace(told, raw=raw), requested=asked).slices
     assert found is not None
     assert {s.column for s in found.slices} == {"plan", "site"}
     assert {s.column for s in found.slices if s.asked} == {"site"}

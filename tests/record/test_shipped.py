@@ -19,10 +19,10 @@ from sortal.evaluate.metric_interval import interval
 from sortal.record.shipped import (
     REACH,
     Gap,
+    as_shipped,
     classes_reaching,
     gap,
     score_out_of_fold,
-    shipped,
     with_its_own_calibration,
 )
 
@@ -137,7 +137,7 @@ def test_a_figure_that_is_no_mean_of_rows_has_no_spread() -> None:
 
 def test_doubts_are_joined_as_squares_side_by_side() -> None:
     """Half-widths .03 and .05 of the rows, .04 of a change of .04, and of a spread of .01 twice 1.96 times that."""
-    found = shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.04, spread=0.01))
+    found = as_shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.04, spread=0.01))
     reach = 2 * 1.959964 * 0.01
     assert pytest.approx(reach, rel=1e-6) == REACH * 0.01
     assert found.value == pytest.approx(0.46)
@@ -146,7 +146,7 @@ def test_doubts_are_joined_as_squares_side_by_side() -> None:
 
 
 def test_what_is_not_moved_reaches_to_the_far_side_of_the_change() -> None:
-    found = shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.02), moved=False)
+    found = as_shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.02), moved=False)
     assert (found.value, found.high) == (0.5, pytest.approx(0.55))
     assert found.low == pytest.approx(0.5 - 0.05)
 
@@ -253,7 +253,7 @@ def logistic(x: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndar
 
 
 def test_nothing_known_changes_nothing() -> None:
-    assert shipped(Interval(0.5, 0.4, 0.6), Gap(), None) == Interval(0.5, 0.4, 0.6)
+    assert as_shipped(Interval(0.5, 0.4, 0.6), Gap(), None) == Interval(0.5, 0.4, 0.6)
 
 
 def test_the_spread_and_the_reach_are_those_of_refits_of_a_regular_model() -> None:

@@ -27,7 +27,7 @@ def test_a_short_text_is_whole_and_marked_by_how_far_each_word_moved_the_model()
         "good": LEVELS,
         "film": 1,
     }
-    assert (found.begun, found.goes_on) == (False, False)
+    assert (found.starts_before, found.goes_on) == (False, False)
 
 
 def test_of_a_long_text_what_moved_the_model_is_shown() -> None:
@@ -40,7 +40,7 @@ def test_of_a_long_text_what_moved_the_model_is_shown() -> None:
     assert shown in text
     assert len(shown.split()) == MOST_SHOWN
     assert [word.level for word in found.words if word.text == "w100"] == [-LEVELS]
-    assert (found.begun, found.goes_on) == (True, True)
+    assert (found.starts_before, found.goes_on) == (True, True)
 
 
 def test_where_nothing_moves_the_model_nothing_is_marked() -> None:

@@ -230,7 +230,7 @@ def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
 
 def test_bars_are_shares_of_the_largest(binary: Any) -> None:
     bars = html.comparison(binary.record)
-    assert [bar.name for bar in bars if bar.chosen] == ["chosen"]
+    assert [bar.name for bar in bars if bar.selected] == ["chosen"]
     assert max(bar.width for bar in bars) == 100
     assert {bar.name: bar.width for bar in bars}["at .5"] == pytest.approx(100 * 0.71 / 1.40)
     assert sum(bar.width for bar in html.phases(binary.record)) == pytest.approx(100, abs=1)

@@ -43,9 +43,9 @@ def server(model: Path) -> Iterator[Running]:
 
 def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path) -> None:
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-    assert f"churn {sha256[:12]}: 'Churn' is one of No, Yes" in server.shown
-    assert "test: roc_auc .84 [.82 .86]" in server.shown
-    assert "no token: only this machine is answered" in server.shown
+    assert f"churn {sha256[:12]}: 'Churn' is one of No, Yes" in server.output
+    assert "test: roc_auc .84 [.82 .86]" in server.output
+    assert "no token: only this machine is answered" in server.output
     answer = server.predict(ROW)
     assert answer.status == 200
     assert answer.json["model"] == sha256
@@ -73,7 +73,7 @@ def test_no_row_that_was_answered_is_lost_when_it_is_ended_under_load(model: Pat
     with serving(model, *logged(tmp_path), "--shadow", model) as running:
         ending = threading.Timer(0.5, running.stop)
         ending.start()
-        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, seen=seen)
+        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, handler=seen)
         ending.join()
         assert running.process.returncode == 0
         assert running.wait_for("stopped") | {"unanswered": 0, "unlogged": 0} == running.wait_for("stopped")

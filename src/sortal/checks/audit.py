@@ -111,12 +111,12 @@ def audit(
     for, so that it is repeated whatever the clock says.
     """
     checks: list[Check] = [registry.load("sortal.checks", name) for name in registry.names("sortal.checks")]
-    some = sorted(checks, key=lambda c: (GROUPS.find(c.code[1]), c.code))
+    by_cost = sorted(checks, key=lambda c: (GROUPS.find(c.code[1]), c.code))
     if without is not None:
-        return run(some, context, without=without)
+        return run(by_cost, context, without=without)
     if guesses and math.isfinite(seconds):
         import sklearn.ensemble  # noqa: F401 - takes a second or two, and training needs it anyway
-    return run(some, context, seconds, [c.code for c in some if not guesses and not c.code.startswith(COUNTED)])
+    return run(by_cost, context, seconds, [c.code for c in by_cost if not guesses and not c.code.startswith(COUNTED)])
 
 
 def run(
@@ -127,9 +127,9 @@ def run(
     skipped: list[SkippedCheck] = []
     start = time.monotonic()
     for check in checks:
-        left = seconds - (time.monotonic() - start)
-        timed_out = check.code in without or left <= 0
-        outcome = NO_TIME if timed_out else _within(left, check, context)
+        seconds_left = seconds - (time.monotonic() - start)
+        timed_out = check.code in without or seconds_left <= 0
+        outcome = NO_TIME if timed_out else _within(seconds_left, check, context)
         if isinstance(outcome, NotApplicable):
             skipped.append(SkippedCheck(check.code, check.title, outcome.reason, outcome.blind, outcome.timed_out))
         else:

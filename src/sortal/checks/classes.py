@@ -42,8 +42,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 def _in_words(labels: list[str], rows: list[int]) -> str:
     if len(labels) == 1:
         return f"class {labels[0]!r} has {rows[0]} row{'' if rows[0] == 1 else 's'}"
-    named = [f"{label!r} {size}" for label, size in zip(labels, rows, strict=True)]
-    return f"{len(labels)} classes have {rows[0]} to {rows[-1]} rows ({listing(named, _NAMED)})" if labels else ""
+    sizes = [f"{label!r} {size}" for label, size in zip(labels, rows, strict=True)]
+    return f"{len(labels)} classes have {rows[0]} to {rows[-1]} rows ({listing(sizes, _NAMED)})" if labels else ""
 
 
 check = Check("A304", "a class with few rows", find)

@@ -59,9 +59,9 @@ def find_constant(context: AuditContext) -> list[Finding] | NotApplicable:
     names = [name for name, count in _others(table).items() if count == 0]
     if not names:
         return []
-    said = [f"{name} is {_always(table[name][0], context.disclosure.quotes(len(context)))}" for name in names]
+    descriptions = [f"{name} is {_always(table[name][0], context.disclosure.quotes(len(context)))}" for name in names]
     fix = f"nothing can be learnt from {'it' if len(names) == 1 else 'them'}: {ignoring(names)}"
-    return [_finding(constant, names, listing(said), {}, fix)]
+    return [_finding(constant, names, listing(descriptions), {}, fix)]
 
 
 def find_nearly(context: AuditContext) -> list[Finding] | NotApplicable:
@@ -75,13 +75,13 @@ def find_nearly(context: AuditContext) -> list[Finding] | NotApplicable:
     others = {name: count for name, count in _others(table).items() if 0 < count <= few}
     if not others:
         return []
-    said = [
+    descriptions = [
         f"{name} is {_usual(table[name], context.disclosure.quotes(n - count))} in all but {count} of {n:,} rows"
         for name, count in others.items()
     ]
     fix = f"leave {'it' if len(others) == 1 else 'them'} out: {ignoring(others)}"
     evidence: dict[str, Evidence] = {"others": list(others.values()), "rows": n}
-    return [_finding(nearly, list(others), f"{listing(said)}: too few to learn from", evidence, fix)]
+    return [_finding(nearly, list(others), f"{listing(descriptions)}: too few to learn from", evidence, fix)]
 
 
 def _finding(check: Check, names: list[str], message: str, evidence: Mapping[str, Evidence], fix: str) -> Finding:
@@ -92,15 +92,15 @@ def _finding(check: Check, names: list[str], message: str, evidence: Mapping[str
 
 
 def _always(value: object, quoted: bool) -> str:
-    return "always missing" if value is None else f"always {_shown(value) if quoted else 'the same'}"
+    return "always missing" if value is None else f"always {_text(value) if quoted else 'the same'}"
 
 
 def _usual(values: pl.Series, quoted: bool) -> str:
     value = values.alias("value").value_counts(sort=True)["value"][0]
-    return "missing" if value is None else _shown(value) if quoted else "the same"
+    return "missing" if value is None else _text(value) if quoted else "the same"
 
 
-def _shown(value: object, most: int = 40) -> str:
+def _text(value: object, most: int = 40) -> str:
     text = f"{value:g}" if isinstance(value, float) else repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= most else text[: most - 3] + "..."
 

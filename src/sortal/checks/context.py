@@ -100,13 +100,13 @@ class AuditContext:
     def multivariate(self, without: Sequence[str] = (), weighed: bool = False) -> Multivariate:
         """What all features but these say of a sample of rows. ``weighed``: also what shuffling each of them costs."""
         left_out = frozenset(without)
-        known = self._multivariate.get(left_out)
-        if known is None or (weighed and not known.drops):
+        result = self._multivariate.get(left_out)
+        if result is None or (weighed and not result.drops):
             powers = [power for power in self.powers if power.column not in left_out]
             shuffled = [power.column for power in powers[:_SHUFFLED] if power.auc >= _PROMISING] if weighed else []
             names = [power.column for power in powers]
-            known = self._multivariate[left_out] = multivariate(self.table, self.codes, names, self.seed, shuffled)
-        return known
+            result = self._multivariate[left_out] = multivariate(self.table, self.codes, names, self.seed, shuffled)
+        return result
 
     @cached_property
     def _multivariate(self) -> dict[frozenset[str], Multivariate]:

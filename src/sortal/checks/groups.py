@@ -72,7 +72,7 @@ class Owners:
     telling: float
 
     @property
-    def named(self) -> bool:
+    def has_owner_name(self) -> bool:
         return _is_owner(self.column.name)
 
 
@@ -85,7 +85,7 @@ class _Drop:
     noise: float
 
     @property
-    def lost(self) -> float:
+    def value(self) -> float:
         return self.random - self.whole
 
 
@@ -105,13 +105,15 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     names = [power.column for power in context.powers if power not in aside][:_MOST_COLUMNS]
     columns = [c for c in context.table.schema.columns if c.name in looked_at or c.role == "ignore"]
     possible = [owners for column in columns if (owners := _owners(context, column, names))]
-    possible.sort(key=lambda owners: (-owners.named, -len(owners.same), -owners.alike, owners.column.name))
+    possible.sort(key=lambda owners: (-owners.has_owner_name, -len(owners.same), -owners.alike, owners.column.name))
     findings = []
     for owners in possible[:_MOST_TRIED]:
         drop = _drop(context, owners, names)
-        if drop is not None and drop.lost >= max(_DROP, drop.noise):
+        if drop is not None and drop.value >= max(_DROP, drop.noise):
             findings.append(_score_falls(owners, drop))
-        elif owners.named and owners.telling >= max(_TELLING, 0.5 + _ERRORS * _chance(context.codes[owners.rows])):
+        elif owners.has_owner_name and owners.telling >= max(
+            _TELLING, 0.5 + _ERRORS * _chance(context.codes[owners.rows])
+        ):
             findings.append(_owner_tells(owners))
     return findings
 
@@ -145,8 +147,8 @@ def codes_of(values: pl.Series) -> Ints:
         return nothing
     if not _LEAST_GROUPS <= values.n_unique() <= len(values) / _REPEATED:
         return nothing
-    known = values.drop_nulls()
-    if values.dtype.is_float() and bool((known != known.round()).any()):
+    non_null = values.drop_nulls()
+    if values.dtype.is_float() and bool((non_null != non_null.round()).any()):
         return nothing
     codes = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     sizes = np.bincount(codes)
@@ -159,10 +161,10 @@ def _sample(codes: Ints, seed: int) -> Ints:
     sizes = np.bincount(codes)
     most = max(_REPEATED, _SAMPLE / _LEAST_GROUPS)
     order = rng.permutation(np.flatnonzero(sizes))
-    taken = order[: max(_LEAST_GROUPS, int(np.searchsorted(np.cumsum(np.minimum(sizes[order], most)), _SAMPLE)))]
-    chosen = np.zeros(len(sizes), dtype=bool)
-    chosen[taken] = True
-    rows = np.flatnonzero(chosen[codes])
+    groups = order[: max(_LEAST_GROUPS, int(np.searchsorted(np.cumsum(np.minimum(sizes[order], most)), _SAMPLE)))]
+    in_sample = np.zeros(len(sizes), dtype=bool)
+    in_sample[groups] = True
+    rows = np.flatnonzero(in_sample[codes])
     shuffled = rng.permutation(rows)
     ordered = shuffled[np.argsort(codes[shuffled], kind="stable")]
     starts = np.flatnonzero(np.diff(codes[ordered], prepend=-1))
@@ -216,8 +218,10 @@ def _drop(context: AuditContext, owners: Owners, names: Sequence[str]) -> _Drop 
 
 def _score_falls(owners: Owners, drop: _Drop) -> Finding:
     name = owners.column.name
-    sure = owners.alike >= _ALIKE or (owners.named and bool(owners.same))
-    severity: Severity = "warning" if sure or (owners.named and kind_of(owners.column.kind).categorical) else "note"
+    sure = owners.alike >= _ALIKE or (owners.has_owner_name and bool(owners.same))
+    severity: Severity = (
+        "warning" if sure or (owners.has_owner_name and kind_of(owners.column.kind).categorical) else "note"
+    )
     message = (
         f"rows with the same {name} resemble each other: with whole groups of {name} held out, a quick model reaches "
         f"ROC-AUC {brief(drop.whole)}, with as many random rows {brief(drop.random)}"
@@ -227,7 +231,7 @@ def _score_falls(owners: Owners, drop: _Drop) -> Finding:
     evidence: dict[str, Evidence] = {
         "roc_auc_random": drop.random,
         "roc_auc_groups": drop.whole,
-        "drop": drop.lost,
+        "drop": drop.value,
         "noise": drop.noise,
     }
     return Finding(check.code, severity, name, message, evidence | _evidence(owners), _fix(name))

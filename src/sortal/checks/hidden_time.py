@@ -73,7 +73,7 @@ class _Drop:
     noise: float
 
     @property
-    def lost(self) -> float:
+    def value(self) -> float:
         return self.random - self.newest
 
 
@@ -95,7 +95,7 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     for order in orders or [_Order(None, context.table.rows)]:
         drop = _drop(context, order)
         reach, area = (0, 0.5) if order.column is None else _neighbours(context, order)
-        if drop is not None and drop.lost >= max(_DROP, drop.noise):
+        if drop is not None and drop.value >= max(_DROP, drop.noise):
             findings.append(_score_falls(order, drop))
         elif reach:
             findings.append(_neighbours_tell(order, reach, area))
@@ -199,7 +199,7 @@ def _score_falls(order: _Order, drop: _Drop) -> Finding:
     evidence: dict[str, Evidence] = {
         "roc_auc_random": drop.random,
         "roc_auc_newest": drop.newest,
-        "drop": drop.lost,
+        "drop": drop.value,
         "noise": drop.noise,
     }
     figures = f"ROC-AUC {brief(drop.newest)}, on as many random rows {brief(drop.random)}"

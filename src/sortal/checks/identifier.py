@@ -54,8 +54,8 @@ def _of_many_values(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
     """Those columns that may name rows by their first ones, all at once: of thousands, one at a time takes long."""
     beginning = without_fractions(frame[list(names)].head(_FIRST_LOOK))
     number = cs.numeric().drop_nulls()
-    broken = _by_name(beginning.select((number != number.floor()).any()))
-    whole = beginning.drop([name for name, some in broken.items() if some])
+    has_fractions = _by_name(beginning.select((number != number.floor()).any()))
+    whole = beginning.drop([name for name, fractional in has_fractions.items() if fractional])
     rows, distinct = (_by_name(whole.select(count)) for count in (pl.all().count(), pl.all().drop_nulls().n_unique()))
     return [name for name in whole.columns if distinct[name] >= _DISTINCT * max(rows[name], _LEAST_ROWS)]
 
@@ -92,8 +92,8 @@ def _whole(values: pl.Series) -> bool:
 
 def _distinct(values: pl.Series) -> float:
     """Distinct values among those that are there; 0 where few are there."""
-    known = values.drop_nulls()
-    return known.n_unique() / len(known) if len(known) >= _LEAST_ROWS else 0.0
+    non_null = values.drop_nulls()
+    return non_null.n_unique() / len(non_null) if len(non_null) >= _LEAST_ROWS else 0.0
 
 
 def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64]) -> str:
@@ -101,8 +101,8 @@ def _reason(name: str, values: pl.Series, share: float, rows: NDArray[np.int64])
     if values.dtype == pl.String:
         return many
     numbers = values.to_numpy()
-    known = np.isfinite(numbers)
-    numbers, rows = numbers[known], rows[known]
+    finite = np.isfinite(numbers)
+    numbers, rows = numbers[finite], rows[finite]
     if not _whole(values):
         return ""
     if share >= _NEARLY_ALL and abs(np.corrcoef(np.argsort(np.argsort(numbers)), rows)[0, 1]) >= _IN_ORDER:

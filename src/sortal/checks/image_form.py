@@ -72,9 +72,9 @@ def _forms(images: Sequence[bytes | None], names: Sequence[str | None]) -> Itera
     """What differs between the images."""
     looks = map_in_threads(_look, images)
     forms: dict[str, list[float] | list[str | None]] = {
-        "width": [float("nan") if seen is None else seen.width for seen in looks],
-        "height": [float("nan") if seen is None else seen.height for seen in looks],
-        "shape": [float("nan") if seen is None else seen.width / seen.height for seen in looks],
+        "width": [float("nan") if look is None else look.width for look in looks],
+        "height": [float("nan") if look is None else look.height for look in looks],
+        "shape": [float("nan") if look is None else look.width / look.height for look in looks],
         "format": [None if image is None else image[:2].hex() for image in images],
         "ending": [None if name is None else name.rpartition(".")[2].lower() for name in names],
     }

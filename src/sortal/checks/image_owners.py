@@ -39,8 +39,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return NotApplicable("groups are known already")
     if len(context) < _LEAST_ROWS:
         return too_few(f"{_LEAST_ROWS} rows")
-    judged = [_judge(context, name) for name in context.names.columns if name in context.table.frame.columns]
-    return [finding for finding in judged if finding is not None]
+    findings = [_judge(context, name) for name in context.names.columns if name in context.table.frame.columns]
+    return [finding for finding in findings if finding is not None]
 
 
 def _judge(context: AuditContext, name: str) -> Finding | None:
@@ -51,8 +51,8 @@ def _judge(context: AuditContext, name: str) -> Finding | None:
             continue
         rows = _whole_owners(owners, context.seed)
         fields = _fields(context.table[name][rows])
-        seen = np.isfinite(fields).all(axis=1)
-        fields, rows = fields[seen], rows[seen]
+        finite = np.isfinite(fields).all(axis=1)
+        fields, rows = fields[finite], rows[finite]
         alike, by_class = _alike(fields, owners[rows]), _alike(fields, context.codes[rows])
         if alike >= max(_ALIKE, by_class + _BEYOND_CLASS):
             return _finding(name, beginnings.n_unique(), alike, by_class, len(rows))
@@ -62,7 +62,7 @@ def _judge(context: AuditContext, name: str) -> Finding | None:
 def _beginnings(names: pl.Series) -> Iterator[pl.Series]:
     """(n,) the first piece of each name, the first two, and so on; the folder and the ending are none.
 
-    >>> [list(each) for each in _beginnings(pl.Series(["a/p1_2.png", "a/p1_3.png"]))]
+    >>> [list(pieces) for pieces in _beginnings(pl.Series(["a/p1_2.png", "a/p1_3.png"]))]
     [['p1', 'p1'], ['p1_2', 'p1_3']]
     """
     stems = [re.split(r"[/\\\\]+", name or "")[-1].rpartition(".")[0] for name in names.to_list()]
@@ -75,8 +75,8 @@ def _whole_owners(owners: Ints, seed: int) -> Ints:
     """Rows of owners that are drawn whole, about as many as are looked at."""
     order = np.random.default_rng(seed).permutation(np.unique(owners))
     sizes = np.bincount(owners)[order]
-    taken = order[: max(1, int(np.searchsorted(np.cumsum(sizes), _MOST_IMAGES, side="right")))]
-    return np.flatnonzero(np.isin(owners, taken))
+    sample = order[: max(1, int(np.searchsorted(np.cumsum(sizes), _MOST_IMAGES, side="right")))]
+    return np.flatnonzero(np.isin(owners, sample))
 
 
 def _fields(images: pl.Series) -> Floats:

@@ -127,13 +127,13 @@ def _guessed(context: AuditContext, names: list[str]) -> _Guesses | None:
     if same[:fitted].max() + 1 < _FOLDS:
         return None
     spare = np.arange(fitted, len(rows))
-    seen = np.isin(same[spare], same[:fitted])  # copies of fitted rows are guessed by the forest that did not see them
+    copy = np.isin(same[spare], same[:fitted])  # copies of fitted rows are guessed by the forest that did not see them
     fold = np.zeros(len(rows), dtype=np.int64)
     for k, (_, valid) in enumerate(folds(codes[:fitted], _FOLDS, context.seed, groups=same[:fitted])):
         fold[valid] = k
     home = np.zeros(int(same.max()) + 1, dtype=np.int64)
     home[same[:fitted]] = fold[:fitted]
-    fold[spare] = np.where(seen, home[same[spare]], spare % _FOLDS)
+    fold[spare] = np.where(copy, home[same[spare]], spare % _FOLDS)
     pairs = [(np.flatnonzero(fold[:fitted] != k), np.flatnonzero(fold == k)) for k in range(_FOLDS)]
     probability = held_out(ranks(table, names), codes, pairs, context.seed)
     return _Guesses(rows, codes, probability, [str(context.classes[k]) for k in large.tolist()])
@@ -157,9 +157,9 @@ def _queue(guesses: _Guesses, share: float) -> Ints:
     everyone = np.arange(len(guesses.codes))
     classes = guesses.probability.shape[1]
     usual = np.array([guesses.probability[guesses.codes == k, k].mean() for k in range(classes)])
-    suggested, given = guesses.probability[everyone, guesses.best], guesses.probability[everyone, guesses.codes]
-    flagged = np.flatnonzero((guesses.best != guesses.codes) & (suggested >= usual[guesses.best]))
-    order = np.argsort((given - suggested)[flagged], kind="stable")
+    of_best, of_label = guesses.probability[everyone, guesses.best], guesses.probability[everyone, guesses.codes]
+    flagged = np.flatnonzero((guesses.best != guesses.codes) & (of_best >= usual[guesses.best]))
+    order = np.argsort((of_label - of_best)[flagged], kind="stable")
     return flagged[order][: int(np.ceil(share * len(everyone)))]
 
 

@@ -37,8 +37,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
 
 def telling(context: AuditContext) -> set[str]:
     """The columns with a severe finding, for other checks to leave aside."""
-    judged = ((names, _judge(context, names)) for names in _patterns(context))
-    return {name for names, finding in judged if finding is not None and finding.severity == "severe" for name in names}
+    pairs = ((names, _judge(context, names)) for names in _patterns(context))
+    return {name for names, finding in pairs if finding is not None and finding.severity == "severe" for name in names}
 
 
 def _patterns(context: AuditContext) -> list[list[str]]:
@@ -85,8 +85,8 @@ def _information(counts: NDArray[np.int64]) -> float:
     """Mutual information of a table of counts, in nats; n times it is half of the G statistic."""
     joint = counts / counts.sum()
     independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
-    some = joint > 0
-    return float((joint[some] * np.log(joint[some] / independent[some])).sum())
+    positive = joint > 0
+    return float((joint[positive] * np.log(joint[positive] / independent[positive])).sum())
 
 
 def _one_sided(counts: NDArray[np.int64], base: NDArray[np.float64]) -> bool:

@@ -86,7 +86,7 @@ def _mixtures(context: AuditContext, column: Column) -> list[Mixture]:
     kind = kind_of(column.kind)
     if kind.storage == "number" and column.role == "feature":
         values = context.table[column.name].drop_nulls()
-        mixture = of_numbers(_some(values).to_numpy(), context.disclosure) if len(values) >= _LEAST_ROWS else None
+        mixture = of_numbers(_sample(values).to_numpy(), context.disclosure) if len(values) >= _LEAST_ROWS else None
         return [] if mixture is None else [mixture]
     if kind.storage != "text" or column.name not in context.raw.columns:
         return []
@@ -94,10 +94,10 @@ def _mixtures(context: AuditContext, column: Column) -> list[Mixture]:
     if texts.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return []
     levels = kind.categorical and column.role != "ignore"
-    return mixed_texts(_some(texts), levels, context.disclosure)
+    return mixed_texts(_sample(texts), levels, context.disclosure)
 
 
-def _some(values: pl.Series) -> pl.Series:
+def _sample(values: pl.Series) -> pl.Series:
     return values.gather_every(-(-len(values) // _MOST_ROWS))
 
 
@@ -118,8 +118,8 @@ def of_numbers(values: Floats, disclosure: Disclosure = OPEN) -> Mixture | None:
 
 def _span(ordered: Floats, smallest_count: int) -> str:
     """From where to where these values reach, but for the last few of them; nothing of too few."""
-    known = quantiles(ordered, (0, 1), smallest_count)
-    return f"{known[0]:g} to {known[1]:g}" if len(known) else "elsewhere"
+    ends = quantiles(ordered, (0, 1), smallest_count)
+    return f"{ends[0]:g} to {ends[1]:g}" if len(ends) else "elsewhere"
 
 
 def _code(distinct: Floats, counts: NDArray[np.int64], smallest_count: int) -> Mixture | None:

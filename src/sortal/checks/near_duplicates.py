@@ -59,15 +59,15 @@ def _near_rows(table: Table, seed: int) -> Pairs:
     distinct = np.unique(same, return_index=True)[1]
     if len(distinct) < LEAST_ROWS:
         return nothing
-    asked, compared = sizes(len(distinct), len(features))
-    some = np.random.default_rng(seed).permutation(distinct)[:compared]
-    near = near_copies(points(table, some), asked, seed)
-    return Pairs(np.column_stack([some[near.row], some[near.partner]]), asked, compared, near.expected)
+    n_queries, compared = sizes(len(distinct), len(features))
+    sample = np.random.default_rng(seed).permutation(distinct)[:compared]
+    near = near_copies(points(table, sample), n_queries, seed)
+    return Pairs(np.column_stack([sample[near.row], sample[near.partner]]), n_queries, compared, near.expected)
 
 
 def _narrow(table: Table, names: list[str]) -> Table:
-    kept = set(names)
-    return Table(Schema(tuple(c for c in table.schema.features if c.name in kept)), table.frame, table.rows)
+    columns = set(names)
+    return Table(Schema(tuple(c for c in table.schema.features if c.name in columns)), table.frame, table.rows)
 
 
 def _contents(context: AuditContext, table: Table, storage: Storage) -> Iterator[tuple[str, pl.Series]]:
@@ -83,9 +83,9 @@ def _contents(context: AuditContext, table: Table, storage: Storage) -> Iterator
 
 def _finding(context: AuditContext, column: str | None, what: str, pairs: Pairs) -> Finding | None:
     rows = len(np.unique(pairs.pairs[:, 0]))
-    if rows < max(_LEAST, _NOTED * pairs.asked) or rows <= _BEYOND * pairs.expected + _LEAST:
+    if rows < max(_LEAST, _NOTED * pairs.n_queries) or rows <= _BEYOND * pairs.expected + _LEAST:
         return None
-    share = rows / pairs.asked
+    share = rows / pairs.n_queries
     table, across = context.table, 0
     if context.split_view is not None and (column is None or column in context.split_view.features.frame.columns):
         table = context.split_view.features
@@ -93,7 +93,7 @@ def _finding(context: AuditContext, column: str | None, what: str, pairs: Pairs)
     evidence: dict[str, Evidence] = {
         "share": share,
         "rows": rows,
-        "rows_asked": pairs.asked,
+        "rows_asked": pairs.n_queries,
         "rows_compared": pairs.compared,
         "by_chance": pairs.expected,
         "source_rows": (table.rows[pairs.pairs[:_SHOWN, 0]] + 1).tolist(),

@@ -51,17 +51,17 @@ def find_groups(context: AuditContext) -> list[Finding] | NotApplicable:
     if split_view.groups is None:
         return NotApplicable("no group column was named")
     groups = split_view.groups[split_view.held_out]
-    torn = np.isin(groups, split_view.groups[~split_view.held_out])
-    if not torn.any():
+    overlap = np.isin(groups, split_view.groups[~split_view.held_out])
+    if not overlap.any():
         return []
-    torn_groups = len(np.unique(groups[torn]))
+    n_groups = len(np.unique(groups[overlap]))
     message = (
-        f"{torn_groups:,} of the {len(np.unique(groups)):,} held-out groups have rows to train on as well "
-        f"({int(torn.sum()):,} "
+        f"{n_groups:,} of the {len(np.unique(groups)):,} held-out groups have rows to train on as well "
+        f"({int(overlap.sum()):,} "
         "held-out rows): what is known of a group there is known of it here"
     )
     fix = "let sortal part the rows (no --split COLUMN): it keeps groups whole"
-    evidence: dict[str, Evidence] = {"groups": torn_groups, "rows": int(torn.sum()), "share": float(torn.mean())}
+    evidence: dict[str, Evidence] = {"groups": n_groups, "rows": int(overlap.sum()), "share": float(overlap.mean())}
     return [Finding(groups_check.code, "severe", None, message, evidence, fix)]
 
 

@@ -73,10 +73,10 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     if len(codes) > _MOST_ROWS:
         rows = holdout(codes, _MOST_ROWS / len(codes), context.seed)[1]
         codes = codes[rows]
-    named = [(column, values) for column in columns if (values := _names(context, column, rows)) is not None]
-    if not named:
+    name_columns = [(column, values) for column in columns if (values := _names(context, column, rows)) is not None]
+    if not name_columns:
         return NotApplicable("no column of names, paths or ids")
-    findings = [_judge(context, column, values, codes) for column, values in named]
+    findings = [_judge(context, column, values, codes) for column, values in name_columns]
     return [finding for finding in findings if finding is not None]
 
 
@@ -95,8 +95,8 @@ def _names(context: AuditContext, column: Column, rows: Ints) -> pl.Series | Non
 
 
 def _mostly_distinct(values: pl.Series) -> bool:
-    known = values.drop_nulls()
-    return len(known) >= LEAST_ROWS and known.n_unique() >= _DISTINCT_SHARE * len(known)
+    non_null = values.drop_nulls()
+    return len(non_null) >= LEAST_ROWS and non_null.n_unique() >= _DISTINCT_SHARE * len(non_null)
 
 
 def _is_like_a_name(values: pl.Series) -> bool:
@@ -109,8 +109,8 @@ def _is_like_a_name(values: pl.Series) -> bool:
 
 
 def _judge(context: AuditContext, column: Column, values: pl.Series, codes: Ints) -> Finding | None:
-    known = values.is_not_null().to_numpy()
-    values, codes = values.filter(pl.Series(known)), codes[known]
+    present = values.is_not_null().to_numpy()
+    values, codes = values.filter(pl.Series(present)), codes[present]
     sizes = np.bincount(codes, minlength=1)
     rest = len(codes) - int(sizes.max(initial=0))
     if len(codes) < LEAST_ROWS or rest < _GROUP_LEVELS:
@@ -172,16 +172,16 @@ def _column(what: str, texts: list[str | None], is_text: bool) -> Iterator[Part]
 def _finding(context: AuditContext, column: Column, part: Part, codes: Ints, roc_auc: float) -> Finding:
     levels = part.values.n_unique()
     whose = levels > max(_GROUP_LEVELS, 2 * len(context.classes)) and levels <= len(codes) / 2
-    seen = column.role == "feature"
-    severity: Severity = "severe" if seen and roc_auc >= _DECISIVE else "warning"
+    is_feature = column.role == "feature"
+    severity: Severity = "severe" if is_feature and roc_auc >= _DECISIVE else "warning"
     how = (
         f"rows with the same {part.what.removeprefix('its ')} are of one class" if whose else _how(context, part, codes)
     )
     message = f"{column.name} tells the class: {how}, ROC-AUC {brief(roc_auc)} alone"
-    if not seen:
+    if not is_feature:
         message += "; no model sees it, but were the classes collected apart?"
-    fix = ignoring([column.name]) if seen else "look whether other columns differ for the same reason"
-    fix = f"leave it out: {fix}" if seen else fix
+    fix = ignoring([column.name]) if is_feature else "look whether other columns differ for the same reason"
+    fix = f"leave it out: {fix}" if is_feature else fix
     if whose:
         fix += (
             f"; if the {part.what.removeprefix('its ')} says whose rows these are, make it a column and keep them "

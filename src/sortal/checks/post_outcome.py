@@ -118,15 +118,15 @@ def _purest(table: Table, codes: NDArray[np.int64], name: str, columns: int) -> 
     listed = values.dtype in (pl.String, pl.Boolean) or len(counts) <= _FEW_NUMBERS
     distinct, events = values.drop_nulls().unique().sort(), []
     for code in range(classes):
-        for chosen, other in _choices(counts, code, nats, listed):
-            inside = np.setdiff1d(np.arange(len(counts)), chosen) if other else chosen
+        for choice, other in _choices(counts, code, nats, listed):
+            inside = np.setdiff1d(np.arange(len(counts)), choice) if other else choice
             rows, (count, total) = (
                 int(counts[inside].sum()),
                 (int(part[:, code].sum()) for part in (counts[inside], counts)),
             )
             share = total / int(counts.sum())
             if rows >= _LEAST_EVENT and purity(count, rows, share, nats, _COMMON):
-                chosen_values = tuple(distinct[chosen].to_list())
+                chosen_values = tuple(distinct[choice].to_list())
                 events.append(_Event(name, chosen_values, other, code, rows, count, share, count / total))
     return max(events, key=lambda event: event.nats, default=None)
 
@@ -157,7 +157,7 @@ def _finding(context: AuditContext, event: _Event, expected: float, rows: int) -
     label, name, pure = context.classes[event.code], event.column, event.count / event.rows
     values = _quotable(context, event)
     message = (
-        f"{name} is {_said(context.table, event, values)} in {percent(event.rows / rows)} of the rows, and "
+        f"{name} is {_in_words(context.table, event, values)} in {percent(event.rows / rows)} of the rows, and "
         f"{percent(pure)} of these are "
         f"{label!r} ({percent(event.share)} where it is filled in); the other columns expect {percent(expected)}. "
         "Written down only afterwards?"
@@ -178,28 +178,28 @@ def _finding(context: AuditContext, event: _Event, expected: float, rows: int) -
 
 def _quotable(context: AuditContext, event: _Event) -> tuple[object, ...]:
     """The values of the event that enough rows hold for them to be told."""
-    counted = context.table[event.column].alias("value").value_counts(name="rows")
-    rows = dict(counted.iter_rows())
+    counts = context.table[event.column].alias("value").value_counts(name="rows")
+    rows = dict(counts.iter_rows())
     return tuple(value for value in event.values if context.disclosure.quotes(rows.get(value, 0)))
 
 
-def _said(table: Table, event: _Event, values: Sequence[object]) -> str:
+def _in_words(table: Table, event: _Event, values: Sequence[object]) -> str:
     """The event in words, by those of its ``values`` that may be told.
 
     >>> from sortal.core.schema import Column, Schema
     >>> table = Table(Schema((Column("x", "number"),)), pl.DataFrame({"x": [0.0, 2.0]}), np.arange(2))
     >>> event = _Event("x", (0.0,), True, 0, 1, 1, 0.5, 0.5)
-    >>> _said(table, event, event.values), _said(table, event, ())
+    >>> _in_words(table, event, event.values), _in_words(table, event, ())
     ('above 0', 'not a certain value')
     """
-    shown = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in values]
-    if not shown:
+    texts = [f"{v:g}" if isinstance(v, float) else repr(v) if isinstance(v, str) else str(v) for v in values]
+    if not texts:
         return "not a certain value" if event.other else "a certain value"
     numeric = kind_of(table.schema[event.column].kind).storage == "number"
     if event.other and numeric and table[event.column].min() == event.values[0]:
-        return f"above {shown[0]}"
-    listed = shown[0] if len(shown) == 1 else f"one of {', '.join(shown[:3])}{', ...' if len(shown) > 3 else ''}"
-    return f"not {listed}" if event.other else listed
+        return f"above {texts[0]}"
+    text = texts[0] if len(texts) == 1 else f"one of {', '.join(texts[:3])}{', ...' if len(texts) > 3 else ''}"
+    return f"not {text}" if event.other else text
 
 
 check = Check("A103", "a value that comes with one class only", find)

@@ -59,19 +59,19 @@ _END_OF_NORMAL = 5.199337582605575
 class Numbers:
     """A column of numbers without its missing values.
 
-    ``known``: (n,) where it has one. ``decimals`` that it is written with; ``fine``: most values have two or more.
+    ``present``: (n,) where it has one. ``decimals`` that it is written with; ``fine``: most values have two or more.
     """
 
     name: str
     values: Floats
-    known: NDArray[np.bool_]
+    present: NDArray[np.bool_]
     decimals: int
     fine: bool
 
     @property
     def look(self) -> Floats:
         """Some thousand values from all over the column."""
-        return some(self.values)
+        return sample(self.values)
 
     @property
     def tolerance(self) -> float:
@@ -99,24 +99,24 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     columns = [column for column in columns if len(column.values) >= _LEAST_ROWS]
     if not columns:
         return NotApplicable("no column of numbers")
-    findings, left = [], columns
+    findings, columns_left = [], columns
     for fingerprint in _FINGERPRINTS:
-        names = fingerprint.among(left)
+        names = fingerprint.among(columns_left)
         if names:
             findings.append(_finding(fingerprint, names, context))
-            left = [column for column in left if column.name not in names]
-    rates = encoded(context, [column.name for column in left])
+            columns_left = [column for column in columns_left if column.name not in names]
+    rates = encoded(context, [column.name for column in columns_left])
     return [*findings, *([_finding(_ENCODED, rates, context)] if rates else [])]
 
 
 def numbers(name: str, series: pl.Series) -> Numbers:
-    known = series.is_not_null().to_numpy()
+    present = series.is_not_null().to_numpy()
     values = series.drop_nulls().to_numpy()
-    look = some(values)
-    return Numbers(name, values, known, decimals(look), len(look) > 0 and _fine(look, 1))
+    look = sample(values)
+    return Numbers(name, values, present, decimals(look), len(look) > 0 and _fine(look, 1))
 
 
-def some(values: Floats) -> Floats:
+def sample(values: Floats) -> Floats:
     return values[:: max(1, len(values) // _LOOK)]
 
 
@@ -211,7 +211,7 @@ def _in_bytes(values: Floats) -> bool:
 
 def _shares(columns: Sequence[Numbers]) -> bool:
     """Columns that sum to one in every row."""
-    if any(not column.known.all() for column in columns):
+    if any(not column.present.all() for column in columns):
         return False
     return bool(np.allclose(sum(column.look for column in columns), 1, atol=1e-3))
 
@@ -265,7 +265,7 @@ def _is_filled(column: Numbers) -> bool:
 
 def _outstanding(values: Floats) -> tuple[float | None, bool]:
     """The value that may have been filled in, if there is one; whether all others are seldom."""
-    look = some(values)
+    look = sample(values)
     usual = next((d for d in range(_MOST_DECIMALS) if not _fine(look, d)), _MOST_DECIMALS)
     finer = values[_has_more(values, usual + 1)] if usual < _MOST_DECIMALS else look[:0]
     if len(finer) >= _LEAST_FILLED and np.ptp(finer) == 0:
@@ -287,32 +287,32 @@ def _mode(values: Floats) -> tuple[float, int]:
 
 def _scores(columns: Sequence[Numbers]) -> list[str]:
     """Means of 0 and no correlation at all: scores of a PCA. The largest set of such columns, found step by step."""
-    some = [c for c in columns if c.fine and c.known.all()]
-    some = [c for c in some if c.values.std() > 0 and abs(c.values.mean() / c.values.std()) <= c.tolerance][
+    candidates = [c for c in columns if c.fine and c.present.all()]
+    candidates = [c for c in candidates if c.values.std() > 0 and abs(c.values.mean() / c.values.std()) <= c.tolerance][
         :_MOST_SCORES
     ]
-    if len(some) < 2:
+    if len(candidates) < 2:
         return []
-    products = np.zeros((len(some), len(some)))
-    for start in range(0, len(some[0].values), _CHUNK):
-        part = np.column_stack([c.values[start : start + _CHUNK] for c in some])
+    products = np.zeros((len(candidates), len(candidates)))
+    for start in range(0, len(candidates[0].values), _CHUNK):
+        part = np.column_stack([c.values[start : start + _CHUNK] for c in candidates])
         products += part.T @ part
     norms = np.sqrt(np.diag(products))
-    allowed = np.array([c.tolerance for c in some])
+    allowed = np.array([c.tolerance for c in candidates])
     apart = np.abs(products / np.outer(norms, norms)) <= np.maximum.outer(allowed, allowed)
-    chosen: list[int] = []
+    selected: list[int] = []
     for place in np.argsort(-apart.sum(axis=1), kind="stable"):
-        if apart[place, chosen].all():
-            chosen.append(int(place))
-    return [some[place].name for place in sorted(chosen)] if len(chosen) >= 2 else []
+        if apart[place, selected].all():
+            selected.append(int(place))
+    return [candidates[place].name for place in sorted(selected)] if len(selected) >= 2 else []
 
 
 @dataclass(frozen=True)
 class _Fingerprint:
     """What was done to columns, what of the test that leaves in them, and who shows it among columns of numbers."""
 
-    done: str
-    left: str
+    treatment: str
+    trace: str
     among: Callable[[Sequence[Numbers]], list[str]]
     severity: Severity = "warning"
 
@@ -334,13 +334,13 @@ _ENCODED = _Fingerprint(
 
 
 def _finding(fingerprint: _Fingerprint, names: list[str], context: AuditContext) -> Finding:
-    message = f"{listed(names)} {fingerprint.done} over all rows before the split: {fingerprint.left}"
-    evidence: dict[str, Evidence] = {"columns": names, "prepared": fingerprint.done, "rows": _rows(context)}
+    message = f"{listed(names)} {fingerprint.treatment} over all rows before the split: {fingerprint.trace}"
+    evidence: dict[str, Evidence] = {"columns": names, "prepared": fingerprint.treatment, "rows": _rows(context)}
     fix = f"give them as they were, they are prepared inside each fold; or leave them out: {ignoring(names[:3])}"
-    leaked = (
+    leaky = (
         tuple(names) if fingerprint.severity == "severe" else ()
     )  # others are to be given as they were, not left out
-    return Finding(check.code, fingerprint.severity, names[0], message, evidence, fix, leaked)
+    return Finding(check.code, fingerprint.severity, names[0], message, evidence, fix, leaky)
 
 
 def _rows(context: AuditContext) -> int:

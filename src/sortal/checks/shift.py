@@ -96,12 +96,12 @@ def _tell_apart(table: Table, last: NDArray[np.bool_], seed: int) -> _Separation
         half[members[: len(members) // 2]] = True
     forest = ExtraTreesClassifier(_TREES, min_samples_leaf=5, max_features=min(len(names), 20), random_state=seed)
     forest.fit(matrix[half], last[half])
-    guessed = forest.predict_proba(matrix[~half])[:, 1]
+    score = forest.predict_proba(matrix[~half])[:, 1]
     positive = last[~half]
     inside, outside = int(positive.sum()), int((~positive).sum())
     chance = float(np.sqrt((inside + outside + 1) / (12 * inside * outside)))
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_SHOWN]
-    return _Separation(roc_auc(positive, guessed), chance, [names[k] for k in strongest])
+    return _Separation(roc_auc(positive, score), chance, [names[k] for k in strongest])
 
 
 def _alone(values: pl.Series, last: NDArray[np.bool_]) -> float:

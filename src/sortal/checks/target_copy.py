@@ -39,13 +39,13 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     """Columns whose values tell the class, and with three classes or more those that the class tells: groups of it."""
     if len(context) < LEAST_ROWS:
         return too_few(f"{LEAST_ROWS} rows")
-    copied = copies(context.powers, context.codes)
-    coarse = [power for power in context.powers if power not in copied and _groups_classes(context, power.column)]
-    if not copied and not coarse:
+    copy_powers = copies(context.powers, context.codes)
+    coarse = [power for power in context.powers if power not in copy_powers and _groups_classes(context, power.column)]
+    if not copy_powers and not coarse:
         return []
-    rest = context.reach([power.column for power in [*copied, *coarse]])
-    easy = rest >= _EASY or len(copied) > max(2, len(context.powers) / 2)
-    findings = [_finding(context, power, rest, easy) for power in copied]
+    rest = context.reach([power.column for power in [*copy_powers, *coarse]])
+    easy = rest >= _EASY or len(copy_powers) > max(2, len(context.powers) / 2)
+    findings = [_finding(context, power, rest, easy) for power in copy_powers]
     return findings + [_coarse(context, power, rest) for power in coarse]
 
 

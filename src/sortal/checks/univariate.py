@@ -78,8 +78,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
         return too_few(f"{LEAST_ROWS} rows")
     if len(codes) - np.bincount(codes).max() < _LEAST_OTHERS:
         return too_few(f"{_LEAST_OTHERS} rows outside the most frequent class")
-    known = telling(context) | {power.column for power in copies(context.powers, codes)}
-    aside = [power for power in context.powers if power.column in known]
+    excluded_names = telling(context) | {power.column for power in copies(context.powers, codes)}
+    aside = [power for power in context.powers if power.column in excluded_names]
     powers = [power for power in context.powers if power not in aside]
     if len(powers) < 2:
         return NotApplicable("fewer than two columns to compare")
@@ -95,8 +95,8 @@ def find(context: AuditContext) -> list[Finding] | NotApplicable:
     remarkable = [power for power in powers if power.auc >= _REMARKABLE]
     if len(remarkable) > max(2, _FEW * len(powers)):
         return findings
-    named = {finding.column for finding in findings if finding.column}
-    new = [power for power in remarkable[:_MOST_NOTES] if power.column not in named]
+    columns = {finding.column for finding in findings if finding.column}
+    new = [power for power in remarkable[:_MOST_NOTES] if power.column not in columns]
     return findings + [_note(power, _gap(context, [power], aside).rest, table) for power in new]
 
 
@@ -115,8 +115,8 @@ def _adding(context: AuditContext, powers: Sequence[Power], aside: Sequence[Powe
     """
     others = [power.column for power in aside]
     drops = context.multivariate(others, weighed=True).drops
-    used = sorted((name for name, drop in drops.items() if drop >= _USED), key=lambda name: -drops[name])[:_MOST_LIFTS]
-    lifts = {name: context.lift(name, others) for name in used}
+    names = sorted((name for name, drop in drops.items() if drop >= _USED), key=lambda name: -drops[name])[:_MOST_LIFTS]
+    lifts = {name: context.lift(name, others) for name in names}
     least = max(_ADDS, _AMONG * min(lift.value for lift in lifts.values()) if len(lifts) == _MOST_LIFTS else 0.0)
     clear = {name: lift for name, lift in lifts.items() if lift.value >= max(least, _ERRORS * lift.error)}
     good = {name: lift for name, lift in clear.items() if _good(lift, _FAIR)}
@@ -129,7 +129,7 @@ def _good(lift: Lift, least: float) -> bool:
 
 
 def _gap(context: AuditContext, suspects: Sequence[Power], aside: Sequence[Power]) -> _Gap:
-    others, these = ([power.column for power in some] for some in (aside, suspects))
+    others, these = ([power.column for power in powers] for powers in (aside, suspects))
     return _Gap(suspects, max(context.reach(others), suspects[0].auc), context.reach([*others, *these]))
 
 
@@ -137,8 +137,8 @@ def _suspects(powers: Sequence[Power], table: Table) -> list[list[Power]]:
     """The columns from each level of strength upwards, as long as they are few of all, dates not counted."""
     most = max(1, _FEW * len(powers))
     sets = [[power for power in powers if power.auc >= level] for level in _LEVELS]
-    few = [sum(not _is_date(power.column, table) for power in some) <= most for some in sets]
-    return [some for some, fewer, ok in zip(sets, [[], *sets], few, strict=False) if ok and len(fewer) < len(some)]
+    few = [sum(not _is_date(power.column, table) for power in group) <= most for group in sets]
+    return [group for group, fewer, ok in zip(sets, [[], *sets], few, strict=False) if ok and len(fewer) < len(group)]
 
 
 def _is_date(name: str, table: Table) -> bool:

@@ -41,7 +41,7 @@ from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
 from sortal.record.examples import describe_examples, item_columns
-from sortal.record.facts import Facts, Saved
+from sortal.record.facts import Facts, SavedModel
 from sortal.record.opened import OpenedTest
 from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
@@ -92,9 +92,9 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     trained, task, opened = results.trained, results.unsealed.task, results.test
     finalized, folds = trained.finalized, trained.developed.folds
     apart = decide_apart(task, finalized.unseen, finalized.decision, search.seed)
-    shown, decided = _shown(results, apart)
+    predictions, decided = _predictions(results, apart)
     sets = _sets(trained, finalized.evidence if opened is None else opened.predictions)
-    removable = recalibration_gain(shown, seed=search.seed)
+    removable = recalibration_gain(predictions, seed=search.seed)
     choice = selection(trained, task)
     test, verification = (None, None) if opened is None else _tested(results, opened, sets, search.seed)
     return Outcome(
@@ -117,10 +117,10 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
         verification=verification,
         nested=_nested(results, apart, search.seed),
         confusion=parts.Confusion(
-            shown.part, task.classes, tuple(map(tuple, confusion(task, shown.truth, decided).tolist()))
+            predictions.part, task.classes, tuple(map(tuple, confusion(task, predictions.truth, decided).tolist()))
         ),
-        per_class=_per_class(results, shown, decided, apart),
-        slices=_slices(results, shown, decided, rows, search.seed),
+        per_class=_per_class(results, predictions, decided, apart),
+        slices=_slices(results, predictions, decided, rows, search.seed),
         importance=_importance(trained),
         permutation=_permutation(results.permuted),
         examples=_examples(results, apart, rows),
@@ -128,7 +128,7 @@ def assemble(results: Results, rows: RowOptions, search: SearchOptions) -> Outco
     )
 
 
-def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
+def _predictions(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
     """What single classes and the confusion are shown of, and what was decided: the test, or what stands in for it.
 
     ``apart``: what is decided of the evidence, by thresholds and calibrators that the rows had no say in.
@@ -141,43 +141,43 @@ def _shown(results: Results, apart: Codes) -> tuple[Predictions, Codes]:
     return finalized.unseen, apart
 
 
-def _slices(results: Results, shown: Predictions, decided: Codes, rows: RowOptions, seed: int) -> Slices | None:
+def _slices(results: Results, predictions: Predictions, decided: Codes, rows: RowOptions, seed: int) -> Slices | None:
     """Of what single classes are shown of, by the columns that the model leans on most and by those asked for."""
     unsealed, opened = results.unsealed, results.test
     schema, weights = unsealed.table.schema, results.trained.finalized.ensemble.importance
     ranked = [*sorted(weights, key=lambda name: -weights[name]), *schema.names]
     by = with_strongest([schema[name] for name in rows.slice], schema, list(dict.fromkeys(ranked)), COLUMNS)
     # Development rows are in the order of their ids.
-    raw = unsealed.raw[np.searchsorted(unsealed.table.rows, shown.rows)] if opened is None else opened.raw
-    return describe_slices(unsealed.task, shown, decided, raw, by, rows.slice, rows.disclosure, seed)
+    raw = unsealed.raw[np.searchsorted(unsealed.table.rows, predictions.rows)] if opened is None else opened.raw
+    return describe_slices(unsealed.task, predictions, decided, raw, by, rows.slice, rows.disclosure, seed)
 
 
 def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
     """The procedure's own figures, with intervals that reach as far as the model that ships may differ: it learned from
-    more rows, and need not be of the kind that the outer folds chose. ``apart``: as of ``_shown``.
+    more rows, and need not be of the kind that the outer folds chose. ``apart``: as of ``_predictions``.
     """
     nested, trained, task = results.nested, results.trained, results.unsealed.task
     if nested is None:
         return None
     measured = figures(task, nested.predictions, nested.decided, seed)
     of_chosen = figures(task, trained.finalized.unseen, apart, seed)
-    reached = {
-        name: metric_reaching(each, name, trained, task, of_chosen[name].value) for name, each in measured.items()
+    estimates = {
+        name: metric_reaching(figure, name, trained, task, of_chosen[name].value) for name, figure in measured.items()
     }
-    if "ece" in reached:
-        reached["ece"] = with_its_own_calibration(reached["ece"], nested.predictions)
-    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), reached)
+    if "ece" in estimates:
+        estimates["ece"] = with_its_own_calibration(estimates["ece"], nested.predictions)
+    return parts.Nested(nested.folds, nested.planned, len(nested.predictions), estimates)
 
 
-def _per_class(results: Results, shown: Predictions, decided: Codes, apart: Codes) -> tuple[ClassScore, ...]:
+def _per_class(results: Results, predictions: Predictions, decided: Codes, apart: Codes) -> tuple[ClassScore, ...]:
     """Of what is shown; out of fold and nested, it was measured on models of fewer rows than the one that ships."""
     trained, task = results.trained, results.unsealed.task
-    strata = Strata.of(shown.truth, shown.drawn_from)
-    scores = per_class(task, shown.truth, decided, shown.clusters, strata)
-    if shown.part not in ("out-of-fold", "nested"):
+    strata = Strata.of(predictions.truth, predictions.drawn_from)
+    scores = per_class(task, predictions.truth, decided, predictions.clusters, strata)
+    if predictions.part not in ("out-of-fold", "nested"):
         return scores
     unseen = trained.finalized.unseen
-    others = () if shown is unseen else per_class(task, unseen.truth, apart)
+    others = () if predictions is unseen else per_class(task, unseen.truth, apart)
     return classes_reaching(scores, trained, task, others)
 
 
@@ -205,28 +205,32 @@ def _levels(
         yield Level(COVERAGE, sets.asked, sets.coverage)
 
 
-def _sets(trained: Trained, shown: Predictions) -> parts.Sets | None:
+def _sets(trained: Trained, predictions: Predictions) -> parts.Sets | None:
     """How prediction sets do on the test; on the rows that they were fitted on where it was not opened."""
     sets = trained.finalized.sets
     if sets is None:
         return None
-    described = describe_sets(sets, shown.probability, shown.truth, shown.classes, shown.clusters)
-    every = np.ones(len(shown), dtype=np.bool_)
-    of = {c.label: shown.truth == code for code, c in enumerate(described.per_class)}
+    described = describe_sets(
+        sets, predictions.probability, predictions.truth, predictions.classes, predictions.clusters
+    )
+    every = np.ones(len(predictions), dtype=np.bool_)
+    of = {c.label: predictions.truth == code for code, c in enumerate(described.per_class)}
     return parts.Sets(
         method=sets.method,
         asked=sets.coverage,
         rows=sum(sets.rows),
-        part=shown.part,
-        coverage=share(every, described.hit, shown.clusters),
+        part=predictions.part,
+        coverage=share(every, described.hit, predictions.clusters),
         mean_size=described.mean_size,
-        singles=share(every, described.single, shown.clusters),
+        singles=share(every, described.single, predictions.clusters),
         per_class=tuple(
-            parts.ClassCoverage(c.label, share(of[c.label], of[c.label] & described.hit, shown.clusters), c.neglected)
+            parts.ClassCoverage(
+                c.label, share(of[c.label], of[c.label] & described.hit, predictions.clusters), c.neglected
+            )
             for c in described.per_class
             if c.rows
         ),
-        notes=(*notes(sets, shown.classes), *_thinned(trained.finalized.evidence)),
+        notes=(*notes(sets, predictions.classes), *_thinned(trained.finalized.evidence)),
     )
 
 
@@ -245,7 +249,7 @@ def _importance(trained: Trained) -> parts.Importance:
 
 
 def _examples(results: Results, apart: Codes, rows: RowOptions) -> parts.Examples | None:
-    """Never of the test: who looks at its rows has seen them. ``apart``: as of ``_shown``."""
+    """Never of the test: who looks at its rows has seen them. ``apart``: as of ``_predictions``."""
     table, unseen = results.unsealed.table, results.trained.finalized.unseen
     if rows.private or not item_columns(table.schema):
         return None
@@ -258,7 +262,7 @@ def _permutation(permuted: Permuted) -> parts.Importance | None:
         return None
     return parts.Importance(
         f"log-loss lost where the column is shuffled, on {counted(permuted.rows, 'row')} out of fold",
-        tuple(parts.ColumnWeight(name, lost.value, lost.low, lost.high) for name, lost in permuted.importance.items()),
+        tuple(parts.ColumnWeight(name, loss.value, loss.low, loss.high) for name, loss in permuted.importance.items()),
     )
 
 
@@ -275,15 +279,15 @@ def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
         if "tuned" in compared:
             compared["tuned"] = _tuned_cost(task, evidence, seed)
     right: Metric = registry.load("sortal.metrics", "accuracy")
-    spent, out_of_fold = Estimate.of(interval(cost, task, evidence, decided, seed=seed)), evidence.part == "out-of-fold"
-    chosen = threshold_interval(task, finalized.evidence, rule, seed)
+    costs, out_of_fold = Estimate.of(interval(cost, task, evidence, decided, seed=seed)), evidence.part == "out-of-fold"
+    threshold = threshold_interval(task, finalized.evidence, rule, seed)
     return parts.Decision(
         kind=task.goal,
         positive=task.positive,
         rule=words(rule),
         threshold=rule.threshold,
-        threshold_interval=None if chosen is None else Estimate.of(chosen),
-        expected_cost=metric_reaching(spent, "expected_cost", results.trained, task) if out_of_fold else spent,
+        threshold_interval=None if threshold is None else Estimate.of(threshold),
+        expected_cost=metric_reaching(costs, "expected_cost", results.trained, task) if out_of_fold else costs,
         measure=measure,
         comparison=compared,
         certificate=rule.certificate,
@@ -292,7 +296,7 @@ def _decision(results: Results, decided: Codes, seed: int) -> parts.Decision:
         if task.reject_cost is None
         else Estimate.of(interval(right, task, evidence, decided, seed=seed)),
         at_shares=tuple(costs_at_shares(task, evidence, rule)),
-        explanation=_why(task, rule, results.data.rows) + _elsewhere(chosen),
+        explanation=_why(task, rule, results.data.rows) + _elsewhere(threshold),
     )
 
 
@@ -322,11 +326,11 @@ def _elsewhere(threshold: Interval | None) -> str:
     )
 
 
-def _f_compared(task: Task, evidence: Predictions, chosen: Codes) -> dict[str, float | None]:
+def _f_compared(task: Task, evidence: Predictions, codes: Codes) -> dict[str, float | None]:
     f1: Metric = registry.load("sortal.metrics", "f1" if task.beta == 1 else "fbeta")
     half = Decision("threshold", task.classes, task.positive, 0.5).apply(evidence.probability)
     always = np.full(len(evidence), task.positive_code)
-    decided = {"chosen": chosen, "at .5": half, f"always {task.positive}": always}
+    decided = {"chosen": codes, "at .5": half, f"always {task.positive}": always}
     return {n: f1.score(task, evidence, d) for n, d in decided.items()}
 
 
@@ -339,15 +343,15 @@ def _tuned_cost(task: Task, evidence: Predictions, seed: int) -> float:
 def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog, sealed: NDArray[np.int64]) -> Facts:
     """What the checklist is judged on beyond the parts."""
     trained, finalized = results.trained, results.trained.finalized
-    chosen = trained.developed.choice.winner
+    ensemble = trained.developed.choice.winner
     scored = trained.developed.explored.results
-    ways = dict.fromkeys(member.candidate.balance for member in chosen.results)
-    tried = {s.candidate.balance for s in scored} - {*ways}
-    others = [words for way, words in WORDS.items() if way in tried]
+    ways = dict.fromkeys(member.candidate.balance for member in ensemble.results)
+    balances = {s.candidate.balance for s in scored} - {*ways}
+    others = [words for way, words in WORDS.items() if way in balances]
     return Facts(
         fits=log.fits,
-        out_of_fold_rows=len(chosen.predictions),
-        sealed_rows_scored=int(np.isin(chosen.predictions.rows, sealed).sum()),
+        out_of_fold_rows=len(ensemble.predictions),
+        sealed_rows_scored=int(np.isin(ensemble.predictions.rows, sealed).sum()),
         decision_part=finalized.evidence.part,
         decision_rows=len(finalized.evidence),
         sealed_rows_decided=int(np.isin(finalized.evidence.rows, sealed).sum()),
@@ -355,7 +359,7 @@ def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog
         no_refit=finalized.no_refit,
         imbalance=(" and ".join(WORDS[way] for way in ways), *others),
         ledger_intact=results.seal is None or len(results.seal.entries) > 0,
-        saved=Saved(
+        saved=SavedModel(
             file=file,
             version=model.version,
             parity=parity,

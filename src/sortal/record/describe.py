@@ -29,10 +29,10 @@ def describe_columns(schema: Schema, rows: RowOptions) -> tuple[Column, ...]:
 def describe_split(problem: Problem, parts: Parts, rows: RowOptions) -> Split:
     """How the rows were parted; the folds are not known yet."""
     k = len(problem.task.classes)
-    named = {"train": parts.train, "valid": parts.valid, "test": parts.test}
+    by_part = {"train": parts.train, "valid": parts.valid, "test": parts.test}
     shares = {
         name: tuple((np.bincount(problem.codes[rows], minlength=k) / len(rows)).tolist())
-        for name, rows in named.items()
+        for name, rows in by_part.items()
         if len(rows)
     }
     return Split(

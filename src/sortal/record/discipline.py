@@ -67,17 +67,17 @@ def split(outcome: Outcome, facts: Facts) -> Verdict:
     parts = f"{split.how}: {count(unsealed)} rows to develop on, {count(split.test)} sealed"
     if outcome.nested is not None:
         nested = outcome.nested
-        covered = f"{count(nested.rows)} of {count(unsealed)} rows predicted by a model that was made without them"
-        return nested.folds == nested.planned, f"{split.how}, {nested.folds} of them run: {covered}"
+        text = f"{count(nested.rows)} of {count(unsealed)} rows predicted by a model that was made without them"
+        return nested.folds == nested.planned, f"{split.how}, {nested.folds} of them run: {text}"
     if split.test == 0:
         return False, f"{parts}: there is no test"
     if split.folds < 2:
         return predicted >= LARGE_HOLDOUT, f"{parts}; compared on one holdout of {counted(predicted, 'row')}"
-    covered = f"{count(predicted)} of {count(split.train)} rows out of fold"
+    text = f"{count(predicted)} of {count(split.train)} rows out of fold"
     if split.forward:
         # Each fold is newer than what it is predicted from, and the oldest rows have nothing older.
-        return predicted > 0, f"{parts}; {split.folds} folds forward in time: {covered}"
-    return predicted == split.train, f"{parts}; {split.folds} folds x {split.repeats}: {covered}"
+        return predicted > 0, f"{parts}; {split.folds} folds forward in time: {text}"
+    return predicted == split.train, f"{parts}; {split.folds} folds x {split.repeats}: {text}"
 
 
 def pipeline(outcome: Outcome, facts: Facts) -> Verdict:
@@ -93,13 +93,13 @@ def pipeline(outcome: Outcome, facts: Facts) -> Verdict:
 
 
 def baselines(outcome: Outcome, facts: Facts) -> Verdict:
-    chosen = outcome.chosen
+    row = outcome.chosen
     kinds = {baseline.kind for baseline in outcome.baselines}
     missing = [kind for kind in get_args(BaselineKind) if kind not in kinds]
-    if missing or chosen is None:
+    if missing or row is None:
         return False, f"not compared with a {' and a '.join(missing) or 'baseline: nothing was chosen'}"
-    if chosen.baseline:
-        return False, f"the chosen {plain(chosen.name)} is a baseline itself: nothing was clearly better"
+    if row.baseline:
+        return False, f"the chosen {plain(row.name)} is a baseline itself: nothing was clearly better"
     beaten = [b for b in outcome.baselines if b.beaten]
     others = [b for b in outcome.baselines if not b.beaten]
     parts = [
@@ -117,8 +117,8 @@ def imbalance(outcome: Outcome, facts: Facts) -> Verdict:
         return None, f"{smallest}: classes are of similar size"
     if not facts.imbalance:
         return False, f"{smallest}; no strategy was compared"
-    chosen, *others = facts.imbalance
-    ways = f"{chosen}, compared with {listing(others)}" if others else chosen
+    way, *others = facts.imbalance
+    ways = f"{way}, compared with {listing(others)}" if others else way
     if (rare := outcome.imbalance) is not None:
         clearly = "better" if rare.gain.low is not None and rare.gain.low > 0 else "not clearly better"
         better = f"{plain(rare.candidate)} {clearly} than {plain(rare.rival)} by {interval(rare.gain, extra=1)}"
@@ -162,19 +162,19 @@ def promise(outcome: Outcome, facts: Facts) -> Verdict:
 def refit(outcome: Outcome, facts: Facts) -> Verdict:
     calibration, unsealed = outcome.calibration, outcome.split.train + outcome.split.valid
     before, after = calibration.log_loss_before, calibration.log_loss_after
-    certified = outcome.task.promises
+    promises = outcome.task.promises
     if facts.no_refit is None:
         refit = f"refit on {count(facts.refit_rows)} of {count(unsealed)} rows"
     else:
         why = NO_REFIT[facts.no_refit]
         refit = f"the model of the first fold, trained on {count(facts.refit_rows)} of {count(unsealed)} rows: {why}"
-    if certified and facts.no_refit is None:
+    if promises and facts.no_refit is None:
         refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
     change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
     helped = calibration.method == "none" or (after is not None and after <= before)
-    whole = certified or facts.no_refit == "rows" or (facts.no_refit is None and facts.refit_rows == unsealed)
+    whole = promises or facts.no_refit == "rows" or (facts.no_refit is None and facts.refit_rows == unsealed)
     return whole and helped, f"{refit}; calibration {calibration.method}, {change}"
 
 

@@ -54,11 +54,11 @@ def _margin(probability: Floats) -> Floats:
 def _example(predictions: Predictions, decided: Codes, at: int) -> Example:
     probability, truth, code = predictions.probability[at], int(predictions.truth[at]), int(decided[at])
     classes = predictions.classes
-    named = code < len(classes)
+    is_class = code < len(classes)
     return Example(
         row=int(predictions.rows[at]) + 1,
         truth=classes[truth],
-        decided=classes[code] if named else REJECT,
+        decided=classes[code] if is_class else REJECT,
         of_truth=float(probability[truth]),
-        of_decided=float(probability[code]) if named else None,
+        of_decided=float(probability[code]) if is_class else None,
     )

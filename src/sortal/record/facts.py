@@ -12,7 +12,7 @@ from sortal.training.finalize import NoRefit
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedModel:
     """What was read back from the model file ``file``, and its ``parity`` with the trained model.
 
     ``operations``: the ops of its program in the order in which they run. ``classes``: in its order.
@@ -52,7 +52,7 @@ class Facts:
     no_refit: NoRefit | None
     imbalance: tuple[str, ...]
     ledger_intact: bool
-    saved: Saved | None
+    saved: SavedModel | None
 
 
 UNSEEN: Final = "not looked for"

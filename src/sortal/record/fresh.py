@@ -146,9 +146,9 @@ class Evaluation:
 
 
 def judge(
-    file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None, asked: Sequence[Column] = ()
+    file: str, model: Model, fresh: Fresh, ledger: Ledger | None = None, requested: Sequence[Column] = ()
 ) -> Evaluation:
-    """Hold fresh labelled rows against everything that the model promised. ``asked``: columns by which figures are
+    """Hold fresh labelled rows against everything that the model promised. ``requested``: columns by which figures are
     shown whatever they say.
     """
     part = next((part for part in ("test", "nested", *model.metrics) if part in model.metrics), "nothing")
@@ -177,7 +177,7 @@ def judge(
         classes_absent=no_row,
         unlabelled=fresh.unlabelled,
         rejected=None if task.reject_cost is None else Estimate.of(rejected(task, decided, predictions.clusters)),
-        slices=_slices(model, fresh, decided, asked),
+        slices=_slices(model, fresh, decided, requested),
         notes=(
             *fresh.notes,
             *_notes(model, predictions),
@@ -188,13 +188,13 @@ def judge(
     )
 
 
-def _slices(model: Model, fresh: Fresh, decided: Codes, asked: Sequence[Column]) -> Slices | None:
+def _slices(model: Model, fresh: Fresh, decided: Codes, requested: Sequence[Column]) -> Slices | None:
     """By the columns that the model reads, those that it leans on most first, and by those that were asked for."""
     card = model.card
     ranked = () if card is None else card.by_importance
     there = [name for name in dict.fromkeys([*ranked, *model.reads.names]) if name in fresh.raw.columns]
-    by = with_strongest(asked, model.reads, there, COLUMNS)
-    names = [column.name for column in asked]
+    by = with_strongest(requested, model.reads, there, COLUMNS)
+    names = [column.name for column in requested]
     seed = 0 if card is None else card.seed
     return describe_slices(
         model.task, fresh.predictions, decided, fresh.raw, by, names, Disclosure(SMALLEST_COUNT), seed
@@ -206,15 +206,15 @@ def _notes(model: Model, predictions: Predictions) -> tuple[str, ...]:
     capacity, rows = model.decision.capacity, len(predictions)
     if capacity is None or capacity.count is None or predictions.part != "fresh":
         return ()
-    taken, promised = percent(capacity.of(rows) / rows), percent(capacity.share)
+    share, promised = percent(capacity.of(rows) / rows), percent(capacity.share)
     return (
-        f"the capacity of {count(capacity.count)} is {taken} of these rows; the promise was measured at {promised}",
+        f"the capacity of {count(capacity.count)} is {share} of these rows; the promise was measured at {promised}",
     )
 
 
-def _gravity(judged: Comparison | Promise) -> int:
+def _gravity(item: Comparison | Promise) -> int:
     """The rest stays in its order."""
-    return GRAVEST.index(judged.verdict) if judged.verdict in GRAVEST else len(GRAVEST)
+    return GRAVEST.index(item.verdict) if item.verdict in GRAVEST else len(GRAVEST)
 
 
 def compare(name: str, promised: Estimate | None, observed: Estimate, reserved: bool = False) -> Comparison:

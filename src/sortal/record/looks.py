@@ -35,7 +35,7 @@ def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
     A copy belongs to the run of the model, or to none that is at hand. Raises OptionError where sealed rows are among
     others, DataError for a copy of what another run has sealed.
     """
-    sealed = [path for path in (Path(given).expanduser() for given in data) if is_sealed(path)]
+    sealed = [path for path in (Path(name).expanduser() for name in data) if is_sealed(path)]
     if not sealed:
         return None
     if len(data) > 1:
@@ -110,8 +110,8 @@ def _head(model: Model) -> str | None:
 
 def _note(seal: Seal, run: RunRecord) -> None:
     """The run's record tells how often its test was opened."""
-    tainted = looks(seal.opens)
-    findings = tuple(f for f in run.audit if f.code not in {t.code for t in tainted})
-    run = replace(run, audit=(*findings, *tainted), ledger=describe_ledger(seal))
+    notes = looks(seal.opens)
+    findings = tuple(f for f in run.audit if f.code not in {t.code for t in notes})
+    run = replace(run, audit=(*findings, *notes), ledger=describe_ledger(seal))
     with replacing(seal.folder / RECORD) as partial:
         partial.write_bytes(run.to_json())

@@ -25,9 +25,9 @@ def costs_at_shares(task: Task, evidence: Predictions, rule: Decision) -> Iterat
     decided = rule.decide(evidence)
     for share in shares_around(task.prevalence[code]):
         after = (1 - share, share) if code else (share, 1 - share)
-        moved = replace(evidence, probability=compile(label_shift(task.prevalence, after))(evidence.probability))
+        after_shift = replace(evidence, probability=compile(label_shift(task.prevalence, after))(evidence.probability))
         yield CostAtShare(
             share,
             Estimate.of(cost_at(task, evidence, decided, share)),
-            Estimate.of(cost_at(task, evidence, rule.decide(moved), share)),
+            Estimate.of(cost_at(task, evidence, rule.decide(after_shift), share)),
         )

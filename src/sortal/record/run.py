@@ -103,7 +103,7 @@ class RunRecord(Outcome):
     @classmethod
     def of(cls, outcome: Outcome, timing: Timing, artifact: Artifact, checklist: tuple[Item, ...]) -> RunRecord:
         """The outcome, with what became of it."""
-        parts = {each.name: getattr(outcome, each.name) for each in fields(outcome)}
+        parts = {part.name: getattr(outcome, part.name) for part in fields(outcome)}
         return cls(**parts, timing=timing, artifact=artifact, checklist=checklist)
 
     def to_json(self) -> bytes:

@@ -18,7 +18,7 @@ from sortal.evaluate.compare import difference, row_values
 from sortal.evaluate.metrics import Metric, label_of
 from sortal.record.opened import OpenedTest
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
-from sortal.record.shipped import Gap, gap, reaching, score_out_of_fold, shipped
+from sortal.record.shipped import Gap, as_shipped, gap, reaching, score_out_of_fold
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference
@@ -36,23 +36,24 @@ def leaderboard(trained: Trained, task: Task, corrected: Estimate | None) -> tup
     sign = -1.0 if choice.metric.higher_is_better else 1.0
     ranked = sorted(results, key=lambda s: sign * float(np.mean(s.fold_scores[choice.metric.name])))
     best = on_front(trained)
-    known, unlearned = gap(trained, task, choice.metric), trained.unlearned
+    refit_gap, unlearned = gap(trained, task, choice.metric), trained.unlearned
 
     def row(scored: Result) -> Row:
         own = corrected if scored is choice.winner else None
-        score = own or _score(scored, known, choice.metric, task, unlearned)
-        return replace(_row(scored, trained, score), front=any(scored is each for each in best))
+        score = own or _score(scored, refit_gap, choice.metric, task, unlearned)
+        return replace(_row(scored, trained, score), front=any(scored is member for member in best))
 
     return tuple(row(scored) for scored in ranked)
 
 
-def _score(scored: Result, known: Gap, metric: Metric, task: Task, unlearned: Codes) -> Estimate:
+def _score(scored: Result, refit_gap: Gap, metric: Metric, task: Task, unlearned: Codes) -> Estimate:
     """Of a candidate that was not chosen, so that nothing flatters it.
 
-    ``known``: the gap of the chosen one, which alone was fitted on half of the rows; another is taken to vary as much.
+    ``refit_gap``: the gap of the chosen one, which alone was fitted on half of the rows; another is taken to vary as
+    much.
     """
     measured = score_out_of_fold(scored, metric, task, scored.predictions, unlearned)
-    return Estimate.of(metric.within(reaching(measured, Gap() if says_the_same(scored) else known)))
+    return Estimate.of(metric.within(reaching(measured, Gap() if says_the_same(scored) else refit_gap)))
 
 
 def _row(scored: Result, trained: Trained, score: Estimate) -> Row:
@@ -92,8 +93,8 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
     elif objection := trained.developed.bounds.objection(scored.results[0]):
         yield objection
     if len(scored.results) == 1 and scored.results[0].candidate.is_random:
-        drawn = ", ".join(f"{name} {value}" for name, value in scored.results[0].candidate.settings.items())
-        yield f"drawn: {drawn}"
+        settings = ", ".join(f"{name} {value}" for name, value in scored.results[0].candidate.settings.items())
+        yield f"drawn: {settings}"
     if rows := [r.rows for r in scored.results if r.rows is not None]:
         yield f"on a sample of {count(min(rows))} rows"
 
@@ -110,10 +111,10 @@ def _std(scores: np.ndarray) -> float | None:
 def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Baseline, ...]:
     """Each beside the chosen model, out of fold, and on the test where that was opened."""
     choice = trained.developed.choice
-    name, calibrated, known = choice.metric.name, _calibrated(trained, task), gap(trained, task, choice.metric)
+    name, calibrated, refit_gap = choice.metric.name, _calibrated(trained, task), gap(trained, task, choice.metric)
 
     def beside(scored: CVResult) -> tuple[Estimate, Estimate | None]:
-        before = _margin(scored, calibrated, known, trained)
+        before = _margin(scored, calibrated, refit_gap, trained)
         theirs = None if test is None else test.baselines.get(scored.candidate.name)
         on_test = None if test is None or theirs is None else _on_test(theirs, test.predictions, choice.metric, task)
         return Estimate.of(before), on_test
@@ -127,7 +128,7 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
     return tuple(baseline(s) for s in trained.developed.explored.results if s.candidate.baseline)
 
 
-def _margin(baseline: CVResult, calibrated: EnsembleResult, known: Gap, trained: Trained) -> Interval:
+def _margin(baseline: CVResult, calibrated: EnsembleResult, refit_gap: Gap, trained: Trained) -> Interval:
     """By how much the model that ships is better out of fold: calibrated, and with what a refit brings.
 
     The low end holds whatever was chosen; the figure itself is without the flattery of the choice.
@@ -135,8 +136,8 @@ def _margin(baseline: CVResult, calibrated: EnsembleResult, known: Gap, trained:
     choice, results = trained.developed.choice, trained.developed.results
     metric, sign = choice.metric, 1.0 if choice.metric.higher_is_better else -1.0
     measured = margin(baseline, calibrated, results, metric, trained.dev.units_of(baseline.predictions))
-    refit = None if known.refit is None else sign * known.refit
-    whole = shipped(measured, replace(known, refit=refit))
+    refit = None if refit_gap.refit is None else sign * refit_gap.refit
+    whole = as_shipped(measured, replace(refit_gap, refit=refit))
     value = whole.value - sign * choice.bias
     return Interval(value, min(whole.low, value), max(whole.high, value))
 
@@ -144,8 +145,8 @@ def _margin(baseline: CVResult, calibrated: EnsembleResult, known: Gap, trained:
 def _calibrated(trained: Trained, task: Task) -> EnsembleResult:
     """The chosen model as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
     choice, predictions = trained.developed.choice, trained.finalized.out_of_fold
-    name, moved = choice.metric.name, _calibration_gain(trained, task) or 0.0
-    scores = {**choice.winner.fold_scores, name: choice.winner.fold_scores[name] + moved}
+    name, gain = choice.metric.name, _calibration_gain(trained, task) or 0.0
+    scores = {**choice.winner.fold_scores, name: choice.winner.fold_scores[name] + gain}
     return EnsembleResult(choice.winner.results, choice.winner.weights, predictions, scores)
 
 
@@ -162,32 +163,32 @@ def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task
 def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
-    chosen, best = choice.winner.name, choice.best.name
+    name, best = choice.winner.name, choice.best.name
     if choice.winner is choice.best:
-        explanation = f"{chosen} is best on {label_of(choice.metric.name)}"
+        explanation = f"{name} is best on {label_of(choice.metric.name)}"
     else:
         behind = paired_difference(
             choice.winner, choice.best, choice.metric, trained.dev.units_of(choice.winner.predictions)
         )
         explanation = (
-            f"{chosen} cannot be told apart from {best} "
+            f"{name} cannot be told apart from {best} "
             f"({label_of(choice.metric.name)} {number(behind.value, 4)} behind, within one standard error) and is "
             f"{choice.reason}"
         )
     explanation += _within_bounds(trained)
-    known = gap(trained, task, choice.metric)
+    refit_gap = gap(trained, task, choice.metric)
     predictions, unlearned = trained.finalized.out_of_fold, trained.unlearned
     explanation += _unlearned(predictions, task, unlearned)
     calibrated = score_out_of_fold(choice.winner, choice.metric, task, predictions, unlearned)
-    corrected = choice.metric.within(shipped(calibrated, known, -choice.bias))
+    corrected = choice.metric.within(as_shipped(calibrated, refit_gap, -choice.bias))
     return Selection(
-        chosen=chosen,
+        chosen=name,
         metric=choice.metric.name,
         corrected=Estimate.of(corrected),
         bias=choice.bias,
-        refit_gain=known.refit,
+        refit_gain=refit_gap.refit,
         calibration_gain=_calibration_gain(trained, task),
-        refit_spread=known.spread,
+        refit_spread=refit_gap.spread,
         runner_up=choice.runner_up.name if choice.runner_up else None,
         p_value=choice.p_value,
         tied=tuple(s.name for s in choice.tied),
@@ -209,9 +210,9 @@ def _unlearned(predictions: Predictions, task: Task, rows: Codes) -> str:
 
 def _within_bounds(trained: Trained) -> str:
     """What bounds had to do with the choice; nothing where all candidates keep within them."""
-    bounds, chosen = trained.developed.bounds, trained.developed.choice.winner
+    bounds, ensemble = trained.developed.bounds, trained.developed.choice.winner
     what = "the time" if bounds.latency is None and bounds.size is None else "the bounds"
-    if all(bounds.objection(member) for member in chosen.results):
+    if all(bounds.objection(member) for member in ensemble.results):
         return f"; nothing keeps within {what}, and it is nearest to that"
     outside = [result.name for result in trained.developed.explored.results if bounds.objection(result)]
     return f" of what keeps within {what} ({listing(outside, most=4)} do not)" if outside else ""

@@ -56,16 +56,16 @@ def score_out_of_fold(
     """
     by_rows = interval(metric, task, predictions, decide(task, predictions).decide(predictions))
     if (new := np.isin(predictions.rows, unlearned)).any():
-        known = np.eye(len(task.classes))[predictions.truth]
-        best = replace(predictions, probability=np.where(new[:, None], known, predictions.probability))
+        one_hot = np.eye(len(task.classes))[predictions.truth]
+        best = replace(predictions, probability=np.where(new[:, None], one_hot, predictions.probability))
         at_best = interval(metric, task, best, decide(task, best).decide(best))
         if metric.higher_is_better:
             by_rows = replace(by_rows, high=max(by_rows.high, at_best.high))
         else:
             by_rows = replace(by_rows, low=min(by_rows.low, at_best.low))
     before = metric.score(task, scored.predictions, decide(task, scored.predictions).decide(scored.predictions))
-    moved = float(np.mean(scored.fold_scores[metric.name])) - before
-    return metric.within(Interval(*(end + moved for end in (by_rows.value, by_rows.low, by_rows.high))))
+    shift = float(np.mean(scored.fold_scores[metric.name])) - before
+    return metric.within(Interval(*(end + shift for end in (by_rows.value, by_rows.low, by_rows.high))))
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,16 @@ def gaps(trained: Trained, measures: Sequence[Measure]) -> list[Gap]:
     The spread is that of a regular model with p parameters, whose excess loss over refits is chi-squared: its variance
     is p / 2n². The paired difference of the losses of a row varies by p / m between models of m / 2 and of m rows.
     """
-    halving, chosen = trained.developed.halving, trained.developed.choice.winner
-    first = first_fits(chosen)
+    halving, ensemble = trained.developed.halving, trained.developed.choice.winner
+    first = first_fits(ensemble)
     if halving is None or first is None:
         return [Gap()] * len(measures)
     rows, more = first.rows, trained.finalized.ensemble.rows
-    both = (_of_rows(chosen.predictions, halving.predictions.rows), halving.predictions)
-    scored, clusters = [(p, trained.finalized.decision.decide(p)) for p in both], both[0].clusters
+    both = (_of_rows(ensemble.predictions, halving.predictions.rows), halving.predictions)
+    pairs, clusters = [(p, trained.finalized.decision.decide(p)) for p in both], both[0].clusters
 
     def between(measure: Measure) -> Gap:
-        (whole, a), (half, b) = (_with_values(*measure(*each)) for each in scored)
+        (whole, a), (half, b) = (_with_values(*measure(*pair)) for pair in pairs)
         if not np.isfinite(whole - half):
             return Gap()
         refit = share_of_halving(rows, more) * (whole - half) if trained.finalized.refit else None
@@ -131,7 +131,7 @@ def _with_values(score: float, sampling: Sampling | None) -> tuple[float, Floats
     return score, row_values(score, sampling)
 
 
-def shipped(measured: Interval, gap: Gap, *changes: float | None, moved: bool = True) -> Interval:
+def as_shipped(measured: Interval, gap: Gap, *changes: float | None, moved: bool = True) -> Interval:
     """A ``measured`` figure with what changes it until the model ships, and all that is in doubt.
 
     ``changes``: beside those of the gap; None where not known. A change is as uncertain as it is large: what flatters
@@ -139,18 +139,18 @@ def shipped(measured: Interval, gap: Gap, *changes: float | None, moved: bool = 
     is in doubt by all of it. Not ``moved``: the figure stays as it was measured, and the interval reaches as far as the
     changes might.
 
-    >>> print(shipped(Interval(0.40, 0.36, 0.44), Gap(), 0.02, -0.03, None))
+    >>> print(as_shipped(Interval(0.40, 0.36, 0.44), Gap(), 0.02, -0.03, None))
     .39 [.34 .44]
-    >>> print(shipped(Interval(0.40, 0.36, 0.44), Gap(refit=-0.03), moved=False))
+    >>> print(as_shipped(Interval(0.40, 0.36, 0.44), Gap(refit=-0.03), moved=False))
     .40 [.33 .44]
     """
-    known = [change for change in (gap.refit, *changes) if change is not None]
+    amounts = [change for change in (gap.refit, *changes) if change is not None]
     reach = REACH * (gap.spread or 0.0)
-    parts = [Interval(c if moved else 0.0, min(0.0, 2 * c), max(0.0, 2 * c)) for c in known]
+    parts = [Interval(c if moved else 0.0, min(0.0, 2 * c), max(0.0, 2 * c)) for c in amounts]
     return total(measured, Interval(0.0, -reach, reach), *parts)
 
 
-def reaching(measured: Interval, known: Gap, other: float | None = None) -> Interval:
+def reaching(measured: Interval, gap: Gap, other: float | None = None) -> Interval:
     """A figure as it was measured, with an interval that reaches as far as the model that ships may differ.
 
     ``other``: the figure by other evidence, of the model that ships itself.
@@ -160,7 +160,7 @@ def reaching(measured: Interval, known: Gap, other: float | None = None) -> Inte
     """
     apart = 0.0 if other is None else other - measured.value
     beside = Interval(0.0, min(apart, 0.0), max(apart, 0.0))
-    return total(shipped(measured, known, moved=False), beside)
+    return total(as_shipped(measured, gap, moved=False), beside)
 
 
 def metric_reaching(
@@ -198,16 +198,16 @@ def classes_reaching(
 ) -> tuple[ClassScore, ...]:
     """The same of the shares of each class. ``others``: those by other evidence."""
     shares = ("precision", "recall", *(() if task.reject_cost is None else ("rejected",)))
-    known = gaps(trained, [_of_class(code, share, task) for code in range(len(scores)) for share in shares])
+    all_gaps = gaps(trained, [_of_class(code, share, task) for code in range(len(scores)) for share in shares])
 
-    def reached(code: int, score: ClassScore) -> ClassScore:
-        own = known[code * len(shares) :]
+    def reach(code: int, score: ClassScore) -> ClassScore:
+        own = all_gaps[code * len(shares) :]
         by_others = [getattr(others[code], share).value if others else None for share in shares]
         estimates = [getattr(score, share) for share in shares]
-        figures = [_share(*each) for each in zip(estimates, own, by_others, strict=False)]
+        figures = [_share(*arguments) for arguments in zip(estimates, own, by_others, strict=False)]
         return replace(score, **dict(zip(shares, figures, strict=True)))
 
-    return tuple(reached(code, score) for code, score in enumerate(scores))
+    return tuple(reach(code, score) for code, score in enumerate(scores))
 
 
 def _of_class(code: int, share: str, task: Task) -> Measure:
@@ -218,8 +218,8 @@ def _of_class(code: int, share: str, task: Task) -> Measure:
     return measure
 
 
-def _share(estimate: Estimate, known: Gap, other: float | None) -> Estimate:
+def _share(estimate: Estimate, gap: Gap, other: float | None) -> Estimate:
     if (measured := estimate.interval) is None:
         return estimate
-    reached = reaching(measured, known, other)
-    return Estimate(reached.value, max(reached.low, 0.0), min(reached.high, 1.0))
+    figure = reaching(measured, gap, other)
+    return Estimate(figure.value, max(figure.low, 0.0), min(figure.high, 1.0))

@@ -21,15 +21,15 @@ def describe_slices(
     decided: Codes,
     raw: pl.DataFrame,
     by: Schema,
-    asked: Sequence[str],
+    requested: Sequence[str],
     disclosure: Disclosure,
     seed: int,
 ) -> Slices | None:
-    """The slices of ``predictions``, decided so (n,), by columns of the same rows, ``raw``. ``asked``: those that are
-    shown whatever the test says. None where there is no column to slice by.
+    """The slices of ``predictions``, decided so (n,), by columns of the same rows, ``raw``. ``requested``: those that
+    are shown whatever the test says. None where there is no column to slice by.
     """
     if not by.columns:
         return None
     index = some_rows(len(predictions), len(by.columns), seed)
-    some = predictions.take(index)
-    return by_slice(task, some, decided[index], table_of(raw[index], by, some.rows), asked, disclosure)
+    sample = predictions.take(index)
+    return by_slice(task, sample, decided[index], table_of(raw[index], by, sample.rows), requested, disclosure)

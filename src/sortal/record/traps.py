@@ -30,11 +30,11 @@ def train_only(outcome: Outcome, facts: Facts) -> Verdict:
         return False, "no fit was watched"
     leaked = next((finding.evidence["rows"] for finding in outcome.audit if finding.code == LEAKED), 0)
     assert isinstance(leaked, int)
-    seen = f"all fits together saw {counted(leaked, 'row')} that they should not have seen"
+    text = f"all fits together saw {counted(leaked, 'row')} that they should not have seen"
     if leaked:
-        return False, seen
+        return False, text
     holds, why = _audited(outcome, PREPARED, "columns prepared on all rows before the split")
-    return holds, f"{seen}; {why}"
+    return holds, f"{text}; {why}"
 
 
 def stratified(outcome: Outcome, facts: Facts) -> Verdict:
@@ -48,13 +48,13 @@ def stratified(outcome: Outcome, facts: Facts) -> Verdict:
     shares = list(split.prevalence.values())
     gap = max(max(share) - min(share) for share in zip(*shares, strict=True))
     holds = gap <= max(SHARE_TOLERANCE, 2 / min(n for n in (split.train, split.valid, split.test) if n))
-    shown = (
+    text = (
         f"class shares of {listing(list(split.prevalence))} differ by "
         f"{'less than 0.1 %' if gap < 0.001 else f'at most {percent(gap)}'}"
     )
-    if not holds or not (said := _listed(outcome, ALIKE)):
-        return holds, shown
-    return False, f"{shown}; {said}"
+    if not holds or not (findings := _listed(outcome, ALIKE)):
+        return holds, text
+    return False, f"{text}; {findings}"
 
 
 def accuracy(outcome: Outcome, facts: Facts) -> Verdict:
@@ -75,7 +75,7 @@ def label_order(outcome: Outcome, facts: Facts) -> Verdict:
     parity, classes = facts.saved.parity, outcome.task.classes
     order = listing([plain(c) for c in facts.saved.classes], most=4)
     tables = (facts.saved.classes, outcome.confusion.classes if outcome.confusion else classes)
-    holds = all(each == classes for each in tables) and parity.label_flips == 0
+    holds = all(labels == classes for labels in tables) and parity.label_flips == 0
     return holds, f"in the model file: {order}; {agreement(parity)}"
 
 
@@ -99,10 +99,10 @@ def as_promised(outcome: Outcome, facts: Facts) -> Verdict:
     if verification.warnings:
         more = f"; and {len(verification.warnings) - SAID} more" if len(verification.warnings) > SAID else ""
         return False, "; ".join(verification.warnings[:SAID]) + more
-    known = [each for each in verification.promises if each.standing != "unknown"]
-    if not known:
+    promises = [promise for promise in verification.promises if promise.standing != "unknown"]
+    if not promises:
         return UNSEEN, "no figure of the test has an interval, or none was promised"
-    names = listing([metric(each.metric) for each in known], most=6)
+    names = listing([metric(promise.metric) for promise in promises], most=6)
     beside = (
         f"; the rule costs no more than {' or '.join(r.name for r in verification.rivals)}"
         if verification.rivals
@@ -119,8 +119,8 @@ def apart(outcome: Outcome, facts: Facts) -> Verdict:
 def no_future(outcome: Outcome, facts: Facts) -> Verdict:
     holds, why = _audited(outcome, OUTCOME, "columns that tell the outcome")
     if holds is True:
-        used = sum(column.role == "feature" for column in outcome.columns)
-        return True, f"{why} among {counted(used, 'feature')}"
+        n_features = sum(column.role == "feature" for column in outcome.columns)
+        return True, f"{why} among {counted(n_features, 'feature')}"
     return holds, f"{why}: if it is known only afterwards, --ignore it" if holds is False else why
 
 
@@ -138,8 +138,8 @@ def _audited(outcome: Outcome, codes: tuple[str, ...], what: str) -> Verdict:
     """What these checks of the audit say: a warning is no proof of the opposite, and a check that could not look proves
     nothing.
     """
-    if said := _listed(outcome, codes):
-        return False, said
+    if findings := _listed(outcome, codes):
+        return False, findings
     blind = [skip for skip in outcome.audit_skipped if skip.code in codes and skip.blind]
     if blind:
         reasons = dict.fromkeys(skip.reason for skip in blind)

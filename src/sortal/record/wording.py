@@ -144,14 +144,14 @@ def of_decided_rows(name: str) -> bool:
     return metric.needs == "decision"
 
 
-def decided_first(shown: Sequence[str], figures: Mapping[str, object]) -> list[str]:
-    """The metrics of decided rows among those ``shown``, accuracy among them.
+def decided_first(names: Sequence[str], figures: Mapping[str, object]) -> list[str]:
+    """The metrics of decided rows among those ``names``, accuracy among them.
 
     >>> decided_first(["log_loss", "recall"], {"accuracy": 0.9, "recall": 0.8, "log_loss": 0.3})
     ['accuracy', 'recall']
     """
-    named = dict.fromkeys(["accuracy", *shown])
-    return [name for name in named if of_decided_rows(name) and name in figures]
+    unique = dict.fromkeys(["accuracy", *names])
+    return [name for name in unique if of_decided_rows(name) and name in figures]
 
 
 def beside(baseline: Baseline) -> str:
@@ -172,7 +172,7 @@ def adds(permutation: Importance) -> str:
     return f"{listing(first, most=MOST_ADDING)}: {permutation.measure}"
 
 
-def by_slice(each: Slice) -> str:
+def by_slice(slice_: Slice) -> str:
     """The rows of a slice, and how the model does on them.
 
     >>> from sortal.core.interval import Estimate
@@ -180,11 +180,11 @@ def by_slice(each: Slice) -> str:
     >>> by_slice(Slice("age", "< 25", 412, 0.1, figure, 0.41, Estimate(0.2, 0.1, 0.3), 0.001, True, 0.583))
     'age < 25: .61 [.55 .67] against .41 elsewhere (.58 by its own probabilities), 412 rows'
     """
-    digits = decimals(each.figure.low, each.figure.high)
-    own = "" if each.expected is None else f" ({number(each.expected, digits)} by its own probabilities)"
-    against = f" against {number(each.elsewhere, digits)} elsewhere"
-    named = f"{short(each.column)} {short(each.condition)}"
-    return f"{named}: {interval(each.figure)}{against}{own}, {counted(each.rows, 'row')}"
+    digits = decimals(slice_.figure.low, slice_.figure.high)
+    own = "" if slice_.expected is None else f" ({number(slice_.expected, digits)} by its own probabilities)"
+    against = f" against {number(slice_.elsewhere, digits)} elsewhere"
+    name = f"{short(slice_.column)} {short(slice_.condition)}"
+    return f"{name}: {interval(slice_.figure)}{against}{own}, {counted(slice_.rows, 'row')}"
 
 
 def measured(slices: Slices, costs: bool) -> str:

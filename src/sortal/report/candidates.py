@@ -66,24 +66,24 @@ def front(rows: Sequence[Row]) -> str:
     """The candidates than which no other is both better and faster, and which of them can be picked; empty where the
     chosen one is the only one.
     """
-    shown = [row for row in rows if row.front]
-    if len(shown) < 2:
+    front_rows = [row for row in rows if row.front]
+    if len(front_rows) < 2:
         return ""
-    points = [f"{plain(row.name)} {microseconds(row.program_microseconds)}" for row in shown]
-    kept = [plain(row.name) for row in shown if row.file is not None]
-    others = f"; sortal pick ships {listing(kept, most=4)} instead" if kept else ""
+    points = [f"{plain(row.name)} {microseconds(row.program_microseconds)}" for row in front_rows]
+    pickable = [plain(row.name) for row in front_rows if row.file is not None]
+    others = f"; sortal pick ships {listing(pickable, most=4)} instead" if pickable else ""
     return f"nothing is both better and faster than {listing(points, most=6)}{others}"
 
 
 def corrected(rows: Sequence[Row], selection: Selection) -> str:
     """The estimate as it was measured, and without the flattery of having been picked, of the model that ships."""
-    chosen = next((row for row in rows if row.selected), None)
-    if chosen is None or selection.corrected is None:
+    selected = next((row for row in rows if row.selected), None)
+    if selected is None or selection.corrected is None:
         return ""
     others = {"calibration": selection.calibration_gain, "the refit": selection.refit_gain}
     why = " and ".join(["for the choice", *(name for name, gain in others.items() if gain)])
-    measured = f"{metric(selection.metric)} {number(chosen.mean, 4)} out of fold, which orders the rows"
-    corrected = f"; {measured}; corrected {why} {interval(selection.corrected, digits=4)}"
+    estimate = f"{metric(selection.metric)} {number(selected.mean, 4)} out of fold, which orders the rows"
+    corrected = f"; {estimate}; corrected {why} {interval(selection.corrected, digits=4)}"
     if selection.refit_spread is None:
         return f"{corrected}, which leaves out how much the model would vary over other samples: that is not known"
     return f"{corrected}; over other samples of as many rows it would vary by {number(selection.refit_spread, 4)}"

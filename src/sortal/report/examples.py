@@ -52,7 +52,7 @@ class Word:
 class Item:
     """A text or an image of an example. ``name``: the file that it came from; ``fault``: why it is not shown.
 
-    ``picture`` and ``heat`` are addresses that hold the image; ``begun`` and ``goes_on``: the text is cut there.
+    ``picture`` and ``heat`` are addresses that hold the image; ``starts_before`` and ``goes_on``: the text is cut.
     """
 
     column: str
@@ -61,7 +61,7 @@ class Item:
     picture: str = ""
     heat: str = ""
     words: tuple[Word, ...] = ()
-    begun: bool = False
+    starts_before: bool = False
     goes_on: bool = False
 
 
@@ -80,11 +80,11 @@ def render_examples(record: Outcome, model: Model, problem: Problem, in_time: Ca
     ``in_time``: whether there is time for so many seconds; an example that there is none for is not marked.
     """
     assert record.examples is not None
-    shown = _Shown(model, problem.table, problem.names)
+    cards = _Cards(model, problem.table, problem.names)
     every, longest = [], 0.0
     for example in (*record.examples.mistakes, *record.examples.uncertain):
         start = time.monotonic()
-        every.append(shown.card(example, marked=in_time(longest)))
+        every.append(cards.card(example, marked=in_time(longest)))
         longest = max(longest, time.monotonic() - start)
     first = len(record.examples.mistakes)
     return template("examples.html.j2").render(
@@ -99,7 +99,7 @@ def render_examples(record: Outcome, model: Model, problem: Problem, in_time: Ca
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Cards:
     """What cards are made of."""
 
     model: Model
@@ -151,22 +151,22 @@ def excerpt(item: Item, text: str, spans: Sequence[Span], effect: Floats) -> Ite
     ``spans``: where its words stand, and (m,) what each of them adds.
     """
     if not len(spans):
-        cut = text[:MOST_LETTERS]
-        return replace(item, words=(Word(cut or "(empty)"),), goes_on=len(text) > len(cut))
+        head = text[:MOST_LETTERS]
+        return replace(item, words=(Word(head or "(empty)"),), goes_on=len(text) > len(head))
     first = _strongest_window(effect)
     last = min(first + MOST_SHOWN, len(spans)) - 1
     begin = 0 if first == 0 else spans[first][0]
     end = len(text) if last + 1 == len(spans) else spans[last][1]
     end = min(end, begin + MOST_LETTERS)
     words, at, largest = [], begin, float(np.abs(effect).max())
-    for (start, stop), each in zip(spans[first : last + 1], effect[first : last + 1].tolist(), strict=True):
+    for (start, stop), value in zip(spans[first : last + 1], effect[first : last + 1].tolist(), strict=True):
         if start >= end:
             break
-        level = 0 if largest < LEAST_EFFECT else int(LEVELS * each / largest)
-        words += [Word(text[at:start]), Word(text[start : min(stop, end)], level, each)]
+        level = 0 if largest < LEAST_EFFECT else int(LEVELS * value / largest)
+        words += [Word(text[at:start]), Word(text[start : min(stop, end)], level, value)]
         at = min(stop, end)
     words.append(Word(text[at:end]))
-    return replace(item, words=tuple(w for w in words if w.text), begun=begin > 0, goes_on=end < len(text))
+    return replace(item, words=tuple(w for w in words if w.text), starts_before=begin > 0, goes_on=end < len(text))
 
 
 def _strongest_window(effect: Floats) -> int:

@@ -23,18 +23,18 @@ class Bar:
     name: str
     value: float | None
     width: float
-    chosen: bool = False
+    selected: bool = False
 
 
-def render(record: RunRecord, drawn: Mapping[str, str]) -> str:
+def render(record: RunRecord, drawings: Mapping[str, str]) -> str:
     """The report of a run as HTML.
 
-    ``drawn``: its figures, from ``plots.draw_all``. Whatever comes from data (labels, names of columns and files) is
+    ``drawings``: its figures, from ``plots.draw_all``. Whatever comes from data (labels, names of columns and files) is
     escaped; the page forbids scripts and requests, should anything slip through.
     """
     from markupsafe import Markup
 
-    figures = {name: Markup(text) for name, text in drawn.items()}
+    figures = {name: Markup(text) for name, text in drawings.items()}
     return template("report.html.j2").render(
         record=record,
         figures=figures,

@@ -36,8 +36,8 @@ class TerminalObserver(RunObserver):
         self._budget = budget
         self._started = time.monotonic() if started is None else started
         self._phase, self._running, self._best = "", "", ""
-        shown = console.is_terminal and not console.is_jupyter
-        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if shown else None
+        is_live = console.is_terminal and not console.is_jupyter
+        self._live = Live(self, console=console, refresh_per_second=4, transient=True) if is_live else None
 
     def __enter__(self) -> Self:
         if self._live:

@@ -40,7 +40,7 @@ NEVER: Final = 1.02
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawings:
     """Figures by name, as SVG, and the names of those for which there was no time."""
 
     figures: dict[str, str]
@@ -49,7 +49,7 @@ class Drawn:
 
 def draw_all(
     record: Outcome, oof: Predictions, test: Predictions | None = None, in_time: Callable[[], bool] = lambda: True
-) -> Drawn:
+) -> Drawings:
     """Every figure that this run has, as long as there is time.
 
     Names: leaderboard, confusion, roc, precision_recall, reliability, importance, front; threshold and decision_curve
@@ -68,26 +68,26 @@ def draw_all(
         "front": lambda: front(record.leaderboard),
     }
     figures: dict[str, str] = {}
-    for done, (name, draw) in enumerate(drawers.items()):
+    for index, (name, draw) in enumerate(drawers.items()):
         if not in_time():
-            return Drawn(figures, tuple(drawers)[done:])
+            return Drawings(figures, tuple(drawers)[index:])
         with style():
             if (figure := draw()) is not None:
                 figures[name] = svg(figure)
-    return Drawn(figures)
+    return Drawings(figures)
 
 
 def roc(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
     """Recall against false alarms."""
     figure, axes = canvas()
-    chosen = _chosen(record)
+    cutoff = _cutoff(record)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
     for label, truth, score, look in _series(record, oof, test):
         curve = curves.roc(truth, score)
         axes.plot(curve.x, curve.y, label=f"{label} {number(curve.area)}", **look)
-        if chosen is not None:
-            said = score >= chosen
-            _mark(axes, float(said[~truth].mean()), float(said[truth].mean()), look)
+        if cutoff is not None:
+            predicted = score >= cutoff
+            _mark(axes, float(predicted[~truth].mean()), float(predicted[truth].mean()), look)
     _finish(axes, "false positive rate", "recall", "area under the curve")
     return figure
 
@@ -95,12 +95,12 @@ def roc(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
 def precision_recall(record: Outcome, oof: Predictions, test: Predictions | None) -> Figure:
     """Precision against recall."""
     figure, axes = canvas()
-    chosen = _chosen(record)
+    cutoff = _cutoff(record)
     for label, truth, score, look in _series(record, oof, test):
         curve = curves.precision_recall(truth, score)
         axes.plot(curve.x, curve.y, label=f"{label} {number(curve.area)}", **look)
-        if chosen is not None and (said := score >= chosen).any():
-            _mark(axes, float(said[truth].mean()), float(truth[said].mean()), look)
+        if cutoff is not None and (predicted := score >= cutoff).any():
+            _mark(axes, float(predicted[truth].mean()), float(truth[predicted].mean()), look)
     if record.task.binary:
         share = record.task.prevalence[record.task.positive_code]
         axes.axhline(share, color=MUTED, linewidth=0.8, linestyle=":")
@@ -129,9 +129,9 @@ def reliability(record: Outcome, predictions: Predictions) -> Figure | None:
     below = figure.add_axes((0.12, 0.12, 0.85, 0.15), sharex=axes)
     axes.tick_params(labelbottom=False)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":")
-    band, each = f"{LEVEL}: all bins at once", f"{LEVEL}: each bin by itself"
+    band, bars = f"{LEVEL}: all bins at once", f"{LEVEL}: each bin by itself"
     axes.fill_between(bins.probability, bins.band_low, bins.band_high, color=MAIN, alpha=0.18, linewidth=0, label=band)
-    axes.vlines(bins.probability, bins.low, bins.high, color=MAIN, linewidth=1, label=each)
+    axes.vlines(bins.probability, bins.low, bins.high, color=MAIN, linewidth=1, label=bars)
     axes.plot(bins.probability, bins.rate, color=MAIN, marker="o", markersize=3.5)
     axes.set(ylim=(-0.02, 1.02), ylabel="share that came true")
     axes.legend(loc="best")
@@ -149,28 +149,28 @@ def threshold(record: Outcome, oof: Predictions, test: Predictions | None) -> Fi
 
     None with more than two classes.
     """
-    task, chosen = record.task, _chosen(record)
-    if chosen is None:
+    task, cutoff = record.task, _cutoff(record)
+    if cutoff is None:
         return None
     best = record.decision.kind == "f1"
-    left, right = _window(chosen)
+    left, right = _window(cutoff)
     figure, axes = canvas(top=0.92)
-    seen: list[float] = []
+    visible: list[float] = []
     for part, look in _parts(oof, test):
-        line = threshold_curve(task, part, points=200, keep=(chosen, HALF))
+        line = threshold_curve(task, part, points=200, keep=(cutoff, HALF))
         figures = line.fbeta if best else line.expected_cost
         # From each threshold down to the next the figure is one; beyond the last the class is never said.
         x, y = np.concatenate([[0.0], line.threshold, [NEVER]]), np.concatenate([figures[:1], figures, figures[-1:]])
         axes.plot(x, y, drawstyle="steps-pre", label=part.part, **look)
-        seen += y[(x >= left) & (x <= right)].tolist()
-    axes.axvline(chosen, color=SECOND, linewidth=1.2)
+        visible += y[(x >= left) & (x <= right)].tolist()
+    axes.axvline(cutoff, color=SECOND, linewidth=1.2)
     if left < HALF < right:
         axes.axvline(HALF, color=MUTED, linewidth=0.8, linestyle=":")
     name = metric(record.decision.measure) if best else "cost per row" if task.cost is not None else "share of errors"
     axes.set(xlim=(left, NEVER if right == 1 else right), xlabel=_from_on(task), ylabel=name)
-    low, high = min(0.0, *seen), max(0.0, *seen)
+    low, high = min(0.0, *visible), max(0.0, *visible)
     axes.set_ylim(low and low - 0.05 * (high - low), high + 0.05 * (high - low or 1))
-    axes.set_title(f"chosen: p ≥ {number(chosen)}", fontsize=9, color=SECOND, loc="left")
+    axes.set_title(f"chosen: p ≥ {number(cutoff)}", fontsize=9, color=SECOND, loc="left")
     axes.legend(loc="best")
     return figure
 
@@ -184,31 +184,31 @@ def decision_curve(record: Outcome, predictions: Predictions) -> Figure | None:
 
     None where no threshold decides, or these rows are all of one class.
     """
-    chosen = _chosen(record)
-    if chosen is None or not 0 < chosen < 1 or len(np.unique(predictions.truth)) < 2:
+    cutoff = _cutoff(record)
+    if cutoff is None or not 0 < cutoff < 1 or len(np.unique(predictions.truth)) < 2:
         return None
-    code, said = record.task.positive_code, short(record.task.positive, 18)
-    left, right = _window(chosen)
-    at = np.union1d(np.linspace(left, min(right, 0.99), 120), [chosen])
+    code, label = record.task.positive_code, short(record.task.positive, 18)
+    left, right = _window(cutoff)
+    at = np.union1d(np.linspace(left, min(right, 0.99), 120), [cutoff])
     positive, score, groups = predictions.truth == code, predictions.probability[:, code], predictions.groups
     benefit = net_benefit(positive, score, at, groups=groups, together=True)
-    alone = net_benefit(positive, score, np.array([chosen]), groups=groups)
+    alone = net_benefit(positive, score, np.array([cutoff]), groups=groups)
     better = np.where(benefit.least_gain > 0, benefit.model, np.nan)
-    here = int(np.searchsorted(at, chosen))
+    here = int(np.searchsorted(at, cutoff))
     figure, axes = canvas(left=0.14, top=0.92)
     band = f"{LEVEL}: all thresholds at once"
     axes.fill_between(at, benefit.low, benefit.high, color=MAIN, alpha=0.15, linewidth=0, label=band)
     axes.plot(at, benefit.model, label="by the model", color=MAIN, linewidth=0.9)
     axes.plot(at, better, label="better than both, beyond chance", color=MAIN, linewidth=2.4)
-    axes.plot(at, benefit.always, label=f"always {said}", **THIN)
-    axes.axhline(0, label=f"never {said}", color=MUTED, linewidth=1.1, linestyle=":")
-    axes.axvline(chosen, color=SECOND, linewidth=0.8, linestyle=":")
-    axes.vlines(chosen, alone.low, alone.high, color=SECOND, linewidth=2.4, label=f"{LEVEL}: the chosen one by itself")
-    _mark(axes, chosen, float(benefit.model[here]), {"color": SECOND})
+    axes.plot(at, benefit.always, label=f"always {label}", **THIN)
+    axes.axhline(0, label=f"never {label}", color=MUTED, linewidth=1.1, linestyle=":")
+    axes.axvline(cutoff, color=SECOND, linewidth=0.8, linestyle=":")
+    axes.vlines(cutoff, alone.low, alone.high, color=SECOND, linewidth=2.4, label=f"{LEVEL}: the chosen one by itself")
+    _mark(axes, cutoff, float(benefit.model[here]), {"color": SECOND})
     top = 1.05 * max(benefit.model.max(), benefit.always.max(), benefit.high[here])
     axes.set(xlim=(left, right), ylim=(np.clip(benefit.low[here], -0.3 * top, -0.08 * top), top))
-    axes.set(xlabel=f"say {said} from this probability on, {predictions.part} rows", ylabel="net benefit a row")
-    heading = f"chosen: p ≥ {number(chosen)}, {weight_in_words(chosen, said)}"
+    axes.set(xlabel=f"say {label} from this probability on, {predictions.part} rows", ylabel="net benefit a row")
+    heading = f"chosen: p ≥ {number(cutoff)}, {weight_in_words(cutoff, label)}"
     axes.set_title(heading, fontsize=9, color=SECOND, loc="left")
     axes.legend(loc="best")
     return figure
@@ -218,8 +218,8 @@ def confusion(matrix: Confusion) -> Figure:
     """Truth by decision. The shade of a cell is its share of the rows of that true class."""
     counts = np.array(matrix.counts, dtype=np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    k, named = len(matrix.classes), len(matrix.classes) <= MOST_NAMES
-    names = [short(name, 16) if named else str(i) for i, name in enumerate(matrix.classes, start=1)]
+    k, has_names = len(matrix.classes), len(matrix.classes) <= MOST_NAMES
+    names = [short(name, 16) if has_names else str(i) for i, name in enumerate(matrix.classes, start=1)]
     figure, axes = canvas(height=1.2 + 0.55 * min(max(k, 3), 8), left=room(names) + 0.04, bottom=0.2)
     if k <= MOST_CELLS:
         _cells(axes, counts, shares)
@@ -228,11 +228,11 @@ def confusion(matrix: Confusion) -> Figure:
         image[..., :3] = [int(MAIN[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         image[..., 3] = np.sqrt(shares)
         axes.imshow(image, interpolation="none", aspect="auto")
-    ticks = range(0, k, 1 if named else 10)
+    ticks = range(0, k, 1 if has_names else 10)
     axes.set_xticks(ticks, [names[i] for i in ticks])
     if counts.shape[1] > k:
         axes.set_xticks([*ticks, k], [*(names[i] for i in ticks), "a person"])
-    if k > 4 and named:
+    if k > 4 and has_names:
         for label in axes.get_xticklabels():
             label.set(rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, [names[i] for i in ticks])
@@ -245,12 +245,12 @@ def confusion(matrix: Confusion) -> Figure:
 
 def leaderboard(rows: Sequence[Row]) -> Figure | None:
     """Candidates, best first, each with its interval; a baseline far off is an arrow at the edge."""
-    shown = [row for row in rows if is_finite(row.score.value)][:MOST_BARS]
-    if not shown:
+    bars = [row for row in rows if is_finite(row.score.value)][:MOST_BARS]
+    if not bars:
         return None
-    figure, axes = lines([row.name for row in shown])
-    left, right = _span(shown)
-    for y, row in enumerate(shown):
+    figure, axes = lines([row.name for row in bars])
+    left, right = _span(bars)
+    for y, row in enumerate(bars):
         color = MAIN if row.selected else MUTED if row.baseline else INK
         score = row.score.value or 0.0
         if score > right:
@@ -261,7 +261,7 @@ def leaderboard(rows: Sequence[Row]) -> Figure | None:
             if row.score.low is not None and row.score.high is not None:
                 axes.plot([max(row.score.low, left), min(row.score.high, right)], [y, y], color=color, linewidth=2)
             axes.plot([score], [y], marker="o", color=color, markersize=7 if row.selected else 5)
-    axes.set(xlim=(left, right), xlabel=metric(shown[0].metric))
+    axes.set(xlim=(left, right), xlabel=metric(bars[0].metric))
     return figure
 
 
@@ -270,17 +270,17 @@ def front(rows: Sequence[Row]) -> Figure | None:
     far off is an arrow at the edge.
     """
     points = {row.name: (row.program_microseconds or 0.0, row.mean or 0.0) for row in rows}
-    shown = [
+    visible = [
         row for row in rows if is_finite(row.mean) and is_finite(row.program_microseconds) and points[row.name][0] > 0
     ]
-    best = sorted((row for row in shown if row.front), key=lambda row: points[row.name])
+    best = sorted((row for row in visible if row.front), key=lambda row: points[row.name])
     if len(best) < 2:
         return None
     figure, axes = canvas()
-    low, high = _span([replace(row, score=Estimate(row.mean)) for row in shown])
+    low, high = _span([replace(row, score=Estimate(row.mean)) for row in visible])
     x, y = zip(*(points[row.name] for row in best), strict=True)
     axes.plot(x, y, color=MUTED, linewidth=1.1)
-    for row in shown:
+    for row in visible:
         color = MAIN if row.selected else INK if row.front else MUTED
         axes.plot(*points[row.name], marker="o", color=color, markersize=7 if row.selected else 5)
     for row in best:
@@ -302,12 +302,12 @@ def front(rows: Sequence[Row]) -> Figure | None:
 
 def importance(weights: Importance) -> Figure | None:
     """The columns that matter most, as bars."""
-    shown = [column for column in weights.columns if is_finite(column.value)][:MOST_BARS]
-    if not shown:
+    bars = [column for column in weights.columns if is_finite(column.value)][:MOST_BARS]
+    if not bars:
         return None
-    figure, axes = lines([column.column for column in shown])
-    axes.barh(range(len(shown)), [column.value or 0.0 for column in shown], color=MAIN, alpha=0.75, height=0.6)
-    for y, column in enumerate(shown):
+    figure, axes = lines([column.column for column in bars])
+    axes.barh(range(len(bars)), [column.value or 0.0 for column in bars], color=MAIN, alpha=0.75, height=0.6)
+    for y, column in enumerate(bars):
         if column.low is not None and column.high is not None:
             axes.plot([column.low, column.high], [y, y], color=INK, linewidth=1)
     axes.set(xlabel=weights.measure)
@@ -320,15 +320,15 @@ def _series(record: Outcome, oof: Predictions, test: Predictions | None) -> Iter
     More classes: the largest ones against the rest, on the test if there is one.
     """
     if record.task.binary:
-        shown = [(str(part.part), part, record.task.positive_code, look) for part, look in _parts(oof, test)]
+        series = [(str(part.part), part, record.task.positive_code, look) for part, look in _parts(oof, test)]
     else:
         part = test or oof
         support = np.bincount(part.truth, minlength=len(part.classes))
-        shown = [
+        series = [
             (short(part.classes[code], 18), part, code, {"color": PALETTE[i], "linestyle": DASHES[i % 3]})
             for i, code in enumerate(np.argsort(-support, kind="stable")[:MOST_CLASSES].tolist())
         ]
-    for label, part, code, look in shown:
+    for label, part, code, look in series:
         truth = part.truth == code
         if 0 < truth.sum() < len(truth):
             yield label, truth, part.probability[:, code], look
@@ -340,7 +340,7 @@ def _parts(oof: Predictions, test: Predictions | None) -> list[tuple[Predictions
     return [(part, look) for part, look in parts if len(part)]
 
 
-def _chosen(record: Outcome) -> float | None:
+def _cutoff(record: Outcome) -> float | None:
     """The threshold of two classes; the most probable class is said from 0.5 on. None where it is no probability."""
     if record.decision.kind == "capacity" and record.task.cost is not None:
         return None
@@ -383,10 +383,10 @@ def _span(rows: Sequence[Row]) -> tuple[float, float]:
     return min(ends) - pad, max(ends) + pad
 
 
-def _window(chosen: float) -> tuple[float, float]:
+def _window(cutoff: float) -> tuple[float, float]:
     """The thresholds to show: all of them, or the end in which the chosen one lies."""
-    if chosen < 0.1:
-        return 0.0, max(0.2, 8 * chosen)
-    if chosen > 0.9:
-        return min(0.8, 1 - 8 * (1 - chosen)), 1.0
+    if cutoff < 0.1:
+        return 0.0, max(0.2, 8 * cutoff)
+    if cutoff > 0.9:
+        return min(0.8, 1 - 8 * (1 - cutoff)), 1.0
     return 0.0, 1.0

@@ -19,15 +19,15 @@ def slices(console: Console, record: Slices | None, costs: bool) -> None:
     """
     if record is None or not record.shown:
         return
-    worse = [each for each in record.slices if each.worse]
-    asked = [each for each in record.shown if not each.worse]
-    looked = f"{counted(record.tested, 'slice')} of {counted(record.columns, 'column')} ({record.part} rows)"
-    does = f"{len(worse) or 'none'} of {looked} {'do' if len(worse) > 1 else 'does'} clearly worse"
+    worse = [slice_ for slice_ in record.slices if slice_.worse]
+    requested = [slice_ for slice_ in record.shown if not slice_.worse]
+    scope = f"{counted(record.tested, 'slice')} of {counted(record.columns, 'column')} ({record.part} rows)"
+    does = f"{len(worse) or 'none'} of {scope} {'do' if len(worse) > 1 else 'does'} clearly worse"
     console.print()
     hang(console, Text("SLICES", "bold"), Text(f"{measured(record, costs)}: {does}"), INDENT)
-    for each in worse[:MOST_WORSE]:
-        hang(console, "", Text(by_slice(each), "red"), INDENT)
-    for each in asked[:MOST_ASKED]:
-        hang(console, "", Text(by_slice(each)), INDENT)
-    if more := len(worse[MOST_WORSE:]) + len(asked[MOST_ASKED:]):
+    for slice_ in worse[:MOST_WORSE]:
+        hang(console, "", Text(by_slice(slice_), "red"), INDENT)
+    for slice_ in requested[:MOST_ASKED]:
+        hang(console, "", Text(by_slice(slice_)), INDENT)
+    if more := len(worse[MOST_WORSE:]) + len(requested[MOST_ASKED:]):
         hang(console, "", Text(f"and {more} more, in the report", "dim"), INDENT)

@@ -25,30 +25,30 @@ MOST_COLUMNS = 40
 MOST_RIVALS = 3
 
 
-def model(console: Console, shown: Model, file: str) -> None:
+def model(console: Console, model: Model, file: str) -> None:
     """Task, decision, figures, columns, provenance and checklist."""
-    task, card = shown.task, shown.card
-    console.print(Text(f"{wording.plain(file)}: written by sortal {wording.plain(shown.version)}", "bold"))
+    task, card = model.task, model.card
+    console.print(Text(f"{wording.plain(file)}: written by sortal {wording.plain(model.version)}", "bold"))
     _line(console, "predicts", f"{task.target}: {wording.listing([wording.plain(c) for c in task.classes], most=12)}")
     if task.positive is not None:
         _line(console, "positive", wording.plain(task.positive))
-    text = rule(shown.decision)
+    text = rule(model.decision)
     _line(console, "decides", f"{text}; {wording.costs(task)}" if task.cost else text)
-    if shown.decision.certificate is not None:
+    if model.decision.certificate is not None:
         _line(
             console,
-            "certified" if shown.decision.certificate.holds else "refused",
-            shown.decision.certificate.explanation,
+            "certified" if model.decision.certificate.holds else "refused",
+            model.decision.certificate.explanation,
         )
     if card is not None:
-        _line(console, "model", f"{card.chosen}: {' > '.join(step.op for step in shown.program.steps)}")
+        _line(console, "model", f"{card.chosen}: {' > '.join(step.op for step in model.program.steps)}")
         digest = f", SHA-256 {card.data.sha256[:12]}" if card.data.sha256 else ""
         _line(console, "trained on", f"{card.data.name}, {card.data.rows:,} rows{digest}; seed {card.seed}")
-    for part, figures in shown.metrics.items():
+    for part, figures in model.metrics.items():
         _figures(console, part, figures)
     if card is not None and card.details.get("permutation"):
         _line(console, "columns", wording.adds(msgspec.convert(card.details["permutation"], Importance)))
-    console.print(_columns(shown))
+    console.print(_columns(model))
     terminal.checklist(console, card.checklist if card is not None else (), "sortal show --json")
 
 
@@ -142,9 +142,11 @@ def _conclusion(result: Evaluation) -> str:
     if result.trained_on:
         return "nothing is clearly worse than promised, and on the data of training that is no proof"
     if result.shifts or result.columns_absent:
-        odd = len({shift.column for shift in result.shifts} | {*result.columns_absent})
-        said = f"{wording.counted(odd, 'column')} not as in training, and a promise is about rows like those"
-        return f"nothing is clearly worse than promised, with reservation: {said}"
+        n_shifted = len({shift.column for shift in result.shifts} | {*result.columns_absent})
+        reservation = (
+            f"{wording.counted(n_shifted, 'column')} not as in training, and a promise is about rows like those"
+        )
+        return f"nothing is clearly worse than promised, with reservation: {reservation}"
     return "nothing is worse than promised" if not _doubtful(result) else "nothing is clearly worse than promised"
 
 
@@ -159,15 +161,15 @@ def fixed(console: Console, file: str, ignored: Sequence[str], data: Sequence[st
     _line(console, "fixed", f"{file} leaves out {names}: sortal train {shlex.join(data)} --recipe {file}")
 
 
-def as_json(shown: Model) -> bytes:
+def as_json(model: Model) -> bytes:
     """What ``show`` prints, for machines."""
     content = {
-        "version": shown.version,
-        "task": shown.task,
-        "schema": shown.schema,
-        "decision": shown.decision,
-        "metrics": shown.metrics,
-        "card": shown.card,
+        "version": model.version,
+        "task": model.task,
+        "schema": model.schema,
+        "decision": model.decision,
+        "metrics": model.metrics,
+        "card": model.card,
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2)
 
@@ -177,17 +179,17 @@ def _line(console: Console, name: str, text: str) -> None:
 
 
 def _figures(console: Console, part: str, figures: Mapping[str, Estimate]) -> None:
-    shown = [f"{wording.metric(name)} {wording.interval(figure)}" for name, figure in figures.items()]
-    _line(console, part, " · ".join(shown))
+    texts = [f"{wording.metric(name)} {wording.interval(figure)}" for name, figure in figures.items()]
+    _line(console, part, " · ".join(texts))
 
 
-def _columns(shown: Model) -> Table:
+def _columns(model: Model) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("column", "kind", "missing", "why"):
         table.add_column(heading)
-    for column in shown.schema.features[:MOST_COLUMNS]:
+    for column in model.schema.features[:MOST_COLUMNS]:
         missing = wording.percent(column.missing) if column.missing else ""
         table.add_row(Text(wording.short(column.name)), column.kind, missing, Text(wording.plain(column.reason)))
-    if (more := len(shown.schema.features) - MOST_COLUMNS) > 0:
+    if (more := len(model.schema.features) - MOST_COLUMNS) > 0:
         table.add_row(f"and {more} more")
     return table

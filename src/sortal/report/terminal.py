@@ -141,7 +141,7 @@ def unchecked(console: Console, skipped: Sequence[SkippedCheck]) -> None:
     for skip in skipped:
         codes.setdefault(plain(skip.reason), []).append(skip.code)
     if codes:
-        reasons = "; ".join(f"{', '.join(some)} ({reason})" for reason, some in codes.items())
+        reasons = "; ".join(f"{', '.join(group)} ({reason})" for reason, group in codes.items())
         hang(console, "", Text(f"not looked for: {reasons}", "dim"), INDENT)
 
 
@@ -183,18 +183,18 @@ def decision(console: Console, task: Task, calibration: CalibrationResult, decis
     """How probabilities become decisions, and what the alternatives would cost."""
     why = f" ({plain(calibration.explanation)})" if calibration.explanation else ""
     _title(console, "DECIDE", f"calibration: {plain(calibration.method)}{why}")
-    named = "expected cost per row" if task.cost else "share of errors"
+    label = "expected cost per row" if task.cost else "share of errors"
     rule, digits, figure = decision.rule, 2, decision.expected_cost
     if figure is not None:
-        rule, digits = f"{rule}: {named} {interval(figure)}", decimals(figure.low, figure.high)
+        rule, digits = f"{rule}: {label} {interval(figure)}", decimals(figure.low, figure.high)
     values = {n: v for n, v in decision.comparison.items() if n != CHOSEN or decision.measure != "expected_cost"}
     others = [f"{plain(n)} {number(v, digits)}" for n, v in values.items()]
     if others and decision.measure != "expected_cost":
         others[0] = f"{metric(decision.measure)}: {others[0]}"
     hang(console, "", Text("; ".join([rule, ", ".join(others)] if others else [rule])), INDENT)
     if decision.rejected is not None:
-        left = f"left to a person: {percents(decision.rejected)} of the rows"
-        hang(console, "", Text(f"{left}; of the others: accuracy {interval(decision.decided_accuracy)}"), INDENT)
+        rejected = f"left to a person: {percents(decision.rejected)} of the rows"
+        hang(console, "", Text(f"{rejected}; of the others: accuracy {interval(decision.decided_accuracy)}"), INDENT)
     if decision.certificate is not None:
         holds = decision.certificate.holds
         head = "certified: " if holds else "REFUSED: "
@@ -266,19 +266,19 @@ def checklist(console: Console, items: Sequence[Item], where: str = "report.html
     if not items:
         return
     applicable = [item for item in items if item.status != "not applicable"]
-    holding = sum(item.status == "holds" for item in applicable)
-    _title(console, "CHECKLIST", f"{holding} of {len(applicable)} hold")
+    n_holding = sum(item.status == "holds" for item in applicable)
+    _title(console, "CHECKLIST", f"{n_holding} of {len(applicable)} hold")
     marks = {"fails": ("x", "bold red"), "not looked for": ("?", "yellow")}
-    shown = [item for status in marks for item in items if item.status == status]
-    width = max((cell_len(item.item) for item in shown), default=0)
+    open_items = [item for status in marks for item in items if item.status == status]
+    width = max((cell_len(item.item) for item in open_items), default=0)
     wide = console.width - width - 6 >= 50
-    for item in shown:
+    for item in open_items:
         head = Text.assemble("  ", marks[item.status], " ", item.item)
         evidence = Text(item.evidence, "red" if item.status == "fails" else "")
         hang(console, head, evidence, width + 6 if wide else 6)
     others = len(items) - len(applicable)
     beside = f", {others} {'does' if others == 1 else 'do'} not apply" if others else ""
-    rest = f"{holding}{' more' if shown else ''} {'holds' if holding == 1 else 'hold'}"
+    rest = f"{n_holding}{' more' if open_items else ''} {'holds' if n_holding == 1 else 'hold'}"
     hang(console, "", Text(f"{rest}{beside}: see {where}", "dim"), 4)
 
 
@@ -306,14 +306,14 @@ def _figures(
     """The headline figures, or the first ones where none of these is there; those of decisions apart where rows are
     left to a person.
     """
-    shown = ([name for name in task.headline if name in figures] or list(figures))[:MOST_FIGURES]
+    names = ([name for name in task.headline if name in figures] or list(figures))[:MOST_FIGURES]
     if verification is None or verification.rejected is None:
-        _row(console, shown, figures, indent)
+        _row(console, names, figures, indent)
         return
-    _row(console, [name for name in shown if not of_decided_rows(name)], figures, indent)
+    _row(console, [name for name in names if not of_decided_rows(name)], figures, indent)
     _row(
         console,
-        decided_first(shown, figures),
+        decided_first(names, figures),
         figures,
         indent,
         f"left to a person {percents(verification.rejected)} of the rows; of the others",

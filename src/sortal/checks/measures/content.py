@@ -34,12 +34,12 @@ _NEAR_IMAGE = 0.15
 
 @dataclass(frozen=True)
 class Pairs:
-    """(m, 2) positions of rows that are nearly the same, among ``asked`` rows compared with ``compared``; ``expected``
-    by chance.
+    """(m, 2) positions of rows that are nearly the same, among ``n_queries`` rows compared with ``compared``;
+    ``expected`` by chance.
     """
 
     pairs: Ints
-    asked: int
+    n_queries: int
     compared: int
     expected: int
 
@@ -69,12 +69,12 @@ def near_texts(values: pl.Series, seed: int) -> Pairs:
         .str.extract_all(_WORD)
         .list.head(_MOST_WORDS),
     )
-    spelled = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
-    near = _in_buckets(spelled, "text")
-    signed = (
+    spellings = words.select("row", text=pl.col("word").list.join(" ")).filter(pl.col("text") != "")
+    near = _in_buckets(spellings, "text")
+    signatures = (
         words.filter(pl.col("word").list.len() >= _LEAST_WORDS).explode("word").group_by("row", maintain_order=True)
     )
-    minima = signed.agg(pl.col("word").hash(k).min().alias(f"{k}") for k in range(_BANDS * _MINIMA))
+    minima = signatures.agg(pl.col("word").hash(k).min().alias(f"{k}") for k in range(_BANDS * _MINIMA))
     sets = dict(words.iter_rows())
     for band in range(_BANDS):
         keys = [f"{_MINIMA * band + k}" for k in range(_MINIMA)]
@@ -104,13 +104,13 @@ def near_images(values: pl.Series, seed: int) -> Pairs:
     """
     rows = _distinct(values, _MOST_IMAGES, seed)
     thumbnails = map_in_threads(_grey, values[rows].to_list())
-    seen = np.flatnonzero([thumbnail is not None for thumbnail in thumbnails])
-    if len(seen) <= 2 * NEIGHBOURS + 4:
-        return Pairs(np.empty((0, 2), dtype=np.int64), len(seen), len(seen), 0)
+    readable = np.flatnonzero([thumbnail is not None for thumbnail in thumbnails])
+    if len(readable) <= 2 * NEIGHBOURS + 4:
+        return Pairs(np.empty((0, 2), dtype=np.int64), len(readable), len(readable), 0)
     numbers = np.stack([thumbnail for thumbnail in thumbnails if thumbnail is not None])
-    asked, _ = sizes(len(numbers), 1)
-    near = near_copies(Points(numbers, np.empty((len(numbers), 0), dtype=np.int64)), asked, seed, _NEAR_IMAGE)
-    return Pairs(rows[seen[np.column_stack([near.row, near.partner])]], asked, len(seen), near.expected)
+    n_queries, _ = sizes(len(numbers), 1)
+    near = near_copies(Points(numbers, np.empty((len(numbers), 0), dtype=np.int64)), n_queries, seed, _NEAR_IMAGE)
+    return Pairs(rows[readable[np.column_stack([near.row, near.partner])]], n_queries, len(readable), near.expected)
 
 
 def _grey(image: bytes | str) -> NDArray[np.float32] | None:

@@ -23,4 +23,4 @@ def at_a_glance(frame: pl.DataFrame, tells: Callable[[Floats], Mask]) -> list[st
     ['a']
     """
     numbers = frame.head(ROWS).select(cs.float())
-    return [name for name, told in zip(numbers.columns, tells(numbers.to_numpy()), strict=True) if told]
+    return [name for name, match in zip(numbers.columns, tells(numbers.to_numpy()), strict=True) if match]

@@ -89,15 +89,15 @@ def multivariate(
     shuffled = [name for name in shuffled if name in names]
     matrix = ranks(table, names)
     probability = np.zeros((1 + len(shuffled), len(codes), classes))
-    rng, tried = np.random.default_rng(seed), min((len(names) + 1) // 2, _MOST_TRIED)
+    rng, max_features = np.random.default_rng(seed), min((len(names) + 1) // 2, _MOST_TRIED)
     for train, valid in _folds(table, codes, seed):
-        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, max_features=tried, random_state=seed)
+        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, max_features=max_features, random_state=seed)
         forest.fit(matrix[train], codes[train])
-        asked = np.tile(matrix[valid], (1 + len(shuffled), 1, 1))
+        queries = np.tile(matrix[valid], (1 + len(shuffled), 1, 1))
         for i, name in enumerate(shuffled, 1):
-            rng.shuffle(asked[i, :, names.index(name)])
-        answer = forest.predict_proba(asked.reshape(-1, len(names))).reshape(*asked.shape[:2], -1)
-        probability[np.ix_(np.arange(len(asked)), valid, forest.classes_)] = answer
+            rng.shuffle(queries[i, :, names.index(name)])
+        answer = forest.predict_proba(queries.reshape(-1, len(names))).reshape(*queries.shape[:2], -1)
+        probability[np.ix_(np.arange(len(queries)), valid, forest.classes_)] = answer
     drops = [auc(codes, probability[0]) - auc(codes, p) for p in probability[1:]]
     return Multivariate(table, codes, probability[0], dict(zip(shuffled, drops, strict=True)))
 
@@ -112,9 +112,9 @@ def _sampled(table: Table, codes: Ints, seed: int) -> tuple[Table, Ints]:
     if len(codes) <= _ROWS or len(sizes) != 2 or sizes[rare] >= len(codes) * _RARE_ROWS / _ROWS:
         return sampled(table, codes, _ROWS, seed)
     rng = np.random.default_rng([seed, 2])
-    some = rng.permutation(np.flatnonzero(codes == rare))[:_RARE_ROWS]
-    others = rng.permutation(np.flatnonzero(codes != rare))[: _ROWS - len(some)]
-    index = np.sort(np.concatenate([some, others]))
+    rare_rows = rng.permutation(np.flatnonzero(codes == rare))[:_RARE_ROWS]
+    others = rng.permutation(np.flatnonzero(codes != rare))[: _ROWS - len(rare_rows)]
+    index = np.sort(np.concatenate([rare_rows, others]))
     return table.take(index), codes[index]
 
 

@@ -38,7 +38,7 @@ _BLOCK = 8_000_000
 
 @dataclass(frozen=True)
 class Near:
-    """Near-copies among ``asked`` rows that were compared with ``compared`` others.
+    """Near-copies among ``n_queries`` rows that were compared with ``compared`` others.
 
     ``row`` and ``partner`` (m,): positions of near-copies and of the rows they repeat. ``expected``: how many there are
     by chance.
@@ -46,7 +46,7 @@ class Near:
 
     row: Ints
     partner: Ints
-    asked: int
+    n_queries: int
     compared: int
     expected: int
 
@@ -92,13 +92,13 @@ def _places(values: pl.Series) -> NDArray[np.float64]:
     if isinstance(values.dtype, pl.Datetime):
         values = values.dt.epoch("us")
     numbers = values.cast(pl.Float64).to_numpy()
-    known = np.isfinite(numbers)
-    if not known.any():
+    finite = np.isfinite(numbers)
+    if not finite.any():
         return np.zeros(len(numbers))
-    some = numbers[known][:: max(1, int(known.sum()) // _FIRST_LOOK)]
-    low, middle, high = np.quantile(some, [0.05, 0.5, 0.95])
-    spread = (high - low) or np.ptp(some) or 1.0
-    return np.where(known, np.clip((numbers - middle) / spread, -_FARTHEST, _FARTHEST), _FARTHEST + 1)
+    sample = numbers[finite][:: max(1, int(finite.sum()) // _FIRST_LOOK)]
+    low, middle, high = np.quantile(sample, [0.05, 0.5, 0.95])
+    spread = (high - low) or np.ptp(sample) or 1.0
+    return np.where(finite, np.clip((numbers - middle) / spread, -_FARTHEST, _FARTHEST), _FARTHEST + 1)
 
 
 def sizes(n: int, width: int) -> tuple[int, int]:
@@ -107,54 +107,54 @@ def sizes(n: int, width: int) -> tuple[int, int]:
     return min(n, int(np.clip(_PAIRS // compared, _LEAST_QUERIES, _MOST_QUERIES))), compared
 
 
-def near_copies(among: Points, asked: int, seed: int, near: float = NEAR) -> Near:
-    """Those of the first ``asked`` rows that are far nearer (by the factor ``near``) to some row than to their tenth
-    neighbour.
+def near_copies(among: Points, n_queries: int, seed: int, near: float = NEAR) -> Near:
+    """Those of the first ``n_queries`` rows that are far nearer (by the factor ``near``) to some row than to their
+    tenth neighbour.
 
     The distance of two rows is the sum of their differences in all columns. How many rows look like this by chance is
     counted on rows that never were: half of the columns of a row, and the other half of a row that resembles it in the
     first.
     """
-    everything = np.arange(asked)
+    everything = np.arange(n_queries)
     places, distance = _nearest(among, among.take(everything), everything[:, None])
     hit = np.flatnonzero(distance[:, 0] <= near * distance[:, -1])
-    mixed, parents = _mixed(among, asked, seed)
+    mixed, parents = _mixed(among, n_queries, seed)
     chance = _nearest(among, mixed, parents)[1]
     expected = int((chance[:, 0] <= near * chance[:, -1]).sum())
-    return Near(hit, places[hit, 0], asked, len(among), expected)
+    return Near(hit, places[hit, 0], n_queries, len(among), expected)
 
 
-def _mixed(among: Points, asked: int, seed: int) -> tuple[Points, Ints]:
-    """``asked`` rows that never were, and (asked, 2) the two rows each is made of."""
+def _mixed(among: Points, n_queries: int, seed: int) -> tuple[Points, Ints]:
+    """``n_queries`` rows that never were, and (n_queries, 2) the two rows each is made of."""
     rng = np.random.default_rng(seed)
     d, c = among.numbers.shape[1], among.levels.shape[1]
     first = rng.permutation(d + c) < (d + c + 1) // 2
-    own = np.arange(asked)
+    own = np.arange(n_queries)
     half = Points(among.numbers[:, first[:d]], among.levels[:, first[d:]])
     places = _nearest(half, half.take(own), own[:, None])[0]
-    other = places[own, rng.integers(3, NEIGHBOURS, asked)]
+    other = places[own, rng.integers(3, NEIGHBOURS, n_queries)]
     numbers = np.where(first[:d], among.numbers[own], among.numbers[other])
     levels = np.where(first[d:], among.levels[own], among.levels[other])
     return Points(numbers, levels), np.column_stack([own, other])
 
 
-def _nearest(among: Points, asked: Points, but: Ints) -> tuple[Ints, NDArray[np.float64]]:
+def _nearest(among: Points, queries: Points, but: Ints) -> tuple[Ints, NDArray[np.float64]]:
     """(q, 10) places of and distances to the rows nearest to those asked, without the rows ``but`` (q, b).
 
     Candidates come from a matrix product of squared distances.
     """
-    cloud, probe = among.scattered(), asked.scattered()
+    cloud, probe = among.scattered(), queries.scattered()
     half = (cloud**2).sum(axis=1) / 2
     size = max(1, _BLOCK // len(cloud))
     places, distances = [], []
-    for start in range(0, len(asked), size):
+    for start in range(0, len(queries), size):
         block = slice(start, start + size)
         scores = half[None, :] - probe[block] @ cloud.T
         np.put_along_axis(scores, but[block], np.inf, axis=1)
-        some = np.argpartition(scores, _CANDIDATES, axis=1)[:, :_CANDIDATES]
-        distance = np.abs(asked.numbers[block][:, None] - among.numbers[some]).sum(axis=2, dtype=np.float64)
-        distance += (asked.levels[block][:, None] != among.levels[some]).sum(axis=2)
+        candidates = np.argpartition(scores, _CANDIDATES, axis=1)[:, :_CANDIDATES]
+        distance = np.abs(queries.numbers[block][:, None] - among.numbers[candidates]).sum(axis=2, dtype=np.float64)
+        distance += (queries.levels[block][:, None] != among.levels[candidates]).sum(axis=2)
         order = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
-        places.append(np.take_along_axis(some, order, axis=1))
+        places.append(np.take_along_axis(candidates, order, axis=1))
         distances.append(np.take_along_axis(distance, order, axis=1))
     return np.concatenate(places), np.concatenate(distances)

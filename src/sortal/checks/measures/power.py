@@ -93,9 +93,9 @@ def held_out(matrix: Floats, codes: Ints, pairs: Sequence[tuple[Ints, Ints]], se
     from sklearn.ensemble import ExtraTreesClassifier
 
     probability = np.zeros((len(codes), int(codes.max()) + 1))
-    tried = min(matrix.shape[1], _MOST_TRIED)
+    max_features = min(matrix.shape[1], _MOST_TRIED)
     for train, valid in pairs:
-        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, max_features=tried, random_state=seed)
+        forest = ExtraTreesClassifier(_TREES, min_samples_leaf=_LEAF, max_features=max_features, random_state=seed)
         forest.fit(matrix[train], codes[train])
         probability[np.ix_(valid, forest.classes_)] = forest.predict_proba(matrix[valid])
     return probability
@@ -110,16 +110,16 @@ def binned(values: pl.Series, bins: int | None = None) -> Ints:
     if values.dtype in (pl.String, pl.Boolean):
         return values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     numbers = _numbers(values)
-    known = np.isfinite(numbers)
-    if not known.any():
+    finite = np.isfinite(numbers)
+    if not finite.any():
         return np.zeros(len(numbers), dtype=np.int64)
     bins = bins or int(np.clip(np.sqrt(len(numbers)), 8, _MOST_BINS))
-    ordered = np.sort(numbers[known])
+    ordered = np.sort(numbers[finite])
     edges = np.unique(ordered[np.rint(np.linspace(0, len(ordered) - 1, bins + 1)).astype(np.int64)])
     counts = np.searchsorted(ordered, edges, "right") - np.searchsorted(ordered, edges, "left")
     frequent = edges[counts >= max(2, len(ordered) / (2 * bins))]
     place = 1 + np.searchsorted(edges, numbers, "left") + np.searchsorted(frequent, numbers, "right")
-    return np.where(known, place, 0)
+    return np.where(finite, place, 0)
 
 
 def _numbers(values: pl.Series) -> Floats:

@@ -70,7 +70,7 @@ def mixed_texts(series: pl.Series, levels: bool, disclosure: Disclosure) -> list
     values = Texts(counts["text"].to_list(), counts["rows"].to_list(), disclosure)
     if not values.texts:
         return []
-    mixtures = [_broken(values)]
+    mixtures = [_wrong_encoding(values)]
     looks: Sequence[Callable[[Texts], Mixture | None]] = (_yes_no, _dates, _amounts, *([_spellings] if levels else []))
     mixtures.append(next((mixture for look in looks if (mixture := look(values)) is not None), None))
     return [mixture for mixture in mixtures if mixture is not None]
@@ -102,19 +102,19 @@ def _spellings(values: Texts) -> Mixture | None:
     for text, rows in zip(values.texts, values.rows, strict=True):
         if len(text) <= _LONGEST:
             same.setdefault(key(text), []).append((text, rows))
-    several = [spelled for spelled in same.values() if len(spelled) > 1]
+    several = [spellings for spellings in same.values() if len(spellings) > 1]
     if not several:
         return None
-    several.sort(key=lambda spelled: -spelled[1][1])
-    rarer = sum(rows for spelled in several for _, rows in spelled[1:])
+    several.sort(key=lambda spellings: -spellings[1][1])
+    rarer = sum(rows for spellings in several for _, rows in spellings[1:])
     if rarer < max(_FEWEST, _RARER_SHARE * values.total):
         return None
-    quoted = [[text for text, rows in spelled if values.disclosure.quotes(rows)] for spelled in several]
+    quoted = [[text for text, rows in spellings if values.disclosure.quotes(rows)] for spellings in several]
     quoted = [texts for texts in quoted if texts][:_SHOWN]
-    shown = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in quoted)
+    examples = "; ".join(", ".join(map(repr, texts[:_SHOWN])) for texts in quoted)
     more = f" and {len(several) - len(quoted)} more" if 0 < len(quoted) < len(several) else ""
     message = (
-        f"spells {_plural(len(several), 'level')} in several ways{': ' if shown else ''}{shown}{more} "
+        f"spells {_plural(len(several), 'level')} in several ways{': ' if examples else ''}{examples}{more} "
         f"({_rows(rarer)} in the rarer ones)"
     )
     return Mixture("spellings", message, rarer / values.total, "write each level in one way")
@@ -137,18 +137,18 @@ def mended(text: str) -> str | None:
     return None
 
 
-def _broken(values: Texts) -> Mixture | None:
-    broken = [
+def _wrong_encoding(values: Texts) -> Mixture | None:
+    misreadings = [
         (text[:40], (right or text)[:40], rows)
         for text, rows in zip(values.texts, values.rows, strict=True)
         if not text.isascii() and ((right := mended(text[:200])) is not None or "\ufffd" in text)
     ]
-    if not broken:
+    if not misreadings:
         return None
-    rows = sum(rows for _, _, rows in broken)
+    rows = sum(rows for _, _, rows in misreadings)
     message = f"was read in a wrong encoding in {_rows(rows)}"
-    if values.disclosure.quotes(broken[0][2]):
-        text, right, _ = broken[0]
+    if values.disclosure.quotes(misreadings[0][2]):
+        text, right, _ = misreadings[0]
         message += f": {text!r} was {right!r}" if right != text else f": in {text!r} a letter is lost"
     return Mixture("encoding", message, rows / values.total, "read the file as UTF-8 where it comes from")
 
@@ -170,8 +170,8 @@ def _yes_no(values: Texts) -> Mixture | None:
     if len(codings) < 2 or not both or not codings.keys() & {"word", "true", "digit"}:
         return None
     rarer = values.total - max(codings.values())
-    shown = ", ".join(map(repr, values.texts[:6]))
-    message = f"says yes and no in {len(codings)} ways: {shown} ({_rows(rarer)} in the rarer ones)"
+    examples = ", ".join(map(repr, values.texts[:6]))
+    message = f"says yes and no in {len(codings)} ways: {examples} ({_rows(rarer)} in the rarer ones)"
     return Mixture("yes and no", message, rarer / values.total, "write yes and no in one way")
 
 
@@ -250,14 +250,14 @@ def _ways(values: Texts, way_of: Callable[[str], str | None], kind: str, what: s
         else:
             ways[way] = ways.get(way, 0) + rows
     ways.pop("", None)
-    some = {way: rows for way, rows in ways.items() if rows >= max(2, _SOME * values.total)}
-    if len(some) < 2 or len(values.texts) < _LEAST_VALUES:
+    common_ways = {way: rows for way, rows in ways.items() if rows >= max(2, _SOME * values.total)}
+    if len(common_ways) < 2 or len(values.texts) < _LEAST_VALUES:
         return None
-    rarer = values.total - misfits - max(some.values())
-    shown = ", ".join(
-        f"like {way} in {_rows(rows)}" for way, rows in sorted(some.items(), key=lambda pair: -pair[1])[:_SHOWN]
+    rarer = values.total - misfits - max(common_ways.values())
+    examples = ", ".join(
+        f"like {way} in {_rows(rows)}" for way, rows in sorted(common_ways.items(), key=lambda pair: -pair[1])[:_SHOWN]
     )
-    return Mixture(kind, f"has {what}: {shown}", rarer / values.total, fix)
+    return Mixture(kind, f"has {what}: {examples}", rarer / values.total, fix)
 
 
 def _plural(count: int, word: str) -> str:

@@ -39,12 +39,12 @@ class _Levels:
 
     values: Floats
     sizes: Ints
-    known: Ints
+    labelled: Ints
     positive: Ints
 
     @property
     def unknown(self) -> Ints:
-        return self.sizes - self.known
+        return self.sizes - self.labelled
 
 
 def encoded(context: AuditContext, names: Sequence[str]) -> list[str]:
@@ -65,11 +65,11 @@ def _is_encoded(context: AuditContext, name: str) -> bool:
     own = context.table[name]
     there = own.is_not_null().to_numpy()
     place = np.searchsorted(values, own.drop_nulls().to_numpy())
-    sizes, known = counts["rows"].to_numpy().astype(np.int64), np.bincount(place, minlength=len(values))
+    sizes, labelled = counts["rows"].to_numpy().astype(np.int64), np.bincount(place, minlength=len(values))
     for code in range(min(len(context.classes), _MOST_CLASSES)):
         positive = np.bincount(place[context.codes[there] == code], minlength=len(values))
-        levels = _Levels(values, sizes, known, positive)
-        if _plain(levels) or _drawn(levels, float((context.codes == code).mean())):
+        levels = _Levels(values, sizes, labelled, positive)
+        if _plain(levels) or _is_shrunk(levels, float((context.codes == code).mean())):
             return True
         if len(context.classes) == 2 and code == 1:
             return False
@@ -120,7 +120,7 @@ def _slack(values: Floats) -> float:
     return 0.0
 
 
-def _drawn(levels: _Levels, prior: float) -> bool:
+def _is_shrunk(levels: _Levels, prior: float) -> bool:
     """Rates drawn towards the rate of all rows, by a constant number of rows or by a sigmoid of the level's rows.
 
     Where the classes of some rows are not known only constants that people use are tried.
@@ -134,13 +134,13 @@ def _drawn(levels: _Levels, prior: float) -> bool:
     telling = inner & (np.abs(rate - prior) > 1e-4) & (levels.sizes > 1)
     if np.count_nonzero(telling) < 2 * _LEAST_LEVELS:
         return False
-    kept = (levels.values[telling] - prior) / (rate[telling] - prior)
+    weight = (levels.values[telling] - prior) / (rate[telling] - prior)
     sizes, rate = levels.sizes[telling], rate[telling]
-    if kept.min() <= 0 or kept.max() >= 1:
+    if weight.min() <= 0 or weight.max() >= 1:
         return False
-    constant = sizes * (1 / kept - 1)
+    constant = sizes * (1 / weight - 1)
     within = constant * prior * (1 - prior) / np.maximum(rate * (1 - rate), 1e-12)
-    sigmoid = _straightened(sizes, np.log(kept / (1 - kept)))
+    sigmoid = _straightened(sizes, np.log(weight / (1 - weight)))
     return _same(constant) or _same(within[(rate > 0) & (rate < 1)]) or sigmoid
 
 
@@ -152,12 +152,12 @@ def _same(values: Floats) -> bool:
     return bool((np.abs(values - middle) <= 1e-3 * middle).mean() >= 0.9)
 
 
-def _straightened(sizes: Ints, kept: Floats) -> bool:
-    """Whether the logit of what is kept is a line in the rows of a level."""
+def _straightened(sizes: Ints, logit: Floats) -> bool:
+    """Whether the logit of the weight is a line in the rows of a level."""
     if len(np.unique(sizes)) < 2 * _LEAST_LEVELS:
         return False
-    slope, level = np.polyfit(sizes, kept, 1)
-    return bool(slope > 0 and np.abs(kept - slope * sizes - level).max() <= 1e-3)
+    slope, level = np.polyfit(sizes, logit, 1)
+    return bool(slope > 0 and np.abs(logit - slope * sizes - level).max() <= 1e-3)
 
 
 def _by_rows(levels: _Levels, rows: int, prior: float) -> bool:
@@ -167,8 +167,8 @@ def _by_rows(levels: _Levels, rows: int, prior: float) -> bool:
     if abs(turn.mean()) < 0.999:
         return False
     start = float(np.angle(turn.mean()) / (2 * np.pi))
-    drawn = start + np.rint(rows * prior - start)
-    counts = np.rint(total - drawn)
-    fits = np.abs(total - drawn - counts) <= 1e-2
+    prior_count = start + np.rint(rows * prior - start)
+    counts = np.rint(total - prior_count)
+    fits = np.abs(total - prior_count - counts) <= 1e-2
     fits &= (counts >= levels.positive - 1) & (counts <= levels.positive + levels.unknown + 1)
     return bool(levels.sizes[fits].sum() >= _FITTING * levels.sizes.sum())
